@@ -1,0 +1,42 @@
+# Everything lives in .venv and in the user's cache folder; nothing needs root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: run test lint format bench viewer clean help
+
+run: $(STAMP) ## set up, start the whole stack with sample data, print where to look
+	$(BIN)/auditlane up --demo
+
+test: $(STAMP) lint ## set up, lint, run every test
+	$(BIN)/python -m pytest tests
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## let ruff rewrite the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure; prints ratios from one run
+	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_*.py' -s
+
+viewer: ## build the viewer (there is none yet to build)
+	@echo "The page is rendered by the server; there is nothing to build yet."
+
+clean: ## remove what was built and the demo's data
+	rm -rf $(VENV) .data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+help: ## this text
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

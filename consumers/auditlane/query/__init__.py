@@ -1,0 +1,1 @@
+"""Read a tenant's log: filters, cursors, SQL, export, the JSON API."""

@@ -1,0 +1,1 @@
+"""The `auditlane` command, one file a subcommand."""

@@ -1,0 +1,33 @@
+"""The console script: says which extra is missing, turns our errors into a message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
+
+
+def run() -> None:
+    """Entry point of the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
+    try:
+        try:
+            from auditlane.cli.app import app
+        except ModuleNotFoundError as error:
+            raise missing_extra(error, "cli") from error
+        app(prog_name="auditlane")
+    except AuditlaneError as error:
+        _complain(error)
+        sys.exit(exit_code(error))
+
+
+def missing_extra(error: ModuleNotFoundError, extra: str) -> AuditlaneError:
+    """What to say when a module that an extra brings is not installed; our own missing module stays a bug."""
+    if (error.name or "").startswith("auditlane"):
+        raise error
+    return MissingExtra(f"This command needs {error.name}.", fix=f"Install it: pip install 'auditlane[{extra}]'")
+
+
+def _complain(error: AuditlaneError) -> None:
+    print(f"error {error.code}: {error.message}", file=sys.stderr)
+    if error.fix:
+        print(f"  {error.fix}", file=sys.stderr)

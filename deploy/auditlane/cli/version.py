@@ -1,0 +1,19 @@
+"""`auditlane version`: what is installed."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Print the version."""
+    facts = {"auditlane": version("auditlane"), "python": platform.python_version()}
+    print(json.dumps(facts) if as_json else f"auditlane {facts['auditlane']} (Python {facts['python']})")

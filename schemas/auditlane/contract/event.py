@@ -1,0 +1,144 @@
+"""The audit event. Its Avro form is `event.avsc`, which `avro.derive` makes from this model and a test holds equal."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from auditlane.contract.tenants import is_tenant
+from auditlane.runtime.errors import InvalidEvent
+from auditlane.runtime.ids import uuid7
+
+
+class Outcome(StrEnum):
+    """How it ended. The order is the order in the Avro enum and in ClickHouse's."""
+
+    unknown = "unknown"
+    success = "success"
+    failure = "failure"
+    denied = "denied"
+
+
+class Severity(StrEnum):
+    """How much it matters. The order is the order in the Avro enum and in ClickHouse's."""
+
+    Info = "Info"
+    Low = "Low"
+    Medium = "Medium"
+    High = "High"
+    Critical = "Critical"
+    Error = "Error"
+
+
+def _event_id(value: object) -> object:
+    try:
+        return str(uuid.UUID(str(value)))  # also lower-cases what the caller gave
+    except ValueError:
+        raise ValueError(f"must be a UUID such as {uuid.UUID(int=0)}") from None
+
+
+def _tenant_id(value: str) -> str:
+    if not is_tenant(value):
+        raise ValueError("must be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _encodable(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has a character that UTF-8 cannot carry (a lone surrogate)") from None
+    return value
+
+
+def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in `text`, or None. Scoped addresses (`fe80::1%eth0`) are refused: ClickHouse cannot hold them."""
+    if "%" in text:
+        return None
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _ip(value: object) -> object:
+    if value is None or value == "":
+        return None
+    text = str(value)
+    if parse_ip(text) is None:
+        raise ValueError("must be an IPv4 or IPv6 address")
+    return text
+
+
+def _json_text(value: object) -> object:
+    """`before` and `after` may be given as objects; they travel as JSON text."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
+
+
+class AuditEvent(BaseModel):
+    """One thing that happened, in the tenant's terms. Field order is the order in Avro.
+
+    `fields` holds the tenant's own fields by name; in Avro they stand beside the base fields.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    event_id: Annotated[str, BeforeValidator(_event_id)] = Field(default_factory=uuid7)
+    tenant_id: Annotated[Text, AfterValidator(_tenant_id)]
+    occurred_at: Annotated[AwareDatetime, AfterValidator(_utc)] = Field(default_factory=lambda: datetime.now(UTC))
+    action: Annotated[Text, Field(min_length=1)]
+    actor_id: Text = ""
+    actor_type: Text = "user"
+    actor_name: Text | None = None
+    on_behalf_of: Text | None = None
+    resource: Text = ""
+    resource_id: Text | None = None
+    outcome: Outcome = Outcome.unknown
+    severity: Severity = Severity.Info
+    description: Text | None = None
+    ip: Annotated[str | None, BeforeValidator(_ip)] = None
+    user_agent: Annotated[Text | None, BeforeValidator(lambda value: value or None)] = None
+    request_id: Text | None = None
+    before: JsonText = None
+    after: JsonText = None
+    source: Text = ""
+    metadata: dict[Text, Text] = Field(default_factory=dict)
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def checked(cls, values: dict[str, Any]) -> AuditEvent:
+        """Build an event, or raise InvalidEvent that names the first wrong field and lists all of them."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = [
+                (".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, "))
+                for problem in error.errors(include_input=False, include_url=False)
+            ]
+            raise InvalidEvent(
+                "The event is not valid: " + "; ".join(f"{field}: {message}" for field, message in problems),
+                field=problems[0][0],
+            ) from error
+
+    def record(self) -> dict[str, Any]:
+        """The event as the Avro record's values: enums as symbols, the time as a datetime, own fields on top level."""
+        values = {name: getattr(self, name) for name in BASE_FIELDS}
+        values["outcome"], values["severity"] = self.outcome.value, self.severity.value
+        return values | self.fields
+
+
+BASE_FIELDS: tuple[str, ...] = tuple(name for name in AuditEvent.model_fields if name != "fields")

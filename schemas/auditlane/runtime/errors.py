@@ -1,0 +1,208 @@
+"""The error tree, and the one place that maps it to HTTP and to exit codes.
+
+    AuditlaneError
+    ├── ConfigError              settings, command-line arguments, files an operator wrote
+    │   └── MissingExtra         a subcommand whose optional dependencies are not installed
+    ├── InvalidInput             what a caller sent
+    │   ├── InvalidEvent         an event that breaks the contract; names the field
+    │   ├── InvalidFilter        an unknown or malformed filter
+    │   ├── InvalidCursor        a cursor that we did not sign, or for another query
+    │   └── ImportIncomplete     an import in which some lines were refused
+    ├── Unauthenticated          no credential, or one that does not verify
+    │   └── TokenExpired         it verified once
+    ├── Forbidden                a credential without the permission
+    │   └── WrongTenant          a credential for another tenant
+    ├── NotFound                 there is no such event, key or dead letter for this caller
+    ├── Conflict                 somebody else was first, or the thing exists already
+    │   ├── AlreadyRunning       another process owns the data directory
+    │   ├── PortInUse            a port that was asked for is taken
+    │   ├── Drift                a topic, subject or table differs from what the settings say
+    │   └── SchemaTooNew         the store was migrated by a newer auditlane
+    ├── BufferFull               the SDK's buffer has no room; nothing was accepted
+    ├── DeliveryFailed           Kafka did not acknowledge; names the event
+    ├── ClientClosed             the client was used after `close`, or in a forked child
+    ├── Unavailable              a part that we depend on is away; a retry may succeed
+    │   ├── KafkaUnavailable
+    │   ├── RegistryUnavailable
+    │   └── StoreUnavailable
+    ├── RegistryRefused          the registry answered, and said no
+    │   ├── SchemaNotFound       no such id, subject or version
+    │   └── SchemaIncompatible   a version that older readers could not follow
+    ├── StoreRefused             ClickHouse answered, and said no
+    ├── PartFailed               an embedded part could not be started
+    └── Halted                   a partition stopped because going on would lose or double events
+
+Every error carries a stable `code`; the message says what is wrong and, where we know it, `fix` says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AuditlaneError(Exception):
+    """The root of every error that we raise on purpose."""
+
+    code: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, *, fix: str = "", field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}".rstrip()
+
+
+class ConfigError(AuditlaneError):
+    code = "CONFIG_INVALID"
+
+
+class MissingExtra(ConfigError):
+    code = "EXTRA_MISSING"
+
+
+class InvalidInput(AuditlaneError):
+    code = "INPUT_INVALID"
+
+
+class InvalidEvent(InvalidInput):
+    code = "EVENT_INVALID"
+
+
+class InvalidFilter(InvalidInput):
+    code = "FILTER_INVALID"
+
+
+class InvalidCursor(InvalidInput):
+    code = "CURSOR_INVALID"
+
+
+class ImportIncomplete(InvalidInput):
+    code = "IMPORT_INCOMPLETE"
+
+
+class Unauthenticated(AuditlaneError):
+    code = "UNAUTHENTICATED"
+
+
+class TokenExpired(Unauthenticated):
+    code = "TOKEN_EXPIRED"
+
+
+class Forbidden(AuditlaneError):
+    code = "FORBIDDEN"
+
+
+class WrongTenant(Forbidden):
+    code = "TENANT_FORBIDDEN"
+
+
+class NotFound(AuditlaneError):
+    code = "NOT_FOUND"
+
+
+class Conflict(AuditlaneError):
+    code = "CONFLICT"
+
+
+class AlreadyRunning(Conflict):
+    code = "ALREADY_RUNNING"
+
+
+class PortInUse(Conflict):
+    code = "PORT_IN_USE"
+
+
+class Drift(Conflict):
+    code = "DRIFT"
+
+
+class SchemaTooNew(Conflict):
+    code = "STORE_TOO_NEW"
+
+
+class BufferFull(AuditlaneError):
+    code = "BUFFER_FULL"
+
+
+class DeliveryFailed(AuditlaneError):
+    code = "DELIVERY_FAILED"
+
+
+class ClientClosed(AuditlaneError):
+    code = "CLIENT_CLOSED"
+
+
+class Unavailable(AuditlaneError):
+    code = "UNAVAILABLE"
+
+
+class KafkaUnavailable(Unavailable):
+    code = "KAFKA_UNAVAILABLE"
+
+
+class RegistryUnavailable(Unavailable):
+    code = "REGISTRY_UNAVAILABLE"
+
+
+class StoreUnavailable(Unavailable):
+    code = "STORE_UNAVAILABLE"
+
+
+class RegistryRefused(AuditlaneError):
+    code = "REGISTRY_REFUSED"
+
+
+class SchemaNotFound(RegistryRefused):
+    code = "SCHEMA_NOT_FOUND"
+
+
+class SchemaIncompatible(RegistryRefused):
+    code = "SCHEMA_INCOMPATIBLE"
+
+
+class StoreRefused(AuditlaneError):
+    code = "STORE_REFUSED"
+
+
+class PartFailed(AuditlaneError):
+    code = "PART_FAILED"
+
+
+class Halted(AuditlaneError):
+    code = "PARTITION_HALTED"
+
+
+# (HTTP status, exit code) of each branch; a class without a line of its own takes its parent's.
+# Exit codes: 1 failed, 2 usage or configuration, 3 bad input, 4 not permitted, 5 conflict, 6 a part is away.
+_MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
+    AuditlaneError: (500, 1),
+    ConfigError: (500, 2),
+    InvalidInput: (400, 3),
+    Unauthenticated: (401, 4),
+    Forbidden: (403, 4),
+    NotFound: (404, 3),
+    Conflict: (409, 5),
+    BufferFull: (503, 6),
+    DeliveryFailed: (503, 6),
+    Unavailable: (503, 6),
+    RegistryRefused: (502, 1),
+    StoreRefused: (502, 1),
+    Halted: (500, 1),
+}
+
+
+def _mapped(error: type[AuditlaneError]) -> tuple[int, int]:
+    return next(_MAPPING[parent] for parent in error.__mro__ if parent in _MAPPING)
+
+
+def http_status(error: AuditlaneError | type[AuditlaneError]) -> int:
+    """The HTTP status an error answers with."""
+    return _mapped(error if isinstance(error, type) else type(error))[0]
+
+
+def exit_code(error: AuditlaneError | type[AuditlaneError]) -> int:
+    """The process exit code an error ends a command with."""
+    return _mapped(error if isinstance(error, type) else type(error))[1]

@@ -1,0 +1,38 @@
+"""Every metric that auditlane exposes, in one list: name, kind, labels, meaning. The docs include this list.
+
+Metrics are updated per batch, never per event. Labels are of low cardinality: never a tenant, an actor or an event id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric in Prometheus' terms; `labels` are its label names."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: tuple[Metric, ...] = (
+    # Worker: what was read, what became of it.
+    Metric("auditlane_worker_messages_total", "counter", "Messages read from Kafka."),
+    Metric("auditlane_worker_rows_total", "counter", "Rows sent to ClickHouse in acknowledged inserts."),
+    Metric("auditlane_worker_dead_letters_total", "counter", "Messages refused, by their code.", ("code",)),
+    Metric("auditlane_worker_ranges_total", "counter", "Ranges completed.", ("how",)),  # how: first, redo
+    Metric("auditlane_worker_retries_total", "counter", "Steps tried again.", ("step",)),  # step: insert, schemas, …
+    Metric("auditlane_worker_insert_seconds", "histogram", "Duration of one insert."),
+    Metric("auditlane_worker_partitions", "gauge", "Partitions assigned to this worker."),
+    Metric("auditlane_worker_halted_partitions", "gauge", "Partitions halted because going on would lose events."),
+    # HTTP.
+    Metric("auditlane_http_requests_total", "counter", "Requests answered.", ("route", "status")),
+    Metric("auditlane_http_request_seconds", "histogram", "Time to the response's first byte.", ("route",)),
+    Metric("auditlane_export_rows_total", "counter", "Rows exported.", ("format",)),
+)
+
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}

@@ -1,0 +1,153 @@
+"""Every setting, each read from `AUDITLANE_<NAME>`; the docs' table is generated from these fields.
+
+The groups below only order the table. A setting left empty means: the embedded part, or the default that is named.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from auditlane.runtime.errors import ConfigError
+
+PREFIX = "AUDITLANE_"
+
+
+def _http_url(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+def _json_object(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"must be a JSON object: {error}") from error
+
+
+JsonObject = Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class KafkaSettings(BaseModel):
+    kafka_bootstrap: str = Field("", description="Kafka brokers, `host:port,host:port`. Empty: the embedded broker.")
+    kafka_extra: JsonObject = Field(
+        default_factory=dict,
+        description='Any librdkafka options as JSON, for SASL and TLS: `{"security.protocol": "SASL_SSL", …}`.',
+    )
+    kafka_home: Path | None = Field(None, description="An unpacked Kafka to run instead of the downloaded one.")
+    topic: str = Field("audit.events", description="The shared topic; `<topic>.<tenant>` are dedicated topics.")
+    dead_letter_topic: str = Field("audit.dead-letters", description="Where refused messages are kept.")
+    topic_partitions: int = Field(6, ge=1, description="Partitions of a topic that `init` creates.")
+    topic_replication: int = Field(1, ge=1, description="Replicas of a topic that `init` creates.")
+    topic_retention_hours: int = Field(24 * 7, ge=24 * 7, description="How long events stay in Kafka; at least a week.")
+    max_event_bytes: int = Field(524_288, ge=1_024, description="The largest encoded event.")
+
+
+class RegistrySettings(BaseModel):
+    registry_url: HttpUrl = Field("", description="The schema registry. Empty: the embedded one.")
+    registry_user: str = Field("", description="User for basic authentication at the registry.")
+    registry_password: SecretStr = Field(SecretStr(""), description="Password for basic authentication.")
+    registry_token: SecretStr = Field(SecretStr(""), description="Bearer token, instead of user and password.")
+    registry_ca: Path | None = Field(None, description="CA bundle (PEM) for the registry's certificate.")
+
+
+class ClickHouseSettings(BaseModel):
+    clickhouse_url: HttpUrl = Field("", description="ClickHouse over HTTP. Empty: the embedded engine.")
+    clickhouse_user: str = Field("default", description="ClickHouse user.")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    clickhouse_ca: Path | None = Field(None, description="CA bundle (PEM) for ClickHouse's certificate.")
+    clickhouse_database: str = Field("audit", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The database.")
+
+
+class WorkerSettings(BaseModel):
+    group: str = Field("auditlane-worker", min_length=1, description="The workers' consumer group.")
+    group_protocol: Literal["auto", "consumer", "classic"] = Field(
+        "auto", description="`consumer` is KIP-848, `classic` is cooperative-sticky, `auto` takes what the broker has."
+    )
+    range_rows: int = Field(50_000, ge=1, description="Seal a range at this many messages.")
+    range_bytes: int = Field(32 << 20, ge=1_024, description="… or at this many bytes.")
+    range_age_ms: int = Field(1_000, ge=1, description="… or when its first message has waited this long.")
+    insert_parts_per_second: float = Field(4.0, gt=0, description="Budget of ClickHouse parts for one worker.")
+    insert_threads: int = Field(1, ge=1, le=16, description="Inserts in flight at once.")
+    insert_timeout_s: float = Field(60.0, gt=0, description="How long one insert may take.")
+    queue_bytes: int = Field(128 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused.")
+    registry_refresh_s: float = Field(30.0, gt=0, description="How old what is known of the registry may be.")
+    worker_host: str = Field("127.0.0.1", description="Address of the worker's `/metrics` and `/health`.")
+    worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 takes a free one.")
+    drain_s: float = Field(20.0, gt=0, description="How long a stopping worker may take to finish its ranges.")
+
+
+class ServeSettings(BaseModel):
+    serve_host: str = Field("127.0.0.1", description="Address that `serve` listens on.")
+    serve_port: Port = Field(8480, description="Port that `serve` listens on; 0 takes a free one.")
+    serve_url: HttpUrl = Field("", description="Where clients reach `serve`, for links; else host and port.")
+    keys_file: Path | None = Field(None, description="Clients and their hashed secrets; `auditlane keys` writes it.")
+    signing_keys_file: Path | None = Field(None, description="Keys that sign tokens, cursors and links.")
+    token_ttl_s: int = Field(86_400, ge=60, le=2_592_000, description="Life of a client's token.")
+    viewer_token_ttl_s: int = Field(900, ge=60, le=86_400, description="Life of a viewer token unless asked otherwise.")
+    query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
+
+
+class LocalSettings(BaseModel):
+    data_dir: Path = Field(Path(".data/auditlane"), description="Where the embedded stack keeps everything.")
+    cache_dir: Path | None = Field(None, description="Where downloads are kept; else the user's cache folder.")
+
+
+class LogSettings(BaseModel):
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_json: bool | None = Field(None, description="JSON lines. Empty: when stderr is not a terminal.")
+
+
+GROUPS: tuple[type[BaseModel], ...] = (
+    KafkaSettings,
+    RegistrySettings,
+    ClickHouseSettings,
+    WorkerSettings,
+    ServeSettings,
+    LocalSettings,
+    LogSettings,
+)
+
+
+class Settings(
+    KafkaSettings,
+    RegistrySettings,
+    ClickHouseSettings,
+    WorkerSettings,
+    ServeSettings,
+    LocalSettings,
+    LogSettings,
+    BaseSettings,
+):
+    """All settings of one process, read once at its start and passed on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+
+def variable(field: str) -> str:
+    """The environment variable of a settings field."""
+    return PREFIX + field.upper()
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings from the environment; `given` (from command-line options) wins where it is not None.
+
+    Raises ConfigError that names every wrong variable at once.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            f"  {variable(str(problem['loc'][0]))}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_input=False)
+        ]
+        raise ConfigError("The settings are not valid:\n" + "\n".join(lines)) from error

@@ -1,0 +1,32 @@
+"""What every test shares: the parts (started once a session, each only when asked for) and a workspace of its own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["fixtures.kafka", "fixtures.registry", "fixtures.clickhouse"]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the caller's AUDITLANE_* variables, except by the fixtures of the parts."""
+    for name in list(os.environ):
+        if name.startswith("AUDITLANE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test uses, legal in a topic, a group, a database and a tenant id."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def short_tmp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of this test's own."""
+    yield tmp_path_factory.mktemp("t")

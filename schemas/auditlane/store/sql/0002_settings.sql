@@ -1,0 +1,14 @@
+-- What a reader sees of the data structure, one row a revision; append-only, so that it is its own history.
+-- `scope` is `environment` or `tenant:<tenant id>`. Two savers of one revision use one deduplication token,
+-- so that the second insert does nothing and its saver finds the other's `save_id`.
+CREATE TABLE IF NOT EXISTS {database}.settings (
+    scope String,
+    revision UInt64,
+    save_id UUID,
+    enabled Nullable(Bool),
+    fields String COMMENT 'JSON array: name, displayName, displayType, sortable, filterable, showInTable, …',
+    changed_by String,
+    changed_at DateTime64(3, 'UTC')
+) ENGINE = MergeTree
+ORDER BY (scope, revision)
+SETTINGS non_replicated_deduplication_window = 10000;

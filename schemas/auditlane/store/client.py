@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from auditlane.runtime.errors import StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings
 
 CONNECT_TIMEOUT_S = 10
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it also raises, and we say it once
 _FIX = "Check AUDITLANE_CLICKHOUSE_URL, and that ClickHouse is running there."
 
 

@@ -1,0 +1,22 @@
+"""The registry's client from the settings, one way for everything that is not the SDK."""
+
+from __future__ import annotations
+
+from auditlane.contract.registry import RegistryClient
+from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.runtime.settings import Settings
+
+
+def registry_client(settings: Settings) -> RegistryClient:
+    """The registry's client from the settings."""
+    if not settings.registry_url:
+        raise RegistryUnavailable(
+            "No registry is configured.", fix="Set AUDITLANE_REGISTRY_URL, or run `auditlane up`."
+        )
+    return RegistryClient(
+        settings.registry_url,
+        user=settings.registry_user,
+        password=settings.registry_password.get_secret_value(),
+        token=settings.registry_token.get_secret_value(),
+        ca=str(settings.registry_ca) if settings.registry_ca else None,
+    )

@@ -1,0 +1,15 @@
+"""librdkafka's options from the settings, one way for every client that is not the SDK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.runtime.settings import Settings
+
+
+def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
+    """Options for a confluent-kafka client: bootstrap, what is `given`, and `AUDITLANE_KAFKA_EXTRA`, which wins."""
+    if not settings.kafka_bootstrap:
+        raise KafkaUnavailable("No Kafka is configured.", fix="Set AUDITLANE_KAFKA_BOOTSTRAP, or run `auditlane up`.")
+    return {"bootstrap.servers": settings.kafka_bootstrap, **given, **settings.kafka_extra}

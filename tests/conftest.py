@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["fixtures.kafka", "fixtures.registry", "fixtures.clickhouse"]
+pytest_plugins = [f"fixtures.{one.stem}" for one in sorted((Path(__file__).parent / "fixtures").glob("[a-z]*.py"))]
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +23,3 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def unique() -> str:
     """A name that no other test uses, legal in a topic, a group, a database and a tenant id."""
     return f"t{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def short_tmp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of this test's own."""
-    yield tmp_path_factory.mktemp("t")

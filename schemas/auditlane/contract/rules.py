@@ -1,0 +1,158 @@
+"""The rules a field's attributes can carry, and the check of one value: what the SDK asks at emit.
+
+`required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, the whole value. `minimum`, `maximum`:
+numbers, both ends included. `oneOf`: the values allowed. A null value breaks `required` and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from auditlane.contract.patterns import Pattern
+
+NAMES: Final = ("required", "maxLength", "pattern", "minimum", "maximum", "oneOf")
+NUMBERS: Final = frozenset({"int", "long", "float", "double"})
+_APPLIES: Final[dict[str, frozenset[str]]] = {
+    "required": frozenset({"string", "enum", "boolean", "timestamp", "map"}) | NUMBERS,
+    "maxLength": frozenset({"string"}),
+    "pattern": frozenset({"string"}),
+    "minimum": NUMBERS,
+    "maximum": NUMBERS,
+    "oneOf": frozenset({"string", "enum"}) | NUMBERS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one field; None and False mean that there is none. Checked in the order of `NAMES`."""
+
+    required: bool = False
+    max_length: int | None = None
+    pattern: Pattern | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    one_of: tuple[str | int | float, ...] | None = None
+
+    def __bool__(self) -> bool:
+        return self.required or any(
+            rule is not None for rule in (self.max_length, self.pattern, self.minimum, self.maximum, self.one_of)
+        )
+
+
+def sentence(rules: Rules, rule: str) -> str:
+    """What a value had to be, to end a sentence that begins with the field's name."""
+    match rule:
+        case "required":
+            return "is required and must not be empty"
+        case "maxLength":
+            return f"must have at most {rules.max_length} characters"
+        case "pattern":
+            return f"must match {rules.pattern.text if rules.pattern else ''}"
+        case "minimum":
+            return f"must be at least {rules.minimum}"
+        case "maximum":
+            return f"must be at most {rules.maximum}"
+        case _:
+            return "must be one of " + ", ".join(str(one) for one in rules.one_of or ())
+
+
+def check_value(rules: Rules, value: Any) -> str | None:
+    """The first rule that a field's value breaks, by its attribute's name; None when it keeps all of them.
+
+    A pattern that Python could be slow at, or a very long value, is left to the worker: `patterns.Pattern.matches`.
+    """
+    if rules.required and (value is None or value in ("", {})):
+        return "required"
+    if value is None:
+        return None
+    if rules.max_length is not None and len(value) > rules.max_length:
+        return "maxLength"
+    if rules.pattern is not None and rules.pattern.matches(value) is False:
+        return "pattern"
+    # Written so that NaN, which compares false with everything, breaks both.
+    if rules.minimum is not None and not value >= rules.minimum:
+        return "minimum"
+    if rules.maximum is not None and not value <= rules.maximum:
+        return "maximum"
+    if rules.one_of is not None and value not in rules.one_of:
+        return "oneOf"
+    return None
+
+
+def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Rules:
+    """The rules among a field's attributes. Raises ValueError, one sentence, at the first that cannot be kept."""
+    for problem in problems(attributes, kind, symbols):
+        raise ValueError(problem)
+    pattern = attributes.get("pattern")
+    one_of = attributes.get("oneOf")
+    return Rules(
+        required=attributes.get("required", False),
+        max_length=attributes.get("maxLength"),
+        pattern=None if pattern is None else Pattern.parse(pattern),
+        minimum=attributes.get("minimum"),
+        maximum=attributes.get("maximum"),
+        one_of=None if one_of is None else tuple(one_of),
+    )
+
+
+def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every reason why a field's rules cannot be kept, each a sentence that says what to write instead."""
+    for name in NAMES:
+        if attributes.get(name) is None:
+            continue
+        value = attributes[name]
+        if kind not in _APPLIES[name]:
+            kinds = ", ".join(sorted(_APPLIES[name]))
+            yield f"`{name}` does not apply to a field of type {kind}; remove it (it applies to {kinds})."
+            continue
+        problem = _problem(name, value, kind, symbols)
+        if problem:
+            yield problem
+    low, high = attributes.get("minimum"), attributes.get("maximum")
+    if _is_number(low) and _is_number(high) and low > high:
+        yield f"`minimum` {low} is above `maximum` {high}, so no value could pass; swap them."
+
+
+def _problem(name: str, value: Any, kind: str, symbols: tuple[str, ...]) -> str | None:
+    match name:
+        case "required":
+            return None if isinstance(value, bool) else "`required` must be true or false."
+        case "maxLength":
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            return None if whole and value > 0 else "`maxLength` must be a whole number above 0."
+        case "pattern":
+            try:
+                Pattern.parse(value)
+            except ValueError as error:
+                return f"`pattern` {value!r} cannot be used: {error}"
+            return None
+        case "minimum" | "maximum":
+            whole = kind in ("int", "long")
+            if _is_number(value, whole=whole):
+                return None
+            return f"`{name}` must be a {'whole ' if whole else ''}number, as the field is."
+        case _:
+            return _one_of_problem(value, kind, symbols)
+
+
+def _one_of_problem(value: Any, kind: str, symbols: tuple[str, ...]) -> str | None:
+    if not isinstance(value, list) or not value:
+        return "`oneOf` must be a list with at least one value."
+    if kind in NUMBERS:
+        fits = all(_is_number(one, whole=kind in ("int", "long")) for one in value)
+        return None if fits else f"`oneOf` must list numbers, as the field is of type {kind}."
+    if not all(isinstance(one, str) for one in value):
+        return f"`oneOf` must list texts, as the field is of type {kind}."
+    strange = [one for one in value if symbols and one not in symbols]
+    return f"`oneOf` lists {strange[0]!r}, which is no symbol of the enum." if strange else None
+
+
+def _is_number(value: Any, *, whole: bool = False) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not whole and math.isfinite(value)

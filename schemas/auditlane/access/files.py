@@ -1,0 +1,136 @@
+"""A small JSON file of credentials: read again when it changed, written whole, private to its owner."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.log import get
+
+T = TypeVar("T", bound=BaseModel)
+Stamp = tuple[int, int, int]
+
+
+class CredentialsFile(Generic[T]):
+    """The file at `path` as a `model`. Threads and processes may share it.
+
+    Once it was read, a version that does not parse is reported in `problem` and in the log, and the last good one goes
+    on serving: an operator's typing error must not lock everybody out.
+    """
+
+    def __init__(self, path: Path, model: type[T]) -> None:
+        self.path = path
+        self.problem = ""
+        self._model = model
+        self._lock = threading.Lock()
+        self._stamp: Stamp | None = None
+        self._value: T | None = None
+
+    def current(self) -> T:
+        """The file's content. Raises ConfigError when there never was a good one."""
+        with self._lock:
+            try:
+                stamp = _stamp(self.path)
+                if stamp != self._stamp:
+                    self._stamp = stamp  # taken before reading: a write in between is seen by the next call
+                    self._value, self.problem = self._read(), ""
+            except (OSError, ConfigError) as error:
+                self._complain(error)
+            assert self._value is not None
+            return self._value
+
+    def _complain(self, error: OSError | ConfigError) -> None:
+        problem = _unreadable(self.path, error) if isinstance(error, OSError) else error
+        if self._value is None or isinstance(error, OSError):
+            self._stamp = None  # try again at the next call; a version that does not parse is read only once
+        if self._value is None:
+            raise problem from error
+        if str(problem) != self.problem:
+            self.problem = str(problem)
+            get("access").error("credentials.broken", path=str(self.path), problem=self.problem)
+
+    def _read(self) -> T:
+        text = self.path.read_bytes()
+        try:
+            return self._model.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigError(
+                f"{self.path} is not valid: " + "; ".join(_place(one) for one in error.errors(include_input=False)),
+                fix="Correct the file; what was last read correctly stays in use.",
+            ) from error
+
+    def update(self, change: Callable[[T], T]) -> T:
+        """Replace the content by `change(content)`, one writer at a time.
+
+        Raises ConfigError when the file is missing, broken or not writable.
+        """
+        try:
+            with _exclusively(self.path):
+                before = self._read()
+                after = change(before)
+                if after is not before:
+                    self._write(after)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        return after
+
+    def create(self, content: T) -> None:
+        """Make the file, unless somebody else was first. Raises ConfigError when it cannot be written."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _exclusively(self.path):
+                if not self.path.exists():
+                    self._write(content)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+    def _write(self, content: T) -> None:
+        _replace(self.path, content.model_dump_json(indent=2, exclude_none=True) + "\n")
+
+
+def _stamp(path: Path) -> Stamp:
+    found = path.stat()  # follows links: a mounted secret is a link that is turned to a new directory
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _place(problem: object) -> str:
+    """One problem as `clients[1].roles: what is wrong`, or with line and column when the text is not JSON."""
+    assert isinstance(problem, dict)
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path} cannot be used: {error.strerror or error}.", fix="Check the path and its permissions.")
+
+
+@contextmanager
+def _exclusively(path: Path) -> Iterator[None]:
+    """One process at a time. The lock is a file beside it, since the file itself is replaced."""
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _replace(path: Path, text: str) -> None:
+    target = path.resolve()  # keep a link that points at the real file
+    with NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8") as new:
+        try:  # the file is created 0600
+            new.write(text)
+            new.flush()
+            os.fsync(new.fileno())
+            Path(new.name).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(new.name).unlink()
+            raise

@@ -1,0 +1,241 @@
+"""The keys file: which clients there are, the hashes of their secrets, and what they may do."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from auditlane.access.files import CredentialsFile
+from auditlane.access.permissions import ROLES, Permission, permissions_of
+from auditlane.runtime.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+
+# OWASP's smallest argon2id setting. Our secrets are 256 random bits, which no amount of guessing finds; a cheap
+# hash keeps the token endpoint quick and its memory small.
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class Secret(BaseModel):
+    """One secret of a client, hashed. While secrets are being changed a client has two."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hash: str = Field(pattern=r"^\$argon2id\$")
+    created: AwareDatetime
+    expires: AwareDatetime | None = None
+
+
+class Client(BaseModel):
+    """Somebody who calls us: a service of the vendor, or of one tenant. `tenant` None means every tenant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: str = Field(min_length=1, max_length=128)
+    name: str = ""
+    roles: tuple[str, ...] = Field(min_length=1)
+    tenant: str | None = None
+    created: AwareDatetime
+    expires: AwareDatetime | None = None
+    revoked: AwareDatetime | None = None
+    secrets: tuple[Secret, ...] = Field(min_length=1)
+
+    @field_validator("roles")
+    @classmethod
+    def _known_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [role for role in roles if role not in ROLES]
+        if unknown:
+            raise ValueError(f"there is no role {unknown[0]!r}; the roles are {', '.join(ROLES)}")
+        return roles
+
+    @field_validator("tenant")
+    @classmethod
+    def _not_empty(cls, tenant: str | None) -> str | None:
+        if tenant == "":  # would read as "every tenant"
+            raise ValueError("must not be empty; leave it out for a client of every tenant")
+        return tenant
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        return permissions_of(self.roles)
+
+    def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
+        """Whether the client may be used at `now`."""
+        if self.revoked:
+            return "revoked"
+        return "expired" if self.expires and self.expires <= now else "active"
+
+
+class KeysContent(BaseModel):
+    """What the file holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    clients: tuple[Client, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct(self) -> KeysContent:
+        ids = [client.client_id for client in self.clients]
+        twice = {one for one in ids if ids.count(one) > 1}
+        if twice:
+            raise ValueError(f"two clients have the client_id {min(twice)!r}")
+        return self
+
+    def find(self, client_id: str) -> Client | None:
+        return next((client for client in self.clients if client.client_id == client_id), None)
+
+    def with_client(self, changed: Client) -> KeysContent:
+        """With this client in the place of its earlier version."""
+        return KeysContent(
+            clients=tuple(changed if one.client_id == changed.client_id else one for one in self.clients)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A client with the secret that was just made for it; this is the only time the secret is known."""
+
+    client: Client
+    secret: str
+
+
+class KeysFile:
+    """The clients in a file; read again when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError when the file is missing or not valid."""
+        self._file = CredentialsFile(path, KeysContent)
+        self._file.current()
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> KeysFile:
+        """Open the file, or make it without clients. Several processes may call this at once."""
+        if not path.exists():
+            CredentialsFile(path, KeysContent).create(KeysContent())
+        return cls(path)
+
+    @property
+    def problem(self) -> str:
+        """Why the file's present version is not in use; empty when it is."""
+        return self._file.problem
+
+    def clients(self) -> tuple[Client, ...]:
+        """Every client, also the revoked and the expired ones."""
+        return self._file.current().clients
+
+    def find(self, client_id: str) -> Client | None:
+        """The client with this id, in whatever state."""
+        return self._file.current().find(client_id)
+
+    def verify(self, client_id: str, secret: str, *, now: datetime) -> Client:
+        """The active client with this secret. Takes some 20 ms by intention. Raises Unauthenticated."""
+        client = self.find(client_id)
+        # A wrong id costs as much time as a wrong secret, and gets the same answer.
+        hashes = [one.hash for one in client.secrets if not one.expires or now < one.expires] if client else []
+        matched = [_matches(one, secret) for one in hashes or [_nobodys_hash()]]
+        if client is None or not hashes or not any(matched):
+            raise Unauthenticated(
+                "The client id or the secret is wrong.", fix="Check both, or make a new key: auditlane keys create."
+            )
+        state = client.state(now)
+        if state != "active":
+            raise Unauthenticated(f"The key {client_id} is {state}.", fix="Make a new one: auditlane keys create.")
+        return client
+
+    def create(
+        self,
+        *,
+        roles: tuple[str, ...],
+        now: datetime,
+        tenant: str | None = None,
+        name: str = "",
+        expires: datetime | None = None,
+        client_id: str = "",
+    ) -> Issued:
+        """Add a client. Raises InvalidInput that names what is wrong, Conflict when the client id is taken."""
+        secret = _new_secret()
+        client_id = client_id or f"al_{secrets.token_hex(10)}"
+        try:
+            client = Client(
+                client_id=client_id,
+                name=name,
+                roles=roles,
+                tenant=tenant,
+                created=now,
+                expires=expires,
+                secrets=(Secret(hash=_HASHER.hash(secret), created=now),),
+            )
+        except ValidationError as error:
+            raise _invalid(error) from error
+
+        def added(content: KeysContent) -> KeysContent:
+            if content.find(client_id):
+                raise Conflict(f"There is a key {client_id} already.", fix="Choose another client id.")
+            return KeysContent(clients=(*content.clients, client))
+
+        self._file.update(added)
+        return Issued(client, secret)
+
+    def rotate(self, client_id: str, *, now: datetime, overlap: timedelta) -> Issued:
+        """Give a client a new secret; earlier ones work for `overlap` more. Raises NotFound, Conflict if revoked."""
+        secret = _new_secret()
+        fresh = Secret(hash=_HASHER.hash(secret), created=now)
+
+        def rotated(content: KeysContent) -> KeysContent:
+            client = _existing(content, client_id)
+            if client.revoked:
+                raise Conflict(f"The key {client_id} is revoked.", fix="Make a new one: auditlane keys create.")
+            end = now + overlap
+            kept = [
+                one if one.expires and one.expires < end else one.model_copy(update={"expires": end})
+                for one in client.secrets
+                if not one.expires or now < one.expires
+            ]
+            return content.with_client(client.model_copy(update={"secrets": (*kept, fresh)}))
+
+        return Issued(_existing(self._file.update(rotated), client_id), secret)
+
+    def revoke(self, client_id: str, *, now: datetime) -> Client:
+        """End a client and every token that it was given or has minted. Again is harmless. Raises NotFound."""
+
+        def revoked(content: KeysContent) -> KeysContent:
+            client = _existing(content, client_id)
+            return content if client.revoked else content.with_client(client.model_copy(update={"revoked": now}))
+
+        return _existing(self._file.update(revoked), client_id)
+
+
+def _existing(content: KeysContent, client_id: str) -> Client:
+    client = content.find(client_id)
+    if client is None:
+        raise NotFound(f"There is no key {client_id}.", fix="See which there are: auditlane keys list.")
+    return client
+
+
+def _new_secret() -> str:
+    return "als_" + secrets.token_urlsafe(32)  # the prefix lets scanners for leaked secrets recognise it
+
+
+def _matches(hashed: str, secret: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, secret)
+    except (VerificationError, InvalidHashError, UnicodeError):
+        return False
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _HASHER.hash(secrets.token_urlsafe(32))
+
+
+def _invalid(error: ValidationError) -> InvalidInput:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(map(str, problem["loc"]))
+    return InvalidInput(f"{field}: {problem['msg'].removeprefix('Value error, ')}", field=field)

@@ -1,0 +1,49 @@
+"""What a credential may do, and the roles that a key can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+from auditlane.runtime.errors import InvalidInput
+
+
+class Permission(StrEnum):
+    """One right. The value is what tokens carry and what error messages name."""
+
+    read = "audits:read"  # see the tenant's events
+    export = "audits:export"  # take them away as a file
+    configure = "audits:configure"  # shape the data structure, switch audit logs on and off
+    write = "audits:write"  # send events
+    admin = "audits:admin"  # operate the installation: every tenant's lag, dead letters, health
+
+
+# What a viewer token may carry; the rest needs a client of its own.
+VIEWER: Final = frozenset({Permission.read, Permission.export, Permission.configure})
+
+ROLES: Final[dict[str, frozenset[Permission]]] = {
+    "writer": frozenset({Permission.write}),
+    "auditor": frozenset({Permission.read, Permission.export}),
+    "vendor": VIEWER | {Permission.write},
+    "admin": frozenset(Permission),
+}
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
+    """The union of the roles' permissions; an unknown role grants nothing."""
+    return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = VIEWER) -> frozenset[Permission]:
+    """The named permissions, or InvalidInput that lists what may be named. `read` is short for `audits:read`."""
+    by_name = {one.value: one for one in allowed} | {one.name: one for one in allowed}
+    wanted = [name.strip() for name in names if name.strip()]
+    unknown = [name for name in wanted if name not in by_name]
+    if unknown or not wanted:
+        raise InvalidInput(
+            f"These permissions cannot be given: {', '.join(unknown)}." if unknown else "No permission is named.",
+            field="permissions",
+            fix="Name some of: " + ", ".join(sorted(allowed)) + ".",
+        )
+    return frozenset(by_name[name] for name in wanted)

@@ -1,0 +1,92 @@
+"""Who asks, and the tenant they may ask about: every query is built from a TenantScope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from auditlane.access.permissions import Permission
+from auditlane.runtime.errors import Forbidden, InvalidInput, WrongTenant
+
+TENANT_HEADER: Final = "Auditlane-Tenant"
+_GRANT: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A credential that verified. `tenant` is None for a client of the whole environment.
+
+    `subject` is the client id or the user; `client_id` is the client, or the one that minted the user's token, or "".
+    """
+
+    kind: Literal["client", "viewer"]
+    subject: str
+    client_id: str
+    tenant: str | None
+    permissions: frozenset[Permission]
+    expires_at: datetime
+
+    def demand(self, permission: Permission) -> None:
+        """Raise Forbidden unless this principal has the permission."""
+        if permission not in self.permissions:
+            raise Forbidden(
+                f"This credential lacks the permission {permission}.",
+                fix="Ask whoever issued it for one that has it.",
+            )
+
+    def scope(self, permission: Permission, named: str | None) -> TenantScope:
+        """The tenant that this request is about; `named` is the header `Auditlane-Tenant`, None when absent.
+
+        Raises Forbidden without the permission, WrongTenant when a tenant's credential names another, and InvalidInput
+        when a credential of the whole environment names none.
+        """
+        self.demand(permission)
+        if self.tenant is not None and named not in (None, self.tenant):
+            raise WrongTenant(
+                "This credential belongs to another tenant.",
+                field=TENANT_HEADER,
+                fix=f"Leave the header {TENANT_HEADER} out, or use a credential of that tenant.",
+            )
+        tenant = self.tenant or named
+        if not tenant:
+            raise InvalidInput(
+                "The request does not say which tenant it is about.",
+                field=TENANT_HEADER,
+                fix=f"This credential is valid for every tenant; name one in the header {TENANT_HEADER}.",
+            )
+        return TenantScope(tenant, self.subject, self.permissions, grant=_GRANT)
+
+
+class TenantScope:
+    """The one tenant that a query may touch, and on whose behalf.
+
+    Made by `Principal.scope` after authentication, and by `for_operator` for a command on the operator's own machine,
+    whose access to the store is its credential. Nothing else can make one, and none can be changed.
+    """
+
+    __slots__ = ("actor", "permissions", "tenant")
+
+    tenant: str
+    actor: str
+    permissions: frozenset[Permission]
+
+    def __init__(self, tenant: str, actor: str, permissions: frozenset[Permission], *, grant: object = None) -> None:
+        if grant is not _GRANT:
+            raise TypeError("a TenantScope comes from authentication: Principal.scope, or TenantScope.for_operator")
+        for name, value in (("tenant", tenant), ("actor", actor), ("permissions", permissions)):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def for_operator(cls, tenant: str) -> TenantScope:
+        """The scope of a command that reads the store with the operator's own credentials; never of a request."""
+        return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a TenantScope cannot be changed")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a TenantScope cannot be changed")
+
+    def __repr__(self) -> str:
+        return f"TenantScope(tenant={self.tenant!r}, actor={self.actor!r})"

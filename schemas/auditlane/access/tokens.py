@@ -1,0 +1,133 @@
+"""Tokens: a client exchanges its secret for one, and mints shorter ones for the people who look at one tenant's log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import jwt
+
+from auditlane.access.keys import Client, KeysFile
+from auditlane.access.permissions import VIEWER, Permission
+from auditlane.access.scope import Principal
+from auditlane.access.signing import SigningKeys
+from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
+
+CLIENT_TOKEN: Final = "auditlane-client+jwt"  # noqa: S105 - a purpose, not a secret
+VIEWER_TOKEN: Final = "auditlane-viewer+jwt"  # noqa: S105
+VIEWER_TTL_MIN: Final = timedelta(minutes=1)
+VIEWER_TTL_MAX: Final = timedelta(hours=24)
+_LONGEST: Final = 16_384  # characters; what is longer is not one of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A signed token and how long it lives."""
+
+    text: str
+    ttl: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whom a viewer token is for: a user of one tenant. `client_id` is the client that vouches, "" the operator."""
+
+    tenant: str
+    user: str
+    permissions: frozenset[Permission]
+    client_id: str = ""
+
+    def claims(self) -> dict[str, Any]:
+        """As in a token; `of` reads them back."""
+        return {
+            "sub": self.user,
+            "tenant": self.tenant,
+            "permissions": sorted(self.permissions),
+            "client": self.client_id,
+        }
+
+    @classmethod
+    def of(cls, claims: dict[str, Any]) -> Viewer:
+        known = {one.value for one in VIEWER}  # a right that a later version grants is dropped, not misread
+        return cls(
+            tenant=claims["tenant"],
+            user=claims["sub"],
+            permissions=frozenset(Permission(one) for one in claims["permissions"] if one in known),
+            client_id=claims["client"],
+        )
+
+
+def mint_client_token(signing: SigningKeys, client: Client, *, now: datetime, ttl: timedelta) -> Token:
+    """A token for a client whose secret was verified; it ends no later than the client's key."""
+    if client.expires:
+        ttl = min(ttl, client.expires - now)
+    return Token(signing.sign(CLIENT_TOKEN, {"sub": client.client_id}, now=now, ttl=ttl), ttl)
+
+
+def mint_viewer_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
+    """A token for one user of one tenant. Raises InvalidInput for a life outside a minute to a day."""
+    check_viewer(viewer, ttl)
+    return Token(signing.sign(VIEWER_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
+
+
+def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
+    """Raise InvalidInput unless a viewer may be given this for so long."""
+    if not viewer.permissions <= VIEWER or not viewer.permissions:
+        raise InvalidInput(
+            "A viewer may be given " + ", ".join(sorted(VIEWER)) + ", and at least one of them.", field="permissions"
+        )
+    if not VIEWER_TTL_MIN <= ttl <= VIEWER_TTL_MAX:
+        raise InvalidInput("A viewer token lives between a minute and a day.", field="ttl_s")
+    if not viewer.tenant:
+        raise InvalidInput("A viewer belongs to a tenant.", field="tenant")
+
+
+def check_delegation(principal: Principal, viewer: Viewer) -> None:
+    """Raise Forbidden unless a principal may vouch for this viewer: only a client, only with rights that it has itself.
+
+    A client that belongs to one tenant vouches for that tenant only.
+    """
+    if principal.kind != "client":
+        raise Forbidden("A viewer token cannot mint another.", fix="Use the token of a client: POST /v1/token.")
+    if principal.tenant not in (None, viewer.tenant):
+        raise Forbidden("This client belongs to another tenant.", field="tenant")
+    for permission in sorted(viewer.permissions):
+        principal.demand(permission)
+
+
+def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
+    """Who presents this token. A client's rights are read from the keys file at each request, not from the token: to
+    revoke its key ends its tokens, and those that it minted, at once.
+
+    Raises TokenExpired, and Unauthenticated for anything else that is wrong.
+    """
+    purpose = _purpose(token)
+    claims = signing.verify(purpose, token, now=now)
+    until = datetime.fromtimestamp(claims["exp"], UTC)
+    if purpose == CLIENT_TOKEN:
+        client = _active(keys, str(claims["sub"]), now)
+        return Principal("client", client.client_id, client.client_id, client.tenant, client.permissions, until)
+    viewer = Viewer.of(claims)
+    if viewer.client_id:
+        _active(keys, viewer.client_id, now)
+    return Principal("viewer", viewer.user, viewer.client_id, viewer.tenant, viewer.permissions, until)
+
+
+def _purpose(token: str) -> str:
+    """What the token says it is for; only a hint which key to verify it with."""
+    try:
+        typ = jwt.get_unverified_header(token).get("typ") if len(token) <= _LONGEST else None
+    except (jwt.InvalidTokenError, ValueError, TypeError) as error:
+        raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.") from error
+    if typ not in (CLIENT_TOKEN, VIEWER_TOKEN):
+        raise Unauthenticated("The credential is not one of our tokens.", fix="Get a token: POST /v1/token.")
+    return str(typ)
+
+
+def _active(keys: KeysFile, client_id: str, now: datetime) -> Client:
+    client = keys.find(client_id)
+    state = client.state(now) if client else "gone"
+    if client is None or state != "active":
+        raise Unauthenticated(f"The key behind this token is {state}.", fix="Get a token with a key that is active.")
+    return client

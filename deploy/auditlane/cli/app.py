@@ -59,14 +59,15 @@ class Lazy(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, stub, rest = super().resolve_command(ctx, args)
         found = _find(name or "")
-        return name, _load(found) if found else stub, rest
+        return name, load(found) if found else stub, rest
 
 
 def _find(name: str) -> Subcommand | None:
     return next((one for one in SUBCOMMANDS if one.name == name), None)
 
 
-def _load(found: Subcommand) -> Any:
+def load(found: Subcommand) -> Any:
+    """The subcommand itself. Raises MissingExtra when what it needs is not installed."""
     try:
         module = importlib.import_module(found.module)
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
 """The error tree, and the one place that maps it to HTTP and to exit codes.
 
-    AuditlaneError
+    AuditlaneError               what nothing below names
     ├── ConfigError              settings, command-line arguments, files an operator wrote
     │   └── MissingExtra         a subcommand whose optional dependencies are not installed
     ├── InvalidInput             what a caller sent
@@ -22,9 +22,9 @@
     ├── DeliveryFailed           Kafka did not acknowledge; names the event
     ├── ClientClosed             the client was used after `close`, or in a forked child
     ├── Unavailable              a part that we depend on is away; a retry may succeed
-    │   ├── KafkaUnavailable
-    │   ├── RegistryUnavailable
-    │   └── StoreUnavailable
+    │   ├── KafkaUnavailable     no broker answers
+    │   ├── RegistryUnavailable  the schema registry does not answer
+    │   └── StoreUnavailable     ClickHouse does not answer
     ├── RegistryRefused          the registry answered, and said no
     │   ├── SchemaNotFound       no such id, subject or version
     │   └── SchemaIncompatible   a version that older readers could not follow

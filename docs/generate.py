@@ -1,0 +1,162 @@
+"""Writes the parts of the docs that are facts of the code: between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+python docs/generate.py          # rewrite them
+python docs/generate.py --check  # exit 1 when one is out of date, as the tests do
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer.core
+import typer.main
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from auditlane.cli import app as cli
+from auditlane.contract.codes import RejectCode
+from auditlane.runtime import errors, metrics, settings
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
+
+
+def settings_table() -> str:
+    parts = []
+    for group in settings.GROUPS:
+        rows = []
+        for name, field in group.model_fields.items():
+            default = field.default
+            if default is PydanticUndefined:
+                default = field.default_factory() if field.default_factory else ""  # type: ignore[call-arg]
+            shown = "" if isinstance(default, SecretStr) or default in ("", None, {}) else f"`{default}`"
+            rows.append((f"`{settings.variable(name)}`", shown, field.description or ""))
+        title = group.__name__.removesuffix("Settings")
+        parts.append(f"### {title}\n\n{table(('Variable', 'Default', 'Meaning'), rows)}")
+    return "\n".join(parts)
+
+
+def errors_table() -> str:
+    def walk(error: type[errors.AuditlaneError]) -> Iterator[type[errors.AuditlaneError]]:
+        yield error
+        for child in error.__subclasses__():
+            yield from walk(child)
+
+    drawn = dict(re.findall(r"^ +(?:│ +)?(?:[├└]── )?([A-Z]\w+) {2,}(\S.*)", errors.__doc__ or "", re.MULTILINE))
+    rows = [
+        (
+            f"`{one.code}`",
+            one.__name__,
+            str(errors.http_status(one)),
+            str(errors.exit_code(one)),
+            drawn.get(one.__name__, ""),
+        )
+        for one in walk(errors.AuditlaneError)
+    ]
+    return table(("Code", "Error", "HTTP", "Exit code", "When"), rows)
+
+
+def codes_table() -> str:
+    return table(("Code", "Meaning"), [(f"`{code}`", code.meaning) for code in RejectCode])
+
+
+def metrics_table() -> str:
+    rows = [(f"`{one.name}`", one.kind, ", ".join(one.labels), one.help) for one in metrics.METRICS]
+    return table(("Metric", "Kind", "Labels", "Meaning"), rows)
+
+
+def cli_help() -> str:
+    """Every subcommand's help: what it does, its arguments and options, as the command itself prints them."""
+    parts = []
+    for one in cli.SUBCOMMANDS:
+        parts.extend(_command(f"auditlane {one.name}", cli.load(one), one.help))
+    return "\n".join(parts)
+
+
+def _command(title: str, command: typer.core.TyperCommand, fallback: str) -> Iterator[str]:
+    yield f"### `{title}`\n\n{(command.help or fallback).strip()}\n"
+    if children := getattr(command, "commands", None):
+        for name, child in children.items():
+            yield from _command(f"{title} {name}", child, "")
+        return
+    rows = []
+    for parameter in command.params:
+        if getattr(parameter, "hidden", False) or parameter.name == "help":
+            continue
+        is_argument = parameter.param_type_name == "argument"
+        name = (
+            (parameter.name or "").upper() if is_argument else ", ".join([*parameter.opts, *parameter.secondary_opts])
+        )
+        rows.append((f"`{name}`", " ".join((getattr(parameter, "help", "") or "").split())))
+    if rows:
+        yield table(("Option", "Meaning"), rows)
+
+
+def layers() -> str:
+    """The layers that import-linter holds, highest first."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    found = next(one for one in config["contracts"] if one["type"] == "layers")["layers"]
+    rows = [layer.replace("auditlane.", "").replace(" | ", "   ") for layer in found]
+    width = max(map(len, rows)) + 4
+    box = "\n".join(f"│{row.center(width)}│" for row in rows)
+    return f"```text\n┌{'─' * width}┐\n{box}\n└{'─' * width}┘\n```\n"
+
+
+def modules() -> str:
+    """Every module with the first sentence of its docstring."""
+    roots = ["schemas", "producers", "consumers", "deploy"]
+    rows = []
+    for path in sorted(one for root in roots for one in (ROOT / root / "auditlane").rglob("*.py")):
+        doc = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
+        sentence = re.split(r"(?<=[.!?])\s", doc, maxsplit=1)[0]
+        rows.append((f"`{path.relative_to(ROOT)}`", sentence))
+    return table(("Module", "What it is"), rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "errors": errors_table,
+    "codes": codes_table,
+    "metrics": metrics_table,
+    "cli": cli_help,
+    "layers": layers,
+    "modules": modules,
+}
+
+
+def render(text: str) -> str:
+    """The page with its generated blocks as they should be."""
+    return BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", text)
+
+
+def pages() -> list[Path]:
+    """The pages that may hold generated blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def main() -> int:
+    stale = []
+    for page in pages():
+        text = page.read_text()
+        if (new := render(text)) != text:
+            stale.append(page)
+            if "--check" not in sys.argv:
+                page.write_text(new)
+    for page in stale:
+        print(f"{page.relative_to(ROOT)}: {'out of date: run make docs' if '--check' in sys.argv else 'written'}")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

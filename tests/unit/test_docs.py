@@ -1,0 +1,39 @@
+"""The docs' generated parts are what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+assert _spec is not None
+assert _spec.loader is not None
+generate = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(generate)
+
+
+@pytest.mark.parametrize("page", generate.pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_generated_parts_are_up_to_date(page: Path) -> None:
+    text = page.read_text()
+    assert generate.render(text) == text, "run: make docs"
+
+
+@pytest.mark.parametrize("page", generate.pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_every_block_is_on_some_page() -> None:
+    text = "".join(page.read_text() for page in generate.pages())
+    assert set(generate.BLOCKS) == set(re.findall(r"<!-- generated: (\w+) -->", text))
+
+
+def test_every_module_is_explained_in_a_sentence() -> None:
+    assert "| `" in generate.modules()
+    unexplained = re.findall(r"\| `([^`]+)` \|  \|", generate.modules())
+    assert unexplained == []

@@ -1,0 +1,101 @@
+"""Settings, the error tree, ids and logging."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from auditlane.runtime import errors, ids, metrics, settings
+
+
+def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "registry:8081")
+    monkeypatch.setenv("AUDITLANE_SERVE_PORT", "99999")
+    monkeypatch.setenv("AUDITLANE_KAFKA_EXTRA", "{not json")
+    with pytest.raises(errors.ConfigError) as caught:
+        settings.load()
+    for name in ("AUDITLANE_REGISTRY_URL", "AUDITLANE_SERVE_PORT", "AUDITLANE_KAFKA_EXTRA"):
+        assert name in str(caught.value)
+
+
+def test_a_secret_is_not_shown_in_an_error_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITLANE_CLICKHOUSE_PASSWORD", "hunter2")
+    assert "hunter2" not in repr(settings.load())
+    monkeypatch.setenv("AUDITLANE_SERVE_PORT", "x")
+    with pytest.raises(errors.ConfigError) as caught:
+        settings.load()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_given_values_win_and_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITLANE_TOPIC", "")
+    monkeypatch.setenv("AUDITLANE_SERVE_PORT", "9000")
+    loaded = settings.load(serve_port=9001, serve_host=None)
+    assert (loaded.topic, loaded.serve_port, loaded.serve_host) == ("audit.events", 9001, "127.0.0.1")
+
+
+def test_librdkafka_options_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITLANE_KAFKA_EXTRA", '{"security.protocol": "SSL"}')
+    assert settings.load().kafka_extra == {"security.protocol": "SSL"}
+
+
+def _all(error: type[errors.AuditlaneError]) -> list[type[errors.AuditlaneError]]:
+    return [error, *(one for child in error.__subclasses__() for one in _all(child))]
+
+
+def test_each_error_has_a_code_of_its_own_and_stands_in_the_drawing() -> None:
+    found = [one for one in _all(errors.AuditlaneError) if one.__module__ == errors.__name__]
+    assert len({one.code for one in found}) == len(found)
+    for one in found:
+        assert one.__name__ in (errors.__doc__ or "")
+
+
+def test_an_error_without_a_line_of_its_own_is_mapped_as_its_parent() -> None:
+    assert errors.http_status(errors.InvalidCursor("x")) == errors.http_status(errors.InvalidInput)
+    assert errors.exit_code(errors.StoreUnavailable("x")) == 6
+
+
+def test_metric_names_are_unique_and_of_prometheus_form() -> None:
+    assert len(metrics.BY_NAME) == len(metrics.METRICS)
+    for one in metrics.METRICS:
+        assert one.name.startswith("auditlane_")
+        assert one.name.endswith("_total") == (one.kind == "counter")
+
+
+def test_uuid7_is_a_version_7_uuid_and_grows_across_threads() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: ids.uuid7(), range(5_000)))
+    assert len(set(made)) == len(made)
+    assert all(uuid.UUID(one).version == 7 and one == one.lower() for one in made)
+    alone = [ids.uuid7() for _ in range(5_000)]
+    assert alone == sorted(alone)
+
+
+def test_uuid7_carries_the_time() -> None:
+    import time
+
+    before = time.time_ns() // 1_000_000
+    stamp = uuid.UUID(ids.uuid7()).int >> 80
+    assert before - 1 <= stamp <= time.time_ns() // 1_000_000 + 1_000
+
+
+def test_uuid5_tells_its_parts_apart() -> None:
+    assert ids.uuid5("a", "bc") != ids.uuid5("ab", "c")
+    assert ids.uuid5("a", "bc") == ids.uuid5("a", "bc")
+    assert uuid.UUID(ids.uuid5("a")).version == 5
+
+
+@pytest.mark.parametrize(
+    "script", ["import logging; logging.getLogger('other').warning('said')", "log.info('said', n=1)"]
+)
+def test_logs_are_json_lines_when_stderr_is_no_terminal(script: str) -> None:
+    code = f"from auditlane.runtime import log as l; l.configure(); log = l.get('worker'); {script}"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    line = json.loads(run.stderr)
+    assert line["event"] == "said"
+    assert {"level", "timestamp"} <= set(line)

@@ -1,0 +1,59 @@
+"""The decisions of `init`: which topics, what differs, which migrations are left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from auditlane.contract import topics
+from auditlane.runtime import settings
+from auditlane.runtime.errors import Drift, SchemaTooNew
+from auditlane.store import migrate
+
+
+def test_dead_letters_are_kept_for_ever_and_events_a_week_at_least() -> None:
+    events, letters = topics.wanted(settings.load())
+    assert letters.config["retention.ms"] == "-1"
+    assert int(events.config["retention.ms"]) >= 7 * 86_400_000
+    assert events.config["message.timestamp.type"] == letters.config["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_the_largest_event_fits_into_a_message() -> None:
+    for topic in topics.wanted(settings.load(max_event_bytes=5_000_000)):
+        assert int(topic.config["max.message.bytes"]) > 5_000_000
+
+
+def test_each_difference_is_a_sentence_with_its_fix() -> None:
+    want = topics.wanted(settings.load())[0]
+    assert topics.differences(want, want) == []
+    have = replace(want, partitions=3, replication=2, config=want.config | {"retention.ms": "1"})
+    found = topics.differences(want, have)
+    assert len(found) == 3
+    assert "AUDITLANE_TOPIC_PARTITIONS" in found[0]
+    assert "kafka-configs --alter --add-config retention.ms=604800000" in found[2]
+
+
+def test_names_that_kafka_takes_for_the_same_are_found() -> None:
+    assert topics.clash("audit.events", {"audit_events", "other"}) == "audit_events"
+    assert topics.clash("audit.events", {"audit.events", "audit.events.acme"}) is None
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [one.version for one in migrate.known()] == list(range(1, len(migrate.known()) + 1))
+    for one in migrate.known():
+        assert all(word.upper().startswith(("CREATE", "ALTER")) for word in one.statements("db"))
+
+
+def test_what_is_left_is_planned_in_order() -> None:
+    known = migrate.known()
+    assert migrate.plan(known, {}) == known
+    assert migrate.plan(known, {1: known[0].checksum}) == known[1:]
+
+
+def test_a_newer_store_and_a_changed_migration_are_refused() -> None:
+    known = migrate.known()
+    with pytest.raises(SchemaTooNew, match="Upgrade"):
+        migrate.plan(known, {one.version: one.checksum for one in known} | {99: "x"})
+    with pytest.raises(Drift, match="another text"):
+        migrate.plan(known, {1: "x"})

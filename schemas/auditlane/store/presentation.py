@@ -1,0 +1,151 @@
+"""What a reader sees of the data structure: rows of the table `settings`, one a revision, the tenant's over the
+environment's."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from auditlane.runtime.errors import Conflict
+from auditlane.store.client import store_errors
+
+ENVIRONMENT: Final = "environment"
+
+
+def tenant_scope(tenant: str) -> str:
+    """The scope of a tenant's own rows."""
+    return f"tenant:{tenant}"
+
+
+class DisplayType(StrEnum):
+    """How a value is shown and compared."""
+
+    Timestamp = "Timestamp"
+    Email = "Email"
+    AlphaNumeric = "AlphaNumeric"
+    IpAddress = "IpAddress"
+    Severity = "Severity"
+    Json = "Json"
+    Number = "Number"
+    Boolean = "Boolean"
+
+
+class FieldView(BaseModel):
+    """One field as readers see it. `name` is a base field's, or a custom field's of the tenant's contract."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    name: str = Field(min_length=1)
+    display_name: str = Field(min_length=1)
+    display_type: DisplayType = DisplayType.AlphaNumeric
+    sortable: bool = False
+    filterable: bool = True
+    show_in_table: bool = True
+    show_in_more_info: bool = True
+    downloadable: bool = True
+    order: int = 0
+
+
+class Revision(BaseModel):
+    """One saved state of one scope; revision 0 is what nobody saved yet. `enabled=None` leaves it open."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scope: str
+    revision: int = 0
+    enabled: bool | None = None
+    fields: tuple[FieldView, ...] = ()
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+
+DEFAULT_FIELDS: Final = tuple(
+    FieldView(name=name, display_name=label, display_type=kind, show_in_table=table, sortable=sort, order=place)
+    for place, (name, label, kind, table, sort) in enumerate(
+        (
+            ("occurred_at", "Time", DisplayType.Timestamp, True, True),
+            ("actor_name", "Actor", DisplayType.AlphaNumeric, True, False),
+            ("action", "Action", DisplayType.AlphaNumeric, True, False),
+            ("resource", "Resource", DisplayType.AlphaNumeric, True, False),
+            ("outcome", "Outcome", DisplayType.AlphaNumeric, True, False),
+            ("severity", "Severity", DisplayType.Severity, True, False),
+            ("ip", "IP address", DisplayType.IpAddress, True, False),
+            ("description", "Description", DisplayType.AlphaNumeric, False, False),
+            ("actor_id", "Actor id", DisplayType.AlphaNumeric, False, False),
+            ("actor_type", "Actor type", DisplayType.AlphaNumeric, False, False),
+            ("on_behalf_of", "On behalf of", DisplayType.AlphaNumeric, False, False),
+            ("resource_id", "Resource id", DisplayType.AlphaNumeric, False, False),
+            ("user_agent", "User agent", DisplayType.AlphaNumeric, False, False),
+            ("request_id", "Request id", DisplayType.AlphaNumeric, False, False),
+            ("source", "Source", DisplayType.AlphaNumeric, False, False),
+            ("before", "Before", DisplayType.Json, False, False),
+            ("after", "After", DisplayType.Json, False, False),
+            ("metadata", "Metadata", DisplayType.Json, False, False),
+        )
+    )
+)
+
+
+def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldView]]:
+    """(enabled, fields in their order) for this tenant's readers: defaults, environment, tenant, the last wins."""
+    fields = {field.name: field for field in DEFAULT_FIELDS}
+    for revision in (environment, tenant):
+        fields |= {field.name: field for field in revision.fields}
+    stated = [one for one in (tenant.enabled, environment.enabled) if one is not None]
+    return (stated[0] if stated else True), sorted(fields.values(), key=lambda field: (field.order, field.name))
+
+
+def load(client: Client, database: str, scope: str) -> Revision:
+    """The newest revision of a scope; revision 0 when nothing was saved."""
+    with store_errors():
+        rows = client.query(
+            "SELECT revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
+            "WHERE scope = {scope:String} ORDER BY revision DESC LIMIT 1",
+            parameters={"database": database, "scope": scope},
+        ).result_rows
+    if not rows:
+        return Revision(scope=scope)
+    revision, enabled, fields, changed_by, changed_at = rows[0]
+    return Revision(
+        scope=scope,
+        revision=revision,
+        enabled=enabled,
+        fields=tuple(FieldView.model_validate(one) for one in json.loads(fields)),
+        changed_by=changed_by,
+        changed_at=changed_at,
+    )
+
+
+def save(client: Client, database: str, seen: Revision, new: Revision, *, now: datetime) -> Revision:
+    """Save `new` as the revision after `seen`. Raises Conflict when another saver of that revision was first.
+
+    Both savers insert under one deduplication token, so only one row is stored; its `save_id` tells whose.
+    """
+    revision, save_id = seen.revision + 1, uuid.uuid4()
+    fields = json.dumps([field.model_dump(by_alias=True, mode="json") for field in new.fields])
+    with store_errors():
+        client.insert(
+            "settings",
+            [[seen.scope, revision, save_id, new.enabled, fields, new.changed_by, now]],
+            column_names=["scope", "revision", "save_id", "enabled", "fields", "changed_by", "changed_at"],
+            database=database,
+            settings={"insert_deduplication_token": f"{seen.scope}:{revision}"},
+        )
+        rows = client.query(
+            "SELECT save_id FROM {database:Identifier}.settings WHERE scope = {scope:String} "
+            "AND revision >= {revision:UInt64} ORDER BY revision",
+            parameters={"database": database, "scope": seen.scope, "revision": revision},
+        ).result_rows
+    if [row[0] for row in rows] != [save_id]:
+        raise Conflict(
+            f"The settings of {seen.scope} were changed by somebody else meanwhile.",
+            fix="Read them again, then repeat the change.",
+        )
+    return new.model_copy(update={"scope": seen.scope, "revision": revision, "changed_at": now})

@@ -1,0 +1,100 @@
+"""The tables on the real engine: migration, the view's promise, settings revisions."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from auditlane.runtime import settings as settings_
+from auditlane.runtime.errors import Conflict, SchemaTooNew, StoreRefused
+from auditlane.store import migrate, presentation
+from auditlane.store.client import connect, store_errors
+
+
+@pytest.fixture
+def client(clickhouse: str) -> Any:
+    return connect(settings_.load(clickhouse_url=clickhouse))
+
+
+def test_many_migrate_at_once_and_again(client: Any, clickhouse: str, unique: str) -> None:
+    def one(_: int) -> list[str]:
+        return migrate.migrate(connect(settings_.load(clickhouse_url=clickhouse)), unique)
+
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(one, range(6)))
+    assert any(results)
+    assert migrate.migrate(client, unique) == []
+    assert set(migrate.applied(client, unique)) == {one.version for one in migrate.known()}
+    tables = client.query(f"SHOW TABLES FROM {unique}").result_rows
+    assert {name for (name,) in tables} == {"events", "log", "settings", "migrations"}
+
+
+def test_a_newer_store_is_refused(client: Any, unique: str) -> None:
+    migrate.migrate(client, unique)
+    client.insert(
+        "migrations", [[99, "0099_x.sql", "x"]], column_names=["version", "name", "checksum"], database=unique
+    )
+    with pytest.raises(SchemaTooNew):
+        migrate.migrate(client, unique)
+
+
+def test_an_error_of_the_store_is_told_in_a_line(client: Any) -> None:
+    with pytest.raises(StoreRefused, match="ClickHouse refused") as caught, store_errors():
+        client.query("SELECT nothing_such FROM system.one")
+    assert "\n" not in str(caught.value)
+
+
+COLUMNS = [
+    "tenant_id", "occurred_at", "event_id", "action", "actor_id", "actor_type", "resource", "outcome", "severity",
+    "source", "schema_id", "ingested_at", "kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset",
+    "kafka_timestamp",
+]  # fmt: skip
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def _row(event_id: Any, action: str, tenant: str = "t1", *, partition: int = 0, offset: int = 0, at_ms: int = 0) -> Any:
+    kafka = NOW + timedelta(milliseconds=at_ms)
+    event = [tenant, NOW, event_id, action, "", "user", "", "unknown", "Info", ""]
+    return [*event, 1, NOW, "x", uuid4(), partition, offset, kafka]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_readers_see_an_event_once_and_the_first_to_reach_kafka_wins(client: Any, unique: str, merged: bool) -> None:
+    migrate.migrate(client, unique)
+    twice, shared = uuid4(), uuid4()
+    blocks = [
+        [_row(twice, "late", partition=1, offset=1, at_ms=2), _row(shared, "other tenant's", "t2", at_ms=9)],
+        [_row(twice, "first", partition=3, offset=7_000_000, at_ms=1)],
+        [_row(twice, "same time, later offset", partition=3, offset=7_000_001, at_ms=1), _row(shared, "own", at_ms=8)],
+    ]
+    for block in blocks:
+        client.insert("events", block, column_names=COLUMNS, database=unique)
+    if merged:
+        client.command(f"OPTIMIZE TABLE {unique}.events FINAL")
+    seen = client.query(f"SELECT tenant_id, action FROM {unique}.log ORDER BY tenant_id, action").result_rows
+    assert seen == [("t1", "first"), ("t1", "own"), ("t2", "other tenant's")]
+
+
+def test_one_of_many_savers_of_a_revision_wins(client: Any, clickhouse: str, unique: str) -> None:
+    migrate.migrate(client, unique)
+    seen = presentation.load(client, unique, presentation.ENVIRONMENT)
+    assert seen.revision == 0
+
+    def save(who: int) -> str:
+        new = seen.model_copy(update={"enabled": False, "changed_by": str(who)})
+        try:
+            mine = connect(settings_.load(clickhouse_url=clickhouse))
+            return presentation.save(mine, unique, seen, new, now=NOW).changed_by
+        except Conflict:
+            return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        winners = [one for one in pool.map(save, range(8)) if one]
+    saved = presentation.load(client, unique, presentation.ENVIRONMENT)
+    assert winners == [saved.changed_by]
+    assert (saved.revision, saved.enabled) == (1, False)
+    assert presentation.load(client, unique, presentation.tenant_scope("a")).revision == 0

@@ -1,0 +1,50 @@
+"""Topics on the real broker: created once, drift reported, nothing changed silently."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from auditlane.contract import topics
+from auditlane.runtime import settings as settings_
+from auditlane.runtime.errors import ConfigError, KafkaUnavailable
+
+
+def _settings(kafka: str, name: str, **given: object) -> settings_.Settings:
+    return settings_.load(kafka_bootstrap=kafka, topic=name, dead_letter_topic=f"{name}-dead", **given)
+
+
+def test_created_once_by_many_then_left_as_they_are(kafka: str, unique: str) -> None:
+    mine = _settings(kafka, unique, topic_partitions=2)
+    with ThreadPoolExecutor(4) as pool:
+        reports = [report for made in pool.map(lambda _: topics.ensure(mine), range(4)) for report in made]
+    assert sum(report.created for report in reports) == 2
+    assert [report.drift for report in topics.ensure(mine)] == [[], []]
+
+
+def test_drift_is_reported_and_not_mended(kafka: str, unique: str) -> None:
+    topics.ensure(_settings(kafka, unique, topic_partitions=2))
+    other = _settings(kafka, unique, topic_partitions=4, topic_retention_hours=1_000)
+    for _ in range(2):
+        events, letters = topics.ensure(other)
+        assert any("2 partitions" in sentence for sentence in events.drift)
+        assert any("retention.ms" in sentence for sentence in events.drift)
+        assert any("2 partitions" in sentence for sentence in letters.drift)
+
+
+def test_a_name_that_kafka_cannot_hold_beside_another_says_both(kafka: str, unique: str) -> None:
+    topics.ensure(_settings(kafka, f"{unique}.events"))
+    with pytest.raises(ConfigError, match=rf"{unique}_events.*{unique}\.events"):
+        topics.ensure(_settings(kafka, f"{unique}_events"))
+
+
+def test_too_many_replicas_are_refused_with_the_brokers_reason(kafka: str, unique: str) -> None:
+    with pytest.raises(ConfigError, match=unique):
+        topics.ensure(_settings(kafka, unique, topic_replication=50))
+
+
+def test_a_kafka_that_is_away_says_what_to_check(monkeypatch: pytest.MonkeyPatch, unique: str) -> None:
+    monkeypatch.setattr(topics, "TIMEOUT_S", 1.0)
+    with pytest.raises(KafkaUnavailable, match="AUDITLANE_KAFKA_BOOTSTRAP"):
+        topics.ensure(_settings("127.0.0.1:1", unique))

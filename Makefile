@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test lint format bench viewer clean help
+.PHONY: run test lint format docs lock bench viewer clean help
 
 run: $(STAMP) ## set up, start the whole stack with sample data, print where to look
 	$(BIN)/auditlane up --demo
@@ -24,6 +24,12 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(STAMP) ## write the generated parts of the docs
+	$(BIN)/python docs/generate.py
+
+lock: $(STAMP) ## renew constraints.txt from what is installed
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 format: $(STAMP) ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .

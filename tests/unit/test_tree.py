@@ -1,0 +1,91 @@
+"""The tree is what the packaging says, and the layers cover it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FOLDERS = ("schemas", "producers", "consumers", "deploy")
+PACKAGES = sorted(
+    f"auditlane.{one.name}"
+    for folder in FOLDERS
+    for one in (ROOT / folder / "auditlane").iterdir()
+    if one.is_dir() and one.name != "__pycache__"
+)
+
+
+def test_the_lists_of_folders_agree() -> None:
+    """With `packages` alone the wheel is right and an editable install silently holds one folder."""
+    build = CONFIG["tool"]["hatch"]["build"]
+    assert build["dev-mode-dirs"] == list(FOLDERS)
+    assert build["targets"]["wheel"]["packages"] == [f"{one}/auditlane" for one in FOLDERS]
+    assert CONFIG["tool"]["mypy"]["mypy_path"] == CONFIG["tool"]["mypy"]["files"] == list(FOLDERS)
+    assert CONFIG["tool"]["ruff"]["src"] == list(FOLDERS)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_namespace_has_no_init(folder: str) -> None:
+    assert not (ROOT / folder / "auditlane" / "__init__.py").exists()
+
+
+def test_every_package_is_typed_and_has_a_layer() -> None:
+    linted = CONFIG["tool"]["importlinter"]
+    layers = [name for layer in linted["contracts"][0]["layers"] for name in layer.split(" | ")]
+    assert sorted(layers) == sorted(linted["root_packages"]) == PACKAGES
+    for name in PACKAGES:
+        assert any((ROOT / folder / name.replace(".", "/") / "py.typed").exists() for folder in FOLDERS), name
+
+
+def test_the_base_install_is_for_a_service_that_emits() -> None:
+    names = {re.split(r"[\[><=]", one)[0] for one in CONFIG["project"]["dependencies"]}
+    assert names == {"confluent-kafka", "fastavro", "pydantic", "urllib3"}
+
+
+def test_pinned_versions_carry_no_address() -> None:
+    for lock in ("constraints.txt", "tests/node/package-lock.json"):
+        text = (ROOT / lock).read_text()
+        assert "resolved" not in text
+        assert not re.search(r"^[^\"]*(?:@ |://)", text, re.MULTILINE)
+
+
+def test_the_project_names_no_package_registry_and_no_path_of_a_machine() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not listed:
+        pytest.skip("not a git checkout")
+    hosts = [
+        "pypi" + ".org",
+        "pythonhosted" + ".org",
+        "npmjs" + ".org",
+        "maven" + ".org",
+        "crates" + ".io",
+        "/ho" + "me/",
+    ]
+    for name in listed:
+        path = ROOT / name
+        if path.is_file() and path.suffix not in {".gz", ".png"}:
+            text = path.read_text("utf-8", errors="replace")
+            assert [host for host in hosts if host in text] == [], name
+
+
+def test_the_wheel_holds_every_folder_and_the_data_files(tmp_path: Path) -> None:
+    import sys
+
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    for name in PACKAGES:
+        assert f"{name.replace('.', '/')}/__init__.py" in names
+    assert "auditlane/contract/event.avsc" in names
+    assert "auditlane/store/sql/0001_events.sql" in names
+    assert "auditlane/__init__.py" not in names

@@ -7,6 +7,7 @@
     │   ├── InvalidEvent         an event that breaks the contract; names the field
     │   ├── InvalidFilter        an unknown or malformed filter
     │   ├── InvalidCursor        a cursor that we did not sign, or for another query
+    │   ├── QueryTooLarge        a query that needed more time or memory than it may
     │   └── ImportIncomplete     an import in which some lines were refused
     ├── Unauthenticated          no credential, or one that does not verify
     │   └── TokenExpired         it verified once
@@ -77,6 +78,10 @@ class InvalidFilter(InvalidInput):
 
 class InvalidCursor(InvalidInput):
     code = "CURSOR_INVALID"
+
+
+class QueryTooLarge(InvalidInput):
+    code = "QUERY_TOO_LARGE"
 
 
 class ImportIncomplete(InvalidInput):

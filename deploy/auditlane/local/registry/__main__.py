@@ -1,0 +1,119 @@
+"""The registry as a process: owns its data folder, binds its port, says when it is ready, stops on SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+
+from auditlane.local.registry.api import routes
+from auditlane.local.registry.http import App
+from auditlane.local.registry.service import Registry
+from auditlane.local.registry.store import Store
+from auditlane.runtime.errors import AlreadyRunning, AuditlaneError, PartFailed, PortInUse, exit_code
+
+
+class _Server(uvicorn.Server):
+    """Prints the ready line once it answers."""
+
+    def __init__(self, app: App, url: str) -> None:
+        config = uvicorn.Config(
+            app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+            timeout_graceful_shutdown=3,
+        )  # fmt: skip
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        print(json.dumps({"ready": True, "part": "registry", "url": self._url, "pid": os.getpid()}), flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    options = _options(arguments)
+    try:
+        _run(options.data, options.host, options.port)
+    except AuditlaneError as error:
+        print(f"error {error.code}: {error}", file=sys.stderr)
+        return exit_code(error)
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m auditlane.local.registry", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of its database")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
+    return parser.parse_args(arguments)
+
+
+def _run(data: Path, host: str, port: int) -> None:
+    with _own(data):
+        listening = _bind(host, port)
+        store = _open(data / "registry.sqlite")
+        try:
+            address = f"[{host}]" if ":" in host else host
+            server = _Server(App(routes(Registry(store))), f"http://{address}:{listening.getsockname()[1]}")
+
+            def stop(*_: object) -> None:
+                server.should_exit = True
+
+            # uvicorn raises a signal again after it has stopped: to us that is a clean end.
+            signal.signal(signal.SIGTERM, stop)
+            signal.signal(signal.SIGINT, stop)
+            server.run(sockets=[listening])
+        finally:
+            store.close()
+            listening.close()
+
+
+def _own(data: Path) -> IO[str]:
+    """The data folder's lock, held until closed (also by the process ending in any way)."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "registry.lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise PartFailed(f"The registry cannot use {data}: {error}", fix="Give a folder that it may write.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise AlreadyRunning(f"Another registry uses {data}.", fix="Stop it, or give another --data.") from error
+    return lock
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP: only then does asyncio switch off Nagle's delay on its connections.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        fix = "Stop what listens there, or give another --port (0 takes a free one)."
+        raise PortInUse(f"The registry cannot listen on {host}:{port}: {error.strerror}.", fix=fix) from error
+    listening.set_inheritable(True)
+    return listening
+
+
+def _open(path: Path) -> Store:
+    try:
+        return Store(path)
+    except sqlite3.Error as error:
+        raise PartFailed(f"The registry cannot open {path}: {error}", fix="Check the disk and the file.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The registry's HTTP, as a plain ASGI app: routes by decoded path segments, content types, bounded bodies."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from auditlane.local.registry.errors import Refusal, store_failed
+
+CONTENT_TYPES = ("application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json")
+_REQUEST_TYPES = frozenset({*CONTENT_TYPES, "application/octet-stream", ""})
+MAX_BODY_BYTES = 4 << 20
+_Item = TypeVar("_Item")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as a handler sees it: the path's variables, the query, the JSON body."""
+
+    values: tuple[str, ...] = ()
+    query: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() == "true"
+
+    def number(self, name: str, default: int) -> int:
+        try:
+            return int(self.query.get(name, default))
+        except ValueError:
+            raise Refusal(404, "HTTP 404 Not Found") from None  # what Jersey answers
+
+    def page(self, items: list[_Item]) -> list[_Item]:
+        """The slice that `offset` and `limit` ask for."""
+        offset, limit = max(self.number("offset", 0), 0), self.number("limit", -1)
+        return items[offset:] if limit < 0 else items[offset : offset + limit]
+
+
+Handler = Callable[[Call], Any]
+# A pattern's segments, "*" for a variable, and its handlers by method.
+Routes = dict[tuple[str, ...], dict[str, Handler]]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A body that is JSON already."""
+
+    text: str
+
+
+class App:
+    """ASGI over the routes. Handlers run one at a time on the event loop's thread: SQLite is the only wait."""
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        accept = _accepted(headers.get("accept", ""))
+        try:
+            answer, status = await self._answer(scope, headers, accept, receive), 200
+        except Refusal as refusal:
+            answer, status = {"error_code": refusal.code, "message": refusal.message}, refusal.status
+        except sqlite3.Error as error:
+            failed = store_failed(str(error))
+            answer, status = {"error_code": failed.code, "message": failed.message}, failed.status
+        text = (
+            answer.text if isinstance(answer, Text) else json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        )
+        await _respond(send, status, accept or CONTENT_TYPES[0], text.encode())
+
+    async def _answer(self, scope: Scope, headers: dict[str, str], accept: str | None, receive: Receive) -> Any:
+        handlers, values = self._match(scope["raw_path"])
+        handler = handlers.get("GET" if scope["method"] == "HEAD" else scope["method"])
+        if handler is None:
+            raise Refusal(405, "HTTP 405 Method Not Allowed")
+        if accept is None:
+            raise Refusal(406, "HTTP 406 Not Acceptable")
+        body = None
+        if scope["method"] in ("POST", "PUT"):
+            if headers.get("content-type", "").partition(";")[0].strip().lower() not in _REQUEST_TYPES:
+                raise Refusal(415, "HTTP 415 Unsupported Media Type")
+            body = _parse_body(await _read(receive, headers))
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        return handler(Call(values, query, body))
+
+    def _match(self, raw_path: bytes) -> tuple[dict[str, Handler], tuple[str, ...]]:
+        # Split before decoding: a subject may hold an encoded slash.
+        path = [unquote(part) for part in raw_path.partition(b"?")[0].decode("latin-1").split("/")[1:]]
+        if len(path) > 1 and path[-1] == "":
+            path.pop()
+        for pattern, handlers in self._routes.items():
+            if len(pattern) == len(path) and all(want in ("*", have) for want, have in zip(pattern, path, strict=True)):
+                values = tuple(have for want, have in zip(pattern, path, strict=True) if want == "*")
+                if all(values):
+                    return handlers, values
+        raise Refusal(404, "HTTP 404 Not Found")
+
+
+def _accepted(accept: str) -> str | None:
+    """The first of our types that the client takes; None when it takes none."""
+    wanted: list[tuple[float, str]] = []
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+        try:
+            wanted.append((float(quality), name))
+        except ValueError:
+            wanted.append((0.0, name))
+    for _, name in sorted((one for one in wanted if one[0] > 0), key=lambda one: -one[0]):
+        if name in ("", "*/*", "application/*"):
+            return CONTENT_TYPES[0]
+        if name in CONTENT_TYPES:
+            return name
+    return None
+
+
+async def _read(receive: Receive, headers: dict[str, str]) -> bytes:
+    too_large = Refusal(413, f"HTTP 413 Request Entity Too Large: a body may have {MAX_BODY_BYTES} bytes")
+    if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "The request broke off")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _parse_body(body: bytes) -> Any:
+    if not body.strip():
+        raise Refusal(422, "The request has no body; a JSON object is expected")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, f"The request's body is not JSON: {error}") from error
+
+
+async def _respond(send: Send, status: int, content_type: str, body: bytes) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,203 @@
+"""The registry's tables in SQLite: schemas by id, versions by subject, settings; a commit is on disk on return."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+# AUTOINCREMENT: an id is never given again, also after its schema was deleted for good.
+_TABLES = """
+CREATE TABLE IF NOT EXISTS schemas (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, fingerprint BLOB NOT NULL, text TEXT NOT NULL, refs TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS schemas_by_fingerprint ON schemas (fingerprint);
+CREATE TABLE IF NOT EXISTS versions (
+  subject TEXT NOT NULL, version INTEGER NOT NULL, schema_id INTEGER NOT NULL REFERENCES schemas (id),
+  deleted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (subject, version)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS versions_by_schema ON versions (schema_id);
+CREATE TABLE IF NOT EXISTS refs (
+  schema_id INTEGER NOT NULL REFERENCES schemas (id), subject TEXT NOT NULL, version INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS refs_by_target ON refs (subject, version);
+CREATE TABLE IF NOT EXISTS settings (
+  subject TEXT PRIMARY KEY, level TEXT, normalize INTEGER, mode TEXT
+);
+"""
+GLOBAL = ""  # the subject of the settings that hold for all
+LAYOUT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A schema that another one names: the name that it goes by, and where it is registered."""
+
+    name: str
+    subject: str
+    version: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "subject": self.subject, "version": self.version}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A schema's canonical text, with what it refers to."""
+
+    schema_id: int
+    text: str
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A schema as it stands under a subject."""
+
+    subject: str
+    version: int
+    schema: Stored
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is set for a subject, or globally; None is not set."""
+
+    level: str | None = None
+    normalize: bool | None = None
+    mode: str | None = None
+
+
+class Store:
+    """All of the registry's state. One thread uses it at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA foreign_keys=ON")
+        layout = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if layout > LAYOUT:
+            self._db.close()
+            raise sqlite3.DatabaseError(f"{path} was written by a newer version (layout {layout})")
+        self._db.executescript(_TABLES)
+        self._db.execute(f"PRAGMA user_version={LAYOUT}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durable when left."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def schema(self, schema_id: int) -> Stored | None:
+        row = self._db.execute("SELECT id, text, refs FROM schemas WHERE id = ?", (schema_id,)).fetchone()
+        return _stored(*row) if row else None
+
+    def find(self, text: str, references: tuple[Reference, ...]) -> list[Stored]:
+        """The schemas of this very text; more than one only where an import forced their ids."""
+        rows = self._db.execute(
+            "SELECT id, text, refs FROM schemas WHERE fingerprint = ? ORDER BY id", (_fingerprint(text, references),)
+        )
+        return [_stored(*row) for row in rows]
+
+    def add(self, text: str, references: tuple[Reference, ...], schema_id: int | None = None) -> Stored:
+        """A new schema, under the next id unless one is given."""
+        refs = json.dumps([reference.as_json() for reference in references])
+        cursor = self._db.execute(
+            "INSERT INTO schemas (id, fingerprint, text, refs) VALUES (?, ?, ?, ?)",
+            (schema_id, _fingerprint(text, references), text, refs),
+        )
+        added = cursor.lastrowid
+        assert added is not None
+        targets = {(reference.subject, reference.version) for reference in references}
+        self._db.executemany("INSERT INTO refs VALUES (?, ?, ?)", [(added, *target) for target in targets])
+        return Stored(added, text, references)
+
+    def max_id(self) -> int:
+        row = self._db.execute("SELECT max(id) FROM schemas").fetchone()
+        return int(row[0] or 0)
+
+    def subjects(self, prefix: str, *, live: bool = True, deleted: bool = False) -> list[str]:
+        """Subjects by name; `live` ones have a version that is not deleted, `deleted` ones have only such."""
+        rows = self._db.execute(
+            "SELECT subject, min(deleted) FROM versions WHERE substr(subject, 1, length(:prefix)) = :prefix "
+            "GROUP BY subject ORDER BY subject",
+            {"prefix": prefix},
+        )
+        return [subject for subject, all_deleted in rows if (deleted if all_deleted else live)]
+
+    def has_subject(self, subject: str, *, deleted: bool) -> bool:
+        query = "SELECT 1 FROM versions WHERE subject = ? AND deleted <= ? LIMIT 1"
+        return self._db.execute(query, (subject, deleted)).fetchone() is not None
+
+    def versions(self, subject: str | None = None, *, prefix: str = "", schema_id: int | None = None) -> list[Version]:
+        """Versions in order of subject and number, deleted ones too."""
+        rows = self._db.execute(
+            "SELECT v.subject, v.version, v.deleted, s.id, s.text, s.refs "
+            "FROM versions v JOIN schemas s ON s.id = v.schema_id "
+            "WHERE (:subject IS NULL OR v.subject = :subject) AND (:id IS NULL OR v.schema_id = :id) "
+            "AND substr(v.subject, 1, length(:prefix)) = :prefix ORDER BY v.subject, v.version",
+            {"subject": subject, "id": schema_id, "prefix": prefix},
+        )
+        return [Version(name, number, _stored(*rest), bool(deleted)) for name, number, deleted, *rest in rows]
+
+    def put_version(self, subject: str, version: int, schema_id: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, 0)", (subject, version, schema_id))
+
+    def mark_deleted(self, subject: str, version: int) -> None:
+        self._db.execute("UPDATE versions SET deleted = 1 WHERE subject = ? AND version = ?", (subject, version))
+
+    def drop_version(self, subject: str, version: int) -> None:
+        """Delete for good; a schema that no version has left goes with its last one."""
+        self._db.execute("DELETE FROM versions WHERE subject = ? AND version = ?", (subject, version))
+
+    def drop_unused(self) -> None:
+        unused = "NOT IN (SELECT schema_id FROM versions)"
+        self._db.execute(f"DELETE FROM refs WHERE schema_id {unused}")  # noqa: S608 - a constant
+        self._db.execute(f"DELETE FROM schemas WHERE id {unused}")  # noqa: S608 - a constant
+
+    def referencing(self, subject: str, version: int) -> list[int]:
+        """Ids of the schemas with a live version that refer to this one."""
+        rows = self._db.execute(
+            "SELECT DISTINCT r.schema_id FROM refs r JOIN versions v ON v.schema_id = r.schema_id "
+            "WHERE r.subject = ? AND r.version = ? AND v.deleted = 0 ORDER BY 1",
+            (subject, version),
+        )
+        return [row[0] for row in rows]
+
+    def settings(self, subject: str = GLOBAL) -> Settings:
+        query = "SELECT level, normalize, mode FROM settings WHERE subject = ?"
+        row = self._db.execute(query, (subject,)).fetchone()
+        if row is None:
+            return Settings()
+        level, normalize, mode = row
+        return Settings(level, None if normalize is None else bool(normalize), mode)
+
+    def put_settings(self, subject: str, settings: Settings) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?)",
+            (subject, settings.level, settings.normalize, settings.mode),
+        )
+
+
+def _stored(schema_id: int, text: str, refs: str) -> Stored:
+    return Stored(schema_id, text, tuple(Reference(**reference) for reference in json.loads(refs)))
+
+
+def _fingerprint(text: str, references: tuple[Reference, ...]) -> bytes:
+    return sha256(json.dumps([text, [reference.as_json() for reference in references]]).encode()).digest()

@@ -1,0 +1,147 @@
+"""The checks of the base fields and of a contract's rules, by column: each gives the rows that fail it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from auditlane.contract.event import parse_ip
+from auditlane.contract.rules import Rules
+from auditlane.contract.structure import Field, TenantContract
+
+Mask = npt.NDArray[np.bool_]
+
+DAY_US: Final = 86_400_000_000
+LATEST_US: Final = DAY_US  # after the message's Kafka timestamp
+EARLIEST_US: Final = 3_653 * DAY_US  # before it: ten years with as many leap days as ten years can have
+# What every column type on the way holds: 1970 until 2262, where nanoseconds end.
+_FIRST_US: Final = 0
+_LAST_US: Final = 9_214_646_400_000_000
+# RFC 3339 has the years 0000 to 9999.
+_TIME_FIRST: Final = -62_167_219_200_000_000
+_TIME_LAST: Final = 253_402_300_799_999_999
+
+_UUID: Final = r"\A[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\z"
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = rf"\A{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}\z"
+
+
+def mask(array: pa.Array | pa.ChunkedArray, *, null: bool = False) -> Mask:
+    """A boolean Arrow column as NumPy; `null` is what null counts as."""
+    return np.asarray(pc.fill_null(array, null).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def bad_event_ids(column: pa.Array) -> Mask:
+    """Rows whose event_id is not a UUID in its usual form of 36 characters, in either case."""
+    return ~mask(pc.match_substring_regex(column, _UUID))
+
+
+def bad_times(occurred_us: npt.NDArray[np.int64], kafka_ms: npt.NDArray[np.int64]) -> Mask:
+    """Rows whose occurred_at is too far from the message's Kafka timestamp, or beyond what the table holds."""
+    stored = (occurred_us >= _FIRST_US) & (occurred_us <= _LAST_US)
+    kafka_us = np.clip(kafka_ms, 0, _LAST_US // 1000) * 1000
+    distance = np.where(stored, occurred_us, 0) - kafka_us
+    return np.asarray(~stored | (kafka_ms * 1.0 * 1000 > _LAST_US) | (distance > LATEST_US) | (distance < -EARLIEST_US))
+
+
+def bad_ips(column: pa.Array) -> Mask:
+    """Rows whose ip is neither null, empty nor an address."""
+    doubtful = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
+    rows = np.flatnonzero(doubtful)
+    for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
+        doubtful[row] = not _is_ip(text)
+    return doubtful
+
+
+@lru_cache(maxsize=65_536)
+def _is_ip(text: str) -> bool:
+    return parse_ip(text) is not None
+
+
+def broken_rules(contract: TenantContract, batch: pa.RecordBatch) -> dict[int, tuple[Field, str]]:
+    """Row -> the first field, in the contract's order, and the first rule of it that the row breaks.
+
+    A time that no calendar shows counts as breaking the rule `time`.
+    """
+    broken: dict[int, tuple[Field, str]] = {}
+    for field, column in zip(contract.fields, batch.columns, strict=True):
+        for rule, rows in _broken(field, column):
+            if rows.any():
+                for row in np.flatnonzero(rows).tolist():
+                    broken.setdefault(row, (field, rule))
+    return broken
+
+
+def _broken(field: Field, column: pa.Array) -> Iterator[tuple[str, Mask]]:
+    if field.kind == "timestamp":
+        yield "time", mask(pc.or_(pc.less(column, _TIME_FIRST), pc.greater(column, _TIME_LAST)))
+    rules = field.rules
+    if not rules:
+        return
+    for rule, breaks in _CHECKS.items():
+        found = breaks(rules, field, column)
+        if found is not None:
+            yield rule, found
+
+
+def _required(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+    if not rules.required:
+        return None
+    if field.kind in ("string", "enum"):
+        return mask(pc.equal(column, ""), null=True)
+    if field.kind == "map":
+        return np.asarray(np.diff(column.offsets.to_numpy()) == 0)
+    return mask(column.is_null())
+
+
+def _max_length(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+    return None if rules.max_length is None else mask(pc.greater(pc.utf8_length(column), rules.max_length))
+
+
+def _pattern(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+    return None if rules.pattern is None else ~mask(pc.match_substring_regex(column, rules.pattern.re2), null=True)
+
+
+def _minimum(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+    return None if rules.minimum is None else _beyond(column, rules.minimum, below=True)
+
+
+def _maximum(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+    return None if rules.maximum is None else _beyond(column, rules.maximum, below=False)
+
+
+def _one_of(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+    if rules.one_of is None:
+        return None
+    values: Any = [float(one) for one in rules.one_of] if pa.types.is_floating(column.type) else list(rules.one_of)
+    return ~mask(pc.is_in(_wide(column), value_set=pa.array(values, _wide(column).type)), null=True) & mask(
+        column.is_valid()
+    )
+
+
+def _beyond(column: pa.Array, bound: float, *, below: bool) -> Mask:
+    wide = _wide(column)
+    limit = pa.scalar(bound, wide.type)
+    keeps = pc.greater_equal(wide, limit) if below else pc.less_equal(wide, limit)
+    return ~mask(keeps, null=True)  # NaN keeps neither
+
+
+def _wide(column: pa.Array) -> pa.Array:
+    """Python compares a 32-bit float as the 64-bit float of the same value; so is it done here."""
+    return column.cast(pa.float64()) if pa.types.is_floating(column.type) else column
+
+
+_CHECKS: Final[dict[str, Callable[[Rules, Field, pa.Array], Mask | None]]] = {
+    "required": _required,
+    "maxLength": _max_length,
+    "pattern": _pattern,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "oneOf": _one_of,
+}

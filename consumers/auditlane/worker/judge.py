@@ -1,0 +1,322 @@
+"""One range of Kafka messages into rows to store and messages to refuse, decided on columns.
+
+A verdict follows from the messages, their Kafka timestamps and the schemas: judging again decides alike. A message
+that breaks several rules gets the first code in the order of `ORDER`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from auditlane.contract.codes import RejectCode
+from auditlane.contract.rules import sentence
+from auditlane.contract.tenants import is_tenant, tenant_of_key
+from auditlane.contract.wire import HEADER_BYTES
+from auditlane.worker import checks, columns
+from auditlane.worker.decode import Decoder
+from auditlane.worker.schemas import Known, SchemaBook
+
+# TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
+# event's tenant_id against the key.
+ORDER: Final = (
+    RejectCode.NOT_FRAMED,
+    RejectCode.TOO_LARGE,
+    RejectCode.KEY_MISSING,
+    RejectCode.TENANT_INVALID,
+    RejectCode.SCHEMA_UNKNOWN,
+    RejectCode.SCHEMA_NOT_TENANTS,
+    RejectCode.AVRO_MALFORMED,
+    RejectCode.TENANT_MISMATCH,
+    RejectCode.EVENT_ID_INVALID,
+    RejectCode.OCCURRED_AT_OUT_OF_RANGE,
+    RejectCode.ACTION_EMPTY,
+    RejectCode.IP_INVALID,
+    RejectCode.FIELD_RULE,
+)
+Indexes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRange:
+    """One contiguous range of one partition, as columns of equal length, ordered by offset. `topic_id` is UUID text."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    offsets: Sequence[int]
+    timestamps_ms: Sequence[int]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why the message at `index` of the range is refused. `tenant` and `schema_id` as far as they could be read."""
+
+    index: int
+    code: RejectCode
+    message: str
+    tenant: str | None
+    schema_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Every message of the range is in one place: a row of `rows` (month as yyyymm -> rows in the columns of
+    `columns.EVENTS`, ordered by offset) or one of `rejected`, ordered by index."""
+
+    rows: dict[int, pa.Table]
+    rejected: list[Rejection]
+
+
+class Judge:
+    """`topic` is the shared topic; `<topic>.<tenant>` are dedicated ones. Usable from several threads."""
+
+    def __init__(self, schemas: SchemaBook, *, topic: str, max_event_bytes: int) -> None:
+        self._schemas = schemas
+        self._topic = topic
+        self._max_event_bytes = max_event_bytes
+        self._decoders: dict[int, Decoder] = {}
+
+    def judge(self, raw: RawRange, *, ingested_at_ms: int) -> Verdict:
+        """Raises RegistryUnavailable where schemas cannot be asked for; the range is to be judged again later."""
+        case = _Case.open(raw)
+        self._check_frames(case)
+        self._check_tenants(case)
+        batches, rows = self._decode(case)
+        decoded, rows = _in_order(batches, rows)
+        self._check_events(case, decoded, rows)
+        keep = ~case.refused[rows]
+        if not keep.all():
+            decoded, rows = decoded.filter(pa.array(keep)), rows[keep]
+        table = columns.event_rows(
+            decoded,
+            topic=raw.topic,
+            topic_id=raw.topic_id,
+            partition=raw.partition,
+            offsets=np.asarray(raw.offsets, dtype=np.int64)[rows],
+            timestamps_ms=case.timestamps_ms[rows],
+            ingested_at_ms=ingested_at_ms,
+        )
+        return Verdict(columns.by_month(table), [case.rejected[index] for index in sorted(case.rejected)])
+
+    def _check_frames(self, case: _Case) -> None:
+        case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), lambda _: RejectCode.NOT_FRAMED.meaning)
+        sizes = np.fromiter(map(len, case.values), dtype=np.int64, count=len(case.values)) - HEADER_BYTES
+        case.refuse(
+            RejectCode.TOO_LARGE,
+            np.flatnonzero(sizes > self._max_event_bytes),
+            lambda index: f"The event has {sizes[index]} bytes; at most {self._max_event_bytes} are allowed.",
+        )
+
+    def _check_tenants(self, case: _Case) -> None:
+        tenants = case.tenants
+        dedicated = case.raw.topic.removeprefix(f"{self._topic}.") if case.raw.topic != self._topic else None
+        if dedicated == case.raw.topic:
+            dedicated = None  # a topic of another name, as a copy for a replay has, is nobody's own
+        missing = np.array([key is None or key == b"" for key in case.unique_keys], dtype=bool)
+        invalid = np.array([tenant is None for tenant in tenants], dtype=bool) & ~missing
+        case.refuse(RejectCode.KEY_MISSING, case.with_keys(missing), lambda _: RejectCode.KEY_MISSING.meaning)
+        case.refuse(
+            RejectCode.TENANT_INVALID,
+            case.with_keys(invalid),
+            lambda index: f"The message key {case.key(index)!r} is no tenant id.",
+        )
+        if dedicated is not None:
+            strange = np.array([tenant != dedicated for tenant in tenants], dtype=bool)
+            case.refuse(
+                RejectCode.TENANT_MISMATCH,
+                case.with_keys(strange),
+                lambda index: f"The topic is for {dedicated!r}, the message key says {case.tenant(index)!r}.",
+            )
+
+    def _decode(self, case: _Case) -> tuple[list[pa.RecordBatch], list[Indexes]]:
+        """Batches in the columns of `DECODED`, each with its rows' places in the range."""
+        batches: list[pa.RecordBatch] = []
+        places: list[Indexes] = []
+        for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
+            known = self._schemas.known(schema_id)
+            if known is None:
+                text = f"The registry knows no schema {schema_id}."
+                case.refuse(RejectCode.SCHEMA_UNKNOWN, members, lambda _, text=text: text)
+                continue
+            members = self._admit(case, known, members)
+            if len(members) == 0 or known.contract is None:
+                continue
+            decoder = self._decoder(known)
+            values = case.values
+            decoded = decoder.decode([values[index][HEADER_BYTES:] for index in members.tolist()])
+            why = {int(members[at]): text for at, text in decoded.malformed.items()}
+            case.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
+            members = members[decoded.rows]
+            for row, (broken, rule) in checks.broken_rules(known.contract, decoded.batch).items():
+                what = "must be a time of the years 0 to 9999" if rule == "time" else sentence(broken.rules, rule)
+                case.broken[int(members[row])] = f"{broken.name} {what}."
+            batches.append(columns.base_columns(known.contract, decoded.batch, schema_id))
+            places.append(members)
+        return batches, places
+
+    def _admit(self, case: _Case, known: Known, members: Indexes) -> Indexes:
+        """The members whose tenant may write with the schema; refuses the others."""
+        codes = case.key_codes[members]
+        used = np.unique(codes).tolist()
+        if known.contract is None:
+            why, admitted = known.problem, frozenset[str]()
+        else:
+            why = f"Schema {known.schema_id} is neither the tenant's own nor, for this tenant, the base event's."
+            admitted = self._schemas.admissible(known.schema_id, {case.tenants[code] or "" for code in used})
+        may = np.zeros(len(case.tenants), dtype=bool)
+        may[[code for code in used if case.tenants[code] in admitted]] = True
+        case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~may[codes]], lambda _: why)
+        return members[may[codes]]
+
+    def _decoder(self, known: Known) -> Decoder:
+        decoder = self._decoders.get(known.schema_id)
+        if decoder is None:
+            assert known.contract is not None
+            decoder = self._decoders[known.schema_id] = Decoder(known.contract)
+        return decoder
+
+    def _check_events(self, case: _Case, decoded: pa.RecordBatch, rows: Indexes) -> None:
+        tenants = pa.array(case.tenants, pa.string()).take(pa.array(case.key_codes[rows]))
+        occurred = decoded.column("occurred_at").to_numpy()
+
+        def text(name: str) -> Callable[[int], str]:
+            column = decoded.column(name)
+            return lambda index: repr(column[int(np.searchsorted(rows, index))].as_py()[:120])
+
+        failing: tuple[tuple[RejectCode, checks.Mask, Callable[[int], str]], ...] = (
+            (
+                RejectCode.TENANT_MISMATCH,
+                checks.mask(pc.not_equal(decoded.column("tenant_id"), tenants)),
+                lambda index: f"tenant_id is {text('tenant_id')(index)}, the message key says {case.tenant(index)!r}.",
+            ),
+            (
+                RejectCode.EVENT_ID_INVALID,
+                checks.bad_event_ids(decoded.column("event_id")),
+                lambda index: f"event_id {text('event_id')(index)} is not a UUID.",
+            ),
+            (
+                RejectCode.OCCURRED_AT_OUT_OF_RANGE,
+                checks.bad_times(occurred, case.timestamps_ms[rows]),
+                lambda index: (
+                    f"occurred_at is {occurred[np.searchsorted(rows, index)] / 1e6:.0f} s after 1970, the message's "
+                    f"Kafka timestamp {case.timestamps_ms[index] / 1e3:.0f} s: more than a day after it, or ten years "
+                    "before it."
+                ),
+            ),
+            (
+                RejectCode.ACTION_EMPTY,
+                checks.mask(pc.equal(decoded.column("action"), "")),
+                lambda _: RejectCode.ACTION_EMPTY.meaning,
+            ),
+            (
+                RejectCode.IP_INVALID,
+                checks.bad_ips(decoded.column("ip")),
+                lambda index: f"ip {text('ip')(index)} is neither empty nor an IPv4 or IPv6 address.",
+            ),
+        )
+        for code, bad, why in failing:
+            if bad.any():
+                case.refuse(code, rows[bad], why)
+        case.refuse(RejectCode.FIELD_RULE, np.array(sorted(case.broken), dtype=np.int64), case.broken.__getitem__)
+
+
+@dataclass(slots=True)
+class _Case:
+    """A range while it is judged."""
+
+    raw: RawRange
+    values: Sequence[bytes]
+    framed: checks.Mask
+    schema_ids: npt.NDArray[np.uint32]
+    timestamps_ms: Indexes
+    unique_keys: list[bytes | None]
+    key_codes: Indexes  # of each message, into unique_keys
+    tenants: list[str | None]  # of each unique key; None where there is no legal tenant id
+    refused: checks.Mask
+    rejected: dict[int, Rejection] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its own fields break
+
+    @classmethod
+    def open(cls, raw: RawRange) -> _Case:
+        count = len(raw.values)
+        values: Sequence[bytes] = (
+            [value or b"" for value in raw.values] if None in raw.values else raw.values  # type: ignore[assignment]
+        )
+        heads = b"".join([value[:HEADER_BYTES].ljust(HEADER_BYTES, b"\xff") for value in values])
+        header = np.frombuffer(heads, dtype=np.dtype([("magic", "u1"), ("id", ">u4")]), count=count)
+        short = np.fromiter(map(len, values), dtype=np.int64, count=count) < HEADER_BYTES
+        keys = pa.array(raw.keys, pa.binary()).dictionary_encode(null_encoding="encode")
+        unique_keys: list[bytes | None] = keys.dictionary.to_pylist()
+        return cls(
+            raw=raw,
+            values=values,
+            framed=(header["magic"] == 0) & ~short,
+            schema_ids=header["id"].astype(np.uint32),
+            timestamps_ms=np.asarray(raw.timestamps_ms, dtype=np.int64),
+            unique_keys=unique_keys,
+            key_codes=keys.indices.to_numpy().astype(np.int64),
+            tenants=[_tenant(key) for key in unique_keys],
+            refused=np.zeros(count, dtype=bool),
+        )
+
+    def tenant(self, index: int) -> str | None:
+        return self.tenants[self.key_codes[index]]
+
+    def key(self, index: int) -> bytes | None:
+        key = self.unique_keys[self.key_codes[index]]
+        return key[:120] if key else key
+
+    def with_keys(self, which: checks.Mask) -> Indexes:
+        """The messages whose key is one of these."""
+        return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
+
+    def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
+        """Refuse those of the messages that are not refused yet."""
+        for index in indexes[~self.refused[indexes]].tolist():
+            schema_id = int(self.schema_ids[index]) if self.framed[index] else None
+            self.rejected[index] = Rejection(index, code, why(index), self.tenant(index), schema_id)
+        self.refused[indexes] = True
+
+
+@lru_cache(maxsize=65_536)
+def _tenant(key: bytes | None) -> str | None:
+    try:
+        tenant = tenant_of_key(key or b"")
+    except UnicodeDecodeError:
+        return None
+    return tenant if is_tenant(tenant) else None
+
+
+def _groups(schema_ids: npt.NDArray[np.uint32], members: Indexes) -> Iterator[tuple[int, Indexes]]:
+    """(schema id, the members with it, ascending)."""
+    ids = schema_ids[members]
+    if len(ids) == 0:
+        return
+    if (ids == ids[0]).all():
+        yield int(ids[0]), members
+        return
+    order = np.argsort(ids, kind="stable")
+    starts = np.flatnonzero(np.diff(ids[order])) + 1
+    for group in np.split(members[order], starts):
+        yield int(schema_ids[group[0]]), group
+
+
+def _in_order(batches: list[pa.RecordBatch], places: list[Indexes]) -> tuple[pa.RecordBatch, Indexes]:
+    """All batches as one, rows in the order of the range."""
+    if not batches:
+        return pa.RecordBatch.from_pylist([], schema=columns.DECODED), np.zeros(0, dtype=np.int64)
+    if len(batches) == 1:
+        return batches[0], places[0]
+    rows = np.concatenate(places)
+    order = np.argsort(rows, kind="stable")
+    return pa.concat_batches(batches).take(pa.array(order)), rows[order]

@@ -1,0 +1,86 @@
+"""How long rows of Arrow columns are in Avro's canonical binary encoding, computed by column.
+
+Canonical: shortest varints, a map in one block with a positive count. Every encoding of the same values is as long or
+longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from auditlane.contract.structure import Field
+
+Lengths = npt.NDArray[np.int64]
+_WIDTH = {"boolean": 1, "float": 4, "double": 8}
+_ONE_BYTE = 64  # numbers below this take one byte
+
+
+def encoded_lengths(fields: Sequence[Field], batch: pa.RecordBatch) -> Lengths:
+    """The length in bytes of each row of `batch`, whose columns stand in the fields' order."""
+    total = np.zeros(batch.num_rows, dtype=np.int64)
+    for field, column in zip(fields, batch.columns, strict=True):
+        length = _column(field, column)
+        if column.null_count:
+            length = np.where(column.is_valid().to_numpy(zero_copy_only=False), length, 0)
+        total += length + field.union
+    return total
+
+
+def _column(field: Field, column: pa.Array) -> Lengths | int:
+    if field.kind == "string":
+        return _texts(_offsets(column))
+    if field.kind == "map":
+        return _maps(column)
+    if field.kind == "enum":
+        if len(field.symbols) <= _ONE_BYTE:
+            return 1
+        column = pc.index_in(column, value_set=pa.array(field.symbols))
+    elif field.kind in _WIDTH:
+        return _WIDTH[field.kind]
+    return varint_lengths(column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False))
+
+
+def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
+    """The length of each number as a zigzag varint; one int where all are as long."""
+    if len(numbers) == 0:
+        return 0
+    zigzag = (numbers.astype(np.uint64) << np.uint64(1)) ^ (numbers >> np.int64(63)).astype(np.uint64)
+    shortest, longest = (max(1, -(-int(bound).bit_length() // 7)) for bound in (zigzag.min(), zigzag.max()))
+    if shortest == longest:
+        return longest
+    lengths = np.full(len(numbers), shortest, dtype=np.int64)
+    for size in range(shortest, longest):
+        lengths += zigzag >= np.uint64(1 << 7 * size)
+    return lengths
+
+
+def _texts(offsets: npt.NDArray[np.int32]) -> Lengths:
+    sizes = np.diff(offsets).astype(np.int64)
+    longest = int(sizes.max()) if len(sizes) else 0
+    lengths = sizes + 1
+    limit = _ONE_BYTE
+    while longest >= limit:
+        lengths += sizes >= limit
+        limit <<= 7
+    return lengths
+
+
+def _maps(column: pa.MapArray) -> Lengths:
+    offsets = column.offsets.to_numpy()
+    counts = np.diff(offsets).astype(np.int64)
+    entries = np.zeros(len(column.keys) + 1, dtype=np.int64)
+    np.cumsum(_texts(_offsets(column.keys)) + _texts(_offsets(column.items)), out=entries[1:])
+    # A count, then the entries, then the zero that ends the blocks; without entries the zero alone.
+    return np.asarray(entries[offsets[1:]] - entries[offsets[:-1]] + np.where(counts, 1 + varint_lengths(counts), 1))
+
+
+def _offsets(column: pa.Array) -> npt.NDArray[np.int32]:
+    buffer = column.buffers()[1]
+    if buffer is None or len(column) == 0:
+        return np.zeros(len(column) + 1, dtype=np.int32)
+    return np.frombuffer(buffer, dtype=np.int32, count=len(column) + 1, offset=column.offset * 4)

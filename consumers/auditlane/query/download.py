@@ -1,0 +1,52 @@
+"""Send an export as a file: its headers, and a body that is cut off, never ended, when the result breaks off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from starlette.concurrency import iterate_in_threadpool
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from auditlane.query.reader import Export
+
+ROWS_HEADER: Final = "Auditlane-Rows"
+MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl; charset=utf-8"}
+
+CountRows = Callable[[str, int], None]
+
+
+class Download(StreamingResponse):
+    """Streams an export; an error in it leaves the chunked body without its end, which every client notices.
+
+    The query is closed with the response, however that ends: also when the client has gone.
+    """
+
+    def __init__(self, export: Export, *, format_: str, name: str, count_rows: CountRows) -> None:
+        self._export = export
+        self._format = format_
+        self._count_rows = count_rows
+        super().__init__(
+            iterate_in_threadpool(iter(export)),
+            media_type=MEDIA_TYPES[format_],
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}"',
+                ROWS_HEADER: str(export.rows),
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+            },
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._export.close()
+            self._count_rows(self._format, self._export.written)
+
+
+def file_name(tenant: str, format_: str, now: datetime) -> str:
+    """`audit-acme-20260131T134500Z.csv`; a tenant id has no character that a header or a file name would mind."""
+    return f"audit-{tenant}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{format_}"

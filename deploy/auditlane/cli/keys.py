@@ -1,0 +1,163 @@
+"""`auditlane keys`: who may call the HTTP API. A running `serve` sees a change at its next request."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Column, Table
+
+from auditlane.contract.tenants import check_tenant
+from auditlane.runtime.errors import ConfigError, InvalidInput
+from auditlane.runtime.settings import load, variable
+
+if TYPE_CHECKING:
+    from auditlane.access.keys import Client, Issued
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the keys that clients authenticate with.")
+
+File = Annotated[Path | None, typer.Option("--file", help="The keys file. [AUDITLANE_KEYS_FILE]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400}
+
+
+@app.command()
+def create(
+    role: Annotated[list[str], typer.Option(help="writer, auditor, vendor or admin; may be repeated.")],
+    tenant: Annotated[str | None, typer.Option(help="Bind the key to one tenant; else it is for all of them.")] = None,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h, or 2027-01-31.")] = None,
+    client_id: Annotated[str, typer.Option("--client-id", help="Choose the client id yourself.")] = "",
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a key and print its secret, this once. The file is made when it is missing."""
+    from auditlane.access.keys import KeysFile
+
+    now = datetime.now(UTC)
+    issued = KeysFile.load_or_create(_path(file)).create(
+        roles=tuple(role),
+        tenant=check_tenant(tenant) if tenant is not None else None,
+        name=name,
+        expires=parse_end(expires, now) if expires else None,
+        client_id=client_id,
+        now=now,
+    )
+    _print_issued(issued, now, as_json=as_json)
+
+
+@app.command(name="list")
+def list_(file: File = None, as_json: AsJson = False) -> None:
+    """List the keys, without secrets."""
+    from auditlane.access.keys import KeysFile
+
+    now = datetime.now(UTC)
+    clients = KeysFile(_path(file)).clients()
+    if as_json:
+        print(json.dumps([_facts(client, now) for client in clients]))
+        return
+    table = Table(Column("client id", no_wrap=True), "name", "roles", "tenant", "state", "expires", box=SIMPLE)
+    for client in clients:
+        ends = f"{client.expires:%Y-%m-%d %H:%M}" if client.expires else "never"
+        row = (client.client_id, client.name, ", ".join(client.roles), client.tenant or "every tenant")
+        table.add_row(*row, client.state(now), ends)
+    Console().print(table)
+
+
+@app.command()
+def rotate(
+    client_id: str,
+    overlap: Annotated[str, typer.Option(help="How long the earlier secret goes on working.")] = "24h",
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key a new secret and print it, this once. The earlier one works for a while longer."""
+    from auditlane.access.keys import KeysFile
+
+    now = datetime.now(UTC)
+    _print_issued(KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap)), now, as_json=as_json)
+
+
+@app.command()
+def revoke(client_id: str, file: File = None, as_json: AsJson = False) -> None:
+    """End a key at once, with every token that it was given or that it minted."""
+    from auditlane.access.keys import KeysFile
+
+    now = datetime.now(UTC)
+    client = KeysFile(_path(file)).revoke(client_id, now=now)
+    print(json.dumps(_facts(client, now)) if as_json else f"{client_id} is revoked.")
+
+
+@app.command(name="rotate-signing")
+def rotate_signing(
+    overlap: Annotated[str, typer.Option(help="How long tokens of the earlier keys go on working.")] = "31d",
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="After a leak: earlier keys and their tokens end now.")
+    ] = False,
+    file: Annotated[Path | None, typer.Option(help="The signing keys. [AUDITLANE_SIGNING_KEYS_FILE]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a key that signs tokens, links and cursors from five minutes on, when every replica has it."""
+    from auditlane.access.signing import SPREAD, SigningKeys
+
+    path = file or load().signing_keys_file or _missing("signing_keys_file")
+    wait, keep = (timedelta(0), timedelta(0)) if at_once else (SPREAD, parse_span(overlap))
+    key = SigningKeys(path).rotate(now=datetime.now(UTC), overlap=keep, spread=wait)
+    facts = {"kid": key.kid, "signs_from": key.signs_from.isoformat()}
+    print(json.dumps(facts) if as_json else f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def parse_span(text: str) -> timedelta:
+    """`90d`, `12h` or `15m`. Raises InvalidInput."""
+    found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
+    if not found:
+        raise InvalidInput(f"{text!r} is not a span of time.", fix="Write 15m, 12h or 90d.")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def parse_end(text: str, now: datetime) -> datetime:
+    """A span from now, or a date (its beginning) or time in UTC. Raises InvalidInput, also for what is past."""
+    try:
+        end = datetime.fromisoformat(text)
+    except ValueError:
+        end = now + parse_span(text)
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    if end <= now:
+        raise InvalidInput(f"{text} is past.", field="expires", fix="Name a time to come: 90d, or a date.")
+    return end
+
+
+def _path(file: Path | None) -> Path:
+    return file or load().keys_file or _missing("keys_file")
+
+
+def _missing(setting: str) -> Path:
+    raise ConfigError(
+        f"{variable(setting)} is not set.", field=variable(setting), fix="Set it to the file's path, or give --file."
+    )
+
+
+def _facts(client: Client, now: datetime) -> dict[str, Any]:
+    return {
+        "client_id": client.client_id,
+        "name": client.name,
+        "roles": list(client.roles),
+        "tenant": client.tenant,
+        "state": client.state(now),
+        "created": client.created.isoformat(),
+        "expires": client.expires.isoformat() if client.expires else None,
+    }
+
+
+def _print_issued(issued: Issued, now: datetime, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_facts(issued.client, now) | {"secret": issued.secret}))
+        return
+    print(f"client id  {issued.client.client_id}\nsecret     {issued.secret}")
+    print("The secret is not kept and cannot be shown again.")

@@ -1,0 +1,53 @@
+"""`auditlane token`: a viewer token, or a link to the pages, made by the operator with the signing keys themselves."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from auditlane.cli.keys import parse_span
+from auditlane.contract.tenants import check_tenant
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.settings import load, variable
+
+app = typer.Typer()
+
+
+@app.command()
+def command(
+    tenant: Annotated[str, typer.Option(help="The tenant whose log may be seen.")],
+    user: Annotated[str, typer.Option(help="Who sees it.")] = "operator",
+    permissions: Annotated[str, typer.Option(help="read, export, configure; separated by commas.")] = "read,export",
+    ttl: Annotated[str | None, typer.Option(help="Its life: 15m, 8h. [AUDITLANE_VIEWER_TOKEN_TTL_S]")] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Print a link that opens the pages once, within 5 minutes.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Mint a viewer token for one tenant, or with --link a link to the pages."""
+    from datetime import timedelta
+
+    from auditlane.access.links import mint_link
+    from auditlane.access.permissions import parse_permissions
+    from auditlane.access.signing import SigningKeys
+    from auditlane.access.tokens import Viewer, mint_viewer_token
+
+    settings = load()
+    if settings.signing_keys_file is None:
+        raise ConfigError(
+            f"{variable('signing_keys_file')} is not set.",
+            fix="Set it to the file that `auditlane serve` uses; for a stack of `auditlane up`, `auditlane env` prints it.",
+        )
+    signing, now = SigningKeys(settings.signing_keys_file), datetime.now(UTC)
+    viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(permissions.split(",")))
+    life = parse_span(ttl) if ttl else timedelta(seconds=settings.viewer_token_ttl_s)
+    if link:
+        url = settings.serve_url or f"http://{settings.serve_host}:{settings.serve_port}"
+        text = mint_link(signing, viewer, url=url, now=now, session=life)
+        print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
+        return
+    token = mint_viewer_token(signing, viewer, now=now, ttl=life)
+    print(json.dumps({"token": token.text, "expires_in": int(life.total_seconds())}) if as_json else token.text)

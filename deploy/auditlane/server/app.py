@@ -1,0 +1,90 @@
+"""The one HTTP app, put together from the settings: routers by role, and what surrounds them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.links import LinkDesk
+from auditlane.access.signing import SigningKeys
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.settings import Settings, variable
+from auditlane.server import enter, health, openapi, problems, tokens
+from auditlane.server.gate import Gate
+from auditlane.server.metrics import HttpMetrics
+from auditlane.server.middleware import Around
+from auditlane.store.client import connect
+
+ROLES: Final = ("query",)
+_NEEDED: Final = {
+    "keys_file": "a file for the clients' keys; `auditlane keys create` makes it",
+    "signing_keys_file": "a file for the keys that sign tokens; it is made when it is missing, and replicas share it",
+    "clickhouse_url": "where ClickHouse answers over HTTP",
+}
+
+
+def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
+    """The app for these roles. Reaches nothing yet: a ClickHouse that is away is an error of the request that needs it.
+
+    Raises ConfigError that names every missing variable at once, or the file that is not valid.
+    """
+    roles = _known(roles)
+    keys_file, signing_keys_file = _needed(settings)
+    gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file))
+    metrics = HttpMetrics()
+    probe = health.StoreProbe(
+        lambda: connect(settings, connect_timeout=health.PROBE_TIMEOUT_S, send_receive_timeout=health.PROBE_TIMEOUT_S),
+        settings.clickhouse_database,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        probe.close()
+
+    app = FastAPI(
+        title="auditlane",
+        version=version("auditlane"),
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere, which our content policy forbids
+        redoc_url=None,
+        redirect_slashes=False,  # a redirected POST arrives as a GET
+    )
+    token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
+    app.include_router(tokens.build(gate, token_ttl=token_ttl, viewer_ttl=viewer_ttl, url=settings.serve_url))
+    app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
+    app.include_router(health.build(probe, gate.keys, gate.signing, metrics))
+    problems.install(app)
+    openapi.install(app)
+    app.add_middleware(Around, metrics=metrics)
+    return app
+
+
+def _known(roles: Iterable[str]) -> tuple[str, ...]:
+    roles = tuple(roles)
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        raise ConfigError(
+            f"There is no role {unknown[0]!r}." if unknown else "No role is named.",
+            field="roles",
+            fix="The roles are: " + ", ".join(ROLES) + ".",
+        )
+    return roles
+
+
+def _needed(settings: Settings) -> tuple[Path, Path]:
+    """The two files. Raises ConfigError that lists everything that is not set."""
+    missing = [f"{variable(name)}: {what}" for name, what in _NEEDED.items() if not getattr(settings, name)]
+    if missing or settings.keys_file is None or settings.signing_keys_file is None:
+        raise ConfigError(
+            "These settings are missing:\n" + "\n".join(f"  {one}" for one in missing),
+            fix="Set them, or run `auditlane up`, whose `auditlane env` prints them.",
+        )
+    return settings.keys_file, settings.signing_keys_file

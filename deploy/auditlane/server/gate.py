@@ -1,0 +1,116 @@
+"""From a request to who asks: where credentials are found in it, and the dependency that routes ask for a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import Header, Request, Security
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
+from auditlane.access.signing import SigningKeys
+from auditlane.access.tokens import authenticate
+from auditlane.contract.tenants import is_tenant
+from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
+
+COOKIE: Final = "auditlane_viewer"
+ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# These only describe the credentials in OpenAPI; `presented` reads them.
+BEARER: Final = HTTPBearer(auto_error=False, description="A token from /v1/token, or a viewer token.")
+ACCESS_TOKEN: Final = APIKeyHeader(name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in this header.")
+SESSION: Final = APIKeyCookie(name=COOKIE, auto_error=False, description="A session that a link opened.")
+
+TenantName = Annotated[
+    str | None,
+    Header(
+        alias=TENANT_HEADER,
+        description="The tenant that the request is about. Needed with a client's token; a viewer's has its own.",
+        examples=["acme"],
+    ),
+]
+
+
+class Gate:
+    """Authenticates requests against one keys file and one set of signing keys."""
+
+    def __init__(self, keys: KeysFile, signing: SigningKeys) -> None:
+        self.keys = keys
+        self.signing = signing
+
+    def principal(self, request: Request) -> Principal:
+        """Who asks. Raises Unauthenticated, TokenExpired, and Forbidden for another site's form."""
+        found = authenticate(presented(request), keys=self.keys, signing=self.signing, now=datetime.now(UTC))
+        request.state.who = f"{found.kind}:{found.subject}"  # for the access log
+        return found
+
+    def authorize(self, permission: Permission) -> Callable[..., Awaitable[TenantScope]]:
+        """A FastAPI dependency that gives a request's TenantScope, or raises what `Principal.scope` raises."""
+
+        async def scope(
+            request: Request,
+            tenant: TenantName = None,
+            _bearer: Annotated[object, Security(BEARER)] = None,
+            _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
+            _session: Annotated[object, Security(SESSION)] = None,
+        ) -> TenantScope:
+            principal = self.principal(request)
+            return principal.scope(permission, checked_name(tenant))
+
+        return scope
+
+    def client(self) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency that gives whoever sent a token in a header; what they may do is the route's to ask."""
+
+        async def principal(
+            request: Request,
+            _bearer: Annotated[object, Security(BEARER)] = None,
+            _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
+        ) -> Principal:
+            return self.principal(request)
+
+        return principal
+
+
+def presented(request: Request) -> str:
+    """The token in `Authorization: Bearer`, else in `x-access-token`, else in our cookie; the first there is counts."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated(
+                "The header Authorization carries no bearer token.", fix="Send `Authorization: Bearer <token>`."
+            )
+        return token.strip()
+    token = request.headers.get(ACCESS_TOKEN_HEADER, "")
+    if token:
+        return token
+    token = request.cookies.get(COOKIE, "")
+    if not token:
+        raise Unauthenticated(
+            "The request carries no credential.", fix="Send `Authorization: Bearer <token>`; POST /v1/token gives one."
+        )
+    if request.method not in _SAFE and not _from_our_pages(request):
+        raise Forbidden("A session only takes changes from our own pages.", fix="Send a token instead of the cookie.")
+    return token
+
+
+def _from_our_pages(request: Request) -> bool:
+    """Browsers attach the cookie to whatever asks; only they set this header, and no page can."""
+    return request.headers.get("sec-fetch-site") == "same-origin"
+
+
+def checked_name(tenant: str | None) -> str | None:
+    """The header's tenant, or InvalidInput when it cannot be one."""
+    if tenant is not None and not is_tenant(tenant):
+        raise InvalidInput(
+            f"{TENANT_HEADER} is not a tenant id.",
+            field=TENANT_HEADER,
+            fix="Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit.",
+        )
+    return tenant

@@ -1,0 +1,26 @@
+"""The HTTP side's metrics, in a Prometheus registry of the app's own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from auditlane.runtime.metrics import BY_NAME
+
+
+class HttpMetrics:
+    """Counts requests; `render` is what `/metrics` answers."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        requests, seconds = BY_NAME["auditlane_http_requests_total"], BY_NAME["auditlane_http_request_seconds"]
+        self._requests = Counter(requests.name, requests.help, requests.labels, registry=self.registry)
+        self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, registry=self.registry)
+
+    def observe(self, route: str, status: int, first_byte_s: float) -> None:
+        """One answered request; `route` is the pattern (`/v1/events/{id}`), never the path."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(first_byte_s)
+
+    def render(self) -> bytes:
+        """Prometheus' text format, version 0.0.4."""
+        return generate_latest(self.registry)

@@ -1,0 +1,104 @@
+"""Around every request: its id, the access log, metrics, security headers, and an answer to what nobody foresaw."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Final
+
+import structlog
+from fastapi import Request, Response
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from auditlane.runtime.ids import uuid7
+from auditlane.runtime.log import get
+from auditlane.server.metrics import HttpMetrics
+from auditlane.server.problems import answer, unforeseen
+
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_QUIET: Final = ("/health/", "/metrics")  # asked every few seconds: logged only when they fail
+MAX_BODY: Final = 1 << 20  # bytes; the routes here take a few hundred
+
+SECURITY_HEADERS: Final = {
+    # No inline script or style, nothing from elsewhere, no frame around us.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",  # a link's code must not travel on in a Referer
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Around:
+    """ASGI middleware; the outermost, so that every answer has the id and the headers, the 500 as well."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = get("serve")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        request_id = given if _SANE_ID.fullmatch(given) else uuid7()
+        request.state.request_id = request_id
+        began, status, first_byte = time.perf_counter(), 0, 0.0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, first_byte
+            if message["type"] == "http.response.start":
+                status, first_byte = message["status"], time.perf_counter() - began
+                _complete(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                refusal = _refusal(request)
+                if refusal:
+                    await refusal(scope, receive, send_with_headers)
+                else:
+                    await self._app(scope, receive, send_with_headers)
+            except Exception:
+                self._log.exception("http.unforeseen", method=request.method, path=request.url.path)
+                if status:  # the body is cut off, which the client must see: uvicorn closes the connection
+                    raise
+                await unforeseen(request)(scope, receive, send_with_headers)
+            finally:
+                self._note(request, status, first_byte, time.perf_counter() - began)
+
+    def _note(self, request: Request, status: int, first_byte: float, whole: float) -> None:
+        route = getattr(request.scope.get("route"), "path", "(none)")
+        self._metrics.observe(route, status, first_byte)
+        path = request.url.path
+        if path.startswith(_QUIET) and status < 500:
+            return
+        facts: dict[str, Any] = {"method": request.method, "path": path, "status": status, "ms": round(whole * 1000, 1)}
+        who = getattr(request.state, "who", "")
+        # Never the query string: it may hold a link's code, and a search may name people.
+        self._log.info("http.request", **facts, client=request.client.host if request.client else "", who=who)
+
+
+def _complete(headers: MutableHeaders, request_id: str) -> None:
+    headers[REQUEST_ID_HEADER] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")  # a tenant's log belongs in no cache
+
+
+def _refusal(request: Request) -> Response | None:
+    """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
+    if "transfer-encoding" in request.headers:
+        return answer(request, 411, "LENGTH_REQUIRED", "The body's length is missing.", fix="Send Content-Length.")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MAX_BODY:
+        return answer(request, 413, "TOO_LARGE", f"A body has at most {MAX_BODY} bytes here.")
+    return None

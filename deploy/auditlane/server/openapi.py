@@ -1,0 +1,72 @@
+"""`openapi.json`: what FastAPI derives, with our error body in place of its own on every operation."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from auditlane.server.problems import MEDIA_TYPE, FieldProblem, Problem
+
+_REF: Final = "#/components/schemas/{model}"
+_MEANINGS: Final = {
+    "400": "What was sent is not valid; `field` says which part.",
+    "401": "No credential, or one that does not verify.",
+    "403": "The credential lacks the permission, or belongs to another tenant.",
+    "404": "There is nothing by this name for this caller.",
+    "500": "Something went wrong on our side.",
+    "503": "A part that this needs is away; try again after `Retry-After`.",
+}
+_DESCRIPTION: Final = """Audit logs for every tenant of a SaaS product.
+
+Exchange a client's key for a token at `/v1/token`. A client of the whole environment names the tenant in the header
+`Auditlane-Tenant`; a viewer's token has its own. Errors are `application/problem+json` (RFC 9457) with a stable `code`.
+"""
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer `/openapi.json` with the completed document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = complete(
+                get_openapi(title="auditlane", version=app.version, description=_DESCRIPTION, routes=app.routes)
+            )
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with problem responses on every operation, and without FastAPI's 422, which we never answer."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            responses = operation["responses"]
+            responses.pop("422", None)
+            for status in _statuses(path, operation):
+                responses.setdefault(status, _response(status))
+            operation["responses"] = dict(sorted(responses.items()))
+    for model in (Problem, FieldProblem):
+        schemas[model.__name__] = model.model_json_schema(ref_template=_REF)
+        schemas[model.__name__].pop("$defs", None)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document
+
+
+def _statuses(path: str, operation: dict[str, Any]) -> list[str]:
+    if not path.startswith("/v1/"):
+        return ["400", "401", "500"] if path == "/enter" else []
+    statuses = ["400", "500", "503"]
+    if operation.get("security"):
+        statuses += ["401", "403"]
+    if "{" in path:
+        statuses.append("404")
+    return statuses
+
+
+def _response(status: str) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(model=Problem.__name__)}
+    return {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}}

@@ -1,0 +1,182 @@
+"""Errors as answers: RFC 9457 problem+json with our codes, or a page when a person's browser asked for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput, TokenExpired, http_status
+from auditlane.runtime.log import get
+
+MEDIA_TYPE: Final = "application/problem+json"
+_API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
+_CODES: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 415: "MEDIA_TYPE_UNSUPPORTED"}
+
+
+class FieldProblem(BaseModel):
+    """One wrong field of a request."""
+
+    field: str = Field(description="Its place: the parameter's name, or the path into the body.")
+    message: str
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it. `code` is stable; `detail` and `fix` are for people and may change."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:auditlane:problem:FILTER_INVALID",
+                    "title": "Bad Request",
+                    "status": 400,
+                    "code": "FILTER_INVALID",
+                    "detail": "There is no parameter 'actr'.",
+                    "fix": "Use one of: action, actor_id, cursor, from, limit, to.",
+                    "field": "actr",
+                    "request_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002",
+                }
+            ]
+        }
+    )
+
+    type: str = Field(description="`urn:auditlane:problem:` and the code.")
+    title: str = Field(description="The HTTP status in words.")
+    status: int
+    code: str = Field(description="What is wrong, for programs.")
+    detail: str = Field(description="What is wrong, for people.")
+    fix: str | None = Field(None, description="What to do about it.")
+    field: str | None = Field(None, description="The parameter, header or body field that is wrong.")
+    errors: list[FieldProblem] | None = Field(None, description="Every wrong field, when there are several.")
+    request_id: str = Field(description="Also in the header X-Request-Id and in the service's log.")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error that a route raises. What nobody foresaw is answered by the middleware, as `unforeseen`."""
+    app.add_exception_handler(AuditlaneError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AuditlaneError)
+    status = http_status(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
+    if isinstance(error, ConfigError):  # names files of this machine: for its operator's log only
+        return unforeseen(request)
+    headers = {"WWW-Authenticate": challenge(error)} if status == HTTPStatus.UNAUTHORIZED else {}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "5"
+    return answer(request, status, error.code, error.message, fix=error.fix, field=error.field, headers=headers)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        FieldProblem(field=_place(one["loc"]), message=str(one["msg"]).removeprefix("Value error, "))
+        for one in error.errors()
+    ]
+    detail = "; ".join(f"{one.field}: {one.message}" for one in problems)
+    return answer(request, 400, InvalidInput.code, detail, field=problems[0].field, errors=problems)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """`("query", "limit")` as `limit`, `("body", "permissions", 0)` as `permissions.0`, a whole body as `body`."""
+    return ".".join(map(str, location[1:])) or str(location[0])
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, f"HTTP_{error.status_code}")
+    detail = {404: f"There is nothing at {request.url.path}.", 405: f"{request.method} is not possible here."}.get(
+        error.status_code, str(error.detail)
+    )
+    return answer(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+def unforeseen(request: Request) -> Response:
+    """The answer to an error that nobody foresaw: it tells nothing but where to look."""
+    return answer(
+        request, 500, AuditlaneError.code, "Something went wrong on our side.", fix="The log has it by its request id."
+    )
+
+
+def answer(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    fix: str = "",
+    field: str = "",
+    errors: list[FieldProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The problem as JSON, or as a page for a browser that navigates."""
+    problem = Problem(
+        type=f"urn:auditlane:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        fix=fix or None,
+        field=field or None,
+        errors=errors,
+        request_id=request_id(request),
+    )
+    if navigates(request):
+        return _page(request, problem, headers)
+    content: dict[str, Any] = problem.model_dump(exclude_none=True)
+    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
+
+
+def challenge(error: AuditlaneError) -> str:
+    """The header WWW-Authenticate of a 401 (RFC 6750: a token that does not verify is an `invalid_token`)."""
+    return f'Bearer realm="auditlane", error="invalid_token", error_description="{error.code}"'
+
+
+def request_id(request: Request) -> str:
+    """The id that the middleware gave this request."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def navigates(request: Request) -> bool:
+    """Whether a person's browser asks for a page, as opposed to a program that asks for data."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(_API)
+
+
+def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None) -> Response:
+    title, text, kept = problem.title, f"{problem.detail} {problem.fix or ''}", dict(headers or {})
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        kept.pop("WWW-Authenticate", None)  # it would make some browsers ask for a password that does not exist
+        text = "Get a new link where you got the last one. Each works once, within a few minutes."
+        if request.url.path == "/enter":
+            title = "This link no longer works"
+        elif problem.code == TokenExpired.code:
+            title = "Your session has ended"
+        else:
+            title = "You need a link to see this page"
+    return page(title, text, f"{problem.code} · {problem.request_id}", status=problem.status, headers=kept)
+
+
+def page(
+    title: str, text: str, small: str = "", *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A page with one message and no script."""
+    html = f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title></head>
+<body><main><h1>{escape(title)}</h1><p>{escape(text)}</p><p><small>{escape(small)}</small></p></main></body>
+</html>
+"""
+    return HTMLResponse(html, status, headers)

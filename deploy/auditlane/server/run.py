@@ -1,0 +1,65 @@
+"""Run the app under uvicorn: bind first, say when ready, drain on SIGTERM."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from auditlane.runtime.errors import ConfigError, PortInUse
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises PortInUse; ConfigError for a foreign address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"Port {port} on {host} is taken.",
+                fix="Stop what listens there, or choose another: --port, AUDITLANE_SERVE_PORT.",
+            ) from error
+        raise ConfigError(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}.", fix="Check --host and --port."
+        ) from error
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    """The URL that reaches this socket from the same machine."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def run(app: Any, bound: socket.socket, *, drain_s: float, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests under way get `drain_s` seconds to finish."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,  # our own logging is set up
+        access_log=False,  # the middleware's has the request id, and no query string
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(drain_s)),
+    )
+    # uvicorn raises the signal again when it has drained; a stop that was asked for is not a failure.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _Server(config, on_ready).run(sockets=[bound])

@@ -1,0 +1,138 @@
+"""The token routes. They depend on the keys file and the signing keys, and on nothing that can be away."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Depends, Request, Security
+from fastapi.security import HTTPBasic
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from auditlane.access.links import mint_link
+from auditlane.access.permissions import VIEWER, Permission, parse_permissions
+from auditlane.access.scope import Principal
+from auditlane.access.tokens import Viewer, check_delegation, mint_client_token, mint_viewer_token
+from auditlane.contract.tenants import TENANT_PATTERN
+from auditlane.runtime.errors import InvalidInput, Unauthenticated
+from auditlane.server.gate import Gate, TenantName
+from auditlane.server.parameters import only
+
+HASHERS = 4  # secrets checked at once; each takes 19 MiB for some 20 ms
+_BASIC = HTTPBasic(auto_error=False, description="The client id and the secret.")
+
+
+def _viewers_only(name: str) -> str:
+    try:
+        return min(parse_permissions([name]))
+    except InvalidInput as error:
+        raise ValueError(str(error)) from error
+
+
+class TokenRequest(BaseModel):
+    """A client's key, as `auditlane keys create` printed it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    client_id: str = Field(max_length=128, examples=["al_f0e397d3d63975c8ab1a"])
+    secret: str = Field(max_length=1024, examples=["als_…"])
+
+
+class TokenAnswer(BaseModel):
+    """A token; send it as `Authorization: Bearer <access_token>` or in the header `x-access-token`."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - OAuth's name for it
+    expires_in: int = Field(description="Seconds.", examples=[86_400])
+
+
+class ViewerTokenRequest(BaseModel):
+    """Who may look at what, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: str = Field(pattern=rf"^{TENANT_PATTERN}$", examples=["acme"])
+    user: str = Field(
+        min_length=1, max_length=256, description="Your id of the person.", examples=["jane@acme.example"]
+    )
+    permissions: list[Annotated[str, AfterValidator(_viewers_only)]] = Field(
+        default_factory=lambda: [Permission.read.value],
+        min_length=1,
+        description="Of " + ", ".join(sorted(VIEWER)) + ".",
+        examples=[["audits:read", "audits:export"]],
+    )
+    ttl_s: int | None = Field(None, ge=60, le=86_400, description="Life in seconds.", examples=[900])
+    link: bool = Field(False, description="Also give a link that opens the pages: works once, within five minutes.")
+
+
+class ViewerTokenAnswer(TokenAnswer):
+    """A token for one user of one tenant."""
+
+    tenant: str
+    permissions: list[str]
+    link: str | None = Field(None, description="Opens the pages for this viewer, once.")
+
+
+def build(gate: Gate, *, token_ttl: timedelta, viewer_ttl: timedelta, url: str) -> APIRouter:
+    """`POST /v1/token` and `POST /v1/viewer-tokens`. `url` is where the pages are; empty takes the request's own."""
+    router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(only())])
+    hashers = anyio.CapacityLimiter(HASHERS)
+
+    @router.post("/token", summary="Exchange a client's key for a token")
+    async def token(
+        request: Request,
+        body: TokenRequest | None = None,
+        _basic: Annotated[object, Security(_BASIC)] = None,
+    ) -> TokenAnswer:
+        """The key comes in the body as JSON, or as basic authentication with an empty body."""
+        client_id, secret = (body.client_id, body.secret) if body else _basic_credentials(request)
+        now = datetime.now(UTC)
+        # Threads of its own: slow queries must not keep clients from getting their token.
+        client = await anyio.to_thread.run_sync(lambda: gate.keys.verify(client_id, secret, now=now), limiter=hashers)
+        request.state.who = f"client:{client.client_id}"
+        minted = mint_client_token(gate.signing, client, now=now, ttl=token_ttl)
+        return TokenAnswer(access_token=minted.text, expires_in=int(minted.ttl.total_seconds()))
+
+    @router.post("/viewer-tokens", summary="Mint a token for one of a tenant's people")
+    async def viewer_token(
+        request: Request,
+        body: ViewerTokenRequest,
+        principal: Annotated[Principal, Depends(gate.client())],  # authenticated before the body is looked at
+        tenant: TenantName = None,
+    ) -> ViewerTokenAnswer:
+        """For the vendor's backend: a client's token vouches for a user, with rights that the client has itself."""
+        if tenant not in (None, body.tenant):
+            raise InvalidInput("The header and the body name different tenants.", field="tenant")
+        viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
+        check_delegation(principal, viewer)
+        now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else viewer_ttl
+        minted = mint_viewer_token(gate.signing, viewer, now=now, ttl=ttl)
+        base = url or str(request.base_url)
+        return ViewerTokenAnswer(
+            access_token=minted.text,
+            expires_in=int(minted.ttl.total_seconds()),
+            tenant=viewer.tenant,
+            permissions=sorted(viewer.permissions),
+            link=mint_link(gate.signing, viewer, url=base, now=now, session=ttl) if body.link else None,
+        )
+
+    return router
+
+
+def _basic_credentials(request: Request) -> tuple[str, str]:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    try:
+        if scheme.lower() == "basic":
+            client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+            if colon:
+                return client_id, secret
+    except (binascii.Error, UnicodeDecodeError):
+        pass
+    raise Unauthenticated(
+        "The request carries no client id and secret.",
+        fix='Send {"client_id": …, "secret": …} as JSON, or basic authentication.',
+    )

@@ -39,7 +39,7 @@ def command(
     if settings.signing_keys_file is None:
         raise ConfigError(
             f"{variable('signing_keys_file')} is not set.",
-            fix="Set it to the file that `auditlane serve` uses; for a stack of `auditlane up`, `auditlane env` prints it.",
+            fix="Set it to the file that `serve` uses; `auditlane env` prints it for a stack of `auditlane up`.",
         )
     signing, now = SigningKeys(settings.signing_keys_file), datetime.now(UTC)
     viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(permissions.split(",")))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 import urllib3
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-
-from auditlane.runtime.errors import KafkaUnavailable
 
 _TIMEOUT_S = 2.0
 
@@ -16,9 +16,10 @@ _TIMEOUT_S = 2.0
 class KafkaProbe:
     """Asks a broker for its topics. One client is kept: a new one for each question costs threads."""
 
-    def __init__(self, config: dict[str, object]) -> None:
+    def __init__(self, config: Mapping[str, Any]) -> None:
         """`config` is librdkafka's; the bootstrap servers are in it."""
-        self._config = config | {
+        self._config: dict[str, Any] = {
+            **config,
             "log_level": 0,  # a broker that is not there yet is no news
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 250,
@@ -37,11 +38,6 @@ class KafkaProbe:
         except KafkaException:
             return False
 
-    def require(self) -> None:
-        """Raise KafkaUnavailable unless it answers."""
-        if not self.answers():
-            raise KafkaUnavailable(f"Kafka at {self._config['bootstrap.servers']} does not answer.")
-
     def _listens(self) -> bool:
         """A plain connection first: librdkafka would wait a while after its first refusal."""
         for server in str(self._config["bootstrap.servers"]).split(","):
@@ -54,9 +50,9 @@ class KafkaProbe:
         return False
 
 
-def http_answers(url: str, pool: urllib3.PoolManager) -> bool:
-    """Whether a GET is answered with 200."""
+def http_answers(url: str, pool: urllib3.PoolManager, headers: Mapping[str, str] | None = None) -> bool:
+    """Whether a GET is answered with 200 within two seconds."""
     try:
-        return pool.request("GET", url, timeout=_TIMEOUT_S, retries=False).status == 200
+        return pool.request("GET", url, headers=headers, timeout=_TIMEOUT_S, retries=False).status == 200
     except urllib3.exceptions.HTTPError:
         return False

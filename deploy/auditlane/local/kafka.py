@@ -148,10 +148,15 @@ class Broker:
         """What to run, in `folder`."""
         return [*self._java(self.heap_mb), "kafka.Kafka", "server.properties"]
 
+    def environment(self) -> dict[str, str]:
+        """Only what a JVM needs: options meant for other Java programs must not reach this one."""
+        keep = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+        return {name: os.environ[name] for name in keep if name in os.environ}
+
     def start(self, output: Path) -> subprocess.Popen[bytes]:
         """Prepare and run. Answering takes it some seconds more."""
         self.prepare()
-        return process.start(self.command(), cwd=self.folder, env=_environment(), output=output)
+        return process.start(self.command(), cwd=self.folder, env=self.environment(), output=output)
 
     def _java(self, heap_mb: int) -> list[str]:
         if any(":" in str(path) for path in self.class_path):
@@ -190,9 +195,3 @@ def new_cluster_id() -> str:
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return text
-
-
-def _environment() -> dict[str, str]:
-    """Only what a JVM needs: options meant for other Java programs must not reach this one."""
-    keep = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-    return {name: os.environ[name] for name in keep if name in os.environ}

@@ -11,6 +11,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -86,9 +87,12 @@ def _present(root: Path, jar: Jar) -> bool:
 def _download(root: Path, missing: list[Jar], jars: list[Jar], progress: Progress) -> None:
     total = sum(jar.size for jar in jars)
     done = total - sum(jar.size for jar in missing)
+    stopped = threading.Event()  # one that failed, or Ctrl-C, ends the others at their next chunk
 
     def advance(count: int) -> None:
         nonlocal done
+        if stopped.is_set():
+            raise InterruptedError
         done += count
         progress(done, total)
 
@@ -99,6 +103,7 @@ def _download(root: Path, missing: list[Jar], jars: list[Jar], progress: Progres
             for future in running:
                 future.result()
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

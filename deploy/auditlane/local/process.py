@@ -70,3 +70,9 @@ def stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
     except subprocess.TimeoutExpired:
         send(process, signal.SIGKILL)
         process.wait()
+
+
+def end_session(pid: int) -> None:
+    """Kill what an ended child left behind in its session."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

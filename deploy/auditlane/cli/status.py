@@ -1,0 +1,40 @@
+"""`auditlane status`: how the stack in a data directory is doing. Exit code 6 when it is not ready."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from auditlane.local.status import report
+from auditlane.runtime import settings as settings_
+from auditlane.runtime.errors import Unavailable, exit_code
+
+app = typer.Typer()
+
+
+@app.command()
+def command(
+    data: Annotated[Path | None, typer.Option("--data", help="The stack's data directory.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how the stack in a data directory is doing, asking every part."""
+    found = report(settings_.load(data_dir=data))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        table = Table("part", "state", "process", "url", "starts", box=None, pad_edge=False)
+        for row in [*found["parts"], *found["extras"]]:
+            colour = "green" if row["state"] in ("ready", "done", "external") else "red"
+            process = str(row["pid"] or "")
+            table.add_row(row["name"], f"[{colour}]{row['state']}[/]", process, row["url"], str(row["starts"]))
+        out = Console(soft_wrap=True, highlight=False)
+        out.print(table)
+        if found["pid"] is None:
+            out.print(f"\nNo stack runs in {found['data']}. Start it: auditlane up --data {found['data']}")
+    if not found["ready"]:
+        raise typer.Exit(exit_code(Unavailable))

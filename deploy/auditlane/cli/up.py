@@ -1,0 +1,81 @@
+"""`auditlane up`: the whole stack on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from auditlane.access.links import mint_link
+from auditlane.access.permissions import VIEWER
+from auditlane.access.signing import SigningKeys
+from auditlane.access.tokens import Viewer
+from auditlane.local.console import Terminal
+from auditlane.local.stack import stack
+from auditlane.runtime import settings as settings_
+from auditlane.runtime.settings import variable
+
+app = typer.Typer()
+_SESSION = timedelta(hours=8)
+
+
+@app.command()
+def command(
+    data: Annotated[Path | None, typer.Option("--data", help="Where everything is kept.", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port of the pages and the API; 0 takes a free one.")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Import sample events and emit live ones.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when everything is ready.")] = False,
+) -> None:
+    """Run the whole stack on this machine: Kafka, registry, ClickHouse, worker, serve. Ctrl-C stops it.
+
+    A part whose URL is set (AUDITLANE_KAFKA_BOOTSTRAP, AUDITLANE_REGISTRY_URL, AUDITLANE_CLICKHOUSE_URL) is used as it
+    is and not started.
+    """
+    settings = settings_.load(data_dir=data)
+
+    def on_ready(state: Mapping[str, Any]) -> None:
+        links = _links(state["env"]) if demo else {}
+        if as_json:
+            print(json.dumps({**state, "links": links}), flush=True)
+        else:
+            _print_block(state, links)
+
+    terminal = Terminal(Console(stderr=True), on_ready)
+    with (
+        terminal.shown(),
+        stack(settings, terminal, serve_port=port, demo=demo, download=terminal.download) as supervisor,
+    ):
+        supervisor.run()
+
+
+def _links(env: Mapping[str, str]) -> dict[str, str]:
+    """A link for each demo tenant; it works once, within five minutes."""
+    from auditlane.local.demo import LIVE_TENANT, SAMPLE_TENANT
+
+    signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
+    url, now = env[variable("serve_url")], datetime.now(UTC)
+    viewers = [Viewer(tenant, "demo", VIEWER) for tenant in (SAMPLE_TENANT, LIVE_TENANT)]
+    return {viewer.tenant: mint_link(signing, viewer, url=url, now=now, session=_SESSION) for viewer in viewers}
+
+
+def _print_block(state: Mapping[str, Any], links: Mapping[str, str]) -> None:
+    env = state["env"]
+    data = shlex.quote(env[variable("data_dir")])
+    lines = ["", "auditlane is ready.", "", f"  page and API  {env[variable('serve_url')]}"]
+    lines += [f"  {row['name']:<14}{row['url']}" for row in state["parts"] if row["name"] not in ("serve", "worker")]
+    lines += [f"  {'data':<14}{data}", ""]
+    for tenant, link in links.items():
+        lines += [f"  log of tenant {tenant} (the link works once, within five minutes):", f"    {link}", ""]
+    use = f'eval "$(auditlane env --data {data})"'
+    lines += ["  other commands find this stack after:", f"    {use}"]
+    if links:
+        lines += ["  and then a new link:", f"    auditlane token --link --tenant {next(iter(links))}"]
+    print("\n".join([*lines, "", "  Ctrl-C stops it."]), flush=True)

@@ -1,0 +1,97 @@
+"""What `up` shows while it starts, runs and stops: plain lines, and on a terminal a bar and a spinner as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.status import Status
+
+from auditlane.local.parts import Part
+from auditlane.local.plan import State
+
+_WORDS = {
+    State.READY: "ready",
+    State.DONE: "done",
+    State.RESTARTING: "[yellow]ended; starting it again[/]",
+    State.STOPPING: "stopping",
+    State.STOPPED: "stopped",
+}
+
+
+class Terminal:
+    """Implements `supervisor.Observer`. `on_ready` prints the ready block; everything else goes to `out`."""
+
+    def __init__(self, out: Console, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
+        self._out = out
+        self._on_ready = on_ready
+        self._status: Status | None = None
+        self._progress: Progress | None = None
+        self._tenth = -1
+        self._waiting: dict[str, None] = {}
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Leaves the terminal clean, whatever ends the context."""
+        try:
+            yield
+        finally:
+            self._clear()
+
+    def download(self, done: int, total: int) -> None:
+        """Kafka is being downloaded; bytes."""
+        if not self._out.is_terminal:
+            if done * 10 // total > self._tenth:
+                self._tenth = done * 10 // total
+                self._out.print(f"downloading Kafka: {done >> 20} of {total >> 20} MB", highlight=False)
+            return
+        if self._progress is None:
+            columns = TextColumn("downloading Kafka (once)"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+            self._progress = Progress(*columns, console=self._out, transient=True)
+            self._progress.start()
+            self._progress.add_task("")
+        self._progress.update(self._progress.task_ids[0], completed=done, total=total)
+        if done >= total:
+            self._clear()
+
+    def changed(self, part: Part, state: State, seconds: float) -> None:
+        """One line for each part that comes up or goes down."""
+        if state in (State.STARTING, State.STOPPING):
+            self._waiting[part.name] = None
+        else:
+            self._waiting.pop(part.name, None)
+        if state in _WORDS and state is not State.STOPPING:
+            took = f" ({seconds:.1f} s)" if state in (State.READY, State.DONE) else ""
+            self._out.print(f"{part.name:<11}{_WORDS[state]}{took}", highlight=False)
+        self._spin("stopping" if state in (State.STOPPING, State.STOPPED) else "starting")
+
+    def trouble(self, part: Part, deaths: int, log: str) -> None:
+        """A part keeps dying; the stack goes on trying."""
+        self._out.print(f"[red]{part.name} ended {deaths} times in a row.[/] The end of its log:", highlight=False)
+        self._out.print(log, markup=False, highlight=False)
+
+    def ready(self, state: Mapping[str, Any]) -> None:
+        """Print the ready block, once."""
+        self._clear()
+        self._on_ready(state)
+
+    def _spin(self, verb: str) -> None:
+        if not self._out.is_terminal:
+            return
+        if not self._waiting:
+            self._clear()
+            return
+        text = f"{verb} {', '.join(self._waiting)} …"
+        if self._status is None:
+            self._status = self._out.status(text)
+            self._status.start()
+        self._status.update(text)
+
+    def _clear(self) -> None:
+        for shown in (self._status, self._progress):
+            if shown is not None:
+                shown.stop()
+        self._status = self._progress = None

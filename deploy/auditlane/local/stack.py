@@ -1,0 +1,61 @@
+"""Put a stack together: settings and a data directory in, a supervisor out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.signing import SigningKeys
+from auditlane.local import cache, java, kafka, kafka_jars, parts
+from auditlane.local.kafka import Broker, Node
+from auditlane.local.layout import Layout
+from auditlane.local.supervisor import Observer, Supervisor
+from auditlane.runtime.settings import Settings, variable
+
+
+@contextmanager
+def stack(
+    settings: Settings,
+    observer: Observer,
+    *,
+    serve_port: int | None = None,
+    demo: bool = False,
+    download: kafka_jars.Progress = lambda done, total: None,
+) -> Iterator[Supervisor]:
+    """A stack that owns its data directory for the life of the context; call its `run`.
+
+    Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed when Kafka can neither be found nor downloaded.
+    """
+    layout = Layout.of(settings.data_dir)
+    layout.prepare()
+    with layout.claim(os.getpid()):
+        before = layout.read_state()
+        settings = without_own(settings, before)
+        port = parts.choose_ports(settings, serve_port, before.get("ports", {}))
+        env = parts.environment(settings, layout, port)
+        KeysFile.load_or_create(settings.keys_file or layout.keys)
+        SigningKeys.load_or_create(settings.signing_keys_file or layout.signing_keys)
+        made = parts.build(settings, layout, port, lambda: _broker(settings, layout, port, download), demo=demo)
+        yield Supervisor(made, layout, env, port, observer)
+
+
+def without_own(settings: Settings, before: Mapping[str, Any]) -> Settings:
+    """The settings without the URLs of this stack's own last start: a shell that evaluated `auditlane env` must not
+    make `up` wait for the very parts that it is to start."""
+    last = before.get("env", {})
+    external = {row["name"] for row in before.get("parts", []) if row.get("external")}
+    own = [field for name, field in parts.REPLACEABLE.items() if name not in external] + ["serve_url"]
+    same = {field: "" for field in own if getattr(settings, field) == last.get(variable(field))}
+    return settings.model_copy(update=same)
+
+
+def _broker(settings: Settings, layout: Layout, port: Mapping[str, int], download: kafka_jars.Progress) -> Broker:
+    if settings.kafka_home:
+        class_path = kafka.unpacked(settings.kafka_home)
+    else:
+        class_path = kafka_jars.fetch(cache.folder(settings.cache_dir), download)
+    node = Node(port["kafka"], port["kafka-controller"])
+    return Broker(layout.part("kafka"), node, java.find(), class_path, layout.root / "logs" / "kafka-server.log")

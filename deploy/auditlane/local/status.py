@@ -1,0 +1,66 @@
+"""How a stack is doing now: what its supervisor wrote down, checked against the processes and asked of the parts."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psutil
+
+from auditlane.local import parts
+from auditlane.local.layout import Layout
+from auditlane.local.plan import State
+from auditlane.local.stack import without_own
+from auditlane.runtime.errors import NotFound
+from auditlane.runtime.settings import Settings
+
+UNREACHABLE = "unreachable"
+
+
+def report(settings: Settings) -> dict[str, Any]:
+    """`ready`, and for each of the five parts `name`, `pid`, `url`, `state`, `starts`, `log`; others under `extras`.
+
+    A part is `unreachable` when it should be up and does not answer within two seconds.
+    """
+    layout = Layout.of(settings.data_dir)
+    state, owner = layout.read_state(), layout.owner()
+    rows = state.get("parts") or [_row(name) for name in parts.NAMES]
+    extras = state.get("extras", [])
+    if owner is None:
+        rows = [row | {"pid": None, "state": State.STOPPED.value} for row in rows]
+        extras = [row | {"pid": None, "state": State.STOPPED.value} for row in extras]
+    else:
+        ask = parts.checks(without_own(settings, state), {row["name"]: row["url"] for row in rows})
+        with ThreadPoolExecutor(len(rows)) as pool:
+            rows = list(pool.map(lambda row: _checked(row, ask[row["name"]]), rows))
+    up = all(row["state"] in (State.READY, "external") for row in rows)
+    extras_up = all(row["state"] in (State.READY, State.DONE) for row in extras)
+    return {
+        "ready": owner is not None and up and extras_up,
+        "pid": owner,
+        "data": str(layout.root),
+        "parts": rows,
+        "extras": extras,
+    }
+
+
+def _row(name: str) -> dict[str, Any]:
+    return {"name": name, "pid": None, "url": "", "state": State.STOPPED.value, "starts": 0, "log": ""}
+
+
+def _checked(row: dict[str, Any], answers: Any) -> dict[str, Any]:
+    if row["state"] not in (State.READY, "external"):
+        return row
+    alive = row["pid"] is None or psutil.pid_exists(row["pid"])
+    return row if alive and answers() else row | {"state": UNREACHABLE}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The AUDITLANE_* variables that point a command at the stack. Raises NotFound when none ever ran there."""
+    layout = Layout.of(settings.data_dir)
+    env: dict[str, str] = layout.read_state().get("env", {})
+    if not env:
+        raise NotFound(
+            f"No stack has been started in {layout.root}.", fix=f"Start one: auditlane up --data {layout.root}"
+        )
+    return env

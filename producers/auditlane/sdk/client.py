@@ -1,0 +1,244 @@
+"""The client that services hold: checks an event, picks the tenant's schema, hands it to delivery."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import logging
+import os
+import threading
+import weakref
+import zlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Final
+
+from auditlane.contract.event import BASE_FIELDS, AuditEvent
+from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
+from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, InvalidEvent
+from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.contracts import Contracts, Registry
+from auditlane.sdk.delivery import Delivery, OnError
+from auditlane.sdk.ledger import Ledger
+from auditlane.sdk.results import ClientStats, FlushResult
+
+# What a worker stores: from ten years before the message reaches Kafka to a day after. An hour is left for the way.
+OLDEST: Final = timedelta(days=3652) - timedelta(hours=1)
+NEWEST: Final = timedelta(days=1)
+_ABANDON_S: Final = 5.0  # how long reports of given-up events may take
+_NAMED: Final = frozenset(BASE_FIELDS)
+log = logging.getLogger("auditlane.sdk")
+
+
+class AuditClient:
+    """Emits audit events to Kafka; one a process is enough. Thread-safe, usable from asyncio, a context manager.
+
+    In a forked child it goes on with a producer of its own; what the parent had buffered stays the parent's.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig | None = None,
+        *,
+        on_error: OnError | None = None,
+        own_events: bool = False,
+        **options: Any,
+    ) -> None:
+        """`options` are fields of ClientConfig and win over the environment, which is read unless `config` is given.
+
+        `on_error(error, event_id)` is called, from a thread of the client's, for each event that Kafka did not take,
+        and with `event_id=None` when Kafka is away; without it they are logged. `own_events` admits auditlane's own
+        tenant. Raises ConfigError.
+        """
+        if config is not None and options:
+            config, options = replace(config, **options), {}
+        self.config = config or ClientConfig.load(**options)
+        self._on_error = on_error or _log_error
+        self._own_events = own_events
+        self._lock = threading.Lock()
+        self._closed = False
+        self._ledger = Ledger()
+        self._rejected = self._buffer_full = self._restarts = 0
+        self._contracts = Contracts(
+            _registry(self.config), topic=self.config.topic, refresh_s=self.config.registry_refresh_s
+        )
+        self._delivery: Delivery | None = Delivery(self.config, self._ledger, self._on_error)
+        _clients.add(self)
+        atexit.register(self._at_exit)
+
+    def emit(self, event: AuditEvent | None = None, /, **values: Any) -> str:
+        """Check one event and buffer it for Kafka; returns its event_id. Returns before Kafka has it: `flush` waits.
+
+        Give an AuditEvent, or its fields by name; the tenant's own fields stand beside them. Raises InvalidEvent
+        (naming the field), BufferFull after `max_block_ms`, RegistryUnavailable or RegistryRefused when no schema is
+        known yet, ClientClosed. The first event of a contract waits for the registry; later ones never do.
+        """
+        if self._closed:
+            raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")
+        config = self.config
+        try:
+            event = self._event(event, values)
+            value = self._contracts.encoder(event.tenant_id).encode(event, config.max_event_bytes)
+        except InvalidEvent:
+            self._rejected += 1
+            raise
+        tenant = event.tenant_id
+        topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
+        try:
+            self._living().produce(topic, self._key(event), value, event.event_id, tenant)
+        except BufferFull:
+            self._buffer_full += 1
+            raise
+        return event.event_id
+
+    def flush(self, timeout: float = 30.0) -> FlushResult:
+        """Wait up to `timeout` seconds for every event emitted before this call.
+
+        Tells what became of the events since the last flush; never call it from `on_error`.
+        """
+        if self._closed:
+            raise ClientClosed("The audit client is closed.", fix="Flush before; close() returns the same result.")
+        return self._ledger.flush(timeout)
+
+    async def aflush(self, timeout: float = 30.0) -> FlushResult:
+        """`flush` without blocking the event loop."""
+        import asyncio  # a service without asyncio does not pay for importing it
+
+        return await asyncio.to_thread(self.flush, timeout)
+
+    def close(self, timeout: float | None = None) -> FlushResult:
+        """Flush for `timeout`, else `close_timeout_s`, and end. What Kafka has not taken by then is reported failed."""
+        with self._lock:
+            if self._closed:
+                return FlushResult(0, 0, (), 0)
+            self._closed = True
+            delivery = self._delivery
+        atexit.unregister(self._at_exit)
+        result = self._ledger.flush(self.config.close_timeout_s if timeout is None else timeout, seal=True)
+        if delivery is not None:
+            if result.pending:
+                delivery.abandon()
+                result = result.followed_by(self._ledger.flush(_ABANDON_S))
+            delivery.stop()
+        self._contracts.close()
+        return result
+
+    @property
+    def stats(self) -> ClientStats:
+        """The counters now."""
+        ledger = self._ledger
+        return ClientStats(
+            emitted=ledger.emitted,
+            delivered=ledger.delivered,
+            failed=ledger.failed,
+            pending=ledger.pending,
+            rejected=self._rejected,
+            buffer_full=self._buffer_full,
+            producer_restarts=self._restarts,
+        )
+
+    def __enter__(self) -> AuditClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close; raises what went wrong with the delivery, unless another error is on its way already."""
+        result = self.close()
+        if kind is None:
+            result.raise_for_failure()
+
+    def _event(self, event: AuditEvent | None, values: dict[str, Any]) -> AuditEvent:
+        if event is None:
+            if not values.keys() <= _NAMED:
+                own = {name: values.pop(name) for name in list(values) if name not in _NAMED and name != "fields"}
+                values["fields"] = {**values.get("fields", {}), **own}
+            if self.config.source:
+                values.setdefault("source", self.config.source)
+            event = AuditEvent.checked(values)
+        elif values:
+            raise InvalidEvent("Give either an event or its fields, not both.", field=next(iter(values)))
+        elif not isinstance(event, AuditEvent):
+            raise InvalidEvent(
+                f"An event is an AuditEvent, not {type(event).__name__}.",
+                fix="Give its fields by name: emit(**fields).",
+            )
+        check_tenant(event.tenant_id, ours=self._own_events)
+        check_time(event.occurred_at, datetime.now(UTC))
+        return event
+
+    def _key(self, event: AuditEvent) -> bytes:
+        """The tenant, and for a spread one the shard that the event's id falls on, as does a re-send."""
+        shards = self.config.shards.get(event.tenant_id)
+        return key_of(event.tenant_id, shards and zlib.crc32(event.event_id.encode()) % shards)
+
+    def _living(self) -> Delivery:
+        """The delivery, made anew after a fatal producer error and in a forked child."""
+        delivery = self._delivery
+        if delivery is not None and delivery.fatal is None:
+            return delivery
+        with self._lock:
+            delivery = self._delivery
+            if delivery is None or delivery.fatal is not None:
+                self._delivery = Delivery(self.config, self._ledger, self._on_error)
+                self._restarts += 1
+                if delivery is not None:
+                    delivery.abandon()
+                    delivery.stop(0)
+            assert self._delivery is not None
+            return self._delivery
+
+    def _forked(self) -> None:
+        """In the child: new locks and counters, and no producer until one is needed.
+
+        The parent's cannot even be destroyed here, as that waits for threads that only the parent has.
+        """
+        if self._delivery is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._delivery.producer))
+        self._lock = threading.Lock()
+        self._ledger = Ledger()
+        self._delivery = None
+        self._rejected = self._buffer_full = self._restarts = 0
+        if not self._closed:
+            self._contracts.after_fork(_registry(self.config))
+
+    def _at_exit(self) -> None:
+        if not (result := self.close()):
+            log.error("%d audit events were not delivered before the exit", result.failed_count + result.pending)
+
+
+def check_time(occurred_at: datetime, now: datetime) -> None:
+    """Raises InvalidEvent for a time that a worker would refuse."""
+    if not now - OLDEST <= occurred_at <= now + NEWEST:
+        raise InvalidEvent(
+            f"occurred_at {occurred_at.isoformat()} is out of range: it may be ten years ago at most, and a day ahead.",
+            field="occurred_at",
+        )
+
+
+def _registry(config: ClientConfig) -> Registry:
+    from auditlane.contract.registry import RegistryClient  # imports an HTTP client and TLS: not before it is used
+
+    return RegistryClient(
+        config.registry_url,
+        user=config.registry_user,
+        password=config.registry_password,
+        token=config.registry_token,
+        ca=config.registry_ca or None,
+    )
+
+
+def _log_error(error: AuditlaneError, event_id: str | None) -> None:
+    log.error("%s", error)
+
+
+_clients: weakref.WeakSet[AuditClient] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for client in _clients:
+        client._forked()  # noqa: SLF001  ours
+
+
+os.register_at_fork(after_in_child=_after_fork)

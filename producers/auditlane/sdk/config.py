@@ -1,0 +1,192 @@
+"""The SDK's own few settings, read from `AUDITLANE_*` without a settings framework; every error is reported at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from auditlane.contract.tenants import is_tenant
+from auditlane.runtime.errors import ConfigError
+
+PREFIX: Final = "AUDITLANE_"
+# What the guarantees rest on: AUDITLANE_KAFKA_EXTRA may repeat these, not change them.
+GUARANTEES: Final[Mapping[str, str]] = {
+    "acks": "all",
+    "enable.idempotence": "true",
+    "partitioner": "murmur2_random",
+}
+_ALIASES: Final = {"request.required.acks": "acks"}
+_SAME: Final = {"-1": "all", "True": "true"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """Each field is read from `AUDITLANE_<NAME>` by `load`; times in the unit that the name ends with."""
+
+    kafka_bootstrap: str
+    registry_url: str
+    kafka_extra: Mapping[str, Any] = field(default_factory=dict)
+    registry_user: str = ""
+    registry_password: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+    registry_ca: str = ""
+    registry_refresh_s: float = 30.0
+    topic: str = "audit.events"
+    max_event_bytes: int = 524_288
+    source: str = ""  # what events say in `source` when they do not say it themselves
+    shards: Mapping[str, int] = field(default_factory=dict)  # tenant -> over how many keys its events are spread
+    dedicated_tenants: frozenset[str] = frozenset()  # tenants with a topic of their own, <topic>.<tenant>
+    compression: str = "lz4"
+    max_block_ms: int = 0
+    buffer_bytes: int = 64 << 20
+    delivery_timeout_ms: int = 120_000
+    close_timeout_s: float = 10.0
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> ClientConfig:
+        """Read the environment; `given` wins where it is not None.
+
+        Raises ConfigError that names every wrong variable.
+        """
+        environ = os.environ if environ is None else environ
+        names = {one.name for one in fields(cls)}
+        problems = [f"{name}: there is no such option" for name in given if name not in names]
+        values: dict[str, Any] = {}
+        for name in sorted(names):
+            raw = given.get(name)
+            raw = environ.get(variable(name), "") if raw is None else raw
+            if raw == "" and name not in _REQUIRED:
+                continue
+            try:
+                values[name] = _READERS[name](raw)
+            except (TypeError, ValueError) as error:
+                problems.append(f"{variable(name)}: {error}")
+        if problems:
+            raise ConfigError(
+                "The audit client's settings are not valid:\n" + "\n".join(f"  {one}" for one in problems),
+                fix="Set them, or pass the options to AuditClient; `auditlane env` prints those of a local stack.",
+            )
+        return cls(**values)
+
+
+def variable(name: str) -> str:
+    """The environment variable of an option."""
+    return PREFIX + name.upper()
+
+
+def _bootstrap(value: object) -> str:
+    text = str(value).strip()
+    if not text:
+        raise ValueError("is not set; Kafka's brokers as host:port,host:port")
+    for broker in text.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        if not host or not port.isdigit():
+            raise ValueError(f"{broker.strip()!r} is not host:port")
+    return text
+
+
+def _url(value: object) -> str:
+    text = str(value).strip()
+    if not text:
+        raise ValueError("is not set; the schema registry's URL")
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return text.rstrip("/")
+
+
+def _file(value: object) -> str:
+    if not Path(str(value)).is_file():
+        raise ValueError(f"{value} is not a file")
+    return str(value)
+
+
+def _topic(value: object) -> str:
+    if not is_tenant(str(value)):  # the same alphabet as Kafka's, with room left for a tenant after it
+        raise ValueError("must be letters, digits, '.', '_' or '-'")
+    return str(value)
+
+
+def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[object], Any]:
+    def read(value: object) -> Any:
+        try:
+            number = kind(str(value))
+        except (TypeError, ValueError):
+            raise ValueError(f"{value!r} is not a number") from None
+        if not low <= number <= high:
+            raise ValueError(f"{number} is not between {low:g} and {high:g}")
+        return number
+
+    return read
+
+
+def _object(value: object) -> dict[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"must be a JSON object: {error}") from None
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a JSON object")
+    return dict(value)
+
+
+def _extra(value: object) -> dict[str, Any]:
+    options = _object(value)
+    for name, given in options.items():
+        meant = GUARANTEES.get(_ALIASES.get(name, name))
+        text = str(given)
+        if meant is not None and _SAME.get(text, text) != meant:
+            raise ValueError(f"{name} must stay {meant}: losing or doubling no event depends on it")
+    return options
+
+
+def _shards(value: object) -> dict[str, int]:
+    count = _number(int, 1, 10_000)
+    return {_tenant(tenant): count(shards) for tenant, shards in _object(value).items()}
+
+
+def _tenants(value: object) -> frozenset[str]:
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple, set, frozenset)):
+        raise ValueError("must be tenant ids, separated by commas")
+    return frozenset(_tenant(one) for one in given if one)
+
+
+def _tenant(value: object) -> str:
+    text = str(value).strip()
+    if not is_tenant(text):
+        raise ValueError(f"{text!r} is not a tenant id")
+    return text
+
+
+def _compression(value: object) -> str:
+    if value not in ("lz4", "zstd"):
+        raise ValueError("must be lz4 or zstd")
+    return str(value)
+
+
+_REQUIRED: Final = frozenset({"kafka_bootstrap", "registry_url"})
+_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "kafka_bootstrap": _bootstrap,
+    "registry_url": _url,
+    "kafka_extra": _extra,
+    "registry_user": str,
+    "registry_password": str,
+    "registry_token": str,
+    "registry_ca": _file,
+    "registry_refresh_s": _number(float, 0.01, 86_400),
+    "topic": _topic,
+    "max_event_bytes": _number(int, 1_024, 100 << 20),
+    "source": str,
+    "shards": _shards,
+    "dedicated_tenants": _tenants,
+    "compression": _compression,
+    "max_block_ms": _number(int, 0, 3_600_000),
+    "buffer_bytes": _number(int, 1_024, 2 << 30),
+    "delivery_timeout_ms": _number(int, 100, 86_400_000),
+    "close_timeout_s": _number(float, 0, 3_600),
+}

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.signing import SigningKeys
+from auditlane.query import router
+from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import enter, health, openapi, problems, tokens
@@ -39,6 +41,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     keys_file, signing_keys_file = _needed(settings)
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file))
     metrics = HttpMetrics()
+    reader = Reader(settings)
     probe = health.StoreProbe(
         lambda: connect(settings, connect_timeout=health.PROBE_TIMEOUT_S, send_receive_timeout=health.PROBE_TIMEOUT_S),
         settings.clickhouse_database,
@@ -48,6 +51,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         probe.close()
+        reader.close()
 
     app = FastAPI(
         title="auditlane",
@@ -60,6 +64,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
     app.include_router(tokens.build(gate, token_ttl=token_ttl, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
+    app.include_router(router.build(reader, gate.authorize, gate.signing.mac, count_rows=metrics.exported))
     app.include_router(health.build(probe, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)

@@ -150,8 +150,12 @@ def request_id(request: Request) -> str:
 
 
 def navigates(request: Request) -> bool:
-    """Whether a person's browser asks for a page, as opposed to a program that asks for data."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(_API)
+    """Whether a person's browser asks for a page, as opposed to a program that asks for data.
+
+    A download of the API (an export) that a person follows a link to is a navigation too.
+    """
+    wants_html = "text/html" in request.headers.get("accept", "")
+    return wants_html and (not request.url.path.startswith(_API) or request.headers.get("sec-fetch-mode") == "navigate")
 
 
 def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None) -> Response:

@@ -1,6 +1,6 @@
 """The token routes. They depend on the keys file and the signing keys, and on nothing that can be away."""
 
-from __future__ import annotations
+# Annotations are evaluated here, not kept as text: a route below depends on what `build` was given.
 
 import base64
 import binascii

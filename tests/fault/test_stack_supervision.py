@@ -1,0 +1,197 @@
+"""The supervisor with real processes: order, restarts, escalation, and nothing left behind when it is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from auditlane.local import process, status
+from auditlane.local.layout import Layout
+from auditlane.runtime import settings
+
+_PROGRAM = Path(__file__).with_name("small_stack.py")
+_FIVE = [
+    {"name": "kafka"},
+    {"name": "registry", "tier": 1},
+    {"name": "init", "mode": "once", "needs": ["kafka", "registry"], "tier": 2},
+    {"name": "worker", "needs": ["init"], "tier": 2},
+    {"name": "serve", "needs": ["init"], "tier": 2},
+]
+
+
+def until(condition, what, within_s=60):
+    """Wait for a condition with a deadline."""
+    deadline = time.monotonic() + within_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"waited {within_s} s for {what}"
+        time.sleep(0.02)
+    return found
+
+
+class Small:
+    """A running small stack."""
+
+    def __init__(self, folder: Path, wanted: list[dict]) -> None:
+        self.folder = folder
+        with (folder / "out").open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, _PROGRAM, folder, json.dumps(wanted)],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_ready(self):
+        until(lambda: "READY" in self.out() or self.process.poll() is not None, "the ready line")
+        assert "READY" in self.out(), self.out()
+        return self
+
+    def out(self) -> str:
+        return (self.folder / "out").read_text()
+
+    def journal(self) -> list[str]:
+        file = self.folder / "journal"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def pids(self) -> dict[str, int]:
+        state = Layout.of(self.folder).read_state()
+        return {row["name"]: row["pid"] for row in state["parts"] if row["pid"]}
+
+    def end(self) -> int:
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def small(tmp_path):
+    made = []
+
+    def start(wanted=_FIVE, folder=tmp_path):
+        folder.mkdir(exist_ok=True)
+        made.append(Small(folder, wanted))
+        return made[-1]
+
+    yield start
+    for one in made:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_starts_by_need_and_stops_by_tier(small, number):
+    stack = small().wait_ready()
+    pids = stack.pids()
+    started = [line.split()[1] for line in stack.journal()]
+    assert set(started[:2]) == {"kafka", "registry"}
+    assert started[2] == "init"
+    assert set(started[3:]) == {"worker", "serve"}
+    stack.process.send_signal(number)
+    assert stack.end() == 0
+    stopped = [line.split()[1] for line in stack.journal() if line.startswith("stop")]
+    assert set(stopped[:2]) == {"worker", "serve"}
+    assert stopped[2:] == ["registry", "kafka"]
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(small):
+    """Not even a part that ignores SIGTERM."""
+    stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "tier": 2}]).wait_ready()
+    pids = stack.pids()
+    assert len(pids) == 2
+    assert all(psutil.pid_exists(pid) for pid in pids.values())
+    stack.process.kill()
+    stack.end()
+    until(lambda: not any(psutil.pid_exists(pid) for pid in pids.values()), "the parts to be gone")
+
+
+def test_a_part_that_ignores_sigterm_is_killed(small):
+    stack = small([{"name": "worker", "mode": "stubborn", "stop_within": 0.2}]).wait_ready()
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.end() == 0
+    assert stack.journal() == ["start worker"]
+
+
+def test_a_second_ctrl_c_forces(small):
+    stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "stop_within": 600, "tier": 2}])
+    stack.wait_ready().process.send_signal(signal.SIGINT)
+    until(lambda: "worker stopping" in stack.out(), "the worker to be asked")
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.end() == 0
+
+
+@pytest.mark.parametrize("name", ["kafka", "registry", "worker", "serve"])
+def test_a_killed_part_is_started_again(small, name):
+    stack = small().wait_ready()
+    before = stack.pids()
+    os.kill(before[name], signal.SIGKILL)
+    until(lambda: stack.pids().get(name, before[name]) != before[name], f"another {name}")
+    until(lambda: Layout.of(stack.folder).read_state()["ready"], "ready again")
+    after = stack.pids()
+    assert {other: pid for other, pid in after.items() if other != name} == {
+        other: pid for other, pid in before.items() if other != name
+    }
+    assert stack.journal().count("start init") == 1
+
+
+def test_a_part_that_always_ends_is_given_up_with_the_end_of_its_log(small):
+    stack = small([{"name": "kafka"}, {"name": "worker", "mode": "broken", "needs": ["kafka"], "tier": 2}])
+    assert stack.end() == 1
+    assert "PART_FAILED worker ended 4 times" in stack.out()
+    assert "no such luck" in stack.out()
+    assert stack.journal()[-1] == "stop kafka"
+
+
+def test_a_second_one_in_the_same_directory_is_refused(small):
+    stack = small().wait_ready()
+    second = small()
+    assert second.end() == 1
+    assert f"ALREADY_RUNNING A stack already runs in {stack.folder} (process {stack.process.pid})" in second.out()
+    assert "auditlane status" in second.out()
+    assert stack.process.poll() is None
+
+
+def test_the_directory_is_free_again_after_a_kill(small):
+    stack = small().wait_ready()
+    assert Layout.of(stack.folder).owner() == stack.process.pid
+    stack.process.kill()
+    stack.end()
+    assert Layout.of(stack.folder).owner() is None
+    (stack.folder / "out").unlink()
+    small().wait_ready()
+
+
+def test_status_of_a_killed_supervisor_is_not_ready(small):
+    stack = small().wait_ready()
+    stack.process.kill()
+    stack.end()
+    found = status.report(settings.load(data_dir=stack.folder))
+    assert not found["ready"]
+    assert {row["state"] for row in found["parts"]} == {"stopped"}
+
+
+def test_the_watcher_of_other_platforms_kills_too(tmp_path):
+    """The pipe instead of the kernel's signal: what Linux does not use is tested by asking for it."""
+    tether = Path(process.__file__).with_name("tether.py")
+    parent = f"""
+import os, subprocess, sys, time
+reading, writing = os.pipe()
+child = subprocess.Popen([sys.executable, "-I", "-S", {str(tether)!r}, str(os.getpid()), str(reading), "sleep", "600"],
+                         pass_fds=[reading], start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+    running = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE)
+    child = int(running.stdout.readline())
+    until(lambda: psutil.Process(child).name() == "sleep", "the program to run under the same pid")
+    running.kill()
+    running.wait()
+    running.stdout.close()
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", "the child to be gone")

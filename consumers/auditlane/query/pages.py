@@ -1,0 +1,107 @@
+"""The log as a page, rendered here: works without script, under a content policy that allows nothing inline."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from importlib.resources import files
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.concurrency import run_in_threadpool
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
+from auditlane.contract.event import Outcome, Severity
+from auditlane.query import view
+from auditlane.query.cursor import Cursors, Mac
+from auditlane.query.parameters import DEFAULT_LIMIT, split
+from auditlane.query.reader import Page, Reader
+from auditlane.query.router import FORMATS, Authorize
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    Forbidden,
+    InvalidCursor,
+    Unauthenticated,
+    http_status,
+)
+
+_STYLE: Final = files(__package__).joinpath("static", "log.css").read_bytes()
+# The address changes with the text, so that browsers may keep it for ever.
+STYLE_PATH: Final = f"/static/log-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
+_EMPTY: Final = Page([], None, None)
+
+_environment = Environment(
+    loader=PackageLoader(__package__, "templates"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def build(reader: Reader, authorize: Authorize, mac: Mac) -> APIRouter:
+    """`GET /`, the tenant's events, and the style sheet."""
+    router = APIRouter(include_in_schema=False)
+    cursors = Cursors(mac)
+    who = authorize(Permission.read)
+
+    @router.get("/")
+    async def log(request: Request) -> Response:
+        try:
+            scope = who(request)
+            scope = await scope if inspect.isawaitable(scope) else scope
+        except (Unauthenticated, Forbidden) as error:
+            return _render("signed_out.html", http_status(error), problem=error, signed_in=isinstance(error, Forbidden))
+        return await run_in_threadpool(_log, reader, cursors, scope, request)
+
+    @router.get(STYLE_PATH)
+    async def style() -> Response:
+        return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    return router
+
+
+def _log(reader: Reader, cursors: Cursors, scope: TenantScope, request: Request) -> Response:
+    """The page for a signed-in reader. What is wrong with the request is said on the page, with the form kept."""
+    pairs = view.given(request.query_params.multi_items())
+    filters = [pair for pair in pairs if pair[0] != "cursor"]
+    problem: AuditlaneError | None = None
+    page, newer, older = _EMPTY, "", ""
+    try:
+        own, filter_ = split(pairs, ("cursor",))
+        position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
+        page = reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
+        if position is not None and position.newer and page.newer is None:
+            return RedirectResponse(
+                view.address(filters), 303
+            )  # the newest page, full, rather than what was left of it
+        newer = cursors.sign(scope, filter_, page.newer) if page.newer else ""
+        older = cursors.sign(scope, filter_, page.older) if page.older else ""
+    except InvalidCursor:
+        return RedirectResponse(view.address(filters), 303)  # an old bookmark, or keys that were rotated
+    except AuditlaneError as error:
+        problem = error
+    export = Permission.export in scope.permissions and problem is None
+    return _render(
+        "log.html",
+        http_status(problem) if problem else 200,
+        tenant=scope.tenant,
+        form=view.form_of(filters),
+        outcomes=[one.value for one in Outcome],
+        severities=[one.value for one in Severity],
+        rows=[view.row_of(event) for event in page.events],
+        filtered=bool(filters),
+        first=view.address(filters) if "cursor" in dict(pairs) else "",
+        newer=view.address([*filters, ("cursor", newer)]) if newer else "",
+        older=view.address([*filters, ("cursor", older)]) if older else "",
+        exports=[(one, view.address([("format", one), *filters], "/v1/export")) for one in FORMATS] if export else [],
+        problem=problem,
+    )
+
+
+def _render(template: str, status: int, **values: Any) -> Response:
+    html = _environment.get_template(template).render(style=STYLE_PATH, **values)
+    return HTMLResponse(html, status, {"Cache-Control": "no-store"})

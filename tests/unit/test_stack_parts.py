@@ -1,0 +1,292 @@
+"""Around the supervisor: ports, the data directory, Java, the printed variables, the broker's configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from auditlane.cli.env import Format, render
+from auditlane.local import cache, java, kafka, kafka_jars, layout, parts, ports, status
+from auditlane.local.kafka import Broker, Node
+from auditlane.local.layout import Layout
+from auditlane.local.stack import without_own
+from auditlane.runtime.errors import AlreadyRunning, ConfigError, NotFound, PartFailed, PortInUse
+from auditlane.runtime.settings import load
+
+
+@pytest.fixture
+def taken():
+    with socket.socket() as server:
+        server.bind((ports.HOST, 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_free_ports_are_different_and_free():
+    found = ports.free(20)
+    assert len(set(found)) == 20
+    assert all(ports.is_free(port) for port in found)
+
+
+def test_a_given_port_that_is_taken_is_named_with_the_fix(taken):
+    with pytest.raises(PortInUse, match=f"Port {taken} is in use") as caught:
+        ports.assign(["serve"], {"serve": taken}, {})
+    assert "another port" in caught.value.fix
+
+
+def test_the_last_ports_are_taken_again_while_they_are_free(taken):
+    (free,) = ports.free(1)
+    chosen = ports.assign(["kafka", "registry", "serve"], {}, {"kafka": free, "registry": taken})
+    assert chosen["kafka"] == free
+    assert chosen["registry"] != taken
+    assert len(set(chosen.values())) == 3
+
+
+def test_one_last_port_is_not_given_twice():
+    (free,) = ports.free(1)
+    chosen = ports.assign(["kafka", "serve"], {"serve": free}, {"kafka": free, "serve": free})
+    assert chosen["serve"] == free
+    assert chosen["kafka"] != free
+
+
+def test_serve_keeps_the_port_of_the_settings_when_nobody_else_has_it(monkeypatch):
+    wish, last = ports.free(2)
+    monkeypatch.setattr(ports, "is_free", lambda port, host=ports.HOST: True)
+    plain = load()
+    assert parts.choose_ports(plain, None, {})["serve"] == plain.serve_port
+    assert parts.choose_ports(plain, None, {"serve": last})["serve"] == last
+    assert parts.choose_ports(plain, wish, {"serve": last})["serve"] == wish
+    assert parts.choose_ports(load(serve_port=wish), None, {"serve": last})["serve"] == wish
+    assert parts.choose_ports(plain, 0, {})["serve"] != plain.serve_port
+
+
+def test_environment_names_the_stack_and_what_replaces_its_parts(tmp_path):
+    port = dict.fromkeys(parts.PORTS, 4242)
+    env = parts.environment(load(registry_url="https://registry.example"), Layout(tmp_path), port)
+    assert env["AUDITLANE_KAFKA_BOOTSTRAP"] == "127.0.0.1:4242"
+    assert env["AUDITLANE_REGISTRY_URL"] == "https://registry.example"
+    assert env["AUDITLANE_CLICKHOUSE_URL"] == env["AUDITLANE_SERVE_URL"] == "http://127.0.0.1:4242"
+    assert env["AUDITLANE_KEYS_FILE"] == str(tmp_path / "keys.json")
+    assert env["AUDITLANE_SIGNING_KEYS_FILE"] == str(tmp_path / "signing-keys.json")
+    for name, value in env.items():  # each is a setting, so that any command takes it
+        load(**{name.removeprefix("AUDITLANE_").lower(): value})
+
+
+def test_a_shell_gets_exactly_the_values_that_were_printed():
+    variables = {"AUDITLANE_DATA_DIR": "/a folder/it's $HOME", "AUDITLANE_SERVE_URL": "http://127.0.0.1:1"}
+    script = f'eval {shlex.quote(render(variables, Format.SHELL))}\nprintf "%s" "$AUDITLANE_DATA_DIR"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == variables["AUDITLANE_DATA_DIR"]
+    assert json.loads(render(variables, Format.JSON)) == variables
+    assert render(variables, Format.PLAIN).splitlines()[0] == "AUDITLANE_DATA_DIR=/a folder/it's $HOME"
+
+
+def test_no_variables_where_no_stack_ran(tmp_path):
+    with pytest.raises(NotFound, match="No stack has been started"):
+        status.environment(load(data_dir=tmp_path))
+
+
+def test_status_where_no_stack_ran(tmp_path):
+    found = status.report(load(data_dir=tmp_path / "none"))
+    assert found["ready"] is False
+    assert [row["name"] for row in found["parts"]] == ["kafka", "registry", "clickhouse", "worker", "serve"]
+    assert not (tmp_path / "none").exists()
+
+
+def test_up_does_not_take_its_own_last_urls_for_someone_elses():
+    own, other = "127.0.0.1:9", "http://127.0.0.1:8"
+    before = {
+        "env": {"AUDITLANE_KAFKA_BOOTSTRAP": own, "AUDITLANE_REGISTRY_URL": other, "AUDITLANE_SERVE_URL": other},
+        "parts": [{"name": "kafka", "external": False}, {"name": "registry", "external": True}],
+    }
+    given = load(kafka_bootstrap=own, registry_url=other, clickhouse_url=other, serve_url=other)
+    kept = without_own(given, before)
+    assert kept.kafka_bootstrap == ""  # ours
+    assert kept.registry_url == other  # was external before
+    assert kept.clickhouse_url == other  # not what ours was
+    assert kept.serve_url == ""
+    assert without_own(given, {}) == given
+
+
+def test_one_process_owns_a_directory(tmp_path):
+    place = Layout(tmp_path)
+    assert place.owner() is None
+    with place.claim(os.getpid()):
+        assert place.owner() == os.getpid()
+        with pytest.raises(AlreadyRunning, match=f"process {os.getpid()}"):
+            place.claim(1)
+    assert place.owner() is None
+    place.claim(os.getpid()).close()
+
+
+def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written") as caught:
+        Layout(tmp_path / "file" / "data").prepare()
+    assert "--data" in caught.value.fix
+
+
+def test_a_full_disk_is_said_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 5 << 20}))
+    with pytest.raises(ConfigError, match="Only 5 MB are free"):
+        Layout(tmp_path).prepare()
+
+
+def test_a_growing_log_is_cut_while_its_writer_holds_it(tmp_path):
+    log = tmp_path / "part.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 100)
+        layout.bound(log, most=50)
+        writer.write(b"after\n")
+    assert log.read_bytes() == b"after\n"
+    assert (tmp_path / "part.log.1").stat().st_size == 100
+
+
+def test_the_end_of_a_log(tmp_path):
+    log = tmp_path / "part.log"
+    assert layout.tail(log) == ""
+    log.write_text("\n".join(map(str, range(100_000))))
+    assert layout.tail(log, 2) == "99998\n99999"
+
+
+@pytest.mark.parametrize(
+    ("text", "major"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', 17),
+        ('openjdk version "25.0.2" 2026-01-20 LTS', 25),
+        ('java version "1.8.0_412"', 8),
+        ('openjdk version "21-ea"', 21),
+        ("command not found", None),
+    ],
+)
+def test_java_versions(text, major):
+    assert java.parse_major(text) == major
+
+
+def test_java_without_one_on_the_path_comes_from_the_wheel(tmp_path):
+    found = java.find({"PATH": str(tmp_path), "JAVA_HOME": str(tmp_path)})
+    assert found.major >= java.OLDEST
+    assert found.flags == ["--enable-native-access=ALL-UNNAMED"]
+
+
+def test_java_that_is_too_old_is_passed_over(tmp_path):
+    old = tmp_path / "bin" / "java"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    old.chmod(0o755)
+    assert java.find({"PATH": str(old.parent), "JAVA_HOME": str(tmp_path)}).path != old
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "expected"),
+    [
+        ({"XDG_CACHE_HOME": "/x"}, "linux", Path("/x/auditlane")),
+        ({}, "linux", Path.home() / ".cache/auditlane"),
+        ({}, "darwin", Path.home() / "Library/Caches/auditlane"),
+    ],
+)
+def test_where_downloads_are_kept(environ, platform, expected):
+    assert cache.folder(None, environ, platform) == expected
+    assert cache.folder(Path("/given"), environ, platform) == Path("/given")
+
+
+def test_the_pinned_jars_are_one_kafka():
+    jars = kafka_jars.pinned()
+    assert len({jar.path for jar in jars}) == len(jars)
+    assert {jar.version for jar in jars if jar.group == "org.apache.kafka"} == {kafka_jars.VERSION}
+    assert all(len(jar.sha256) == 64 and jar.size > 0 for jar in jars)
+
+
+def test_a_cache_that_is_whole_needs_no_network(tmp_path, monkeypatch):
+    jar = kafka_jars.parse("g.h:a:1 3 " + "0" * 64)
+    monkeypatch.setattr(kafka_jars, "pinned", lambda: [jar])
+    monkeypatch.setattr(kafka_jars, "_context", lambda *_: pytest.fail("asked the network"))
+    file = tmp_path / "maven" / "g" / "h" / "a" / "1" / "a-1.jar"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"abc")
+    assert kafka_jars.fetch(tmp_path) == [file]
+
+
+class Repository:
+    """In the place of jgo's context: `arrives` is what a download brings."""
+
+    def __init__(self, folder: Path, arrives: bytes | Exception) -> None:
+        self._file, self._arrives = folder / "arrived.jar", arrives
+
+    def project(self, *_):
+        return self
+
+    at_version = artifact = project
+
+    def resolve(self):
+        if isinstance(self._arrives, Exception):
+            raise self._arrives
+        self._file.write_bytes(self._arrives)
+        return self._file
+
+
+@pytest.mark.parametrize(
+    ("arrives", "message", "fix"),
+    [
+        (b"abx", "is not the file that was expected", "proxy or mirror"),
+        (ConnectionError("no route"), "could not be downloaded: a-1.jar: no route", "AUDITLANE_KAFKA_HOME"),
+        (OSError(28, "No space left on device", "/x/a-1.jar"), "No space left", "AUDITLANE_CACHE_DIR"),
+    ],
+)
+def test_a_failed_download_leaves_nothing_and_says_what_to_do(tmp_path, monkeypatch, arrives, message, fix):
+    monkeypatch.setattr(kafka_jars, "pinned", lambda: [kafka_jars.parse("g:a:1 3 " + "0" * 64)])
+    monkeypatch.setattr(kafka_jars, "_context", lambda folder, _: Repository(folder, arrives))
+    with pytest.raises(PartFailed, match=message) as caught:
+        kafka_jars.fetch(tmp_path)
+    assert fix in caught.value.fix
+    assert list(tmp_path.rglob("*.jar")) == []
+
+
+def test_three_nodes_of_one_cluster(tmp_path):
+    nodes = [Node(1001, 2001, 1), Node(1002, 2002, 2), Node(1003, 2003, 3)]
+    found = Broker(tmp_path, nodes[1], java.Java(Path("java"), 25), [Path("/x.jar")], tmp_path / "log", nodes)
+    properties = found.properties()
+    assert properties["node.id"] == 2
+    assert properties["controller.quorum.voters"] == "1@127.0.0.1:2001,2@127.0.0.1:2002,3@127.0.0.1:2003"
+    assert properties["offsets.topic.replication.factor"] == 3
+    assert properties["min.insync.replicas"] == 2
+
+
+def test_a_folder_that_is_no_kafka(tmp_path):
+    with pytest.raises(ConfigError, match="AUDITLANE_KAFKA_HOME"):
+        kafka.unpacked(tmp_path)
+
+
+def test_java_cannot_load_from_a_path_with_a_colon(tmp_path):
+    broker = Broker(tmp_path, Node(1, 2), java.Java(Path("java"), 17), [Path("/a:b/x.jar")], tmp_path / "log")
+    with pytest.raises(ConfigError, match="colon"):
+        broker.command()
+
+
+def test_cluster_ids_are_kafkas_own_kind():
+    for _ in range(200):
+        text = kafka.new_cluster_id()
+        assert len(text) == 22
+        assert not text.startswith("-")
+
+
+@pytest.mark.parametrize(
+    ("text", "ready"),
+    [
+        ("", False),
+        ('starting\n{"ready": true}\n', True),
+        ('{"ready": false}\n', False),
+        ('{"ready": tr', False),
+        ('"ready"\n', False),
+    ],
+)
+def test_the_demo_says_that_it_is_ready(tmp_path, text, ready):
+    log = tmp_path / "demo.log"
+    log.write_text(text)
+    assert parts.says_ready(log) is ready

@@ -49,9 +49,9 @@ def client(kafka: str, registry: str, topic: str) -> Iterator[AuditClient]:
         yield one
 
 
-def create(kafka: str, topic: str) -> None:
+def create(kafka: str, topic: str, **config: str) -> None:
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=config)])[topic].result(30)
 
 
 def read(kafka: str, topic: str, count: int) -> list[Message]:
@@ -217,15 +217,16 @@ def test_asyncio(client: AuditClient) -> None:
 
 def test_a_failed_delivery_is_told_by_callback_flush_and_counters(kafka: str, registry: str, topic: str) -> None:
     told: list[tuple[Exception, str | None]] = []
-    # More than the topic admits (1 MiB) and less than the client does: only the broker refuses it.
+    # More than the topic admits and less than the client does: only the broker refuses it.
+    create(kafka, f"{topic}.acme", **{"max.message.bytes": "20000"})
     client = AuditClient(
         kafka_bootstrap=kafka,
         registry_url=registry,
         topic=topic,
-        max_event_bytes=8 << 20,
+        dedicated_tenants={"acme"},
         on_error=lambda error, event_id: told.append((error, event_id)),
     )
-    event_id = client.emit(tenant_id="acme", action="a", description=os.urandom(2 << 20).hex())
+    event_id = client.emit(tenant_id="acme", action="a", description=os.urandom(50_000).hex())
     result = client.flush(30)
     assert not result
     assert (result.failed_count, [one.event_id for one in result.failed]) == (1, [event_id])

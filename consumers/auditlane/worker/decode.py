@@ -7,8 +7,9 @@ shorter, hence equality proves that the datum was read to its end. Rows that dif
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,15 @@ import pyarrow.compute as pc
 import pyruhvro
 
 from auditlane.contract.structure import Field, TenantContract
+from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import exact
 from auditlane.worker.measure import encoded_lengths
+from auditlane.worker.walk import suspects
 
-_SINGLE_ROWS = 32  # a failing batch of this many rows is read exactly
-_PARTS = 8  # a larger one is cut into this many
+Mask = npt.NDArray[np.bool_]
+CHUNK_ROWS: Final = 4_096  # so many events fit a processor's cache on their way through the steps
 
-_ARROW = {
+_ARROW: Final = {
     "string": pa.string(),
     "enum": pa.string(),
     "boolean": pa.bool_(),
@@ -38,97 +41,126 @@ _ARROW = {
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`batch` has a row for each datum that could be read; `rows` are their indexes among the datums, ascending."""
+    """`batch` has a row for each value that could be read; `rows` are their indexes among the values, ascending."""
 
     batch: pa.RecordBatch
     rows: npt.NDArray[np.int64]
-    malformed: dict[int, str]  # index among the datums -> why
+    malformed: dict[int, str]  # index among the values -> why
+
+
+def arrow_type(field: Field) -> pa.DataType:
+    """The type of a field's decoded column: ints and times are int64, enums are text."""
+    return _ARROW[field.kind]
 
 
 class Decoder:
-    """Decodes datums written with one contract. Columns have the fields' names; ints and times are int64."""
+    """Decodes what was written with one contract. Columns have the fields' names and order."""
 
     def __init__(self, contract: TenantContract) -> None:
         self._fields = contract.fields
         self._reader_schema = contract.reader_schema()
-        self._arrow = pa.schema([pa.field(one.name, _ARROW[one.kind]) for one in contract.fields])
+        self._arrow = pa.schema([pa.field(one.name, arrow_type(one)) for one in contract.fields])
+        self._maps = [index for index, one in enumerate(contract.fields) if one.kind == "map"]
 
-    def decode(self, datums: list[bytes]) -> Decoded:
-        """Never raises for what a datum holds."""
+    def decode(self, values: Sequence[bytes]) -> Decoded:
+        """Never raises for what a value holds after its frame, which is not looked at."""
         malformed: dict[int, str] = {}
-        batches = self._decode(datums, 0, malformed)
-        batch = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
-        rows = np.arange(len(datums), dtype=np.int64)
+        batches = []
+        for first in range(0, len(values), CHUNK_ROWS):
+            datums = [value[HEADER_BYTES:] for value in values[first : first + CHUNK_ROWS]]
+            batch, bad = self._chunk(datums)
+            batches.append(batch)
+            malformed |= {first + row: why for row, why in bad.items()}
+        batch = batches[0] if len(batches) == 1 else concat(batches, self._arrow)
+        rows = np.arange(len(values), dtype=np.int64)
         return Decoded(batch, np.delete(rows, list(malformed)) if malformed else rows, malformed)
 
-    def _decode(self, datums: list[bytes], first: int, malformed: dict[int, str]) -> list[pa.RecordBatch]:
-        """Batches of the good rows in order; puts the others into `malformed` under `first` + index."""
+    def _chunk(self, datums: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+        """(the good rows in order, the others by index with the reason)."""
         batch = self._fast(datums)
-        if batch is None:
-            if len(datums) <= _SINGLE_ROWS:
-                return [self._exact(datums, first, malformed)]
-            step = -(-len(datums) // _PARTS)
-            parts = range(0, len(datums), step)
-            return [one for at in parts for one in self._decode(datums[at : at + step], first + at, malformed)]
-        good = np.ones(len(datums), dtype=bool)
-        for row in np.flatnonzero(self._doubtful(batch, datums)).tolist():
-            try:
-                exact.read(self._fields, datums[row])
-            except exact.Malformed as error:
-                malformed[first + row] = str(error)
-                good[row] = False
-        return [batch if good.all() else batch.filter(pa.array(good))]
+        if batch is not None:
+            malformed = self._malformed(datums, self._doubtful(batch, datums))
+            return (_without(batch, malformed) if malformed else batch), malformed
+        malformed = self._malformed(datums, suspects(self._fields, datums))
+        good = [index for index in range(len(datums)) if index not in malformed]
+        if not malformed or not good:
+            return self._exact(datums)
+        batch, more = self._chunk([datums[index] for index in good])
+        return batch, malformed | {good[index]: why for index, why in more.items()}
 
     def _fast(self, datums: list[bytes]) -> pa.RecordBatch | None:
         try:
             batch = pyruhvro.deserialize_array(datums, self._reader_schema)
-            batch.validate(full=True)  # UTF-8, which the decoder leaves unchecked
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # a panic of the decoder is no Exception
             return None
-        return pa.RecordBatch.from_arrays(_plain_maps(batch), schema=self._arrow)
+        decoded = batch.columns
+        for index in self._maps:  # Arrow's usual names for a map's children
+            column = decoded[index]
+            decoded[index] = pa.MapArray.from_arrays(column.offsets, column.keys, column.items)
+        return pa.RecordBatch.from_arrays(decoded, schema=self._arrow)
 
-    def _exact(self, datums: list[bytes], first: int, malformed: dict[int, str]) -> pa.RecordBatch:
+    def _doubtful(self, batch: pa.RecordBatch, datums: list[bytes]) -> Mask:
+        """Rows that the fast decoder may have read wrongly: of other length, or beyond what it looks at."""
+        lengths = np.fromiter(map(len, datums), dtype=np.int64, count=len(datums))
+        doubtful = encoded_lengths(self._fields, batch) != lengths
+        for field, column in zip(self._fields, batch.columns, strict=True):
+            if field.kind == "int":
+                doubtful |= _beyond_int32(column)
+            elif field.kind == "map":
+                doubtful |= _repeats_key(column)
+        try:
+            batch.validate(full=True)
+        except pa.ArrowInvalid:
+            for column in batch.columns:
+                doubtful |= _not_utf8(column)
+        return doubtful
+
+    def _malformed(self, datums: list[bytes], doubtful: Mask) -> dict[int, str]:
+        malformed: dict[int, str] = {}
+        for row in np.flatnonzero(doubtful).tolist():
+            try:
+                exact.read(self._fields, datums[row])
+            except exact.Malformed as error:
+                malformed[row] = str(error)
+        return malformed
+
+    def _exact(self, datums: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         rows: list[dict[str, Any]] = []
+        malformed: dict[int, str] = {}
         for index, datum in enumerate(datums):
             try:
                 rows.append(exact.read(self._fields, datum))
             except exact.Malformed as error:
-                malformed[first + index] = str(error)
-        return pa.RecordBatch.from_pylist(rows, schema=self._arrow)
-
-    def _doubtful(self, batch: pa.RecordBatch, datums: list[bytes]) -> npt.NDArray[np.bool_]:
-        lengths = np.fromiter(map(len, datums), dtype=np.int64, count=len(datums))
-        doubtful = encoded_lengths(self._fields, batch) != lengths
-        for index, field in enumerate(self._fields):
-            if field.kind == "int":
-                doubtful |= _beyond_int32(batch.column(index))
-            elif field.kind == "map":
-                doubtful |= _repeats_key(batch.column(index))
-        return doubtful
+                malformed[index] = str(error)
+        return pa.RecordBatch.from_pylist(rows, schema=self._arrow), malformed
 
 
-def _plain_maps(batch: pa.RecordBatch) -> list[pa.Array]:
-    """The columns, maps with Arrow's usual names for their children."""
-    return [
-        pa.MapArray.from_arrays(column.offsets, column.keys, column.items) if pa.types.is_map(column.type) else column
-        for column in batch.columns
-    ]
+def concat(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    """All batches as one."""
+    columns = [pa.concat_arrays([batch.column(index) for batch in batches]) for index in range(len(schema))]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _beyond_int32(column: pa.Array) -> npt.NDArray[np.bool_]:
+def _without(batch: pa.RecordBatch, rows: Iterable[int]) -> pa.RecordBatch:
+    keep = np.ones(batch.num_rows, dtype=bool)
+    keep[list(rows)] = False
+    return batch.filter(pa.array(keep))
+
+
+def _beyond_int32(column: pa.Array) -> Mask:
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
     return np.asarray((values < -(2**31)) | (values >= 2**31))
 
 
-def _repeats_key(column: pa.MapArray) -> npt.NDArray[np.bool_]:
+def _repeats_key(column: pa.MapArray) -> Mask:
     """Rows of a map whose keys are not all different."""
     repeats = np.zeros(len(column), dtype=bool)
-    keys = column.keys.dictionary_encode()
-    if len(keys) == 0:
-        return repeats
     counts = np.diff(column.offsets.to_numpy())
+    if len(counts) == 0 or counts.max() < 2:
+        return repeats
+    keys = column.keys.cast(pa.binary()).dictionary_encode()  # not known to be UTF-8 yet
     rows = np.repeat(np.arange(len(column), dtype=np.int64), counts)
     pairs = rows * len(keys.dictionary) + keys.indices.to_numpy()
     if pc.count_distinct(pa.array(pairs)).as_py() < len(pairs):
@@ -138,6 +170,21 @@ def _repeats_key(column: pa.MapArray) -> npt.NDArray[np.bool_]:
     return repeats
 
 
-def arrow_type(field: Field) -> pa.DataType:
-    """The Arrow type of a field's decoded column."""
-    return _ARROW[field.kind]
+def _not_utf8(column: pa.Array) -> Mask:
+    """Rows that hold a text which is not UTF-8."""
+    if pa.types.is_map(column.type):
+        entries = np.flatnonzero(_not_utf8(column.keys) | _not_utf8(column.items))
+        found = np.zeros(len(column), dtype=bool)
+        found[np.searchsorted(column.offsets.to_numpy(), entries, side="right") - 1] = True
+        return found
+    if not pa.types.is_string(column.type):
+        return np.zeros(len(column), dtype=bool)
+    return np.array([_is_bad(text) for text in column.cast(pa.binary()).to_pylist()], dtype=bool)
+
+
+def _is_bad(text: bytes | None) -> bool:
+    try:
+        str(text or b"", "utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False

@@ -21,7 +21,7 @@ from auditlane.contract.rules import sentence
 from auditlane.contract.tenants import is_tenant, tenant_of_key
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import checks, columns
-from auditlane.worker.decode import Decoder
+from auditlane.worker.decode import CHUNK_ROWS, Decoder, concat
 from auditlane.worker.schemas import Known, SchemaBook
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
@@ -42,6 +42,7 @@ ORDER: Final = (
     RejectCode.FIELD_RULE,
 )
 Indexes = npt.NDArray[np.int64]
+_FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Judge:
 
     def _check_frames(self, case: _Case) -> None:
         case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), lambda _: RejectCode.NOT_FRAMED.meaning)
-        sizes = np.fromiter(map(len, case.values), dtype=np.int64, count=len(case.values)) - HEADER_BYTES
+        sizes = case.lengths - HEADER_BYTES
         case.refuse(
             RejectCode.TOO_LARGE,
             np.flatnonzero(sizes > self._max_event_bytes),
@@ -153,7 +154,9 @@ class Judge:
                 continue
             decoder = self._decoder(known)
             values = case.values
-            decoded = decoder.decode([values[index][HEADER_BYTES:] for index in members.tolist()])
+            decoded = decoder.decode(
+                values if len(members) == len(values) else [values[index] for index in members.tolist()]
+            )
             why = {int(members[at]): text for at, text in decoded.malformed.items()}
             case.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
             members = members[decoded.rows]
@@ -236,6 +239,7 @@ class _Case:
 
     raw: RawRange
     values: Sequence[bytes]
+    lengths: Indexes  # of the values, in bytes
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
@@ -252,15 +256,14 @@ class _Case:
         values: Sequence[bytes] = (
             [value or b"" for value in raw.values] if None in raw.values else raw.values  # type: ignore[assignment]
         )
-        heads = b"".join([value[:HEADER_BYTES].ljust(HEADER_BYTES, b"\xff") for value in values])
-        header = np.frombuffer(heads, dtype=np.dtype([("magic", "u1"), ("id", ">u4")]), count=count)
-        short = np.fromiter(map(len, values), dtype=np.int64, count=count) < HEADER_BYTES
+        lengths, header = _heads(values)
         keys = pa.array(raw.keys, pa.binary()).dictionary_encode(null_encoding="encode")
         unique_keys: list[bytes | None] = keys.dictionary.to_pylist()
         return cls(
             raw=raw,
             values=values,
-            framed=(header["magic"] == 0) & ~short,
+            lengths=lengths,
+            framed=(header["magic"] == 0) & (lengths >= HEADER_BYTES),
             schema_ids=header["id"].astype(np.uint32),
             timestamps_ms=np.asarray(raw.timestamps_ms, dtype=np.int64),
             unique_keys=unique_keys,
@@ -286,6 +289,19 @@ class _Case:
             schema_id = int(self.schema_ids[index]) if self.framed[index] else None
             self.rejected[index] = Rejection(index, code, why(index), self.tenant(index), schema_id)
         self.refused[indexes] = True
+
+
+def _heads(values: Sequence[bytes]) -> tuple[Indexes, npt.NDArray[np.void]]:
+    """(the values' lengths, their frames). By chunks: the second look at a value then finds it in the cache."""
+    lengths, heads = np.zeros(len(values), dtype=np.int64), []
+    for first in range(0, len(values), CHUNK_ROWS):
+        chunk = values[first : first + CHUNK_ROWS]
+        sizes = lengths[first : first + CHUNK_ROWS] = np.fromiter(map(len, chunk), dtype=np.int64, count=len(chunk))
+        cut = [value[:HEADER_BYTES] for value in chunk]
+        if sizes.min() < HEADER_BYTES:
+            cut = [one.ljust(HEADER_BYTES, b"\xff") for one in cut]
+        heads.append(b"".join(cut))
+    return lengths, np.frombuffer(b"".join(heads), dtype=_FRAME)
 
 
 @lru_cache(maxsize=65_536)
@@ -319,4 +335,4 @@ def _in_order(batches: list[pa.RecordBatch], places: list[Indexes]) -> tuple[pa.
         return batches[0], places[0]
     rows = np.concatenate(places)
     order = np.argsort(rows, kind="stable")
-    return pa.concat_batches(batches).take(pa.array(order)), rows[order]
+    return concat(batches, columns.DECODED).take(pa.array(order)), rows[order]

@@ -15,6 +15,8 @@ _MEANINGS: Final = {
     "401": "No credential, or one that does not verify.",
     "403": "The credential lacks the permission, or belongs to another tenant.",
     "404": "There is nothing by this name for this caller.",
+    "411": "The body does not say how long it is.",
+    "413": "The body is longer than it may be.",
     "500": "Something went wrong on our side.",
     "503": "A part that this needs is away; try again after `Retry-After`.",
 }
@@ -59,9 +61,13 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 def _statuses(path: str, operation: dict[str, Any]) -> list[str]:
     if not path.startswith("/v1/"):
         return ["400", "401", "500"] if path == "/enter" else []
-    statuses = ["400", "500", "503"]
-    if operation.get("security"):
-        statuses += ["401", "403"]
+    statuses = ["400", "401", "500"]
+    if path != "/v1/token":
+        statuses.append("403")
+    if "requestBody" in operation:
+        statuses += ["411", "413"]
+    if "tokens" not in operation.get("tags", []):
+        statuses.append("503")  # the token routes depend on nothing that can be away
     if "{" in path:
         statuses.append("404")
     return statuses

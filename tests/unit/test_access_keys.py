@@ -1,0 +1,209 @@
+"""The keys file: verified secrets, edits by many at once, changes seen without a restart, broken files survived."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.permissions import Permission
+from auditlane.runtime.errors import ConfigError, Conflict, InvalidInput, NotFound, Unauthenticated
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "keys.json"
+
+
+@pytest.fixture
+def keys(path: Path) -> KeysFile:
+    return KeysFile.load_or_create(path)
+
+
+def test_a_key_verifies_with_its_secret_only(keys, path):
+    one = keys.create(roles=("vendor",), now=NOW, name="backend")
+    two = keys.create(roles=("auditor",), tenant="acme", now=NOW)
+    assert keys.verify(one.client.client_id, one.secret, now=NOW).permissions >= {Permission.read, Permission.write}
+    assert keys.verify(two.client.client_id, two.secret, now=NOW).tenant == "acme"
+    for client_id, secret in [
+        (one.client.client_id, two.secret),
+        (one.client.client_id, ""),
+        (one.client.client_id, one.secret + " "),
+        (one.client.client_id, "\ud800"),
+        ("nobody", one.secret),
+        ("", ""),
+    ]:
+        with pytest.raises(Unauthenticated, match="client id or the secret is wrong"):
+            keys.verify(client_id, secret, now=NOW)
+    text = path.read_text()
+    assert one.secret not in text
+    assert two.secret not in text
+
+
+def test_the_file_is_its_owners_alone(keys, path):
+    keys.create(roles=("writer",), now=NOW)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(one.name for one in path.parent.iterdir()) == [".keys.json.lock", "keys.json"]
+
+
+def test_expiry_and_revocation(keys):
+    issued = keys.create(roles=("writer",), now=NOW, expires=NOW + timedelta(days=1))
+    client_id = issued.client.client_id
+    keys.verify(client_id, issued.secret, now=NOW + timedelta(hours=23))
+    with pytest.raises(Unauthenticated, match="expired"):
+        keys.verify(client_id, issued.secret, now=NOW + timedelta(days=1))
+    assert keys.revoke(client_id, now=NOW).revoked == NOW
+    assert keys.revoke(client_id, now=NOW + timedelta(days=1)).revoked == NOW
+    with pytest.raises(Unauthenticated, match="revoked"):
+        keys.verify(client_id, issued.secret, now=NOW)
+    with pytest.raises(Conflict):
+        keys.rotate(client_id, now=NOW, overlap=timedelta(0))
+    for act in (lambda: keys.revoke("nobody", now=NOW), lambda: keys.rotate("nobody", now=NOW, overlap=timedelta(0))):
+        with pytest.raises(NotFound):
+            act()
+
+
+def test_a_new_secret_overlaps_with_the_old_one(keys):
+    first = keys.create(roles=("writer",), now=NOW)
+    client_id = first.client.client_id
+    second = keys.rotate(client_id, now=NOW, overlap=timedelta(hours=1))
+    for secret in (first.secret, second.secret):
+        keys.verify(client_id, secret, now=NOW + timedelta(minutes=59))
+    later = NOW + timedelta(hours=1)
+    keys.verify(client_id, second.secret, now=later)
+    with pytest.raises(Unauthenticated):
+        keys.verify(client_id, first.secret, now=later)
+    third = keys.rotate(client_id, now=later, overlap=timedelta(hours=1))
+    assert len(third.client.secrets) == 2  # the first one's hash is gone
+
+
+def test_what_cannot_be_a_key(keys):
+    with pytest.raises(InvalidInput, match="no role 'god'"):
+        keys.create(roles=("god",), now=NOW)
+    with pytest.raises(InvalidInput, match="roles"):
+        keys.create(roles=(), now=NOW)
+    with pytest.raises(InvalidInput, match="tenant"):
+        keys.create(roles=("writer",), tenant="", now=NOW)
+    keys.create(roles=("writer",), client_id="mine", now=NOW)
+    with pytest.raises(Conflict):
+        keys.create(roles=("writer",), client_id="mine", now=NOW)
+    assert [client.client_id for client in keys.clients()] == ["mine"]
+
+
+def test_another_process_changes_the_file(keys, path):
+    assert keys.clients() == ()
+    issued = KeysFile(path).create(roles=("writer",), now=NOW)
+    assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
+    KeysFile(path).revoke(issued.client.client_id, now=NOW)
+    with pytest.raises(Unauthenticated):
+        keys.verify(issued.client.client_id, issued.secret, now=NOW)
+
+
+def test_a_mounted_secret_is_a_link_that_turns(tmp_path):
+    for version in ("one", "two"):
+        KeysFile.load_or_create(tmp_path / version / "keys.json").create(roles=("writer",), client_id=version, now=NOW)
+    link = tmp_path / "data"
+    link.symlink_to(tmp_path / "one")
+    keys = KeysFile(link / "keys.json")
+    assert keys.find("one")
+    (tmp_path / "new").symlink_to(tmp_path / "two")
+    (tmp_path / "new").replace(link)
+    assert keys.find("two")
+    assert not keys.find("one")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("{", "line 1 column 1"),
+        ('{"clients": [{"client_id": "a"}]}', r"clients\[0\].roles"),
+        ('{"clients": [], "cleints": []}', "cleints"),
+        ('{"version": 2}', "version"),
+        ("", "keys.json"),
+    ],
+)
+def test_a_broken_file_says_where_and_the_last_good_one_serves(keys, path, text, place):
+    issued = keys.create(roles=("writer",), now=NOW)
+    assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
+    good = path.read_text()
+    path.write_text(text)
+    assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
+    assert keys.problem
+    with pytest.raises(ConfigError, match=place):
+        KeysFile(path)
+    with pytest.raises(ConfigError):  # nothing is written over what an operator is mending
+        keys.create(roles=("writer",), now=NOW)
+    assert path.read_text() == text
+    path.write_text(good)
+    assert keys.find(issued.client.client_id)
+    assert keys.problem == ""
+
+
+def test_a_file_that_went_away_and_came_back(keys, path):
+    keys.create(roles=("writer",), client_id="mine", now=NOW)
+    assert keys.find("mine")
+    path.rename(path.with_name("away"))
+    assert keys.find("mine")
+    assert "No such file" in keys.problem
+    path.with_name("away").rename(path)
+    assert keys.find("mine")
+    assert keys.problem == ""
+
+
+def test_a_wrong_role_or_two_of_one_id_are_named(keys, path):
+    keys.create(roles=("writer",), client_id="mine", now=NOW)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"clients": content["clients"] * 2}))
+    with pytest.raises(ConfigError, match="client_id 'mine'"):
+        KeysFile(path)
+    content["clients"][0]["roles"] = ["wirter"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"clients\[0\].roles: there is no role 'wirter'; the roles are writer"):
+        KeysFile(path)
+
+
+def test_no_file(path):
+    with pytest.raises(ConfigError, match=r"keys\.json cannot be used: No such file"):
+        KeysFile(path)
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="Check the path"):
+        KeysFile.load_or_create(tmp_path / "file" / "keys.json")
+
+
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(keys, path, monkeypatch):
+    keys.create(roles=("writer",), client_id="mine", now=NOW)
+    before = path.read_text()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        keys.create(roles=("writer",), now=NOW)
+    assert path.read_text() == before
+    assert sorted(one.name for one in path.parent.iterdir()) == [".keys.json.lock", "keys.json"]
+
+
+def add(path: Path, number: int) -> str:
+    return KeysFile.load_or_create(path).create(roles=("writer",), client_id=f"c{number}", now=NOW).client.client_id
+
+
+def test_many_processes_and_threads_lose_no_key(path):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes, ThreadPoolExecutor(4) as threads:
+        made = [processes.submit(add, path, number) for number in range(6)]
+        made += [threads.submit(add, path, number) for number in range(6, 12)]
+        ids = {one.result() for one in made}
+    assert {client.client_id for client in KeysFile(path).clients()} == ids
+    assert len(ids) == 12

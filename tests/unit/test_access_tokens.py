@@ -1,0 +1,181 @@
+"""Tokens and links: what each is good for, and what it is never taken for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.links import LinkDesk, mint_link
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import Principal
+from auditlane.access.signing import SigningKeys
+from auditlane.access.tokens import (
+    Token,
+    Viewer,
+    authenticate,
+    check_delegation,
+    mint_client_token,
+    mint_viewer_token,
+)
+from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
+
+NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)  # after the keys that the fixtures make
+HOUR = timedelta(hours=1)
+JANE = Viewer("acme", "jane", frozenset({Permission.read, Permission.export}))
+
+
+@pytest.fixture
+def keys(tmp_path) -> KeysFile:
+    return KeysFile.load_or_create(tmp_path / "keys.json")
+
+
+@pytest.fixture
+def signing(tmp_path) -> SigningKeys:
+    return SigningKeys.load_or_create(tmp_path / "signing.json")
+
+
+@pytest.fixture
+def ask(keys, signing):
+    def ask(token: Token | str, now: datetime = NOW) -> Principal:
+        text = token.text if isinstance(token, Token) else token
+        return authenticate(text, keys=keys, signing=signing, now=now)
+
+    return ask
+
+
+def code_of(link: str) -> str:
+    return link.partition("?code=")[2]
+
+
+def test_a_clients_token(keys, signing, ask):
+    client = keys.create(roles=("auditor",), tenant="acme", now=NOW).client
+    found = ask(mint_client_token(signing, client, now=NOW, ttl=HOUR))
+    assert (found.kind, found.subject, found.tenant) == ("client", client.client_id, "acme")
+    assert found.permissions == {Permission.read, Permission.export}
+    assert found.expires_at == NOW + HOUR
+
+
+def test_a_viewers_token(signing, ask):
+    found = ask(mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR))
+    assert (found.kind, found.subject, found.tenant) == ("viewer", "jane", "acme")
+    assert found.permissions == JANE.permissions
+    with pytest.raises(TokenExpired):
+        ask(mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR), NOW + HOUR)
+
+
+def test_a_token_ends_no_later_than_its_key(keys, signing, ask):
+    client = keys.create(roles=("writer",), now=NOW, expires=NOW + HOUR).client
+    token = mint_client_token(signing, client, now=NOW, ttl=timedelta(days=1))
+    assert token.ttl == HOUR
+    with pytest.raises(Unauthenticated):
+        ask(token, NOW + HOUR)
+
+
+def test_revoking_a_key_ends_its_tokens_and_those_that_it_minted(keys, signing, ask):
+    client = keys.create(roles=("vendor",), now=NOW).client
+    own = mint_client_token(signing, client, now=NOW, ttl=HOUR)
+    minted = mint_viewer_token(signing, Viewer("acme", "jane", JANE.permissions, client.client_id), now=NOW, ttl=HOUR)
+    operators = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR)
+    assert ask(own).client_id == ask(minted).client_id == client.client_id
+    keys.revoke(client.client_id, now=NOW)
+    for token in (own, minted):
+        with pytest.raises(Unauthenticated, match="revoked"):
+            ask(token)
+    assert ask(operators)
+
+
+def test_a_client_that_is_gone_from_the_file(keys, signing, ask, tmp_path):
+    client = keys.create(roles=("vendor",), now=NOW).client
+    token = mint_client_token(signing, client, now=NOW, ttl=HOUR)
+    (tmp_path / "keys.json").write_text("{}")
+    with pytest.raises(Unauthenticated, match="gone"):
+        ask(token)
+
+
+def test_what_is_not_a_token(signing, ask):
+    link = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)
+    for wrong in (
+        code_of(link),
+        signing.sign("cursor", JANE.claims(), now=NOW, ttl=HOUR),
+        signing.mac("cursor", b"x").hex(),
+        "",
+        "a.b.c",
+        "x" * 100_000,
+        "é",
+    ):
+        with pytest.raises(Unauthenticated):
+            ask(wrong)
+
+
+def test_a_header_that_lies_about_the_purpose(signing, ask):
+    """The purpose in the header chooses the key; the key does not verify what was signed for another purpose."""
+    link_header, _, _ = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)).partition(".")
+    viewer_header, _, _ = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR).text.partition(".")
+    code = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR))
+    with pytest.raises(Unauthenticated):
+        ask(code.replace(link_header, viewer_header, 1))
+
+
+def test_limits_of_a_viewer(signing):
+    for viewer in (
+        Viewer("acme", "jane", frozenset()),
+        Viewer("acme", "jane", frozenset({Permission.admin})),
+        Viewer("acme", "jane", frozenset({Permission.read, Permission.write})),
+        Viewer("", "jane", JANE.permissions),
+    ):
+        with pytest.raises(InvalidInput):
+            mint_viewer_token(signing, viewer, now=NOW, ttl=HOUR)
+    for ttl in (timedelta(0), timedelta(seconds=59), timedelta(days=2)):
+        with pytest.raises(InvalidInput):
+            mint_viewer_token(signing, JANE, now=NOW, ttl=ttl)
+
+
+def test_nobody_gives_more_than_they_have():
+    def principal(kind, tenant, *permissions):
+        return Principal(kind, "s", "c", tenant, frozenset(permissions), NOW)
+
+    check_delegation(principal("client", None, *Permission), JANE)
+    check_delegation(principal("client", "acme", Permission.read, Permission.export), JANE)
+    for wrong in (
+        principal("client", None, Permission.write),
+        principal("client", None, Permission.read),
+        principal("client", "other", *Permission),
+        principal("viewer", "acme", Permission.read, Permission.export),
+    ):
+        with pytest.raises(Forbidden):
+            check_delegation(wrong, JANE)
+
+
+def test_a_link_works_once_within_its_minutes(signing, ask):
+    link = mint_link(signing, JANE, url="https://audit.example/", now=NOW, session=HOUR)
+    assert link.startswith("https://audit.example/enter?code=")
+    desk = LinkDesk(signing)
+    token = desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
+    assert token.ttl == HOUR
+    assert ask(token, NOW + timedelta(minutes=5)).subject == "jane"
+    with pytest.raises(Unauthenticated, match="used before"):
+        desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
+    with pytest.raises(TokenExpired):
+        LinkDesk(signing).redeem(code_of(link), now=NOW + timedelta(minutes=5))
+
+
+def test_taken_codes_are_forgotten_when_they_have_ended(signing):
+    desk = LinkDesk(signing)
+    for minute in range(0, 60, 6):
+        now = NOW + timedelta(minutes=minute)
+        desk.redeem(code_of(mint_link(signing, JANE, url="http://h", now=now, session=HOUR)), now=now)
+    assert len(desk._taken) == 1
+
+
+def test_a_token_is_no_link(signing):
+    token = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR)
+    with pytest.raises(Unauthenticated):
+        LinkDesk(signing).redeem(token.text, now=NOW)
+
+
+def test_a_link_cannot_be_made_to_live_long(signing):
+    for ttl in (timedelta(0), timedelta(minutes=6)):
+        with pytest.raises(InvalidInput):
+            mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR, ttl=ttl)

@@ -11,7 +11,7 @@ from typing import Any
 import fastavro
 
 from auditlane.contract.avro import base_schema
-from auditlane.contract.tenants import base_subject, tenant_subject
+from auditlane.contract.tenants import base_subject
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryUnavailable, SchemaNotFound
 from auditlane.worker.judge import RawRange

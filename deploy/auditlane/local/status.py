@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-import psutil
 
 from auditlane.local import parts
 from auditlane.local.layout import Layout
@@ -51,8 +50,18 @@ def _row(name: str) -> dict[str, Any]:
 def _checked(row: dict[str, Any], answers: Any) -> dict[str, Any]:
     if row["state"] not in (State.READY, "external"):
         return row
-    alive = row["pid"] is None or psutil.pid_exists(row["pid"])
+    alive = row["pid"] is None or _exists(row["pid"])
     return row if alive and answers() else row | {"state": UNREACHABLE}
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def environment(settings: Settings) -> dict[str, str]:

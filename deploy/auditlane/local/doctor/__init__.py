@@ -1,0 +1,1 @@
+"""Reach every part, embedded or not, and say what to fix."""

@@ -1,0 +1,46 @@
+"""What the doctor found: one sentence about one thing, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from auditlane.runtime.errors import AuditlaneError
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`part` is one of the stack's, or `host`."""
+
+    part: str
+    level: Level
+    message: str
+    fix: str = ""
+
+
+def ok(part: str, message: str) -> Finding:
+    return Finding(part, Level.OK, message)
+
+
+def warn(part: str, message: str, fix: str = "") -> Finding:
+    return Finding(part, Level.WARN, message, fix)
+
+
+def fail(part: str, message: str, fix: str = "") -> Finding:
+    return Finding(part, Level.FAIL, message, fix)
+
+
+def guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """A check's findings; an error of ours that ends it becomes the last one, so that the other parts are still
+    looked at."""
+    try:
+        yield from check()
+    except AuditlaneError as error:
+        yield fail(part, error.message, error.fix)

@@ -1,0 +1,61 @@
+"""This machine: room on the disk, the credential files, the HTTP services."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import urllib3
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.signing import SigningKeys
+from auditlane.local.doctor.finding import Finding, fail, ok, warn
+from auditlane.local.health import http_answers
+from auditlane.runtime.settings import Settings, variable
+
+PART = "host"
+ROOM_WARN = 2 << 30
+ROOM_FAIL = 256 << 20
+
+
+def room(folder: Path) -> Iterator[Finding]:
+    """Space where the embedded stack keeps its data."""
+    while not folder.exists():
+        folder = folder.parent
+    yield judge_room(folder, shutil.disk_usage(folder).free)
+
+
+def judge_room(folder: Path, free: int) -> Finding:
+    """`free` in bytes."""
+    message = f"{free >> 20:,} MB are free where {folder} is"
+    if free < ROOM_WARN:
+        level = fail if free < ROOM_FAIL else warn
+        return level(PART, message + ".", "Free some space, or move the data directory and pass --data.")
+    return ok(PART, message)
+
+
+def credentials(settings: Settings) -> Iterator[Finding]:
+    """The keys file and the signing keys. Raises ConfigError for one that cannot be read."""
+    for field, opened in (("keys_file", KeysFile), ("signing_keys_file", SigningKeys)):
+        path: Path | None = getattr(settings, field)
+        if path is None:
+            yield warn(PART, f"{variable(field)} is not set.", "`auditlane env` prints it for a stack of `up`.")
+        elif not path.exists():
+            yield fail(PART, f"{path} does not exist.", "Create a key: auditlane keys create, or run auditlane up.")
+        else:
+            opened(path)
+            if path.stat().st_mode & 0o077:
+                yield warn(PART, f"{path} can be read by other users.", f"chmod 600 {path}")
+            else:
+                yield ok(PART, f"{path} is valid")
+
+
+def service(part: str, url: str) -> Iterator[Finding]:
+    """The worker or `serve` at its URL."""
+    if http_answers(url + "/health/ready", urllib3.PoolManager()):
+        yield ok(part, f"{url} is ready")
+    else:
+        yield fail(
+            part, f"{url}/health/ready does not answer 200.", f"Start it (auditlane {part}), or look at its log."
+        )

@@ -1,0 +1,38 @@
+"""The registry: does it let us in, does it hold the base event."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+from auditlane.contract import subjects
+from auditlane.contract.avro import base_schema
+from auditlane.contract.connect import registry_client
+from auditlane.local.doctor.finding import Finding, fail, ok, warn
+from auditlane.runtime.errors import SchemaNotFound
+from auditlane.runtime.settings import Settings
+
+PART = "registry"
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Every finding about the registry. Raises RegistryUnavailable and RegistryRefused."""
+    with contextlib.closing(registry_client(settings)) as client:
+        count = len(client.subjects())
+        yield ok(PART, f"{settings.registry_url} answers, {count} subject{'s' if count != 1 else ''}")
+        subject = subjects.subject_of(settings.topic)
+        try:
+            latest = client.latest(subject)
+        except SchemaNotFound:
+            yield fail(PART, f"Subject {subject} does not exist.", "Run: auditlane init")
+            return
+        if client.lookup(subject, json.dumps(base_schema())) is None:
+            yield warn(
+                PART,
+                f"Subject {subject} (version {latest.version}) does not hold the event of this release.",
+                "Run: auditlane init, which says whether it can be registered.",
+            )
+        else:
+            yield ok(PART, f"subject {subject} holds this release's event, compatibility "
+                     f"{client.compatibility(subject)}")  # fmt: skip

@@ -12,6 +12,10 @@ from auditlane.local.registry.store import GLOBAL, Reference, Stored, Version
 
 _SCHEMA_FIELDS = frozenset({"schema", "schemaType", "references", "id", "version", "subject", "guid", "deleted"})
 _UNSUPPORTED_FIELDS = frozenset({"metadata", "ruleSet", "schemaTagsToAdd", "schemaTagsToRemove", "propagateSchemaTags"})
+_UNSUPPORTED_CONFIG = frozenset(
+    {"compatibilityGroup", "compatibilityPolicy", "alias", "validateFields", "validateRules"}
+    | {"defaultMetadata", "overrideMetadata", "defaultRuleSet", "overrideRuleSet"}
+)
 _RESERVED_SUBJECTS = frozenset({"__GLOBAL", "__EMPTY"})
 _MAX_INT = 2**31 - 1
 
@@ -138,7 +142,9 @@ class _Resources:
         return answer if normalize is None else {**answer, "normalize": normalize}
 
     def configure(self, call: Call) -> dict[str, Any]:
-        body = {key: value for key, value in _object(call, {"compatibility", "normalize"}).items() if value is not None}
+        known = {"compatibility", "normalize"}
+        _refuse_unsupported(call, _UNSUPPORTED_CONFIG)
+        body = {key: one for key, one in _object(call, known).items() if key in known and one is not None}
         level, normalize = body.get("compatibility"), body.get("normalize")
         if not isinstance(normalize, bool | None):
             raise Refusal(422, "normalize must be true or false")
@@ -201,16 +207,21 @@ def _object(call: Call, known: set[str] | frozenset[str]) -> dict[str, Any]:
     if not isinstance(call.body, dict):
         raise Refusal(400, "The request's body is not a JSON object")
     unknown = next((key for key in call.body if key not in known), None)
-    if unknown is not None:
+    if unknown is not None and not call.lenient:
         raise Refusal(422, f"Unrecognized field: {unknown}")
     return call.body
 
 
+def _refuse_unsupported(call: Call, fields: frozenset[str]) -> None:
+    """To ignore these would promise what is not kept."""
+    given = next((key for key in sorted(fields) if isinstance(call.body, dict) and call.body.get(key)), None)
+    if given is not None:
+        raise Refusal(422, f"This registry does not keep {given}")
+
+
 def _request(call: Call) -> Request:
     body = _object(call, _SCHEMA_FIELDS | _UNSUPPORTED_FIELDS)
-    for key in _UNSUPPORTED_FIELDS:
-        if body.get(key):
-            raise errors.invalid_schema(f"Invalid schema: this registry keeps no {key}")
+    _refuse_unsupported(call, _UNSUPPORTED_FIELDS)
     kind = body.get("schemaType") or "AVRO"
     if kind != "AVRO":
         raise errors.invalid_schema(f"Invalid schema type {kind}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -14,7 +15,10 @@ from auditlane.local.registry.errors import Refusal, store_failed
 CONTENT_TYPES = ("application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json")
 _REQUEST_TYPES = frozenset({*CONTENT_TYPES, "application/octet-stream", ""})
 MAX_BODY_BYTES = 4 << 20
+_DRAIN_BYTES = 64 << 20  # read and thrown away, so that the refusal arrives instead of a reset connection
 _Item = TypeVar("_Item")
+
+_log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,6 +32,7 @@ class Call:
     values: tuple[str, ...] = ()
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
+    lenient: bool = False  # the client asks that what is not known here be ignored
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() == "true"
@@ -74,10 +79,13 @@ class App:
         except sqlite3.Error as error:
             failed = store_failed(str(error))
             answer, status = {"error_code": failed.code, "message": failed.message}, failed.status
+        except Exception:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            answer, status = {"error_code": 500, "message": "Internal Server Error"}, 500
         text = (
             answer.text if isinstance(answer, Text) else json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         )
-        await _respond(send, status, accept or CONTENT_TYPES[0], text.encode())
+        await _respond(send, status, accept or CONTENT_TYPES[0], text.encode(errors="replace"))
 
     async def _answer(self, scope: Scope, headers: dict[str, str], accept: str | None, receive: Receive) -> Any:
         handlers, values = self._match(scope["raw_path"])
@@ -90,9 +98,10 @@ class App:
         if scope["method"] in ("POST", "PUT"):
             if headers.get("content-type", "").partition(";")[0].strip().lower() not in _REQUEST_TYPES:
                 raise Refusal(415, "HTTP 415 Unsupported Media Type")
-            body = _parse_body(await _read(receive, headers))
+            body = _parse_body(await _read(receive))
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        return handler(Call(values, query, body))
+        lenient = headers.get("confluent-accept-unknown-properties", "").lower() == "true"
+        return handler(Call(values, query, body, lenient))
 
     def _match(self, raw_path: bytes) -> tuple[dict[str, Handler], tuple[str, ...]]:
         # Split before decoding: a subject may hold an encoded slash.
@@ -125,20 +134,21 @@ def _accepted(accept: str) -> str | None:
     return None
 
 
-async def _read(receive: Receive, headers: dict[str, str]) -> bytes:
-    too_large = Refusal(413, f"HTTP 413 Request Entity Too Large: a body may have {MAX_BODY_BYTES} bytes")
-    if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
+async def _read(receive: Receive) -> bytes:
+    body, size = bytearray(), 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Refusal(400, "The request broke off")
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
-        if not message.get("more_body", False):
-            return bytes(body)
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BODY_BYTES:
+            body += part
+        if size > _DRAIN_BYTES or not message.get("more_body", False):
+            break
+    if size > MAX_BODY_BYTES:
+        raise Refusal(413, f"HTTP 413 Request Entity Too Large: a body may have {MAX_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 def _parse_body(body: bytes) -> Any:

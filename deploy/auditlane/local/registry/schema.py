@@ -93,9 +93,14 @@ def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[st
 
 def _load(text: str) -> Any:
     try:
-        return json.loads(text)
+        text.encode()
+        return json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         raise SchemaParseError(f"not JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 class _Parser:

@@ -48,6 +48,7 @@ class Registry:
         with self._store.transaction():
             live = self._live(request.subject)
             if not request.text.strip():  # as Confluent: the subject's latest again
+                _permit_registration(request, self._mode_in_scope(request.subject))
                 if not live:
                     raise errors.invalid_schema("Empty schema")
                 return live[-1].schema.schema_id
@@ -124,13 +125,13 @@ class Registry:
     def versions_of(self, schema_id: int, *, deleted: bool) -> list[Version]:
         """Where the schema is registered."""
         self.schema(schema_id)
-        return [one for one in self._store.versions(schema_id=schema_id) if deleted or not one.deleted]
+        return [one for one in self._store.versions_of(schema_id) if deleted or not one.deleted]
 
     def subjects(self, prefix: str, *, deleted: bool, deleted_only: bool) -> list[str]:
         return self._store.subjects(prefix, live=not deleted_only, deleted=deleted or deleted_only)
 
     def schemas(self, prefix: str, *, deleted: bool, latest_only: bool) -> list[Version]:
-        found = [one for one in self._store.versions(prefix=prefix) if deleted or not one.deleted]
+        found = [one for one in self._store.all_versions(prefix) if deleted or not one.deleted]
         return list({one.subject: one for one in found}.values()) if latest_only else found
 
     def versions(self, subject: str, *, deleted: bool, deleted_only: bool) -> list[int]:
@@ -143,7 +144,7 @@ class Registry:
         ]
 
     def version(self, subject: str, version: int, *, deleted: bool) -> Version:
-        """One version; LATEST is the highest that is not deleted (with `deleted`, the highest at all)."""
+        """One version; LATEST is the highest that is not deleted."""
         found = self._version(subject, version, deleted=deleted)
         if found is None:
             if not self._store.has_subject(subject, deleted=deleted):
@@ -154,9 +155,7 @@ class Registry:
     def _version(self, subject: str, version: int, *, deleted: bool) -> Version | None:
         every = self._store.versions(subject)
         if version == LATEST:
-            live = [one for one in every if not one.deleted]
-            candidates = live or (every if deleted else [])
-            return candidates[-1] if candidates else None
+            return next((one for one in reversed(every) if not one.deleted), None)
         return next((one for one in every if one.version == version and (deleted or not one.deleted)), None)
 
     def referenced_by(self, subject: str, version: int) -> list[int]:
@@ -180,7 +179,6 @@ class Registry:
                 raise errors.version_not_soft_deleted(subject, found.version)
             else:
                 self._store.drop_version(subject, found.version)
-                self._store.drop_unused()
             return found.version
 
     def delete_subject(self, subject: str, *, permanent: bool) -> list[int]:
@@ -202,9 +200,7 @@ class Registry:
                     self._store.drop_version(subject, one.version)
                 else:
                     self._store.mark_deleted(subject, one.version)
-            if permanent:
-                self._store.drop_unused()
-            else:
+            if not permanent:
                 self._store.put_settings(subject, Settings())
             return [one.version for one in doomed]
 
@@ -295,13 +291,12 @@ class Registry:
 
     def _clear_for_import(self, subject: str) -> None:
         """Import begins on an empty subject; what is left of deleted versions goes."""
-        versions = self._store.versions(None if subject == GLOBAL else subject)
+        versions = self._store.all_versions() if subject == GLOBAL else self._store.versions(subject)
         if any(not one.deleted for one in versions):
             raise errors.not_permitted("Cannot import since found existing subjects")
         for one in versions:
             self._refuse_referenced(one)
             self._store.drop_version(one.subject, one.version)
-        self._store.drop_unused()
 
     def _mode_in_scope(self, subject: str) -> str:
         top = self._store.settings().mode
@@ -322,14 +317,16 @@ class Registry:
         references = request.references
         normalize = request.normalize or self._normalizes_in_scope(request.subject)
         try:
-            texts = self._resolve(references)
-            schema, known = parse(request.text, texts)
+            schema, known = parse(request.text, self._resolve(references))
         except SchemaParseError as error:
             raise errors.invalid_schema(_describe(request, str(error))) from error
         if normalize:
             schema = normalized(schema)
             references = tuple(sorted(set(references), key=lambda one: (one.name, one.subject, one.version)))
-        return _Parsed(render(schema, known), references, schema)
+        text = render(schema, known)
+        if not text.isprintable() and "\ud800" <= max(text) <= "\udfff":
+            raise errors.invalid_schema(_describe(request, "half of a surrogate pair"))
+        return _Parsed(text, references, schema)
 
     def _normalizes_in_scope(self, subject: str) -> bool:
         own = self._store.settings(subject).normalize

@@ -145,14 +145,23 @@ class Store:
         query = "SELECT 1 FROM versions WHERE subject = ? AND deleted <= ? LIMIT 1"
         return self._db.execute(query, (subject, deleted)).fetchone() is not None
 
-    def versions(self, subject: str | None = None, *, prefix: str = "", schema_id: int | None = None) -> list[Version]:
-        """Versions in order of subject and number, deleted ones too."""
+    def versions(self, subject: str) -> list[Version]:
+        """The subject's versions, ascending, deleted ones too."""
+        return self._versions("WHERE v.subject = ?", subject)
+
+    def versions_of(self, schema_id: int) -> list[Version]:
+        """Where the schema stands, by subject, deleted ones too."""
+        return self._versions("WHERE v.schema_id = ?", schema_id)
+
+    def all_versions(self, prefix: str = "") -> list[Version]:
+        """Every version of every subject that begins so, deleted ones too."""
+        return self._versions("WHERE substr(v.subject, 1, length(?1)) = ?1", prefix)
+
+    def _versions(self, where: str, value: str | int) -> list[Version]:
         rows = self._db.execute(
-            "SELECT v.subject, v.version, v.deleted, s.id, s.text, s.refs "
-            "FROM versions v JOIN schemas s ON s.id = v.schema_id "
-            "WHERE (:subject IS NULL OR v.subject = :subject) AND (:id IS NULL OR v.schema_id = :id) "
-            "AND substr(v.subject, 1, length(:prefix)) = :prefix ORDER BY v.subject, v.version",
-            {"subject": subject, "id": schema_id, "prefix": prefix},
+            "SELECT v.subject, v.version, v.deleted, s.id, s.text, s.refs "  # noqa: S608 - `where` is one of the above
+            f"FROM versions v JOIN schemas s ON s.id = v.schema_id {where} ORDER BY v.subject, v.version",
+            (value,),
         )
         return [Version(name, number, _stored(*rest), bool(deleted)) for name, number, deleted, *rest in rows]
 
@@ -164,12 +173,14 @@ class Store:
 
     def drop_version(self, subject: str, version: int) -> None:
         """Delete for good; a schema that no version has left goes with its last one."""
-        self._db.execute("DELETE FROM versions WHERE subject = ? AND version = ?", (subject, version))
-
-    def drop_unused(self) -> None:
-        unused = "NOT IN (SELECT schema_id FROM versions)"
-        self._db.execute(f"DELETE FROM refs WHERE schema_id {unused}")  # noqa: S608 - a constant
-        self._db.execute(f"DELETE FROM schemas WHERE id {unused}")  # noqa: S608 - a constant
+        gone = self._db.execute(
+            "DELETE FROM versions WHERE subject = ? AND version = ? RETURNING schema_id", (subject, version)
+        ).fetchall()
+        for (schema_id,) in gone:
+            used = self._db.execute("SELECT 1 FROM versions WHERE schema_id = ? LIMIT 1", (schema_id,)).fetchone()
+            if not used:
+                self._db.execute("DELETE FROM refs WHERE schema_id = ?", (schema_id,))
+                self._db.execute("DELETE FROM schemas WHERE id = ?", (schema_id,))
 
     def referencing(self, subject: str, version: int) -> list[int]:
         """Ids of the schemas with a live version that refer to this one."""
@@ -189,6 +200,9 @@ class Store:
         return Settings(level, None if normalize is None else bool(normalize), mode)
 
     def put_settings(self, subject: str, settings: Settings) -> None:
+        if settings == Settings():
+            self._db.execute("DELETE FROM settings WHERE subject = ?", (subject,))
+            return
         self._db.execute(
             "INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?)",
             (subject, settings.level, settings.normalize, settings.mode),

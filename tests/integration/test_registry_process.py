@@ -1,0 +1,95 @@
+"""The registry as a process: its ready line, its lock, its port, its end, and what it keeps."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import urllib3
+from fixtures.registry import RegistryProcess
+
+from auditlane.contract.registry import RegistryClient
+from auditlane.local.registry.http import MAX_BODY_BYTES
+from auditlane.runtime.errors import AlreadyRunning, PartFailed, PortInUse, RegistryRefused, exit_code
+
+
+def start_to_fail(data: Path, port: int = 0) -> tuple[int, str]:
+    """The exit code and the complaint of a registry that must not come up."""
+    command = [sys.executable, "-m", "auditlane.local.registry", "--data", str(data), "--port", str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_it_answers_keeps_everything_and_ends_cleanly(own_registry: RegistryProcess) -> None:
+    client = RegistryClient(own_registry.url)
+    ids = {name: client.register(name, json.dumps({"type": "string", "x": name})) for name in ("a", "b")}
+    client.set_compatibility("a", "FULL")
+    client.close()
+    assert own_registry.end(signal.SIGTERM) == 0
+    own_registry.start()
+    assert {name: client.latest(name).schema_id for name in ids} == ids
+    assert client.compatibility("a") == "FULL"
+    assert client.register("c", '"int"') == max(ids.values()) + 1
+    client.close()
+
+
+def test_an_open_connection_does_not_keep_it_from_ending(own_registry: RegistryProcess) -> None:
+    pool = urllib3.PoolManager()
+    assert pool.request("GET", f"{own_registry.url}/subjects").status == 200
+    assert own_registry.end(signal.SIGINT) == 0
+    pool.clear()
+
+
+def test_a_second_one_on_the_folder_says_so(own_registry: RegistryProcess) -> None:
+    code, complaint = start_to_fail(own_registry.data)
+    assert code == exit_code(AlreadyRunning)
+    assert "ALREADY_RUNNING" in complaint
+    assert str(own_registry.data) in complaint
+
+
+def test_a_port_in_use_is_named(own_registry: RegistryProcess, tmp_path: Path) -> None:
+    code, complaint = start_to_fail(tmp_path / "other", own_registry.port)
+    assert code == exit_code(PortInUse)
+    assert "PORT_IN_USE" in complaint
+    assert str(own_registry.port) in complaint
+    assert "--port" in complaint
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, complaint = start_to_fail(tmp_path / "file" / "data")
+    assert code == exit_code(PartFailed)
+    assert str(tmp_path / "file") in complaint
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "registry.sqlite").write_text("this is no database, and it is long enough to be looked at" * 10)
+    code, complaint = start_to_fail(tmp_path)
+    assert code == exit_code(PartFailed)
+    assert "registry.sqlite" in complaint
+
+
+def test_a_body_that_is_too_large_is_refused_and_the_rest_goes_on(own_registry: RegistryProcess) -> None:
+    client = RegistryClient(own_registry.url, timeout_s=20)
+    with pytest.raises(RegistryRefused, match="413"):
+        client.register("large", json.dumps({"type": "string", "x": "x" * MAX_BODY_BYTES}))
+    chunks = (b"x" * (1 << 20) for _ in range((MAX_BODY_BYTES >> 20) + 2))
+    pool = urllib3.PoolManager(timeout=20)
+    answer = pool.request(
+        "POST", f"{own_registry.url}/subjects/a", body=chunks, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status == 413
+    assert client.subjects() == frozenset()
+    client.close()
+    pool.clear()
+
+
+def test_it_stays_small(own_registry: RegistryProcess) -> None:
+    assert own_registry.process is not None
+    assert psutil.Process(own_registry.process.pid).memory_info().rss < 100 << 20

@@ -1,0 +1,110 @@
+"""`auditlane events`: a tenant's log on a terminal, or as JSON lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Words
+
+from auditlane.access.scope import TenantScope
+from auditlane.cli import filter_options as options
+from auditlane.cli.pipes import quiet_when_cut
+from auditlane.query.filters import Filter
+from auditlane.query.models import Event
+from auditlane.query.reader import Reader
+from auditlane.runtime.settings import load
+
+app = typer.Typer()
+PAGE = 200
+_WIDTH_WHEN_PIPED = 200
+_OUTCOMES = {"success": "green", "failure": "red", "denied": "yellow"}
+
+
+@app.command()
+def command(
+    tenant: options.Tenant,
+    since: options.From = "",
+    until: options.To = "",
+    actor: options.Actor = None,
+    action: options.Action = None,
+    resource: options.Resource = None,
+    outcome: options.Outcome = None,
+    severity: options.Severity = None,
+    text: options.Text = "",
+    where: options.Where = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many events, the newest first.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="Every event that matches, whatever the limit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with every field.")] = False,
+) -> None:
+    """List and search a tenant's events, newest first. Reads ClickHouse directly (AUDITLANE_CLICKHOUSE_URL)."""
+    filter_ = options.filter_of(
+        since=since,
+        until=until,
+        text=text,
+        where=where,
+        actor=actor,
+        action=action,
+        resource=resource,
+        outcome=outcome,
+        severity=severity,
+    )
+    scope = TenantScope.for_operator(options.checked_tenant(tenant))
+    reader = Reader(load())
+    try:
+        events = walk(reader, scope, filter_, None if everything else limit)
+        with quiet_when_cut():
+            if as_json:
+                for event in events:
+                    sys.stdout.write(event.model_dump_json() + "\n")
+                sys.stdout.flush()
+            else:
+                _table(events, everything=everything)
+    finally:
+        reader.close()
+
+
+def walk(reader: Reader, scope: TenantScope, filter_: Filter, most: int | None) -> Iterator[Event]:
+    """The newest events, page by page; all of them when `most` is None."""
+    left, position = most, None
+    while left is None or left > 0:
+        page = reader.page(scope, filter_, limit=min(PAGE, left or PAGE), position=position)
+        yield from page.events
+        if page.older is None:
+            return
+        position = page.older
+        left = None if left is None else left - len(page.events)
+
+
+def _table(events: Iterator[Event], *, everything: bool) -> None:
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("Time (UTC)", "Actor", "Action", "Resource", "Outcome", "Severity", "IP"):
+        table.add_column(column, overflow="fold", no_wrap=column == "Time (UTC)")
+    for event in events:
+        table.add_row(*(Words(_printable(cell), style) for cell, style in _cells(event)))
+    if table.row_count:
+        console.print(table)
+    else:
+        Console(stderr=True).print("No event matches." if everything else "No events.")
+
+
+def _cells(event: Event) -> list[tuple[str, str]]:
+    return [
+        (event.occurred_at[:19].replace("T", " "), ""),
+        (event.actor_name or event.actor_id, ""),
+        (event.action, "bold"),
+        (" ".join(filter(None, (event.resource, event.resource_id))), ""),
+        (event.outcome.value, _OUTCOMES.get(event.outcome.value, "")),
+        (event.severity.value, "red" if event.severity.value in ("Critical", "Error") else ""),
+        (event.ip or "", ""),
+    ]
+
+
+def _printable(text: str) -> str:
+    """Without control characters: an event's text must not be able to move the cursor or rewrite the screen."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,0 +1,117 @@
+"""`auditlane export`: every matching event of a tenant as CSV or JSON Lines, to a file or to standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from auditlane.access.scope import TenantScope
+from auditlane.cli import filter_options as options
+from auditlane.cli.pipes import quiet_when_cut
+from auditlane.query.reader import Export, Reader
+from auditlane.runtime.errors import ConfigError, Conflict
+from auditlane.runtime.settings import load
+
+app = typer.Typer()
+
+
+class FileFormat(StrEnum):
+    """What a file can be."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+@app.command()
+def command(
+    tenant: options.Tenant,
+    format_: Annotated[FileFormat, typer.Option("--format", "-f", help="The file's format.")] = FileFormat.jsonl,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output otherwise.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    raw_formulas: Annotated[
+        bool, typer.Option("--raw-formulas", help="CSV: leave cells as they are that a spreadsheet would run.")
+    ] = False,
+    since: options.From = "",
+    until: options.To = "",
+    actor: options.Actor = None,
+    action: options.Action = None,
+    resource: options.Resource = None,
+    outcome: options.Outcome = None,
+    severity: options.Severity = None,
+    text: options.Text = "",
+    where: options.Where = None,
+) -> None:
+    """Write a tenant's events to a file or to standard output, newest first.
+
+    A file appears under its name only when it is whole. Reads ClickHouse directly (AUDITLANE_CLICKHOUSE_URL).
+    """
+    filter_ = options.filter_of(
+        since=since,
+        until=until,
+        text=text,
+        where=where,
+        actor=actor,
+        action=action,
+        resource=resource,
+        outcome=outcome,
+        severity=severity,
+    )
+    scope = TenantScope.for_operator(options.checked_tenant(tenant))
+    if output is not None and output.exists() and not force:
+        raise Conflict(f"{output} exists already.", fix="Choose another name, or give --force to replace it.")
+    reader = Reader(load())
+    try:
+        export = reader.export(scope, filter_, format_=format_.value, neutralise=not raw_formulas)
+        if output is None:
+            with quiet_when_cut():
+                _copy(export, sys.stdout.buffer)
+        else:
+            with _appearing_whole(output) as file:
+                _copy(export, file)
+            print(f"{export.written} events in {output}", file=sys.stderr)
+    finally:
+        reader.close()
+
+
+def _copy(export: Export, file: BinaryIO) -> None:
+    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    shown = console.is_terminal and not (file is sys.stdout.buffer and sys.stdout.isatty())
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+            task = progress.add_task("", total=export.rows)
+            for piece in export:
+                file.write(piece)
+                progress.update(task, completed=export.written)
+        file.flush()
+    finally:
+        export.close()
+
+
+@contextmanager
+def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name when everything is in it; otherwise nothing is left behind."""
+    part = path.with_name(path.name + ".part")
+    try:
+        file = part.open("wb")
+    except OSError as error:
+        raise ConfigError(f"{part} cannot be written: {error.strerror}.", fix="Choose another --output.") from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.", fix="Choose another --output.") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.signing import SigningKeys
-from auditlane.query import router
+from auditlane.query import pages, router
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -65,6 +65,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(tokens.build(gate, token_ttl=token_ttl, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     app.include_router(router.build(reader, gate.authorize, gate.signing.mac, count_rows=metrics.exported))
+    app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
     app.include_router(health.build(probe, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)

@@ -21,10 +21,17 @@ COOKIE: Final = "auditlane_viewer"
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# These only describe the credentials in OpenAPI; `presented` reads them.
-BEARER: Final = HTTPBearer(auto_error=False, description="A token from /v1/token, or a viewer token.")
-ACCESS_TOKEN: Final = APIKeyHeader(name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in this header.")
-SESSION: Final = APIKeyCookie(name=COOKIE, auto_error=False, description="A session that a link opened.")
+# These, and TenantName, only describe the credentials in OpenAPI; `presented` and `named_tenant` read them, also
+# where no dependency injection has taken place.
+BEARER: Final = HTTPBearer(
+    scheme_name="token", auto_error=False, description="A token from /v1/token, or a viewer token."
+)
+ACCESS_TOKEN: Final = APIKeyHeader(
+    scheme_name="access-token", name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in this header."
+)
+SESSION: Final = APIKeyCookie(
+    scheme_name="session", name=COOKIE, auto_error=False, description="A session that a link opened."
+)
 
 TenantName = Annotated[
     str | None,
@@ -54,13 +61,12 @@ class Gate:
 
         async def scope(
             request: Request,
-            tenant: TenantName = None,
+            _tenant: TenantName = None,
             _bearer: Annotated[object, Security(BEARER)] = None,
             _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
             _session: Annotated[object, Security(SESSION)] = None,
         ) -> TenantScope:
-            principal = self.principal(request)
-            return principal.scope(permission, checked_name(tenant))
+            return self.principal(request).scope(permission, named_tenant(request))
 
         return scope
 
@@ -105,12 +111,15 @@ def _from_our_pages(request: Request) -> bool:
     return request.headers.get("sec-fetch-site") == "same-origin"
 
 
-def checked_name(tenant: str | None) -> str | None:
-    """The header's tenant, or InvalidInput when it cannot be one."""
-    if tenant is not None and not is_tenant(tenant):
+def named_tenant(request: Request) -> str | None:
+    """The tenant in the header, None without one. Raises InvalidInput when it cannot be one, or is named twice."""
+    named = request.headers.getlist(TENANT_HEADER)
+    if len(named) > 1:
+        raise InvalidInput(f"{TENANT_HEADER} is there more than once.", field=TENANT_HEADER, fix="Send it once.")
+    if named and not is_tenant(named[0]):
         raise InvalidInput(
             f"{TENANT_HEADER} is not a tenant id.",
             field=TENANT_HEADER,
             fix="Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit.",
         )
-    return tenant
+    return named[0] if named else None

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from auditlane.query.pages import STYLE_PATH
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput, TokenExpired, http_status
 from auditlane.runtime.log import get
 
@@ -179,8 +180,8 @@ def page(
     html = f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title></head>
-<body><main><h1>{escape(title)}</h1><p>{escape(text)}</p><p><small>{escape(small)}</small></p></main></body>
+<title>{escape(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{STYLE_PATH}"></head>
+<body><main class="notice"><h1>{escape(title)}</h1><p>{escape(text)}</p><p class="quiet">{escape(small)}</p></main></body>
 </html>
 """
     return HTMLResponse(html, status, headers)

@@ -19,11 +19,11 @@ from auditlane.access.scope import Principal
 from auditlane.access.tokens import Viewer, check_delegation, mint_client_token, mint_viewer_token
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
-from auditlane.server.gate import Gate, TenantName
+from auditlane.server.gate import Gate, TenantName, named_tenant
 from auditlane.server.parameters import only
 
 HASHERS = 4  # secrets checked at once; each takes 19 MiB for some 20 ms
-_BASIC = HTTPBasic(auto_error=False, description="The client id and the secret.")
+_BASIC = HTTPBasic(scheme_name="client-key", auto_error=False, description="The client id and the secret.")
 
 
 def _viewers_only(name: str) -> str:
@@ -102,10 +102,10 @@ def build(gate: Gate, *, token_ttl: timedelta, viewer_ttl: timedelta, url: str) 
         request: Request,
         body: ViewerTokenRequest,
         principal: Annotated[Principal, Depends(gate.client())],  # authenticated before the body is looked at
-        tenant: TenantName = None,
+        _tenant: TenantName = None,
     ) -> ViewerTokenAnswer:
         """For the vendor's backend: a client's token vouches for a user, with rights that the client has itself."""
-        if tenant not in (None, body.tenant):
+        if named_tenant(request) not in (None, body.tenant):
             raise InvalidInput("The header and the body name different tenants.", field="tenant")
         viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
         check_delegation(principal, viewer)

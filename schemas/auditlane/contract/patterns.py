@@ -13,8 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 LONGEST_PATTERN: Final = 1_000
-LONGEST_VALUE: Final = 1_000  # code points that Python matches at emit; longer values are left to the worker
+LONGEST_VALUE: Final = 200  # code points that Python matches at emit; longer values are left to the worker
+MOST_REPEATS: Final = (
+    3  # open-ended ones; with more, or with one inside another, Python's backtracking may not end soon
+)
 _SPACE: Final = r"\t\n\f\r "  # RE2's \s; Python's has \v too
+# An escape, a class, a group's beginning, a count, or one character.
+_PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?:|\(\?|\(|\{,|\{\d+(?:,\d*)?\}|.", re.DOTALL)
 _ESCAPED_DIGIT: Final = frozenset("123456789")
 
 try:
@@ -66,52 +71,38 @@ class Pattern:
 def _translate(text: str) -> tuple[str, bool]:
     """(the same expression for Python, whether Python could be slow at it). Raises ValueError on what cannot agree."""
     out: list[str] = []
-    in_class = False
     repeats = 0
-    groups: list[bool] = []  # of each open group: whether it repeats or chooses inside
-    closed_busy = False  # the group just closed did
-    at = 0
-    while at < len(text):
-        one = text[at]
-        if one == "\\":
-            out.append(_escape(text[at : at + 2], in_class=in_class))
-            at, closed_busy = at + 2, False
-            continue
-        if in_class:
-            in_class = one != "]" or out[-1] in ("[", "[^")
-            out.append(one)
-        elif one == "[":
-            negated = text[at + 1 : at + 2] == "^"
-            in_class, one = True, "[^" if negated else "["
-            at += negated
-            out.append(one)
-        elif one == "(":
-            if text[at + 1 : at + 2] == "?" and text[at + 2 : at + 3] != ":" and text[at + 2 : at + 4] != "P<":
-                raise ValueError(
-                    "write it without flags and look-arounds; of `(?…` only `(?:` and `(?P<name>` are understood."
-                )
+    busy = False  # whether the group closed last did
+    groups = [False]  # of each open group: whether it repeats or chooses inside
+    for piece in _PIECE.findall(text):
+        after_busy = out[-1:] == [")"] and busy
+        if piece == "(?":
+            raise ValueError("write it without flags and look-arounds; only `(?:` and `(?P<name>` are understood.")
+        if piece == "{,":
+            raise ValueError("write `{0,n}` instead of `{,n}`.")
+        if piece[0] == "(":
             groups.append(False)
-            out.append(one)
-        elif one == "$":
-            out.append(r"\Z")
-        else:
-            if one == "{" and text[at + 1 : at + 2] == ",":
-                raise ValueError("write `{0,n}` instead of `{,n}`.")
-            if one in "*+{|?" and groups:
-                groups[-1] = True
-            if one in "*+{":
-                repeats += one != "{" or "," in text[at:].split("}", 1)[0]
-                if closed_busy:
-                    repeats += 100
-            out.append(one)
-        if one == ")" and not in_class:
-            closed_busy = groups.pop() if groups else False
-            if closed_busy and groups:
-                groups[-1] = True
-        else:
-            closed_busy = False
-        at += 1
-    return "".join(out), repeats > 2
+        elif piece == ")" and len(groups) > 1:
+            busy = groups.pop()
+            groups[-1] |= busy
+        elif piece in ("*", "+", "?", "|") or piece[0] == "{":
+            groups[-1] = True
+            if piece in ("*", "+") or "," in piece:
+                repeats += 1
+            if after_busy and piece not in ("?", "|"):
+                repeats = MOST_REPEATS + 1
+        out.append(_translated(piece))
+    return "".join(out), repeats > MOST_REPEATS
+
+
+def _translated(piece: str) -> str:
+    if piece == "$":
+        return r"\Z"
+    if piece[0] == "\\":
+        return _escape(piece, in_class=False)
+    if piece[0] == "[":
+        return re.sub(r"\\.", lambda pair: _escape(pair[0], in_class=True), piece, flags=re.DOTALL)
+    return piece
 
 
 def _escape(pair: str, *, in_class: bool) -> str:

@@ -112,7 +112,7 @@ def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] 
         if problem:
             yield problem
     low, high = attributes.get("minimum"), attributes.get("maximum")
-    if _is_number(low) and _is_number(high) and low > high:
+    if low is not None and high is not None and _is_number(low) and _is_number(high) and low > high:
         yield f"`minimum` {low} is above `maximum` {high}, so no value could pass; swap them."
 
 

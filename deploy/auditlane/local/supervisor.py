@@ -98,6 +98,7 @@ class Supervisor:
                 self._bound_logs()
             wake = min(self._plan.wake_at() or housekeeping, housekeeping)
             self._wait(max(0.0, wake - now))
+        self._show()
 
     def _wait(self, seconds: float) -> None:
         try:
@@ -185,7 +186,7 @@ class Supervisor:
             if before is not known.state:
                 fresh = True
                 self._shown[name] = (known.state, known.since)
-                if before:
+                if before and not (known.state is State.STOPPED and before is not State.STOPPING):
                     self._observer.changed(self._parts[name], known.state, known.since - since)
         if not fresh:
             return

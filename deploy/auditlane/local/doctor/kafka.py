@@ -37,7 +37,7 @@ _REASONS: tuple[tuple[int, str, str], ...] = (
 )
 _AWAY = (
     "does not answer",
-    "Check AUDITLANE_KAFKA_BOOTSTRAP, that the brokers run, and whether they expect TLS or SASL (AUDITLANE_KAFKA_EXTRA).",
+    "Check AUDITLANE_KAFKA_BOOTSTRAP, that the brokers run, and if they expect TLS or SASL, AUDITLANE_KAFKA_EXTRA.",
 )
 
 
@@ -62,9 +62,8 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield fail(PART, f"librdkafka refuses the options: {error.args[0].str()}", "Correct AUDITLANE_KAFKA_EXTRA.")
         return
     try:
-        metadata = client.list_topics(timeout=_TIMEOUT_S)
+        metadata = _metadata(client, codes)
     except KafkaException as error:
-        client.poll(0)
         what, fix = explain(codes)
         reason = f" ({last[0]})" if last else f" ({error.args[0].str()})"
         yield fail(PART, f"Kafka at {settings.kafka_bootstrap} {what}{reason}.", fix)
@@ -77,6 +76,18 @@ def check(settings: Settings) -> Iterator[Finding]:
             yield from _lag(client, settings, metadata)
     except KafkaException as error:
         yield fail(PART, f"Kafka refuses: {error.args[0].str()}.", "Check what this user may describe.")
+
+
+def _metadata(client: AdminClient, codes: set[int]) -> Any:
+    """Give a slow network its time, but no longer than it takes to hear why the brokers refuse."""
+    for second in range(int(_TIMEOUT_S)):
+        try:
+            return client.list_topics(timeout=1.0)
+        except KafkaException:
+            client.poll(0)
+            if codes & {code for code, _, _ in _REASONS} or (codes and second >= 2):
+                raise
+    return client.list_topics(timeout=1.0)
 
 
 def _topics(client: AdminClient, settings: Settings, metadata: Any) -> Iterator[Finding]:

@@ -1,0 +1,120 @@
+"""Kafka behind TLS and SASL: AUDITLANE_KAFKA_EXTRA reaches it, and the doctor tells the ways to be refused apart."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from fixtures.kafka import make_broker, wait_for_broker
+
+from auditlane.local import ports, process
+from auditlane.local.doctor import kafka as doctor
+from auditlane.local.doctor.finding import Level
+from auditlane.local.health import KafkaProbe
+from auditlane.runtime.settings import load
+
+
+def make_certificate(folder: Path) -> tuple[str, str, Path]:
+    """A self-signed certificate for 127.0.0.1: key and certificate as PEM, and a file to trust it by."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    trusted = folder / "ca.pem"
+    trusted.write_text(pem)
+    return secret, pem, trusted
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """Bootstrap and the right librdkafka options of a broker whose clients come by SASL_SSL only."""
+    folder = tmp_path_factory.mktemp("secured")
+    secret, certificate, trusted = make_certificate(folder)
+    (port,) = ports.free(1)
+    plain = make_broker(folder)
+    protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:SASL_SSL"
+    listeners = f"{plain.properties()['listeners']},CLIENTS://127.0.0.1:{port}"
+    login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_auditlane="right";'
+    settings = {
+        "listeners": listeners,
+        "advertised.listeners": f"PLAINTEXT://{plain.bootstrap},CLIENTS://127.0.0.1:{port}",
+        "listener.security.protocol.map": protocols,
+        "listener.name.clients.sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.clients.plain.sasl.jaas.config": login,
+        "listener.name.clients.ssl.keystore.type": "PEM",
+        "listener.name.clients.ssl.keystore.key": secret.replace("\n", "\\n"),
+        "listener.name.clients.ssl.keystore.certificate.chain": certificate.replace("\n", "\\n"),
+    }
+    broker = type(plain)(plain.folder, plain.node, plain.java, plain.class_path, plain.log, settings=settings)
+    running = broker.start(folder / "kafka.out")
+    try:
+        wait_for_broker(broker.bootstrap)
+        yield (
+            f"127.0.0.1:{port}",
+            {
+                "security.protocol": "SASL_SSL",
+                "sasl.mechanism": "PLAIN",
+                "sasl.username": "auditlane",
+                "sasl.password": "right",
+                "ssl.ca.location": str(trusted),
+            },
+        )
+    finally:
+        process.stop(running, 20)
+
+
+def test_the_extra_options_let_us_in(secured):
+    bootstrap, extra = secured
+    assert KafkaProbe({"bootstrap.servers": bootstrap, **extra}).answers()
+    found = list(doctor.check(load(kafka_bootstrap=bootstrap, kafka_extra=extra)))
+    assert found[0].level is Level.OK
+    assert [one.fix for one in found[1:]] == ["Run: auditlane init"] * 2  # there are no topics yet
+
+
+def test_a_wrong_password_is_told_from_a_wrong_certificate(secured, tmp_path):
+    bootstrap, extra = secured
+    other = make_certificate(tmp_path)[2]
+    for change, word, fix in [
+        ({"sasl.password": "wrong"}, "refuses the credentials", "sasl.password"),
+        ({"ssl.ca.location": str(other)}, "over TLS", "ssl.ca.location"),
+        ({"security.protocol": "PLAINTEXT"}, "does not answer", "expect TLS or SASL"),
+    ]:
+        (found,) = doctor.check(load(kafka_bootstrap=bootstrap, kafka_extra={**extra, **change}))
+        assert found.level is Level.FAIL
+        assert word in found.message, found
+        assert fix in found.fix
+
+
+def test_options_that_librdkafka_does_not_know():
+    (found,) = doctor.check(load(kafka_bootstrap="127.0.0.1:1", kafka_extra={"sasl.pasword": "x"}))
+    assert "sasl.pasword" in found.message
+    assert "AUDITLANE_KAFKA_EXTRA" in found.fix
+
+
+def test_no_broker_there():
+    (port,) = ports.free(1)
+    (found,) = doctor.check(load(kafka_bootstrap=f"127.0.0.1:{port}"))
+    assert found.level is Level.FAIL
+    assert "does not answer" in found.message
+    assert not KafkaProbe({"bootstrap.servers": f"127.0.0.1:{port}"}).answers()

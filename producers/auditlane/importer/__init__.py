@@ -1,1 +1,1 @@
-"""Emit from a file: readers per format, deterministic ids, a checkpoint to resume from."""
+"""Files into events: a source reads with bounded memory, a format maps, one run emits and remembers how far it got."""

@@ -24,7 +24,7 @@ from auditlane.sdk.ledger import Ledger
 from auditlane.sdk.results import ClientStats, FlushResult
 
 # What a worker stores: from ten years before the message reaches Kafka to a day after. An hour is left for the way.
-OLDEST: Final = timedelta(days=3652) - timedelta(hours=1)
+OLDEST: Final = timedelta(days=3653) - timedelta(hours=1)
 NEWEST: Final = timedelta(days=1)
 _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)

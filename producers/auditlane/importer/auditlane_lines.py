@@ -1,0 +1,53 @@
+"""Our own format: one event a line, as a JSON object of its fields; the tenant's own stand beside the base fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from auditlane.contract.event import BASE_FIELDS, AuditEvent
+from auditlane.importer.json_text import parse_object
+from auditlane.importer.occurrences import Occurrences
+from auditlane.importer.sources import Item, Source
+from auditlane.runtime.errors import InvalidEvent
+from auditlane.runtime.ids import uuid5
+
+_NAMED: Final = frozenset((*BASE_FIELDS, "fields"))
+
+
+class AuditlaneLines:
+    """A line without `event_id` gets the UUIDv5 of its tenant, its SHA-256 and which occurrence of the line it is."""
+
+    unit = "line"
+
+    def __init__(self, tenant: str | None = None) -> None:
+        """`tenant` is for lines that name none; a line that names another one is refused."""
+        self._tenant = tenant
+        self._occurrences = Occurrences()
+
+    def items(self, source: Source) -> Iterator[Item]:
+        return source.lines()
+
+    def pass_over(self, item: Item) -> None:
+        self._occurrences.next(item.text)
+
+    def event(self, item: Item) -> AuditEvent:
+        values = {name: value for name, value in parse_object(item).items() if value is not None}
+        tenant = values.setdefault("tenant_id", self._tenant)
+        if tenant is None:
+            raise InvalidEvent("names no tenant_id", field="tenant_id", fix="Add it, or give --tenant.")
+        if self._tenant is not None and tenant != self._tenant:
+            raise InvalidEvent(f"names the tenant {tenant!r}, not {self._tenant}", field="tenant_id")
+        if not isinstance(values.get("occurred_at"), str):
+            raise InvalidEvent("has no time: occurred_at, such as 2024-05-01T12:00:00Z", field="occurred_at")
+        if "event_id" not in values:
+            values["event_id"] = uuid5(str(tenant), *self._occurrences.next(item.text))
+        return AuditEvent.checked(_own_fields_apart(values))
+
+
+def _own_fields_apart(values: dict[str, Any]) -> dict[str, Any]:
+    own = {name: values.pop(name) for name in list(values) if name not in _NAMED}
+    given = values.get("fields", {})
+    if not isinstance(given, dict):
+        raise InvalidEvent("fields must be an object", field="fields")
+    return values | {"fields": given | own}

@@ -1,0 +1,52 @@
+"""How far an import got, kept in a file of its own; it only ever moves past events that Kafka acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`number` is the last item that is done with; of those before it, so many were sent, known and refused."""
+
+    number: int = 0
+    sent: int = 0
+    known: int = 0
+    refused: int = 0
+
+
+class Checkpoint:
+    """One import's progress. Another file, format, tenant or target has a checkpoint of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, folder: Path, file: Path, what: Iterable[str]) -> Checkpoint:
+        """Of a file as it is now: once it changed it is read from its beginning again."""
+        stat = file.stat()
+        parts = [str(file.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), *what]
+        return cls(folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json")
+
+    def load(self) -> Progress:
+        """What was saved; the beginning when there is nothing that can be read."""
+        try:
+            return Progress(**json.loads(self.path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return Progress()
+
+    def save(self, progress: Progress) -> None:
+        """Replace the file at once, so that a kill leaves the old or the new."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(f".{os.getpid()}.new")
+        fresh.write_text(json.dumps(asdict(progress)), "utf-8")
+        fresh.replace(self.path)
+
+    def clear(self) -> None:
+        """The import is complete."""
+        self.path.unlink(missing_ok=True)

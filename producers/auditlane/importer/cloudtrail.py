@@ -1,0 +1,251 @@
+"""AWS CloudTrail records as audit events, and back: nothing of a record is lost.
+
+Fields whose value can be told from the event (`_told`) are not kept twice. Every other field is kept in metadata under
+its name: text as it is, anything else as JSON under `<name>:json`. `cloudtrail:absent` lists fields that could be told
+but were not there, and a record that such keys cannot hold exactly is kept whole, as text, in `cloudtrail:record`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from auditlane.contract.event import AuditEvent, Outcome, parse_ip
+from auditlane.importer import documents
+from auditlane.importer.json_text import parse_object
+from auditlane.importer.occurrences import Occurrences
+from auditlane.importer.sources import Item, Source
+from auditlane.runtime.errors import InvalidEvent
+from auditlane.runtime.ids import uuid5
+
+SOURCE: Final = "cloudtrail"
+_JSON: Final = ":json"
+_OURS: Final = "cloudtrail:"
+_ABSENT: Final = f"{_OURS}absent"
+_RECORD: Final = f"{_OURS}record"
+_UNNAMED: Final = "Unknown"
+_DENIED: Final = ("AccessDenied", "Unauthorized", "Forbidden", "AuthFailure", "NotAuthorized")
+_PEOPLE: Final = frozenset({"Root", "IAMUser", "AssumedRole", "Role", "FederatedUser", "SAMLUser", "WebIdentityUser"})
+
+
+class CloudTrail:
+    """Lines, or `{"Records": […]}` documents as CloudTrail delivers them."""
+
+    unit = "record"
+
+    def __init__(self, tenant: str | None = None) -> None:
+        """`tenant` takes all records; else each one's account is its tenant."""
+        self._tenant = tenant
+        self._occurrences = Occurrences()
+
+    def items(self, source: Source) -> Iterator[Item]:
+        return documents.records(source) if documents.is_document(source.peek()) else source.lines()
+
+    def pass_over(self, item: Item) -> None:
+        self._occurrences.next(item.text)
+
+    def event(self, item: Item) -> AuditEvent:
+        try:
+            record = parse_object(item, parse_float=_float, parse_int=_int, object_pairs_hook=_pairs)
+            whole = ""
+        except _Inexact:
+            record, whole = parse_object(item), item.text.decode()
+        tenant = self._tenant or _tenant(record)
+        event_id = _event_id(record, tenant) or uuid5(tenant, SOURCE, *self._occurrences.next(item.text))
+        values = _columns(record) | {"event_id": event_id, "tenant_id": tenant}
+        event = AuditEvent.checked(values)
+        metadata = {_RECORD: whole} if whole else _metadata(record, event)
+        if metadata is None:
+            metadata = {_RECORD: item.text.decode()}
+        return event.model_copy(update={"metadata": metadata})
+
+
+def rebuild(event: AuditEvent) -> dict[str, Any]:
+    """The record that an imported event, also one read back from the store, was made from."""
+    metadata = dict(event.metadata)
+    if _RECORD in metadata:
+        record: dict[str, Any] = json.loads(metadata[_RECORD])
+        return record
+    absent = json.loads(metadata.pop(_ABSENT, "[]"))
+    told = {name: value for name, value in _told(event).items() if name not in absent}
+    return told | dict(_kept(name, text) for name, text in metadata.items())
+
+
+def _kept(name: str, text: str) -> tuple[str, Any]:
+    return (name.removesuffix(_JSON), json.loads(text)) if name.endswith(_JSON) else (name, text)
+
+
+def _told(event: AuditEvent) -> dict[str, Any]:
+    """The record's fields as the event's columns tell them, also after the store wrote an address its own way."""
+    told: dict[str, str | None] = {
+        "eventID": event.event_id,
+        "eventTime": event.occurred_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "eventName": event.action,
+        "eventSource": event.resource or None,
+        "recipientAccountId": event.tenant_id,
+        "sourceIPAddress": _canonical(event.ip),
+        "userAgent": event.user_agent,
+        "requestID": event.request_id,
+        "errorMessage": event.description,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
+    """What the columns do not tell; None when a name in the record cannot be a key of ours."""
+    told = _told(event)
+    kept: dict[str, str] = {}
+    for name, value in record.items():
+        if name.startswith(_OURS) or not _encodable(name):
+            return None
+        if name in told and told[name] == value:
+            continue
+        if isinstance(value, str) and _encodable(value) and not name.endswith(_JSON):
+            kept[name] = value
+        else:
+            kept[name + _JSON] = _dumped(value)
+    absent = [name for name in told if name not in record]
+    return kept | ({_ABSENT: json.dumps(absent)} if absent else {})
+
+
+def _dumped(value: Any) -> str:
+    """JSON that UTF-8 can carry: a lone surrogate is escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if _encodable(text) else json.dumps(value, separators=(",", ":"))
+
+
+def _columns(record: Mapping[str, Any]) -> dict[str, Any]:
+    identity = record.get("userIdentity")
+    identity = identity if isinstance(identity, dict) else {}
+    address = _text(record.get("sourceIPAddress"))
+    values = {
+        "occurred_at": _time(record.get("eventTime")),
+        "action": _text(record.get("eventName")) or _text(record.get("eventType")) or _UNNAMED,
+        "resource": _text(record.get("eventSource")) or "",
+        "resource_id": _resource_id(record.get("resources")),
+        "outcome": _outcome(record),
+        "description": _text(record.get("errorMessage")),
+        "ip": address if address and parse_ip(address) else None,  # often it is the host name of a service
+        "user_agent": _text(record.get("userAgent")),
+        "request_id": _text(record.get("requestID")),
+        "source": SOURCE,
+    }
+    return values | _actor(identity)
+
+
+def _actor(identity: Mapping[str, Any]) -> dict[str, str | None]:
+    def first(*names: str) -> str | None:
+        return next((text for name in names if (text := _text(identity.get(name)))), None)
+
+    actor_id = first("arn", "principalId", "userName", "invokedBy", "identityProvider", "accountId") or ""
+    principal = _text(identity.get("principalId")) or ""
+    session = principal.partition(":")[2] or None  # <role id>:<session name>
+    return {
+        "actor_id": actor_id,
+        "actor_type": _actor_type(identity, actor_id),
+        "actor_name": first("userName") or session or first("invokedBy"),
+    }
+
+
+def _actor_type(identity: Mapping[str, Any], actor_id: str) -> str:
+    kind = identity.get("type")
+    if identity.get("principalId") == "Anonymous" or identity.get("accountId") == "ANONYMOUS_PRINCIPAL":
+        return "anonymous"
+    if isinstance(kind, str) and kind in _PEOPLE:
+        return "user"
+    if kind == "AWSService" or identity.get("invokedBy"):
+        return "service"
+    return "user" if actor_id else "system"
+
+
+def _outcome(record: Mapping[str, Any]) -> Outcome:
+    code = record.get("errorCode")
+    if code:
+        return Outcome.denied if any(word in str(code) for word in _DENIED) else Outcome.failure
+    response = record.get("responseElements")
+    if isinstance(response, dict) and response.get("ConsoleLogin") == "Failure":  # a failed login has no errorCode
+        return Outcome.failure
+    return Outcome.failure if record.get("errorMessage") else Outcome.success
+
+
+def _resource_id(resources: Any) -> str | None:
+    first = resources[0] if isinstance(resources, list) and resources else None
+    return (_text(first.get("ARN")) or _text(first.get("arn"))) if isinstance(first, dict) else None
+
+
+def _tenant(record: Mapping[str, Any]) -> str:
+    identity = record.get("userIdentity")
+    own = identity.get("accountId") if isinstance(identity, dict) else None
+    account = record.get("recipientAccountId") or own
+    if isinstance(account, (str, int)) and account:
+        return str(account)
+    raise InvalidEvent(
+        "names no account: recipientAccountId or userIdentity.accountId", field="tenant_id", fix="Give --tenant."
+    )
+
+
+def _event_id(record: Mapping[str, Any], tenant: str) -> str | None:
+    given = record.get("eventID")
+    if not given or not isinstance(given, (str, int)):
+        return None
+    try:
+        return str(uuid.UUID(str(given)))
+    except ValueError:
+        return uuid5(tenant, SOURCE, repr(given))
+
+
+def _time(given: Any) -> datetime:
+    try:
+        if isinstance(given, (int, float)) and not isinstance(given, bool):
+            return datetime.fromtimestamp(given, UTC)
+        time = datetime.fromisoformat(given)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise InvalidEvent(f"has no time: eventTime is {json.dumps(given)[:80]}", field="occurred_at") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)  # CloudTrail's times are UTC
+
+
+def _canonical(address: str | None) -> str | None:
+    """As the store gives it back: an IPv4 address that it keeps as a mapped IPv6 one is the IPv4 one again."""
+    parsed = parse_ip(address) if address else None
+    if parsed is None:
+        return None
+    return str((parsed.version == 6 and parsed.ipv4_mapped) or parsed)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value and _encodable(value) else None
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _Inexact(Exception):
+    """Python's values would not give back the text's meaning: a key twice, more digits than a float has."""
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if repr(number) != text:
+        raise _Inexact
+    return number
+
+
+def _int(text: str) -> int:
+    if text == "-0":
+        raise _Inexact
+    return int(text)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Inexact
+    return found

@@ -1,0 +1,98 @@
+"""Where an import reads from: a file or standard input, plain or gzip, line by line with bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from auditlane.runtime.errors import InvalidInput
+
+MAX_ITEM_BYTES: Final = 16 << 20  # a line or record longer than this is refused, not held
+CHUNK_BYTES: Final = 1 << 16
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line, or a record of a document. `number` counts from 1; `problem` says why there is no usable text."""
+
+    number: int
+    text: bytes
+    problem: str = ""
+
+
+class Source:
+    """What is being read. `size` and `position` are bytes as they lie on the disk, for a progress bar.
+
+    Reading raises InvalidInput where the file is damaged; what came before it was good.
+    """
+
+    def __init__(self, raw: BinaryIO, size: int | None = None) -> None:
+        self._raw = raw
+        self.size = size
+        data = _buffered(raw)
+        self._data = _buffered(gzip.GzipFile(fileobj=data)) if data.peek(2)[:2] == _GZIP_MAGIC else data
+
+    @property
+    def position(self) -> int:
+        return self._raw.tell() if self.size is not None else 0
+
+    def peek(self) -> bytes:
+        """The next bytes, at most a chunk, without moving on."""
+        with _reading():
+            return self._data.peek(CHUNK_BYTES).removeprefix(_BOM)
+
+    def read(self, size: int = CHUNK_BYTES) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        with _reading():
+            return self._data.read(size)
+
+    def lines(self) -> Iterator[Item]:
+        """Each line that is not blank, without the white space around it."""
+        number = 0
+        while line := self._line(MAX_ITEM_BYTES + 1):
+            number += 1
+            if len(line) > MAX_ITEM_BYTES:
+                while line and not line.endswith(b"\n"):
+                    line = self._line(CHUNK_BYTES)
+                yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
+            elif text := (line.removeprefix(_BOM) if number == 1 else line).strip():
+                yield Item(number, text)
+
+    def _line(self, limit: int) -> bytes:
+        with _reading():
+            return self._data.readline(limit)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Source]:
+    """A file, or standard input for `-`. Raises InvalidInput when it cannot be read."""
+    if path == "-":
+        yield Source(sys.stdin.buffer)
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(path).open("rb", buffering=0))
+            size = Path(path).stat().st_size
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be read: {error.strerror}.", fix="Check the path and rights.") from error
+        yield Source(cast(BinaryIO, file), size)
+
+
+def _buffered(raw: Any) -> io.BufferedReader:
+    return raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw, CHUNK_BYTES)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError) as error:  # gzip raises both for what is damaged or cut off
+        raise InvalidInput(f"The file cannot be read further: {error}.", fix="It is damaged; copy it again.") from error

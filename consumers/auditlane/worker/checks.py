@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow import RecordBatch
 
 from auditlane.contract.event import parse_ip
 from auditlane.contract.rules import Rules
 from auditlane.contract.structure import Field, TenantContract
+from auditlane.worker.arrow import Column, pa, pc
 
 Mask = npt.NDArray[np.bool_]
 
@@ -32,12 +32,12 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"\A{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}\z"
 
 
-def mask(array: pa.Array | pa.ChunkedArray, *, null: bool = False) -> Mask:
+def mask(array: Column, *, null: bool = False) -> Mask:
     """A boolean Arrow column as NumPy; `null` is what null counts as."""
     return np.asarray(pc.fill_null(array, null).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def bad_event_ids(column: pa.Array) -> Mask:
+def bad_event_ids(column: Column) -> Mask:
     """Rows whose event_id is not a UUID in its usual form of 36 characters, in either case."""
     return ~mask(pc.match_substring_regex(column, _UUID))
 
@@ -50,7 +50,7 @@ def bad_times(occurred_us: npt.NDArray[np.int64], kafka_ms: npt.NDArray[np.int64
     return np.asarray(~stored | (kafka_ms * 1.0 * 1000 > _LAST_US) | (distance > LATEST_US) | (distance < -EARLIEST_US))
 
 
-def bad_ips(column: pa.Array) -> Mask:
+def bad_ips(column: Column) -> Mask:
     """Rows whose ip is neither null, empty nor an address."""
     doubtful = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
     rows = np.flatnonzero(doubtful)
@@ -64,7 +64,7 @@ def _is_ip(text: str) -> bool:
     return parse_ip(text) is not None
 
 
-def broken_rules(contract: TenantContract, batch: pa.RecordBatch) -> dict[int, tuple[Field, str]]:
+def broken_rules(contract: TenantContract, batch: RecordBatch) -> dict[int, tuple[Field, str]]:
     """Row -> the first field, in the contract's order, and the first rule of it that the row breaks.
 
     A time that no calendar shows counts as breaking the rule `time`.
@@ -78,7 +78,7 @@ def broken_rules(contract: TenantContract, batch: pa.RecordBatch) -> dict[int, t
     return broken
 
 
-def _broken(field: Field, column: pa.Array) -> Iterator[tuple[str, Mask]]:
+def _broken(field: Field, column: Column) -> Iterator[tuple[str, Mask]]:
     if field.kind == "timestamp":
         yield "time", mask(pc.or_(pc.less(column, _TIME_FIRST), pc.greater(column, _TIME_LAST)))
     rules = field.rules
@@ -90,7 +90,7 @@ def _broken(field: Field, column: pa.Array) -> Iterator[tuple[str, Mask]]:
             yield rule, found
 
 
-def _required(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+def _required(rules: Rules, field: Field, column: Column) -> Mask | None:
     if not rules.required:
         return None
     if field.kind in ("string", "enum"):
@@ -100,23 +100,23 @@ def _required(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
     return mask(column.is_null())
 
 
-def _max_length(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+def _max_length(rules: Rules, field: Field, column: Column) -> Mask | None:
     return None if rules.max_length is None else mask(pc.greater(pc.utf8_length(column), rules.max_length))
 
 
-def _pattern(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+def _pattern(rules: Rules, field: Field, column: Column) -> Mask | None:
     return None if rules.pattern is None else ~mask(pc.match_substring_regex(column, rules.pattern.re2), null=True)
 
 
-def _minimum(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+def _minimum(rules: Rules, field: Field, column: Column) -> Mask | None:
     return None if rules.minimum is None else _beyond(column, rules.minimum, below=True)
 
 
-def _maximum(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+def _maximum(rules: Rules, field: Field, column: Column) -> Mask | None:
     return None if rules.maximum is None else _beyond(column, rules.maximum, below=False)
 
 
-def _one_of(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
+def _one_of(rules: Rules, field: Field, column: Column) -> Mask | None:
     if rules.one_of is None:
         return None
     values: Any = [float(one) for one in rules.one_of] if pa.types.is_floating(column.type) else list(rules.one_of)
@@ -125,19 +125,19 @@ def _one_of(rules: Rules, field: Field, column: pa.Array) -> Mask | None:
     )
 
 
-def _beyond(column: pa.Array, bound: float, *, below: bool) -> Mask:
+def _beyond(column: Column, bound: float, *, below: bool) -> Mask:
     wide = _wide(column)
     limit = pa.scalar(bound, wide.type)
     keeps = pc.greater_equal(wide, limit) if below else pc.less_equal(wide, limit)
     return ~mask(keeps, null=True)  # NaN keeps neither
 
 
-def _wide(column: pa.Array) -> pa.Array:
+def _wide(column: Column) -> Column:
     """Python compares a 32-bit float as the 64-bit float of the same value; so is it done here."""
     return column.cast(pa.float64()) if pa.types.is_floating(column.type) else column
 
 
-_CHECKS: Final[dict[str, Callable[[Rules, Field, pa.Array], Mask | None]]] = {
+_CHECKS: Final[dict[str, Callable[[Rules, Field, Column], Mask | None]]] = {
     "required": _required,
     "maxLength": _max_length,
     "pattern": _pattern,

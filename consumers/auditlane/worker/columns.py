@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow import RecordBatch, Table
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.structure import Field, TenantContract, base_fields
+from auditlane.worker.arrow import Column, pa, pc
 from auditlane.worker.decode import arrow_type
 
 TEXTS: Final = pa.map_(pa.string(), pa.string())
@@ -36,7 +36,7 @@ EVENTS: Final = pa.schema(
 _DEFAULTS: Final = {one["name"]: one.get("default") for one in base_schema()["fields"]}
 
 
-def base_columns(contract: TenantContract, batch: pa.RecordBatch, schema_id: int) -> pa.RecordBatch:
+def base_columns(contract: TenantContract, batch: RecordBatch, schema_id: int) -> RecordBatch:
     """A batch in the columns of `DECODED`: base fields that the contract lacks take their defaults."""
     rows = batch.num_rows
     columns = [
@@ -47,10 +47,11 @@ def base_columns(contract: TenantContract, batch: pa.RecordBatch, schema_id: int
     ]
     own = [(one, batch.column(one.name)) for one in contract.own]
     ids = pa.array(np.full(rows, schema_id, dtype=np.uint32))
-    return pa.RecordBatch.from_arrays([*columns, own_texts(own, rows), ids], schema=DECODED)
+    decoded: RecordBatch = pa.RecordBatch.from_arrays([*columns, own_texts(own, rows), ids], schema=DECODED)
+    return decoded
 
 
-def own_texts(own: list[tuple[Field, pa.Array]], rows: int) -> pa.MapArray:
+def own_texts(own: list[tuple[Field, Column]], rows: int) -> Column:
     """The tenant's own fields as a map of texts, a null field's key absent."""
     if not own:
         return pa.MapArray.from_arrays(
@@ -67,7 +68,7 @@ def own_texts(own: list[tuple[Field, pa.Array]], rows: int) -> pa.MapArray:
     return pa.MapArray.from_arrays(pa.array(offsets), keys, pa.concat_arrays(texts).take(pa.array(order)))
 
 
-def _text(field: Field, column: pa.Array) -> pa.Array:
+def _text(field: Field, column: Column) -> Column:
     """Text as is, numbers in the shortest form that reads back as the same, RFC 3339 with microseconds and Z."""
     if field.kind == "timestamp":
         return pc.binary_replace_slice(column.cast(_US).cast(pa.string()), 10, 11, "T")
@@ -75,7 +76,7 @@ def _text(field: Field, column: pa.Array) -> pa.Array:
 
 
 def event_rows(
-    decoded: pa.RecordBatch,
+    decoded: RecordBatch,
     *,
     topic: str,
     topic_id: str,
@@ -83,7 +84,7 @@ def event_rows(
     offsets: npt.NDArray[np.int64],
     timestamps_ms: npt.NDArray[np.int64],
     ingested_at_ms: int,
-) -> pa.Table:
+) -> Table:
     """Rows of `audit.events` in the columns of `EVENTS` from accepted rows in the columns of `DECODED`."""
     rows = decoded.num_rows
     columns = {name: decoded.column(name) for name in DECODED.names}
@@ -99,10 +100,11 @@ def event_rows(
         "kafka_offset": pa.array(offsets.astype(np.uint64)),
         "kafka_timestamp": pa.array(timestamps_ms).cast(_MS),
     }
-    return pa.Table.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
+    table: Table = pa.Table.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
+    return table
 
 
-def by_month(table: pa.Table) -> dict[int, pa.Table]:
+def by_month(table: Table) -> dict[int, Table]:
     """Month (yyyymm, UTC) of occurred_at -> its rows in order."""
     if table.num_rows == 0:
         return {}
@@ -123,6 +125,6 @@ def _yyyymm(months_since_1970: int) -> int:
     return (1970 + months_since_1970 // 12) * 100 + months_since_1970 % 12 + 1
 
 
-def _empty_to_null(column: pa.Array) -> pa.Array:
+def _empty_to_null(column: Column) -> Column:
     empty = pc.equal(column, "")
     return pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column

@@ -13,20 +13,20 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyruhvro
+from pyarrow import DataType, RecordBatch, Schema
 
 from auditlane.contract.structure import Field, TenantContract
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import exact
+from auditlane.worker.arrow import Column, pa, pc
 from auditlane.worker.measure import encoded_lengths
 from auditlane.worker.walk import suspects
 
 Mask = npt.NDArray[np.bool_]
 CHUNK_ROWS: Final = 4_096  # so many events fit a processor's cache on their way through the steps
 
-_ARROW: Final = {
+_ARROW: Final[dict[str, DataType]] = {
     "string": pa.string(),
     "enum": pa.string(),
     "boolean": pa.bool_(),
@@ -43,12 +43,12 @@ _ARROW: Final = {
 class Decoded:
     """`batch` has a row for each value that could be read; `rows` are their indexes among the values, ascending."""
 
-    batch: pa.RecordBatch
+    batch: RecordBatch
     rows: npt.NDArray[np.int64]
     malformed: dict[int, str]  # index among the values -> why
 
 
-def arrow_type(field: Field) -> pa.DataType:
+def arrow_type(field: Field) -> DataType:
     """The type of a field's decoded column: ints and times are int64, enums are text."""
     return _ARROW[field.kind]
 
@@ -75,7 +75,7 @@ class Decoder:
         rows = np.arange(len(values), dtype=np.int64)
         return Decoded(batch, np.delete(rows, list(malformed)) if malformed else rows, malformed)
 
-    def _chunk(self, datums: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def _chunk(self, datums: list[bytes]) -> tuple[RecordBatch, dict[int, str]]:
         """(the good rows in order, the others by index with the reason)."""
         batch = self._fast(datums)
         if batch is not None:
@@ -88,7 +88,7 @@ class Decoder:
         batch, more = self._chunk([datums[index] for index in good])
         return batch, malformed | {good[index]: why for index, why in more.items()}
 
-    def _fast(self, datums: list[bytes]) -> pa.RecordBatch | None:
+    def _fast(self, datums: list[bytes]) -> RecordBatch | None:
         try:
             batch = pyruhvro.deserialize_array(datums, self._reader_schema)
         except (KeyboardInterrupt, SystemExit):
@@ -99,12 +99,13 @@ class Decoder:
         for index in self._maps:  # Arrow's usual names for a map's children
             column = decoded[index]
             decoded[index] = pa.MapArray.from_arrays(column.offsets, column.keys, column.items)
-        return pa.RecordBatch.from_arrays(decoded, schema=self._arrow)
+        named: RecordBatch = pa.RecordBatch.from_arrays(decoded, schema=self._arrow)
+        return named
 
-    def _doubtful(self, batch: pa.RecordBatch, datums: list[bytes]) -> Mask:
+    def _doubtful(self, batch: RecordBatch, datums: list[bytes]) -> Mask:
         """Rows that the fast decoder may have read wrongly: of other length, or beyond what it looks at."""
         lengths = np.fromiter(map(len, datums), dtype=np.int64, count=len(datums))
-        doubtful = encoded_lengths(self._fields, batch) != lengths
+        doubtful: Mask = encoded_lengths(self._fields, batch) != lengths
         for field, column in zip(self._fields, batch.columns, strict=True):
             if field.kind == "int":
                 doubtful |= _beyond_int32(column)
@@ -126,7 +127,7 @@ class Decoder:
                 malformed[row] = str(error)
         return malformed
 
-    def _exact(self, datums: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def _exact(self, datums: list[bytes]) -> tuple[RecordBatch, dict[int, str]]:
         rows: list[dict[str, Any]] = []
         malformed: dict[int, str] = {}
         for index, datum in enumerate(datums):
@@ -137,24 +138,25 @@ class Decoder:
         return pa.RecordBatch.from_pylist(rows, schema=self._arrow), malformed
 
 
-def concat(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+def concat(batches: list[RecordBatch], schema: Schema) -> RecordBatch:
     """All batches as one."""
     columns = [pa.concat_arrays([batch.column(index) for batch in batches]) for index in range(len(schema))]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    whole: RecordBatch = pa.RecordBatch.from_arrays(columns, schema=schema)
+    return whole
 
 
-def _without(batch: pa.RecordBatch, rows: Iterable[int]) -> pa.RecordBatch:
+def _without(batch: RecordBatch, rows: Iterable[int]) -> RecordBatch:
     keep = np.ones(batch.num_rows, dtype=bool)
     keep[list(rows)] = False
     return batch.filter(pa.array(keep))
 
 
-def _beyond_int32(column: pa.Array) -> Mask:
+def _beyond_int32(column: Column) -> Mask:
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
     return np.asarray((values < -(2**31)) | (values >= 2**31))
 
 
-def _repeats_key(column: pa.MapArray) -> Mask:
+def _repeats_key(column: Column) -> Mask:
     """Rows of a map whose keys are not all different."""
     repeats = np.zeros(len(column), dtype=bool)
     counts = np.diff(column.offsets.to_numpy())
@@ -170,7 +172,7 @@ def _repeats_key(column: pa.MapArray) -> Mask:
     return repeats
 
 
-def _not_utf8(column: pa.Array) -> Mask:
+def _not_utf8(column: Column) -> Mask:
     """Rows that hold a text which is not UTF-8."""
     if pa.types.is_map(column.type):
         entries = np.flatnonzero(_not_utf8(column.keys) | _not_utf8(column.items))

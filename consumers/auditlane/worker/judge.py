@@ -13,14 +13,14 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow import RecordBatch, Table
 
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.tenants import is_tenant, tenant_of_key
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import checks, columns
+from auditlane.worker.arrow import pa, pc
 from auditlane.worker.decode import CHUNK_ROWS, Decoder, concat
 from auditlane.worker.schemas import Known, SchemaBook
 
@@ -74,7 +74,7 @@ class Verdict:
     """Every message of the range is in one place: a row of `rows` (month as yyyymm -> rows in the columns of
     `columns.EVENTS`, ordered by offset) or one of `rejected`, ordered by index."""
 
-    rows: dict[int, pa.Table]
+    rows: dict[int, Table]
     rejected: list[Rejection]
 
 
@@ -92,8 +92,7 @@ class Judge:
         case = _Case.open(raw)
         self._check_frames(case)
         self._check_tenants(case)
-        batches, rows = self._decode(case)
-        decoded, rows = _in_order(batches, rows)
+        decoded, rows = _in_order(*self._decode(case))
         self._check_events(case, decoded, rows)
         keep = ~case.refused[rows]
         if not keep.all():
@@ -110,7 +109,7 @@ class Judge:
         return Verdict(columns.by_month(table), [case.rejected[index] for index in sorted(case.rejected)])
 
     def _check_frames(self, case: _Case) -> None:
-        case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), lambda _: RejectCode.NOT_FRAMED.meaning)
+        case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), _always(RejectCode.NOT_FRAMED.meaning))
         sizes = case.lengths - HEADER_BYTES
         case.refuse(
             RejectCode.TOO_LARGE,
@@ -125,7 +124,7 @@ class Judge:
             dedicated = None  # a topic of another name, as a copy for a replay has, is nobody's own
         missing = np.array([key is None or key == b"" for key in case.unique_keys], dtype=bool)
         invalid = np.array([tenant is None for tenant in tenants], dtype=bool) & ~missing
-        case.refuse(RejectCode.KEY_MISSING, case.with_keys(missing), lambda _: RejectCode.KEY_MISSING.meaning)
+        case.refuse(RejectCode.KEY_MISSING, case.with_keys(missing), _always(RejectCode.KEY_MISSING.meaning))
         case.refuse(
             RejectCode.TENANT_INVALID,
             case.with_keys(invalid),
@@ -139,15 +138,15 @@ class Judge:
                 lambda index: f"The topic is for {dedicated!r}, the message key says {case.tenant(index)!r}.",
             )
 
-    def _decode(self, case: _Case) -> tuple[list[pa.RecordBatch], list[Indexes]]:
+    def _decode(self, case: _Case) -> tuple[list[RecordBatch], list[Indexes]]:
         """Batches in the columns of `DECODED`, each with its rows' places in the range."""
-        batches: list[pa.RecordBatch] = []
+        batches: list[RecordBatch] = []
         places: list[Indexes] = []
         for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
             known = self._schemas.known(schema_id)
             if known is None:
                 text = f"The registry knows no schema {schema_id}."
-                case.refuse(RejectCode.SCHEMA_UNKNOWN, members, lambda _, text=text: text)
+                case.refuse(RejectCode.SCHEMA_UNKNOWN, members, _always(text))
                 continue
             members = self._admit(case, known, members)
             if len(members) == 0 or known.contract is None:
@@ -178,7 +177,7 @@ class Judge:
             admitted = self._schemas.admissible(known.schema_id, {case.tenants[code] or "" for code in used})
         may = np.zeros(len(case.tenants), dtype=bool)
         may[[code for code in used if case.tenants[code] in admitted]] = True
-        case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~may[codes]], lambda _: why)
+        case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~may[codes]], _always(why))
         return members[may[codes]]
 
     def _decoder(self, known: Known) -> Decoder:
@@ -188,7 +187,7 @@ class Judge:
             decoder = self._decoders[known.schema_id] = Decoder(known.contract)
         return decoder
 
-    def _check_events(self, case: _Case, decoded: pa.RecordBatch, rows: Indexes) -> None:
+    def _check_events(self, case: _Case, decoded: RecordBatch, rows: Indexes) -> None:
         tenants = pa.array(case.tenants, pa.string()).take(pa.array(case.key_codes[rows]))
         occurred = decoded.column("occurred_at").to_numpy()
 
@@ -219,7 +218,7 @@ class Judge:
             (
                 RejectCode.ACTION_EMPTY,
                 checks.mask(pc.equal(decoded.column("action"), "")),
-                lambda _: RejectCode.ACTION_EMPTY.meaning,
+                _always(RejectCode.ACTION_EMPTY.meaning),
             ),
             (
                 RejectCode.IP_INVALID,
@@ -273,10 +272,10 @@ class _Case:
         )
 
     def tenant(self, index: int) -> str | None:
-        return self.tenants[self.key_codes[index]]
+        return self.tenants[int(self.key_codes[index])]
 
     def key(self, index: int) -> bytes | None:
-        key = self.unique_keys[self.key_codes[index]]
+        key = self.unique_keys[int(self.key_codes[index])]
         return key[:120] if key else key
 
     def with_keys(self, which: checks.Mask) -> Indexes:
@@ -304,6 +303,10 @@ def _heads(values: Sequence[bytes]) -> tuple[Indexes, npt.NDArray[np.void]]:
     return lengths, np.frombuffer(b"".join(heads), dtype=_FRAME)
 
 
+def _always(text: str) -> Callable[[int], str]:
+    return lambda _: text
+
+
 @lru_cache(maxsize=65_536)
 def _tenant(key: bytes | None) -> str | None:
     try:
@@ -327,7 +330,7 @@ def _groups(schema_ids: npt.NDArray[np.uint32], members: Indexes) -> Iterator[tu
         yield int(schema_ids[group[0]]), group
 
 
-def _in_order(batches: list[pa.RecordBatch], places: list[Indexes]) -> tuple[pa.RecordBatch, Indexes]:
+def _in_order(batches: list[RecordBatch], places: list[Indexes]) -> tuple[RecordBatch, Indexes]:
     """All batches as one, rows in the order of the range."""
     if not batches:
         return pa.RecordBatch.from_pylist([], schema=columns.DECODED), np.zeros(0, dtype=np.int64)

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow import RecordBatch
 
 from auditlane.contract.structure import Field
+from auditlane.worker.arrow import Column, pa, pc
 
 Lengths = npt.NDArray[np.int64]
 _WIDTH = {"boolean": 1, "float": 4, "double": 8}
 _ONE_BYTE = 64  # numbers below this take one byte
 
 
-def encoded_lengths(fields: Sequence[Field], batch: pa.RecordBatch) -> Lengths:
+def encoded_lengths(fields: Sequence[Field], batch: RecordBatch) -> Lengths:
     """The length in bytes of each row of `batch`, whose columns stand in the fields' order."""
     total = np.zeros(batch.num_rows, dtype=np.int64)
     for field, column in zip(fields, batch.columns, strict=True):
@@ -31,7 +31,7 @@ def encoded_lengths(fields: Sequence[Field], batch: pa.RecordBatch) -> Lengths:
     return total
 
 
-def _column(field: Field, column: pa.Array) -> Lengths | int:
+def _column(field: Field, column: Column) -> Lengths | int:
     if field.kind == "string":
         return _texts(_offsets(column))
     if field.kind == "map":
@@ -70,7 +70,7 @@ def _texts(offsets: npt.NDArray[np.int32]) -> Lengths:
     return lengths
 
 
-def _maps(column: pa.MapArray) -> Lengths:
+def _maps(column: Column) -> Lengths:
     offsets = column.offsets.to_numpy()
     counts = np.diff(offsets).astype(np.int64)
     entries = np.zeros(len(column.keys) + 1, dtype=np.int64)
@@ -79,7 +79,7 @@ def _maps(column: pa.MapArray) -> Lengths:
     return np.asarray(entries[offsets[1:]] - entries[offsets[:-1]] + np.where(counts, 1 + varint_lengths(counts), 1))
 
 
-def _offsets(column: pa.Array) -> npt.NDArray[np.int32]:
+def _offsets(column: Column) -> npt.NDArray[np.int32]:
     buffer = column.buffers()[1]
     if buffer is None or len(column) == 0:
         return np.zeros(len(column) + 1, dtype=np.int32)

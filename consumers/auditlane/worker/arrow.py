@@ -1,0 +1,12 @@
+"""pyarrow without its published types, which know neither kernels on plain values nor the parts of a map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow
+import pyarrow.compute
+
+pa: Any = pyarrow
+pc: Any = pyarrow.compute
+Column = Any  # a pyarrow.Array

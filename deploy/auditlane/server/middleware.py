@@ -96,9 +96,11 @@ def _complete(headers: MutableHeaders, request_id: str) -> None:
 
 def _refusal(request: Request) -> Response | None:
     """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
+    close = {"Connection": "close"}  # the unread body must not be taken for the next request
     if "transfer-encoding" in request.headers:
-        return answer(request, 411, "LENGTH_REQUIRED", "The body's length is missing.", fix="Send Content-Length.")
+        text, fix = "The body's length is missing.", "Send Content-Length."
+        return answer(request, 411, "LENGTH_REQUIRED", text, fix=fix, headers=close)
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY:
-        return answer(request, 413, "TOO_LARGE", f"A body has at most {MAX_BODY} bytes here.")
+        return answer(request, 413, "TOO_LARGE", f"A body has at most {MAX_BODY} bytes here.", headers=close)
     return None

@@ -181,7 +181,8 @@ def page(
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{STYLE_PATH}"></head>
-<body><main class="notice"><h1>{escape(title)}</h1><p>{escape(text)}</p><p class="quiet">{escape(small)}</p></main></body>
+<body><main class="notice"><h1>{escape(title)}</h1><p>{escape(text)}</p>
+<p class="quiet">{escape(small)}</p></main></body>
 </html>
 """
     return HTMLResponse(html, status, headers)

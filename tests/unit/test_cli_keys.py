@@ -1,0 +1,153 @@
+"""`auditlane keys` and `auditlane token`, run as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.links import LinkDesk
+from auditlane.access.permissions import Permission
+from auditlane.access.signing import SigningKeys
+from auditlane.access.tokens import authenticate
+from auditlane.cli import keys, token
+from auditlane.cli.keys import parse_end, parse_span
+from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AUDITLANE_KEYS_FILE", str(tmp_path / "keys.json"))
+    monkeypatch.setenv("AUDITLANE_SIGNING_KEYS_FILE", str(tmp_path / "signing.json"))
+    monkeypatch.setenv("AUDITLANE_SERVE_URL", "https://audit.example")
+    SigningKeys.load_or_create(tmp_path / "signing.json")
+    return tmp_path
+
+
+def run(app: Any, *arguments: str) -> str:
+    """What the command printed; our errors are raised as they are."""
+    result = CliRunner().invoke(app, list(arguments))
+    if isinstance(result.exception, AuditlaneError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_key_from_creation_to_its_end(folder):
+    made = json.loads(run(keys.app, "create", "--role", "vendor", "--role", "admin", "--expires", "90d", "--json"))
+    assert made["roles"] == ["vendor", "admin"]
+    file, now = KeysFile(folder / "keys.json"), datetime.now(UTC)
+    assert file.verify(made["client_id"], made["secret"], now=now)
+    listed = run(keys.app, "list", "--json")
+    assert made["secret"] not in listed
+    assert "argon2" not in listed
+    assert json.loads(listed)[0]["state"] == "active"
+    assert made["client_id"] in run(keys.app, "list")
+    again = json.loads(run(keys.app, "rotate", made["client_id"], "--json"))
+    for secret in (made["secret"], again["secret"]):
+        assert file.verify(made["client_id"], secret, now=now)
+    assert "revoked" in run(keys.app, "revoke", made["client_id"])
+    assert json.loads(run(keys.app, "list", "--json"))[0]["state"] == "revoked"
+
+
+def test_a_secret_is_printed_once_for_people(folder):
+    out = run(keys.app, "create", "--role", "auditor", "--tenant", "acme")
+    client_id, secret = (line.split()[-1] for line in out.splitlines()[:2])
+    assert KeysFile(folder / "keys.json").verify(client_id, secret, now=datetime.now(UTC)).tenant == "acme"
+    assert "cannot be shown again" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--role", "god"], "no role 'god'"),
+        (["--role", "writer", "--tenant", "a b"], "tenant_id"),
+        (["--role", "writer", "--tenant", ""], "tenant_id"),
+        (["--role", "writer", "--expires", "soon"], "not a span"),
+        (["--role", "writer", "--expires", "2020-01-01"], "past"),
+    ],
+)
+def test_wrong_arguments(folder, arguments, said):
+    with pytest.raises(AuditlaneError, match=said):
+        run(keys.app, "create", *arguments)
+    assert not (folder / "keys.json").exists() or not KeysFile(folder / "keys.json").clients()
+
+
+def test_a_missing_setting_is_named():
+    for app, arguments, name in (
+        (keys.app, ["list"], "AUDITLANE_KEYS_FILE"),
+        (keys.app, ["rotate-signing"], "AUDITLANE_SIGNING_KEYS_FILE"),
+        (token.app, ["--tenant", "acme"], "AUDITLANE_SIGNING_KEYS_FILE"),
+    ):
+        with pytest.raises(ConfigError, match=name):
+            run(app, *arguments)
+
+
+def test_times():
+    assert parse_span("90d") == timedelta(days=90)
+    assert parse_end("12h", NOW) == NOW + timedelta(hours=12)
+    assert parse_end("2026-02-01", NOW) == datetime(2026, 2, 1, tzinfo=UTC)
+    assert parse_end("2026-02-01T10:00:00+02:00", NOW) == datetime(2026, 2, 1, 8, tzinfo=UTC)
+    for wrong in ("", "90", "d", "-1d", "1y", "99999999d"):
+        with pytest.raises(InvalidInput):
+            parse_span(wrong)
+
+
+def test_a_token_for_a_viewer(folder):
+    said = json.loads(
+        run(token.app, "--tenant", "acme", "--user", "jane", "--permissions", "read", "--ttl", "1h", "--json")
+    )
+    assert said["expires_in"] == 3600
+    found = authenticate(
+        said["token"],
+        keys=KeysFile.load_or_create(folder / "keys.json"),
+        signing=SigningKeys(folder / "signing.json"),
+        now=datetime.now(UTC),
+    )
+    assert (found.subject, found.tenant, found.permissions) == ("jane", "acme", {Permission.read})
+    assert run(token.app, "--tenant", "acme").count(".") == 2
+
+
+def test_a_link(folder):
+    link = run(token.app, "--tenant", "acme", "--link").strip()
+    assert link.startswith("https://audit.example/enter?code=")
+    desk = LinkDesk(SigningKeys(folder / "signing.json"))
+    assert desk.redeem(link.partition("code=")[2], now=datetime.now(UTC)).ttl == timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--tenant", "a b"], ["--tenant", "a", "--permissions", "write"], ["--tenant", "a", "--ttl", "9d"]]
+)
+def test_a_token_that_cannot_be(folder, arguments):
+    with pytest.raises(InvalidInput):
+        run(token.app, *arguments)
+
+
+def test_signing_keys_are_rotated(folder):
+    said = json.loads(run(keys.app, "rotate-signing", "--at-once", "--json"))
+    content = json.loads((folder / "signing.json").read_text())
+    assert content["keys"][-1]["kid"] == said["kid"]
+    assert "retires" in content["keys"][0]
+
+
+def test_the_console_says_what_is_wrong_and_how_to_mend_it(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "auditlane.cli", "keys", "revoke", "nobody"],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "keys.json" in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,424 @@
+"""The HTTP service without its store: credentials, links, error answers, headers, health, OpenAPI."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from http.cookies import SimpleCookie
+
+import pytest
+import structlog
+from fastapi import FastAPI
+from fixtures.serving import HOUR, Served
+
+from auditlane.access.permissions import Permission
+from auditlane.runtime.errors import ConfigError, PortInUse
+from auditlane.runtime.settings import load
+from auditlane.server.app import create_app
+from auditlane.server.run import listen
+
+HTML = {"accept": "text/html,application/xhtml+xml"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    # As `log.configure` has it; structlog's own default draws a traceback with every local variable, for seconds.
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+    with Served(tmp_path_factory.mktemp("served")) as served:
+        add_crash(served.app)
+        yield served
+    structlog.reset_defaults()
+
+
+def add_crash(app: FastAPI) -> None:
+    """A route with a bug, which no release has."""
+
+    async def crash() -> None:
+        raise ZeroDivisionError("the password is hunter2")
+
+    app.add_api_route("/v1/crash", crash)
+
+
+def problem(response, status: int, code: str) -> dict:
+    """The body of a problem, whose shape is checked."""
+    assert response.status == status, response.data
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["type"] == f"urn:auditlane:problem:{code}"
+    assert body["title"]
+    assert body["detail"]
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert ("www-authenticate" in response.headers) == (status == 401)
+    return body
+
+
+# Tokens
+
+
+def test_a_client_gets_a_token_by_json_and_by_basic_authentication(served):
+    issued = served.client("vendor")
+    body = {"client_id": issued.client.client_id, "secret": issued.secret}
+    basic = base64.b64encode(f"{issued.client.client_id}:{issued.secret}".encode()).decode()
+    for response in (
+        served.request("/v1/token", method="POST", body=body),
+        served.request("/v1/token", method="POST", authorization=f"Basic {basic}"),
+    ):
+        assert response.status == 200, response.data
+        answer = response.json()
+        assert answer["token_type"] == "Bearer"
+        assert answer["expires_in"] == 86_400
+        minted = served.request(
+            "/v1/viewer-tokens", answer["access_token"], method="POST", body={"tenant": "acme", "user": "jane"}
+        )
+        assert minted.status == 200, minted.data
+
+
+def test_a_wrong_key_gets_no_token(served):
+    issued = served.client("vendor")
+    for secret in ("", "wrong", issued.secret[:-1]):
+        body = {"client_id": issued.client.client_id, "secret": secret}
+        problem(served.request("/v1/token", method="POST", body=body), 401, "UNAUTHENTICATED")
+    for authorization in ("", "Basic", "Basic !!", "Basic " + base64.b64encode(b"nocolon").decode(), "Bearer x"):
+        response = served.request("/v1/token", method="POST", authorization=authorization)
+        assert "JSON" in problem(response, 401, "UNAUTHENTICATED")["fix"]
+
+
+def test_every_wrong_field_is_named(served):
+    response = served.request("/v1/token", method="POST", body={"client_id": 1, "sercet": "x"})
+    body = problem(response, 400, "INPUT_INVALID")
+    assert {one["field"] for one in body["errors"]} == {"client_id", "secret", "sercet"}
+    assert body["field"] == "client_id"
+
+
+def test_an_unknown_query_parameter_is_named(served):
+    response = served.request("/v1/token?tenant=acme", method="POST", body={"client_id": "a", "secret": "b"})
+    assert problem(response, 400, "FILTER_INVALID")["field"] == "tenant"
+
+
+def test_the_vendor_mints_viewer_tokens(served):
+    body = {"tenant": "acme", "user": "jane", "permissions": ["audits:read", "export"], "ttl_s": 120, "link": True}
+    response = served.request("/v1/viewer-tokens", served.client_token("vendor"), method="POST", body=body)
+    answer = response.json()
+    assert answer["expires_in"] == 120
+    assert answer["permissions"] == ["audits:export", "audits:read"]
+    assert answer["link"].startswith(served.url + "/enter?code=")
+    # The store is away: that the request came so far shows that the token was good.
+    problem(served.request("/v1/events", answer["access_token"]), 503, "STORE_UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"tenant": "a b"}, 400, "INPUT_INVALID"),
+        ({"tenant": "_auditlane"}, 400, "INPUT_INVALID"),
+        ({"permissions": []}, 400, "INPUT_INVALID"),
+        ({"permissions": ["audits:admin"]}, 400, "INPUT_INVALID"),
+        ({"permissions": ["audits:configure"]}, 403, "FORBIDDEN"),
+        ({"ttl_s": 10}, 400, "INPUT_INVALID"),
+        ({"ttl_s": 10**9}, 400, "INPUT_INVALID"),
+        ({"user": ""}, 400, "INPUT_INVALID"),
+    ],
+)
+def test_what_a_viewer_cannot_be_given(served, change, status, code):
+    token = served.client_token("auditor")
+    body = {"tenant": "acme", "user": "jane"} | change
+    problem(served.request("/v1/viewer-tokens", token, method="POST", body=body), status, code)
+
+
+def test_who_cannot_mint(served):
+    body = {"tenant": "acme", "user": "jane"}
+
+    def ask(token: str, **headers: str):
+        return served.request("/v1/viewer-tokens", token, method="POST", body=body, **headers)
+
+    problem(ask(""), 401, "UNAUTHENTICATED")
+    problem(ask(served.client_token("writer")), 403, "FORBIDDEN")
+    problem(ask(served.client_token("vendor", tenant="other")), 403, "FORBIDDEN")
+    problem(ask(served.viewer_token("acme")), 403, "FORBIDDEN")
+    problem(ask(served.client_token("vendor"), auditlane_tenant="other"), 400, "INPUT_INVALID")
+    cookie = f"auditlane_viewer={served.viewer_token('acme')}"
+    problem(ask("", cookie=cookie), 403, "FORBIDDEN")
+    assert served.request("/v1/viewer-tokens", method="POST", body={}).status == 401  # before the body is looked at
+
+
+# The tenant of a request
+
+
+def test_credentials_that_are_refused(served):
+    for authorization in ("Bearer", "Bearer ", "Basic abc", "Bearer a.b.c", "xyz", "Bearer " + "x" * 9_000):
+        problem(served.request("/v1/events", authorization=authorization), 401, "UNAUTHENTICATED")
+    problem(served.request("/v1/events"), 401, "UNAUTHENTICATED")
+    problem(served.request("/v1/events", served.viewer_token("acme", age=HOUR)), 401, "TOKEN_EXPIRED")
+    # The first credential there is counts: a bad header is not made up for by a good cookie.
+    cookie = f"auditlane_viewer={served.viewer_token('acme')}"
+    problem(served.request("/v1/events", "wrong", cookie=cookie), 401, "UNAUTHENTICATED")
+
+
+def test_every_place_a_token_can_be_in(served):
+    token = served.viewer_token("acme")
+    for headers in (
+        {"authorization": f"Bearer {token}"},
+        {"authorization": f"bearer   {token} "},
+        {"x_access_token": token},
+        {"cookie": f"a=b; auditlane_viewer={token}"},
+    ):
+        problem(served.request("/v1/events", **headers), 503, "STORE_UNAVAILABLE")
+    for path in (f"/v1/events?token={token}", f"/v1/events?access_token={token}"):
+        problem(served.request(path), 401, "UNAUTHENTICATED")
+
+
+def test_another_tenants_name_is_refused(served):
+    for token in (served.viewer_token("acme"), served.client_token("vendor", tenant="acme")):
+        problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
+        body = problem(served.request("/v1/events", token, auditlane_tenant="other"), 403, "TENANT_FORBIDDEN")
+        assert body["field"] == "Auditlane-Tenant"
+
+
+def test_an_environments_client_names_its_tenant_in_the_header_only(served):
+    token = served.client_token("vendor")
+    problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
+    for path in ("/v1/events", "/v1/events?tenant=acme", "/v1/events?Auditlane-Tenant=acme"):
+        assert problem(served.request(path, token), 400, "INPUT_INVALID")["field"] == "Auditlane-Tenant"
+    for wrong in ("", "a b", "acme,other", "../acme", "x" * 101):
+        body = problem(served.request("/v1/events", token, auditlane_tenant=wrong), 400, "INPUT_INVALID")
+        assert body["field"] == "Auditlane-Tenant"
+
+
+def test_permissions_by_route(served):
+    reads = served.viewer_token("acme", Permission.read)
+    exports = served.viewer_token("acme", Permission.export)
+    problem(served.request("/v1/events", reads), 503, "STORE_UNAVAILABLE")
+    problem(served.request("/v1/export?format=csv", exports), 503, "STORE_UNAVAILABLE")
+    problem(served.request("/v1/events", exports), 403, "FORBIDDEN")
+    problem(served.request("/v1/export?format=csv", reads), 403, "FORBIDDEN")
+    problem(served.request("/v1/events", served.client_token("writer"), auditlane_tenant="acme"), 403, "FORBIDDEN")
+
+
+def test_revoking_a_key_is_felt_at_the_next_request(served):
+    issued = served.client("vendor")
+    body = {"client_id": issued.client.client_id, "secret": issued.secret}
+    token = served.request("/v1/token", method="POST", body=body).json()["access_token"]
+    problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
+    served.keys.revoke(issued.client.client_id, now=issued.client.created)
+    problem(served.request("/v1/events", token, auditlane_tenant="acme"), 401, "UNAUTHENTICATED")
+    problem(served.request("/v1/token", method="POST", body=body), 401, "UNAUTHENTICATED")
+
+
+# Links and the pages
+
+
+def link(served, **more) -> str:
+    body = {"tenant": "acme", "user": "jane", "link": True} | more
+    answer = served.request("/v1/viewer-tokens", served.client_token("vendor"), method="POST", body=body).json()
+    return answer["link"].removeprefix(served.url)
+
+
+def test_a_link_becomes_a_session_once(served):
+    path = link(served, ttl_s=600)
+    response = served.request(path, **HTML)
+    assert response.status == 303
+    assert response.headers["location"] == "/"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    cookie = SimpleCookie(response.headers["set-cookie"])["auditlane_viewer"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "lax"
+    assert cookie["path"] == "/"
+    assert cookie["max-age"] == "600"
+    assert not cookie["secure"]
+    session = f"auditlane_viewer={cookie.value}"
+    problem(served.request("/v1/events", cookie=session), 503, "STORE_UNAVAILABLE")
+    again = served.request(path, **HTML)
+    assert again.status == 401
+    assert "no longer works" in again.data.decode()
+    assert "set-cookie" not in again.headers
+    left = served.request("/leave", cookie=session)
+    assert SimpleCookie(left.headers["set-cookie"])["auditlane_viewer"]["max-age"] == "0"
+
+
+def test_over_https_the_cookie_is_secure(tmp_path):
+    with Served(tmp_path, serve_url="https://audit.example") as served:
+        body = {"tenant": "acme", "user": "jane", "link": True}
+        answer = served.request("/v1/viewer-tokens", served.client_token("vendor"), method="POST", body=body).json()
+        assert answer["link"].startswith("https://audit.example/enter?code=")
+        response = served.request(answer["link"].removeprefix("https://audit.example"))
+        assert SimpleCookie(response.headers["set-cookie"])["auditlane_viewer"]["secure"]
+
+
+def test_no_other_token_opens_the_pages(served):
+    for code in ("", "abc", served.viewer_token("acme"), served.client_token("vendor"), "x" * 5_000):
+        response = served.request(f"/enter?code={code}", **HTML)
+        assert response.status in (400, 401)
+        assert response.headers["content-type"].startswith("text/html")
+        assert "www-authenticate" not in response.headers
+        assert "set-cookie" not in response.headers
+
+
+def test_a_link_code_is_no_token(served):
+    code = link(served).partition("code=")[2]
+    problem(served.request("/v1/events", code), 401, "UNAUTHENTICATED")
+    problem(served.request("/v1/events", cookie=f"auditlane_viewer={code}"), 401, "UNAUTHENTICATED")
+
+
+def test_a_browser_gets_pages_and_a_program_gets_json(served):
+    expired = f"auditlane_viewer={served.viewer_token('acme', age=HOUR)}"
+    for headers in ({}, {"cookie": expired}):
+        response = served.request("/", **HTML, **headers)
+        assert response.status == 401
+        assert response.headers["content-type"].startswith("text/html")
+    assert "link" in response.data.decode()
+    assert served.request("/nothing", **HTML).headers["content-type"].startswith("text/html")
+    problem(served.request("/nothing"), 404, "NOT_FOUND")
+    problem(served.request("/v1/events", **HTML), 401, "UNAUTHENTICATED")
+    # A person follows the link to a download after the session has ended.
+    download = served.request("/v1/export?format=csv", cookie=expired, sec_fetch_mode="navigate", **HTML)
+    assert "Your session has ended" in download.data.decode()
+
+
+def test_what_an_error_page_repeats_is_escaped(served):
+    page = served.request("/<script>alert(1)</script>", **HTML).data.decode()
+    assert "<script" not in page
+
+
+def test_a_foreign_page_cannot_use_the_session_to_change_anything(served):
+    cookie = f"auditlane_viewer={served.viewer_token('acme')}"
+    body = {"tenant": "acme", "user": "jane"}
+    for headers in ({}, {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}):
+        response = served.request("/v1/viewer-tokens", method="POST", body=body, cookie=cookie, **headers)
+        assert "our own pages" in problem(response, 403, "FORBIDDEN")["detail"]
+
+
+# Answers in general
+
+
+def test_errors_of_the_frame(served):
+    problem(served.request("/v1/nothing"), 404, "NOT_FOUND")
+    problem(served.request("/v1/events/"), 404, "NOT_FOUND")  # no redirect: a redirected POST arrives as a GET
+    body = problem(served.request("/v1/token"), 405, "METHOD_NOT_ALLOWED")
+    assert "GET" in body["detail"]
+    problem(served.request("/v1/token", method="POST", content_length="9999999"), 413, "TOO_LARGE")
+    problem(served.request("/v1/token", method="POST", transfer_encoding="chunked"), 411, "LENGTH_REQUIRED")
+
+
+def test_broken_json(served):
+    response = served._pool.request(
+        "POST", served.url + "/v1/token", body=b'{"client_id', headers={"content-type": "application/json"}
+    )
+    problem(response, 400, "INPUT_INVALID")
+
+
+def test_a_bug_tells_nothing_but_where_to_look(served):
+    response = served.request("/v1/crash", x_request_id="find-me")
+    body = problem(response, 500, "INTERNAL")
+    assert "hunter2" not in response.data.decode()
+    assert body["request_id"] == "find-me"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+
+
+def test_request_ids(served):
+    given = "abc-DEF_1.2:3"
+    assert served.request("/health/live", x_request_id=given).headers["x-request-id"] == given
+    for wrong in ("", "a b", "x" * 129, "<script>", 'a"b'):
+        made = served.request("/health/live", x_request_id=wrong).headers["x-request-id"]
+        assert re.fullmatch(r"[0-9a-f-]{36}", made)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/health/live", "/v1/events", "/v1/crash", "/nothing", "/openapi.json", "/metrics"]
+)
+def test_security_headers_are_on_every_answer(served, path):
+    headers = served.request(path, **HTML).headers
+    policy = headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in served.request(path, origin="https://elsewhere.example").headers
+
+
+# Health
+
+
+def test_health_without_a_store(served):
+    assert served.request("/health/live").json() == {"live": True}
+    response = served.request("/health/ready")
+    assert response.status == 503
+    parts = {part["name"]: part for part in response.json()["parts"]}
+    assert parts["clickhouse"]["state"] == "away"
+    assert "AUDITLANE_CLICKHOUSE_URL" in parts["clickhouse"]["problem"]
+    assert parts["keys"]["state"] == parts["signing-keys"]["state"] == "up"
+
+
+def test_a_broken_keys_file_is_reported_while_the_last_good_one_serves(tmp_path):
+    with Served(tmp_path) as served:
+        token = served.client_token("vendor")
+        problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
+        (tmp_path / "keys.json").write_text("{")
+        problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
+        parts = {part["name"]: part for part in served.request("/health/ready").json()["parts"]}
+        assert parts["keys"]["state"] == "stale"
+        assert "line 1" in parts["keys"]["problem"]
+
+
+def test_metrics_count_by_route_not_by_path(served):
+    served.request("/v1/events/secret-id", served.viewer_token("acme"))
+    text = served.request("/metrics").data.decode()
+    assert 'auditlane_http_requests_total{route="/v1/events/{event_id}"' in text
+    assert "secret-id" not in text
+    assert "auditlane_http_request_seconds_bucket" in text
+
+
+# OpenAPI
+
+
+def test_openapi_describes_errors_and_credentials(served):
+    document = json.loads(served.request("/openapi.json").data)
+    schemas = document["components"]["schemas"]
+    assert schemas["Problem"]["examples"]
+    assert "HTTPValidationError" not in schemas
+    assert set(document["components"]["securitySchemes"]) == {"token", "access-token", "session", "client-key"}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            assert "422" not in operation["responses"]
+            if path.startswith("/v1/") and path != "/v1/crash":
+                assert operation["security"]
+                for status in ("400", "401", "500"):
+                    assert "application/problem+json" in operation["responses"][status]["content"]
+                named = [one["in"] for one in operation.get("parameters", []) if "tenant" in one["name"].lower()]
+                assert "query" not in named
+    for reference in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)):
+        assert reference in schemas
+
+
+# Starting
+
+
+def test_missing_settings_are_all_named(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        create_app(load())
+    for name in ("AUDITLANE_KEYS_FILE", "AUDITLANE_SIGNING_KEYS_FILE", "AUDITLANE_CLICKHOUSE_URL"):
+        assert name in str(caught.value)
+    with pytest.raises(ConfigError, match="no role 'cook'"):
+        create_app(load(), ["cook"])
+
+
+def test_a_port_in_use(served):
+    with pytest.raises(PortInUse, match="is taken") as caught:
+        listen("127.0.0.1", int(served.url.rpartition(":")[2]))
+    assert "--port" in caught.value.fix
+    with pytest.raises(ConfigError, match="Cannot listen on 192\\.0\\.2\\.1"):
+        listen("192.0.2.1", 0)
+
+
+def test_minutes_of_a_session_follow_the_settings(tmp_path):
+    with Served(tmp_path, viewer_token_ttl_s=300, token_ttl_s=600) as served:
+        token = served.client_token("vendor")
+        body = {"tenant": "acme", "user": "jane"}
+        answer = served.request("/v1/viewer-tokens", token, method="POST", body=body).json()
+        assert timedelta(seconds=answer["expires_in"]) == timedelta(minutes=5)

@@ -101,6 +101,7 @@ def test_delete_and_mode(stock: SchemaRegistryClient, unique: str) -> None:
         stock.delete_subject(subject)
     assert read_only.value.error_code == 42205
     stock.delete_mode(subject)
+    assert stock.delete_subject(subject) == [2]
     assert stock.delete_subject(subject, permanent=True) == [2]
 
 

@@ -148,21 +148,22 @@ class RegistryClient:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         content = None if body is None else json.dumps(body).encode()
-        retries = urllib3.Retry(total=1, connect=0, read=1, status=0, redirect=0, other=0, allowed_methods=None)
         try:
-            response = self._pool.request(
-                method, f"{self._url}/{path}", body=content, headers=self._headers, retries=retries, redirect=False
-            )
+            response = self._send(method, path, content)
         except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(error) from error
         if response.status == 200:
             return self._decode(response.data)
         raise self._refusal(response.status, response.data)
 
-    def _unreachable(self, error: urllib3.exceptions.HTTPError) -> RegistryUnavailable:
-        reason: BaseException = error
-        while isinstance(reason, urllib3.exceptions.MaxRetryError) and reason.reason is not None:
-            reason = reason.reason
+    def _send(self, method: str, path: str, content: bytes | None) -> urllib3.BaseHTTPResponse:
+        url = f"{self._url}/{path}"
+        try:
+            return self._pool.request(method, url, body=content, headers=self._headers, retries=False)
+        except urllib3.exceptions.ProtocolError:  # a kept-alive connection that was closed at its other end
+            return self._pool.request(method, url, body=content, headers=self._headers, retries=False)
+
+    def _unreachable(self, reason: urllib3.exceptions.HTTPError) -> RegistryUnavailable:
         if isinstance(reason, urllib3.exceptions.SSLError):
             return RegistryUnavailable(
                 f"The registry's certificate at {self._url} is not trusted: {reason}",

@@ -7,7 +7,8 @@ from typing import Any
 from auditlane.local.registry import errors
 from auditlane.local.registry.errors import Refusal
 from auditlane.local.registry.http import Call, Routes, Text
-from auditlane.local.registry.service import LATEST, Registry, Request
+from auditlane.local.registry.resolving import Request
+from auditlane.local.registry.service import LATEST, Registry
 from auditlane.local.registry.store import GLOBAL, Reference, Stored, Version
 
 _SCHEMA_FIELDS = frozenset({"schema", "schemaType", "references", "id", "version", "subject", "guid", "deleted"})
@@ -136,9 +137,9 @@ class _Resources:
     def config(self, call: Call) -> dict[str, Any]:
         subject = _subject(call)
         answer: dict[str, Any] = {
-            "compatibilityLevel": self._registry.level(subject, default_to_global=call.flag("defaultToGlobal"))
+            "compatibilityLevel": self._registry.policy.level(subject, default_to_global=call.flag("defaultToGlobal"))
         }
-        normalize = self._registry.normalizes(subject)
+        normalize = self._registry.policy.normalizes(subject)
         return answer if normalize is None else {**answer, "normalize": normalize}
 
     def configure(self, call: Call) -> dict[str, Any]:
@@ -150,24 +151,24 @@ class _Resources:
             raise Refusal(422, "normalize must be true or false")
         if not body or not isinstance(level, str | None):
             raise errors.invalid_level()
-        self._registry.configure(_subject(call), level.upper() if level is not None else None, normalize)
+        self._registry.policy.configure(_subject(call), level.upper() if level is not None else None, normalize)
         return body
 
     def unconfigure(self, call: Call) -> dict[str, str]:
-        return {"compatibilityLevel": self._registry.unconfigure(_subject(call))}
+        return {"compatibilityLevel": self._registry.policy.unconfigure(_subject(call))}
 
     def mode(self, call: Call) -> dict[str, str]:
-        return {"mode": self._registry.mode(_subject(call), default_to_global=call.flag("defaultToGlobal"))}
+        return {"mode": self._registry.policy.mode(_subject(call), default_to_global=call.flag("defaultToGlobal"))}
 
     def set_mode(self, call: Call) -> dict[str, str]:
         mode = _object(call, {"mode"}).get("mode")
         if not isinstance(mode, str):
             raise errors.invalid_mode()
-        self._registry.set_mode(_subject(call), mode.upper(), force=call.flag("force"))
+        self._registry.policy.set_mode(_subject(call), mode.upper(), force=call.flag("force"))
         return {"mode": mode}
 
     def unset_mode(self, call: Call) -> dict[str, str]:
-        return {"mode": self._registry.unset_mode(_subject(call))}
+        return {"mode": self._registry.policy.unset_mode(_subject(call))}
 
 
 def _subject(call: Call) -> str:

@@ -46,7 +46,7 @@ class Call:
     def page(self, items: list[_Item]) -> list[_Item]:
         """The slice that `offset` and `limit` ask for."""
         offset, limit = max(self.number("offset", 0), 0), self.number("limit", -1)
-        return items[offset:] if limit < 0 else items[offset : offset + limit]
+        return items[offset:] if limit <= 0 else items[offset : offset + limit]
 
 
 Handler = Callable[[Call], Any]

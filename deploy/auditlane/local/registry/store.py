@@ -149,6 +149,11 @@ class Store:
         """The subject's versions, ascending, deleted ones too."""
         return self._versions("WHERE v.subject = ?", subject)
 
+    def version(self, subject: str, version: int) -> Version | None:
+        """One version, also a deleted one."""
+        found = self._versions("WHERE v.subject = ?1 AND v.version = ?2", subject, version)
+        return found[0] if found else None
+
     def versions_of(self, schema_id: int) -> list[Version]:
         """Where the schema stands, by subject, deleted ones too."""
         return self._versions("WHERE v.schema_id = ?", schema_id)
@@ -157,11 +162,11 @@ class Store:
         """Every version of every subject that begins so, deleted ones too."""
         return self._versions("WHERE substr(v.subject, 1, length(?1)) = ?1", prefix)
 
-    def _versions(self, where: str, value: str | int) -> list[Version]:
+    def _versions(self, where: str, *values: str | int) -> list[Version]:
         rows = self._db.execute(
             "SELECT v.subject, v.version, v.deleted, s.id, s.text, s.refs "  # noqa: S608 - `where` is one of the above
             f"FROM versions v JOIN schemas s ON s.id = v.schema_id {where} ORDER BY v.subject, v.version",
-            (value,),
+            values,
         )
         return [Version(name, number, _stored(*rest), bool(deleted)) for name, number, deleted, *rest in rows]
 

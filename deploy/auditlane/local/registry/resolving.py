@@ -1,0 +1,91 @@
+"""A client's schema in the form that is kept: references resolved, parsed, normalized where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from auditlane.local.registry import errors
+from auditlane.local.registry.canonical import normalized, render
+from auditlane.local.registry.policy import Policy
+from auditlane.local.registry.schema import Node, SchemaParseError, parse
+from auditlane.local.registry.store import Reference, Store, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A schema as a client sends it. `version` 0 and `schema_id` -1 mean: whatever the registry gives."""
+
+    subject: str
+    text: str
+    references: tuple[Reference, ...] = ()
+    schema_id: int = -1
+    version: int = 0
+    normalize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What is kept of it, and its meaning."""
+
+    text: str
+    references: tuple[Reference, ...]
+    schema: Node
+
+
+class Resolver:
+    """Reads schemas, with what they refer to."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self._store = store
+        self._policy = policy
+
+    def canonical(self, request: Request) -> Parsed:
+        """The schema as it is kept. Raises Refusal 42201."""
+        references = request.references
+        normalize = request.normalize or self._policy.normalizes_in_scope(request.subject)
+        try:
+            schema, known = parse(request.text, self._resolve(references))
+        except SchemaParseError as error:
+            raise errors.invalid_schema(_describe(request, str(error))) from error
+        if normalize:
+            schema = normalized(schema)
+            references = tuple(sorted(set(references), key=lambda one: (one.name, one.subject, one.version)))
+        text = render(schema, known)
+        if not text.isprintable() and "\ud800" <= max(text) <= "\udfff":
+            raise errors.invalid_schema(_describe(request, "half of a surrogate pair"))
+        return Parsed(text, references, schema)
+
+    def parse(self, stored: Stored) -> Node:
+        """The meaning of a kept schema."""
+        return _parsed(stored.text, tuple(self._resolve(stored.references)))
+
+    def _resolve(self, references: Sequence[Reference]) -> list[str]:
+        """The texts that the references name, each once and after those that it needs itself."""
+        texts: dict[str, None] = {}
+        for reference in references:
+            target = self._store.version(reference.subject, reference.version)
+            if target is None:
+                raise SchemaParseError(
+                    f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
+                )
+            texts |= dict.fromkeys(self._resolve(target.schema.references))
+            texts[target.schema.text] = None
+        return list(texts)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, referenced: tuple[str, ...]) -> Node:
+    return parse(text, referenced)[0]
+
+
+def _describe(request: Request, problem: str) -> str:
+    references = ", ".join(
+        f"{{name='{one.name}', subject='{one.subject}', version={one.version}}}" for one in request.references
+    )
+    schema = (
+        f"{{subject={request.subject},version={request.version},id={request.schema_id},schemaType=AVRO,"
+        f"references=[{references}],metadata=null,ruleSet=null,schema={request.text}}}"
+    )
+    return f"Invalid schema {schema} with refs [{references}] of type AVRO, details: {problem}"

@@ -17,7 +17,7 @@ from auditlane.local.registry.errors import Refusal
 from auditlane.local.registry.http import App
 from auditlane.local.registry.resolving import Request
 from auditlane.local.registry.service import Registry
-from auditlane.local.registry.store import GLOBAL, Store
+from auditlane.local.registry.store import GLOBAL, Reference, Store
 
 SUBJECTS = ("a", "b", "c")
 
@@ -55,8 +55,8 @@ def test_over_any_history_a_text_has_one_id_and_an_id_one_text(actions: list[Any
             else:
                 registry.delete_version(subject, extra, permanent=argument, asked=str(extra))
         except Refusal as refusal:
-            assert refusal.status == 404
-            assert action != "register"
+            if refusal.status != 404 or action == "register":
+                raise
         alive = [schema_id for schema_id in texts if _is_there(registry, schema_id)]
         assert len({texts[schema_id] for schema_id in alive}) == len(alive)
         for name in SUBJECTS:
@@ -170,8 +170,6 @@ def test_readonly_override_wins_over_a_subjects_mode(store: Store) -> None:
 
 
 def test_a_schema_sent_with_its_references_written_out_is_found(store: Store) -> None:
-    from auditlane.local.registry.store import Reference
-
     registry = Registry(store)
     inner = '{"type":"record","name":"I","fields":[]}'
     registry.register(Request("i", inner))

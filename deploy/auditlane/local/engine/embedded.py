@@ -1,0 +1,145 @@
+"""The engine itself: opened once by its process, one connection for each request."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from auditlane.local.engine.config import Layout
+from auditlane.local.engine.errors import BAD_ARGUMENTS, EngineError, from_engine
+from auditlane.runtime.errors import AlreadyRunning, PartFailed
+
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_CANNOT_LOCK = 76  # CANNOT_OPEN_FILE: "Cannot lock file …"; another process has the directory
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a statement answered, and the counts for X-ClickHouse-Summary."""
+
+    data: bytes
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+
+
+class Connection:
+    """One connection: its own settings, current database and temporary tables; used by one thread at a time."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def run(self, sql: str, output_format: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Result:
+        """Run one statement. `params` are in ClickHouse's escaped text form. Raises EngineError."""
+        try:
+            result = self._raw.query(sql, output_format, params=dict(params or {}))
+        except RuntimeError as error:
+            raise from_engine(str(error)) from None
+        if result.has_error():
+            raise from_engine(result.error_message())
+        return Result(
+            result.bytes(),
+            result.storage_rows_read(),
+            result.storage_bytes_read(),
+            result.rows_written(),
+            result.bytes_written(),
+        )
+
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Apply settings to what this connection runs next. Raises EngineError for an unknown one."""
+        if not settings:
+            return
+        for name in settings:
+            if not _SETTING.match(name):
+                raise EngineError(BAD_ARGUMENTS, f"{name!r} is not the name of a setting")
+        # What restricts goes last: after readonly no other setting can be changed.
+        ordered = sorted(settings.items(), key=lambda item: item[0] == "readonly")
+        self.run("SET " + ", ".join(f"{name} = {literal(value)}" for name, value in ordered))
+
+    def use(self, database: str) -> None:
+        self.run(f"USE {identifier(database)}")
+
+    def statements_in(self, sql: str) -> int:
+        """How many statements the engine's own parser sees; 0 when it does not parse."""
+        try:
+            return int(self._raw.classify_query(sql)["statement_count"])
+        except RuntimeError:
+            return 0
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class Engine:
+    """The engine over one data directory; at most one in a process, and one process for a directory."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Open the directory, making it if need be. Raises AlreadyRunning, PartFailed."""
+        os.chdir(layout.work)  # importing chdb opens an engine, which would read a config.xml found here
+        from chdb import _chdb
+
+        self._connect = _chdb.connect
+        self._target = f"{layout.store}?config-file={quote(str(layout.config), safe='/')}"
+        try:
+            self._root = self._connect(self._target)
+        except RuntimeError as error:
+            raise _open_error(layout, str(error)) from None
+        # The engine's signal handlers would report a crash for our SIGTERM; ours come after.
+        _chdb.reset_signal_handlers()
+        self._plain_default(layout)
+
+    def _plain_default(self, layout: Layout) -> None:
+        """Make `default` an ordinary database: the engine overlays it with the file system at every start."""
+        with self.connection() as connection:
+            connection.run("DETACH DATABASE default")
+            known = (layout.store / "metadata" / "default.sql").exists()
+            connection.run("ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic")
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A fresh connection: after a failure the engine prepends what was left to the next result."""
+        try:
+            raw = self._connect(self._target)
+        except RuntimeError as error:
+            raise from_engine(str(error)) from None
+        connection = Connection(raw)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def kill(self, marker: str) -> None:
+        """Ask the engine to stop the query whose text has `marker`; it ends with QUERY_WAS_CANCELLED soon after."""
+        with contextlib.suppress(EngineError), self.connection() as connection:
+            connection.run(f"KILL QUERY WHERE position(query, {literal(marker)}) > 0 ASYNC")
+
+    def close(self) -> None:
+        """Close the engine: parts in flight are finished or dropped, the lock is released."""
+        self._root.close()
+
+
+def literal(value: str) -> str:
+    """A value as a string literal."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0")
+    return f"'{escaped}'"
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted identifier."""
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
+
+
+def _open_error(layout: Layout, text: str) -> AlreadyRunning | PartFailed:
+    if from_engine(text).code == _CANNOT_LOCK and "lock" in text.lower():
+        return AlreadyRunning(
+            f"Another process has the ClickHouse data directory {layout.data} open.",
+            fix="Stop it, or give this one another --data directory.",
+        )
+    return PartFailed(f"The ClickHouse engine could not open {layout.data}: {text}")

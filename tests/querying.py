@@ -1,0 +1,154 @@
+"""What the tests of the query side share: rows in the store, and the query routers behind a real HTTP server."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import random
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
+from auditlane.query import pages, router
+from auditlane.query.reader import Reader
+from auditlane.runtime.errors import Forbidden, Unauthenticated
+from auditlane.runtime.settings import Settings, load
+from auditlane.server import problems
+from auditlane.server.metrics import HttpMetrics
+from auditlane.server.middleware import Around
+from auditlane.store.client import connect
+from auditlane.store.migrate import migrate
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TENANT_HEADER = "X-Test-Tenant"
+TOPIC_ID = uuid.UUID(int=7)
+
+
+def event(number: int, tenant: str = "acme", **given: Any) -> dict[str, Any]:
+    """A row of the worker's table; `number` makes its id, which is random but the same each time, and its offset."""
+    values: dict[str, Any] = {
+        "tenant_id": tenant,
+        "occurred_at": START,
+        "event_id": uuid.UUID(int=random.Random(number).getrandbits(128)),
+        "action": "login",
+        "actor_id": f"u-{number}",
+        "actor_type": "user",
+        "actor_name": None,
+        "on_behalf_of": None,
+        "resource": "document",
+        "resource_id": None,
+        "outcome": "success",
+        "severity": "Info",
+        "description": None,
+        "ip": None,
+        "user_agent": None,
+        "request_id": None,
+        "before": None,
+        "after": None,
+        "source": "test",
+        "metadata": {},
+        "fields": {},
+        "schema_id": 1,
+        "ingested_at": START + timedelta(seconds=1),
+        "kafka_topic": "audit.events",
+        "kafka_topic_id": TOPIC_ID,
+        "kafka_partition": 0,
+        "kafka_offset": number,
+        "kafka_timestamp": START + timedelta(milliseconds=5),
+    }
+    assert given.keys() <= values.keys()
+    return values | given
+
+
+class Store:
+    """A database of one test module's own."""
+
+    def __init__(self, url: str, database: str) -> None:
+        self.settings: Settings = load(clickhouse_url=url, clickhouse_database=database)
+        self.client = connect(self.settings)
+        self.database = database
+        migrate(self.client, database)
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """Insert rows as the worker does: one block, one token."""
+        columns = list(rows[0])
+        self.client.insert(
+            "events",
+            [[row[column] for column in columns] for row in rows],
+            column_names=columns,
+            database=self.database,
+            settings={"insert_deduplication_token": uuid.uuid4().hex},
+        )
+
+    def generate(self, tenant: str, rows: int) -> None:
+        """Insert many rows of half a kilobyte that the engine makes itself."""
+        self.client.command(
+            f"INSERT INTO {self.database}.events (tenant_id, occurred_at, event_id, action, actor_id, description,"
+            " metadata, ingested_at, kafka_partition, kafka_offset, kafka_timestamp)"
+            f" SELECT '{tenant}', toDateTime64('2026-03-01 00:00:00', 6, 'UTC') + intDiv(number, 7),"
+            " generateUUIDv4(number), ['login', 'logout'][number % 2 + 1], concat('u-', toString(number % 1000)),"
+            " repeat(hex(cityHash64(number)), 20), map('n', toString(number)), now64(3), 1, number, now64(3)"
+            f" FROM numbers({rows})",
+            settings={"insert_deduplication_token": uuid.uuid4().hex},
+        )
+
+    def drop(self) -> None:
+        self.client.command(f"DROP DATABASE {self.database}")
+        self.client.close()
+
+
+@contextmanager
+def store(url: str) -> Iterator[Store]:
+    """A migrated database that is dropped afterwards."""
+    made = Store(url, f"q{uuid.uuid4().hex[:12]}")
+    try:
+        yield made
+    finally:
+        made.drop()
+
+
+def mac(purpose: str, data: bytes) -> bytes:
+    return hmac.digest(b"test/" + purpose.encode(), data, hashlib.sha256)
+
+
+def authorize(permission: Permission) -> Callable[[Request], TenantScope]:
+    """The tenant is what a header says; the header `X-Test-Lacks` names a permission that the caller has not."""
+
+    def scope(request: Request) -> TenantScope:
+        tenant = request.headers.get(TENANT_HEADER) or request.cookies.get("tenant", "")
+        if not tenant:
+            raise Unauthenticated("The request carries no credential.")
+        if request.headers.get("X-Test-Lacks") == permission:
+            raise Forbidden(f"This credential lacks the permission {permission}.", fix="Ask for it.")
+        return TenantScope.for_operator(tenant)
+
+    return scope
+
+
+@contextmanager
+def served(reader: Reader, count_rows: Callable[[str, int], None] = lambda format_, rows: None) -> Iterator[str]:
+    """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
+    app = FastAPI(redirect_slashes=False)
+    app.include_router(router.build(reader, authorize, mac, count_rows=count_rows))
+    app.include_router(pages.build(reader, authorize, mac))
+    problems.install(app)
+    app.add_middleware(Around, metrics=HttpMetrics())
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()

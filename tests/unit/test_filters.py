@@ -1,0 +1,145 @@
+"""Query parameters become a typed filter, or an error that names the parameter and what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.query.filters import COLUMNS, EARLIEST, KNOWN, LATEST, MAX_VALUES, MAX_WORDS, Filter, parse
+from auditlane.query.parameters import limit_of, one_of, split
+from auditlane.runtime.errors import InvalidFilter
+
+
+def test_every_kind_of_filter():
+    found = parse(
+        [
+            ("from", "2026-01-31T13:45:00.123456Z"),
+            ("to", "2026-02-01"),
+            ("action", "login"),
+            ("action", "logout"),
+            ("action", "login"),
+            ("outcome", "FAILURE"),
+            ("ip", "10.1.2.3"),
+            ("metadata.region", "eu"),
+            ("fields.invoice.total", "1.5"),
+            ("q", "  Jane  x.io "),
+        ]
+    )
+    assert found == Filter(
+        since=datetime(2026, 1, 31, 13, 45, 0, 123456, UTC),
+        until=datetime(2026, 2, 1, tzinfo=UTC),
+        equals={"action": ("login", "logout"), "outcome": ("failure",), "ip": ("::ffff:10.1.2.3",)},
+        metadata={"region": ("eu",)},
+        fields={"invoice.total": ("1.5",)},
+        words=("Jane", "x.io"),
+    )
+    assert found
+    assert not parse([])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31T10:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),  # what a browser's form sends
+        ("2026-01-31 10:00:05", datetime(2026, 1, 31, 10, 0, 5, tzinfo=UTC)),
+        ("2026-01-31t10:00:05z", datetime(2026, 1, 31, 10, 0, 5, tzinfo=UTC)),
+        ("2026-01-31T10:00:00+02:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),
+        ("2026-01-31T10:00:00.1234567Z", datetime(2026, 1, 31, 10, 0, 0, 123456, UTC)),
+        ("0001-01-01", EARLIEST),
+        ("0001-01-01T00:00:00+23:00", EARLIEST),
+        ("9999-12-31T23:59:59-23:00", LATEST),
+    ],
+)
+def test_times(text, expected):
+    assert parse([("from", text)]).since == expected
+
+
+@pytest.mark.parametrize(
+    ("pairs", "field"),
+    [
+        ([("actr", "x")], "actr"),
+        ([("tenant_id", "other")], "tenant_id"),  # the tenant comes from the credential
+        ([("before", "x")], "before"),
+        ([("metadata", "x")], "metadata"),
+        ([("metadata.", "x")], "metadata."),
+        ([("nested.a", "x")], "nested.a"),
+        ([("from", "yesterday")], "from"),
+        ([("from", "1767225600")], "from"),
+        ([("from", "2026-02-30")], "from"),
+        ([("from", "")], "from"),
+        ([("from", "2026-01-31T10:00:00 02:00")], "from"),  # an unescaped + in a URL
+        ([("to", "2026-01-01"), ("to", "2026-01-02")], "to"),
+        ([("from", "2026-01-02"), ("to", "2026-01-02")], "from"),
+        ([("outcome", "won")], "outcome"),
+        ([("outcome", "")], "outcome"),
+        ([("severity", "worst")], "severity"),
+        ([("ip", "10.0.0.0/8")], "ip"),
+        ([("event_id", "1")], "event_id"),
+        ([("q", " ".join(map(str, range(MAX_WORDS + 1))))], "q"),
+        ([("q", "x" * 5000)], "q"),
+        ([("action", "\ud800")], "'action'"),
+    ],
+)
+def test_what_is_wrong_is_named(pairs, field):
+    with pytest.raises(InvalidFilter) as caught:
+        parse(pairs)
+    assert caught.value.field == field
+    assert caught.value.fix
+
+
+def test_an_unknown_filter_lists_the_known_ones():
+    with pytest.raises(InvalidFilter) as caught:
+        split([("actr", "x")], ("limit", "cursor"))
+    for name in ("limit", "cursor", *KNOWN):
+        assert name in caught.value.fix
+
+
+def test_too_many_values():
+    with pytest.raises(InvalidFilter, match="more than"):
+        parse([("action", str(number)) for number in range(MAX_VALUES + 1)])
+
+
+def test_a_routes_own_parameters():
+    own, found = split([("limit", "7"), ("action", "login")], ("limit", "cursor"))
+    assert own == {"limit": "7"}
+    assert found.equals == {"action": ("login",)}
+    with pytest.raises(InvalidFilter, match="more than once"):
+        split([("limit", "7"), ("limit", "8")], ("limit",))
+    assert limit_of(None) == 50
+    assert limit_of("200") == 200
+    for wrong in ("0", "201", "-1", "ten", "", "1e2", "٣", "9" * 40):
+        with pytest.raises(InvalidFilter, match="limit"):
+            limit_of(wrong)
+    assert one_of("format", None, ("csv", "jsonl"), "csv") == "csv"
+    with pytest.raises(InvalidFilter, match="'format' is missing"):
+        one_of("format", None, ("csv", "jsonl"))
+    with pytest.raises(InvalidFilter, match="cannot be 'pdf'"):
+        one_of("format", "pdf", ("csv", "jsonl"))
+
+
+def test_the_digest_follows_the_meaning():
+    one = parse([("action", "a"), ("action", "b"), ("q", "x y"), ("metadata.k", "v")])
+    assert one.digest() == parse([("metadata.k", "v"), ("q", "y x"), ("action", "b"), ("action", "a")]).digest()
+    others = [
+        [],
+        [("action", "a")],
+        [("actor", "a")],
+        [("fields.k", "v")],
+        [("metadata.k", "v")],
+        [("q", "v")],
+        [("from", "2026-01-01")],
+        [("to", "2026-01-01")],
+    ]
+    assert len({parse(pairs).digest() for pairs in others}) == len(others)
+
+
+@given(st.lists(st.tuples(st.sampled_from([*COLUMNS, "q", "from", "metadata.a"]) | st.text(), st.text()), max_size=5))
+def test_any_text_is_a_filter_or_a_named_error(pairs):
+    try:
+        assert parse(pairs).digest()
+    except InvalidFilter as error:
+        assert error.message  # noqa: PT017 - both outcomes are fine, a third is not

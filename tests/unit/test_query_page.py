@@ -1,0 +1,161 @@
+"""The page's view of a filter and of events, and what it renders of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import urllib3
+from querying import TENANT_HEADER, served
+
+from auditlane.access.scope import TenantScope
+from auditlane.query import pages, view
+from auditlane.query.filters import Filter
+from auditlane.query.models import Event
+from auditlane.query.reader import Page
+from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{1234*5678}}"
+PLAIN: dict[str, Any] = {
+    "event_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "tenant_id": "acme",
+    "occurred_at": "2026-01-31T13:45:00.123456Z",
+    "action": "login",
+    "actor_id": "u-1",
+    "actor_type": "user",
+    "outcome": "denied",
+    "severity": "High",
+    "resource": "",
+    "source": "",
+    "metadata": {},
+    "fields": {},
+    "ingested_at": "2026-01-31T13:45:01.000000Z",
+} | dict.fromkeys(
+    ("actor_name", "on_behalf_of", "resource_id", "description", "ip", "user_agent", "request_id", "before", "after")
+)
+TEXTS = [name for name in PLAIN if name not in ("event_id", "occurred_at", "ingested_at", "outcome", "severity", "ip")]
+
+
+def made(**given: Any) -> Event:
+    return Event.model_validate(PLAIN | given)
+
+
+class Told:
+    """Stands in for the store: answers every page with these events, or fails."""
+
+    def __init__(self, events: list[Event], error: Exception | None = None) -> None:
+        self.events, self.error = events, error
+
+    def page(self, scope: TenantScope, filter_: Filter, *, limit: int, position: Any = None) -> Page:
+        if self.error:
+            raise self.error
+        return Page(self.events, None, None)
+
+
+def get(told: Told, path: str = "/", **headers: str) -> tuple[int, str, Any]:
+    with served(told) as url:  # type: ignore[arg-type]
+        answer = urllib3.request("GET", url + path, headers={TENANT_HEADER: "acme"} | headers, redirect=False)
+    return answer.status, answer.data.decode(), answer.headers
+
+
+def test_form_and_chips():
+    pairs = [("action", "a&b"), ("metadata.k", "v w"), ("outcome", "denied"), ("outcome", "failure")]
+    form = view.form_of(pairs)
+    assert form.values == {"action": "a&b"}
+    assert [chip.text for chip in form.chips] == ["metadata.k: v w", "outcome: denied", "outcome: failure"]
+    assert form.chips[0].without == "/?action=a%26b&outcome=denied&outcome=failure"
+    assert form.hidden == pairs[1:]
+    assert view.given([("a", ""), ("b", " "), ("c", "0")]) == [("c", "0")]
+
+
+def test_row():
+    row = view.row_of(made(metadata={"region": "eu"}, fields={"total": "1.5"}, before='{"b":1,"a":"é"}', after="{no"))
+    assert (row.day, row.time, row.level) == ("2026-01-31", "13:45:00", 3)
+    assert row.before == '{\n  "b": 1,\n  "a": "é"\n}'
+    assert row.after == "{no"
+    details = {detail.name: detail for detail in row.details}
+    assert details["occurred_at"].value == "2026-01-31T13:45:00.123456Z"
+    assert details["metadata.region"].link == "/?metadata.region=eu"
+    assert details["fields.total"].value == "1.5"
+
+
+def test_a_deeply_nested_change_is_shown_as_it_is():
+    deep = "[" * 100_000
+    assert view.row_of(made(before=deep)).before == deep
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_hostile_text_stays_text(name):
+    value: Any = {HOSTILE: HOSTILE} if name in ("metadata", "fields") else HOSTILE
+    status, html, headers = get(Told([made(**{name: value})]))
+    assert status == 200
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "7006652" not in html  # no template inside the template
+    if name != "tenant_id":
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+
+
+def test_nothing_inline_so_that_the_policy_holds():
+    html = get(Told([made(before='{"a": 1}', after='{"a": 2}', metadata={"k": "v"})]))[1]
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script", html)
+
+
+def test_hostile_filters_stay_text():
+    path = "/" + view.address([("action", HOSTILE), ("metadata." + HOSTILE, HOSTILE)])[1:]
+    status, html, _ = get(Told([]), path)
+    assert status == 200
+    assert "<script" not in html
+    assert "No event matches" in html
+
+
+def test_no_events_yet_says_how_to_emit_one():
+    html = get(Told([]))[1]
+    assert "auditlane emit --tenant acme" in html
+    assert "from auditlane.sdk import AuditClient" in html
+
+
+def test_not_signed_in_says_how_to_get_a_link():
+    status, html, _ = get(Told([]), **{TENANT_HEADER: ""})
+    assert status == 401
+    assert "auditlane token --link --tenant" in html
+
+
+def test_without_the_permission():
+    status, html, _ = get(Told([]), **{"X-Test-Lacks": "audits:read"})
+    assert status == 403
+    assert "lacks the permission audits:read" in html
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(StoreUnavailable("ClickHouse cannot be reached.", fix="Check."), 503), (QueryTooLarge("Too long."), 400)],
+)
+def test_a_store_that_fails_is_said_on_the_page(error, status):
+    answered, html, _ = get(Told([], error), "/?action=x")
+    assert answered == status
+    assert error.message in html
+    assert 'value="x"' in html  # the form is kept
+
+
+def test_a_wrong_filter_is_said_at_its_input():
+    status, html, _ = get(Told([]), "/?from=yesterday&action=x")
+    assert status == 400
+    assert "is not a time" in html.replace("&#39;", "'")
+    assert re.search(r'id="f-from"[^>]*aria-invalid="true"', html)
+
+
+def test_a_stale_cursor_leads_to_the_newest():
+    status, _, headers = get(Told([]), "/?action=x&cursor=made-up")
+    assert status == 303
+    assert headers["Location"] == "/?action=x"
+
+
+def test_the_style_sheet_may_be_kept():
+    status, css, headers = get(Told([]), pages.STYLE_PATH)
+    assert status == 200
+    assert "color-scheme" in css
+    assert "immutable" in headers["Cache-Control"]
+    assert headers["Content-Type"].startswith("text/css")

@@ -1,0 +1,85 @@
+"""A result that broke off is never taken for a whole one, wherever it broke."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pytest
+import urllib3.exceptions
+
+from auditlane.query import reader as reader_
+from auditlane.query.reader import Export
+from auditlane.query.stream import END_MARKER, Broken, batches
+from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
+
+
+def arrow(*sizes: int) -> bytes:
+    sink = io.BytesIO()
+    schema = pa.schema([("line", pa.binary())])
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for size in sizes:
+            writer.write_batch(pa.record_batch([pa.array([b"x\n"] * size, pa.binary())], schema=schema))
+    return sink.getvalue()
+
+
+WHOLE = arrow(3, 0, 2)
+ERROR = b"Code: 159. DB::Exception: Timeout exceeded: elapsed 30 seconds. (TIMEOUT_EXCEEDED) (version 26.9)\n"
+
+
+class Body(io.BytesIO):
+    """A body that ends by an error of the connection instead of quietly."""
+
+    def __init__(self, data: bytes, error: Exception | None = None) -> None:
+        super().__init__(data)
+        self._error = error
+
+    def read(self, amt: int | None = -1, /) -> bytes:
+        piece = super().read(amt)
+        if not piece and self._error:
+            raise self._error
+        return piece
+
+
+def test_a_whole_stream():
+    assert WHOLE.endswith(END_MARKER)
+    assert sum(batch.num_rows for batch in batches(Body(WHOLE))) == 5
+
+
+def test_every_cut_is_noticed():
+    for cut in range(len(WHOLE)):
+        with pytest.raises(Broken):
+            list(batches(Body(WHOLE[:cut])))
+
+
+@pytest.mark.parametrize("cut", range(0, len(WHOLE) + 1, 5))
+def test_an_error_written_into_the_body(cut):
+    with pytest.raises((Broken, QueryTooLarge)):
+        list(reader_._checked(Body(WHOLE[:cut] + ERROR)))
+
+
+def test_the_error_in_the_body_gets_its_name():
+    with pytest.raises(QueryTooLarge, match="took longer"):
+        list(reader_._checked(Body(WHOLE + ERROR)))
+    with pytest.raises(QueryTooLarge, match="took longer"):
+        list(reader_._checked(Body(WHOLE[: -len(END_MARKER)] + ERROR)))
+
+
+def test_a_connection_that_breaks():
+    error = urllib3.exceptions.ProtocolError("IncompleteRead(12 bytes read)")
+    with pytest.raises(StoreUnavailable, match="broke off"):
+        list(reader_._checked(Body(WHOLE[:-20], error)))
+
+
+def test_an_export_with_too_few_rows_fails_at_its_end():
+    export = Export(6, b"header\r\n", batches(Body(WHOLE)), None)
+    seen = []
+    with pytest.raises(Broken, match="5 rows came, 6 were counted"):
+        seen.extend(export)
+    assert b"".join(seen) == b"header\r\n" + b"x\n" * 5
+
+
+def test_an_export_that_is_whole():
+    export = Export(5, b"", batches(Body(WHOLE)), None)
+    assert list(export) == [b"x\n" * 3, b"x\n" * 2]
+    assert export.written == 5

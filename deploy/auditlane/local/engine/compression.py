@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
 
 from auditlane.local.engine.errors import CANNOT_DECOMPRESS, UNKNOWN_COMPRESSION_METHOD, EngineError
 

@@ -58,11 +58,12 @@ def write(layout: Layout, *, memory: int) -> None:
 
 def _config(layout: Layout, memory: int) -> str:
     store = escape(str(layout.store))
+    temporary = f"{store}/tmp/"
     return f"""<clickhouse>
   <!-- Written at every start. -->
   <users_config>{escape(str(layout.users))}</users_config>
   <display_name>auditlane</display_name>
-  <tmp_path>{store}/tmp/</tmp_path>
+  <tmp_path>{temporary}</tmp_path>
   <user_files_path>{store}/user_files/</user_files_path>
   <user_scripts_path>{store}/user_scripts/</user_scripts_path>
   <format_schema_path>{store}/format_schemas/</format_schema_path>

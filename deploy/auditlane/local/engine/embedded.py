@@ -84,14 +84,15 @@ class Engine:
         os.chdir(layout.work)  # importing chdb opens an engine, which would read a config.xml found here
         from chdb import _chdb
 
-        self._connect = _chdb.connect
+        library: Any = _chdb
+        self._connect = library.connect
         self._target = f"{layout.store}?config-file={quote(str(layout.config), safe='/')}"
         try:
             self._root = self._connect(self._target)
         except RuntimeError as error:
             raise _open_error(layout, str(error)) from None
         # The engine's signal handlers would report a crash for our SIGTERM; ours come after.
-        _chdb.reset_signal_handlers()
+        library.reset_signal_handlers()
         self._plain_default(layout)
 
     def _plain_default(self, layout: Layout) -> None:

@@ -1,4 +1,4 @@
-"""Errors in ClickHouse's own style: a numeric code, its symbolic name, a text, and the HTTP status ClickHouse answers."""
+"""Errors in ClickHouse's own style: a numeric code, its symbolic name, a text, and an HTTP status."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from auditlane.local.engine.embedded import Connection, Engine, Result
@@ -39,7 +39,7 @@ class Reading:
         self._client = client  # None: do not watch for the client to go away
         self.result = Result(b"")
 
-    def pieces(self, statement: Statement, default_format: str) -> Iterator[bytes]:
+    def pieces(self, statement: Statement, default_format: str) -> Generator[bytes]:
         """The result in pieces of up to a megabyte. Raises EngineError, also after some pieces."""
         read_end, write_end = os.pipe()
         run = _Run()
@@ -51,7 +51,7 @@ class Reading:
                 run.result = self._connection.run(sql, default_format, self._request.params)
             except EngineError as error:
                 run.error = error
-            except Exception as error:  # noqa: BLE001 - whatever it is, the reader must see an end and an error
+            except Exception as error:  # whatever it is, the reader must see an end and an error
                 run.error = EngineError(STD_EXCEPTION, repr(error))
             finally:
                 os.close(write_end)
@@ -72,7 +72,7 @@ class Reading:
             raise run.error
         self.result = run.result
 
-    def _drain(self, read_end: int) -> Iterator[bytes]:
+    def _drain(self, read_end: int) -> Generator[bytes]:
         poll = select.poll()
         poll.register(read_end, select.POLLIN)
         if self._client is not None:

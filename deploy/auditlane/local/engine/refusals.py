@@ -13,17 +13,17 @@ from auditlane.local.engine.statements import Statement
 from auditlane.local.engine.tokens import Token
 
 # Engines whose data live in the data directory, or nowhere. KeeperMap, Distributed, Kafka and the rest are not here.
-TABLE_ENGINES = (
-    "MergeTree ReplacingMergeTree SummingMergeTree AggregatingMergeTree CollapsingMergeTree"
-    " VersionedCollapsingMergeTree CoalescingMergeTree GraphiteMergeTree"
-    " Memory Null View MaterializedView Merge Buffer Set Join Log TinyLog StripeLog GenerateRandom Alias"
-).split()
+_TABLE_ENGINES = """
+    MergeTree ReplacingMergeTree SummingMergeTree AggregatingMergeTree CollapsingMergeTree VersionedCollapsingMergeTree
+    CoalescingMergeTree GraphiteMergeTree Memory Null View MaterializedView Merge Buffer Set Join Log TinyLog StripeLog
+    GenerateRandom Alias
+"""
+TABLE_ENGINES = _TABLE_ENGINES.split()
 DATABASE_ENGINES = ["Atomic", "Memory"]
 _ENGINES = {name.lower() for name in TABLE_ENGINES + DATABASE_ENGINES}
 
 # Functions that read or write outside the tables, or run programs. `disk` is MergeTree's inline disk definition.
-_FUNCTIONS = frozenset(
-    """
+_OUTSIDE = """
     arrowstream azureblobstorage azureblobstoragecluster bigquery catboostevaluate cluster clusterallreplicas cosn
     deltalake deltalakeazure deltalakeazurecluster deltalakecluster deltalakelocal deltalakes3 deltalakes3cluster disk
     eval executable file filecluster filesystem gcs hdfs hdfscluster hudi hudicluster iceberg icebergazure
@@ -31,8 +31,8 @@ _FUNCTIONS = frozenset(
     icebergs3cluster jdbc mongodb mysql odbc oss paimon paimonazure paimonazurecluster paimoncluster paimonhdfs
     paimonhdfscluster paimonlocal paimons3 paimons3cluster postgresql prometheusquery prometheusqueryrange python redis
     remote remotesecure s3 s3cluster sqlite url urlcluster ytsaurus
-    """.split()
-)
+"""
+_FUNCTIONS = frozenset(_OUTSIDE.split())
 _SYSTEM = frozenset({"SHUTDOWN", "KILL", "SUSPEND"})
 _SYSTEM_DATABASES = frozenset({"default", "system", "information_schema"})
 _ACCESS = frozenset({"USER", "ROLE", "POLICY", "QUOTA", "PROFILE"})
@@ -122,9 +122,7 @@ def _engines(found: Sequence[Token]) -> None:
             continue
         if found[index - 1].is_symbol(b".") or found[index + 1].is_symbol(b","):  # a column that is called engine
             continue
-        if (
-            found[index + 1].is_symbol(b"=")
-            or (following := found[index + 2 : index + 3])
-            and following[0].is_symbol(b"(")
+        if found[index + 1].is_symbol(b"=") or (
+            (following := found[index + 2 : index + 3]) and following[0].is_symbol(b"(")
         ):
             raise _refuse(f"Engine {named.name} is refused here: allowed are {', '.join(TABLE_ENGINES)}")

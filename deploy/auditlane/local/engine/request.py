@@ -11,13 +11,11 @@ from urllib.parse import parse_qsl
 from auditlane.local.engine.errors import AUTHENTICATION_FAILED, EngineError
 
 # Of the URL's parameters, those that are the interface's own and not settings of the query.
-_RESERVED = frozenset(
-    """
+_INTERFACE = """
     query database default_format user password quota_key query_id session_id session_timeout session_check
-    session_close compress decompress role client_protocol_version wait_end_of_query buffer_size stacktrace
-    param_ http_method close_session
-    """.split()
-)
+    close_session compress decompress role client_protocol_version wait_end_of_query buffer_size stacktrace
+"""
+_RESERVED = frozenset(_INTERFACE.split())
 _EXTERNAL_SUFFIXES = ("_structure", "_format", "_types")
 
 
@@ -47,16 +45,16 @@ class Request:
 
 
 def read(query_string: str, headers: Mapping[str, str], fields: Mapping[str, str] | None = None) -> Request:
-    """Read a request. `fields` are those of a form in the body, which add to the URL. Raises EngineError."""
+    """Read a request; the names of `headers` in lower case. `fields` are those of a form in the body, which add to the URL. Raises EngineError."""
     given = dict(parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape"))
     given.update(fields or {})
     authenticate(given, headers)
     settings = {name: value for name, value in given.items() if not _reserved(name)}
     return Request(
         query=given.get("query", "").encode("utf-8", "surrogateescape"),
-        database=given.get("database") or headers.get("X-ClickHouse-Database") or "",
-        default_format=given.get("default_format") or headers.get("X-ClickHouse-Format") or "",
-        query_id=given.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4()),
+        database=given.get("database") or headers.get("x-clickhouse-database") or "",
+        default_format=given.get("default_format") or headers.get("x-clickhouse-format") or "",
+        query_id=given.get("query_id") or headers.get("x-clickhouse-query-id") or str(uuid.uuid4()),
         session_id=given.get("session_id", ""),
         session_timeout=float(given.get("session_timeout") or 60),
         session_check=_true(given.get("session_check", "")),
@@ -67,21 +65,21 @@ def read(query_string: str, headers: Mapping[str, str], fields: Mapping[str, str
         decompress=_true(given.get("decompress", "")),
         wait_end_of_query=_true(given.get("wait_end_of_query", "")),
         protocol_version=int(given.get("client_protocol_version") or 0),
-        encoding=headers.get("Accept-Encoding") or "",
+        encoding=headers.get("accept-encoding") or "",
     )
 
 
 def authenticate(given: Mapping[str, str], headers: Mapping[str, str]) -> None:
     """There is one user, `default`, without a password, as in a fresh ClickHouse. Raises EngineError for another."""
     user, password = given.get("user", ""), given.get("password", "")
-    authorization = headers.get("Authorization") or ""
+    authorization = headers.get("authorization") or ""
     if authorization.lower().startswith("basic "):
         try:
             user, _, password = b64decode(authorization[6:]).decode().partition(":")
         except ValueError:
             raise EngineError(AUTHENTICATION_FAILED, "The Authorization header is not valid Basic") from None
-    user = headers.get("X-ClickHouse-User") or user or "default"
-    password = headers.get("X-ClickHouse-Key") or password
+    user = headers.get("x-clickhouse-user") or user or "default"
+    password = headers.get("x-clickhouse-key") or password
     if user != "default" or password:
         raise EngineError(
             AUTHENTICATION_FAILED,

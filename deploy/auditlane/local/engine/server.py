@@ -110,9 +110,9 @@ class Handler(BaseHTTPRequestHandler):
             self._plain(b"There is no handle %s: the query goes to /.\n" % path.encode("latin-1", "replace"), 404)
 
     def _serve(self, query: str) -> None:
-        answer = Answer(self.wfile.write, head_only=self.command == "HEAD", chunks=self.request_version != "HTTP/1.0")
+        answer = Answer(self._write, head_only=self.command == "HEAD", chunks=self.request_version != "HTTP/1.0")
         try:
-            request = read(query, self.headers)
+            request = read(query, {name.lower(): value for name, value in self.headers.items()})
             pieces = framed(
                 self.rfile, length=self.headers.get("Content-Length"), transfer=self.headers.get("Transfer-Encoding")
             )
@@ -128,6 +128,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.log_error("%s", repr(error))
             answer.fail(EngineError(STD_EXCEPTION, repr(error)))
+
+    def _write(self, data: bytes) -> None:
+        self.wfile.write(data)
 
     def _from_here(self) -> bool:
         """Whether the request was made for this machine, and not by a page of some site in a local browser."""

@@ -23,7 +23,7 @@ class Spool:
 
     def _file(self) -> int:
         fd, name = tempfile.mkstemp(dir=self._folder)
-        os.unlink(name)
+        Path(name).unlink()
         return fd
 
     def write(self, data: bytes | memoryview) -> None:

@@ -134,7 +134,7 @@ class _Insert:
             if word == "FORMAT":
                 return self._data(token, source_at)
             if word == "VALUES":
-                return self._statement(token.end, format="Values", format_at=token.start, source_at=source_at)
+                return self._statement(token.end, name="Values", format_at=token.start, source_at=source_at)
             if word == "FROM":
                 raise EngineError(NOT_IMPLEMENTED, "INSERT … FROM INFILE is refused: send the data in the body")
             if word in {"SELECT", "WITH"} or token.is_symbol(b"("):
@@ -194,16 +194,16 @@ class _Insert:
         name = self._next()
         if name is None or not name.name:
             raise EngineError(SYNTAX_ERROR, "FORMAT needs a name")
-        return self._statement(name.end, format=name.name, format_at=token.start, source_at=source_at, call=call)
+        return self._statement(name.end, name=name.name, format_at=token.start, source_at=source_at, call=call)
 
     def _statement(
         self,
         end: int,
         *,
-        format: str,
+        name: str,
         format_at: int,
         source_at: int,
-        call: Input | None = None,  # noqa: A002
+        call: Input | None = None,
     ) -> Statement:
         start = _DATA_START.match(self.text, end)
         assert start is not None
@@ -211,7 +211,7 @@ class _Insert:
             self.text[:end],
             "INSERT",
             self.seen,
-            format=format,
+            format=name,
             format_at=format_at,
             data_at=start.end(),
             source_at=source_at,

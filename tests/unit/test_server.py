@@ -12,7 +12,7 @@ from http.cookies import SimpleCookie
 import pytest
 import structlog
 from fastapi import FastAPI
-from fixtures.serving import HOUR, Served
+from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import ConfigError, PortInUse

@@ -121,7 +121,7 @@ class SchemaBook:
         return admitted
 
     def _tenants(self, *, since: float) -> frozenset[str]:
-        if self._with_contract is None or self._with_contract[0] < since:
+        if self._with_contract is None or self._with_contract[0] <= since:
             now = self._clock()
             subjects = _asked(self._registry.subjects)
             if base_subject(self._topic) not in subjects:
@@ -135,7 +135,7 @@ class SchemaBook:
 
     def _subjects_of(self, schema_id: int, *, since: float) -> frozenset[str]:
         seen = self._subjects.get(schema_id)
-        if seen is None or seen[0] < since:
+        if seen is None or seen[0] <= since:
             self._tenants(since=since)  # an empty registry is not ours: raises
             now = self._clock()
             try:
@@ -147,7 +147,7 @@ class SchemaBook:
 
     def _is_exclusive(self, tenant: str, *, since: float) -> bool:
         seen = self._exclusive.get(tenant)
-        if seen is None or seen[0] < since:
+        if seen is None or seen[0] <= since:
             now = self._clock()
             seen = self._exclusive[tenant] = now, self._ask_exclusive(tenant)
         return seen[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -60,11 +60,12 @@ def build(
     """
     router = APIRouter(prefix="/v1", tags=["events"])
     cursors = Cursors(mac)
+    # As defaults: annotations are text here, and FastAPI could not resolve local names in them.
     reads = Depends(authorize(Permission.read))
     exports = Depends(authorize(Permission.export))
 
     @router.get("/events", summary="List events, newest first", openapi_extra=_LIST)
-    def list_events(request: Request, scope: Annotated[TenantScope, reads]) -> EventPage:
+    def list_events(request: Request, scope: TenantScope = reads) -> EventPage:
         """One page of the tenant's events that match every given filter."""
         own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor"))
         limit = limit_of(own.get("limit"))
@@ -77,7 +78,7 @@ def build(
         )
 
     @router.get("/events/{event_id}", summary="Get one event")
-    def get_event(event_id: str, scope: Annotated[TenantScope, reads]) -> Event:
+    def get_event(event_id: str, scope: TenantScope = reads) -> Event:
         """The event with this id. 404 also for an event of another tenant."""
         return reader.event(scope, check_event_id(event_id))
 
@@ -88,7 +89,7 @@ def build(
         responses={200: _FILE},
         openapi_extra=_EXPORT,
     )
-    def export_events(request: Request, scope: Annotated[TenantScope, exports]) -> Response:
+    def export_events(request: Request, scope: TenantScope = exports) -> Response:
         """Every event that matches now, newest first, however many."""
         own, filter_ = split(request.query_params.multi_items(), ("format", "formulas"))
         format_ = cast(Format, one_of("format", own.get("format"), FORMATS))

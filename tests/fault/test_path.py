@@ -1,0 +1,83 @@
+"""Any part killed while a file is imported: the supervisor restarts it, and the store holds each event once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from fixtures.stack import AUDITLANE, Stack, running, until
+
+SAMPLE = files("auditlane.local") / "sample" / "events.jsonl.gz"
+COPIES = 8
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory):
+    """A stack that these tests may hurt."""
+    with running(tmp_path_factory.mktemp("fault") / "data") as one:
+        one.client().command("SYSTEM STOP MERGES audit.events")
+        yield one
+
+
+def _file(folder: Path, tenant: str) -> tuple[Path, int]:
+    """The sample under this tenant, several times over with other ids, so that the import takes a while."""
+    target, lines = folder / f"{tenant}.jsonl", 0
+    with gzip.open(str(SAMPLE), "rt") as source, target.open("w") as out:
+        records = [json.loads(line) for line in source]
+        for copy in range(COPIES):
+            for record in records:
+                record["recipientAccountId"] = tenant
+                record["eventID"] = f"{copy:08x}{record['eventID'][8:]}"
+                out.write(json.dumps(record) + "\n")
+                lines += 1
+    return target, lines
+
+
+def _exact(stack: Stack, tenant: str, rows: int) -> None:
+    mine = f"tenant_id = '{tenant}'"
+    until(lambda: stack.count(where=mine) >= rows, 120, f"{rows} rows of {tenant}")
+    until(
+        lambda: stack.run("status", "--data", str(stack.data), "--json", check=False).returncode == 0, 60, "all parts"
+    )
+    assert stack.count(where=mine) == stack.count("uniqExact(event_id)", where=mine) == rows
+
+
+@pytest.mark.parametrize("part", ["worker", "clickhouse", "kafka", "registry"])
+def test_a_part_killed_during_an_import_loses_and_doubles_nothing(own: Stack, part: str, tmp_path: Path) -> None:
+    tenant = f"kill-{part}"
+    path, rows = _file(tmp_path, tenant)
+    before = own.pids()[part]
+    assert before is not None
+    importing = subprocess.Popen([*AUDITLANE, "import", str(path), "--format", "cloudtrail"], env=own.env)
+    try:
+        until(lambda: own.count(where=f"tenant_id = '{tenant}'"), 60, "the first rows")
+        os.kill(before, signal.SIGKILL)
+        assert importing.wait(120) == 0
+    finally:
+        importing.kill()
+    _exact(own, tenant, rows)
+    assert own.pids()[part] not in (before, None)
+
+
+def test_importing_twice_and_after_a_kill_adds_nothing_for_a_reader(own: Stack, tmp_path: Path) -> None:
+    tenant = "import-killed"
+    path, rows = _file(tmp_path, tenant)
+    command = [*AUDITLANE, "import", str(path), "--format", "cloudtrail"]
+    first = subprocess.Popen(command, env=own.env)
+    until(lambda: own.count(where=f"tenant_id = '{tenant}'"), 60, "the first rows")
+    first.kill()
+    first.wait()
+    for again in range(2):
+        assert subprocess.run(command, env=own.env, check=False).returncode == 0, again
+    mine = f"tenant_id = '{tenant}'"
+    until(lambda: own.count("uniqExact(event_id)", where=mine) == rows, 120, "every event")
+    assert own.count(table="log", where=mine) == rows
+    listed = own.run("events", "--tenant", tenant, "--json", "--all").stdout.splitlines()
+    exported = own.run("export", "--tenant", tenant, "--format", "jsonl").stdout.splitlines()
+    assert len(listed) == len(exported) == rows

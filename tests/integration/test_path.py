@@ -1,0 +1,120 @@
+"""The whole path on a running stack: from an emitter of any kind to rows, API, export, and other people's clients."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from fixtures.stack import Stack, until
+
+from auditlane.contract import avro
+
+ROOT = Path(__file__).parents[2]
+
+
+def _stored(stack: Stack, tenant: str, rows: int) -> None:
+    until(lambda: stack.count(where=f"tenant_id = '{tenant}'") >= rows, 60, f"{rows} rows of {tenant}")
+
+
+def test_an_emitted_event_is_listed_and_exported(stack: Stack, unique: str) -> None:
+    emitted = stack.run("emit", "--tenant", unique, "--action", "Login", "--actor", "u-1", "--metadata", "a=b")
+    event_id = re.search(r"[0-9a-f-]{36}", emitted.stdout)
+    assert event_id is not None
+    _stored(stack, unique, 1)
+    (listed,) = [json.loads(line) for line in stack.run("events", "--tenant", unique, "--json").stdout.splitlines()]
+    assert (listed["event_id"], listed["action"], listed["metadata"]) == (event_id[0], "Login", {"a": "b"})
+    rows = list(csv.DictReader(io.StringIO(stack.run("export", "--tenant", unique, "--format", "csv").stdout)))
+    assert [row["event_id"] for row in rows] == [event_id[0]]
+
+
+def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: str) -> None:
+    registry = SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]})
+    serialize = AvroSerializer(
+        registry, json.dumps(avro.base_schema()), conf={"auto.register.schemas": False, "use.latest.version": False}
+    )
+    event = {
+        "event_id": str(uuid.uuid4()),
+        "tenant_id": unique,
+        "occurred_at": datetime.now(UTC),
+        "action": "Stock",
+        "metadata": {},
+    }
+    value = serialize(event, SerializationContext("audit.events", MessageField.VALUE))
+    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer.produce("audit.events", key=unique.encode(), value=value)
+    assert producer.flush(30) == 0
+    _stored(stack, unique, 1)
+    assert stack.count("uniqExact(action)", where=f"tenant_id = '{unique}' AND action = 'Stock'") == 1
+
+
+def test_clickhouses_own_node_client_reads_the_view(
+    stack: Stack, unique: str, node: list[str], node_modules: Path
+) -> None:
+    stack.run("emit", "--tenant", unique, "--action", "Grüße", "--metadata", "emoji=🔒")
+    _stored(stack, unique, 1)
+    url = stack.env["AUDITLANE_CLICKHOUSE_URL"]
+    read = subprocess.run(
+        [*node, "read_clickhouse.mjs", url, "audit", unique],
+        cwd=node_modules,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (row,) = json.loads(read.stdout)
+    assert (row["action"], row["metadata"]) == ("Grüße", {"emoji": "🔒"})
+
+
+def test_a_corrupt_message_is_a_dead_letter_and_its_neighbours_are_stored(stack: Stack, unique: str) -> None:
+    stack.run("emit", "--tenant", unique, "--action", "before")
+    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer.produce("audit.events", key=unique.encode(), value=b"\x00corrupt")
+    assert producer.flush(30) == 0
+    stack.run("emit", "--tenant", unique, "--action", "after")
+    _stored(stack, unique, 2)
+
+
+def test_two_tenants_never_see_each_other(stack: Stack, unique: str) -> None:
+    for tenant in (unique, f"{unique}-2"):
+        stack.run("emit", "--tenant", tenant, "--action", f"of {tenant}")
+        _stored(stack, tenant, 1)
+    for tenant in (unique, f"{unique}-2"):
+        listed = stack.run("events", "--tenant", tenant, "--json").stdout.splitlines()
+        assert [json.loads(line)["action"] for line in listed] == [f"of {tenant}"]
+
+
+def _blocks(kind: str) -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"<!-- run: {kind} -->\n```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", _blocks("python"))
+def test_the_readmes_python_runs(stack: Stack, code: str, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", code], env=stack.env, cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("block", _blocks("console"))
+def test_the_readmes_commands_run(stack: Stack, block: str, tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{stack.env['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", block],
+        env=stack.env | {"PATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "http://" in done.stdout

@@ -1,0 +1,199 @@
+"""`auditlane up` with the real parts: ready, found by other commands, healed after kill -9, gone without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from fixtures.kafka import make_broker
+
+NAMES = ["kafka", "registry", "clickhouse", "worker", "serve"]
+_CACHE = os.environ.get("AUDITLANE_CACHE_DIR")
+_WITHIN_S = 180
+
+
+def cli(*arguments, env=None):
+    """Run a subcommand to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "auditlane.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment() | (env or {}),
+        timeout=120,
+    )
+
+
+def environment():
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
+    return clean | ({"AUDITLANE_CACHE_DIR": _CACHE} if _CACHE else {})
+
+
+class Stack:
+    """An `auditlane up` in a folder of its own."""
+
+    def __init__(self, data: Path, *arguments, env=None) -> None:
+        self.data = data
+        data.mkdir(exist_ok=True)
+        with (data / "up.out").open("wb") as out, (data / "up.err").open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "auditlane.cli", "up", "--data", data, "--port", "0", "--json", *arguments],
+                stdout=out,
+                stderr=err,
+                env=environment() | (env or {}),
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> dict:
+        self.until(lambda: (self.data / "up.out").read_text().endswith("\n"), "the ready line")
+        return json.loads((self.data / "up.out").read_text())
+
+    def status(self) -> dict:
+        return json.loads(cli("status", "--data", self.data, "--json").stdout)
+
+    def part(self, name: str) -> dict:
+        return next(row for row in self.status()["parts"] if row["name"] == name)
+
+    def until(self, condition, what):
+        deadline = time.monotonic() + _WITHIN_S
+        while not (found := condition()):
+            assert self.process.poll() is None, (self.data / "up.err").read_text()
+            assert time.monotonic() < deadline, f"waited for {what}: {(self.data / 'up.err').read_text()}"
+            time.sleep(0.2)
+        return found
+
+    def stop(self, number=signal.SIGTERM) -> int:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        return self.process.wait(120)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    make_broker(tmp_path_factory.mktemp("probe"))  # skips when there is no Kafka to be had
+    one = Stack(tmp_path_factory.mktemp("stack") / "a stack's data")
+    try:
+        one.wait_ready()
+        yield one
+    finally:
+        assert one.stop() == 0, (one.data / "up.err").read_text()
+
+
+def test_status_names_the_real_processes(stack):
+    found = stack.status()
+    assert found["ready"] is True
+    assert [row["name"] for row in found["parts"]] == NAMES
+    assert {row["state"] for row in found["parts"]} == {"ready"}
+    processes = {row["name"]: psutil.Process(row["pid"]) for row in found["parts"]}
+    assert processes["kafka"].name() == "java"
+    assert "worker" in processes["worker"].cmdline()
+    assert cli("status", "--data", stack.data).returncode == 0
+
+
+def test_env_points_other_commands_at_it(stack):
+    printed = cli("env", "--data", stack.data).stdout
+    script = 'eval "$PRINTED"; exec "$PYTHON" -m auditlane.cli init --json'
+    env = environment() | {"PRINTED": printed, "PYTHON": sys.executable}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["drift"] == []
+
+
+def test_the_doctor_finds_nothing_to_fix(stack):
+    done = cli("doctor", "--data", stack.data, "--json")
+    findings = json.loads(done.stdout)["findings"]
+    assert [one for one in findings if one["level"] == "fail"] == []
+    assert done.returncode == 0
+    assert {one["part"] for one in findings} == {"host", *NAMES}
+
+
+def test_a_second_up_is_refused(stack):
+    done = cli("up", "--data", stack.data)
+    assert done.returncode == 5
+    assert f"(process {stack.process.pid})" in done.stderr
+    assert "auditlane status" in done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_part_comes_back(stack, name):
+    before = stack.until(lambda: (row := stack.part(name))["state"] == "ready" and row, f"{name} ready")
+    os.kill(before["pid"], signal.SIGKILL)
+    after = stack.until(lambda: (row := stack.part(name))["starts"] > before["starts"] and row, f"another {name}")
+    assert after["url"] == before["url"]
+    stack.until(lambda: stack.status()["ready"], "ready again")
+
+
+def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_path):
+    other = Stack(tmp_path / "other")
+    try:
+        rows = other.wait_ready()["parts"]
+        assert not {row["url"] for row in rows} & {row["url"] for row in stack.status()["parts"]}
+        other.process.kill()
+        other.process.wait()
+        deadline = time.monotonic() + 30
+        while left := [row["name"] for row in rows if psutil.pid_exists(row["pid"])]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+        assert not other.status()["ready"]
+        assert stack.status()["ready"]
+        again = Stack(tmp_path / "other")  # after a kill of everything, in the same place
+        try:
+            assert [row["url"] for row in again.wait_ready()["parts"]] == [row["url"] for row in rows]
+            assert again.stop(signal.SIGINT) == 0, (again.data / "up.err").read_text()
+        finally:
+            again.stop(signal.SIGKILL)
+    finally:
+        other.stop(signal.SIGKILL)
+
+
+def test_own_parts_replace_the_embedded_ones(stack, tmp_path):
+    rows = {row["name"]: row for row in stack.status()["parts"]}
+    urls = {
+        "AUDITLANE_KAFKA_BOOTSTRAP": rows["kafka"]["url"],
+        "AUDITLANE_REGISTRY_URL": rows["registry"]["url"],
+        "AUDITLANE_CLICKHOUSE_URL": rows["clickhouse"]["url"],
+        "AUDITLANE_GROUP": "another-group",
+        "AUDITLANE_TOPIC": "another.topic",
+        "AUDITLANE_CLICKHOUSE_DATABASE": "another",
+    }
+    other = Stack(tmp_path / "other", env=urls)
+    try:
+        found = {row["name"]: row for row in other.wait_ready()["parts"]}
+        assert {row["state"] for name, row in found.items() if name in NAMES[:3]} == {"external"}
+        assert found["kafka"]["pid"] is None
+        assert other.stop(signal.SIGTERM) == 0
+    finally:
+        other.stop(signal.SIGKILL)
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = cli("up", "--data", tmp_path, "--port", taken.getsockname()[1])
+    assert done.returncode == 5
+    assert "is in use, so serve cannot listen on it" in done.stderr
+    assert "another port" in done.stderr
+
+
+def test_without_a_network_at_the_first_start_it_says_what_to_do(tmp_path):
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:1")
+    env = {**nowhere, "AUDITLANE_CACHE_DIR": str(tmp_path / "cache"), "NO_PROXY": "", "no_proxy": ""}
+    done = cli("up", "--data", tmp_path / "data", env=env)
+    assert done.returncode == 1
+    assert "Kafka could not be downloaded" in done.stderr
+    assert "AUDITLANE_KAFKA_HOME" in done.stderr
+
+
+def test_a_broker_that_is_not_there_is_named(tmp_path):
+    done = cli("up", "--data", tmp_path / "data", env={"AUDITLANE_KAFKA_HOME": str(tmp_path)})
+    assert done.returncode == 2
+    assert "AUDITLANE_KAFKA_HOME" in done.stderr

@@ -169,6 +169,17 @@ def test_normalize_makes_two_writings_one(api: Api, subject: str) -> None:
     assert found["version"] == 1
 
 
+@pytest.mark.parametrize("default", [None, 1, []])
+def test_normalizing_refuses_a_default_of_another_type(api: Api, subject: str, default: Any) -> None:
+    field = {"name": "a", "type": "string", "default": default}
+    body = {"schema": json.dumps({"type": "record", "name": "R", "fields": [field]})}
+    assert api.refused("POST", f"subjects/{subject}/versions?normalize=true", body) == 42201
+    path = f"compatibility/subjects/{subject}/versions?normalize=true&verbose=true"
+    answer = api.ok("POST", path, body)
+    assert answer["is_compatible"] is False
+    assert "Invalid schema" in answer["messages"][0]
+
+
 # Looking up
 
 
@@ -420,6 +431,10 @@ def test_a_record_may_refer_to_another_subject(api: Api, unique: str) -> None:
     assert api.refused("DELETE", f"subjects/{unique}-address/versions/1") == 42206
     api.ok("DELETE", f"subjects/{unique}-person")
     assert api.ok("DELETE", f"subjects/{unique}-address") == [1]
+    assert api.refused("POST", f"subjects/{unique}-person/versions", lacking) == 42201
+    api.ok("DELETE", f"subjects/{unique}-address?permanent=true")
+    assert api.refused("POST", f"subjects/{unique}-person?deleted=true", lacking) == 42201
+    assert api.refused("POST", f"subjects/{unique}-person?deleted=true", {"schema": '"int"'}) == 40403
 
 
 # Lists

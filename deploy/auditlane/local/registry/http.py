@@ -76,6 +76,8 @@ class App:
             answer, status = await self._answer(scope, headers, accept, receive), 200
         except Refusal as refusal:
             answer, status = {"error_code": refusal.code, "message": refusal.message}, refusal.status
+        except UnicodeEncodeError:
+            answer, status = {"error_code": 400, "message": "The request holds half of a surrogate pair"}, 400
         except sqlite3.Error as error:
             failed = store_failed(str(error))
             answer, status = {"error_code": failed.code, "message": failed.message}, failed.status

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from auditlane.local.registry import errors
 from auditlane.local.registry.canonical import normalized, render
+from auditlane.local.registry.defaults import invalid_default
 from auditlane.local.registry.policy import Policy
 from auditlane.local.registry.schema import Node, SchemaParseError, parse
 from auditlane.local.registry.store import Reference, Store, Stored
@@ -41,32 +42,39 @@ class Resolver:
         self._store = store
         self._policy = policy
 
-    def canonical(self, request: Request) -> Parsed:
-        """The schema as it is kept. Raises Refusal 42201."""
+    def canonical(self, request: Request, *, new: bool) -> Parsed:
+        """The schema as it is kept. A `new` one may only refer to what is not deleted, and, where it is normalized, has
+        defaults of their types. Raises Refusal 42201.
+        """
         references = request.references
         normalize = request.normalize or self._policy.normalizes_in_scope(request.subject)
         try:
-            schema, known = parse(request.text, self._resolve(references))
+            schema, known = parse(request.text, self._resolve(references, live=new))
         except SchemaParseError as error:
             raise errors.invalid_schema(_describe(request, str(error))) from error
+        problem = invalid_default(schema) if normalize and new else None
         if normalize:
             schema = normalized(schema)
             references = tuple(sorted(set(references), key=lambda one: (one.name, one.subject, one.version)))
         text = render(schema, known)
-        if not text.isprintable() and "\ud800" <= max(text) <= "\udfff":
-            raise errors.invalid_schema(_describe(request, "half of a surrogate pair"))
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            problem = "half of a surrogate pair"
+        if problem is not None:
+            raise errors.invalid_schema(_describe(request, problem))
         return Parsed(text, references, schema)
 
     def parse(self, stored: Stored) -> Node:
-        """The meaning of a kept schema."""
+        """The meaning of a kept schema. Raises SchemaParseError where what it refers to is gone for good."""
         return _parsed(stored.text, tuple(self._resolve(stored.references)))
 
-    def _resolve(self, references: Sequence[Reference]) -> list[str]:
+    def _resolve(self, references: Sequence[Reference], *, live: bool = False) -> list[str]:
         """The texts that the references name, each once and after those that it needs itself."""
         texts: dict[str, None] = {}
         for reference in references:
             target = self._store.version(reference.subject, reference.version)
-            if target is None:
+            if target is None or (live and target.deleted):
                 raise SchemaParseError(
                     f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
                 )

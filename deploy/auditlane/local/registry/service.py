@@ -9,7 +9,7 @@ from auditlane.local.registry.canonical import render
 from auditlane.local.registry.compatibility import Previous, check
 from auditlane.local.registry.policy import Policy
 from auditlane.local.registry.resolving import Parsed, Request, Resolver
-from auditlane.local.registry.schema import Node
+from auditlane.local.registry.schema import Node, SchemaParseError
 from auditlane.local.registry.store import Settings, Store, Stored, Version
 
 LATEST = -1
@@ -34,7 +34,7 @@ class Registry:
                 if not live:
                     raise errors.invalid_schema("Empty schema")
                 return live[-1].schema.schema_id
-            parsed = self._resolver.canonical(request)
+            parsed = self._resolver.canonical(request, new=True)
             if request.version == 0:
                 found = self._registered(live, parsed, request.schema_id)
                 if found is not None:
@@ -74,7 +74,7 @@ class Registry:
     def lookup(self, request: Request, *, deleted: bool) -> Version:
         """The version under which the schema is registered."""
         if request.text.strip():
-            parsed = self._resolver.canonical(request)
+            parsed = self._resolver.canonical(request, new=False)
             candidates = [one for one in self._store.versions(request.subject) if deleted or not one.deleted]
             found = self._registered(candidates, parsed, -1)
             if found is not None:
@@ -91,9 +91,15 @@ class Registry:
         if parsed.references:
             return None
         for one in newest_first:  # the same schema, sent with its references written out
-            if one.schema.references and render(self._resolver.parse(one.schema)) == parsed.text:
+            if one.schema.references and self._written_out(one.schema) == parsed.text:
                 return one
         return None
+
+    def _written_out(self, stored: Stored) -> str | None:
+        try:
+            return render(self._resolver.parse(stored))
+        except SchemaParseError:  # a deleted schema may refer to what is gone
+            return None
 
     def schema(self, schema_id: int) -> Stored:
         stored = self._store.schema(schema_id)
@@ -199,7 +205,7 @@ class Registry:
             against = [found] if found else []
         if not request.text.strip():
             raise errors.invalid_schema("Empty schema")
-        return self._check(request.subject, self._resolver.canonical(request).schema, against)
+        return self._check(request.subject, self._resolver.canonical(request, new=True).schema, against)
 
     def _check(self, subject: str, schema: Node, against: Sequence[Version]) -> list[str]:
         level = self.policy.level(subject, default_to_global=True)

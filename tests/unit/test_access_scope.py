@@ -99,3 +99,15 @@ def test_permissions_by_name():
         with pytest.raises(InvalidInput) as caught:
             parse_permissions(wrong)
         assert all(one in caught.value.fix for one in VIEWER)
+
+
+def test_the_docs_tables_are_what_the_code_says():
+    page = (ROOT / "docs" / "access.md").read_text("utf-8")
+    for permission in Permission:
+        assert f"| `{permission}` |" in page
+    for role, rights in ROLES.items():
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{role}` |"))
+        named = line.split("|")[2].strip()
+        assert (
+            named == "all of them" if rights == set(Permission) else set(named.split(", ")) == {r.name for r in rights}
+        )

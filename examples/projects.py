@@ -1,0 +1,1 @@
+../deploy/auditlane/local/projects.py

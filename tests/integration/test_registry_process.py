@@ -18,9 +18,19 @@ from auditlane.local.registry.http import MAX_BODY_BYTES
 from auditlane.runtime.errors import AlreadyRunning, PartFailed, PortInUse, RegistryRefused, exit_code
 
 
-def start_to_fail(data: Path, port: int = 0) -> tuple[int, str]:
+def start_to_fail(data: Path, port: int = 0, host: str = "127.0.0.1") -> tuple[int, str]:
     """The exit code and the complaint of a registry that must not come up."""
-    command = [sys.executable, "-m", "auditlane.local.registry", "--data", str(data), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "auditlane.local.registry",
+        "--data",
+        str(data),
+        "--port",
+        str(port),
+        "--host",
+        host,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == ""
     return done.returncode, done.stderr
@@ -59,6 +69,13 @@ def test_a_port_in_use_is_named(own_registry: RegistryProcess, tmp_path: Path) -
     assert "PORT_IN_USE" in complaint
     assert str(own_registry.port) in complaint
     assert "--port" in complaint
+
+
+@pytest.mark.parametrize(("host", "port", "expected"), [("192.0.2.1", 0, exit_code(PartFailed)), ("::1", 70_000, 2)])
+def test_an_address_that_is_not_ours_is_named(tmp_path: Path, host: str, port: int, expected: int) -> None:
+    code, complaint = start_to_fail(tmp_path, port, host)
+    assert code == expected
+    assert (host if port == 0 else "65535") in complaint
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

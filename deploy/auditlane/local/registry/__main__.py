@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import json
 import os
@@ -54,8 +55,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m auditlane.local.registry", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of its database")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on; 0 takes a free one")
     return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return port
 
 
 def _run(data: Path, host: str, port: int) -> None:
@@ -102,8 +110,10 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        fix = "Stop what listens there, or give another --port (0 takes a free one)."
-        raise PortInUse(f"The registry cannot listen on {host}:{port}: {error.strerror}.", fix=fix) from error
+        said = f"The registry cannot listen on {host}:{port}: {error.strerror}."
+        if error.errno != errno.EADDRINUSE:
+            raise PartFailed(said, fix="Give another --host or --port.") from error
+        raise PortInUse(said, fix="Stop what listens there, or give another --port (0 takes a free one).") from error
     listening.set_inheritable(True)
     return listening
 

@@ -51,7 +51,9 @@ def command(
     terminal = Terminal(Console(stderr=True), on_ready)
     with (
         terminal.shown(),
-        stack(settings, terminal, serve_port=port, demo=demo, download=terminal.download) as supervisor,
+        stack(
+            settings, terminal, serve_port=port, demo=demo, download=terminal.download, note=terminal.note
+        ) as supervisor,
     ):
         supervisor.run()
 

@@ -57,6 +57,10 @@ class Terminal:
         if done >= total:
             self._clear()
 
+    def note(self, sentence: str) -> None:
+        """Something takes a while, once."""
+        self._out.print(sentence, highlight=False)
+
     def changed(self, part: Part, state: State, seconds: float) -> None:
         """One line for each part that comes up or goes down."""
         if state in (State.STARTING, State.STOPPING):

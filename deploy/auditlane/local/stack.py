@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ def stack(
     serve_port: int | None = None,
     demo: bool = False,
     download: kafka_jars.Progress = lambda done, total: None,
+    note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Supervisor]:
     """A stack that owns its data directory for the life of the context; call its `run`.
 
@@ -38,7 +39,11 @@ def stack(
         env = parts.environment(settings, layout, port)
         KeysFile.load_or_create(settings.keys_file or layout.keys)
         SigningKeys.load_or_create(settings.signing_keys_file or layout.signing_keys)
-        made = parts.build(settings, layout, port, lambda: _broker(settings, layout, port, download), demo=demo)
+
+        def broker() -> Broker:
+            return _broker(settings, layout, port, download, note)
+
+        made = parts.build(settings, layout, port, broker, demo=demo)
         yield Supervisor(made, layout, env, port, observer)
 
 
@@ -52,12 +57,20 @@ def without_own(settings: Settings, before: Mapping[str, Any]) -> Settings:
     return settings.model_copy(update=same)
 
 
-def _broker(settings: Settings, layout: Layout, port: Mapping[str, int], download: kafka_jars.Progress) -> Broker:
+def _broker(
+    settings: Settings,
+    layout: Layout,
+    port: Mapping[str, int],
+    download: kafka_jars.Progress,
+    note: Callable[[str], None],
+) -> Broker:
     folder = cache.folder(settings.cache_dir)
     home = settings.kafka_home
     class_path = kafka.unpacked(home) if home else kafka_jars.fetch(folder, download)
     runtime = java.find()
-    classes = kafka_classes.archive(folder, runtime, class_path)
+    classes = kafka_classes.archive(
+        folder, runtime, class_path, lambda: note("preparing Kafka (once, some ten seconds)")
+    )
     node = Node(port["kafka"], port["kafka-controller"])
     log = layout.root / "logs" / "kafka-server.log"
     return Broker(layout.part("kafka"), node, runtime, class_path, log, classes=classes)

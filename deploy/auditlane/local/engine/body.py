@@ -18,11 +18,22 @@ class Reader(Protocol):
     def readline(self, limit: int = ..., /) -> bytes: ...
 
 
-def framed(reader: Reader, *, length: str | None, transfer: str | None) -> Iterator[memoryview]:
-    """The pieces of a body, each valid until the next; no header means no body.
+class Body:
+    """The pieces of a body, each valid until the next. `whole` once it has been read to its end.
 
-    Raises EngineError when the connection ends before the body does, or its framing is not HTTP's.
+    Iterating raises EngineError when the connection ends before the body does, or its framing is not HTTP's.
     """
+
+    def __init__(self, reader: Reader, *, length: str | None, transfer: str | None) -> None:
+        self._pieces = _framed(reader, length, transfer)
+        self.whole = length in {None, "0"} and transfer is None
+
+    def __iter__(self) -> Iterator[memoryview]:
+        yield from self._pieces
+        self.whole = True
+
+
+def _framed(reader: Reader, length: str | None, transfer: str | None) -> Iterator[memoryview]:
     if transfer is not None:
         if transfer.strip().lower() != "chunked" or length is not None:
             raise EngineError(BAD_ARGUMENTS, f"Transfer-Encoding {transfer!r} is not supported")

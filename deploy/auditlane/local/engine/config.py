@@ -58,7 +58,7 @@ def write(layout: Layout, *, memory: int) -> None:
 
 def _config(layout: Layout, memory: int) -> str:
     store = escape(str(layout.store))
-    temporary = f"{store}/tmp/"
+    temporary = str(Path(store) / "tmp") + "/"
     return f"""<clickhouse>
   <!-- Written at every start. -->
   <users_config>{escape(str(layout.users))}</users_config>

@@ -45,7 +45,10 @@ class Request:
 
 
 def read(query_string: str, headers: Mapping[str, str], fields: Mapping[str, str] | None = None) -> Request:
-    """Read a request; the names of `headers` in lower case. `fields` are those of a form in the body, which add to the URL. Raises EngineError."""
+    """Read a request; `headers` by lower-case names; `fields` of a form in the body add to the URL's parameters.
+
+    Raises EngineError.
+    """
     given = dict(parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape"))
     given.update(fields or {})
     authenticate(given, headers)

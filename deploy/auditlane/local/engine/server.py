@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from auditlane.local.engine.answer import Answer
-from auditlane.local.engine.body import framed
+from auditlane.local.engine.body import Body
 from auditlane.local.engine.compression import decoded
 from auditlane.local.engine.errors import STD_EXCEPTION, EngineError
 from auditlane.local.engine.request import read
@@ -21,6 +21,8 @@ from auditlane.local.engine.service import Service
 from auditlane.runtime.errors import ConfigError, PortInUse
 
 _IDLE_S = 600.0
+_LINGER_S = 2.0
+_LINGER_BYTES = 256 << 20
 
 
 class Server(ThreadingHTTPServer):
@@ -111,23 +113,40 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self, query: str) -> None:
         answer = Answer(self._write, head_only=self.command == "HEAD", chunks=self.request_version != "HTTP/1.0")
+        body = Body(
+            self.rfile, length=self.headers.get("Content-Length"), transfer=self.headers.get("Transfer-Encoding")
+        )
         try:
             request = read(query, {name.lower(): value for name, value in self.headers.items()})
-            pieces = framed(
-                self.rfile, length=self.headers.get("Content-Length"), transfer=self.headers.get("Transfer-Encoding")
-            )
-            body = decoded(pieces, self.headers.get("Content-Encoding") or "")
-            self.server.service.serve(request, body, answer, read_only=self.command != "POST", client=self.connection)
-            self.close_connection |= answer.broken
+            pieces = decoded(body, self.headers.get("Content-Encoding") or "")
+            client = self.connection
+            self.server.service.serve(request, pieces, answer, read_only=self.command != "POST", client=client)
         except EngineError as error:
-            self.close_connection = True  # what is left of the body is not looked for
-            answer.fail(error)
+            self._fail(answer, body, error)
         except ConnectionError:
-            self.close_connection = True
+            answer.broken = True
         except Exception as error:
-            self.close_connection = True
             self.log_error("%s", repr(error))
-            answer.fail(EngineError(STD_EXCEPTION, repr(error)))
+            self._fail(answer, body, EngineError(STD_EXCEPTION, repr(error)))
+        self.close_connection |= answer.broken
+
+    def _fail(self, answer: Answer, body: Body, error: EngineError) -> None:
+        if not body.whole:  # its rest cannot be told from the next request
+            answer.broken = True
+            answer.headers["Connection"] = "close"
+        with contextlib.suppress(ConnectionError):
+            answer.fail(error)
+        if not body.whole:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Let the client read the answer: closing with input unread would reset the connection under it."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_LINGER_S)
+            left = _LINGER_BYTES
+            while left > 0 and (got := len(self.connection.recv(1 << 16))):
+                left -= got
 
     def _write(self, data: bytes) -> None:
         self.wfile.write(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from auditlane.local import status
 from auditlane.local.doctor import clickhouse, host, kafka, registry
@@ -10,28 +10,41 @@ from auditlane.local.doctor.finding import Finding, fail, guarded, ok
 from auditlane.local.layout import Layout
 from auditlane.runtime.settings import PREFIX, Settings
 
-_POINTING = ("kafka_bootstrap", "registry_url", "clickhouse_url", "keys_file", "signing_keys_file", "serve_url")
+_FILES = ("keys_file", "signing_keys_file")
+_CHECKS = {
+    "kafka_bootstrap": ("kafka", kafka.check),
+    "registry_url": ("registry", registry.check),
+    "clickhouse_url": ("clickhouse", clickhouse.check),
+}
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Findings, as they are made. What the settings leave open is taken from the stack in the data directory."""
+    """Findings, as they are made. What the settings leave open is taken from the stack in the data directory.
+
+    The parts of a stack that does not run are not asked: that it does not run says it all.
+    """
     layout = Layout.of(settings.data_dir)
-    state = layout.read_state()
+    state, running = layout.read_state(), layout.owner() is not None
     if state:
         yield from guarded("host", lambda: _stack(settings, layout))
-        own = {name.removeprefix(PREFIX).lower(): value for name, value in state.get("env", {}).items()}
-        missing = {name: own[name] for name in _POINTING if name in own and not getattr(settings, name)}
-        settings = Settings.model_validate({**settings.model_dump(), **missing})
+        settings = _completed(settings, state.get("env", {}), [*_FILES, *(_CHECKS if running else ())])
     yield from host.room(layout.root)
     yield from guarded("host", lambda: host.credentials(settings))
-    yield from guarded("kafka", lambda: kafka.check(settings))
-    yield from guarded("registry", lambda: registry.check(settings))
-    yield from guarded("clickhouse", lambda: clickhouse.check(settings))
-    worker = next((row["url"] for row in state.get("parts", []) if row["name"] == "worker"), "")
-    if worker:
-        yield from host.service("worker", worker)
-    if settings.serve_url:
+    for field, (part, check) in _CHECKS.items():
+        if running or not state or getattr(settings, field):
+            yield from guarded(part, lambda check=check: check(settings))  # type: ignore[misc]
+    if running:
+        for row in state["parts"]:
+            if row["name"] in ("worker", "serve"):
+                yield from host.service(row["name"], row["url"])
+    elif settings.serve_url:
         yield from host.service("serve", settings.serve_url)
+
+
+def _completed(settings: Settings, env: Mapping[str, str], fields: list[str]) -> Settings:
+    own = {name.removeprefix(PREFIX).lower(): value for name, value in env.items()}
+    missing = {name: own[name] for name in fields if name in own and not getattr(settings, name)}
+    return Settings.model_validate({**settings.model_dump(), **missing})
 
 
 def _stack(settings: Settings, layout: Layout) -> Iterator[Finding]:

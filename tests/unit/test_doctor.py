@@ -1,0 +1,133 @@
+"""What the doctor says: pure judgements, and findings of parts that are away."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from confluent_kafka import KafkaError
+
+from auditlane.local import ports
+from auditlane.local.doctor import clickhouse, host, kafka, run
+from auditlane.local.doctor.finding import Level, guarded, ok
+from auditlane.local.layout import Layout
+from auditlane.runtime.errors import StoreUnavailable
+from auditlane.runtime.settings import load
+
+
+@pytest.mark.parametrize(
+    ("codes", "word"),
+    [
+        ({KafkaError._AUTHENTICATION, KafkaError._ALL_BROKERS_DOWN}, "refuses the credentials"),
+        ({KafkaError._SSL, KafkaError._TRANSPORT}, "over TLS"),
+        ({KafkaError._RESOLVE}, "host name"),
+        ({KafkaError._TRANSPORT}, "does not answer"),
+        (set(), "does not answer"),
+    ],
+)
+def test_the_most_telling_reason_comes_first(codes, word):
+    what, fix = kafka.explain(codes)
+    assert word in what
+    assert "AUDITLANE_KAFKA" in fix
+
+
+@pytest.mark.parametrize(
+    ("lag", "members", "level", "word"),
+    [
+        (0, 1, Level.OK, "0 messages behind"),
+        (100_000, 2, Level.OK, "100,000"),
+        (100_001, 2, Level.WARN, "more workers"),
+        (5, 0, Level.WARN, "No worker is connected"),
+    ],
+)
+def test_lag(lag, members, level, word):
+    found = kafka.judge_lag("workers", lag, members)
+    assert found.level is level
+    assert word in found.message + found.fix
+
+
+def test_partitions():
+    healthy = SimpleNamespace(leader=1, replicas=[1, 2], isrs=[1, 2])
+    behind = SimpleNamespace(leader=1, replicas=[1, 2], isrs=[1])
+    leaderless = SimpleNamespace(leader=-1, replicas=[1], isrs=[])
+    assert list(kafka.partition_health("t", {0: healthy})) == []
+    assert [one.level for one in kafka.partition_health("t", {0: healthy, 1: behind})] == [Level.WARN]
+    assert [one.level for one in kafka.partition_health("t", {0: behind, 7: leaderless})] == [Level.FAIL]
+
+
+@pytest.mark.parametrize(
+    ("there", "level"),
+    [
+        (100.5, Level.OK),
+        (98.5, Level.OK),
+        (97.9, Level.WARN),
+        (103.1, Level.WARN),
+        (161.1, Level.FAIL),
+        (0, Level.FAIL),
+    ],
+)
+def test_clocks(there, level):
+    assert clickhouse.judge_clock(there, before=100, after=101).level is level
+
+
+@pytest.mark.parametrize(
+    ("engine", "level"),
+    [
+        ("ReplacingMergeTree(x) ORDER BY y SETTINGS non_replicated_deduplication_window = 10000", Level.OK),
+        ("ReplacingMergeTree(x) ORDER BY y SETTINGS non_replicated_deduplication_window = 12, a = 1", Level.FAIL),
+        ("ReplacingMergeTree(x) ORDER BY y", Level.FAIL),
+        ("ReplicatedReplacingMergeTree('/p', 'r', x) ORDER BY y", Level.OK),
+        ("ReplicatedReplacingMergeTree('/p', 'r', x) SETTINGS replicated_deduplication_window = 10", Level.FAIL),
+        ("", Level.FAIL),
+    ],
+)
+def test_deduplication_window(engine, level):
+    assert clickhouse.judge_window(engine).level is level
+
+
+@pytest.mark.parametrize(("free", "level"), [(3 << 30, Level.OK), (1 << 30, Level.WARN), (1 << 20, Level.FAIL)])
+def test_room(tmp_path, free, level):
+    assert host.judge_room(tmp_path, free).level is level
+
+
+def test_an_error_of_one_part_is_a_finding():
+    def check():
+        yield ok("clickhouse", "there")
+        raise StoreUnavailable("gone", fix="look")
+
+    found = list(guarded("clickhouse", check))
+    assert [(one.level, one.message, one.fix) for one in found] == [
+        (Level.OK, "there", ""),
+        (Level.FAIL, "gone", "look"),
+    ]
+
+
+def test_credential_files(tmp_path):
+    missing, open_to_all = tmp_path / "keys.json", tmp_path / "signing.json"
+    host.SigningKeys.load_or_create(open_to_all)
+    open_to_all.chmod(0o644)
+    found = list(host.credentials(load(keys_file=missing, signing_keys_file=open_to_all)))
+    assert [one.level for one in found] == [Level.FAIL, Level.WARN]
+    assert "chmod 600" in found[1].fix
+    assert [one.level for one in host.credentials(load())] == [Level.WARN, Level.WARN]
+
+
+def test_parts_that_are_away_are_each_named_with_a_fix(tmp_path):
+    one, two, three, four = ports.free(4)
+    settings = load(
+        data_dir=tmp_path / "none",
+        kafka_bootstrap=f"127.0.0.1:{one}",
+        registry_url=f"http://127.0.0.1:{two}",
+        clickhouse_url=f"http://127.0.0.1:{three}",
+        serve_url=f"http://127.0.0.1:{four}",
+    )
+    failed = [finding for finding in run.examine(settings) if finding.level is Level.FAIL]
+    assert [finding.part for finding in failed] == ["kafka", "registry", "clickhouse", "serve"]
+    assert all(finding.fix for finding in failed)
+
+
+def test_a_stack_that_does_not_run_is_one_finding(tmp_path):
+    Layout(tmp_path).write_state({"env": {"AUDITLANE_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "parts": []})
+    failed = [finding for finding in run.examine(load(data_dir=tmp_path)) if finding.level is Level.FAIL]
+    assert [finding.message for finding in failed] == [f"No stack runs in {tmp_path}."]
+    assert f"auditlane up --data {tmp_path}" in failed[0].fix

@@ -143,7 +143,7 @@ def served(reader: Reader, count_rows: Callable[[str, int], None] = lambda forma
     problems.install(app)
     app.add_middleware(Around, metrics=HttpMetrics())
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

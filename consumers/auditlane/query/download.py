@@ -11,6 +11,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from auditlane.query.reader import Export
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.log import get
 
 ROWS_HEADER: Final = "Auditlane-Rows"
 MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl; charset=utf-8"}
@@ -42,6 +44,9 @@ class Download(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except AuditlaneError as error:
+            # Returning now leaves the body without its end; the server then closes the connection.
+            get("query").error("export.broken", code=error.code, problem=str(error), rows=self._export.written)
         finally:
             self._export.close()
             self._count_rows(self._format, self._export.written)

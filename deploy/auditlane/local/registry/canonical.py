@@ -9,7 +9,7 @@ import json
 import math
 from typing import Any
 
-from auditlane.local.registry.schema import Field, Name, Node
+from auditlane.local.registry.nodes import Field, Name, Node
 
 _LOGICAL = {
     "decimal": {"bytes", "fixed"},

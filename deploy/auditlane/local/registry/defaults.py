@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from auditlane.local.registry.schema import Field, Node
+from auditlane.local.registry.nodes import Field, Node
 
 _RANGES = {"int": 2**31, "long": 2**63}
 

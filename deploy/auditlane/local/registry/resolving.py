@@ -9,8 +9,9 @@ from functools import lru_cache
 from auditlane.local.registry import errors
 from auditlane.local.registry.canonical import normalized, render
 from auditlane.local.registry.defaults import invalid_default
+from auditlane.local.registry.nodes import Node
 from auditlane.local.registry.policy import Policy
-from auditlane.local.registry.schema import Node, SchemaParseError, parse
+from auditlane.local.registry.schema import SchemaParseError, parse
 from auditlane.local.registry.store import Reference, Store, Stored
 
 

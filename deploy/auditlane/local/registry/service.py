@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from auditlane.local.registry import errors
 from auditlane.local.registry.canonical import render
 from auditlane.local.registry.compatibility import Previous, check
+from auditlane.local.registry.nodes import Node
 from auditlane.local.registry.policy import Policy
 from auditlane.local.registry.resolving import Parsed, Request, Resolver
-from auditlane.local.registry.schema import Node, SchemaParseError
+from auditlane.local.registry.schema import SchemaParseError
 from auditlane.local.registry.store import Settings, Store, Stored, Version
 
 LATEST = -1

@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from auditlane.local.engine.config import Layout, default_memory, write
+from auditlane.local.engine.config import Layout, default_memory, owned, write
 from auditlane.local.engine.embedded import Engine
 from auditlane.local.engine.server import Server
 from auditlane.local.engine.service import Service
@@ -41,19 +41,19 @@ def main(arguments: list[str] | None = None) -> int:
 def run(data: Path, host: str, port: int, memory: int, stopping: threading.Event) -> None:
     """Open the engine, serve until `stopping`, close it. Raises AlreadyRunning, PortInUse, PartFailed, ConfigError."""
     layout = Layout(data)
-    write(layout, memory=memory)
-    engine = Engine(layout)
-    try:
-        server = Server(host, port, Service(engine, layout.work))
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="http")
-        serving.start()
-        print(json.dumps({"ready": True, "part": "clickhouse", "url": server.url, "pid": os.getpid()}), flush=True)
-        stopping.wait()
-        server.shutdown()
-        server.server_close()
-        server.drain(_DRAIN_S)
-    finally:
-        engine.close()
+    with owned(layout):
+        write(layout, memory=memory)
+        engine = Engine(layout)
+        try:
+            server = Server(host, port, Service(engine, layout.work))
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="http").start()
+            print(json.dumps({"ready": True, "part": "clickhouse", "url": server.url, "pid": os.getpid()}), flush=True)
+            stopping.wait()
+            server.shutdown()
+            server.server_close()
+            server.drain(_DRAIN_S)
+        finally:
+            engine.close()
 
 
 if __name__ == "__main__":

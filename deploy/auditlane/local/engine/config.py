@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from auditlane.local.engine.refusals import DATABASE_ENGINES, TABLE_ENGINES
+from auditlane.runtime.errors import AlreadyRunning
 
 # What auditlane and an analyst need; no FILE, URL, REMOTE or any other source, no users, no dictionaries.
 _GRANTS = (
@@ -32,12 +36,31 @@ class Layout:
         return self.data / "work"
 
     @property
+    def lock(self) -> Path:
+        return self.data / "lock"
+
+    @property
     def config(self) -> Path:
         return self.data / "config" / "engine.xml"
 
     @property
     def users(self) -> Path:
         return self.data / "config" / "users.xml"
+
+
+@contextlib.contextmanager
+def owned(layout: Layout) -> Iterator[None]:
+    """Make the data directory and own it: the lock goes with the process. Raises AlreadyRunning, OSError."""
+    layout.data.mkdir(parents=True, exist_ok=True)
+    with layout.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"Another process has the ClickHouse data directory {layout.data} open.",
+                fix="Stop it, or give this one another --data directory.",
+            ) from None
+        yield
 
 
 def default_memory() -> int:

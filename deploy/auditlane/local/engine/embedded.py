@@ -12,10 +12,9 @@ from urllib.parse import quote
 
 from auditlane.local.engine.config import Layout
 from auditlane.local.engine.errors import BAD_ARGUMENTS, EngineError, from_engine
-from auditlane.runtime.errors import AlreadyRunning, PartFailed
+from auditlane.runtime.errors import PartFailed
 
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
-_CANNOT_LOCK = 76  # CANNOT_OPEN_FILE: "Cannot lock file …"; another process has the directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Engine:
     """The engine over one data directory; at most one in a process, and one process for a directory."""
 
     def __init__(self, layout: Layout) -> None:
-        """Open the directory, making it if need be. Raises AlreadyRunning, PartFailed."""
+        """Open the directory, making it if need be. Raises PartFailed."""
         os.chdir(layout.work)  # importing chdb opens an engine, which would read a config.xml found here
         from chdb import _chdb
 
@@ -90,7 +89,7 @@ class Engine:
         try:
             self._root = self._connect(self._target)
         except RuntimeError as error:
-            raise _open_error(layout, str(error)) from None
+            raise PartFailed(f"The ClickHouse engine could not open {layout.data}: {error}") from None
         # The engine's signal handlers would report a crash for our SIGTERM; ours come after.
         library.reset_signal_handlers()
         self._plain_default(layout)
@@ -135,12 +134,3 @@ def identifier(name: str) -> str:
     """A name as a quoted identifier."""
     escaped = name.replace("\\", "\\\\").replace("`", "\\`")
     return f"`{escaped}`"
-
-
-def _open_error(layout: Layout, text: str) -> AlreadyRunning | PartFailed:
-    if from_engine(text).code == _CANNOT_LOCK and "lock" in text.lower():
-        return AlreadyRunning(
-            f"Another process has the ClickHouse data directory {layout.data} open.",
-            fix="Stop it, or give this one another --data directory.",
-        )
-    return PartFailed(f"The ClickHouse engine could not open {layout.data}: {text}")

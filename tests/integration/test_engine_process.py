@@ -1,0 +1,187 @@
+"""The engine as a process: its lock, its port, its signals, and what a data directory keeps."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from fixtures.clickhouse import EngineProcess
+
+from auditlane.runtime.errors import AlreadyRunning, ConfigError, PortInUse, exit_code
+
+
+class Running:
+    """Engines over one directory, the last one stopped at the end."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.pool = urllib3.PoolManager(retries=False, maxsize=8)
+        self.engine: EngineProcess | None = None
+
+    def start(self) -> None:
+        self.engine = EngineProcess(self.data)
+
+    def ask(self, sql: str, **parameters: str) -> urllib3.BaseHTTPResponse:
+        assert self.engine is not None
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        return self.pool.request("POST", f"{self.engine.url}/?{query}", body=sql.encode())
+
+    def end(self) -> None:
+        self.pool.clear()
+        if self.engine is not None and self.engine.process.poll() is None:
+            self.engine.kill()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    one = Running(tmp_path / "clickhouse")
+    one.start()
+    yield one
+    one.end()
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    """The exit code and stderr of an engine that must not start."""
+    command = [sys.executable, "-m", "auditlane.local.engine", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_the_ready_line_names_url_and_pid(running: Running) -> None:
+    assert running.engine is not None
+    pid = running.engine.process.pid
+    assert running.engine.ready == {"ready": True, "part": "clickhouse", "url": running.engine.url, "pid": pid}
+    for path in ("/ping", "/", "/replicas_status"):
+        assert running.pool.request("GET", running.engine.url + path).data == b"Ok.\n"
+
+
+def test_what_was_acknowledged_and_its_tokens_outlive_a_clean_stop(running: Running) -> None:
+    assert running.engine is not None
+    settings = "ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 100"
+    assert running.ask("CREATE DATABASE audit ENGINE = Atomic").status == 200
+    for table in ("audit.t", "plain"):  # also a table of `default`, which the engine would overlay with files
+        assert running.ask(f"CREATE TABLE {table} (a UInt32) {settings}").status == 200
+        assert running.ask(f"INSERT INTO {table} FORMAT CSV\n1\n2\n", insert_deduplication_token="x").status == 200
+    assert running.engine.stop() == 0
+    running.start()
+    for table in ("audit.t", "plain"):
+        assert running.ask(f"INSERT INTO {table} FORMAT CSV\n3\n4\n", insert_deduplication_token="x").status == 200
+        assert running.ask(f"SELECT groupArray(a) FROM (SELECT a FROM {table} ORDER BY a)").data == b"[1,2]\n"
+    assert running.ask("SELECT engine FROM system.databases WHERE name = 'default'").data == b"Atomic\n"
+
+
+def test_a_second_process_on_the_directory_says_so(running: Running) -> None:
+    code, text = refused("--data", str(running.data))
+    assert code == exit_code(AlreadyRunning)
+    assert "Another process has the ClickHouse data directory" in text
+    assert "Traceback" not in text
+    assert running.ask("SELECT 1").data == b"1\n"
+
+
+def test_a_port_in_use_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, text = refused("--data", str(tmp_path / "d"), "--port", str(port))
+    assert code == exit_code(PortInUse)
+    assert text == f"Port {port} of 127.0.0.1 is in use. Give another with --port, or 0 for a free one.\n"
+
+
+def test_it_listens_on_the_loopback_only(tmp_path: Path) -> None:
+    code, text = refused("--data", str(tmp_path / "d"), "--host", "0.0.0.0")
+    assert code == exit_code(ConfigError)
+    assert "loopback" in text
+
+
+def test_a_config_file_lying_about_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.xml").write_text("<clickhouse><broken>")
+    monkeypatch.chdir(tmp_path)
+    engine = EngineProcess(tmp_path / "data")
+    try:
+        assert urllib3.request("GET", engine.url + "/ping").data == b"Ok.\n"
+    finally:
+        engine.stop()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO t FORMAT CSV\n{rows}",
+        "INSERT INTO t SELECT * FROM input('w UInt32, n UInt32, i UInt32') FORMAT CSV\n{rows}",
+    ],
+)
+def test_killed_under_writers_it_keeps_every_acknowledged_batch_whole(running: Running, statement: str) -> None:
+    """Three writers send batches of 500 rows until the process is killed, twice; each batch has its own number."""
+    batch = 500
+    running.ask("CREATE TABLE t (w UInt32, n UInt32, i UInt32) ENGINE = MergeTree ORDER BY (w, n)")
+    acknowledged: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    sent = dict.fromkeys(acknowledged, 0)
+
+    def write(writer: int, enough: threading.Event) -> None:
+        while True:
+            number = sent[writer] = sent[writer] + 1
+            rows = "".join(f"{writer},{number},{i}\n" for i in range(batch))
+            try:
+                if running.ask(statement.format(rows=rows)).status != 200:
+                    return
+            except urllib3.exceptions.HTTPError:
+                return
+            acknowledged[writer].append(number)
+            if len(acknowledged[writer]) % 10 == 0:
+                enough.set()
+
+    for _ in range(2):
+        assert running.engine is not None
+        enough = threading.Event()
+        writers = [threading.Thread(target=write, args=(writer, enough)) for writer in acknowledged]
+        for thread in writers:
+            thread.start()
+        assert enough.wait(60)
+        running.engine.kill()
+        for thread in writers:
+            thread.join(60)
+        running.pool.clear()
+        running.start()
+
+    lines = running.ask("SELECT w, n, count(), uniqExact(i) FROM t GROUP BY w, n FORMAT JSONCompactEachRow").data
+    stored = {(w, n): (int(rows), int(distinct)) for w, n, rows, distinct in map(json.loads, lines.splitlines())}
+    assert set(stored.values()) == {(batch, batch)}
+    assert {(writer, number) for writer, numbers in acknowledged.items() for number in numbers} <= set(stored)
+
+
+def test_a_stop_lets_a_running_request_finish(running: Running) -> None:
+    assert running.engine is not None
+    answers: list[bytes] = []
+    query = "SELECT sum(sleepEachRow(0.2)) FROM numbers(5) SETTINGS max_block_size = 1"
+    thread = threading.Thread(target=lambda: answers.append(running.ask(query).data))
+    thread.start()
+    deadline = 200
+    other = urllib3.PoolManager(retries=False)
+    while (
+        b"sleepEachRow"
+        not in other.request(
+            "POST", running.engine.url, body=b"SELECT query FROM system.processes WHERE query NOT LIKE '%processes%'"
+        ).data
+    ):
+        deadline -= 1
+        assert deadline
+        thread.join(0.01)
+    assert running.engine.stop() == 0
+    thread.join(30)
+    assert answers == [b"0\n"]
+
+
+def test_nothing_of_the_engine_is_left_running(running: Running) -> None:
+    assert running.engine is not None
+    pid = running.engine.process.pid
+    assert running.engine.stop() == 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pid, 0)

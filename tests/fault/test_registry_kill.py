@@ -14,7 +14,7 @@ from auditlane.runtime.errors import RegistryUnavailable
 
 ROUNDS = 4
 BEFORE_A_KILL = 25
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def text(worker: int, number: int) -> str:

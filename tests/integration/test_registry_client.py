@@ -91,7 +91,7 @@ def test_what_is_not_there_and_what_may_not_be(client: RegistryClient, unique: s
 
 
 def test_a_schema_is_asked_for_once(own_registry: RegistryProcess) -> None:
-    client = RegistryClient(own_registry.url, timeout_s=2)
+    client = RegistryClient(own_registry.url)
     schema_id = client.register("s", '"string"')
     assert client.schema(schema_id) == '"string"'
     own_registry.end()

@@ -8,7 +8,7 @@ from typing import Any
 import avro.schema
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditlane.contract.avro import base_schema
@@ -200,6 +200,7 @@ def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -
     }
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(schemas(), st.sampled_from([None, 2]))
 def test_one_schema_has_one_text_that_other_parsers_read_alike(schema: Any, indent: int | None) -> None:
     text = canonical(json.dumps(schema, indent=indent))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditlane.local.registry.api import routes
@@ -36,6 +36,7 @@ ACTIONS = st.lists(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS)
 def test_over_any_history_a_text_has_one_id_and_an_id_one_text(actions: list[Any]) -> None:
     store = Store(Path(":memory:"))

@@ -26,7 +26,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("auditlane_worker_dead_letters_total", "counter", "Messages refused, by their code.", ("code",)),
     Metric("auditlane_worker_ranges_total", "counter", "Ranges completed.", ("how",)),  # how: first, redo
     Metric("auditlane_worker_retries_total", "counter", "Steps tried again.", ("step",)),  # step: insert, schemas, …
-    Metric("auditlane_worker_insert_seconds", "histogram", "Duration of one insert."),
+    Metric("auditlane_worker_insert_seconds", "histogram", "Duration of judging and inserting one range."),
+    Metric("auditlane_worker_left_out_offsets_total", "counter", "Offsets that Kafka left out: its control records."),
+    Metric("auditlane_worker_held_bytes", "gauge", "Bytes of messages held in ranges."),
     Metric("auditlane_worker_partitions", "gauge", "Partitions assigned to this worker."),
     Metric("auditlane_worker_halted_partitions", "gauge", "Partitions halted because going on would lose events."),
     # HTTP.

@@ -1,0 +1,72 @@
+"""What the core asks of the world, and in what words the world answers when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from auditlane.worker.ranges import Partition, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Deliver nothing more of these partitions, and go on polling."""
+
+    partitions: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Deliver these partitions again."""
+
+    partitions: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Commit all of these in one synchronous call, now, before anything else is polled; answer with `committed`."""
+
+    offsets: dict[Partition, tuple[int, str]]  # offset, metadata
+    intents: frozenset[Partition] = frozenset()  # of which these announce a range; the others complete one
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Judge the range and insert its rows, one insert a month; answer with `written` or `failed`."""
+
+    range: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Produce the range's rejected messages as dead letters and await every acknowledgement; answer with `buried` or
+    `failed`."""
+
+    range: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Tell people: this partition stands still until somebody acts."""
+
+    partition: Partition
+    reason: str
+
+
+Action = Pause | Resume | Commit | Write | Bury | Halt
+
+
+class Remedy(StrEnum):
+    """What a failed step means for its range. There is none that drops it."""
+
+    retry = "retry"  # the part is away or busy: again, later
+    slower = "slower"  # ClickHouse lacks capacity: again, later, and fewer inserts
+    halt = "halt"  # the same would happen again: stop the partition
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed: the remedy, and the sentence for the log."""
+
+    remedy: Remedy
+    message: str

@@ -1,0 +1,124 @@
+"""The Kafka consumer: its options, the topics it subscribes to, and what it can ask brokers about a partition."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from auditlane.contract.kafka import client_config
+from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.runtime.settings import Settings
+from auditlane.worker.ranges import Partition
+from auditlane.worker.recovery import Found, Stored, wants_store
+
+ASK_S: Final = 30.0  # brokers that do not answer within this make the worker start over
+
+
+def pattern(topic: str) -> str:
+    """The subscription: the shared topic and every dedicated one. Both librdkafka and brokers (RE2) read it."""
+    return rf"^{re.escape(topic)}(\..+)?$"
+
+
+def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
+    """librdkafka's options; `protocol` is `consumer` (KIP-848) or `classic`."""
+    options: dict[str, Any] = {
+        "group.id": settings.group,
+        "group.protocol": protocol,
+        "client.id": "auditlane-worker",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # A missing offset is never a reason to jump: the worker decides where a partition begins.
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+        "fetch.queue.backoff.ms": 10,
+        "fetch.message.max.bytes": 4 << 20,
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": max(8 << 10, (settings.queue_bytes >> 10) // 2),
+    }
+    if protocol == "classic":
+        options["partition.assignment.strategy"] = "cooperative-sticky"
+    return client_config(settings, **options)
+
+
+class Brokers:
+    """Questions to the brokers. Called on the consuming thread, inside the callback of an assignment.
+
+    `stored` asks the store (topic id, partition, first offset that Kafka holds); None when it does not answer.
+    """
+
+    def __init__(self, admin: AdminClient, stored: Callable[[str, int, int], Stored | None]) -> None:
+        self._admin = admin
+        self._stored = stored
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Topic name → its id as UUID text. Raises KafkaUnavailable."""
+        names = sorted(set(topics))
+        try:
+            answers = self._admin.describe_topics(TopicCollection(names), request_timeout=ASK_S)
+            return {name: _uuid(answers[name].result(ASK_S).topic_id) for name in names}
+        except (KafkaException, TimeoutError) as error:
+            raise KafkaUnavailable(f"The brokers did not describe {', '.join(names)}: {error}.") from error
+
+    def found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[Found]:
+        """What there is to know about partitions that were just assigned. Raises KafkaUnavailable."""
+        ids = self.topic_ids(one.topic for one in partitions)
+        try:
+            committed = consumer.committed(
+                [TopicPartition(one.topic, one.partition) for one in partitions], timeout=ASK_S
+            )
+        except KafkaException as error:
+            raise KafkaUnavailable(f"The brokers did not tell committed offsets: {error.args[0]}.") from error
+        for one in committed:
+            if one.error is not None:
+                raise KafkaUnavailable(f"No committed offset of {one.topic}[{one.partition}]: {one.error}.")
+        low = self._bounds(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        high = self._bounds(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return [self._one(one, ids[one.topic], low, high) for one in committed]
+
+    def _one(self, at: TopicPartition, topic_id: str, low: dict[Partition, int], high: dict[Partition, int]) -> Found:
+        partition = Partition(at.topic, at.partition)
+        committed = None if at.offset == OFFSET_INVALID else at.offset
+        metadata = at.metadata or ""
+        begin = low[partition]
+        wanted = wants_store(committed, metadata, topic_id)
+        stored = self._stored(topic_id, at.partition, begin) if wanted else None
+        return Found(partition, topic_id, committed, metadata, begin, high[partition], stored)
+
+    def _bounds(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[Partition, int]:
+        asked = {TopicPartition(one.topic, one.partition): spec for one in partitions}
+        try:
+            answers = self._admin.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
+            )
+            return {Partition(one.topic, one.partition): answer.result(ASK_S).offset for one, answer in answers.items()}
+        except (KafkaException, TimeoutError) as error:
+            raise KafkaUnavailable(f"The brokers did not tell the partitions' bounds: {error}.") from error
+
+
+def _uuid(topic_id: Any) -> str:
+    high, low = topic_id.get_most_significant_bits(), topic_id.get_least_significant_bits()
+    return str(uuid.UUID(int=(high & (1 << 64) - 1) << 64 | low & (1 << 64) - 1))
+
+
+_UNREADABLE: Final = frozenset(
+    {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}  # noqa: SLF001
+)
+
+
+def out_of_range(error: KafkaError) -> bool:
+    """Whether an error of one partition says that Kafka cannot deliver the position."""
+    return error.code() in _UNREADABLE

@@ -1,0 +1,50 @@
+"""Places where a test makes the worker die or freeze: off unless AUDITLANE_FAILPOINT names one.
+
+`after_intent:kill` kills the process (SIGKILL) the first time it gets there, `after_intent:stop:3` freezes it (SIGSTOP)
+the third time. The names are those of the protocol's steps: before_ and after_ intent, insert, letters, complete.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Final
+
+from auditlane.runtime.errors import ConfigError
+
+VARIABLE: Final = "AUDITLANE_FAILPOINT"
+NAMES: Final = frozenset(
+    f"{when}_{step}" for when in ("before", "after") for step in ("intent", "insert", "letters", "complete")
+)
+_SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+
+class Failpoints:
+    """`hit(name)` does nothing unless this name was asked for."""
+
+    def __init__(self, spec: str = "") -> None:
+        name, _, rest = spec.partition(":")
+        action, _, count = rest.partition(":")
+        if spec and (name not in NAMES or action not in _SIGNALS or not (count or "1").isdecimal()):
+            raise ConfigError(
+                f"{VARIABLE}={spec!r} is not a failpoint.",
+                field=VARIABLE,
+                fix=f"Use NAME:kill or NAME:stop, with a NAME of {', '.join(sorted(NAMES))}.",
+            )
+        self._name, self._signal, self._left = name, _SIGNALS.get(action), int(count or "1")
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_environment(cls) -> Failpoints:
+        return cls(os.environ.get(VARIABLE, ""))
+
+    def hit(self, name: str) -> None:
+        """Say that execution is here."""
+        if name != self._name or self._signal is None:
+            return
+        with self._lock:
+            self._left -= 1
+            due = self._left == 0
+        if due:
+            os.kill(os.getpid(), self._signal)

@@ -1,0 +1,71 @@
+"""The worker's small HTTP side: `/metrics`, `/health/live`, `/health/ready`."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from auditlane.runtime.errors import PortInUse
+
+Readiness = Callable[[], dict[str, str]]
+
+
+class HealthServer:
+    """Serves on a thread of its own. `ready` gives what is missing, by part; empty means ready."""
+
+    def __init__(self, host: str, port: int, *, metrics: Callable[[], bytes], ready: Readiness) -> None:
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready))
+        except OSError as error:
+            raise PortInUse(
+                f"The worker cannot listen on {host}:{port}: {error.strerror}.",
+                fix="Set AUDITLANE_WORKER_PORT to a free port, or to 0.",
+            ) from error
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(metrics: Callable[[], bytes], ready: Readiness) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, metrics(), "text/plain; version=0.0.4; charset=utf-8")
+            elif self.path == "/health/live":
+                self._json(200, {"status": "live"})
+            elif self.path == "/health/ready":
+                missing = ready()
+                self._json(503 if missing else 200, {"status": "waiting" if missing else "ready", "missing": missing})
+            else:
+                self._json(404, {"status": "not found"})
+
+        def _json(self, status: int, answer: dict[str, object]) -> None:
+            self._answer(status, json.dumps(answer).encode(), "application/json")
+
+        def _answer(self, status: int, content: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            """Probes are not worth a line each."""
+
+    return Handler

@@ -1,0 +1,82 @@
+"""The plan of what is about to be written, as it travels in Kafka's offset-commit metadata.
+
+A commit of offset `a` with a range `[a, b]` says: everything below `a` is stored, `[a, b]` may be stored in part.
+Without a range it says: everything below the offset is stored. The topic's id keeps a recreated topic apart.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from dataclasses import dataclass
+
+import xxhash
+
+from auditlane.worker.ranges import Columns
+
+VERSION = 1
+MAX_BYTES = 4_095  # what brokers take as metadata by default (`offset.metadata.max.bytes` is 4,096)
+
+
+class UnknownIntent(ValueError):
+    """Metadata of a version that this worker does not know: a newer worker wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """`first` and `last` are None when nothing is pending; `digest` is then empty. `at_ms` is the writer's clock."""
+
+    topic_id: str
+    first: int | None = None
+    last: int | None = None
+    digest: str = ""
+    at_ms: int = 0
+
+    @property
+    def pending(self) -> bool:
+        return self.first is not None
+
+    def encode(self) -> str:
+        """The commit metadata: JSON, some 150 bytes, sorted keys."""
+        plan: dict[str, object] = {"v": VERSION, "topic": self.topic_id, "at": self.at_ms}
+        if self.pending:
+            plan |= {"range": [self.first, self.last], "digest": self.digest}
+        return json.dumps(plan, sort_keys=True, separators=(",", ":"))
+
+
+def decode(metadata: str | None) -> Intent | None:
+    """The intent in a commit's metadata; None when it is not one of ours (a tool's commit erases it).
+
+    Raises UnknownIntent when it is ours but of another version, or damaged.
+    """
+    try:
+        plan = json.loads(metadata or "")
+    except ValueError:
+        return None
+    if not isinstance(plan, dict) or not isinstance(plan.get("v"), int) or not isinstance(plan.get("topic"), str):
+        return None
+    if plan["v"] != VERSION:
+        raise UnknownIntent(f"version {plan['v']}")
+    at_ms = plan.get("at")
+    at_ms = at_ms if isinstance(at_ms, int) else 0
+    if "range" not in plan:
+        return Intent(plan["topic"], at_ms=at_ms)
+    match plan["range"], plan.get("digest"):
+        case [int(first), int(last)], str(digest) if 0 <= first <= last:
+            return Intent(plan["topic"], first, last, digest, at_ms)
+    raise UnknownIntent("a range or digest that cannot be read")
+
+
+def digest(columns: Columns) -> str:
+    """xxh64 over all that decides about the rows: offsets, timestamps, keys and values, each blob with its length.
+
+    Offsets are in it because a compacted or truncated log gives the same boundaries with fewer messages; keys and
+    timestamps because the tenant and the accepted times derive from them.
+    """
+    hashed = xxhash.xxh64()
+    hashed.update(array("q", columns.offsets).tobytes())
+    hashed.update(array("q", columns.timestamps_ms).tobytes())
+    for blobs in (columns.keys, columns.values):
+        hashed.update(array("q", [-1 if blob is None else len(blob) for blob in blobs]).tobytes())
+        hashed.update(b"".join([blob for blob in blobs if blob is not None]))
+    return hashed.hexdigest()

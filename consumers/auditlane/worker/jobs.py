@@ -1,0 +1,152 @@
+"""The insert threads: judge and insert a range, bury its dead letters, and say what became of it.
+
+What was judged is kept until the range is complete or its partition is gone, so that a repeated step decides nothing
+anew; a month that is stored is not sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError
+
+from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.worker.actions import Bury, Failure, Remedy, Write
+from auditlane.worker.arrow import pa
+from auditlane.worker.dead_letters import DeadLetters, NotBuried
+from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.judge import Judge, RawRange, Rejection, Verdict
+from auditlane.worker.ranges import Range
+from auditlane.worker.store_failures import classify
+
+
+class Store(Protocol):
+    """The part of `write.Writer` that is needed here."""
+
+    def insert(self, range_: Range, month: int, rows: pa.Table) -> None: ...
+    def stored(self, range_: Range) -> set[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step that ended. `failure` is None when it succeeded; the counts are then of the whole range."""
+
+    work: Write | Bury
+    failure: Failure | None = None
+    rows: int = 0
+    parts: int = 0
+    rejected: tuple[Rejection, ...] = ()
+    took_ms: int = 0
+
+
+@dataclass(slots=True)
+class _Progress:
+    rejected: list[Rejection]
+    rows: dict[int, pa.Table]  # months still to store
+    stored_rows: int = 0
+    parts: int = 0
+    checked: bool = field(default=False)
+
+
+class Jobs:
+    """A `lifecycle.Stage` whose work is `Write` and `Bury`."""
+
+    def __init__(
+        self, judge: Judge, store: Store, letters: DeadLetters, failpoints: Failpoints, *, threads: int
+    ) -> None:
+        self._judge, self._store, self._letters, self._failpoints = judge, store, letters, failpoints
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="insert")
+        self._done: SimpleQueue[Done] = SimpleQueue()
+        self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()
+        self._running: set[object] = set()
+
+    def submit(self, work: Write | Bury) -> None:
+        future = self._pool.submit(self._run, work)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+
+    def poll(self) -> list[Done]:
+        done: list[Done] = []
+        while True:
+            try:
+                done.append(self._done.get_nowait())
+            except Empty:
+                return done
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def join(self, timeout_s: float) -> bool:
+        return not wait(list(self._running), timeout_s).not_done  # type: ignore[arg-type]
+
+    def terminate(self) -> None:
+        """Threads cannot be ended; the process is about to be."""
+
+    def _run(self, work: Write | Bury) -> None:
+        try:
+            done = self._write(work) if isinstance(work, Write) else self._bury(work)
+        except NotBuried as error:
+            done = Done(work, error.failure)
+        except RegistryUnavailable as error:
+            done = Done(work, Failure(Remedy.retry, str(error)))
+        except (ClickHouseError, HTTPError, OSError) as error:
+            done = Done(work, classify(error))
+        except BaseException as error:
+            done = Done(work, Failure(Remedy.halt, f"{type(error).__name__}: {error}"))
+        self._done.put(done)
+
+    def _write(self, work: Write) -> Done:
+        started = time.monotonic_ns()
+        range_ = work.range
+        progress = self._judged(range_)
+        self._failpoints.hit("before_insert")
+        for month in sorted(progress.rows):
+            rows = progress.rows[month]
+            self._store.insert(range_, month, rows)
+            progress.stored_rows += rows.num_rows
+            progress.parts += 1
+            del progress.rows[month]
+        self._failpoints.hit("after_insert")
+        if range_.redo and progress.rejected and not progress.checked:
+            # What was stored under an earlier verdict is the decision: no dead letter for it.
+            stored = self._store.stored(range_)
+            offsets = range_.columns.offsets
+            progress.rejected = [one for one in progress.rejected if offsets[one.index] not in stored]
+            progress.checked = True
+        return Done(
+            work,
+            rows=progress.stored_rows,
+            parts=progress.parts,
+            rejected=tuple(progress.rejected),
+            took_ms=(time.monotonic_ns() - started) // 1_000_000,
+        )
+
+    def _judged(self, range_: Range) -> _Progress:
+        progress = self._progress.get(range_)
+        if progress is None:
+            columns = range_.columns
+            raw = RawRange(
+                range_.partition.topic,
+                range_.topic_id,
+                range_.partition.number,
+                columns.offsets,
+                columns.timestamps_ms,
+                columns.keys,
+                columns.values,
+            )
+            verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
+            progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows))
+        return progress
+
+    def _bury(self, work: Bury) -> Done:
+        rejected = self._progress[work.range].rejected
+        self._failpoints.hit("before_letters")
+        self._letters.bury(work.range, rejected)
+        self._failpoints.hit("after_letters")
+        return Done(work, rejected=tuple(rejected))

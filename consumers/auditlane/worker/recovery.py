@@ -1,0 +1,117 @@
+"""Where an assigned partition begins: decided from the committed offset, its metadata, Kafka's bounds and the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditlane.worker.intent import Intent, UnknownIntent, decode
+from auditlane.worker.ranges import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store holds of one topic id and partition. `first_gap` is the lowest offset missing among the newest
+    `highest - window`, or None; a rejected message leaves a gap as well as a lost one does."""
+
+    highest: int | None
+    first_gap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read about a partition on its assignment. `low` is the first offset that Kafka still holds and `high`
+    one past the last; `stored` is None when the store was not asked or did not answer."""
+
+    partition: Partition
+    topic_id: str
+    committed: int | None
+    metadata: str
+    low: int
+    high: int
+    stored: Stored | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin reading at `offset`; with `rebuild`, first restore that range exactly. `halt` says why not to begin at all,
+    `note` is worth a line in the log."""
+
+    offset: int
+    rebuild: Intent | None = None
+    halt: str = ""
+    note: str = ""
+
+
+def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
+    """Whether `start` needs to know what the store holds."""
+    if committed is None:
+        return True
+    try:
+        intent = decode(metadata)
+    except UnknownIntent:
+        return False
+    return intent is not None and not intent.pending and intent.topic_id != topic_id
+
+
+def start(found: Found) -> Start:
+    """Decide where to begin. Never skips: whatever could have been lost halts the partition and says what to do."""
+    if found.committed is None:
+        return _uncommitted(found)
+    try:
+        intent = decode(found.metadata)
+    except UnknownIntent as error:
+        return _halt(found, f"its intent cannot be read ({error}); run the auditlane version that wrote it")
+    if intent is not None and intent.topic_id != found.topic_id:
+        if intent.pending:
+            gone = f"offsets {intent.first}-{intent.last} were pending when the topic was deleted and created again"
+            return _halt(found, f"{gone}; delete the group's offset for the partition to accept their loss")
+        return _uncommitted(found, note="the topic was created again; its old offset does not apply")
+    if intent is not None and intent.pending:
+        return _pending(found, intent)
+    return _committed(found, note="" if intent is not None else "the offset was committed by another tool")
+
+
+def _committed(found: Found, note: str) -> Start:
+    at = found.committed or 0
+    if at < found.low:
+        return _halt(found, _lost(at, found.low))
+    if at > found.high:
+        return _halt(found, f"offset {at} was committed but the log ends at {found.high}: it was truncated")
+    return Start(at, note=note)
+
+
+def _pending(found: Found, intent: Intent) -> Start:
+    assert intent.first is not None and intent.last is not None  # noqa: PT018 - one fact: it is pending
+    if intent.first != found.committed:
+        return _halt(found, f"its intent begins at {intent.first}, the offset committed with it is {found.committed}")
+    if intent.first < found.low:
+        return _halt(found, _lost(intent.first, found.low))
+    if intent.last >= found.high:
+        return _halt(found, f"offsets {intent.first}-{intent.last} are pending but the log ends at {found.high}")
+    return Start(intent.first, rebuild=intent)
+
+
+def _uncommitted(found: Found, note: str = "") -> Start:
+    note = note or "no offset was committed"
+    if found.stored is None:  # reading again is exact, since every insert leaves out what is stored; it only costs time
+        return Start(found.low, note=f"{note}, and the store did not answer: reading from the beginning")
+    if found.stored.highest is None:
+        return Start(found.low, note=f"{note} and nothing is stored: reading from the beginning")
+    gap, after = found.stored.first_gap, found.stored.highest + 1
+    at = after if gap is None else gap
+    if at < found.low:
+        return _halt(found, _lost(at, found.low))
+    if after > found.high:
+        return _halt(found, f"offset {after - 1} is stored but the log ends at {found.high}: it was truncated")
+    return Start(at, note=f"{note}; the store holds offsets up to {after - 1}: reading from {at}")
+
+
+def _lost(first: int, low: int) -> str:
+    return (
+        f"offsets {first}-{low - 1} were not stored and Kafka no longer holds them; "
+        f"commit offset {low} for the partition to accept their loss"
+    )
+
+
+def _halt(found: Found, reason: str) -> Start:
+    return Start(found.low, halt=reason)

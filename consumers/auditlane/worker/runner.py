@@ -1,0 +1,220 @@
+"""The consuming thread: feeds the core from Kafka and the insert threads, and does what the core asks.
+
+Only this thread touches the consumer. An exception in a callback comes out of `consume` while messages go on, so the
+worker dies of it: whoever takes over starts from the intents.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.runtime.log import get
+from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Resume, Write
+from auditlane.worker.consumer import Brokers, out_of_range
+from auditlane.worker.core import Core
+from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.jobs import Done
+from auditlane.worker.lifecycle import Stage
+from auditlane.worker.meters import Meters
+from auditlane.worker.ranges import Columns, Partition
+
+BATCH: Final = 10_000
+TURN_S: Final = 0.05  # the longest that a turn waits for messages, and so that an insert's end waits for its commit
+STALL_MS: Final = 5_000  # a turn that took longer (a frozen process) polls before it commits
+
+
+class Unsupported(Exception):
+    """The brokers do not speak the group protocol that was asked for."""
+
+
+def now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+class Runner:
+    """One worker. `subscribe`, then `turn` until it says no, then `close`, all on one thread."""
+
+    def __init__(
+        self,
+        core: Core,
+        consumer: Consumer,
+        brokers: Brokers,
+        jobs: Stage[Write | Bury, Done],
+        meters: Meters,
+        failpoints: Failpoints,
+    ) -> None:
+        self._core, self._consumer, self._brokers, self._jobs = core, consumer, brokers, jobs
+        self._meters, self._failpoints = meters, failpoints
+        self._log = get("worker")
+        self._polled = now_ms()
+        self._closing = False
+        self.joined = False
+
+    def subscribe(self, pattern: str) -> None:
+        """Join the group."""
+        self._consumer.subscribe([pattern], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def drain(self) -> None:
+        """Take no more messages; `turn` goes on until what is held is stored."""
+        self._log.info("worker.draining")
+        self._core.drain()
+
+    def turn(self) -> bool:
+        """Poll, feed, act. Returns whether there is more to do; never False before `drain`."""
+        messages = self._consumer.consume(BATCH, TURN_S)
+        self._polled = now_ms()
+        if messages:
+            self._feed(messages)
+        for done in self._jobs.poll():
+            self._ended(done)
+        self._act()
+        self._measure()
+        return not self._core.drained
+
+    def close(self) -> None:
+        """Leave the group. Partitions that come while leaving are not taken."""
+        self._closing = True
+        self._consumer.close()
+
+    # What Kafka says.
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            return
+        self.joined = True
+        if not partitions:
+            return
+        begins = [(one.partition, self._core.assigned(one)) for one in self._brokers.found(consumer, partitions)]
+        consumer.incremental_assign([TopicPartition(at.topic, at.number, begin.offset) for at, begin in begins])
+        for at, begin in begins:
+            pending = f"{begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
+            self._log.info("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop(partitions, "partition.revoked")
+
+    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop(partitions, "partition.lost")
+
+    def _drop(self, partitions: list[TopicPartition], event: str) -> None:
+        self._core.dropped(Partition(one.topic, one.partition) for one in partitions)
+        self._log.info(event, partitions=[f"{one.topic}[{one.partition}]" for one in partitions])
+
+    def _feed(self, messages: Sequence[Message]) -> None:
+        by_partition: defaultdict[tuple[Any, Any], list[Message]] = defaultdict(list)
+        for message in messages:
+            if message.error() is not None:
+                self._complain(message)
+            else:
+                by_partition[message.topic(), message.partition()].append(message)
+        now = now_ms()
+        for (topic, number), group in by_partition.items():
+            columns = Columns(
+                [message.offset() for message in group],  # type: ignore[misc]  # None only with an error
+                [message.timestamp()[1] for message in group],
+                [message.key() for message in group],
+                [message.value() for message in group],
+            )
+            self._meters.messages.inc(len(columns))
+            self._meters.left_out.inc(self._core.received(Partition(topic, number), columns, now))
+
+    def _complain(self, message: Message) -> None:
+        error = message.error()
+        assert error is not None
+        topic, number = message.topic(), message.partition()
+        if error.code() == KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001 - librdkafka's own codes have this form
+            raise Unsupported(error.str())
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
+            raise KafkaUnavailable(f"The consumer cannot go on: {error.str()}.", fix="Start the worker again.")
+        if topic is not None and number is not None and out_of_range(error):
+            reason = f"Kafka cannot deliver the position: {error.str()}"
+            self._core.unreadable(Partition(topic, number), reason)
+        else:
+            self._log.warning("kafka.error", code=error.name(), error=error.str(), topic=topic, number=number)
+
+    # What the insert threads say.
+
+    def _ended(self, done: Done) -> None:
+        range_, step = done.work.range, "insert" if isinstance(done.work, Write) else "letters"
+        if done.failure is not None:
+            self._meters.retries.labels(step).inc()
+            self._log.warning("range.failed", range=str(range_), step=step, remedy=done.failure.remedy.value,
+                              error=done.failure.message)  # fmt: skip
+            self._core.failed(range_, done.failure, now_ms())
+        elif isinstance(done.work, Write):
+            self._meters.rows.inc(done.rows)
+            self._meters.insert_seconds.observe(done.took_ms / 1_000)
+            self._meters.ranges.labels("redo" if range_.redo else "first").inc()
+            self._log.debug("range.stored", range=str(range_), rows=done.rows, parts=done.parts,
+                            rejected=len(done.rejected), ms=done.took_ms)  # fmt: skip
+            self._core.written(range_, parts=done.parts, rejected=len(done.rejected), took_ms=done.took_ms)
+        else:
+            for rejection in done.rejected:
+                self._meters.dead_letters.labels(rejection.code.value).inc()
+            self._log.warning("range.dead_letters", range=str(range_), count=len(done.rejected),
+                              first=done.rejected[0].message)  # fmt: skip
+            self._core.buried(range_)
+
+    # What the core asks.
+
+    def _act(self) -> None:
+        while actions := self._core.step(now_ms(), time.time_ns() // 1_000_000):
+            for action in actions:
+                self._do(action)
+            if not any(isinstance(action, Commit) for action in actions):
+                return
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Write() | Bury():
+                self._jobs.submit(action)
+            case Commit():
+                self._core.committed(action, self._commit(action), now_ms())
+            case Pause(partitions):
+                self._consumer.pause([TopicPartition(*one) for one in partitions])
+            case Resume(partitions):
+                self._consumer.resume([TopicPartition(*one) for one in partitions])
+            case Halt(partition, reason):
+                self._log.error("partition.halted", at=str(partition), reason=reason)
+
+    def _commit(self, commit: Commit) -> Mapping[Partition, str]:
+        """Commit, and say which partitions failed. After a stall nothing is sent: the assignment may be history."""
+        if now_ms() - self._polled > STALL_MS:
+            return dict.fromkeys(commit.offsets, "stalled since the last poll")
+        planned, completed = bool(commit.intents), len(commit.offsets) > len(commit.intents)
+        self._hit("before", planned, completed)
+        offsets = [
+            TopicPartition(at.topic, at.number, offset, metadata) for at, (offset, metadata) in commit.offsets.items()
+        ]
+        try:
+            answers = self._consumer.commit(offsets=offsets, asynchronous=False) or []
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.fatal():
+                raise KafkaUnavailable(f"The group fenced this worker: {cause.str()}.") from error
+            self._log.warning("commit.failed", error=cause.str())
+            return dict.fromkeys(commit.offsets, cause.str())
+        errors = {Partition(one.topic, one.partition): one.error.str() for one in answers if one.error is not None}
+        unanswered = commit.offsets.keys() - {Partition(one.topic, one.partition) for one in answers}
+        if errors or unanswered:
+            self._log.warning("commit.failed", errors=sorted(set(errors.values())), unanswered=len(unanswered))
+        self._hit("after", planned, completed)
+        return errors | dict.fromkeys(unanswered, "no answer")
+
+    def _hit(self, when: str, planned: bool, completed: bool) -> None:
+        if planned:
+            self._failpoints.hit(f"{when}_intent")
+        if completed:
+            self._failpoints.hit(f"{when}_complete")
+
+    def _measure(self) -> None:
+        lanes = self._core.lanes.values()
+        self._meters.partitions.set(len(lanes))
+        self._meters.halted.set(sum(bool(lane.halted) for lane in lanes))
+        self._meters.held_bytes.set(sum(lane.held_bytes for lane in lanes))

@@ -1,0 +1,200 @@
+"""One worker process: builds the parts, runs the consuming thread until it is told to stop, and always ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import TypeVar
+
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from auditlane.contract.connect import registry_client
+from auditlane.contract.kafka import client_config
+from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailable
+from auditlane.runtime.log import get
+from auditlane.runtime.settings import Settings
+from auditlane.store.client import connect
+from auditlane.worker import guarantees
+from auditlane.worker.consumer import Brokers, consumer_config, pattern
+from auditlane.worker.core import Core, Policy
+from auditlane.worker.dead_letters import DeadLetters, producer_config
+from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.health import HealthServer
+from auditlane.worker.jobs import Jobs
+from auditlane.worker.judge import Judge
+from auditlane.worker.meters import Meters
+from auditlane.worker.recovery import Stored
+from auditlane.worker.runner import Runner, Unsupported, now_ms
+from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.write import Writer
+
+SOFT = 0.8  # of drain_s for storing what is held; the rest is for leaving the group
+READY_S = 2.0  # how old an answer about readiness may be
+HARD_EXIT = 70
+PROTOCOLS = {"auto": ("consumer", "classic"), "consumer": ("consumer",), "classic": ("classic",)}
+T = TypeVar("T")
+
+
+class Service:
+    """`run` blocks until `stop`, which signals call. `on_ready` gets the health URL once the group is joined."""
+
+    def __init__(self, settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._on_ready = on_ready
+        self._log = get("worker")
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._meters = Meters()
+        self._joined = False
+        self._client: Client | None = None
+        self._registry = registry_client(settings)
+        self._checked: tuple[float, dict[str, str]] = (-READY_S, {})
+
+    def stop(self) -> None:
+        """Drain and end, within `drain_s`."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Raises ConfigError when the promise cannot be kept with what is configured."""
+        settings = self._settings
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        with ExitStack() as stack:
+            stack.callback(self._ended.set)
+            health = HealthServer(
+                settings.worker_host, settings.worker_port, metrics=self._meters.render, ready=self._missing
+            )
+            health.start()
+            stack.callback(health.close)
+            client = self._until(lambda: connect(settings, send_receive_timeout=settings.insert_timeout_s))
+            if client is None:
+                return
+            self._client = client
+            table = self._until(
+                lambda: guarantees.check(
+                    client, settings.clickhouse_database, parts_per_second=settings.insert_parts_per_second
+                )
+            )
+            if table is None:
+                return
+            schemas = SchemaBook(self._registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
+            judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes)
+            producer = Producer(producer_config(client_config(settings)))
+            letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
+            failpoints = Failpoints.from_environment()
+            jobs = Jobs(judge, Writer(client, table), letters, failpoints, threads=settings.insert_threads)
+            brokers = Brokers(AdminClient(client_config(settings)), self._stored)
+            for protocol in (
+                ("consumer", "classic") if settings.group_protocol == "auto" else (settings.group_protocol,)
+            ):
+                consumer = Consumer(
+                    consumer_config(settings, protocol=protocol), logger=logging.getLogger("librdkafka")
+                )
+                core = Core(policy(settings), now_ms())
+                runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints)
+                try:
+                    self._consume(runner, health.url)
+                    break
+                except Unsupported as error:
+                    if settings.group_protocol != "auto" or protocol == "classic":
+                        raise
+                    self._log.warning("group.classic", reason=str(error))
+                    consumer.close()
+            jobs.close()
+            if not jobs.join(0):
+                jobs.terminate()
+
+    def _consume(self, runner: Runner, url: str) -> None:
+        runner.subscribe(pattern(self._settings.topic))
+        gives_up: float | None = None
+        while runner.turn():
+            if runner.joined and not self._joined:
+                self._joined = True
+                self._on_ready(url)
+            if self._stop.is_set():
+                if gives_up is None:
+                    gives_up = time.monotonic() + self._settings.drain_s * SOFT
+                    runner.drain()
+                elif time.monotonic() > gives_up:
+                    self._log.warning("worker.drain_unfinished", fix="The intents hand over what is left.")
+                    break
+        runner.close()
+        self._log.info("worker.stopped")
+
+    def _watch(self) -> None:
+        """Nothing keeps a stopping worker alive past `drain_s`: a commit waits for its broker without end."""
+        self._stop.wait()
+        if not self._ended.wait(self._settings.drain_s):
+            self._log.error("worker.hard_exit", drain_s=self._settings.drain_s)
+            os._exit(HARD_EXIT)
+
+    def _stored(self, topic_id: str, partition: int, low: int) -> Stored | None:
+        assert self._client is not None
+        try:
+            return guarantees.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)
+        except AuditlaneError as error:
+            self._log.warning("store.unasked", topic_id=topic_id, number=partition, error=str(error))
+            return None
+
+    def _until(self, what: Callable[[], T]) -> T | None:
+        """The answer of `what` once the part that it needs is there; None when told to stop before."""
+        delay = 0.2
+        while not self._stop.is_set():
+            try:
+                return what()
+            except Unavailable as error:
+                self._log.warning("worker.waiting", error=str(error))
+            self._stop.wait(delay)
+            delay = min(5.0, delay * 2)
+        return None
+
+    def _missing(self) -> dict[str, str]:
+        """What keeps the worker from working, by part."""
+        at, missing = self._checked
+        if time.monotonic() - at < READY_S and not missing:
+            return missing
+        missing = {} if self._joined else {"kafka": "the consumer group is not joined yet"}
+        if self._client is None or not self._client.ping():
+            missing["clickhouse"] = "it does not answer"
+        try:
+            self._registry.subjects()
+        except AuditlaneError as error:
+            missing["registry"] = error.message
+        self._checked = time.monotonic(), missing
+        return missing
+
+
+def policy(settings: Settings) -> Policy:
+    """The core's part of the settings: one range in the hands of each insert thread, one more waiting for it."""
+    return Policy(
+        range_rows=settings.range_rows,
+        range_bytes=settings.range_bytes,
+        range_age_ms=settings.range_age_ms,
+        parts_per_second=settings.insert_parts_per_second,
+        flights=settings.insert_threads * 2,
+        queue_bytes=settings.queue_bytes,
+    )
+
+
+@contextmanager
+def stopped_by_signals(service: Service) -> Iterator[None]:
+    """SIGTERM and SIGINT drain; a second one ends at once."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, signal.SIG_DFL)
+        service.stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,56 @@
+"""What a failed insert means: try again, try again more slowly, or stop the partition. Never: drop the rows."""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from auditlane.store.client import first_line
+from auditlane.worker.actions import Failure, Remedy
+
+# ClickHouse's error codes (src/Common/ErrorCodes.cpp). A code that is in neither list is tried again.
+SLOWER = {
+    159: "TIMEOUT_EXCEEDED",
+    160: "TOO_SLOW",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    209: "SOCKET_TIMEOUT",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    252: "TOO_MANY_PARTS",
+    745: "SERVER_OVERLOADED",
+}
+# The block or the statement itself is refused: the same would happen again.
+HALT = {
+    6: "CANNOT_PARSE_TEXT",
+    8: "THERE_IS_NO_COLUMN",
+    10: "NOT_FOUND_COLUMN_IN_BLOCK",
+    16: "NO_SUCH_COLUMN_IN_TABLE",
+    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    33: "CANNOT_READ_ALL_DATA",
+    41: "CANNOT_PARSE_DATETIME",
+    44: "ILLEGAL_COLUMN",
+    47: "UNKNOWN_IDENTIFIER",
+    53: "TYPE_MISMATCH",
+    62: "SYNTAX_ERROR",
+    69: "ARGUMENT_OUT_OF_BOUND",
+    70: "CANNOT_CONVERT_TYPE",
+    72: "CANNOT_PARSE_NUMBER",
+    117: "INCORRECT_DATA",
+    321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    376: "CANNOT_PARSE_UUID",
+    441: "CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING",
+    469: "VIOLATED_CONSTRAINT",
+    675: "CANNOT_PARSE_IPV4",
+    676: "CANNOT_PARSE_IPV6",
+    691: "UNKNOWN_ELEMENT_OF_ENUM",
+}
+
+
+def classify(error: BaseException) -> Failure:
+    """A failure of talking to ClickHouse; without a code of its own it is the connection's, and tried again."""
+    code = getattr(error, "code", None) if isinstance(error, ClickHouseError) else None
+    message = first_line(error)
+    if code in HALT:
+        return Failure(Remedy.halt, f"ClickHouse refuses the rows ({HALT[code]}): {message}")
+    if code in SLOWER:
+        return Failure(Remedy.slower, f"ClickHouse lacks capacity ({SLOWER[code]}): {message}")
+    return Failure(Remedy.retry, f"ClickHouse: {message}")

@@ -1,0 +1,109 @@
+"""Insert the rows of one range and month, so that sending them again, by anyone and however late, adds nothing.
+
+Two things make it so. The deduplication token covers an insert that is still in flight; ClickHouse forgets tokens past
+a window, and keeps those of `INSERT … FORMAT` and of `INSERT … SELECT` apart, so every insert has the same form. The
+guard inside the statement leaves out the offsets that are stored at the moment it runs, whatever became of the token.
+
+One record batch a statement: ClickHouse derives the token's identity from the blocks it reads, and two batchings of the
+same rows under one token were seen to be stored twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.worker.arrow import pa
+from auditlane.worker.ranges import Range
+
+_HUGE: Final = 1_000_000_000  # rows or bytes: no range comes near, and servers clamp what is larger
+
+# What the promise rests on; `guarantees.check` proves at start that the server takes them.
+PINNED: Final[dict[str, int | str]] = {
+    "async_insert": 0,
+    "deduplicate_insert": "enable",
+    "deduplicate_insert_select": "force_enable",
+    "insert_deduplicate": 1,
+    "input_format_arrow_allow_missing_columns": 0,
+    "max_insert_block_size": _HUGE,
+    "max_insert_threads": 1,
+    "min_insert_block_size_bytes": _HUGE * 100,
+    "min_insert_block_size_rows": _HUGE,
+    "optimize_on_insert": 0,
+}
+# Servers before 26 have only `insert_deduplicate`; they know no difference between the forms of INSERT.
+OPTIONAL: Final = frozenset({"deduplicate_insert", "deduplicate_insert_select", "insert_deduplicate"})
+REPLICATED: Final[dict[str, int | str]] = {"insert_quorum": "auto", "insert_quorum_parallel": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The worker's table: `columns` are (name, type) of what is inserted, `settings` what every insert carries."""
+
+    database: str
+    columns: tuple[tuple[str, str], ...]
+    settings: dict[str, int | str]
+    name: str = "events"
+
+    @property
+    def quoted(self) -> str:
+        return f"`{self.database}`.`{self.name}`"
+
+
+def token(range_: Range, month: int) -> str:
+    """The deduplication token of a range's rows of one month (yyyymm). The topic's id keeps a recreated topic apart."""
+    return f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
+
+
+def stored(table: Table, range_: Range) -> str:
+    """A query of the range's offsets that the table holds.
+
+    The Kafka timestamps follow from the range, and let ClickHouse pass over all parts of other times.
+    """
+    times = range_.columns.timestamps_ms
+    earliest, latest = (f"fromUnixTimestamp64Milli({at})" for at in (min(times), max(times)))
+    return (
+        f"SELECT kafka_offset FROM {table.quoted} WHERE kafka_topic_id = '{range_.topic_id}'"  # noqa: S608 - our names
+        f" AND kafka_partition = {range_.partition.number} AND kafka_offset BETWEEN {range_.first} AND {range_.last}"
+        f" AND kafka_timestamp BETWEEN {earliest} AND {latest}"
+    )
+
+
+def statement(table: Table, range_: Range, month: int) -> str:
+    """The INSERT of a range's rows of one month; its body is one ArrowStream."""
+    names = ", ".join(f"`{name}`" for name, _ in table.columns)
+    structure = ", ".join(f"`{name}` {kind}" for name, kind in table.columns).replace("\\", "\\\\").replace("'", "\\'")
+    return (
+        f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
+        f" SELECT {names} FROM input('{structure}')"
+        f" WHERE kafka_offset NOT IN ({stored(table, range_)} AND toYYYYMM(occurred_at) = {month}) FORMAT ArrowStream"
+    )
+
+
+def body(rows: pa.Table) -> bytes:
+    """The rows as one record batch in an Arrow stream."""
+    batch = rows.combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_table(batch, max_chunksize=max(1, batch.num_rows))
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
+
+
+class Writer:
+    """Sends the inserts. One client serves every insert thread. Its errors are clickhouse-connect's."""
+
+    def __init__(self, client: Client, table: Table) -> None:
+        self._client = client
+        self._table = table
+
+    def insert(self, range_: Range, month: int, rows: pa.Table) -> None:
+        """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are."""
+        settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": token(range_, month)}
+        self._client.command(statement(self._table, range_, month), data=body(rows), settings=settings)
+
+    def stored(self, range_: Range) -> set[int]:
+        """The range's offsets that are stored, of any month."""
+        return {int(row[0]) for row in self._client.query(stored(self._table, range_)).result_rows}

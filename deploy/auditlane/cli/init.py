@@ -32,7 +32,7 @@ def command(
     made = topics.ensure(settings)
     subject = subjects.ensure_base_subject(registry_client(settings), settings.topic)
     migrations = migrate.migrate(connect(settings), settings.clickhouse_database)
-    drift = [sentence for topic in made for sentence in topic.drift] + subject.drift
+    drift = [sentence for topic in made for sentence in topic.drift] + list(subject.drift)
     if as_json:
         report = {"topics": [asdict(topic) for topic in made], "subject": asdict(subject), "migrations": migrations}
         print(json.dumps(report | {"drift": drift}))
@@ -41,7 +41,7 @@ def command(
         for topic in made:
             out.print(f"topic    {topic.name}: {'created' if topic.created else 'exists'}")
         out.print(
-            f"subject  {subject.subject}: {'registered' if subject.registered else 'exists'}, id {subject.schema_id}"
+            f"subject  {subject.subject}: {'registered' if subject.created else 'exists'}, id {subject.schema_id}"
         )
         out.print(f"store    {settings.clickhouse_database}: {', '.join(migrations) or 'up to date'}")
         for sentence in drift:

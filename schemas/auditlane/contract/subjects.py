@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
+from auditlane.contract.tenants import base_subject
 from auditlane.runtime.errors import SchemaNotFound
 
 COMPATIBILITY = "BACKWARD"
@@ -26,18 +27,13 @@ class SubjectReport:
     drift: tuple[str, ...] = ()
 
 
-def subject_of(topic: str) -> str:
-    """The subject of a topic's values, by Confluent's TopicNameStrategy."""
-    return f"{topic}-value"
-
-
 def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
     """Register the base event under the topic's subject unless the subject exists; any number may do so at once.
 
     An existing subject is only looked at: another latest schema or a weaker level is reported as drift. Raises what
     RegistryClient raises.
     """
-    subject = subject_of(topic)
+    subject = base_subject(topic)
     schema = json.dumps(base_schema())
     try:
         client.latest(subject)

@@ -6,9 +6,9 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-from auditlane.contract import subjects
 from auditlane.contract.avro import base_schema
 from auditlane.contract.connect import registry_client
+from auditlane.contract.tenants import base_subject
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.runtime.errors import SchemaNotFound
 from auditlane.runtime.settings import Settings
@@ -21,7 +21,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     with contextlib.closing(registry_client(settings)) as client:
         count = len(client.subjects())
         yield ok(PART, f"{settings.registry_url} answers, {count} subject{'s' if count != 1 else ''}")
-        subject = subjects.subject_of(settings.topic)
+        subject = base_subject(settings.topic)
         try:
             latest = client.latest(subject)
         except SchemaNotFound:

@@ -94,6 +94,9 @@ class _Text:
             return False
         data = self._source.read(max(CHUNK_BYTES, len(self._text) - self._from))
         self._ended = not data
-        self._text = self._text[self._from :] + self._decode(data, final=self._ended)
+        more = self._decode(data, final=self._ended)
+        if self._ended and not more:
+            return False
+        self._text = self._text[self._from :] + more
         self._from = 0
-        return not self._ended
+        return True

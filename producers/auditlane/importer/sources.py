@@ -59,7 +59,7 @@ class Source:
         number = 0
         while line := self._line(MAX_ITEM_BYTES + 1):
             number += 1
-            if len(line) > MAX_ITEM_BYTES:
+            if len(line) > MAX_ITEM_BYTES and not line.endswith(b"\n"):
                 while line and not line.endswith(b"\n"):
                     line = self._line(CHUNK_BYTES)
                 yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")

@@ -1,0 +1,81 @@
+"""What the SDK costs a service: import time, packages, the rate and price of `emit`. Reported, not asserted."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, requires
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from auditlane.contract.avro import base_schema
+from auditlane.contract.registry import RegistryClient
+from auditlane.sdk import AuditClient
+
+EVENTS = 50_000
+EVENT = {
+    "tenant_id": "acme",
+    "action": "document.updated",
+    "actor_id": "user-1234",
+    "actor_name": "A user",
+    "resource": "document",
+    "resource_id": "d-98765",
+    "outcome": "success",
+    "ip": "192.0.2.17",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+    "request_id": "5f0c7a3e-8b1d-4d57-9e0b-0f6f3c1f2a77",
+    "before": '{"title":"Draft"}',
+    "after": '{"title":"Final"}',
+    "metadata": {"region": "eu-1", "plan": "team"},
+}
+
+
+def test_import_time():
+    code = "import time; t = time.process_time(); from auditlane.sdk import AuditClient; print(time.process_time() - t)"
+    times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
+    print(
+        f"\nfrom auditlane.sdk import AuditClient: {statistics.median(times) * 1e3:.0f} ms CPU (median of 7; the wall clock adds what else the machine does)"
+    )
+
+
+def test_packages():
+    found: set[str] = set()
+
+    def walk(name: str) -> None:
+        if name in found:
+            return
+        try:
+            needed = requires(name) or []
+        except PackageNotFoundError:  # behind a marker for another platform
+            return
+        found.add(name)
+        for one in needed:
+            if "extra ==" not in one:
+                walk(re.match(r"[\w.-]+", one)[0].lower())
+
+    walk("auditlane")
+    print(f"\npip install auditlane: {len(found)} packages ({', '.join(sorted(found))})")
+
+
+def test_emit(kafka, registry, unique):
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(unique, 6, 1)])[unique].result(30)
+    registrar = RegistryClient(registry)
+    registrar.register(f"{unique}-value", json.dumps(base_schema()))
+    registrar.close()
+    client = AuditClient(kafka_bootstrap=kafka, registry_url=registry, topic=unique, max_block_ms=60_000)
+    client.emit(**EVENT)
+    client.flush()
+    started, cpu = time.perf_counter(), time.thread_time()
+    for _ in range(EVENTS):
+        client.emit(**EVENT)
+    emitted, mine = time.perf_counter() - started, time.thread_time() - cpu
+    assert client.flush(120)
+    whole = time.perf_counter() - started
+    client.close()
+    print(f"\nemit: {EVENTS / emitted:,.0f}/s, {mine / EVENTS * 1e6:.1f} µs CPU of the caller's thread each; ", end="")
+    print(f"acknowledged: {EVENTS / whole:,.0f}/s")

@@ -1,0 +1,235 @@
+"""Reading files, our own line format, the checkpoint, and one run."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+from typing import Any
+
+import pytest
+
+from auditlane.importer import documents, sources
+from auditlane.importer.auditlane_lines import AuditlaneLines
+from auditlane.importer.checkpoint import Checkpoint, Progress
+from auditlane.importer.formats import FORMATS
+from auditlane.importer.run import run
+from auditlane.importer.sources import Item, Source, opened
+from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, InvalidInput
+from auditlane.runtime.ids import uuid5
+from auditlane.sdk.results import FlushResult
+
+LINE = {"tenant_id": "acme", "action": "a", "occurred_at": "2026-01-01T00:00:00Z"}
+
+
+def source(data: bytes) -> Source:
+    return Source(io.BytesIO(data))
+
+
+def lines(data: bytes) -> list[tuple[int, bytes]]:
+    return [(item.number, item.text) for item in source(data).lines()]
+
+
+def test_lines_keep_their_numbers():
+    data = b"\xef\xbb\xbfone\r\n\n  two  \n\nthree"
+    expected = [(1, b"one"), (3, b"two"), (5, b"three")]
+    assert lines(data) == expected
+    assert lines(gzip.compress(data)) == expected
+    assert lines(gzip.compress(data[:9]) + gzip.compress(data[9:])) == expected
+    assert lines(b"") == []
+
+
+def test_a_line_without_end_is_refused_not_held(monkeypatch):
+    monkeypatch.setattr(sources, "MAX_ITEM_BYTES", 100)
+    items = list(source(b"a" * 100 + b"\n" + b"b" * 300_000 + b"\nc").lines())
+    assert [(item.number, item.text[:1], bool(item.problem)) for item in items] == [
+        (1, b"a", False),
+        (2, b"", True),
+        (3, b"c", False),
+    ]
+
+
+def records(data: bytes) -> list[tuple[Any, str]]:
+    read = source(data)
+    assert documents.is_document(read.peek())
+    return [(json.loads(item.text) if item.text else None, item.problem) for item in documents.records(read)]
+
+
+@pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
+def test_records_of_documents(layout):
+    wanted = [{"n": number, "text": "é" * number * 200, "nested": [{}, []]} for number in range(60)]
+    one = json.dumps({"Records": wanted}, ensure_ascii=False, **layout).encode()
+    assert records(one) == [(record, "") for record in wanted]
+    assert records(one + b"\n" + one) == [(record, "") for record in wanted * 2]
+    assert records(b'{"Records": []}') == []
+    assert records(b'\xef\xbb\xbf {"Records" : [ 1 , "a" ] } ') == [(1, ""), ("a", "")]
+
+
+@pytest.mark.parametrize("end", ['{"a": 1', '{"a": 1}', '{"a": 1},', '{"a": 1}]', '{"a": 1}], "more": 1}', "oops]}"])
+def test_a_document_that_breaks_off_says_where(end):
+    *good, (_, problem) = records(f'{{"Records": [{{"first": 1}}, {end}'.encode())
+    assert good[0] == ({"first": 1}, "")
+    assert problem
+
+
+def test_a_damaged_gzip_is_said_after_its_good_lines():
+    whole = gzip.compress(b"\n".join(os.urandom(20).hex().encode() for _ in range(10_000)))
+    seen = 0
+    with pytest.raises(InvalidInput, match="damaged"):
+        for _ in source(whole[: len(whole) // 2]).lines():
+            seen += 1
+    assert seen > 1_000
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InvalidInput, match="No such file"), opened(str(tmp_path / "none")):
+        pass
+
+
+def item(number: int = 1, **values: Any) -> Item:
+    return Item(number, json.dumps(values).encode())
+
+
+def test_a_line_without_an_id_gets_one_from_tenant_line_and_occurrence():
+    import hashlib
+
+    first = item(**LINE)
+    reading = AuditlaneLines()
+    digest = hashlib.sha256(first.text).hexdigest()
+    assert [reading.event(first).event_id for _ in range(2)] == [uuid5("acme", digest, "1"), uuid5("acme", digest, "2")]
+    resumed = AuditlaneLines()
+    resumed.pass_over(first)
+    assert resumed.event(first).event_id == uuid5("acme", digest, "2")
+    given = "0190f3a4-0000-7000-8000-000000000001"
+    assert reading.event(item(**LINE, event_id=given)).event_id == given
+
+
+def test_own_fields_may_stand_on_top_or_apart():
+    event = AuditlaneLines().event(item(**LINE, project="x", fields={"stage": 2}, resource=None))
+    assert (event.fields, event.resource) == ({"project": "x", "stage": 2}, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "tenant", "says"),
+    [
+        (b"{", None, "not JSON"),
+        (b"[1]", None, "not a JSON object"),
+        (b"\xff", None, "not UTF-8"),
+        (b'{"a": NaN}', None, "NaN"),
+        (b"[" * 100_000, None, "not JSON"),
+        (b'{"action": "a", "occurred_at": "2026-01-01T00:00:00Z"}', None, "--tenant"),
+        (json.dumps(LINE).encode(), "other", "not other"),
+        (b'{"tenant_id": "a", "action": "a"}', None, "occurred_at"),
+        (b'{"tenant_id": "a", "action": "a", "occurred_at": 5}', None, "occurred_at"),
+        (b'{"tenant_id": "a", "action": "a", "occurred_at": "2026-01-01T00:00:00"}', None, "timezone"),
+        (b'{"tenant_id": "#", "action": "a", "occurred_at": "2026-01-01T00:00:00Z"}', None, "tenant_id"),
+        (b'{"tenant_id": "a", "action": "a", "occurred_at": "2026-01-01T00:00:00Z", "fields": 1}', None, "fields"),
+    ],
+)
+def test_what_is_wrong_with_a_line(text, tenant, says):
+    with pytest.raises(InvalidEvent, match=says):
+        AuditlaneLines(tenant).event(Item(1, text))
+
+
+def test_a_given_tenant_is_for_lines_that_name_none():
+    assert AuditlaneLines("acme").event(item(action="a", occurred_at=LINE["occurred_at"])).tenant_id == "acme"
+    assert AuditlaneLines("acme").event(item(**LINE)).tenant_id == "acme"
+
+
+def test_a_checkpoint_belongs_to_a_file_as_it_is(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("a")
+    one = Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic"))
+    assert one.load() == Progress()
+    one.save(Progress(7, 5, 1, 1))
+    assert Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic")).load() == Progress(7, 5, 1, 1)
+    assert Checkpoint.of(tmp_path / "c", file, ("auditlane", "other")).load() == Progress()
+    file.write_text("ab")
+    assert Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic")).load() == Progress()
+    one.path.write_text("{torn")
+    assert one.load() == Progress()
+    one.clear()
+    assert list((tmp_path / "c").iterdir()) == []
+
+
+class FakeClient:
+    """Takes events; `fail_at` is the flush that fails."""
+
+    def __init__(self, fail_at: int = 0, interrupt_at: int = 0) -> None:
+        self.config = type("Config", (), {"delivery_timeout_ms": 1})
+        self.sent: list[str] = []
+        self.flushes = 0
+        self.fail_at, self.interrupt_at = fail_at, interrupt_at
+
+    def emit(self, event: Any) -> str:
+        if event.action == "bad":
+            raise InvalidEvent("action is bad", field="action")
+        if len(self.sent) + 1 == self.interrupt_at:
+            raise KeyboardInterrupt
+        self.sent.append(event.event_id)
+        return event.event_id
+
+    def flush(self, timeout: float) -> FlushResult:
+        self.flushes += 1
+        failed = int(self.flushes == self.fail_at)
+        return FlushResult(0, failed, (), 0)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(json.dumps(LINE | {"action": "bad" if n == 12 else f"a{n % 3}"}) + "\n" for n in range(25)))
+    return path
+
+
+def start(file, client, **more):
+    checkpoint = Checkpoint.of(file.parent / "checkpoints", file, ())
+    with opened(str(file)) as one:
+        return run(one, AuditlaneLines(), client, checkpoint=checkpoint, batch=10, **more), checkpoint
+
+
+def test_a_run_counts_reports_and_clears_its_checkpoint(file):
+    refused: list[tuple[int, str]] = []
+    client = FakeClient()
+    progress, checkpoint = start(file, client, on_refused=lambda number, why: refused.append((number, why)))
+    assert progress == Progress(number=25, sent=24, known=0, refused=1)
+    assert refused == [(13, "action is bad")]
+    assert not checkpoint.path.exists()
+    again = FakeClient()
+    start(file, again)
+    assert again.sent == client.sent
+    assert len(set(again.sent)) == 24
+
+
+def test_a_failed_delivery_stops_the_run_before_its_batch(file):
+    whole, first, second = FakeClient(), FakeClient(fail_at=2), FakeClient()
+    start(file, whole)
+    with pytest.raises(DeliveryFailed):
+        start(file, first)
+    progress, _ = start(file, second)
+    assert first.sent[:10] + second.sent == whole.sent, "from the first item that was not acknowledged"
+    assert progress == Progress(number=25, sent=24, refused=1)
+
+
+def test_an_interrupt_leaves_nothing_out_and_repeats_nothing(file):
+    whole, first, second = FakeClient(), FakeClient(interrupt_at=8), FakeClient()
+    start(file, whole)
+    with pytest.raises(KeyboardInterrupt):
+        start(file, first)
+    start(file, second)
+    assert first.sent + second.sent == whole.sent
+
+
+def test_known_events_are_not_sent(file):
+    whole, rest = FakeClient(), FakeClient()
+    start(file, whole)
+    progress, _ = start(file, rest, known=set(whole.sent[:20]))
+    assert rest.sent == whole.sent[20:]
+    assert (progress.known, progress.sent) == (20, 4)
+
+
+def test_the_command_offers_every_format():
+    from auditlane.cli.import_ import Kind
+
+    assert [one.value for one in Kind] == list(FORMATS)

@@ -1,0 +1,168 @@
+"""The log's page in a real browser: events, details, filters, paging, downloads, without one script."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from querying import START, event, served, store
+
+from auditlane.query.reader import Reader
+
+TOTAL = 120
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+
+@pytest.fixture(scope="module")
+def url(clickhouse: str) -> Iterator[str]:
+    with store(clickhouse) as filled:
+        filled.add(
+            [
+                event(
+                    number,
+                    occurred_at=START + timedelta(minutes=number),
+                    action="document.deleted" if number % 10 == 0 else "login",
+                    actor_name=f"person-{number}",
+                    outcome=("success", "failure", "denied", "unknown")[number % 4],
+                    severity=("Info", "Low", "Medium", "High", "Critical", "Error")[number % 6],
+                    ip="10.0.0.1",
+                    before='{"title": "old"}' if number == TOTAL - 1 else None,
+                    after='{"title": "new"}' if number == TOTAL - 1 else None,
+                    metadata={"region": "eu" if number % 2 else "us"},
+                )
+                for number in range(TOTAL)
+            ]
+        )
+        filled.add([event(1_000, "hostile", action=HOSTILE, description=HOSTILE, metadata={HOSTILE: HOSTILE})])
+        reader = Reader(filled.settings)
+        with served(reader) as address:
+            yield address
+        reader.close()
+
+
+def sign_in(context: BrowserContext, url: str, tenant: str) -> None:
+    context.add_cookies([{"name": "tenant", "value": tenant, "url": url}])
+
+
+def shows(page: Page, names: list[str]) -> None:
+    """Wait until the table lists these actors, in this order."""
+    expect(page.locator("td.actor")).to_have_text(names)
+
+
+def people(*numbers: int) -> list[str]:
+    return [f"person-{number}" for number in numbers]
+
+
+def test_events_paging_and_details(page: Page, context: BrowserContext, url: str) -> None:
+    sign_in(context, url, "acme")
+    page.goto(url)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("acme")
+    shows(page, people(*range(119, 69, -1)))
+    assert page.locator("tr.event").first.locator(".severity").inner_text().strip() == "Error"
+
+    page.get_by_role("link", name="Older").first.click()
+    shows(page, people(*range(69, 19, -1)))
+    page.get_by_role("link", name="Older").first.click()
+    shows(page, people(*range(19, -1, -1)))
+    expect(page.get_by_role("link", name="Older")).to_have_count(0)
+    page.get_by_role("link", name="Newer").first.click()
+    page.get_by_role("link", name="Newer").first.click()
+    shows(page, people(*range(119, 69, -1)))
+    expect(page).to_have_url(url + "/")
+
+    first = page.locator("tbody").first
+    arrow, time = first.locator("summary").bounding_box(), first.locator("time").bounding_box()
+    assert arrow
+    assert time
+    assert arrow["x"] + arrow["width"] <= time["x"]
+    assert arrow["width"] >= 24  # WCAG 2.2, 2.5.8
+    assert arrow["height"] >= 24
+    expect(first.get_by_text('"old"')).to_be_hidden()
+    first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(first.get_by_text('"old"')).to_be_visible()
+    expect(first.get_by_text('"new"')).to_be_visible()
+    first.get_by_role("link", name="Events with the same metadata.region: eu").click()
+    shows(page, people(*range(119, 19, -2)))
+    page.get_by_role("link", name="Remove the filter metadata.region: eu").click()
+    expect(page).to_have_url(url + "/")
+
+
+def test_filters(page: Page, context: BrowserContext, url: str) -> None:
+    sign_in(context, url, "acme")
+    page.goto(url)
+    page.get_by_label("Action", exact=True).fill("document.deleted")
+    page.get_by_label("Outcome", exact=True).select_option("denied")
+    page.get_by_role("button", name="Filter").click()
+    shows(page, people(110, 90, 70, 50, 30, 10))
+    assert page.get_by_label("Action", exact=True).input_value() == "document.deleted"
+    assert page.get_by_label("Outcome", exact=True).input_value() == "denied"
+
+    page.get_by_role("link", name="Clear").click()
+    page.get_by_label("From (UTC)", exact=True).fill("2026-03-01T12:05")
+    page.get_by_label("To (UTC), not included", exact=True).fill("2026-03-01T12:08")
+    page.get_by_label("Search", exact=True).fill("PERSON")
+    page.keyboard.press("Enter")
+    shows(page, people(7, 6, 5))
+
+    page.get_by_label("Search", exact=True).fill("nobody such")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("heading", name="No event matches")).to_be_visible()
+
+
+def test_download_what_is_shown(page: Page, context: BrowserContext, url: str, tmp_path: Path) -> None:
+    sign_in(context, url, "acme")
+    page.goto(url + "/?action=document.deleted")
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="CSV").click()
+    assert begun.value.suggested_filename.startswith("audit-acme-")
+    begun.value.save_as(tmp_path / "log.csv")
+    text = (tmp_path / "log.csv").read_bytes().decode()
+    found = [row["actor_name"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    assert found == people(*range(110, -1, -10))
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="JSON Lines").click()
+    begun.value.save_as(tmp_path / "log.jsonl")
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["actor_name"] for line in lines] == found
+
+
+def test_hostile_text_does_nothing(page: Page, context: BrowserContext, url: str) -> None:
+    sign_in(context, url, "hostile")
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(url)
+    assert page.locator("td.action").inner_text() == HOSTILE
+    page.locator("summary").click()
+    expect(page.locator("dl")).to_contain_text(HOSTILE)
+    assert page.locator("img").count() == 0
+    assert dialogs == []
+
+
+def test_without_a_session_and_without_events(page: Page, context: BrowserContext, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")
+    sign_in(context, url, "nobody")
+    page.goto(url)
+    expect(page.get_by_role("heading", name="No events yet")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("auditlane emit --tenant nobody")
+
+
+def test_the_policy_blocks_nothing_of_ours(page: Page, context: BrowserContext, url: str) -> None:
+    """The style sheet applies, in light and dark, and the console has no complaint."""
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    sign_in(context, url, "acme")
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(url)
+        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds == {"rgb(246, 247, 249)", "rgb(18, 21, 26)"}
+    assert complaints == []

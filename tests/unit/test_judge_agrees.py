@@ -163,7 +163,7 @@ def messages(draw: st.DrawFn) -> tuple[bytes | None, bytes | None]:
     return key, draw(st.none() | mutated(whole)) if draw(st.integers(0, 9)) == 0 else draw(mutated(whole))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(messages(), min_size=1, max_size=12))
 def test_any_messages_are_judged_as_the_reference_judges_them(given: list[tuple[bytes | None, bytes | None]]) -> None:
     agree(raw_range([value for _, value in given], [key for key, _ in given]))

@@ -22,18 +22,25 @@ _ONE_BYTE = 64  # numbers below this take one byte
 
 def encoded_lengths(fields: Sequence[Field], batch: RecordBatch) -> Lengths:
     """The length in bytes of each row of `batch`, whose columns stand in the fields' order."""
-    total = np.zeros(batch.num_rows, dtype=np.int64)
+    rows = batch.num_rows
+    total = np.full(rows, sum(field.union for field in fields), dtype=np.int64)
+    texts = []
     for field, column in zip(fields, batch.columns, strict=True):
+        if column.null_count == rows:
+            continue  # the branch of the union is all there is
+        if field.kind == "string":
+            texts.append(_offsets(column))
+            if column.null_count:
+                total -= ~_valid(column)  # a null has no length
+            continue
         length = _column(field, column)
-        if column.null_count:
-            length = np.where(column.is_valid().to_numpy(zero_copy_only=False), length, 0)
-        total += length + field.union
+        total += np.where(_valid(column), length, 0) if column.null_count else length
+    if texts:
+        total += _texts(np.stack(texts)).sum(axis=0)
     return total
 
 
 def _column(field: Field, column: Column) -> Lengths | int:
-    if field.kind == "string":
-        return _texts(_offsets(column))
     if field.kind == "map":
         return _maps(column)
     if field.kind == "enum":
@@ -60,8 +67,9 @@ def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
 
 
 def _texts(offsets: npt.NDArray[np.int32]) -> Lengths:
+    """The encoded length of each text, also of several columns' at once: offsets run along the last axis."""
     sizes = np.diff(offsets).astype(np.int64)
-    longest = int(sizes.max()) if len(sizes) else 0
+    longest = int(sizes.max()) if sizes.size else 0
     lengths = sizes + 1
     limit = _ONE_BYTE
     while longest >= limit:
@@ -77,6 +85,10 @@ def _maps(column: Column) -> Lengths:
     np.cumsum(_texts(_offsets(column.keys)) + _texts(_offsets(column.items)), out=entries[1:])
     # A count, then the entries, then the zero that ends the blocks; without entries the zero alone.
     return np.asarray(entries[offsets[1:]] - entries[offsets[:-1]] + np.where(counts, 1 + varint_lengths(counts), 1))
+
+
+def _valid(column: Column) -> npt.NDArray[np.bool_]:
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _offsets(column: Column) -> npt.NDArray[np.int32]:

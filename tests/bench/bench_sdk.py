@@ -37,9 +37,7 @@ EVENT = {
 def test_import_time():
     code = "import time; t = time.process_time(); from auditlane.sdk import AuditClient; print(time.process_time() - t)"
     times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
-    print(
-        f"\nfrom auditlane.sdk import AuditClient: {statistics.median(times) * 1e3:.0f} ms CPU (median of 7; the wall clock adds what else the machine does)"
-    )
+    print(f"\nfrom auditlane.sdk import AuditClient: {statistics.median(times) * 1e3:.0f} ms of CPU (median of 7)")
 
 
 def test_packages():

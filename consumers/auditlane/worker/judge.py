@@ -6,9 +6,8 @@ that breaks several rules gets the first code in the order of `ORDER`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,11 +16,11 @@ from pyarrow import RecordBatch, Table
 
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
-from auditlane.contract.tenants import is_tenant, tenant_of_key
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import checks, columns
 from auditlane.worker.arrow import pa, pc
-from auditlane.worker.decode import CHUNK_ROWS, Decoder, concat
+from auditlane.worker.case import Case, Indexes, RawRange, Rejection
+from auditlane.worker.decode import Decoder, concat
 from auditlane.worker.schemas import Known, SchemaBook
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
@@ -41,32 +40,7 @@ ORDER: Final = (
     RejectCode.IP_INVALID,
     RejectCode.FIELD_RULE,
 )
-Indexes = npt.NDArray[np.int64]
-_FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
-
-
-@dataclass(frozen=True, slots=True)
-class RawRange:
-    """One contiguous range of one partition, as columns of equal length, ordered by offset. `topic_id` is UUID text."""
-
-    topic: str
-    topic_id: str
-    partition: int
-    offsets: Sequence[int]
-    timestamps_ms: Sequence[int]
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why the message at `index` of the range is refused. `tenant` and `schema_id` as far as they could be read."""
-
-    index: int
-    code: RejectCode
-    message: str
-    tenant: str | None
-    schema_id: int | None
+__all__ = ["ORDER", "Judge", "RawRange", "Rejection", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +63,7 @@ class Judge:
 
     def judge(self, raw: RawRange, *, ingested_at_ms: int) -> Verdict:
         """Raises RegistryUnavailable where schemas cannot be asked for; the range is to be judged again later."""
-        case = _Case.open(raw)
+        case = Case.open(raw)
         self._check_frames(case)
         self._check_tenants(case)
         decoded, rows = _in_order(*self._decode(case))
@@ -108,7 +82,7 @@ class Judge:
         )
         return Verdict(columns.by_month(table), [case.rejected[index] for index in sorted(case.rejected)])
 
-    def _check_frames(self, case: _Case) -> None:
+    def _check_frames(self, case: Case) -> None:
         case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), _always(RejectCode.NOT_FRAMED.meaning))
         sizes = case.lengths - HEADER_BYTES
         case.refuse(
@@ -117,7 +91,7 @@ class Judge:
             lambda index: f"The event has {sizes[index]} bytes; at most {self._max_event_bytes} are allowed.",
         )
 
-    def _check_tenants(self, case: _Case) -> None:
+    def _check_tenants(self, case: Case) -> None:
         tenants = case.tenants
         dedicated = case.raw.topic.removeprefix(f"{self._topic}.") if case.raw.topic != self._topic else None
         if dedicated == case.raw.topic:
@@ -138,7 +112,7 @@ class Judge:
                 lambda index: f"The topic is for {dedicated!r}, the message key says {case.tenant(index)!r}.",
             )
 
-    def _decode(self, case: _Case) -> tuple[list[RecordBatch], list[Indexes]]:
+    def _decode(self, case: Case) -> tuple[list[RecordBatch], list[Indexes]]:
         """Batches in the columns of `DECODED`, each with its rows' places in the range."""
         batches: list[RecordBatch] = []
         places: list[Indexes] = []
@@ -166,7 +140,7 @@ class Judge:
             places.append(members)
         return batches, places
 
-    def _admit(self, case: _Case, known: Known, members: Indexes) -> Indexes:
+    def _admit(self, case: Case, known: Known, members: Indexes) -> Indexes:
         """The members whose tenant may write with the schema; refuses the others."""
         codes = case.key_codes[members]
         used = np.unique(codes).tolist()
@@ -187,7 +161,7 @@ class Judge:
             decoder = self._decoders[known.schema_id] = Decoder(known.contract)
         return decoder
 
-    def _check_events(self, case: _Case, decoded: RecordBatch, rows: Indexes) -> None:
+    def _check_events(self, case: Case, decoded: RecordBatch, rows: Indexes) -> None:
         tenants = pa.array(case.tenants, pa.string()).take(pa.array(case.key_codes[rows]))
         occurred = decoded.column("occurred_at").to_numpy()
 
@@ -232,88 +206,8 @@ class Judge:
         case.refuse(RejectCode.FIELD_RULE, np.array(sorted(case.broken), dtype=np.int64), case.broken.__getitem__)
 
 
-@dataclass(slots=True)
-class _Case:
-    """A range while it is judged."""
-
-    raw: RawRange
-    values: Sequence[bytes]
-    lengths: Indexes  # of the values, in bytes
-    framed: checks.Mask
-    schema_ids: npt.NDArray[np.uint32]
-    timestamps_ms: Indexes
-    unique_keys: list[bytes | None]
-    key_codes: Indexes  # of each message, into unique_keys
-    tenants: list[str | None]  # of each unique key; None where there is no legal tenant id
-    refused: checks.Mask
-    rejected: dict[int, Rejection] = field(default_factory=dict)
-    broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its own fields break
-
-    @classmethod
-    def open(cls, raw: RawRange) -> _Case:
-        count = len(raw.values)
-        values: Sequence[bytes] = (
-            [value or b"" for value in raw.values] if None in raw.values else raw.values  # type: ignore[assignment]
-        )
-        lengths, header = _heads(values)
-        keys = pa.array(raw.keys, pa.binary()).dictionary_encode(null_encoding="encode")
-        unique_keys: list[bytes | None] = keys.dictionary.to_pylist()
-        return cls(
-            raw=raw,
-            values=values,
-            lengths=lengths,
-            framed=(header["magic"] == 0) & (lengths >= HEADER_BYTES),
-            schema_ids=header["id"].astype(np.uint32),
-            timestamps_ms=np.asarray(raw.timestamps_ms, dtype=np.int64),
-            unique_keys=unique_keys,
-            key_codes=keys.indices.to_numpy().astype(np.int64),
-            tenants=[_tenant(key) for key in unique_keys],
-            refused=np.zeros(count, dtype=bool),
-        )
-
-    def tenant(self, index: int) -> str | None:
-        return self.tenants[int(self.key_codes[index])]
-
-    def key(self, index: int) -> bytes | None:
-        key = self.unique_keys[int(self.key_codes[index])]
-        return key[:120] if key else key
-
-    def with_keys(self, which: checks.Mask) -> Indexes:
-        """The messages whose key is one of these."""
-        return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
-
-    def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
-        """Refuse those of the messages that are not refused yet."""
-        for index in indexes[~self.refused[indexes]].tolist():
-            schema_id = int(self.schema_ids[index]) if self.framed[index] else None
-            self.rejected[index] = Rejection(index, code, why(index), self.tenant(index), schema_id)
-        self.refused[indexes] = True
-
-
-def _heads(values: Sequence[bytes]) -> tuple[Indexes, npt.NDArray[np.void]]:
-    """(the values' lengths, their frames). By chunks: the second look at a value then finds it in the cache."""
-    lengths, heads = np.zeros(len(values), dtype=np.int64), []
-    for first in range(0, len(values), CHUNK_ROWS):
-        chunk = values[first : first + CHUNK_ROWS]
-        sizes = lengths[first : first + CHUNK_ROWS] = np.fromiter(map(len, chunk), dtype=np.int64, count=len(chunk))
-        cut = [value[:HEADER_BYTES] for value in chunk]
-        if sizes.min() < HEADER_BYTES:
-            cut = [one.ljust(HEADER_BYTES, b"\xff") for one in cut]
-        heads.append(b"".join(cut))
-    return lengths, np.frombuffer(b"".join(heads), dtype=_FRAME)
-
-
 def _always(text: str) -> Callable[[int], str]:
     return lambda _: text
-
-
-@lru_cache(maxsize=65_536)
-def _tenant(key: bytes | None) -> str | None:
-    try:
-        tenant = tenant_of_key(key or b"")
-    except UnicodeDecodeError:
-        return None
-    return tenant if is_tenant(tenant) else None
 
 
 def _groups(schema_ids: npt.NDArray[np.uint32], members: Indexes) -> Iterator[tuple[int, Indexes]]:

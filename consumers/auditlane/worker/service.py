@@ -91,20 +91,17 @@ class Service:
             failpoints = Failpoints.from_environment()
             jobs = Jobs(judge, Writer(client, table), letters, failpoints, threads=settings.insert_threads)
             brokers = Brokers(AdminClient(client_config(settings)), self._stored)
-            for protocol in (
-                ("consumer", "classic") if settings.group_protocol == "auto" else (settings.group_protocol,)
-            ):
-                consumer = Consumer(
-                    consumer_config(settings, protocol=protocol), logger=logging.getLogger("librdkafka")
-                )
+            for protocol in PROTOCOLS[settings.group_protocol]:
+                options = consumer_config(settings, protocol=protocol)
+                consumer = Consumer(options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
                 runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints)
                 try:
                     self._consume(runner, health.url)
                     break
                 except Unsupported as error:
-                    if settings.group_protocol != "auto" or protocol == "classic":
-                        raise
+                    if protocol == PROTOCOLS[settings.group_protocol][-1]:
+                        raise KafkaUnavailable(f"The brokers do not speak the group protocol: {error}.") from error
                     self._log.warning("group.classic", reason=str(error))
                     consumer.close()
             jobs.close()

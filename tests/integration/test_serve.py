@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -212,3 +214,51 @@ def test_ctrl_c_ends_it(variables):
     code, logged = served.stop(signal.SIGINT)
     assert code == 130, logged
     assert "Traceback" not in logged
+
+
+SLOW = """
+import asyncio, pathlib, sys
+from fastapi import FastAPI
+from auditlane.server.run import listen, run, url_of
+
+app = FastAPI()
+
+@app.get("/slow")
+async def slow():
+    pathlib.Path(sys.argv[1], "asked").touch()
+    while not pathlib.Path(sys.argv[1], "go").exists():
+        await asyncio.sleep(0.02)
+    return "done"
+
+bound = listen("127.0.0.1", 0)
+run(app, bound, drain_s=60, on_ready=lambda: print(url_of(bound), flush=True))
+"""
+
+
+def test_a_request_under_way_is_finished_before_it_stops(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    host, port = url.removeprefix("http://").split(":")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambda: HTTP.request("GET", f"{url}/slow").json())
+        until(lambda: (tmp_path / "asked").exists())
+        process.send_signal(signal.SIGTERM)
+        until(lambda: not listens(host, int(port)))
+        assert not answer.done()
+        (tmp_path / "go").touch()
+        assert answer.result(30) == "done"
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
 
 import pytest
 import structlog
+import urllib3
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
-from auditlane.runtime.errors import ConfigError, PortInUse
+from auditlane.runtime.errors import ConfigError, PortInUse, StoreUnavailable
 from auditlane.runtime.settings import load
 from auditlane.server.app import create_app
 from auditlane.server.run import listen
@@ -339,6 +344,40 @@ def test_security_headers_are_on_every_answer(served, path):
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-store"
     assert "access-control-allow-origin" not in served.request(path, origin="https://elsewhere.example").headers
+
+
+def test_a_body_that_breaks_off_is_seen_to(served):
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise StoreUnavailable("ClickHouse went away.")
+
+    served.app.add_api_route("/v1/breaks", lambda: StreamingResponse(pieces()), response_model=None)
+    with pytest.raises(urllib3.exceptions.ProtocolError):
+        served.request("/v1/breaks")
+
+
+def test_a_client_that_goes_away_ends_its_request_and_is_no_error(served):
+    ended = threading.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 65_536
+                await asyncio.sleep(
+                    0
+                )  # as every real source does; uvicorn itself drops what nobody reads without waiting
+        finally:
+            ended.set()
+
+    served.app.add_api_route("/v1/endless", lambda: StreamingResponse(pieces()), response_model=None)
+    with structlog.testing.capture_logs() as logs:
+        host, port = served.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET /v1/endless HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        assert ended.wait(20)
+        served.request("/health/live")
+    assert "http.unforeseen" not in {one["event"] for one in logs}
 
 
 # Health

@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 from fastapi import Request, Response
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auditlane.runtime.ids import uuid7
@@ -67,6 +68,8 @@ class Around:
                     await refusal(scope, receive, send_with_headers)
                 else:
                     await self._app(scope, receive, send_with_headers)
+            except ClientDisconnect:
+                self._log.info("http.client_gone", path=request.url.path)
             except Exception:
                 self._log.exception("http.unforeseen", method=request.method, path=request.url.path)
                 if status:  # the body is cut off, which the client must see: uvicorn closes the connection

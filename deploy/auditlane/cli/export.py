@@ -66,20 +66,35 @@ def command(
         severity=severity,
     )
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
-    if output is not None and output.exists() and not force:
-        raise Conflict(f"{output} exists already.", fix="Choose another name, or give --force to replace it.")
+    if output is not None:
+        _check_target(output, force=force)
     reader = Reader(load())
     try:
         export = reader.export(scope, filter_, format_=format_.value, neutralise=not raw_formulas)
         if output is None:
             with quiet_when_cut():
-                _copy(export, sys.stdout.buffer)
+                try:
+                    _copy(export, sys.stdout.buffer)
+                except BrokenPipeError:
+                    raise
+                except OSError as error:
+                    raise _unwritable("Standard output", error) from error
         else:
             with _appearing_whole(output) as file:
                 _copy(export, file)
             print(f"{export.written} events in {output}", file=sys.stderr)
     finally:
         reader.close()
+
+
+def _check_target(path: Path, *, force: bool) -> None:
+    """Raise ConfigError for what is not a file (a rename would destroy a device), Conflict for a file that is there."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(
+            f"{path} is not a file.", fix="Choose a file's name, or leave --output out and redirect standard output."
+        )
+    if path.exists() and not force:
+        raise Conflict(f"{path} exists already.", fix="Choose another name, or give --force to replace it.")
 
 
 def _copy(export: Export, file: BinaryIO) -> None:
@@ -100,11 +115,12 @@ def _copy(export: Export, file: BinaryIO) -> None:
 @contextmanager
 def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
     """A file that gets its name when everything is in it; otherwise nothing is left behind."""
+    path = path.resolve()  # a link keeps leading to the file
     part = path.with_name(path.name + ".part")
     try:
         file = part.open("wb")
     except OSError as error:
-        raise ConfigError(f"{part} cannot be written: {error.strerror}.", fix="Choose another --output.") from error
+        raise _unwritable(part, error) from error
     try:
         with file:
             yield file
@@ -112,6 +128,10 @@ def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.", fix="Choose another --output.") from error
+        raise _unwritable(path, error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path | str, error: OSError) -> ConfigError:
+    return ConfigError(f"{path} cannot be written: {error.strerror}.", fix="Choose another --output.")

@@ -25,7 +25,7 @@ class Source(Protocol):
 
 
 class Broken(StoreUnavailable):
-    """The result ended before its end marker. `clickhouse_code` is the error's number where ClickHouse left one."""
+    """The result ended before its end marker. `tail` is its last bytes, where ClickHouse may have left its error."""
 
     def __init__(self, reason: str, tail: bytes = b"") -> None:
         super().__init__(f"The result broke off: {reason}.", fix="Try again; nothing that was read so far is complete.")

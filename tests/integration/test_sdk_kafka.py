@@ -26,7 +26,7 @@ from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
 from auditlane.contract.wire import unframe
 from auditlane.local import ports
-from auditlane.runtime.errors import BufferFull, DeliveryFailed, InvalidEvent, KafkaUnavailable
+from auditlane.runtime.errors import BufferFull, ClientClosed, DeliveryFailed, InvalidEvent, KafkaUnavailable
 from auditlane.sdk import AuditClient, ClientConfig
 
 PARTITIONS = 5
@@ -188,6 +188,24 @@ def test_a_contract_registered_later_is_learnt_behind_the_emitters_back(kafka: s
             except InvalidEvent:
                 assert time.monotonic() < deadline
                 threading.Event().wait(0.02)
+
+
+def test_our_own_tenant_is_reserved(kafka: str, registry: str, topic: str, client: AuditClient) -> None:
+    with pytest.raises(InvalidEvent, match="reserved"):
+        client.emit(tenant_id="_auditlane", action="a")
+    options: dict[str, Any] = {"kafka_bootstrap": kafka, "registry_url": registry, "topic": topic}
+    with AuditClient(own_events=True, **options) as ours:
+        ours.emit(tenant_id="_auditlane", action="a")
+    assert ours.stats.delivered == 1
+
+
+def test_a_closed_client_says_so(client: AuditClient) -> None:
+    assert client.close()
+    assert client.close(), "closing twice is fine"
+    with pytest.raises(ClientClosed):
+        client.emit(tenant_id="acme", action="a")
+    with pytest.raises(ClientClosed):
+        client.flush()
 
 
 def test_many_threads_emit_through_one_client(kafka: str, topic: str, client: AuditClient) -> None:

@@ -9,11 +9,7 @@ from typing import Any, Protocol
 import lz4.frame  # type: ignore[import-untyped]
 
 from auditlane.local.engine.errors import CANNOT_DECOMPRESS, UNKNOWN_COMPRESSION_METHOD, EngineError
-
-try:
-    from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-except ImportError:
-    from backports import zstd
+from auditlane.local.engine.zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
 
 class Compressor(Protocol):
@@ -42,13 +38,13 @@ class _Lz4:
 # In our order of preference: the cheapest first, since the way is the loopback.
 _COMPRESSORS: dict[str, Callable[[], Compressor]] = {
     "lz4": _Lz4,
-    "zstd": lambda: zstd.ZstdCompressor(level=1),
+    "zstd": lambda: ZstdCompressor(level=1),
     "gzip": lambda: zlib.compressobj(3, wbits=31),
     "deflate": lambda: zlib.compressobj(3),
 }
 _DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     "lz4": lz4.frame.LZ4FrameDecompressor,
-    "zstd": zstd.ZstdDecompressor,
+    "zstd": ZstdDecompressor,
     "gzip": lambda: zlib.decompressobj(wbits=31),
     "x-gzip": lambda: zlib.decompressobj(wbits=31),
     "deflate": zlib.decompressobj,
@@ -86,7 +82,7 @@ def _decompressed(pieces: Iterable[memoryview], name: str) -> Iterator[bytes]:
         while data:
             try:
                 plain = stream.decompress(data)
-            except (zlib.error, zstd.ZstdError, RuntimeError, EOFError) as error:
+            except (zlib.error, ZstdError, RuntimeError, EOFError) as error:
                 raise EngineError(CANNOT_DECOMPRESS, f"The body is not valid {name}: {error}") from None
             if plain:
                 yield plain

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from auditlane.local.engine import compression, refusals
+from auditlane.local.engine import compression, native, refusals
 from auditlane.local.engine.answer import Answer, content_type, summary
+from auditlane.local.engine.blocks import BlockCompressor, unblocked
 from auditlane.local.engine.embedded import Connection, Engine, Result
 from auditlane.local.engine.errors import READONLY, SYNTAX_ERROR, EngineError
 from auditlane.local.engine.intake import Taken, take
@@ -43,7 +45,7 @@ class Service:
     ) -> None:
         """Answer one request. Raises EngineError before the answer began, ConnectionError when the client is gone."""
         started = time.monotonic_ns()
-        taken = take(request.query, body, self._folder)
+        taken = take(request.query, unblocked(body) if request.decompress else body, self._folder)
         with contextlib.ExitStack() as stack:
             if taken.data:
                 stack.enter_context(taken.data)
@@ -66,7 +68,10 @@ class Service:
                 result = connection.run(_text(statement.text), request.default_format or _FORMAT, request.params)
             if session is not None and statement.verb in {"SET", "USE"}:
                 session.said.append(_text(statement.text))
-            self._finish(answer, request, result, started)
+            data = result.data
+            if data and request.protocol_version and answer.headers["X-ClickHouse-Format"] == "Native":
+                data = b"".join(native.versioned([data], request.protocol_version))
+            self._finish(answer, request, result, started, data)
 
     @contextlib.contextmanager
     def _connection(self, request: Request, session: Session | None) -> Iterator[Connection]:
@@ -106,8 +111,8 @@ class Service:
         self._single(connection, taken.statement.text)
         watched = client if request.flag("cancel_http_readonly_queries_on_client_close") else None
         reading = Reading(self._engine, connection, request, watched)
-        pieces = reading.pieces(taken.statement, request.default_format or _FORMAT)
-        with contextlib.closing(pieces):
+        with contextlib.closing(reading.pieces(taken.statement, request.default_format or _FORMAT)) as written:
+            pieces = self._network(connection, request, taken, written)
             if request.wait_end_of_query:
                 with Spool(self._folder) as spool:
                     for piece in pieces:
@@ -124,9 +129,31 @@ class Service:
                 first += rest
             self._stream(answer, request, _chain(first, pieces))
 
+    def _network(
+        self, connection: Connection, request: Request, taken: Taken, written: Iterator[bytes]
+    ) -> Iterator[bytes]:
+        """What a client on the network expects of Native beyond what the engine writes to a file."""
+        if (taken.statement.format or request.default_format) != "Native":
+            return written
+        headed = self._headed(connection, request, taken, written)
+        return native.versioned(headed, request.protocol_version) if request.protocol_version else headed
+
+    def _headed(
+        self, connection: Connection, request: Request, taken: Taken, written: Iterator[bytes]
+    ) -> Iterator[bytes]:
+        """The result; when it is empty, a block that still names its columns."""
+        first = next(written, b"")
+        if first:
+            yield first
+            yield from written
+            return
+        select = _text(taken.statement.text[: taken.statement.format_at])
+        described = connection.run(f"DESCRIBE TABLE ({select}\n)", "JSONCompactEachRow", request.params).data
+        rows = [json.loads(line) for line in described.splitlines()]
+        yield native.header((row[0], row[1]) for row in rows)
+
     def _stream(self, answer: Answer, request: Request, pieces: Iterator[bytes]) -> None:
-        encoding = self._encoding(request, answer)
-        answer.begin(compression.compressor(encoding) if encoding else None)
+        answer.begin(self._compressor(request, answer))
         try:
             for piece in pieces:
                 answer.send(piece)
@@ -135,22 +162,20 @@ class Service:
             return
         answer.end()
 
-    def _finish(
-        self, answer: Answer, request: Request, result: Result, started: int, data: bytes | None = None
-    ) -> None:
-        body = result.data if data is None else data
+    def _finish(self, answer: Answer, request: Request, result: Result, started: int, body: bytes) -> None:
         answer.headers["X-ClickHouse-Summary"] = summary(result, time.monotonic_ns() - started)
-        encoding = self._encoding(request, answer) if body else ""
-        if encoding:
-            stream = compression.compressor(encoding)
-            body = stream.compress(body) + stream.flush()
-        answer.whole(body)
+        stream = self._compressor(request, answer) if body else None
+        answer.whole(stream.compress(body) + stream.flush() if stream else body)
 
-    def _encoding(self, request: Request, answer: Answer) -> str:
+    def _compressor(self, request: Request, answer: Answer) -> compression.Compressor | None:
+        """What the client asked for: ClickHouse's own blocks, or an encoding of HTTP's."""
+        if request.compress:
+            return BlockCompressor(request.settings.get("network_compression_method", "LZ4"))
         encoding = compression.choose(request.encoding) if request.flag("enable_http_compression") else ""
-        if encoding:
-            answer.headers["Content-Encoding"] = encoding
-        return encoding
+        if not encoding:
+            return None
+        answer.headers["Content-Encoding"] = encoding
+        return compression.compressor(encoding)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from auditlane.local.engine.errors import NOT_IMPLEMENTED, SYNTAX_ERROR, EngineError
 from auditlane.local.engine.statements import Statement
-from auditlane.local.engine.tokens import Token
+from auditlane.local.engine.tokens import Token, tokens
 
 # Engines whose data live in the data directory, or nowhere. KeeperMap, Distributed, Kafka and the rest are not here.
 _TABLE_ENGINES = """
@@ -49,6 +49,22 @@ def check(statement: Statement) -> None:
         _one_statement(found)
     _outside(found)
     _lifecycle(statement.verb, found)
+
+
+def check_structure(structure: str) -> None:
+    """Raise EngineError when a table's structure, as input() and external tables give it, is more than columns."""
+    found = list(tokens(structure.encode()))
+    depth = 0
+    for token in found:
+        if token.kind == "symbol":
+            depth += (token.text in b"([{") - (token.text in b")]}")
+        if depth < 0 or token.is_symbol(b";") or token.kind == "broken":
+            break
+    else:
+        if depth == 0:
+            _outside(found)
+            return
+    raise EngineError(SYNTAX_ERROR, "The structure of the data is not a list of columns")
 
 
 def check_reading(statement: Statement) -> bool:

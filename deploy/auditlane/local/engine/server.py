@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from auditlane.local.engine import multipart
 from auditlane.local.engine.answer import Answer
 from auditlane.local.engine.body import Body
 from auditlane.local.engine.compression import decoded
@@ -117,8 +118,12 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile, length=self.headers.get("Content-Length"), transfer=self.headers.get("Transfer-Encoding")
         )
         try:
-            request = read(query, {name.lower(): value for name, value in self.headers.items()})
             pieces = decoded(body, self.headers.get("Content-Encoding") or "")
+            edge = multipart.boundary(self.headers.get("Content-Type") or "")
+            form = multipart.read(pieces, edge) if edge else None
+            if form:
+                pieces = iter(())
+            request = read(query, {name.lower(): value for name, value in self.headers.items()}, form)
             client = self.connection
             self.server.service.serve(request, pieces, answer, read_only=self.command != "POST", client=client)
         except EngineError as error:

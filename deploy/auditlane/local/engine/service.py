@@ -19,7 +19,7 @@ from auditlane.local.engine.reading import PIECE, Reading
 from auditlane.local.engine.request import Request
 from auditlane.local.engine.sessions import Session, Sessions
 from auditlane.local.engine.spool import Spool
-from auditlane.local.engine.writing import insert
+from auditlane.local.engine.writing import insert, load
 
 _FORMAT = "TabSeparated"
 
@@ -57,6 +57,10 @@ class Service:
                 )
             session = stack.enter_context(self._sessions.entered(request))
             connection = stack.enter_context(self._connection(request, session))
+            for table in request.external:
+                with Spool(self._folder) as spool:
+                    spool.write(table.data)
+                    load(connection, table.name, table.structure, table.format, spool)
             answer.headers.update(self._headers(request, taken))
             if statement.reads:
                 self._read(connection, request, taken, answer, started, client)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 
 from auditlane.local.engine.embedded import Connection, Result, identifier
+from auditlane.local.engine.errors import BAD_ARGUMENTS, EngineError
+from auditlane.local.engine.refusals import check_structure
 from auditlane.local.engine.request import Request
 from auditlane.local.engine.spool import Spool
 from auditlane.local.engine.statements import Statement
@@ -27,5 +29,8 @@ def insert(connection: Connection, statement: Statement, data: Spool, request: R
 
 def load(connection: Connection, table: str, structure: str, name: str, data: Spool) -> None:
     """Make a temporary table of this connection out of data in a format."""
-    connection.run(f"CREATE TEMPORARY TABLE {identifier(table)} ({structure}) ENGINE = Memory")
+    check_structure(structure)
+    if not name.isidentifier():
+        raise EngineError(BAD_ARGUMENTS, f"{name!r} is not the name of a format")
+    connection.run(f"CREATE TEMPORARY TABLE {identifier(table)} ({structure}\n) ENGINE = Memory")
     connection.run(f"INSERT INTO {identifier(table)} FROM INFILE '{data.path}' FORMAT {name}")

@@ -1,0 +1,101 @@
+"""The simulation is worth something only if it fails on workers that are wrong: each known bug is sown and caught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from simulator.schedule import Broken, Plan, Schedule
+from simulator.worker import Job, Worker
+
+from auditlane.worker.actions import Action, Bury, Commit, Write
+from auditlane.worker.core import Core
+from auditlane.worker.ranges import Partition, Range
+from auditlane.worker.recovery import Found, Start
+
+ENOUGH = 600
+
+
+class CommitsBeforeInsert(Core):
+    """Takes a range for complete as soon as its intent is committed, and commits past it at once."""
+
+    def step(self, now: int, wall_ms: int) -> list[Action]:
+        actions = super().step(now, wall_ms)
+        for action in actions:
+            if isinstance(action, Commit):
+                for at in action.intents:
+                    flight = self.lanes[at].flight
+                    assert flight is not None
+                    action.offsets[at] = (flight.range.last + 1, "")
+        return actions
+
+
+class UnstableBoundaries(Core):
+    """Forgets what the intent announced, and seals anew from where it began."""
+
+    def assigned(self, found: Found) -> Start:
+        begin = super().assigned(found)
+        self.lanes[found.partition].rebuild = None
+        return begin
+
+
+class NoOwnership(Core):
+    """Goes on with partitions that were taken from it, under whatever membership it has by then."""
+
+    def dropped(self, partitions: Iterable[Partition]) -> None:
+        for at in partitions:
+            if (lane := self.lanes.get(at)) is not None and lane.flight is None:
+                super().dropped([at])
+
+
+class NotCompared(Core):
+    """Takes the result of an earlier assignment's range for that of the range which is in flight now."""
+
+    def _flight(self, range_: Range) -> Any:
+        lane = self.lanes.get(range_.partition)
+        return lane.flight if lane is not None else None
+
+
+def worker_with(core: type[Core]) -> type[Worker]:
+    return type(core.__name__, (Worker,), {"core_class": core})
+
+
+class CountsInTheClient(Worker):
+    """Asks the store what is there before it sends, and sends without a guard."""
+
+    def _job(self, work: Write | Bury, range_: Range) -> Job:
+        job = super()._job(work, range_)
+        stored = set(self.world.clickhouse.stored(range_.partition))
+        for month, offsets in job.rows.items():
+            job.rows[month] = [one for one in offsets if one not in stored]
+        return job
+
+
+class BuriesLater(Worker):
+    """Takes dead letters for produced before they are acknowledged."""
+
+    def _bury(self, job: Job) -> None:
+        self.jobs.remove(job)
+        if not self._trouble():
+            self.world.letters |= {(job.work.range.partition, offset) for offset in job.bad}
+        self.core.buried(job.work.range)
+
+
+BUGS = {
+    "commit before insert": {"worker": worker_with(CommitsBeforeInsert)},
+    "unstable boundaries": {"worker": worker_with(UnstableBoundaries)},
+    "no ownership check": {"worker": worker_with(NoOwnership)},
+    "results of an old assignment": {"worker": worker_with(NotCompared)},
+    "a guard counted by the client": {"worker": CountsInTheClient, "guard": False, "window": 2},
+    "token alone": {"guard": False, "window": 2},
+    "a window too small": {"window": 1, "patient": False},
+    "letters not awaited": {"worker": BuriesLater},
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_sown_bug_is_caught(bug: str) -> None:
+    with pytest.raises(Broken):
+        for seed in range(ENOUGH):
+            Schedule(Plan(seed=seed, partitions=1 + seed % 3, **BUGS[bug])).run()

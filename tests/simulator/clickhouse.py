@@ -1,0 +1,86 @@
+"""The table in memory: inserts in two steps, so that others may come between the guard's look and the rows' landing.
+
+Tokens are checked when rows land and forgotten past the window; a token that is known drops the whole insert, whatever
+is in it. One insert lands wholly or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from auditlane.worker.ranges import Partition
+
+Offset = tuple[Partition, int]
+
+
+@dataclass(slots=True)
+class Insert:
+    """A statement that the server has. `rows` are what the guard left, once it has looked."""
+
+    token: str
+    partition: Partition
+    offsets: tuple[int, ...]
+    rows: tuple[int, ...] | None = None
+    landed: bool = False
+    began: int = 0
+
+
+@dataclass(slots=True)
+class ClickHouse:
+    window: int
+    guard: bool = True
+    patient: bool = True  # whether a running insert lands before the window has passed it by
+    rows: dict[Offset, int] = field(default_factory=dict)  # how often each offset is stored
+    tokens: deque[str] = field(default_factory=deque)
+    running: list[Insert] = field(default_factory=list)
+    inserts: int = 0
+
+    def send(self, token: str, partition: Partition, offsets: Iterable[int]) -> Insert:
+        """The statement arrives."""
+        insert = Insert(token, partition, tuple(offsets), began=self.inserts)
+        self.running.append(insert)
+        return insert
+
+    def look(self, insert: Insert) -> None:
+        """The guard's subquery runs."""
+        if insert.rows is None:
+            stored = self.rows
+            insert.rows = tuple(
+                one for one in insert.offsets if not self.guard or (insert.partition, one) not in stored
+            )
+
+    def land(self, insert: Insert) -> None:
+        """The rows become visible, all at once."""
+        self.look(insert)
+        if insert.landed:
+            return
+        for other in list(self.running):
+            if self.patient and other is not insert and self.inserts - other.began >= self.window - 1:
+                self._land(other)
+        self._land(insert)
+
+    def _land(self, insert: Insert) -> None:
+        self.look(insert)
+        insert.landed = True
+        self.running.remove(insert)
+        assert insert.rows is not None
+        if not insert.rows or insert.token in self.tokens:
+            return
+        for one in insert.rows:
+            at = insert.partition, one
+            self.rows[at] = self.rows.get(at, 0) + 1
+        self.inserts += 1
+        self.tokens.append(insert.token)
+        while len(self.tokens) > self.window:
+            self.tokens.popleft()
+
+    def drop(self, insert: Insert) -> None:
+        """The statement ends without a trace: its connection broke before the rows landed."""
+        if not insert.landed:
+            insert.landed = True
+            self.running.remove(insert)
+
+    def stored(self, partition: Partition) -> list[int]:
+        return sorted(offset for at, offset in self.rows if at == partition)

@@ -1,0 +1,108 @@
+"""The log and the group in memory, with the habits of the real ones that matter to a worker.
+
+A commit is checked for membership and epoch, never for ownership. A member that was expelled learns it when it polls. A
+partition moves only when its owner has let go of it or was expelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from auditlane.worker.ranges import Columns, Partition
+
+TOPIC_ID = "00000000-0000-0000-0000-000000000001"
+
+
+@dataclass(slots=True)
+class Message:
+    offset: int
+    month: int
+    good: bool
+
+    @property
+    def value(self) -> bytes:
+        return f"{self.month}:{self.good:d}:{self.offset}".encode()
+
+
+@dataclass(slots=True)
+class Member:
+    """One consumer in the group. `owned` is what it believes to hold, `target` what the group wants it to hold."""
+
+    name: str
+    epoch: int
+    owned: set[Partition] = field(default_factory=set)
+    target: set[Partition] = field(default_factory=set)
+    expelled: bool = False
+
+
+class Kafka:
+    def __init__(self, partitions: int) -> None:
+        self.logs: dict[Partition, list[Message]] = {Partition("t", n): [] for n in range(partitions)}
+        self.ends: dict[Partition, int] = dict.fromkeys(self.logs, 0)
+        self.committed: dict[Partition, tuple[int, str]] = {}
+        self.members: dict[str, Member] = {}
+        self.held: dict[Partition, str] = {}  # who the group lets hold a partition until it says otherwise
+        self._epoch = 0
+
+    def produce(self, partition: Partition, *, month: int, good: bool, control: bool = False) -> None:
+        """Append a message, or a control record that only takes up an offset."""
+        if not control:
+            self.logs[partition].append(Message(self.ends[partition], month, good))
+        self.ends[partition] += 1
+
+    def fetch(self, partition: Partition, position: int, count: int) -> Columns:
+        found = [one for one in self.logs[partition] if one.offset >= position][:count]
+        return Columns(
+            [one.offset for one in found],
+            [one.offset * 10 for one in found],
+            [b"k"] * len(found),
+            [one.value for one in found],
+        )
+
+    # The group.
+
+    def join(self, name: str) -> None:
+        self.members[name] = Member(name, self._next())
+        self.rebalance()
+
+    def leave(self, name: str) -> None:
+        """It left, or its session ended: what it held is free."""
+        self.members.pop(name).expelled = True
+        self.held = {at: holder for at, holder in self.held.items() if holder != name}
+        self.rebalance()
+
+    def rebalance(self, turn: int = 0) -> None:
+        """Spread the partitions anew over who is there."""
+        names = sorted(self.members)
+        for name in names:
+            self.members[name].target = set()
+        for number, partition in enumerate(sorted(self.logs)):
+            if names:
+                self.members[names[(number + turn) % len(names)]].target.add(partition)
+
+    def poll(self, member: Member) -> tuple[set[Partition], set[Partition]]:
+        """(revoked, assigned): what changes for a member now. It has let go of what is revoked when this returns."""
+        if member.expelled:
+            revoked, member.owned = member.owned, set()
+            return revoked, set()
+        revoked = member.owned - member.target
+        for partition in revoked:
+            self.held.pop(partition, None)
+        assigned = {one for one in member.target - member.owned if self.held.get(one, member.name) == member.name}
+        for partition in assigned:
+            self.held[partition] = member.name
+        if revoked or assigned:
+            member.epoch = self._next()
+        member.owned = (member.owned - revoked) | assigned
+        return revoked, assigned
+
+    def commit(self, member: Member, epoch: int, offsets: dict[Partition, tuple[int, str]]) -> bool:
+        """Whether it was taken."""
+        if member.expelled or epoch != member.epoch:
+            return False
+        self.committed |= offsets
+        return True
+
+    def _next(self) -> int:
+        self._epoch += 1
+        return self._epoch

@@ -1,0 +1,254 @@
+"""One seeded schedule: random faults for a while, then quiet, then the promise is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from simulator.clickhouse import ClickHouse
+from simulator.kafka import Kafka
+from simulator.worker import Worker, World
+
+from auditlane.worker.core import Policy
+from auditlane.worker.ranges import Partition
+
+QUIET_TURNS = 400
+
+
+class Broken(AssertionError):
+    """The promise was broken; the message has the seed and the trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a schedule may do. `window` is how many tokens ClickHouse remembers; an insert that is running is never
+    passed by as many others while `patient`, which is the one thing that the promise asks of the window."""
+
+    seed: int
+    steps: int = 150
+    partitions: int = 2
+    window: int = 6
+    guard: bool = True
+    worker: type[Worker] = Worker
+    patient: bool = True
+
+
+@dataclass(slots=True)
+class Schedule:
+    plan: Plan
+    random: Random = field(init=False)
+    world: World = field(init=False)
+    workers: list[Worker] = field(init=False, default_factory=list)
+    policy: Policy = field(init=False)
+    born: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        self.random = Random(plan.seed)
+        self.world = World(Kafka(plan.partitions), ClickHouse(plan.window, plan.guard, plan.patient))
+        self.world.trouble = self.random.choice([0.0, 0.05, 0.2, 0.4])
+        self.policy = Policy(
+            range_rows=self.random.randint(1, 7),
+            range_age_ms=self.random.choice([1, 100, 1_000]),
+            parts_per_second=1_000.0,
+            flights=self.random.randint(1, 3),
+            queue_bytes=self.random.choice([60, 1 << 20]),
+        )
+
+    def run(self) -> None:
+        """Raises Broken."""
+        self._start()
+        for _ in range(self.plan.steps):
+            self._step()
+        self._calm()
+        self._check()
+
+    # Faults.
+
+    def _step(self) -> None:
+        choose = self.random.random()
+        for chance, what in self._menu():
+            if choose < chance:
+                what()
+                break
+            choose -= chance
+
+    def _menu(self) -> list[tuple[float, Callable[[], None]]]:
+        return [
+            (0.32, self._turn),
+            (0.30, self._advance),
+            (0.10, self._produce),
+            (0.09, self._land),
+            (0.06, self._time),
+            (0.02, self._crash),
+            (0.02, self._freeze),
+            (0.02, self._thaw),
+            (0.02, self._expel),
+            (0.02, self._rebalance),
+            (0.01, self._stop),
+            (0.01, self._rewind),
+            (0.01, self._expire),
+        ]
+
+    def _start(self) -> None:
+        self.born += 1
+        self.workers.append(self.plan.worker(f"w{self.born}", self.world, self.random, self.policy))
+
+    def _awake(self) -> list[Worker]:
+        return [one for one in self.workers if not one.frozen]
+
+    def _turn(self) -> None:
+        if awake := self._awake():
+            worker = self.random.choice(awake)
+            worker.poll()
+            worker.act()
+
+    def _advance(self) -> None:
+        jobs = [(worker, job) for worker in self._awake() for job in worker.jobs]
+        if jobs:
+            worker, job = self.random.choice(jobs)
+            worker.advance(job)
+
+    def _produce(self) -> None:
+        partition = self.random.choice(sorted(self.world.kafka.logs))
+        for _ in range(self.random.randint(1, 6)):
+            self.world.kafka.produce(
+                partition,
+                month=self.random.choice([202601, 202601, 202602]),
+                good=self.random.random() > 0.15,
+                control=self.random.random() < 0.05,
+            )
+
+    def _land(self) -> None:
+        """A running insert gets on: its guard looks, its rows land, or it is lost."""
+        if running := self.world.clickhouse.running:
+            insert = self.random.choice(running)
+            if insert.rows is None:
+                self.world.clickhouse.look(insert)
+            else:
+                self.world.clickhouse.land(insert)
+
+    def _time(self) -> None:
+        self.world.now += self.random.choice([1, 50, 500, 5_000])
+
+    def _crash(self) -> None:
+        if self.workers:
+            worker = self.random.choice(self.workers)
+            self.world.say(f"{worker.name} is killed")
+            self._gone(worker)
+            if self.random.random() < 0.8 or not self.workers:
+                self._start()
+
+    def _stop(self) -> None:
+        """SIGTERM: it drains for a while, then leaves, done or not."""
+        if awake := self._awake():
+            worker = self.random.choice(awake)
+            self.world.say(f"{worker.name} drains")
+            worker.core.drain()
+            for _ in range(self.random.randint(0, 12)):
+                worker.poll()
+                worker.act()
+                for job in list(worker.jobs):
+                    worker.advance(job)
+                self.world.now += 100
+                if worker.core.drained:
+                    break
+            self._gone(worker)
+            self._start()
+
+    def _gone(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        if worker.name in self.world.kafka.members:
+            self.world.kafka.leave(worker.name)
+
+    def _freeze(self) -> None:
+        if awake := self._awake():
+            self.random.choice(awake).frozen = True
+
+    def _thaw(self) -> None:
+        for worker in self.workers:
+            worker.frozen = worker.frozen and self.random.random() < 0.5
+
+    def _expel(self) -> None:
+        """The session of a frozen worker ends: others take its partitions while it still believes to hold them."""
+        frozen = [one for one in self.workers if one.frozen and not one.member.expelled]
+        if frozen:
+            worker = self.random.choice(frozen)
+            self.world.say(f"{worker.name} is expelled")
+            self.world.kafka.leave(worker.name)
+            if not self._awake():
+                self._start()
+
+    def _rebalance(self) -> None:
+        if self.random.random() < 0.5 and len(self.workers) < 4:
+            self._start()
+        self.world.kafka.rebalance(self.random.randint(0, 3))
+
+    def _settled(self) -> list[Partition]:
+        """Partitions without a range in flight, sent or about to be, anywhere."""
+        busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
+        busy |= {one.partition for one in self.world.clickhouse.running}
+        busy |= {at for worker in self.workers for at, lane in worker.core.lanes.items() if lane.flight or lane.rebuild}
+        return sorted(set(self.world.kafka.committed) - busy)
+
+    def _rewind(self) -> None:
+        """Another member, or a tool, sets an offset back, as long as nobody is writing there."""
+        if settled := self._settled():
+            partition = self.random.choice(settled)
+            offset = self.random.randint(0, self.world.kafka.committed[partition][0])
+            self.world.say(f"{partition} is set back to {offset}")
+            self.world.kafka.committed[partition] = (offset, "")
+
+    def _expire(self) -> None:
+        if settled := self._settled():
+            partition = self.random.choice(settled)
+            self.world.say(f"{partition} loses its offset")
+            del self.world.kafka.committed[partition]
+
+    # Quiet, and the promise.
+
+    def _calm(self) -> None:
+        """No more faults: everyone wakes up, what was lost stays lost, and all gets done."""
+        self.world.trouble = 0.0
+        self.world.say("quiet")
+        for worker in self.workers:
+            worker.frozen = False
+            worker.arrive()
+        if not self.workers:
+            self._start()
+        for _ in range(QUIET_TURNS):
+            for worker in self.workers:
+                worker.poll()
+                worker.act()
+                for job in list(worker.jobs):
+                    worker.advance(job)
+            self.world.now += 1_100
+            if self._finished():
+                break
+        for insert in list(self.world.clickhouse.running):
+            self.world.clickhouse.land(insert)
+
+    def _finished(self) -> bool:
+        """Every partition is somebody's who has completed all of it; a commit that was set back since is not news."""
+        ends = {at: log[-1].offset + 1 for at, log in self.world.kafka.logs.items() if log}
+        lanes = [lane for worker in self.workers for lane in worker.core.lanes.values()]
+        done = {lane.partition for lane in lanes if lane.begin >= ends.get(lane.partition, 0)}
+        return ends.keys() <= done and not any(lane.flight or lane.held or lane.rebuild for lane in lanes)
+
+    def _check(self) -> None:
+        kafka, clickhouse = self.world.kafka, self.world.clickhouse
+        good = {(at, one.offset) for at, log in kafka.logs.items() for one in log if one.good}
+        bad = {(at, one.offset) for at, log in kafka.logs.items() for one in log if not one.good}
+        halts = {at: reason for worker in self.workers for at, reason in worker.halts.items()}
+        problems = {
+            "halted": halts,
+            "stuck": not self._finished(),
+            "lost": sorted(good - clickhouse.rows.keys()),
+            "doubled": sorted(at for at, times in clickhouse.rows.items() if times > 1),
+            "not admissible": sorted(clickhouse.rows.keys() - good),
+            "not buried": sorted(bad - self.world.letters),
+        }
+        found = {what: where for what, where in problems.items() if where}
+        if found:
+            raise Broken(f"seed {self.plan.seed}: {found}\n" + "\n".join(self.world.trace))

@@ -41,8 +41,8 @@ def summary(result: Result, elapsed_ns: int) -> str:
             "written_rows": str(result.written_rows),
             "written_bytes": str(result.written_bytes),
             "total_rows_to_read": str(result.read_rows),
-            "result_rows": str(result.written_rows),
-            "result_bytes": str(result.written_bytes),
+            "result_rows": str(result.result_rows),
+            "result_bytes": str(result.result_bytes),
             "elapsed_ns": str(elapsed_ns),
         }
     )

@@ -26,6 +26,8 @@ class Result:
     read_bytes: int = 0
     written_rows: int = 0
     written_bytes: int = 0
+    result_rows: int = 0
+    result_bytes: int = 0
 
 
 class Connection:
@@ -48,6 +50,8 @@ class Connection:
             result.storage_bytes_read(),
             result.rows_written(),
             result.bytes_written(),
+            result.rows_read(),  # the library's name for the rows of the result
+            result.bytes_read(),
         )
 
     def set(self, settings: Mapping[str, str]) -> None:

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from typing import TypeVar
+
+from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
+from auditlane.worker.core import Core, Policy
+from auditlane.worker.intent import Intent, decode, digest
+from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.recovery import Found
+
+TOPIC = "00000000-0000-0000-0000-000000000001"
+P, Q = Partition("t", 0), Partition("t", 1)
+A = TypeVar("A", bound=Action)
+
+
+def core(*partitions: Partition, **policy: object) -> Core:
+    made = Core(Policy(**({"range_rows": 3, "parts_per_second": 1_000.0} | policy)))  # type: ignore[arg-type]
+    for one in partitions or (P,):
+        made.assigned(Found(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 1_000))
+    return made
+
+
+def messages(first: int, last: int, value: bytes = b"v") -> Columns:
+    offsets = list(range(first, last + 1))
+    return Columns(offsets, [0] * len(offsets), [b"k"] * len(offsets), [value] * len(offsets))
+
+
+def only(actions: list[Action], kind: type[A]) -> A:
+    [found] = [one for one in actions if isinstance(one, kind)]
+    return found
+
+
+def plan(commit: Commit, at: Partition = P) -> tuple[int, int | None, int | None]:
+    offset, metadata = commit.offsets[at]
+    intent = decode(metadata)
+    assert intent is not None
+    return offset, intent.first, intent.last
+
+
+def sealed(worker: Core, now: int = 0) -> Write:
+    """Take a range through its intent."""
+    commit = only(worker.step(now, now), Commit)
+    worker.committed(commit, {}, now)
+    return only(worker.step(now, now), Write)
+
+
+def test_the_circle() -> None:
+    worker = core()
+    assert worker.received(P, messages(0, 2), 0) == 0
+    commit = only(worker.step(0, 0), Commit)
+    assert plan(commit) == (0, 0, 2)
+    assert worker.step(0, 0) == [commit], "asked again until it is answered"
+    worker.committed(commit, {}, 0)
+    write = only(worker.step(0, 0), Write)
+    assert (write.range.first, write.range.last, write.range.redo) == (0, 2, False)
+    worker.written(write.range, parts=1, rejected=1, took_ms=1)
+    bury = only(worker.step(0, 0), Bury)
+    worker.buried(bury.range)
+    done = only(worker.step(0, 0), Commit)
+    assert plan(done) == (3, None, None)
+    worker.committed(done, {}, 0)
+    assert worker.step(0, 0) == []
+
+
+def test_the_next_intent_is_the_completion() -> None:
+    worker = core()
+    worker.received(P, messages(0, 5), 0)
+    write = sealed(worker)
+    assert worker.step(0, 0) == [], "one range of a partition at a time"
+    worker.written(write.range, parts=1, rejected=0, took_ms=1)
+    assert plan(only(worker.step(0, 0), Commit)) == (3, 3, 5)
+
+
+def test_one_commit_carries_every_partition() -> None:
+    worker = core(P, Q)
+    for at in (P, Q):
+        worker.received(at, messages(0, 2), 0)
+    assert only(worker.step(0, 0), Commit).offsets.keys() == {P, Q}
+
+
+def test_a_range_is_sealed_by_age_and_bytes_too() -> None:
+    worker = core(range_age_ms=100)
+    worker.received(P, messages(0, 0), 0)
+    assert worker.step(99, 0) == []
+    assert plan(only(worker.step(100, 0), Commit)) == (0, 0, 0)
+    worker = core(range_bytes=20)
+    worker.received(P, messages(0, 1, b"x" * 15), 0)
+    assert plan(only(worker.step(0, 0), Commit)) == (0, 0, 0)
+
+
+def test_the_fullest_then_the_oldest_goes_first() -> None:
+    worker = core(P, Q, flights=1, range_age_ms=10)
+    worker.received(P, messages(0, 0), 0)
+    worker.received(Q, messages(0, 2), 5)
+    assert only(worker.step(20, 0), Commit).offsets.keys() == {Q}
+
+
+def test_control_records_are_counted_not_missed() -> None:
+    worker = core()
+    assert worker.received(P, Columns([0, 3], [0, 0], [b"k"] * 2, [b"v"] * 2), 0) == 2
+
+
+def test_what_was_delivered_before_is_not_taken_again() -> None:
+    worker = core()
+    worker.received(P, messages(0, 1), 0)
+    worker.received(P, messages(0, 2), 0)
+    assert sealed(worker).range.columns.offsets == [0, 1, 2]
+
+
+def test_a_commit_that_failed_is_repeated_the_same_after_a_while() -> None:
+    worker = core()
+    worker.received(P, messages(0, 2), 0)
+    commit = only(worker.step(0, 0), Commit)
+    worker.committed(commit, {P: "not coordinator"}, 0)
+    worker.received(P, messages(3, 4), 0)
+    assert worker.step(0, 0) == []
+    assert plan(only(worker.step(100, 0), Commit)) == (0, 0, 2)
+
+
+def test_nothing_is_done_for_a_partition_that_is_gone() -> None:
+    worker = core()
+    worker.received(P, messages(0, 2), 0)
+    write = sealed(worker)
+    worker.dropped([P])
+    worker.written(write.range, parts=1, rejected=0, took_ms=1)
+    assert worker.step(0, 0) == []
+    assert worker.received(P, messages(3, 9), 0) == 0
+
+
+def test_the_result_of_an_earlier_assignment_is_nobodys() -> None:
+    worker = core()
+    worker.received(P, messages(0, 2), 0)
+    write = sealed(worker)
+    worker.dropped([P])
+    worker.assigned(Found(P, TOPIC, 0, Intent(TOPIC, 0, 2, write.range.digest).encode(), 0, 3))
+    worker.received(P, messages(0, 2), 0)
+    again = only(worker.step(0, 0), Write)
+    worker.written(write.range, parts=1, rejected=0, took_ms=1)
+    assert worker.step(0, 0) == []
+    worker.written(again.range, parts=1, rejected=0, took_ms=1)
+    assert plan(only(worker.step(0, 0), Commit)) == (3, None, None)
+
+
+def pending(worker: Core, last: int) -> None:
+    intent = Intent(TOPIC, 0, last, digest(messages(0, last)))
+    worker.dropped([P])
+    worker.assigned(Found(P, TOPIC, 0, intent.encode(), 0, 1_000))
+
+
+def test_a_pending_range_is_rebuilt_with_its_own_boundaries() -> None:
+    worker = core()
+    pending(worker, 4)  # more than this worker's range_rows
+    worker.received(P, messages(0, 3), 0)
+    assert worker.step(10_000, 0) == [], "not before all of it is here"
+    worker.received(P, messages(4, 6), 0)
+    write = only(worker.step(10_000, 0), Write)
+    assert (write.range.first, write.range.last, write.range.redo) == (0, 4, True)
+    assert write.range.columns == messages(0, 4)
+
+
+def test_other_messages_in_a_pending_range_halt_the_partition() -> None:
+    worker = core(P, Q)
+    pending(worker, 4)
+    worker.received(P, messages(0, 5, b"other"), 0)
+    worker.received(Q, messages(0, 2), 0)
+    actions = worker.step(0, 0)
+    assert only(actions, Halt).partition == P
+    assert only(actions, Pause).partitions == (P,)
+    assert only(actions, Commit).offsets.keys() == {Q}, "the others go on"
+    assert worker.received(P, messages(6, 9), 0) == 0
+
+
+def test_what_was_read_before_the_position_was_lost_is_stored() -> None:
+    worker = core()
+    worker.received(P, messages(0, 1), 0)
+    worker.unreadable(P, "out of range")
+    actions = worker.step(0, 0)
+    assert only(actions, Halt).reason == "out of range"
+    assert plan(only(actions, Commit)) == (0, 0, 1)
+
+
+def test_a_refused_range_halts_and_is_never_completed() -> None:
+    worker = core(P, Q, flights=1)
+    worker.received(P, messages(0, 9), 0)
+    write = sealed(worker)
+    worker.failed(write.range, Failure(Remedy.halt, "TYPE_MISMATCH"), 0)
+    assert "TYPE_MISMATCH" in only(worker.step(0, 0), Halt).reason
+    assert worker.step(60_000, 0) == []
+    worker.received(Q, messages(0, 2), 0)
+    assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}, "a halted partition takes nobody's turn"
+
+
+def test_a_failed_step_is_repeated_with_growing_patience() -> None:
+    worker = core()
+    worker.received(P, messages(0, 2), 0)
+    write, now, waits = sealed(worker), 0, []
+    for _ in range(8):
+        worker.failed(write.range, Failure(Remedy.slower, "TOO_MANY_PARTS"), now)
+        before = now
+        while not (actions := worker.step(now, 0)):
+            now += 50
+        assert actions == [write]
+        waits.append(now - before)
+    assert waits == [100, 200, 500, 1_000, 2_000, 5_000, 5_000, 5_000]
+    assert worker.budget.factor < 0.1
+
+
+def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
+    worker = core(P, Q, queue_bytes=20, range_rows=100)
+    pending(worker, 30)
+    worker.received(Q, messages(0, 9), 0)
+    assert only(worker.step(0, 0), Pause).partitions == (Q,)
+    worker.dropped([Q])
+    worker.assigned(Found(Q, TOPIC, 0, "", 0, 10))
+    assert worker.step(0, 0) == [], "a new assignment begins unpaused"
+
+
+def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
+    worker = core(queue_bytes=12)
+    worker.received(P, messages(0, 5), 0)
+    actions = worker.step(0, 0)
+    assert only(actions, Pause).partitions == (P,)
+    worker.committed(only(actions, Commit), {}, 0)
+    write = only(worker.step(0, 0), Write)
+    worker.written(write.range, parts=1, rejected=0, took_ms=1)
+    worker.committed(only(worker.step(0, 0), Commit), {}, 0)
+    assert only(worker.step(0, 0), Resume).partitions == (P,)
+
+
+def test_a_drain_stores_what_is_held_and_takes_no_more() -> None:
+    worker = core(range_age_ms=60_000)
+    worker.received(P, messages(0, 1), 0)
+    worker.drain()
+    assert not worker.drained
+    assert worker.received(P, messages(2, 3), 0) == 0
+    write = sealed(worker)
+    worker.written(write.range, parts=1, rejected=0, took_ms=1)
+    worker.committed(only(worker.step(0, 0), Commit), {}, 0)
+    assert worker.drained
+
+
+def test_a_drain_leaves_a_rebuild_to_the_next() -> None:
+    worker = core()
+    pending(worker, 4)
+    worker.received(P, messages(0, 2), 0)
+    worker.drain()
+    assert worker.drained
+    worker.received(P, messages(3, 6), 0)
+    assert not [one for one in worker.step(0, 0) if isinstance(one, Commit | Write)]

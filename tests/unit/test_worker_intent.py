@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.worker.intent import MAX_BYTES, Intent, UnknownIntent, decode, digest
+from auditlane.worker.ranges import Columns
+
+offsets = st.integers(0, 2**63 - 1)
+
+
+@given(st.uuids().map(str), offsets, offsets, st.integers(0, 2**64 - 1), st.integers(0, 2**43))
+def test_an_intent_survives_the_metadata(topic: str, first: int, more: int, hashed: int, at: int) -> None:
+    intent = Intent(topic, first, first + more, f"{hashed:016x}", at)
+    assert decode(intent.encode()) == intent
+    assert len(intent.encode().encode()) < MAX_BYTES / 10
+
+
+def test_a_completion_has_nothing_pending() -> None:
+    intent = decode(Intent("t", at_ms=3).encode())
+    assert intent == Intent("t", at_ms=3)
+    assert intent is not None
+    assert not intent.pending
+
+
+@pytest.mark.parametrize("metadata", [None, "", "by hand", "[]", "{}", '{"v":1}', '{"v":"1","topic":"t"}', "7"])
+def test_what_tools_write_is_no_intent(metadata: str | None) -> None:
+    assert decode(metadata) is None
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        '{"v":2,"topic":"t","range":[1,2]}',
+        '{"v":1,"topic":"t","range":[2,1],"digest":"x"}',
+        '{"v":1,"topic":"t","range":[1],"digest":"x"}',
+        '{"v":1,"topic":"t","range":[1,2]}',
+        '{"v":1,"topic":"t","range":"1-2","digest":"x"}',
+    ],
+)
+def test_an_intent_that_cannot_be_read_is_never_taken_for_none(metadata: str) -> None:
+    with pytest.raises(UnknownIntent):
+        decode(metadata)
+
+
+@given(st.text())
+def test_no_metadata_breaks_the_worker(metadata: str) -> None:
+    with contextlib.suppress(UnknownIntent):
+        decode(metadata)
+
+
+def columns(**given: list[object]) -> Columns:
+    plain: dict[str, list[object]] = {
+        "offsets": [3, 4],
+        "timestamps_ms": [10, 11],
+        "keys": [b"a", None],
+        "values": [b"xy", b""],
+    }
+    return Columns(**(plain | given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        columns(offsets=[3, 5]),
+        columns(timestamps_ms=[10, 12]),
+        columns(keys=[b"a", b""]),
+        columns(keys=[None, b"a"]),
+        columns(values=[b"x", b"y"]),
+        columns(values=[b"xy", None]),
+    ],
+)
+def test_the_digest_tells_all_that_decides_apart(other: Columns) -> None:
+    assert digest(columns()) == digest(columns())
+    assert digest(columns()) != digest(other)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from auditlane.worker.intent import Intent
+from auditlane.worker.ranges import Partition
+from auditlane.worker.recovery import Found, Start, Stored, start, wants_store
+
+HERE, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+
+
+def found(
+    committed: int | None, intent: Intent | str = "", *, low: int = 0, high: int = 100, stored: Stored | None = None
+) -> Found:
+    metadata = intent if isinstance(intent, str) else intent.encode()
+    return Found(Partition("t", 0), HERE, committed, metadata, low, high, stored)
+
+
+@pytest.mark.parametrize(
+    ("what", "offset"),
+    [
+        (found(7, Intent(HERE)), 7),
+        (found(7, "by hand"), 7),
+        (found(100, Intent(HERE)), 100),
+        (found(7, Intent(HERE, 7, 9, "d")), 7),
+        (found(None, stored=Stored(None)), 0),
+        (found(None, stored=Stored(None), low=5), 5),
+        (found(None, low=5), 5),  # the store did not answer
+        (found(None, stored=Stored(41)), 42),
+        (found(None, stored=Stored(41, first_gap=30)), 30),
+        (found(7, Intent(OTHER), stored=Stored(None)), 0),  # the topic was created again
+        (found(7, Intent(OTHER), stored=Stored(12)), 13),
+    ],
+)
+def test_where_it_begins(what: Found, offset: int) -> None:
+    begin = start(what)
+    assert (begin.offset, begin.halt) == (offset, "")
+
+
+def test_a_pending_range_is_rebuilt() -> None:
+    intent = Intent(HERE, 7, 9, "d")
+    assert start(found(7, intent)) == Start(7, rebuild=intent)
+
+
+@pytest.mark.parametrize(
+    ("what", "because"),
+    [
+        (found(7, Intent(HERE), low=8), "offsets 7-7 were not stored and Kafka no longer holds them"),
+        (found(101, Intent(HERE)), "the log ends at 100"),
+        (found(7, Intent(HERE, 7, 9, "d"), low=8), "offsets 7-7 were not stored"),
+        (found(98, Intent(HERE, 98, 100, "d")), "offsets 98-100 are pending but the log ends at 100"),
+        (found(6, Intent(HERE, 7, 9, "d")), "its intent begins at 7"),
+        (found(7, Intent(OTHER, 7, 9, "d")), "pending when the topic was deleted"),
+        (found(7, '{"v":9,"topic":"t"}'), "run the auditlane version that wrote it"),
+        (found(None, stored=Stored(41), low=50), "offsets 42-49 were not stored"),
+        (found(None, stored=Stored(200)), "offset 200 is stored but the log ends at 100"),
+    ],
+)
+def test_what_would_lose_events_halts(what: Found, because: str) -> None:
+    assert because in start(what).halt
+
+
+def test_the_store_is_asked_only_when_it_decides() -> None:
+    assert wants_store(None, "", HERE)
+    assert wants_store(7, Intent(OTHER).encode(), HERE)
+    assert not wants_store(7, Intent(HERE).encode(), HERE)
+    assert not wants_store(7, Intent(HERE, 7, 9, "d").encode(), HERE)
+    assert not wants_store(7, "", HERE)
+    assert not wants_store(7, '{"v":9,"topic":"t"}', HERE)

@@ -13,8 +13,8 @@ from auditlane.worker.recovery import Stored
 from auditlane.worker.write import OPTIONAL, PINNED, REPLICATED, Table
 
 WINDOW_SECONDS = 600  # the longest pause plus takeover that tokens must outlive
+GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie
 _PARTITIONING = "toYYYYMM(occurred_at)"  # one insert a month is one part only then
-GAP_WINDOW = 1_000_000
 
 
 def check(client: Client, database: str, *, parts_per_second: float) -> Table:
@@ -37,12 +37,18 @@ def check(client: Client, database: str, *, parts_per_second: float) -> Table:
             parameters={"database": database},
         ).result_rows
         window = _window(client, engine, definition)
-    _check_table(f"{database}.events", engine, partitioning, window, parts_per_second)
-    settings = PINNED | (REPLICATED if engine.startswith("Replicated") else {})
-    return Table(database, tuple((str(name), str(kind)) for name, kind in columns), _accepted(client, settings))
+    check_table(f"{database}.events", engine, partitioning, window, parts_per_second)
+    settings = _accepted(client, settings_for(engine))
+    return Table(database, tuple((str(name), str(kind)) for name, kind in columns), settings)
 
 
-def _check_table(name: str, engine: str, partitioning: str, window: int, parts_per_second: float) -> None:
+def settings_for(engine: str) -> dict[str, int | str]:
+    """What every insert into a table of this engine carries."""
+    return PINNED | (REPLICATED if engine.startswith("Replicated") else {})
+
+
+def check_table(name: str, engine: str, partitioning: str, window: int, parts_per_second: float) -> None:
+    """Raises ConfigError when a repeated insert into such a table could add something."""
     if not engine.endswith("MergeTree") or engine.startswith("Shared"):
         raise ConfigError(
             f"{name} has the engine {engine}, which does not promise that a repeated insert adds nothing.",

@@ -1,0 +1,151 @@
+"""What the worker's inserts rest on, asked of the real ClickHouse: tokens, the guard, one part, the checks at start."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.settings import load
+from auditlane.store.client import connect
+from auditlane.store.migrate import migrate
+from auditlane.worker import guarantees, write
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.recovery import Stored
+
+MONTH = 202611
+AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
+
+
+class Store:
+    def __init__(self, client: Client, database: str) -> None:
+        self.client, self.database = client, database
+        migrate(client, database)
+        client.command(f"SYSTEM STOP MERGES `{database}`.events")
+        self.table = guarantees.check(client, database, parts_per_second=4)
+        self.writer = write.Writer(client, self._narrow(self.table))
+        self.topic_id = str(uuid.uuid4())
+
+    def _narrow(self, table: write.Table) -> write.Table:
+        names = self.rows(0, 0).column_names
+        return replace(table, columns=tuple(one for one in table.columns if one[0] in names))
+
+    def rows(self, first: int, last: int) -> pa.Table:
+        """Rows with other ids each time, as a repeated insert of other data under the same token would be."""
+        count = last + 1 - first
+        return pa.table(
+            {
+                "tenant_id": ["t"] * count,
+                "occurred_at": pa.array([AT * 1_000] * count, pa.timestamp("us")),
+                "event_id": [str(uuid.uuid4()) for _ in range(count)],
+                "kafka_topic_id": [getattr(self, "topic_id", "")] * count,
+                "kafka_partition": pa.array([0] * count, pa.uint32()),
+                "kafka_offset": pa.array(range(first, last + 1), pa.uint64()),
+                "kafka_timestamp": pa.array([AT + one for one in range(first, last + 1)], pa.timestamp("ms")),
+            }
+        )
+
+    def range(self, first: int, last: int) -> Range:
+        offsets = list(range(first, last + 1))
+        columns = Columns(offsets, [AT + one for one in offsets], [b""] * len(offsets), [b""] * len(offsets))
+        return Range(Partition("t", 0), self.topic_id, first, last, columns, "", lease=1)
+
+    def insert(self, first: int, last: int, rows: pa.Table | None = None) -> None:
+        self.writer.insert(self.range(first, last), MONTH, self.rows(first, last) if rows is None else rows)
+
+    def one(self, query: str) -> Any:
+        return self.client.query(query.replace("events", f"`{self.database}`.events")).result_rows[0][0]
+
+    def count(self) -> int:
+        return int(self.one("SELECT count() FROM events"))
+
+    def parts(self) -> int:
+        return int(
+            self.one(f"SELECT count() FROM system.parts WHERE database = '{self.database}' AND table = 'e' || 'vents'")
+        )
+
+
+@pytest.fixture
+def store(clickhouse: str, unique: str) -> Iterator[Store]:
+    client = connect(load(clickhouse_url=clickhouse))
+    yield Store(client, unique)
+    client.command(f"DROP DATABASE `{unique}`")
+    client.close()
+
+
+def test_a_large_range_is_one_part(store: Store) -> None:
+    rows = pa.concat_tables([store.rows(first, first + 9_999) for first in range(0, 120_000, 10_000)])
+    store.insert(0, 119_999, rows)
+    assert (store.count(), store.parts()) == (120_000, 1)
+
+
+def test_the_same_range_again_adds_nothing_whatever_is_in_it(store: Store) -> None:
+    store.insert(0, 99)
+    store.insert(0, 99)
+    store.insert(0, 99, pa.concat_tables([store.rows(0, 49), store.rows(50, 99)]))
+    assert store.count() == 100
+
+
+def test_the_token_holds_where_the_guard_does_not_see(store: Store) -> None:
+    """Rows removed after the insert: only the token knows that they were there. In chunks or not, it is one token."""
+    chunked = pa.concat_tables([store.rows(first, first + 9) for first in range(0, 100, 10)])
+    store.insert(0, 99, chunked)
+    store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
+    store.client.command(
+        f"ALTER TABLE `{store.database}`.events DELETE WHERE kafka_offset < 50 SETTINGS mutations_sync = 1"
+    )
+    assert store.count() == 50
+    store.insert(0, 99)
+    assert store.count() == 50
+
+
+def test_the_guard_holds_where_the_token_is_another(store: Store) -> None:
+    store.insert(10, 19)
+    store.insert(0, 14)
+    store.insert(15, 40)
+    assert (store.count(), store.one("SELECT uniqExact(kafka_offset) FROM events")) == (41, 41)
+
+
+def test_another_topic_id_is_another_topic(store: Store) -> None:
+    store.insert(0, 9)
+    store.topic_id = str(uuid.uuid4())
+    store.insert(0, 9)
+    assert store.count() == 20
+
+
+def test_stored_offsets_of_a_range(store: Store) -> None:
+    store.insert(0, 9)
+    assert store.writer.stored(store.range(5, 14)) == {5, 6, 7, 8, 9}
+
+
+def test_what_is_newest(store: Store) -> None:
+    def newest(low: int = 0) -> Stored:
+        return guarantees.newest(store.client, store.database, store.topic_id, 0, low=low)
+
+    assert newest() == Stored(None)
+    store.insert(0, 9)
+    assert newest() == Stored(9)
+    store.insert(12, 15)
+    assert newest() == Stored(15, first_gap=10)
+    assert newest(low=12) == Stored(15)
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        ("ALTER TABLE events MODIFY SETTING non_replicated_deduplication_window = 10", "the tokens of 10 inserts"),
+        ("DROP TABLE events", "has no table"),
+    ],
+)
+def test_it_refuses_a_table_that_cannot_keep_the_promise(store: Store, change: str, because: str) -> None:
+    store.client.command(change.replace("events", f"`{store.database}`.events"))
+    with pytest.raises(ConfigError, match=because) as raised:
+        guarantees.check(store.client, store.database, parts_per_second=4)
+    assert raised.value.fix

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+from auditlane.runtime.errors import ConfigError
+from auditlane.worker import guarantees
+from auditlane.worker.actions import Remedy
+from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.store_failures import HALT, SLOWER, classify
+from auditlane.worker.write import PINNED, Table, body, statement, token
+
+TOPIC = "00000000-0000-0000-0000-000000000001"
+RANGE = Range(Partition("t", 4), TOPIC, 10, 12, Columns([10, 12], [70, 60], [b"", b""], [b"", b""]), "d", lease=1)
+
+
+def test_the_token_names_topic_partition_range_and_month() -> None:
+    assert token(RANGE, 202611) == f"{TOPIC}:4:10-12:202611"
+
+
+def test_the_guard_is_inside_the_statement_and_bounded_in_time() -> None:
+    table = Table("audit", (("kafka_offset", "UInt64"), ("outcome", "Enum8('a\\'b' = 0)")), {})
+    assert statement(table, RANGE, 202611) == (
+        "INSERT INTO `audit`.`events` (`kafka_offset`, `outcome`) SELECT `kafka_offset`, `outcome` FROM "
+        "input('`kafka_offset` UInt64, `outcome` Enum8(\\'a\\\\\\'b\\' = 0)') WHERE kafka_offset NOT IN ("
+        f"SELECT kafka_offset FROM `audit`.`events` WHERE kafka_topic_id = '{TOPIC}' AND kafka_partition = 4"
+        " AND kafka_offset BETWEEN 10 AND 12 AND kafka_timestamp BETWEEN fromUnixTimestamp64Milli(60)"
+        " AND fromUnixTimestamp64Milli(70) AND toYYYYMM(occurred_at) = 202611) FORMAT ArrowStream"
+    )
+
+
+def test_the_body_is_one_batch_however_the_rows_were_made() -> None:
+    rows = pa.concat_tables([pa.table({"a": list(range(1_000))}) for _ in range(80)])
+    batches = list(pa.ipc.open_stream(io.BytesIO(body(rows))))
+    assert [batch.num_rows for batch in batches] == [80_000]
+
+
+def error(code: int | None) -> DatabaseError:
+    return DatabaseError("Code: something. DB::Exception: what it says", code=code)
+
+
+@pytest.mark.parametrize(
+    ("failure", "remedy"),
+    [
+        *((error(code), Remedy.halt) for code in HALT),
+        *((error(code), Remedy.slower) for code in SLOWER),
+        (error(164), Remedy.retry),  # READONLY
+        (error(242), Remedy.retry),  # TABLE_IS_READ_ONLY
+        (error(243), Remedy.retry),  # NOT_ENOUGH_SPACE
+        (error(60), Remedy.retry),  # UNKNOWN_TABLE: being migrated
+        (error(999_999), Remedy.retry),  # not known to us
+        (error(None), Remedy.retry),
+        (OperationalError("connection refused"), Remedy.retry),
+        (ConnectionResetError("reset"), Remedy.retry),
+    ],
+)
+def test_what_a_failure_means(failure: Exception, remedy: Remedy) -> None:
+    assert classify(failure).remedy is remedy
+
+
+@pytest.mark.parametrize(
+    ("engine", "partitioning", "window", "because"),
+    [
+        ("Distributed", "toYYYYMM(occurred_at)", 10_000, "has the engine Distributed"),
+        ("Log", "toYYYYMM(occurred_at)", 10_000, "has the engine Log"),
+        ("SharedReplacingMergeTree", "toYYYYMM(occurred_at)", 10_000, "has the engine Shared"),
+        ("ReplacingMergeTree", "toYYYYMMDD(occurred_at)", 10_000, "is partitioned by 'toYYYYMMDD"),
+        ("ReplacingMergeTree", "toYYYYMM(occurred_at)", 0, "remembers the tokens of 0 inserts"),
+        ("ReplicatedReplacingMergeTree", "toYYYYMM(occurred_at)", 2_399, "up to 2400 in 600 s"),
+    ],
+)
+def test_a_table_that_cannot_keep_the_promise_is_refused(
+    engine: str, partitioning: str, window: int, because: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"audit\.events") as raised:
+        guarantees.check_table("audit.events", engine, partitioning, window, parts_per_second=4.0)
+    assert because in raised.value.message
+    assert raised.value.fix
+
+
+def test_a_table_that_can_is_not() -> None:
+    for engine in ("ReplacingMergeTree", "ReplicatedReplacingMergeTree"):
+        guarantees.check_table("audit.events", engine, "toYYYYMM(occurred_at)", 2_400, parts_per_second=4.0)
+
+
+def test_inserts_into_a_replicated_table_wait_for_a_quorum() -> None:
+    assert guarantees.settings_for("ReplacingMergeTree") == PINNED
+    assert guarantees.settings_for("ReplicatedReplacingMergeTree")["insert_quorum"] == "auto"
+    assert PINNED["async_insert"] == PINNED["optimize_on_insert"] == 0
+
+
+@pytest.mark.parametrize("spec", ["after_intent", "nowhere:kill", "after_intent:melt", "after_intent:kill:x"])
+def test_a_failpoint_that_is_none_is_refused(spec: str) -> None:
+    with pytest.raises(ConfigError, match="AUDITLANE_FAILPOINT"):
+        Failpoints(spec)
+
+
+def test_no_failpoint_does_nothing() -> None:
+    Failpoints().hit("after_intent")
+    Failpoints("after_intent:kill:2").hit("after_intent")

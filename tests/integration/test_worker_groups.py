@@ -1,0 +1,46 @@
+"""Group protocols and outages: classic groups, a second worker, a registry and a ClickHouse that are away."""
+
+from __future__ import annotations
+
+from fixtures.registry import RegistryProcess
+from fixtures.workers import World, wait_until
+
+
+def test_a_classic_group(world: World) -> None:
+    world.produce(100)
+    worker = world.worker(group_protocol="classic")
+    world.completed()
+    assert world.counts() == (100, 100)
+    assert worker.stop() == 0
+
+
+def test_a_second_worker_takes_its_share(world: World) -> None:
+    first = world.worker()
+    world.produce(100)
+    world.stored(100)
+    second = world.worker()
+    wait_until(lambda: second.events("partition.assigned"), why=second.tail)
+    world.produce(300)
+    world.completed()
+    assert "auditlane_worker_partitions 1.0" in first.get("/metrics")
+    assert first.stop() == 0
+    world.produce(100)
+    world.completed()
+    assert second.stop() == 0
+    assert world.counts() == (500, 500)
+
+
+def test_a_registry_that_is_away_is_waited_for(world: World, own_registry: RegistryProcess) -> None:
+    """Nothing is buried for an outage; what waits is stored when the registry is back, by the same worker."""
+    world.use_registry(own_registry.url)
+    own_registry.end()
+    world.produce(50)
+    worker = world.worker(registry_url=own_registry.url)
+    wait_until(lambda: worker.events("range.failed"), why=worker.tail)
+    assert world.counts() == (0, 0)
+    assert '"registry"' in worker.get_status("/health/ready")[1]
+    own_registry.start()
+    world.completed()
+    assert world.counts() == (50, 50)
+    assert "auditlane_worker_dead_letters_total{" not in worker.get("/metrics")
+    assert worker.stop() == 0

@@ -8,7 +8,8 @@
     │   ├── InvalidFilter        an unknown or malformed filter
     │   ├── InvalidCursor        a cursor that we did not sign, or for another query
     │   ├── QueryTooLarge        a query that needed more time or memory than it may
-    │   └── ImportIncomplete     an import in which some lines were refused
+    │   ├── ImportIncomplete     an import in which some lines were refused
+    │   └── ReplayIncomplete     a replay after which some dead letters stay
     ├── Unauthenticated          no credential, or one that does not verify
     │   └── TokenExpired         it verified once
     ├── Forbidden                a credential without the permission
@@ -31,7 +32,8 @@
     │   └── SchemaIncompatible   a version that older readers could not follow
     ├── StoreRefused             ClickHouse answered, and said no
     ├── PartFailed               an embedded part could not be started
-    └── Halted                   a partition stopped because going on would lose or double events
+    ├── Halted                   a partition stopped because going on would lose or double events
+    └── Unreconciled             Kafka and the store do not agree: something is missing, extra or doubled
 
 Every error carries a stable `code`; the message says what is wrong and, where we know it, `fix` says what to do.
 """
@@ -86,6 +88,10 @@ class QueryTooLarge(InvalidInput):
 
 class ImportIncomplete(InvalidInput):
     code = "IMPORT_INCOMPLETE"
+
+
+class ReplayIncomplete(InvalidInput):
+    code = "REPLAY_INCOMPLETE"
 
 
 class Unauthenticated(AuditlaneError):
@@ -178,6 +184,10 @@ class PartFailed(AuditlaneError):
 
 class Halted(AuditlaneError):
     code = "PARTITION_HALTED"
+
+
+class Unreconciled(AuditlaneError):
+    code = "UNRECONCILED"
 
 
 # (HTTP status, exit code) of each branch; a class without a line of its own takes its parent's.

@@ -31,6 +31,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("auditlane_worker_held_bytes", "gauge", "Bytes of messages held in ranges."),
     Metric("auditlane_worker_partitions", "gauge", "Partitions assigned to this worker."),
     Metric("auditlane_worker_halted_partitions", "gauge", "Partitions halted because going on would lose events."),
+    # `auditlane verify --metrics`: of its last run.
+    Metric("auditlane_verify_offsets", "gauge", "Offsets by what became of them.", ("fate",)),
+    Metric("auditlane_verify_two_times", "gauge", "Event ids that a tenant used with more than one time."),
+    Metric("auditlane_verify_ok", "gauge", "1 when nothing was missing, extra or doubled, else 0."),
+    Metric("auditlane_verify_completed_seconds", "gauge", "When it ended, in seconds since 1970."),
     # HTTP.
     Metric("auditlane_http_requests_total", "counter", "Requests answered.", ("route", "status")),
     Metric("auditlane_http_request_seconds", "histogram", "Time to the response's first byte.", ("route",)),

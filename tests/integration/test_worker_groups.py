@@ -30,6 +30,12 @@ def test_a_second_worker_takes_its_share(world: World) -> None:
     assert world.counts() == (500, 500)
 
 
+def test_a_worker_without_partitions_is_ready_too(world: World) -> None:
+    workers = [world.worker() for _ in range(3)]  # of two partitions
+    assert len({worker.ready() for worker in workers}) == 3
+    assert [worker.stop() for worker in workers] == [0, 0, 0]
+
+
 def test_a_registry_that_is_away_is_waited_for(world: World, own_registry: RegistryProcess) -> None:
     """Nothing is buried for an outage; what waits is stored when the registry is back, by the same worker."""
     world.use_registry(own_registry.url)

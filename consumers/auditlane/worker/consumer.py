@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -52,6 +53,26 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
     if protocol == "classic":
         options["partition.assignment.strategy"] = "cooperative-sticky"
     return client_config(settings, **options)
+
+
+class Membership:
+    """Whether the group has us: a member that gets no partitions is told nothing by its client (KIP-848)."""
+
+    def __init__(self, admin: AdminClient, group: str) -> None:
+        self._admin, self._group = admin, group
+        self._asked: Future[Any] | None = None
+
+    def has(self, member_id: str | None) -> bool:
+        """What the last answer said; asks again when there was one. Never waits."""
+        asked, self._asked = self._asked, self._asked or self._ask()
+        if asked is None or not asked.done():
+            return False
+        self._asked = None
+        return asked.exception() is None and member_id in {one.member_id for one in asked.result().members}
+
+    def _ask(self) -> Future[Any]:
+        asked: Future[Any] = self._admin.describe_consumer_groups([self._group])[self._group]
+        return asked
 
 
 class Brokers:

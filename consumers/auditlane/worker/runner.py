@@ -56,6 +56,11 @@ class Runner:
         self._closing = False
         self.joined = False
 
+    @property
+    def member_id(self) -> str | None:
+        """This consumer's name in its group, once it has one."""
+        return self._consumer.memberid()
+
     def subscribe(self, pattern: str) -> None:
         """Join the group."""
         self._consumer.subscribe([pattern], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)

@@ -23,7 +23,7 @@ from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect
 from auditlane.worker import guarantees
-from auditlane.worker.consumer import Brokers, consumer_config, pattern
+from auditlane.worker.consumer import Brokers, Membership, consumer_config, pattern
 from auditlane.worker.core import Core, Policy
 from auditlane.worker.dead_letters import DeadLetters, producer_config
 from auditlane.worker.failpoints import Failpoints
@@ -90,14 +90,15 @@ class Service:
             letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
             failpoints = Failpoints.from_environment()
             jobs = Jobs(judge, Writer(client, table), letters, failpoints, threads=settings.insert_threads)
-            brokers = Brokers(AdminClient(client_config(settings)), self._stored)
+            admin = AdminClient(client_config(settings))
+            brokers, membership = Brokers(admin, self._stored), Membership(admin, settings.group)
             for protocol in PROTOCOLS[settings.group_protocol]:
                 options = consumer_config(settings, protocol=protocol)
                 consumer = Consumer(options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
                 runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints)
                 try:
-                    self._consume(runner, health.url)
+                    self._consume(runner, membership, health.url)
                     break
                 except Unsupported as error:
                     if protocol == PROTOCOLS[settings.group_protocol][-1]:
@@ -108,11 +109,11 @@ class Service:
             if not jobs.join(0):
                 jobs.terminate()
 
-    def _consume(self, runner: Runner, url: str) -> None:
+    def _consume(self, runner: Runner, membership: Membership, url: str) -> None:
         runner.subscribe(pattern(self._settings.topic))
         gives_up: float | None = None
         while runner.turn():
-            if runner.joined and not self._joined:
+            if not self._joined and (runner.joined or membership.has(runner.member_id)):
                 self._joined = True
                 self._on_ready(url)
             if self._stop.is_set():

@@ -25,6 +25,7 @@ BASE_ID = 1
 @dataclass
 class Entry:
     schema: str
+    schema_id: int
 
 
 @dataclass
@@ -68,7 +69,8 @@ class DictRegistry:
         self._ask("latest", subject)
         if subject not in self.registered:
             raise SchemaNotFound("no such subject")
-        return Entry(self.schemas[self.registered[subject][-1]])
+        schema_id = self.registered[subject][-1]
+        return Entry(self.schemas[schema_id], schema_id)
 
 
 def base_registry() -> DictRegistry:

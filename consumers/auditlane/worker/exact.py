@@ -23,16 +23,23 @@ class Malformed(ValueError):
 
 def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
     """The values by field name: enums as symbols, times as microseconds, maps as lists of pairs. Raises Malformed."""
+    values, problem = read_partly(fields, datum)
+    if problem:
+        raise Malformed(problem)
+    return values
+
+
+def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
+    """(the values of the fields before the first that is malformed, what is wrong with that one; empty if nothing)."""
     reader = _Reader(datum)
     values: dict[str, Any] = {}
     for field in fields:
         try:
             values[field.name] = reader.value(field)
         except Malformed as error:
-            raise Malformed(f"{field.name}: {error}.") from None
-    if reader.at != len(datum):
-        raise Malformed(f"{len(datum) - reader.at} bytes are left after the last field.")
-    return values
+            return values, f"{field.name}: {error}."
+    left = len(datum) - reader.at
+    return values, f"{left} bytes are left after the last field." if left else ""
 
 
 class _Reader:

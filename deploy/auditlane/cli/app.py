@@ -34,6 +34,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("doctor", "worker,serve", "Reach every part and say what to fix."),
     Subcommand("init", "worker", "Create topics, register the base schema, migrate ClickHouse."),
     Subcommand("worker", "worker", "Move events from Kafka to ClickHouse, exactly once."),
+    Subcommand("dlq", "worker", "Look at the messages that workers refused, replay or close them."),
     Subcommand("serve", "serve", "Answer over HTTP: the log's pages and JSON API."),
     Subcommand("emit", "cli", "Emit one event."),
     Subcommand("import", "cli", "Emit the events of a file."),

@@ -101,9 +101,21 @@ def ensure(settings: Settings) -> list[TopicReport]:
     Raises KafkaUnavailable when no broker answers, ConfigError when the brokers refuse a topic.
     """
     client = admin(settings)
+    names = _names(client)
     try:
-        existing = set(client.list_topics(timeout=TIMEOUT_S).topics)
-        return [_ensure(client, topic, existing) for topic in wanted(settings)]
+        return [_ensure(client, topic, names) for topic in wanted(settings)]
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
+
+
+def existing(settings: Settings) -> set[str]:
+    """The topics there are. Raises KafkaUnavailable."""
+    return _names(admin(settings))
+
+
+def _names(client: AdminClient) -> set[str]:
+    try:
+        return set(client.list_topics(timeout=TIMEOUT_S).topics)
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
 

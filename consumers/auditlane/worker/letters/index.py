@@ -1,0 +1,178 @@
+"""The letters of a topic, folded: each identity once, open until a resolution of the same identity is seen.
+
+Facts go into a temporary SQLite database that its memory does not hold but a file does, so that a topic of millions of
+letters is listed, counted and sorted in a few megabytes. Bodies stay in Kafka. The order of records does not matter:
+what a worker buries again after its letter was resolved stays resolved.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from auditlane.worker.letters.record import Identity, Letter, Place, Resolution, State
+
+_SCHEMA: Final = """
+CREATE TABLE letters (
+    topic_id TEXT, partition INTEGER, "offset" INTEGER, at_partition INTEGER, at_offset INTEGER, topic TEXT,
+    tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, buried_ms INTEGER,
+    PRIMARY KEY (topic_id, partition, "offset")
+) WITHOUT ROWID;
+CREATE TABLE resolutions (
+    topic_id TEXT, partition INTEGER, "offset" INTEGER, state TEXT, note TEXT, at_ms INTEGER,
+    PRIMARY KEY (topic_id, partition, "offset")
+) WITHOUT ROWID;
+CREATE VIEW folded AS
+SELECT letters.*, coalesce(state, 'open') AS state, coalesce(note, '') AS note
+FROM letters LEFT JOIN resolutions USING (topic_id, partition, "offset");
+"""
+_IN_TOPIC: Final = "at_partition, at_offset"
+_NEWEST: Final = 'received_ms DESC, topic, partition, "offset" DESC'
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which letters: all given conditions hold, any of several values does. Times are Kafka timestamps of the refused
+    messages in milliseconds, `since_ms` included, `until_ms` not. `names` are letters' names or identities.
+    """
+
+    tenants: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    names: tuple[str, ...] = ()
+    resolved: bool = False  # resolved letters too
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is asked for; resolved or not does not count."""
+        return bool(self.tenants or self.codes or self.names) or not (self.since_ms is None is self.until_ms)
+
+    def where(self) -> tuple[str, list[Any]]:
+        """An SQL condition and its parameters."""
+        conditions, parameters = ["1"], list[Any]()
+
+        def add(condition: str, *values: Any) -> None:
+            conditions.append(condition)
+            parameters.extend(values)
+
+        for column, values in (("tenant", self.tenants), ("code", self.codes)):
+            if values:
+                add(f"{column} IN ({_marks(values)})", *values)
+        if self.since_ms is not None:
+            add("received_ms >= ?", self.since_ms)
+        if self.until_ms is not None:
+            add("received_ms < ?", self.until_ms)
+        if self.names:
+            marks, at = _marks(self.names), """ || ':' || partition || ':' || "offset" """
+            add(f"(topic{at}IN ({marks}) OR topic_id{at}IN ({marks}))", *self.names, *self.names)
+        if not self.resolved:
+            add("state = 'open'")
+        return " AND ".join(conditions), parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Letters of one code, tenant and state: how many, and when the first and the last were received."""
+
+    code: str
+    tenant: str | None
+    state: State
+    letters: int
+    first_ms: int
+    last_ms: int
+
+
+class Index:
+    """Filled by `add`; asked by everything else. Not for several threads."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("")  # a temporary file, gone with the connection
+        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
+        self.foreign = 0  # records that are neither letter nor resolution
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(self, records: Iterable[Letter | Resolution | None]) -> None:
+        """Fold more records in. Of a letter that was buried several times the first is kept."""
+        letters: list[tuple[Any, ...]] = []
+        resolutions: list[tuple[Any, ...]] = []
+        for record in records:
+            if record is None:
+                self.foreign += 1
+            elif isinstance(record, Letter):
+                letters.append(_row(record))
+            else:
+                resolutions.append((*record.identity, record.state.value, record.note, record.at_ms))
+        self._database.executemany(f"INSERT OR IGNORE INTO letters VALUES ({_marks(range(12))})", letters)  # noqa: S608 - marks
+        self._database.executemany("INSERT OR IGNORE INTO resolutions VALUES (?,?,?,?,?,?)", resolutions)
+
+    def count(self, selection: Selection) -> int:
+        where, parameters = selection.where()
+        [row] = self._database.execute(f"SELECT count(*) FROM folded WHERE {where}", parameters)  # noqa: S608 - ours
+        return int(row[0])
+
+    def newest(self, selection: Selection, limit: int | None = None) -> Iterator[Letter]:
+        """The letters, those that Kafka received last first."""
+        return self._letters(selection, _NEWEST, limit)
+
+    def in_topic_order(self, selection: Selection, limit: int | None = None) -> Iterator[Letter]:
+        """The letters as they stand in the dead-letter topic, so that their bodies are read in one go."""
+        return self._letters(selection, _IN_TOPIC, limit)
+
+    def counts(self, selection: Selection) -> list[Count]:
+        """By code, tenant and state, the most first."""
+        where, parameters = selection.where()
+        rows = self._database.execute(
+            "SELECT code, tenant, state, count(*), min(received_ms), max(received_ms) FROM folded"  # noqa: S608 - ours
+            f" WHERE {where} GROUP BY code, tenant, state ORDER BY count(*) DESC, code, tenant, state",
+            parameters,
+        )
+        return [Count(code, tenant, State(state), *numbers) for code, tenant, state, *numbers in rows]
+
+    def _letters(self, selection: Selection, order: str, limit: int | None) -> Iterator[Letter]:
+        where, parameters = selection.where()
+        most = -1 if limit is None else limit
+        for row in self._database.execute(
+            f"SELECT * FROM folded WHERE {where} ORDER BY {order} LIMIT ?",  # noqa: S608 - ours
+            [*parameters, most],
+        ):
+            yield _letter(row)
+
+
+def _marks(values: Iterable[Any]) -> str:
+    return ",".join("?" for _ in values)
+
+
+def _row(letter: Letter) -> tuple[Any, ...]:
+    return (
+        *letter.identity,
+        *letter.place,
+        letter.topic,
+        letter.tenant,
+        letter.code,
+        letter.reason,
+        letter.schema_id,
+        letter.received_ms,
+        letter.buried_ms,
+    )
+
+
+def _letter(row: tuple[Any, ...]) -> Letter:
+    topic, tenant, code, reason, schema_id, received_ms, buried_ms, state, note = row[5:]
+    return Letter(
+        Identity(*row[:3]),
+        Place(*row[3:5]),
+        topic,
+        tenant,
+        code,
+        reason,
+        schema_id,
+        received_ms,
+        buried_ms,
+        State(state),
+        note,
+    )

@@ -1,0 +1,123 @@
+"""The records of the dead-letter topic: letters, and resolutions that close the letter of the same identity.
+
+Every record is one or the other by its headers alone; keys and values are the refused message's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+TOPIC: Final = "__connect.errors.topic"
+PARTITION: Final = "__connect.errors.partition"
+OFFSET: Final = "__connect.errors.offset"
+MESSAGE: Final = "__connect.errors.exception.message"
+TOPIC_ID: Final = "auditlane.topic.id"
+CODE: Final = "auditlane.error.code"
+TENANT: Final = "auditlane.tenant"
+SCHEMA_ID: Final = "auditlane.schema.id"
+TIMESTAMP: Final = "auditlane.kafka.timestamp"
+REPLAYS: Final = "auditlane.replays"  # on a replayed event: the identity of its letter
+RESOLVED: Final = "auditlane.resolved"
+NOTE: Final = "auditlane.resolved.note"
+
+RawHeaders = Sequence[tuple[str, str | bytes | None]]
+
+
+class Identity(NamedTuple):
+    """Where the refused message stood. A topic that was deleted and created again has another id."""
+
+    topic_id: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic_id}:{self.partition}:{self.offset}"
+
+
+class Place(NamedTuple):
+    """Where a record stands in the dead-letter topic."""
+
+    partition: int
+    offset: int
+
+
+class State(StrEnum):
+    """What became of a letter."""
+
+    open = "open"
+    replayed = "replayed"
+    discarded = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a letter's headers say. `received_ms` is the refused message's Kafka timestamp, `buried_ms` the letter's."""
+
+    identity: Identity
+    place: Place
+    topic: str
+    tenant: str | None
+    code: str
+    reason: str
+    schema_id: int | None
+    received_ms: int
+    buried_ms: int
+    state: State = State.open
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it; unique unless the topic was deleted and created again."""
+        return f"{self.topic}:{self.identity.partition}:{self.identity.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Closes the letter of this identity, wherever in the topic that letter stands and however often it is there."""
+
+    identity: Identity
+    state: State
+    note: str
+    at_ms: int
+
+
+def read(headers: RawHeaders, place: Place, timestamp_ms: int) -> Letter | Resolution | None:
+    """The record of these headers; None for what others put into the topic."""
+    texts = {name: _text(value) for name, value in headers}
+    try:
+        identity = Identity(texts[TOPIC_ID], int(texts[PARTITION]), int(texts[OFFSET]))
+        if RESOLVED in texts:
+            return Resolution(identity, State(texts[RESOLVED]), texts.get(NOTE, ""), timestamp_ms)
+        return Letter(
+            identity,
+            place,
+            topic=texts[TOPIC],
+            tenant=texts.get(TENANT),
+            code=texts[CODE],
+            reason=texts.get(MESSAGE, ""),
+            schema_id=int(texts[SCHEMA_ID]) if SCHEMA_ID in texts else None,
+            received_ms=int(texts.get(TIMESTAMP, timestamp_ms)),
+            buried_ms=timestamp_ms,
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def resolution_headers(letter: Letter, state: State, note: str) -> list[tuple[str, str | bytes | None]]:
+    """The headers of the record that closes a letter."""
+    values: Mapping[str, object] = {
+        TOPIC: letter.topic,
+        PARTITION: letter.identity.partition,
+        OFFSET: letter.identity.offset,
+        TOPIC_ID: letter.identity.topic_id,
+        RESOLVED: state.value,
+        NOTE: note,
+    }
+    return [(name, str(value).encode(errors="replace")) for name, value in values.items()]
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""

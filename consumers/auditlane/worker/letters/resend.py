@@ -1,0 +1,99 @@
+"""Sends replayed events to their topics, and closes letters; each only after what it rests on is acknowledged.
+
+An event goes first, the resolution of its letter after its acknowledgement. Killed in between, the letter is still open
+and its event is sent again by the next replay, with the same tenant, time and id, of which readers see one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.worker.letters.assess import Assessed, Found, Stays
+from auditlane.worker.letters.record import REPLAYS, State, resolution_headers
+
+FLUSH_S: Final = 90.0
+_REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})
+
+
+class Sender:
+    """`options` are those of `dead_letters.producer_config`. Its methods raise KafkaUnavailable."""
+
+    def __init__(self, options: dict[str, Any], dead_letter_topic: str) -> None:
+        self._producer = Producer(options | {"delivery.timeout.ms": 60_000, "log_level": 0})
+        self._topic = dead_letter_topic
+
+    def replay(self, ready: Sequence[Assessed]) -> list[Assessed]:
+        """Send the events and close their letters. Returns them, those that Kafka refused with the reason."""
+        answers: list[Assessed | None] = [None] * len(ready)
+        failures: list[KafkaError] = []
+
+        def answered(index: int, error: KafkaError | None) -> None:
+            if error is None:
+                answers[index] = ready[index]
+            elif error.code() in _REFUSED:
+                answers[index] = replace(ready[index], value=None, code=Stays.NOT_SENT, reason=error.str())
+            else:
+                failures.append(error)
+
+        for index, one in enumerate(ready):
+            self._produce(
+                one.found.letter.topic,
+                key=one.found.key,
+                value=one.value,
+                headers=[(REPLAYS, str(one.found.letter.identity).encode())],
+                on_delivery=lambda error, _message, index=index: answered(index, error),
+            )
+        self._producer.flush(FLUSH_S)
+        self.resolve([one.found for one in answers if one is not None and not one.code], State.replayed)
+        if failures or None in answers:
+            raise _away(failures)
+        return [one for one in answers if one is not None]
+
+    def resolve(self, letters: Iterable[Found], state: State, note: str = "") -> int:
+        """Close letters; how many. The record stands behind its letter, in the same partition, without a value."""
+        failures: list[KafkaError] = []
+        acknowledged = count = 0
+
+        def answered(error: KafkaError | None) -> None:
+            nonlocal acknowledged
+            acknowledged += error is None
+            if error is not None:
+                failures.append(error)
+
+        for one in letters:
+            count += 1
+            self._produce(
+                self._topic,
+                partition=one.letter.place.partition,
+                key=one.key,
+                value=None,
+                headers=resolution_headers(one.letter, state, note),
+                on_delivery=lambda error, _message: answered(error),
+            )
+        self._producer.flush(FLUSH_S)
+        if failures or acknowledged < count:
+            raise _away(failures)
+        return count
+
+    def _produce(self, topic: str, **message: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, **message)
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise _away([error.args[0]]) from error
+            else:
+                return
+
+
+def _away(failures: Sequence[KafkaError]) -> KafkaUnavailable:
+    why = failures[0].str() if failures else "no acknowledgement in time"
+    return KafkaUnavailable(
+        f"Kafka did not take everything: {why}.", fix="Run the command again; what was closed stays closed."
+    )

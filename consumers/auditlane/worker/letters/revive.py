@@ -1,0 +1,192 @@
+"""A refused value, resolved into its tenant's latest contract: Avro's own resolution, nothing else about it changed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import fastavro
+
+from auditlane.contract.structure import TenantContract
+from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
+from auditlane.contract.wire import frame, unframe
+from auditlane.runtime.errors import InvalidInput
+from auditlane.worker import exact
+from auditlane.worker.schemas import Known
+
+_FAILURES: Final = (
+    fastavro.read.SchemaResolutionError,
+    fastavro.schema.SchemaParseException,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+_CARRIED: Final = ("default", "aliases")  # what resolution needs of a field besides its type
+
+
+class Registered(Protocol):
+    @property
+    def schema_id(self) -> int: ...
+    @property
+    def schema(self) -> str: ...
+
+
+class Registry(Protocol):
+    """The part of `contract.registry.RegistryClient` that is needed here."""
+
+    def subjects(self) -> frozenset[str]: ...
+    def latest(self, subject: str) -> Registered: ...
+
+
+class NotResolved(Exception):
+    """The datum has no form in the latest contract; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The contract that a tenant's new events are written with."""
+
+    subject: str
+    schema_id: int
+    reader: dict[str, Any]  # types alone, with the defaults and aliases that resolution needs
+    parsed: Any
+
+    @classmethod
+    def parse(cls, subject: str, schema_id: int, text: str) -> Latest:
+        """Raises NotResolved where the schema describes no event."""
+        try:
+            reader = plain(text)
+            return cls(subject, schema_id, reader, fastavro.parse_schema(reader))
+        except (InvalidInput, ValueError, fastavro.schema.SchemaParseException) as error:
+            raise NotResolved(f"Schema {schema_id} of {subject} describes no event: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """The value as it would be sent again. `dropped` are fields that hold something and that the contract lacks."""
+
+    value: bytes | None
+    dropped: tuple[str, ...] = ()
+
+
+class Reviver:
+    """Asks the registry once for each contract. `known` gives a schema by its id, as the worker knows it.
+
+    Raises RegistryUnavailable and RegistryRefused as the registry's client does.
+    """
+
+    def __init__(self, registry: Registry, known: Callable[[int], Known | None], *, topic: str) -> None:
+        self._registry, self._known, self._topic = registry, known, topic
+        self._subjects: frozenset[str] | None = None
+        self._latest: dict[str, Latest] = {}
+        self._writers: dict[int, Any] = {}
+
+    def revive(self, key: bytes | None, value: bytes | None) -> Revived:
+        """The value under the latest contract. What cannot be read comes back as it is: judging says what is wrong.
+
+        Raises NotResolved.
+        """
+        tenant, known = _tenant(key), self.writer(value)
+        if tenant is None or known is None or known.contract is None or value is None:
+            return Revived(value)
+        try:
+            datum = bytes(unframe(value)[1])
+            values = exact.read(known.contract.fields, datum)
+        except exact.Malformed:
+            return Revived(value)
+        latest = self.latest(tenant)
+        if latest.schema_id == known.schema_id:
+            return Revived(value)
+        record = self._resolve(known, datum, values, latest)
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, latest.parsed, record)
+        names = {name for one in latest.reader["fields"] for name in (one["name"], *one.get("aliases", ()))}
+        dropped = tuple(name for name, held in values.items() if name not in names and held not in (None, ""))
+        return Revived(frame(latest.schema_id, out.getvalue()), dropped)
+
+    def writer(self, value: bytes | None) -> Known | None:
+        """The schema that a value says it was written with; None where it says none or the registry knows none."""
+        try:
+            schema_id = unframe(value or b"")[0]
+        except ValueError:
+            return None
+        return self._known(schema_id)
+
+    def latest(self, tenant: str) -> Latest:
+        """The tenant's own contract, else the base event. Raises NotResolved where it describes no event."""
+        if self._subjects is None:
+            self._subjects = self._registry.subjects()
+        own = tenant_subject(self._topic, tenant)
+        subject = own if own in self._subjects else base_subject(self._topic)
+        if subject not in self._latest:
+            registered = self._registry.latest(subject)
+            self._latest[subject] = Latest.parse(subject, registered.schema_id, registered.schema)
+        return self._latest[subject]
+
+    def _resolve(self, known: Known, datum: bytes, values: dict[str, Any], latest: Latest) -> dict[str, Any]:
+        assert known.contract is not None
+        if known.schema_id not in self._writers:
+            self._writers[known.schema_id] = fastavro.parse_schema(json.loads(known.contract.reader_schema()))
+        writer = self._writers[known.schema_id]
+        try:
+            return _read(datum, writer, latest.parsed)
+        except _FAILURES:
+            field = _unresolvable(json.loads(known.contract.reader_schema()), values, latest.reader)
+            raise NotResolved(
+                f"{field}: schema {known.schema_id} cannot be resolved into schema {latest.schema_id} of "
+                f"{latest.subject}."
+            ) from None
+
+
+def plain(text: str) -> dict[str, Any]:
+    """A contract's reader: the record and its enums named alike in every schema, times as longs, no attributes.
+
+    Raises InvalidInput where the schema describes no event.
+    """
+    reader: dict[str, Any] = json.loads(TenantContract.parse(text).reader_schema())
+    for one, given in zip(reader["fields"], json.loads(text)["fields"], strict=True):
+        one |= {name: given[name] for name in _CARRIED if name in given}
+        described = given["type"]
+        for branch in described if isinstance(described, list) else [described]:
+            if isinstance(branch, dict) and branch.get("type") == "enum" and "default" in branch:
+                _enum(one["type"])["default"] = branch["default"]
+    return reader
+
+
+def _enum(kind: Any) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in kind if isinstance(one, dict)) if isinstance(kind, list) else kind
+    return found
+
+
+def _read(datum: bytes, writer: Any, reader: Any) -> dict[str, Any]:
+    record: Any = fastavro.schemaless_reader(io.BytesIO(datum), writer, reader)
+    return dict(record)
+
+
+def _unresolvable(writer: dict[str, Any], values: dict[str, Any], reader: dict[str, Any]) -> str:
+    """The first of the reader's fields that does not resolve by itself."""
+    written = {one["name"]: one for one in writer["fields"]}
+    for field in reader["fields"]:
+        source = next((written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None)
+        single = {"type": "record", "name": "AuditEvent", "fields": [source] if source else []}
+        value = {source["name"]: values[source["name"]]} if source else {}
+        out = io.BytesIO()
+        try:
+            if source and isinstance(value[source["name"]], list):
+                value[source["name"]] = dict(value[source["name"]])
+            fastavro.schemaless_writer(out, fastavro.parse_schema(single), value)
+            _read(out.getvalue(), fastavro.parse_schema(single), fastavro.parse_schema(reader | {"fields": [field]}))
+        except _FAILURES:
+            return str(field["name"])
+    return "The event"
+
+
+def _tenant(key: bytes | None) -> str | None:
+    try:
+        tenant = tenant_of_key(key or b"")
+    except UnicodeDecodeError:
+        return None
+    return tenant if is_tenant(tenant) else None

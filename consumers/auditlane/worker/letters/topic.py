@@ -1,0 +1,143 @@
+"""Reads the dead-letter topic, from its beginning to the end it has now; commits nothing, joins no group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import groupby
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from auditlane.contract.kafka import client_config
+from auditlane.runtime.errors import KafkaUnavailable, NotFound
+from auditlane.runtime.settings import Settings
+from auditlane.worker.letters.index import Index
+from auditlane.worker.letters.record import Letter, Place, RawHeaders, read
+
+ASK_S: Final = 20.0
+SILENCE_S: Final = 60.0  # brokers that send nothing for so long, not even an end, are away
+BATCH: Final = 500  # messages, each as large as the topic lets it be
+NEAR: Final = 2_000  # offsets that are read and passed over rather than sought across
+OnProgress = Callable[[int, int], None]  # (records read, records there are)
+
+
+class LetterTopic:
+    """One dead-letter topic. Every method raises KafkaUnavailable, and NotFound where there is no such topic."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = settings.dead_letter_topic
+        self._options: dict[str, Any] = client_config(
+            settings,
+            **{
+                "group.id": f"{settings.group}-dead-letters",  # the client wants one; nothing is committed
+                "client.id": "auditlane-dlq",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "allow.auto.create.topics": False,
+                "queued.max.messages.kbytes": 16 << 10,
+                "log_level": 0,
+            },
+        )
+
+    def index(self, on_progress: OnProgress = lambda _read, _all: None) -> Index:
+        """Every letter and resolution that is in the topic now, folded."""
+        index = Index()
+        with closing(Consumer(self._options)) as consumer:
+            bounds = self._bounds(consumer)
+            total = sum(high - low for low, high in bounds.values())
+            consumer.assign([TopicPartition(self.name, number, low) for number, (low, _) in bounds.items()])
+            ends = {number: high for number, (_, high) in bounds.items()}
+            passed = 0
+            for messages in self._batches(consumer, ends):
+                index.add(read(_headers(one), _place(one), one.timestamp()[1]) for one in messages)
+                passed += len(messages)
+                on_progress(passed, total)
+        return index
+
+    def bodies(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Message]]:
+        """The records of letters that come in the topic's order; one that Kafka no longer holds is left out."""
+        with closing(Consumer(self._options)) as consumer:
+            bounds = self._bounds(consumer)
+            for number, group in groupby(letters, key=lambda letter: letter.place.partition):
+                yield from self._bodies(consumer, group, number, bounds.get(number, (0, 0)))
+
+    def _bodies(
+        self, consumer: Consumer, letters: Iterator[Letter], number: int, bounds: tuple[int, int]
+    ) -> Iterator[tuple[Letter, Message]]:
+        position, waiting = -1, iter(())  # type: tuple[int, Iterator[Message]]
+        for letter in letters:
+            at = letter.place.offset
+            if not bounds[0] <= at < bounds[1]:
+                continue
+            if position < 0 or at - position > NEAR:
+                consumer.assign([TopicPartition(self.name, number, at)])
+                waiting = (one for batch in self._batches(consumer, {number: bounds[1]}) for one in batch)
+            message = next((one for one in waiting if (one.offset() or 0) >= at), None)
+            position = at + 1
+            if message is not None and message.offset() == at:
+                yield letter, message
+
+    def _bounds(self, consumer: Consumer) -> dict[int, tuple[int, int]]:
+        """(first offset, one past the last) of each partition."""
+        try:
+            topic = consumer.list_topics(self.name, timeout=ASK_S).topics[self.name]
+            if topic.error is not None:
+                raise NotFound(
+                    f"There is no topic {self.name}: {topic.error.str()}.",
+                    fix="Run `auditlane init`, or set AUDITLANE_DEAD_LETTER_TOPIC.",
+                )
+            return {
+                number: consumer.get_watermark_offsets(TopicPartition(self.name, number), timeout=ASK_S)
+                for number in sorted(topic.partitions)
+            }
+        except KafkaException as error:
+            raise _away(error.args[0]) from error
+
+    def _batches(self, consumer: Consumer, ends: dict[int, int]) -> Iterator[Sequence[Message]]:
+        """What the assigned partitions hold up to their ends, which markers of transactions may be."""
+        left = set(ends)
+        heard = time.monotonic()
+        while left:
+            good: list[Message] = []
+            answers = consumer.consume(BATCH, 0.1)
+            for message in answers:
+                number, offset = _place(message)
+                error = message.error()
+                if error is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes have this form
+                        left.discard(number)
+                    elif not error.retriable() and error.code() != KafkaError._TRANSPORT:  # noqa: SLF001
+                        raise _away(error)
+                elif number in left:
+                    if offset < ends[number]:
+                        good.append(message)
+                    if offset + 1 >= ends[number]:
+                        left.discard(number)
+            if answers:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENCE_S:
+                raise KafkaUnavailable(f"No answer about {self.name} for {SILENCE_S:g} s.", fix=_FIX)
+            if good:
+                yield good
+
+
+_FIX: Final = "Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA, and that the brokers are running."
+
+
+def _away(error: KafkaError) -> KafkaUnavailable:
+    return KafkaUnavailable(f"Kafka does not answer: {error.str()}.", fix=_FIX)
+
+
+def _headers(message: Message) -> RawHeaders:
+    headers = message.headers() or []
+    return list(headers.items()) if isinstance(headers, dict) else headers
+
+
+def _place(message: Message) -> Place:
+    number, offset = message.partition(), message.offset()
+    return Place(-1 if number is None else number, -1 if offset is None else offset)

@@ -1,0 +1,112 @@
+"""A letter as people read it: the event decoded as far as it goes, and the field that broke."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from auditlane.contract.codes import RejectCode
+from auditlane.contract.structure import TenantContract
+from auditlane.contract.wire import unframe
+from auditlane.worker import exact
+from auditlane.worker.letters.assess import Assessed, Found
+from auditlane.worker.letters.record import Letter
+from auditlane.worker.schemas import Known
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIELDS: Final[dict[str, str]] = {
+    RejectCode.TENANT_MISMATCH: "tenant_id",
+    RejectCode.EVENT_ID_INVALID: "event_id",
+    RejectCode.OCCURRED_AT_OUT_OF_RANGE: "occurred_at",
+    RejectCode.ACTION_EMPTY: "action",
+    RejectCode.IP_INVALID: "ip",
+}
+
+
+def facts(letter: Letter) -> dict[str, Any]:
+    """What is known of a letter without its body, ready for JSON."""
+    return {
+        "letter": letter.name,
+        "topic_id": letter.identity.topic_id,
+        "state": letter.state.value,
+        "note": letter.note,
+        "tenant": letter.tenant,
+        "code": letter.code,
+        "reason": letter.reason,
+        "schema_id": letter.schema_id,
+        "received_at": time_of(letter.received_ms),
+        "buried_at": time_of(letter.buried_ms),
+        "stands_at": f"{letter.place.partition}:{letter.place.offset}",
+    }
+
+
+def view(found: Found, known: Callable[[bytes | None], Known | None], verdict: Assessed | None) -> dict[str, Any]:
+    """`facts` and the body. `event` has the fields before the broken one; `verdict` is what a replay would do now."""
+    event, problem = decoded(found.value, known)
+    field = _broken(found.letter, event, problem)
+    shown = facts(found.letter) | {
+        "key": None if found.key is None else found.key.decode(errors="backslashreplace"),
+        "event": event,
+        "undecoded": problem,
+        "broken_field": field,
+        "bytes": len(found.value or b""),
+        "value_base64": None if found.value is None else base64.b64encode(found.value).decode(),
+    }
+    if verdict is not None:
+        shown["replay"] = {"code": verdict.code or None, "reason": verdict.reason, "drops": list(verdict.dropped)}
+    return shown
+
+
+def decoded(value: bytes | None, known: Callable[[bytes | None], Known | None]) -> tuple[dict[str, Any] | None, str]:
+    """(the event's fields as far as they can be read, why not further; empty when all were read)."""
+    if value is None:
+        return None, "The message has no value."
+    try:
+        datum = bytes(unframe(value)[1])
+    except ValueError as error:
+        return None, f"Not decoded: {error}."
+    schema = known(value)
+    if schema is None:
+        return None, "The registry knows no schema of this id."
+    if schema.contract is None:
+        return None, schema.problem
+    values, problem = exact.read_partly(schema.contract.fields, datum)
+    return _shown(schema.contract, values), problem
+
+
+def time_of(ms: int) -> str:
+    """RFC 3339 in UTC; the number itself where no calendar has the time."""
+    return _time(ms * 1_000, "milliseconds")
+
+
+def _time(us: int, precision: str) -> str:
+    try:
+        return (_EPOCH + timedelta(microseconds=us)).isoformat(timespec=precision).replace("+00:00", "Z")
+    except OverflowError:
+        return f"{us} µs after 1970"
+
+
+def _shown(contract: TenantContract, values: dict[str, Any]) -> dict[str, Any]:
+    kinds = {one.name: one.kind for one in contract.fields}
+    shown = dict(values)
+    for name, value in values.items():
+        if value is not None and kinds[name] == "timestamp":
+            shown[name] = _time(value, "microseconds")
+        elif kinds[name] == "map":
+            shown[name] = dict(value)
+    return shown
+
+
+def _broken(letter: Letter, event: dict[str, Any] | None, problem: str) -> str | None:
+    """The field that broke, where one did."""
+    if event is None:
+        return None
+    name, colon, _ = problem.partition(":")
+    if problem:
+        return name if colon else None
+    if letter.code == RejectCode.FIELD_RULE:
+        name = letter.reason.split(" ", 1)[0]
+        return name if name in event else None
+    return _FIELDS.get(letter.code)

@@ -1,0 +1,154 @@
+"""How `auditlane dlq` shows letters: tables for people; `facts` and `view` are what its JSON has."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from auditlane.worker.letters.index import Count
+from auditlane.worker.letters.record import Letter
+from auditlane.worker.letters.replay import Report
+from auditlane.worker.letters.view import time_of
+
+_WIDTH_WHEN_PIPED = 200
+_SHOWN = 20  # letters that stay, after a replay
+_HEX_BYTES = 256
+_HEX_WIDTH = 16
+
+
+def table(letters: Iterable[Letter], *, states: bool) -> None:
+    """One line a letter."""
+    shown = _table("Letter", "Received (UTC)", "Tenant", "Code", *(["State"] if states else []), "Reason")
+    for one in letters:
+        state = [one.state.value] if states else []
+        shown.add_row(*_safe(one.name, _short(one.received_ms), one.tenant or "", one.code, *state, one.reason))
+    _print(shown, "No open letters." if not states else "No letters.")
+
+
+def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
+    """The counts, ready for JSON."""
+    return {
+        "letters": sum(one.letters for one in counts),
+        "foreign_records": foreign,
+        "counts": [
+            {
+                "code": one.code,
+                "tenant": one.tenant,
+                "state": one.state.value,
+                "letters": one.letters,
+                "first_received_at": time_of(one.first_ms),
+                "last_received_at": time_of(one.last_ms),
+            }
+            for one in counts
+        ],
+    }
+
+
+def counts(counts: Sequence[Count], foreign: int, topic: str, *, states: bool) -> None:
+    """One line a code and tenant, and the sum."""
+    shown = _table("Letters", "Code", "Tenant", *(["State"] if states else []), "First received", "Last received")
+    for one in counts:
+        state = [one.state.value] if states else []
+        times = (_short(one.first_ms), _short(one.last_ms))
+        shown.add_row(*_safe(str(one.letters), one.code, one.tenant or "", *state, *times))
+    _print(shown, "No open letters." if not states else "No letters.")
+    if counts:
+        print(f"{sum(one.letters for one in counts)} letters")
+    if foreign:
+        print(f"{foreign} records of {topic} are no letters of auditlane's.", file=sys.stderr)
+
+
+def one(shown: dict[str, Any], value: bytes | None) -> None:
+    """Everything about a letter; its bytes in hexadecimal where they could not be decoded whole."""
+    lines = Table(box=None, show_header=False, pad_edge=False)
+    lines.add_column(style="bold", no_wrap=True)
+    lines.add_column(overflow="fold")
+    for name in ("letter", "state", "note", "tenant", "key", "code", "reason", "broken_field", "undecoded", "schema_id",
+                 "received_at", "buried_at", "topic_id", "stands_at", "bytes"):  # fmt: skip
+        if shown[name] not in (None, ""):
+            lines.add_row(*_safe(name.replace("_", " "), str(shown[name])))
+    verdict = shown.get("replay")
+    if verdict is not None and shown["state"] == "open":
+        lines.add_row(
+            *_safe("replay", f"{verdict['code']}: {verdict['reason']}" if verdict["code"] else "would be sent")
+        )
+    console = _console()
+    console.print(lines)
+    if shown["event"] is not None:
+        console.print()
+        for name, held in shown["event"].items():
+            style = "bold red" if name == shown["broken_field"] else ""
+            console.print(Text(_printable(f"  {name} = {json.dumps(held, ensure_ascii=False)}"), style))
+    if shown["undecoded"] and value:
+        console.print()
+        for line in _hex(value):
+            console.print(Text(line))
+
+
+def report(result: Report, gone: int, *, dry_run: bool, as_json: bool) -> None:
+    """What a replay did, or would do."""
+    if as_json:
+        remaining = [
+            {"letter": one.found.letter.name, "code": str(one.code), "reason": one.reason} for one in result.remaining
+        ]
+        counts: dict[str, Any] = {"stays": dict(result.stays), "dropped_fields": dict(result.dropped), "gone": gone}
+        print(json.dumps({"dry_run": dry_run, "replayed": result.replayed} | counts | {"remaining": remaining}))
+        return
+    print(f"{result.replayed} letters would be replayed." if dry_run else f"{result.replayed} letters replayed.")
+    for name, count in result.dropped.most_common():
+        lose = "would lose" if dry_run else "lost"
+        print(_printable(f"{count} events {lose} {name}: the tenant's latest contract has no such field."))
+    for code, count in result.stays.most_common():
+        print(f"{count} letters stay: {code}")
+    for one in result.remaining[:_SHOWN]:
+        print(_printable(f"  {one.found.letter.name}  {one.code}: {one.reason}"))
+    if result.stays.total() > _SHOWN:
+        print(f"  … and {result.stays.total() - _SHOWN} more")
+    if gone:
+        print(f"{gone} letters are no longer in Kafka.")
+
+
+def _hex(value: bytes) -> Iterator[str]:
+    for at in range(0, min(len(value), _HEX_BYTES), _HEX_WIDTH):
+        row = value[at : at + _HEX_WIDTH]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        yield f"  {at:08x}  {row.hex(' '):<{_HEX_WIDTH * 3}} {text}"
+    if len(value) > _HEX_BYTES:
+        yield f"  … {len(value) - _HEX_BYTES} more bytes; --json has all of them"
+
+
+def _short(ms: int) -> str:
+    return time_of(ms)[:19].replace("T", " ")
+
+
+def _safe(*cells: str) -> list[Text]:
+    return [Text(_printable(cell)) for cell in cells]
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a message's text must not be able to move the cursor or rewrite the screen."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def _table(*columns: str) -> Table:
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold", no_wrap=column in ("Letter", "Received (UTC)", "Code"))
+    return shown
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED)
+
+
+def _print(shown: Table, nothing: str) -> None:
+    if shown.row_count:
+        _console().print(shown)
+    else:
+        Console(stderr=True).print(nothing)

@@ -1,0 +1,119 @@
+"""Dead letters on real parts: refused, listed, shown, counted, replayed after the contract is fixed, stored once."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import uuid
+from typing import Any
+
+import fastavro
+import judging
+from fixtures.workers import World
+
+from auditlane.contract.tenants import tenant_subject
+from auditlane.contract.wire import frame
+from auditlane.runtime.settings import variable
+
+AT = "2026-02-03T04:05:06.789012Z"
+
+
+def dlq(world: World, *arguments: str, exits: int = 0) -> str:
+    """The output of one `auditlane dlq` command."""
+    options = world.settings.model_dump(exclude_unset=True)
+    env = {variable(name): str(value) for name, value in options.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "auditlane.cli", "dlq", *arguments],
+        env=os.environ | env, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == exits, done.stdout + done.stderr
+    return done.stdout
+
+
+def listed(world: World, *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in dlq(world, "list", "--json", *arguments).splitlines()]
+
+
+def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, Any]]:
+    """Register the tenant's contract, with one own field."""
+    schema = judging.contract(judging.own("amount", "double", **rules))
+    return world.registry.register(tenant_subject(world.settings.topic, tenant), json.dumps(schema)), schema
+
+
+def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> tuple[str, bytes]:
+    """(event id, the framed event)."""
+    event_id = str(uuid.uuid4())
+    out = io.BytesIO()
+    values = judging.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)
+    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), values)
+    return event_id, frame(schema_id, out.getvalue())
+
+
+def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World) -> None:
+    strict, schema = contract(world, "acme", maximum=3)
+    world.produce(30)
+    sent = [paid(strict, schema, "acme", amount) for amount in (1.0, 4.5, 4.75, 99.0)]
+    for _, value in sent:
+        world.send(value, key="acme")
+    world.send(b"\x01junk", key="tenant1", partition=1)
+    world.send(None, key=None)
+    world.worker()
+    world.stored(31)
+    world.completed()
+    assert world.counts() == (31, 31)
+
+    letters = listed(world)
+    assert {(one["tenant"], one["code"], one["state"]) for one in letters} == {
+        ("acme", "FIELD_RULE", "open"), ("tenant1", "NOT_FRAMED", "open"), (None, "NOT_FRAMED", "open"),
+    }  # fmt: skip
+    assert len(letters) == 5
+    assert len(listed(world, "--tenant", "acme", "--code", "field_rule")) == 3
+    assert listed(world, "--until", "2020-01-01") == []
+    assert len(listed(world, "--since", "2020-01-01", "--limit", "2")) == 2
+    told = json.loads(dlq(world, "stats", "--json"))
+    assert {(one["code"], one["tenant"]): one["letters"] for one in told["counts"]} == {
+        ("FIELD_RULE", "acme"): 3, ("NOT_FRAMED", "tenant1"): 1, ("NOT_FRAMED", None): 1,
+    }  # fmt: skip
+    assert "FIELD_RULE" in dlq(world, "stats")
+    assert "amount must be at most 3" in dlq(world, "list")
+
+    broken = next(one for one in letters if one["tenant"] == "acme")
+    shown = json.loads(dlq(world, "show", broken["letter"], "--json"))
+    assert shown["broken_field"] == "amount"
+    assert (shown["event"]["occurred_at"], shown["event"]["tenant_id"]) == (AT, "acme")
+    assert shown["replay"]["code"] == "FIELD_RULE"
+    junk = next(one for one in letters if one["tenant"] == "tenant1")
+    assert "01 6a 75 6e 6b" in dlq(world, "show", junk["letter"])
+    dlq(world, "show", "nowhere:0:0", exits=3)
+
+    dry = json.loads(dlq(world, "replay", "--dry-run", "--json"))
+    assert (dry["replayed"], dry["stays"]) == (0, {"FIELD_RULE": 3, "NOT_FRAMED": 2})
+    latest, _ = contract(world, "acme", maximum=5)
+    dry = json.loads(dlq(world, "replay", "--dry-run", "--json"))
+    assert (dry["replayed"], dry["stays"]) == (2, {"FIELD_RULE": 1, "NOT_FRAMED": 2})
+    assert len(listed(world)) == 5
+
+    done = json.loads(dlq(world, "replay", "--tenant", "acme", "--json", exits=3))
+    assert (done["replayed"], done["stays"]) == (2, {"FIELD_RULE": 1})
+    assert "at most 5" in done["remaining"][0]["reason"]
+    world.stored(33)
+    rows = world.client.query(
+        f"SELECT toString(event_id), occurred_at, schema_id, fields['amount'] FROM {world.events}"
+        f" WHERE tenant_id = 'acme' AND schema_id = {latest} ORDER BY fields['amount']"
+    ).result_rows
+    assert [(row[0], row[3]) for row in rows] == [(sent[1][0], "4.5"), (sent[2][0], "4.75")]
+    assert {row[1].isoformat() for row in rows} == {"2026-02-03T04:05:06.789012"}
+
+    again = json.loads(dlq(world, "replay", "--tenant", "acme", "--json", exits=3))
+    assert again["replayed"] == 0
+    assert len(listed(world)) == 3
+    assert sorted(one["state"] for one in listed(world, "--all")) == ["open"] * 3 + ["replayed"] * 2
+    assert json.loads(dlq(world, "resolve", "--code", "NOT_FRAMED", "--reason", "not ours", "--json")) == {"closed": 2}
+    assert [one["code"] for one in listed(world)] == ["FIELD_RULE"]
+    assert {one["note"] for one in listed(world, "--all") if one["state"] == "discarded"} == {"not ours"}
+    dlq(world, "resolve", "--reason", "everything", exits=3)
+    world.completed()
+    assert world.counts() == (33, 33)

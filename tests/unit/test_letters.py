@@ -1,0 +1,390 @@
+"""Dead letters without Kafka: the fold, the filters, the resolution into the latest contract, the verdict, the view."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import fastavro
+import judging
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.contract.codes import RejectCode
+from auditlane.contract.tenants import tenant_subject
+from auditlane.contract.wire import frame, unframe
+from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.worker.dead_letters import headers as letter_headers
+from auditlane.worker.judge import Judge, Rejection
+from auditlane.worker.letters import record
+from auditlane.worker.letters.assess import Assessor, Found
+from auditlane.worker.letters.index import Index, Selection
+from auditlane.worker.letters.record import Identity, Letter, Place, Resolution, State
+from auditlane.worker.letters.replay import chunks, replay
+from auditlane.worker.letters.revive import NotResolved, Reviver
+from auditlane.worker.letters.view import decoded, view
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.schemas import SchemaBook
+
+TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+OTHER_ID = "6f9619ff-8b86-4011-b42d-00c04fc964fe"
+
+
+def letter(offset: int = 7, *, topic_id: str = TOPIC_ID, **given: Any) -> Letter:
+    made = Letter(
+        Identity(topic_id, 3, offset),
+        Place(0, offset),
+        topic=judging.TOPIC,
+        tenant="acme",
+        code="FIELD_RULE",
+        reason="amount must be at most 3.",
+        schema_id=9,
+        received_ms=1_000 + offset,
+        buried_ms=2_000 + offset,
+    )
+    return replace(made, **given)
+
+
+def closing(one: Letter, state: State = State.replayed) -> Resolution:
+    return Resolution(one.identity, state, "", 5_000)
+
+
+def folded(*records: Letter | Resolution | None) -> Index:
+    index = Index()
+    index.add(records)
+    return index
+
+
+def offsets(index: Index, **conditions: Any) -> list[int]:
+    return [one.identity.offset for one in index.newest(Selection(**conditions))]
+
+
+# The records.
+
+
+def test_what_a_worker_buries_is_read_as_a_letter() -> None:
+    columns = Columns([41, 42], [8_000, 9_000], [b"acme", b"acme"], [b"x", b"y"])
+    range_ = Range(Partition("audit.events", 3), TOPIC_ID, 41, 42, columns, "", 1)
+    rejection = Rejection(1, RejectCode.NOT_FRAMED, "It lacks the frame.", "acme", None)
+    found = record.read(letter_headers(range_, rejection, task="t"), Place(1, 5), 9_999)
+    assert found == Letter(
+        Identity(TOPIC_ID, 3, 42),
+        Place(1, 5),
+        topic="audit.events",
+        tenant="acme",
+        code="NOT_FRAMED",
+        reason="It lacks the frame.",
+        schema_id=None,
+        received_ms=9_000,
+        buried_ms=9_999,
+    )
+    assert found.name == "audit.events:3:42"
+
+
+def test_a_resolution_is_read_with_the_identity_of_its_letter() -> None:
+    headers = record.resolution_headers(letter(), State.discarded, "no longer needed")
+    assert record.read(headers, Place(0, 9), 5_000) == Resolution(
+        letter().identity, State.discarded, "no longer needed", 5_000
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("__connect.errors.topic", b"audit.events")],
+        [(record.TOPIC_ID, b"x"), (record.PARTITION, b"one"), (record.OFFSET, b"2")],
+        [(record.TOPIC_ID, b"x"), (record.PARTITION, b"1"), (record.OFFSET, b"2"), (record.RESOLVED, b"perhaps")],
+        [(record.TOPIC_ID, None), (record.PARTITION, None), (record.OFFSET, b"\xff")],
+    ],
+)
+def test_what_others_put_into_the_topic_is_no_record(headers: list[tuple[str, bytes | None]]) -> None:
+    assert record.read(headers, Place(0, 0), 0) is None
+
+
+# The fold.
+
+
+def test_a_letter_is_open_until_it_is_resolved() -> None:
+    index = folded(letter(1), letter(2), None)
+    assert offsets(index) == [2, 1]
+    index.add([closing(letter(2), State.discarded)])
+    assert offsets(index) == [1]
+    assert [one.state for one in index.newest(Selection(resolved=True))] == [State.discarded, State.open]
+    assert index.foreign == 1
+
+
+def test_the_same_offset_of_a_topic_created_anew_is_another_letter() -> None:
+    index = folded(letter(1), letter(1, topic_id=OTHER_ID), closing(letter(1)))
+    assert [one.identity.topic_id for one in index.newest(Selection())] == [OTHER_ID]
+    assert index.count(Selection(names=("audit.events:3:1",), resolved=True)) == 2
+    assert index.count(Selection(names=(f"{OTHER_ID}:3:1",))) == 1
+
+
+_records = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 5), st.sampled_from([TOPIC_ID, OTHER_ID])).map(
+        lambda one: letter(one[1], topic_id=one[2]) if one[0] else closing(letter(one[1], topic_id=one[2]))
+    )
+)
+
+
+@given(_records, st.integers(0, 40))
+def test_the_order_of_records_does_not_matter_nor_how_often_they_come(
+    records: Sequence[Letter | Resolution], cut: int
+) -> None:
+    index = folded(*records[cut:], *records[:cut], *records)
+    letters = {one.identity for one in records if isinstance(one, Letter)}
+    closed = {one.identity for one in records if isinstance(one, Resolution)}
+    assert {one.identity for one in index.newest(Selection())} == letters - closed
+    assert index.count(Selection(resolved=True)) == len(letters)
+    index.close()
+
+
+def test_filters() -> None:
+    index = folded(
+        letter(1),
+        letter(2, tenant="globex"),
+        letter(3, code="IP_INVALID"),
+        letter(4, tenant=None, code="KEY_MISSING"),
+    )
+    assert offsets(index, tenants=("acme",)) == [3, 1]
+    assert offsets(index, tenants=("acme", "globex"), codes=("FIELD_RULE",)) == [2, 1]
+    assert offsets(index, since_ms=1_002, until_ms=1_004) == [3, 2]
+    assert offsets(index, names=("audit.events:3:1", "audit.events:3:4")) == [4, 1]
+    assert offsets(index, names=("audit.events:3:1' OR '1'='1",)) == []
+    assert [one.identity.offset for one in index.in_topic_order(Selection(), 2)] == [1, 2]
+
+
+def test_only_what_is_asked_for_narrows() -> None:
+    assert not Selection().narrows
+    assert not Selection(resolved=True).narrows
+    assert Selection(since_ms=0).narrows
+    assert Selection(until_ms=0).narrows
+    assert Selection(codes=("TOO_LARGE",)).narrows
+
+
+def test_counts_by_code_tenant_and_state() -> None:
+    index = folded(letter(1), letter(2), letter(3, tenant="globex"), closing(letter(3)))
+    [one] = index.counts(Selection())
+    assert (one.code, one.tenant, one.state, one.letters, one.first_ms, one.last_ms) == (
+        "FIELD_RULE", "acme", State.open, 2, 1_001, 1_002,
+    )  # fmt: skip
+    assert [(one.tenant, one.state) for one in index.counts(Selection(resolved=True))] == [
+        ("acme", State.open),
+        ("globex", State.replayed),
+    ]
+
+
+# Resolution into the latest contract.
+
+
+class World:
+    """A registry in memory with a tenant's contracts, and what a replay needs of it."""
+
+    def __init__(self) -> None:
+        self.registry = judging.base_registry()
+        self.topics = {judging.TOPIC}
+
+    def register(self, *own: dict[str, Any], tenant: str = "acme", **attributes: Any) -> tuple[int, dict[str, Any]]:
+        schema = judging.contract(*own, **attributes)
+        return self.registry.register(tenant_subject(judging.TOPIC, tenant), schema), schema
+
+    def reviver(self) -> Reviver:
+        book = SchemaBook(self.registry, topic=judging.TOPIC, refresh_s=30)
+        return Reviver(self.registry, book.known, topic=judging.TOPIC)
+
+    def assess(self, *values: bytes | None, key: bytes | None = b"acme", topic: str = judging.TOPIC) -> list[Any]:
+        book = SchemaBook(self.registry, topic=judging.TOPIC, refresh_s=30)
+        judge = Judge(book, topic=judging.TOPIC, max_event_bytes=100_000)
+        assessor = Assessor(self.reviver(), judge, self.topics)
+        found = [Found(letter(at, topic=topic), key, value) for at, value in enumerate(values)]
+        return assessor.assess(found, now_ms=judging.NOW_MS)
+
+    def read(self, value: bytes) -> dict[str, Any]:
+        schema_id, datum = unframe(value)
+        schema = fastavro.parse_schema(json.loads(self.registry.schemas[schema_id]))
+        return dict(fastavro.schemaless_reader(io.BytesIO(bytes(datum)), schema))
+
+
+def test_an_event_of_the_base_becomes_one_of_the_tenants_own_contract() -> None:
+    world = World()
+    latest, _ = world.register(judging.own("amount", "double", required=False), judging.own("city", "string"))
+    value = judging.message()
+    revived = world.reviver().revive(b"acme#4", value)
+    assert revived.value is not None
+    assert unframe(revived.value)[0] == latest
+    before, after = world.read(value), world.read(revived.value)
+    assert after == before | {"amount": None, "city": None}
+    assert (after["event_id"], after["occurred_at"]) == (before["event_id"], before["occurred_at"])
+    assert revived.dropped == ()
+
+
+def test_numbers_are_promoted_names_follow_aliases_and_unknown_symbols_take_the_default() -> None:
+    world = World()
+    kind = {"type": "enum", "name": "Kind", "symbols": ["a", "b"]}
+    first, schema = world.register(
+        judging.own("amount", "int"), judging.own("town", "string"), judging.own("kind", kind)
+    )
+    value = judging.message(first, schema, amount=3, town="Rome", kind="b")
+    other = {"type": "enum", "name": "Sort", "symbols": ["a", "c"], "default": "c"}
+    latest, _ = world.register(
+        judging.own("amount", "double"), judging.own("city", "string", aliases=["town"]), judging.own("kind", other)
+    )
+    revived = world.reviver().revive(b"acme", value)
+    assert revived.value is not None
+    assert unframe(revived.value)[0] == latest
+    after = world.read(revived.value)
+    assert (after["amount"], after["city"], after["kind"]) == (3.0, "Rome", "c")
+    assert revived.dropped == ()
+
+
+def test_what_the_latest_contract_lacks_is_named() -> None:
+    world = World()
+    first, schema = world.register(judging.own("amount", "double"), judging.own("city", "string"))
+    world.register(judging.own("town", "string"))
+    value = judging.message(first, schema, amount=1.5, city=None)
+    assert world.reviver().revive(b"acme", value).dropped == ("amount",)
+
+
+def test_what_does_not_resolve_names_the_field() -> None:
+    world = World()
+    first, schema = world.register(judging.own("amount", "string"))
+    world.register(judging.own("size", "long"), judging.own("amount", "long"))
+    with pytest.raises(NotResolved, match=r"^amount: schema 2 cannot be resolved into schema 3"):
+        world.reviver().revive(b"acme", judging.message(first, schema, amount="many"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"acme", None),
+        (b"acme", b"not framed"),
+        (b"acme", frame(99, b"x")),
+        (b"acme", frame(judging.BASE_ID, b"\x02")),
+        (None, judging.message()),
+        (b"\xff", judging.message()),
+        (b"no tenant!", judging.message()),
+    ],
+)
+def test_what_cannot_be_read_stays_as_it_is(key: bytes | None, value: bytes | None) -> None:
+    world = World()
+    world.register(judging.own("amount", "double"))
+    assert world.reviver().revive(key, value).value == value
+
+
+# The verdict.
+
+
+def test_a_rule_that_was_relaxed_lets_the_letter_through() -> None:
+    world = World()
+    strict, schema = world.register(judging.own("amount", "double", maximum=3))
+    value = judging.message(strict, schema, amount=4.5)
+    [stays] = world.assess(value)
+    assert (stays.code, stays.reason) == ("FIELD_RULE", "amount must be at most 3.")
+    latest, _ = world.register(judging.own("amount", "double", maximum=5))
+    [sent] = world.assess(value)
+    assert sent.code == ""
+    assert unframe(sent.value)[0] == latest
+
+
+def test_each_letter_has_its_own_verdict() -> None:
+    world = World()
+    good, bad = judging.message(), judging.message(ip="nowhere")
+    answers = world.assess(good, b"junk", bad, frame(77, b""), None, good)
+    assert [one.code for one in answers] == [
+        "", "NOT_FRAMED", "IP_INVALID", "SCHEMA_UNKNOWN", "NOT_FRAMED", "",
+    ]  # fmt: skip
+    assert [one.found.letter.identity.offset for one in answers] == list(range(6))
+
+
+def test_a_topic_that_is_gone_keeps_its_letters() -> None:
+    [one] = World().assess(judging.message(), topic="audit.events.gone")
+    assert one.code == "TOPIC_GONE"
+
+
+def test_a_schema_that_was_registered_since_is_known_now() -> None:
+    world = World()
+    schema = judging.contract(judging.own("amount", "double"))
+    value = judging.message(2, schema, amount=1.0)
+    assert [one.code for one in world.assess(value)] == ["SCHEMA_UNKNOWN"]
+    world.register(judging.own("amount", "double"))
+    assert [one.code for one in world.assess(value)] == [""]
+
+
+def test_an_outage_of_the_registry_is_no_verdict() -> None:
+    world = World()
+    world.registry.down = True
+    with pytest.raises(RegistryUnavailable):
+        world.assess(judging.message())
+
+
+# Replaying in chunks.
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    def replay(self, ready: Sequence[Any]) -> list[Any]:
+        self.sent.append(len(ready))
+        return list(ready)
+
+
+def test_chunks_are_bounded_in_letters_and_bytes() -> None:
+    found = [Found(letter(at), b"k", b"v" * size) for at, size in enumerate([1, 1, 9, 1, 1, 1])]
+    assert [len(one) for one in chunks(found, 3, 10)] == [3, 3]
+    assert [len(one) for one in chunks(found, 3, 8)] == [3, 3]
+    assert [len(one) for one in chunks(found, 9, 4)] == [2, 1, 2, 1]
+    assert list(chunks([])) == []
+
+
+def test_a_dry_run_counts_and_sends_nothing() -> None:
+    world = World()
+    book = SchemaBook(world.registry, topic=judging.TOPIC, refresh_s=30)
+    judge = Judge(book, topic=judging.TOPIC, max_event_bytes=100_000)
+    assessor = Assessor(world.reviver(), judge, world.topics)
+    found = [Found(letter(1), b"acme", judging.message()), Found(letter(2), b"acme", b"junk")]
+    dry = replay(found, assessor, None, clock=lambda: judging.NOW_MS / 1_000)
+    assert (dry.replayed, dict(dry.stays)) == (1, {"NOT_FRAMED": 1})
+    kept = Kept()
+    wet = replay(found, assessor, kept, clock=lambda: judging.NOW_MS / 1_000)
+    assert (wet.replayed, dict(wet.stays), kept.sent) == (1, {"NOT_FRAMED": 1}, [1])
+
+
+# The view.
+
+
+def test_an_event_is_shown_up_to_the_field_that_broke() -> None:
+    world = World()
+    good = judging.message()
+    schema_id, datum = unframe(good)
+    broken = bytearray(datum)
+    broken[0] = 0x07  # a negative length of the first text
+    known = world.reviver().writer
+    assert decoded(frame(schema_id, bytes(broken)), known) == ({}, "event_id: a text has a negative length.")
+    event, problem = decoded(good[:-4], known)
+    assert event is not None
+    assert event["action"] == "Login"
+    assert "metadata" not in event
+    assert problem.startswith("metadata: the datum ends")
+    whole, problem = decoded(good, known)
+    assert whole is not None
+    assert (whole["occurred_at"], whole["metadata"], problem) == (
+        "2025-06-15T15:06:40.000000Z", {"a": "1", "b": "2"}, "",
+    )  # fmt: skip
+
+
+def test_a_view_names_the_broken_field_and_keeps_the_bytes() -> None:
+    world = World()
+    strict, schema = world.register(judging.own("amount", "double", maximum=3))
+    value = judging.message(strict, schema, amount=4.5)
+    shown = view(Found(letter(), b"acme", value), world.reviver().writer, world.assess(value)[0])
+    assert shown["broken_field"] == "amount"
+    assert shown["event"]["amount"] == 4.5
+    assert shown["replay"]["code"] == "FIELD_RULE"
+    junk = view(Found(letter(code="NOT_FRAMED"), None, b"\x01\x02"), world.reviver().writer, None)
+    assert (junk["event"], junk["broken_field"], junk["value_base64"]) == (None, None, "AQI=")

@@ -1,0 +1,108 @@
+"""Asks Kafka, without a group, where a topic's partitions begin and end and what the live group has committed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from auditlane.contract.topics import admin
+from auditlane.runtime.errors import KafkaUnavailable, NotFound
+from auditlane.runtime.settings import Settings
+from auditlane.worker.consumer import ASK_S, Brokers, pattern
+from auditlane.worker.ranges import Partition
+from auditlane.worker.selection import Bounds, Selection
+
+T = TypeVar("T")
+
+
+class Positions:
+    """Only reads. Every method raises KafkaUnavailable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._group = settings.group
+        self._subscribed = re.compile(pattern(settings.topic))
+        self._admin: AdminClient = admin(settings)
+
+    def topics(self) -> list[str]:
+        """The topics that the workers read."""
+        known = _asked(lambda: self._admin.list_topics(timeout=ASK_S).topics)
+        return sorted(name for name in known if self.consumed(name))
+
+    def consumed(self, topic: str) -> bool:
+        """Whether the workers subscribe to a topic of this name."""
+        return self._subscribed.match(topic) is not None
+
+    def partitions(self, topic: str) -> list[Partition]:
+        """The topic's partitions. Raises NotFound."""
+        found = _asked(lambda: self._admin.list_topics(timeout=ASK_S).topics.get(topic))
+        if found is None or found.error is not None:
+            raise NotFound(f"Kafka has no topic {topic}.", field="topic")
+        return [Partition(topic, number) for number in sorted(found.partitions)]
+
+    def topic_id(self, topic: str) -> str:
+        """The topic's id as UUID text."""
+        return Brokers(self._admin, lambda *_: None).topic_ids([topic])[topic]
+
+    def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
+        """Every partition's bounds, its commit read first: what it says is done was done when the ends were read."""
+        partitions = self.partitions(topic)
+        topic_id = self.topic_id(topic)
+        committed = self.committed(partitions)
+        low, high = self.low(partitions), self.high(partitions)
+        since, until = (self._at(partitions, at, high) for at in (selection.since_ms, selection.until_ms))
+        return [
+            Bounds(one, topic_id, low[one], high[one], committed[one], since.get(one), until.get(one))
+            for one in partitions
+        ]
+
+    def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
+        """What the live group has committed, None where it has not."""
+        asked = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*one) for one in partitions])
+        answers = _asked(
+            lambda: self._admin.list_consumer_group_offsets([asked], request_timeout=ASK_S)[self._group].result(ASK_S)
+        )
+        for one in answers.topic_partitions:
+            if one.error is not None:
+                raise KafkaUnavailable(f"No committed offset of {one.topic}[{one.partition}]: {one.error}.")
+        return {
+            Partition(one.topic, one.partition): None if one.offset == OFFSET_INVALID else one.offset
+            for one in answers.topic_partitions
+        }
+
+    def low(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The first offset that Kafka holds of each."""
+        return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def high(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """One past the last offset that a reader of committed messages sees of each."""
+        return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def _at(self, partitions: list[Partition], at_ms: int | None, high: dict[Partition, int]) -> dict[Partition, int]:
+        if at_ms is None:
+            return {}
+        found = self._offsets(partitions, OffsetSpec.for_timestamp(at_ms))
+        return {one: high[one] if offset < 0 else offset for one, offset in found.items()}
+
+    def _offsets(self, partitions: Iterable[Partition], spec: Any) -> dict[Partition, int]:
+        asked = {TopicPartition(*one): spec for one in partitions}
+
+        def ask() -> dict[Partition, int]:
+            answers = self._admin.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
+            )
+            return {Partition(one.topic, one.partition): answer.result(ASK_S).offset for one, answer in answers.items()}
+
+        return _asked(ask)
+
+
+def _asked(question: Callable[[], T]) -> T:
+    try:
+        return question()
+    except (KafkaException, TimeoutError) as error:
+        raise KafkaUnavailable(
+            f"The brokers did not answer: {error}.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA."
+        ) from error

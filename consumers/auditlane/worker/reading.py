@@ -1,0 +1,122 @@
+"""Reads spans of partitions as chunks of bounded size, by assignment alone: no group, no commit."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from auditlane.contract.kafka import client_config
+from auditlane.runtime.errors import Halted, KafkaUnavailable
+from auditlane.runtime.settings import Settings
+from auditlane.worker.consumer import out_of_range
+from auditlane.worker.ranges import Columns
+from auditlane.worker.selection import Span
+
+BATCH: Final = 10_000
+WAIT_S: Final = 0.1
+PATIENCE_S: Final = 60.0  # without a message or an end, brokers count as away
+_UNUSED_GROUP: Final = "auditlane-reader"  # librdkafka wants a name; nothing joins it and nothing is committed to it
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """All messages of the offsets `first` (included) to `end` (not): offsets without a message hold none."""
+
+    first: int
+    end: int
+    messages: list[Message]
+
+    def columns(self, keep: Any = None) -> Columns:
+        """The messages, or those that a mask keeps, as columns."""
+        kept = self.messages if keep is None else [one for one, yes in zip(self.messages, keep, strict=True) if yes]
+        return Columns(
+            [one.offset() for one in kept],  # type: ignore[misc]  # None only with an error
+            [one.timestamp()[1] for one in kept],
+            [one.key() for one in kept],
+            [one.value() for one in kept],
+        )
+
+
+class LogReader:
+    """Reads one span at a time. Memory: one chunk and librdkafka's queue of `queue_kb`."""
+
+    def __init__(self, settings: Settings, *, queue_kb: int = 32 << 10) -> None:
+        options = {
+            "group.id": _UNUSED_GROUP,
+            "client.id": "auditlane-reader",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "allow.auto.create.topics": False,
+            "queued.max.messages.kbytes": queue_kb,
+            "fetch.queue.backoff.ms": 10,
+        }
+        self._consumer = Consumer(client_config(settings, **options), logger=logging.getLogger("librdkafka"))
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def chunks(self, span: Span, *, rows: int, size: int) -> Iterator[Chunk]:
+        """The span's messages in order; chunks follow each other without a gap and end with the span.
+
+        A chunk ends at `rows` messages or `size` bytes of keys and values. Raises KafkaUnavailable, and Halted when
+        Kafka dropped a part of the span meanwhile.
+        """
+        first, held, bytes_held = span.first, [], 0
+        for message in self._messages(span):
+            held.append(message)
+            bytes_held += len(message) + len(message.key() or b"")
+            if len(held) >= rows or bytes_held >= size:
+                end: int = message.offset() + 1  # type: ignore[operator]
+                yield Chunk(first, end, held)
+                first, held, bytes_held = end, [], 0
+        if first < span.end:
+            yield Chunk(first, span.end, held)
+
+    def _messages(self, span: Span) -> Iterator[Message]:
+        if span.first >= span.end:
+            return
+        at = TopicPartition(span.partition.topic, span.partition.number, span.first)
+        self._consumer.assign([at])
+        heard = time.monotonic()
+        while True:
+            for message in self._consumer.consume(BATCH, WAIT_S):
+                heard = time.monotonic()
+                offset: int = message.offset()  # type: ignore[assignment]
+                if message.error() is not None:
+                    if _ended(message, span):
+                        return
+                elif offset >= span.end:
+                    return
+                else:
+                    yield message
+                    if offset == span.end - 1:
+                        return
+                    heard = time.monotonic()
+            if time.monotonic() - heard > PATIENCE_S:
+                raise KafkaUnavailable(f"{span.partition}: the brokers sent nothing for {PATIENCE_S:g} s.")
+
+
+def _ended(message: Message, span: Span) -> bool:
+    """Whether an event says that the partition ends here; raises where it says that the span cannot be read."""
+    error = message.error()
+    assert error is not None
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes have this form
+        if (message.offset() or 0) < span.end:
+            raise Halted(f"{span.partition} ends at {message.offset()}; it reached {span.end} before.")
+        return True
+    if out_of_range(error):
+        raise Halted(
+            f"{span.partition}: Kafka no longer holds a part of offsets {span.first}-{span.end - 1}.",
+            fix="Run the command again: it begins at what Kafka still holds.",
+        )
+    if error.fatal():
+        raise KafkaUnavailable(f"{span.partition}: {error.str()}.")
+    return False

@@ -1,0 +1,136 @@
+"""Reads spans of a topic again and hands them to a target chunk by chunk, so that an interruption loses no work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import numpy as np
+
+from auditlane.contract.tenants import tenant_of_key
+from auditlane.runtime.errors import Halted
+from auditlane.runtime.settings import Settings
+from auditlane.worker.positions import Positions
+from auditlane.worker.reading import Chunk, LogReader
+from auditlane.worker.replay_checkpoint import Checkpoint, Counts, Progress
+from auditlane.worker.selection import Plan, Span
+from auditlane.worker.stored_offsets import Offsets
+
+Announce = Callable[[], None]
+OnProgress = Callable[[Span, int, Counts], None]
+NOTHING: Final[Offsets] = np.zeros(0, dtype=np.int64)
+
+
+class Target(Protocol):
+    """Where messages go. `announce` is called before anything is written that may land in part."""
+
+    def begin(self, span: Span) -> None: ...
+    def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None: ...
+
+
+class Replay:
+    """One replay. `guarded` means that it writes where the workers do, so that it must stay below their commits.
+
+    `left_out` are the dead-lettered offsets by span: what was refused is replayed by `auditlane dlq`, not from here.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        positions: Positions,
+        target: Target,
+        *,
+        tenants: frozenset[str],
+        left_out: Mapping[Span, Offsets],
+        guarded: bool,
+    ) -> None:
+        self._settings, self._positions, self._target = settings, positions, target
+        self._tenants, self._left_out, self._guarded = tenants, left_out, guarded
+
+    def run(self, plan: Plan, checkpoint: Checkpoint | None, on_progress: OnProgress) -> Progress:
+        """Go on from the checkpoint to the end of the plan; what was done. Without a checkpoint nothing is saved.
+
+        Raises Halted when Kafka dropped something meanwhile, Unavailable errors; running again then goes on.
+        """
+        progress = (checkpoint and checkpoint.load()) or Progress()
+        reader = LogReader(self._settings)
+        try:
+            for span in plan.spans:
+                self._span(reader, span, progress, checkpoint, on_progress)
+        finally:
+            reader.close()
+        if checkpoint:
+            checkpoint.clear()
+        return progress
+
+    def _span(
+        self, reader: LogReader, span: Span, progress: Progress, checkpoint: Checkpoint | None, on_progress: OnProgress
+    ) -> None:
+        number = span.partition.number
+        self._target.begin(span)
+        for part, whole in resumed(span, progress):
+            rows, size = (len(part), 1 << 62) if whole else (self._settings.range_rows, self._settings.range_bytes)
+            for chunk in reader.chunks(part, rows=rows, size=size):
+                if self._guarded:
+                    self._check_completed(span, chunk.end)
+                kept = self._kept(span, chunk, progress.counts)
+
+                def announce(chunk: Chunk = chunk) -> None:
+                    progress.pending = (number, chunk.first, chunk.end)
+                    if checkpoint:
+                        checkpoint.save(progress)
+
+                self._target.take(span, kept, progress, announce)
+                progress.done[number], progress.pending = chunk.end, None
+                if checkpoint:
+                    checkpoint.save(progress)
+                on_progress(span, chunk.end, progress.counts)
+
+    def _check_completed(self, span: Span, end: int) -> None:
+        """The workers must still be past these offsets: one that is set back by hand makes them read again."""
+        committed = self._positions.committed([span.partition])[span.partition]
+        if committed is None or committed < end:
+            raise Halted(
+                f"{span.partition}: the workers' offset was set back to {committed} while the replay ran.",
+                fix="Run the command again once they are past it.",
+            )
+
+    def _kept(self, span: Span, chunk: Chunk, counts: Counts) -> Chunk:
+        """The chunk without other tenants' messages and without what was dead-lettered."""
+        messages = chunk.messages
+        counts.read += len(messages)
+        if self._tenants:
+            messages = [one for one in messages if tenant(one.key()) in self._tenants]
+            counts.other_tenants += len(chunk.messages) - len(messages)
+        letters = self._left_out.get(span, NOTHING)
+        low, high = np.searchsorted(letters, [chunk.first, chunk.end])
+        if low < high:
+            out = set(letters[low:high].tolist())
+            before = len(messages)
+            messages = [one for one in messages if one.offset() not in out]
+            counts.dead_lettered += before - len(messages)
+        return Chunk(chunk.first, chunk.end, messages)
+
+
+def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
+    """What is left of a span: (part, whether it is one chunk that was announced and must be sent with its bounds)."""
+    number = span.partition.number
+    first = min(span.end, max(span.first, progress.done.get(number, 0)))
+    if progress.pending is None or progress.pending[0] != number:
+        return [(_part(span, first, span.end), False)]
+    _, begun, end = progress.pending
+    if not first <= begun < end <= span.end:  # Kafka dropped its beginning: what is left is new work
+        return [(_part(span, first, span.end), False)]
+    return [(_part(span, begun, end), True), (_part(span, end, span.end), False)]
+
+
+def _part(span: Span, first: int, end: int) -> Span:
+    return Span(span.partition, span.topic_id, first, end, first)
+
+
+def tenant(key: bytes | None) -> str | None:
+    """The tenant of a message key, None where there is none."""
+    try:
+        return tenant_of_key(key) if key else None
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,156 @@
+"""Replay into a table: judge what is not stored, insert it under tokens of the replay's own, the guard inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError
+
+from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
+from auditlane.store.client import store_errors
+from auditlane.worker.actions import Remedy
+from auditlane.worker.arrow import pa
+from auditlane.worker.budget import Budget
+from auditlane.worker.judge import Judge, RawRange
+from auditlane.worker.ranges import Range
+from auditlane.worker.reading import Chunk
+from auditlane.worker.replay import Announce
+from auditlane.worker.replay_checkpoint import Progress
+from auditlane.worker.runner import now_ms
+from auditlane.worker.selection import Span
+from auditlane.worker.store_failures import classify
+from auditlane.worker.stored_offsets import StoredOffsets
+from auditlane.worker.write import Table, body, statement
+
+TRIES: Final = 8
+LONGEST_S: Final = 15.0
+OURS: Final = frozenset({"events", "log", "migrations", "settings"})
+
+
+def token(run: str, range_: Range, month: int) -> str:
+    """The deduplication token of one insert. The run is in it: the workers' tokens, and those of earlier replays, are
+    remembered by ClickHouse also after the rows were deleted, and would keep them from coming back."""
+    return f"replay:{run}:{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
+
+
+class ToTable:
+    """A `replay.Target`. With `dry` it counts and writes nothing."""
+
+    def __init__(
+        self,
+        client: Client,
+        table: Table,
+        judge: Judge,
+        *,
+        parts_per_second: float,
+        dry: bool,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client, self._table, self._judge = client, table, judge
+        self._budget = Budget.of(parts_per_second, now_ms())
+        self._dry, self._sleep = dry, sleep
+        self._stored: StoredOffsets | None = None
+
+    def begin(self, span: Span) -> None:
+        self._stored = (
+            None
+            if self._dry and not exists(self._client, self._table)
+            else StoredOffsets(self._client, self._table.quoted, span)
+        )
+
+    def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
+        """Store what is missing of a chunk; returns when ClickHouse says that it is stored."""
+        counts = progress.counts
+        stored = set(self._stored.between(chunk.first, chunk.end).tolist()) if self._stored else set()
+        missing = [one.offset() not in stored for one in chunk.messages]
+        counts.already += len(missing) - sum(missing)
+        if not any(missing):
+            return
+        columns = chunk.columns(missing)
+        range_ = Range(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns, "", 0, redo=True)
+        raw = RawRange(
+            span.partition.topic,
+            span.topic_id,
+            span.partition.number,
+            columns.offsets,
+            columns.timestamps_ms,
+            columns.keys,
+            columns.values,
+        )
+        verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
+        for rejection in verdict.rejected:
+            counts.refuse(rejection.code.value)
+        if not self._dry and verdict.rows:
+            announce()
+            for month in sorted(verdict.rows):
+                self._insert(range_, month, verdict.rows[month], progress.run)
+        counts.stored += sum(rows.num_rows for rows in verdict.rows.values())
+
+    def _insert(self, range_: Range, month: int, rows: pa.Table, run: str) -> None:
+        settings: dict[str, Any] = {
+            **self._table.settings,
+            "insert_deduplication_token": token(run, range_, month),
+        }
+        text, data = statement(self._table, range_, month), body(rows)
+        for attempt in range(1, TRIES + 1):
+            while not self._budget.ready(now_ms()):
+                self._sleep(0.02)
+            self._budget.spend(1)
+            try:
+                self._client.command(text, data=data, settings=settings)
+                return
+            except (ClickHouseError, HTTPError, OSError) as error:
+                failure = classify(error)
+                if failure.remedy is Remedy.halt:
+                    raise StoreRefused(failure.message) from error
+                if attempt == TRIES:
+                    raise StoreUnavailable(failure.message, fix="Run the command again to go on.") from error
+                self._budget.pushed_back()
+                self._sleep(min(LONGEST_S, 0.25 * 2**attempt))
+
+
+def exists(client: Client, table: Table) -> bool:
+    """Whether there is such a table."""
+    with store_errors():
+        return bool(client.query(f"EXISTS TABLE {table.quoted}").result_rows[0][0])
+
+
+def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
+    """The table `name` beside the live one, made like it if it is missing and `create`. Raises ConfigError."""
+    if name in OURS or not name.isidentifier() or not name.isascii():
+        raise ConfigError(f"{name!r} cannot be the target of a replay.", field="--into-table", fix="Choose a new name.")
+    table = replace(live, name=name)
+    if not exists(client, table):
+        if create:
+            with store_errors():
+                client.command(f"CREATE TABLE IF NOT EXISTS {table.quoted} AS {live.quoted}")
+        return table
+    if _shape(client, table) != _shape(client, live):
+        raise ConfigError(
+            f"{live.database}.{name} is not made like {live.database}.{live.name}.",
+            field="--into-table",
+            fix="Name a table that does not exist: it is created.",
+        )
+    return table
+
+
+def _shape(client: Client, table: Table) -> tuple[object, ...]:
+    """What two tables must have in common to hold the same rows: columns, engine, partitioning, sorting."""
+    names = {"database": table.database, "name": table.name}
+    with store_errors():
+        columns = client.query(
+            "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {name:String} "
+            "ORDER BY position",
+            parameters=names,
+        ).result_rows
+        made = client.query(
+            "SELECT engine, partition_key, sorting_key FROM system.tables "
+            "WHERE database = {database:String} AND name = {name:String}",
+            parameters=names,
+        ).result_rows
+    return tuple(map(tuple, columns)), tuple(map(tuple, made))

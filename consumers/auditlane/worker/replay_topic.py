@@ -1,0 +1,83 @@
+"""Replay into another topic: key, value and headers as they were, at least once."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from auditlane.contract.kafka import client_config
+from auditlane.contract.topics import TIMEOUT_S, Topic, describe, wanted
+from auditlane.runtime.errors import ConfigError, KafkaUnavailable
+from auditlane.runtime.settings import Settings
+from auditlane.worker.dead_letters import producer_config
+from auditlane.worker.reading import Chunk
+from auditlane.worker.replay import Announce
+from auditlane.worker.replay_checkpoint import Progress
+from auditlane.worker.selection import Span
+
+ACKNOWLEDGED_S: Final = 60.0
+
+
+class ToTopic:
+    """A `replay.Target`. Messages keep their order within a key. A chunk counts when every message is acknowledged; an
+    interruption produces at most one chunk again."""
+
+    def __init__(self, settings: Settings, topic: str, *, dry: bool) -> None:
+        self._topic, self._dry = topic, dry
+        self._producer = Producer(producer_config(client_config(settings)))
+        self._errors: list[KafkaError] = []
+
+    def begin(self, span: Span) -> None:
+        """Nothing to prepare."""
+
+    def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
+        """Produce a chunk. Raises KafkaUnavailable, ConfigError when the topic refuses a message."""
+        if not self._dry:
+            for message in chunk.messages:
+                self._produce(message.key(), message.value(), message.headers(), message.timestamp()[1])
+            left = self._producer.flush(ACKNOWLEDGED_S)
+            if left or self._errors:
+                why = self._errors[0].str() if self._errors else f"{left} messages were not acknowledged"
+                raise KafkaUnavailable(f"{self._topic}: {why}.", fix="Run the command again to go on.")
+        progress.counts.stored += len(chunk.messages)
+
+    def _produce(self, key: bytes | None, value: bytes | None, headers: object, timestamp_ms: int) -> None:
+        deadline = time.monotonic() + ACKNOWLEDGED_S
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic,
+                    key=key,
+                    value=value,
+                    headers=headers,  # type: ignore[arg-type]  # as consumed
+                    timestamp=max(0, timestamp_ms),
+                    on_delivery=self._delivered,
+                )
+                self._producer.poll(0)
+                return
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise KafkaUnavailable(f"{self._topic}: the brokers take nothing.") from None
+                self._producer.poll(0.05)
+            except KafkaException as error:
+                raise ConfigError(f"{self._topic} refuses a message: {error.args[0].str()}.") from error
+
+    def _delivered(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self._errors.append(error)
+
+
+def ensure_topic(settings: Settings, admin: AdminClient, source: str, name: str) -> None:
+    """Create the topic if it is missing, with the partitions and options of `source`. Raises KafkaUnavailable."""
+    try:
+        if name in admin.list_topics(timeout=TIMEOUT_S).topics:
+            return
+        shape: Topic = describe(admin, Topic(source, 0, 0, wanted(settings)[0].config))
+        made = NewTopic(name, shape.partitions, shape.replication, config=shape.config)
+        admin.create_topics([made], operation_timeout=TIMEOUT_S)[name].result(TIMEOUT_S)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise KafkaUnavailable(f"Topic {name} cannot be created: {error.args[0].str()}.") from error

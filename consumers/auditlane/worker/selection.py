@@ -1,0 +1,140 @@
+"""Which offsets a replay or a verification covers: decided from the request, Kafka's bounds and the commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from auditlane.worker.ranges import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Offsets `first` to `last`, both included, of one partition; None leaves it open."""
+
+    partition: int | None = None
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is asked for; every part narrows it. Times are Kafka's timestamps, milliseconds since 1970, `until` not
+    included. No slices means everything, no tenants means all."""
+
+    slices: tuple[Slice, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    tenants: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What Kafka says of a partition. `low` is the first offset it holds, `high` one past the last that a reader of
+    committed messages sees; `since` and `until` are the first offsets at or after the selection's times (`high` when
+    there is none), None when no time was asked for."""
+
+    partition: Partition
+    topic_id: str
+    low: int
+    high: int
+    committed: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Offsets of one partition, `first` included, `end` not. Of what was asked for, `[asked, first)` is no longer in
+    Kafka, and `pending` offsets at its end are not yet completed by the workers. `whole` says that it ends where the
+    workers or the log end, not where the request does."""
+
+    partition: Partition
+    topic_id: str
+    first: int
+    end: int
+    asked: int
+    pending: int = 0
+    whole: bool = True
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Spans that do not overlap, in order of partition and offset, and sentences about what they leave out."""
+
+    spans: tuple[Span, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def offsets(self) -> int:
+        return sum(len(span) for span in self.spans)
+
+
+def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) -> Plan:
+    """The spans of a topic. `below_commit` stops each below what the live group has committed: what lies above may be
+    in a worker's hands. Raises ValueError that names a partition which the topic lacks."""
+    numbers = {one.partition.number for one in bounds}
+    slices = selection.slices or (Slice(),)
+    unknown = sorted({one.partition for one in slices if one.partition is not None} - numbers)
+    if unknown:
+        raise ValueError(f"there is no partition {', '.join(map(str, unknown))}; the topic has {len(numbers)}")
+    spans: list[Span] = []
+    notes: list[str] = []
+    for bound in sorted(bounds, key=lambda one: one.partition):
+        limit, why = _limit(bound, below_commit=below_commit)
+        mine = [_span(one, bound, limit) for one in slices if one.partition in (None, bound.partition.number)]
+        found = _merged(mine)
+        spans += found
+        if any(span.pending for span in found):
+            notes.append(why)
+        notes += [
+            f"{span.partition}: Kafka no longer holds offsets {span.asked}-{span.first - 1}."
+            for span in found
+            if selection.slices and span.asked < span.first == bound.low
+        ]
+    return Plan(tuple(spans), tuple(notes))
+
+
+def _limit(bound: Bounds, *, below_commit: bool) -> tuple[int, str]:
+    """(one past the last offset that may be covered, why not further)."""
+    if not below_commit:
+        return bound.high, ""
+    if bound.committed is None:
+        return bound.low, f"{bound.partition}: left out, the workers have committed nothing of it."
+    text = f"{bound.partition}: stops below offset {bound.committed}, where the workers are."
+    return min(bound.high, bound.committed), text
+
+
+def _span(asked: Slice, bound: Bounds, limit: int) -> Span:
+    wanted_first = max(asked.first or 0, bound.since or 0)
+    ends = [one for one in (None if asked.last is None else asked.last + 1, bound.until) if one is not None]
+    wanted_end = min([bound.high, *ends])
+    first = max(wanted_first, bound.low)
+    end = max(first, min(wanted_end, limit))
+    pending = max(0, wanted_end - max(limit, first))
+    return Span(
+        bound.partition, bound.topic_id, first, end, min(wanted_first, first), pending, whole=end >= limit and not ends
+    )
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Overlapping and adjoining spans of one partition as one."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.first, one.end)):
+        if merged and span.first <= merged[-1].end:
+            before = merged[-1]
+            merged[-1] = Span(
+                before.partition,
+                before.topic_id,
+                before.first,
+                max(before.end, span.end),
+                min(before.asked, span.asked),
+                max(before.pending, span.pending),
+                before.whole or span.whole,
+            )
+        else:
+            merged.append(span)
+    return merged

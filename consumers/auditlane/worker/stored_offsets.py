@@ -1,0 +1,61 @@
+"""What the store holds of a partition, as sorted arrays of offsets, a window at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from clickhouse_connect.driver.client import Client
+
+from auditlane.store.client import store_errors
+from auditlane.worker.selection import Span
+
+Offsets = npt.NDArray[np.int64]
+# The table is not sorted by offset, so each look is a scan of three narrow columns: few of them, 16 MB each.
+WINDOW: Final = 2_000_000
+
+
+class StoredOffsets:
+    """The offsets of one span that `table` (quoted) holds. Each method raises StoreUnavailable or StoreRefused."""
+
+    def __init__(self, client: Client, table: str, span: Span) -> None:
+        self._client = client
+        self._table = table
+        self._span = span
+        self._first = self._end = span.first
+        self._offsets: Offsets = np.zeros(0, dtype=np.int64)
+
+    def between(self, first: int, end: int) -> Offsets:
+        """The stored offsets from `first` to before `end`, ascending; one that is stored twice is there twice.
+
+        As of the last window that was read: what is stored since may be missing.
+        """
+        if first < self._first or end > self._end:
+            self._first, self._end = first, max(end, min(first + WINDOW, self._span.end))
+            self._offsets = self.read(self._first, self._end)
+        low, high = np.searchsorted(self._offsets, [first, end])
+        return self._offsets[low:high]
+
+    def read(self, first: int, end: int | None = None, *, limit: int | None = None) -> Offsets:
+        """As `between`, asked now; without `end` up to whatever is stored."""
+        upper = "" if end is None else f" AND kafka_offset < {end}"
+        query = (
+            f"SELECT kafka_offset FROM {self._table} WHERE {self._where()}"  # noqa: S608 - our names and numbers
+            f" AND kafka_offset >= {first}{upper} ORDER BY kafka_offset" + (f" LIMIT {limit}" if limit else "")
+        )
+        with store_errors():
+            answer = self._client.raw_query(query, fmt="RowBinary")
+        return np.frombuffer(answer, dtype="<u8").astype(np.int64)
+
+    def count(self, first: int, end: int) -> int:
+        """How many rows the table holds of these offsets."""
+        query = (
+            f"SELECT count() FROM {self._table} WHERE {self._where()}"  # noqa: S608 - our names and numbers
+            f" AND kafka_offset >= {first} AND kafka_offset < {end}"
+        )
+        with store_errors():
+            return int(self._client.query(query).result_rows[0][0])
+
+    def _where(self) -> str:
+        return f"kafka_topic_id = '{self._span.topic_id}' AND kafka_partition = {self._span.partition.number}"

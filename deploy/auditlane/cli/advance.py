@@ -1,0 +1,58 @@
+"""How far a long command is: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+EVERY_S = 5.0
+OnOffsets = Callable[[int], None]
+
+
+@contextmanager
+def shown(title: str, total: int) -> Iterator[OnOffsets]:
+    """Shows on stderr how many of `total` offsets are done; call what it yields with that number."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(title, total)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total, rate="")
+        started = time.monotonic()
+
+        def on_offsets(done: int) -> None:
+            bar.update(task, completed=done, rate=f"{done / max(0.001, time.monotonic() - started):,.0f}/s")
+
+        yield on_offsets
+
+
+def _lines(title: str, total: int) -> OnOffsets:
+    started = said = time.monotonic()
+
+    def on_offsets(done: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= EVERY_S:
+            said = now
+            print(line(title, done, total, now - started), file=sys.stderr, flush=True)
+
+    return on_offsets
+
+
+def line(title: str, done: int, total: int, seconds: float) -> str:
+    """`title: 5,000 of 20,000 offsets, 1,000/s, 15 s left`."""
+    rate = done / max(0.001, seconds)
+    left = f"{(total - done) / rate:,.0f} s left" if rate else "no offset yet"
+    return f"{title}: {done:,} of {total:,} offsets, {rate:,.0f}/s, {left}"

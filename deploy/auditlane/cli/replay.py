@@ -1,0 +1,199 @@
+"""`auditlane replay`: read a topic again, into the live table, another table or another topic."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from auditlane.cli import range_options as options
+from auditlane.cli.advance import shown
+from auditlane.contract import topics
+from auditlane.contract.connect import registry_client
+from auditlane.local import cache
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.settings import Settings, load
+from auditlane.store.client import connect
+from auditlane.worker import guarantees
+from auditlane.worker.buried import buried
+from auditlane.worker.judge import Judge
+from auditlane.worker.positions import Positions
+from auditlane.worker.reading import LogReader
+from auditlane.worker.replay import Replay, Target
+from auditlane.worker.replay_checkpoint import Checkpoint, Counts, alone
+from auditlane.worker.replay_table import ToTable, other
+from auditlane.worker.replay_topic import ToTopic, ensure_topic
+from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.selection import Plan, Selection, Span
+
+app = typer.Typer()
+INTERRUPTED = 130
+
+
+@app.command()
+def command(
+    topic: Annotated[str, typer.Argument(help="The topic to read again.")],
+    partition: Annotated[list[int] | None, typer.Option(min=0, help="Only this partition. Can be repeated.")] = None,
+    from_offset: Annotated[int | None, typer.Option(min=0, help="From this offset on.")] = None,
+    to_offset: Annotated[int | None, typer.Option(min=0, help="Up to this offset, included.")] = None,
+    since: options.Since = "",
+    until: options.Until = "",
+    tenant: Annotated[
+        list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant. Can be repeated.")
+    ] = None,
+    into_table: Annotated[
+        str, typer.Option(help="Into this table beside the live one; created like it if it is missing.")
+    ] = "",
+    into_topic: Annotated[
+        str, typer.Option(help="Into this topic, messages as they are; created like TOPIC if it is missing.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be done, and change nothing.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was interrupted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
+) -> None:
+    """Read a topic again and store what is missing in the live table.
+
+    Stops below what the workers have committed, and never moves their offsets: it may run while they do. Ctrl-C is
+    safe; the same command goes on from there.
+    """
+    settings = load()
+    selection = options.selection(
+        slices=options.by_offsets(partition, from_offset, to_offset), since=since, until=until, tenants=tenant
+    )
+    _check(settings, topic, into_table, into_topic)
+    target_name = (
+        f"topic {into_topic}" if into_topic else f"table {settings.clickhouse_database}.{into_table or 'events'}"
+    )
+    positions = Positions(settings)
+    live = not (into_table or into_topic)
+    guarded = live and positions.consumed(topic)
+    plan = options.planned(selection, positions.bounds(topic, selection), below_commit=guarded)
+    for note in plan.notes:
+        print(note, file=sys.stderr)
+    folder = cache.folder(settings.cache_dir) / "replays"
+    checkpoint = None if dry_run else Checkpoint.of(folder, _request(settings, selection, plan, topic, target_name))
+    if checkpoint and restart:
+        checkpoint.clear()
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(alone(folder, f"{settings.clickhouse_url} {settings.kafka_bootstrap} {target_name}"))
+        target: Target
+        if into_topic:
+            if not dry_run:
+                ensure_topic(settings, topics.admin(settings), topic, into_topic)
+            target, left_out = ToTopic(settings, into_topic, dry=dry_run), {}
+        else:
+            target = _table(settings, stack, into_table, dry=dry_run)
+            left_out = _letters(settings, positions, plan)
+        replay = Replay(settings, positions, target, tenants=selection.tenants, left_out=left_out, guarded=guarded)
+        before = checkpoint.load() if checkpoint else None
+        reached: dict[Span, int] = {}
+        with interruptible(), shown(f"{topic} → {target_name}", plan.offsets) as on_offsets:
+
+            def on_progress(span: Span, at: int, _: Counts) -> None:
+                reached[span] = at - span.first
+                on_offsets(sum(reached.values()))
+
+            try:
+                done = replay.run(plan, checkpoint, on_progress)
+            except KeyboardInterrupt:
+                _interrupted(checkpoint)
+                raise typer.Exit(INTERRUPTED) from None
+    _report(plan, done.counts, target_name, dry=dry_run, resumed=before is not None, as_json=as_json)
+
+
+def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> None:
+    if into_table and into_topic:
+        raise ConfigError("A replay has one target.", field="--into-topic", fix="Drop --into-table or --into-topic.")
+    if into_topic in (topic, settings.dead_letter_topic):
+        raise ConfigError(f"{into_topic} cannot be the target of this replay.", field="--into-topic")
+    if topic == settings.dead_letter_topic and not into_topic:
+        raise ConfigError(f"{topic} holds what was refused.", field="topic", fix="Use `auditlane dlq replay`.")
+
+
+def _request(settings: Settings, selection: Selection, plan: Plan, topic: str, target: str) -> dict[str, Any]:
+    """What tells this replay from another; a topic that was created again is another."""
+    return {
+        "kafka": settings.kafka_bootstrap,
+        "clickhouse": settings.clickhouse_url,
+        "topic": topic,
+        "topic_id": [span.topic_id for span in plan.spans[:1]],
+        "target": target,
+        "slices": [[one.partition, one.first, one.last] for one in selection.slices],
+        "times": [selection.since_ms, selection.until_ms],
+        "tenants": sorted(selection.tenants),
+    }
+
+
+def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> ToTable:
+    client = connect(settings, send_receive_timeout=settings.insert_timeout_s)
+    stack.callback(client.close)
+    registry = registry_client(settings)
+    stack.callback(registry.close)
+    rate = settings.insert_parts_per_second
+    table = guarantees.check(client, settings.clickhouse_database, parts_per_second=rate)
+    if name:
+        table = other(client, table, name, create=not dry)
+    schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
+    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes)
+    return ToTable(client, table, judge, parts_per_second=rate, dry=dry)
+
+
+def _letters(settings: Settings, positions: Positions, plan: Plan) -> Any:
+    reader = LogReader(settings)
+    try:
+        return buried(settings, positions, reader, plan.spans)
+    finally:
+        reader.close()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted(checkpoint: Checkpoint | None) -> None:
+    saved = checkpoint.load() if checkpoint else None
+    if saved is None:
+        print("Interrupted; nothing was changed.", file=sys.stderr)
+        return
+    reached = ", ".join(f"partition {number} at {offset}" for number, offset in sorted(saved.done.items()))
+    print(f"Interrupted; stored {saved.counts.stored} so far{': ' * bool(reached)}{reached}.", file=sys.stderr)
+    print("Run the same command again to go on, or with --restart to begin anew.", file=sys.stderr)
+
+
+def _report(plan: Plan, counts: Counts, target: str, *, dry: bool, resumed: bool, as_json: bool) -> None:
+    if as_json:
+        ranges = [
+            {"topic": one.partition.topic, "partition": one.partition.number, "first": one.first, "end": one.end}
+            for one in plan.spans
+        ]
+        summary = {"target": target, "dry_run": dry, "resumed": resumed, **asdict(counts), "ranges": ranges}
+        print(json.dumps(summary | {"notes": list(plan.notes)}))
+        return
+    print(f"{counts.read:,} messages read{' in all, after an interruption' * resumed}; into {target}:")
+    rows = [
+        ("would be stored" if dry else "stored", counts.stored),
+        ("already there", counts.already),
+        ("left out: dead-lettered", counts.dead_lettered),
+        ("left out: other tenants", counts.other_tenants),
+        *((f"refused: {code}", count) for code, count in sorted(counts.refused.items())),
+    ]
+    for label, count in rows:
+        if count or label in ("stored", "would be stored"):
+            print(f"  {label:<36}{count:>14,}")

@@ -1,0 +1,188 @@
+"""`auditlane verify`: each message became a row or a dead letter, and each row has a message."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+from auditlane.cli import range_options as options
+from auditlane.cli.advance import shown
+from auditlane.contract.connect import registry_client
+from auditlane.runtime.errors import ConfigError, Unreconciled
+from auditlane.runtime.metrics import BY_NAME
+from auditlane.runtime.settings import Settings, load
+from auditlane.store.client import connect
+from auditlane.worker.judge import Judge
+from auditlane.worker.positions import Positions
+from auditlane.worker.reconcile import Origin
+from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.selection import Span
+from auditlane.worker.verify import Report, Result, Verifier
+
+app = typer.Typer()
+_SHOWN = 20
+
+
+@app.command()
+def command(
+    topic: Annotated[
+        str | None, typer.Argument(help="The topic; without it, every topic that the workers read.")
+    ] = None,
+    range_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range", help="PARTITION:FIRST-LAST, both included; each part may be left out. Can be repeated."
+        ),
+    ] = None,
+    since: options.Since = "",
+    until: options.Until = "",
+    table: Annotated[str, typer.Option(help="Another table than the live one, as a replay filled it.")] = "events",
+    metrics: Annotated[
+        Path | None, typer.Option(help="Also write the result as Prometheus text, for the node exporter to read.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that each message became a row or a dead letter, and that each row has a message.
+
+    Covers what the workers have committed and Kafka still holds. Exit code 1 when something is missing, extra or
+    stored twice.
+    """
+    settings = load()
+    selection = options.selection(slices=options.by_ranges(range_), since=since, until=until)
+    if not (table.isidentifier() and table.isascii()):
+        raise ConfigError(f"{table!r} is no table's name.", field="--table")
+    positions = Positions(settings)
+    topics = [topic] if topic else positions.topics()
+    every = not (selection.slices or since or until)
+    with ExitStack() as stack:
+        verifier = _verifier(settings, stack, positions, table)
+        plans = {
+            one: options.planned(selection, positions.bounds(one, selection), below_commit=positions.consumed(one))
+            for one in topics
+        }
+        spans = [span for plan in plans.values() for span in plan.spans]
+        reached: dict[Span, int] = {}
+        with shown("verify", sum(map(len, spans))) as on_offsets:
+
+            def on_progress(span: Span, at: int) -> None:
+                reached[span] = at - span.first
+                on_offsets(sum(reached.values()))
+
+            report = verifier.report(
+                spans, topics if every else [], other_topics=topic is None, on_progress=on_progress
+            )
+    notes = [note for plan in plans.values() for note in plan.notes]
+    if metrics:
+        _write(metrics, report)
+    if as_json:
+        print(json.dumps(_document(report, topics, notes)))
+    else:
+        _print(report, notes)
+    if not report.ok:
+        counts = report.counts
+        raise Unreconciled(
+            f"{counts['missing']} missing, {counts['extra']} extra, {counts['doubled']} stored twice.",
+            fix="`auditlane replay TOPIC` stores what is missing." if counts["missing"] else "",
+        )
+
+
+def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table: str) -> Verifier:
+    client = connect(settings)
+    stack.callback(client.close)
+    registry = registry_client(settings)
+    stack.callback(registry.close)
+    schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
+    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes)
+    return Verifier(settings, client, f"`{settings.clickhouse_database}`.`{table}`", judge, positions)
+
+
+def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, Any]:
+    return {
+        "ok": report.ok,
+        "topics": topics,
+        "counts": report.counts,
+        "ranges": [_range(one) for one in report.results],
+        "two_times": [asdict(one) for one in report.two_times],
+        "extra_origins": [asdict(one) for one in report.extra_origins],
+        "beyond_retention_origins": [asdict(one) for one in report.beyond_origins],
+        "notes": notes,
+    }
+
+
+def _range(result: Result) -> dict[str, Any]:
+    """Lists hold the first entries of each kind; the counts are of all. Offsets in no run hold no message."""
+    span, tally = result.span, result.tally
+    return {
+        "topic": span.partition.topic,
+        "topic_id": span.topic_id,
+        "partition": span.partition.number,
+        "first": span.first,
+        "end": span.end,
+        "counts": result.counts,
+        "offsets": [_run(run) for run in tally.runs],
+        "wrong": [_run(run) for run in tally.wrong],
+        "doubled": tally.doubled,
+        "stray": result.stray[: tally.limit],
+    }
+
+
+def _run(run: Any) -> dict[str, Any]:
+    shown_ = {"first": run.first, "last": run.last, "count": run.count, "fate": run.fate.name}
+    return shown_ | ({"reason": run.reason} if run.reason else {})
+
+
+def _print(report: Report, notes: list[str]) -> None:
+    for note in notes:
+        print(note, file=sys.stderr)
+    for name, count in report.counts.items():
+        if count or name in ("messages", "stored", "missing", "extra"):
+            print(f"{name.replace('_', ' '):<20}{count:>16,}")
+    lines = [line for result in report.results for line in _lines(result)]
+    lines += [_origin(one) for one in report.extra_origins]
+    lines += [f"two times: {one.tenant} {one.event_id} {', '.join(one.times)}" for one in report.two_times]
+    for line in lines[:_SHOWN]:
+        print(f"  {line}")
+    if len(lines) > _SHOWN:
+        print(f"  … and {len(lines) - _SHOWN} more lines: --json lists them")
+
+
+def _lines(result: Result) -> list[str]:
+    at = result.span.partition
+    found = [
+        f"{run.fate.name}: {at} {run.first}-{run.last} ({run.count}){': ' * bool(run.reason)}{run.reason}"
+        for run in result.tally.wrong
+    ]
+    found += [f"extra: {at} {offset}, above the end of the partition" for offset in result.stray]
+    return found + [f"stored twice: {at} {offset}" for offset in result.tally.doubled]
+
+
+def _origin(one: Origin) -> str:
+    return f"extra: {one.rows} rows say {one.topic or 'no topic'}[{one.partition}], id {one.topic_id}"
+
+
+def _write(path: Path, report: Report) -> None:
+    registry = CollectorRegistry()
+
+    def gauge(name: str) -> Gauge:
+        metric = BY_NAME[f"auditlane_verify_{name}"]
+        return Gauge(metric.name, metric.help, metric.labels, registry=registry)
+
+    offsets = gauge("offsets")
+    for name, count in report.counts.items():
+        if name not in ("messages", "two_times"):
+            offsets.labels(name).set(count)
+    gauge("two_times").set(len(report.two_times))
+    gauge("ok").set(int(report.ok))
+    gauge("completed_seconds").set(time.time())
+    try:
+        write_to_textfile(str(path), registry)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.", field="--metrics") from error

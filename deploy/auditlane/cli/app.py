@@ -35,6 +35,8 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("init", "worker", "Create topics, register the base schema, migrate ClickHouse."),
     Subcommand("worker", "worker", "Move events from Kafka to ClickHouse, exactly once."),
     Subcommand("dlq", "worker", "Look at the messages that workers refused, replay or close them."),
+    Subcommand("replay", "worker", "Read a topic again, into the table, another table or another topic."),
+    Subcommand("verify", "worker", "Check that each message became a row or a dead letter, each row has a message."),
     Subcommand("serve", "serve", "Answer over HTTP: the log's pages and JSON API."),
     Subcommand("emit", "cli", "Emit one event."),
     Subcommand("import", "cli", "Emit the events of a file."),

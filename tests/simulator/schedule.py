@@ -10,7 +10,7 @@ from simulator.clickhouse import ClickHouse
 from simulator.kafka import Kafka
 from simulator.worker import Worker, World
 
-from auditlane.worker.core import Policy
+from auditlane.worker.lanes import Policy
 from auditlane.worker.ranges import Partition
 
 QUIET_TURNS = 400

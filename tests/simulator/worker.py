@@ -10,7 +10,8 @@ from simulator.clickhouse import ClickHouse, Insert
 from simulator.kafka import TOPIC_ID, Kafka, Member
 
 from auditlane.worker.actions import Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
-from auditlane.worker.core import Core, Policy
+from auditlane.worker.core import Core
+from auditlane.worker.lanes import Policy
 from auditlane.worker.ranges import Partition, Range
 from auditlane.worker.recovery import Found, Stored, wants_store
 from auditlane.worker.write import token

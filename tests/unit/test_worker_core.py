@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import TypeVar
 
 from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
-from auditlane.worker.core import Core, Policy
+from auditlane.worker.core import Core
 from auditlane.worker.intent import Intent, decode, digest
+from auditlane.worker.lanes import Policy
 from auditlane.worker.ranges import Columns, Partition
 from auditlane.worker.recovery import Found
 

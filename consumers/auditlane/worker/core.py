@@ -15,86 +15,13 @@ committed, written or buried for a partition that the current assignment does no
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
 from auditlane.worker.budget import Budget
 from auditlane.worker.intent import Intent, digest
+from auditlane.worker.lanes import Flight, Lane, Policy, Step
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import Found, Start, start
-
-BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The worker's settings that decide: when a range is sealed, how many are in flight, how much is held."""
-
-    range_rows: int = 50_000
-    range_bytes: int = 32 << 20
-    range_age_ms: int = 1_000
-    parts_per_second: float = 4.0
-    flights: int = 2  # ranges sealed and not yet complete: one being inserted by each thread, one waiting for it
-    queue_bytes: int = 128 << 20
-
-
-class Step(Enum):
-    """What a sealed range waits for."""
-
-    INTENT = auto()
-    WRITE = auto()
-    BURY = auto()
-    COMPLETE = auto()
-
-
-@dataclass(slots=True)
-class Flight:
-    """The one sealed range of a partition. `busy` while its step is being done, `not_before` while it backs off."""
-
-    range: Range
-    step: Step
-    busy: bool = False
-    attempts: int = 0
-    not_before: int = 0
-
-    def next(self, step: Step) -> None:
-        self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
-
-    def back_off(self, now: int) -> None:
-        self.busy = False
-        self.not_before = now + BACKOFF_MS[min(self.attempts, len(BACKOFF_MS) - 1)]
-        self.attempts += 1
-
-
-@dataclass(slots=True)
-class Lane:
-    """One partition under one assignment. `begin` is where the next range begins, `position` where reading goes on."""
-
-    partition: Partition
-    topic_id: str
-    lease: int
-    begin: int
-    position: int
-    rebuild: Intent | None = None
-    held: Columns = field(default_factory=Columns)
-    since: int = 0
-    flight: Flight | None = None
-    halted: str = ""
-    told: bool = False  # the halt was announced
-    paused: bool = False
-
-    @property
-    def free(self) -> bool:
-        """Whether a range may be sealed: none is before its completion."""
-        return self.flight is None or self.flight.step is Step.COMPLETE
-
-    def halt(self, reason: str) -> None:
-        self.halted = self.halted or reason  # the first reason is the one to act on
-
-    @property
-    def held_bytes(self) -> int:
-        return self.held.size + (self.flight.range.columns.size if self.flight else 0)
 
 
 class Core:
@@ -195,8 +122,9 @@ class Core:
         if flight is None:
             return
         flight.back_off(now)
-        if failure.remedy is Remedy.halt:  # its intent stands: the next assignment takes it up again
+        if failure.remedy in (Remedy.halt, Remedy.brake):  # its intent stands: the next assignment takes it up again
             lane = self.lanes[range_.partition]
+            lane.braked = failure.remedy is Remedy.brake
             lane.halt(f"{range_}: {failure.message}")
             lane.flight = None
             lane.held = Columns()

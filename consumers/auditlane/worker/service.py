@@ -23,13 +23,15 @@ from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect
 from auditlane.worker import guarantees
+from auditlane.worker.brake import BrakePolicy, Brakes
 from auditlane.worker.consumer import Brokers, Membership, consumer_config, pattern
-from auditlane.worker.core import Core, Policy
+from auditlane.worker.core import Core
 from auditlane.worker.dead_letters import DeadLetters, producer_config
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.health import HealthServer
 from auditlane.worker.jobs import Jobs
 from auditlane.worker.judge import Judge
+from auditlane.worker.lanes import Policy
 from auditlane.worker.meters import Meters
 from auditlane.worker.recovery import Stored
 from auditlane.worker.runner import Runner, Unsupported, now_ms
@@ -89,7 +91,9 @@ class Service:
             producer = Producer(producer_config(client_config(settings)))
             letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
             failpoints = Failpoints.from_environment()
-            jobs = Jobs(judge, Writer(client, table), letters, failpoints, threads=settings.insert_threads)
+            brakes = Brakes(BrakePolicy(settings.brake_ratio, settings.brake_window))
+            writer = Writer(client, table)
+            jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes)
             admin = AdminClient(client_config(settings))
             brokers, membership = Brokers(admin, self._stored), Membership(admin, settings.group)
             for protocol in PROTOCOLS[settings.group_protocol]:

@@ -1,0 +1,82 @@
+"""What the core keeps of each partition: what was received, and the one range that is in flight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from auditlane.worker.intent import Intent
+from auditlane.worker.ranges import Columns, Partition, Range
+
+BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The worker's settings that decide: when a range is sealed, how many are in flight, how much is held."""
+
+    range_rows: int = 50_000
+    range_bytes: int = 32 << 20
+    range_age_ms: int = 1_000
+    parts_per_second: float = 4.0
+    flights: int = 2  # ranges sealed and not yet complete: one being inserted by each thread, one waiting for it
+    queue_bytes: int = 128 << 20
+
+
+class Step(Enum):
+    """What a sealed range waits for."""
+
+    INTENT = auto()
+    WRITE = auto()
+    BURY = auto()
+    COMPLETE = auto()
+
+
+@dataclass(slots=True)
+class Flight:
+    """The one sealed range of a partition. `busy` while its step is being done, `not_before` while it backs off."""
+
+    range: Range
+    step: Step
+    busy: bool = False
+    attempts: int = 0
+    not_before: int = 0
+
+    def next(self, step: Step) -> None:
+        self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
+
+    def back_off(self, now: int) -> None:
+        self.busy = False
+        self.not_before = now + BACKOFF_MS[min(self.attempts, len(BACKOFF_MS) - 1)]
+        self.attempts += 1
+
+
+@dataclass(slots=True)
+class Lane:
+    """One partition under one assignment. `begin` is where the next range begins, `position` where reading goes on."""
+
+    partition: Partition
+    topic_id: str
+    lease: int
+    begin: int
+    position: int
+    rebuild: Intent | None = None
+    held: Columns = field(default_factory=Columns)
+    since: int = 0
+    flight: Flight | None = None
+    halted: str = ""
+    braked: bool = False  # halted by the dead-letter brake
+    told: bool = False  # the halt was announced
+    paused: bool = False
+
+    @property
+    def free(self) -> bool:
+        """Whether a range may be sealed: none is before its completion."""
+        return self.flight is None or self.flight.step is Step.COMPLETE
+
+    def halt(self, reason: str) -> None:
+        self.halted = self.halted or reason  # the first reason is the one to act on
+
+    @property
+    def held_bytes(self) -> int:
+        return self.held.size + (self.flight.range.columns.size if self.flight else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -26,8 +27,8 @@ class Running:
         self.pool = urllib3.PoolManager(retries=False, maxsize=8)
         self.engine: EngineProcess | None = None
 
-    def start(self) -> None:
-        self.engine = EngineProcess(self.data)
+    def start(self, *extra: str) -> None:
+        self.engine = EngineProcess(self.data, extra=extra)
 
     def ask(self, sql: str, **parameters: str) -> urllib3.BaseHTTPResponse:
         assert self.engine is not None
@@ -185,3 +186,50 @@ def test_nothing_of_the_engine_is_left_running(running: Running) -> None:
     assert running.engine.stop() == 0
     with pytest.raises(ProcessLookupError):
         os.killpg(pid, 0)
+
+
+def test_a_disk_without_room_refuses_inserts_and_still_reads(running: Running) -> None:
+    """The engine keeps space free; asked to keep more than there is, it behaves as on a full disk."""
+    assert running.engine is not None
+    running.ask("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+    assert running.ask("INSERT INTO t VALUES (1)").status == 200
+    running.engine.stop()
+    running.start("--keep-free", str(1 << 60))
+    for insert in ("INSERT INTO t VALUES (2)", "INSERT INTO t SELECT a FROM input('a UInt64') FORMAT CSV\n2\n"):
+        answer = running.ask(insert)
+        assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (500, "243")
+    assert running.ask("SELECT count() FROM t").data == b"1\n"
+    running.engine.stop()
+    running.start()
+    assert running.ask("INSERT INTO t VALUES (2)").status == 200
+    assert running.ask("SELECT count() FROM t").data == b"2\n"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="files of another process can be limited on Linux only")
+def test_a_body_that_cannot_be_kept_runs_nothing(running: Running) -> None:
+    """A file-size limit set from outside fails the writes of the body as a full disk does."""
+    assert running.engine is not None
+    pid = running.engine.process.pid
+    running.ask("CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a")
+    insert = "INSERT INTO t FORMAT TSV\n" + "".join(f"{n}\t{'x' * 1000}\n" for n in range(10_000))
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4 << 20, before[1]))
+    answer = running.ask(insert)
+    assert answer.status == 500
+    assert answer.data.startswith(b"Code: ")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+    assert running.ask("SELECT count() FROM t").data == b"0\n"
+    assert running.ask(insert).status == 200
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_directory_opens_again_and_again_whatever_default_holds(running: Running, end: str) -> None:
+    assert running.engine is not None
+    for turn in range(3):
+        if turn == 1:
+            assert running.ask("CREATE TABLE kept (a UInt32) ENGINE = MergeTree ORDER BY a").status == 200
+        if turn:
+            assert running.ask("INSERT INTO kept VALUES (1)").status == 200
+            assert running.ask("SELECT count() FROM kept").data == f"{turn}\n".encode()
+        getattr(running.engine, end)()
+        running.start()

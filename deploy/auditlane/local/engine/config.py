@@ -20,6 +20,11 @@ _GRANTS = (
 )
 
 
+# Disk space that inserts and merges leave alone. This engine does not notice a write that fails half-way (it would
+# acknowledge rows that are not on disk), only that it cannot reserve: so it must stop well before the disk is full.
+KEEP_FREE = 128 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where things are below the data directory."""
@@ -69,17 +74,17 @@ def default_memory() -> int:
     return min(total // 2, 4 << 30)
 
 
-def write(layout: Layout, *, memory: int) -> None:
-    """Write the configuration files and make the directories; `memory` in bytes. Raises OSError."""
+def write(layout: Layout, *, memory: int, keep_free: int = KEEP_FREE) -> None:
+    """Write the configuration files and make the directories; `memory` and `keep_free` in bytes. Raises OSError."""
     for folder in (layout.store, layout.work, layout.config.parent):
         folder.mkdir(parents=True, exist_ok=True)
     for left in layout.work.iterdir():  # spooled bodies of a process that was killed
         left.unlink()
     layout.users.write_text(_users(memory))
-    layout.config.write_text(_config(layout, memory))
+    layout.config.write_text(_config(layout, memory, keep_free))
 
 
-def _config(layout: Layout, memory: int) -> str:
+def _config(layout: Layout, memory: int, keep_free: int) -> str:
     store = escape(str(layout.store))
     temporary = str(Path(store) / "tmp") + "/"
     return f"""<clickhouse>
@@ -93,6 +98,9 @@ def _config(layout: Layout, memory: int) -> str:
   <max_server_memory_usage>{memory}</max_server_memory_usage>
   <mark_cache_size>{min(memory // 16, 256 << 20)}</mark_cache_size>
   <primary_index_cache_size>{min(memory // 16, 256 << 20)}</primary_index_cache_size>
+  <storage_configuration><disks><default>
+    <keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
+  </default></disks></storage_configuration>
   <query_log>
     <database>system</database>
     <table>query_log</table>

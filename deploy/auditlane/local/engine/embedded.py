@@ -14,6 +14,7 @@ from auditlane.local.engine.config import Layout
 from auditlane.local.engine.errors import BAD_ARGUMENTS, EngineError, from_engine
 from auditlane.runtime.errors import PartFailed
 
+_KEPT = "default_set_aside"
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 
 
@@ -89,6 +90,7 @@ class Engine:
 
         library: Any = _chdb
         self._connect = library.connect
+        _set_default_aside(layout)
         self._target = f"{layout.store}?config-file={quote(str(layout.config), safe='/')}"
         try:
             self._root = self._connect(self._target)
@@ -96,14 +98,16 @@ class Engine:
             raise PartFailed(f"The ClickHouse engine could not open {layout.data}: {error}") from None
         # The engine's signal handlers would report a crash for our SIGTERM; ours come after.
         library.reset_signal_handlers()
-        self._plain_default(layout)
+        self._plain_default()
 
-    def _plain_default(self, layout: Layout) -> None:
+    def _plain_default(self) -> None:
         """Make `default` an ordinary database: the engine overlays it with the file system at every start."""
         with self.connection() as connection:
+            kept = connection.run(f"SELECT count() FROM system.databases WHERE name = {literal(_KEPT)}").data
             connection.run("DETACH DATABASE default")
-            known = (layout.store / "metadata" / "default.sql").exists()
-            connection.run("ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic")
+            connection.run(
+                f"RENAME DATABASE {_KEPT} TO default" if int(kept) else "CREATE DATABASE default ENGINE = Atomic"
+            )
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -126,6 +130,21 @@ class Engine:
     def close(self) -> None:
         """Close the engine: parts in flight are finished or dropped, the lock is released."""
         self._root.close()
+
+
+def _set_default_aside(layout: Layout) -> None:
+    """Let the engine load the database `default` of the last start under another name: its overlay takes that one.
+
+    The file names the database by its UUID only, so that renaming the file renames the database. Links under the old
+    name would have the overlay load the same tables, or be in the way later; the engine makes them anew.
+    """
+    metadata, data = layout.store / "metadata", layout.store / "data" / "default"
+    (metadata / "default").unlink(missing_ok=True)
+    for link in data.iterdir() if data.is_dir() else ():
+        if link.is_symlink():
+            link.unlink()
+    if (metadata / "default.sql").exists():
+        (metadata / "default.sql").replace(metadata / f"{_KEPT}.sql")
 
 
 def literal(value: str) -> str:

@@ -21,7 +21,7 @@ COPIES = 8
 def own(tmp_path_factory: pytest.TempPathFactory):
     """A stack that these tests may hurt."""
     with running(tmp_path_factory.mktemp("fault") / "data") as one:
-        one.client().command("SYSTEM STOP MERGES audit.events")
+        one.client.command("SYSTEM STOP MERGES audit.events")
         yield one
 
 

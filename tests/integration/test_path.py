@@ -41,10 +41,6 @@ def test_an_emitted_event_is_listed_and_exported(stack: Stack, unique: str) -> N
 
 
 def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: str) -> None:
-    registry = SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]})
-    serialize = AvroSerializer(
-        registry, json.dumps(avro.base_schema()), conf={"auto.register.schemas": False, "use.latest.version": False}
-    )
     event = {
         "event_id": str(uuid.uuid4()),
         "tenant_id": unique,
@@ -52,7 +48,9 @@ def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: 
         "action": "Stock",
         "metadata": {},
     }
-    value = serialize(event, SerializationContext("audit.events", MessageField.VALUE))
+    with SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]}) as registry:
+        serialize = AvroSerializer(registry, json.dumps(avro.base_schema()), conf={"auto.register.schemas": False})
+        value = serialize(event, SerializationContext("audit.events", MessageField.VALUE))
     producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
     producer.produce("audit.events", key=unique.encode(), value=value)
     assert producer.flush(30) == 0

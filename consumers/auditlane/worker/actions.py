@@ -62,6 +62,7 @@ class Remedy(StrEnum):
     retry = "retry"  # the part is away or busy: again, later
     slower = "slower"  # ClickHouse lacks capacity: again, later, and fewer inserts
     halt = "halt"  # the same would happen again: stop the partition
+    brake = "brake"  # too much of it is refused: stop the partition before anything of the range is written
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.actions import Bury, Failure, Remedy, Write
 from auditlane.worker.arrow import pa
+from auditlane.worker.brake import Brakes
 from auditlane.worker.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge, RawRange, Rejection, Verdict
@@ -45,6 +46,10 @@ class Done:
     took_ms: int = 0
 
 
+class Braked(Exception):
+    """Too much is refused: nothing of the range is written. The message says how much."""
+
+
 @dataclass(slots=True)
 class _Progress:
     rejected: list[Rejection]
@@ -58,9 +63,17 @@ class Jobs:
     """A `lifecycle.Stage` whose work is `Write` and `Bury`."""
 
     def __init__(
-        self, judge: Judge, store: Store, letters: DeadLetters, failpoints: Failpoints, *, threads: int
+        self,
+        judge: Judge,
+        store: Store,
+        letters: DeadLetters,
+        failpoints: Failpoints,
+        *,
+        threads: int,
+        brakes: Brakes | None = None,
     ) -> None:
         self._judge, self._store, self._letters, self._failpoints = judge, store, letters, failpoints
+        self._brakes = brakes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="insert")
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()
@@ -93,6 +106,8 @@ class Jobs:
             done = self._write(work) if isinstance(work, Write) else self._bury(work)
         except NotBuried as error:
             done = Done(work, error.failure)
+        except Braked as error:
+            done = Done(work, Failure(Remedy.brake, str(error)))
         except RegistryUnavailable as error:
             done = Done(work, Failure(Remedy.retry, str(error)))
         except (ClickHouseError, HTTPError, OSError) as error:
@@ -141,8 +156,19 @@ class Jobs:
                 columns.values,
             )
             verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
+            self._brake(range_, verdict)
             progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows))
         return progress
+
+    def _brake(self, range_: Range, verdict: Verdict) -> None:
+        now = time.monotonic_ns() // 1_000_000
+        why = self._brakes.judged(range_, len(verdict.rejected), now) if self._brakes else ""
+        if why:
+            first = verdict.rejected[0]
+            raise Braked(
+                f"{why}; the first of the range: {first.code.value}, {first.message} Undo what was deployed and restart"
+                " the worker, or restart it with AUDITLANE_BRAKE_RATIO=1 to make them dead letters"
+            )
 
     def _bury(self, work: Bury) -> Done:
         rejected = self._progress[work.range].rejected

@@ -25,6 +25,7 @@ class Meters:
         self.insert_seconds = self._made(Histogram, "insert_seconds")
         self.partitions = self._made(Gauge, "partitions")
         self.halted = self._made(Gauge, "halted_partitions")
+        self.braked = self._made(Gauge, "braked_partitions")
         self.held_bytes = self._made(Gauge, "held_bytes")
 
     def _counter(self, name: str) -> Counter:

@@ -222,4 +222,5 @@ class Runner:
         lanes = self._core.lanes.values()
         self._meters.partitions.set(len(lanes))
         self._meters.halted.set(sum(bool(lane.halted) for lane in lanes))
+        self._meters.braked.set(sum(lane.braked for lane in lanes))
         self._meters.held_bytes.set(sum(lane.held_bytes for lane in lanes))

@@ -80,6 +80,10 @@ class WorkerSettings(BaseModel):
     insert_threads: int = Field(1, ge=1, le=16, description="Inserts in flight at once.")
     insert_timeout_s: float = Field(60.0, gt=0, description="How long one insert may take.")
     queue_bytes: int = Field(128 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused.")
+    brake_ratio: float = Field(
+        0.5, gt=0, le=1, description="Stop a partition when more of its newest messages are refused; 1 never stops."
+    )
+    brake_window: int = Field(1_000, ge=1, description="How many of its newest messages that is, at least.")
     registry_refresh_s: float = Field(30.0, gt=0, description="How old what is known of the registry may be.")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's `/metrics` and `/health`.")
     worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 takes a free one.")

@@ -103,11 +103,9 @@ class Engine:
     def _plain_default(self) -> None:
         """Make `default` an ordinary database: the engine overlays it with the file system at every start."""
         with self.connection() as connection:
-            kept = connection.run(f"SELECT count() FROM system.databases WHERE name = {literal(_KEPT)}").data
+            kept = _KEPT in connection.run("SHOW DATABASES").data.decode().split()
             connection.run("DETACH DATABASE default")
-            connection.run(
-                f"RENAME DATABASE {_KEPT} TO default" if int(kept) else "CREATE DATABASE default ENGINE = Atomic"
-            )
+            connection.run(f"RENAME DATABASE {_KEPT} TO default" if kept else "CREATE DATABASE default ENGINE = Atomic")
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:

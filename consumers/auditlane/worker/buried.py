@@ -12,23 +12,20 @@ from confluent_kafka import Message
 
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
+from auditlane.worker.letters.record import Identity, Place, read
 from auditlane.worker.positions import Positions
 from auditlane.worker.reading import LogReader
 from auditlane.worker.selection import Selection, Span, plan
 from auditlane.worker.stored_offsets import Offsets
 
-_PARTITION, _OFFSET, _TOPIC_ID = "__connect.errors.partition", "__connect.errors.offset", "auditlane.topic.id"
 _ROWS, _SIZE = 10_000, 16 << 20
 
 
-def identity(message: Message) -> tuple[str, int, int] | None:
-    """(topic id, partition, offset) of the message that a dead letter, or a record about one, is of."""
-    pairs: Any = message.headers() or ()
-    headers = {name: value for name, value in pairs if isinstance(value, bytes)}
-    try:
-        return headers[_TOPIC_ID].decode(), int(headers[_PARTITION]), int(headers[_OFFSET])
-    except (KeyError, ValueError):  # not one of ours
-        return None
+def identity(message: Message) -> Identity | None:
+    """Which message a record of the dead-letter topic is about; None for what is not ours."""
+    headers: Any = message.headers() or []
+    record = read(headers, Place(message.partition() or 0, message.offset() or 0), message.timestamp()[1])
+    return None if record is None else record.identity
 
 
 def buried(

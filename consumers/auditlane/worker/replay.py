@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -73,12 +75,15 @@ class Replay:
             for chunk in reader.chunks(part, rows=rows, size=size):
                 if self._guarded:
                     self._check_completed(span, chunk.end)
-                kept = self._kept(span, chunk, progress.counts)
+                announced = replace(
+                    progress, pending=(number, chunk.first, chunk.end), counts=deepcopy(progress.counts)
+                )
 
-                def announce(chunk: Chunk = chunk) -> None:
-                    progress.pending = (number, chunk.first, chunk.end)
+                def announce(announced: Progress = announced) -> None:
                     if checkpoint:
-                        checkpoint.save(progress)
+                        checkpoint.save(announced)
+
+                kept = self._kept(span, chunk, progress.counts)
 
                 self._target.take(span, kept, progress, announce)
                 progress.done[number], progress.pending = chunk.end, None

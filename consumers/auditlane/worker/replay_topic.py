@@ -19,6 +19,8 @@ from auditlane.worker.replay_checkpoint import Progress
 from auditlane.worker.selection import Span
 
 ACKNOWLEDGED_S: Final = 60.0
+_HOPELESS: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})
+_LARGER: Final = "Raise the topic's max.message.bytes, then run the command again."
 
 
 class ToTopic:
@@ -39,6 +41,8 @@ class ToTopic:
             for message in chunk.messages:
                 self._produce(message.key(), message.value(), message.headers(), message.timestamp()[1])
             left = self._producer.flush(ACKNOWLEDGED_S)
+            if any(error.code() in _HOPELESS for error in self._errors):
+                raise ConfigError(f"{self._topic} refuses a message: {self._errors[0].str()}.", fix=_LARGER)
             if left or self._errors:
                 why = self._errors[0].str() if self._errors else f"{left} messages were not acknowledged"
                 raise KafkaUnavailable(f"{self._topic}: {why}.", fix="Run the command again to go on.")

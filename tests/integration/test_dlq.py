@@ -12,7 +12,7 @@ from typing import Any
 
 import fastavro
 import judging
-from fixtures.workers import World
+from fixtures.workers import World, wait_until
 
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame
@@ -21,10 +21,10 @@ from auditlane.runtime.settings import variable
 AT = "2026-02-03T04:05:06.789012Z"
 
 
-def dlq(world: World, *arguments: str, exits: int = 0) -> str:
+def dlq(world: World, *arguments: str, exits: int = 0, failpoint: str = "") -> str:
     """The output of one `auditlane dlq` command."""
     options = world.settings.model_dump(exclude_unset=True)
-    env = {variable(name): str(value) for name, value in options.items()}
+    env = {variable(name): str(value) for name, value in options.items()} | {"AUDITLANE_FAILPOINT": failpoint}
     done = subprocess.run(
         [sys.executable, "-m", "auditlane.cli", "dlq", *arguments],
         env=os.environ | env, capture_output=True, text=True, check=False, timeout=120,
@@ -117,3 +117,48 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World) 
     dlq(world, "resolve", "--reason", "everything", exits=3)
     world.completed()
     assert world.counts() == (33, 33)
+
+
+def test_a_replay_killed_between_event_and_resolution_is_seen_once(world: World) -> None:
+    strict, schema = contract(world, "acme", maximum=3)
+    for amount in (7.0, 8.0, 9.0):
+        world.send(paid(strict, schema, "acme", amount)[1], key="acme")
+    world.produce(5)
+    world.worker()
+    world.stored(5)
+    world.completed()
+    contract(world, "acme", maximum=10)
+    dlq(world, "replay", failpoint="before_resolution:kill", exits=-9)
+    assert len(listed(world)) == 3
+    assert "3 letters replayed" in dlq(world, "replay")
+    assert listed(world) == []
+    world.stored(11)
+    assert world.counts() == (11, 8)
+    [[seen]] = world.client.query(f"SELECT count() FROM `{world.settings.clickhouse_database}`.log").result_rows
+    assert seen == 8
+
+
+def test_the_brake_stops_one_partition_until_an_operator_lets_it_go(world: World) -> None:
+    world.produce(20, partition=0)
+    world.produce(200, partition=1)
+    first = world.worker(brake_window=50)
+    world.stored(220)
+    for number in range(200):
+        world.producer.produce(world.settings.topic, key="tenant0", value=b"junk%d" % number, partition=0)
+    assert world.producer.flush(30) == 0
+    [halted] = wait_until(lambda: first.events("partition.halted"), why=first.tail)
+    assert "dead-letter brake" in halted["reason"]
+    assert "NOT_FRAMED" in halted["reason"]
+    world.produce(100, partition=1)
+    world.stored(320)
+    world.produce(10, partition=0)
+    assert "auditlane_worker_braked_partitions 1.0" in first.get("/metrics")
+    assert first.stop() == 0
+    assert len(listed(world)) < 50, "at most what the window needs is refused before"
+
+    second = world.worker(brake_window=50, brake_ratio=1.0)
+    world.stored(330)
+    world.completed()
+    assert "auditlane_worker_braked_partitions 0.0" in second.get("/metrics")
+    assert world.counts() == (330, 330)
+    assert len(listed(world)) == 200

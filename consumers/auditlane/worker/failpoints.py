@@ -1,7 +1,8 @@
 """Places where a test makes the worker die or freeze: off unless AUDITLANE_FAILPOINT names one.
 
 `after_intent:kill` kills the process (SIGKILL) the first time it gets there, `after_intent:stop:3` freezes it (SIGSTOP)
-the third time. The names are those of the protocol's steps: before_ and after_ intent, insert, letters, complete.
+the third time. The names are those of the protocol's steps: before_ and after_ intent, insert, letters, complete; and
+of a replay of dead letters: before_ and after_ resolution.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from auditlane.runtime.errors import ConfigError
 
 VARIABLE: Final = "AUDITLANE_FAILPOINT"
 NAMES: Final = frozenset(
-    f"{when}_{step}" for when in ("before", "after") for step in ("intent", "insert", "letters", "complete")
+    f"{when}_{step}" for when in ("before", "after") for step in ("intent", "insert", "letters", "complete", "resolution")
 )
 _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 

@@ -23,6 +23,7 @@ from auditlane.query.filters import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.worker.dead_letters import producer_config
+from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge
 from auditlane.worker.letters.assess import Assessor
 from auditlane.worker.letters.index import Index, Selection
@@ -255,7 +256,8 @@ def _assessor(settings: Settings, registry: RegistryClient) -> tuple[Assessor, R
 
 
 def _sender(settings: Settings) -> Sender:
-    return Sender(producer_config(client_config(settings)), settings.dead_letter_topic)
+    options = producer_config(client_config(settings))
+    return Sender(options, settings.dead_letter_topic, Failpoints.from_environment())
 
 
 def _confirm(question: str, *, yes: bool) -> None:

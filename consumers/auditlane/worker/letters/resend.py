@@ -13,6 +13,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.letters.assess import Assessed, Found, Stays
 from auditlane.worker.letters.record import REPLAYS, State, resolution_headers
 
@@ -23,7 +24,8 @@ _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_M
 class Sender:
     """`options` are those of `dead_letters.producer_config`. Its methods raise KafkaUnavailable."""
 
-    def __init__(self, options: dict[str, Any], dead_letter_topic: str) -> None:
+    def __init__(self, options: dict[str, Any], dead_letter_topic: str, failpoints: Failpoints) -> None:
+        self._failpoints = failpoints
         self._producer = Producer(options | {"delivery.timeout.ms": 60_000, "log_level": 0})
         self._topic = dead_letter_topic
 
@@ -49,7 +51,9 @@ class Sender:
                 on_delivery=lambda error, _message, index=index: answered(index, error),
             )
         self._producer.flush(FLUSH_S)
+        self._failpoints.hit("before_resolution")
         self.resolve([one.found for one in answers if one is not None and not one.code], State.replayed)
+        self._failpoints.hit("after_resolution")
         if failures or None in answers:
             raise _away(failures)
         return [one for one in answers if one is not None]

@@ -99,3 +99,15 @@ def test_logs_are_json_lines_when_stderr_is_no_terminal(script: str) -> None:
     line = json.loads(run.stderr)
     assert line["event"] == "said"
     assert {"level", "timestamp"} <= set(line)
+
+
+def test_a_traceback_in_a_log_shows_no_local_variables() -> None:
+    code = (
+        "from auditlane.runtime import log as l; l.configure(json=False); log = l.get('worker')\n"
+        "def fail(password): raise ValueError('no')\n"
+        "try: fail('hunter' + '2')\n"
+        "except ValueError: log.exception('failed')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "ValueError: no" in run.stderr
+    assert "hunter2" not in run.stderr

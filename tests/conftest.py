@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("fixtures")  # before any of them imports another
 pytest_plugins = [f"fixtures.{one.stem}" for one in sorted((Path(__file__).parent / "fixtures").glob("[a-z]*.py"))]
 
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from fixtures import secured_registry
+from fixtures.authority import Authority, authority
 from fixtures.registry import RegistryProcess
 
 from auditlane.contract.avro import base_schema
@@ -164,56 +158,6 @@ def test_another_schema_under_the_base_subject_is_drift(
 
 
 # TLS and credentials
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority with one server certificate, as PEM files."""
-
-    ca: Path
-    certificate: Path
-    key: Path
-
-
-def authority(folder: Path, host: str) -> Authority:
-    folder.mkdir()
-    now = datetime.datetime.now(datetime.UTC)
-
-    def certificate(name: str, key: Any, issuer: x509.Name, signer: Any, *extensions: Any) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical)
-        return builder.sign(signer, hashes.SHA256())
-
-    root, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test root")])
-    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    identifier = x509.SubjectKeyIdentifier.from_public_key(root.public_key())
-    of_root = certificate(
-        "test root", root, issuer, root, (x509.BasicConstraints(True, None), True), (usage, True), (identifier, False)
-    )
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
-    by_root = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())
-    of_server = certificate(
-        "server", server, issuer, root, (names, False), (by_root, False), (x509.BasicConstraints(False, None), True)
-    )
-    made = Authority(folder / "ca.pem", folder / "server.pem", folder / "key.pem")
-    made.ca.write_bytes(of_root.public_bytes(serialization.Encoding.PEM))
-    made.certificate.write_bytes(of_server.public_bytes(serialization.Encoding.PEM))
-    made.key.write_bytes(
-        server.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return made
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,9 @@ from auditlane.runtime.settings import Settings
 
 CONNECT_TIMEOUT_S = 10
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it also raises, and we say it once
+_ACCOUNT_CODES = (192, 193, 194, 497, 516)  # unknown user, wrong or missing password, not granted, not authenticated
+_FIX_ACCOUNT = "Check AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD, and what the user is granted."
+_FIX_TLS = "Point AUDITLANE_CLICKHOUSE_CA at the bundle of the authority that signed its certificate."
 _FIX = "Check AUDITLANE_CLICKHOUSE_URL, and that ClickHouse is running there."
 
 
@@ -54,19 +58,33 @@ def store_errors() -> Iterator[None]:
         yield
     except (OperationalError, urllib3.exceptions.HTTPError, OSError) as error:
         if getattr(error, "code", None) is None:  # only an answer carries ClickHouse's code
-            raise StoreUnavailable(f"ClickHouse cannot be reached: {first_line(error)}.", fix=_FIX) from error
-        raise StoreRefused(f"ClickHouse refused: {first_line(error)}.") from error
+            certificate = any(isinstance(cause, ssl.SSLError) for cause in causes(error))
+            raise StoreUnavailable(
+                f"ClickHouse cannot be reached: {first_line(error)}.", fix=_FIX_TLS if certificate else _FIX
+            ) from error
+        raise _refused(error) from error
     except DatabaseError as error:
-        raise StoreRefused(f"ClickHouse refused: {first_line(error)}.") from error
+        raise _refused(error) from error
     except ClickHouseError as error:
         raise StoreRefused(f"The ClickHouse client refused: {first_line(error)}.") from error
 
 
-def first_line(error: BaseException) -> str:
-    """What a person reads of a driver's error: the operating system's reason, else the first line of the text."""
+def _refused(error: BaseException) -> StoreRefused:
+    account = getattr(error, "code", None) in _ACCOUNT_CODES
+    return StoreRefused(f"ClickHouse refused: {first_line(error)}.", fix=_FIX_ACCOUNT if account else "")
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, outermost first."""
     cause: BaseException | None = error
     while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def first_line(error: BaseException) -> str:
+    """What a person reads of a driver's error: the operating system's reason, else the first line of the text."""
+    for cause in causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        cause = cause.__cause__ or cause.__context__
     return (str(error) or type(error).__name__).strip().splitlines()[0][:500].rstrip(".")

@@ -1,31 +1,73 @@
-"""`auditlane worker`: move events from Kafka to ClickHouse, exactly once."""
+"""`auditlane worker`: move events from Kafka to ClickHouse, exactly once, in one process or several."""
 
 from __future__ import annotations
 
 import json
 import os
+from typing import Annotated, Any
 
 import typer
 
+from auditlane.cli.processes import Group, command_line, cores
 from auditlane.runtime import log, settings
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.settings import Settings, variable
 from auditlane.worker.service import Service, stopped_by_signals
 
 app = typer.Typer()
+_LAST_PORT = 65_535
 
 
 @app.command()
-def command() -> None:
+def command(
+    processes: Annotated[
+        int, typer.Option("--processes", "-n", min=0, help="How many processes; 0 means one a core.")
+    ] = 1,
+) -> None:
     """Move events from Kafka to ClickHouse, exactly once.
 
     Prints one JSON line on standard output once it has joined its consumer group. SIGTERM stores what is held and ends
     within AUDITLANE_DRAIN_S; SIGKILL at any moment is safe too.
+
+    With several processes, each is a member of the group on a port of its own, counted up from AUDITLANE_WORKER_PORT,
+    and one that ends is started again. The line is printed once all have joined.
     """
     read = settings.load()
     log.configure(read.log_level, json=read.log_json)
-    service = Service(read, on_ready=_ready)
-    with stopped_by_signals(service):
-        service.run()
+    count = processes or cores()
+    if count == 1:
+        service = Service(read, on_ready=lambda url: _tell(url=url, pid=os.getpid()))
+        with stopped_by_signals(service):
+            service.run()
+        return
+    ports_(read, count)  # says so now, rather than in every process
+    group = Group(
+        command_line("worker"), count, lambda number: child_env(read, number), drain_s=read.drain_s, on_ready=_all_ready
+    )
+    if code := group.run():
+        raise typer.Exit(code)
 
 
-def _ready(url: str) -> None:
-    print(json.dumps({"ready": True, "part": "worker", "url": url, "pid": os.getpid()}), flush=True)
+def ports_(read: Settings, count: int) -> list[int]:
+    """The port of each process: counted up from the first, or 0 for all. Raises ConfigError past the last port."""
+    first = read.worker_port
+    if first and first + count - 1 > _LAST_PORT:
+        raise ConfigError(
+            f"{count} processes from port {first} on reach past port {_LAST_PORT}.",
+            field=variable("worker_port"),
+            fix="Choose a lower first port, or 0 for free ones.",
+        )
+    return [first + number if first else 0 for number in range(count)]
+
+
+def child_env(read: Settings, number: int) -> dict[str, str]:
+    """Our environment, with the port of this process."""
+    return os.environ | {variable("worker_port"): str(ports_(read, number + 1)[number])}
+
+
+def _all_ready(told: list[dict[str, Any]]) -> None:
+    _tell(url=told[0]["url"], pid=os.getpid(), processes=[{"url": one["url"], "pid": one["pid"]} for one in told])
+
+
+def _tell(**facts: object) -> None:
+    print(json.dumps({"ready": True, "part": "worker", **facts}), flush=True)

@@ -1,0 +1,49 @@
+"""`auditlane worker --processes`: on real parts, with processes that are killed and a parent that is."""
+
+from __future__ import annotations
+
+import signal
+
+import psutil
+from fixtures.workers import World, wait_until
+
+
+def test_processes_share_the_work_and_one_that_is_killed_comes_back(world: World) -> None:
+    group = world.worker("--processes", "2")
+    told = group.told()
+    assert len({one["url"] for one in told["processes"]}) == 2
+    world.produce(200)
+    world.stored(200)
+    psutil.Process(told["processes"][0]["pid"]).kill()
+    wait_until(lambda: group.events("process.ended"), why=group.tail)
+    world.produce(200)
+    world.completed()
+    assert world.counts() == (400, 400)
+    wait_until(lambda: len(psutil.Process(group.process.pid).children()) == 2, why=group.tail)
+    children = psutil.Process(group.process.pid).children()
+    group.process.terminate()
+    assert group.ended() == 0
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_killed_parent_leaves_no_orphan_and_nothing_is_lost(world: World) -> None:
+    group = world.worker("--processes", "2")
+    children = [psutil.Process(one["pid"]) for one in group.told()["processes"]]
+    world.produce(200)
+    group.kill()
+    wait_until(lambda: not any(map(_alive, children)))
+    again = world.worker("--processes", "2")
+    world.completed()
+    assert world.counts() == (200, 200)
+    again.process.send_signal(signal.SIGINT)
+    assert again.ended() == 0
+
+
+def test_what_is_configured_wrong_ends_the_group(world: World) -> None:
+    group = world.worker("--processes", "2", clickhouse_database="nowhere")
+    assert group.ended() == 2
+    assert "has no table" in group.tail()
+
+
+def _alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

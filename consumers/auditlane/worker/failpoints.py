@@ -16,7 +16,9 @@ from auditlane.runtime.errors import ConfigError
 
 VARIABLE: Final = "AUDITLANE_FAILPOINT"
 NAMES: Final = frozenset(
-    f"{when}_{step}" for when in ("before", "after") for step in ("intent", "insert", "letters", "complete", "resolution")
+    f"{when}_{step}"
+    for when in ("before", "after")
+    for step in ("intent", "insert", "letters", "complete", "resolution")
 )
 _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 

@@ -30,7 +30,7 @@ from auditlane.worker.store_failures import classify
 class Store(Protocol):
     """The part of `write.Writer` that is needed here."""
 
-    def insert(self, range_: Range, month: int, rows: pa.Table) -> None: ...
+    def insert(self, range_: Range, month: int, rows: pa.Table, *, left_out: bool = False) -> None: ...
     def stored(self, range_: Range) -> set[int]: ...
 
 
@@ -54,6 +54,7 @@ class Braked(Exception):
 class _Progress:
     rejected: list[Rejection]
     rows: dict[int, pa.Table]  # months still to store
+    doubted: dict[int, pa.Table]  # of a redo: months not yet compared with what is stored
     stored_rows: int = 0
     parts: int = 0
     checked: bool = field(default=False)
@@ -128,12 +129,8 @@ class Jobs:
             progress.parts += 1
             del progress.rows[month]
         self._failpoints.hit("after_insert")
-        if range_.redo and progress.rejected and not progress.checked:
-            # What was stored under an earlier verdict is the decision: no dead letter for it.
-            stored = self._store.stored(range_)
-            offsets = range_.columns.offsets
-            progress.rejected = [one for one in progress.rejected if offsets[one.index] not in stored]
-            progress.checked = True
+        if range_.redo and not progress.checked:
+            self._settle(range_, progress)
         return Done(
             work,
             rows=progress.stored_rows,
@@ -141,6 +138,24 @@ class Jobs:
             rejected=tuple(progress.rejected),
             took_ms=(time.monotonic_ns() - started) // 1_000_000,
         )
+
+    def _settle(self, range_: Range, progress: _Progress) -> None:
+        """An earlier attempt may have had another verdict: a schema was registered since, a contract became exclusive.
+
+        What it stored is the decision: no dead letter for it. What only the new verdict accepts was left out with the
+        insert above wherever its token was spent already, so it is inserted under one of its own.
+        """
+        stored = self._store.stored(range_)
+        for month in sorted(progress.doubted):
+            rows = progress.doubted[month]
+            left_out = [offset not in stored for offset in rows.column("kafka_offset").to_pylist()]
+            if any(left_out):
+                self._store.insert(range_, month, rows.filter(pa.array(left_out)), left_out=True)
+                progress.parts += 1
+            del progress.doubted[month]
+        offsets = range_.columns.offsets
+        progress.rejected = [one for one in progress.rejected if offsets[one.index] not in stored]
+        progress.checked = True
 
     def _judged(self, range_: Range) -> _Progress:
         progress = self._progress.get(range_)
@@ -157,7 +172,8 @@ class Jobs:
             )
             verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
             self._brake(range_, verdict)
-            progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows))
+            doubted = dict(verdict.rows) if range_.redo else {}
+            progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows), doubted)
         return progress
 
     def _brake(self, range_: Range, verdict: Verdict) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
+from xxhash import xxh64_hexdigest
 
 from auditlane.worker.arrow import pa
 from auditlane.worker.ranges import Range
@@ -92,6 +93,10 @@ def body(rows: pa.Table) -> bytes:
     return written
 
 
+def _digest(rows: pa.Table) -> str:
+    return xxh64_hexdigest(",".join(map(str, rows.column("kafka_offset").to_pylist())).encode())
+
+
 class Writer:
     """Sends the inserts. One client serves every insert thread. Its errors are clickhouse-connect's."""
 
@@ -99,9 +104,13 @@ class Writer:
         self._client = client
         self._table = table
 
-    def insert(self, range_: Range, month: int, rows: pa.Table) -> None:
-        """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are."""
-        settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": token(range_, month)}
+    def insert(self, range_: Range, month: int, rows: pa.Table, *, left_out: bool = False) -> None:
+        """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are.
+
+        `left_out` are rows of a range that an earlier insert under its token did not have: their token names them.
+        """
+        name = f"{token(range_, month)}:{_digest(rows)}" if left_out else token(range_, month)
+        settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
         self._client.command(statement(self._table, range_, month), data=body(rows), settings=settings)
 
     def stored(self, range_: Range) -> set[int]:

@@ -1,0 +1,38 @@
+"""A verdict that changes between a crash and the redo: no message is lost to it, none is stored twice."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import judging
+import pytest
+from fixtures.workers import World
+
+from auditlane.contract.tenants import tenant_subject
+from auditlane.contract.wire import frame
+
+OCCURRED_US = 1_770_091_506_789_012
+
+
+@pytest.mark.parametrize("failpoint", ["after_insert:kill", "after_letters:kill"])
+def test_what_the_redo_accepts_and_the_first_attempt_refused_is_stored(world: World, failpoint: str) -> None:
+    schema = judging.contract(judging.own("amount", "double"))
+    registered = json.dumps(schema)
+    strange = world.registry.register(tenant_subject(world.settings.topic, "globex"), registered)
+    for number in range(20):
+        tenant, schema_id, written = ("acme", strange, schema) if number % 2 else ("initech", world.schema_id, None)
+        values = judging.event(
+            event_id=str(uuid.uuid4()), tenant_id=tenant, occurred_at=OCCURRED_US + number, amount=1.0
+        )
+        value = frame(schema_id, judging.datum(values, written))
+        world.producer.produce(world.settings.topic, key=tenant, value=value, partition=0)
+    assert world.producer.flush(30) == 0
+    world.worker(failpoint=failpoint, range_age_ms=2_000).ended()
+    assert world.counts() == (10, 10)
+    world.registry.register(tenant_subject(world.settings.topic, "acme"), registered)
+    world.worker(failpoint="before_complete:kill").ended()
+    world.worker()
+    world.stored(20)
+    world.completed()
+    assert world.counts() == (20, 20)

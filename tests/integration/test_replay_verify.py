@@ -1,57 +1,37 @@
-"""Replay and verify on real parts: what was deleted comes back, nothing else does, and every offset is accounted for."""
+"""Replay and verify on real parts: what was deleted comes back and nothing else, and every offset has its fate."""
 
 from __future__ import annotations
 
 import json
-import os
+import signal
 import subprocess
-import sys
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
+from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
-from auditlane.runtime.settings import variable
 from auditlane.worker.positions import Positions
+from auditlane.worker.ranges import Partition
+
+Where = tuple[int, int]
 
 
-class Command:
-    """`auditlane` pointed at a world, with a cache folder of its own for checkpoints."""
-
-    def __init__(self, world: World, folder: Path) -> None:
-        given = world.settings.model_dump(exclude_unset=True) | {"cache_dir": folder, "range_rows": 20}
-        self.env = os.environ | {variable(name): str(value) for name, value in given.items()}
-
-    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "auditlane.cli", *arguments],
-            env=self.env | env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, code: int = 0, **env: str) -> dict[str, Any]:
-        """Its JSON; fails with what it said when it ends with another exit code."""
-        process = self.start(*arguments, "--json", **env)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == code, err
-        return json.loads(out) if out else {"error": err}
-
-
-@pytest.fixture
-def command(world: World, tmp_path: Path) -> Command:
-    return Command(world, tmp_path / "cache")
-
-
-def stored(world: World, count: int) -> None:
+def stored(world: World, count: int, **given: Any) -> None:
     """Produce so many events and have them stored by a worker that then ends."""
-    rows, _ = world.counts()
-    world.produce(count)
+    world.produce(count, **given)
+    positions = Positions(world.settings)
+    work(world, sum(positions.high(positions.partitions(world.settings.topic)).values()))
+
+
+def work(world: World, rows: int) -> None:
+    """Run a worker until there are so many rows and nothing is left to do."""
     worker = world.worker()
-    world.stored(rows + count)
+    world.stored(rows)
     world.completed()
     assert worker.stop() == 0
 
@@ -74,31 +54,312 @@ def committed(world: World) -> dict[Any, int | None]:
     return positions.committed(positions.partitions(world.settings.topic))
 
 
-def offsets(world: World) -> list[tuple[int, int]]:
-    rows = world.client.query(f"SELECT kafka_partition, kafka_offset FROM {world.events} ORDER BY 1, 2").result_rows
+def offsets(world: World, table: str = "events") -> list[Where]:
+    """Where the rows of a table stand in Kafka, in order; one that is stored twice is there twice."""
+    source = f"`{world.settings.clickhouse_database}`.{table}"
+    rows = world.client.query(f"SELECT kafka_partition, kafka_offset FROM {source} ORDER BY 1, 2").result_rows
     return [(int(partition), int(offset)) for partition, offset in rows]
 
 
-def test_verify_finds_what_was_deleted_and_inserted_by_hand_and_replay_restores_the_first(
-    world: World, command: Command
+def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
+    """(partition, first, last, fate) of what verify lists as wrong."""
+    return [
+        (one["partition"], run["first"], run["last"], run["fate"]) for one in found["ranges"] for run in one["wrong"]
+    ]
+
+
+def test_verify_finds_rows_deleted_and_inserted_by_hand_and_replay_restores_the_first(
+    world: World, commands: Commands, tmp_path: Path
 ) -> None:
+    topic = world.settings.topic
     stored(world, 200)
     before, commits = offsets(world), committed(world)
-    assert command.run("verify", world.settings.topic)["counts"]["stored"] == 200
+    healthy = commands.run("verify", topic)
+    assert healthy["ok"]
+    assert (healthy["counts"]["messages"], healthy["counts"]["stored"]) == (200, 200)
     delete(world, "kafka_partition = 0 AND kafka_offset = 7")
     insert(world, "kafka_partition = 1 AND kafka_offset = 3", "900000 AS kafka_offset, generateUUIDv4() AS event_id")
-    found = command.run("verify", code=1)
-    assert (found["counts"]["missing"], found["counts"]["extra"], found["counts"]["stored"]) == (1, 1, 199)
-    wrong = [(one["partition"], run["first"], run["fate"]) for one in found["ranges"] for run in one["wrong"]]
-    assert wrong == [(0, 7, "missing")]
-    assert {one["partition"]: one["stray"] for one in found["ranges"]} == {0: [], 1: [900000]}
+    insert(world, "kafka_partition = 1 AND kafka_offset = 3", "'' AS kafka_topic, generateUUIDv4() AS kafka_topic_id")
 
-    dry = command.run("replay", world.settings.topic, "--dry-run")
-    assert (dry["stored"], dry["already"]) == (1, 199)
-    assert len(offsets(world)) == 200
-    done = command.run("replay", world.settings.topic)
+    metrics = tmp_path / "verify.prom"
+    found = commands.run("verify", "--metrics", str(metrics), code=1)
+    assert (found["counts"]["missing"], found["counts"]["extra"], found["counts"]["stored"]) == (1, 2, 199)
+    assert wrong(found) == [(0, 7, 7, "missing")]
+    assert {one["partition"]: one["stray"] for one in found["ranges"]} == {0: [], 1: [900000]}
+    assert [(one["topic"], one["rows"]) for one in found["extra_origins"]] == [("", 1)]
+    assert 'auditlane_verify_offsets{fate="missing"} 1.0' in metrics.read_text()
+    assert "auditlane_verify_ok 0.0" in metrics.read_text()
+
+    now = offsets(world)
+    dry = commands.run("replay", topic, "--dry-run")
+    assert (dry["stored"], dry["already"], dry["dry_run"]) == (1, 199, True)
+    assert offsets(world) == now
+    assert not commands.cache.exists()
+    done = commands.run("replay", topic)
     assert (done["stored"], done["already"], done["refused"]) == (1, 199, {})
-    assert offsets(world) == sorted([*before, (1, 900000)])
-    assert command.run("replay", world.settings.topic)["stored"] == 0
+    assert offsets(world) == sorted([*now, (0, 7)]) == sorted([*before, (1, 3), (1, 900000)])
+    assert commands.run("replay", topic)["stored"] == 0
     assert committed(world) == commits
-    assert command.run("verify", code=1)["counts"]["missing"] == 0
+
+
+def test_a_row_deleted_again_comes_back_again(world: World, commands: Commands) -> None:
+    """ClickHouse still remembers the tokens of the inserts that stored it before."""
+    stored(world, 60)
+    before = offsets(world)
+    for _ in range(2):
+        delete(world, "kafka_offset IN (2, 3)")
+        assert len(offsets(world)) == 56
+        assert commands.run("replay", world.settings.topic)["stored"] == 4
+        assert offsets(world) == before
+
+
+def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
+    topic = world.settings.topic
+    world.produce(20, partition=0)
+    world.send(b"not framed", partition=0)
+    again = world.value("tenant0", 1)
+    for value in (again, again):
+        world.send(value, partition=0)
+    ids = {"event_id": "01890a5d-ac96-774b-bcce-b302099a8057"}
+    now = datetime.now(UTC)
+    for at in (now, now - timedelta(seconds=1)):
+        world.send(world.value("tenant0", 1, occurred_at=at, **ids), partition=0)
+    producer = Producer(world.kafka | {"transactional.id": topic})
+    producer.init_transactions(30)
+    positions = Positions(world.settings)
+    partitions = positions.partitions(topic)
+    for end, high in ((producer.commit_transaction, 29), (producer.abort_transaction, 33)):
+        producer.begin_transaction()
+        for number in range(3):
+            producer.produce(topic, key="tenant1", value=world.value("tenant1", number), partition=0)
+        assert producer.flush(30) == 0
+        end(30)
+        wait_until(lambda high=high: positions.high(partitions)[partitions[0]] == high)  # its marker is there
+    world.produce(5, partition=0)
+    work(world, 20 + 2 + 2 + 3 + 5)
+
+    world.client.command(f"SYSTEM START MERGES {world.events}")
+    world.client.command(f"OPTIMIZE TABLE {world.events} FINAL")
+    world.client.command(f"SYSTEM STOP MERGES {world.events}")
+    assert commands.run("verify")["ok"]
+    insert(world, "kafka_offset = 5", "generateUUIDv4() AS event_id")
+    insert(world, "kafka_offset = 5", "generateUUIDv4() AS event_id, 28 AS kafka_offset")
+    found = commands.run("verify", topic, code=1)
+    [range_] = [one for one in found["ranges"] if one["partition"] == 0]
+    assert [(run["first"], run["last"], run["count"], run["fate"]) for run in range_["offsets"]] == [
+        (0, 19, 20, "stored"),
+        (20, 20, 1, "dead_lettered"),
+        (21, 21, 1, "stored"),
+        (22, 22, 1, "duplicate"),
+        (23, 27, 5, "stored"),
+        (28, 28, 1, "extra"),  # the marker of a transaction is no message
+        (33, 37, 5, "stored"),
+    ]
+    assert range_["doubled"] == [5]
+    [two] = found["two_times"]
+    assert (two["tenant"], two["event_id"], len(two["times"])) == ("tenant0", ids["event_id"], 2)
+    told = commands.text("verify", topic, "--range", "0:20-29", code=1)
+    assert f"extra: {topic}[0] 28-28 (1)" in told
+    assert "0 missing, 1 extra, 0 stored twice" in told
+    assert commands.run("replay", topic)["dead_lettered"] == 1
+
+
+def test_a_lost_dead_letter_is_missing(world: World, commands: Commands) -> None:
+    world.produce(5, partition=0)
+    world.send(b"not framed", partition=0)
+    work(world, 5)
+    at = {TopicPartition(world.settings.dead_letter_topic, number): number for number in range(2)}
+    positions = Positions(world.settings)
+    ends = positions.high(positions.partitions(world.settings.dead_letter_topic))
+    for one in at:
+        one.offset = ends[Partition(one.topic, one.partition)]
+        world.admin.delete_records([one])[one].result(10)
+    found = commands.run("verify", code=1)
+    assert wrong(found) == [(0, 5, 5, "missing")]
+    assert found["ranges"][0]["wrong"][0]["reason"] == "NOT_FRAMED, without a dead letter"
+
+
+def test_what_kafka_dropped_and_what_the_workers_have_not_done_is_not_wrong(world: World, commands: Commands) -> None:
+    stored(world, 40, partition=0)
+    world.produce(7, partition=0)
+    world.admin.delete_records([TopicPartition(world.settings.topic, 0, 10)])
+    wait_until(lambda: world.low(0) == 10)
+    found = commands.run("verify")
+    assert found["ok"]
+    assert {name: found["counts"][name] for name in ("messages", "stored", "beyond_retention", "pending")} == {
+        "messages": 30,
+        "stored": 30,
+        "beyond_retention": 10,
+        "pending": 7,
+    }
+    done = commands.run("replay", world.settings.topic)
+    assert (done["stored"], done["read"]) == (0, 30)
+    assert done["notes"] == [f"{world.settings.topic}[0]: stops below offset 40, where the workers are."]
+
+
+def test_a_replay_stores_the_offsets_times_and_tenants_that_are_asked_for(world: World, commands: Commands) -> None:
+    topic = world.settings.topic
+    world.produce(70, partition=0)
+    stored(world, 70, partition=1)
+    rows = world.client.query(
+        f"SELECT kafka_partition, kafka_offset, tenant_id, toUnixTimestamp64Milli(kafka_timestamp) FROM {world.events}"
+    ).result_rows
+    time = sorted(row[3] for row in rows)[100]
+    since = datetime.fromtimestamp(time / 1_000, UTC).isoformat()
+
+    def replayed(*options: str) -> list[Where]:
+        world.client.command(f"TRUNCATE TABLE {world.events}")
+        commands.run("replay", topic, *options, range_rows=50)
+        return offsets(world)
+
+    assert replayed("--partition", "1", "--from-offset", "5", "--to-offset", "44") == [(1, at) for at in range(5, 45)]
+    assert replayed("--tenant", "tenant3", "-t", "tenant4") == sorted(
+        (row[0], row[1]) for row in rows if row[2] in ("tenant3", "tenant4")
+    )
+    assert replayed("--since", since) == sorted((row[0], row[1]) for row in rows if row[3] >= time)
+    assert replayed("--until", since) == sorted((row[0], row[1]) for row in rows if row[3] < time)
+
+
+def test_a_replay_while_workers_run_doubles_nothing(world: World, commands: Commands) -> None:
+    world.produce(600)
+    worker = world.worker(range_rows=100)
+    world.stored(600)
+    world.completed()
+    delete(world, "kafka_offset % 3 = 0")
+    left, _ = world.counts()
+    assert left < 450
+    emitting = threading.Thread(target=lambda: [world.produce(50) for _ in range(40)])
+    emitting.start()
+    replays = []
+    while not replays or emitting.is_alive():
+        replays.append(commands.run("replay", world.settings.topic, range_rows=60))
+    emitting.join()
+    assert [one["stored"] for one in replays] == [600 - left, *[0] * (len(replays) - 1)]
+    world.stored(2_600)
+    world.completed()
+    assert worker.stop() == 0
+    assert world.counts() == (2_600, 2_600)
+    assert commands.run("verify")["counts"]["stored"] == 2_600
+
+
+def interrupted(process: subprocess.Popen[str], commands: Commands, number: int) -> str:
+    """Send a signal once the replay has some chunks behind it; what it said."""
+    folder = commands.cache / "replays"
+
+    def some() -> bool:
+        saved = [json.loads(one.read_text()) for one in folder.glob("*.json")]
+        return process.poll() is not None or any(sum(one["done"].values()) >= 60 for one in saved)
+
+    wait_until(some)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    return error
+
+
+def test_an_interrupted_replay_goes_on(world: World, commands: Commands) -> None:
+    topic = world.settings.topic
+    stored(world, 300)
+    before, commits = offsets(world), committed(world)
+    delete(world, "1")
+    slow = commands.start("replay", topic, insert_parts_per_second=4)
+    said = interrupted(slow, commands, signal.SIGINT)
+    assert slow.returncode == 130, said
+    assert "Run the same command again to go on" in said
+    first, _ = world.counts()
+    assert 0 < first < 300
+    killed = commands.start("replay", topic, insert_parts_per_second=4)
+    interrupted(killed, commands, signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    second, _ = world.counts()
+    assert first <= second < 300
+    done = commands.run("replay", topic)
+    assert done["resumed"]
+    assert done["read"] == 300
+    assert offsets(world) == before
+    assert committed(world) == commits
+    assert not commands.run("replay", topic)["resumed"]
+
+
+def test_a_table_is_rebuilt_and_swapped_in(world: World, commands: Commands) -> None:
+    """As docs/operate/replay-and-verify.md says, workers running all the while."""
+    topic, database = world.settings.topic, world.settings.clickhouse_database
+    world.produce(200)
+    worker = world.worker()
+    world.stored(200)
+    world.completed()
+    world.admin.delete_records([TopicPartition(topic, 0, 5)])
+    wait_until(lambda: world.low(0) == 5)
+    before = offsets(world)
+    dry = commands.run("replay", topic, "--into-table", "rebuilt", "--dry-run")
+    assert (dry["stored"], dry["already"]) == (195, 0)
+    assert not world.client.query(f"EXISTS TABLE `{database}`.rebuilt").result_rows[0][0]
+    assert commands.run("replay", topic, "--into-table", "rebuilt")["stored"] == 195
+    world.client.command(
+        f"INSERT INTO `{database}`.rebuilt SELECT * FROM {world.events} WHERE (kafka_topic_id, kafka_partition, "
+        f"kafka_offset) NOT IN (SELECT kafka_topic_id, kafka_partition, kafka_offset FROM `{database}`.rebuilt)"
+    )
+    assert offsets(world, "rebuilt") == before
+    assert commands.run("verify", "--table", "rebuilt")["ok"]
+    world.produce(50)
+    world.stored(250)
+    world.completed()
+    assert commands.run("verify", "--table", "rebuilt", code=1)["counts"]["missing"] == 50
+    world.client.command(f"EXCHANGE TABLES {world.events} AND `{database}`.rebuilt")
+    world.client.command(f"SYSTEM STOP MERGES {world.events}")
+    assert len(offsets(world)) == 200
+    assert commands.run("replay", topic)["stored"] == 50
+    world.produce(30)
+    world.stored(280)
+    world.completed()
+    assert worker.stop() == 0
+    assert world.counts() == (280, 280)
+    assert commands.run("verify")["ok"]
+
+
+def test_a_topic_gets_messages_as_they_were(world: World, commands: Commands) -> None:
+    topic, copy = world.settings.topic, f"{world.settings.topic}-copy"
+    world.produce(100)
+    world.send(b"not framed", key="tenant3")
+    world.send(None, key=None)
+    world.producer.produce(topic, key="tenant1", value=b"x", headers=[("a", b"1"), ("a", None)], partition=1)
+    assert world.producer.flush(30) == 0
+    assert commands.run("replay", topic, "--into-topic", copy, "--dry-run")["stored"] == 103
+    assert copy not in world.admin.list_topics(timeout=10).topics
+    done = commands.run("replay", topic, "--into-topic", copy)
+    assert (done["stored"], done["read"]) == (103, 103)
+
+    def messages(name: str) -> list[tuple[Any, ...]]:
+        consumer = Consumer(world.kafka | {"group.id": copy, "auto.offset.reset": "earliest"})
+        consumer.assign([TopicPartition(name, number, 0) for number in range(2)])
+        found: list[Any] = []
+        wait_until(lambda: found.extend(consumer.consume(500, 0.2)) or len(found) >= 103)
+        consumer.close()
+        return sorted((repr(one.key()), repr(one.value()), repr(one.headers())) for one in found)
+
+    assert messages(copy) == messages(topic)
+    assert commands.run("replay", topic, "--into-topic", copy, "--tenant", "tenant3")["stored"] == 15
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--into-table", "events"], 2, "cannot be the target"),
+        (["--into-table", "a", "--into-topic", "b"], 2, "one target"),
+        (["--into-table", "no-name"], 2, "cannot be the target"),
+        (["--into-table", "settings"], 2, "cannot be the target"),
+        (["--into-table", "unlike"], 2, "is not made like"),
+        (["--partition", "9"], 2, "there is no partition 9"),
+    ],
+)
+def test_what_cannot_be_replayed(world: World, commands: Commands, options: list[str], code: int, said: str) -> None:
+    if "unlike" in options:
+        world.client.command(f"CREATE TABLE `{world.settings.clickhouse_database}`.unlike (a Int) ENGINE = Memory")
+    assert said in commands.text("replay", world.settings.topic, *options, code=code)
+
+
+def test_topics_that_cannot_be_replayed(world: World, commands: Commands) -> None:
+    settings = world.settings
+    assert "Kafka has no topic nowhere" in commands.text("replay", "nowhere", code=3)
+    assert "auditlane dlq replay" in commands.text("replay", settings.dead_letter_topic, code=2)
+    assert "cannot be the target" in commands.text("replay", settings.topic, "--into-topic", settings.topic, code=2)
+    assert "Kafka has no topic nowhere" in commands.text("verify", "nowhere", code=3)

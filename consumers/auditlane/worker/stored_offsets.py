@@ -14,6 +14,7 @@ from auditlane.worker.selection import Span
 Offsets = npt.NDArray[np.int64]
 # The table is not sorted by offset, so each look is a scan of three narrow columns: few of them, 16 MB each.
 WINDOW: Final = 2_000_000
+_WHOLE: Final = {"wait_end_of_query": 1}  # an error in the middle is an error, not fewer offsets
 
 
 class StoredOffsets:
@@ -45,7 +46,7 @@ class StoredOffsets:
             f" AND kafka_offset >= {first}{upper} ORDER BY kafka_offset" + (f" LIMIT {limit}" if limit else "")
         )
         with store_errors():
-            answer = self._client.raw_query(query, fmt="RowBinary")
+            answer = self._client.raw_query(query, fmt="RowBinary", settings=_WHOLE)
         return np.frombuffer(answer, dtype="<u8").astype(np.int64)
 
     def count(self, first: int, end: int) -> int:

@@ -25,7 +25,8 @@ from auditlane.worker.positions import Positions
 from auditlane.worker.reconcile import Origin
 from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.selection import Span
-from auditlane.worker.verify import Report, Result, Verifier
+from auditlane.worker.verify import Verifier
+from auditlane.worker.verify_report import Report, Result
 
 app = typer.Typer()
 _SHOWN = 20

@@ -1,0 +1,92 @@
+"""What the store holds, by the identity of events and by where rows say that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.store.client import store_errors
+from auditlane.worker.arrow import pa
+from auditlane.worker.reconcile import Origin
+from auditlane.worker.selection import Span
+
+_IDS: Final = 500  # identities in one query
+_BUCKET_ROWS: Final = 5_000_000  # ids that ClickHouse groups at once
+_LONG: Final = {"max_query_size": 64 << 20}  # thousands of dedicated topics
+
+
+@dataclass(frozen=True, slots=True)
+class TwoTimes:
+    """An event id that one tenant used with more than one occurred_at; the times are RFC 3339."""
+
+    tenant: str
+    event_id: str
+    times: tuple[str, ...]
+
+
+class StoredEvents:
+    """Questions about `table` (quoted). Each raises StoreUnavailable or StoreRefused."""
+
+    def __init__(self, client: Client, table: str) -> None:
+        self._client, self._table = client, table
+
+    def offsets_of_known(self, rows: pa.Table) -> list[int]:
+        """The offsets of those rows (in the columns of `columns.EVENTS`) whose event the table holds, from whatever
+        message."""
+        found: list[int] = []
+        for first in range(0, rows.num_rows, _IDS):
+            found += self._known(rows.slice(first, _IDS))
+        return found
+
+    def _known(self, rows: pa.Table) -> list[int]:
+        times = rows["occurred_at"].cast(pa.int64()).to_pylist()
+        ids = list(zip(rows["tenant_id"].to_pylist(), times, rows["event_id"].to_pylist(), strict=True))
+        asked = ", ".join(
+            f"('{tenant}', fromUnixTimestamp64Micro({at}, 'UTC'), toUUID('{event}'))" for tenant, at, event in ids
+        )
+        query = (
+            "SELECT DISTINCT tenant_id, toUnixTimestamp64Micro(occurred_at), toString(event_id) "  # noqa: S608 - checked ids
+            f"FROM {self._table} WHERE (tenant_id, occurred_at, event_id) IN ({asked})"
+        )
+        with store_errors():
+            known = {tuple(row) for row in self._client.query(query).result_rows}
+        return [offset for one, offset in zip(ids, rows["kafka_offset"].to_pylist(), strict=True) if one in known]
+
+    def origins(self, topics: Sequence[str] | None) -> list[Origin]:
+        """Where the rows of these topics, or all rows, say that they come from."""
+        where = "1" if topics is None else "kafka_topic IN ({topics:Array(String)})"
+        with store_errors():
+            rows = self._client.query(
+                "SELECT kafka_topic, toString(kafka_topic_id), kafka_partition, count() "  # noqa: S608 - our table
+                f"FROM {self._table} WHERE {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+                parameters={"topics": list(topics or ())},
+            ).result_rows
+        return [Origin(*row) for row in rows]
+
+    def two_times(self, spans: Sequence[Span], limit: int) -> list[TwoTimes]:
+        """Ids that a tenant used with several times, among the rows of the spans."""
+        stored = [span for span in spans if len(span)]
+        if not stored:
+            return []
+        where = " OR ".join(
+            f"(kafka_topic_id = '{one.topic_id}' AND kafka_partition = {one.partition.number}"
+            f" AND kafka_offset >= {one.first} AND kafka_offset < {one.end})"
+            for one in stored
+        )
+        buckets = 1 + sum(map(len, stored)) // _BUCKET_ROWS
+        found = [one for bucket in range(buckets) for one in self._two_times(where, bucket, buckets, limit)]
+        return sorted(found, key=lambda one: (one.tenant, one.event_id))[:limit]
+
+    def _two_times(self, where: str, bucket: int, buckets: int, limit: int) -> Iterator[TwoTimes]:
+        query = (
+            "SELECT tenant_id, toString(event_id), arraySort(groupUniqArray(10)(toString(occurred_at))) "  # noqa: S608 - our table
+            f"FROM {self._table} WHERE ({where}) AND cityHash64(event_id) % {buckets} = {bucket} "
+            f"GROUP BY tenant_id, event_id HAVING min(occurred_at) != max(occurred_at) LIMIT {limit}"
+        )
+        with store_errors():
+            rows: Sequence[Sequence[Any]] = self._client.query(query, settings=_LONG).result_rows
+        for tenant, event_id, times in rows:
+            yield TwoTimes(tenant, event_id, tuple(f"{one.replace(' ', 'T')}Z" for one in times))

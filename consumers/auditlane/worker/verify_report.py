@@ -1,0 +1,63 @@
+"""What a verification found: by span, and altogether."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from auditlane.worker.reconcile import Fate, Origin, Tally
+from auditlane.worker.selection import Span
+from auditlane.worker.stored_events import TwoTimes
+
+_COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "pending", "beyond_retention")
+
+
+@dataclass(slots=True)
+class Result:
+    """What was found in one span. `beyond_retention` are rows whose messages Kafka no longer holds, `pending` offsets
+    that the workers have not completed, `stray` rows above the end of the partition."""
+
+    span: Span
+    tally: Tally
+    messages: int = 0
+    beyond_retention: int = 0
+    stray: list[int] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counts = {fate.name: count for fate, count in self.tally.counts.items()}
+        counts["extra"] += len(self.stray)
+        return {
+            "messages": self.messages,
+            **counts,
+            "doubled": self.tally.doubled_count,
+            "pending": self.span.pending,
+            "beyond_retention": self.beyond_retention,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole result. Origins are of rows that belong to no partition of the topics."""
+
+    results: Sequence[Result]
+    two_times: Sequence[TwoTimes]
+    extra_origins: Sequence[Origin] = ()
+    beyond_origins: Sequence[Origin] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Offsets by what became of them; `pending` are not completed by the workers."""
+        total = Counter(dict.fromkeys(_COUNTED, 0))
+        for result in self.results:
+            total.update(result.counts)
+        total["extra"] += sum(one.rows for one in self.extra_origins)
+        total["beyond_retention"] += sum(one.rows for one in self.beyond_origins)
+        return {**total, "two_times": len(self.two_times)}
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing, extra or stored twice."""
+        counts = self.counts
+        return not (counts["missing"] or counts["extra"] or counts["doubled"])

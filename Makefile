@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test lint format docs lock bench viewer clean help
+.PHONY: run test lint format docs lock bench simulate viewer clean help
 
 run: $(STAMP) ## set up, start the whole stack with sample data, print where to look
 	$(BIN)/auditlane up --demo
@@ -37,6 +37,11 @@ format: $(STAMP) ## let ruff rewrite the code
 
 bench: $(STAMP) ## measure; prints ratios from one run
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_*.py' -s
+
+SEED ?= 0
+SCHEDULES ?= 200000
+simulate: $(STAMP) ## the long simulation: SEED=0 SCHEDULES=200000; writes its report into the docs
+	PYTHONPATH=tests $(BIN)/python -m simulator.long_run --seed $(SEED) --schedules $(SCHEDULES)
 
 viewer: ## build the viewer (there is none yet to build)
 	@echo "The page is rendered by the server; there is nothing to build yet."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from simulator.schedule import Broken, Plan, Schedule
+from simulator.shrink import broken, shrink
 from simulator.worker import Job, Worker
 
 from auditlane.worker.actions import Action, Bury, Commit, Write
@@ -99,3 +101,18 @@ def test_a_sown_bug_is_caught(bug: str) -> None:
     with pytest.raises(Broken):
         for seed in range(ENOUGH):
             Schedule(Plan(seed=seed, partitions=1 + seed % 3, **BUGS[bug])).run()
+
+
+def test_a_failing_schedule_shrinks_to_a_trace_that_a_person_can_read() -> None:
+    bad = next(
+        one
+        for seed in range(ENOUGH)
+        if broken(one := Plan(seed=seed, partitions=1 + seed % 3, worker=worker_with(CommitsBeforeInsert)))
+    )
+    small, why = shrink(bad)
+    assert small.only is not None
+    assert 0 < len(small.only) <= 30  # of 150
+    assert len(str(why).splitlines()) <= 40
+    assert all(
+        broken(replace(small, only=small.only[:at] + small.only[at + 1 :])) is None for at in range(len(small.only))
+    )

@@ -25,6 +25,7 @@ class Insert:
     rows: tuple[int, ...] | None = None
     landed: bool = False
     began: int = 0
+    unanswered: bool = False  # the server was killed under it
 
 
 @dataclass(slots=True)
@@ -56,10 +57,20 @@ class ClickHouse:
         self.look(insert)
         if insert.landed:
             return
+        self._pass(insert)
+        self._land(insert)
+
+    def others(self, count: int) -> None:
+        """So many inserts of other partitions land in the same table."""
+        for _ in range(count):
+            self._pass(None)
+            self._remember(f"other {self.inserts}")
+
+    def _pass(self, insert: Insert | None) -> None:
+        """Before one more insert lands, those that the window would otherwise pass by do."""
         for other in list(self.running):
             if self.patient and other is not insert and self.inserts - other.began >= self.window - 1:
                 self._land(other)
-        self._land(insert)
 
     def _land(self, insert: Insert) -> None:
         self.look(insert)
@@ -71,8 +82,11 @@ class ClickHouse:
         for one in insert.rows:
             at = insert.partition, one
             self.rows[at] = self.rows.get(at, 0) + 1
+        self._remember(insert.token)
+
+    def _remember(self, token: str) -> None:
         self.inserts += 1
-        self.tokens.append(insert.token)
+        self.tokens.append(token)
         while len(self.tokens) > self.window:
             self.tokens.popleft()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from random import Random
 
@@ -37,6 +37,9 @@ class World:
     trouble: float = 0.0  # how likely a fault is, where one may happen
     trace: list[str] = field(default_factory=list)
     now: int = 0
+    skew: int = 0  # what the machines' clocks are off
+    events: Counter[str] = field(default_factory=Counter)  # faults that struck the parts
+    struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, what a partition was doing)
 
     def say(self, text: str) -> None:
         self.trace.append(f"{self.now:>7} {text}")
@@ -49,7 +52,8 @@ class Worker:
 
     def __init__(self, name: str, world: World, random: Random, policy: Policy) -> None:
         self.name, self.world, self.random = name, world, random
-        self.core = self.core_class(policy, world.now)
+        self.born = random.choice([0, 1_000, 10_000_000])  # monotonic clocks begin anywhere
+        self.core = self.core_class(policy, self.now)
         self.jobs: list[Job] = []
         self.positions: dict[Partition, int] = {}
         self.paused: set[Partition] = set()
@@ -58,6 +62,24 @@ class Worker:
         self.frozen = False
         world.kafka.join(name)
         self.member: Member = world.kafka.members[name]
+
+    @property
+    def now(self) -> int:
+        return self.world.now + self.born
+
+    def struck(self, fault: str) -> None:
+        """Note what each partition was doing when a fault came."""
+        for partition in self.member.owned:
+            self.world.struck[fault, self._doing(partition)] += 1
+
+    def _doing(self, partition: Partition) -> str:
+        lane = self.core.lanes.get(partition)
+        if lane is None or (lane.flight is None and lane.rebuild is None):
+            return "holding" if lane is not None and lane.held else "idle"
+        if lane.flight is None:
+            return "rebuilding"
+        sent = any(job.sent is not None and job.work.range is lane.flight.range for job in self.jobs)
+        return "writing, insert sent" if sent else lane.flight.step.name.lower()
 
     # The consuming thread.
 
@@ -70,6 +92,8 @@ class Worker:
             self.member = kafka.members[self.name]
         if revoked:
             self.world.say(f"{self.name} gives up {_names(revoked)}")
+            for partition in revoked:
+                self.world.struck["revoked", self._doing(partition)] += 1
             self.core.dropped(revoked)
             for partition in revoked:
                 self.positions.pop(partition, None)
@@ -87,18 +111,18 @@ class Worker:
             columns = kafka.fetch(partition, self.positions[partition], self.random.randint(1, 9))
             if columns:
                 self.positions[partition] = columns.offsets[-1] + 1
-                self.core.received(partition, columns, self.world.now)
+                self.core.received(partition, columns, self.now)
 
     def act(self) -> None:
         """Do what the core asks; a commit is answered at once, as the synchronous call is."""
         for _ in range(4):
-            actions = self.core.step(self.world.now, self.world.now)
+            actions = self.core.step(self.now, self.world.now + self.world.skew)
             for action in actions:
                 match action:
                     case Write(range_) | Bury(range_):
                         self.jobs.append(self._job(action, range_))
                     case Commit():
-                        self.core.committed(action, self._commit(action), self.world.now)
+                        self.core.committed(action, self._commit(action), self.now)
                     case Pause(partitions):
                         self.paused.update(partitions)
                     case Resume(partitions):
@@ -124,6 +148,8 @@ class Worker:
         self.arrive()
         fault = self.random.choice(["lost", "late", "unanswered", "partly"]) if self._trouble() else ""
         self.world.say(f"{self.name} commits {_plan(commit)} {fault}")
+        if fault:
+            self.world.events[f"commit {fault}"] += 1
         if fault == "lost":
             return dict.fromkeys(commit.offsets, "lost")
         if fault == "late":
@@ -164,6 +190,8 @@ class Worker:
             self._bury(job)
         elif job.sent is not None:
             self._answer(job, job.sent)
+        elif job.months and self._trouble() and self.random.random() < 0.3:
+            self._failed(job, Failure(Remedy.retry, "the registry is away"))
         elif job.months:
             month = job.months[0]
             self.world.say(f"{self.name} sends {range_} month {month}")
@@ -177,19 +205,25 @@ class Worker:
     def _answer(self, job: Job, sent: Insert) -> None:
         """ClickHouse answers; or it does not, and the rows landed, will land, or never do."""
         clickhouse = self.world.clickhouse
-        fault = self.random.choice(["applied", "later", "never"]) if self._trouble() else ""
-        if fault in ("", "applied"):
+        fault = self.random.choice(["applied", "later", "never", "refused"]) if self._trouble() else ""
+        if sent.unanswered:
+            fault = "restarted"
+        elif fault in ("", "applied"):
             clickhouse.land(sent)
-        elif fault == "never":
+        elif fault in ("never", "refused"):
             clickhouse.drop(sent)
         if fault:
             self.world.say(f"{self.name} gets no answer for {job.work.range} ({fault})")
-            self.jobs.remove(job)
-            self.core.failed(job.work.range, Failure(Remedy.retry, "no answer"), self.world.now)
+            self.world.events[f"insert without an answer: {fault}"] += 1
+            self._failed(job, Failure(Remedy.slower if fault == "refused" else Remedy.retry, "no answer"))
             return
         job.sent = None
         job.months.popleft()
         job.parts += 1
+
+    def _failed(self, job: Job, failure: Failure) -> None:
+        self.jobs.remove(job)
+        self.core.failed(job.work.range, failure, self.now)
 
     def _bury(self, job: Job) -> None:
         range_ = job.work.range
@@ -198,7 +232,8 @@ class Worker:
         for offset in job.bad[: self.random.randint(0, len(job.bad)) if fault else None]:
             self.world.letters.add((range_.partition, offset))
         if fault:
-            self.core.failed(range_, Failure(Remedy.retry, "not acknowledged"), self.world.now)
+            self.world.events["dead letters not acknowledged"] += 1
+            self.core.failed(range_, Failure(Remedy.retry, "not acknowledged"), self.now)
         else:
             self.core.buried(range_)
 

@@ -1,0 +1,213 @@
+"""What a replay does with one chunk: what it leaves out, how it tries again, when it stops."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import judging
+import numpy as np
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from auditlane.runtime.errors import Halted, StoreRefused, StoreUnavailable
+from auditlane.runtime.settings import load
+from auditlane.worker import replay as replay_module
+from auditlane.worker.judge import Judge
+from auditlane.worker.ranges import Partition
+from auditlane.worker.reading import Chunk
+from auditlane.worker.replay import Replay
+from auditlane.worker.replay_checkpoint import Checkpoint, Progress
+from auditlane.worker.replay_table import TRIES, ToTable
+from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.selection import Plan, Span
+from auditlane.worker.write import Table
+
+PARTITION = Partition(judging.TOPIC, 3)
+ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+
+
+class Message:
+    def __init__(self, offset: int, value: bytes | None = None, key: bytes = b"acme") -> None:
+        self._offset, self._value, self._key = offset, value or judging.message(), key
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes:
+        return self._key
+
+    def value(self) -> bytes:
+        return self._value
+
+    def timestamp(self) -> tuple[int, int]:
+        return 2, judging.NOW_MS
+
+
+class Client:
+    """Holds some offsets; the first inserts fail with `failures`."""
+
+    def __init__(self, stored: list[int], failures: list[int]) -> None:
+        self.stored, self.failures = stored, failures
+        self.tokens: list[str] = []
+
+    def query(self, _query: str) -> Any:
+        return SimpleNamespace(result_rows=[[1]])  # the table exists
+
+    def raw_query(self, _query: str, **_given: Any) -> bytes:
+        return np.array(self.stored, dtype="<u8").tobytes()
+
+    def command(self, _text: str, *, data: bytes, settings: dict[str, Any]) -> None:
+        self.tokens.append(settings["insert_deduplication_token"])
+        if self.failures:
+            raise DatabaseError("failed", code=self.failures.pop(0))
+
+
+def to_table(client: Client, slept: list[float], **given: Any) -> ToTable:
+    judge = Judge(
+        SchemaBook(judging.base_registry(), topic=judging.TOPIC, refresh_s=30),
+        topic=judging.TOPIC,
+        max_event_bytes=65_536,
+    )
+    table = Table("audit", (("tenant_id", "String"),), {})
+    return ToTable(client, table, judge, parts_per_second=1_000, sleep=slept.append, **({"dry": False} | given))  # type: ignore[arg-type]
+
+
+def take(target: ToTable, messages: list[Message]) -> tuple[Progress, int]:
+    """(what was counted, how often it announced)."""
+    span, progress, announced = Span(PARTITION, ID, 0, 100, 0), Progress("run"), []
+    target.begin(span)
+    chunk = Chunk(10, 10 + len(messages), messages)  # type: ignore[arg-type]
+    target.take(span, chunk, progress, lambda: announced.append(True))
+    return progress, len(announced)
+
+
+def test_only_what_is_missing_is_judged_and_stored() -> None:
+    client = Client([10, 12], [])
+    messages = [Message(10, b"bad"), Message(11), Message(12), Message(13, b"bad"), Message(14)]
+    progress, announced = take(to_table(client, []), messages)
+    assert (progress.counts.already, progress.counts.stored, progress.counts.refused) == (2, 2, {"NOT_FRAMED": 1})
+    assert (len(client.tokens), announced) == (1, 1)
+
+
+@pytest.mark.parametrize(("stored", "dry"), [([10, 11], False), ([10], True)])
+def test_nothing_missing_or_a_dry_run_inserts_nothing(stored: list[int], dry: bool) -> None:
+    client = Client(stored, [])
+    progress, announced = take(to_table(client, [], dry=dry), [Message(10), Message(11)])
+    assert progress.counts.stored == 2 - len(stored)
+    assert (client.tokens, announced) == ([], 0)
+
+
+def test_a_busy_store_is_tried_again_with_the_same_token() -> None:
+    client, slept = Client([], [252, 241]), list[float]()
+    take(to_table(client, slept), [Message(10)])
+    assert len(client.tokens) == 3
+    assert len(set(client.tokens)) == 1
+    assert slept == sorted(slept)
+
+
+def test_a_store_that_stays_away_ends_it_and_one_that_refuses_ends_it_at_once() -> None:
+    client = Client([], [252] * TRIES)
+    with pytest.raises(StoreUnavailable, match="TOO_MANY_PARTS"):
+        take(to_table(client, []), [Message(10)])
+    assert len(client.tokens) == TRIES
+    client = Client([], [53])
+    with pytest.raises(StoreRefused, match="TYPE_MISMATCH"):
+        take(to_table(client, []), [Message(10)])
+    assert len(client.tokens) == 1
+
+
+class Positions:
+    def __init__(self, committed: list[int | None]) -> None:
+        self._committed = committed
+
+    def committed(self, partitions: list[Partition]) -> dict[Partition, int | None]:
+        return dict.fromkeys(partitions, self._committed.pop(0))
+
+
+class Target:
+    """Writes chunks into a list; fails at the chunk that begins at `fails_at`."""
+
+    def __init__(self, fails_at: int = -1) -> None:
+        self.taken: list[tuple[int, int]] = []
+        self.messages: list[int] = []
+        self.fails_at = fails_at
+
+    def begin(self, span: Span) -> None:
+        pass
+
+    def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Any) -> None:
+        announce()
+        if chunk.first == self.fails_at:
+            raise KeyboardInterrupt
+        self.taken.append((chunk.first, chunk.end))
+        self.messages += [one.offset() for one in chunk.messages]  # type: ignore[misc]
+        progress.counts.stored += len(chunk.messages)
+
+
+class Reader:
+    """Every offset holds a message; even ones of acme, odd ones of another tenant."""
+
+    def __init__(self, _settings: object) -> None:
+        pass
+
+    def chunks(self, span: Span, *, rows: int, size: int) -> Any:
+        for first in range(span.first, span.end, rows):
+            end = min(span.end, first + rows)
+            yield Chunk(first, end, [Message(at, key=b"other" if at % 2 else b"acme#1") for at in range(first, end)])  # type: ignore[misc]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_module, "LogReader", Reader)
+
+
+SPAN = Span(PARTITION, ID, 0, 25, 0)
+
+
+def replay(target: Target, *, committed: list[int | None] | None = None, rows: int = 10, **given: Any) -> Replay:
+    options: dict[str, Any] = {"tenants": frozenset(), "left_out": {}, "guarded": committed is not None} | given
+    return Replay(load(range_rows=rows), Positions(committed or []), target, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("reader")
+def test_other_tenants_and_dead_letters_are_left_out() -> None:
+    target = Target()
+    made = replay(target, tenants=frozenset({"acme"}), left_out={SPAN: np.array([2, 3, 12, 24])})
+    done = made.run(Plan((SPAN,), ()), None, lambda *_: None)
+    assert target.messages == [at for at in range(0, 25, 2) if at not in (2, 12, 24)]
+    assert (done.counts.read, done.counts.other_tenants, done.counts.dead_lettered, done.counts.stored) == (
+        25,
+        12,
+        3,
+        10,
+    )
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("then", [12, None])
+def test_an_offset_that_is_set_back_stops_it(then: int | None) -> None:
+    target = Target()
+    with pytest.raises(Halted, match=f"set back to {then}"):
+        replay(target, committed=[25, then]).run(Plan((SPAN,), ()), None, lambda *_: None)
+    assert target.taken == [(0, 10)]
+
+
+@pytest.mark.usefixtures("reader")
+def test_an_interrupted_chunk_is_sent_again_with_its_bounds_and_counted_once(tmp_path: Any) -> None:
+    checkpoint = Checkpoint(tmp_path / "one.json")
+    first = Target(fails_at=10)
+    with pytest.raises(KeyboardInterrupt):
+        replay(first).run(Plan((SPAN,), ()), checkpoint, lambda *_: None)
+    saved = checkpoint.load()
+    assert saved is not None
+    assert (saved.done, saved.pending, saved.counts.read) == ({3: 10}, (3, 10, 20), 10)
+    second = Target()
+    done = replay(second, rows=7).run(Plan((SPAN,), ()), checkpoint, lambda *_: None)
+    assert second.taken == [(10, 20), (20, 25)]  # whatever the settings now say
+    assert done.run == saved.run
+    assert (done.counts.read, done.counts.stored) == (25, 25)
+    assert checkpoint.load() is None

@@ -211,3 +211,12 @@ def test_an_interrupted_chunk_is_sent_again_with_its_bounds_and_counted_once(tmp
     assert done.run == saved.run
     assert (done.counts.read, done.counts.stored) == (25, 25)
     assert checkpoint.load() is None
+
+
+@pytest.mark.usefixtures("reader")
+def test_what_was_announced_comes_before_what_other_partitions_have_got_since(tmp_path: Any) -> None:
+    checkpoint, target = Checkpoint(tmp_path / "one.json"), Target()
+    checkpoint.save(Progress("run", {2: 10, 3: 10}, (3, 10, 20)))
+    other = Span(Partition(judging.TOPIC, 2), ID, 0, 15, 0)
+    replay(target).run(Plan((other, SPAN), ()), checkpoint, lambda *_: None)
+    assert target.taken == [(10, 20), (20, 25), (10, 15)]

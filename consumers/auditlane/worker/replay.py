@@ -57,7 +57,9 @@ class Replay:
         progress = (checkpoint and checkpoint.load()) or Progress()
         reader = LogReader(self._settings)
         try:
-            for span in plan.spans:
+            # What may be stored in part comes first: until it is done, nothing else may be announced.
+            pending = progress.pending and progress.pending[0]
+            for span in sorted(plan.spans, key=lambda one: one.partition.number != pending):
                 self._span(reader, span, progress, checkpoint, on_progress)
         finally:
             reader.close()
@@ -75,17 +77,14 @@ class Replay:
             for chunk in reader.chunks(part, rows=rows, size=size):
                 if self._guarded:
                     self._check_completed(span, chunk.end)
-                announced = replace(
-                    progress, pending=(number, chunk.first, chunk.end), counts=deepcopy(progress.counts)
-                )
+                pending, counts = (number, chunk.first, chunk.end), deepcopy(progress.counts)
+                announced = replace(progress, pending=pending, counts=counts)
 
                 def announce(announced: Progress = announced) -> None:
                     if checkpoint:
                         checkpoint.save(announced)
 
-                kept = self._kept(span, chunk, progress.counts)
-
-                self._target.take(span, kept, progress, announce)
+                self._target.take(span, self._kept(span, chunk, progress.counts), progress, announce)
                 progress.done[number], progress.pending = chunk.end, None
                 if checkpoint:
                     checkpoint.save(progress)

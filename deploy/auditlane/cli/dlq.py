@@ -65,15 +65,15 @@ def list_(
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List open letters, those received last first."""
+    """List open letters, those received last first. A table has 200 of them unless --limit says otherwise."""
     selection = _selection(tenant, code, since, until, resolved=everything)
     with _index(load()) as (index, _topic), quiet_when_cut():
-        letters = index.newest(selection, limit)
         if as_json:
-            for letter in letters:
+            for letter in index.newest(selection, limit):
                 print(json.dumps(facts(letter)))
         else:
-            output.table(letters, states=everything)
+            most = limit or output.MOST
+            output.table(index.newest(selection, most), index.count(selection), states=everything)
 
 
 @app.command()

@@ -17,18 +17,21 @@ from auditlane.worker.letters.replay import Report
 from auditlane.worker.letters.view import time_of
 
 _WIDTH_WHEN_PIPED = 200
+MOST = 200  # lines of a table, which is held in memory
 _SHOWN = 20  # letters that stay, after a replay
 _HEX_BYTES = 256
 _HEX_WIDTH = 16
 
 
-def table(letters: Iterable[Letter], *, states: bool) -> None:
-    """One line a letter."""
+def table(letters: Iterable[Letter], total: int, *, states: bool) -> None:
+    """One line a letter, and how many of the total there are no lines of."""
     shown = _table("Letter", "Received (UTC)", "Tenant", "Code", *(["State"] if states else []), "Reason")
     for one in letters:
         state = [one.state.value] if states else []
         shown.add_row(*_safe(one.name, _short(one.received_ms), one.tenant or "", one.code, *state, one.reason))
     _print(shown, "No open letters." if not states else "No letters.")
+    if total > shown.row_count:
+        print(f"{shown.row_count} of {total} letters; --limit shows more, --json all.", file=sys.stderr)
 
 
 def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:

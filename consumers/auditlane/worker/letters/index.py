@@ -28,6 +28,7 @@ CREATE VIEW folded AS
 SELECT letters.*, coalesce(state, 'open') AS state, coalesce(note, '') AS note
 FROM letters LEFT JOIN resolutions USING (topic_id, partition, "offset");
 """
+_PRAGMAS: Final = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;"  # KiB
 _IN_TOPIC: Final = "at_partition, at_offset"
 _NEWEST: Final = 'received_ms DESC, topic, partition, "offset" DESC'
 
@@ -90,7 +91,7 @@ class Index:
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("")  # a temporary file, gone with the connection
-        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
+        self._database.executescript(f"{_PRAGMAS} {_SCHEMA}")
         self.foreign = 0  # records that are neither letter nor resolution
 
     def close(self) -> None:

@@ -86,20 +86,21 @@ class Resolution:
 
 def read(headers: RawHeaders, place: Place, timestamp_ms: int) -> Letter | Resolution | None:
     """The record of these headers; None for what others put into the topic."""
-    texts = {name: _text(value) for name, value in headers}
+    given = dict(headers)
     try:
-        identity = Identity(texts[TOPIC_ID], int(texts[PARTITION]), int(texts[OFFSET]))
-        if RESOLVED in texts:
-            return Resolution(identity, State(texts[RESOLVED]), texts.get(NOTE, ""), timestamp_ms)
+        identity = Identity(_text(given[TOPIC_ID]), int(given[PARTITION] or ""), int(given[OFFSET] or ""))
+        if RESOLVED in given:
+            return Resolution(identity, State(_text(given[RESOLVED])), _text(given.get(NOTE)), timestamp_ms)
+        tenant, schema_id = given.get(TENANT), given.get(SCHEMA_ID)
         return Letter(
             identity,
             place,
-            topic=texts[TOPIC],
-            tenant=texts.get(TENANT),
-            code=texts[CODE],
-            reason=texts.get(MESSAGE, ""),
-            schema_id=int(texts[SCHEMA_ID]) if SCHEMA_ID in texts else None,
-            received_ms=int(texts.get(TIMESTAMP, timestamp_ms)),
+            topic=_text(given[TOPIC]),
+            tenant=None if tenant is None else _text(tenant),
+            code=_text(given[CODE]),
+            reason=_text(given.get(MESSAGE)),
+            schema_id=None if schema_id is None else int(schema_id),
+            received_ms=int(given.get(TIMESTAMP) or timestamp_ms),
             buried_ms=timestamp_ms,
         )
     except (KeyError, ValueError):

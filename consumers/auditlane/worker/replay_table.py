@@ -21,7 +21,6 @@ from auditlane.worker.ranges import Range
 from auditlane.worker.reading import Chunk
 from auditlane.worker.replay import Announce
 from auditlane.worker.replay_checkpoint import Progress
-from auditlane.worker.runner import now_ms
 from auditlane.worker.selection import Span
 from auditlane.worker.store_failures import classify
 from auditlane.worker.stored_offsets import StoredOffsets
@@ -52,7 +51,7 @@ class ToTable:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client, self._table, self._judge = client, table, judge
-        self._budget = Budget.of(parts_per_second, now_ms())
+        self._budget = Budget.of(parts_per_second, _now_ms())
         self._dry, self._sleep = dry, sleep
         self._stored: StoredOffsets | None = None
 
@@ -98,7 +97,7 @@ class ToTable:
         }
         text, data = statement(self._table, range_, month), body(rows)
         for attempt in range(1, TRIES + 1):
-            while not self._budget.ready(now_ms()):
+            while not self._budget.ready(_now_ms()):
                 self._sleep(0.02)
             self._budget.spend(1)
             try:
@@ -112,6 +111,10 @@ class ToTable:
                     raise StoreUnavailable(failure.message, fix="Run the command again to go on.") from error
                 self._budget.pushed_back()
                 self._sleep(min(LONGEST_S, 0.25 * 2**attempt))
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def exists(client: Client, table: Table) -> bool:

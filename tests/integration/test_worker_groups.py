@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fixtures.registry import RegistryProcess
 from fixtures.workers import World, wait_until
 
@@ -48,5 +50,5 @@ def test_a_registry_that_is_away_is_waited_for(world: World, own_registry: Regis
     own_registry.start()
     world.completed()
     assert world.counts() == (50, 50)
-    assert "auditlane_worker_dead_letters_total{" not in worker.get("/metrics")
+    assert set(re.findall(r"dead_letters_total\{.*\} (\S+)", worker.get("/metrics"))) == {"0.0"}
     assert worker.stop() == 0

@@ -25,6 +25,7 @@ from auditlane.runtime.settings import Settings
 from auditlane.worker.ranges import Partition
 from auditlane.worker.recovery import Found, Stored, wants_store
 
+ENDS_MS: Final = 5_000  # how old what is known of the partitions' ends may be, for the metrics
 ASK_S: Final = 30.0  # brokers that do not answer within this make the worker start over
 
 
@@ -73,6 +74,33 @@ class Membership:
     def _ask(self) -> Future[Any]:
         asked: Future[Any] = self._admin.describe_consumer_groups([self._group])[self._group]
         return asked
+
+
+class Ends:
+    """Where partitions end, asked in the background: also of those that are paused and so learn it from no fetch."""
+
+    def __init__(self, admin: AdminClient) -> None:
+        self._admin = admin
+        self._asked: dict[Partition, Future[Any]] = {}
+        self._ask_at = 0
+        self.known: dict[Partition, int] = {}
+
+    def ask(self, partitions: Iterable[Partition], now: int) -> None:
+        """Take in the answers and, at most every `ENDS_MS`, ask again. Never waits."""
+        for partition, asked in list(self._asked.items()):
+            if asked.done():
+                del self._asked[partition]
+                if asked.exception() is None:
+                    self.known[partition] = asked.result().offset
+        if self._asked or now < self._ask_at:
+            return
+        self._ask_at = now + ENDS_MS
+        spec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        if wanted := {TopicPartition(*one): spec for one in partitions}:
+            answers = self._admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
+            )
+            self._asked = {Partition(one.topic, one.partition): answer for one, answer in answers.items()}
 
 
 class Brokers:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from auditlane.contract.codes import RejectCode
 from auditlane.runtime.metrics import BY_NAME
 
 T = TypeVar("T", Counter, Gauge, Histogram)
+FRESHNESS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 
 
 class Meters:
@@ -17,23 +19,40 @@ class Meters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.messages = self._counter("messages_total")
+        self.bytes = self._counter("bytes_total")
         self.rows = self._counter("rows_total")
+        self.parts = self._counter("parts_total")
         self.dead_letters = self._counter("dead_letters_total")
         self.ranges = self._counter("ranges_total")
         self.retries = self._counter("retries_total")
         self.left_out = self._counter("left_out_offsets_total")
+        self.rebalances = self._counter("rebalances_total")
+        self.recovered_intents = self._counter("recovered_intents_total")
         self.insert_seconds = self._made(Histogram, "insert_seconds")
+        self.freshness = self._made(Histogram, "freshness_seconds", buckets=FRESHNESS_S)
+        self.lag_records = self._made(Gauge, "lag_records")
+        self.lag_seconds = self._made(Gauge, "lag_seconds")
+        self.budget = self._made(Gauge, "budget_ratio")
         self.partitions = self._made(Gauge, "partitions")
         self.halted = self._made(Gauge, "halted_partitions")
         self.braked = self._made(Gauge, "braked_partitions")
         self.held_bytes = self._made(Gauge, "held_bytes")
+        # From zero, so that the first of each is an increase too.
+        for counter, values in (
+            (self.dead_letters, RejectCode),
+            (self.ranges, ("first", "redo")),
+            (self.retries, ("insert", "letters", "commit")),
+            (self.rebalances, ("assigned", "revoked", "lost")),
+        ):
+            for value in values:
+                counter.labels(str(value))
 
     def _counter(self, name: str) -> Counter:
         return self._made(Counter, name)
 
-    def _made(self, kind: type[T], name: str) -> T:
+    def _made(self, kind: type[T], name: str, **options: Any) -> T:
         metric = BY_NAME[f"auditlane_worker_{name}"]
-        return kind(metric.name, metric.help, metric.labels, registry=self.registry)
+        return kind(metric.name, metric.help, metric.labels, registry=self.registry, **options)
 
     def render(self) -> bytes:
         """Prometheus' text format."""

@@ -16,7 +16,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
 from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Resume, Write
-from auditlane.worker.consumer import Brokers, out_of_range
+from auditlane.worker.behind import Behind
+from auditlane.worker.consumer import Brokers, Ends, out_of_range
 from auditlane.worker.core import Core
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.jobs import Done
@@ -48,9 +49,11 @@ class Runner:
         jobs: Stage[Write | Bury, Done],
         meters: Meters,
         failpoints: Failpoints,
+        ends: Ends,
     ) -> None:
         self._core, self._consumer, self._brokers, self._jobs = core, consumer, brokers, jobs
         self._meters, self._failpoints = meters, failpoints
+        self._ends, self._behind = ends, Behind()
         self._log = get("worker")
         self._polled = now_ms()
         self._closing = False
@@ -93,11 +96,13 @@ class Runner:
         if self._closing:
             return
         self.joined = True
+        self._meters.rebalances.labels("assigned").inc()
         if not partitions:
             return
         begins = [(one.partition, self._core.assigned(one)) for one in self._brokers.found(consumer, partitions)]
         consumer.incremental_assign([TopicPartition(at.topic, at.number, begin.offset) for at, begin in begins])
         for at, begin in begins:
+            self._meters.recovered_intents.inc(begin.rebuild is not None)
             pending = f"{begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
             self._log.info("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
 
@@ -108,6 +113,7 @@ class Runner:
         self._drop(partitions, "partition.lost")
 
     def _drop(self, partitions: list[TopicPartition], event: str) -> None:
+        self._meters.rebalances.labels(event.partition(".")[2]).inc()
         self._core.dropped(Partition(one.topic, one.partition) for one in partitions)
         self._log.info(event, partitions=[f"{one.topic}[{one.partition}]" for one in partitions])
 
@@ -127,6 +133,7 @@ class Runner:
                 [message.value() for message in group],
             )
             self._meters.messages.inc(len(columns))
+            self._meters.bytes.inc(columns.size)
             self._meters.left_out.inc(self._core.received(Partition(topic, number), columns, now))
 
     def _complain(self, message: Message) -> None:
@@ -154,6 +161,8 @@ class Runner:
             self._core.failed(range_, done.failure, now_ms())
         elif isinstance(done.work, Write):
             self._meters.rows.inc(done.rows)
+            self._meters.parts.inc(done.parts)
+            self._meters.freshness.observe(max(0.0, time.time() - min(range_.columns.timestamps_ms) / 1_000))
             self._meters.insert_seconds.observe(done.took_ms / 1_000)
             self._meters.ranges.labels("redo" if range_.redo else "first").inc()
             self._log.debug("range.stored", range=str(range_), rows=done.rows, parts=done.parts,
@@ -203,11 +212,13 @@ class Runner:
             cause = error.args[0]
             if cause.fatal():
                 raise KafkaUnavailable(f"The group fenced this worker: {cause.str()}.") from error
+            self._meters.retries.labels("commit").inc()
             self._log.warning("commit.failed", error=cause.str())
             return dict.fromkeys(commit.offsets, cause.str())
         errors = {Partition(one.topic, one.partition): one.error.str() for one in answers if one.error is not None}
         unanswered = commit.offsets.keys() - {Partition(one.topic, one.partition) for one in answers}
         if errors or unanswered:
+            self._meters.retries.labels("commit").inc()
             self._log.warning("commit.failed", errors=sorted(set(errors.values())), unanswered=len(unanswered))
         self._hit("after", planned, completed)
         return errors | dict.fromkeys(unanswered, "no answer")
@@ -220,6 +231,11 @@ class Runner:
 
     def _measure(self) -> None:
         lanes = self._core.lanes.values()
+        self._ends.ask(self._core.lanes, now_ms())
+        lag = self._behind.measure(lanes, self._ends.known, time.time_ns() // 1_000_000)
+        self._meters.lag_records.set(lag.records)
+        self._meters.lag_seconds.set(lag.seconds)
+        self._meters.budget.set(self._core.budget.factor)
         self._meters.partitions.set(len(lanes))
         self._meters.halted.set(sum(bool(lane.halted) for lane in lanes))
         self._meters.braked.set(sum(lane.braked for lane in lanes))

@@ -24,7 +24,7 @@ from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect
 from auditlane.worker import guarantees
 from auditlane.worker.brake import BrakePolicy, Brakes
-from auditlane.worker.consumer import Brokers, Membership, consumer_config, pattern
+from auditlane.worker.consumer import Brokers, Ends, Membership, consumer_config, pattern
 from auditlane.worker.core import Core
 from auditlane.worker.dead_letters import DeadLetters, producer_config
 from auditlane.worker.failpoints import Failpoints
@@ -100,7 +100,7 @@ class Service:
                 options = consumer_config(settings, protocol=protocol)
                 consumer = Consumer(options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
-                runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints)
+                runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints, Ends(admin))
                 try:
                     self._consume(runner, membership, health.url)
                     break

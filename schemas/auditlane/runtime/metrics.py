@@ -22,12 +22,26 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     # Worker: what was read, what became of it.
     Metric("auditlane_worker_messages_total", "counter", "Messages read from Kafka."),
+    Metric("auditlane_worker_bytes_total", "counter", "Bytes of keys and values read from Kafka."),
     Metric("auditlane_worker_rows_total", "counter", "Rows sent to ClickHouse in acknowledged inserts."),
+    Metric("auditlane_worker_parts_total", "counter", "Parts made in ClickHouse: inserts, one a range and month."),
     Metric("auditlane_worker_dead_letters_total", "counter", "Messages refused, by their code.", ("code",)),
     Metric("auditlane_worker_ranges_total", "counter", "Ranges completed.", ("how",)),  # how: first, redo
-    Metric("auditlane_worker_retries_total", "counter", "Steps tried again.", ("step",)),  # step: insert, schemas, …
+    Metric("auditlane_worker_retries_total", "counter", "Steps that failed: insert, letters, commit.", ("step",)),
     Metric("auditlane_worker_insert_seconds", "histogram", "Duration of judging and inserting one range."),
+    Metric(
+        "auditlane_worker_freshness_seconds",
+        "histogram",
+        "Per range: from the Kafka timestamp of its oldest message until its rows are stored.",
+    ),
     Metric("auditlane_worker_left_out_offsets_total", "counter", "Offsets that Kafka left out: its control records."),
+    # How far behind; by partition: `auditlane lag`.
+    Metric("auditlane_worker_lag_records", "gauge", "Messages of this worker's partitions that are not completed."),
+    Metric("auditlane_worker_lag_seconds", "gauge", "Age of the oldest of these; at least, where it was not read yet."),
+    # The group, and what limits the worker.
+    Metric("auditlane_worker_rebalances_total", "counter", "Rebalances: assigned, revoked, lost.", ("what",)),
+    Metric("auditlane_worker_recovered_intents_total", "counter", "Ranges another assignment left to be completed."),
+    Metric("auditlane_worker_budget_ratio", "gauge", "Share of its parts per second that back-pressure leaves it."),
     Metric("auditlane_worker_held_bytes", "gauge", "Bytes of messages held in ranges."),
     Metric("auditlane_worker_partitions", "gauge", "Partitions assigned to this worker."),
     Metric("auditlane_worker_halted_partitions", "gauge", "Partitions halted because going on would lose events."),

@@ -1,0 +1,44 @@
+"""How far a worker is behind its partitions: in records, and in seconds of the oldest message that is not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from auditlane.worker.lanes import Lane
+from auditlane.worker.ranges import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """`records` from the first that is not completed to the end; `seconds` since Kafka had the oldest of them."""
+
+    records: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Behind:
+    """Remembers since when a partition is behind whose oldest message was not delivered yet (halted, paused, new)."""
+
+    _since: dict[Partition, int] = field(default_factory=dict)
+
+    def measure(self, lanes: Iterable[Lane], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
+        """Of all partitions: the sum of records, the most seconds. `ends` as far as they are known."""
+        records, oldest = 0, wall_ms
+        unseen: dict[Partition, int] = {}
+        for lane in lanes:
+            pending = lane.flight.range if lane.flight is not None else None
+            done = pending.first if pending is not None else lane.begin
+            behind = max(0, ends.get(lane.partition, 0) - done, lane.position - done)
+            if not behind:
+                continue
+            records += behind
+            waiting = pending.columns if pending is not None else lane.held
+            if waiting:
+                oldest = min(oldest, waiting.timestamps_ms[0])
+            else:
+                unseen[lane.partition] = self._since.get(lane.partition, wall_ms)
+                oldest = min(oldest, unseen[lane.partition])
+        self._since = unseen
+        return Lag(records, (wall_ms - oldest) / 1_000)

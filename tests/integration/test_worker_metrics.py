@@ -1,0 +1,67 @@
+"""What a real worker exposes: exactly the listed metrics, with figures that agree with what it did."""
+
+from __future__ import annotations
+
+from fixtures.workers import World, wait_until
+from prometheus_client.parser import text_string_to_metric_families
+
+from auditlane.runtime.metrics import METRICS
+
+
+def exposed(text: str) -> dict[str, str]:
+    """Name → type, of everything but the moments that the client library adds to counters and histograms."""
+    families = list(text_string_to_metric_families(text))
+    named = {one.name + "_total" * (one.type == "counter"): one.type for one in families}
+    return {name: kind for name, kind in named.items() if not name.endswith("_created")}
+
+
+def figures(text: str) -> dict[str, float]:
+    """Sample → value, labels summed up."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] = found.get(sample.name, 0.0) + sample.value
+    return found
+
+
+def test_a_worker_exposes_every_listed_metric_and_none_unlisted(world: World) -> None:
+    worker = world.worker()
+    world.produce(100, partition=0)
+    world.send(b"not an event", partition=1)
+    world.completed()
+    wait_until(lambda: figures(worker.get("/metrics"))["auditlane_worker_lag_records"] == 0)
+    text = worker.get("/metrics")
+    listed = {one.name: one.kind for one in METRICS if one.name.startswith("auditlane_worker_")}
+    assert exposed(text) == listed
+    told = figures(text)
+    assert told["auditlane_worker_messages_total"] == 101
+    assert told["auditlane_worker_rows_total"] == 100
+    assert told["auditlane_worker_dead_letters_total"] == 1
+    assert told["auditlane_worker_bytes_total"] > 100 * 50
+    assert told["auditlane_worker_parts_total"] >= 1
+    assert told["auditlane_worker_freshness_seconds_count"] == told["auditlane_worker_ranges_total"]
+    assert told["auditlane_worker_rebalances_total"] >= 1
+    assert told["auditlane_worker_lag_seconds"] == 0
+    assert told["auditlane_worker_budget_ratio"] == 1
+    assert worker.stop() == 0
+
+
+def test_a_killed_workers_range_is_counted_as_recovered(world: World) -> None:
+    world.produce(10, partition=0)
+    assert world.worker(failpoint="after_intent:kill").ended() != 0
+    worker = world.worker()
+    world.completed()
+    told = figures(worker.get("/metrics"))
+    assert told["auditlane_worker_recovered_intents_total"] == 1
+    assert worker.stop() == 0
+
+
+def test_a_halted_partition_stays_behind(world: World, clickhouse: str) -> None:
+    """Its end is asked of the brokers: nothing is fetched of it any more."""
+    world.send(b"x", partition=0)
+    world.commit(0, 5)  # past the end: the log was truncated
+    worker = world.worker()
+    wait_until(lambda: figures(worker.get("/metrics"))["auditlane_worker_halted_partitions"] == 1, why=worker.tail)
+    world.send(b"y", partition=0)
+    wait_until(lambda: figures(worker.get("/metrics"))["auditlane_worker_lag_records"] == 2, why=worker.tail)
+    assert worker.stop() == 0

@@ -1,0 +1,52 @@
+"""The worker's instruments are those of the one list, and lag is what is not completed."""
+
+from __future__ import annotations
+
+from auditlane.runtime.metrics import METRICS
+from auditlane.worker.behind import Behind, Lag
+from auditlane.worker.lanes import Flight, Lane, Step
+from auditlane.worker.meters import Meters
+from auditlane.worker.ranges import Columns, Partition, Range
+
+AT = Partition("t", 0)
+
+
+def lane(begin: int, position: int, *timestamps: int) -> Lane:
+    held = Columns(list(range(begin, begin + len(timestamps))), list(timestamps), [None] * len(timestamps),
+                   [b"v"] * len(timestamps))  # fmt: skip
+    return Lane(AT, "id", 1, begin=begin, position=position, held=held)
+
+
+def flying(first: int, last: int, timestamp: int) -> Lane:
+    columns = Columns([first, last], [timestamp, timestamp + 5], [None] * 2, [b"v"] * 2)
+    one = lane(last + 1, last + 1)
+    one.flight = Flight(Range(AT, "id", first, last, columns, "", 1), Step.WRITE)
+    return one
+
+
+def test_every_listed_metric_is_made_and_no_other() -> None:
+    listed = {one.name for one in METRICS if one.name.startswith("auditlane_worker_")}
+    made = {
+        f"{family.name}_total" if family.type == "counter" else family.name for family in Meters().registry.collect()
+    }
+    assert made == listed
+
+
+def test_what_is_in_flight_and_held_and_not_read_yet_is_lag() -> None:
+    measure = Behind().measure
+    assert measure([lane(5, 5)], {AT: 5}, 9_000) == Lag(0, 0.0)
+    assert measure([lane(5, 7, 4_000, 6_000)], {AT: 7}, 9_000) == Lag(2, 5.0)
+    assert measure([flying(2, 4, 1_000)], {AT: 10}, 9_000) == Lag(8, 8.0)
+    assert measure([lane(5, 7, 4_000, 6_000), flying(2, 4, 8_000)], {}, 9_000) == Lag(5, 5.0)  # ends not known yet
+
+
+def test_a_message_that_was_not_read_ages_from_when_it_was_known_of() -> None:
+    behind = Behind()
+    assert behind.measure([lane(5, 5)], {AT: 6}, 1_000) == Lag(1, 0.0)
+    assert behind.measure([lane(5, 5)], {AT: 8}, 4_000) == Lag(3, 3.0)
+    assert behind.measure([lane(8, 8)], {AT: 8}, 5_000) == Lag(0, 0.0)
+    assert behind.measure([lane(8, 8)], {AT: 9}, 6_000) == Lag(1, 0.0)
+
+
+def test_a_clock_that_is_behind_kafkas_gives_no_negative_age() -> None:
+    assert Behind().measure([lane(5, 6, 9_500)], {AT: 6}, 9_000) == Lag(1, 0.0)

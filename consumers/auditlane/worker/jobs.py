@@ -6,8 +6,8 @@ anew; a month that is stored is not sent again.
 
 from __future__ import annotations
 
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -75,15 +75,21 @@ class Jobs:
     ) -> None:
         self._judge, self._store, self._letters, self._failpoints = judge, store, letters, failpoints
         self._brakes = brakes
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="insert")
+        self._work: SimpleQueue[Write | Bury | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()
-        self._running: set[object] = set()
+        self._idle = threading.Condition()
+        self._in_flight = 0
+        self._closed = False
+        # Daemons: a process that gave up draining must not wait at its exit for an insert that hangs.
+        self._threads = [threading.Thread(target=self._loop, name=f"insert-{n}", daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, work: Write | Bury) -> None:
-        future = self._pool.submit(self._run, work)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
+        with self._idle:
+            self._in_flight += 1
+        self._work.put(work)
 
     def poll(self) -> list[Done]:
         done: list[Done] = []
@@ -94,13 +100,24 @@ class Jobs:
                 return done
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._closed = True
+        for _ in self._threads:
+            self._work.put(None)
 
     def join(self, timeout_s: float) -> bool:
-        return not wait(list(self._running), timeout_s).not_done  # type: ignore[arg-type]
+        with self._idle:
+            return self._idle.wait_for(lambda: self._in_flight == 0, timeout_s)
 
     def terminate(self) -> None:
-        """Threads cannot be ended; the process is about to be."""
+        """Threads cannot be ended; these do not keep the process."""
+
+    def _loop(self) -> None:
+        while (work := self._work.get()) is not None:
+            if not self._closed:  # what still waits when the worker leaves is its successor's
+                self._run(work)
+            with self._idle:
+                self._in_flight -= 1
+                self._idle.notify_all()
 
     def _run(self, work: Write | Bury) -> None:
         try:

@@ -94,6 +94,8 @@ class Service:
             brakes = Brakes(BrakePolicy(settings.brake_ratio, settings.brake_window))
             writer = Writer(client, table)
             jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes)
+            stack.callback(jobs.close)
+            stack.callback(self._stop.set)  # whatever ended it: from here on the watchdog counts
             admin = AdminClient(client_config(settings))
             brokers, membership = Brokers(admin, self._stored), Membership(admin, settings.group)
             for protocol in PROTOCOLS[settings.group_protocol]:
@@ -109,12 +111,21 @@ class Service:
                         raise KafkaUnavailable(f"The brokers do not speak the group protocol: {error}.") from error
                     self._log.warning("group.classic", reason=str(error))
                     consumer.close()
-            jobs.close()
-            if not jobs.join(0):
-                jobs.terminate()
 
     def _consume(self, runner: Runner, membership: Membership, url: str) -> None:
         runner.subscribe(pattern(self._settings.topic))
+        try:
+            self._turns(runner, membership, url)
+        except Unsupported:
+            raise
+        except BaseException:
+            self._stop.set()  # leaving the group may block as well
+            runner.close()
+            raise
+        runner.close()
+        self._log.info("worker.stopped")
+
+    def _turns(self, runner: Runner, membership: Membership, url: str) -> None:
         gives_up: float | None = None
         while runner.turn():
             if not self._joined and (runner.joined or membership.has(runner.member_id)):
@@ -127,8 +138,6 @@ class Service:
                 elif time.monotonic() > gives_up:
                     self._log.warning("worker.drain_unfinished", fix="The intents hand over what is left.")
                     break
-        runner.close()
-        self._log.info("worker.stopped")
 
     def _watch(self) -> None:
         """Nothing keeps a stopping worker alive past `drain_s`: a commit waits for its broker without end."""

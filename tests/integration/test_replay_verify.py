@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
@@ -342,26 +341,20 @@ def test_a_topic_gets_messages_as_they_were(world: World, commands: Commands) ->
     assert commands.run("replay", topic, "--into-topic", copy, "--tenant", "tenant3")["stored"] == 15
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "said"),
-    [
-        (["--into-table", "events"], 2, "cannot be the target"),
-        (["--into-table", "a", "--into-topic", "b"], 2, "one target"),
-        (["--into-table", "no-name"], 2, "cannot be the target"),
-        (["--into-table", "settings"], 2, "cannot be the target"),
-        (["--into-table", "unlike"], 2, "is not made like"),
-        (["--partition", "9"], 2, "there is no partition 9"),
-    ],
-)
-def test_what_cannot_be_replayed(world: World, commands: Commands, options: list[str], code: int, said: str) -> None:
-    if "unlike" in options:
-        world.client.command(f"CREATE TABLE `{world.settings.clickhouse_database}`.unlike (a Int) ENGINE = Memory")
-    assert said in commands.text("replay", world.settings.topic, *options, code=code)
-
-
-def test_topics_that_cannot_be_replayed(world: World, commands: Commands) -> None:
+def test_what_cannot_be_replayed_or_verified(world: World, commands: Commands) -> None:
     settings = world.settings
-    assert "Kafka has no topic nowhere" in commands.text("replay", "nowhere", code=3)
+    world.client.command(f"CREATE TABLE `{settings.clickhouse_database}`.unlike (a Int) ENGINE = Memory")
+    for options, said in (
+        (["--into-table", "events"], "cannot be the target"),
+        (["--into-table", "settings"], "cannot be the target"),
+        (["--into-table", "no-name"], "cannot be the target"),
+        (["--into-table", "unlike"], "is not made like"),
+        (["--into-table", "a", "--into-topic", "b"], "one target"),
+        (["--into-topic", settings.topic], "cannot be the target"),
+        (["--partition", "9"], "there is no partition 9"),
+    ):
+        assert said in commands.text("replay", settings.topic, *options, code=2)
     assert "auditlane dlq replay" in commands.text("replay", settings.dead_letter_topic, code=2)
-    assert "cannot be the target" in commands.text("replay", settings.topic, "--into-topic", settings.topic, code=2)
+    assert "Kafka has no topic nowhere" in commands.text("replay", "nowhere", code=3)
     assert "Kafka has no topic nowhere" in commands.text("verify", "nowhere", code=3)
+    assert "is no table's name" in commands.text("verify", "--table", "a b", code=2)

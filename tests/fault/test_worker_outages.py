@@ -46,3 +46,24 @@ def test_a_worker_without_its_broker_ends_in_time(registry: str, clickhouse: str
     assert world.counts() == (100, 100)
     world.close()
     process.stop(running, grace_s=20)
+
+
+def test_an_insert_that_hangs_does_not_keep_a_stopping_worker(
+    registry: str, kafka: str, unique: str, tmp_path: Path
+) -> None:
+    engine = EngineProcess(tmp_path / "engine")
+    world = world_on(kafka, registry, engine.url, unique, tmp_path)
+    worker = world.worker(drain_s=3, insert_timeout_s=600)
+    world.produce(50)
+    world.completed()
+    engine.process.send_signal(signal.SIGSTOP)
+    world.produce(50)
+    wait_until(lambda: "auditlane_worker_messages_total 100.0" in worker.get("/metrics"), why=worker.tail)
+    worker.process.terminate()
+    assert worker.ended() in (0, HARD_EXIT), "long before the insert's time-out"
+    engine.process.send_signal(signal.SIGCONT)
+    world.worker()
+    world.completed()
+    assert world.counts() == (100, 100)
+    world.close()
+    engine.stop()

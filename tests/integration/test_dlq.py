@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
+import signal
 import uuid
 from typing import Any
 
 import fastavro
 import judging
+from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame
-from auditlane.runtime.settings import variable
 
 AT = "2026-02-03T04:05:06.789012Z"
 
 
-def dlq(world: World, *arguments: str, exits: int = 0, failpoint: str = "") -> str:
-    """The output of one `auditlane dlq` command."""
-    options = world.settings.model_dump(exclude_unset=True)
-    env = {variable(name): str(value) for name, value in options.items()} | {"AUDITLANE_FAILPOINT": failpoint}
-    done = subprocess.run(
-        [sys.executable, "-m", "auditlane.cli", "dlq", *arguments],
-        env=os.environ | env, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == exits, done.stdout + done.stderr
-    return done.stdout
-
-
-def listed(world: World, *arguments: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in dlq(world, "list", "--json", *arguments).splitlines()]
+def listed(commands: Commands, *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in commands.text("dlq", "list", "--json", *arguments).splitlines()]
 
 
 def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, Any]]:
@@ -52,7 +38,7 @@ def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> 
     return event_id, frame(schema_id, out.getvalue())
 
 
-def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World) -> None:
+def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, commands: Commands) -> None:
     strict, schema = contract(world, "acme", maximum=3)
     world.produce(30)
     sent = [paid(strict, schema, "acme", amount) for amount in (1.0, 4.5, 4.75, 99.0)]
@@ -65,38 +51,38 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World) 
     world.completed()
     assert world.counts() == (31, 31)
 
-    letters = listed(world)
+    letters = listed(commands)
     assert {(one["tenant"], one["code"], one["state"]) for one in letters} == {
         ("acme", "FIELD_RULE", "open"), ("tenant1", "NOT_FRAMED", "open"), (None, "NOT_FRAMED", "open"),
     }  # fmt: skip
     assert len(letters) == 5
-    assert len(listed(world, "--tenant", "acme", "--code", "field_rule")) == 3
-    assert listed(world, "--until", "2020-01-01") == []
-    assert len(listed(world, "--since", "2020-01-01", "--limit", "2")) == 2
-    told = json.loads(dlq(world, "stats", "--json"))
+    assert len(listed(commands, "--tenant", "acme", "--code", "field_rule")) == 3
+    assert listed(commands, "--until", "2020-01-01") == []
+    assert len(listed(commands, "--since", "2020-01-01", "--limit", "2")) == 2
+    told = commands.run("dlq", "stats")
     assert {(one["code"], one["tenant"]): one["letters"] for one in told["counts"]} == {
         ("FIELD_RULE", "acme"): 3, ("NOT_FRAMED", "tenant1"): 1, ("NOT_FRAMED", None): 1,
     }  # fmt: skip
-    assert "FIELD_RULE" in dlq(world, "stats")
-    assert "amount must be at most 3" in dlq(world, "list")
+    assert "FIELD_RULE" in commands.text("dlq", "stats")
+    assert "amount must be at most 3" in commands.text("dlq", "list")
 
     broken = next(one for one in letters if one["tenant"] == "acme")
-    shown = json.loads(dlq(world, "show", broken["letter"], "--json"))
+    shown = commands.run("dlq", "show", broken["letter"])
     assert shown["broken_field"] == "amount"
     assert (shown["event"]["occurred_at"], shown["event"]["tenant_id"]) == (AT, "acme")
     assert shown["replay"]["code"] == "FIELD_RULE"
     junk = next(one for one in letters if one["tenant"] == "tenant1")
-    assert "01 6a 75 6e 6b" in dlq(world, "show", junk["letter"])
-    dlq(world, "show", "nowhere:0:0", exits=3)
+    assert "01 6a 75 6e 6b" in commands.text("dlq", "show", junk["letter"])
+    commands.text("dlq", "show", "nowhere:0:0", code=3)
 
-    dry = json.loads(dlq(world, "replay", "--dry-run", "--json"))
+    dry = commands.run("dlq", "replay", "--dry-run")
     assert (dry["replayed"], dry["stays"]) == (0, {"FIELD_RULE": 3, "NOT_FRAMED": 2})
     latest, _ = contract(world, "acme", maximum=5)
-    dry = json.loads(dlq(world, "replay", "--dry-run", "--json"))
+    dry = commands.run("dlq", "replay", "--dry-run")
     assert (dry["replayed"], dry["stays"]) == (2, {"FIELD_RULE": 1, "NOT_FRAMED": 2})
-    assert len(listed(world)) == 5
+    assert len(listed(commands)) == 5
 
-    done = json.loads(dlq(world, "replay", "--tenant", "acme", "--json", exits=3))
+    done = commands.run("dlq", "replay", "--yes", "--tenant", "acme", code=3)
     assert (done["replayed"], done["stays"]) == (2, {"FIELD_RULE": 1})
     assert "at most 5" in done["remaining"][0]["reason"]
     world.stored(33)
@@ -107,19 +93,19 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World) 
     assert [(row[0], row[3]) for row in rows] == [(sent[1][0], "4.5"), (sent[2][0], "4.75")]
     assert {row[1].isoformat() for row in rows} == {"2026-02-03T04:05:06.789012"}
 
-    again = json.loads(dlq(world, "replay", "--tenant", "acme", "--json", exits=3))
+    again = commands.run("dlq", "replay", "--yes", "--tenant", "acme", code=3)
     assert again["replayed"] == 0
-    assert len(listed(world)) == 3
-    assert sorted(one["state"] for one in listed(world, "--all")) == ["open"] * 3 + ["replayed"] * 2
-    assert json.loads(dlq(world, "resolve", "--code", "NOT_FRAMED", "--reason", "not ours", "--json")) == {"closed": 2}
-    assert [one["code"] for one in listed(world)] == ["FIELD_RULE"]
-    assert {one["note"] for one in listed(world, "--all") if one["state"] == "discarded"} == {"not ours"}
-    dlq(world, "resolve", "--reason", "everything", exits=3)
+    assert len(listed(commands)) == 3
+    assert sorted(one["state"] for one in listed(commands, "--all")) == ["open"] * 3 + ["replayed"] * 2
+    assert commands.run("dlq", "resolve", "--yes", "--code", "NOT_FRAMED", "--reason", "not ours") == {"closed": 2}
+    assert [one["code"] for one in listed(commands)] == ["FIELD_RULE"]
+    assert {one["note"] for one in listed(commands, "--all") if one["state"] == "discarded"} == {"not ours"}
+    commands.text("dlq", "resolve", "--reason", "everything", code=3)
     world.completed()
     assert world.counts() == (33, 33)
 
 
-def test_a_replay_killed_between_event_and_resolution_is_seen_once(world: World) -> None:
+def test_a_replay_killed_between_event_and_resolution_is_seen_once(world: World, commands: Commands) -> None:
     strict, schema = contract(world, "acme", maximum=3)
     for amount in (7.0, 8.0, 9.0):
         world.send(paid(strict, schema, "acme", amount)[1], key="acme")
@@ -128,17 +114,19 @@ def test_a_replay_killed_between_event_and_resolution_is_seen_once(world: World)
     world.stored(5)
     world.completed()
     contract(world, "acme", maximum=10)
-    dlq(world, "replay", failpoint="before_resolution:kill", exits=-9)
-    assert len(listed(world)) == 3
-    assert "3 letters replayed" in dlq(world, "replay")
-    assert listed(world) == []
+    killed = commands.start("dlq", "replay", "--yes", failpoint="before_resolution:kill")
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(listed(commands)) == 3
+    assert "3 letters replayed" in commands.text("dlq", "replay", "--yes")
+    assert listed(commands) == []
     world.stored(11)
     assert world.counts() == (11, 8)
     [[seen]] = world.client.query(f"SELECT count() FROM `{world.settings.clickhouse_database}`.log").result_rows
     assert seen == 8
 
 
-def test_the_brake_stops_one_partition_until_an_operator_lets_it_go(world: World) -> None:
+def test_the_brake_stops_one_partition_until_an_operator_lets_it_go(world: World, commands: Commands) -> None:
     world.produce(20, partition=0)
     world.produce(200, partition=1)
     first = world.worker(brake_window=50)
@@ -154,11 +142,11 @@ def test_the_brake_stops_one_partition_until_an_operator_lets_it_go(world: World
     world.produce(10, partition=0)
     assert "auditlane_worker_braked_partitions 1.0" in first.get("/metrics")
     assert first.stop() == 0
-    assert len(listed(world)) < 50, "at most what the window needs is refused before"
+    assert len(listed(commands)) < 50, "at most what the window needs is refused before"
 
     second = world.worker(brake_window=50, brake_ratio=1.0)
     world.stored(330)
     world.completed()
     assert "auditlane_worker_braked_partitions 0.0" in second.get("/metrics")
     assert world.counts() == (330, 330)
-    assert len(listed(world)) == 200
+    assert len(listed(commands)) == 200

@@ -24,7 +24,7 @@ from auditlane.worker.replay_checkpoint import Progress
 from auditlane.worker.selection import Span
 from auditlane.worker.store_failures import classify
 from auditlane.worker.stored_offsets import StoredOffsets
-from auditlane.worker.write import Table, body, statement
+from auditlane.worker.write import Table, send, statement
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0
@@ -95,13 +95,13 @@ class ToTable:
             **self._table.settings,
             "insert_deduplication_token": token(run, range_, month),
         }
-        text, data = statement(self._table, range_, month), body(rows)
+        text = statement(self._table, range_, month)
         for attempt in range(1, TRIES + 1):
             while not self._budget.ready(_now_ms()):
                 self._sleep(0.02)
             self._budget.spend(1)
             try:
-                self._client.command(text, data=data, settings=settings)
+                send(self._client, text, rows, settings)
                 return
             except (ClickHouseError, HTTPError, OSError) as error:
                 failure = classify(error)

@@ -1,0 +1,103 @@
+"""Where the worker's CPU goes: each step by itself, in this process, `python tests/bench/bench_stages.py`.
+
+The best of several rounds over the same messages, in CPU microseconds an event of the thread that does the step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench_worker import Load, parts
+from confluent_kafka import Consumer, TopicPartition
+from load import SCENARIOS
+
+from auditlane.store.client import connect
+from auditlane.worker import guarantees
+from auditlane.worker.consumer import consumer_config
+from auditlane.worker.intent import digest
+from auditlane.worker.judge import Judge, RawRange
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.runner import BATCH, TURN_S, columns_of
+from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.write import Writer
+
+
+def stages(load: Load, rows: int) -> dict[str, float]:
+    """CPU µs an event by step, ranges of `rows` messages."""
+    spent: dict[str, float] = {}
+    seen: dict[str, int] = {}
+
+    def timed(name: str, what: Callable[[], Any], events: int) -> Any:
+        before = time.thread_time()
+        answer = what()
+        spent[name] = spent.get(name, 0.0) + time.thread_time() - before
+        seen[name] = seen.get(name, 0) + events
+        return answer
+
+    consumer = Consumer(consumer_config(load.settings, protocol="classic"))
+    consumer.assign([TopicPartition(load.settings.topic, one, 0) for one in range(load.settings.topic_partitions)])
+    judge = Judge(
+        SchemaBook(load.registry, topic=load.settings.topic, refresh_s=600),
+        topic=load.settings.topic,
+        max_event_bytes=load.settings.max_event_bytes,
+    )
+    left, held = load.count, {}
+    process = time.process_time()
+    threads = 0.0
+    while left:
+        before = time.thread_time()
+        messages = consumer.consume(BATCH, TURN_S)
+        spent["consume"] = spent.get("consume", 0.0) + time.thread_time() - before
+        seen["consume"] = seen.get("consume", 0) + len(messages)
+        left -= len(messages)
+        for at, columns in timed("columns of messages", lambda m=messages: columns_of(m), len(messages)).items():
+            held.setdefault(at, Columns()).extend(columns)
+        threads += time.thread_time() - before
+    spent["librdkafka's threads"], seen["librdkafka's threads"] = time.process_time() - process - threads, load.count
+    consumer.close()
+    with load.run() as (settings, _):
+        client = connect(settings)
+        writer = Writer(client, guarantees.check(client, settings.clickhouse_database, parts_per_second=4))
+        for at, columns in held.items():
+            while columns:
+                cut = columns.take(columns.fitting(rows, 1 << 30))
+                count = len(cut)
+                text = timed("digest", lambda c=cut: digest(c), count)
+                sealed = Range(Partition(*at), _ID, cut.offsets[0], cut.offsets[-1], cut, text, 1)
+                raw = RawRange(at[0], _ID, at[1], cut.offsets, cut.timestamps_ms, cut.keys, cut.values)
+                verdict = timed("judge", lambda r=raw: judge.judge(r, ingested_at_ms=1_750_000_000_000), count)
+                for month, accepted in verdict.rows.items():
+                    timed("insert: serialise, send", lambda m=month, a=accepted: writer.insert(sealed, m, a), count)
+        client.close()
+    return {name: spent[name] / seen[name] * 1e6 for name in spent}
+
+
+_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as folder, parts(Path(folder)) as running:
+        for scenario in SCENARIOS:
+            if not scenario.startswith(given.only):
+                continue
+            load = Load(running, scenario, given.events)
+            rounds = [stages(load, given.rows) for _ in range(given.rounds)]
+            print(f"\n{scenario}, {load.size / load.count:.0f} bytes an event, ranges of {given.rows:,}")
+            for name in rounds[0]:
+                print(f"  {name:26}{min(one[name] for one in rounds):6.2f} µs")
+            print(f"  {'sum':26}{sum(min(one[name] for one in rounds) for name in rounds[0]):6.2f} µs", flush=True)
+
+
+if __name__ == "__main__":
+    main()

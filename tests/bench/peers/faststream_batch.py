@@ -1,0 +1,42 @@
+"""FastStream's confluent broker with batches; acknowledged after the insert."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from common import task
+from faststream import AckPolicy, FastStream
+from faststream.confluent import KafkaBroker
+
+mine = task()
+broker = KafkaBroker(mine.bootstrap, logger=None)
+app = FastStream(broker, logger=None)
+
+
+async def raw(message: Any) -> Any:
+    return message.body
+
+
+@broker.subscriber(
+    mine.topic,
+    group_id=mine.group,
+    auto_offset_reset="earliest",
+    batch=True,
+    max_records=10_000,
+    ack_policy=AckPolicy.MANUAL,
+    decoder=raw,
+)
+async def handle(values: list[bytes], message: Any) -> None:
+    mine.first()
+    for one in message.raw_message:
+        at = datetime.fromtimestamp(one.timestamp()[1] / 1_000, UTC)
+        mine.take(mine.row(one.key(), one.value(), one.partition(), one.offset(), at))
+    await asyncio.to_thread(mine.insert)
+    await message.ack()
+    if mine.done:
+        mine.finish()
+
+
+asyncio.run(app.run())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from auditlane.runtime.errors import AlreadyRunning
+from auditlane.runtime.files import write_text
 
 
 @dataclass(slots=True)
@@ -70,9 +70,7 @@ class Checkpoint:
     def save(self, progress: Progress) -> None:
         """Replace the file at once, so that a kill leaves the old or the new."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(f".{os.getpid()}.new")
-        fresh.write_text(json.dumps(asdict(progress)), "utf-8")
-        fresh.replace(self.path)
+        write_text(self.path, json.dumps(asdict(progress)))
 
     def clear(self) -> None:
         """The replay is complete."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditlane.local import process
-from auditlane.local.files import write_text
 from auditlane.local.java import Java
 from auditlane.local.ports import HOST
 from auditlane.runtime.errors import ConfigError, PartFailed
+from auditlane.runtime.files import write_text
 
 _FORMATTED = "formatted"
 _FORMAT_TIMEOUT_S = 120

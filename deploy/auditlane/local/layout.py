@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from auditlane.local.files import write_text
 from auditlane.runtime.errors import AlreadyRunning, ConfigError
+from auditlane.runtime.files import write_text
 
 NEEDED_BYTES = 256 << 20
 LOG_BYTES = 16 << 20

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from auditlane.runtime.files import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,7 @@ class Checkpoint:
     def save(self, progress: Progress) -> None:
         """Replace the file at once, so that a kill leaves the old or the new."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(f".{os.getpid()}.new")
-        fresh.write_text(json.dumps(asdict(progress)), "utf-8")
-        fresh.replace(self.path)
+        write_text(self.path, json.dumps(asdict(progress)))
 
     def clear(self) -> None:
         """The import is complete."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.files import write_text
 from auditlane.runtime.log import get
 
 T = TypeVar("T", bound=BaseModel)
@@ -94,7 +93,7 @@ class CredentialsFile(Generic[T]):
             raise _unreadable(self.path, error) from error
 
     def _write(self, content: T) -> None:
-        _replace(self.path, content.model_dump_json(indent=2, exclude_none=True) + "\n")
+        write_text(self.path, content.model_dump_json(indent=2, exclude_none=True) + "\n", mode=0o600)
 
 
 def _stamp(path: Path) -> Stamp:
@@ -120,17 +119,3 @@ def _exclusively(path: Path) -> Iterator[None]:
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _replace(path: Path, text: str) -> None:
-    target = path.resolve()  # keep a link that points at the real file
-    with NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8") as new:
-        try:  # the file is created 0600
-            new.write(text)
-            new.flush()
-            os.fsync(new.fileno())
-            Path(new.name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                Path(new.name).unlink()
-            raise

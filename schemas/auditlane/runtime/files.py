@@ -8,7 +8,11 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replace a file atomically; a reader sees the old text or the new, also after a crash."""
+    """Replace a file atomically; a reader sees the old text or the new, also after a crash.
+
+    A link stays, and the file that it leads to is replaced. Raises OSError.
+    """
+    path = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

@@ -1,0 +1,36 @@
+"""Replacing a small file: whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditlane.runtime.files import write_text
+
+
+def test_the_file_is_replaced_with_the_mode_asked_for(tmp_path):
+    path = tmp_path / "keys.json"
+    for text in ("old", "néw"):
+        write_text(path, text, mode=0o600)
+        assert (path.read_text("utf-8"), path.stat().st_mode & 0o777) == (text, 0o600)
+    write_text(path, "shared")
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path], "nothing is left beside it"
+
+
+def test_a_link_goes_on_leading_to_the_file(tmp_path):
+    folder = tmp_path / "real"
+    folder.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(folder / "file")
+    write_text(link, "text")
+    assert link.is_symlink()
+    assert (folder / "file").read_text() == "text"
+
+
+def test_what_cannot_be_written_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "\ud800")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

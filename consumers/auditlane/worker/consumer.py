@@ -20,6 +20,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from auditlane.contract.kafka import client_config
+from auditlane.contract.librdkafka import CONSUMER
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.worker.ranges import Partition
@@ -40,11 +41,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         "group.id": settings.group,
         "group.protocol": protocol,
         "client.id": "auditlane-worker",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        # A missing offset is never a reason to jump: the worker decides where a partition begins.
-        "auto.offset.reset": "error",
-        "isolation.level": "read_committed",
+        **CONSUMER,
         "allow.auto.create.topics": False,
         "fetch.queue.backoff.ms": 10,
         "fetch.message.max.bytes": 4 << 20,

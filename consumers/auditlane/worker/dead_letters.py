@@ -13,6 +13,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from auditlane.contract.codes import RejectCode
+from auditlane.contract.librdkafka import PRODUCER
 from auditlane.worker.actions import Failure, Remedy
 from auditlane.worker.judge import Rejection
 from auditlane.worker.ranges import Range
@@ -64,12 +65,10 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
 def producer_config(client: dict[str, Any]) -> dict[str, Any]:
     """`client` with what an acknowledged dead letter needs: it may be as large as whatever was consumed."""
     return client | {
-        "acks": "all",
-        "enable.idempotence": True,
+        **PRODUCER,
         "linger.ms": 5,
         "compression.type": "lz4",
         "message.max.bytes": 1_000_000_000,
-        "partitioner": "murmur2_random",
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from auditlane.contract import librdkafka
 from auditlane.contract.kafka import client_config
 from auditlane.runtime.errors import Halted, KafkaUnavailable
 from auditlane.runtime.settings import Settings
@@ -46,19 +47,18 @@ class LogReader:
     """Reads one span at a time. Memory: one chunk and librdkafka's queue of `queue_kb`."""
 
     def __init__(self, settings: Settings, *, queue_kb: int = 32 << 10) -> None:
-        options = {
+        options: dict[str, Any] = {
             "group.id": _UNUSED_GROUP,
             "client.id": "auditlane-reader",
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
+            **librdkafka.CONSUMER,
             "enable.partition.eof": True,
-            "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
             "queued.max.messages.kbytes": queue_kb,
             "fetch.queue.backoff.ms": 10,
         }
-        self._consumer = Consumer(client_config(settings, **options), logger=logging.getLogger("librdkafka"))
+        self._consumer = librdkafka.client(
+            Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka")
+        )
 
     def close(self) -> None:
         self._consumer.close()

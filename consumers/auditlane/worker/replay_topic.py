@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from auditlane.contract.kafka import client_config
+from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import TIMEOUT_S, Topic, describe, wanted
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
@@ -29,7 +30,7 @@ class ToTopic:
 
     def __init__(self, settings: Settings, topic: str, *, dry: bool) -> None:
         self._topic, self._dry = topic, dry
-        self._producer = Producer(producer_config(client_config(settings)))
+        self._producer: Producer = client(Producer, producer_config(client_config(settings)))
         self._errors: list[KafkaError] = []
 
     def begin(self, span: Span) -> None:

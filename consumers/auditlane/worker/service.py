@@ -16,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
+from auditlane.contract import librdkafka
 from auditlane.contract.connect import registry_client
 from auditlane.contract.kafka import client_config
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailable
@@ -88,7 +89,7 @@ class Service:
                 return
             schemas = SchemaBook(self._registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
             judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes)
-            producer = Producer(producer_config(client_config(settings)))
+            producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
             letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
             failpoints = Failpoints.from_environment()
             brakes = Brakes(BrakePolicy(settings.brake_ratio, settings.brake_window))
@@ -96,11 +97,11 @@ class Service:
             jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes)
             stack.callback(jobs.close)
             stack.callback(self._stop.set)  # whatever ended it: from here on the watchdog counts
-            admin = AdminClient(client_config(settings))
+            admin: AdminClient = librdkafka.client(AdminClient, client_config(settings))
             brokers, membership = Brokers(admin, self._stored), Membership(admin, settings.group)
             for protocol in PROTOCOLS[settings.group_protocol]:
                 options = consumer_config(settings, protocol=protocol)
-                consumer = Consumer(options, logger=logging.getLogger("librdkafka"))
+                consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
                 runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints, Ends(admin))
                 try:

@@ -10,6 +10,8 @@ import urllib3
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from auditlane.contract.librdkafka import client
+
 _TIMEOUT_S = 2.0
 
 
@@ -28,11 +30,11 @@ class KafkaProbe:
         self._client: AdminClient | None = None
 
     def answers(self) -> bool:
-        """Whether a broker of the cluster answered within two seconds."""
+        """Whether a broker of the cluster answered within two seconds. Raises ConfigError for a bad option."""
         if self._client is None:
             if not self._listens():
                 return False
-            self._client = AdminClient(self._config)
+            self._client = client(AdminClient, self._config)
         try:
             return bool(self._client.list_topics(timeout=_TIMEOUT_S).brokers)
         except KafkaException:

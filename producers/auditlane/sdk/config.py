@@ -9,18 +9,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from auditlane.contract.librdkafka import overridden
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import ConfigError
 
 PREFIX: Final = "AUDITLANE_"
-# What the guarantees rest on: AUDITLANE_KAFKA_EXTRA may repeat these, not change them.
-GUARANTEES: Final[Mapping[str, str]] = {
-    "acks": "all",
-    "enable.idempotence": "true",
-    "partitioner": "murmur2_random",
-}
-_ALIASES: Final = {"request.required.acks": "acks"}
-_SAME: Final = {"-1": "all", "True": "true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +129,8 @@ def _object(value: object) -> dict[str, Any]:
 
 def _extra(value: object) -> dict[str, Any]:
     options = _object(value)
-    for name, given in options.items():
-        meant = GUARANTEES.get(_ALIASES.get(name, name))
-        text = str(given)
-        if meant is not None and _SAME.get(text, text) != meant:
-            raise ValueError(f"{name} must stay {meant}: losing or doubling no event depends on it")
+    if found := overridden(options):
+        raise ValueError("; ".join(found))
     return options
 
 

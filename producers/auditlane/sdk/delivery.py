@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from auditlane.runtime.errors import AuditlaneError, BufferFull, ConfigError, DeliveryFailed, KafkaUnavailable
-from auditlane.sdk.config import GUARANTEES, ClientConfig
+from auditlane.contract import librdkafka
+from auditlane.runtime.errors import AuditlaneError, BufferFull, DeliveryFailed, KafkaUnavailable
+from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.ledger import Ledger
 from auditlane.sdk.results import Failure
 
@@ -28,7 +29,7 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
     return {
         "bootstrap.servers": config.kafka_bootstrap,
         "client.id": "auditlane-sdk",
-        **GUARANTEES,
+        **librdkafka.PRODUCER,
         "compression.type": config.compression,
         "delivery.timeout.ms": config.delivery_timeout_ms,
         "linger.ms": 5,
@@ -49,12 +50,8 @@ class Delivery:
         self._on_error = on_error
         self.fatal: AuditlaneError | None = None
         self._stopping = False
-        try:
-            self.producer = Producer({**producer_options(config), "error_cb": self._on_kafka_error}, logger=log)
-        except KafkaException as error:
-            raise ConfigError(
-                f"librdkafka refuses an option: {error.args[0].str()}", fix="Correct AUDITLANE_KAFKA_EXTRA."
-            ) from error
+        options = producer_options(config) | {"error_cb": self._on_kafka_error}
+        self.producer: Producer = librdkafka.client(Producer, options, logger=log)
         self._thread = threading.Thread(target=self._serve, name="auditlane-delivery", daemon=True)
         self._thread.start()
 

@@ -14,6 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # three of th
 )
 
 from auditlane.contract.kafka import client_config
+from auditlane.contract.librdkafka import client
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
@@ -92,7 +93,7 @@ def clash(wanted_name: str, existing: set[str]) -> str | None:
 
 def admin(settings: Settings) -> AdminClient:
     """Kafka's admin client from the settings."""
-    return AdminClient(client_config(settings, **{"socket.timeout.ms": 10_000, "log_level": 0}))
+    return client(AdminClient, client_config(settings, **{"socket.timeout.ms": 10_000, "log_level": 0}))
 
 
 def ensure(settings: Settings) -> list[TopicReport]:
@@ -100,10 +101,10 @@ def ensure(settings: Settings) -> list[TopicReport]:
 
     Raises KafkaUnavailable when no broker answers, ConfigError when the brokers refuse a topic.
     """
-    client = admin(settings)
-    names = _names(client)
+    asked = admin(settings)
+    names = _names(asked)
     try:
-        return [_ensure(client, topic, names) for topic in wanted(settings)]
+        return [_ensure(asked, topic, names) for topic in wanted(settings)]
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
 
@@ -113,16 +114,16 @@ def existing(settings: Settings) -> set[str]:
     return _names(admin(settings))
 
 
-def _names(client: AdminClient) -> set[str]:
+def _names(asked: AdminClient) -> set[str]:
     try:
-        return set(client.list_topics(timeout=TIMEOUT_S).topics)
+        return set(asked.list_topics(timeout=TIMEOUT_S).topics)
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
 
 
-def _ensure(client: AdminClient, topic: Topic, existing: set[str]) -> TopicReport:
+def _ensure(asked: AdminClient, topic: Topic, existing: set[str]) -> TopicReport:
     if topic.name in existing:
-        return TopicReport(topic.name, created=False, drift=differences(topic, describe(client, topic)))
+        return TopicReport(topic.name, created=False, drift=differences(topic, describe(asked, topic)))
     if other := clash(topic.name, existing):
         raise ConfigError(
             f"Topic {topic.name} cannot be created: {other} exists, and Kafka keeps names that differ only by "
@@ -133,7 +134,7 @@ def _ensure(client: AdminClient, topic: Topic, existing: set[str]) -> TopicRepor
         topic.name, num_partitions=topic.partitions, replication_factor=topic.replication, config=topic.config
     )
     try:
-        client.create_topics([new], operation_timeout=TIMEOUT_S)[topic.name].result(TIMEOUT_S)
+        asked.create_topics([new], operation_timeout=TIMEOUT_S)[topic.name].result(TIMEOUT_S)
     except KafkaException as error:
         code = error.args[0].code()
         if code == KafkaError.TOPIC_ALREADY_EXISTS:  # another `init` was a moment earlier
@@ -148,11 +149,11 @@ def _ensure(client: AdminClient, topic: Topic, existing: set[str]) -> TopicRepor
     return TopicReport(topic.name, created=True)
 
 
-def describe(client: AdminClient, topic: Topic) -> Topic:
+def describe(asked: AdminClient, topic: Topic) -> Topic:
     """The topic as it is in Kafka, with the options that `topic` names."""
     resource = ConfigResource(ResourceType.TOPIC, topic.name)
-    entries: dict[str, Any] = client.describe_configs([resource])[resource].result(TIMEOUT_S)
-    partitions = client.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions
+    entries: dict[str, Any] = asked.describe_configs([resource])[resource].result(TIMEOUT_S)
+    partitions = asked.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions
     return Topic(
         topic.name,
         len(partitions),

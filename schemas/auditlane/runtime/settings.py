@@ -41,7 +41,8 @@ class KafkaSettings(BaseModel):
     kafka_bootstrap: str = Field("", description="Kafka brokers, `host:port,host:port`. Empty: the embedded broker.")
     kafka_extra: JsonObject = Field(
         default_factory=dict,
-        description='Any librdkafka options as JSON, for SASL and TLS: `{"security.protocol": "SASL_SSL", …}`.',
+        description='librdkafka options as JSON, for SASL and TLS: `{"security.protocol": "SASL_SSL", …}`; '
+        "none that a guarantee rests on.",
     )
     kafka_home: Path | None = Field(None, description="An unpacked Kafka to run instead of the downloaded one.")
     topic: str = Field("audit.events", description="The shared topic; `<topic>.<tenant>` are dedicated topics.")

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from auditlane.contract.librdkafka import client
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.letters.assess import Assessed, Found, Stays
@@ -26,7 +27,7 @@ class Sender:
 
     def __init__(self, options: dict[str, Any], dead_letter_topic: str, failpoints: Failpoints) -> None:
         self._failpoints = failpoints
-        self._producer = Producer(options | {"delivery.timeout.ms": 60_000, "log_level": 0})
+        self._producer: Producer = client(Producer, options | {"delivery.timeout.ms": 60_000, "log_level": 0})
         self._topic = dead_letter_topic
 
     def replay(self, ready: Sequence[Assessed]) -> list[Assessed]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from auditlane.contract import librdkafka
 from auditlane.contract.kafka import client_config
 from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
@@ -33,10 +34,7 @@ class LetterTopic:
             **{
                 "group.id": f"{settings.group}-dead-letters",  # the client wants one; nothing is committed
                 "client.id": "auditlane-dlq",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "error",
-                "isolation.level": "read_committed",
+                **librdkafka.CONSUMER,
                 "enable.partition.eof": True,
                 "allow.auto.create.topics": False,
                 "queued.max.messages.kbytes": 16 << 10,
@@ -47,7 +45,7 @@ class LetterTopic:
     def index(self, on_progress: OnProgress = lambda _read, _all: None) -> Index:
         """Every letter and resolution that is in the topic now, folded."""
         index = Index()
-        with closing(Consumer(self._options)) as consumer:
+        with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
             total = sum(high - low for low, high in bounds.values())
             consumer.assign([TopicPartition(self.name, number, low) for number, (low, _) in bounds.items()])
@@ -61,7 +59,7 @@ class LetterTopic:
 
     def bodies(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Message]]:
         """The records of letters that come in the topic's order; one that Kafka no longer holds is left out."""
-        with closing(Consumer(self._options)) as consumer:
+        with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
             for number, group in groupby(letters, key=lambda letter: letter.place.partition):
                 yield from self._bodies(consumer, group, number, bounds.get(number, (0, 0)))

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # re-exported without saying so
 
-from auditlane.contract import topics
+from auditlane.contract import librdkafka, topics
 from auditlane.contract.kafka import client_config
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.runtime.settings import Settings
@@ -47,7 +47,7 @@ def explain(codes: set[int]) -> tuple[str, str]:
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Every finding about Kafka. Raises KafkaUnavailable when none is configured."""
+    """Every finding about Kafka. Raises KafkaUnavailable when none is configured, ConfigError for a bad option."""
     codes: set[int] = set()
     last: list[str] = []
 
@@ -56,11 +56,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         last.append(error.str())
 
     config = client_config(settings, log_level=0, error_cb=heard, **{"socket.timeout.ms": 6_000})
-    try:
-        client = AdminClient(config)
-    except KafkaException as error:
-        yield fail(PART, f"librdkafka refuses the options: {error.args[0].str()}", "Correct AUDITLANE_KAFKA_EXTRA.")
-        return
+    client: AdminClient = librdkafka.client(AdminClient, config)
     try:
         metadata = _metadata(client, codes)
     except KafkaException as error:

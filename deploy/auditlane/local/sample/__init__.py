@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import fastavro
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from auditlane.contract import librdkafka
 from auditlane.contract.kafka import client_config
 from auditlane.contract.tenants import key_of
 from auditlane.contract.wire import unframe
@@ -73,13 +74,12 @@ def _stored(settings: Settings, tenant: str) -> frozenset[str]:
 
 def in_kafka(settings: Settings, tenant: str) -> frozenset[str]:
     """The ids of the tenant's events on the shared topic, read to its end. Raises KafkaUnavailable."""
-    options = {
+    options: dict[str, Any] = {
         "group.id": f"auditlane-demo-{uuid.uuid4()}",
-        "enable.auto.commit": False,
+        **librdkafka.CONSUMER,
         "enable.partition.eof": True,
-        "isolation.level": "read_committed",
     }
-    consumer = Consumer(client_config(settings, **options))
+    consumer: Consumer = librdkafka.client(Consumer, client_config(settings, **options))
     key = key_of(tenant)
     found: set[str] = set()
     try:

@@ -1,0 +1,104 @@
+"""The options that exactly-once rests on, and options that librdkafka refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from auditlane.contract import librdkafka, topics
+from auditlane.contract.kafka import client_config
+from auditlane.local.doctor import kafka as doctor
+from auditlane.local.doctor.finding import Level, guarded
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.settings import Settings, load
+from auditlane.sdk import ClientConfig
+from auditlane.worker.consumer import consumer_config
+from auditlane.worker.dead_letters import producer_config
+from auditlane.worker.letters.topic import LetterTopic
+from auditlane.worker.reading import LogReader
+from auditlane.worker.replay_topic import ToTopic
+
+WEAKER: list[dict[str, Any]] = [
+    {"auto.offset.reset": "earliest"},
+    {"isolation.level": "read_uncommitted"},
+    {"enable.auto.commit": True},
+    {"auto.commit.enable": "true"},
+    {"enable.auto.offset.store": True},
+    {"group.id": "x"},
+    {"group.protocol": "classic"},
+    {"partition.assignment.strategy": "range"},
+    {"transactional.id": "x"},
+    {"enable.partition.eof": False},
+    {"acks": 1},
+    {"request.required.acks": 0},
+    {"topic.acks": "0"},
+    {"default.topic.config": {"acks": 0}},
+    {"enable.idempotence": "f"},
+    {"partitioner": "random"},
+    {"delivery.report.only.error": True},
+]
+
+
+def _settings(**extra: Any) -> Settings:
+    return load(kafka_bootstrap="127.0.0.1:1", kafka_extra=extra)
+
+
+@pytest.mark.parametrize("extra", WEAKER, ids=str)
+def test_no_client_lets_an_extra_option_weaken_a_guarantee(extra):
+    (option,) = extra.get("default.topic.config", extra)
+    settings = _settings(**extra)
+    for read in (
+        lambda: client_config(settings),
+        lambda: consumer_config(settings, protocol="consumer"),
+        lambda: LogReader(settings),
+        lambda: LetterTopic(settings),
+        lambda: ToTopic(settings, "x", dry=False),
+        lambda: topics.admin(settings),
+        lambda: ClientConfig.load({}, kafka_bootstrap="a:1", registry_url="http://r", kafka_extra=extra),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read()
+        assert "AUDITLANE_KAFKA_EXTRA" in str(caught.value)
+        assert option in caught.value.message
+
+
+def test_every_weakening_option_is_named_at_once_and_the_setting_where_there_is_one():
+    with pytest.raises(ConfigError) as caught:
+        client_config(_settings(**{"acks": 0, "group.id": "x", "isolation.level": "read_uncommitted"}))
+    for word in ("acks must stay all", "AUDITLANE_GROUP", "isolation.level must stay read_committed"):
+        assert word in caught.value.message
+
+
+def test_repeating_them_is_fine_and_other_options_win():
+    extra = {"acks": -1, "enable.idempotence": "T", "enable.auto.commit": False, "topic.auto.offset.reset": "error"}
+    options = consumer_config(_settings(**extra, **{"fetch.queue.backoff.ms": 50}), protocol="classic")
+    assert options["fetch.queue.backoff.ms"] == 50
+    assert options["isolation.level"] == "read_committed"
+
+
+def test_the_tables_are_what_librdkafka_takes():
+    options = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+    librdkafka.client(Consumer, options | dict(librdkafka.CONSUMER) | {"group.id": "x"}).close()
+    librdkafka.client(Producer, producer_config(options))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"foo": 1}, {"message.max.bytes": "a"}, {"security.protocol": "ssl", "ssl.ca.location": "/nope"}, {"error_cb": 1}],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [AdminClient, Consumer, Producer])
+def test_an_option_that_librdkafka_refuses(kind, extra):
+    with pytest.raises(ConfigError, match="AUDITLANE_KAFKA_EXTRA") as caught:
+        librdkafka.client(kind, client_config(_settings(**extra), **{"group.id": "x", "log_level": 0}))
+    assert list(extra)[-1] in caught.value.message
+
+
+@pytest.mark.parametrize("extra", [{"foo": 1}, {"acks": 0}], ids=str)
+def test_the_doctor_finds_such_options(extra):
+    (found,) = guarded("kafka", lambda: doctor.check(_settings(**extra)))
+    assert found.level is Level.FAIL
+    assert "AUDITLANE_KAFKA_EXTRA" in found.fix

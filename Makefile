@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test lint format docs lock bench simulate viewer clean help
+.PHONY: run test lint format docs lock bench chaos simulate viewer clean help
 
 run: $(STAMP) ## set up, start the whole stack with sample data, print where to look
 	$(BIN)/auditlane up --demo
@@ -34,6 +34,9 @@ lock: $(STAMP) ## renew constraints.txt from what is installed
 format: $(STAMP) ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+chaos: $(STAMP) ## 200 faults on real parts, with a report in the docs (half an hour); FAULTS=, SEED=
+	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(or $(FAULTS),200) --seed $(or $(SEED),1) --report docs/internals/chaos-report.md
 
 bench: $(STAMP) ## measure; prints ratios from one run
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_*.py' -s

@@ -1,0 +1,109 @@
+"""A steady, seeded stream of events and of messages that must be refused, with a ledger of what Kafka acknowledged."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from confluent_kafka import Producer
+from fixtures.workers import World
+
+TURN_S = 0.05
+TENANTS = 20
+
+
+class Load(threading.Thread):
+    """Produces `rate` messages a second until `close`; `hold` stops it and waits until everything is acknowledged."""
+
+    def __init__(self, world: World, seed: int, *, rate: int, refused: float) -> None:
+        super().__init__(daemon=True)
+        self._world, self._random, self._rate, self._refused = world, random.Random(seed), rate, refused
+        self._producer = Producer(
+            world.kafka | {"acks": "all", "enable.idempotence": True, "linger.ms": 5, "delivery.timeout.ms": 240_000}
+        )
+        self._going, self._idle, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._idle.set()
+        self.good = 0
+        self.bad: set[tuple[int, int]] = set()
+        self.failed: list[str] = []
+        self._number = 0
+
+    def go(self) -> None:
+        self._going.set()
+
+    def hold(self) -> None:
+        """Stop; returns when Kafka has acknowledged everything. Raises when it never does."""
+        self._going.clear()
+        self._idle.wait()
+        if left := self._producer.flush(120):
+            raise RuntimeError(f"{left} messages were not acknowledged")
+        if self.failed:
+            raise RuntimeError(f"Kafka refused messages: {self.failed[:3]}")
+
+    def burst(self) -> None:
+        """A refused message at every partition's end, twice in a row, between good ones."""
+        for partition in range(self._world.settings.topic_partitions):
+            self._bad(partition)
+            self._good(partition)
+            self._bad(partition)
+            self._bad(partition)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._going.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            if not self._going.is_set():
+                self._idle.set()
+                self._going.wait()
+                continue
+            self._idle.clear()
+            for _ in range(max(1, int(self._rate * TURN_S))):
+                if self._random.random() < self._refused:
+                    self._bad(None)
+                else:
+                    self._good(None)
+            self._producer.poll(0)
+            time.sleep(TURN_S)
+        self._idle.set()
+
+    def _good(self, partition: int | None) -> None:
+        self._number += 1
+        tenant = f"tenant{self._random.randrange(TENANTS)}"
+        at = datetime.now(UTC) - timedelta(days=40 * (self._random.random() < 0.1))
+        self._send(tenant, self._world.value(tenant, self._number % 50, occurred_at=at), partition, self._stored)
+
+    def _bad(self, partition: int | None) -> None:
+        value = self._random.choice([b"", b"bad", b"\x00\x7f\xff\xff\xffunknown schema", self._cut()])
+        self._send(f"tenant{self._random.randrange(TENANTS)}", value, partition, self._buried)
+
+    def _cut(self) -> bytes:
+        return self._world.value("tenant0", 0)[:-7]
+
+    def _send(self, key: str, value: bytes, partition: int | None, then: Callable[[Any], None]) -> None:
+        def delivered(error: Any, message: Any) -> None:
+            if error is not None:
+                self.failed.append(str(error))
+            else:
+                then(message)
+
+        where = {} if partition is None else {"partition": partition}
+        while True:
+            try:
+                self._producer.produce(self._world.settings.topic, key=key, value=value, on_delivery=delivered, **where)
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def _stored(self, _message: Any) -> None:
+        self.good += 1
+
+    def _buried(self, message: Any) -> None:
+        self.bad.add((message.partition(), message.offset()))

@@ -1,0 +1,240 @@
+"""The pipeline under attack: parts, workers and load, brought back to health and counted after every round."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from fixtures.workers import WorkerProcess, World
+
+from auditlane.runtime.settings import load, variable
+from auditlane.worker.failpoints import VARIABLE
+from chaos.load import Load
+from chaos.nursery import Nursery
+from chaos.parts import Parts
+
+PARTITIONS = 4
+RATE = 150  # messages a second
+REFUSED = 0.02
+DRAIN_S = 90.0
+INSERT_TIMEOUT_S = 3.0
+TIDY_PARTS = 1_500
+WINDOW = 1_000_000
+
+
+@dataclass
+class Counts:
+    """What is stored and buried when everything produced is done: raw, nothing merged."""
+
+    expected: int
+    rows: int
+    events: int
+    refused: int
+    letters: int
+    missing_letters: int
+    merged_parts: int
+
+    @property
+    def lost(self) -> int:
+        return max(0, self.expected - self.events) + self.missing_letters
+
+    @property
+    def doubled(self) -> int:
+        return self.rows - self.events
+
+    @property
+    def exact(self) -> bool:
+        return self.expected == self.rows == self.events and not self.missing_letters and not self.merged_parts
+
+
+@dataclass
+class Pipeline:
+    """`random` decides everything that is decided by chance, but not when things happen."""
+
+    folder: Path
+    seed: int
+    random: random.Random = field(init=False)
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self._nursery = Nursery()
+        self.parts = Parts(self.folder)
+        self.world = World(self._settings(), self.folder)
+        self.setting("non_replicated_deduplication_window", WINDOW)
+        # Unlike SYSTEM STOP MERGES this outlives a restart: no part is small enough to be merged.
+        self.setting("max_bytes_to_merge_at_max_space_in_pool", 1)
+        self.setting("parts_to_delay_insert", 1_000_000)
+        self.setting("parts_to_throw_insert", 1_000_000)
+        self.load = Load(self.world, self.seed, rate=RATE, refused=REFUSED)
+        self.load.start()
+        self._offsets = Consumer(self.world.kafka | {"group.id": self.world.settings.group})
+        self._dead = Consumer(self.world.kafka | {"group.id": "letters", "auto.offset.reset": "earliest"})
+        dead = self.world.settings.dead_letter_topic
+        self._dead.assign([TopicPartition(dead, one, 0) for one in range(PARTITIONS)])
+        self.buried: Counter[tuple[int, int]] = Counter()
+        self.tidied = 0
+
+    def _settings(self):
+        return load(
+            kafka_bootstrap=self.parts.bootstrap,
+            registry_url=self.parts.registry.url,
+            clickhouse_url=self.parts.engine.url,
+            clickhouse_database="chaos",
+            topic="chaos.events",
+            dead_letter_topic="chaos.dead",
+            group="chaos",
+            topic_partitions=PARTITIONS,
+            range_age_ms=200,
+            worker_port=0,
+            insert_parts_per_second=20,
+            insert_timeout_s=INSERT_TIMEOUT_S,
+            registry_refresh_s=1,
+            drain_s=10,
+        )
+
+    def setting(self, name: str, value: object) -> None:
+        """Change a setting of the table; None gives it back its default."""
+        change = f"RESET SETTING {name}" if value is None else f"MODIFY SETTING {name} = {value}"
+        self.query(f"ALTER TABLE {self.world.events} {change}", command=True)
+
+    def query(self, sql: str, *, command: bool = False) -> Any:
+        """Ask until ClickHouse answers: it may just have been started."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.world.client.command(sql) if command else self.world.client.query(sql).result_rows
+            except (ClickHouseError, OSError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    # Workers.
+
+    def start(self, failpoint: str = "") -> WorkerProcess:
+        """One more worker, which reaches Kafka and ClickHouse through the proxies."""
+        options = self.world.settings.model_dump(exclude_unset=True) | {
+            "kafka_bootstrap": self.parts.proxied_bootstrap,
+            "clickhouse_url": self.parts.clickhouse_proxy.url,
+        }
+        env = {variable(name): str(value) for name, value in options.items()} | {VARIABLE: failpoint}
+        worker = self._nursery.start(env, self.folder / f"worker{len(self.world.workers)}.log")
+        self.world.workers.append(worker)
+        if not failpoint:
+            self.workers.append(worker)
+        return worker
+
+    def alive(self) -> list[WorkerProcess]:
+        self.workers = [one for one in self.workers if one.process.poll() is None]
+        return self.workers
+
+    def staff(self, wanted: int) -> None:
+        """Start or end workers until there are that many."""
+        alive = self.alive()
+        end(alive[wanted:])
+        for _ in range(wanted - len(alive)):
+            self.start()
+
+    # After a round.
+
+    def settle(self) -> Counts:
+        """Stop the load, wait until everything is stored and committed, and count. Raises TimeoutError."""
+        self.load.hold()
+        deadline = time.monotonic() + DRAIN_S
+        while not self._drained():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not drained within {DRAIN_S:g} s: {self._where()}")
+            if not self.alive():
+                self.start()
+            time.sleep(0.1)
+        counts = self._count()
+        while counts.missing_letters and time.monotonic() < deadline:
+            counts = self._count()
+        return counts
+
+    def _committed(self) -> list[tuple[int, int, str]]:
+        """Partition's end, committed offset and metadata."""
+        topic = [TopicPartition(self.world.settings.topic, one) for one in range(PARTITIONS)]
+        ends = [self._offsets.get_watermark_offsets(one, timeout=10)[1] for one in topic]
+        answers = self._offsets.committed(topic, timeout=10)
+        return [(end_, one.offset, one.metadata or "") for end_, one in zip(ends, answers, strict=True)]
+
+    def _drained(self) -> bool:
+        try:
+            return all(at == end_ and "range" not in text for end_, at, text in self._committed())
+        except KafkaException:
+            return False
+
+    def _where(self) -> str:
+        halted = [line for one in self.world.workers for line in one.events("partition.halted")]
+        with contextlib.suppress(KafkaException):
+            return f"{self._committed()}; halted: {halted[-2:]}"
+        return f"Kafka does not answer; halted: {halted[-2:]}"
+
+    def _count(self) -> Counts:
+        for message in self._dead.consume(10_000, 0.2):
+            if message.error() is None:
+                headers = dict(message.headers())
+                at = int(headers["__connect.errors.partition"]), int(headers["__connect.errors.offset"])
+                self.buried[at] += 1
+        [(rows, events)] = self.query(f"SELECT count(), uniqExact(event_id) FROM {self.world.events}")
+        [(merged,)] = self.query(
+            "SELECT countIf(level > 0 AND modification_time > fromUnixTimestamp("
+            f"{self.tidied})) FROM system.parts WHERE database = 'chaos' AND table = 'events' AND active"
+        )
+        return Counts(
+            expected=self.load.good,
+            rows=rows,
+            events=events,
+            refused=len(self.load.bad),
+            letters=self.buried.total(),
+            missing_letters=len(self.load.bad - self.buried.keys()),
+            merged_parts=merged,
+        )
+
+    def tidy(self) -> None:
+        """Merge parts that were just counted, so that their number stays bearable: nothing doubled is among them."""
+        [(parts,)] = self.query("SELECT count() FROM system.parts WHERE database = 'chaos' AND active")
+        if parts > TIDY_PARTS:
+            self.query(f"OPTIMIZE TABLE {self.world.events} FINAL", command=True)
+            self.tidied = int(time.time()) + 1
+            time.sleep(1.1)  # so that no part made from now on has the time of these
+
+    def longest_pause(self, since_ms: int, until_ms: int) -> float:
+        """Seconds in which some partition was not consumed between two times (Unix, ms)."""
+        rows = self.query(
+            f"SELECT kafka_partition, toUnixTimestamp64Milli(ingested_at) AS at FROM {self.world.events} "
+            f"WHERE at BETWEEN {since_ms} AND {until_ms} GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        longest = 0
+        for partition in range(PARTITIONS):
+            times = [since_ms, *(at for number, at in rows if number == partition), until_ms]
+            longest = max(longest, *(after - before for before, after in pairwise(times)))
+        return longest / 1_000
+
+    def close(self) -> None:
+        """End every process, whatever else fails."""
+        with contextlib.ExitStack() as stack:
+            for close in (self.parts.close, self._nursery.close, self.world.registry.close, self.world.client.close):
+                stack.callback(close)
+            for consumer in (self._offsets, self._dead):
+                stack.callback(consumer.close)
+            for one in self.alive():
+                stack.callback(one.process.kill)
+            stack.callback(self.load.close)
+
+
+def end(workers: list[WorkerProcess]) -> None:
+    """SIGTERM, and wait."""
+    for one in workers:
+        one.process.terminate()
+    for one in workers:
+        one.ended()

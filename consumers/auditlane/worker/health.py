@@ -9,15 +9,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from auditlane.runtime.errors import PortInUse
 
-Readiness = Callable[[], dict[str, str]]
+Told = Callable[[], dict[str, str]]
 
 
 class HealthServer:
-    """Serves on a thread of its own. `ready` gives what is missing, by part; empty means ready."""
+    """Serves on a thread of its own. `ready` gives what is missing, by part; empty means ready.
 
-    def __init__(self, host: str, port: int, *, metrics: Callable[[], bytes], ready: Readiness) -> None:
+    `halted` gives the partitions that stand still, with the reason: the others go on, so the worker stays ready.
+    """
+
+    def __init__(self, host: str, port: int, *, metrics: Callable[[], bytes], ready: Told, halted: Told) -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready))
+            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready, halted))
         except OSError as error:
             raise PortInUse(
                 f"The worker cannot listen on {host}:{port}: {error.strerror}.",
@@ -40,7 +43,7 @@ class HealthServer:
         self._thread.join()
 
 
-def _handler(metrics: Callable[[], bytes], ready: Readiness) -> type[BaseHTTPRequestHandler]:
+def _handler(metrics: Callable[[], bytes], ready: Told, halted: Told) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -51,7 +54,8 @@ def _handler(metrics: Callable[[], bytes], ready: Readiness) -> type[BaseHTTPReq
                 self._json(200, {"status": "live"})
             elif self.path == "/health/ready":
                 missing = ready()
-                self._json(503 if missing else 200, {"status": "waiting" if missing else "ready", "missing": missing})
+                state = "waiting" if missing else "ready"
+                self._json(503 if missing else 200, {"status": state, "missing": missing, "halted": halted()})
             else:
                 self._json(404, {"status": "not found"})
 

@@ -38,6 +38,26 @@ def now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
+    """(columns by partition in the order of delivery, the messages that are errors)."""
+    groups: defaultdict[tuple[Any, Any], list[Message]] = defaultdict(list)
+    errors: list[Message] = []
+    for message in messages:
+        if message.error() is not None:
+            errors.append(message)
+        else:
+            groups[message.topic(), message.partition()].append(message)
+    return {
+        Partition(*at): Columns(
+            [message.offset() for message in group],  # type: ignore[misc]  # None only with an error
+            [message.timestamp()[1] for message in group],
+            [message.key() for message in group],
+            [message.value() for message in group],
+        )
+        for at, group in groups.items()
+    }, errors
+
+
 class Runner:
     """One worker. `subscribe`, then `turn` until it says no, then `close`, all on one thread."""
 
@@ -85,6 +105,11 @@ class Runner:
         self._measure()
         return not self._core.drained
 
+    @property
+    def halted(self) -> dict[str, str]:
+        """Each partition that stands still, with the reason."""
+        return {str(lane.partition): lane.halted for lane in list(self._core.lanes.values()) if lane.halted}
+
     def close(self) -> None:
         """Leave the group. Partitions that come while leaving are not taken."""
         self._closing = True
@@ -104,7 +129,8 @@ class Runner:
         for at, begin in begins:
             self._meters.recovered_intents.inc(begin.rebuild is not None)
             pending = f"{begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
-            self._log.info("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
+            said = self._log.warning if begin.note else self._log.info
+            said("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop(partitions, "partition.revoked")
@@ -118,23 +144,14 @@ class Runner:
         self._log.info(event, partitions=[f"{one.topic}[{one.partition}]" for one in partitions])
 
     def _feed(self, messages: Sequence[Message]) -> None:
-        by_partition: defaultdict[tuple[Any, Any], list[Message]] = defaultdict(list)
-        for message in messages:
-            if message.error() is not None:
-                self._complain(message)
-            else:
-                by_partition[message.topic(), message.partition()].append(message)
         now = now_ms()
-        for (topic, number), group in by_partition.items():
-            columns = Columns(
-                [message.offset() for message in group],  # type: ignore[misc]  # None only with an error
-                [message.timestamp()[1] for message in group],
-                [message.key() for message in group],
-                [message.value() for message in group],
-            )
+        found, errors = columns_of(messages)
+        for message in errors:
+            self._complain(message)
+        for at, columns in found.items():
             self._meters.messages.inc(len(columns))
             self._meters.bytes.inc(columns.size)
-            self._meters.left_out.inc(self._core.received(Partition(topic, number), columns, now))
+            self._meters.left_out.inc(self._core.received(at, columns, now))
 
     def _complain(self, message: Message) -> None:
         error = message.error()

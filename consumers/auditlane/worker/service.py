@@ -58,6 +58,7 @@ class Service:
         self._meters = Meters()
         self._joined = False
         self._client: Client | None = None
+        self._runner: Runner | None = None
         self._registry = registry_client(settings)
         self._checked: tuple[float, dict[str, str]] = (-READY_S, {})
 
@@ -72,7 +73,11 @@ class Service:
         with ExitStack() as stack:
             stack.callback(self._ended.set)
             health = HealthServer(
-                settings.worker_host, settings.worker_port, metrics=self._meters.render, ready=self._missing
+                settings.worker_host,
+                settings.worker_port,
+                metrics=self._meters.render,
+                ready=self._missing,
+                halted=lambda: self._runner.halted if self._runner else {},
             )
             health.start()
             stack.callback(health.close)
@@ -103,7 +108,7 @@ class Service:
                 options = consumer_config(settings, protocol=protocol)
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
-                runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints, Ends(admin))
+                runner = self._runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints, Ends(admin))
                 try:
                     self._consume(runner, membership, health.url)
                     break

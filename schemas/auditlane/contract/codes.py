@@ -22,7 +22,7 @@ class RejectCode(StrEnum):
     AVRO_MALFORMED = "AVRO_MALFORMED", "The bytes are not a datum of their schema."
     KEY_MISSING = "KEY_MISSING", "The message has no key; the key is the tenant id."
     TENANT_MISMATCH = "TENANT_MISMATCH", "The event's tenant_id differs from the tenant of the message key or topic."
-    TENANT_INVALID = "TENANT_INVALID", "The tenant id breaks the rules, or is reserved."
+    TENANT_INVALID = "TENANT_INVALID", "The tenant id breaks the rules."
     EVENT_ID_INVALID = "EVENT_ID_INVALID", "event_id is not a UUID."
     OCCURRED_AT_OUT_OF_RANGE = (
         "OCCURRED_AT_OUT_OF_RANGE",

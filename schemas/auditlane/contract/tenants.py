@@ -11,7 +11,7 @@ from typing import Final
 from auditlane.runtime.errors import InvalidEvent
 
 TENANT_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-OURS: Final = "_auditlane"  # our own events; refused from any other producer
+OURS: Final = "_auditlane"  # our own events; the SDK and the importer refuse it from anyone else
 _TENANT = re.compile(TENANT_PATTERN)
 
 

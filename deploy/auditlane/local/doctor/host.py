@@ -11,7 +11,6 @@ import urllib3
 from auditlane.access.keys import KeysFile
 from auditlane.access.signing import SigningKeys
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
-from auditlane.local.health import http_answers
 from auditlane.runtime.settings import Settings, variable
 
 PART = "host"
@@ -52,10 +51,16 @@ def credentials(settings: Settings) -> Iterator[Finding]:
 
 
 def service(part: str, url: str) -> Iterator[Finding]:
-    """The worker or `serve` at its URL."""
-    if http_answers(url + "/health/ready", urllib3.PoolManager()):
-        yield ok(part, f"{url} is ready")
-    else:
+    """The worker or `serve` at its URL, and the partitions that a worker has halted."""
+    try:
+        answer = urllib3.PoolManager().request("GET", url + "/health/ready", timeout=5.0, retries=False)
+    except urllib3.exceptions.HTTPError:
+        answer = None
+    if answer is None or answer.status != 200:
         yield fail(
             part, f"{url}/health/ready does not answer 200.", f"Start it (auditlane {part}), or look at its log."
         )
+        return
+    yield ok(part, f"{url} is ready")
+    for partition, reason in answer.json().get("halted", {}).items():
+        yield fail(part, f"{partition} stands still: {reason}.", "Mend that, then restart the worker.")

@@ -7,10 +7,11 @@ import subprocess
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from auditlane.runtime import errors, ids, metrics, settings
+from auditlane.runtime import errors, forms, ids, metrics, settings
 
 
 def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +43,76 @@ def test_given_values_win_and_an_empty_variable_is_the_default(monkeypatch: pyte
 def test_librdkafka_options_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUDITLANE_KAFKA_EXTRA", '{"security.protocol": "SSL"}')
     assert settings.load().kafka_extra == {"security.protocol": "SSL"}
+
+
+def _problems(**given: object) -> str:
+    with pytest.raises(errors.ConfigError) as caught:
+        settings.load(**given)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("topic", "letters"),
+    [
+        ("audit.events", "audit.events"),
+        ("audit.events", "audit.events.dlq"),
+        ("audit.events", "audit_events"),
+        ("audit", "audit.dead-letters"),
+    ],
+)
+def test_dead_letters_are_no_topic_that_workers_read(topic: str, letters: str) -> None:
+    message = _problems(topic=topic, dead_letter_topic=letters)
+    assert "AUDITLANE_DEAD_LETTER_TOPIC" in message
+    assert f"such as {topic}-dead-letters" in message
+    assert settings.load(topic=topic, dead_letter_topic=f"{topic}-dead-letters").topic == topic
+
+
+def test_the_default_dead_letter_topic_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITLANE_TOPIC", "audit")
+    assert "AUDITLANE_DEAD_LETTER_TOPIC" in _problems()
+
+
+def test_names_beside_the_workers_topics_are_fine() -> None:
+    for letters in ("audit.events-dlq", "audit.eventsdlq", "audit.dlq", "audit_events.dlq"):
+        assert settings.load(topic="audit.events", dead_letter_topic=letters).dead_letter_topic == letters
+
+
+def test_forms_are_checked_with_everything_else(tmp_path: Path) -> None:
+    message = _problems(
+        kafka_bootstrap="a:1,nowhere",
+        topic="no topic",
+        dead_letter_topic="é",
+        registry_url="http://r",
+        registry_ca=tmp_path / "no.pem",
+        clickhouse_ca=tmp_path,
+        group="",
+    )
+    for line in (
+        "AUDITLANE_KAFKA_BOOTSTRAP: 'nowhere' is not host:port",
+        "AUDITLANE_TOPIC: must be letters",
+        "AUDITLANE_DEAD_LETTER_TOPIC: must be letters",
+        f"AUDITLANE_REGISTRY_CA: {tmp_path / 'no.pem'} is not a file",
+        f"AUDITLANE_CLICKHOUSE_CA: {tmp_path} is not a file",
+        "AUDITLANE_GROUP",
+    ):
+        assert line in message
+
+
+@pytest.mark.parametrize("value", ["a:1", "a:1, b:65535", "[::1]:9092", "PLAINTEXT://a:9092"])
+def test_brokers(value: str) -> None:
+    assert forms.bootstrap(value) == value
+
+
+@pytest.mark.parametrize("value", ["a", "a:", ":1", "a:0", "a:65536", "a:1,", "a:x", "a:²"])
+def test_no_brokers(value: str) -> None:
+    with pytest.raises(ValueError, match="host:port"):
+        forms.bootstrap(value)
+
+
+@pytest.mark.parametrize("value", ["", ".", "..", "a b", "a/b", "ä", "a" * 149, "a\n"])
+def test_no_topic(value: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        forms.topic(value)
 
 
 def _all(error: type[errors.AuditlaneError]) -> list[type[errors.AuditlaneError]]:

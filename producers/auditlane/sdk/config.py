@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from auditlane.contract.librdkafka import overridden
 from auditlane.contract.tenants import is_tenant
+from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 
 PREFIX: Final = "AUDITLANE_"
@@ -75,32 +76,22 @@ def _bootstrap(value: object) -> str:
     text = str(value).strip()
     if not text:
         raise ValueError("is not set; Kafka's brokers as host:port,host:port")
-    for broker in text.split(","):
-        host, _, port = broker.strip().rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(f"{broker.strip()!r} is not host:port")
-    return text
+    return forms.bootstrap(text)
 
 
 def _url(value: object) -> str:
     text = str(value).strip()
     if not text:
         raise ValueError("is not set; the schema registry's URL")
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return text.rstrip("/")
+    return forms.http_url(text)
 
 
 def _file(value: object) -> str:
-    if not Path(str(value)).is_file():
-        raise ValueError(f"{value} is not a file")
-    return str(value)
+    return str(forms.file(Path(str(value))))
 
 
 def _topic(value: object) -> str:
-    if not is_tenant(str(value)):  # the same alphabet as Kafka's, with room left for a tenant after it
-        raise ValueError("must be letters, digits, '.', '_' or '-'")
-    return str(value)
+    return forms.topic(str(value))
 
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[object], Any]:

@@ -143,6 +143,7 @@ def _ensure(asked: AdminClient, topic: Topic, existing: set[str]) -> TopicReport
             KafkaError.INVALID_REPLICATION_FACTOR,
             KafkaError.TOPIC_AUTHORIZATION_FAILED,
             KafkaError.POLICY_VIOLATION,
+            KafkaError.TOPIC_EXCEPTION,  # INVALID_TOPIC_EXCEPTION in the protocol
         ):
             raise ConfigError(f"The brokers refuse topic {topic.name}: {error.args[0].str()}") from error
         raise

@@ -6,21 +6,27 @@ The groups below only order the table. A setting left empty means: the embedded 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 
 PREFIX = "AUDITLANE_"
 
 
-def _http_url(value: str) -> str:
-    if value and not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return value.rstrip("/")
+def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
+    """Empty stands for the embedded part."""
+    return lambda value: value and check(value)
+
+
+def _outside_the_workers_topics(value: str, info: ValidationInfo) -> str:
+    shared = info.data.get("topic")  # absent when it is wrong itself
+    return forms.dead_letter_topic(value, shared) if shared else value
 
 
 def _json_object(value: object) -> object:
@@ -33,20 +39,30 @@ def _json_object(value: object) -> object:
 
 
 JsonObject = Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(_unless_empty(forms.http_url))]
+Bootstrap = Annotated[str, AfterValidator(_unless_empty(forms.bootstrap))]
+Topic = Annotated[str, AfterValidator(forms.topic)]
+DeadLetterTopic = Annotated[Topic, AfterValidator(_outside_the_workers_topics)]
+File = Annotated[Path, AfterValidator(forms.file)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class KafkaSettings(BaseModel):
-    kafka_bootstrap: str = Field("", description="Kafka brokers, `host:port,host:port`. Empty: the embedded broker.")
+    kafka_bootstrap: Bootstrap = Field(
+        "", description="Kafka brokers, `host:port,host:port`. Empty: the embedded broker."
+    )
     kafka_extra: JsonObject = Field(
         default_factory=dict,
         description='librdkafka options as JSON, for SASL and TLS: `{"security.protocol": "SASL_SSL", …}`; '
         "none that a guarantee rests on.",
     )
     kafka_home: Path | None = Field(None, description="An unpacked Kafka to run instead of the downloaded one.")
-    topic: str = Field("audit.events", description="The shared topic; `<topic>.<tenant>` are dedicated topics.")
-    dead_letter_topic: str = Field("audit.dead-letters", description="Where refused messages are kept.")
+    topic: Topic = Field("audit.events", description="The shared topic; `<topic>.<tenant>` are dedicated topics.")
+    dead_letter_topic: DeadLetterTopic = Field(
+        "audit.dead-letters",
+        validate_default=True,  # a topic `audit` has it among its dedicated ones
+        description="Where refused messages are kept; neither the topic nor one that begins with `<topic>.`.",
+    )
     topic_partitions: int = Field(6, ge=1, description="Partitions of a topic that `init` creates.")
     topic_replication: int = Field(1, ge=1, description="Replicas of a topic that `init` creates.")
     topic_retention_hours: int = Field(24 * 7, ge=24 * 7, description="How long events stay in Kafka; at least a week.")
@@ -58,14 +74,14 @@ class RegistrySettings(BaseModel):
     registry_user: str = Field("", description="User for basic authentication at the registry.")
     registry_password: SecretStr = Field(SecretStr(""), description="Password for basic authentication.")
     registry_token: SecretStr = Field(SecretStr(""), description="Bearer token, instead of user and password.")
-    registry_ca: Path | None = Field(None, description="CA bundle (PEM) for the registry's certificate.")
+    registry_ca: File | None = Field(None, description="CA bundle (PEM) for the registry's certificate.")
 
 
 class ClickHouseSettings(BaseModel):
     clickhouse_url: HttpUrl = Field("", description="ClickHouse over HTTP. Empty: the embedded engine.")
     clickhouse_user: str = Field("default", description="ClickHouse user.")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Its password.")
-    clickhouse_ca: Path | None = Field(None, description="CA bundle (PEM) for ClickHouse's certificate.")
+    clickhouse_ca: File | None = Field(None, description="CA bundle (PEM) for ClickHouse's certificate.")
     clickhouse_database: str = Field("audit", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The database.")
 
 

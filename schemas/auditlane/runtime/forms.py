@@ -1,0 +1,64 @@
+"""What a setting must look like, the same for the SDK and the rest. Each check returns the value, or raises ValueError
+with a message that follows the variable's name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]+")
+# Kafka's names have 249 characters at most; a dedicated topic adds a dot and a tenant id of up to 100.
+TOPIC_LENGTH: Final = 148
+_LAST_PORT: Final = 65_535
+
+
+def topic(value: str) -> str:
+    """A topic's name that Kafka takes, with room for a tenant after it."""
+    if not _TOPIC.fullmatch(value) or value in (".", ".."):
+        raise ValueError("must be letters, digits, '.', '_' or '-'")
+    if len(value) > TOPIC_LENGTH:
+        raise ValueError(f"must have at most {TOPIC_LENGTH} characters, so that a tenant's id fits behind it")
+    return value
+
+
+def dead_letter_topic(value: str, shared: str) -> str:
+    """A topic that no worker reads, or each dead letter would become a dead letter again, without end."""
+    if value == shared or value.startswith(f"{shared}."):
+        raise ValueError(
+            f"{value!r} is among the topics that workers read, {shared} and {shared}.<tenant>; "
+            f"set it to a name outside of these, such as {_beside(shared)}"
+        )
+    if value.replace(".", "_") == shared.replace(".", "_"):
+        raise ValueError(
+            f"{value!r} differs from the topic {shared} only by '.' and '_', which Kafka does not tell apart; "
+            f"set it to another name, such as {_beside(shared)}"
+        )
+    return value
+
+
+def _beside(shared: str) -> str:
+    return f"{shared}-dead-letters"
+
+
+def bootstrap(value: str) -> str:
+    """Kafka's brokers."""
+    for broker in value.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) <= _LAST_PORT:
+            raise ValueError(f"{broker.strip()!r} is not host:port; Kafka's brokers as host:port,host:port")
+    return value.strip()
+
+
+def http_url(value: str) -> str:
+    """A URL, without a slash at its end."""
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+def file(value: Path) -> Path:
+    """A file that exists."""
+    if not value.is_file():
+        raise ValueError(f"{value} is not a file")
+    return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,22 +11,24 @@ from typing import Any, cast
 
 import pyarrow as pa
 import urllib3.exceptions
-from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
+from auditlane.query.connection import Connection
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 from auditlane.query.models import Event
 from auditlane.query.stream import Broken, Source, batches
 from auditlane.runtime.errors import AuditlaneError, NotFound, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.store.client import CONNECT_TIMEOUT_S, connect, store_errors
+from auditlane.store.client import CONNECT_TIMEOUT_S, causes, connect, store_errors
 
 _CODE = re.compile(rb"Code: (\d+)\. DB::Exception|\bCode: (\d+)\b")
 _TOO_LONG, _TOO_MUCH_MEMORY, _TOO_MANY_AT_ONCE = {159, 160}, {241}, {202}
 _NOT_MIGRATED = {60, 81}
+_GRACE_S = 1.0  # for ClickHouse's own answer that a query took too long, before we stop listening
+_EXPORT_SILENCE_S = 120.0  # between two pieces of an answer a sort or a busy server may be silent for long
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,29 @@ class Export:
 
 
 class Reader:
-    """Reads over one ClickHouse client, from any number of threads; connects when it is first asked something."""
+    """Reads from any number of threads; connects when it is first asked something.
+
+    What a page needs is answered or StoreUnavailable within `page_s` and a second, also when ClickHouse hangs.
+    """
 
     def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
         self._settings = settings
         self._limits = limits or Limits(page_s=settings.query_timeout_s)
         self._database = settings.clickhouse_database
-        self._client: Client | None = None
-        self._lock = threading.Lock()
+        page_s = self._limits.page_s
+        self._pages = self._connection(page_s + _GRACE_S)
+        self._exports = self._connection(max(page_s, _EXPORT_SILENCE_S) + CONNECT_TIMEOUT_S)
+
+    def _connection(self, silence_s: float) -> Connection:
+        """`silence_s` is how long ClickHouse may send nothing."""
+        return Connection(
+            lambda: connect(
+                self._settings,
+                connect_timeout=min(CONNECT_TIMEOUT_S, silence_s),
+                send_receive_timeout=silence_s,
+                query_limit=0,
+            )
+        )
 
     def page(self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None = None) -> Page:
         """The page beside a position, or the newest one. `limit` is the most events on it."""
@@ -130,7 +146,7 @@ class Reader:
         statement = sql.compile_export(
             self._database, scope, filter_, bound_ms=int(counted["bound"]), format_=format_, neutralise=neutralise
         )
-        source = self._open(statement, seconds=self._limits.export_s)
+        source = self._open(self._exports, statement, seconds=self._limits.export_s)
         try:
             lines = _primed(_checked(source))
         except BaseException:
@@ -141,25 +157,23 @@ class Reader:
     def ping(self) -> None:
         """Raise StoreUnavailable or StoreRefused unless the view can be read."""
         with _errors():
-            self._connected().query(
+            self._pages.client().query(
                 "SELECT 1 FROM {database:Identifier}.log LIMIT 0", parameters={"database": self._database}
             )
 
     def close(self) -> None:
         """Close the connections."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._pages.close()
+        self._exports.close()
 
     def _rows(self, statement: sql.Statement) -> list[dict[str, Any]]:
-        source = self._open(statement, seconds=self._limits.page_s)
+        source = self._open(self._pages, statement, seconds=self._limits.page_s)
         try:
             return [row for batch in _checked(source) for row in batch.to_pylist()]
         finally:
             source.close()
 
-    def _open(self, statement: sql.Statement, *, seconds: float) -> Source:
+    def _open(self, connection: Connection, statement: sql.Statement, *, seconds: float) -> Source:
         limits = {
             "max_execution_time": math.ceil(seconds),
             "max_memory_usage": self._limits.memory_bytes,
@@ -170,19 +184,10 @@ class Reader:
         with _errors():
             return cast(
                 Source,
-                self._connected().raw_stream(
+                connection.client().raw_stream(
                     statement.sql, statement.parameters, statement.settings | limits, fmt="ArrowStream"
                 ),
             )
-
-    def _connected(self) -> Client:
-        if self._client is None:
-            with self._lock:
-                if self._client is None:
-                    # Between two pieces of an answer a sort or a busy server may be silent for long.
-                    silence = max(self._limits.page_s, 120.0) + CONNECT_TIMEOUT_S
-                    self._client = connect(self._settings, send_receive_timeout=silence, query_limit=0)
-        return self._client
 
 
 def _event(line: bytes) -> Event:
@@ -222,6 +227,10 @@ def _errors() -> Iterator[None]:
     try:
         with store_errors():
             yield
+    except StoreUnavailable as error:
+        if any(isinstance(cause, urllib3.exceptions.TimeoutError) for cause in causes(error)):
+            raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.") from error
+        raise
     except StoreRefused as error:
         cause = error.__cause__
         code = cause.code if isinstance(cause, DatabaseError) else None

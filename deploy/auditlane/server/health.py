@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, Literal
 
+import anyio
+import anyio.to_thread
 from clickhouse_connect.driver.client import Client
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -74,6 +76,8 @@ class StoreProbe:
 def build(probe: StoreProbe | None, keys: KeysFile, signing: SigningKeys, metrics: HttpMetrics) -> APIRouter:
     """The routes. `probe` is None when no role of this process reads from ClickHouse."""
     router = APIRouter(tags=["health"])
+    # A thread of its own: slow queries, which take all the others, must not make the process look dead.
+    prober = anyio.CapacityLimiter(1)
 
     @router.get("/health/live", summary="Does the process run?")
     async def live() -> Live:
@@ -81,9 +85,9 @@ def build(probe: StoreProbe | None, keys: KeysFile, signing: SigningKeys, metric
         return Live()
 
     @router.get("/health/ready", summary="Can requests be served?", responses={503: {"model": Ready}})
-    def ready(response: Response) -> Ready:
+    async def ready(response: Response) -> Ready:
         """Send no requests while this answers 503. Tokens are given out all the same."""
-        parts = [probe.part()] if probe else []
+        parts = [await anyio.to_thread.run_sync(probe.part, limiter=prober)] if probe else []
         parts += [_file("keys", keys.problem), _file("signing-keys", signing.problem)]
         found = Ready(ready=all(part.state != "away" for part in parts), parts=parts)
         response.status_code = 200 if found.ready else 503

@@ -1,0 +1,71 @@
+"""The HTTP service over a ClickHouse that hangs: it takes connections and answers nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import pytest
+from fixtures.clickhouse import EngineProcess
+from querying import Store, event
+from serving import Served
+
+from auditlane.access.permissions import Permission
+
+PAGES = 60  # more than the server has threads for requests
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    made = EngineProcess(tmp_path_factory.mktemp("clickhouse"))
+    yield made
+    made.process.send_signal(signal.SIGCONT)
+    made.stop()
+
+
+@pytest.fixture
+def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, str]]:
+    """An engine with a migrated database, which a test stops; it runs again afterwards."""
+    store = Store(engine.url, unique)
+    store.add([event(number) for number in range(3)])
+    yield engine, unique
+    engine.process.send_signal(signal.SIGCONT)
+    store.drop()
+
+
+def test_a_page_is_given_up_in_time(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
+    """The client here waits 30 s; the time-out that the pages have is a second."""
+    engine, database = hung
+    given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
+    with Served(tmp_path, **given) as served:
+        token = served.viewer_token("acme")
+        engine.process.send_signal(signal.SIGSTOP)
+        unconnected = served.request("/v1/events", token)
+        engine.process.send_signal(signal.SIGCONT)
+        assert len(json.loads(served.request("/v1/events", token).data)["data"]) == 3, "it recovers"
+        engine.process.send_signal(signal.SIGSTOP)
+        connected = [served.request(path, token) for path in ("/v1/events", "/v1/export?format=csv", "/")]
+        for answer in (unconnected, *connected):
+            assert answer.status == 503, answer.data
+        for answer in (unconnected, *connected[:2]):
+            assert json.loads(answer.data)["code"] == "STORE_UNAVAILABLE"
+            assert "in time" in json.loads(answer.data)["detail"]
+
+
+def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
+    engine, database = hung
+    given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
+    with Served(tmp_path, **given) as served, ThreadPoolExecutor(PAGES + 1) as threads:
+        token = served.viewer_token("acme", Permission.read)
+        assert served.request("/v1/events", token).status == 200
+        engine.process.send_signal(signal.SIGSTOP)
+        pages = [threads.submit(served.request, "/v1/events", token) for _ in range(PAGES)]
+        ready = threads.submit(served.request, "/health/ready")
+        first, _ = wait([*pages, ready], return_when=FIRST_COMPLETED)
+        assert first == {ready}, "the probe is answered while every page hangs"
+        assert (ready.result().status, b"away" in ready.result().data) == (503, True)
+        engine.process.send_signal(signal.SIGCONT)
+        assert {page.result().status for page in pages} == {200}

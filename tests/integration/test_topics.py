@@ -23,6 +23,12 @@ def test_created_once_by_many_then_left_as_they_are(kafka: str, unique: str) -> 
     assert [report.drift for report in topics.ensure(mine)] == [[], []]
 
 
+def test_a_name_that_the_brokers_refuse(kafka: str, unique: str) -> None:
+    wrong = _settings(kafka, unique).model_copy(update={"topic": f"{unique} events"})  # as the settings let none be
+    with pytest.raises(ConfigError, match=f"refuse topic {unique} events"):
+        topics.ensure(wrong)
+
+
 def test_drift_is_reported_and_not_mended(kafka: str, unique: str) -> None:
     topics.ensure(_settings(kafka, unique, topic_partitions=2))
     other = _settings(kafka, unique, topic_partitions=4, topic_retention_hours=1_000)

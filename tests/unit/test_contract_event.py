@@ -77,6 +77,20 @@ def test_all_wrong_fields_are_listed() -> None:
         AuditEvent.checked({"tenant_id": "a", "action": "", "ip": "x"})
 
 
+@pytest.mark.parametrize(
+    "value", ["yesterday", "2024-05-01T12:00:00", "2024-13-01T00:00:00Z", [], datetime(2026, 1, 2)]
+)
+def test_a_wrong_time_is_told_the_form(value: object) -> None:
+    with pytest.raises(InvalidEvent, match=r"occurred_at: must be .*RFC 3339.*2024-05-01T12:00:00Z"):
+        AuditEvent.checked(EVENT | {"occurred_at": value})
+
+
+def test_a_missing_field_is_said_to_be_missing() -> None:
+    with pytest.raises(InvalidEvent, match="tenant_id is missing; action is missing") as caught:
+        AuditEvent.checked({})
+    assert caught.value.field == "tenant_id"
+
+
 def test_empty_address_and_user_agent_become_null_and_ids_lower_case() -> None:
     event = AuditEvent.checked(EVENT | {"ip": "", "user_agent": "", "event_id": "6BA6D8A5-5B1A-5F0E-9C6B-1F3F0D7E3A11"})
     assert (event.ip, event.user_agent) == (None, None)

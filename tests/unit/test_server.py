@@ -100,6 +100,15 @@ def test_every_wrong_field_is_named(served):
     assert body["field"] == "client_id"
 
 
+def test_a_body_that_is_no_json_is_named_as_the_body(served):
+    pool = urllib3.PoolManager()
+    sent = {"content-type": "application/json"}
+    body = problem(pool.request("POST", f"{served.url}/v1/token", body="{bad", headers=sent), 400, "INPUT_INVALID")
+    assert body["field"] == "body"
+    assert [one["field"] for one in body["errors"]] == ["body"]
+    assert "is not JSON" in body["detail"]
+
+
 def test_an_unknown_query_parameter_is_named(served):
     response = served.request("/v1/token?tenant=acme", method="POST", body={"client_id": "a", "secret": "b"})
     assert problem(response, 400, "FILTER_INVALID")["field"] == "tenant"

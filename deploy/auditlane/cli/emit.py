@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from auditlane.runtime.errors import InvalidInput
+from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 app = typer.Typer()
+_OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}  # where it is not the field's name
 
 
 @app.command()
@@ -63,13 +64,28 @@ def command(  # one option a field of the event
         values["metadata"] = values.get("metadata", {}) | dict(map(_pair, metadata))
     if field:
         values["fields"] = values.get("fields", {}) | dict(map(_typed_pair, field))
+    if missing := [name for name in ("tenant_id", "action") if name not in values]:
+        raise InvalidEvent(
+            f"The event is not valid: {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing.",
+            field=missing[0],
+            fix=f"Give {' and '.join(map(_option, missing))}.",
+        )
     with AuditClient(on_error=lambda error, event_id: None) as client:  # the flush below says it
-        made = client.emit(**values)
+        try:
+            made = client.emit(**values)
+        except InvalidEvent as error:
+            if error.fix or error.field not in options or options[error.field] is None:
+                raise
+            raise InvalidEvent(error.message, field=error.field, fix=f"Correct {_option(error.field)}.") from None
         result = client.flush(timeout)
         if not result:
             client.close(timeout=0)
         result.raise_for_failure()
     print(json.dumps({"event_id": made, "tenant_id": values["tenant_id"]}) if as_json else made)
+
+
+def _option(field: str) -> str:
+    return "--" + _OPTION.get(field, field).replace("_", "-")
 
 
 def _given(event: str | None) -> dict[str, Any]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
 
 
+# What these say while they try is no output of a command, whose error says it at the end. A configured log still has it.
+_CLIENTS = ("auditlane.sdk", "librdkafka")
+
+
 def run() -> None:
     """Entry point of the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
+    for name in _CLIENTS:
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         try:
             from auditlane.cli.app import app

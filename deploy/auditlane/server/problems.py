@@ -83,7 +83,9 @@ async def _ours(request: Request, error: Exception) -> Response:
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
-        FieldProblem(field=_place(one["loc"]), message=str(one["msg"]).removeprefix("Value error, "))
+        FieldProblem(field="body", message=f"is not JSON: {one['ctx']['error']}")
+        if one["type"] == "json_invalid"  # its location ends with a position in the text
+        else FieldProblem(field=_place(one["loc"]), message=str(one["msg"]).removeprefix("Value error, "))
         for one in error.errors()
     ]
     detail = "; ".join(f"{one.field}: {one.message}" for one in problems)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidEvent
@@ -85,6 +86,20 @@ def _json_text(value: object) -> object:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
+def _place(problem: ErrorDetails) -> str:
+    return ".".join(map(str, problem["loc"]))
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """One wrong field, in words that say which form is expected."""
+    field, kind = _place(problem), problem["type"]
+    if kind == "missing":
+        return f"{field} is missing"
+    if kind.startswith(("datetime", "timezone")):
+        return f"{field}: must be a time with its offset from UTC (RFC 3339), such as 2024-05-01T12:00:00Z"
+    return f"{field}: {problem['msg'].removeprefix('Value error, ')}"
+
+
 Text = Annotated[str, AfterValidator(_encodable)]
 JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
 
@@ -125,13 +140,9 @@ class AuditEvent(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = [
-                (".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, "))
-                for problem in error.errors(include_input=False, include_url=False)
-            ]
+            problems = error.errors(include_input=False, include_url=False)
             raise InvalidEvent(
-                "The event is not valid: " + "; ".join(f"{field}: {message}" for field, message in problems),
-                field=problems[0][0],
+                "The event is not valid: " + "; ".join(map(_sentence, problems)), field=_place(problems[0])
             ) from error
 
     def record(self) -> dict[str, Any]:

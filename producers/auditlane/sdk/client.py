@@ -61,8 +61,12 @@ class AuditClient:
         self._ledger = Ledger()
         self._rejected = self._buffer_full = self._restarts = 0
         self._contracts = Contracts(
-            _registry(self.config), topic=self.config.topic, refresh_s=self.config.registry_refresh_s
+            _registry(self.config),
+            topic=self.config.topic,
+            refresh_s=self.config.registry_refresh_s,
+            wait_s=self.config.registry_wait_ms / 1000,
         )
+        self._contracts.learn()
         self._delivery: Delivery | None = Delivery(self.config, self._ledger, self._on_error)
         _clients.add(self)
         atexit.register(self._at_exit)
@@ -72,7 +76,8 @@ class AuditClient:
 
         Give an AuditEvent, or its fields by name; the tenant's own fields stand beside them. Raises InvalidEvent
         (naming the field), BufferFull after `max_block_ms`, RegistryUnavailable or RegistryRefused when no schema is
-        known yet, ClientClosed. The first event of a contract waits for the registry; later ones never do.
+        known yet, ClientClosed. Only the first event of a contract waits for the registry: `registry_wait_ms` at most,
+        and a tenth of a second a second while the registry goes on failing.
         """
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")

@@ -29,6 +29,7 @@ class ClientConfig:
     registry_token: str = field(default="", repr=False)
     registry_ca: str = ""
     registry_refresh_s: float = 30.0
+    registry_wait_ms: int = 5_000  # how long the first event of a contract may wait for the registry
     topic: str = "audit.events"
     max_event_bytes: int = 524_288
     source: str = ""  # what events say in `source` when they do not say it themselves
@@ -160,6 +161,7 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "registry_token": str,
     "registry_ca": _file,
     "registry_refresh_s": _number(float, 0.01, 86_400),
+    "registry_wait_ms": _number(int, 0, 3_600_000),
     "topic": _topic,
     "max_event_bytes": _number(int, 1_024, 100 << 20),
     "source": str,

@@ -1,0 +1,184 @@
+"""What emitters notice of a registry that takes connections and never answers: no more than their bound."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from auditlane.contract.avro import base_schema
+from auditlane.contract.registry import RegistryClient
+from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
+from auditlane.sdk import AuditClient
+from auditlane.sdk.contracts import RETRY_S, Contracts
+
+FOR_EVER_S = 600.0  # longer than a test may take: who waits for it does not end
+SCHEMA = json.dumps(base_schema())
+
+
+class Silent:
+    """A server that takes connections and counts them, and says nothing."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.taken: list[socket.socket] = []
+        self.reached = threading.Event()
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        while True:
+            try:
+                self.taken.append(self._listening.accept()[0])
+            except OSError:
+                return
+            self.reached.set()
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for one in self.taken:
+            one.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    server = Silent()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def registry(silent: Silent) -> Iterator[RegistryClient]:
+    client = RegistryClient(silent.url, timeout_s=FOR_EVER_S)
+    yield client
+    client.close()
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Hanging:
+    """A registry in memory that hangs from when it is told to until it is let go."""
+
+    def __init__(self) -> None:
+        self.schemas = {"t-value": (1, SCHEMA)}
+        self.answers = threading.Event()
+        self.answers.set()
+        self.asked: list[str] = []
+        self.refuses = ""
+
+    def subjects(self) -> frozenset[str]:
+        self._ask("subjects")
+        return frozenset(self.schemas)
+
+    def latest(self, subject: str) -> SimpleNamespace:
+        self._ask(subject)
+        schema_id, text = self.schemas[subject]
+        return SimpleNamespace(schema_id=schema_id, schema=text)
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        assert self.answers.wait(FOR_EVER_S)
+        if what == self.refuses:
+            raise RegistryRefused("No.")
+
+    def close(self) -> None:
+        pass
+
+
+def until_learnt() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "auditlane-contracts":
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def test_an_emit_waits_as_long_as_it_may_and_the_next_fails_at_once(silent: Silent) -> None:
+    """As with `max_block_ms=0`. The registry's own time-out, of five seconds, plays no part."""
+    options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": silent.url}
+    client = AuditClient(registry_wait_ms=50, on_error=lambda error, event_id: None, **options)
+    try:
+        assert silent.reached.wait(30), "the base contract is asked for before anything is emitted"
+        for _ in range(20):
+            with pytest.raises(RegistryUnavailable, match="AUDITLANE_REGISTRY_URL"):
+                client.emit(tenant_id="acme", action="a")
+        assert len(silent.taken) == 1, "nobody asked again while the first question was open"
+    finally:
+        client.close(timeout=0)
+
+
+def test_many_emitters_share_one_question(registry: RegistryClient, silent: Silent) -> None:
+    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=0.2)
+    failures: list[RegistryUnavailable] = []
+
+    def emit(tenant: str) -> None:
+        with pytest.raises(RegistryUnavailable) as caught:
+            contracts.encoder(tenant)
+        failures.append(caught.value)
+
+    emitters = [threading.Thread(target=emit, args=(f"t{number}",)) for number in range(20)]
+    for one in emitters:
+        one.start()
+    for one in emitters:
+        one.join(30)
+    assert (len(failures), len(silent.taken)) == (20, 1)
+
+
+def test_after_a_failure_one_emitter_tries_and_the_others_fail_at_once() -> None:
+    registry, clock = Hanging(), Clock()
+    registry.answers.clear()
+    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=0.01, clock=clock)
+    with pytest.raises(RegistryUnavailable, match="did not answer within"):
+        contracts.encoder("acme")
+    contracts._wait_s = FOR_EVER_S  # from here on nobody may wait for so long
+    for _ in range(3):
+        with pytest.raises(RegistryUnavailable):
+            contracts.encoder("acme")
+        clock.now += RETRY_S
+    registry.answers.set()
+    until_learnt()
+    assert contracts.encoder("acme").schema_id == 1, "what was asked for meanwhile is known, without a new attempt"
+    assert registry.asked == ["subjects", "t-value"]
+
+
+def test_a_known_contract_never_waits_for_a_refresh() -> None:
+    """Not even where the refresh finds that the tenant has a contract of its own now, and then hangs."""
+    registry, clock = Hanging(), Clock()
+    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
+    assert contracts.encoder("acme").schema_id == 1
+    clock.now += 31
+    registry.schemas["t.acme-value"] = (2, SCHEMA)
+    registry.answers.clear()
+    for _ in range(3):
+        assert contracts.encoder("acme").schema_id == 1
+    listed, registry.subjects = frozenset(registry.schemas), lambda: listed  # type: ignore[method-assign]
+    contracts._subjects = listed
+    for _ in range(3):
+        assert contracts.encoder("acme").schema_id == 1
+    registry.answers.set()
+    until_learnt()
+    assert contracts.encoder("acme").schema_id == 2
+
+
+def test_a_tenant_whose_contract_is_refused_stops_no_other() -> None:
+    registry, clock = Hanging(), Clock()
+    registry.schemas["t.acme-value"] = (2, SCHEMA)
+    registry.refuses = "t.acme-value"
+    contracts = Contracts(registry, topic="t", refresh_s=30, clock=clock)
+    for _ in range(3):
+        with pytest.raises(RegistryRefused):
+            contracts.encoder("acme")
+    assert contracts.encoder("other").schema_id == 1
+    assert registry.asked == ["subjects", "t.acme-value", "t-value"]
+    registry.refuses = ""
+    clock.now += RETRY_S
+    assert contracts.encoder("acme").schema_id == 2

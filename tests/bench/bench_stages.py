@@ -21,7 +21,7 @@ from auditlane.worker import guarantees
 from auditlane.worker.consumer import consumer_config
 from auditlane.worker.intent import digest
 from auditlane.worker.judge import Judge, RawRange
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.ranges import Columns, Range
 from auditlane.worker.runner import BATCH, TURN_S, columns_of
 from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.write import Writer
@@ -55,7 +55,7 @@ def stages(load: Load, rows: int) -> dict[str, float]:
         spent["consume"] = spent.get("consume", 0.0) + time.thread_time() - before
         seen["consume"] = seen.get("consume", 0) + len(messages)
         left -= len(messages)
-        for at, columns in timed("columns of messages", lambda m=messages: columns_of(m), len(messages)).items():
+        for at, columns in timed("columns of messages", lambda m=messages: columns_of(m)[0], len(messages)).items():
             held.setdefault(at, Columns()).extend(columns)
         threads += time.thread_time() - before
     spent["librdkafka's threads"], seen["librdkafka's threads"] = time.process_time() - process - threads, load.count
@@ -68,11 +68,13 @@ def stages(load: Load, rows: int) -> dict[str, float]:
                 cut = columns.take(columns.fitting(rows, 1 << 30))
                 count = len(cut)
                 text = timed("digest", lambda c=cut: digest(c), count)
-                sealed = Range(Partition(*at), _ID, cut.offsets[0], cut.offsets[-1], cut, text, 1)
+                sealed = Range(at, _ID, cut.offsets[0], cut.offsets[-1], cut, text, 1)
                 raw = RawRange(at[0], _ID, at[1], cut.offsets, cut.timestamps_ms, cut.keys, cut.values)
                 verdict = timed("judge", lambda r=raw: judge.judge(r, ingested_at_ms=1_750_000_000_000), count)
                 for month, accepted in verdict.rows.items():
-                    timed("insert: serialise, send", lambda m=month, a=accepted: writer.insert(sealed, m, a), count)
+                    timed(
+                        "serialise, send", lambda s=sealed, m=month, a=accepted: writer.insert(s, m, a), count
+                    )
         client.close()
     return {name: spent[name] / seen[name] * 1e6 for name in spent}
 

@@ -25,8 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import psutil
 from clickhouse_connect.driver.client import Client
@@ -48,6 +47,7 @@ from auditlane.worker.judge import Judge, RawRange
 from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.write import PINNED, body
 
+HERE = Path(__file__).parent
 PEERS = ("naive", "faststream_batch", "arroyo_process")
 RESULTS = HERE.parent / "results"
 POLL_S = 0.05
@@ -158,7 +158,7 @@ def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
         built: list[Any] = [body(statement, one) for one in tables]
 
         def insert(one: Any) -> None:
-            client.raw_insert(insert_block=one, settings={**PINNED, "insert_deduplication_token": uuid.uuid4().hex})
+            client.raw_insert("", insert_block=one, settings={**PINNED, "insert_deduplication_token": uuid.uuid4().hex})
 
         store = stopwatch(load.parts.clickhouse.process.pid)
         started, mine = time.perf_counter(), time.process_time()
@@ -167,7 +167,8 @@ def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
         took, mine = time.perf_counter() - started, time.process_time() - mine
         rows = sum(one.num_rows for one in tables)
         size = client.command(
-            "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = {name:String} AND table = 'events'",
+            "SELECT sum(bytes_on_disk) FROM system.parts "
+            "WHERE active AND database = {name:String} AND table = 'events'",
             parameters={"name": settings.clickhouse_database},
         )
         return _figures(rows, took, mine, store()) | {"bytes_per_row": round(int(size) / rows, 1)}
@@ -234,7 +235,6 @@ def worker(load: Load, *, profile: str = "", **given: Any) -> dict[str, Any]:
                 took, used, stores = time.perf_counter() - started, cpu(), store()
                 whole = psutil.cpu_percent()
             peak = usage(mine.process.pid).peak_mb
-            letters = int(float((re.findall(r"dead_letters_total\{.*?\} (\S+)", mine.get("/metrics")) or ["0"])[0]))
             letters = sum(
                 int(float(one)) for one in re.findall(r"dead_letters_total\{.*?\} (\S+)", mine.get("/metrics"))
             )

@@ -69,19 +69,15 @@ def _event(chance: random.Random, words: list[str], tenant: int, occurred_us: in
         "ip": f"10.{tenant}.{actor % 256}.{actor // 4 + 1}",
         "user_agent": _BROWSERS[actor % len(_BROWSERS)],
         "request_id": f"{chance.getrandbits(128):032x}",
-        "before": json.dumps({"name": chance.choice(words), "owner": f"user-{actor:06}", "size": actor})
-        if changes
-        else None,
-        "after": json.dumps({"name": chance.choice(words), "owner": f"user-{actor:06}", "size": number_of(chance)})
-        if changes
-        else None,
+        "before": _state(chance, words, actor) if changes else None,
+        "after": _state(chance, words, actor) if changes else None,
         "source": "web" if actor % 3 else "api",
-        "metadata": {key: f"{chance.getrandbits(40):010x}" for key in chance.sample(_KEYS, 2 + number_of(chance) % 3)},
+        "metadata": {key: f"{chance.getrandbits(40):010x}" for key in chance.sample(_KEYS, chance.randrange(2, 5))},
     }
 
 
-def number_of(chance: random.Random) -> int:
-    return chance.randrange(10_000)
+def _state(chance: random.Random, words: list[str], actor: int) -> str:
+    return json.dumps({"name": chance.choice(words), "owner": f"user-{actor:06}", "size": chance.randrange(10_000)})
 
 
 Encode = Callable[[dict[str, Any], int], bytes]

@@ -96,7 +96,7 @@ def body(text: str, rows: pa.Table) -> memoryview:
 def send(client: Client, text: str, rows: pa.Table, settings: dict[str, Any]) -> None:
     """Run an INSERT over its rows. `command` would decode and scan the whole body to see whether it only reads."""
     data: Any = body(text, rows)  # sent from where Arrow wrote it, without a copy
-    client.raw_insert(insert_block=data, settings=settings)
+    client.raw_insert("", insert_block=data, settings=settings)
 
 
 def _digest(rows: pa.Table) -> str:

@@ -33,6 +33,12 @@ def test_every_block_is_on_some_page() -> None:
     assert set(generate.BLOCKS) == set(re.findall(r"<!-- generated: (\w+) -->", text))
 
 
+def test_each_error_of_the_tree_is_listed_once_and_explained() -> None:
+    rows = [line.split(" | ") for line in generate.errors_table().splitlines()[2:]]
+    assert len({row[0] for row in rows}) == len(rows)
+    assert all(row[4].removesuffix(" |") for row in rows)
+
+
 def test_every_module_is_explained_in_a_sentence() -> None:
     assert "| `" in generate.modules()
     unexplained = re.findall(r"\| `([^`]+)` \|  \|", generate.modules())

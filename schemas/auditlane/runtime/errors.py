@@ -22,7 +22,7 @@
     │   └── SchemaTooNew         the store was migrated by a newer auditlane
     ├── BufferFull               the SDK's buffer has no room; nothing was accepted
     ├── DeliveryFailed           Kafka did not acknowledge; names the event
-    ├── ClientClosed             the client was used after `close`, or in a forked child
+    ├── ClientClosed             the client was used after `close`
     ├── Unavailable              a part that we depend on is away; a retry may succeed
     │   ├── KafkaUnavailable     no broker answers
     │   ├── RegistryUnavailable  the schema registry does not answer

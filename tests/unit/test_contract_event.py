@@ -77,9 +77,7 @@ def test_all_wrong_fields_are_listed() -> None:
         AuditEvent.checked({"tenant_id": "a", "action": "", "ip": "x"})
 
 
-@pytest.mark.parametrize(
-    "value", ["yesterday", "2024-05-01T12:00:00", "2024-13-01T00:00:00Z", [], datetime(2026, 1, 2)]
-)
+@pytest.mark.parametrize("value", ["yesterday", "2024-05-01T12:00:00", "2024-13-01T00:00:00Z", []])
 def test_a_wrong_time_is_told_the_form(value: object) -> None:
     with pytest.raises(InvalidEvent, match=r"occurred_at: must be .*RFC 3339.*2024-05-01T12:00:00Z"):
         AuditEvent.checked(EVENT | {"occurred_at": value})

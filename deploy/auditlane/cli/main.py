@@ -7,8 +7,7 @@ import sys
 
 from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
 
-
-# What these say while they try is no output of a command, whose error says it at the end. A configured log still has it.
+# What these say while they try is no output of a command, whose error says it at the end; a configured log has it.
 _CLIENTS = ("auditlane.sdk", "librdkafka")
 
 

@@ -2,18 +2,27 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+STACK := $(VENV)/.installed-stack
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 
-$(STAMP): pyproject.toml constraints.txt
+# What `make run` needs, and on top of it what the tests need.
+$(STACK): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing auditlane and its embedded stack into $(VENV): the first time takes some minutes."
+	@$(PIP) --editable '.[local]'
+	@touch $@
+
+$(STAMP): $(STACK)
+	@echo "Installing what the tests need into $(VENV): the first time takes some minutes."
+	@$(PIP) --editable '.[dev]'
 	@touch $@
 
 .PHONY: run test lint format docs lock bench chaos simulate viewer clean help
 
-run: $(STAMP) ## set up, start the whole stack with sample data, print where to look
+run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	$(BIN)/auditlane up --demo
 
 test: $(STAMP) lint ## set up, lint, run every test
@@ -46,8 +55,8 @@ SCHEDULES ?= 200000
 simulate: $(STAMP) ## the long simulation: SEED=0 SCHEDULES=200000; writes its report into the docs
 	PYTHONPATH=tests $(BIN)/python -m simulator.long_run --seed $(SEED) --schedules $(SCHEDULES)
 
-viewer: ## build the viewer (there is none yet to build)
-	@echo "The page is rendered by the server; there is nothing to build yet."
+viewer: ## build the viewer: the page comes from the server as it is, so there is nothing to do
+	@echo "The page is rendered by the server: there is nothing to build."
 
 clean: ## remove what was built and the demo's data
 	rm -rf $(VENV) .data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

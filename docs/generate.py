@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from auditlane.cli import app as cli
+from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract.codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
 
@@ -80,7 +81,7 @@ def metrics_table() -> str:
 def cli_help() -> str:
     """Every subcommand's help: what it does, its arguments and options, as the command itself prints them."""
     parts = []
-    for one in cli.SUBCOMMANDS:
+    for one in SUBCOMMANDS:
         parts.extend(_command(f"auditlane {one.name}", cli.load(one), one.help))
     return "\n".join(parts)
 
@@ -93,7 +94,7 @@ def _command(title: str, command: typer.core.TyperCommand, fallback: str) -> Ite
         return
     rows = []
     for parameter in command.params:
-        if getattr(parameter, "hidden", False) or parameter.name == "help":
+        if getattr(parameter, "hidden", False) or parameter.name in ("help", "install_completion", "show_completion"):
             continue
         is_argument = parameter.param_type_name == "argument"
         name = (

@@ -38,7 +38,9 @@ from auditlane.worker.schemas import SchemaBook
 if TYPE_CHECKING:
     from auditlane.contract.registry import RegistryClient
 
-app = typer.Typer(no_args_is_help=True, help="Look at the messages that workers refused, replay or close them.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look at the messages that workers refused, replay or close them."
+)
 _INTERRUPTED = 130
 
 Tenant = Annotated[list[str] | None, typer.Option("--tenant", "-t", help="Of this tenant; may be repeated.")]

@@ -15,7 +15,7 @@ from auditlane.local.doctor.finding import Level
 from auditlane.local.doctor.run import examine
 from auditlane.runtime import settings as settings_
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _SIGNS = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
 
 

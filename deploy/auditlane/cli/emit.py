@@ -10,7 +10,7 @@ import typer
 
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}  # where it is not the field's name
 
 

@@ -14,7 +14,7 @@ import typer
 from auditlane.local.status import environment
 from auditlane.runtime import settings as settings_
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Format(StrEnum):

@@ -19,7 +19,7 @@ from auditlane.query.models import Event
 from auditlane.query.reader import Reader
 from auditlane.runtime.settings import load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 PAGE = 200
 _WIDTH_WHEN_PIPED = 200
 _OUTCOMES = {"success": "green", "failure": "red", "denied": "yellow"}

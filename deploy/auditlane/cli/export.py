@@ -21,7 +21,7 @@ from auditlane.query.reader import Export, Reader
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class FileFormat(StrEnum):

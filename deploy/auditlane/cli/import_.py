@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from auditlane.contract.tenants import dedicated_topic
 from auditlane.importer.checkpoint import Checkpoint
 from auditlane.importer.checkpoint import Progress as Done
 from auditlane.importer.formats import FORMATS
@@ -21,11 +22,13 @@ from auditlane.importer.run import run
 from auditlane.importer.sources import Source, opened
 from auditlane.runtime.errors import ImportIncomplete
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 MAX_BLOCK_MS = 60_000  # a slow Kafka slows the import down, and does not fail it
 _SHOWN = 20  # refused items that are printed; --json has as many as LISTED
 _LISTED = 1_000
 _INTERRUPTED = 130
+_GO_ON = "Run the same command again to go on."
+_AGAIN = "This input cannot be resumed: import it from its beginning; what is stored already is not doubled."
 
 
 class Kind(StrEnum):
@@ -58,33 +61,49 @@ def command(
         if len(refused) <= _SHOWN:
             print(f"{reading.unit} {number}: {why}", file=sys.stderr)
 
-    checkpoint = _checkpoint(file, (kind.value, tenant or "", config.kafka_bootstrap, config.topic), restart=restart)
-    resumed = checkpoint.load().number if checkpoint else 0
+    topics = [config.topic, *(dedicated_topic(config.topic, one) for one in sorted(config.dedicated_tenants))]
+    checkpoint = _checkpoint(file, (kind.value, tenant or ""), topics, restart=restart)
+    before = checkpoint.load() if checkpoint else Done()
     client = AuditClient(config, on_error=lambda error, event_id: None)  # a flush raises it
     try:
         with opened(file) as source, _bar(file, source) as on_batch:
             done = run(source, reading, client, checkpoint=checkpoint, on_refused=on_refused, on_batch=on_batch)
     except KeyboardInterrupt:
-        print("Interrupted. Run the same command again to go on.", file=sys.stderr)
+        print(f"Interrupted. {_GO_ON if checkpoint else _AGAIN}", file=sys.stderr)
         raise typer.Exit(_INTERRUPTED) from None
     finally:
         client.close(timeout=0)
-    _report(done, reading.unit, resumed, refused, as_json=as_json)
+    _report(done, before, reading.unit, refused, as_json=as_json)
     if done.refused:
-        total = done.sent + done.known + done.refused
-        raise ImportIncomplete(
-            f"{done.refused} of {total} {reading.unit}s were refused; the rest is imported.",
-            fix="Correct them and import the file again; what is stored already is not doubled.",
-        )
+        raise _incomplete(done, reading.unit)
 
 
-def _checkpoint(file: str, what: tuple[str, ...], *, restart: bool) -> Checkpoint | None:
+def _incomplete(done: Done, unit: str) -> ImportIncomplete:
+    total = done.sent + done.known + done.refused
+    if done.refused == total:
+        said = f"The only {unit} was refused" if total == 1 else f"All {total} {unit}s were refused"
+        return ImportIncomplete(f"{said}; nothing is imported.", fix="Correct them, or check --format and --tenant.")
+    return ImportIncomplete(
+        f"{done.refused} of {total} {unit}s {'was' if done.refused == 1 else 'were'} refused; the rest is imported.",
+        fix="Correct them and import everything again; what is stored already is not doubled.",
+    )
+
+
+def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart: bool) -> Checkpoint | None:
+    """The progress of this file into these very topics; None for what cannot be read from its beginning again.
+
+    A topic is told by its id, not by name and address: one that was made anew holds nothing of what the old one got.
+    """
+    from auditlane.contract.topic_ids import topic_ids
     from auditlane.local import cache
     from auditlane.runtime.settings import load
 
     if file == "-" or not Path(file).is_file():
         return None
-    checkpoint = Checkpoint.of(cache.folder(load().cache_dir) / "imports", Path(file), what)
+    settings = load()
+    ids = topic_ids(settings, topics)
+    told = [f"{name}={ids.get(name, '')}" for name in topics]
+    checkpoint = Checkpoint.of(cache.folder(settings.cache_dir) / "imports", Path(file), (*what, *told))
     if restart:
         checkpoint.clear()
     return checkpoint
@@ -104,11 +123,24 @@ def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
         yield on_batch
 
 
-def _report(done: Done, unit: str, resumed: int, refused: list[tuple[int, str]], *, as_json: bool) -> None:
+def _report(done: Done, before: Done, unit: str, refused: list[tuple[int, str]], *, as_json: bool) -> None:
+    now = done.sent - before.sent
     if as_json:
         problems = [{unit: number, "reason": why} for number, why in refused]
-        print(json.dumps({"sent": done.sent, "refused": done.refused, "resumed_after": resumed, "problems": problems}))
+        counts = {"sent": done.sent, "sent_earlier": before.sent, "sent_now": now, "refused": done.refused}
+        print(json.dumps(counts | {"resumed_after": before.number, "problems": problems}))
         return
-    if done.refused > _SHOWN:
-        print(f"… and {done.refused - _SHOWN} more", file=sys.stderr)
-    print(f"{done.sent} events imported" + (f", resumed after {unit} {resumed}" if resumed else "") + ".")
+    if (refused_now := done.refused - before.refused) > _SHOWN:
+        print(f"… and {refused_now - _SHOWN} more", file=sys.stderr)
+    if before.number:
+        print(
+            f"{_events(done.sent)} imported: {before.sent} earlier, {now} now (resumed after {unit} {before.number})."
+        )
+    elif done.sent:
+        print(f"{_events(done.sent)} imported.")
+    elif not done.refused:  # else the error says it
+        print(f"There is no {unit} in it: nothing is imported.")
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"

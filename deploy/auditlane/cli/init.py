@@ -16,7 +16,7 @@ from auditlane.runtime.errors import Drift
 from auditlane.store import migrate
 from auditlane.store.client import connect
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

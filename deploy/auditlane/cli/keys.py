@@ -20,7 +20,9 @@ from auditlane.runtime.settings import load, variable
 if TYPE_CHECKING:
     from auditlane.access.keys import Client, Issued
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the keys that clients authenticate with.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Create, list and revoke the keys that clients authenticate with."
+)
 
 File = Annotated[Path | None, typer.Option("--file", help="The keys file. [AUDITLANE_KEYS_FILE]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

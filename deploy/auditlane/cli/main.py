@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from auditlane.cli.subcommands import find
 from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
 
 # What these say while they try is no output of a command, whose error says it at the end; a configured log has it.
@@ -18,19 +19,23 @@ def run() -> None:
     try:
         try:
             from auditlane.cli.app import app
+
+            app(prog_name="auditlane")
         except ModuleNotFoundError as error:
-            raise missing_extra(error, "cli") from error
-        app(prog_name="auditlane")
+            raise missing_extra(error, sys.argv[1:]) from error
     except AuditlaneError as error:
         _complain(error)
         sys.exit(exit_code(error))
 
 
-def missing_extra(error: ModuleNotFoundError, extra: str) -> AuditlaneError:
+def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> AuditlaneError:
     """What to say when a module that an extra brings is not installed; our own missing module stays a bug."""
     if (error.name or "").startswith("auditlane"):
         raise error
-    return MissingExtra(f"This command needs {error.name}.", fix=f"Install it: pip install 'auditlane[{extra}]'")
+    asked = next((found for word in arguments if (found := find(word))), None)
+    what = f"`auditlane {asked.name}`" if asked else "The command line"
+    extra = asked.extra if asked else "cli"
+    return MissingExtra(f"{what} needs {error.name}.", fix=f"Install it: pip install 'auditlane[{extra}]'")
 
 
 def _complain(error: AuditlaneError) -> None:

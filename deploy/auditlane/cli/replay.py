@@ -32,7 +32,7 @@ from auditlane.worker.replay_topic import ToTopic, ensure_topic
 from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.selection import Plan, Selection, Span
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 INTERRUPTED = 130
 
 

@@ -11,7 +11,7 @@ import typer
 from auditlane.runtime import log
 from auditlane.runtime.settings import load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

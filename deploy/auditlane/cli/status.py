@@ -14,7 +14,7 @@ from auditlane.local.status import report
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import Unavailable, exit_code
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

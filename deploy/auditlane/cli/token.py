@@ -13,7 +13,7 @@ from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load, variable
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +23,7 @@ from auditlane.local.stack import stack
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.settings import variable
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _SESSION = timedelta(hours=8)
 
 
@@ -70,14 +72,16 @@ def _links(env: Mapping[str, str]) -> dict[str, str]:
 
 def _print_block(state: Mapping[str, Any], links: Mapping[str, str]) -> None:
     env = state["env"]
+    # Where no virtual environment is activated the command is not on the path: name it as it was started.
+    command = "auditlane" if shutil.which("auditlane") else shlex.quote(sys.argv[0])
     data = shlex.quote(env[variable("data_dir")])
     lines = ["", "auditlane is ready.", "", f"  page and API  {env[variable('serve_url')]}"]
     lines += [f"  {row['name']:<14}{row['url']}" for row in state["parts"] if row["name"] not in ("serve", "worker")]
     lines += [f"  {'data':<14}{data}", ""]
     for tenant, link in links.items():
         lines += [f"  log of tenant {tenant} (the link works once, within five minutes):", f"    {link}", ""]
-    use = f'eval "$(auditlane env --data {data})"'
+    use = f'eval "$({command} env --data {data})"'
     lines += ["  other commands find this stack after:", f"    {use}"]
     if links:
-        lines += ["  and then a new link:", f"    auditlane token --link --tenant {next(iter(links))}"]
+        lines += ["  and then a new link:", f"    {command} token --link --tenant {next(iter(links))}"]
     print("\n".join([*lines, "", "  Ctrl-C stops it."]), flush=True)

@@ -28,7 +28,7 @@ from auditlane.worker.selection import Span
 from auditlane.worker.verify import Verifier
 from auditlane.worker.verify_report import Report, Result
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _SHOWN = 20
 
 

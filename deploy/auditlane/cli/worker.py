@@ -14,7 +14,7 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.worker.service import Service, stopped_by_signals
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _LAST_PORT = 65_535
 
 

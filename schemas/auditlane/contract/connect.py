@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from auditlane.contract.registry import RegistryClient
-from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings
 
 
 def registry_client(settings: Settings) -> RegistryClient:
     """The registry's client from the settings."""
     if not settings.registry_url:
-        raise RegistryUnavailable(
-            "No registry is configured.", fix="Set AUDITLANE_REGISTRY_URL, or run `auditlane up`."
+        raise ConfigError(
+            "No registry is configured.",
+            fix='Set AUDITLANE_REGISTRY_URL; beside a running `auditlane up`: eval "$(auditlane env)"',
         )
     return RegistryClient(
         settings.registry_url,

@@ -55,7 +55,8 @@ class AuditlaneError(Exception):
         self.field = field
 
     def __str__(self) -> str:
-        return f"{self.message} {self.fix}".rstrip()
+        stop = "" if not self.fix or self.message.endswith((".", "!", "?", ":", ")")) else "."
+        return f"{self.message}{stop} {self.fix}".rstrip()
 
 
 class ConfigError(AuditlaneError):

@@ -14,7 +14,7 @@ import urllib3.exceptions
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
-from auditlane.runtime.errors import StoreRefused, StoreUnavailable
+from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings
 
 CONNECT_TIMEOUT_S = 10
@@ -32,8 +32,9 @@ def connect(settings: Settings, **given: Any) -> Client:
     """
     url = urlsplit(settings.clickhouse_url)
     if not url.hostname:
-        raise StoreUnavailable(
-            "No ClickHouse is configured.", fix="Set AUDITLANE_CLICKHOUSE_URL, or run `auditlane up`."
+        raise ConfigError(
+            "No ClickHouse is configured.",
+            fix='Set AUDITLANE_CLICKHOUSE_URL; beside a running `auditlane up`: eval "$(auditlane env)"',
         )
     secure = url.scheme == "https"
     options: dict[str, Any] = {

@@ -1,0 +1,112 @@
+"""`auditlane lag`: how far the workers are behind, by partition, once or as a live table."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing, suppress
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from auditlane.runtime.settings import load
+from auditlane.worker.lag import GroupLag, PartitionLag, total
+
+app = typer.Typer(add_completion=False)
+_BEHIND = 1
+
+
+@app.command()
+def command(
+    group: Annotated[
+        str | None, typer.Option("--group", help="The consumer group; else AUDITLANE_GROUP.", show_default=False)
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep the table up to date until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks with --watch.")] = 2.0,
+    max_lag: Annotated[
+        int | None, typer.Option("--max-lag", min=0, help="End with exit code 1 when more records are behind in all.")
+    ] = None,
+    max_age: Annotated[
+        float | None, typer.Option("--max-age", min=0, help="… or when the oldest is older than so many seconds.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch, one line a look.")] = False,
+) -> None:
+    """Say how far the workers are behind, by partition.
+
+    Exit code 0 when the brokers answered and no limit is passed, 1 past --max-lag or --max-age, 3 when there is no such
+    group, 6 when Kafka does not answer. Ctrl-C ends --watch with 0.
+    """
+    settings = load(group=group)
+    with closing(GroupLag(settings)) as asked:
+        rows = asked.rows()
+        if watch:
+            with suppress(KeyboardInterrupt):
+                _watch(asked, rows, settings.group, every, as_json)
+            return
+    if as_json:
+        print(json.dumps(document(settings.group, rows)))
+    else:
+        Console(highlight=False).print(table(settings.group, rows))
+    found = total(rows)
+    if (max_lag is not None and found.lag > max_lag) or (max_age is not None and found.age_s > max_age):
+        raise typer.Exit(_BEHIND)
+
+
+def _watch(asked: GroupLag, rows: list[PartitionLag], group: str, every: float, as_json: bool) -> None:
+    if as_json:
+        while True:
+            print(json.dumps(document(group, rows)), flush=True)
+            time.sleep(every)
+            rows = asked.rows()
+    with Live(table(group, rows), console=Console(highlight=False), auto_refresh=False) as live:
+        while True:
+            time.sleep(every)
+            rows = asked.rows()
+            live.update(table(group, rows), refresh=True)
+
+
+def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
+    """The table as JSON."""
+    return {
+        "group": group,
+        **asdict(total(rows)),
+        "partitions": [
+            {"topic": one.partition.topic, **asdict(one), "partition": one.partition.number, "abandoned": one.abandoned}
+            for one in rows
+        ],
+    }
+
+
+def table(group: str, rows: list[PartitionLag]) -> Table:
+    """A line a partition, and their sum."""
+    found = total(rows)
+    made = Table(title=f"group {group}", title_justify="left", box=None, pad_edge=False, show_footer=True)
+    made.add_column("partition", footer="all")
+    made.add_column("committed", justify="right")
+    made.add_column("end", justify="right")
+    made.add_column("lag", justify="right", footer=f"{found.lag:,}")
+    made.add_column("oldest", justify="right", footer=age(found.age_s) if found.lag else "")
+    made.add_column("member")
+    for one in rows:
+        lost = f"  [red]{one.lost:,} deleted before they were read[/]" if one.lost else ""
+        made.add_row(
+            str(one.partition).replace("[", r"\["),
+            "—" if one.committed is None else f"{one.committed:,}",
+            f"{one.end:,}",
+            f"{one.lag:,}" if not one.lag else f"[yellow]{one.lag:,}[/]",
+            "" if one.age_s is None else age(one.age_s),
+            (one.member or ("[red]nobody[/]" if one.lag else "nobody")) + lost,
+        )
+    return made
+
+
+def age(seconds: float) -> str:
+    """Short, with one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
+    for size, unit, digits in ((86_400, "d", 1), (3_600, "h", 1), (60, "min", 0)):
+        if seconds >= size:
+            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

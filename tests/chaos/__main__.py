@@ -14,11 +14,12 @@ from chaos.faults import KINDS, Kind
 from chaos.pipeline import Pipeline
 from chaos.report import Round, Run, write
 
-PATIENCE_S = 0.7  # load between two faults of a round, at most
+PATIENCE_S = 0.5  # load between two faults, at most
+WAVES = 3  # between two counts
 
 
 def chosen(pipeline: Pipeline) -> list[Kind]:
-    """The kinds of a round: at most one a family, and only those that go together."""
+    """The kinds of a wave: at most one a family, and only those that go together."""
     picked: list[Kind] = []
     left = list(KINDS)
     while left and len(picked) < 5:
@@ -37,18 +38,32 @@ def chosen(pipeline: Pipeline) -> list[Kind]:
 
 
 def together(one: Kind, other: Kind) -> bool:
-    """Whether two kinds may share a round."""
+    """Whether two kinds may share a wave."""
     apart = one.family in other.without or other.family in one.without
     return not (apart or one.alone or other.alone or one.family == other.family)
 
 
 def one_round(pipeline: Pipeline) -> Round:
-    """Inject, mend, settle, count."""
-    kinds = chosen(pipeline)
-    done = Round([kind.name for kind in kinds])
-    pipeline.staff(pipeline.random.randint(1, 2))
+    """Waves of faults under load; then settle and count."""
+    done = Round()
     pipeline.load.go()
-    time.sleep(pipeline.random.uniform(0.1, PATIENCE_S))
+    for _ in range(WAVES):
+        wave(pipeline, done)
+    try:
+        done.counts = pipeline.settle()
+        for since, until in done.scaled:
+            done.pauses_s.append(pipeline.longest_pause(since, until))
+        pipeline.tidy()
+    except (TimeoutError, RuntimeError) as error:
+        done.stuck = str(error)
+    return done
+
+
+def wave(pipeline: Pipeline, done: Round) -> None:
+    """Inject some faults, one shortly after the other, and mend what they broke."""
+    kinds = chosen(pipeline)
+    pipeline.staff(pipeline.random.randint(1, 2))
+    pipeline.at_work()
     since = time.time_ns() // 1_000_000
     injected = [kind.inject(pipeline) for kind in kinds]
     for fault in injected:
@@ -58,17 +73,9 @@ def one_round(pipeline: Pipeline) -> Round:
         try:
             next(fault)
         except StopIteration as end:
-            if end.value:
-                done.happened.append(kind.name)
-    until = time.time_ns() // 1_000_000
-    try:
-        done.counts = pipeline.settle()
-        if kinds[0].alone:
-            done.pause_s = pipeline.longest_pause(since, until)
-        pipeline.tidy()
-    except (TimeoutError, RuntimeError) as error:
-        done.stuck = str(error)
-    return done
+            (done.happened if end.value else done.missed).append(kind.name)
+    if kinds[0].alone:
+        done.scaled.append((since, time.time_ns() // 1_000_000))
 
 
 def main() -> int:

@@ -143,6 +143,12 @@ class Pipeline:
         for _ in range(wanted - len(alive)):
             self.start()
 
+    def at_work(self) -> None:
+        """Wait until some worker has partitions; what comes then is no assertion's business."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and not any(one.events("partition.assigned") for one in self.alive()):
+            time.sleep(0.1)
+
     # After a round.
 
     def settle(self) -> Counts:

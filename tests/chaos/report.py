@@ -27,8 +27,9 @@ Written by `make chaos`; do not edit. What is tested is explained in [exactly-on
   workers; {partitions} partitions, {rate} messages a second over 20 tenants and two months, {refused:.0%} of them to be
   refused; session timeout 1 s, insert timeout {timeout:g} s. Workers reach Kafka and ClickHouse through proxies.
 
-A round injects up to five faults under load, brings back what was killed, stops the load, and waits until the group has
-committed the end of every partition with nothing pending. Then it counts: raw `count()` = `uniqExact(event_id)` =
+A round injects waves of up to five faults at once under load, bringing back what was killed; then it stops the load and
+waits until the group has committed the end of every partition with nothing pending, and counts: raw `count()` =
+`uniqExact(event_id)` =
 events that Kafka acknowledged, without `FINAL`, and every refused message is among the dead letters. No part is merged
 before it was counted: a table setting forbids it, and the parts' levels are checked. Now and then parts that were
 counted are merged, so that their number stays bearable. A fault that did not come about (a worker that never got to its
@@ -39,12 +40,14 @@ failpoint) is not counted.
 
 @dataclass
 class Round:
-    """`kinds` were tried, of which `happened` did; what was counted then, unless the pipeline was `stuck`."""
+    """The faults that `happened` and those that did not come about; what was counted then, unless it got `stuck`.
+    `scaled`: when workers were scaled (Unix, ms), and `pauses_s` the longest pause of each."""
 
-    kinds: list[str]
     happened: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
     counts: Counts | None = None
-    pause_s: float | None = None
+    scaled: list[tuple[int, int]] = field(default_factory=list)
+    pauses_s: list[float] = field(default_factory=list)
     stuck: str = ""
 
     @property
@@ -54,10 +57,10 @@ class Round:
     def __str__(self) -> str:
         counts = self.counts
         told = f"{counts.rows}/{counts.events}/{counts.expected} rows" if counts else f"STUCK: {self.stuck}"
-        pause = f", pause {self.pause_s:.1f} s" if self.pause_s is not None else ""
-        skipped = [kind for kind in self.kinds if kind not in self.happened]
+        pause = "".join(f", pause {one:.1f} s" for one in self.pauses_s)
         verdict = "" if self.survived else f"  NOT SURVIVED {counts}"
-        return f"{told}{pause}: {'; '.join(self.happened)}{f' (did not happen: {skipped})' if skipped else ''}{verdict}"
+        missed = f" (did not come about: {'; '.join(self.missed)})" if self.missed else ""
+        return f"{told}{pause}: {'; '.join(self.happened)}{missed}{verdict}"
 
 
 @dataclass
@@ -86,7 +89,7 @@ def write(run: Run, path: Path) -> None:
     survived = Counter(kind for one in run.rounds if one.survived for kind in one.happened)
     counted = [one.counts for one in run.rounds if one.counts]
     last = counted[-1] if counted else None
-    pauses = [one.pause_s for one in run.rounds if one.pause_s is not None]
+    pauses = [pause for one in run.rounds for pause in one.pauses_s]
     lost, doubled = (last.lost, last.doubled) if last else (0, 0)
     machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB, {platform.system()}"
     lines = [

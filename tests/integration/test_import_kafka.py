@@ -17,7 +17,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from auditlane.contract.avro import base_schema
@@ -27,6 +27,7 @@ from auditlane.local import sample
 from auditlane.runtime.settings import Settings
 
 SAMPLE = files("auditlane.local") / "sample" / "events.jsonl.gz"
+MANY = 20_000
 SCHEMA = fastavro.parse_schema(base_schema())
 
 
@@ -41,11 +42,23 @@ class Stack:
             "AUDITLANE_TOPIC": topic,
             "AUDITLANE_CACHE_DIR": str(cache),
         }
-        admin = AdminClient({"bootstrap.servers": kafka})
-        admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(30)
+        self.make_topic()
         client = RegistryClient(registry)
         client.register(f"{topic}-value", json.dumps(base_schema()))
         client.close()
+
+    def make_topic(self, *, anew: bool = False) -> None:
+        admin = AdminClient({"bootstrap.servers": self.kafka})
+        if anew:
+            admin.delete_topics([self.topic])[self.topic].result(30)
+        deadline = time.monotonic() + 30
+        while True:  # a topic goes a moment after its deletion was confirmed
+            try:
+                admin.create_topics([NewTopic(self.topic, 2, 1)])[self.topic].result(30)
+                return
+            except KafkaException:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "auditlane.cli", *arguments]
@@ -83,7 +96,8 @@ def test_the_sample_twice_is_the_same_events_twice(stack):
     for _ in range(2):
         done = stack.run("import", str(SAMPLE), "--format", "cloudtrail", "--json")
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == {"sent": 2000, "refused": 0, "resumed_after": 0, "problems": []}
+        counts = {"sent": 2000, "sent_earlier": 0, "sent_now": 2000, "refused": 0, "resumed_after": 0}
+        assert json.loads(done.stdout) == counts | {"problems": []}
     events = [(one["tenant_id"], one["occurred_at"], one["event_id"]) for one in stack.records()]
     assert (len(events), len(set(events))) == (4000, 2000)
 
@@ -116,14 +130,35 @@ def test_a_broken_line_is_reported_and_the_rest_goes_on(stack, tmp_path):
 
 def test_an_interrupted_import_goes_on_where_it_was(stack, tmp_path):
     """Ctrl-C after some batches, then the same command again: every event arrives, the first ones once."""
-    count = 20_000
-    file = tmp_path / "many.jsonl"
+    file = interrupted(stack, tmp_path)
+    # The same broker under another address, as after a local stack came back on other ports.
+    again = {"AUDITLANE_KAFKA_BOOTSTRAP": f"{stack.kafka},{stack.kafka}"}
+    done = stack.run("import", str(file), "--tenant", "acme", "--json", **again)
+    summary = json.loads(done.stdout)
+    assert summary["sent"] == summary["sent_earlier"] + summary["sent_now"] == MANY
+    assert 0 < summary["resumed_after"] == summary["sent_earlier"] < MANY
+    assert len({one["event_id"] for one in stack.records()}) == MANY
+    assert not list((tmp_path / "cache").glob("imports/*"))
+
+
+def test_a_topic_that_was_made_anew_gets_everything(stack, tmp_path):
+    """What an interrupted import had sent went with the old topic of that name."""
+    file = interrupted(stack, tmp_path)
+    stack.make_topic(anew=True)
+    done = stack.run("import", str(file), "--tenant", "acme")
+    assert (done.returncode, done.stdout) == (0, f"{MANY} events imported.\n"), done.stderr
+    assert len({one["event_id"] for one in stack.records()}) == MANY
+
+
+def interrupted(stack: Stack, folder: Path) -> Path:
+    """A file of MANY events whose import was stopped by Ctrl-C after some batches."""
+    file = folder / "many.jsonl"
     with file.open("w") as out:
-        for number in range(count):
+        for number in range(MANY):
             out.write(json.dumps({"action": f"a{number % 50}", "occurred_at": "2026-01-01T00:00:00Z"}) + "\n")
     process = stack.start("import", str(file), "--tenant", "acme", "--json")
     deadline = time.monotonic() + 60
-    while not list((tmp_path / "cache").glob("imports/*.json")):
+    while not list((folder / "cache").glob("imports/*.json")):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -131,12 +166,28 @@ def test_an_interrupted_import_goes_on_where_it_was(stack, tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "again to go on" in err
-    done = stack.run("import", str(file), "--tenant", "acme", "--json")
-    summary = json.loads(done.stdout)
-    assert summary["sent"] == count
-    assert 0 < summary["resumed_after"] < count
-    assert len({one["event_id"] for one in stack.records()}) == count
-    assert not list((tmp_path / "cache").glob("imports/*"))
+    return file
+
+
+def test_what_is_said_when_nothing_was_imported(stack):
+    done = stack.run("import", "-", given="{broken\n[]\n")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "All 2 lines were refused; nothing is imported." in done.stderr
+    assert "the rest" not in done.stderr
+    done = stack.run("import", "-", given="\n")
+    assert (done.returncode, done.stdout) == (0, "There is no line in it: nothing is imported.\n"), done.stderr
+
+
+def test_an_interrupted_pipe_is_not_said_to_go_on(stack):
+    process = stack.start("import", "-", "--tenant", "acme")
+    process.stdin.write("{broken\n" + " " * 200_000 + "\n")  # more than is read at once, so that the line is seen
+    process.stdin.flush()
+    assert "not JSON" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "cannot be resumed" in err
+    assert "go on" not in err
 
 
 def test_a_document_of_records_from_standard_input(stack):

@@ -1,0 +1,185 @@
+"""How far a consumer group is behind, by partition: computed from what brokers tell, and asking them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from auditlane.contract.kafka import client_config
+from auditlane.contract.topics import admin
+from auditlane.runtime.errors import KafkaUnavailable, NotFound
+from auditlane.runtime.settings import Settings
+from auditlane.worker.consumer import ASK_S
+from auditlane.worker.positions import Positions
+from auditlane.worker.ranges import Partition
+
+_READ_S: Final = 10.0
+_UNUSED_GROUP: Final = "auditlane-lag"  # librdkafka wants a name; nothing joins it and nothing is committed to it
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLag:
+    """`committed` is None where the group has no offset: it then begins at the first that Kafka holds.
+
+    `lost` counts offsets that Kafka deleted before the group came to them. `age_s` is how long Kafka has had the oldest
+    message that the group has not completed, None where there is none. `member` is empty while nobody has it.
+    """
+
+    partition: Partition
+    committed: int | None
+    end: int
+    lag: int
+    lost: int
+    age_s: float | None
+    member: str
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether there is something to do and nobody to do it."""
+        return self.lag > 0 and not self.member
+
+
+def partition_lag(
+    partition: Partition, *, committed: int | None, low: int, end: int, oldest_ms: int | None, member: str, now_ms: int
+) -> PartitionLag:
+    """Pure: one partition's line. `oldest_ms` is the Kafka timestamp of the first message from `begin` on."""
+    first = begin(committed, low)
+    age = None if oldest_ms is None or first >= end else max(0.0, (now_ms - oldest_ms) / 1_000)
+    lost = max(0, low - committed) if committed is not None else 0
+    return PartitionLag(partition, committed, end, max(0, end - first), lost, age, member)
+
+
+def begin(committed: int | None, low: int) -> int:
+    """The first offset that the group would read."""
+    return low if committed is None else max(committed, low)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Of all partitions: the sum of records, the most seconds."""
+
+    lag: int
+    age_s: float
+    abandoned: int
+    lost: int
+
+
+def total(rows: Iterable[PartitionLag]) -> Total:
+    """What one alert would look at."""
+    found = list(rows)
+    return Total(
+        sum(one.lag for one in found),
+        max((one.age_s or 0.0 for one in found), default=0.0),
+        sum(one.abandoned for one in found),
+        sum(one.lost for one in found),
+    )
+
+
+class GroupLag:
+    """Asks the brokers; joins no group and commits nothing. Raises KafkaUnavailable, and NotFound for no such group."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._group = settings.group
+        self._positions = Positions(settings)
+        self._admin: AdminClient = admin(settings)
+        self._oldest = Oldest(settings)
+
+    def close(self) -> None:
+        self._oldest.close()
+
+    def rows(self, now_ms: int | None = None) -> list[PartitionLag]:
+        """Every partition of the topics that the workers read, commits read before ends."""
+        partitions = [one for topic in self._positions.topics() for one in self._positions.partitions(topic)]
+        if not partitions:
+            raise NotFound("There is no topic to read.", fix="Run `auditlane init`.")
+        committed = self._positions.committed(partitions)
+        members = self._members()
+        if not members and not any(offset is not None for offset in committed.values()):
+            raise NotFound(f"The group {self._group} has neither a member nor an offset.", field="--group")
+        low, end = self._positions.low(partitions), self._positions.high(partitions)
+        first = {one: begin(committed[one], low[one]) for one in partitions}
+        oldest = self._oldest.timestamps({one: at for one, at in first.items() if at < end[one]})
+        now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        return [
+            partition_lag(
+                one,
+                committed=committed[one],
+                low=low[one],
+                end=end[one],
+                oldest_ms=oldest.get(one),
+                member=members.get(one, ""),
+                now_ms=now,
+            )
+            for one in partitions
+        ]
+
+    def _members(self) -> dict[Partition, str]:
+        """Who has which partition. Only a group that is listed is described: the client crashed on others."""
+        try:
+            listed = self._admin.list_consumer_groups(request_timeout=ASK_S).result(ASK_S)
+            if self._group not in {one.group_id for one in listed.valid}:
+                return {}
+            described = self._admin.describe_consumer_groups([self._group], request_timeout=ASK_S)
+            members = described[self._group].result(ASK_S).members
+        except (KafkaException, TimeoutError) as error:
+            raise KafkaUnavailable(f"The brokers did not describe the group: {error}.") from error
+        return {
+            Partition(at.topic, at.partition): _name(one) for one in members for at in one.assignment.topic_partitions
+        }
+
+
+def _name(member: Any) -> str:
+    """Client and address, and enough of its id to tell the processes of one machine apart."""
+    return f"{member.client_id}/{member.host.lstrip('/')} {member.member_id[:8]}"
+
+
+class Oldest:
+    """The Kafka timestamps of single messages, read by assignment; one that was read is not read again."""
+
+    def __init__(self, settings: Settings) -> None:
+        options = {
+            "group.id": _UNUSED_GROUP,
+            "client.id": "auditlane-lag",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",  # what is asked for was deleted meanwhile: the oldest that is left
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "allow.auto.create.topics": False,
+            "queued.min.messages": 1,
+            "fetch.message.max.bytes": 64 << 10,
+        }
+        self._consumer = Consumer(client_config(settings, **options), logger=logging.getLogger("librdkafka"))
+        self._known: dict[tuple[Partition, int], int] = {}
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def timestamps(self, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Partition → timestamp in ms of the first message at or after its offset; left out where none came in time."""
+        missing = {at: offset for at, offset in wanted.items() if (at, offset) not in self._known}
+        if missing:
+            self._read(missing)
+        self._known = {key: at_ms for key, at_ms in self._known.items() if wanted.get(key[0]) == key[1]}
+        return {partition: at_ms for (partition, _), at_ms in self._known.items()}
+
+    def _read(self, missing: dict[Partition, int]) -> None:
+        self._consumer.assign([TopicPartition(*at, offset) for at, offset in missing.items()])
+        deadline = time.monotonic() + _READ_S
+        left = dict(missing)
+        while left and time.monotonic() < deadline:
+            for message in self._consumer.consume(100, 0.1):
+                partition = Partition(message.topic() or "", message.partition() or 0)
+                offset = left.get(partition)
+                if offset is None:
+                    continue
+                if message.error() is None:
+                    self._known[partition, offset] = message.timestamp()[1]
+                del left[partition]  # also at the end of the partition: there is nothing to read
+        self._consumer.unassign()

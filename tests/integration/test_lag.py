@@ -1,0 +1,45 @@
+"""`auditlane lag` on a real broker and group."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from fixtures.commands import Commands
+from fixtures.workers import World, wait_until
+
+
+def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) -> None:
+    error = commands.run("lag", code=3)
+    assert "neither a member nor an offset" in str(error)
+    world.produce(5, partition=0)
+    world.commit(0, 2)
+    told = commands.run("lag")
+    assert told["group"] == world.settings.group
+    first, second = told["partitions"]
+    assert (first["committed"], first["end"], first["lag"], first["member"]) == (2, 5, 3, "")
+    assert 0 <= first["age_s"] < 300
+    assert first["abandoned"]
+    assert (second["committed"], second["lag"], second["age_s"]) == (None, 0, None)
+    commands.run("lag", "--max-lag", "2", code=1)
+    assert commands.run("lag", "--max-lag", "3", "--max-age", "3600")["lag"] == 3
+
+    worker = world.worker()
+    worker.ready()
+    wait_until(lambda: commands.run("lag")["lag"] == 0, why=worker.tail)
+    wait_until(lambda: all(one["member"] for one in commands.run("lag")["partitions"]), why=worker.tail)
+    assert "auditlane-worker" in commands.text("lag")
+    assert worker.stop() == 0
+
+
+def test_watching_prints_a_line_a_look_until_it_is_interrupted(world: World, commands: Commands) -> None:
+    world.produce(3, partition=1)
+    world.commit(1, 0)
+    watching = commands.start("lag", "--watch", "--json", "--every", "0.2")
+    assert watching.stdout is not None
+    assert json.loads(watching.stdout.readline())["lag"] == 3
+    world.produce(2, partition=1)
+    wait_until(lambda: json.loads(watching.stdout.readline())["lag"] == 5)
+    watching.send_signal(signal.SIGINT)
+    _, complaint = watching.communicate(timeout=30)
+    assert (watching.returncode, complaint) == (0, "")

@@ -1,0 +1,72 @@
+"""Lag by partition is computed from offsets and timestamps alone."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from auditlane.cli.lag import age, document, table
+from auditlane.worker.lag import PartitionLag, Total, partition_lag, total
+from auditlane.worker.ranges import Partition
+
+AT = Partition("audit.events", 3)
+
+
+def line(**given: Any) -> PartitionLag:
+    facts = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1", "now_ms": 9_000} | given
+    return partition_lag(AT, **facts)
+
+
+@pytest.mark.parametrize(
+    ("given", "lag", "lost", "age_s"),
+    [
+        ({}, 5, 0, 5.0),
+        ({"committed": 15, "oldest_ms": None}, 0, 0, None),
+        ({"committed": 15, "oldest_ms": 4_000}, 0, 0, None),  # completed while it was read
+        ({"committed": None}, 15, 0, 5.0),
+        ({"committed": None, "low": 12}, 3, 0, 5.0),
+        ({"committed": 10, "low": 12}, 3, 2, 5.0),  # Kafka deleted what was not read
+        ({"committed": 20}, 0, 0, None),  # the log was truncated
+        ({"oldest_ms": 9_500}, 5, 0, 0.0),  # our clock is behind Kafka's
+        ({"oldest_ms": None}, 5, 0, None),  # it did not come in time
+    ],
+)
+def test_a_partition(given: dict[str, Any], lag: int, lost: int, age_s: float | None) -> None:
+    found = line(**given)
+    assert (found.lag, found.lost, found.age_s) == (lag, lost, age_s)
+
+
+def test_lag_that_nobody_works_on_is_abandoned() -> None:
+    assert line(member="").abandoned
+    assert not line(member="", committed=15).abandoned
+    assert not line().abandoned
+
+
+def test_the_total_is_what_an_alert_looks_at() -> None:
+    rows = [line(), line(oldest_ms=1_000), line(member="", low=12), line(committed=15)]
+    assert total(rows) == Total(lag=13, age_s=8.0, abandoned=1, lost=2)
+    assert total([]) == Total(0, 0.0, 0, 0)
+
+
+def test_the_table_and_the_document_say_the_same() -> None:
+    rows = [line(), line(member="", low=12)]
+    out = io.StringIO()
+    Console(width=120, file=out).print(table("g", rows))
+    text = out.getvalue()
+    assert "audit.events[3]" in text
+    assert "nobody" in text
+    assert "2 deleted before they were read" in text
+    told = json.loads(json.dumps(document("g", rows)))
+    assert told["lag"] == 8
+    assert told["partitions"][1] == {
+        "topic": "audit.events", "partition": 3, "committed": 10, "end": 15, "lag": 3, "lost": 2, "age_s": 5.0,
+        "member": "", "abandoned": True,
+    }  # fmt: skip
+
+
+def test_ages_have_one_unit() -> None:
+    assert [age(one) for one in (0.44, 12, 300, 11_520, 181_440)] == ["0.4 s", "12 s", "5 min", "3.2 h", "2.1 d"]

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract.kafka import client_config
+from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import admin
 from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
@@ -155,7 +156,9 @@ class Oldest:
             "queued.min.messages": 1,
             "fetch.message.max.bytes": 64 << 10,
         }
-        self._consumer = Consumer(client_config(settings, **options), logger=logging.getLogger("librdkafka"))
+        self._consumer: Consumer = client(
+            Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka")
+        )
         self._known: dict[tuple[Partition, int], int] = {}
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from auditlane.cli.processes import Group, command_line, cores
+from auditlane.contract import topics
 from auditlane.runtime import log, settings
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -34,6 +35,7 @@ def command(
     """
     read = settings.load()
     log.configure(read.log_level, json=read.log_json)
+    topics.admin(read)  # wrong options of Kafka are told at once, not by every process once ClickHouse is there
     count = processes or cores()
     if count == 1:
         service = Service(read, on_ready=lambda url: _tell(url=url, pid=os.getpid()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from auditlane.contract import librdkafka, topics
 from auditlane.contract.kafka import client_config
 from auditlane.local.doctor import kafka as doctor
 from auditlane.local.doctor.finding import Level, guarded
+from auditlane.local.health import KafkaProbe
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, load
 from auditlane.sdk import ClientConfig
@@ -102,3 +104,8 @@ def test_the_doctor_finds_such_options(extra):
     (found,) = guarded("kafka", lambda: doctor.check(_settings(**extra)))
     assert found.level is Level.FAIL
     assert "AUDITLANE_KAFKA_EXTRA" in found.fix
+
+
+def test_a_probe_says_so_too():
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ConfigError, match="AUDITLANE_KAFKA_EXTRA"):
+        KafkaProbe({"bootstrap.servers": f"127.0.0.1:{listener.getsockname()[1]}", "foo": 1}).answers()

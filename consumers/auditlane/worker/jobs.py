@@ -61,7 +61,7 @@ class _Progress:
 
 
 class Jobs:
-    """A `lifecycle.Stage` whose work is `Write` and `Bury`."""
+    """A `lifecycle.Stage` whose work is `Write` and `Bury`. At most `threads` inserts run at once."""
 
     def __init__(
         self,
@@ -81,8 +81,12 @@ class Jobs:
         self._idle = threading.Condition()
         self._in_flight = 0
         self._closed = False
+        # One thread more than inserts at once: it judges the next range meanwhile.
+        self._inserting = threading.BoundedSemaphore(threads)
         # Daemons: a process that gave up draining must not wait at its exit for an insert that hangs.
-        self._threads = [threading.Thread(target=self._loop, name=f"insert-{n}", daemon=True) for n in range(threads)]
+        self._threads = [
+            threading.Thread(target=self._loop, name=f"insert-{n}", daemon=True) for n in range(threads + 1)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -135,19 +139,20 @@ class Jobs:
         self._done.put(done)
 
     def _write(self, work: Write) -> Done:
-        started = time.monotonic_ns()
         range_ = work.range
         progress = self._judged(range_)
-        self._failpoints.hit("before_insert")
-        for month in sorted(progress.rows):
-            rows = progress.rows[month]
-            self._store.insert(range_, month, rows)
-            progress.stored_rows += rows.num_rows
-            progress.parts += 1
-            del progress.rows[month]
-        self._failpoints.hit("after_insert")
-        if range_.redo and not progress.checked:
-            self._settle(range_, progress)
+        with self._inserting:
+            started = time.monotonic_ns()
+            self._failpoints.hit("before_insert")
+            for month in sorted(progress.rows):
+                rows = progress.rows[month]
+                self._store.insert(range_, month, rows)
+                progress.stored_rows += rows.num_rows
+                progress.parts += 1
+                del progress.rows[month]
+            self._failpoints.hit("after_insert")
+            if range_.redo and not progress.checked:
+                self._settle(range_, progress)
         return Done(
             work,
             rows=progress.stored_rows,

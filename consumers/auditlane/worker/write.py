@@ -36,7 +36,13 @@ PINNED: Final[dict[str, int | str]] = {
 }
 # Servers before 26 have only `insert_deduplicate`; they know no difference between the forms of INSERT.
 OPTIONAL: Final = frozenset({"deduplicate_insert", "deduplicate_insert_select", "insert_deduplicate"})
-REPLICATED: Final[dict[str, int | str]] = {"insert_quorum": "auto", "insert_quorum_parallel": 1}
+# On replicas: an insert is answered once a majority has it, and the guard reads what a majority has, on any replica.
+# ClickHouse offers the second only where quorum inserts follow one another; one that has to wait is tried again.
+REPLICATED: Final[dict[str, int | str]] = {
+    "insert_quorum": "auto",
+    "insert_quorum_parallel": 0,
+    "select_sequential_consistency": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)

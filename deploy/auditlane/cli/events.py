@@ -26,33 +26,15 @@ _OUTCOMES = {"success": "green", "failure": "red", "denied": "yellow"}
 
 
 @app.command()
+@options.filtered
 def command(
     tenant: options.Tenant,
-    since: options.From = "",
-    until: options.To = "",
-    actor: options.Actor = None,
-    action: options.Action = None,
-    resource: options.Resource = None,
-    outcome: options.Outcome = None,
-    severity: options.Severity = None,
-    text: options.Text = "",
-    where: options.Where = None,
+    filter_: Filter,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many events, the newest first.")] = 20,
     everything: Annotated[bool, typer.Option("--all", help="Every event that matches, whatever the limit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with every field.")] = False,
 ) -> None:
     """List and search a tenant's events, newest first. Reads ClickHouse directly (AUDITLANE_CLICKHOUSE_URL)."""
-    filter_ = options.filter_of(
-        since=since,
-        until=until,
-        text=text,
-        where=where,
-        actor=actor,
-        action=action,
-        resource=resource,
-        outcome=outcome,
-        severity=severity,
-    )
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
     reader = Reader(load())
     try:

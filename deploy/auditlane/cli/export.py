@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.pipes import quiet_when_cut
+from auditlane.query.filters import Filter
 from auditlane.query.reader import Export, Reader
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
@@ -32,6 +33,7 @@ class FileFormat(StrEnum):
 
 
 @app.command()
+@options.filtered
 def command(
     tenant: options.Tenant,
     format_: Annotated[FileFormat, typer.Option("--format", "-f", help="The file's format.")] = FileFormat.jsonl,
@@ -40,31 +42,13 @@ def command(
     raw_formulas: Annotated[
         bool, typer.Option("--raw-formulas", help="CSV: leave cells as they are that a spreadsheet would run.")
     ] = False,
-    since: options.From = "",
-    until: options.To = "",
-    actor: options.Actor = None,
-    action: options.Action = None,
-    resource: options.Resource = None,
-    outcome: options.Outcome = None,
-    severity: options.Severity = None,
-    text: options.Text = "",
-    where: options.Where = None,
+    *,
+    filter_: Filter,
 ) -> None:
     """Write a tenant's events to a file or to standard output, newest first.
 
     A file appears under its name only when it is whole. Reads ClickHouse directly (AUDITLANE_CLICKHOUSE_URL).
     """
-    filter_ = options.filter_of(
-        since=since,
-        until=until,
-        text=text,
-        where=where,
-        actor=actor,
-        action=action,
-        resource=resource,
-        outcome=outcome,
-        severity=severity,
-    )
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
     if output is not None:
         _check_target(output, force=force)

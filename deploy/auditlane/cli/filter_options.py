@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -10,6 +13,7 @@ from auditlane.contract.tenants import check_tenant
 from auditlane.query.filters import KNOWN, Filter, parse
 from auditlane.runtime.errors import InvalidFilter
 
+PARAMETER = "filter_"
 Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Whose events.", show_default=False)]
 From = Annotated[str, typer.Option("--from", help="Occurred at this time or later: RFC 3339, or a date (UTC).")]
 To = Annotated[str, typer.Option("--to", help="Occurred before this time.")]
@@ -27,13 +31,18 @@ Where = Annotated[
 
 def filter_of(
     *,
-    since: str = "",
-    until: str = "",
-    text: str = "",
-    where: list[str] | None = None,
-    **columns: list[str] | None,
+    since: From = "",
+    until: To = "",
+    actor: Actor = None,
+    action: Action = None,
+    resource: Resource = None,
+    outcome: Outcome = None,
+    severity: Severity = None,
+    text: Text = "",
+    where: Where = None,
 ) -> Filter:
-    """The filter of these options. Raises InvalidFilter."""
+    """The filter of these options, which are those of `--help`, in its order. Raises InvalidFilter."""
+    columns = {"actor": actor, "action": action, "resource": resource, "outcome": outcome, "severity": severity}
     pairs = [(column, value) for column, values in columns.items() for value in values or ()]
     pairs += [(name, value) for name, value in (("from", since), ("to", until), ("q", text)) if value]
     for one in where or ():
@@ -46,6 +55,26 @@ def filter_of(
             )
         pairs.append((name, value))
     return parse(pairs)
+
+
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the filter options in place of its parameter `filter_`, which becomes the Filter of them."""
+    own, options = inspect.signature(command), inspect.signature(filter_of)
+    types = get_type_hints(command, include_extras=True) | get_type_hints(filter_of, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in own.parameters.items():
+        parameters += options.parameters.values() if name == PARAMETER else [parameter]
+
+    @functools.wraps(command)
+    def with_filter(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in options.parameters}
+        command(**given, **{PARAMETER: filter_of(**chosen)})
+
+    # typer reads what a command takes from its signature and its annotations
+    shown = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[one.name]) for one in parameters]
+    with_filter.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    with_filter.__annotations__ = {one.name: one.annotation for one in shown}
+    return with_filter
 
 
 def checked_tenant(tenant: str) -> str:

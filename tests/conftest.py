@@ -6,8 +6,12 @@ import os
 import uuid
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+# Tests assert nothing about time. A run that gates a change tries the same examples each time.
+hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")
+hypothesis.settings.load_profile("auditlane")
 pytest.register_assert_rewrite("fixtures")  # before any of them imports another
 pytest_plugins = [f"fixtures.{one.stem}" for one in sorted((Path(__file__).parent / "fixtures").glob("[a-z]*.py"))]
 

@@ -122,7 +122,7 @@ def test_own_fields_may_stand_on_top_or_apart():
         (json.dumps(LINE).encode(), "other", "not other"),
         (b'{"tenant_id": "a", "action": "a"}', None, "occurred_at"),
         (b'{"tenant_id": "a", "action": "a", "occurred_at": 5}', None, "occurred_at"),
-        (b'{"tenant_id": "a", "action": "a", "occurred_at": "2026-01-01T00:00:00"}', None, "timezone"),
+        (b'{"tenant_id": "a", "action": "a", "occurred_at": "2026-01-01T00:00:00"}', None, "offset from UTC"),
         (b'{"tenant_id": "#", "action": "a", "occurred_at": "2026-01-01T00:00:00Z"}', None, "tenant_id"),
         (b'{"tenant_id": "a", "action": "a", "occurred_at": "2026-01-01T00:00:00Z", "fields": 1}', None, "fields"),
     ],

@@ -101,6 +101,10 @@ def _translated(piece: str) -> str:
     if piece[0] == "\\":
         return _escape(piece, in_class=False)
     if piece[0] == "[":
+        if "[:" in piece[1:]:
+            raise ValueError(
+                "write `[` before `:` in brackets as `\\[`; classes such as `[:alpha:]` are not understood."
+            )
         return re.sub(r"\\.", lambda pair: _escape(pair[0], in_class=True), piece, flags=re.DOTALL)
     return piece
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,13 @@ Where = tuple[int, int]
 def stored(world: World, count: int, **given: Any) -> None:
     """Produce so many events and have them stored by a worker that then ends."""
     world.produce(count, **given)
-    positions = Positions(world.settings)
-    work(world, sum(positions.high(positions.partitions(world.settings.topic)).values()))
+    work(world, sum(high(world).values()))
+
+
+def high(world: World, topic: str = "") -> dict[Partition, int]:
+    """One past the last committed message of each partition."""
+    with closing(Positions(world.settings)) as positions:
+        return positions.high(positions.partitions(topic or world.settings.topic))
 
 
 def work(world: World, rows: int) -> None:
@@ -48,9 +54,9 @@ def insert(world: World, where: str, changed: str) -> None:
     world.client.command(f"INSERT INTO {world.events} SELECT * REPLACE ({changed}) FROM {rows}")
 
 
-def committed(world: World) -> dict[Any, int | None]:
-    positions = Positions(world.settings)
-    return positions.committed(positions.partitions(world.settings.topic))
+def committed(world: World) -> dict[Partition, int | None]:
+    with closing(Positions(world.settings)) as positions:
+        return positions.committed(positions.partitions(world.settings.topic))
 
 
 def offsets(world: World, table: str = "events") -> list[Where]:
@@ -127,15 +133,13 @@ def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
         world.send(world.value("tenant0", 1, occurred_at=at, **ids), partition=0)
     producer = Producer(world.kafka | {"transactional.id": topic})
     producer.init_transactions(30)
-    positions = Positions(world.settings)
-    partitions = positions.partitions(topic)
-    for end, high in ((producer.commit_transaction, 29), (producer.abort_transaction, 33)):
+    for end, after in ((producer.commit_transaction, 29), (producer.abort_transaction, 33)):
         producer.begin_transaction()
         for number in range(3):
             producer.produce(topic, key="tenant1", value=world.value("tenant1", number), partition=0)
         assert producer.flush(30) == 0
         end(30)
-        wait_until(lambda high=high: positions.high(partitions)[partitions[0]] == high)  # its marker is there
+        wait_until(lambda after=after: high(world)[Partition(topic, 0)] == after)  # its marker is there
     world.produce(5, partition=0)
     work(world, 20 + 2 + 2 + 3 + 5)
 
@@ -170,8 +174,7 @@ def test_a_lost_dead_letter_is_missing(world: World, commands: Commands) -> None
     world.send(b"not framed", partition=0)
     work(world, 5)
     at = {TopicPartition(world.settings.dead_letter_topic, number): number for number in range(2)}
-    positions = Positions(world.settings)
-    ends = positions.high(positions.partitions(world.settings.dead_letter_topic))
+    ends = high(world, world.settings.dead_letter_topic)
     for one in at:
         one.offset = ends[Partition(one.topic, one.partition)]
         world.admin.delete_records([one])[one].result(10)

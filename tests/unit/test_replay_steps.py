@@ -57,7 +57,7 @@ class Client:
     def raw_query(self, _query: str, **_given: Any) -> bytes:
         return np.array(self.stored, dtype="<u8").tobytes()
 
-    def command(self, _text: str, *, data: bytes, settings: dict[str, Any]) -> None:
+    def raw_insert(self, _table: str, *, insert_block: object, settings: dict[str, Any]) -> None:
         self.tokens.append(settings["insert_deduplication_token"])
         if self.failures:
             raise DatabaseError("failed", code=self.failures.pop(0))

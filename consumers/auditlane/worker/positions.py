@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from auditlane.contract.kafka import client_config
 from auditlane.contract.topics import admin
 from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
@@ -17,15 +20,28 @@ from auditlane.worker.ranges import Partition
 from auditlane.worker.selection import Bounds, Selection
 
 T = TypeVar("T")
+_MOVING: Final = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError._WAIT_COORD,  # noqa: SLF001 - librdkafka's own codes have this form
+    }
+)
 
 
 class Positions:
     """Only reads. Every method raises KafkaUnavailable."""
 
     def __init__(self, settings: Settings) -> None:
-        self._group = settings.group
         self._subscribed = re.compile(pattern(settings.topic))
         self._admin: AdminClient = admin(settings)
+        options = {"group.id": settings.group, "enable.auto.commit": False, "enable.auto.offset.store": False}
+        self._group = Consumer(client_config(settings, **options), logger=logging.getLogger("librdkafka"))
+
+    def close(self) -> None:
+        """End the connections. The group does not notice."""
+        self._group.close()
 
     def topics(self) -> list[str]:
         """The topics that the workers read."""
@@ -60,17 +76,26 @@ class Positions:
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """What the live group has committed, None where it has not."""
-        asked = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*one) for one in partitions])
-        answers = _asked(
-            lambda: self._admin.list_consumer_group_offsets([asked], request_timeout=ASK_S)[self._group].result(ASK_S)
-        )
-        for one in answers.topic_partitions:
+        """What the live group has committed, None where it has not.
+
+        Asked by a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the
+        process when a coordinator that has just moved answers this question.
+        """
+        asked = [TopicPartition(*one) for one in partitions]
+        deadline = time.monotonic() + ASK_S
+        while True:
+            try:
+                answers = self._group.committed(asked, timeout=ASK_S)
+                break
+            except KafkaException as error:
+                if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
+                    raise _unanswered(error) from error
+                time.sleep(0.1)
+        for one in answers:
             if one.error is not None:
                 raise KafkaUnavailable(f"No committed offset of {one.topic}[{one.partition}]: {one.error}.")
         return {
-            Partition(one.topic, one.partition): None if one.offset == OFFSET_INVALID else one.offset
-            for one in answers.topic_partitions
+            Partition(one.topic, one.partition): None if one.offset == OFFSET_INVALID else one.offset for one in answers
         }
 
     def low(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
@@ -103,6 +128,10 @@ def _asked(question: Callable[[], T]) -> T:
     try:
         return question()
     except (KafkaException, TimeoutError) as error:
-        raise KafkaUnavailable(
-            f"The brokers did not answer: {error}.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA."
-        ) from error
+        raise _unanswered(error) from error
+
+
+def _unanswered(error: BaseException) -> KafkaUnavailable:
+    return KafkaUnavailable(
+        f"The brokers did not answer: {error}.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA."
+    )

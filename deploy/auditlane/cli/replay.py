@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -70,19 +70,18 @@ def command(
     target_name = (
         f"topic {into_topic}" if into_topic else f"table {settings.clickhouse_database}.{into_table or 'events'}"
     )
-    positions = Positions(settings)
-    live = not (into_table or into_topic)
-    guarded = live and positions.consumed(topic)
-    plan = options.planned(selection, positions.bounds(topic, selection), below_commit=guarded)
-    for note in plan.notes:
-        print(note, file=sys.stderr)
     folder = cache.folder(settings.cache_dir) / "replays"
-    checkpoint = None if dry_run else Checkpoint.of(folder, _request(settings, selection, plan, topic, target_name))
-    if checkpoint and restart:
-        checkpoint.clear()
     with ExitStack() as stack:
+        positions = stack.enter_context(closing(Positions(settings)))
+        guarded = not (into_table or into_topic) and positions.consumed(topic)
+        plan = options.planned(selection, positions.bounds(topic, selection), below_commit=guarded)
+        for note in plan.notes:
+            print(note, file=sys.stderr)
+        checkpoint = None if dry_run else Checkpoint.of(folder, _request(settings, selection, plan, topic, target_name))
         if not dry_run:
             stack.enter_context(alone(folder, f"{settings.clickhouse_url} {settings.kafka_bootstrap} {target_name}"))
+        if checkpoint and restart:
+            checkpoint.clear()
         target: Target
         if into_topic:
             if not dry_run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,10 +60,10 @@ def command(
     selection = options.selection(slices=options.by_ranges(range_), since=since, until=until)
     if not (table.isidentifier() and table.isascii()):
         raise ConfigError(f"{table!r} is no table's name.", field="--table")
-    positions = Positions(settings)
-    topics = [topic] if topic else positions.topics()
     every = not (selection.slices or since or until)
     with ExitStack() as stack:
+        positions = stack.enter_context(closing(Positions(settings)))
+        topics = [topic] if topic else positions.topics()
         verifier = _verifier(settings, stack, positions, table)
         plans = {
             one: options.planned(selection, positions.bounds(one, selection), below_commit=positions.consumed(one))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-
 from typing import Any
 
 from fixtures.commands import Commands

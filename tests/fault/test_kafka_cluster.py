@@ -1,0 +1,48 @@
+"""A partition's leader dies while producers and a worker are at it: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from confluent_kafka import Producer
+from fixtures.kafka_cluster import Cluster
+from fixtures.workers import wait_until, world_on
+
+
+def test_the_leader_dies_while_producing(
+    kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, tmp_path: Path
+) -> None:
+    world = world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication=3)
+    topic = world.settings.topic
+    worker = world.worker()
+    sure = Producer(world.kafka | {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": 120_000})
+    failed: list[object] = []
+
+    def produce(count: int) -> None:
+        for number in range(count):
+            sure.produce(
+                topic,
+                key=f"tenant{number % 5}",
+                value=world.value(f"tenant{number % 5}", number),
+                on_delivery=lambda error, _: failed.append(error) if error else None,
+            )
+
+    produce(300)
+    world.stored(1)
+    leader = kafka_cluster.leader(topic)
+    produce(300)  # in flight
+    kafka_cluster.kill(leader)
+    produce(300)
+    assert sure.flush(120) == 0
+    assert not failed
+    wait_until(lambda: kafka_cluster.leader(topic) not in (-1, leader), why=kafka_cluster.tail)
+    assert leader not in kafka_cluster.in_sync(topic)
+    world.stored(900)
+    kafka_cluster.start(leader)
+    wait_until(lambda: leader in kafka_cluster.in_sync(topic), why=kafka_cluster.tail, patience_s=90)
+    produce(100)
+    assert sure.flush(60) == 0
+    world.completed()
+    assert world.counts() == (1_000, 1_000)
+    assert worker.stop() == 0
+    world.close()

@@ -72,9 +72,7 @@ def stages(load: Load, rows: int) -> dict[str, float]:
                 raw = RawRange(at[0], _ID, at[1], cut.offsets, cut.timestamps_ms, cut.keys, cut.values)
                 verdict = timed("judge", lambda r=raw: judge.judge(r, ingested_at_ms=1_750_000_000_000), count)
                 for month, accepted in verdict.rows.items():
-                    timed(
-                        "serialise, send", lambda s=sealed, m=month, a=accepted: writer.insert(s, m, a), count
-                    )
+                    timed("serialise, send", lambda s=sealed, m=month, a=accepted: writer.insert(s, m, a), count)
         client.close()
     return {name: spent[name] / seen[name] * 1e6 for name in spent}
 

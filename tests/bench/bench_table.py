@@ -1,0 +1,180 @@
+"""What the form of `events` costs: `python tests/bench/bench_table.py`. Each variant changes the shipped table.
+
+By variant: ClickHouse's CPU for the worker's insert (the least of the rounds, µs a row), bytes a row in one part, the
+time of one merge of all parts, and the CPU of three questions in ms: an actor's events, an event by its id, a page of a
+tenant's newest. CPU is what ClickHouse's own query log says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from clickhouse_connect.driver.client import Client
+from fixtures.clickhouse import EngineProcess
+from judging import TOPIC, DictRegistry
+from load import messages
+
+from auditlane.contract.avro import base_schema
+from auditlane.runtime.settings import load
+from auditlane.store.client import connect
+from auditlane.store.migrate import known, migrate
+from auditlane.worker import guarantees
+from auditlane.worker.judge import Judge, RawRange
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.write import Writer
+
+# Variant -> replacements in the shipped text.
+VARIANTS: dict[str, list[tuple[str, str]]] = {
+    "shipped": [],
+    "user_agent String": [("user_agent LowCardinality(Nullable(String))", "user_agent Nullable(String)")],
+    "source, actor_type, resource String": [
+        ("actor_type LowCardinality(String)", "actor_type String"),
+        ("resource LowCardinality(String)", "resource String"),
+        ("source LowCardinality(String)", "source String"),
+    ],
+    "map keys String": [("Map(LowCardinality(String), String)", "Map(String, String)")],
+    "event_id uncompressed": [("event_id UUID,", "event_id UUID CODEC(NONE),")],
+    "ZSTD(1) for all": [
+        ("SETTINGS non_replicated", "SETTINGS default_compression_codec = 'ZSTD(1)', non_replicated"),
+    ],
+    "ZSTD(1) for texts": [
+        (f"{name} Nullable(String),", f"{name} Nullable(String) CODEC(ZSTD(1)),")
+        for name in ("actor_name", "description", "resource_id", "before", "after", "request_id")
+    ]
+    + [("metadata Map(LowCardinality(String), String)", "metadata Map(LowCardinality(String), String) CODEC(ZSTD(1))")],
+    "times DoubleDelta": [
+        (
+            "occurred_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1))",
+            "occurred_at DateTime64(6, 'UTC') CODEC(DoubleDelta)",
+        ),
+    ],
+    "bloom actor_id": [(") ENGINE", ", INDEX actor actor_id TYPE bloom_filter GRANULARITY 4) ENGINE")],
+    "bloom event_id": [(") ENGINE", ", INDEX id event_id TYPE bloom_filter GRANULARITY 4) ENGINE")],
+    "minmax kafka_timestamp": [(") ENGINE", ", INDEX at kafka_timestamp TYPE minmax GRANULARITY 1) ENGINE")],
+    "minmax kafka_offset": [(") ENGINE", ", INDEX at kafka_offset TYPE minmax GRANULARITY 1) ENGINE")],
+    "compact parts": [("SETTINGS non_replicated", "SETTINGS min_bytes_for_wide_part = '128M', non_replicated")],
+    "compact parts, ZSTD(1)": [
+        (
+            "SETTINGS non_replicated",
+            "SETTINGS min_bytes_for_wide_part = '128M', default_compression_codec = 'ZSTD(1)', non_replicated",
+        )
+    ],
+}
+QUESTIONS = {
+    "actor": "SELECT * FROM log WHERE tenant_id = 'tenant-007' AND actor_id = 'user-007-000042' ORDER BY occurred_at DESC LIMIT 50",
+    "id": "SELECT * FROM log WHERE tenant_id = 'tenant-007' AND event_id = {id:UUID}",
+    "page": "SELECT * FROM log WHERE tenant_id = 'tenant-007' ORDER BY occurred_at DESC, event_id DESC LIMIT 50",
+}
+_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+
+
+def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
+    """Judged ranges, as the worker inserts them."""
+    registry: Any = DictRegistry()
+    registry.register(f"{TOPIC}-value", base_schema())
+    judge = Judge(SchemaBook(registry, topic=TOPIC, refresh_s=600), topic=TOPIC, max_event_bytes=524_288)
+    now_ms = time.time_ns() // 1_000_000
+    pairs = list(messages(registry, TOPIC, "one schema", count, now_ms))
+    found = []
+    for first in range(0, count, rows):
+        keys, values = zip(*((key.encode(), value) for key, value in pairs[first : first + rows]), strict=True)
+        offsets, times = list(range(first, first + len(keys))), [now_ms + first // 100] * len(keys)
+        verdict = judge.judge(RawRange(TOPIC, _ID, 0, offsets, times, keys, values), ingested_at_ms=now_ms)
+        columns = Columns(offsets, times, list(keys), list(values))
+        found.append((Range(Partition(TOPIC, 0), _ID, offsets[0], offsets[-1], columns, "", 1), verdict.rows))
+    return found
+
+
+def build(client: Client, database: str, changes: list[tuple[str, str]]) -> None:
+    migrate(client, database)
+    client.command(f"DROP TABLE `{database}`.events SYNC")
+    text = known()[0].statements(database)[0]
+    for old, new in changes:
+        assert old in text, f"{old!r} is not in the table's text"
+        text = text.replace(old, new)
+    client.command(text)
+    client.command(f"SYSTEM STOP MERGES `{database}`.events")
+
+
+def variant(
+    client: Client, changes: list[tuple[str, str]], judged: list[tuple[Range, dict[int, Any]]]
+) -> dict[str, float]:
+    database = "v" + uuid.uuid4().hex[:8]
+    build(client, database, changes)
+    writer = Writer(client, guarantees.check(client, database, parts_per_second=4))
+    for sealed, months in judged:
+        for month, rows in months.items():
+            writer.insert(sealed, month, rows)
+    client.command("SYSTEM FLUSH LOGS")
+    rows = len(judged[0][0].columns)
+    spent = client.query(
+        "SELECT ProfileEvents['OSCPUVirtualTimeMicroseconds'] / 1 FROM system.query_log WHERE type = 'QueryFinish' "
+        "AND query_kind = 'Insert' AND has(tables, {table:String})",
+        parameters={"table": f"{database}.events"},
+    ).result_columns[0]
+    client.command(f"SYSTEM START MERGES `{database}`.events")
+    before = time.perf_counter()
+    client.command(f"OPTIMIZE TABLE `{database}`.events FINAL")
+    merged = time.perf_counter() - before
+    size, total = client.query(
+        "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts WHERE active AND database = {d:String} AND table = 'events'",
+        parameters={"d": database},
+    ).result_rows[0]
+    found = {
+        "insert µs/row": round(min(spent) / rows, 2),
+        "median": round(sorted(spent)[len(spent) // 2] / rows, 2),
+        "bytes/row": round(size / total, 1),
+        "merge s": round(merged, 2),
+    }
+    one = client.command(f"SELECT any(event_id) FROM `{database}`.events WHERE tenant_id = 'tenant-007'")
+    for name, text in QUESTIONS.items():
+        costs = []
+        for _ in range(5):
+            mark = uuid.uuid4().hex
+            client.query(
+                text.replace("FROM log", f"FROM `{database}`.log"),
+                parameters={"id": str(one)},
+                settings={"log_comment": mark},
+            )
+            client.command("SYSTEM FLUSH LOGS")
+            answer = client.query(
+                "SELECT ProfileEvents['OSCPUVirtualTimeMicroseconds'] FROM system.query_log WHERE type = 'QueryFinish' "
+                f"AND log_comment = '{mark}'"
+            ).result_rows
+            costs.append(int(answer[0][0]) / 1_000)
+        found[f"{name} ms"] = round(min(costs), 1)
+    client.command(f"DROP DATABASE `{database}` SYNC")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, default=25_000)
+    parser.add_argument("--only", default="", help="variants whose name holds this, beside the shipped one")
+    given = parser.parse_args()
+    judged = ranges(given.events, given.rows)
+    with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as folder:
+        engine = EngineProcess(Path(folder))
+        client = connect(load(clickhouse_url=engine.url), send_receive_timeout=600)
+        for name, changes in VARIANTS.items():
+            if given.only in name or not changes:
+                print(
+                    f"{name:36}"
+                    + "  ".join(f"{key}={value}" for key, value in variant(client, changes, judged).items()),
+                    flush=True,
+                )
+        client.close()
+        engine.stop()
+
+
+if __name__ == "__main__":
+    main()

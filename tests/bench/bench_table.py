@@ -69,7 +69,8 @@ VARIANTS: dict[str, list[tuple[str, str]]] = {
     ],
 }
 QUESTIONS = {
-    "actor": "SELECT * FROM log WHERE tenant_id = 'tenant-007' AND actor_id = 'user-007-000042' ORDER BY occurred_at DESC LIMIT 50",
+    "actor": "SELECT * FROM log WHERE tenant_id = 'tenant-007' AND actor_id = 'user-007-000042'"
+    " ORDER BY occurred_at DESC LIMIT 50",
     "id": "SELECT * FROM log WHERE tenant_id = 'tenant-007' AND event_id = {id:UUID}",
     "page": "SELECT * FROM log WHERE tenant_id = 'tenant-007' ORDER BY occurred_at DESC, event_id DESC LIMIT 50",
 }
@@ -125,7 +126,8 @@ def variant(
     client.command(f"OPTIMIZE TABLE `{database}`.events FINAL")
     merged = time.perf_counter() - before
     size, total = client.query(
-        "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts WHERE active AND database = {d:String} AND table = 'events'",
+        "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts"
+        " WHERE active AND database = {d:String} AND table = 'events'",
         parameters={"d": database},
     ).result_rows[0]
     found = {

@@ -93,6 +93,7 @@ class GroupLag:
 
     def close(self) -> None:
         self._oldest.close()
+        self._positions.close()
 
     def rows(self, now_ms: int | None = None) -> list[PartitionLag]:
         """Every partition of the topics that the workers read, commits read before ends."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # re-exported without saying so
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from auditlane.contract import librdkafka, topics
 from auditlane.contract.kafka import client_config
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
+from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
+from auditlane.worker.lag import GroupLag, total
 
 PART = "kafka"
 _TIMEOUT_S = 8.0
@@ -69,7 +72,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     try:
         yield from _topics(client, settings, metadata)
         if settings.topic in metadata.topics:
-            yield from _lag(client, settings, metadata)
+            yield from _lag(settings)
     except KafkaException as error:
         yield fail(PART, f"Kafka refuses: {error.args[0].str()}.", "Check what this user may describe.")
 
@@ -109,34 +112,13 @@ def partition_health(name: str, partitions: Mapping[int, Any]) -> Iterator[Findi
         yield warn(PART, f"{name} has replicas behind in partitions {behind}.", "Look at the brokers' logs.")
 
 
-def _lag(client: AdminClient, settings: Settings, metadata: Any) -> Iterator[Finding]:
-    names = [name for name in metadata.topics if name == settings.topic or name.startswith(settings.topic + ".")]
-    places = [TopicPartition(name, number) for name in names for number in metadata.topics[name].partitions]
-    group = settings.group
-    future = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])[group]
-    try:
-        committed = {(one.topic, one.partition): one.offset for one in future.result(_TIMEOUT_S).topic_partitions}
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-            raise
-        committed = {}
-    first, end = _offsets(client, places, OffsetSpec.earliest), _offsets(client, places, OffsetSpec.latest)
-    lag = 0
-    for place in places:
-        lag += end[place] - max(first[place], committed.get((place.topic, place.partition), -1))
-    yield judge_lag(group, lag, _members(client, group))
-
-
-def _offsets(client: AdminClient, places: list[TopicPartition], which: Any) -> dict[TopicPartition, int]:
-    asked: dict[TopicPartition, OffsetSpec] = {place: which() for place in places}
-    return {place: one.result(_TIMEOUT_S).offset for place, one in client.list_offsets(asked).items()}
-
-
-def _members(client: AdminClient, group: str) -> int:
-    try:
-        return len(client.describe_consumer_groups([group])[group].result(_TIMEOUT_S).members)
-    except KafkaException:
-        return 0
+def _lag(settings: Settings) -> Iterator[Finding]:
+    with contextlib.closing(GroupLag(settings)) as asked:
+        try:
+            rows = asked.rows()
+        except NotFound:
+            rows = []
+    yield judge_lag(settings.group, total(rows).lag, len({row.member for row in rows if row.member}))
 
 
 def judge_lag(group: str, lag: int, members: int) -> Finding:

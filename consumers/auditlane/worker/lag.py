@@ -122,7 +122,7 @@ class GroupLag:
         ]
 
     def _members(self) -> dict[Partition, str]:
-        """Who has which partition. Only a group that is listed is described: the client crashed on others."""
+        """Who has which partition; nobody when the group is not there."""
         try:
             listed = self._admin.list_consumer_groups(request_timeout=ASK_S).result(ASK_S)
             if self._group not in {one.group_id for one in listed.valid}:

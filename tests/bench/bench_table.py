@@ -32,41 +32,36 @@ from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.write import Writer
 
 # Variant -> replacements in the shipped text.
+_TEXTS = ("actor_id String", "actor_name Nullable(String)", "resource_id Nullable(String)", "before Nullable(String)",
+          "after Nullable(String)", "description Nullable(String)", "request_id Nullable(String)",
+          "metadata Map(LowCardinality(String), String)", "fields Map(LowCardinality(String), String)")  # fmt: skip
+_LZ4 = [(f"{name} CODEC(ZSTD(1))", name) for name in _TEXTS]
+_WIDE = [(", min_bytes_for_wide_part = 134217728", "")]
+_INDEX = [(",\n    INDEX kafka_time kafka_timestamp TYPE minmax GRANULARITY 1", "")]
+
+
+def _index(text: str) -> list[tuple[str, str]]:
+    return [("\n) ENGINE", f",\n    INDEX more {text}\n) ENGINE")]
+
+
 VARIANTS: dict[str, list[tuple[str, str]]] = {
     "shipped": [],
+    "LZ4, wide parts, no index": [*_LZ4, *_WIDE, *_INDEX],
+    "LZ4": _LZ4,
+    "wide parts": _WIDE,
+    "no index": _INDEX,
     "user_agent String": [("user_agent LowCardinality(Nullable(String))", "user_agent Nullable(String)")],
     "source, actor_type, resource String": [
-        ("actor_type LowCardinality(String)", "actor_type String"),
-        ("resource LowCardinality(String)", "resource String"),
-        ("source LowCardinality(String)", "source String"),
+        (f"{name} LowCardinality(String)", f"{name} String") for name in ("actor_type", "resource", "source")
     ],
-    "map keys String": [("Map(LowCardinality(String), String)", "Map(String, String)")],
+    "map keys String": [("metadata Map(LowCardinality(String), String)", "metadata Map(String, String)")],
     "event_id uncompressed": [("event_id UUID,", "event_id UUID CODEC(NONE),")],
-    "ZSTD(1) for all": [
-        ("SETTINGS non_replicated", "SETTINGS default_compression_codec = 'ZSTD(1)', non_replicated"),
+    "occurred_at DoubleDelta": [
+        ("'UTC') CODEC(Delta, ZSTD(1)),\n    event_id", "'UTC') CODEC(DoubleDelta),\n    event_id")
     ],
-    "ZSTD(1) for texts": [
-        (f"{name} Nullable(String),", f"{name} Nullable(String) CODEC(ZSTD(1)),")
-        for name in ("actor_name", "description", "resource_id", "before", "after", "request_id")
-    ]
-    + [("metadata Map(LowCardinality(String), String)", "metadata Map(LowCardinality(String), String) CODEC(ZSTD(1))")],
-    "times DoubleDelta": [
-        (
-            "occurred_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1))",
-            "occurred_at DateTime64(6, 'UTC') CODEC(DoubleDelta)",
-        ),
-    ],
-    "bloom actor_id": [(") ENGINE", ", INDEX actor actor_id TYPE bloom_filter GRANULARITY 4) ENGINE")],
-    "bloom event_id": [(") ENGINE", ", INDEX id event_id TYPE bloom_filter GRANULARITY 4) ENGINE")],
-    "minmax kafka_timestamp": [(") ENGINE", ", INDEX at kafka_timestamp TYPE minmax GRANULARITY 1) ENGINE")],
-    "minmax kafka_offset": [(") ENGINE", ", INDEX at kafka_offset TYPE minmax GRANULARITY 1) ENGINE")],
-    "compact parts": [("SETTINGS non_replicated", "SETTINGS min_bytes_for_wide_part = '128M', non_replicated")],
-    "compact parts, ZSTD(1)": [
-        (
-            "SETTINGS non_replicated",
-            "SETTINGS min_bytes_for_wide_part = '128M', default_compression_codec = 'ZSTD(1)', non_replicated",
-        )
-    ],
+    "bloom actor_id": _index("actor_id TYPE bloom_filter GRANULARITY 4"),
+    "bloom resource_id": _index("resource_id TYPE bloom_filter GRANULARITY 4"),
+    "bloom event_id": _index("event_id TYPE bloom_filter GRANULARITY 4"),
 }
 QUESTIONS = {
     "actor": "SELECT * FROM log WHERE tenant_id = 'tenant-007' AND actor_id = 'user-007-000042'"

@@ -92,11 +92,17 @@ def statement(table: Table, range_: Range, month: int) -> str:
 def body(text: str, rows: pa.Table) -> memoryview:
     """What is POSTed: the statement, then the rows as one record batch in an Arrow stream."""
     batch = rows.combine_chunks()
-    sink = pa.BufferOutputStream()
+    size = pa.MockOutputStream()
+    _write(size, text, batch)
+    buffer = pa.allocate_buffer(size.size())  # of the right size at once: a growing one copies itself again and again
+    _write(pa.FixedSizeBufferWriter(buffer), text, batch)
+    return memoryview(buffer)
+
+
+def _write(sink: Any, text: str, batch: pa.Table) -> None:
     sink.write(text.encode() + b"\n")
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_table(batch, max_chunksize=max(1, batch.num_rows))
-    return memoryview(sink.getvalue())
 
 
 def send(client: Client, text: str, rows: pa.Table, settings: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test lint format docs lock bench chaos simulate viewer clean help
+.PHONY: run test lint format docs lock bench bench-parts chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	$(BIN)/auditlane up --demo
@@ -47,8 +47,20 @@ format: $(STAMP) ## let ruff rewrite the code
 chaos: $(STAMP) ## 200 faults on real parts, with a report in the docs (half an hour); FAULTS=, SEED=
 	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(or $(FAULTS),200) --seed $(or $(SEED),1) --report docs/internals/chaos-report.md
 
-bench: $(STAMP) ## measure; prints ratios from one run
-	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_*.py' -s
+BENCH := .venv-bench
+$(BENCH)/.installed: tests/bench/peers/requirements.txt
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/bench/peers/requirements.txt
+	@touch $@
+
+bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilings and peers (EVENTS=300000)
+	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
+
+bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the SDK
+	$(BIN)/python tests/bench/bench_stages.py
+	$(BIN)/python tests/bench/bench_judge.py
+	$(BIN)/python tests/bench/bench_table.py
+	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py' -s
 
 SEED ?= 0
 SCHEDULES ?= 200000
@@ -59,7 +71,7 @@ viewer: ## build the viewer: the page comes from the server as it is, so there i
 	@echo "The page is rendered by the server: there is nothing to build."
 
 clean: ## remove what was built and the demo's data
-	rm -rf $(VENV) .data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -46,7 +46,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         "fetch.queue.backoff.ms": 10,
         "fetch.message.max.bytes": 4 << 20,
         "queued.min.messages": 100_000,
-        "queued.max.messages.kbytes": max(8 << 10, (settings.queue_bytes >> 10) // 2),
+        "queued.max.messages.kbytes": max(8 << 10, (settings.queue_bytes >> 10) // 4),
     }
     if protocol == "classic":
         options["partition.assignment.strategy"] = "cooperative-sticky"

@@ -20,7 +20,7 @@ class Policy:
     range_age_ms: int = 1_000
     parts_per_second: float = 4.0
     flights: int = 2  # ranges sealed and not yet complete: one being inserted by each thread, one waiting for it
-    queue_bytes: int = 128 << 20
+    queue_bytes: int = 96 << 20
 
 
 class Step(Enum):

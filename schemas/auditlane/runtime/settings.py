@@ -96,7 +96,7 @@ class WorkerSettings(BaseModel):
     insert_parts_per_second: float = Field(4.0, gt=0, description="Budget of ClickHouse parts for one worker.")
     insert_threads: int = Field(1, ge=1, le=16, description="Inserts in flight at once.")
     insert_timeout_s: float = Field(60.0, gt=0, description="How long one insert may take.")
-    queue_bytes: int = Field(128 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused.")
+    queue_bytes: int = Field(96 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused.")
     brake_ratio: float = Field(
         0.5, gt=0, le=1, description="Stop a partition when more of its newest messages are refused; 1 never stops."
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a shell: what tests interrupt must not inherit that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests assert nothing about time. A run that gates a change tries the same examples each time.
 hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("auditlane")

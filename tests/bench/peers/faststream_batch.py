@@ -8,7 +8,7 @@ from typing import Any
 
 from common import task
 from faststream import AckPolicy, FastStream
-from faststream.confluent import KafkaBroker
+from faststream.confluent import KafkaBroker, KafkaMessage
 
 mine = task()
 broker = KafkaBroker(mine.bootstrap, logger=None)
@@ -28,7 +28,7 @@ async def raw(message: Any) -> Any:
     ack_policy=AckPolicy.MANUAL,
     decoder=raw,
 )
-async def handle(values: list[bytes], message: Any) -> None:
+async def handle(values: list[bytes], message: KafkaMessage) -> None:
     mine.first()
     for one in message.raw_message:
         at = datetime.fromtimestamp(one.timestamp()[1] / 1_000, UTC)

@@ -317,7 +317,7 @@ def test_a_store_without_tables(clickhouse):
 
 
 def test_a_query_that_needs_too_much(filled):
-    small = Reader(filled.settings, Limits(memory_bytes=1 << 20))
+    small = Reader(filled.settings, Limits(memory_bytes=1 << 14))
     with pytest.raises(QueryTooLarge, match="memory"):
         small.page(ACME, parse([("q", "x")]), limit=ROWS)
     small.close()

@@ -222,13 +222,19 @@ def _checked(source: Source) -> Iterator[pa.RecordBatch]:
         raise Broken(f"{type(error).__name__}: {error}"[:300]) from error
 
 
+def _timed_out(cause: BaseException) -> bool:
+    # A refused connection counts as a time-out in urllib3's tree.
+    refused = urllib3.exceptions.NewConnectionError
+    return isinstance(cause, urllib3.exceptions.TimeoutError) and not isinstance(cause, refused)
+
+
 @contextmanager
 def _errors() -> Iterator[None]:
     try:
         with store_errors():
             yield
     except StoreUnavailable as error:
-        if any(isinstance(cause, urllib3.exceptions.TimeoutError) for cause in causes(error)):
+        if any(_timed_out(cause) for cause in causes(error)):
             raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.") from error
         raise
     except StoreRefused as error:

@@ -140,9 +140,7 @@ def test_a_dedicated_tenants_events_go_to_its_own_topic(kafka: str, registry: st
     assert read(kafka, f"{topic}.large", 1)[0].key() == b"large"
 
 
-def test_a_tenants_own_contract_is_used_and_its_rules_are_held(
-    kafka: str, registry: str, topic: str, client: AuditClient
-) -> None:
+def test_a_tenants_own_contract_is_used_and_its_rules_are_held(kafka: str, registry: str, topic: str) -> None:
     schema = base_schema()
     schema["fields"] += [
         {"name": "project", "type": ["null", "string"], "default": None, "maxLength": 5},
@@ -152,19 +150,21 @@ def test_a_tenants_own_contract_is_used_and_its_rules_are_held(
     registrar = RegistryClient(registry)
     own_id = registrar.register(f"{topic}.acme-value", json.dumps(schema))
     registrar.close()
-    client.emit(tenant_id="acme", action="a", project="moon", amount=3, details={"k": [1]})
-    for wrong, why in (
-        ({"project": "too long"}, "at most 5"),
-        ({"amount": "3"}, "must be a number"),
-        ({"projct": "x"}, "project, amount, details"),
-    ):
-        with pytest.raises(InvalidEvent, match=why) as caught:
-            client.emit(tenant_id="acme", action="a", **wrong)
-        assert caught.value.field == next(iter(wrong))
-    with pytest.raises(InvalidEvent, match="own fields: none"):
-        client.emit(tenant_id="other", action="a", project="moon")
-    assert client.flush(30)
-    assert client.stats.rejected == 4
+    # The client asks for the subjects when it is made, and again later.
+    with AuditClient(kafka_bootstrap=kafka, registry_url=registry, topic=topic) as client:
+        client.emit(tenant_id="acme", action="a", project="moon", amount=3, details={"k": [1]})
+        for wrong, why in (
+            ({"project": "too long"}, "at most 5"),
+            ({"amount": "3"}, "must be a number"),
+            ({"projct": "x"}, "project, amount, details"),
+        ):
+            with pytest.raises(InvalidEvent, match=why) as caught:
+                client.emit(tenant_id="acme", action="a", **wrong)
+            assert caught.value.field == next(iter(wrong))
+        with pytest.raises(InvalidEvent, match="own fields: none"):
+            client.emit(tenant_id="other", action="a", project="moon")
+        assert client.flush(30)
+        assert client.stats.rejected == 4
     [message] = read(kafka, topic, 1)
     assert unframe(message.value())[0] == own_id
     record = decode(message, schema)

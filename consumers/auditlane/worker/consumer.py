@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
@@ -21,6 +20,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from auditlane.contract.kafka import client_config
 from auditlane.contract.librdkafka import CONSUMER
+from auditlane.contract.topic_ids import uuid_text
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.worker.ranges import Partition
@@ -115,7 +115,7 @@ class Brokers:
         names = sorted(set(topics))
         try:
             answers = self._admin.describe_topics(TopicCollection(names), request_timeout=ASK_S)
-            return {name: _uuid(answers[name].result(ASK_S).topic_id) for name in names}
+            return {name: uuid_text(answers[name].result(ASK_S).topic_id) for name in names}
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"The brokers did not describe {', '.join(names)}: {error}.") from error
 
@@ -153,11 +153,6 @@ class Brokers:
             return {Partition(one.topic, one.partition): answer.result(ASK_S).offset for one, answer in answers.items()}
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"The brokers did not tell the partitions' bounds: {error}.") from error
-
-
-def _uuid(topic_id: Any) -> str:
-    high, low = topic_id.get_most_significant_bits(), topic_id.get_least_significant_bits()
-    return str(uuid.UUID(int=(high & (1 << 64) - 1) << 64 | low & (1 << 64) - 1))
 
 
 _UNREADABLE: Final = frozenset(

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from auditlane.contract.kafka import client_config
+from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import admin
 from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
@@ -37,7 +38,9 @@ class Positions:
         self._subscribed = re.compile(pattern(settings.topic))
         self._admin: AdminClient = admin(settings)
         options = {"group.id": settings.group, "enable.auto.commit": False, "enable.auto.offset.store": False}
-        self._group = Consumer(client_config(settings, **options), logger=logging.getLogger("librdkafka"))
+        self._group: Consumer = client(
+            Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka")
+        )
 
     def close(self) -> None:
         """End the connections. The group does not notice."""

@@ -18,7 +18,7 @@ from auditlane.query import pages, router
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
-from auditlane.server import enter, health, openapi, problems, tokens
+from auditlane.server import enter, frontegg, health, openapi, problems, tokens
 from auditlane.server.gate import Gate
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
@@ -62,13 +62,16 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         redirect_slashes=False,  # a redirected POST arrives as a GET
     )
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
-    app.include_router(tokens.build(gate, token_ttl=token_ttl, viewer_ttl=viewer_ttl, url=settings.serve_url))
+    exchange = tokens.Exchange(gate, token_ttl)
+    app.include_router(tokens.build(gate, exchange, viewer_ttl=viewer_ttl, url=settings.serve_url))
+    app.include_router(frontegg.build(exchange))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     app.include_router(router.build(reader, gate.authorize, gate.signing.mac, count_rows=metrics.exported))
     app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
     app.include_router(health.build(probe, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)
+    app.add_middleware(frontegg.Slashes)
     app.add_middleware(Around, metrics=metrics)
     return app
 

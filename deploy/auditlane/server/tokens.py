@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from auditlane.access.links import mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
 from auditlane.access.scope import Principal
-from auditlane.access.tokens import Viewer, check_delegation, mint_client_token, mint_viewer_token
+from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client_token, mint_viewer_token
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server.gate import Gate, TenantName, named_tenant
@@ -86,10 +86,26 @@ class ViewerTokenAnswer(TokenAnswer):
     link: str | None = Field(None, description="Opens the pages for this viewer, once.")
 
 
-def build(gate: Gate, *, token_ttl: timedelta, viewer_ttl: timedelta, url: str) -> APIRouter:
+class Exchange:
+    """A client's key for a token: what every route that gives one does."""
+
+    def __init__(self, gate: Gate, ttl: timedelta) -> None:
+        self._gate = gate
+        self._ttl = ttl
+        # Threads of its own: slow queries must not keep clients from getting their token.
+        self._hashers = anyio.CapacityLimiter(HASHERS)
+
+    async def __call__(self, request: Request, client_id: str, secret: str) -> Token:
+        """Raises Unauthenticated."""
+        now, keys = datetime.now(UTC), self._gate.keys
+        client = await anyio.to_thread.run_sync(lambda: keys.verify(client_id, secret, now=now), limiter=self._hashers)
+        request.state.who = f"client:{client.client_id}"
+        return mint_client_token(self._gate.signing, client, now=now, ttl=self._ttl)
+
+
+def build(gate: Gate, exchange: Exchange, *, viewer_ttl: timedelta, url: str) -> APIRouter:
     """`POST /v1/token` and `POST /v1/viewer-tokens`. `url` is where the pages are; empty takes the request's own."""
     router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(only())])
-    hashers = anyio.CapacityLimiter(HASHERS)
 
     @router.post("/token", summary="Exchange a client's key for a token")
     async def token(
@@ -99,11 +115,7 @@ def build(gate: Gate, *, token_ttl: timedelta, viewer_ttl: timedelta, url: str) 
     ) -> TokenAnswer:
         """The key comes in the body as JSON, or as basic authentication with an empty body."""
         client_id, secret = (body.client_id, body.secret) if body else _basic_credentials(request)
-        now = datetime.now(UTC)
-        # Threads of its own: slow queries must not keep clients from getting their token.
-        client = await anyio.to_thread.run_sync(lambda: gate.keys.verify(client_id, secret, now=now), limiter=hashers)
-        request.state.who = f"client:{client.client_id}"
-        minted = mint_client_token(gate.signing, client, now=now, ttl=token_ttl)
+        minted = await exchange(request, client_id, secret)
         return TokenAnswer(access_token=minted.text, expires_in=int(minted.ttl.total_seconds()))
 
     @router.post("/viewer-tokens", summary="Mint a token for one of a tenant's people")

@@ -1,0 +1,74 @@
+"""The token routes of Frontegg's clients, and their addresses with slashes of every kind; no store, no Kafka."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
+from serving import Served
+
+from auditlane.server.frontegg import LONGEST_S, plain
+
+FORMS = ["/auth/vendor", "/auth/vendor/", "//auth//vendor", "/vendors/auth/token", "/vendors/auth/token//"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with Served(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_key_is_exchanged_for_a_token(served, path):
+    issued = served.client("vendor")
+    body = {"clientId": issued.client.client_id, "secret": issued.secret, "unknown": True}
+    response = served.request(path, method="POST", body=body, timeout="3")
+    assert response.status == 200, response.data
+    answer = response.json()
+    assert answer["expiresIn"] == 86_400
+    assert set(answer) == {"token", "expiresIn"}
+    # The store is away: that the request came so far shows that the token was good.
+    used = served.request("/v1/events", auditlane_tenant="acme", x_access_token=answer["token"])
+    assert used.status == 503, used.data
+
+
+def test_a_charset_in_the_content_type_does_not_matter(served):
+    issued = served.client("vendor")
+    text = f'{{"clientId":"{issued.client.client_id}","secret":"{issued.secret}"}}'
+    sent = {"content-type": "application/json;charset=utf-8"}
+    assert urllib3.PoolManager().request("POST", f"{served.url}/auth/vendor", body=text, headers=sent).status == 200
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_wrong_key_gets_none(served, path):
+    issued = served.client("vendor")
+    body = {"clientId": issued.client.client_id, "secret": "wrong"}
+    assert served.request(path, method="POST", body=body).status == 401
+    assert served.request(path, method="POST", body={"clientId": issued.client.client_id}).status == 400
+    assert served.request(path).status == 405
+
+
+def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_path):
+    with Served(tmp_path, token_ttl_s=2_592_000) as served:
+        long = served.client("vendor")
+        soon = served.keys.create(
+            roles=("vendor",), now=datetime.now(UTC), expires=datetime.now(UTC) + timedelta(seconds=600)
+        )
+        for issued, most in ((long, LONGEST_S), (soon, 600)):
+            body = {"clientId": issued.client.client_id, "secret": issued.secret}
+            answer = served.request("/auth/vendor", method="POST", body=body).json()
+            assert 0 < answer["expiresIn"] <= most
+
+
+def test_other_addresses_keep_their_slashes(served):
+    for path in ("/v1/events/", "//v1/events", "/v1//events", "/auth/", "/vendors/auth", "/auditsx/", "//health/live"):
+        assert served.request(path).status == 404
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/"), min_size=1, max_size=4), min_size=1), st.data())
+def test_a_plain_path_has_single_slashes_and_the_same_parts(parts, data):
+    path = "".join("/" * data.draw(st.integers(1, 3)) + part for part in parts) + "/" * data.draw(st.integers(0, 2))
+    assert plain(path) == "/" + "/".join(parts)

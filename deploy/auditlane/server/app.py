@@ -15,6 +15,7 @@ from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.signing import SigningKeys
 from auditlane.query import pages, router
+from auditlane.query.connection import Connection
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -23,6 +24,7 @@ from auditlane.server.gate import Gate
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
 from auditlane.store.client import connect
+from auditlane.store.structure_book import StructureBook
 
 ROLES: Final = ("query",)
 _NEEDED: Final = {
@@ -42,6 +44,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file))
     metrics = HttpMetrics()
     reader = Reader(settings)
+    store = Connection(lambda: connect(settings, query_limit=0))
+    structures = StructureBook(store.client, settings.clickhouse_database)
     probe = health.StoreProbe(
         lambda: connect(settings, connect_timeout=health.PROBE_TIMEOUT_S, send_receive_timeout=health.PROBE_TIMEOUT_S),
         settings.clickhouse_database,
@@ -52,6 +56,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         yield
         probe.close()
         reader.close()
+        store.close()
 
     app = FastAPI(
         title="auditlane",
@@ -61,6 +66,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirected POST arrives as a GET
     )
+    app.state.structures = structures
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
     exchange = tokens.Exchange(gate, token_ttl)
     app.include_router(tokens.build(gate, exchange, viewer_ttl=viewer_ttl, url=settings.serve_url))

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,7 +39,10 @@ class DisplayType(StrEnum):
 
 
 class FieldView(BaseModel):
-    """One field as readers see it. `name` is a base field's, or a custom field's of the tenant's contract."""
+    """One field as readers see it. `name` is a base field's, or a custom field's of the tenant's contract.
+
+    `hidden` is the mark of a removed field, whose data stays; None leaves it to the scope below.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -51,6 +55,17 @@ class FieldView(BaseModel):
     show_in_more_info: bool = True
     downloadable: bool = True
     order: int = 0
+    hidden: bool | None = None
+
+    @property
+    def custom(self) -> bool:
+        """Whether its values are in the map `fields`, as opposed to a column of their own."""
+        return self.name not in _BASE
+
+    @property
+    def parameter(self) -> str:
+        """The field's name in a filter: a column, or `fields.<name>`."""
+        return f"fields.{self.name}" if self.custom else self.name
 
 
 class Revision(BaseModel):
@@ -91,36 +106,57 @@ DEFAULT_FIELDS: Final = tuple(
         )
     )
 )
+_STORED: Final = frozenset(to_camel(name) for name in FieldView.model_fields)
+_BASE: Final = frozenset({"event_id", "tenant_id", "ingested_at"} | {field.name for field in DEFAULT_FIELDS})
 
 
 def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldView]]:
-    """(enabled, fields in their order) for this tenant's readers: defaults, environment, tenant, the last wins."""
+    """(enabled, fields in their order) for this tenant's readers: defaults, environment, tenant, the last wins.
+
+    Hidden fields are among them, with their mark.
+    """
     fields = {field.name: field for field in DEFAULT_FIELDS}
     for revision in (environment, tenant):
-        fields |= {field.name: field for field in revision.fields}
+        for field in revision.fields:
+            below = fields.get(field.name)
+            if field.hidden is None and below is not None and below.hidden is not None:
+                field = field.model_copy(update={"hidden": below.hidden})
+            fields[field.name] = field
     stated = [one for one in (tenant.enabled, environment.enabled) if one is not None]
     return (stated[0] if stated else True), sorted(fields.values(), key=lambda field: (field.order, field.name))
 
 
 def load(client: Client, database: str, scope: str) -> Revision:
     """The newest revision of a scope; revision 0 when nothing was saved."""
+    return load_many(client, database, [scope])[scope]
+
+
+def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[str, Revision]:
+    """The newest revision of each of the scopes, in one read; revision 0 where nothing was saved."""
     with store_errors():
         rows = client.query(
-            "SELECT revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
-            "WHERE scope = {scope:String} ORDER BY revision DESC LIMIT 1",
-            parameters={"database": database, "scope": scope},
+            "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
+            "WHERE scope IN {scopes:Array(String)} ORDER BY revision DESC LIMIT 1 BY scope",
+            parameters={"database": database, "scopes": list(scopes)},
         ).result_rows
-    if not rows:
-        return Revision(scope=scope)
-    revision, enabled, fields, changed_by, changed_at = rows[0]
+    return {scope: Revision(scope=scope) for scope in scopes} | {row[0]: _revision(row) for row in rows}
+
+
+def _revision(row: Sequence[Any]) -> Revision:
+    scope, revision, enabled, fields, changed_by, changed_at = row
     return Revision(
         scope=scope,
         revision=revision,
         enabled=enabled,
-        fields=tuple(FieldView.model_validate(one) for one in json.loads(fields)),
+        fields=tuple(_view(one) for one in json.loads(fields)),
         changed_by=changed_by,
         changed_at=changed_at,
     )
+
+
+def _view(stored: dict[str, Any]) -> FieldView:
+    """A stored field; what a newer version wrote and this one does not know is left out."""
+    return FieldView.model_validate({name: value for name, value in stored.items() if name in _STORED})
 
 
 def save(client: Client, database: str, seen: Revision, new: Revision, *, now: datetime) -> Revision:

@@ -1,0 +1,199 @@
+"""What readers of each tenant see, known for the request that asks: read rarely, for many tenants at once."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision, load_many, overlay, tenant_scope
+
+REFRESH_S: Final = 30.0
+RETRY_S: Final = 5.0  # a ClickHouse that just failed is not asked again before
+MOST_TENANTS: Final = 20_000
+_AT_ONCE: Final = 500  # scopes of one query
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A tenant's effective data structure. `fields` in their order, without the removed ones."""
+
+    enabled: bool
+    fields: tuple[FieldView, ...]
+    environment_revision: int = 0
+    tenant_revision: int = 0
+
+    @classmethod
+    def of(cls, environment: Revision, tenant: Revision) -> Structure:
+        """The environment's, overlaid by the tenant's own."""
+        enabled, fields = overlay(environment, tenant)
+        shown = tuple(one for one in fields if not one.hidden)
+        return cls(enabled, shown, environment.revision, tenant.revision)
+
+    def field(self, name: str) -> FieldView | None:
+        """The field of this name (`action`, `order_number`); None when there is none, or it was removed."""
+        return next((one for one in self.fields if one.name == name), None)
+
+    def custom(self) -> tuple[FieldView, ...]:
+        """Fields beyond the base event's."""
+        return tuple(one for one in self.fields if one.custom)
+
+    def displayed(self) -> tuple[FieldView, ...]:
+        """The table's columns."""
+        return tuple(one for one in self.fields if one.show_in_table)
+
+    def detailed(self) -> tuple[FieldView, ...]:
+        """What an event's details list."""
+        return tuple(one for one in self.fields if one.show_in_more_info)
+
+    def downloadable(self) -> tuple[FieldView, ...]:
+        """An export's columns."""
+        return tuple(one for one in self.fields if one.downloadable)
+
+    def filterable(self) -> tuple[FieldView, ...]:
+        """What a reader may filter by."""
+        return tuple(one for one in self.fields if one.filterable)
+
+    def sortable(self) -> tuple[FieldView, ...]:
+        """What a reader may sort by."""
+        return tuple(one for one in self.fields if one.sortable)
+
+
+DEFAULT: Final = Structure.of(Revision(scope=ENVIRONMENT), Revision(scope=tenant_scope("")))
+
+
+@dataclass(slots=True)
+class _Entry:
+    own: Revision
+    read_at: float
+    used_at: float
+    structure: Structure
+
+
+class StructureBook:
+    """`of(tenant)` is at most `refresh_s` old while ClickHouse answers, and what was known last while it does not.
+
+    One thread reads at a time, for all tenants that were asked about lately; the others go on with what is known, or
+    wait for it. Thread-safe. `connect` gives a client that others may use too; `clock` counts seconds.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        database: str,
+        *,
+        refresh_s: float = REFRESH_S,
+        most: int = MOST_TENANTS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connect = connect
+        self._database = database
+        self._refresh_s = refresh_s
+        self._most = most
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._environment = Revision(scope=ENVIRONMENT)
+        self._inherited = DEFAULT
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by tenant, the one used last at the end
+        self._wanted: set[str] = set()
+        self._reading = False
+        self._forgotten = 0  # how often; what is being read meanwhile may be from before
+        self._failed: tuple[float, AuditlaneError] | None = None  # when to ask again, and why
+
+    def of(self, tenant: str) -> Structure:
+        """Raises StoreUnavailable or StoreRefused only for a tenant that was never read."""
+        while True:
+            with self._changed:
+                now = self._clock()
+                entry = self._entry(tenant, now)
+                if entry is not None and now - entry.read_at <= self._refresh_s:
+                    return entry.structure
+                if self._failed is not None and now < self._failed[0]:
+                    if entry is None:
+                        raise self._failed[1]
+                    return entry.structure
+                self._wanted.add(tenant)
+                if self._reading:
+                    if entry is not None:
+                        return entry.structure
+                    self._changed.wait(1.0)
+                    continue
+                self._reading = True
+                wanted = self._due(now)
+            self._read(wanted)
+
+    def forget(self, tenant: str | None) -> None:
+        """Read this tenant anew when it is asked for next; None: every tenant, since the environment changed."""
+        with self._changed:
+            self._forgotten += 1
+            for one in self._entries if tenant is None else [tenant]:
+                if one in self._entries:
+                    self._entries[one].read_at = -math.inf
+
+    def _entry(self, tenant: str, now: float) -> _Entry | None:
+        """With the lock held: the tenant's entry, noted as used."""
+        entry = self._entries.get(tenant)
+        if entry is not None:
+            entry.used_at = now
+            self._entries.move_to_end(tenant)
+        return entry
+
+    def _due(self, now: float) -> list[str]:
+        """With the lock held: whom to read. Who was asked about lately is read along: one query serves them all."""
+        due, self._wanted = self._wanted, set()
+        lately = now - self._refresh_s
+        for tenant, entry in reversed(self._entries.items()):
+            if entry.used_at < lately:
+                break
+            if now - entry.read_at > self._refresh_s / 2:
+                due.add(tenant)
+        return sorted(due)
+
+    def _read(self, tenants: list[str]) -> None:
+        asked_at, forgotten = self._clock(), self._forgotten
+        found: dict[str, Revision] = {}
+        failed: AuditlaneError | None = None
+        try:
+            for part in _parts(tenants):
+                found |= load_many(self._connect(), self._database, [ENVIRONMENT, *map(tenant_scope, part)])
+        except AuditlaneError as error:
+            failed = error
+        finally:
+            with self._changed:
+                self._reading = False
+                self._failed = None if failed is None else (self._clock() + RETRY_S, failed)
+                self._keep(found, tenants, asked_at if forgotten == self._forgotten else -math.inf)
+                self._changed.notify_all()
+
+    def _keep(self, found: dict[str, Revision], tenants: list[str], read_at: float) -> None:
+        """With the lock held. A reading that was cut short keeps what it has."""
+        if ENVIRONMENT in found and found[ENVIRONMENT].revision != self._environment.revision:
+            self._environment = found[ENVIRONMENT]
+            self._inherited = Structure.of(self._environment, Revision(scope=""))
+            for entry in self._entries.values():
+                entry.structure = self._structure(entry.own)
+        for tenant in tenants:
+            own = found.get(tenant_scope(tenant))
+            if own is None:
+                continue
+            if entry := self._entries.get(tenant):
+                entry.own, entry.read_at, entry.structure = own, read_at, self._structure(own)
+            else:
+                self._entries[tenant] = _Entry(own, read_at, self._clock(), self._structure(own))
+        while len(self._entries) > self._most:
+            self._entries.popitem(last=False)
+
+    def _structure(self, own: Revision) -> Structure:
+        """Those who saved nothing share one."""
+        return Structure.of(self._environment, own) if own.revision else self._inherited
+
+
+def _parts(tenants: list[str]) -> Iterable[list[str]]:
+    return (tenants[start : start + _AT_ONCE] for start in range(0, len(tenants), _AT_ONCE))

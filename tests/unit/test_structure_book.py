@@ -1,0 +1,197 @@
+"""The book of structures: one read for many tenants, what is known while ClickHouse is away, a bound."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.exceptions import OperationalError
+
+from auditlane.runtime.errors import StoreUnavailable
+from auditlane.store.presentation import ENVIRONMENT, FieldView, tenant_scope
+from auditlane.store.structure_book import DEFAULT, REFRESH_S, RETRY_S, Structure, StructureBook
+
+ORDER = FieldView(name="order_number", display_name="Order", show_in_table=False)
+
+
+class Table:
+    """Stands for ClickHouse: newest row of each scope, every read noted; may be away, or made to wait."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, tuple[int, bool | None, list[FieldView]]] = {}
+        self.reads: list[list[str]] = []
+        self.away = False
+        self.gate: threading.Event | None = None
+
+    def save(self, scope: str, *fields: FieldView, enabled: bool | None = None) -> None:
+        revision = self.rows.get(scope, (0, None, []))[0] + 1
+        self.rows[scope] = (revision, enabled, list(fields))
+
+    def query(self, _sql: str, parameters: dict[str, Any]) -> Any:
+        scopes = parameters["scopes"]
+        self.reads.append(scopes)
+        rows = [(scope, *self.rows[scope]) for scope in scopes if scope in self.rows]
+        if self.gate is not None:
+            self.gate.wait(10)
+        if self.away:
+            raise OperationalError("connection refused")
+        return SimpleNamespace(
+            result_rows=[
+                (scope, revision, enabled, json.dumps([dump(one) for one in fields]), "jane", datetime.now(UTC))
+                for scope, revision, enabled, fields in rows
+            ]
+        )
+
+
+def dump(field: FieldView) -> dict[str, Any]:
+    """As stored, by a version that knows one attribute more."""
+    return field.model_dump(by_alias=True, mode="json") | {"fromTheFuture": 1}
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def book_of(table: Table, clock: Clock, **options: Any) -> StructureBook:
+    return StructureBook(lambda: table, "audit", clock=clock, **options)  # type: ignore[arg-type, return-value]
+
+
+def test_a_change_is_seen_when_what_is_known_is_old(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    assert book.of("acme") == DEFAULT
+    table.save(tenant_scope("acme"), ORDER, enabled=False)
+    assert book.of("acme") == DEFAULT
+    clock.now += REFRESH_S + 0.1
+    structure = book.of("acme")
+    assert (structure.enabled, structure.tenant_revision) == (False, 1)
+    assert structure.field("order_number") == ORDER
+    assert [one.name for one in structure.custom()] == ["order_number"]
+    assert ORDER in structure.downloadable()
+    assert ORDER not in structure.displayed()
+
+
+def test_one_read_serves_all_who_were_asked_about_lately(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    for tenant in ("a", "b", "c"):
+        book.of(tenant)
+    clock.now += REFRESH_S * 0.6
+    book.of("b"), book.of("c")
+    clock.now += REFRESH_S * 0.6
+    del table.reads[:]
+    book.of("b"), book.of("c")
+    assert table.reads == [[ENVIRONMENT, "tenant:b", "tenant:c"]]  # a was asked about too long ago
+    clock.now += REFRESH_S + 0.1  # nobody asks about c any more
+    book.of("b")
+    assert table.reads[1:] == [[ENVIRONMENT, "tenant:b"]]
+
+
+def test_many_tenants_are_read_in_parts(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    tenants = [f"t{number:04}" for number in range(1_200)]
+    for tenant in tenants:
+        book.of(tenant)
+    clock.now += REFRESH_S
+    for tenant in tenants:
+        book.of(tenant)
+    clock.now += 0.1
+    del table.reads[:]
+    for tenant in tenants:
+        book.of(tenant)
+    assert [len(read) for read in table.reads] == [501, 501, 201]
+
+
+def test_an_outage_keeps_what_is_known(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    table.save(tenant_scope("acme"), ORDER)
+    known = book.of("acme")
+    table.away = True
+    clock.now += 10 * REFRESH_S
+    assert book.of("acme") == known
+    with pytest.raises(StoreUnavailable):
+        book.of("never-read")
+    reads = len(table.reads)
+    with pytest.raises(StoreUnavailable):
+        book.of("another")
+    assert len(table.reads) == reads  # a store that just failed is not asked by everybody
+    table.away = False
+    table.save(tenant_scope("acme"), enabled=False)
+    clock.now += RETRY_S + 0.1
+    assert book.of("acme").enabled is False
+
+
+def test_the_environment_reaches_every_tenant(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    table.save(tenant_scope("b"), ORDER)
+    book.of("a"), book.of("b")
+    table.save(ENVIRONMENT, FieldView(name="action", display_name="What"), enabled=False)
+    book.forget(None)
+    for tenant in ("a", "b"):
+        action = book.of(tenant).field("action")
+        assert action is not None
+        assert action.display_name == "What"
+        assert book.of(tenant).enabled is False
+    assert book.of("b").field("order_number") == ORDER
+
+
+def test_a_tenant_that_was_forgotten_during_a_read_is_read_again(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    table.gate = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(book.of, "acme")
+        while not table.reads:
+            pass
+        table.save(tenant_scope("acme"), enabled=False)
+        book.forget("acme")
+        table.gate.set()
+        assert first.result(10).enabled is False
+    assert len(table.reads) == 2
+
+
+def test_those_who_wait_are_read_together(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    table.gate = threading.Event()
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(book.of, f"t{number}") for number in range(20)]
+        while len(book._wanted) < 19:
+            pass
+        table.gate.set()
+        assert {one.result(10) for one in asked} == {DEFAULT}
+    assert [len(read) for read in table.reads] == [2, 20]
+
+
+def test_what_is_kept_is_bounded(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock, most=3)
+    for tenant in "abcde":
+        book.of(tenant)
+    del table.reads[:]
+    book.of("c"), book.of("d"), book.of("e")
+    assert table.reads == []
+    book.of("a")
+    assert table.reads == [[ENVIRONMENT, "tenant:a"]]
+
+
+def test_a_hidden_field_is_not_there() -> None:
+    table = Table()
+    book = book_of(table, Clock())
+    table.save(tenant_scope("acme"), ORDER.model_copy(update={"hidden": True}))
+    structure: Structure = book.of("acme")
+    assert structure.field("order_number") is None
+    assert structure.custom() == ()

@@ -19,6 +19,8 @@ from fastapi import FastAPI, Request
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query import pages, router
+from auditlane.query.export import router as export_router
+from auditlane.query.export.exporter import Exporter
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import Forbidden, Unauthenticated
 from auditlane.runtime.settings import Settings, load
@@ -135,10 +137,16 @@ def authorize(permission: Permission) -> Callable[[Request], TenantScope]:
 
 
 @contextmanager
-def served(reader: Reader, count_rows: Callable[[str, int], None] = lambda format_, rows: None) -> Iterator[str]:
+def served(
+    reader: Reader,
+    exporter: Exporter | None = None,
+    count_rows: Callable[[str, int], None] = lambda format_, rows: None,
+) -> Iterator[str]:
     """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
     app = FastAPI(redirect_slashes=False)
-    app.include_router(router.build(reader, authorize, mac, count_rows=count_rows))
+    app.include_router(router.build(reader, authorize, mac))
+    if exporter is not None:
+        app.include_router(export_router.build(exporter, authorize, count_rows=count_rows))
     app.include_router(pages.build(reader, authorize, mac))
     problems.install(app)
     app.add_middleware(Around, metrics=HttpMetrics())

@@ -15,9 +15,11 @@ import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.export.exporter import Exporter
 from auditlane.query.filters import Filter, parse
 from auditlane.query.models import Event
-from auditlane.query.reader import Limits, Reader
+from auditlane.query.reader import Reader
+from auditlane.query.results import Limits
 from auditlane.runtime.errors import NotFound, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
 
@@ -77,9 +79,11 @@ def reader(filled: Store) -> Iterator[Reader]:
 
 
 @pytest.fixture(scope="module")
-def url(reader: Reader) -> Iterator[str]:
-    with served(reader) as address:
+def url(filled: Store, reader: Reader) -> Iterator[str]:
+    exporter = Exporter(filled.settings)
+    with served(reader, exporter) as address:
         yield address
+    exporter.close()
 
 
 def get(url: str, path: str, tenant: str = "acme", **fields: Any) -> tuple[int, Any]:
@@ -291,7 +295,8 @@ def test_a_cursor_of_another_filter(url):
 
 
 def test_openapi_names_every_filter(url):
-    from auditlane.query.filters import COLUMNS
+    from auditlane.query.export.exporter import Exporter
+from auditlane.query.filters import COLUMNS
 
     paths = get(url, "/openapi.json")[1]["paths"]
     for path in ("/v1/events", "/v1/export"):

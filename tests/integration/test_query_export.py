@@ -21,9 +21,12 @@ import urllib3.exceptions
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
-from auditlane.query import sql
+from auditlane.query.export import sql
+from auditlane.query.export.exporter import Exporter
 from auditlane.query.filters import Filter, parse
-from auditlane.query.reader import Limits, Reader
+from auditlane.query.reader import Reader
+from auditlane.query.results import Limits
+from auditlane.query.sql import COLUMNS
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 ACME, BIG = TenantScope.for_operator("acme"), TenantScope.for_operator("big")
@@ -63,6 +66,13 @@ def reader(filled: Store) -> Iterator[Reader]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def exporter(filled: Store) -> Iterator[Exporter]:
+    made = Exporter(filled.settings)
+    yield made
+    made.close()
+
+
 def listed(reader: Reader, filter_: Filter) -> list[dict[str, Any]]:
     return [one.model_dump(mode="json") for one in reader.page(ACME, filter_, limit=10_000).events]
 
@@ -72,9 +82,9 @@ def fetch(url: str, **fields: str) -> urllib3.BaseHTTPResponse:
 
 
 @pytest.mark.parametrize("pairs", [[], [("action", "act-1"), ("from", "2026-03-20")], [("action", "none such")]])
-def test_json_lines_equal_the_list(reader, pairs):
+def test_json_lines_equal_the_list(reader, exporter, pairs):
     expected = listed(reader, parse(pairs))
-    with served(reader) as url:
+    with served(reader, exporter) as url:
         answer = fetch(url, format="jsonl", **dict(pairs))
     assert answer.status == 200
     assert answer.headers["Auditlane-Rows"] == str(len(expected))
@@ -87,13 +97,13 @@ def test_json_lines_equal_the_list(reader, pairs):
 
 
 @pytest.mark.parametrize("formulas", ["neutralised", "raw"])
-def test_csv_equals_the_list(reader, formulas):
-    with served(reader) as url:
+def test_csv_equals_the_list(reader, exporter, formulas):
+    with served(reader, exporter) as url:
         answer = fetch(url, format="csv", formulas=formulas)
     text = answer.data.decode()
     assert text.endswith("\r\n")
     header, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
-    assert tuple(header) == sql.COLUMNS
+    assert tuple(header) == COLUMNS
     expected = listed(reader, Filter())
     assert len(found) == len(expected) == int(answer.headers["Auditlane-Rows"])
     for cells, one in zip(found, expected, strict=True):
@@ -108,18 +118,18 @@ def test_csv_equals_the_list(reader, formulas):
         assert not [cell for cells in found for cell in cells if cell[:1] in tuple("=+-@\t\r\n＝") and cell]
 
 
-def test_needs_the_permission_to_export(reader):
-    with served(reader) as url:
+def test_needs_the_permission_to_export(reader, exporter):
+    with served(reader, exporter) as url:
         answer = urllib3.request(
             "GET", url + "/v1/export?format=csv", headers={TENANT_HEADER: "acme", "X-Test-Lacks": "audits:export"}
         )
     assert answer.status == 403
 
 
-def test_what_comes_later_is_not_in_it(filled, reader):
+def test_what_comes_later_is_not_in_it(filled, reader, exporter):
     scope = TenantScope.for_operator("growing")
     filled.add([event(number, "growing") for number in range(10)])
-    export = reader.export(scope, Filter(), format_="jsonl")
+    export = exporter.export(scope, Filter(), format_="jsonl")
     filled.add([event(100 + number, "growing", ingested_at=START + timedelta(hours=1)) for number in range(10)])
     assert b"".join(export).count(b"\n") == export.rows == 10
 
@@ -138,9 +148,9 @@ def breaking_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
 
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl"])
-def test_a_query_that_fails_midway_leaves_a_broken_body(reader, monkeypatch, format_):
+def test_a_query_that_fails_midway_leaves_a_broken_body(reader, exporter, monkeypatch, format_):
     breaking_off(monkeypatch, BIG_ROWS // 2)
-    with served(reader) as url:
+    with served(reader, exporter) as url:
         answer = urllib3.request(
             "GET",
             f"{url}/v1/export?format={format_}",
@@ -158,9 +168,9 @@ def test_a_query_that_fails_midway_leaves_a_broken_body(reader, monkeypatch, for
         assert 0 < got < BIG_ROWS
 
 
-def test_a_query_that_fails_at_once_is_an_error_answer(reader, monkeypatch):
+def test_a_query_that_fails_at_once_is_an_error_answer(reader, exporter, monkeypatch):
     breaking_off(monkeypatch, 0)
-    with served(reader) as url:
+    with served(reader, exporter) as url:
         answer = fetch(url, format="csv")
     assert answer.status >= 500
     assert json.loads(answer.data)["code"] in ("STORE_REFUSED", "STORE_UNAVAILABLE")
@@ -176,14 +186,14 @@ def test_a_query_that_takes_too_long(filled, monkeypatch):
         )
 
     monkeypatch.setattr(sql, "compile_export", compile_slow)
-    reader = Reader(filled.settings, Limits(export_s=1))
+    exporter = Exporter(filled.settings, Limits(export_s=1))
     with pytest.raises((QueryTooLarge, StoreUnavailable)):
-        b"".join(reader.export(ACME, Filter(), format_="jsonl"))
-    reader.close()
+        b"".join(exporter.export(ACME, Filter(), format_="jsonl"))
+    exporter.close()
 
 
-def test_an_export_in_bounded_memory(reader, capsys):
-    export = reader.export(BIG, Filter(), format_="csv")
+def test_an_export_in_bounded_memory(reader, exporter, capsys):
+    export = exporter.export(BIG, Filter(), format_="csv")
     assert export.rows == BIG_ROWS
     began = time.perf_counter()
     tracemalloc.start()
@@ -200,9 +210,9 @@ def test_an_export_in_bounded_memory(reader, capsys):
     assert peak < 32e6 < size
 
 
-def test_the_query_ends_when_the_client_goes(reader):
+def test_the_query_ends_when_the_client_goes(reader, exporter):
     ended: queue.Queue[tuple[str, int]] = queue.Queue()
-    with served(reader, lambda format_, rows: ended.put((format_, rows))) as url:
+    with served(reader, exporter, lambda format_, rows: ended.put((format_, rows))) as url:
         host, port = url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as client:
             client.sendall(f"GET /v1/export?format=jsonl HTTP/1.1\r\nHost: x\r\n{TENANT_HEADER}: big\r\n\r\n".encode())

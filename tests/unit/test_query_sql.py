@@ -9,6 +9,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.query import sql
 from auditlane.query.cursor import Position
+from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import COLUMNS, Filter
 from auditlane.query.models import Event
 
@@ -30,7 +31,7 @@ def statements(tenant: str, value: str, key: str, micros: int) -> list[str]:
         sql.compile_page("audit", scope, filter_, position=position, limit=abs(micros) % 200 + 1).sql,
         sql.compile_one("audit", scope, value).sql,
         sql.compile_count("audit", scope, filter_).sql,
-        sql.compile_export("audit", scope, filter_, bound_ms=micros, format_="csv", neutralise=True).sql,
+        compile_export("audit", scope, filter_, bound_ms=micros, format_="csv", neutralise=True).sql,
     ]
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 import urllib3.exceptions
 
-from auditlane.query import reader as reader_
-from auditlane.query.reader import Export
+from auditlane.query.export.exporter import Export
+from auditlane.query.results import checked
 from auditlane.query.stream import END_MARKER, Broken, batches
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
@@ -55,20 +55,20 @@ def test_every_cut_is_noticed():
 @pytest.mark.parametrize("cut", range(0, len(WHOLE) + 1, 5))
 def test_an_error_written_into_the_body(cut):
     with pytest.raises((Broken, QueryTooLarge)):
-        list(reader_._checked(Body(WHOLE[:cut] + ERROR)))
+        list(checked(Body(WHOLE[:cut] + ERROR)))
 
 
 def test_the_error_in_the_body_gets_its_name():
     with pytest.raises(QueryTooLarge, match="took longer"):
-        list(reader_._checked(Body(WHOLE + ERROR)))
+        list(checked(Body(WHOLE + ERROR)))
     with pytest.raises(QueryTooLarge, match="took longer"):
-        list(reader_._checked(Body(WHOLE[: -len(END_MARKER)] + ERROR)))
+        list(checked(Body(WHOLE[: -len(END_MARKER)] + ERROR)))
 
 
 def test_a_connection_that_breaks():
     error = urllib3.exceptions.ProtocolError("IncompleteRead(12 bytes read)")
     with pytest.raises(StoreUnavailable, match="broke off"):
-        list(reader_._checked(Body(WHOLE[:-20], error)))
+        list(checked(Body(WHOLE[:-20], error)))
 
 
 def test_an_export_with_too_few_rows_fails_at_its_end():

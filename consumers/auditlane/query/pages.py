@@ -17,9 +17,10 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity
 from auditlane.query import view
 from auditlane.query.cursor import Cursors, Mac
+from auditlane.query.export.router import FORMATS
 from auditlane.query.parameters import DEFAULT_LIMIT, split
 from auditlane.query.reader import Page, Reader
-from auditlane.query.router import FORMATS, Authorize
+from auditlane.query.router import Authorize
 from auditlane.runtime.errors import (
     AuditlaneError,
     Forbidden,

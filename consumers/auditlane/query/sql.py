@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 
-Format = Literal["jsonl", "csv"]
-
 # Every column that a reader sees, in this order, everywhere.
 COLUMNS: Final = (*BASE_FIELDS, "fields", "ingested_at")
 
-_NEWEST_FIRST: Final = "ORDER BY e.occurred_at DESC, e.event_id DESC"
+NEWEST_FIRST: Final = "ORDER BY e.occurred_at DESC, e.event_id DESC"
 _OLDEST_FIRST: Final = "ORDER BY e.occurred_at, e.event_id"
 _NULLABLE: Final = frozenset(
     {"actor_name", "on_behalf_of", "resource_id", "description", "ip", "user_agent", "request_id", "before", "after"}
 )
-_FREE_TEXT: Final = (
+FREE_TEXT: Final = (
     *("action", "actor_id", "actor_type", "actor_name", "on_behalf_of", "resource", "resource_id", "description"),
     *("user_agent", "request_id", "source", "before", "after"),
 )
@@ -33,7 +31,7 @@ _FREE_TEXT: Final = (
 _SEARCHED: Final = "concat({})".format(
     ", '\\n', ".join(
         [
-            *(f"ifNull(e.{name}, '')" if name in _NULLABLE else f"e.{name}" for name in _FREE_TEXT),
+            *(f"ifNull(e.{name}, '')" if name in _NULLABLE else f"e.{name}" for name in FREE_TEXT),
             "toString(e.outcome)",
             "toString(e.severity)",
             "toString(e.event_id)",
@@ -43,7 +41,7 @@ _SEARCHED: Final = "concat({})".format(
         ]
     )
 )
-_AS_TEXT: Final = {
+AS_TEXT: Final = {
     "event_id": "toString(e.event_id)",
     "occurred_at": "formatDateTime(e.occurred_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",
     "ingested_at": "formatDateTime(e.ingested_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",
@@ -52,11 +50,8 @@ _AS_TEXT: Final = {
     # ClickHouse holds IPv4 as an IPv6-mapped address.
     "ip": r"replaceRegexpOne(toString(e.ip), '^::ffff:([0-9]+[.])', '\\1')",
 }
-# A spreadsheet runs a cell that begins so as a formula; the full-width forms count in some locales.
-_FORMULA: Final = r"^[=+\\-@\\t\\r\\n＝＋－＠]"
-
-_JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
-    ", ".join(f"{_AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
+JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
+    ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
 )
 
 
@@ -80,7 +75,7 @@ _OUTPUT: Final = {
 }
 
 
-class _Parameters:
+class Parameters:
     """Hands out placeholder names; every string goes as an array, whose quoting carries any character."""
 
     def __init__(self, database: str) -> None:
@@ -102,13 +97,13 @@ def compile_page(
 
     Rows: `line` (the event as JSON), `occurred_us` and `id`, of which a position is made.
     """
-    parameters = _Parameters(database)
-    conditions = _conditions(parameters, scope, filter_)
+    parameters = Parameters(database)
+    conditions = where(parameters, scope, filter_)
     if position is not None:
-        conditions.append(_beside(parameters, position))
-    order = _OLDEST_FIRST if position is not None and position.newer else _NEWEST_FIRST
-    return _statement(
-        f"{_JSON_LINE} AS line, toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id",
+        conditions.append(beside(parameters, position))
+    order = _OLDEST_FIRST if position is not None and position.newer else NEWEST_FIRST
+    return select(
+        f"{JSON_LINE} AS line, toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id",
         conditions,
         f"{order} LIMIT {parameters.add('UInt32', limit)}",
         parameters,
@@ -117,41 +112,32 @@ def compile_page(
 
 def compile_one(database: str, scope: TenantScope, event_id: str) -> Statement:
     """The event with this id (the newest, should an emitter have used the id for several times), as `line`."""
-    parameters = _Parameters(database)
+    parameters = Parameters(database)
     tenant = parameters.text(scope.tenant)
     id_ = parameters.add("UUID", event_id)
     # The inner look-up reads one narrow column of the tenant's rows; the view then reads a single key.
     source = "{database:Identifier}.events"
     times = f"e.occurred_at IN (SELECT occurred_at FROM {source} WHERE tenant_id = {tenant} AND event_id = {id_})"  # noqa: S608 - placeholders
     conditions = [f"e.tenant_id = {tenant}", f"e.event_id = {id_}", times]
-    return _statement(f"{_JSON_LINE} AS line", conditions, f"{_NEWEST_FIRST} LIMIT 1", parameters)
+    return select(f"{JSON_LINE} AS line", conditions, f"{NEWEST_FIRST} LIMIT 1", parameters)
 
 
 def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Statement:
     """One row: `rows`, and `bound`, the newest ingested_at among them in milliseconds."""
-    parameters = _Parameters(database)
+    parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
-    return _statement(columns, _conditions(parameters, scope, filter_), "", parameters)
+    return select(columns, where(parameters, scope, filter_), "", parameters)
 
 
-def compile_export(
-    database: str, scope: TenantScope, filter_: Filter, *, bound_ms: int, format_: Format, neutralise: bool
-) -> Statement:
-    """Every event that was ingested up to the bound, newest first, as `line`: a line of the file with its end."""
-    parameters = _Parameters(database)
-    conditions = _conditions(parameters, scope, filter_)
-    conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
-    line = _JSON_LINE if format_ == "jsonl" else _csv_line(neutralise=neutralise)
-    return _statement(f"{line} AS line", conditions, _NEWEST_FIRST, parameters)
-
-
-def _statement(columns: str, conditions: list[str], tail: str, parameters: _Parameters) -> Statement:
-    where = "\n  AND ".join(conditions)
-    sql = f"SELECT {columns}\nFROM {{database:Identifier}}.log AS e\nWHERE {where}\n{tail}"
+def select(columns: str, conditions: list[str], tail: str, parameters: Parameters) -> Statement:
+    """One statement over the view; `conditions` are what `where` gave, and more."""
+    all_of_them = "\n  AND ".join(conditions)
+    sql = f"SELECT {columns}\nFROM {{database:Identifier}}.log AS e\nWHERE {all_of_them}\n{tail}"
     return Statement(sql, parameters.values, dict(_OUTPUT))
 
 
-def _conditions(parameters: _Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
+def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
+    """What a filter means: conditions of which all must hold, the tenant's first; values go to `parameters`."""
     conditions = [f"e.tenant_id = {parameters.text(scope.tenant)}"]
     if filter_.since is not None:
         conditions.append(f"e.occurred_at >= {_time(parameters, _micros(filter_.since))}")
@@ -166,7 +152,7 @@ def _conditions(parameters: _Parameters, scope: TenantScope, filter_: Filter) ->
     return conditions
 
 
-def _equals(parameters: _Parameters, column: str, values: tuple[str, ...]) -> str:
+def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str:
     if column == "actor":
         array = parameters.add("Array(String)", list(values))
         return f"(e.actor_id IN {array} OR ifNull(e.actor_name, '') IN {array})"
@@ -185,7 +171,7 @@ def _equals(parameters: _Parameters, column: str, values: tuple[str, ...]) -> st
     return f"({condition} OR {absent})" if given else absent
 
 
-def _beside(parameters: _Parameters, position: Position) -> str:
+def beside(parameters: Parameters, position: Position) -> str:
     """Strictly beyond the position. Only ClickHouse compares ids: its order of UUIDs is its own."""
     at, id_ = _time(parameters, position.occurred_us), parameters.add("UUID", position.event_id)
     sign = ">" if position.newer else "<"
@@ -193,19 +179,7 @@ def _beside(parameters: _Parameters, position: Position) -> str:
     return f"e.occurred_at {sign}= {at} AND (e.occurred_at {sign} {at} OR e.event_id {sign} {id_})"
 
 
-def _csv_line(*, neutralise: bool) -> str:
-    cells = []
-    for name in COLUMNS:
-        text = _AS_TEXT.get(name, f"e.{name}")
-        if name in ("metadata", "fields"):
-            text = f"toJSONString({text})"
-        elif neutralise and name in _FREE_TEXT:
-            text = f"if(match(ifNull({text}, ''), '{_FORMULA}'), concat('\\'', {text}), {text})"
-        cells.append(text)
-    return f"formatRow('CSV', {', '.join(cells)})"
-
-
-def _time(parameters: _Parameters, micros: int) -> str:
+def _time(parameters: Parameters, micros: int) -> str:
     return f"fromUnixTimestamp64Micro({parameters.add('Int64', micros)}, 'UTC')"
 
 

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.pipes import quiet_when_cut
+from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.filters import Filter
-from auditlane.query.reader import Export, Reader
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
 
@@ -52,9 +52,9 @@ def command(
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
     if output is not None:
         _check_target(output, force=force)
-    reader = Reader(load())
+    exporter = Exporter(load())
     try:
-        export = reader.export(scope, filter_, format_=format_.value, neutralise=not raw_formulas)
+        export = exporter.export(scope, filter_, format_=format_.value, neutralise=not raw_formulas)
         if output is None:
             with quiet_when_cut():
                 try:
@@ -68,7 +68,7 @@ def command(
                 _copy(export, file)
             print(f"{export.written} events in {output}", file=sys.stderr)
     finally:
-        reader.close()
+        exporter.close()
 
 
 def _check_target(path: Path, *, force: bool) -> None:

@@ -16,6 +16,8 @@ from auditlane.access.links import LinkDesk
 from auditlane.access.signing import SigningKeys
 from auditlane.query import pages, router
 from auditlane.query.connection import Connection
+from auditlane.query.export import router as export_router
+from auditlane.query.export.exporter import Exporter
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -43,7 +45,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     keys_file, signing_keys_file = _needed(settings)
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file))
     metrics = HttpMetrics()
-    reader = Reader(settings)
+    reader, exporter = Reader(settings), Exporter(settings)
     store = Connection(lambda: connect(settings, query_limit=0))
     structures = StructureBook(store.client, settings.clickhouse_database)
     probe = health.StoreProbe(
@@ -56,6 +58,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         yield
         probe.close()
         reader.close()
+        exporter.close()
         store.close()
 
     app = FastAPI(
@@ -72,7 +75,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(tokens.build(gate, exchange, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(frontegg.build(exchange))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
-    app.include_router(router.build(reader, gate.authorize, gate.signing.mac, count_rows=metrics.exported))
+    app.include_router(router.build(reader, gate.authorize, gate.signing.mac))
+    app.include_router(export_router.build(exporter, gate.authorize, count_rows=metrics.exported))
     app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
     app.include_router(health.build(probe, gate.keys, gate.signing, metrics))
     problems.install(app)

@@ -10,7 +10,7 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from auditlane.query.reader import Export
+from auditlane.query.export.exporter import Export
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import get
 

@@ -1,0 +1,1 @@
+"""Take a tenant's log away as a file."""

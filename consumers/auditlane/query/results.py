@@ -1,0 +1,135 @@
+"""Statements sent to ClickHouse and their results, each read to its end marker; every failure by its proper name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pyarrow as pa
+import urllib3.exceptions
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from auditlane.query.connection import Connection
+from auditlane.query.sql import Statement
+from auditlane.query.stream import Broken, Source, batches
+from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
+from auditlane.runtime.settings import Settings
+from auditlane.store.client import CONNECT_TIMEOUT_S, causes, connect, store_errors
+
+_CODE = re.compile(rb"Code: (\d+)\. DB::Exception|\bCode: (\d+)\b")
+_TOO_LONG, _TOO_MUCH_MEMORY, _TOO_MANY_AT_ONCE = {159, 160}, {241}, {202}
+_NOT_MIGRATED = {60, 81}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may take. An export may take longer, because its reader may be slow."""
+
+    page_s: float = 30.0
+    export_s: float = 3_600.0
+    memory_bytes: int = 2 << 30
+    threads: int = 4
+
+
+class Results:
+    """Statements under one set of limits, from any number of threads; connects when it is first asked something.
+
+    `silence_s` is how long ClickHouse may send nothing, `seconds` how long one statement may take.
+    """
+
+    def __init__(self, settings: Settings, limits: Limits, *, silence_s: float, seconds: float) -> None:
+        self._limits = limits
+        self._seconds = seconds
+        self._connection = Connection(
+            lambda: connect(
+                settings,
+                connect_timeout=min(CONNECT_TIMEOUT_S, silence_s),
+                send_receive_timeout=silence_s,
+                query_limit=0,
+            )
+        )
+
+    def open(self, statement: Statement) -> Source:
+        """The result as a body to be given to `checked`, then closed."""
+        limits = {
+            "max_execution_time": math.ceil(self._seconds),
+            "max_memory_usage": self._limits.memory_bytes,
+            "max_threads": self._limits.threads,
+            # Small blocks: an export holds a few of them at a time.
+            "max_block_size": 4_096,
+        }
+        with errors():
+            return cast(
+                Source,
+                self._connection.client().raw_stream(
+                    statement.sql, statement.parameters, statement.settings | limits, fmt="ArrowStream"
+                ),
+            )
+
+    def rows(self, statement: Statement) -> list[dict[str, Any]]:
+        """A small result as a whole."""
+        source = self.open(statement)
+        try:
+            return [row for batch in checked(source) for row in batch.to_pylist()]
+        finally:
+            source.close()
+
+    def ping(self, database: str) -> None:
+        """Raise StoreUnavailable or StoreRefused unless the view can be read."""
+        with errors():
+            self._connection.client().query(
+                "SELECT 1 FROM {database:Identifier}.log LIMIT 0", parameters={"database": database}
+            )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+
+def checked(source: Source) -> Iterator[pa.RecordBatch]:
+    """The batches, with what made the stream break off said by its proper name."""
+    try:
+        yield from batches(source)
+    except Broken as error:
+        found = _CODE.search(error.tail)
+        raise _limit_error(int(found[1] or found[2]) if found else None) or error from error
+    except urllib3.exceptions.HTTPError as error:
+        raise Broken(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def _timed_out(cause: BaseException) -> bool:
+    # A refused connection counts as a time-out in urllib3's tree.
+    refused = urllib3.exceptions.NewConnectionError
+    return isinstance(cause, urllib3.exceptions.TimeoutError) and not isinstance(cause, refused)
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """What asking ClickHouse raises, as StoreUnavailable, StoreRefused or QueryTooLarge."""
+    try:
+        with store_errors():
+            yield
+    except StoreUnavailable as error:
+        if any(_timed_out(cause) for cause in causes(error)):
+            raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.") from error
+        raise
+    except StoreRefused as error:
+        cause = error.__cause__
+        code = cause.code if isinstance(cause, DatabaseError) else None
+        if code in _NOT_MIGRATED:
+            raise StoreRefused("The tables are not there yet.", fix="Run `auditlane init`.") from error
+        raise _limit_error(code) or error from cause
+
+
+def _limit_error(code: int | None) -> AuditlaneError | None:
+    if code in _TOO_LONG:
+        return QueryTooLarge("The query took longer than it may.", fix="Narrow it: a shorter time range, more filters.")
+    if code in _TOO_MUCH_MEMORY:
+        return QueryTooLarge("The query needed more memory than it may.", fix="Narrow it: a shorter time range.")
+    if code in _TOO_MANY_AT_ONCE:
+        return StoreUnavailable("ClickHouse is answering too many queries.", fix="Try again in a moment.")
+    return None

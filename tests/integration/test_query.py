@@ -295,8 +295,7 @@ def test_a_cursor_of_another_filter(url):
 
 
 def test_openapi_names_every_filter(url):
-    from auditlane.query.export.exporter import Exporter
-from auditlane.query.filters import COLUMNS
+    from auditlane.query.filters import COLUMNS
 
     paths = get(url, "/openapi.json")[1]["paths"]
     for path in ("/v1/events", "/v1/export"):

@@ -54,7 +54,7 @@ def errors_table() -> str:
         for child in error.__subclasses__():
             yield from walk(child)
 
-    drawn = dict(re.findall(r"^ +(?:│ +)?(?:[├└]── )?([A-Z]\w+) {2,}(\S.*)", errors.__doc__ or "", re.MULTILINE))
+    drawn = dict(re.findall(r"^ +(?:│ +)*(?:[├└]── )?([A-Z]\w+) {2,}(\S.*)", errors.__doc__ or "", re.MULTILINE))
     rows = [
         (
             f"`{one.code}`",

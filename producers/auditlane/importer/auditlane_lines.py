@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
 
-from auditlane.contract.event import BASE_FIELDS, AuditEvent
+from auditlane.contract.event import AuditEvent
+from auditlane.contract.event_json import values_of
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
 from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
-
-_NAMED: Final = frozenset((*BASE_FIELDS, "fields"))
 
 
 class AuditlaneLines:
@@ -32,7 +30,7 @@ class AuditlaneLines:
         self._occurrences.next(item.text)
 
     def event(self, item: Item) -> AuditEvent:
-        values = {name: value for name, value in parse_object(item).items() if value is not None}
+        values = values_of(parse_object(item))
         tenant = values.setdefault("tenant_id", self._tenant)
         if tenant is None:
             raise InvalidEvent("names no tenant_id", field="tenant_id", fix="Add it, or give --tenant.")
@@ -42,12 +40,4 @@ class AuditlaneLines:
             raise InvalidEvent("has no time: occurred_at, such as 2024-05-01T12:00:00Z", field="occurred_at")
         if "event_id" not in values:
             values["event_id"] = uuid5(str(tenant), *self._occurrences.next(item.text))
-        return AuditEvent.checked(_own_fields_apart(values))
-
-
-def _own_fields_apart(values: dict[str, Any]) -> dict[str, Any]:
-    own = {name: values.pop(name) for name in list(values) if name not in _NAMED}
-    given = values.get("fields", {})
-    if not isinstance(given, dict):
-        raise InvalidEvent("fields must be an object", field="fields")
-    return values | {"fields": given | own}
+        return AuditEvent.checked(values)

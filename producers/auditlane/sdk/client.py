@@ -9,6 +9,7 @@ import os
 import threading
 import weakref
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -19,7 +20,7 @@ from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, InvalidEvent
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.contracts import Contracts, Registry
-from auditlane.sdk.delivery import Delivery, OnError
+from auditlane.sdk.delivery import Delivery, OnError, OnSettled
 from auditlane.sdk.ledger import Ledger
 from auditlane.sdk.results import ClientStats, FlushResult
 
@@ -79,11 +80,30 @@ class AuditClient:
         known yet, ClientClosed. Only the first event of a contract waits for the registry: `registry_wait_ms` at most,
         and a tenth of a second a second while the registry goes on failing.
         """
+        return self._send(lambda: self._event(event, values))
+
+    def send(
+        self, event: AuditEvent, on_settled: OnSettled | None = None, headers: Mapping[str, str] | None = None
+    ) -> str:
+        """As `emit`, for who waits for each event by itself: `on_settled(None)` is called when Kafka has it, else
+        `on_settled(error)`; once, from a thread of the client's, and never when this raises. `headers` are Kafka's."""
+        return self._send(lambda: self._event(event, {}), on_settled, headers)
+
+    def knows(self, tenant: str) -> bool:
+        """Whether an event of this tenant would not wait for the registry."""
+        return self._contracts.knows(tenant)
+
+    def _send(
+        self,
+        make: Callable[[], AuditEvent],
+        on_settled: OnSettled | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")
         config = self.config
         try:
-            event = self._event(event, values)
+            event = make()
             value = self._contracts.encoder(event.tenant_id).encode(event, config.max_event_bytes)
         except InvalidEvent:
             self._rejected += 1
@@ -91,7 +111,7 @@ class AuditClient:
         tenant = event.tenant_id
         topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
         try:
-            self._living().produce(topic, self._key(event), value, event.event_id, tenant)
+            self._living().produce(topic, self._key(event), value, event.event_id, tenant, on_settled, headers)
         except BufferFull:
             self._buffer_full += 1
             raise

@@ -84,6 +84,10 @@ class Contracts:
                 self._want(own)
         return encoder
 
+    def knows(self, tenant: str) -> bool:
+        """Whether `encoder` would answer at once."""
+        return self._known(tenant_subject(self._topic, tenant)) is not None
+
     def close(self) -> None:
         self._registry.close()
 

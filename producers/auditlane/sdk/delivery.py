@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -21,6 +21,8 @@ _POLL_S: Final = 0.2  # a delivery report wakes the poll; this bounds only how s
 _MESSAGE_ROOM: Final = 65_536  # key, headers and batch beside the largest event
 # `None` in place of the event's id: what concerns the connection, not one event.
 OnError = Callable[[AuditlaneError, str | None], None]
+# What became of one event: None when Kafka acknowledged it.
+OnSettled = Callable[[AuditlaneError | None], None]
 log = logging.getLogger("auditlane.sdk")
 
 
@@ -55,7 +57,16 @@ class Delivery:
         self._thread = threading.Thread(target=self._serve, name="auditlane-delivery", daemon=True)
         self._thread.start()
 
-    def produce(self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str) -> None:
+    def produce(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        event_id: str,
+        tenant: str,
+        on_settled: OnSettled | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Hand one event to librdkafka.
 
         Raises BufferFull when there is no room for `max_block_ms`: the event was not taken.
@@ -63,21 +74,23 @@ class Delivery:
         epoch = self._ledger.open()
 
         def report(error: KafkaError | None, _: Message) -> None:
-            self._report(epoch, event_id, tenant, error)
+            self._report(epoch, event_id, tenant, error, on_settled)
 
         try:
-            self._hand_over(topic, key, value, report)
+            self._hand_over(topic, key, value, dict(headers or {}), report)
         except BaseException as error:
             self._ledger.withdraw(epoch)
             if isinstance(error, KafkaException):
                 raise self._explain(error.args[0], event_id) from error
             raise
 
-    def _hand_over(self, topic: str, key: bytes, value: bytes, report: Callable[..., None]) -> None:
+    def _hand_over(
+        self, topic: str, key: bytes, value: bytes, headers: dict[str, Any], report: Callable[..., None]
+    ) -> None:
         deadline = 0.0
         while True:
             try:
-                self.producer.produce(topic, value, key, on_delivery=report)
+                self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
                 return
             except BufferError:
                 now = time.monotonic()
@@ -100,12 +113,18 @@ class Delivery:
         while not self._stopping or len(self.producer):
             self.producer.poll(_POLL_S)
 
-    def _report(self, epoch: int, event_id: str, tenant: str, error: KafkaError | None) -> None:
+    def _report(
+        self, epoch: int, event_id: str, tenant: str, error: KafkaError | None, on_settled: OnSettled | None
+    ) -> None:
         if error is None:
             self._ledger.settle(epoch, None)
+            if on_settled:
+                self._call(on_settled, None)
             return
         failure = Failure(event_id, tenant, self._explain(error, event_id))
         self._ledger.settle(epoch, failure)
+        if on_settled:
+            self._call(on_settled, failure.error)
         self._tell(failure.error, event_id)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
@@ -122,10 +141,14 @@ class Delivery:
             log.warning("Kafka: %s", error.str())
 
     def _tell(self, error: AuditlaneError, event_id: str | None) -> None:
+        self._call(self._on_error, error, event_id)
+
+    def _call(self, what: Callable[..., None], *arguments: object) -> None:
+        """A function of the caller's: what it raises must not end the thread."""
         try:
-            self._on_error(error, event_id)
+            what(*arguments)
         except Exception:
-            log.exception("on_error raised")
+            log.exception("a callback raised")
 
     def _full(self) -> BufferFull:
         problem = self._ledger.problem

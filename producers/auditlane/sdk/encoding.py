@@ -14,7 +14,7 @@ from auditlane.contract import rules
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.contract.structure import Field, TenantContract
 from auditlane.contract.wire import frame
-from auditlane.runtime.errors import InvalidEvent, InvalidInput, RegistryRefused
+from auditlane.runtime.errors import EventTooLarge, InvalidEvent, InvalidInput, RegistryRefused
 
 _INT_RANGES: Final = {"int": 31, "long": 63}
 _DEFAULTS: Final[dict[str, Any]] = {
@@ -79,7 +79,7 @@ class Encoder:
         datum = out.getvalue()
         if len(datum) > max_event_bytes:
             largest = max(record, key=lambda name: _size(record[name]))
-            raise InvalidEvent(
+            raise EventTooLarge(
                 f"The encoded event has {len(datum)} bytes (limit {max_event_bytes}); its largest field is {largest}.",
                 field=largest,
                 fix="Keep large objects elsewhere and put their address into the event.",

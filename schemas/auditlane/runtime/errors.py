@@ -5,6 +5,8 @@
     │   └── MissingExtra         a subcommand whose optional dependencies are not installed
     ├── InvalidInput             what a caller sent
     │   ├── InvalidEvent         an event that breaks the contract; names the field
+    │   │   └── EventTooLarge    an event that is larger than the limit
+    │   ├── BodyTooLarge         a request's body that is larger than the limit
     │   ├── InvalidFilter        an unknown or malformed filter
     │   ├── InvalidCursor        a cursor that we did not sign, or for another query
     │   ├── QueryTooLarge        a query that needed more time or memory than it may
@@ -20,6 +22,7 @@
     │   ├── PortInUse            a port that was asked for is taken
     │   ├── Drift                a topic, subject or table differs from what the settings say
     │   └── SchemaTooNew         the store was migrated by a newer auditlane
+    ├── RateLimited              a client that sends more than it may; nothing was accepted
     ├── BufferFull               the SDK's buffer has no room; nothing was accepted
     ├── DeliveryFailed           Kafka did not acknowledge; names the event
     ├── ClientClosed             the client was used after `close`
@@ -73,6 +76,14 @@ class InvalidInput(AuditlaneError):
 
 class InvalidEvent(InvalidInput):
     code = "EVENT_INVALID"
+
+
+class EventTooLarge(InvalidEvent):
+    code = "EVENT_TOO_LARGE"
+
+
+class BodyTooLarge(InvalidInput):
+    code = "TOO_LARGE"
 
 
 class InvalidFilter(InvalidInput):
@@ -133,6 +144,14 @@ class Drift(Conflict):
 
 class SchemaTooNew(Conflict):
     code = "STORE_TOO_NEW"
+
+
+class RateLimited(AuditlaneError):
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, fix: str = "", field: str = "", retry_after_s: float = 1.0) -> None:
+        super().__init__(message, fix=fix, field=field)
+        self.retry_after_s = retry_after_s
 
 
 class BufferFull(AuditlaneError):
@@ -197,10 +216,13 @@ _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
     AuditlaneError: (500, 1),
     ConfigError: (500, 2),
     InvalidInput: (400, 3),
+    EventTooLarge: (413, 3),
+    BodyTooLarge: (413, 3),
     Unauthenticated: (401, 4),
     Forbidden: (403, 4),
     NotFound: (404, 3),
     Conflict: (409, 5),
+    RateLimited: (429, 6),
     BufferFull: (503, 6),
     DeliveryFailed: (503, 6),
     Unavailable: (503, 6),

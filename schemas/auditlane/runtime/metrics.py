@@ -51,6 +51,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("auditlane_verify_two_times", "gauge", "Event ids that a tenant used with more than one time."),
     Metric("auditlane_verify_ok", "gauge", "1 when nothing was missing, extra or doubled, else 0."),
     Metric("auditlane_verify_completed_seconds", "gauge", "When it ended, in seconds since 1970."),
+    # Events over HTTP.
+    Metric("auditlane_ingest_events_total", "counter", "Events accepted: Kafka acknowledged them."),
+    Metric("auditlane_ingest_refused_total", "counter", "Events, and whole requests, refused by code.", ("code",)),
+    Metric("auditlane_ingest_ack_seconds", "histogram", "From a slice of events until Kafka acknowledged all of it."),
     # HTTP.
     Metric("auditlane_http_requests_total", "counter", "Requests answered.", ("route", "status")),
     Metric("auditlane_http_request_seconds", "histogram", "Time to the response's first byte.", ("route",)),

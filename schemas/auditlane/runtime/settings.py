@@ -118,6 +118,22 @@ class ServeSettings(BaseModel):
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
 
 
+class GatewaySettings(BaseModel):
+    ingest_body_bytes: int = Field(32 << 20, ge=1_024, description="The largest body that `POST /v1/events` takes.")
+    ingest_document_bytes: int = Field(
+        8 << 20, ge=1_024, description="… when it is one JSON document, which is held whole; NDJSON is not."
+    )
+    ingest_request_events: int = Field(100_000, ge=1, description="The most events that one request may hold.")
+    ingest_rate: float = Field(0.0, ge=0, description="Events a second from one key, in each process; 0: any number.")
+    ingest_burst: int = Field(10_000, ge=1, description="How many events a key may send at once before that counts.")
+    ingest_ack_timeout_ms: int = Field(
+        2_500, ge=100, le=60_000, description="How long Kafka may take to acknowledge before the answer is 503."
+    )
+    ingest_buffer_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="Bytes of bodies held at once, and of events on their way to Kafka."
+    )
+
+
 class LocalSettings(BaseModel):
     data_dir: Path = Field(Path(".data/auditlane"), description="Where the embedded stack keeps everything.")
     cache_dir: Path | None = Field(None, description="Where downloads are kept; else the user's cache folder.")
@@ -134,6 +150,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    GatewaySettings,
     LocalSettings,
     LogSettings,
 )
@@ -145,6 +162,7 @@ class Settings(
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    GatewaySettings,
     LocalSettings,
     LogSettings,
     BaseSettings,

@@ -1,0 +1,1 @@
+"""Events over HTTP: taken by the piece, checked, acknowledged only when Kafka has them."""

@@ -1,0 +1,172 @@
+"""Takes events in: checks them, sends them to Kafka, says of each what became of it once Kafka has acknowledged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from auditlane.gateway import kafka
+from auditlane.gateway.acks import ACKNOWLEDGED, Acks, Fate
+from auditlane.gateway.meters import Meters
+from auditlane.gateway.posted import event_of
+from auditlane.gateway.rate import Rates
+from auditlane.gateway.sender import Sender
+from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
+from auditlane.runtime.log import get
+from auditlane.runtime.settings import Settings
+from auditlane.sdk import AuditClient
+
+SLICE: Final = 1_000  # events that are sent together, and waited for together
+_AT_ONCE: Final = 16  # so few are checked on the event loop itself: a thread would cost more than they do
+_THREADS: Final = 4
+REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one event. `index` is its place in the request, from 0; no `error` means that Kafka has it."""
+
+    index: int
+    event_id: str = ""
+    error: AuditlaneError | None = None
+
+
+class Intake:
+    """The way of events from HTTP to Kafka, whatever form they were posted in. Used on one event loop.
+
+    For a route of one's own: authenticate, make a `Sender` (`Sender.of(principal, named_tenant, request_id=…)`), turn
+    the request into event objects as the JSON API takes them (`tenant_id`, `action`, …, own fields beside them or under
+    `fields`), and call `accept`. Answer success only for a result without an error:
+
+        [result] = await intake.accept([values], sender)
+        if result.error:
+            raise result.error  # its code and HTTP status are right as they are
+        return {"event_id": result.event_id}
+    """
+
+    def __init__(self, settings: Settings, meters: Meters | None = None) -> None:
+        """Reaches nothing yet. Raises ConfigError for settings of Kafka or the registry that are not valid."""
+        self._config = kafka.client_config(settings)
+        self._meters = meters or Meters()
+        self._rates = Rates(settings.ingest_rate, settings.ingest_burst)
+        self._ack_s = settings.ingest_ack_timeout_ms / 1000
+        self._room = settings.ingest_buffer_bytes
+        self._held = 0
+        self._client: AuditClient | None = None
+        self._threads: anyio.CapacityLimiter | None = None
+        self._log = get("ingest")
+
+    async def accept(self, posted: Sequence[object], sender: Sender) -> list[Result]:
+        """Take one request's events; returns a result for each, in their order, when all are settled.
+
+        `posted` are JSON values; an InvalidEvent among them stands for one that could not be read, and becomes its
+        result. An event without a result in `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable: it may still be
+        stored. Errors of a result: InvalidEvent, WrongTenant, RegistryRefused, and to be tried again KafkaUnavailable,
+        BufferFull, RegistryUnavailable. Raises RateLimited when this client has sent too much: then nothing was taken.
+        """
+        self.admit(sender)
+        results: list[Result] = []
+        for first in range(0, len(posted), SLICE):
+            results += await self.take(posted[first : first + SLICE], sender, first)
+        return results
+
+    def admit(self, sender: Sender) -> None:
+        """Raises RateLimited when this client has to wait; for who calls `take`, once a request."""
+        if wait_s := self._rates.wait_s(sender.client_id, time.monotonic()):
+            raise self._turned_away(
+                RateLimited(
+                    "This client sends more events than it may.",
+                    fix="Wait as long as Retry-After says, then send the request again.",
+                    retry_after_s=wait_s,
+                )
+            )
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Count `size` bytes of a request as held in memory. Raises BufferFull when that would be too many."""
+        if self._held and self._held + size > self._room:
+            raise self._turned_away(
+                BufferFull("The service is busy; nothing was taken.", fix="Send the request again a little later.")
+            )
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+
+    async def take(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
+        """`accept` for a slice of a request that arrives by the piece; `first` is the index of its first event."""
+        began = time.monotonic()
+        self._rates.charge(sender.client_id, len(posted), began)
+        acks, ids = Acks(len(posted)), [""] * len(posted)
+        client = self._running()
+        hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
+        if len(posted) <= _AT_ONCE and self._known(client, posted, sender):
+            hand_over()
+        else:
+            self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
+            await anyio.to_thread.run_sync(hand_over, limiter=self._threads)
+        fates = await acks.wait(self._ack_s)
+        results = [Result(first + place, ids[place], _error(fate)) for place, fate in enumerate(fates)]
+        errors = [result.error for result in results if result.error]
+        if failed := next((fate for fate in fates if _ours(fate)), None):
+            self._log.warning("ingest.failed", problem=str(failed), request_id=sender.request_id)
+        self._meters.settled(len(results) - len(errors), errors, time.monotonic() - began)
+        return results
+
+    def close(self) -> None:
+        """Give what is on its way the time it has, and end."""
+        if self._client:
+            self._client.close(self._ack_s)
+
+    def _running(self) -> AuditClient:
+        self._client = self._client or AuditClient(self._config, on_error=self._noted)
+        return self._client
+
+    def _hand_over(
+        self, client: AuditClient, posted: Sequence[object], sender: Sender, first: int, acks: Acks, ids: list[str]
+    ) -> None:
+        """Check and send; every event is settled here or by the client's thread."""
+        headers = {REQUEST_ID: sender.request_id} if sender.request_id else None
+        for place, one in enumerate(posted):
+            try:
+                if isinstance(one, AuditlaneError):
+                    raise one
+                event = event_of(one, sender, first + place)
+                ids[place] = event.event_id
+                client.send(event, partial(acks.settle, place), headers)
+            except AuditlaneError as error:
+                acks.settle(place, error)
+            except Exception:  # one event must not leave the others unsettled
+                self._log.exception("ingest.unforeseen", request_id=sender.request_id)
+                acks.settle(place, AuditlaneError("Something went wrong on our side."))
+
+    def _known(self, client: AuditClient, posted: Sequence[object], sender: Sender) -> bool:
+        """Whether no event of these would wait for the registry."""
+        tenants = {sender.tenant or one.get("tenant_id") for one in posted if isinstance(one, dict)}
+        return all(client.knows(tenant) for tenant in tenants if isinstance(tenant, str))
+
+    def _noted(self, error: AuditlaneError, event_id: str | None) -> None:
+        if event_id is None:  # of the connection; what concerns an event is in its result
+            self._log.warning("ingest.kafka", problem=str(error))
+
+    def _turned_away(self, error: AuditlaneError) -> AuditlaneError:
+        self._meters.turned_away(error)
+        return error
+
+
+def _error(fate: Fate) -> AuditlaneError | None:
+    return None if fate == ACKNOWLEDGED else kafka.for_callers(fate if isinstance(fate, AuditlaneError) else None)
+
+
+def _ours(fate: Fate) -> bool:
+    """Whether an operator should hear of it: callers are told less."""
+    return isinstance(fate, AuditlaneError) and http_status(fate) >= HTTPStatus.INTERNAL_SERVER_ERROR

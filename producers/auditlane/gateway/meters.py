@@ -1,0 +1,35 @@
+"""The gateway's metrics: what was accepted, what was refused and why, how long Kafka took."""
+
+from __future__ import annotations
+
+from collections import Counter as Counts
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.metrics import BY_NAME
+
+
+class Meters:
+    """Updated once a slice of events, in the given registry."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+        accepted, refused = BY_NAME["auditlane_ingest_events_total"], BY_NAME["auditlane_ingest_refused_total"]
+        seconds = BY_NAME["auditlane_ingest_ack_seconds"]
+        self._accepted = Counter(accepted.name, accepted.help, accepted.labels, registry=registry)
+        self._refused = Counter(refused.name, refused.help, refused.labels, registry=registry)
+        self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, registry=registry)
+
+    def settled(self, accepted: int, errors: Iterable[AuditlaneError], seconds: float) -> None:
+        """So many events were acknowledged, these were refused, and the slowest took so long."""
+        self._accepted.inc(accepted)
+        for code, count in Counts(error.code for error in errors).items():
+            self._refused.labels(code).inc(count)
+        if accepted:
+            self._seconds.observe(seconds)
+
+    def turned_away(self, error: AuditlaneError) -> None:
+        """A whole request, before its events were counted."""
+        self._refused.labels(error.code).inc()

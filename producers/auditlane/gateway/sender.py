@@ -1,0 +1,55 @@
+"""Who sends events, and what stands in for what an event does not say itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TENANT_HEADER, Principal
+from auditlane.contract.tenants import OURS
+from auditlane.runtime.errors import InvalidInput, WrongTenant
+
+_KEY_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """`tenant` is the only one that may be written; None lets each event name its own. `bound`: the credential is that
+    tenant's, so that another one is forbidden, not just contradictory.
+
+    `request_id` and `client_id` are the defaults of an event's `request_id` and `source`. With an `idempotency_key` an
+    event gets the same id whenever the same request is sent again.
+    """
+
+    client_id: str
+    tenant: str | None = None
+    bound: bool = False
+    request_id: str = ""
+    idempotency_key: str = ""
+
+    @classmethod
+    def of(cls, principal: Principal, named: str | None, *, request_id: str = "", idempotency_key: str = "") -> Sender:
+        """`named` is the tenant in the request's header, None without one.
+
+        Raises Forbidden without `audits:write`, WrongTenant when a tenant's credential names another tenant, and
+        InvalidInput for our own tenant or a key that is none.
+        """
+        principal.demand(Permission.write)
+        if principal.tenant is not None and named not in (None, principal.tenant):
+            raise WrongTenant(
+                "This credential belongs to another tenant.",
+                field=TENANT_HEADER,
+                fix=f"Leave the header {TENANT_HEADER} out, or use a credential of that tenant.",
+            )
+        tenant = principal.tenant or named
+        if tenant == OURS:
+            raise InvalidInput(f"The tenant {OURS} is reserved for auditlane's own events.", field=TENANT_HEADER)
+        if idempotency_key and not (
+            len(idempotency_key) <= _KEY_LENGTH and idempotency_key.isascii() and idempotency_key.isprintable()
+        ):
+            raise InvalidInput(
+                f"Idempotency-Key is not 1 to {_KEY_LENGTH} printable ASCII characters.",
+                field="Idempotency-Key",
+                fix="Use a UUID that you make for each request, and keep for its retries.",
+            )
+        return cls(principal.client_id, tenant, principal.tenant is not None, request_id, idempotency_key)

@@ -1,0 +1,120 @@
+"""What a posted JSON value becomes: defaults, tenants, ids that a repeated request repeats, the rate of a key."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.access.permissions import Permission, permissions_of
+from auditlane.access.scope import Principal
+from auditlane.gateway.posted import event_of
+from auditlane.gateway.rate import Rates
+from auditlane.gateway.sender import Sender
+from auditlane.runtime.errors import Forbidden, InvalidEvent, InvalidInput, WrongTenant
+
+TIME = "2026-01-31T13:45:00.123456Z"
+ANY = Sender("al_1")
+ACME = Sender("al_1", "acme")
+BOUND = Sender("al_1", "acme", bound=True)
+KEYED = Sender("al_1", "acme", idempotency_key="k1")
+
+
+def principal(*roles: str, tenant: str | None = None) -> Principal:
+    return Principal("client", "al_1", "al_1", tenant, permissions_of(roles), datetime.now(UTC) + timedelta(hours=1))
+
+
+def test_what_an_event_does_not_say():
+    sender = Sender("al_1", "acme", request_id="r-1")
+    event = event_of({"action": "Login", "description": None}, sender, 0)
+    assert (event.tenant_id, event.request_id, event.source) == ("acme", "r-1", "al_1")
+    assert event.description is None
+    assert uuid.UUID(event.event_id).version == 7
+    said = event_of({"action": "Login", "request_id": "mine", "source": "billing"}, sender, 0)
+    assert (said.request_id, said.source) == ("mine", "billing")
+
+
+def test_own_fields_stand_beside_or_under_fields():
+    for posted in ({"project": "moon"}, {"fields": {"project": "moon"}}):
+        assert event_of({"action": "a"} | posted, ACME, 0).fields == {"project": "moon"}
+
+
+@pytest.mark.parametrize(
+    ("sender", "posted", "error", "field"),
+    [
+        (ANY, {"action": "a"}, InvalidEvent, "tenant_id"),
+        (ANY, {"action": "a", "tenant_id": 7}, InvalidEvent, "tenant_id"),
+        (ANY, {"action": "a", "tenant_id": "a b"}, InvalidEvent, "tenant_id"),
+        (ACME, {"action": "a", "tenant_id": "globex"}, InvalidEvent, "tenant_id"),
+        (BOUND, {"action": "a", "tenant_id": "globex"}, WrongTenant, "tenant_id"),
+        (ACME, {}, InvalidEvent, "action"),
+        (ACME, [], InvalidEvent, ""),
+        (ACME, None, InvalidEvent, ""),
+        (ACME, {"action": "a", "fields": 1}, InvalidEvent, "fields"),
+        (ACME, {"action": "a", "metadata": {"a": 1}}, InvalidEvent, "metadata.a"),
+        (ACME, {"action": "a", "occurred_at": 1_700_000_000}, InvalidEvent, "occurred_at"),
+        (ACME, {"action": "a", "occurred_at": "2026-01-31"}, InvalidEvent, "occurred_at"),
+        (ACME, {"action": "a", "event_id": str(uuid.uuid4())}, InvalidEvent, "occurred_at"),
+        (ACME, {"action": "a", "event_id": "7", "occurred_at": TIME}, InvalidEvent, "event_id"),
+        (KEYED, {"action": "a"}, InvalidEvent, "occurred_at"),
+    ],
+)
+def test_what_is_refused(sender, posted, error, field):
+    with pytest.raises(error) as caught:
+        event_of(posted, sender, 0)
+    assert caught.value.field == field
+
+
+def test_a_key_repeats_its_ids():
+    posted = {"action": "a", "occurred_at": TIME}
+    ids = [event_of(posted, KEYED, index).event_id for index in range(3)]
+    assert len(set(ids)) == 3
+    assert ids == [event_of(posted, KEYED, index).event_id for index in range(3)]
+    for other in (
+        Sender("al_2", "acme", idempotency_key="k1"),
+        Sender("al_1", "globex", idempotency_key="k1"),
+        Sender("al_1", "acme", idempotency_key="k2"),
+    ):
+        assert event_of(posted, other, 0).event_id not in ids
+    given_id = str(uuid.uuid4())
+    assert event_of(posted | {"event_id": given_id}, KEYED, 0).event_id == given_id
+
+
+def test_who_may_send_for_whom():
+    assert Sender.of(principal("writer"), None).tenant is None
+    assert Sender.of(principal("writer"), "acme") == Sender("al_1", "acme")
+    assert Sender.of(principal("writer", tenant="acme"), None) == BOUND
+    with pytest.raises(WrongTenant):
+        Sender.of(principal("writer", tenant="acme"), "globex")
+    with pytest.raises(Forbidden, match=Permission.write):
+        Sender.of(principal("auditor"), "acme")
+    with pytest.raises(InvalidInput, match="reserved"):
+        Sender.of(principal("writer"), "_auditlane")
+    for key in ("x" * 256, "ä", "a\nb"):
+        with pytest.raises(InvalidInput, match="Idempotency-Key"):
+            Sender.of(principal("writer"), "acme", idempotency_key=key)
+
+
+def test_a_client_waits_until_its_debt_is_paid():
+    rates = Rates(per_s=10, burst=20)
+    assert rates.wait_s("a", 0) == 0
+    rates.charge("a", 120, 0)  # one request may be larger than the burst
+    assert rates.wait_s("a", 0) == pytest.approx(10.1)
+    assert rates.wait_s("b", 0) == 0
+    assert rates.wait_s("a", 10) == pytest.approx(0.1)
+    assert rates.wait_s("a", 10.2) == 0
+    assert Rates(per_s=0, burst=1).wait_s("a", 0) == 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 50)), min_size=1))
+def test_over_time_nobody_exceeds_the_rate(sent):
+    rates, now, taken, last = Rates(per_s=10, burst=20), 0.0, 0, 0
+    for pause, events in sent:
+        now += pause
+        if not rates.wait_s("a", now):
+            rates.charge("a", events, now)
+            taken, last = taken + events, events
+    assert taken - last <= 20 + 10 * now + 1e-6

@@ -122,7 +122,7 @@ def test_a_link(folder):
     link = run(token.app, "--tenant", "acme", "--link").strip()
     assert link.startswith("https://audit.example/enter?code=")
     desk = LinkDesk(SigningKeys(folder / "signing.json"))
-    assert desk.redeem(link.partition("code=")[2], now=datetime.now(UTC)).ttl == timedelta(minutes=15)
+    assert desk.redeem(link.partition("code=")[2], now=datetime.now(UTC)).token.ttl == timedelta(minutes=15)
 
 
 @pytest.mark.parametrize(

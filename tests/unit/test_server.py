@@ -213,6 +213,12 @@ def test_permissions_by_route(served):
     problem(served.request("/v1/events", served.client_token("writer"), auditlane_tenant="acme"), 403, "FORBIDDEN")
 
 
+def test_our_own_tenants_log_is_for_admins(served):
+    ours = {"auditlane_tenant": "_auditlane"}
+    problem(served.request("/v1/events", served.client_token("vendor"), **ours), 403, "FORBIDDEN")
+    problem(served.request("/v1/events", served.client_token("admin"), **ours), 503, "STORE_UNAVAILABLE")
+
+
 def test_revoking_a_key_is_felt_at_the_next_request(served):
     issued = served.client("vendor")
     body = {"client_id": issued.client.client_id, "secret": issued.secret}

@@ -21,7 +21,7 @@ from auditlane.query.export.exporter import Exporter
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
-from auditlane.server import enter, frontegg, health, openapi, problems, tokens
+from auditlane.server import enter, frontegg, health, openapi, problems, tokens, trail
 from auditlane.server.gate import Gate
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
@@ -46,6 +46,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file))
     metrics = HttpMetrics()
     reader, exporter = Reader(settings), Exporter(settings)
+    own = trail.of(settings, metrics.trail)
     store = Connection(lambda: connect(settings, query_limit=0))
     structures = StructureBook(store.client, settings.clickhouse_database)
     probe = health.StoreProbe(
@@ -55,7 +56,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with own.kept():
+            yield
         probe.close()
         reader.close()
         exporter.close()
@@ -82,7 +84,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.add_middleware(frontegg.Slashes)
-    app.add_middleware(Around, metrics=metrics)
+    app.add_middleware(Around, metrics=metrics, trail=own)
     return app
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from auditlane.access.links import LinkDesk
+from auditlane.access.trail import Action, witness_of
 from auditlane.server.gate import COOKIE
 from auditlane.server.problems import page
 
@@ -18,9 +19,16 @@ def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
     router = APIRouter(tags=["pages"])
 
     @router.get("/enter", summary="Open the pages with a link's code", status_code=303, response_class=RedirectResponse)
-    async def enter(code: Annotated[str, Query(max_length=4096, description="From the link.")]) -> Response:
+    async def enter(
+        request: Request, code: Annotated[str, Query(max_length=4096, description="From the link.")]
+    ) -> Response:
         """The code works once. The answer sets the session's cookie and leads to an address without the code."""
-        token = desk.redeem(code, now=datetime.now(UTC))
+        opened = desk.redeem(code, now=datetime.now(UTC))
+        token, viewer = opened.token, opened.viewer
+        witness = witness_of(request)
+        witness.actor_id, witness.actor_type, witness.tenant = viewer.user, "user", viewer.tenant
+        witness.client_id = viewer.client_id
+        witness.record(Action.link_opened, resource="session", ttl_s=int(token.ttl.total_seconds()))
         answer = RedirectResponse("/", status_code=303)
         answer.set_cookie(
             COOKIE,

@@ -14,11 +14,13 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import authenticate
-from auditlane.contract.tenants import is_tenant
+from auditlane.access.trail import witness_of
+from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
 COOKIE: Final = "auditlane_viewer"
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
+_ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user"}
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # These, and TenantName, only describe the credentials in OpenAPI; `presented` and `named_tenant` read them, also
@@ -53,7 +55,7 @@ class Gate:
     def principal(self, request: Request) -> Principal:
         """Who asks. Raises Unauthenticated, TokenExpired, and Forbidden for another site's form."""
         found = authenticate(presented(request), keys=self.keys, signing=self.signing, now=datetime.now(UTC))
-        request.state.who = f"{found.kind}:{found.subject}"  # for the access log
+        identify(request, found)
         return found
 
     def authorize(self, permission: Permission) -> Callable[..., Awaitable[TenantScope]]:
@@ -66,7 +68,12 @@ class Gate:
             _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
             _session: Annotated[object, Security(SESSION)] = None,
         ) -> TenantScope:
-            return self.principal(request).scope(permission, named_tenant(request))
+            principal, named = self.principal(request), named_tenant(request)
+            request.state.permission = permission  # tells the audit trail what an answer means
+            witness_of(request).tenant = principal.tenant or named
+            if named == OURS and principal.tenant is None:
+                principal.demand(Permission.admin)  # there it says what operators did
+            return principal.scope(permission, named)
 
         return scope
 
@@ -81,6 +88,14 @@ class Gate:
             return self.principal(request)
 
         return principal
+
+
+def identify(request: Request, found: Principal) -> None:
+    """Tell the access log and the audit trail who asks."""
+    request.state.who = f"{found.kind}:{found.subject}"
+    witness = witness_of(request)
+    witness.actor_id, witness.actor_type, witness.tenant = found.subject, _ACTOR_TYPES[found.kind], found.tenant
+    witness.client_id = found.client_id if found.client_id != found.subject else ""
 
 
 def presented(request: Request) -> str:

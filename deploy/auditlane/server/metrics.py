@@ -17,6 +17,8 @@ class HttpMetrics:
         self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, registry=self.registry)
         exported = BY_NAME["auditlane_export_rows_total"]
         self._exported = Counter(exported.name, exported.help, exported.labels, registry=self.registry)
+        trail = BY_NAME["auditlane_trail_events_total"]
+        self._trail = Counter(trail.name, trail.help, trail.labels, registry=self.registry)
 
     def observe(self, route: str, status: int, first_byte_s: float) -> None:
         """One answered request; `route` is the pattern (`/v1/events/{id}`), never the path."""
@@ -26,6 +28,10 @@ class HttpMetrics:
     def exported(self, format_: str, rows: int) -> None:
         """One export that has ended, whole or not."""
         self._exported.labels(format_).inc(rows)
+
+    def trail(self, result: str) -> None:
+        """What became of one event of our own."""
+        self._trail.labels(result).inc()
 
     def render(self) -> bytes:
         """Prometheus' text format, version 0.0.4."""

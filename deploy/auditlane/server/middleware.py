@@ -1,4 +1,4 @@
-"""Around every request: its id, the access log, metrics, security headers, and an answer to what nobody foresaw."""
+"""Around every request: its id, the access log, metrics, the audit trail, headers, an answer to what nobody foresaw."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import structlog
 from fastapi import Request, Response
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auditlane.access.trail import NoTrail, Trail
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
+from auditlane.server import watch
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.problems import answer, unforeseen
 
@@ -39,9 +41,10 @@ SECURITY_HEADERS: Final = {
 class Around:
     """ASGI middleware; the outermost, so that every answer has the id and the headers, the 500 as well."""
 
-    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics, trail: Trail | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._trail = trail or NoTrail()
         self._log = get("serve")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,14 +55,17 @@ class Around:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid7()
         request.state.request_id = request_id
-        began, status, first_byte = time.perf_counter(), 0, 0.0
+        watch.begin(request, self._trail, request_id)
+        began, status, first_byte, ended = time.perf_counter(), 0, 0.0, False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status, first_byte
+            nonlocal status, first_byte, ended
             if message["type"] == "http.response.start":
                 status, first_byte = message["status"], time.perf_counter() - began
                 _complete(MutableHeaders(scope=message), request_id)
+                watch.answered(request, status, Headers(raw=message["headers"]))
             await send(message)
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
@@ -76,11 +82,12 @@ class Around:
                     raise
                 await unforeseen(request)(scope, receive, send_with_headers)
             finally:
+                if status == 200 and not ended:
+                    watch.broke_off(request)
                 self._note(request, status, first_byte, time.perf_counter() - began)
 
     def _note(self, request: Request, status: int, first_byte: float, whole: float) -> None:
-        route = getattr(request.scope.get("route"), "path", "(none)")
-        self._metrics.observe(route, status, first_byte)
+        self._metrics.observe(watch.route(request), status, first_byte)
         path = request.url.path
         if path.startswith(_QUIET) and status < 500:
             return

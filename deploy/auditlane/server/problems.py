@@ -125,6 +125,7 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The problem as JSON, or as a page for a browser that navigates."""
+    request.state.code = code  # for the audit trail
     problem = Problem(
         type=f"urn:auditlane:problem:{code}",
         title=HTTPStatus(status).phrase,

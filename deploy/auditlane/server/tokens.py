@@ -5,6 +5,7 @@
 import base64
 import binascii
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 import anyio
@@ -17,6 +18,7 @@ from auditlane.access.links import mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
 from auditlane.access.scope import Principal
 from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client_token, mint_viewer_token
+from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server.gate import Gate, TenantName, named_tenant
@@ -98,8 +100,22 @@ class Exchange:
     async def __call__(self, request: Request, client_id: str, secret: str) -> Token:
         """Raises Unauthenticated."""
         now, keys = datetime.now(UTC), self._gate.keys
-        client = await anyio.to_thread.run_sync(lambda: keys.verify(client_id, secret, now=now), limiter=self._hashers)
+        witness, check = witness_of(request), partial(keys.verify, client_id, secret, now=now)
+        try:
+            client = await anyio.to_thread.run_sync(check, limiter=self._hashers)
+        except Unauthenticated:
+            known = keys.find(client_id)  # any other id is whatever somebody typed, perhaps a secret
+            witness.record(
+                Action.token_refused,
+                tenant=known.tenant if known else None,
+                outcome="denied",
+                resource="token",
+                client=known.client_id if known else None,
+            )
+            raise
         request.state.who = f"client:{client.client_id}"
+        witness.actor_id, witness.actor_type, witness.tenant = client.client_id, "api_key", client.tenant
+        witness.record(Action.token_issued, resource="token", roles=" ".join(client.roles))
         return mint_client_token(self._gate.signing, client, now=now, ttl=self._ttl)
 
 
@@ -132,6 +148,14 @@ def build(gate: Gate, exchange: Exchange, *, viewer_ttl: timedelta, url: str) ->
         check_delegation(principal, viewer)
         now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else viewer_ttl
         minted = mint_viewer_token(gate.signing, viewer, now=now, ttl=ttl)
+        witness_of(request).record(
+            Action.link_issued if body.link else Action.viewer_token_issued,
+            tenant=viewer.tenant,
+            resource="viewer_token",
+            user=viewer.user,
+            permissions=" ".join(sorted(viewer.permissions)),
+            ttl_s=int(minted.ttl.total_seconds()),
+        )
         base = url or str(request.base_url)
         return ViewerTokenAnswer(
             access_token=minted.text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,6 +35,14 @@ def mint_link(
     return f"{url.rstrip('/')}/enter?code={signing.sign(LINK_CODE, claims, now=now, ttl=ttl)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that a link opened: its token, and whose it is."""
+
+    token: Token
+    viewer: Viewer
+
+
 class LinkDesk:
     """Exchanges link codes for sessions. Remembers the codes it took until they end, so that each works once here."""
 
@@ -42,8 +51,8 @@ class LinkDesk:
         self._taken: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def redeem(self, code: str, *, now: datetime) -> Token:
-        """The viewer token that the code stands for. Raises TokenExpired; Unauthenticated for a code used before."""
+    def redeem(self, code: str, *, now: datetime) -> Opened:
+        """What the code stands for. Raises TokenExpired; Unauthenticated for a code used before."""
         claims = self._signing.verify(LINK_CODE, code, now=now)
         with self._lock:
             moment = now.astimezone(UTC).timestamp()
@@ -51,6 +60,5 @@ class LinkDesk:
             if claims["jti"] in self._taken:
                 raise Unauthenticated("The link was used before.", fix="Ask for a new link; each works once.")
             self._taken[claims["jti"]] = float(claims["exp"])
-        return mint_viewer_token(
-            self._signing, Viewer.of(claims), now=now, ttl=timedelta(seconds=int(claims["session"]))
-        )
+        viewer, ttl = Viewer.of(claims), timedelta(seconds=int(claims["session"]))
+        return Opened(mint_viewer_token(self._signing, viewer, now=now, ttl=ttl), viewer)

@@ -74,7 +74,7 @@ class Witness:
     only what has more to tell (an export's rows, what was changed) calls this.
     """
 
-    __slots__ = ("actor_id", "actor_type", "ip", "recorded", "request_id", "tenant", "trail")
+    __slots__ = ("actor_id", "actor_type", "client_id", "ip", "recorded", "request_id", "tenant", "trail")
 
     def __init__(self, trail: Trail, *, ip: str | None = None, request_id: str | None = None) -> None:
         self.trail = trail
@@ -82,6 +82,7 @@ class Witness:
         self.request_id = request_id
         self.actor_id = ""
         self.actor_type = "anonymous"
+        self.client_id = ""  # of the client that vouched for this user
         self.tenant: str | None = None
         self.recorded = False
 
@@ -99,6 +100,7 @@ class Witness:
         """Record what this request's caller did. `tenant` is the request's own unless given; None in `metadata` is left
         out, the rest becomes text."""
         self.recorded = True
+        metadata = {"client": self.client_id or None} | metadata
         self.trail.record(
             Deed(
                 action=action,

@@ -59,6 +59,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("auditlane_http_requests_total", "counter", "Requests answered.", ("route", "status")),
     Metric("auditlane_http_request_seconds", "histogram", "Time to the response's first byte.", ("route",)),
     Metric("auditlane_export_rows_total", "counter", "Rows exported.", ("format",)),
+    Metric(
+        "auditlane_trail_events_total",
+        "counter",
+        "Our own audit events: emitted; dropped, refused and undelivered ones are missing.",
+        ("result",),
+    ),
 )
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}

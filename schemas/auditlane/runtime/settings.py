@@ -115,6 +115,9 @@ class ServeSettings(BaseModel):
     signing_keys_file: Path | None = Field(None, description="Keys that sign tokens, cursors and links.")
     token_ttl_s: int = Field(86_400, ge=60, le=2_592_000, description="Life of a client's token.")
     viewer_token_ttl_s: int = Field(900, ge=60, le=86_400, description="Life of a viewer token unless asked otherwise.")
+    trail_window_s: float = Field(
+        60.0, ge=0, description="Reads (and refusals) of one actor within so long become one event of ours; 0: each."
+    )
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
 
 

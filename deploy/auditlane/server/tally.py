@@ -1,0 +1,93 @@
+"""Which of our own deeds become an event of their own, and which are counted together: pure, the time is passed in.
+
+Somebody who pages through a log asks twenty times a minute; a broken client is refused a thousand times. Each such
+group becomes one event with a count. What changes something, or takes it away, is never counted together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from auditlane.access.trail import Action, Deed
+
+MOST_WINDOWS: Final = 2_000  # groups open at once; beyond it the oldest one ends early
+MOST_VALUES: Final = 10  # values told of one detail that differs within a group
+_READS: Final = frozenset({Action.viewed, Action.operated})
+_SEPARATOR: Final = ", "
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A deed that is ready to become an event, and when it (or the first of its group) was done."""
+
+    deed: Deed
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Window:
+    first: Deed
+    at: datetime
+    last: datetime
+    count: int
+    details: dict[str, list[str]]  # distinct values, in their order
+
+    def closed(self) -> Dated:
+        metadata = {name: _SEPARATOR.join(values) for name, values in self.details.items()}
+        if self.count > 1:
+            metadata |= {"count": str(self.count), "until": self.last.isoformat()}
+        return Dated(replace(self.first, metadata=metadata), self.at)
+
+
+def counted_together(deed: Deed) -> bool:
+    """Reads and refusals are; everything else is an event each."""
+    return deed.action in _READS or deed.outcome == "denied"
+
+
+class Tally:
+    """Not thread-safe; its owner has the lock."""
+
+    def __init__(self, window: timedelta) -> None:
+        """`window` of zero makes an event of every deed."""
+        self._window = window
+        self._open: dict[tuple[object, ...], _Window] = {}  # in the order of their beginnings
+
+    def add(self, deed: Deed, now: datetime) -> list[Dated]:
+        """Take a deed; returns what is ready because of it."""
+        if not self._window or not counted_together(deed):
+            return [Dated(deed, now)]
+        # What a caller may choose freely is no part of the key, or it could open groups without end.
+        key = (deed.action, deed.outcome, deed.tenant, deed.actor_type, deed.actor_id, deed.ip, deed.resource)
+        known = self._open.get(key)
+        if known:
+            known.count += 1
+            known.last = now
+            if known.first.resource_id != deed.resource_id:
+                known.first = replace(known.first, resource_id=None)
+            if known.first.request_id != deed.request_id:
+                known.first = replace(known.first, request_id=None)
+        else:
+            self._open[key] = known = _Window(deed, now, now, 1, {})
+        for name, value in deed.metadata.items():
+            values = known.details.setdefault(name, [])
+            if value not in values and len(values) < MOST_VALUES:
+                values.append(value)
+        return self._end(len(self._open) - MOST_WINDOWS)
+
+    def due(self, now: datetime) -> list[Dated]:
+        """The groups whose time is over."""
+        return self._end(sum(1 for one in self._open.values() if now - one.at >= self._window))
+
+    def flush(self) -> list[Dated]:
+        """Every group, over or not."""
+        return self._end(len(self._open))
+
+    def wakes_at(self) -> datetime | None:
+        """When `due` next has something."""
+        return next((one.at + self._window for one in self._open.values()), None)
+
+    def _end(self, oldest: int) -> list[Dated]:
+        keys = list(self._open)[: max(0, oldest)]
+        return [self._open.pop(key).closed() for key in keys]

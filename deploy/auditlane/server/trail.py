@@ -1,0 +1,237 @@
+"""Our own audit trail: what people do with auditlane becomes events on the same path as everybody's.
+
+`record` only counts and queues; a thread emits. What cannot be kept is dropped, counted and logged: an audit log that
+answers nobody while Kafka is away would be worth less than one with a gap that it tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from auditlane.access.trail import Deed, NoTrail, Trail
+from auditlane.contract.event import Outcome, Severity, parse_ip
+from auditlane.contract.tenants import OURS
+from auditlane.runtime.errors import AuditlaneError, BufferFull, ConfigError, InvalidEvent, RegistryUnavailable
+from auditlane.runtime.log import get
+from auditlane.runtime.settings import Settings, variable
+from auditlane.sdk.client import AuditClient
+from auditlane.server.tally import Dated, Tally
+
+MOST_QUEUED: Final = 10_000  # events; what comes on top is dropped
+BUFFER_BYTES: Final = 8 << 20
+DELIVERY_TIMEOUT_MS: Final = 3_600_000  # Kafka may be away for an hour before events are given up
+CLOSE_S: Final = 3.0
+SOURCE: Final = "auditlane"
+_RETRY_S: Final = 1.0
+_COMPLAIN_EVERY: Final = timedelta(minutes=1)
+
+Count = Callable[[str], None]
+"""Called with `emitted`, `dropped` (no room, or the process ended), `refused` or `undelivered`, once an event."""
+
+
+class Emitter(Protocol):
+    """The part of AuditClient that is needed here."""
+
+    def emit(self, /, **values: Any) -> str: ...
+    def close(self, timeout: float | None = None) -> object: ...
+
+
+OnError = Callable[[AuditlaneError, str | None], None]
+Connect = Callable[[OnError], Emitter]
+
+
+def connect(settings: Settings) -> Connect:
+    """How a trail gets its client: made when there is something to emit, with these settings and bounds."""
+
+    def client(on_error: OnError) -> Emitter:
+        return AuditClient(
+            kafka_bootstrap=settings.kafka_bootstrap,
+            kafka_extra=settings.kafka_extra,
+            registry_url=settings.registry_url,
+            registry_user=settings.registry_user,
+            registry_password=settings.registry_password.get_secret_value(),
+            registry_token=settings.registry_token.get_secret_value(),
+            registry_ca=str(settings.registry_ca or ""),
+            topic=settings.topic,
+            max_event_bytes=settings.max_event_bytes,
+            buffer_bytes=BUFFER_BYTES,
+            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+            source=SOURCE,
+            on_error=on_error,
+            own_events=True,
+        )
+
+    return client
+
+
+def event_of(dated: Dated) -> dict[str, Any]:
+    """The event's fields."""
+    deed = dated.deed
+    return {
+        "tenant_id": deed.tenant or OURS,
+        "occurred_at": dated.at,
+        "action": str(deed.action),
+        "actor_id": deed.actor_id,
+        "actor_type": deed.actor_type,
+        "outcome": Outcome(deed.outcome),
+        "severity": Severity.Medium if deed.outcome == "denied" else Severity.Info,
+        "resource": deed.resource,
+        "resource_id": deed.resource_id,
+        "description": deed.description,
+        "ip": deed.ip if deed.ip and parse_ip(deed.ip) else None,
+        "request_id": deed.request_id,
+        "metadata": dict(deed.metadata),
+        "source": SOURCE,
+    }
+
+
+def of(settings: Settings, count: Count) -> OwnTrail:
+    """The service's trail. Without Kafka and a registry in the settings it keeps nothing, and says so once."""
+    missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
+    if missing:
+        get("trail").warning("trail.off", missing=", ".join(missing), means="what people do here is not recorded")
+        return OwnNothing()
+    return KafkaTrail(connect(settings), window=timedelta(seconds=settings.trail_window_s), count=count)
+
+
+class OwnTrail(Trail, Protocol):
+    """A trail that lasts as long as the service."""
+
+    def kept(self) -> AbstractContextManager[object]:
+        """Within it events are emitted; at its end what is left goes out, for some seconds at most."""
+        ...
+
+
+class OwnNothing(NoTrail):
+    """A trail that keeps nothing."""
+
+    def kept(self) -> AbstractContextManager[object]:
+        return contextlib.nullcontext()
+
+
+class KafkaTrail:
+    """Thread-safe."""
+
+    def __init__(self, connect: Connect, *, window: timedelta, count: Count) -> None:
+        self._connect = connect
+        self._count = count
+        self._tally = Tally(window)
+        self._queue: deque[Dated] = deque()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._client: Emitter | None = None
+        self._thread = threading.Thread(target=self._run, name="auditlane-trail", daemon=True)
+        self._complained: datetime | None = None
+        self._log = get("trail")
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self.close()
+
+    def record(self, deed: Deed) -> None:
+        """Count or queue one deed. Never blocks on anything but other threads that do the same."""
+        with self._changed:
+            self._take(self._tally.add(deed, datetime.now(UTC)))
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End every group, emit what is queued, wait for Kafka a little, and count the rest as dropped."""
+        with self._changed:
+            self._take(self._tally.flush())
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(2 * CLOSE_S)
+        for _ in range(len(self._queue)):
+            self._drop("the service ended")
+        self._queue.clear()
+        if self._client is not None:
+            self._client.close(CLOSE_S)
+
+    def _take(self, ready: list[Dated]) -> None:
+        """With the lock held."""
+        for one in ready:
+            if len(self._queue) >= MOST_QUEUED:
+                self._drop(f"{MOST_QUEUED} events wait already")
+            else:
+                self._queue.append(one)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._take(self._tally.due(datetime.now(UTC)))
+                one = self._queue[0] if self._queue else None
+                if one is None:
+                    if self._stopping:
+                        return
+                    self._changed.wait(self._patience())
+                    continue
+            if self._emitted(one):
+                with self._changed:
+                    self._queue.popleft()
+            elif self._stopping:
+                return
+            else:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopping, _RETRY_S)
+
+    def _patience(self) -> float | None:
+        wakes_at = self._tally.wakes_at()
+        return None if wakes_at is None else max(0.0, (wakes_at - datetime.now(UTC)).total_seconds())
+
+    def _emitted(self, one: Dated) -> bool:
+        """Whether it is done with: handed over, or not worth another try."""
+        try:
+            if self._client is None:
+                self._client = self._connect(self._undelivered)
+            self._hand_over(self._client, event_of(one))
+        except (RegistryUnavailable, BufferFull) as error:
+            self._complain("trail.waits", error)
+            return False
+        except AuditlaneError as error:
+            self._count("refused")
+            self._complain("trail.refused", error, action=str(one.deed.action))
+        except Exception as error:  # whatever it is, it must not end the thread
+            self._count("refused")
+            self._complain("trail.refused", error, action=str(one.deed.action))
+        else:
+            self._count("emitted")
+        return True
+
+    def _hand_over(self, client: Emitter, values: dict[str, Any]) -> None:
+        try:
+            client.emit(**values)
+        except InvalidEvent as error:
+            if values["tenant_id"] == OURS:
+                raise
+            # The tenant's contract demands fields that our events do not have: then it is ours to keep.
+            told = {"tenant": values["tenant_id"], "kept_here_because": str(error)[:300]}
+            client.emit(**values | {"tenant_id": OURS, "metadata": values["metadata"] | told})
+
+    def _undelivered(self, error: AuditlaneError, event_id: str | None) -> None:
+        """From the client's thread."""
+        if event_id is not None:
+            self._count("undelivered")
+        self._complain("trail.undelivered" if event_id else "trail.waits", error)
+
+    def _drop(self, why: str) -> None:
+        self._count("dropped")
+        self._complain("trail.dropped", ConfigError(f"An event of our own was dropped: {why}."))
+
+    def _complain(self, event: str, error: Exception, **facts: str) -> None:
+        """Log it, at most once a minute; the metric has every one."""
+        now = datetime.now(UTC)
+        if self._complained is None or now - self._complained >= _COMPLAIN_EVERY:
+            self._complained = now
+            with contextlib.suppress(Exception):
+                self._log.warning(event, problem=str(error), **facts)

@@ -122,7 +122,7 @@ def test_another_topic_id_is_another_topic(store: Store) -> None:
 
 def test_stored_offsets_of_a_range(store: Store) -> None:
     store.insert(0, 9)
-    assert store.writer.stored(store.range(5, 14)) == {5, 6, 7, 8, 9}
+    assert store.writer.stored(store.range(5, 14)) == {MONTH: {5, 6, 7, 8, 9}}
 
 
 def test_what_is_newest(store: Store) -> None:

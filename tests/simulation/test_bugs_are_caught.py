@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from simulator.inserts import Job, Progress
 from simulator.schedule import Broken, Plan, Schedule
 from simulator.shrink import broken, shrink
-from simulator.worker import Job, Worker
+from simulator.worker import Worker
 
-from auditlane.worker.actions import Action, Bury, Commit, Write
+from auditlane.worker.actions import Action, Commit
 from auditlane.worker.core import Core
 from auditlane.worker.ranges import Partition, Range
 from auditlane.worker.recovery import Found, Start
@@ -66,12 +67,12 @@ def worker_with(core: type[Core]) -> type[Worker]:
 class CountsInTheClient(Worker):
     """Asks the store what is there before it sends, and sends without a guard."""
 
-    def _job(self, work: Write | Bury, range_: Range) -> Job:
-        job = super()._job(work, range_)
+    def _judge(self, range_: Range) -> Progress:
+        progress = super()._judge(range_)
         stored = set(self.world.clickhouse.stored(range_.partition))
-        for month, offsets in job.rows.items():
-            job.rows[month] = [one for one in offsets if one not in stored]
-        return job
+        for month, offsets in progress.rows.items():
+            progress.rows[month] = [one for one in offsets if one not in stored]
+        return progress
 
 
 class BuriesLater(Worker):
@@ -80,8 +81,14 @@ class BuriesLater(Worker):
     def _bury(self, job: Job) -> None:
         self.jobs.remove(job)
         if not self._trouble():
-            self.world.letters |= {(job.work.range.partition, offset) for offset in job.bad}
+            self.world.letters |= {(job.work.range.partition, offset) for offset in job.progress.bad}
         self.core.buried(job.work.range)
+
+
+class TrustsTheToken(Worker):
+    """Takes a redo's insert for the verdict of now, whatever the attempt before had stored under the same token."""
+
+    compares = False
 
 
 BUGS = {
@@ -93,6 +100,7 @@ BUGS = {
     "token alone": {"guard": False, "window": 2},
     "a window too small": {"window": 1, "patient": False},
     "letters not awaited": {"worker": BuriesLater},
+    "a verdict that changed is not compared": {"worker": TrustsTheToken},
 }
 
 

@@ -21,6 +21,7 @@ class Insert:
 
     token: str
     partition: Partition
+    month: int
     offsets: tuple[int, ...]
     rows: tuple[int, ...] | None = None
     landed: bool = False
@@ -34,13 +35,14 @@ class ClickHouse:
     guard: bool = True
     patient: bool = True  # whether a running insert lands before the window has passed it by
     rows: dict[Offset, int] = field(default_factory=dict)  # how often each offset is stored
+    months: dict[Offset, int] = field(default_factory=dict)
     tokens: deque[str] = field(default_factory=deque)
     running: list[Insert] = field(default_factory=list)
     inserts: int = 0
 
-    def send(self, token: str, partition: Partition, offsets: Iterable[int]) -> Insert:
+    def send(self, token: str, partition: Partition, month: int, offsets: Iterable[int]) -> Insert:
         """The statement arrives."""
-        insert = Insert(token, partition, tuple(offsets), began=self.inserts)
+        insert = Insert(token, partition, month, tuple(offsets), began=self.inserts)
         self.running.append(insert)
         return insert
 
@@ -82,6 +84,7 @@ class ClickHouse:
         for one in insert.rows:
             at = insert.partition, one
             self.rows[at] = self.rows.get(at, 0) + 1
+            self.months[at] = insert.month
         self._remember(insert.token)
 
     def _remember(self, token: str) -> None:
@@ -95,6 +98,14 @@ class ClickHouse:
         if not insert.landed:
             insert.landed = True
             self.running.remove(insert)
+
+    def held(self, partition: Partition, first: int, last: int) -> dict[int, set[int]]:
+        """The offsets that are stored between two, by month."""
+        found: dict[int, set[int]] = {}
+        for offset in range(first, last + 1):
+            if (month := self.months.get((partition, offset))) is not None:
+                found.setdefault(month, set()).add(offset)
+        return found
 
     def stored(self, partition: Partition) -> list[int]:
         return sorted(offset for at, offset in self.rows if at == partition)

@@ -6,7 +6,9 @@ partition moves only when its owner has let go of it or was expelled.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from auditlane.worker.ranges import Columns, Partition
 
@@ -18,10 +20,11 @@ class Message:
     offset: int
     month: int
     good: bool
+    doubtful: bool = False  # whether the verdict on it turns with the registry's state
+    value: bytes = b""
 
-    @property
-    def value(self) -> bytes:
-        return f"{self.month}:{self.good:d}:{self.offset}".encode()
+    def __post_init__(self) -> None:
+        self.value = f"{self.month}:{self.good:d}:{self.doubtful:d}:{self.offset}".encode()
 
 
 @dataclass(slots=True)
@@ -44,14 +47,18 @@ class Kafka:
         self.held: dict[Partition, str] = {}  # who the group lets hold a partition until it says otherwise
         self._epoch = 0
 
-    def produce(self, partition: Partition, *, month: int, good: bool, control: bool = False) -> None:
+    def produce(
+        self, partition: Partition, *, month: int, good: bool, doubtful: bool = False, control: bool = False
+    ) -> None:
         """Append a message, or a control record that only takes up an offset."""
         if not control:
-            self.logs[partition].append(Message(self.ends[partition], month, good))
+            self.logs[partition].append(Message(self.ends[partition], month, good, doubtful))
         self.ends[partition] += 1
 
     def fetch(self, partition: Partition, position: int, count: int) -> Columns:
-        found = [one for one in self.logs[partition] if one.offset >= position][:count]
+        log = self.logs[partition]
+        first = bisect_left(log, position, key=attrgetter("offset"))
+        found = log[first : first + count]
         return Columns(
             [one.offset for one in found],
             [one.offset * 10 for one in found],

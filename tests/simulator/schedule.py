@@ -11,7 +11,8 @@ from random import Random
 
 from simulator.clickhouse import ClickHouse
 from simulator.kafka import Kafka
-from simulator.worker import Worker, World
+from simulator.worker import Worker
+from simulator.world import World
 
 from auditlane.worker.lanes import Policy
 from auditlane.worker.ranges import Partition
@@ -46,6 +47,7 @@ class Schedule:
     workers: list[Worker] = field(init=False, default_factory=list)
     policy: Policy = field(init=False)
     born: int = field(init=False, default=0)
+    menu: list[tuple[float, Callable[[], None]]] = field(init=False)
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -59,6 +61,7 @@ class Schedule:
             flights=self.random.randint(1, 3),
             queue_bytes=self.random.choice([60, 1 << 20]),
         )
+        self.menu = self._menu()
 
     def run(self) -> None:
         """Raises Broken."""
@@ -74,7 +77,7 @@ class Schedule:
 
     def _step(self) -> None:
         choose = self.random.random()
-        for chance, what in self._menu():
+        for chance, what in self.menu:
             if choose < chance:
                 what()
                 break
@@ -82,8 +85,8 @@ class Schedule:
 
     def _menu(self) -> list[tuple[float, Callable[[], None]]]:
         return [
-            (0.31, self._turn),
-            (0.29, self._advance),
+            (0.26, self._turn),
+            (0.32, self._advance),
             (0.10, self._produce),
             (0.09, self._land),
             (0.05, self._time),
@@ -98,6 +101,7 @@ class Schedule:
             (0.01, self._stop),
             (0.01, self._rewind),
             (0.01, self._expire),
+            (0.02, self._turn_verdicts),
         ]
 
     def _start(self) -> None:
@@ -126,6 +130,7 @@ class Schedule:
                 partition,
                 month=self.random.choice([202601, 202601, 202602]),
                 good=self.random.random() > 0.15,
+                doubtful=self.random.random() < 0.2,
                 control=self.random.random() < 0.05,
             )
 
@@ -223,6 +228,12 @@ class Schedule:
             self._start()
         self.world.kafka.rebalance(self.random.randint(0, 3))
 
+    def _turn_verdicts(self) -> None:
+        """A schema is registered, a contract becomes exclusive: what is judged from now on is judged otherwise."""
+        self.world.turned = not self.world.turned
+        self.world.say("the registry changes: doubtful messages are judged the other way")
+        self.world.events["verdicts turned"] += 1
+
     def _settled(self) -> list[Partition]:
         """Partitions without a range in flight, sent or about to be, anywhere."""
         busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
@@ -250,7 +261,7 @@ class Schedule:
 
     def _calm(self) -> None:
         """No more faults: everyone wakes up, what was lost stays lost, and all gets done."""
-        self.world.trouble = 0.0
+        self.world.trouble, self.world.quiet = 0.0, True
         self.world.say("quiet")
         for worker in self.workers:
             worker.frozen = False
@@ -261,8 +272,9 @@ class Schedule:
             for worker in self.workers:
                 worker.poll()
                 worker.act()
-                for job in list(worker.jobs):
-                    worker.advance(job)
+                for job in [*worker.jobs, *worker.jobs]:
+                    if job in worker.jobs:
+                        worker.advance(job)
             self.world.now += 1_100
             if self._finished():
                 break
@@ -278,15 +290,18 @@ class Schedule:
 
     def _check(self) -> None:
         kafka, clickhouse = self.world.kafka, self.world.clickhouse
-        good = {(at, one.offset) for at, log in kafka.logs.items() for one in log if one.good}
-        bad = {(at, one.offset) for at, log in kafka.logs.items() for one in log if not one.good}
+        all_ = [(one, (at, one.offset)) for at, log in kafka.logs.items() for one in log]
+        good = {at for one, at in all_ if one.good and not one.doubtful}
+        bad = {at for one, at in all_ if not one.good and not one.doubtful}
+        either = {at for one, at in all_ if one.doubtful}  # stored or buried, by the verdict that came first
         halts = {at: reason for worker in self.workers for at, reason in worker.halts.items()}
         problems = {
             "halted": halts,
             "stuck": not self._finished(),
             "lost": sorted(good - clickhouse.rows.keys()),
+            "neither stored nor buried": sorted(either - clickhouse.rows.keys() - self.world.letters),
             "doubled": sorted(at for at, times in clickhouse.rows.items() if times > 1),
-            "not admissible": sorted(clickhouse.rows.keys() - good),
+            "not admissible": sorted(clickhouse.rows.keys() - good - either),
             "not buried": sorted(bad - self.world.letters),
         }
         found = {what: where for what, where in problems.items() if where}

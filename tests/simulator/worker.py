@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
 from random import Random
 
-from simulator.clickhouse import ClickHouse, Insert
-from simulator.kafka import TOPIC_ID, Kafka, Member
+from simulator.inserts import Inserts
+from simulator.kafka import TOPIC_ID, Member
+from simulator.world import World
 
-from auditlane.worker.actions import Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
+from auditlane.worker.actions import Bury, Commit, Halt, Pause, Resume, Write
 from auditlane.worker.core import Core
 from auditlane.worker.lanes import Policy
-from auditlane.worker.ranges import Partition, Range
+from auditlane.worker.ranges import Partition
 from auditlane.worker.recovery import Found, Stored, wants_store
-from auditlane.worker.write import token
 
 
-@dataclass(slots=True)
-class Job:
-    """What an insert thread does with one range: its months one after another, then its dead letters."""
-
-    work: Write | Bury
-    months: deque[int]
-    rows: dict[int, list[int]]
-    bad: list[int]
-    sent: Insert | None = None
-    parts: int = 0
-
-
-@dataclass(slots=True)
-class World:
-    kafka: Kafka
-    clickhouse: ClickHouse
-    letters: set[tuple[Partition, int]] = field(default_factory=set)
-    trouble: float = 0.0  # how likely a fault is, where one may happen
-    trace: list[str] = field(default_factory=list)
-    now: int = 0
-    skew: int = 0  # what the machines' clocks are off
-    events: Counter[str] = field(default_factory=Counter)  # faults that struck the parts
-    struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, what a partition was doing)
-
-    def say(self, text: str) -> None:
-        self.trace.append(f"{self.now:>7} {text}")
-
-
-class Worker:
-    """`turn` is one turn of the runner's loop, `advance` one step of one insert thread."""
+class Worker(Inserts):
+    """`poll` and `act` are one turn of the runner's loop, `advance` one step of one insert thread."""
 
     core_class: type[Core] = Core
 
     def __init__(self, name: str, world: World, random: Random, policy: Policy) -> None:
-        self.name, self.world, self.random = name, world, random
+        super().__init__(name, world, random)
         self.born = random.choice([0, 1_000, 10_000_000])  # monotonic clocks begin anywhere
         self.core = self.core_class(policy, self.now)
-        self.jobs: list[Job] = []
         self.positions: dict[Partition, int] = {}
         self.paused: set[Partition] = set()
         self.halts: dict[Partition, str] = {}
@@ -106,7 +75,7 @@ class Worker:
             rebuild = f", rebuilds {begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
             self.world.say(f"{self.name} takes {partition} at {begin.offset}{rebuild} {begin.halt}")
         for partition in sorted(self.positions):
-            if partition in self.paused or self.random.random() < 0.3:
+            if partition in self.paused or (not self.world.quiet and self.random.random() < 0.3):
                 continue
             columns = kafka.fetch(partition, self.positions[partition], self.random.randint(1, 9))
             if columns:
@@ -119,8 +88,8 @@ class Worker:
             actions = self.core.step(self.now, self.world.now + self.world.skew)
             for action in actions:
                 match action:
-                    case Write(range_) | Bury(range_):
-                        self.jobs.append(self._job(action, range_))
+                    case Write() | Bury():
+                        self.submit(action)
                     case Commit():
                         self.core.committed(action, self._commit(action), self.now)
                     case Pause(partitions):
@@ -168,77 +137,6 @@ class Worker:
         for epoch, offsets in self.late:
             self.world.kafka.commit(self.member, epoch, offsets)
         self.late.clear()
-
-    # The insert threads.
-
-    def _job(self, work: Write | Bury, range_: Range) -> Job:
-        rows: dict[int, list[int]] = {}
-        bad: list[int] = []
-        for offset, value in zip(range_.columns.offsets, range_.columns.values, strict=True):
-            assert value is not None
-            month, good, _ = value.split(b":")
-            if good == b"1":
-                rows.setdefault(int(month), []).append(offset)
-            else:
-                bad.append(offset)
-        return Job(work, deque(sorted(rows)) if isinstance(work, Write) else deque(), rows, bad)
-
-    def advance(self, job: Job) -> None:
-        """The next thing that the insert thread of a job does."""
-        range_ = job.work.range
-        if isinstance(job.work, Bury):
-            self._bury(job)
-        elif job.sent is not None:
-            self._answer(job, job.sent)
-        elif job.months and self._trouble() and self.random.random() < 0.3:
-            self._failed(job, Failure(Remedy.retry, "the registry is away"))
-        elif job.months:
-            month = job.months[0]
-            self.world.say(f"{self.name} sends {range_} month {month}")
-            job.sent = self.world.clickhouse.send(token(range_, month), range_.partition, job.rows[month])
-            if self.random.random() < 0.5:
-                self.world.clickhouse.look(job.sent)
-        else:
-            self.jobs.remove(job)
-            self.core.written(range_, parts=job.parts, rejected=len(job.bad), took_ms=1)
-
-    def _answer(self, job: Job, sent: Insert) -> None:
-        """ClickHouse answers; or it does not, and the rows landed, will land, or never do."""
-        clickhouse = self.world.clickhouse
-        fault = self.random.choice(["applied", "later", "never", "refused"]) if self._trouble() else ""
-        if sent.unanswered:
-            fault = "restarted"
-        elif fault in ("", "applied"):
-            clickhouse.land(sent)
-        elif fault in ("never", "refused"):
-            clickhouse.drop(sent)
-        if fault:
-            self.world.say(f"{self.name} gets no answer for {job.work.range} ({fault})")
-            self.world.events[f"insert without an answer: {fault}"] += 1
-            self._failed(job, Failure(Remedy.slower if fault == "refused" else Remedy.retry, "no answer"))
-            return
-        job.sent = None
-        job.months.popleft()
-        job.parts += 1
-
-    def _failed(self, job: Job, failure: Failure) -> None:
-        self.jobs.remove(job)
-        self.core.failed(job.work.range, failure, self.now)
-
-    def _bury(self, job: Job) -> None:
-        range_ = job.work.range
-        self.jobs.remove(job)
-        fault = self._trouble()
-        for offset in job.bad[: self.random.randint(0, len(job.bad)) if fault else None]:
-            self.world.letters.add((range_.partition, offset))
-        if fault:
-            self.world.events["dead letters not acknowledged"] += 1
-            self.core.failed(range_, Failure(Remedy.retry, "not acknowledged"), self.now)
-        else:
-            self.core.buried(range_)
-
-    def _trouble(self) -> bool:
-        return self.random.random() < self.world.trouble
 
 
 def _names(partitions: set[Partition]) -> str:

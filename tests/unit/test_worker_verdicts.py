@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import Mock
@@ -15,6 +16,7 @@ from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.jobs import Done, Jobs
 from auditlane.worker.judge import Rejection, Verdict
 from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.write import token
 
 MONTH = 202611
 COUNT = 6
@@ -27,15 +29,15 @@ class Table:
     offsets: list[int] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
 
-    def insert(self, range_: Range, month: int, rows: pa.Table, *, left_out: bool = False) -> None:
-        offsets = tuple(rows.column("kafka_offset").to_pylist())
-        token = (month, offsets if left_out else None)
-        if token not in self.spent:
-            self.spent.add(token)
-            self.offsets += [one for one in offsets if one not in self.offsets]  # the guard
+    def insert(self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] = (), again: int = 0) -> None:
+        left = [one for one in rows.column("kafka_offset").to_pylist() if one not in self.offsets]  # the guard
+        name = token(range_, month, seen=seen, again=again)
+        if left and name not in self.spent:
+            self.spent.add(name)
+            self.offsets += left
 
-    def stored(self, range_: Range) -> set[int]:
-        return set(self.offsets)
+    def stored(self, range_: Range) -> dict[int, set[int]]:
+        return {MONTH: set(self.offsets)} if self.offsets else {}
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
@@ -77,3 +79,11 @@ def test_an_unchanged_verdict_needs_no_second_insert() -> None:
     attempt(table, {0, 2}, redo=False)
     attempt(table, {0, 2}, redo=True)
     assert len(table.spent) == 1
+
+
+def test_rows_that_were_removed_by_hand_keep_no_redo_waiting() -> None:
+    table = Table()
+    attempt(table, {0, 2}, redo=False)
+    table.offsets.clear()
+    attempt(table, {0, 2, 3}, redo=True)
+    assert sorted(table.offsets) == [0, 2, 3]

@@ -49,6 +49,7 @@ class Core:
             position=begin.offset,
             rebuild=begin.rebuild,
             halted=begin.halt,
+            doubt=begin.doubt,
         )
         return begin
 
@@ -154,10 +155,10 @@ class Core:
             if flight is None or flight.busy or now < flight.not_before:
                 continue
             if flight.step is Step.INTENT:
-                commits[lane.partition] = (flight.range.first, _intent(flight.range, wall_ms))
+                commits[lane.partition] = (flight.range.first, _intent(lane, flight.range, wall_ms))
                 intents.add(lane.partition)
             elif flight.step is Step.COMPLETE:
-                commits[lane.partition] = (flight.range.last + 1, Intent(lane.topic_id, at_ms=wall_ms).encode())
+                commits[lane.partition] = (flight.range.last + 1, _done(lane, flight.range, wall_ms))
             elif flight.step is Step.WRITE:
                 flight.busy = True
                 actions.append(Write(flight.range))
@@ -215,6 +216,7 @@ class Core:
         return len(lane.held) >= self.policy.range_rows or lane.held.size >= self.policy.range_bytes
 
     def _range(self, lane: Lane, columns: Columns, last: int, digest: str, *, redo: bool = False) -> Range:
+        redo = redo or lane.begin < lane.doubt
         sealed = Range(lane.partition, lane.topic_id, lane.begin, last, columns, digest, lane.lease, redo)
         lane.begin = last + 1
         return sealed
@@ -240,5 +242,14 @@ class Core:
         return [*([Pause(tuple(pause))] if pause else []), *([Resume(tuple(resume))] if resume else [])]
 
 
-def _intent(range_: Range, wall_ms: int) -> str:
-    return Intent(range_.topic_id, range_.first, range_.last, range_.digest, wall_ms).encode()
+def _intent(lane: Lane, range_: Range, wall_ms: int) -> str:
+    doubt = _doubt(lane, range_.first)
+    return Intent(range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, doubt).encode()
+
+
+def _done(lane: Lane, range_: Range, wall_ms: int) -> str:
+    return Intent(range_.topic_id, at_ms=wall_ms, doubt=_doubt(lane, range_.last + 1)).encode()
+
+
+def _doubt(lane: Lane, offset: int) -> int:
+    return lane.doubt if offset < lane.doubt else 0

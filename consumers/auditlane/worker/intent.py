@@ -24,13 +24,17 @@ class UnknownIntent(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """`first` and `last` are None when nothing is pending; `digest` is then empty. `at_ms` is the writer's clock."""
+    """`first` and `last` are None when nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
+
+    `doubt`: the offset was set back by hand, or lost, and below this one any range may have been attempted before.
+    """
 
     topic_id: str
     first: int | None = None
     last: int | None = None
     digest: str = ""
     at_ms: int = 0
+    doubt: int = 0
 
     @property
     def pending(self) -> bool:
@@ -41,6 +45,8 @@ class Intent:
         plan: dict[str, object] = {"v": VERSION, "topic": self.topic_id, "at": self.at_ms}
         if self.pending:
             plan |= {"range": [self.first, self.last], "digest": self.digest}
+        if self.doubt:
+            plan["doubt"] = self.doubt
         return json.dumps(plan, sort_keys=True, separators=(",", ":"))
 
 
@@ -59,11 +65,13 @@ def decode(metadata: str | None) -> Intent | None:
         raise UnknownIntent(f"version {plan['v']}")
     at_ms = plan.get("at")
     at_ms = at_ms if isinstance(at_ms, int) else 0
+    doubt = plan.get("doubt")
+    doubt = doubt if isinstance(doubt, int) else 0
     if "range" not in plan:
-        return Intent(plan["topic"], at_ms=at_ms)
+        return Intent(plan["topic"], at_ms=at_ms, doubt=doubt)
     match plan["range"], plan.get("digest"):
         case [int(first), int(last)], str(digest) if 0 <= first <= last:
-            return Intent(plan["topic"], first, last, digest, at_ms)
+            return Intent(plan["topic"], first, last, digest, at_ms, doubt)
     raise UnknownIntent("a range or digest that cannot be read")
 
 

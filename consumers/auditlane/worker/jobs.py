@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -30,8 +31,10 @@ from auditlane.worker.store_failures import classify
 class Store(Protocol):
     """The part of `write.Writer` that is needed here."""
 
-    def insert(self, range_: Range, month: int, rows: pa.Table, *, left_out: bool = False) -> None: ...
-    def stored(self, range_: Range) -> set[int]: ...
+    def insert(
+        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] = (), again: int = 0
+    ) -> None: ...
+    def stored(self, range_: Range) -> dict[int, set[int]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,16 @@ class Braked(Exception):
 class _Progress:
     rejected: list[Rejection]
     rows: dict[int, pa.Table]  # months still to store
-    doubted: dict[int, pa.Table]  # of a redo: months not yet compared with what is stored
     stored_rows: int = 0
     parts: int = 0
-    checked: bool = field(default=False)
+
+    def ended(self, month: int) -> None:
+        """All of the month is stored."""
+        self.stored_rows += self.rows.pop(month).num_rows
+
+
+def _lacks(seen: Mapping[int, set[int]], month: int, rows: pa.Table) -> bool:
+    return not seen.get(month, set()).issuperset(rows.column("kafka_offset").to_pylist())
 
 
 class Jobs:
@@ -144,15 +153,13 @@ class Jobs:
         with self._inserting:
             started = time.monotonic_ns()
             self._failpoints.hit("before_insert")
-            for month in sorted(progress.rows):
-                rows = progress.rows[month]
-                self._store.insert(range_, month, rows)
-                progress.stored_rows += rows.num_rows
-                progress.parts += 1
-                del progress.rows[month]
-            self._failpoints.hit("after_insert")
-            if range_.redo and not progress.checked:
+            if range_.redo:
                 self._settle(range_, progress)
+            for month in sorted(progress.rows):
+                self._store.insert(range_, month, progress.rows[month])
+                progress.parts += 1
+                progress.ended(month)
+            self._failpoints.hit("after_insert")
         return Done(
             work,
             rows=progress.stored_rows,
@@ -162,22 +169,22 @@ class Jobs:
         )
 
     def _settle(self, range_: Range, progress: _Progress) -> None:
-        """An earlier attempt may have had another verdict: a schema was registered since, a contract became exclusive.
+        """Store what is missing of a range that may have been attempted before, until the store is seen to hold it.
 
-        What it stored is the decision: no dead letter for it. What only the new verdict accepts was left out with the
-        insert above wherever its token was spent already, so it is inserted under one of its own.
+        That attempt may have had another verdict: a schema was registered since, a contract became exclusive. What it
+        stored is the decision: no dead letter for it. What only the new verdict accepts is missing.
         """
-        stored = self._store.stored(range_)
-        for month in sorted(progress.doubted):
-            rows = progress.doubted[month]
-            left_out = [offset not in stored for offset in rows.column("kafka_offset").to_pylist()]
-            if any(left_out):
-                self._store.insert(range_, month, rows.filter(pa.array(left_out)), left_out=True)
+        seen, again = self._store.stored(range_), 0
+        while missing := [month for month in sorted(progress.rows) if _lacks(seen, month, progress.rows[month])]:
+            for month in missing:
+                self._store.insert(range_, month, progress.rows[month], seen=seen.get(month, ()), again=again)
                 progress.parts += 1
-            del progress.doubted[month]
-        offsets = range_.columns.offsets
-        progress.rejected = [one for one in progress.rejected if offsets[one.index] not in stored]
-        progress.checked = True
+            before, seen = seen, self._store.stored(range_)
+            again = again + 1 if seen == before else 0
+        for month in list(progress.rows):
+            progress.ended(month)
+        held, offsets = set().union(*seen.values()), range_.columns.offsets
+        progress.rejected = [one for one in progress.rejected if offsets[one.index] not in held]
 
     def _judged(self, range_: Range) -> _Progress:
         progress = self._progress.get(range_)
@@ -194,8 +201,7 @@ class Jobs:
             )
             verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
             self._brake(range_, verdict)
-            doubted = dict(verdict.rows) if range_.redo else {}
-            progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows), doubted)
+            progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows))
         return progress
 
     def _brake(self, range_: Range, verdict: Verdict) -> None:

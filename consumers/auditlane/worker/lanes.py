@@ -68,6 +68,7 @@ class Lane:
     braked: bool = False  # halted by the dead-letter brake
     told: bool = False  # the halt was announced
     paused: bool = False
+    doubt: int = 0  # ranges that begin below this offset may have been attempted before
 
     @property
     def free(self) -> bool:

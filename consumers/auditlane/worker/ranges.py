@@ -84,8 +84,8 @@ class Range:
     """One sealed, contiguous range of a partition: what one intent names and one insert a month writes.
 
     `first` and `last` are offsets, both included; Kafka's own control records make gaps within. `lease` is the
-    assignment it was sealed under: a result that comes back under another lease is nobody's. `redo` says that it was
-    rebuilt from an intent, so that parts of it may be stored already.
+    assignment it was sealed under: a result that comes back under another lease is nobody's. `redo` says that
+    parts of it may be stored already: it was rebuilt from an intent, or lies where the offset was set back or lost.
     """
 
     partition: Partition

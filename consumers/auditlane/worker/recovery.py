@@ -34,12 +34,14 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Start:
     """Begin reading at `offset`; with `rebuild`, first restore that range exactly. `halt` says why not to begin at all,
-    `note` is worth a line in the log."""
+    `note` is worth a line in the log. Ranges that begin below `doubt` may have been attempted before, by whatever
+    verdict: they are compared with the store as a rebuilt one is."""
 
     offset: int
     rebuild: Intent | None = None
     halt: str = ""
     note: str = ""
+    doubt: int = 0
 
 
 def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
@@ -68,16 +70,18 @@ def start(found: Found) -> Start:
         return _uncommitted(found, note="the topic was created again; its old offset does not apply")
     if intent is not None and intent.pending:
         return _pending(found, intent)
-    return _committed(found, note="" if intent is not None else "the offset was committed by another tool")
+    if intent is not None:
+        return _committed(found, note="", doubt=intent.doubt)
+    return _committed(found, note="the offset was committed by another tool", doubt=found.high)
 
 
-def _committed(found: Found, note: str) -> Start:
+def _committed(found: Found, note: str, doubt: int) -> Start:
     at = found.committed or 0
     if at < found.low:
         return _halt(found, _lost(at, found.low))
     if at > found.high:
         return _halt(found, f"offset {at} was committed but the log ends at {found.high}: it was truncated")
-    return Start(at, note=note)
+    return Start(at, note=note, doubt=doubt)
 
 
 def _pending(found: Found, intent: Intent) -> Start:
@@ -88,13 +92,14 @@ def _pending(found: Found, intent: Intent) -> Start:
         return _halt(found, _lost(intent.first, found.low))
     if intent.last >= found.high:
         return _halt(found, f"offsets {intent.first}-{intent.last} are pending but the log ends at {found.high}")
-    return Start(intent.first, rebuild=intent)
+    return Start(intent.first, rebuild=intent, doubt=intent.doubt)
 
 
 def _uncommitted(found: Found, note: str = "") -> Start:
     note = note or "no offset was committed"
     if found.stored is None:  # reading again is exact, since every insert leaves out what is stored; it only costs time
-        return Start(found.low, note=f"{note}, and the store did not answer: reading from the beginning")
+        note = f"{note}, and the store did not answer: reading from the beginning"
+        return Start(found.low, note=note, doubt=found.high)
     if found.stored.highest is None:
         return Start(found.low, note=f"{note} and nothing is stored: reading from the beginning")
     gap, after = found.stored.first_gap, found.stored.highest + 1
@@ -103,7 +108,7 @@ def _uncommitted(found: Found, note: str = "") -> Start:
         return _halt(found, _lost(at, found.low))
     if after > found.high:
         return _halt(found, f"offset {after - 1} is stored but the log ends at {found.high}: it was truncated")
-    return Start(at, note=f"{note}; the store holds offsets up to {after - 1}: reading from {at}")
+    return Start(at, note=f"{note}; the store holds offsets up to {after - 1}: reading from {at}", doubt=after)
 
 
 def _lost(first: int, low: int) -> str:

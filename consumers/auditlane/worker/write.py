@@ -4,12 +4,17 @@ Two things make it so. The deduplication token covers an insert that is still in
 a window, and keeps those of `INSERT … FORMAT` and of `INSERT … SELECT` apart, so every insert has the same form. The
 guard inside the statement leaves out the offsets that are stored at the moment it runs, whatever became of the token.
 
+A range that may have been attempted before is looked at first, and its token names what was seen to be stored: under
+one token nothing can have landed before the look, so that whoever saw the same excludes one another, whatever verdict
+each has, and a token that an earlier verdict has spent never swallows what only the later one accepts.
+
 One record batch a statement: ClickHouse derives the token's identity from the blocks it reads, and two batchings of the
 same rows under one token were seen to be stored twice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +49,8 @@ REPLICATED: Final[dict[str, int | str]] = {
     "select_sequential_consistency": 1,
 }
 
+_CURRENT: Final = frozenset({"select_sequential_consistency"})
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -59,12 +66,19 @@ class Table:
         return f"`{self.database}`.`{self.name}`"
 
 
-def token(range_: Range, month: int) -> str:
-    """The deduplication token of a range's rows of one month (yyyymm). The topic's id keeps a recreated topic apart."""
-    return f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
+def token(range_: Range, month: int, *, seen: Collection[int] = (), again: int = 0) -> str:
+    """The deduplication token of a range's rows of one month (yyyymm). The topic's id keeps a recreated topic apart.
+
+    `seen` are the offsets of the range and month that the table was seen to hold; `again` counts inserts that were
+    answered and changed nothing of that: their rows had been stored once, and removed by hand.
+    """
+    plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
+    if not seen and not again:
+        return plain
+    return f"{plain}:{xxh64_hexdigest(','.join(map(str, sorted(seen))).encode())}:{again}"
 
 
-def stored(table: Table, range_: Range) -> str:
+def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
     """A query of the range's offsets that the table holds.
 
     The Kafka timestamps follow from the range, and let ClickHouse pass over all parts of other times.
@@ -72,7 +86,7 @@ def stored(table: Table, range_: Range) -> str:
     times = range_.columns.timestamps_ms
     earliest, latest = (f"fromUnixTimestamp64Milli({at})" for at in (min(times), max(times)))
     return (
-        f"SELECT kafka_offset FROM {table.quoted} WHERE kafka_topic_id = '{range_.topic_id}'"  # noqa: S608 - our names
+        f"SELECT {columns} FROM {table.quoted} WHERE kafka_topic_id = '{range_.topic_id}'"  # noqa: S608 - our names
         f" AND kafka_partition = {range_.partition.number} AND kafka_offset BETWEEN {range_.first} AND {range_.last}"
         f" AND kafka_timestamp BETWEEN {earliest} AND {latest}"
     )
@@ -111,10 +125,6 @@ def send(client: Client, text: str, rows: pa.Table, settings: dict[str, Any]) ->
     client.raw_insert("", insert_block=data, settings=settings)
 
 
-def _digest(rows: pa.Table) -> str:
-    return xxh64_hexdigest(",".join(map(str, rows.column("kafka_offset").to_pylist())).encode())
-
-
 class Writer:
     """Sends the inserts. One client serves every insert thread. Its errors are clickhouse-connect's."""
 
@@ -122,15 +132,18 @@ class Writer:
         self._client = client
         self._table = table
 
-    def insert(self, range_: Range, month: int, rows: pa.Table, *, left_out: bool = False) -> None:
+    def insert(self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] = (), again: int = 0) -> None:
         """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are.
 
-        `left_out` are rows of a range that an earlier insert under its token did not have: their token names them.
+        `seen` and `again` are the token's: of a range that may have been attempted before.
         """
-        name = f"{token(range_, month)}:{_digest(rows)}" if left_out else token(range_, month)
+        name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
         send(self._client, statement(self._table, range_, month), rows, settings)
 
-    def stored(self, range_: Range) -> set[int]:
-        """The range's offsets that are stored, of any month."""
-        return {int(row[0]) for row in self._client.query(stored(self._table, range_)).result_rows}
+    def stored(self, range_: Range) -> dict[int, set[int]]:
+        """The range's offsets that are stored, by month."""
+        query = stored(self._table, range_, "toYYYYMM(occurred_at), groupUniqArray(kafka_offset)") + " GROUP BY 1"
+        current = {name: value for name, value in self._table.settings.items() if name in _CURRENT}
+        rows = self._client.query(query, settings=current).result_rows
+        return {int(month): set(map(int, offsets)) for month, offsets in rows}

@@ -1,0 +1,155 @@
+"""The insert threads of a simulated worker: what `worker.jobs` does with a range, one step at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from weakref import WeakKeyDictionary
+
+from simulator.clickhouse import Insert
+from simulator.world import World
+
+from auditlane.worker.actions import Bury, Failure, Remedy, Write
+from auditlane.worker.core import Core
+from auditlane.worker.ranges import Range
+from auditlane.worker.write import token
+
+
+@dataclass(slots=True)
+class Progress:
+    """What was decided about a range. Kept as long as the range is, so that a repeated step decides nothing anew."""
+
+    rows: dict[int, list[int]]  # month -> offsets still to store
+    bad: list[int]
+
+
+@dataclass(slots=True)
+class Job:
+    """One attempt at a step of a range. The rest is a redo's: what the store was `seen` to hold, by month, how often in
+    a row it was the same, and the months that were `missing` then and are not sent yet, None before the look."""
+
+    work: Write | Bury
+    progress: Progress
+    sent: Insert | None = None
+    parts: int = 0
+    seen: dict[int, set[int]] = field(default_factory=dict)
+    again: int = -1
+    missing: list[int] | None = None
+
+
+class Inserts:
+    """`advance` is one step of one insert thread."""
+
+    compares = True  # whether a redo looks at what is stored
+
+    def __init__(self, name: str, world: World, random: Random) -> None:
+        self.name, self.world, self.random = name, world, random
+        self.core: Core
+        self.jobs: list[Job] = []
+        self._progress: WeakKeyDictionary[Range, Progress] = WeakKeyDictionary()
+
+    @property
+    def now(self) -> int:
+        raise NotImplementedError
+
+    def submit(self, work: Write | Bury) -> None:
+        progress = self._progress.get(work.range)
+        if progress is None:
+            progress = self._progress[work.range] = self._judge(work.range)
+        self.jobs.append(Job(work, progress))
+
+    def _judge(self, range_: Range) -> Progress:
+        """By what the registry says now."""
+        rows: dict[int, list[int]] = {}
+        bad: list[int] = []
+        for offset, value in zip(range_.columns.offsets, range_.columns.values, strict=True):
+            assert value is not None
+            month, good, doubtful, _ = value.split(b":")
+            if (good == b"1") != (doubtful == b"1" and self.world.turned):
+                rows.setdefault(int(month), []).append(offset)
+            else:
+                bad.append(offset)
+        return Progress(rows, bad)
+
+    def advance(self, job: Job) -> None:
+        """The next thing that the insert thread of a job does."""
+        range_, progress = job.work.range, job.progress
+        if isinstance(job.work, Bury):
+            self._bury(job)
+        elif job.sent is not None:
+            self._answer(job, job.sent)
+        elif progress.rows and self._trouble() and self.random.random() < 0.3:
+            self._failed(job, Failure(Remedy.retry, "the registry is away"))
+        elif range_.redo and self.compares and (progress.rows or job.missing is None):
+            self._settle(job)
+        elif progress.rows:
+            month = min(progress.rows)
+            self._send(job, month, token(range_, month))
+        else:
+            self.jobs.remove(job)
+            self.core.written(range_, parts=job.parts, rejected=len(progress.bad), took_ms=1)
+
+    def _settle(self, job: Job) -> None:
+        """Store what is missing of a redo, until the store is seen to hold it: a look, or the next insert."""
+        range_, progress = job.work.range, job.progress
+        if job.missing is None:
+            before, job.seen = job.seen, self.world.clickhouse.held(range_.partition, range_.first, range_.last)
+            job.again = job.again + 1 if before == job.seen else 0
+            job.missing = [m for m in sorted(progress.rows) if not job.seen.get(m, set()).issuperset(progress.rows[m])]
+            if not job.missing:
+                held = set().union(*job.seen.values())
+                progress.rows, progress.bad = {}, [one for one in progress.bad if one not in held]
+        else:
+            month = job.missing.pop(0)
+            seen = job.seen.get(month, ())
+            if seen:
+                self.world.events["redo beside rows of an earlier verdict"] += 1
+            self._send(job, month, token(range_, month, seen=seen, again=job.again))
+
+    def _send(self, job: Job, month: int, name: str) -> None:
+        range_, offsets = job.work.range, job.progress.rows[month]
+        self.world.say(f"{self.name} sends {range_} month {month}: {offsets} as {name[-25:]}")
+        job.sent = self.world.clickhouse.send(name, range_.partition, month, offsets)
+        if self.random.random() < 0.5:
+            self.world.clickhouse.look(job.sent)
+
+    def _answer(self, job: Job, sent: Insert) -> None:
+        """ClickHouse answers; or it does not, and the rows landed, will land, or never do."""
+        clickhouse = self.world.clickhouse
+        fault = self.random.choice(["applied", "later", "never", "refused"]) if self._trouble() else ""
+        if sent.unanswered:
+            fault = "restarted"
+        elif fault in ("", "applied"):
+            clickhouse.land(sent)
+        elif fault in ("never", "refused"):
+            clickhouse.drop(sent)
+        if fault:
+            self.world.say(f"{self.name} gets no answer for {job.work.range} ({fault})")
+            self.world.events[f"insert without an answer: {fault}"] += 1
+            self._failed(job, Failure(Remedy.slower if fault == "refused" else Remedy.retry, "no answer"))
+            return
+        job.sent = None
+        job.parts += 1
+        if not (job.work.range.redo and self.compares):
+            del job.progress.rows[sent.month]
+        elif not job.missing:
+            job.missing = None  # look again
+
+    def _failed(self, job: Job, failure: Failure) -> None:
+        self.jobs.remove(job)
+        self.core.failed(job.work.range, failure, self.now)
+
+    def _bury(self, job: Job) -> None:
+        range_, bad = job.work.range, job.progress.bad
+        self.jobs.remove(job)
+        fault = self._trouble()
+        for offset in bad[: self.random.randint(0, len(bad)) if fault else None]:
+            self.world.letters.add((range_.partition, offset))
+        if fault:
+            self.world.events["dead letters not acknowledged"] += 1
+            self.core.failed(range_, Failure(Remedy.retry, "not acknowledged"), self.now)
+        else:
+            self.core.buried(range_)
+
+    def _trouble(self) -> bool:
+        return self.random.random() < self.world.trouble

@@ -6,7 +6,9 @@ import json
 import uuid
 
 import judging
-from fixtures.workers import World
+import pytest
+from confluent_kafka import KafkaException
+from fixtures.workers import World, wait_until
 
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame
@@ -14,7 +16,9 @@ from auditlane.contract.wire import frame
 OCCURRED_US = 1_770_091_506_789_012
 
 
-def test_what_the_redo_accepts_and_the_first_attempt_refused_is_stored(world: World) -> None:
+@pytest.mark.parametrize("set_back", [False, True], ids=["handed over", "set back"])
+def test_what_the_redo_accepts_and_the_first_attempt_refused_is_stored(world: World, set_back: bool) -> None:
+    """Also when a tool has overwritten the intent, so that the same range is sealed as if for the first time."""
     schema = judging.contract(judging.own("amount", "double"))
     registered = json.dumps(schema)
     strange = world.registry.register(tenant_subject(world.settings.topic, "globex"), registered)
@@ -29,8 +33,19 @@ def test_what_the_redo_accepts_and_the_first_attempt_refused_is_stored(world: Wo
     world.worker(failpoint="after_insert:kill", range_age_ms=2_000).ended()
     assert world.counts() == (10, 10)
     world.registry.register(tenant_subject(world.settings.topic, "acme"), registered)
-    world.worker(failpoint="before_complete:kill").ended()
+    if set_back:
+        wait_until(lambda: committed(world, 0))
+    world.worker(failpoint="before_complete:kill", range_age_ms=2_000).ended()
     world.worker()
     world.stored(20)
     world.completed()
     assert world.counts() == (20, 20)
+
+
+def committed(world: World, offset: int) -> bool:
+    """Whether Kafka takes an offset by hand: it does once the group has no member any more."""
+    try:
+        world.commit(0, offset)
+    except KafkaException:
+        return False
+    return True

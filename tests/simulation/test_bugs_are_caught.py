@@ -43,6 +43,15 @@ class UnstableBoundaries(Core):
         return begin
 
 
+class TakesNothingForDoubtful(Core):
+    """Trusts that what lies above a committed offset was never attempted, also where somebody set it back."""
+
+    def assigned(self, found: Found) -> Start:
+        begin = super().assigned(found)
+        self.lanes[found.partition].doubt = 0
+        return begin
+
+
 class NoOwnership(Core):
     """Goes on with partitions that were taken from it, under whatever membership it has by then."""
 
@@ -100,6 +109,7 @@ BUGS = {
     "token alone": {"guard": False, "window": 2},
     "a window too small": {"window": 1, "patient": False},
     "letters not awaited": {"worker": BuriesLater},
+    "set back over a pending range, not compared": {"worker": worker_with(TakesNothingForDoubtful)},
     "a verdict that changed is not compared": {"worker": TrustsTheToken},
 }
 

@@ -93,6 +93,9 @@ def test_what_cannot_be_a_key(keys):
         keys.create(roles=(), now=NOW)
     with pytest.raises(InvalidInput, match="tenant"):
         keys.create(roles=("writer",), tenant="", now=NOW)
+    for client_id in ("a:b", "a b", " a", "a\n", "ä", "x" * 129):
+        with pytest.raises(InvalidInput, match="client_id: must be"):
+            keys.create(roles=("writer",), client_id=client_id, now=NOW)
     keys.create(roles=("writer",), client_id="mine", now=NOW)
     with pytest.raises(Conflict):
         keys.create(roles=("writer",), client_id="mine", now=NOW)

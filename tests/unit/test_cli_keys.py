@@ -18,7 +18,7 @@ from auditlane.access.links import LinkDesk
 from auditlane.access.permissions import Permission
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import authenticate
-from auditlane.cli import keys, token
+from auditlane.cli import keys, own_events, token
 from auditlane.cli.keys import parse_end, parse_span
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput
 
@@ -151,3 +151,37 @@ def test_the_console_says_what_is_wrong_and_how_to_mend_it(folder):
     assert done.returncode == 2
     assert "keys.json" in done.stderr
     assert done.stdout == ""
+
+
+def test_what_was_done_is_told_to_our_own_trail(folder, monkeypatch):
+    told: list[tuple[str, dict[str, Any]]] = []
+    for module in (keys, token):
+        monkeypatch.setattr(module, "record", lambda action, **facts: told.append((str(action), facts)))
+    made = json.loads(run(keys.app, "create", "--role", "vendor", "--tenant", "acme", "--json"))
+    again = json.loads(run(keys.app, "rotate", made["client_id"], "--json"))
+    run(keys.app, "revoke", made["client_id"])
+    run(keys.app, "rotate-signing")
+    minted = run(token.app, "--tenant", "acme", "--user", "jane").strip()
+    run(token.app, "--tenant", "acme", "--link")
+    assert [action for action, _ in told] == [
+        "key.created",
+        "key.rotated",
+        "key.revoked",
+        "signing_keys.rotated",
+        "viewer_token.issued",
+        "link.issued",
+    ]
+    assert all(facts["tenant"] == "acme" for action, facts in told if action != "signing_keys.rotated")
+    assert told[0][1]["resource_id"] == made["client_id"]
+    for secret in (made["secret"], again["secret"], minted):
+        assert secret not in str(told)
+
+
+def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, monkeypatch):
+    monkeypatch.setattr(own_events, "_WAIT_S", 0.2)
+    monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")
+    done = CliRunner().invoke(keys.app, ["create", "--role", "vendor", "--json"])
+    assert done.exit_code == 0
+    assert KeysFile(folder / "keys.json").find(json.loads(done.stdout)["client_id"])
+    assert "not in the audit trail" in done.stderr

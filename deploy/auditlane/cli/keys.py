@@ -13,6 +13,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
+from auditlane.access.trail import Action
+from auditlane.cli.own_events import record
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import ConfigError, InvalidInput
 from auditlane.runtime.settings import load, variable
@@ -52,6 +54,7 @@ def create(
         now=now,
     )
     _print_issued(issued, now, as_json=as_json)
+    _record(Action.key_created, issued.client, roles=" ".join(issued.client.roles), expires=expires)
 
 
 @app.command(name="list")
@@ -83,7 +86,9 @@ def rotate(
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)
-    _print_issued(KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap)), now, as_json=as_json)
+    issued = KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap))
+    _print_issued(issued, now, as_json=as_json)
+    _record(Action.key_rotated, issued.client, overlap=overlap)
 
 
 @app.command()
@@ -94,6 +99,7 @@ def revoke(client_id: str, file: File = None, as_json: AsJson = False) -> None:
     now = datetime.now(UTC)
     client = KeysFile(_path(file)).revoke(client_id, now=now)
     print(json.dumps(_facts(client, now)) if as_json else f"{client_id} is revoked.")
+    _record(Action.key_revoked, client)
 
 
 @app.command(name="rotate-signing")
@@ -113,6 +119,14 @@ def rotate_signing(
     key = SigningKeys(path).rotate(now=datetime.now(UTC), overlap=keep, spread=wait)
     facts = {"kid": key.kid, "signs_from": key.signs_from.isoformat()}
     print(json.dumps(facts) if as_json else f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC.")
+    record(
+        Action.signing_keys_rotated, resource="signing_key", resource_id=key.kid, overlap="0" if at_once else overlap
+    )
+
+
+def _record(action: Action, client: Client, **facts: str | None) -> None:
+    """An event of the client's tenant, or of our own for a client of every tenant."""
+    record(action, tenant=client.tenant, resource="key", resource_id=client.client_id, name=client.name, **facts)
 
 
 def parse_span(text: str) -> timedelta:

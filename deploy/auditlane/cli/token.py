@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from auditlane.access.trail import Action
 from auditlane.cli.keys import parse_span
+from auditlane.cli.own_events import record
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load, variable
@@ -44,10 +46,13 @@ def command(
     signing, now = SigningKeys(settings.signing_keys_file), datetime.now(UTC)
     viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(permissions.split(",")))
     life = parse_span(ttl) if ttl else timedelta(seconds=settings.viewer_token_ttl_s)
+    said = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
     if link:
         url = settings.serve_url or f"http://{settings.serve_host}:{settings.serve_port}"
         text = mint_link(signing, viewer, url=url, now=now, session=life)
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
+        record(Action.link_issued, tenant=tenant, resource="viewer_token", **said)
         return
     token = mint_viewer_token(signing, viewer, now=now, ttl=life)
     print(json.dumps({"token": token.text, "expires_in": int(life.total_seconds())}) if as_json else token.text)
+    record(Action.viewer_token_issued, tenant=tenant, resource="viewer_token", **said)

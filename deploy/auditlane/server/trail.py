@@ -47,27 +47,28 @@ Connect = Callable[[OnError], Emitter]
 
 
 def connect(settings: Settings) -> Connect:
-    """How a trail gets its client: made when there is something to emit, with these settings and bounds."""
+    """How a trail gets its client: made when there is something to emit."""
+    return lambda on_error: client(settings, on_error, delivery_timeout_ms=DELIVERY_TIMEOUT_MS)
 
-    def client(on_error: OnError) -> Emitter:
-        return AuditClient(
-            kafka_bootstrap=settings.kafka_bootstrap,
-            kafka_extra=settings.kafka_extra,
-            registry_url=settings.registry_url,
-            registry_user=settings.registry_user,
-            registry_password=settings.registry_password.get_secret_value(),
-            registry_token=settings.registry_token.get_secret_value(),
-            registry_ca=str(settings.registry_ca or ""),
-            topic=settings.topic,
-            max_event_bytes=settings.max_event_bytes,
-            buffer_bytes=BUFFER_BYTES,
-            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
-            source=SOURCE,
-            on_error=on_error,
-            own_events=True,
-        )
 
-    return client
+def client(settings: Settings, on_error: OnError, *, delivery_timeout_ms: int) -> AuditClient:
+    """A small client for our own events. Raises ConfigError."""
+    return AuditClient(
+        kafka_bootstrap=settings.kafka_bootstrap,
+        kafka_extra=settings.kafka_extra,
+        registry_url=settings.registry_url,
+        registry_user=settings.registry_user,
+        registry_password=settings.registry_password.get_secret_value(),
+        registry_token=settings.registry_token.get_secret_value(),
+        registry_ca=str(settings.registry_ca or ""),
+        topic=settings.topic,
+        max_event_bytes=settings.max_event_bytes,
+        buffer_bytes=BUFFER_BYTES,
+        delivery_timeout_ms=delivery_timeout_ms,
+        source=SOURCE,
+        on_error=on_error,
+        own_events=True,
+    )
 
 
 def event_of(dated: Dated) -> dict[str, Any]:

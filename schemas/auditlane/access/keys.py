@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from auditlane.runtime.errors import Conflict, InvalidInput, NotFound, Unauthent
 # OWASP's smallest argon2id setting. Our secrets are 256 random bits, which no amount of guessing finds; a cheap
 # hash keeps the token endpoint quick and its memory small.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_CLIENT_ID: Final = re.compile(r"[!-9;-~]{1,128}")
 
 
 class Secret(BaseModel):
@@ -37,7 +39,7 @@ class Client(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    client_id: str = Field(min_length=1, max_length=128)
+    client_id: str
     name: str = ""
     roles: tuple[str, ...] = Field(min_length=1)
     tenant: str | None = None
@@ -45,6 +47,13 @@ class Client(BaseModel):
     expires: AwareDatetime | None = None
     revoked: AwareDatetime | None = None
     secrets: tuple[Secret, ...] = Field(min_length=1)
+
+    @field_validator("client_id")
+    @classmethod
+    def _usable(cls, client_id: str) -> str:
+        if not _CLIENT_ID.fullmatch(client_id):  # basic authentication ends the id at the first colon
+            raise ValueError("must be 1 to 128 visible ASCII characters other than ':'")
+        return client_id
 
     @field_validator("roles")
     @classmethod

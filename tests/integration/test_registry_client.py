@@ -134,9 +134,13 @@ def test_the_base_subject_is_registered_once_and_never_changed(own_registry: Reg
     newer = base_schema()
     newer["fields"].append({"name": "later", "type": ["null", "string"], "default": None})
     client.register("audit.events-value", json.dumps(newer))
+    extended = ensure_base_subject(client, "audit.events")  # the environment's own field
+    assert (extended.version, extended.created, extended.drift) == (1, False, ())
+    newer["fields"] = [one for one in newer["fields"] if one["name"] != "source"]
+    client.register("audit.events-value", json.dumps(newer))
     ahead = ensure_base_subject(client, "audit.events")
     assert (ahead.version, ahead.created) == (1, False)
-    assert any("is at version 2" in one for one in ahead.drift)
+    assert any("is at version 3" in one for one in ahead.drift)
     client.set_compatibility("audit.events-value", "NONE")
     assert any("compatibility NONE" in one for one in ensure_base_subject(client, "audit.events").drift)
     client.close()

@@ -10,6 +10,7 @@
     │   ├── InvalidFilter        an unknown or malformed filter
     │   ├── InvalidCursor        a cursor that we did not sign, or for another query
     │   ├── QueryTooLarge        a query that needed more time or memory than it may
+    │   ├── PreconditionMissing  a replacement that does not say which version it replaces
     │   ├── ImportIncomplete     an import in which some lines were refused
     │   └── ReplayIncomplete     a replay after which some dead letters stay
     ├── Unauthenticated          no credential, or one that does not verify
@@ -18,6 +19,8 @@
     │   └── WrongTenant          a credential for another tenant
     ├── NotFound                 there is no such event, key or dead letter for this caller
     ├── Conflict                 somebody else was first, or the thing exists already
+    │   ├── PreconditionFailed   what was to be replaced was changed by somebody else meanwhile
+    │   ├── FieldConflict        a field that is there already, or that cannot become what was asked for
     │   ├── AlreadyRunning       another process owns the data directory
     │   ├── PortInUse            a port that was asked for is taken
     │   ├── Drift                a topic, subject or table differs from what the settings say
@@ -98,6 +101,10 @@ class QueryTooLarge(InvalidInput):
     code = "QUERY_TOO_LARGE"
 
 
+class PreconditionMissing(InvalidInput):
+    code = "PRECONDITION_REQUIRED"
+
+
 class ImportIncomplete(InvalidInput):
     code = "IMPORT_INCOMPLETE"
 
@@ -128,6 +135,14 @@ class NotFound(AuditlaneError):
 
 class Conflict(AuditlaneError):
     code = "CONFLICT"
+
+
+class PreconditionFailed(Conflict):
+    code = "PRECONDITION_FAILED"
+
+
+class FieldConflict(Conflict):
+    code = "FIELD_CONFLICT"
 
 
 class AlreadyRunning(Conflict):
@@ -218,11 +233,13 @@ _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
     InvalidInput: (400, 3),
     EventTooLarge: (413, 3),
     BodyTooLarge: (413, 3),
+    PreconditionMissing: (428, 3),
     Unauthenticated: (401, 4),
     Forbidden: (403, 4),
     NotFound: (404, 3),
     Conflict: (409, 5),
     RateLimited: (429, 6),
+    PreconditionFailed: (412, 5),
     BufferFull: (503, 6),
     DeliveryFailed: (503, 6),
     Unavailable: (503, 6),

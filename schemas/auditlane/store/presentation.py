@@ -176,7 +176,7 @@ def save(client: Client, database: str, seen: Revision, new: Revision, *, now: d
         )
         rows = client.query(
             "SELECT save_id FROM {database:Identifier}.settings WHERE scope = {scope:String} "
-            "AND revision >= {revision:UInt64} ORDER BY revision",
+            "AND revision = {revision:UInt64}",
             parameters={"database": database, "scope": seen.scope, "revision": revision},
         ).result_rows
     if [row[0] for row in rows] != [save_id]:

@@ -1,0 +1,170 @@
+"""Fields in the registry: the environment's in the base subject and in every tenant's own, a tenant's in its own.
+
+Every operation may be repeated, and then does what is left of it: a field that is there already is not added again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from auditlane.contract.amend import Amended, Schema, amend
+from auditlane.contract.fields import conflict, own_field, same, with_field, without_rules
+from auditlane.contract.registry import Registered, RegistryClient
+from auditlane.contract.structure import TenantContract
+from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
+from auditlane.runtime.errors import FieldConflict, SchemaNotFound
+
+_AT_ONCE: Final = 4  # subjects, as many as the client keeps connections
+_NAMED: Final = 5  # tenants in a sentence
+
+
+class Contracts:
+    """The environment's contract and its tenants'. Thread-safe; raises what RegistryClient and `amend` raise."""
+
+    def __init__(self, client: RegistryClient, topic: str) -> None:
+        self._client = client
+        self._topic = topic
+        self._base = base_subject(topic)
+
+    def environment(self) -> Registered:
+        """The newest version of the base event."""
+        try:
+            return self._client.latest(self._base)
+        except SchemaNotFound as error:
+            raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
+
+    def of(self, tenant: str | None) -> Registered:
+        """What the tenant's events are written with: its own contract, else the base event."""
+        if tenant is not None:
+            try:
+                return self._client.latest(tenant_subject(self._topic, tenant))
+            except SchemaNotFound:
+                pass
+        return self.environment()
+
+    def add(self, tenant: str | None, avro: Schema, *, replace: bool, exclusive: bool | None = None) -> bool:
+        """Add a field, or give it this form where `replace`; whether anything had to be registered.
+
+        Raises FieldConflict for a field that is there in another form.
+        """
+        if tenant is None:
+            return self._add_everywhere(avro, replace=replace, exclusive=exclusive)
+        base = _schema(self.environment())
+        theirs = own_field(base, avro["name"])
+        if theirs is not None:
+            return self._add_environments(tenant, theirs, avro)
+        change = _adding(avro, replace=replace, exclusive=exclusive)
+        return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}).changed
+
+    def release(self, tenant: str | None, name: str) -> bool:
+        """Demand nothing of this field any more; whether anything had to be registered."""
+        was = own_field(_schema(self.environment()), name)
+        if tenant is not None:
+            if was is not None or self._own(tenant) is None:  # the environment's rules are the environment's
+                return False
+            return self._amend(tenant, lambda schema: without_rules(schema, name)).changed
+        if was is None:
+            return False
+
+        def stripped(schema: Schema) -> Schema:
+            return without_rules(schema, name) if same(own_field(schema, name), was) else schema
+
+        changed = self._in_every_tenants(stripped)  # the base last: by it a repetition knows what is left to do
+        return amend(self._client, self._base, stripped).changed or changed
+
+    def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> bool:
+        """A field that the environment has, asked for by a tenant: it is given in the environment's form."""
+        asked = {key for key in avro if key not in ("name", "type", "default")}
+        if conflict(theirs, avro) or ((asked or avro["default"] is not None) and not same(theirs, avro)):
+            raise FieldConflict(
+                f"The field {avro['name']} is the environment's; no tenant can give it another type, default or rule.",
+                field="name",
+                fix="Leave them out, or choose another name.",
+            )
+        if self._own(tenant) is None:
+            return False
+        return self._amend(tenant, _adding(theirs, replace=False, keep=True)).changed
+
+    def _add_everywhere(self, avro: Schema, *, replace: bool, exclusive: bool | None) -> bool:
+        was = own_field(_schema(self.environment()), avro["name"])
+        self._check_tenants(avro)
+
+        def change(schema: Schema) -> Schema:
+            here = own_field(schema, avro["name"])
+            if here is None or (replace and was is not None and same(here, was)):
+                return with_field(schema, avro)
+            return schema
+
+        # New: the base first, so that a tenant's contract that is made meanwhile has it. Changed: the base last, since
+        # by its form a repetition knows which tenants' are left to do.
+        first = self._in_every_tenants(change) if was is not None else False
+        base = amend(self._client, self._base, _adding(avro, replace=replace, exclusive=exclusive))
+        return self._in_every_tenants(change) or base.changed or first
+
+    def _check_tenants(self, avro: Schema) -> None:
+        """Raise FieldConflict when tenants have a field of this name that holds something else."""
+
+        def differs(tenant: str) -> str:
+            own = self._own(tenant)
+            here = own_field(_schema(own), avro["name"]) if own else None
+            return tenant if here is not None and conflict(here, avro) else ""
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = sorted(filter(None, pool.map(differs, self._tenants())))
+        if found:
+            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+            raise FieldConflict(
+                f"These tenants have a field {avro['name']} of another type: {', '.join(found[:_NAMED])}{more}.",
+                field="name",
+                fix="Choose another name, or give it their type.",
+            )
+
+    def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> bool:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            done = list(pool.map(lambda tenant: self._amend(tenant, change), self._tenants()))
+        return any(one.changed for one in done)
+
+    def _tenants(self) -> list[str]:
+        """Those with a contract of their own."""
+        found = (tenant_of_subject(self._topic, subject) for subject in self._client.subjects())
+        return sorted(tenant for tenant in found if tenant is not None)
+
+    def _own(self, tenant: str) -> Registered | None:
+        try:
+            return self._client.latest(tenant_subject(self._topic, tenant))
+        except SchemaNotFound:
+            return None
+
+    def _amend(
+        self, tenant: str, change: Callable[[Schema], Schema], seed: Callable[[], Schema] | None = None
+    ) -> Amended:
+        return amend(self._client, tenant_subject(self._topic, tenant), change, seed=seed)
+
+
+def _adding(
+    avro: Schema, *, replace: bool, exclusive: bool | None = None, keep: bool = False
+) -> Callable[[Schema], Schema]:
+    """`keep`: a field of this name stays as it is."""
+
+    def change(schema: Schema) -> Schema:
+        here = own_field(schema, avro["name"])
+        if here is not None and (keep or same(here, avro)):
+            as_wanted = exclusive is None or TenantContract.parse(json.dumps(schema)).exclusive == exclusive
+            return schema if as_wanted else schema | {"exclusive": exclusive}
+        if here is not None and not replace:
+            raise FieldConflict(
+                f"The contract has a field {avro['name']} already, of another type, default or rules.",
+                field="name",
+                fix="Change it with PUT …/fields/{name}, or choose another name.",
+            )
+        return with_field(schema, avro, exclusive=exclusive)
+
+    return change
+
+
+def _schema(registered: Registered) -> Schema:
+    schema: Schema = json.loads(registered.schema)
+    return schema

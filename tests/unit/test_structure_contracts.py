@@ -1,0 +1,353 @@
+"""Fields in the registry: added, changed, removed and added again, by several at once, cut short and repeated."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import fastavro
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from registering import InProcess
+
+from auditlane.contract.event import AuditEvent
+from auditlane.contract.fields import FieldDefinition, FieldType, described, own_field, without_rules
+from auditlane.contract.structure import TenantContract, check_registrable
+from auditlane.contract.subjects import ensure_base_subject
+from auditlane.query.structure.contracts import Contracts
+from auditlane.runtime.errors import AuditlaneError, FieldConflict, InvalidInput, RegistryUnavailable
+from auditlane.sdk.encoding import Encoder
+
+TOPIC = "audit.events"
+BASE, ACME = "audit.events-value", "audit.events.acme-value"
+Schema = dict[str, Any]
+
+
+@pytest.fixture
+def registry() -> InProcess:
+    registry = InProcess()
+    ensure_base_subject(registry, TOPIC)
+    return registry
+
+
+@pytest.fixture
+def contracts(registry: InProcess) -> Contracts:
+    return Contracts(registry, TOPIC)
+
+
+def text(name: str, **rules: Any) -> Schema:
+    return FieldDefinition(name, FieldType.AlphaNumeric, rules=rules).avro()
+
+
+def latest(registry: InProcess, subject: str) -> Schema:
+    schema: Schema = json.loads(registry.latest(subject).schema)
+    return schema
+
+
+def names(schema: Schema) -> list[str]:
+    return [one.name for one in TenantContract.parse(json.dumps(schema)).own]
+
+
+# Definitions
+
+
+@pytest.mark.parametrize(
+    ("type_", "default", "rules", "avro"),
+    [
+        ("AlphaNumeric", None, {"maxLength": 5}, {"type": ["null", "string"], "default": None, "maxLength": 5}),
+        ("Number", 3, {"minimum": 0}, {"type": ["double", "null"], "default": 3.0, "minimum": 0}),
+        ("Integer", 0, {"maximum": 9}, {"type": ["long", "null"], "default": 0, "maximum": 9}),
+        ("Boolean", False, {"required": True}, {"type": ["boolean", "null"], "default": False, "required": True}),
+        ("Enum", "a", {"oneOf": ["a", "b"]}, {"type": ["string", "null"], "default": "a", "oneOf": ["a", "b"]}),
+        ("Email", None, {"required": False}, {"type": ["null", "string"], "default": None}),
+        (
+            "Timestamp",
+            "2026-01-31T13:45:00.5Z",
+            {},
+            {"type": [{"type": "long", "logicalType": "timestamp-micros"}, "null"], "default": 1769867100500000},
+        ),
+    ],
+)
+def test_a_definition_becomes_an_avro_field_and_back(type_: str, default: Any, rules: Schema, avro: Schema) -> None:
+    made = FieldDefinition("x", FieldType(type_), default, rules).avro()
+    assert made == {"name": "x"} | avro
+    kind, shown, kept = described(made)
+    assert kind == ("AlphaNumeric" if type_ == "Email" else type_)
+    assert kept == {name: value for name, value in rules.items() if value is not False}
+    assert shown == ("2026-01-31T13:45:00.500000Z" if type_ == "Timestamp" else default)
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "default", "rules", "field"),
+    [
+        ("action", "AlphaNumeric", None, {}, "name"),
+        ("fields", "AlphaNumeric", None, {}, "name"),
+        ("ingested_at", "AlphaNumeric", None, {}, "name"),
+        ("two words", "AlphaNumeric", None, {}, "name"),
+        ("1st", "AlphaNumeric", None, {}, "name"),
+        ("x" * 101, "AlphaNumeric", None, {}, "name"),
+        ("x", "Enum", None, {}, "rules"),
+        ("x", "Enum", None, {"oneOf": []}, "rules"),
+        ("x", "Number", None, {"maxLength": 3}, "rules"),
+        ("x", "AlphaNumeric", None, {"length": 3}, "rules"),
+        ("x", "AlphaNumeric", None, {"pattern": "(?i)a"}, "rules"),
+        ("x", "Number", None, {"minimum": 2, "maximum": 1}, "rules"),
+        ("x", "Number", "1", {}, "default"),
+        ("x", "Boolean", 1, {}, "default"),
+        ("x", "Integer", 1.5, {}, "default"),
+        ("x", "Integer", True, {}, "default"),
+        ("x", "Timestamp", "2026-01-31", {}, "default"),
+        ("x", "AlphaNumeric", "long", {"maxLength": 3}, "default"),
+        ("x", "Enum", "c", {"oneOf": ["a"]}, "default"),
+    ],
+)
+def test_what_cannot_be_a_field_is_refused_by_its_place(
+    name: str, type_: str, default: Any, rules: Schema, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        FieldDefinition(name, FieldType(type_), default, rules).avro()
+    assert refused.value.field == field
+
+
+# A tenant's
+
+
+def test_a_tenants_first_field_makes_its_subject(registry: InProcess, contracts: Contracts) -> None:
+    assert contracts.add("acme", text("order", required=True), replace=False)
+    schema = latest(registry, ACME)
+    assert names(schema) == ["order"]
+    assert TenantContract.parse(json.dumps(schema)).exclusive is False  # producers may still write with the base event
+    assert registry.own_compatibility(ACME) == "BACKWARD"
+    assert names(latest(registry, BASE)) == []
+    assert not contracts.add("acme", text("order", required=True), replace=False)  # again
+    assert registry.versions(ACME) == [1]
+
+
+def test_a_level_that_an_operator_set_stays(registry: InProcess, contracts: Contracts) -> None:
+    registry.set_compatibility(ACME, "FULL")
+    contracts.add("acme", text("order"), replace=False)
+    assert registry.own_compatibility(ACME) == "FULL"
+
+
+def test_exclusive_is_said_not_inferred(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add("acme", text("order"), replace=False)
+    contracts.add("acme", text("code", pattern="[0-9]+"), replace=False)
+    assert TenantContract.parse(registry.latest(ACME).schema).exclusive is False
+    contracts.add("acme", text("code", pattern="[0-9]+"), replace=False, exclusive=True)
+    assert TenantContract.parse(registry.latest(ACME).schema).exclusive is True
+    contracts.add("acme", text("more"), replace=False)
+    assert TenantContract.parse(registry.latest(ACME).schema).exclusive is True
+
+
+def test_another_form_is_a_conflict_or_a_change(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add("acme", text("order"), replace=False)
+    with pytest.raises(FieldConflict):
+        contracts.add("acme", text("order", maxLength=3), replace=False)
+    assert contracts.add("acme", text("order", maxLength=3), replace=True)
+    with pytest.raises(FieldConflict, match="holds text and cannot hold a number"):
+        contracts.add("acme", FieldDefinition("order", FieldType.Number).avro(), replace=True)
+    assert own_field(latest(registry, ACME), "order") == text("order", maxLength=3)
+
+
+def test_a_removed_fields_rules_go_and_come_back(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add("acme", text("order", required=True), replace=False)
+    assert contracts.release("acme", "order")
+    assert own_field(latest(registry, ACME), "order") == text("order")
+    assert not contracts.release("acme", "order")
+    assert contracts.add("acme", text("order", required=True), replace=True)
+    assert own_field(latest(registry, ACME), "order") == text("order", required=True)
+    assert registry.versions(ACME) == [1, 2, 3]  # a text that was there before is a version of its own again
+
+
+# Two at once
+
+
+def test_two_who_start_from_one_version_both_end_up(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add("acme", text("a"), replace=False)
+
+    def meanwhile(method: str, path: str) -> None:
+        if method == "POST" and path.endswith("acme-value/versions"):
+            registry.before = lambda method, path: None
+            contracts.add("acme", text("b"), replace=False)
+
+    registry.before = meanwhile
+    contracts.add("acme", text("c"), replace=False)
+    assert sorted(names(latest(registry, ACME))) == ["a", "b", "c"]
+
+
+def test_a_change_by_another_is_not_undone(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add("acme", text("a"), replace=False)
+
+    def meanwhile(method: str, path: str) -> None:
+        if method == "POST" and path.endswith("acme-value/versions"):
+            registry.before = lambda method, path: None
+            contracts.add("acme", text("a", maxLength=7), replace=True)
+
+    registry.before = meanwhile
+    contracts.add("acme", text("c"), replace=False)
+    assert own_field(latest(registry, ACME), "a") == text("a", maxLength=7)
+    assert names(latest(registry, ACME)) == ["a", "c"]
+
+
+def test_two_first_fields_at_once(registry: InProcess, contracts: Contracts) -> None:
+    def meanwhile(method: str, path: str) -> None:
+        if method == "POST" and path.endswith("acme-value/versions"):
+            registry.before = lambda method, path: None
+            contracts.add("acme", text("b"), replace=False)
+
+    registry.before = meanwhile
+    contracts.add("acme", text("a"), replace=False)
+    assert sorted(names(latest(registry, ACME))) == ["a", "b"]
+
+
+# The environment's
+
+
+def test_an_environments_field_reaches_tenants_with_a_contract_of_their_own(
+    registry: InProcess, contracts: Contracts
+) -> None:
+    contracts.add("acme", text("order"), replace=False)
+    assert contracts.add(None, text("region", maxLength=8), replace=False)
+    assert names(latest(registry, BASE)) == ["region"]
+    assert names(latest(registry, ACME)) == ["order", "region"]
+    assert TenantContract.parse(registry.latest(ACME).schema).exclusive is False
+    contracts.add("globex", text("own"), replace=False)  # made from the newest base event
+    assert names(latest(registry, "audit.events.globex-value")) == ["region", "own"]
+    assert ensure_base_subject(registry, TOPIC).drift == ()
+
+
+def test_an_environments_change_reaches_those_who_have_its_form(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add("acme", text("region", maxLength=3), replace=False)  # acme had it first, with a rule of its own
+    contracts.add("globex", text("own"), replace=False)
+    contracts.add(None, text("region"), replace=False)
+    contracts.add(None, text("region", maxLength=9), replace=True)
+    assert own_field(latest(registry, ACME), "region") == text("region", maxLength=3)
+    assert own_field(latest(registry, "audit.events.globex-value"), "region") == text("region", maxLength=9)
+    assert contracts.release(None, "region")
+    assert own_field(latest(registry, ACME), "region") == text("region", maxLength=3)
+    assert own_field(latest(registry, "audit.events.globex-value"), "region") == text("region")
+    assert own_field(latest(registry, BASE), "region") == text("region")
+
+
+def test_a_tenants_field_of_another_type_stops_the_environments_before_anything_is_registered(
+    registry: InProcess, contracts: Contracts
+) -> None:
+    contracts.add("acme", FieldDefinition("region", FieldType.Number).avro(), replace=False)
+    with pytest.raises(FieldConflict, match="acme"):
+        contracts.add(None, text("region"), replace=False)
+    assert registry.versions(BASE) == [1]
+
+
+def test_a_tenant_takes_an_environments_field_as_it_is(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add(None, text("region", required=True), replace=False)
+    assert not contracts.add("acme", text("region"), replace=False)
+    assert ACME not in registry.subjects()
+    with pytest.raises(FieldConflict, match="environment's"):
+        contracts.add("acme", text("region", maxLength=3), replace=True)
+    assert not contracts.release("acme", "region")
+    assert own_field(latest(registry, BASE), "region") == text("region", required=True)
+
+
+@pytest.mark.parametrize("work", ["add", "change", "release"])
+def test_what_was_cut_short_is_finished_by_repeating_it(work: str) -> None:
+    """The registry dies at each of the operation's requests in turn; the same call again brings everybody along."""
+    for dies_at in range(1, 200):
+        registry = InProcess()
+        ensure_base_subject(registry, TOPIC)
+        contracts = Contracts(registry, TOPIC)
+        for tenant in ("acme", "globex"):
+            contracts.add(tenant, text("own"), replace=False)
+        if work != "add":
+            contracts.add(None, text("region", required=True), replace=False)
+        wanted = {"add": text("region"), "change": text("region", maxLength=4), "release": text("region")}[work]
+
+        def run(contracts: Contracts = contracts, wanted: Schema = wanted) -> None:
+            if work == "release":
+                contracts.release(None, "region")
+            else:
+                contracts.add(None, wanted, replace=True)
+
+        left = [dies_at]
+
+        def dying(method: str, path: str, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] <= 0:
+                raise RegistryUnavailable("It died.")
+
+        registry.before = dying
+        try:
+            run()
+            finished = True
+        except AuditlaneError:
+            finished = False
+        registry.before = lambda method, path: None
+        if not finished:
+            run()
+        for subject in (BASE, ACME, "audit.events.globex-value"):
+            assert own_field(latest(registry, subject), "region") == wanted, (work, dies_at, subject)
+        if finished:
+            assert dies_at > 10
+            return
+    raise AssertionError("it never got through")
+
+
+# Any history keeps what was written readable
+
+
+FIELDS = st.sampled_from(
+    [
+        FieldDefinition("a", FieldType.AlphaNumeric, rules={"maxLength": 4}),
+        FieldDefinition("a", FieldType.AlphaNumeric),
+        FieldDefinition("a", FieldType.Enum, "x", {"oneOf": ["x", "y"], "required": True}),
+        FieldDefinition("a", FieldType.Number, rules={"minimum": 0}),
+        FieldDefinition("b", FieldType.Integer, 3),
+        FieldDefinition("b", FieldType.Number),
+        FieldDefinition("c", FieldType.Timestamp),
+        FieldDefinition("c", FieldType.Boolean, True, {"required": True}),
+    ]
+)
+STEPS = st.lists(
+    st.tuples(st.sampled_from([None, "acme"]), st.sampled_from(["add", "change", "remove"]), FIELDS), max_size=10
+)
+VALUES: dict[str, Any] = {"a": ("x", 1.5), "b": (7, 2.5), "c": ("2026-01-31T13:45:00Z", False)}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS)
+def test_any_history_keeps_every_contract_valid_and_every_event_readable(
+    steps: list[tuple[str | None, str, FieldDefinition]],
+) -> None:
+    registry = InProcess()
+    ensure_base_subject(registry, TOPIC)
+    contracts = Contracts(registry, TOPIC)
+    for tenant, work, definition in steps:
+        try:
+            if work == "remove":
+                contracts.release(tenant, definition.name)
+            else:
+                contracts.add(tenant, definition.avro(), replace=work == "change")
+        except FieldConflict:
+            continue
+    for subject in registry.subjects():
+        texts = [registry.version(subject, number) for number in registry.versions(subject)]
+        newest = fastavro.parse_schema(json.loads(texts[-1].schema))
+        for older in texts:
+            assert check_registrable(older.schema) == []
+            writer = Encoder.parse(subject, older.schema_id, older.schema)
+            own = {name: _fitting(kind.kind, VALUES[name]) for name, kind in writer.own.items()}
+            event = AuditEvent.checked({"tenant_id": "acme", "action": "Login", "fields": own})
+            datum = io.BytesIO(writer.encode(event, 100_000)[5:])
+            read: Any = fastavro.schemaless_reader(datum, json.loads(older.schema), newest)
+            assert read["action"] == "Login"
+            assert set(own) <= set(read)  # no field ever leaves the contract
+
+
+def _fitting(kind: str, values: tuple[Any, Any]) -> Any:
+    return values[1] if kind in ("double", "boolean") else values[0]
+
+
+def test_a_contract_without_the_field_has_nothing_to_lose() -> None:
+    schema: Schema = {"type": "record", "name": "AuditEvent", "fields": []}
+    assert without_rules(schema, "x") is schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from auditlane.query import pages, router
 from auditlane.query.connection import Connection
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
+from auditlane.query.frontegg import routes as frontegg_routes
+from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -46,6 +49,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file))
     metrics = HttpMetrics()
     reader, exporter = Reader(settings), Exporter(settings)
+    audits = AuditReader(settings)
     own = trail.of(settings, metrics.trail)
     store = Connection(lambda: connect(settings, query_limit=0))
     structures = StructureBook(store.client, settings.clickhouse_database)
@@ -61,6 +65,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         probe.close()
         reader.close()
         exporter.close()
+        audits.close()
         store.close()
 
     app = FastAPI(
@@ -79,6 +84,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     app.include_router(router.build(reader, gate.authorize, gate.signing.mac))
     app.include_router(export_router.build(exporter, gate.authorize, count_rows=metrics.exported))
+    theirs = partial(gate.authorize, named_in=frontegg.their_tenant)
+    app.include_router(frontegg_routes.build(audits, theirs))
     app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
     app.include_router(health.build(probe, gate.keys, gate.signing, metrics))
     problems.install(app)

@@ -7,8 +7,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from auditlane.access.scope import TENANT_HEADER as OUR_HEADER
+from auditlane.runtime.errors import InvalidInput
+from auditlane.server.gate import named_tenant
 from auditlane.server.tokens import Exchange
 
+TENANT_HEADER: Final = "frontegg-tenant-id"
 TOKEN_PATHS: Final = ("/auth/vendor", "/vendors/auth/token")
 LONGEST_S: Final = 2_684_354  # at 80 % of it JavaScript arms a timer, which a longer life would set off at once
 _FAMILIES: Final = re.compile(r"/+(audits|metadata|auth/+vendor|vendors/+auth/+token)(/.*)?", re.DOTALL)
@@ -34,6 +38,15 @@ class Slashes:
 def plain(path: str) -> str:
     """`/audits//stats/` as `/audits/stats`."""
     return "/" + "/".join(part for part in path.split("/") if part)
+
+
+def their_tenant(request: Request) -> str | None:
+    """The tenant in their header, else in ours; an empty one is none. Raises InvalidInput when the two differ."""
+    theirs = named_tenant(request, TENANT_HEADER) if request.headers.get(TENANT_HEADER) else None
+    ours = named_tenant(request)
+    if theirs and ours and theirs != ours:
+        raise InvalidInput(f"{TENANT_HEADER} and {OUR_HEADER} differ.", field=TENANT_HEADER, fix="Send one of them.")
+    return theirs or ours
 
 
 class KeyOfTheirs(BaseModel):

@@ -58,8 +58,13 @@ class Gate:
         identify(request, found)
         return found
 
-    def authorize(self, permission: Permission) -> Callable[..., Awaitable[TenantScope]]:
-        """A FastAPI dependency that gives a request's TenantScope, or raises what `Principal.scope` raises."""
+    def authorize(
+        self, permission: Permission, named_in: Callable[[Request], str | None] | None = None
+    ) -> Callable[..., Awaitable[TenantScope]]:
+        """A FastAPI dependency that gives a request's TenantScope, or raises what `Principal.scope` raises.
+
+        `named_in` finds the tenant that a request names, where that is not `named_tenant`'s to find.
+        """
 
         async def scope(
             request: Request,
@@ -68,7 +73,7 @@ class Gate:
             _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
             _session: Annotated[object, Security(SESSION)] = None,
         ) -> TenantScope:
-            principal, named = self.principal(request), named_tenant(request)
+            principal, named = self.principal(request), (named_in or named_tenant)(request)
             request.state.permission = permission  # tells the audit trail what an answer means
             witness_of(request).tenant = principal.tenant or named
             if named == OURS and principal.tenant is None:
@@ -126,15 +131,15 @@ def _from_our_pages(request: Request) -> bool:
     return request.headers.get("sec-fetch-site") == "same-origin"
 
 
-def named_tenant(request: Request) -> str | None:
+def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
     """The tenant in the header, None without one. Raises InvalidInput when it cannot be one, or is named twice."""
-    named = request.headers.getlist(TENANT_HEADER)
+    named = request.headers.getlist(header)
     if len(named) > 1:
-        raise InvalidInput(f"{TENANT_HEADER} is there more than once.", field=TENANT_HEADER, fix="Send it once.")
+        raise InvalidInput(f"{header} is there more than once.", field=header, fix="Send it once.")
     if named and not is_tenant(named[0]):
         raise InvalidInput(
-            f"{TENANT_HEADER} is not a tenant id.",
-            field=TENANT_HEADER,
+            f"{header} is not a tenant id.",
+            field=header,
             fix="Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit.",
         )
     return named[0] if named else None

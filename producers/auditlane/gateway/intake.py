@@ -122,6 +122,14 @@ class Intake:
         self._meters.settled(len(results) - len(errors), errors, time.monotonic() - began)
         return results
 
+    async def own_fields(self, tenant: str) -> frozenset[str]:
+        """The fields that the tenant's contract adds to an event's. Raises RegistryUnavailable, RegistryRefused."""
+        client = self._running()
+        if client.knows(tenant):
+            return client.own_fields(tenant)
+        self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
+        return await anyio.to_thread.run_sync(client.own_fields, tenant, limiter=self._threads)
+
     def close(self) -> None:
         """Give what is on its way the time it has, and end."""
         if self._client:

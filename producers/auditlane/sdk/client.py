@@ -93,6 +93,10 @@ class AuditClient:
         """Whether an event of this tenant would not wait for the registry."""
         return self._contracts.knows(tenant)
 
+    def own_fields(self, tenant: str) -> frozenset[str]:
+        """The fields that the tenant's contract adds to an event's. May wait for the registry, and raises as `emit`."""
+        return frozenset(self._contracts.encoder(tenant).own)
+
     def _send(
         self,
         make: Callable[[], AuditEvent],

@@ -1,0 +1,185 @@
+"""Their query parameters as one typed question; they write a filter in five ways.
+
+`severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an object in
+brackets (`createdAt[$gt]=…`). PHP puts a number before: `0[severity]=High`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from auditlane.contract.tenants import is_tenant
+from auditlane.runtime.errors import InvalidFilter
+
+DEFAULT_COUNT: Final = 20
+MAX_COUNT: Final = 200
+MAX_OFFSET: Final = 10_000_000
+MAX_CONDITIONS: Final = 100
+MAX_CHARS: Final = 4_096
+# What follows the name of a column, as in MongoDB; `in` is what a plain value or a list means.
+OPERATORS: Final = {
+    "$eq": "in",
+    "$in": "in",
+    "$ne": "not in",
+    "$nin": "not in",
+    "$gt": ">",
+    "$gte": ">=",
+    "$lt": "<",
+    "$lte": "<=",
+    "$contains": "contains",
+    "$like": "contains",
+}
+_SINGLE: Final = ("tenantId", "filter", "sortBy", "sortDirection", "offset", "count", "limit")
+_IGNORED: Final = frozenset({"vendorId", "paginationMode", "outputFileName"})
+_NAME: Final = re.compile(r"([^\[\]]*)((?:\[[^\[\]]*\])*)")
+_SORT_BY: Final = re.compile(r"[A-Za-z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A column in their words, one of the values of OPERATORS, and the values as text; of several any one counts."""
+
+    name: str
+    operator: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for. `tenants` only repeats whose events are meant; it never widens anything."""
+
+    conditions: tuple[Condition, ...] = ()
+    text: str = ""
+    sort_by: str = "createdAt"
+    descending: bool = True
+    offset: int = 0
+    count: int = DEFAULT_COUNT
+    tenants: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Given:
+    single: dict[str, str] = field(default_factory=dict)
+    many: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def add(self, name: str, operator: str, values: Sequence[str]) -> None:
+        self.many.setdefault((name, operator), []).extend(values)
+
+
+def parse(pairs: Iterable[tuple[str, str]]) -> Asked:
+    """The question in (name, value) pairs; an empty value asks nothing. Raises InvalidFilter."""
+    given = _Given()
+    for count, (name, value) in enumerate(pairs, start=1):
+        _check(name, value, count)
+        if value.strip() and name not in _IGNORED:
+            _take(given, name, value)
+    single = given.single
+    sort_by = single.get("sortBy", "")
+    direction = single.get("sortDirection", "asc" if sort_by else "desc").lower()
+    if sort_by and not _SORT_BY.fullmatch(sort_by):
+        raise InvalidFilter("'sortBy' is not the name of a column.", field="sortBy", fix="Use letters, digits and '_'.")
+    if direction not in ("asc", "desc"):
+        raise InvalidFilter("'sortDirection' is neither asc nor desc.", field="sortDirection", fix="Use one of them.")
+    counted = single.get("count") or single.get("limit")
+    return Asked(
+        conditions=tuple(Condition(*key, tuple(dict.fromkeys(values))) for key, values in given.many.items()),
+        text=single.get("filter", ""),
+        sort_by=sort_by or "createdAt",
+        descending=direction == "desc",
+        offset=_number("offset", single.get("offset", "0")),
+        count=min(max(_number("count", counted), 1), MAX_COUNT) if counted else DEFAULT_COUNT,
+        tenants=_tenants(single),
+    )
+
+
+def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The parameters of their second version in the words of the first."""
+    names = {"created_from": "createdAt[$gte]", "created_to": "createdAt[$lte]", "users": "user", "users[]": "user"}
+    given = [(names.get(name, name), value) for name, value in pairs]
+    tenants = [value for name, value in given if name in ("tenant_ids", "tenant_ids[]")]
+    rest = [(name, value) for name, value in given if name not in ("tenant_ids", "tenant_ids[]")]
+    return [*rest, ("tenantId", ",".join(tenants))] if tenants else rest
+
+
+def _check(name: str, value: str, count: int) -> None:
+    shown = ascii(name)[1:101]
+    if count > MAX_CONDITIONS:
+        raise InvalidFilter(f"There are more than {MAX_CONDITIONS} parameters.", fix="Ask for fewer at once.")
+    if len(name) > MAX_CHARS or len(value) > MAX_CHARS:
+        raise InvalidFilter(f"{shown!r} is longer than {MAX_CHARS} characters.", field=shown, fix="Shorten it.")
+    try:
+        (name + value).encode()
+    except UnicodeEncodeError:
+        raise InvalidFilter(f"{shown!r} is not valid UTF-8.", field=shown, fix="Send it as UTF-8.") from None
+
+
+def _take(given: _Given, name: str, value: str) -> None:
+    if name in _SINGLE:
+        if name in given.single and given.single[name] != value:
+            raise InvalidFilter(f"{name!r} is given more than once.", field=name, fix="Give it once.")
+        given.single[name] = value
+        return
+    found = _NAME.fullmatch(name)
+    column, keys = (found[1], re.findall(r"\[([^\[\]]*)\]", found[2])) if found else ("", [])
+    if column.isdecimal() and keys and not keys[0].startswith("$") and keys[0]:
+        column, *keys = keys  # PHP's number of an argument
+    keys = [key for key in keys if key and not key.isdecimal()]  # [] and [0] are places in a list
+    if not column or len(keys) > 1:
+        raise InvalidFilter(f"{name[:100]!r} names no column.", field=name[:100], fix="Write column or column[$gt].")
+    if keys:
+        given.add(column, _operator(keys[0], name), [value])
+        return
+    read = _json(value)
+    if isinstance(read, dict):
+        for operator, one in read.items():
+            given.add(column, _operator(operator, name), _values(one, name))
+    else:
+        given.add(column, "in", _values(read, name) if isinstance(read, list) else [value])
+
+
+def _operator(text: str, name: str) -> str:
+    if text not in OPERATORS:
+        raise InvalidFilter(
+            f"{name[:100]!r} has the unknown operator {text[:60]!r}.",
+            field=name[:100],
+            fix="Known: " + ", ".join(OPERATORS) + ".",
+        )
+    return OPERATORS[text]
+
+
+def _json(value: str) -> Any:
+    """An object or a list that the value is the JSON of; else None."""
+    if value[:1] not in "{[":
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _values(value: Any, name: str) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(one, (dict, list)) or one is None for one in values):
+        raise InvalidFilter(
+            f"{name[:100]!r} compares with no plain value.", field=name[:100], fix="Use text or numbers."
+        )
+    return [one if isinstance(one, str) else json.dumps(one) for one in values]
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < len(str(MAX_OFFSET))):
+        raise InvalidFilter(
+            f"{name!r} is no number below {MAX_OFFSET}: {text[:60]!r}.", field=name, fix="Use 0, 1, 2, …"
+        )
+    return int(text)
+
+
+def _tenants(single: dict[str, str]) -> tuple[str, ...]:
+    named = tuple(one.strip() for one in single.get("tenantId", "").split(",") if one.strip())
+    if not all(map(is_tenant, named)):
+        raise InvalidFilter("'tenantId' is not a tenant id.", field="tenantId", fix="Leave it out; the header counts.")
+    return named

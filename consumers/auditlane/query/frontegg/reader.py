@@ -1,0 +1,54 @@
+"""Read a tenant's log in their words: rows of a page with the total, and the two numbers over their table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from auditlane.access.scope import TenantScope
+from auditlane.contract.frontegg import row_of
+from auditlane.query.frontegg import sql
+from auditlane.query.frontegg.asked import Asked
+from auditlane.query.models import Event
+from auditlane.query.results import Limits, Results
+from auditlane.runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How many events since midnight (UTC), and how many severe ones in seven days."""
+
+    today: int
+    severe: int
+
+
+class AuditReader:
+    """Reads from any number of threads; connects when it is first asked something. Raises what `query.results` does."""
+
+    def __init__(self, settings: Settings) -> None:
+        limits = Limits(page_s=settings.query_timeout_s)
+        self._database = settings.clickhouse_database
+        self._results = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s)
+
+    def page(self, scope: TenantScope, asked: Asked, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
+        """(rows, how many there are on all pages)."""
+        rows = self._results.rows(sql.compile_page(self._database, scope, asked))
+        if len(rows) < asked.count and (rows or not asked.offset):
+            total = asked.offset + len(rows)  # the last page: nothing is left to count
+        else:
+            total = int(self._results.rows(sql.compile_count(self._database, scope, asked))[0]["rows"])
+        return [row_of(_event(row["line"]), vendor=vendor) for row in rows], total
+
+    def stats(self, scope: TenantScope, now: datetime) -> Stats:
+        """The numbers as of `now`."""
+        row = self._results.rows(sql.compile_stats(self._database, scope, now))[0]
+        return Stats(int(row["today"]), int(row["severe"]))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._results.close()
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    return Event.model_validate_json(line.decode(errors="replace")).model_dump(mode="json")

@@ -1,0 +1,71 @@
+"""What their clients read: `GET /audits`, its second version, and the two numbers of `/audits/stats`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
+from auditlane.access.trail import witness_of
+from auditlane.query.frontegg.asked import Asked, newer_parameters, parse
+from auditlane.query.frontegg.reader import AuditReader
+from auditlane.query.router import Authorize
+from auditlane.runtime.errors import InvalidInput
+
+NEWER: Final = "/audits/resources/audits/v2"
+
+
+def build(reader: AuditReader, authorize: Authorize) -> APIRouter:
+    """The routes. `authorize(permission)` is a dependency that finds the tenant in their header."""
+    router = APIRouter(include_in_schema=False)
+    reads = Depends(authorize(Permission.read))
+
+    def page(request: Request, scope: TenantScope, asked: Asked) -> dict[str, Any]:
+        rows, total = reader.page(scope, asked, vendor=vendor_of(request))
+        return {"data": rows, "total": total}
+
+    @router.get("/audits")
+    def audits(request: Request, scope: TenantScope = reads) -> dict[str, Any]:
+        return page(request, scope, question(request, scope))
+
+    @router.get(NEWER)
+    def newer(request: Request, scope: TenantScope = reads) -> dict[str, Any]:
+        return page(request, scope, question(request, scope, newer_parameters))
+
+    @router.get("/audits/stats")
+    def stats(request: Request, scope: TenantScope = reads) -> dict[str, int]:
+        check_tenants(scope, parse((n, v) for n, v in request.query_params.multi_items() if n == "tenantId").tenants)
+        found = reader.stats(scope, datetime.now(UTC))
+        return {"totalToday": found.today, "severeThisWeek": found.severe}
+
+    return router
+
+
+Pairs = list[tuple[str, str]]
+
+
+def question(request: Request, scope: TenantScope, words: Callable[[Pairs], Pairs] = lambda pairs: pairs) -> Asked:
+    """What a request asks for. Raises InvalidFilter, and InvalidInput when it means another tenant."""
+    asked = parse(words(request.query_params.multi_items()))
+    check_tenants(scope, asked.tenants)
+    return asked
+
+
+def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
+    """A tenant in the address only repeats the header's; another one is refused rather than ignored."""
+    if named and scope.tenant not in named:
+        raise InvalidInput(
+            "tenantId is not the tenant of this request.",
+            field="tenantId",
+            fix="Name the tenant in the header frontegg-tenant-id; in the address it may be left out.",
+        )
+
+
+def vendor_of(request: Request) -> str:
+    """The client that asks, or that vouched for the viewer who does: their vendor's id is the client's."""
+    witness = witness_of(request)
+    return witness.client_id or witness.actor_id

@@ -1,0 +1,178 @@
+"""Their question as SQL. A column in their words is what a row of theirs shows under that name."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from auditlane.access.scope import TenantScope
+from auditlane.contract.event import Outcome, Severity, parse_ip
+from auditlane.contract.frontegg import ACTORS, NAMES
+from auditlane.contract.lenient_time import parse_time
+from auditlane.query.filters import MAX_WORDS, Filter
+from auditlane.query.frontegg.asked import Asked, Condition
+from auditlane.query.sql import AS_TEXT, JSON_LINE, Parameters, Statement, select, where
+from auditlane.runtime.errors import InvalidFilter
+
+SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
+WEEK: Final = timedelta(days=7)
+_TIMES: Final = frozenset({"occurred_at", "ingested_at"})
+_ENUMS: Final = {
+    "severity": {one.value.lower(): one.value for one in Severity},
+    "outcome": {one.value.lower(): one.value for one in Outcome},
+}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def compile_page(database: str, scope: TenantScope, asked: Asked) -> Statement:
+    """One page of events as `line`, the event as JSON."""
+    parameters = Parameters(database)
+    conditions = _where(parameters, scope, asked)
+    tail = f"LIMIT {parameters.add('UInt32', asked.count)} OFFSET {parameters.add('UInt64', asked.offset)}"
+    return select(f"{JSON_LINE} AS line", conditions, f"{_order(parameters, asked)} {tail}", parameters)
+
+
+def compile_count(database: str, scope: TenantScope, asked: Asked) -> Statement:
+    """One row: `rows`, how many events match on all pages."""
+    parameters = Parameters(database)
+    return select("count() AS rows", _where(parameters, scope, asked), "", parameters)
+
+
+def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement:
+    """One row: `today`, since midnight (UTC), and `severe`, those of SEVERE in the last seven days."""
+    parameters = Parameters(database)
+    midnight = _time(parameters, now.replace(hour=0, minute=0, second=0, microsecond=0))
+    week = _time(parameters, now - WEEK)
+    severe = parameters.add("Array(String)", [one.value for one in SEVERE])
+    conditions = [*where(parameters, scope, Filter()), f"e.occurred_at >= {week}"]
+    today = f"countIf(e.occurred_at >= {midnight}) AS today"
+    return select(f"{today}, countIf(toString(e.severity) IN {severe}) AS severe", conditions, "", parameters)
+
+
+def _where(parameters: Parameters, scope: TenantScope, asked: Asked) -> list[str]:
+    words = tuple(dict.fromkeys(asked.text.split()))
+    if len(words) > MAX_WORDS:
+        raise InvalidFilter(f"'filter' has more than {MAX_WORDS} words.", field="filter", fix="Search for fewer words.")
+    conditions = where(parameters, scope, Filter(words=words))
+    return [*conditions, *(_condition(parameters, one) for one in asked.conditions)]
+
+
+def _order(parameters: Parameters, asked: Asked) -> str:
+    column = NAMES.get(asked.sort_by, "")
+    way = "DESC" if asked.descending else "ASC"
+    by = f"e.{column}" if column in AS_TEXT else _text(parameters, asked.sort_by)
+    first = "" if column == "occurred_at" else f"{by} {way}, "
+    last = way if column == "occurred_at" else "DESC"
+    return f"ORDER BY {first}e.occurred_at {last}, e.event_id {last}"
+
+
+def _condition(parameters: Parameters, one: Condition) -> str:
+    if one.operator == "not in":
+        return f"NOT ({_condition(parameters, Condition(one.name, 'in', one.values))})"
+    if one.operator == "contains":
+        text = _text(parameters, one.name)
+        found = [f"positionCaseInsensitiveUTF8({text}, {parameters.text(value)}) > 0" for value in one.values]
+        return f"({' OR '.join(found)})"
+    column = NAMES.get(one.name, "")
+    if column in _TIMES or (one.name == "time" and one.operator != "in"):
+        return _timed(parameters, column or "occurred_at", one)
+    if one.operator == "in":
+        return _any_of(parameters, column, one)
+    return f"({' OR '.join(_compared(parameters, column, one, value) for value in one.values)})"
+
+
+def _any_of(parameters: Parameters, column: str, one: Condition) -> str:
+    """Equal to one of the values. What the column cannot hold (an address that is none) is looked for in the metadata,
+    where it was kept."""
+    typed = _TYPED.get(column)
+    if typed is None:
+        return f"{_text(parameters, one.name)} IN {parameters.add('Array(String)', list(one.values))}"
+    left, kind, read = typed
+    held = {value: read(value) for value in one.values}
+    fitting = [value for value in held.values() if value is not None]
+    rest = [value for value, fits in held.items() if fits is None]
+    found = [f"{left} IN {parameters.add(f'Array({kind})', fitting)}"] if fitting else []
+    if rest:
+        key = parameters.text(one.name)
+        found.append(f"e.metadata[{key}] IN {parameters.add('Array(String)', rest)}")
+    return f"ifNull({' OR '.join(found)}, 0)"
+
+
+def _compared(parameters: Parameters, column: str, one: Condition, value: str) -> str:
+    if column == "severity":
+        ranks = [name.lower() for name in Severity]
+        if value.lower() not in ranks:
+            raise _unfit(one.name, value, "Use one of: " + ", ".join(Severity) + ".")
+        return f"toInt8(e.severity) {one.operator} {parameters.add('Int8', ranks.index(value.lower()))}"
+    text = _text(parameters, one.name)
+    try:
+        number = float(value)
+    except ValueError:
+        return f"{text} {one.operator} {parameters.text(value)}"
+    return f"ifNull(toFloat64OrNull({text}) {one.operator} {parameters.add('Float64', number)}, 0)"
+
+
+def _timed(parameters: Parameters, column: str, one: Condition) -> str:
+    """A value to the millisecond stands for all of it, since that is how times are shown."""
+    found = []
+    for value in one.values:
+        time = parse_time(value)
+        if time is None:
+            raise _unfit(one.name, value, "Write it as RFC 3339, such as 2026-01-31T13:45:00Z.")
+        width = _MILLISECOND if time.microsecond % 1000 == 0 else _MICROSECOND
+        since, until = f"e.{column} >= {_time(parameters, time)}", f"e.{column} < {_time(parameters, time + width)}"
+        found.append(
+            {
+                "in": f"({since} AND {until})",
+                ">": f"NOT {until}",
+                ">=": since,
+                "<": f"NOT {since}",
+                "<=": until,
+            }[one.operator]
+        )
+    return f"({' OR '.join(found)})"
+
+
+def _text(parameters: Parameters, name: str) -> str:
+    """What a row shows under this name, as text; empty where it shows nothing."""
+    if column := NAMES.get(name):
+        return f"ifNull({AS_TEXT.get(column, f'e.{column}')}, '')"
+    key = parameters.text(name)
+    beside = "ifNull(e.actor_name, '')" if name in ACTORS else f"e.fields[{key}]"
+    return f"if(mapContains(e.metadata, {key}), e.metadata[{key}], {beside})"
+
+
+def _time(parameters: Parameters, time: datetime) -> str:
+    return f"fromUnixTimestamp64Micro({parameters.add('Int64', (time - _EPOCH) // timedelta(microseconds=1))}, 'UTC')"
+
+
+def _uuid(value: str) -> str | None:
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        return None
+
+
+def _address(value: str) -> str | None:
+    address = parse_ip(value)
+    if isinstance(address, ipaddress.IPv4Address):
+        return f"::ffff:{address}"
+    return str(address) if address else None
+
+
+# Columns that are no text: what to compare, with which type, and how a value is read (None: the column cannot hold it).
+_TYPED: Final[dict[str, tuple[str, str, Callable[[str], str | None]]]] = {
+    "event_id": ("e.event_id", "UUID", _uuid),
+    "ip": ("e.ip", "IPv6", _address),
+    "severity": ("toString(e.severity)", "String", lambda value: _ENUMS["severity"].get(value.lower())),
+    "outcome": ("toString(e.outcome)", "String", lambda value: _ENUMS["outcome"].get(value.lower())),
+}
+
+
+def _unfit(name: str, value: str, fix: str) -> InvalidFilter:
+    return InvalidFilter(f"{name[:100]!r} cannot be compared with {value[:60]!r}.", field=name[:100], fix=fix)

@@ -1,0 +1,1 @@
+"""Take audits as Frontegg's clients send them."""

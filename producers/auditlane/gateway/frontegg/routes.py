@@ -1,0 +1,89 @@
+"""`POST /audits`: one audit as their clients send it, answered when Kafka has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from auditlane.access.scope import Principal
+from auditlane.contract.frontegg import as_read, row_of
+from auditlane.contract.tenants import check_tenant
+from auditlane.gateway.frontegg.audit import event_of, posted_of
+from auditlane.gateway.intake import Intake
+from auditlane.gateway.posted import idempotent_id
+from auditlane.gateway.sender import Sender
+from auditlane.runtime.errors import InvalidEvent, InvalidInput
+
+PATH: Final = "/audits"
+_HEADER: Final = "frontegg-tenant-id"
+
+
+def build(
+    intake: Intake, principal: Callable[[Request], Principal], named_tenant: Callable[[Request], str | None]
+) -> APIRouter:
+    """The route. `principal` raises when nobody is signed in; `named_tenant` gives the header's tenant."""
+    router = APIRouter(include_in_schema=False)
+
+    async def send(request: Request) -> JSONResponse:
+        sender = Sender.of(
+            principal(request),
+            named_tenant(request),
+            request_id=str(getattr(request.state, "request_id", "")),
+            idempotency_key=request.headers.get("idempotency-key", ""),
+        )
+        audit = audit_of(await request.body())
+        tenant = tenant_of(audit, sender)
+        now = datetime.now(UTC)
+        event_id = ""
+        if sender.idempotency_key:
+            if not audit.get("time"):
+                raise InvalidEvent("With an Idempotency-Key, an audit says its time.", field="time", fix="Add time.")
+            event_id = idempotent_id(sender.client_id, tenant, sender.idempotency_key, 0)
+        own = await intake.own_fields(tenant)
+        event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
+        [result] = await intake.accept([posted_of(event)], sender)
+        if result.error:
+            raise result.error
+        return JSONResponse(row_of(as_read(event), vendor=sender.client_id), 202)
+
+    router.add_api_route(PATH, send, methods=["POST"])
+    return router
+
+
+def audit_of(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body, or InvalidInput."""
+    try:
+        audit = json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"The body is not JSON: {error}", field="body") from None
+    if not isinstance(audit, dict):
+        raise InvalidInput("An audit is a JSON object.", field="body", fix='Such as {"action": "Login"}.')
+    return audit
+
+
+def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
+    """The header's (or the credential's) tenant; without one, the body's. Raises InvalidEvent when there is none, or
+    when the two differ."""
+    told = audit.get("tenantId")
+    if told in (None, ""):
+        told = sender.tenant
+    if told is None:
+        raise InvalidEvent("The audit names no tenant.", field=_HEADER, fix=f"Send the header {_HEADER}.")
+    if not isinstance(told, str):
+        raise InvalidEvent("tenantId must be text.", field="tenantId")
+    if sender.tenant not in (None, told):
+        raise InvalidEvent(
+            f"tenantId is not the tenant of the header {_HEADER}, or of the credential.",
+            field="tenantId",
+            fix="Send the same in both, or leave tenantId out.",
+        )
+    return check_tenant(told)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")

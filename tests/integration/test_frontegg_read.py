@@ -1,0 +1,196 @@
+"""Reading as Frontegg's clients do, on the real store: rows as they were sent, filters, sorting, pages, numbers."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+from querying import event, store
+from serving import Served
+
+from auditlane.contract.event import parse_ip
+from auditlane.gateway.frontegg.audit import event_of
+
+NOW = datetime.now(UTC).replace(microsecond=123_456)
+# number, hours ago, what was sent
+SENT = [
+    (1, 0, {"user": "ann@x.io", "action": "Login", "severity": "High", "ip": "10.0.0.1", "resource": "Portal"}),
+    (2, 1, {"user": "bob@x.io", "action": "Logout", "severity": "Info", "ip": "2001:db8::1", "size": 9}),
+    (3, 2, {"email": "cy@x.io", "action": "Login", "severity": "Attention", "ip": "", "size": 10, "tags": ["a", "b"]}),
+    (4, 24 * 3, {"user": "ann@x.io", "action": "Deleted user", "severity": "Critical", "json": {"k": [1]}}),
+    (5, 24 * 9, {"user": {"name": "dee"}, "email": "dee@x.io", "severity": "Error", "ip": "nowhere", "team": "blue"}),
+]
+
+
+def stored(number: int, hours: float, sent: dict, tenant: str = "acme"):
+    """The row that a worker makes of an audit."""
+    made = event_of(sent, tenant, now=NOW - timedelta(hours=hours))
+    address = parse_ip(made.ip) if made.ip else None
+    values = made.model_dump(exclude={"event_id"}) | {
+        "severity": made.severity.value,
+        "outcome": made.outcome.value,
+        "ip": str(address) if address else None,
+    }
+    return event(number, **values, ingested_at=NOW - timedelta(hours=hours))
+
+
+@pytest.fixture(scope="module")
+def served(clickhouse, tmp_path_factory):
+    with store(clickhouse) as made:
+        made.add([stored(*one) for one in SENT])
+        made.add([stored(9, 0, {"user": "eve@x.io", "action": "Login"}, tenant="other")])
+        with Served(
+            tmp_path_factory.mktemp("served"), clickhouse_url=clickhouse, clickhouse_database=made.database
+        ) as served:
+            yield served
+
+
+@pytest.fixture(scope="module")
+def token(served):
+    return served.client_token("vendor")
+
+
+@pytest.fixture
+def ask(served, token):
+    def ask(query: str = "", *, path: str = "/audits/", tenant: str = "acme", status: int = 200, **headers):
+        sent = {"x_access_token": token, "frontegg_tenant_id": tenant} | headers
+        response = served.request(f"{path}?{query}", **sent)
+        assert response.status == status, response.data
+        return response.json()
+
+    return ask
+
+
+def users(answer) -> list[str]:
+    return [row["email"].split("@")[0] for row in answer["data"]]
+
+
+def test_rows_are_what_was_sent_newest_first(ask):
+    answer = ask()
+    assert answer["total"] == 5
+    for row, (_, hours, sent) in zip(answer["data"], SENT, strict=True):
+        assert row | sent == row
+        assert row["tenantId"] == "acme"
+        assert datetime.fromisoformat(row["createdAt"]) == (NOW - timedelta(hours=hours)).replace(microsecond=123_000)
+        assert uuid.UUID(row["frontegg_id"])
+        assert row["vendorId"].startswith("al_")
+        assert row["updatedAt"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("severity=High", "ann"),
+        ("severity=high&action=Login", "ann"),
+        ("severity[]=High&severity[]=Critical", "ann ann"),
+        ("severity=Attention", "cy"),
+        ('severity={"$gte":"High"}', "ann ann dee"),
+        ("user=ann@x.io", "ann ann"),
+        ("email=cy@x.io", "cy"),
+        ("email=dee@x.io", "dee"),
+        ("user[$ne]=ann@x.io", "bob cy dee"),
+        ("action[$contains]=LOG", "ann bob cy"),
+        ("ip=10.0.0.1", "ann"),
+        ("ip=2001:DB8:0::1", "bob"),
+        ("ip=nowhere", "dee"),
+        ("ip=10.0.0.1&ip=nowhere", "ann dee"),
+        ("size=9", "bob"),
+        ('size={"$gt":9}', "cy"),
+        ("size[$lte]=10", "bob cy"),
+        ("team=blue", "dee"),
+        ("team[$ne]=blue", "ann bob cy ann"),
+        ("tags=" + quote('["a","b"]'), ""),  # a list means any of its values, and no row's tags are one of them
+        ("tags[$contains]=" + quote('"a"'), "cy"),
+        ("resource=Portal", "ann"),
+        ("filter=portal", "ann"),
+        ("filter=LOGIN+x.io", "ann cy"),
+        ("filter=blue", "dee"),
+        ("tenantId=acme&vendorId=any&paginationMode=virtual&action=Logout", "bob"),
+        ("nothing=x", ""),
+        ("user=" + quote("' OR 1=1 --"), ""),
+        ("outcome=unknown&action=Logout", "bob"),
+    ],
+)
+def test_filters(ask, query, found):
+    answer = ask(query)
+    assert users(answer) == found.split()
+    assert answer["total"] == len(found.split())
+
+
+def test_ranges_of_time_in_every_encoding(ask):
+    since, until = (NOW - timedelta(hours=25 * 3)).isoformat(), (NOW - timedelta(hours=1)).isoformat()
+    expected = ["bob", "cy", "ann"]
+    whole = quote(json.dumps({"$gt": since, "$lte": until}))
+    assert users(ask(f"createdAt={whole}")) == expected
+    assert users(ask(f"createdAt%5B$gt%5D={quote(since)}&createdAt%5B$lte%5D={quote(until)}")) == expected
+    assert users(ask(f"0[createdAt][$gt]={quote(since)}&0[createdAt][$lte]={quote(until)}")) == expected
+    shown = ask("count=1")["data"][0]["createdAt"]
+    assert users(ask(f"createdAt={shown}")) == ["ann"]
+    assert users(ask(f"createdAt[$lt]={shown}")) == ["bob", "cy", "ann", "dee"]
+    assert users(ask(f"createdAt[$gte]={shown}")) == ["ann"]
+    assert users(ask(f"createdAt[$gt]={shown}")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("sortBy=createdAt&sortDirection=asc", "dee ann cy bob ann"),
+        ("sortBy=createdAt&sortDirection=DESC", "ann bob cy ann dee"),
+        ("sortBy=email", "ann ann bob cy dee"),
+        ("sortBy=severity&sortDirection=desc", "dee ann ann cy bob"),
+        ("sortBy=action&sortDirection=asc", "ann ann cy bob dee"),
+        ("sortBy=team&sortDirection=desc", "dee ann bob cy ann"),
+        ("sortBy=frontegg_id&count=1&offset=5", ""),
+        ("count=2&offset=1", "bob cy"),
+        ("count=2&offset=4", "dee"),
+        ("count=1000", "ann bob cy ann dee"),
+        ("offset=100", ""),
+    ],
+)
+def test_sorting_and_pages(ask, query, found):
+    answer = ask(query)
+    assert users(answer) == found.split()
+    assert answer["total"] == 5
+
+
+@pytest.mark.parametrize("path", ["/audits//stats", "/audits/stats", "/audits/stats/"])
+def test_the_numbers_over_the_table(served, token, path):
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = sum(NOW - timedelta(hours=hours) >= midnight for _, hours, _ in SENT)
+    body = {"tenantId": "acme"}  # Python 1.x sends it with a GET
+    response = served.request(path + "?tenantId=acme", body=body, x_access_token=token, frontegg_tenant_id="acme")
+    assert response.status == 200, response.data
+    assert response.json() == {"totalToday": today, "severeThisWeek": 2}
+
+
+def test_the_second_version(ask):
+    path = "/audits/resources/audits/v2"
+    assert users(ask("users=ann@x.io&users=bob@x.io&tenant_ids=acme&tenant_ids=other", path=path)) == [
+        "ann",
+        "bob",
+        "ann",
+    ]
+    since = quote((NOW - timedelta(hours=2)).isoformat())
+    assert users(ask(f"created_from={since}&email=cy@x.io", path=path)) == ["cy"]
+
+
+def test_the_tenant_is_the_headers_or_the_credentials_and_nothing_widens_it(served, ask):
+    assert users(ask(tenant="other")) == ["eve"]
+    assert ask(tenant="nobody") == {"data": [], "total": 0}
+    for path in ("/audits", "/audits/stats", "/audits/resources/audits/v2"):
+        assert ask("tenantId=other", path=path, status=400)["field"] == "tenantId"
+        assert ask(path=path, tenant="", status=400)["field"] == "Auditlane-Tenant"
+        assert ask(path=path, status=400, auditlane_tenant="other")["field"] == "frontegg-tenant-id"
+    bound = served.client_token("vendor", tenant="other")
+    assert users(ask(tenant="", x_access_token=bound)) == ["eve"]
+    assert ask(tenant="acme", status=403, x_access_token=bound)["code"] == "TENANT_FORBIDDEN"
+    assert ask(status=403, x_access_token=served.client_token("writer"))["code"] == "FORBIDDEN"
+    assert ask(status=401, x_access_token="nonsense")["code"] == "UNAUTHENTICATED"
+
+
+def test_a_bearer_token_is_taken_too(served, token):
+    response = served.request("/audits", token, frontegg_tenant_id="acme")
+    assert response.json()["total"] == 5

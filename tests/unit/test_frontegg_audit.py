@@ -1,0 +1,218 @@
+"""One of Frontegg's audits becomes an event, and reads as it was sent."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.contract.event import BASE_FIELDS, Severity
+from auditlane.contract.frontegg import MARK, NAMES, OURS, as_read, row_of
+from auditlane.contract.lenient_time import parse_time
+from auditlane.gateway.frontegg.audit import event_of
+from auditlane.runtime.errors import InvalidEvent
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def made(audit, **given):
+    return event_of(audit, "acme", now=NOW, **given)
+
+
+def echo(audit, **given):
+    event = made(audit, **given)
+    event.model_dump_json()  # every text can be encoded
+    return row_of(as_read(event), vendor="env")
+
+
+def test_an_audit_as_their_readme_sends_it():
+    audit = {
+        "tenantId": "acme",
+        "time": "Wed Nov 25 2026 12:30:00 GMT+0100 (Central European Standard Time)",
+        "user": "u@x.io",
+        "resource": "Portal",
+        "action": "Login",
+        "severity": "Medium",
+        "ip": "1.2.3.4",
+        "nested": {"a": [1, None, "é"]},
+    }
+    event = made(audit, source="billing")
+    assert (event.tenant_id, event.action, event.resource, event.severity) == ("acme", "Login", "Portal", "Medium")
+    assert (event.actor_id, event.actor_name, event.ip, event.source) == ("u@x.io", "u@x.io", "1.2.3.4", "billing")
+    assert event.occurred_at == datetime(2026, 11, 25, 11, 30, tzinfo=UTC)
+    assert event.metadata == {"time": audit["time"], "nested": '{"a": [1, null, "é"]}', MARK: '["nested"]'}
+    row = echo(audit)
+    assert row | audit == row
+    assert row["createdAt"] == row["updatedAt"] == "2026-11-25T11:30:00.000Z"
+    assert row["vendorId"] == "env"
+    assert row["frontegg_id"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "actor_id", "actor_name"),
+    [
+        ({"user": "u", "email": "e@x.io", "actorMail": "m@x.io"}, "u", "u"),
+        ({"email": "e@x.io", "actorMail": "m@x.io"}, "e@x.io", "e@x.io"),
+        ({"actorMail": "m@x.io", "userId": "17"}, "17", "m@x.io"),
+        ({"user": "", "email": "e@x.io", "userId": 17}, "17", "e@x.io"),
+        ({"user": {"name": "u"}}, '{"name": "u"}', '{"name": "u"}'),
+        ({}, "", None),
+    ],
+)
+def test_who_acted(sent, actor_id, actor_name):
+    event = made(sent)
+    assert (event.actor_id, event.actor_name) == (actor_id, actor_name)
+    row = echo(sent)
+    assert row | sent == row
+
+
+@pytest.mark.parametrize(
+    ("sent", "severity"),
+    [("High", "High"), ("critical", "Critical"), ("Attention", "Medium"), ("odd", "Info"), (5, "Info"), (None, "Info")],
+)
+def test_a_severity_is_never_refused(sent, severity):
+    event = made({"severity": sent})
+    assert event.severity is Severity(severity)
+    assert echo({"severity": sent})["severity"] == (severity if sent is None else sent)
+
+
+@pytest.mark.parametrize("ip", ["", "not an address", "10.0.0.1, 10.0.0.2", "fe80::1%eth0", 7, ["1.2.3.4"]])
+def test_an_address_that_is_none_goes_to_the_metadata(ip):
+    assert made({"ip": ip}).ip is None
+    assert echo({"ip": ip})["ip"] == ip
+
+
+def test_an_address_in_another_form_is_kept_as_it_was_sent():
+    assert made({"ip": "2001:DB8:0::1"}).ip == "2001:DB8:0::1"
+    assert echo({"ip": "2001:DB8:0::1"})["ip"] == "2001:DB8:0::1"
+    assert "ip" not in made({"ip": "2001:db8::1"}).metadata
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-25T11:30:00Z", (11, 30)),
+        ("2026-11-25T11:30:00", (11, 30)),
+        ("2026-11-25 13:30:00+02:00", (11, 30)),
+        ("Wed Nov 25 2026 11:30:00 GMT+0000 (Coordinated Universal Time)", (11, 30)),
+        ("Wed Nov 25 2026 03:30:00 GMT-0800 (Pacific Standard Time)", (11, 30)),
+        ("Wed, 25 Nov 2026 11:30:00 GMT", (11, 30)),
+        (1795606200, (11, 30)),
+        (1795606200000, (11, 30)),
+        ("1795606200000", (11, 30)),
+        ("2026-11-25", (0, 0)),
+    ],
+)
+def test_times_that_callers_write(text, time):
+    assert parse_time(text) == datetime(2026, 11, 25, *time, tzinfo=UTC)
+    row = echo({"time": text})
+    assert row["time"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "25/11/2026", True, None, [1], {"a": 1}, 1e308, "9999-12-31T23:59:59-12:00"]
+)
+def test_what_is_no_time_is_kept_and_the_event_is_now(text):
+    assert parse_time(text) is None
+    assert made({"time": text}).occurred_at == NOW
+
+
+@pytest.mark.parametrize("far", [timedelta(days=-4000), timedelta(days=2)])
+def test_a_time_that_a_worker_would_refuse_is_kept_and_the_event_is_now(far):
+    text = (NOW + far).isoformat()
+    assert made({"time": text}).occurred_at == NOW
+    assert echo({"time": text})["time"] == text
+
+
+def test_created_at_counts_where_there_is_no_time():
+    assert made({"createdAt": "2026-11-25T10:00:00Z"}).occurred_at.hour == 10
+    assert made({"createdAt": "2026-11-25T10:00:00Z"}).metadata == {}
+    event = made({"createdAt": "2026-11-25T10:00:00Z", "time": "2026-11-25T09:00:00Z"})
+    assert event.occurred_at.hour == 9
+    assert event.metadata["createdAt"] == "2026-11-25T10:00:00Z"
+
+
+def test_what_we_say_of_an_event_is_not_the_senders_to_say():
+    row = echo({"frontegg_id": "mine", "vendorId": "mine", "updatedAt": "mine"})
+    assert "mine" not in (row["frontegg_id"], row["vendorId"], row["updatedAt"])
+    assert made({"vendorId": "mine"}).metadata == {"vendorId": "mine"}
+
+
+def test_keys_of_the_tenants_contract_are_fields():
+    own = {"invoice", "paid", "user"}
+    sent = {"invoice": 5, "paid": True, "user": "u", "other": 1}
+    event = made(sent, own=own)
+    assert event.fields == {"invoice": 5, "paid": True, "user": "u"}
+    assert event.actor_name == "u"
+    assert event.metadata == {"other": "1", MARK: '["invoice", "paid", "other"]'}
+    stored = as_read(event) | {"fields": {"invoice": "5", "paid": "true", "user": "u"}}
+    row = row_of(stored, vendor="env")
+    assert row | sent == row
+
+
+def test_a_change_is_the_events_and_comes_back_as_an_object():
+    event = made({"before": {"a": 1}, "after": "free text", "outcome": "denied", "resource_id": "d-1"})
+    assert (event.before, event.after, event.outcome, event.resource_id) == ('{"a": 1}', "free text", "denied", "d-1")
+    assert event.metadata == {MARK: '["before"]'}
+    row = row_of(as_read(event), vendor="env")
+    assert (row["before"], row["after"]) == ({"a": 1}, "free text")
+
+
+def test_a_missing_action_is_an_audit():
+    assert made({}).action == made({"action": ""}).action == "audit"
+    assert made({"action": 7}).action == "7"
+
+
+def test_the_mark_is_ours():
+    with pytest.raises(InvalidEvent, match="is ours"):
+        made({MARK: "x"})
+
+
+def test_a_mark_of_somebody_else_breaks_no_reading():
+    for mark in ("{", "7", '["a", 7, "b"]'):
+        row = row_of(as_read(made({})) | {"metadata": {MARK: mark, "a": "{", "b": "1"}}, vendor="")
+        assert row["a"] == "{"
+
+
+def test_events_of_other_senders_read_too():
+    event = as_read(made({})) | {"actor_name": "Jane", "metadata": {"region": "eu"}, "fields": {"invoice": "5"}}
+    row = row_of(event | {"ingested_at": "2026-11-25T12:00:01.042000Z"}, vendor="env")
+    assert (row["user"], row["region"], row["invoice"]) == ("Jane", "eu", "5")
+    assert row["updatedAt"] == "2026-11-25T12:00:01.042Z"
+    assert "email" not in row
+
+
+def test_the_names_are_fields_of_an_event():
+    assert set(NAMES.values()) <= {*BASE_FIELDS, "ingested_at"}
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+WELL_KNOWN = sorted({*NAMES, "email", "actorMail", "time", "json", "severity"})
+
+
+@given(st.dictionaries(st.sampled_from(WELL_KNOWN) | st.text(min_size=1, max_size=8), json_values, max_size=8))
+def test_a_read_echoes_whatever_was_sent(sent):
+    sent = json.loads(json.dumps(sent))
+    row = echo(sent)
+    for key, value in sent.items():
+        if key not in OURS and value is not None:
+            assert json.dumps(row[key]) == json.dumps(value)
+    assert row["tenantId"] == "acme"
+
+
+@given(st.text(st.characters(categories=["Cs", "L", "N"]), min_size=1))
+def test_half_a_surrogate_pair_is_echoed_and_can_be_stored(text):
+    sent = {"user": text, "note": text, "list": [text]}
+    row = echo(sent)
+    assert {key: row[key] for key in sent} == sent

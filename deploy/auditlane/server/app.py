@@ -24,7 +24,7 @@ from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
-from auditlane.server import enter, frontegg, health, openapi, problems, tokens, trail
+from auditlane.server import enter, frontegg, health, issuer, openapi, problems, tokens, trail
 from auditlane.server.gate import Gate
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
@@ -46,7 +46,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     """
     roles = _known(roles)
     keys_file, signing_keys_file = _needed(settings)
-    gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file))
+    gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings))
     metrics = HttpMetrics()
     reader, exporter = Reader(settings), Exporter(settings)
     audits = AuditReader(settings)

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 
+import anyio
+import anyio.to_thread
 from fastapi import Header, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
 from auditlane.access.keys import KeysFile
+from auditlane.access.oidc import Oidc
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
 from auditlane.access.signing import SigningKeys
-from auditlane.access.tokens import authenticate
+from auditlane.access.tokens import authenticate, is_ours
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
 COOKIE: Final = "auditlane_viewer"
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
+ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait
 _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user"}
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # These, and TenantName, only describe the credentials in OpenAPI; `presented` and `named_tenant` read them, also
 # where no dependency injection has taken place.
 BEARER: Final = HTTPBearer(
-    scheme_name="token", auto_error=False, description="A token from /v1/token, or a viewer token."
+    scheme_name="token", auto_error=False, description="A token from /v1/token, a viewer token, or one of the issuer."
 )
 ACCESS_TOKEN: Final = APIKeyHeader(
     scheme_name="access-token", name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in this header."
@@ -46,15 +51,24 @@ TenantName = Annotated[
 
 
 class Gate:
-    """Authenticates requests against one keys file and one set of signing keys."""
+    """Authenticates requests against one keys file, one set of signing keys, and maybe somebody else's issuer."""
 
-    def __init__(self, keys: KeysFile, signing: SigningKeys) -> None:
+    def __init__(self, keys: KeysFile, signing: SigningKeys, oidc: Oidc | None = None) -> None:
         self.keys = keys
         self.signing = signing
+        self.oidc = oidc
+        self._askers = anyio.CapacityLimiter(ASKERS)
 
-    def principal(self, request: Request) -> Principal:
-        """Who asks. Raises Unauthenticated, TokenExpired, and Forbidden for another site's form."""
-        found = authenticate(presented(request), keys=self.keys, signing=self.signing, now=datetime.now(UTC))
+    async def principal(self, request: Request) -> Principal:
+        """Who asks. Raises Unauthenticated, TokenExpired, IssuerUnavailable, and Forbidden for another site's form."""
+        token, now = presented(request), datetime.now(UTC)
+        if self.oidc is None or is_ours(token):
+            found = authenticate(token, keys=self.keys, signing=self.signing, now=now)
+        elif self.oidc.at_hand(token):
+            found = self.oidc.authenticate(token, now=now)
+        else:
+            check = partial(self.oidc.authenticate, token, now=now)
+            found = await anyio.to_thread.run_sync(check, limiter=self._askers)
         identify(request, found)
         return found
 
@@ -73,7 +87,7 @@ class Gate:
             _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
             _session: Annotated[object, Security(SESSION)] = None,
         ) -> TenantScope:
-            principal, named = self.principal(request), (named_in or named_tenant)(request)
+            principal, named = await self.principal(request), (named_in or named_tenant)(request)
             request.state.permission = permission  # tells the audit trail what an answer means
             witness_of(request).tenant = principal.tenant or named
             if named == OURS and principal.tenant is None:
@@ -90,7 +104,7 @@ class Gate:
             _bearer: Annotated[object, Security(BEARER)] = None,
             _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
         ) -> Principal:
-            return self.principal(request)
+            return await self.principal(request)
 
         return principal
 

@@ -114,12 +114,24 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
     return Principal("viewer", viewer.user, viewer.client_id, viewer.tenant, viewer.permissions, until)
 
 
-def _purpose(token: str) -> str:
-    """What the token says it is for; only a hint which key to verify it with."""
+def is_ours(token: str) -> bool:
+    """Whether it says that it is one of ours, or is nothing that anybody's issuer signs."""
     try:
-        typ = jwt.get_unverified_header(token).get("typ") if len(token) <= _LONGEST else None
+        return _typ(token) in (CLIENT_TOKEN, VIEWER_TOKEN, None)
+    except Unauthenticated:
+        return True
+
+
+def _typ(token: str) -> str | None:
+    """What the token says it is for; only a hint which key to verify it with. "" for one that does not say."""
+    try:
+        return str(jwt.get_unverified_header(token).get("typ", "")) if len(token) <= _LONGEST else None
     except (jwt.InvalidTokenError, ValueError, TypeError) as error:
         raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.") from error
+
+
+def _purpose(token: str) -> str:
+    typ = _typ(token)
     if typ not in (CLIENT_TOKEN, VIEWER_TOKEN):
         raise Unauthenticated("The credential is not one of our tokens.", fix="Get a token: POST /v1/token.")
     return str(typ)

@@ -32,7 +32,8 @@
     ├── Unavailable              a part that we depend on is away; a retry may succeed
     │   ├── KafkaUnavailable     no broker answers
     │   ├── RegistryUnavailable  the schema registry does not answer
-    │   └── StoreUnavailable     ClickHouse does not answer
+    │   ├── StoreUnavailable     ClickHouse does not answer
+    │   └── IssuerUnavailable    the keys of a token issuer cannot be had
     ├── RegistryRefused          the registry answered, and said no
     │   ├── SchemaNotFound       no such id, subject or version
     │   └── SchemaIncompatible   a version that older readers could not follow
@@ -195,6 +196,10 @@ class RegistryUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     code = "STORE_UNAVAILABLE"
+
+
+class IssuerUnavailable(Unavailable):
+    code = "ISSUER_UNAVAILABLE"
 
 
 class RegistryRefused(AuditlaneError):

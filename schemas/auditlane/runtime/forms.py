@@ -57,6 +57,12 @@ def http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def issuer(value: str) -> str:
+    """A token issuer's URL, left as it is: it must equal what tokens say, to the slash."""
+    http_url(value)
+    return value
+
+
 def file(value: Path) -> Path:
     """A file that exists."""
     if not value.is_file():

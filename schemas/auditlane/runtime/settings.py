@@ -38,6 +38,13 @@ def _json_object(value: object) -> object:
         raise ValueError(f"must be a JSON object: {error}") from error
 
 
+def _with_an_issuer(value: str, info: ValidationInfo) -> str:
+    """Without an audience every token of the issuer would do, also those that its users have for other services."""
+    if info.data.get("oidc_issuer") and not value.strip(" ,"):
+        raise ValueError("must name the audience that tokens of AUDITLANE_OIDC_ISSUER have for this service")
+    return value
+
+
 JsonObject = Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)]
 HttpUrl = Annotated[str, AfterValidator(_unless_empty(forms.http_url))]
 Bootstrap = Annotated[str, AfterValidator(_unless_empty(forms.bootstrap))]
@@ -121,6 +128,27 @@ class ServeSettings(BaseModel):
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
 
 
+class OidcSettings(BaseModel):
+    oidc_issuer: Annotated[str, AfterValidator(_unless_empty(forms.issuer))] = Field(
+        "", description="An OpenID Connect issuer whose tokens are taken, as their `iss` says it. Empty: none."
+    )
+    oidc_audience: Annotated[str, AfterValidator(_with_an_issuer)] = Field(
+        "", validate_default=True, description="What their `aud` must hold: one of these, separated by commas."
+    )
+    oidc_jwks_url: HttpUrl = Field("", description="Where its keys are. Empty: its discovery document says.")
+    oidc_ca: File | None = Field(None, description="CA bundle (PEM) for the issuer's certificate.")
+    oidc_tenant_claim: str = Field("tenantId", min_length=1, description="The claim with the tenant; a dotted path.")
+    oidc_user_claim: str = Field("sub", min_length=1, description="The claim with the user.")
+    oidc_permissions_claim: str = Field("permissions", min_length=1, description="The claim with permissions.")
+    oidc_roles_claim: str = Field("roles", min_length=1, description="The claim with roles.")
+    oidc_permissions: JsonObject = Field(
+        default_factory=lambda: {"fe.secure.read.audits": ["audits:read"]},
+        description="What their permissions allow here, as JSON: name to a list of ours.",
+    )
+    oidc_roles: JsonObject = Field(default_factory=dict, description="What their roles allow here, likewise.")
+    oidc_leeway_s: float = Field(30.0, ge=0, le=300, description="How far the issuer's clock may differ.")
+
+
 class GatewaySettings(BaseModel):
     ingest_body_bytes: int = Field(32 << 20, ge=1_024, description="The largest body that `POST /v1/events` takes.")
     ingest_document_bytes: int = Field(
@@ -153,6 +181,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    OidcSettings,
     GatewaySettings,
     LocalSettings,
     LogSettings,
@@ -165,6 +194,7 @@ class Settings(
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    OidcSettings,
     GatewaySettings,
     LocalSettings,
     LogSettings,

@@ -1,0 +1,47 @@
+"""The foreign token issuer, as the settings describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from auditlane.access.jwks import KeySet
+from auditlane.access.oidc import GRANTABLE, Grants, Oidc, OidcPolicy
+from auditlane.access.permissions import parse_permissions
+from auditlane.contract.tenants import OURS, is_tenant
+from auditlane.runtime.errors import ConfigError, InvalidInput
+from auditlane.runtime.settings import Settings, variable
+
+
+def of(settings: Settings) -> Oidc | None:
+    """None without an issuer in the settings. Reaches nothing. Raises ConfigError for permissions that do not exist."""
+    if not settings.oidc_issuer:
+        return None
+    policy = OidcPolicy(
+        issuer=settings.oidc_issuer,
+        audiences=tuple(one.strip() for one in settings.oidc_audience.split(",") if one.strip()),
+        tenant_claim=settings.oidc_tenant_claim,
+        user_claim=settings.oidc_user_claim,
+        permissions_claim=settings.oidc_permissions_claim,
+        roles_claim=settings.oidc_roles_claim,
+        permissions=_grants("oidc_permissions", settings.oidc_permissions),
+        roles=_grants("oidc_roles", settings.oidc_roles),
+        leeway=timedelta(seconds=settings.oidc_leeway_s),
+    )
+    keys = KeySet(settings.oidc_issuer, url=settings.oidc_jwks_url, ca=str(settings.oidc_ca or "") or None)
+    return Oidc(policy, keys, is_tenant=lambda tenant: is_tenant(tenant) and tenant != OURS)
+
+
+def _grants(setting: str, given: Mapping[str, Any]) -> Grants:
+    try:
+        return {
+            name: parse_permissions([ours] if isinstance(ours, str) else map(str, ours), allowed=GRANTABLE)
+            for name, ours in given.items()
+        }
+    except (InvalidInput, TypeError) as error:
+        raise ConfigError(
+            f"{variable(setting)}: {error}",
+            field=variable(setting),
+            fix='Write {"their name": ["audits:read", …]}.',
+        ) from error

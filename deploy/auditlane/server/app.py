@@ -28,10 +28,12 @@ from auditlane.server import enter, frontegg, health, issuer, openapi, problems,
 from auditlane.server.gate import Gate
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
+from auditlane.server.switch import Switch
 from auditlane.store.client import connect
 from auditlane.store.structure_book import StructureBook
 
 ROLES: Final = ("query",)
+SWITCH_S: Final = 5.0  # how long a request may wait to know whether audit logs are on
 _NEEDED: Final = {
     "keys_file": "a file for the clients' keys; `auditlane keys create` makes it",
     "signing_keys_file": "a file for the keys that sign tokens; it is made when it is missing, and replicas share it",
@@ -46,13 +48,14 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     """
     roles = _known(roles)
     keys_file, signing_keys_file = _needed(settings)
-    gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings))
+    store = Connection(lambda: connect(settings, query_limit=0))
+    structures = StructureBook(store.client, settings.clickhouse_database)
+    switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=min(SWITCH_S, settings.query_timeout_s))
+    gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings), switch)
     metrics = HttpMetrics()
     reader, exporter = Reader(settings), Exporter(settings)
     audits = AuditReader(settings)
     own = trail.of(settings, metrics.trail)
-    store = Connection(lambda: connect(settings, query_limit=0))
-    structures = StructureBook(store.client, settings.clickhouse_database)
     probe = health.StoreProbe(
         lambda: connect(settings, connect_timeout=health.PROBE_TIMEOUT_S, send_receive_timeout=health.PROBE_TIMEOUT_S),
         settings.clickhouse_database,

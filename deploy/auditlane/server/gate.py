@@ -21,11 +21,13 @@ from auditlane.access.tokens import authenticate, is_ours
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
+from auditlane.server.switch import Switch
 
 COOKIE: Final = "auditlane_viewer"
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait
 _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user"}
+_VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # These, and TenantName, only describe the credentials in OpenAPI; `presented` and `named_tenant` read them, also
@@ -53,10 +55,13 @@ TenantName = Annotated[
 class Gate:
     """Authenticates requests against one keys file, one set of signing keys, and maybe somebody else's issuer."""
 
-    def __init__(self, keys: KeysFile, signing: SigningKeys, oidc: Oidc | None = None) -> None:
+    def __init__(
+        self, keys: KeysFile, signing: SigningKeys, oidc: Oidc | None = None, switch: Switch | None = None
+    ) -> None:
         self.keys = keys
         self.signing = signing
         self.oidc = oidc
+        self._switch = switch
         self._askers = anyio.CapacityLimiter(ASKERS)
 
     async def principal(self, request: Request) -> Principal:
@@ -73,11 +78,16 @@ class Gate:
         return found
 
     def authorize(
-        self, permission: Permission, named_in: Callable[[Request], str | None] | None = None
+        self,
+        permission: Permission,
+        named_in: Callable[[Request], str | None] | None = None,
+        *,
+        even_off: bool = False,
     ) -> Callable[..., Awaitable[TenantScope]]:
         """A FastAPI dependency that gives a request's TenantScope, or raises what `Principal.scope` raises.
 
-        `named_in` finds the tenant that a request names, where that is not `named_tenant`'s to find.
+        `named_in` finds the tenant that a request names, where that is not `named_tenant`'s to find. Who may read or
+        export gets LogsDisabled while the tenant's audit logs are switched off, unless `even_off`.
         """
 
         async def scope(
@@ -92,7 +102,10 @@ class Gate:
             witness_of(request).tenant = principal.tenant or named
             if named == OURS and principal.tenant is None:
                 principal.demand(Permission.admin)  # there it says what operators did
-            return principal.scope(permission, named)
+            found = principal.scope(permission, named)
+            if self._switch and permission in _VIEWS and not even_off:
+                await self._switch.demand_on(found.tenant)
+            return found
 
         return scope
 

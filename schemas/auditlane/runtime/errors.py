@@ -16,7 +16,8 @@
     ├── Unauthenticated          no credential, or one that does not verify
     │   └── TokenExpired         it verified once
     ├── Forbidden                a credential without the permission
-    │   └── WrongTenant          a credential for another tenant
+    │   ├── WrongTenant          a credential for another tenant
+    │   └── LogsDisabled         audit logs are switched off for this tenant; its events are recorded all the same
     ├── NotFound                 there is no such event, key or dead letter for this caller
     ├── Conflict                 somebody else was first, or the thing exists already
     │   ├── PreconditionFailed   what was to be replaced was changed by somebody else meanwhile
@@ -128,6 +129,10 @@ class Forbidden(AuditlaneError):
 
 class WrongTenant(Forbidden):
     code = "TENANT_FORBIDDEN"
+
+
+class LogsDisabled(Forbidden):
+    code = "AUDIT_LOGS_DISABLED"
 
 
 class NotFound(AuditlaneError):

@@ -1,0 +1,38 @@
+"""Whether a tenant's audit logs are switched on: asked for each request that views them, mostly known already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from auditlane.contract.tenants import OURS
+from auditlane.runtime.errors import LogsDisabled, StoreUnavailable
+
+ASKERS: Final = 16  # threads; one of them may be reading, the others take what is known
+
+
+class Switch:
+    """`enabled(tenant)` may block, as `StructureBook.of` does; no request waits for it longer than `timeout_s`."""
+
+    def __init__(self, enabled: Callable[[str], bool], *, timeout_s: float) -> None:
+        self._enabled = enabled
+        self._timeout_s = timeout_s
+        self._askers = anyio.CapacityLimiter(ASKERS)
+
+    async def demand_on(self, tenant: str) -> None:
+        """Raise LogsDisabled for a tenant whose logs are off, StoreUnavailable when nobody can say."""
+        if tenant == OURS:  # what operators do is there to be seen, whatever tenants see
+            return
+        try:
+            with anyio.fail_after(self._timeout_s):
+                on = await anyio.to_thread.run_sync(self._enabled, tenant, limiter=self._askers, abandon_on_cancel=True)
+        except TimeoutError as error:
+            raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.") from error
+        if not on:
+            raise LogsDisabled(
+                "Audit logs are switched off for this tenant.",
+                fix="Its events are still recorded; whoever may configure audit logs can switch them on.",
+            )

@@ -1,0 +1,77 @@
+"""Audit logs switched off: every way to view them is closed, none to configure or to read what operators did."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from serving import Served
+
+from auditlane.access.permissions import Permission
+from auditlane.runtime.errors import StoreUnavailable
+from auditlane.store.structure_book import Structure, StructureBook
+
+OFF = Structure(False, ())
+ON = Structure(True, ())
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch) -> Iterator[Served]:
+    """A service without a store, in which globex is switched off; that a request got to the store shows as 503."""
+    monkeypatch.setattr(StructureBook, "of", lambda _, tenant: OFF if tenant == "globex" else ON)
+    with Served(tmp_path) as served:
+        yield served
+
+
+VIEWS = ["/v1/events", "/v1/events/01890a5d-ac96-774b-bcce-b302099a8057", "/v1/export?format=csv", "/audits", "/"]
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_every_view_is_closed(served, path):
+    for tenant, status in (("acme", 503), ("globex", 403)):
+        answer = served.request(path, served.viewer_token(tenant), frontegg_tenant_id=tenant)
+        assert answer.status == status, answer.data
+        assert ("AUDIT_LOGS_DISABLED" in answer.data.decode()) == (status == 403)
+
+
+def test_the_page_says_so(served):
+    page = served.request("/", served.viewer_token("globex"), accept="text/html").data.decode()
+    assert "Audit logs are off" in page
+    assert "still recorded" in page
+
+
+def test_an_environments_client_sees_it_too_but_not_of_our_own_log(served):
+    admin = served.client_token("admin")
+    assert served.request("/v1/events", admin, auditlane_tenant="globex").json()["code"] == "AUDIT_LOGS_DISABLED"
+    assert served.request("/v1/events", admin, auditlane_tenant="_auditlane").status == 503
+
+
+def test_who_may_not_view_is_told_that_first(served):
+    token = served.viewer_token("globex", Permission.configure)
+    assert served.request("/v1/events", token).json()["code"] == "FORBIDDEN"
+    assert served.request("/v1/events").status == 401
+
+
+def test_a_store_that_does_not_say_keeps_nobody_waiting(tmp_path, monkeypatch):
+    release = threading.Event()
+
+    def hang(_: StructureBook, tenant: str) -> Structure:
+        release.wait(30)
+        return ON
+
+    monkeypatch.setattr(StructureBook, "of", hang)
+    with Served(tmp_path, query_timeout_s=0.2) as served:
+        answer = served.request("/v1/events", served.viewer_token("acme"))
+        assert (answer.status, answer.json()["code"]) == (503, "STORE_UNAVAILABLE")
+        assert "in time" in answer.json()["detail"]
+        release.set()
+
+
+def test_a_store_that_is_away_is_said(tmp_path, monkeypatch):
+    def away(_: StructureBook, tenant: str) -> Structure:
+        raise StoreUnavailable("It is away.")
+
+    monkeypatch.setattr(StructureBook, "of", away)
+    with Served(tmp_path) as served:
+        assert served.request("/v1/events", served.viewer_token("acme")).json()["detail"] == "It is away."

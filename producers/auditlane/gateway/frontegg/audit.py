@@ -59,8 +59,8 @@ def event_of(
         "ip": _ip(sent.get("ip")),
         "source": source,
         "fields": {key: value for key, value in sent.items() if key in own},
-        **{name: _text(sent[name]) for name in _CHANGES if name in sent},
     }
+    values |= {name: _text(sent[name]) for name in _CHANGES if name in sent}
     return AuditEvent.checked(values | {"metadata": _rest(sent, AuditEvent.checked(values))})
 
 

@@ -35,8 +35,9 @@ def test_what_the_redo_accepts_and_the_first_attempt_refused_is_stored(world: Wo
     world.registry.register(tenant_subject(world.settings.topic, "acme"), registered)
     if set_back:
         wait_until(lambda: committed(world, 0))
-    world.worker(failpoint="before_complete:kill", range_age_ms=2_000).ended()
-    world.worker()
+    else:
+        world.worker(failpoint="before_complete:kill").ended()
+    world.worker(range_age_ms=2_000)
     world.stored(20)
     world.completed()
     assert world.counts() == (20, 20)

@@ -1,4 +1,7 @@
-"""Runs rounds of faults until enough have happened, and writes the report."""
+"""Runs rounds of faults until enough have happened, and writes the report.
+
+With `--state FILE` every round that was counted is kept there: started again with the same seed, it goes on.
+"""
 
 from __future__ import annotations
 
@@ -10,58 +13,34 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from chaos.faults import KINDS, Kind
+from confluent_kafka import KafkaException
+
+from chaos.kinds import SCALED, deck
 from chaos.pipeline import Pipeline
-from chaos.report import Round, Run, write
+from chaos.report import Part, Round, Run, write
 
 PATIENCE_S = 0.5  # load between two faults, at most
-WAVES = 3  # between two counts
+WAVES = 2  # between two counts
+PART = 45  # faults on one pipeline; then a new one, with the next seed
+NODES = (1, 1, 3, 1)  # brokers of the pipelines, in turn
 
 
-def chosen(pipeline: Pipeline) -> list[Kind]:
-    """The kinds of a wave: at most one a family, and only those that go together."""
-    picked: list[Kind] = []
-    left = list(KINDS)
-    while left and len(picked) < 5:
-        kind = pipeline.random.choices(left, [one.weight for one in left])[0]
-        picked.append(kind)
-        left = [one for one in left if together(kind, one)]
-    order = [
-        "kafka",
-        "clickhouse",
-        "registry",
-        "worker",
-        "step",
-        "load",
-    ]  # workers can end only when their parts are back
-    return sorted(picked, key=lambda one: order.index(one.family))
-
-
-def together(one: Kind, other: Kind) -> bool:
-    """Whether two kinds may share a wave."""
-    apart = one.family in other.without or other.family in one.without
-    return not (apart or one.alone or other.alone or one.family == other.family)
-
-
-def one_round(pipeline: Pipeline) -> Round:
+def one_round(pipeline: Pipeline, run: Run, done: Round) -> None:
     """Waves of faults under load; then settle and count."""
-    done = Round()
     pipeline.load.go()
-    for _ in range(WAVES):
-        wave(pipeline, done)
     try:
+        for _ in range(WAVES):
+            wave(pipeline, run, done)
         done.counts = pipeline.settle()
-        for since, until in done.scaled:
-            done.pauses_s.append(pipeline.longest_pause(since, until))
+        done.pauses_s = [pipeline.longest_pause(since, until) for since, until in done.scaled]
         pipeline.tidy()
-    except (TimeoutError, RuntimeError) as error:
-        done.stuck = str(error)
-    return done
+    except (TimeoutError, RuntimeError, AssertionError, KafkaException) as error:
+        done.stuck = f"{type(error).__name__}: {error}"
 
 
-def wave(pipeline: Pipeline, done: Round) -> None:
+def wave(pipeline: Pipeline, run: Run, done: Round) -> None:
     """Inject some faults, one shortly after the other, and mend what they broke."""
-    kinds = chosen(pipeline)
+    kinds = deck(pipeline, run.tally(done))
     pipeline.staff(pipeline.random.randint(1, 2))
     pipeline.at_work()
     since = time.time_ns() // 1_000_000
@@ -74,8 +53,25 @@ def wave(pipeline: Pipeline, done: Round) -> None:
             next(fault)
         except StopIteration as end:
             (done.happened if end.value else done.missed).append(kind.name)
-    if kinds[0].alone:
+    if kinds[0].name == SCALED:
         done.scaled.append((since, time.time_ns() // 1_000_000))
+
+
+def one_part(run: Run, folder: Path, options: argparse.Namespace) -> None:
+    """A pipeline of its own, for some of the faults."""
+    part = Part(run.seed * 1_000 + len(run.parts), NODES[len(run.parts) % len(NODES)])
+    run.parts.append(part)
+    began = time.monotonic()
+    with closing(Pipeline(folder / f"part{len(run.parts)}", part.seed, part.nodes)) as pipeline:
+        while run.going and part.faults < PART and run.faults < options.faults:
+            part.rounds.append(Round())
+            one_round(pipeline, run, part.rounds[-1])
+            part.seconds = time.monotonic() - began
+            print(f"{run.seconds:6.0f} s {run.faults:4d} faults  {part.rounds[-1]}", flush=True)
+            if options.state:
+                run.save(options.state)
+            if options.report:
+                write(run, options.report)
 
 
 def main() -> int:
@@ -83,22 +79,21 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--state", type=Path, help="keep the rounds here, and go on from there")
     parser.add_argument("--minutes", type=float, default=120, help="end after this long with what there is")
     parser.add_argument("--folder", type=Path, help="keep logs and data here")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    run = Run(options.seed, options.faults)
-    print(f"seed {options.seed}, logs in {folder}", flush=True)
-    with closing(Pipeline(folder, options.seed)) as pipeline:
-        while run.faults < options.faults and run.seconds < options.minutes * 60:
-            run.rounds.append(one_round(pipeline))
-            print(f"{run.seconds:6.0f} s {run.faults:4d} faults  {run.rounds[-1]}", flush=True)
-            if options.report:
-                write(run, options.report)
-            if not run.rounds[-1].survived:
-                break  # what follows would only tell of this one
+    run = Run.begun(options.seed, options.faults, options.state)
+    run.until = time.monotonic() + options.minutes * 60
+    print(f"seed {options.seed}, {run.faults} faults so far, logs in {folder}", flush=True)
+    while run.going and run.faults < options.faults:
+        here = folder / f"run{len(run.parts)}"
+        here.mkdir(parents=True)
+        one_part(run, here, options)
+    if options.report:
+        write(run, options.report)
     return 0 if run.survived else 1
 
 

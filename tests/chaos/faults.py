@@ -1,4 +1,4 @@
-"""The kinds of faults. Each is a generator: it does its harm and yields; resumed, it mends what the pipeline cannot
+"""The faults. Each is a generator: it does its harm and yields; resumed, it mends what the pipeline cannot
 mend by itself, waits until the fault has really happened, and returns whether it has."""
 
 from __future__ import annotations
@@ -6,14 +6,15 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from fixtures.kafka import wait_for_broker
 from fixtures.proxy import Proxy, a_produce
 from fixtures.workers import WorkerProcess
 
-from chaos.pipeline import INSERT_TIMEOUT_S, WINDOW, Pipeline
+from chaos.brokers import Proxies
+from chaos.pipeline import WINDOW, Pipeline
 
 Fault = Generator[None, None, bool]
 HAPPENS_S = 7.0
@@ -21,22 +22,12 @@ SESSION_S = 1.8  # past the group's session timeout of one second
 STEPS = ("intent", "insert", "letters", "complete")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """`family`: a round has at most one of each. `without`: families and kinds that it does not go together with."""
-
-    name: str
-    family: str
-    inject: Callable[[Pipeline], Fault]
-    weight: float = 1.0
-    without: frozenset[str] = frozenset()
-    alone: bool = False
-
-
-def happens(what: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None) -> bool:
+def happens(
+    what: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None, seconds: float = HAPPENS_S
+) -> bool:
     """Whether it becomes true in time."""
-    deadline, tick = time.monotonic() + HAPPENS_S, 0
-    while not what():
+    deadline, tick = time.monotonic() + seconds, 0
+    while not _answered(what):
         if time.monotonic() > deadline:
             return False
         if tick % 10 == 0:
@@ -46,15 +37,36 @@ def happens(what: Callable[[], object], *, meanwhile: Callable[[], None] = lambd
     return True
 
 
+def _answered(what: Callable[[], object]) -> bool:
+    try:
+        return bool(what())
+    except KafkaException:  # not yet
+        return False
+
+
 # Parts that die.
 
 
 def broker_killed(at: Pipeline) -> Fault:
-    at.parts.kill_broker()
-    at.parts.start_broker()  # it is away while it starts
+    at.parts.brokers.kill()
+    at.parts.brokers.start()  # it is away while it starts
     yield
-    wait_for_broker(at.parts.bootstrap)
+    wait_for_broker(at.parts.brokers.bootstrap)
     return True
+
+
+def leader_killed(at: Pipeline) -> Fault:
+    """One of three brokers, which leads a partition; the others go on with what was acknowledged."""
+    cluster, topic = at.parts.brokers.cluster, at.world.settings.topic
+    partition = at.random.randrange(at.world.settings.topic_partitions)
+    leader = cluster.leader(topic, partition)
+    cluster.kill(leader)
+    yield
+    moved = happens(lambda: cluster.leader(topic, partition) not in (-1, leader), seconds=30)
+    cluster.start(leader)
+    everywhere = range(at.world.settings.topic_partitions)
+    back = happens(lambda: all(leader in cluster.in_sync(topic, one) for one in everywhere), seconds=90)
+    return moved and back
 
 
 def clickhouse_killed(at: Pipeline) -> Fault:
@@ -85,7 +97,7 @@ def worker_killed(at: Pipeline) -> Fault:
 
 def at_a_step(when: str, step: str) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
-        doomed = at.start(f"{when}_{step}:kill:{at.random.randint(1, 4)}")
+        doomed = at.start(f"{when}_{step}:kill:{at.random.randint(1, 3)}")
         yield
         meanwhile = at.load.burst if step == "letters" else lambda: None
         if happens(lambda: doomed.process.poll() is not None, meanwhile=meanwhile):
@@ -110,7 +122,7 @@ def frozen(at: Pipeline) -> Fault:
 def _zombie(at: Pipeline, *, window: int | None) -> Fault:
     """Frozen at a step, outlived by its heir, woken up; with a window, ClickHouse has forgotten its tokens."""
     step = at.random.choice(["before_insert", "after_insert", "after_intent", "before_complete"])
-    zombie = at.start(f"{step}:stop:{at.random.randint(1, 3)}")
+    zombie = at.start(f"{step}:stop:{at.random.randint(1, 2)}")
     yield
     gone = lambda: zombie.process.poll() is not None  # noqa: E731
     if not happens(lambda: gone() or zombie.stopped()) or gone():
@@ -166,6 +178,36 @@ def rewound(at: Pipeline) -> Fault:
     return joined
 
 
+def truncated(at: Pipeline) -> Fault:
+    """Kafka's retention takes messages that no worker has read: the partition halts until a person accepts the loss."""
+    topic, partition = at.world.settings.topic, at.random.randrange(at.world.settings.topic_partitions)
+    killed = list(at.alive())
+    for one in killed:
+        one.kill()
+    yield
+    piled = happens(lambda: at.backlog(partition)[1] > at.backlog(partition)[0] + 10, meanwhile=at.load.burst)
+    first, end = at.backlog(partition)
+    low = at.random.randint(first + 1, end - 1)
+    where = TopicPartition(topic, partition, low)
+    at.world.admin.delete_records([where])[where].result(30)
+    at.load.lose(partition, first, low)
+    halts = at.start()
+    halted = happens(lambda: any(f"offset {low}" in one["reason"] for one in halts.events("partition.halted")))
+    halts.kill()
+    accepted = happens(lambda: _commits(at, partition, low), seconds=30)
+    at.staff(1)
+    return piled and halted and accepted
+
+
+def _commits(at: Pipeline, partition: int, offset: int) -> bool:
+    """By hand, as a person does: Kafka takes it once the group has no members any more."""
+    try:
+        at.world.commit(partition, offset)
+    except KafkaException:
+        return False
+    return True
+
+
 def scaled(at: Pipeline) -> Fault:
     """1 → 3 → 1 under load."""
     at.staff(1)
@@ -183,7 +225,7 @@ def scaled(at: Pipeline) -> Fault:
 
 
 def network(
-    proxy_of: Callable[[Pipeline], Proxy], kind: str, do: Callable[[Pipeline, Proxy], None]
+    proxy_of: Callable[[Pipeline], Any], kind: str, do: Callable[[Pipeline, Any], None]
 ) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
         proxy = proxy_of(at)
@@ -197,7 +239,7 @@ def network(
     return inject
 
 
-def unreachable(proxy_of: Callable[[Pipeline], Proxy]) -> Callable[[Pipeline], Fault]:
+def unreachable(proxy_of: Callable[[Pipeline], Any]) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
         proxy_of(at).refuse()
         time.sleep(at.random.uniform(0.2, 1.5))
@@ -212,8 +254,8 @@ def store(at: Pipeline) -> Proxy:
     return at.parts.clickhouse_proxy
 
 
-def log(at: Pipeline) -> Proxy:
-    return at.parts.kafka_proxy
+def log(at: Pipeline) -> Proxies:
+    return at.parts.brokers.proxies
 
 
 # ClickHouse and Kafka that refuse.
@@ -251,46 +293,3 @@ def poison(at: Pipeline) -> Fault:
     at.load.burst()
     yield
     return True
-
-
-KINDS = (
-    Kind("broker: SIGKILL", "kafka", broker_killed, 0.6, frozenset({"registry"})),
-    Kind("Kafka: commit applied, acknowledgement lost", "kafka",
-         network(log, "lost", lambda at, p: p.lose_answers()), 1.5),
-    Kind("Kafka: acknowledgement of a commit delayed", "kafka",
-         network(log, "delayed", lambda at, p: p.delay_answers(at.random.uniform(0.3, 2))), 1.0),
-    Kind("Kafka: unreachable", "kafka", unreachable(log), 1.0),
-    Kind("Kafka: dead letter stored, acknowledgement lost", "kafka", letters_unacknowledged, 1.0),
-    Kind("ClickHouse: SIGKILL", "clickhouse", clickhouse_killed, 2.0),
-    Kind("ClickHouse: stored, acknowledgement lost", "clickhouse",
-         network(store, "lost", lambda at, p: p.lose_answers(at.random.randint(1, 3))), 1.5),
-    Kind("ClickHouse: acknowledgement after the timeout", "clickhouse",
-         network(store, "delayed", lambda at, p: p.delay_answers(INSERT_TIMEOUT_S + 0.5)), 1.0),
-    Kind("ClickHouse: insert arrives after its client gave up", "clickhouse",
-         network(store, "held", lambda at, p: p.hold_requests(INSERT_TIMEOUT_S + at.random.random())), 1.0),
-    Kind("ClickHouse: insert cut mid-body", "clickhouse",
-         network(store, "cut", lambda at, p: p.cut_requests(at.random.randint(1, 3))), 1.5),
-    Kind("ClickHouse: unreachable", "clickhouse", unreachable(store), 1.0),
-    Kind("ClickHouse: out of memory", "clickhouse",
-         network(store, "altered", lambda at, p: p.add_settings("max_memory_usage=1000", 3)), 1.0),
-    Kind("ClickHouse: execution time exceeded", "clickhouse",
-         network(store, "altered", lambda at, p: p.add_settings("max_execution_time=0.00001", 3)), 1.0),
-    Kind("ClickHouse: table read-only", "clickhouse", refused("table_readonly", 1), 1.0),
-    Kind("ClickHouse: TOO_MANY_PARTS", "clickhouse", refused("parts_to_throw_insert", 1), 1.0),
-    Kind("ClickHouse: disk full", "clickhouse", refused("min_free_disk_bytes_to_perform_insert", 10**15), 1.0),
-    Kind("registry: SIGKILL", "registry", registry_killed, 1.0),
-    Kind("worker: SIGKILL", "worker", worker_killed, 3.0),
-    Kind("worker: frozen past its session", "worker", frozen, 2.0),
-    Kind("offsets set back by another member, owners killed", "worker", rewound, 1.0,
-         frozenset({"kafka", "clickhouse", "step"})),
-    Kind("workers: 1 → 3 → 1", "worker", scaled, 0.7, alone=True),
-    *(
-        Kind(f"worker: SIGKILL {when} {step}", "step", at_a_step(when, step), 1.0)
-        for step in STEPS
-        for when in ("before", "after")
-    ),
-    Kind("worker: frozen at a step, wakes up behind its heir", "step", zombie, 2.0),
-    Kind("worker: the same, its tokens forgotten", "step", zombie_without_tokens, 1.5,
-         frozenset({"worker", "clickhouse"})),
-    Kind("refused messages in bursts", "load", poison, 1.0),
-)  # fmt: skip

@@ -27,8 +27,9 @@ class Load(threading.Thread):
         )
         self._going, self._idle, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
-        self.good = 0
+        self.good: set[tuple[int, int]] = set()  # (partition, offset), as the bad ones
         self.bad: set[tuple[int, int]] = set()
+        self.gone: list[tuple[int, int, int]] = []  # (partition, first, end): Kafka lost these before a worker was told
         self.failed: list[str] = []
         self._number = 0
 
@@ -45,12 +46,21 @@ class Load(threading.Thread):
             raise RuntimeError(f"Kafka refused messages: {self.failed[:3]}")
 
     def burst(self) -> None:
-        """A refused message at every partition's end, twice in a row, between good ones."""
+        """Blocks with a refused message at their start, in their middle, at their end, and one of nothing else."""
         for partition in range(self._world.settings.topic_partitions):
-            self._bad(partition)
-            self._good(partition)
-            self._bad(partition)
-            self._bad(partition)
+            for block in ("x....", "..x..", "....x", "xxx"):
+                for one in block:
+                    (self._bad if one == "x" else self._good)(partition)
+
+    def lose(self, partition: int, first: int, end: int) -> None:
+        """Expect nothing of these offsets any more; what is stored of them may be."""
+        self.gone.append((partition, first, end))
+        self.bad = {one for one in self.bad if not (one[0] == partition and first <= one[1] < end)}
+
+    def expected(self) -> int:
+        """How many rows there must be, besides those of offsets that are gone."""
+        lost = sum(any(at == one[0] and first <= one[1] < end for at, first, end in self.gone) for one in self.good)
+        return len(self.good) - lost
 
     def close(self) -> None:
         self._ended.set()
@@ -102,8 +112,8 @@ class Load(threading.Thread):
             else:
                 return
 
-    def _stored(self, _message: Any) -> None:
-        self.good += 1
+    def _stored(self, message: Any) -> None:
+        self.good.add((message.partition(), message.offset()))
 
     def _buried(self, message: Any) -> None:
         self.bad.add((message.partition(), message.offset()))

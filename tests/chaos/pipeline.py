@@ -61,13 +61,14 @@ class Pipeline:
 
     folder: Path
     seed: int
+    nodes: int = 1
     random: random.Random = field(init=False)
     workers: list[WorkerProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self._nursery = Nursery()
-        self.parts = Parts(self.folder)
+        self.parts = Parts(self.folder, self.nodes)
         self.world = World(self._settings(), self.folder)
         self.setting("non_replicated_deduplication_window", WINDOW)
         # Unlike SYSTEM STOP MERGES this outlives a restart: no part is small enough to be merged.
@@ -76,16 +77,20 @@ class Pipeline:
         self.setting("parts_to_throw_insert", 1_000_000)
         self.load = Load(self.world, self.seed, rate=RATE, refused=REFUSED)
         self.load.start()
-        self._offsets = Consumer(self.world.kafka | {"group.id": self.world.settings.group})
+        self._offsets = self._asker()
         self._dead = Consumer(self.world.kafka | {"group.id": "letters", "auto.offset.reset": "earliest"})
         dead = self.world.settings.dead_letter_topic
         self._dead.assign([TopicPartition(dead, one, 0) for one in range(PARTITIONS)])
         self.buried: Counter[tuple[int, int]] = Counter()
         self.tidied = 0
+        self._asked = ""
+
+    def _asker(self) -> Consumer:
+        return Consumer(self.world.kafka | {"group.id": self.world.settings.group})
 
     def _settings(self):
         return load(
-            kafka_bootstrap=self.parts.bootstrap,
+            kafka_bootstrap=self.parts.brokers.bootstrap,
             registry_url=self.parts.registry.url,
             clickhouse_url=self.parts.engine.url,
             clickhouse_database="chaos",
@@ -93,6 +98,7 @@ class Pipeline:
             dead_letter_topic="chaos.dead",
             group="chaos",
             topic_partitions=PARTITIONS,
+            topic_replication=self.nodes,
             range_age_ms=200,
             worker_port=0,
             insert_parts_per_second=20,
@@ -122,7 +128,7 @@ class Pipeline:
     def start(self, failpoint: str = "") -> WorkerProcess:
         """One more worker, which reaches Kafka and ClickHouse through the proxies."""
         options = self.world.settings.model_dump(exclude_unset=True) | {
-            "kafka_bootstrap": self.parts.proxied_bootstrap,
+            "kafka_bootstrap": self.parts.brokers.proxied_bootstrap,
             "clickhouse_url": self.parts.clickhouse_proxy.url,
         }
         env = {variable(name): str(value) for name, value in options.items()} | {VARIABLE: failpoint}
@@ -167,11 +173,26 @@ class Pipeline:
         return counts
 
     def _committed(self) -> list[tuple[int, int, str]]:
-        """Partition's end, committed offset and metadata."""
+        """Partition's end, committed offset and metadata. Raises KafkaException."""
         topic = [TopicPartition(self.world.settings.topic, one) for one in range(PARTITIONS)]
-        ends = [self._offsets.get_watermark_offsets(one, timeout=10)[1] for one in topic]
-        answers = self._offsets.committed(topic, timeout=10)
+        try:
+            ends = [self._offsets.get_watermark_offsets(one, timeout=10)[1] for one in topic]
+            answers = self._offsets.committed(topic, timeout=10)
+        except KafkaException as error:
+            self._asked = str(error)
+            self._offsets.close()  # one that never joins may hold on to a coordinator that has moved
+            self._offsets = self._asker()
+            raise
         return [(end_, one.offset, one.metadata or "") for end_, one in zip(ends, answers, strict=True)]
+
+    def backlog(self, partition: int) -> tuple[int, int]:
+        """(committed offset, end) of a partition."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(KafkaException):
+                end_, committed, _ = self._committed()[partition]
+                return max(0, committed), end_
+        raise TimeoutError(f"Kafka does not answer: {self._asked}")
 
     def _drained(self) -> bool:
         try:
@@ -183,7 +204,7 @@ class Pipeline:
         halted = [line for one in self.world.workers for line in one.events("partition.halted")]
         with contextlib.suppress(KafkaException):
             return f"{self._committed()}; halted: {halted[-2:]}"
-        return f"Kafka does not answer; halted: {halted[-2:]}"
+        return f"Kafka does not answer: {self._asked}; halted: {halted[-2:]}"
 
     def _count(self) -> Counts:
         for message in self._dead.consume(10_000, 0.2):
@@ -197,7 +218,7 @@ class Pipeline:
             f"{self.tidied})) FROM system.parts WHERE database = 'chaos' AND table = 'events' AND active"
         )
         return Counts(
-            expected=self.load.good,
+            expected=self.load.expected() + self._stored_of_gone(),
             rows=rows,
             events=events,
             refused=len(self.load.bad),
@@ -205,6 +226,16 @@ class Pipeline:
             missing_letters=len(self.load.bad - self.buried.keys()),
             merged_parts=merged,
         )
+
+    def _stored_of_gone(self) -> int:
+        """Rows of offsets that Kafka lost, which were stored before or by then."""
+        if not self.load.gone:
+            return 0
+        where = " OR ".join(
+            f"(kafka_partition = {at} AND kafka_offset >= {first} AND kafka_offset < {end_})"
+            for at, first, end_ in self.load.gone
+        )
+        return int(self.query(f"SELECT uniqExact(event_id) FROM {self.world.events} WHERE {where}")[0][0])
 
     def tidy(self) -> None:
         """Merge parts that were just counted, so that their number stays bearable: nothing doubled is among them."""
@@ -231,8 +262,8 @@ class Pipeline:
         with contextlib.ExitStack() as stack:
             for close in (self.parts.close, self._nursery.close, self.world.registry.close, self.world.client.close):
                 stack.callback(close)
-            for consumer in (self._offsets, self._dead):
-                stack.callback(consumer.close)
+            stack.callback(lambda: self._offsets.close())
+            stack.callback(self._dead.close)
             for one in self.alive():
                 stack.callback(one.process.kill)
             stack.callback(self.load.close)

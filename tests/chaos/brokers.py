@@ -1,0 +1,105 @@
+"""The broker under attack, or three of them: each behind a proxy of its own, which is how workers reach it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fixtures.kafka import make_broker, wait_for_broker
+from fixtures.kafka_cluster import Cluster
+from fixtures.proxy import Proxy, a_commit
+
+from auditlane.local import ports, process
+from auditlane.local.kafka import Broker, Node
+
+HOST = "127.0.0.1"
+
+
+class Proxies:
+    """Several proxies as one: a trick is played by whichever gets the request."""
+
+    def __init__(self, proxies: list[Proxy]) -> None:
+        self._proxies = proxies
+
+    @property
+    def fired(self) -> Counter[str]:
+        return sum((one.fired for one in self._proxies), Counter())
+
+    def lose_answers(self, times: int = 1, *, matches: Callable[[bytes], bool] | None = None) -> None:
+        for one in self._proxies:
+            one.lose_answers(times, matches=matches)
+
+    def delay_answers(self, seconds: float, times: int = 1) -> None:
+        for one in self._proxies:
+            one.delay_answers(seconds, times)
+
+    def behave(self) -> None:
+        for one in self._proxies:
+            one.behave()
+
+    def refuse(self) -> None:
+        for one in self._proxies:
+            one.refuse()
+
+    def close(self) -> None:
+        for one in self._proxies:
+            one.close()
+
+
+class Brokers:
+    """`count` is 1 or 3. Each has a second listener, which tells its clients the address of its proxy."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+        self._proxy_of: dict[int, Proxy] = {}
+        self._cluster: Cluster | None = None
+        if count == 1:
+            made = make_broker(folder)
+            self._one: Broker = replace(made, settings=self._listeners(made.node))
+            self._running: subprocess.Popen[bytes] = self._one.start(folder / "kafka.out")
+            wait_for_broker(self.bootstrap)
+        else:
+            self._cluster = Cluster(folder, self._listeners)
+        self.proxies = Proxies(list(self._proxy_of.values()))
+
+    def _listeners(self, node: Node) -> dict[str, Any]:
+        [proxied] = ports.free(1)
+        proxy = self._proxy_of[node.id] = Proxy(proxied, a_commit)
+        direct = f"PLAINTEXT://{HOST}:{node.port}"
+        return {
+            "listeners": f"{direct},PROXIED://{HOST}:{proxied},CONTROLLER://{HOST}:{node.controller_port}",
+            "advertised.listeners": f"{direct},PROXIED://{HOST}:{proxy.port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        }
+
+    @property
+    def bootstrap(self) -> str:
+        return self._cluster.bootstrap if self._cluster else self._one.bootstrap
+
+    @property
+    def proxied_bootstrap(self) -> str:
+        return ",".join(f"{HOST}:{one.port}" for one in self._proxy_of.values())
+
+    def kill(self) -> None:
+        """The only one."""
+        process.end_session(self._running.pid)
+        self._running.wait()
+
+    def start(self) -> None:
+        self._running = self._one.start(self.folder / "kafka.out")
+
+    @property
+    def cluster(self) -> Cluster:
+        assert self._cluster is not None, "there is one broker"
+        return self._cluster
+
+    def close(self) -> None:
+        self.proxies.close()
+        if self._cluster:
+            self._cluster.close()
+        else:
+            process.stop(self._running, grace_s=10)

@@ -1,0 +1,111 @@
+"""The kinds of faults by name, and which of them come next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from chaos.faults import (
+    STEPS,
+    Fault,
+    at_a_step,
+    broker_killed,
+    clickhouse_killed,
+    frozen,
+    leader_killed,
+    letters_unacknowledged,
+    log,
+    network,
+    poison,
+    refused,
+    registry_killed,
+    rewound,
+    scaled,
+    store,
+    truncated,
+    unreachable,
+    worker_killed,
+    zombie,
+    zombie_without_tokens,
+)
+from chaos.pipeline import INSERT_TIMEOUT_S, Pipeline
+
+WAVE = 5  # faults at once, at most
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`family`: a wave has at most one of each. `without`: families that it does not go together with. `nodes`: how
+    many brokers it needs; 0 is any number."""
+
+    name: str
+    family: str
+    inject: Callable[[Pipeline], Fault]
+    without: frozenset[str] = frozenset()
+    alone: bool = False
+    nodes: int = 0
+
+
+SCALED = "workers: 1 → 3 → 1"
+KINDS = (
+    Kind("broker: SIGKILL", "kafka", broker_killed, frozenset({"registry"}), nodes=1),
+    Kind("broker that leads a partition, of three: SIGKILL", "kafka", leader_killed, nodes=3),
+    Kind("Kafka: commit applied, acknowledgement lost", "kafka",
+         network(log, "lost", lambda at, p: p.lose_answers())),
+    Kind("Kafka: acknowledgement of a commit delayed", "kafka",
+         network(log, "delayed", lambda at, p: p.delay_answers(at.random.uniform(0.3, 2)))),
+    Kind("Kafka: unreachable", "kafka", unreachable(log)),
+    Kind("Kafka: dead letter stored, acknowledgement lost", "kafka", letters_unacknowledged,
+         frozenset({"clickhouse"})),
+    Kind("Kafka: topic truncated above the committed offset", "kafka", truncated, alone=True),
+    Kind("ClickHouse: SIGKILL", "clickhouse", clickhouse_killed),
+    Kind("ClickHouse: stored, acknowledgement lost", "clickhouse",
+         network(store, "lost", lambda at, p: p.lose_answers(at.random.randint(1, 3)))),
+    Kind("ClickHouse: acknowledgement after the timeout", "clickhouse",
+         network(store, "delayed", lambda at, p: p.delay_answers(INSERT_TIMEOUT_S + 0.5))),
+    Kind("ClickHouse: insert arrives after its client gave up", "clickhouse",
+         network(store, "held", lambda at, p: p.hold_requests(INSERT_TIMEOUT_S + at.random.random()))),
+    Kind("ClickHouse: insert cut mid-body", "clickhouse",
+         network(store, "cut", lambda at, p: p.cut_requests(at.random.randint(1, 3)))),
+    Kind("ClickHouse: unreachable", "clickhouse", unreachable(store)),
+    Kind("ClickHouse: out of memory", "clickhouse",
+         network(store, "altered", lambda at, p: p.add_settings("max_memory_usage=1000", 3))),
+    Kind("ClickHouse: execution time exceeded", "clickhouse",
+         network(store, "altered", lambda at, p: p.add_settings("max_execution_time=0.00001", 3))),
+    Kind("ClickHouse: table read-only", "clickhouse", refused("table_readonly", 1)),
+    Kind("ClickHouse: TOO_MANY_PARTS", "clickhouse", refused("parts_to_throw_insert", 1)),
+    Kind("ClickHouse: disk full", "clickhouse", refused("min_free_disk_bytes_to_perform_insert", 10**15)),
+    Kind("registry: SIGKILL", "registry", registry_killed),
+    Kind("worker: SIGKILL", "worker", worker_killed),
+    Kind("worker: frozen past its session", "worker", frozen),
+    Kind("offsets set back by another member, owners killed", "worker", rewound,
+         frozenset({"kafka", "clickhouse", "step"})),
+    Kind(SCALED, "worker", scaled, alone=True),
+    *(
+        Kind(f"worker: SIGKILL {when} {step}", "step", at_a_step(when, step))
+        for step in STEPS
+        for when in ("before", "after")
+    ),
+    Kind("worker: frozen at a step, wakes up behind its heir", "step", zombie),
+    Kind("worker: the same, its tokens forgotten", "step", zombie_without_tokens, frozenset({"worker", "clickhouse"})),
+    Kind("refused messages: first, in the middle, last, nothing else", "load", poison),
+)  # fmt: skip
+
+
+def deck(pipeline: Pipeline, so_far: Mapping[str, float]) -> list[Kind]:
+    """The kinds of the next wave: those that came least often so far, as many as go together."""
+    there = [one for one in KINDS if one.nodes in (0, pipeline.nodes)]
+    pipeline.random.shuffle(there)
+    enough = min(so_far.get(one.name, 0) for one in there) + 1  # families are not of one size
+    picked: list[Kind] = []
+    for kind in sorted(there, key=lambda one: so_far.get(one.name, 0)):
+        if len(picked) < WAVE and so_far.get(kind.name, 0) <= enough and all(_together(kind, one) for one in picked):
+            picked.append(kind)
+    # Workers can end only when their parts are back.
+    order = ["kafka", "clickhouse", "registry", "worker", "step", "load"]
+    return sorted(picked, key=lambda one: order.index(one.family))
+
+
+def _together(one: Kind, other: Kind) -> bool:
+    apart = one.family in other.without or other.family in one.without
+    return not (apart or one.alone or other.alone or one.family == other.family)

@@ -38,7 +38,7 @@ class Process:
     def __init__(self, variables: dict[str, str], *arguments: str) -> None:
         self.variables = variables
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "auditlane.cli", "serve", "--port", "0", *arguments],
+            [sys.executable, "-m", "auditlane.cli", "serve", "--port", "0", "--roles", "query", *arguments],
             env=dict(os.environ) | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

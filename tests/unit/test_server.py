@@ -456,7 +456,12 @@ def test_openapi_describes_errors_and_credentials(served):
 def test_missing_settings_are_all_named(tmp_path):
     with pytest.raises(ConfigError) as caught:
         create_app(load())
-    for name in ("AUDITLANE_KEYS_FILE", "AUDITLANE_SIGNING_KEYS_FILE", "AUDITLANE_CLICKHOUSE_URL"):
+    for name in (
+        "AUDITLANE_KEYS_FILE",
+        "AUDITLANE_SIGNING_KEYS_FILE",
+        "AUDITLANE_CLICKHOUSE_URL",
+        "AUDITLANE_REGISTRY_URL",
+    ):
         assert name in str(caught.value)
     with pytest.raises(ConfigError, match="no role 'cook'"):
         create_app(load(), ["cook"])

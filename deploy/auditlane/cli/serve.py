@@ -18,9 +18,14 @@ app = typer.Typer(add_completion=False)
 def command(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [AUDITLANE_SERVE_HOST]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [AUDITLANE_SERVE_PORT]")] = None,
-    roles: Annotated[str, typer.Option(help="What to serve, separated by commas.")] = "query",
+    roles: Annotated[
+        str, typer.Option(help="What to serve, separated by commas: ingest takes events, query shows them.")
+    ] = "ingest,query",
 ) -> None:
-    """Answer over HTTP: the log's pages and JSON API. Prints one line of JSON when it is ready; stops on SIGTERM."""
+    """Answer over HTTP: take events, show the log's pages and JSON API.
+
+    Prints one line of JSON when it is ready; stops on SIGTERM.
+    """
     from auditlane.server.app import create_app
     from auditlane.server.run import listen, run, url_of
 

@@ -10,11 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import anyio.to_thread
 from fastapi import FastAPI
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.signing import SigningKeys
+from auditlane.gateway import router as ingest
+from auditlane.gateway.intake import Intake
+from auditlane.gateway.meters import Meters
 from auditlane.query import pages, router
 from auditlane.query.connection import Connection
 from auditlane.query.export import router as export_router
@@ -25,29 +29,34 @@ from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import enter, frontegg, health, issuer, openapi, problems, tokens, trail
-from auditlane.server.gate import Gate
+from auditlane.server.gate import Gate, named_tenant
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
 from auditlane.server.switch import Switch
 from auditlane.store.client import connect
 from auditlane.store.structure_book import StructureBook
 
-ROLES: Final = ("query",)
+ROLES: Final = ("ingest", "query")
 SWITCH_S: Final = 5.0  # how long a request may wait to know whether audit logs are on
 _NEEDED: Final = {
     "keys_file": "a file for the clients' keys; `auditlane keys create` makes it",
     "signing_keys_file": "a file for the keys that sign tokens; it is made when it is missing, and replicas share it",
-    "clickhouse_url": "where ClickHouse answers over HTTP",
+}
+_NEEDED_BY: Final = {
+    "ingest": {"kafka_bootstrap": "Kafka's brokers, host:port,host:port", "registry_url": "the schema registry"},
+    "query": {"clickhouse_url": "where ClickHouse answers over HTTP"},
 }
 
 
 def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
-    """The app for these roles. Reaches nothing yet: a ClickHouse that is away is an error of the request that needs it.
+    """The app for these roles: `ingest` takes events, `query` reads them.
+
+    Reaches nothing yet: a ClickHouse that is away is an error of the request that needs it.
 
     Raises ConfigError that names every missing variable at once, or the file that is not valid.
     """
     roles = _known(roles)
-    keys_file, signing_keys_file = _needed(settings)
+    keys_file, signing_keys_file = _needed(settings, roles)
     store = Connection(lambda: connect(settings, query_limit=0))
     structures = StructureBook(store.client, settings.clickhouse_database)
     switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=min(SWITCH_S, settings.query_timeout_s))
@@ -56,6 +65,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     reader, exporter = Reader(settings), Exporter(settings)
     audits = AuditReader(settings)
     own = trail.of(settings, metrics.trail)
+    intake = Intake(settings, Meters(metrics.registry)) if "ingest" in roles else None
     probe = health.StoreProbe(
         lambda: connect(settings, connect_timeout=health.PROBE_TIMEOUT_S, send_receive_timeout=health.PROBE_TIMEOUT_S),
         settings.clickhouse_database,
@@ -63,8 +73,12 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if intake:
+            intake.open()
         with own.kept():
             yield
+        if intake:
+            await anyio.to_thread.run_sync(intake.close)
         probe.close()
         reader.close()
         exporter.close()
@@ -85,16 +99,19 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(tokens.build(gate, exchange, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(frontegg.build(exchange))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
-    app.include_router(router.build(reader, gate.authorize, gate.signing.mac))
-    app.include_router(export_router.build(exporter, gate.authorize, count_rows=metrics.exported))
     theirs = partial(gate.authorize, named_in=frontegg.their_tenant)
-    app.include_router(frontegg_routes.build(audits, theirs))
-    app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
-    app.include_router(health.build(probe, gate.keys, gate.signing, metrics))
+    if intake:
+        app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
+    if "query" in roles:
+        app.include_router(router.build(reader, gate.authorize, gate.signing.mac))
+        app.include_router(export_router.build(exporter, gate.authorize, count_rows=metrics.exported))
+        app.include_router(frontegg_routes.build(audits, theirs))
+        app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
+    app.include_router(health.build(probe if "query" in roles else None, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)
     app.add_middleware(frontegg.Slashes)
-    app.add_middleware(Around, metrics=metrics, trail=own)
+    app.add_middleware(Around, metrics=metrics, trail=own, bodies={ingest.PATH: settings.ingest_body_bytes})
     return app
 
 
@@ -110,9 +127,10 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
     return roles
 
 
-def _needed(settings: Settings) -> tuple[Path, Path]:
+def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
     """The two files. Raises ConfigError that lists everything that is not set."""
-    missing = [f"{variable(name)}: {what}" for name, what in _NEEDED.items() if not getattr(settings, name)]
+    needed = _NEEDED | {name: what for role in roles for name, what in _NEEDED_BY[role].items()}
+    missing = [f"{variable(name)}: {what}" for name, what in needed.items() if not getattr(settings, name)]
     if missing or settings.keys_file is None or settings.signing_keys_file is None:
         raise ConfigError(
             "These settings are missing:\n" + "\n".join(f"  {one}" for one in missing),

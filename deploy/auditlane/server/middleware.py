@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
@@ -23,6 +24,7 @@ REQUEST_ID_HEADER: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET: Final = ("/health/", "/metrics")  # asked every few seconds: logged only when they fail
 MAX_BODY: Final = 1 << 20  # bytes; the routes here take a few hundred
+_CLOSE: Final = {"Connection": "close"}  # the unread body must not be taken for the next request
 
 SECURITY_HEADERS: Final = {
     # No inline script or style, nothing from elsewhere, no frame around us.
@@ -41,8 +43,16 @@ SECURITY_HEADERS: Final = {
 class Around:
     """ASGI middleware; the outermost, so that every answer has the id and the headers, the 500 as well."""
 
-    def __init__(self, app: ASGIApp, metrics: HttpMetrics, trail: Trail | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: HttpMetrics,
+        trail: Trail | None = None,
+        bodies: Mapping[str, int] | None = None,
+    ) -> None:
+        """`bodies`: the paths that read their body by the piece, also one of unknown length, and its most bytes."""
         self._app = app
+        self._bodies = dict(bodies or {})
         self._metrics = metrics
         self._trail = trail or NoTrail()
         self._log = get("serve")
@@ -69,7 +79,7 @@ class Around:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                refusal = _refusal(request)
+                refusal = self._refusal(request)
                 if refusal:
                     await refusal(scope, receive, send_with_headers)
                 else:
@@ -85,6 +95,18 @@ class Around:
                 if status == 200 and not ended:
                     watch.broke_off(request)
                 self._note(request, status, first_byte, time.perf_counter() - began)
+
+    def _refusal(self, request: Request) -> Response | None:
+        """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
+        most = self._bodies.get(request.url.path)
+        if "transfer-encoding" in request.headers:
+            text, fix = "The body's length is missing.", "Send Content-Length."
+            return None if most else answer(request, 411, "LENGTH_REQUIRED", text, fix=fix, headers=_CLOSE)
+        most = most or MAX_BODY
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > most:
+            return answer(request, 413, "TOO_LARGE", f"A body has at most {most} bytes here.", headers=_CLOSE)
+        return None
 
     def _note(self, request: Request, status: int, first_byte: float, whole: float) -> None:
         self._metrics.observe(watch.route(request), status, first_byte)
@@ -102,15 +124,3 @@ def _complete(headers: MutableHeaders, request_id: str) -> None:
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
     headers.setdefault("Cache-Control", "no-store")  # a tenant's log belongs in no cache
-
-
-def _refusal(request: Request) -> Response | None:
-    """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
-    close = {"Connection": "close"}  # the unread body must not be taken for the next request
-    if "transfer-encoding" in request.headers:
-        text, fix = "The body's length is missing.", "Send Content-Length."
-        return answer(request, 411, "LENGTH_REQUIRED", text, fix=fix, headers=close)
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY:
-        return answer(request, 413, "TOO_LARGE", f"A body has at most {MAX_BODY} bytes here.", headers=close)
-    return None

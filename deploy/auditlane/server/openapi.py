@@ -17,6 +17,8 @@ _MEANINGS: Final = {
     "404": "There is nothing by this name for this caller.",
     "411": "The body does not say how long it is.",
     "413": "The body is longer than it may be.",
+    "415": "The body is in a form that is not read here.",
+    "429": "This client sends more than it may; try again after `Retry-After`.",
     "500": "Something went wrong on our side.",
     "503": "A part that this needs is away; try again after `Retry-After`.",
 }
@@ -64,7 +66,9 @@ def _statuses(path: str, operation: dict[str, Any]) -> list[str]:
     statuses = ["400", "401", "500"]
     if path != "/v1/token":
         statuses.append("403")
-    if "requestBody" in operation:
+    if "ingest" in operation.get("tags", []):
+        statuses += ["413", "415", "429"]
+    elif "requestBody" in operation:
         statuses += ["411", "413"]
     if "tokens" not in operation.get("tags", []):
         statuses.append("503")  # the token routes depend on nothing that can be away

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
@@ -14,7 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from auditlane.query.pages import STYLE_PATH
-from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput, TokenExpired, http_status
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    BodyTooLarge,
+    ConfigError,
+    InvalidInput,
+    RateLimited,
+    TokenExpired,
+    http_status,
+)
 from auditlane.runtime.log import get
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -69,6 +78,11 @@ def install(app: FastAPI) -> None:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, AuditlaneError)
+    return of_error(request, error)
+
+
+def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | None = None) -> Response:
+    """The answer to an error of ours; `more` are members that a route adds to the problem."""
     status = http_status(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
@@ -77,7 +91,13 @@ async def _ours(request: Request, error: Exception) -> Response:
     headers = {"WWW-Authenticate": challenge(error)} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
-    return answer(request, status, error.code, error.message, fix=error.fix, field=error.field, headers=headers)
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, BodyTooLarge):
+        headers["Connection"] = "close"  # the unread body must not be taken for the next request
+    return answer(
+        request, status, error.code, error.message, fix=error.fix, field=error.field, headers=headers, more=more
+    )
 
 
 async def _validation(request: Request, error: Exception) -> Response:
@@ -123,6 +143,7 @@ def answer(
     field: str = "",
     errors: list[FieldProblem] | None = None,
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
     """The problem as JSON, or as a page for a browser that navigates."""
     request.state.code = code  # for the audit trail
@@ -139,7 +160,7 @@ def answer(
     )
     if navigates(request):
         return _page(request, problem, headers)
-    content: dict[str, Any] = problem.model_dump(exclude_none=True)
+    content: dict[str, Any] = problem.model_dump(exclude_none=True) | dict(more or {})
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 

@@ -122,6 +122,10 @@ class Intake:
         self._meters.settled(len(results) - len(errors), errors, time.monotonic() - began)
         return results
 
+    def open(self) -> None:
+        """Begin to learn the contracts, for the first event to wait less."""
+        self._running()
+
     async def own_fields(self, tenant: str) -> frozenset[str]:
         """The fields that the tenant's contract adds to an event's. Raises RegistryUnavailable, RegistryRefused."""
         client = self._running()

@@ -7,6 +7,7 @@
     │   ├── InvalidEvent         an event that breaks the contract; names the field
     │   │   └── EventTooLarge    an event that is larger than the limit
     │   ├── BodyTooLarge         a request's body that is larger than the limit
+    │   ├── MediaTypeUnsupported  a request's body in a form that is not read there
     │   ├── InvalidFilter        an unknown or malformed filter
     │   ├── InvalidCursor        a cursor that we did not sign, or for another query
     │   ├── QueryTooLarge        a query that needed more time or memory than it may
@@ -89,6 +90,10 @@ class EventTooLarge(InvalidEvent):
 
 class BodyTooLarge(InvalidInput):
     code = "TOO_LARGE"
+
+
+class MediaTypeUnsupported(InvalidInput):
+    code = "MEDIA_TYPE_UNSUPPORTED"
 
 
 class InvalidFilter(InvalidInput):
@@ -244,6 +249,7 @@ _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
     EventTooLarge: (413, 3),
     BodyTooLarge: (413, 3),
     PreconditionMissing: (428, 3),
+    MediaTypeUnsupported: (415, 3),
     Unauthenticated: (401, 4),
     Forbidden: (403, 4),
     NotFound: (404, 3),

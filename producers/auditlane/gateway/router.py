@@ -1,0 +1,107 @@
+"""The routes: `POST /v1/events` takes events, `POST /v1/test-event` sends one to see that it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import Principal, TenantScope
+from auditlane.gateway import body, models
+from auditlane.gateway.intake import Intake
+from auditlane.gateway.posting import Arrived, post, too_many
+from auditlane.gateway.sample import sample_event
+from auditlane.gateway.sender import Sender
+from auditlane.gateway.tally import Tally, answer
+from auditlane.runtime.errors import AuditlaneError, InvalidInput
+from auditlane.runtime.settings import Settings
+
+PATH: Final = "/v1/events"
+RETRY_AFTER_S: Final = 2
+_JSON_FACTOR: Final = 4  # a line of JSON may have so many times the bytes of its Avro datum, for escapes
+_SLICES_BYTES: Final = 4 << 20  # what a request of NDJSON holds: the slice on its way, the next, a line
+Named = Callable[[Request], str | None]
+# The answer to an error, with further members.
+Refuse = Callable[[Request, AuditlaneError, dict[str, Any]], Response]
+
+
+class Gate(Protocol):
+    """The dependencies that authenticate a request; each may raise what the app answers."""
+
+    def authorize(self, permission: Permission) -> Callable[..., Any]: ...
+    def client(self) -> Callable[..., Any]: ...
+
+
+def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refuse: Refuse) -> APIRouter:
+    """The routes under `/v1`. `named` reads the header that names a tenant.
+
+    Errors are raised as AuditlaneError; the app that mounts this turns them into answers. `refuse` makes the answer
+    here, where it tells of every event.
+    """
+    router = APIRouter(prefix="/v1", tags=["ingest"])
+    sends, configures = Depends(gate.client()), Depends(gate.authorize(Permission.configure))
+
+    @router.post("/events", **models.EVENTS)
+    async def post_events(
+        request: Request,
+        principal: Principal = sends,
+        _tenant: models.Tenant = None,
+        idempotency_key: models.IdempotencyKey = None,
+    ) -> Response:
+        """One event, an array, or NDJSON. The answer comes when Kafka has acknowledged what it accepts.
+
+        `202`: every event is accepted. `207`: some are; `results` says which are not. Any other status: none is.
+        To send a request again after 503 or a lost connection is harmless when its events have an `event_id`, or the
+        request has an `Idempotency-Key`; both ask for `occurred_at` in every event.
+        """
+        sender = Sender.of(
+            principal, named(request), request_id=request.state.request_id, idempotency_key=idempotency_key or ""
+        )
+        headers = request.headers
+        lines = body.is_lines(headers.get("content-type", ""), headers.get("content-encoding", ""))
+        intake.admit(sender)
+        most = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
+        length = min(int(headers.get("content-length", most)), most)
+        with intake.holding(min(length, _SLICES_BYTES) if lines else length):
+            arriving = _arriving(request, settings, lines=lines, most=most)
+            tally = await post(intake, arriving, sender, settings.ingest_request_events)
+        return _answer(request, tally, refuse)
+
+    @router.post("/test-event", **models.TEST_EVENT)
+    async def post_test_event(
+        request: Request, scope: TenantScope = configures, changes: models.Changes = None
+    ) -> models.TestEvent:
+        """Sends one event to the tenant's log and answers when Kafka has it. It is stored a moment later."""
+        sender = Sender(f"test:{scope.actor}", scope.tenant, bound=True, request_id=request.state.request_id)
+        [result] = await intake.accept([sample_event(scope, changes or {})], sender)
+        if result.error:
+            raise result.error
+        return models.TestEvent(event_id=result.event_id, tenant_id=scope.tenant)
+
+    return router
+
+
+async def _arriving(request: Request, settings: Settings, *, lines: bool, most: int) -> AsyncIterator[Arrived]:
+    pieces = body.bounded(request.stream(), most)
+    if lines:
+        async for arrived in body.values(pieces, settings.max_event_bytes * _JSON_FACTOR):
+            yield arrived
+        return
+    events = await body.document(pieces)
+    if len(events) > settings.ingest_request_events:  # a document is taken or refused as one
+        raise too_many(settings.ingest_request_events)
+    yield events, 0
+
+
+def _answer(request: Request, tally: Tally, refuse: Refuse) -> Response:
+    if not tally.events:
+        raise InvalidInput("The request holds no event.", field="body")
+    told = answer(tally)
+    if not tally.accepted and (error := tally.again or tally.first):
+        return refuse(request, error, told)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if tally.again else None
+    return JSONResponse(told, HTTPStatus.MULTI_STATUS if tally.refused else HTTPStatus.ACCEPTED, headers)

@@ -1,0 +1,199 @@
+"""Events over HTTP on real parts: from a post to the stored row, retries, refusals, tenants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import urllib3
+from confluent_kafka import Consumer, TopicPartition
+from fixtures.workers import World, wait_until, world_on
+from serving import Served
+
+from auditlane.access.permissions import Permission
+
+HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
+TIME = datetime.now(UTC).isoformat()
+NDJSON = "application/x-ndjson"
+
+
+class Gateway(Served):
+    """The service over a world's Kafka, registry and ClickHouse, with a worker that stores."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        super().__init__(folder, **world.settings.model_dump(exclude_unset=True), ingest_document_bytes=200_000)
+        self.world = world
+        self.any = self.client_token("writer")
+
+    def post(self, body: Any, tenant: str = "", token: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
+        """JSON unless `content_type` says otherwise; an iterator is sent chunked."""
+        sent = {"content-type": "application/json", "authorization": f"Bearer {token or self.any}"}
+        sent |= {"auditlane-tenant": tenant} if tenant else {}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        text = body if isinstance(body, bytes) or hasattr(body, "__next__") else json.dumps(body)
+        return HTTP.request("POST", f"{self.url}/v1/events", body=text, headers=sent)
+
+    def rows(self, tenant: str, table: str = "log") -> int:
+        database = self.world.settings.clickhouse_database
+        found = self.world.client.query(f"SELECT count() FROM `{database}`.{table} WHERE tenant_id = '{tenant}'")
+        return int(found.result_rows[0][0])
+
+    def stored(self, tenant: str, count: int) -> None:
+        wait_until(lambda: self.rows(tenant) >= count, why=f"for {count} rows of {tenant}")
+        assert self.rows(tenant) == count
+
+
+@pytest.fixture(scope="module")
+def gateway(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("gateway")
+    world = world_on(kafka, registry, clickhouse, f"t{uuid4().hex[:12]}", folder)
+    world.worker().ready()
+    with Gateway(world, folder) as served:
+        yield served
+    world.close()
+
+
+def refused(response: urllib3.BaseHTTPResponse, status: int, code: str) -> dict[str, Any]:
+    assert response.status == status, response.data
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["code"] == code
+    return response.json()
+
+
+def test_one_event_becomes_a_row_that_its_tenant_reads(gateway: Gateway, unique: str) -> None:
+    response = gateway.post({"action": "Login", "before": {"a": 1}, "metadata": {"x": "y"}}, unique)
+    assert response.status == 202, response.data
+    [result] = response.json()["results"]
+    gateway.stored(unique, 1)
+    read = gateway.request(f"/v1/events/{result['event_id']}", gateway.viewer_token(unique)).json()
+    assert read["action"] == "Login"
+    assert read["request_id"] == response.headers["x-request-id"]
+    assert read["source"].startswith("al_")
+    assert json.loads(read["before"]) == {"a": 1}
+
+
+def test_the_requests_id_is_a_header_in_kafka(gateway: Gateway, unique: str) -> None:
+    assert gateway.post([{"action": "a"}], unique, x_request_id=unique).status == 202
+    topic = gateway.world.settings.topic
+    consumer = Consumer(gateway.world.kafka | {"group.id": unique, "auto.offset.reset": "earliest"})
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(2)])
+    found: list[Any] = []
+    try:
+        wait_until(
+            lambda: found.extend(one for one in consumer.consume(100, 0.2) if one.key() == unique.encode()) or found
+        )
+    finally:
+        consumer.close()
+    assert dict(found[0].headers()) == {"auditlane.request.id": unique.encode()}
+
+
+def test_arrays_and_lines_in_chunks(gateway: Gateway, unique: str) -> None:
+    assert gateway.post([{"action": f"a{one}"} for one in range(50)], unique).json()["accepted"] == 50
+    text = b"".join(json.dumps({"action": f"b{one}"}).encode() + b"\n" for one in range(2_500))
+    pieces = (text[place : place + 997] for place in range(0, len(text), 997))
+    response = gateway.post(pieces, unique, content_type=NDJSON)
+    assert response.status == 202, response.data
+    told = response.json()
+    assert (told["accepted"], told["results"], told["left_out"]) == (2_500, [], 2_500)
+    gateway.stored(unique, 2_550)
+
+
+def test_what_is_refused_is_told_one_by_one(gateway: Gateway, unique: str) -> None:
+    lines = [b'{"action": "a"}', b"{", b"", b'{"action": ""}', b'{"action": "b", "colour": "red"}', b'{"action": "c"}']
+    response = gateway.post(b"\n".join(lines), unique, content_type=NDJSON)
+    assert response.status == 207, response.data
+    told = response.json()
+    assert (told["accepted"], told["refused"]) == (2, 3)
+    assert [(one["index"], one["status"], one.get("field")) for one in told["results"]] == [
+        (0, 202, None),
+        (1, 400, None),
+        (2, 400, "action"),
+        (3, 400, "colour"),
+        (4, 202, None),
+    ]
+    gateway.stored(unique, 2)
+    problem = refused(gateway.post([{"action": ""}, {}], unique), 400, "EVENT_INVALID")
+    assert (problem["accepted"], problem["refused"], len(problem["results"])) == (0, 2, 2)
+
+
+def test_a_request_sent_again_adds_nothing(gateway: Gateway, unique: str) -> None:
+    events = [{"action": f"a{one}", "occurred_at": TIME} for one in range(3)]
+    first = gateway.post(events, unique, idempotency_key="k")
+    again = gateway.post(events, unique, idempotency_key="k")
+    assert first.status == again.status == 202
+    assert first.json()["results"] == again.json()["results"]
+    own = {"action": "own", "occurred_at": TIME, "event_id": str(uuid4())}
+    assert [gateway.post(own, unique).status for _ in range(3)] == [202, 202, 202]
+    wait_until(lambda: gateway.rows(unique, "events") >= 9)  # the duplicates have come too
+    gateway.stored(unique, 4)
+    for timeless in ({"action": "a", "event_id": str(uuid4())}, {"action": "a"}):
+        problem = refused(gateway.post(timeless, unique, idempotency_key="k2"), 400, "EVENT_INVALID")
+        assert problem["field"] == "occurred_at"
+
+
+def test_tenants_stay_apart(gateway: Gateway, unique: str) -> None:
+    mine = gateway.client_token("writer", tenant=unique)
+    assert gateway.post({"action": "a"}, token=mine).status == 202
+    assert gateway.post({"action": "a", "tenant_id": unique}, token=mine).status == 202
+    assert refused(gateway.post({"action": "a", "tenant_id": "x"}, token=mine), 403, "TENANT_FORBIDDEN")["results"]
+    refused(gateway.post({"action": "a"}, "x", token=mine), 403, "TENANT_FORBIDDEN")
+    both = [{"action": "a", "tenant_id": f"{unique}-{name}"} for name in ("x", "y")]
+    assert gateway.post(both).json()["accepted"] == 2
+    assert gateway.post(both, f"{unique}-x").status == 207
+    refused(gateway.post({"action": "a"}), 400, "EVENT_INVALID")
+    refused(gateway.post({"action": "a"}, "_auditlane"), 400, "INPUT_INVALID")
+    refused(gateway.post({"action": "a", "tenant_id": "_auditlane"}), 400, "EVENT_INVALID")
+    refused(gateway.post({"action": "a"}, unique, token=gateway.client_token("auditor")), 403, "FORBIDDEN")
+    refused(gateway.post({"action": "a"}, unique, token="x"), 401, "UNAUTHENTICATED")
+    gateway.stored(unique, 2)
+
+
+def test_limits(gateway: Gateway, unique: str) -> None:
+    refused(gateway.post({"action": "a", "description": "x" * 600_000}, unique), 413, "TOO_LARGE")
+    large = json.dumps({"action": "a", "description": "x" * 600_000}).encode()
+    refused(gateway.post(large, unique, content_type=NDJSON), 413, "EVENT_TOO_LARGE")
+    refused(gateway.post(iter([large]), unique), 413, "TOO_LARGE")
+    refused(
+        gateway.post(b"x=1", unique, content_type="application/x-www-form-urlencoded"), 415, "MEDIA_TYPE_UNSUPPORTED"
+    )
+    for body in (b"", b"[]", b"7", b"{"):
+        refused(gateway.post(body, unique), 400, "INPUT_INVALID")
+    answer = HTTP.request(
+        "POST", f"{gateway.url}/v1/events", headers={"content-length": str(1 << 30), "content-type": NDJSON}
+    )
+    refused(answer, 413, "TOO_LARGE")
+    chunked = HTTP.request("POST", f"{gateway.url}/v1/token", body=iter([b"{}"]))
+    refused(chunked, 411, "LENGTH_REQUIRED")
+
+
+def test_a_test_event(gateway: Gateway, unique: str) -> None:
+    viewer = gateway.viewer_token(unique, Permission.configure, Permission.read)
+    sent = gateway.request("/v1/test-event", viewer, method="POST")
+    assert sent.status == 202, sent.data
+    changed = gateway.request("/v1/test-event", viewer, method="POST", body={"severity": "High"})
+    assert changed.status == 202, changed.data
+    gateway.stored(unique, 2)
+    read = gateway.request(f"/v1/events/{changed.json()['event_id']}", viewer).json()
+    assert (read["action"], read["severity"], read["actor_id"]) == ("auditlane.test", "High", "jane")
+    refused(
+        gateway.request("/v1/test-event", gateway.viewer_token(unique, Permission.read), method="POST"),
+        403,
+        "FORBIDDEN",
+    )
+
+
+def test_what_was_taken_is_counted(gateway: Gateway, unique: str) -> None:
+    def count(name: str) -> float:
+        text = gateway.request("/metrics").data.decode()
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+    before = count("auditlane_ingest_events_total"), count('auditlane_ingest_refused_total{code="EVENT_INVALID"}')
+    gateway.post([{"action": "a"}, {"action": "b"}, {}], unique)
+    after = count("auditlane_ingest_events_total"), count('auditlane_ingest_refused_total{code="EVENT_INVALID"}')
+    assert (after[0] - before[0], after[1] - before[1]) == (2, 1)
+    assert count("auditlane_ingest_ack_seconds_count") > 0

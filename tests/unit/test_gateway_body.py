@@ -1,0 +1,218 @@
+"""A body cut into lines wherever its pieces end, the values of its lines, and the tally of what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.gateway import body
+from auditlane.gateway.intake import SLICE, Result
+from auditlane.gateway.lines import Lines, value_of
+from auditlane.gateway.posting import post
+from auditlane.gateway.sender import Sender
+from auditlane.gateway.tally import KEPT, Tally, answer
+from auditlane.runtime.errors import (
+    BodyTooLarge,
+    EventTooLarge,
+    InvalidEvent,
+    InvalidInput,
+    KafkaUnavailable,
+    MediaTypeUnsupported,
+)
+
+LONGEST = 40
+
+
+def cut(text: bytes, places: list[int]) -> list[bytes]:
+    """The text in pieces that end at these places."""
+    ends = sorted({place % (len(text) + 1) for place in places} | {0, len(text)})
+    return [text[begin:end] for begin, end in itertools.pairwise(ends)] or [b""]
+
+
+async def pieces_of(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+def read(coroutine):
+    return asyncio.run(coroutine)
+
+
+# Lines
+
+
+@given(
+    st.lists(st.binary(max_size=60).map(lambda line: line.replace(b"\n", b"")), max_size=12),
+    st.lists(st.integers(0, 10_000), max_size=20),
+    st.booleans(),
+)
+def test_lines_are_the_same_wherever_pieces_end(texts, places, ends_with_newline):
+    whole = b"\n".join(texts) + b"\n" * ends_with_newline
+    lines = Lines(LONGEST)
+    found = [line for piece in cut(whole, places) for line in lines.feed(piece)] + lines.end()
+    split = whole.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if whole.startswith(b"\xef\xbb\xbf"):
+        assert len(found) == len([one for one in split if one.strip() or len(one) > LONGEST])
+        return
+    expected = [one.strip() if len(one) <= LONGEST else None for one in split if one.strip() or len(one) > LONGEST]
+    assert [None if isinstance(line, EventTooLarge) else line for line in found] == expected
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=30))
+def test_no_more_than_a_line_is_held(places):
+    lines = Lines(LONGEST)
+    for piece in cut(b"x" * 10_000, places):
+        lines.feed(piece)
+        assert sum(map(len, lines._rest)) <= LONGEST
+    [line] = lines.end()
+    assert isinstance(line, EventTooLarge)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_value_or_an_invalid_event(text):
+    found = value_of(text)
+    try:
+        expected = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        assert isinstance(found, InvalidEvent)
+    else:
+        assert found == expected or isinstance(found, InvalidEvent)  # NaN is no JSON
+
+
+@pytest.mark.parametrize("text", [b"{", b"NaN", b'{"a": Infinity}', b"\xff", b"[" * 100_000, b"1" * 5_000])
+def test_what_is_no_json_says_so(text):
+    assert "not JSON" in str(value_of(text))
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    ("content_type", "lines"),
+    [
+        ("application/json", False),
+        ("application/json; charset=UTF-8", False),
+        ("application/x-ndjson", True),
+        ("Application/JSONL ; charset=utf-8", True),
+    ],
+)
+def test_content_types(content_type, lines):
+    assert body.is_lines(content_type) is lines
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding"),
+    [("", ""), ("text/plain", ""), ("application/json; charset=latin-1", ""), ("application/json", "gzip")],
+)
+def test_other_types_are_refused(content_type, encoding):
+    with pytest.raises(MediaTypeUnsupported):
+        body.is_lines(content_type, encoding)
+
+
+def test_a_document_is_an_object_or_an_array():
+    assert read(body.document(pieces_of([b'{"a":', b"1}"]))) == [{"a": 1}]
+    assert read(body.document(pieces_of([b"[1, {}]"]))) == [1, {}]
+    for text in (b"", b"7", b"[1", b"\xff", b"[NaN]"):
+        with pytest.raises(InvalidInput, match="body"):
+            read(body.document(pieces_of([text])))
+
+
+def test_a_body_ends_at_its_limit():
+    async def size(most: int) -> int:
+        return sum([len(piece) async for piece in body.bounded(pieces_of([b"abc", b"", b"de"]), most)])
+
+    assert read(size(5)) == 5
+    with pytest.raises(BodyTooLarge):
+        read(size(4))
+
+
+# Results
+
+
+def test_a_tally_holds_what_an_answer_can():
+    wrong = InvalidEvent("no", field="action")
+    tally = Tally()
+    tally.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT))
+    assert [one["index"] for one in answer(tally)["results"]] == list(range(KEPT))
+    tally.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT, 3 * KEPT))
+    told = answer(tally)
+    assert (told["accepted"], told["refused"], told["left_out"]) == (KEPT * 3 // 2, KEPT * 3 // 2, 2 * KEPT)
+    assert [one["index"] for one in told["results"]] == list(range(1, 2 * KEPT, 2))
+    assert told["results"][0] == {
+        "index": 1,
+        "status": 400,
+        "event_id": "id",
+        "code": "EVENT_INVALID",
+        "detail": "no",
+        "field": "action",
+    }
+
+
+class Taking:
+    """Stands for an Intake: takes numbers, refuses what is no number, and fails from a number on."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.taken: list[tuple[int, list[object]]] = []
+        self.fails_at = fails_at
+
+    async def take(self, posted, sender, first):
+        self.taken.append((first, posted))
+        await asyncio.sleep(0)
+        return [Result(first + place, "", self._error(one)) for place, one in enumerate(posted)]
+
+    def _error(self, one):
+        if isinstance(one, InvalidEvent):
+            return one
+        return KafkaUnavailable("late") if self.fails_at is not None and one >= self.fails_at else None
+
+
+def posted(intake: Taking, pieces: list[bytes], most: int = 10**6) -> Tally:
+    return read(post(intake, body.values(pieces_of(pieces), LONGEST), Sender("a"), most))
+
+
+@given(st.integers(0, 3 * SLICE), st.lists(st.integers(0, 20_000), max_size=20))
+def test_every_line_is_taken_once_and_in_order(count, places):
+    intake = Taking()
+    text = b"\n".join(str(number).encode() for number in range(count))
+    tally = posted(intake, cut(text, places))
+    assert (tally.accepted, tally.refused) == (count, 0)
+    assert [one for _, part in intake.taken for one in part] == list(range(count))
+    assert [first for first, _ in intake.taken] == [part[0] for _, part in intake.taken]
+    assert all(len(part) < 2 * SLICE for _, part in intake.taken)
+
+
+def test_a_bad_line_is_refused_alone():
+    tally = posted(Taking(), [b"1\n{\n", b"x" * 2 * LONGEST + b"\n4\n"])
+    assert [(one.index, type(one.error).__name__) for one in tally.results] == [
+        (0, "NoneType"),
+        (1, "InvalidEvent"),
+        (2, "EventTooLarge"),
+        (3, "NoneType"),
+    ]
+    assert tally.again is None
+
+
+def test_once_kafka_fails_the_rest_is_not_tried():
+    intake = Taking(fails_at=10)
+    tally = posted(intake, [b"\n".join(str(number).encode() for number in range(3 * SLICE))])
+    assert (tally.accepted, tally.refused) == (10, 3 * SLICE - 10)
+    assert tally.again is not None
+    assert [len(part) for _, part in intake.taken] == [SLICE]
+
+
+def test_a_request_with_too_many_events_is_taken_as_far_as_it_may():
+    tally = posted(Taking(), [b"0\n1\n2\n3\n"], most=3)
+    assert [(one.index, one.error and one.error.code) for one in tally.results] == [
+        (0, None),
+        (1, None),
+        (2, None),
+        (3, "TOO_LARGE"),
+    ]
+    with pytest.raises(BodyTooLarge):
+        posted(Taking(fails_at=0), [b"0\n1\n2\n3\n"], most=3)

@@ -32,6 +32,7 @@ from auditlane.server import enter, frontegg, health, issuer, openapi, problems,
 from auditlane.server.gate import Gate, named_tenant
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
+from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.switch import Switch
 from auditlane.store.client import connect
 from auditlane.store.structure_book import StructureBook
@@ -66,10 +67,14 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     audits = AuditReader(settings)
     own = trail.of(settings, metrics.trail)
     intake = Intake(settings, Meters(metrics.registry)) if "ingest" in roles else None
-    probe = health.StoreProbe(
-        lambda: connect(settings, connect_timeout=health.PROBE_TIMEOUT_S, send_receive_timeout=health.PROBE_TIMEOUT_S),
-        settings.clickhouse_database,
-    )
+    asked: dict[str, Probe] = {
+        "ingest": KafkaProbe(settings),
+        "query": StoreProbe(
+            lambda: connect(settings, connect_timeout=PROBE_TIMEOUT_S, send_receive_timeout=PROBE_TIMEOUT_S),
+            settings.clickhouse_database,
+        ),
+    }
+    probes = [asked[role] for role in roles]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -79,7 +84,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
             yield
         if intake:
             await anyio.to_thread.run_sync(intake.close)
-        probe.close()
+        for probe in probes:
+            probe.close()
         reader.close()
         exporter.close()
         audits.close()
@@ -107,7 +113,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(export_router.build(exporter, gate.authorize, count_rows=metrics.exported))
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
-    app.include_router(health.build(probe if "query" in roles else None, gate.keys, gate.signing, metrics))
+    app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)
     app.add_middleware(frontegg.Slashes)
@@ -116,7 +122,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
 
 
 def _known(roles: Iterable[str]) -> tuple[str, ...]:
-    roles = tuple(roles)
+    roles = tuple(dict.fromkeys(roles))
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
         raise ConfigError(

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import anyio
 import anyio.to_thread
-from clickhouse_connect.driver.client import Client
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.signing import SigningKeys
-from auditlane.runtime.errors import AuditlaneError, StoreRefused
 from auditlane.server.metrics import HttpMetrics
-from auditlane.store.client import store_errors
-
-PROBE_TIMEOUT_S: Final = 2.0
+from auditlane.server.probes import Part, Probe
 
 
 class Live(BaseModel):
@@ -27,57 +22,18 @@ class Live(BaseModel):
     live: Literal[True] = True
 
 
-class Part(BaseModel):
-    """How one thing that the service needs is doing."""
-
-    name: Literal["clickhouse", "keys", "signing-keys"]
-    state: Literal["up", "stale", "away"] = Field(
-        description="`stale`: the file's present version is broken, the last good one is in use."
-    )
-    problem: str | None = None
-
-
 class Ready(BaseModel):
-    """Whether requests can be served, and what each part contributes."""
+    """Whether requests can be served, and how each part is doing."""
 
     ready: bool
     parts: list[Part]
 
 
-class StoreProbe:
-    """Asks ClickHouse whether the readers' view is there, with the service's own credentials, within two seconds."""
-
-    def __init__(self, connect: Callable[[], Client], database: str) -> None:
-        """`connect` makes a client whose time-outs are PROBE_TIMEOUT_S."""
-        self._connect = connect
-        self._database = database
-        self._client: Client | None = None
-        self._lock = threading.Lock()  # one question at a time, however many probes wait for the answer
-
-    def part(self) -> Part:
-        """The state now. The message of a failure is ClickHouse's first line, without credentials."""
-        try:
-            with self._lock, store_errors():
-                self._client = self._client or self._connect()
-                there = self._client.command(f"EXISTS TABLE `{self._database}`.log")
-            if there != 1:
-                raise StoreRefused(f"The database {self._database} has no view `log`.", fix="Run `auditlane init`.")
-        except AuditlaneError as error:
-            self._client = None
-            return Part(name="clickhouse", state="away", problem=str(error))
-        return Part(name="clickhouse", state="up")
-
-    def close(self) -> None:
-        """Release the connection."""
-        if self._client:
-            self._client.close()
-
-
-def build(probe: StoreProbe | None, keys: KeysFile, signing: SigningKeys, metrics: HttpMetrics) -> APIRouter:
-    """The routes. `probe` is None when no role of this process reads from ClickHouse."""
+def build(probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, metrics: HttpMetrics) -> APIRouter:
+    """The routes. `probes` has one for each role of this process."""
     router = APIRouter(tags=["health"])
     # A thread of its own: slow queries, which take all the others, must not make the process look dead.
-    prober = anyio.CapacityLimiter(1)
+    prober = anyio.CapacityLimiter(max(1, len(probes)))
 
     @router.get("/health/live", summary="Does the process run?")
     async def live() -> Live:
@@ -86,10 +42,22 @@ def build(probe: StoreProbe | None, keys: KeysFile, signing: SigningKeys, metric
 
     @router.get("/health/ready", summary="Can requests be served?", responses={503: {"model": Ready}})
     async def ready(response: Response) -> Ready:
-        """Send no requests while this answers 503. Tokens are given out all the same."""
-        parts = [await anyio.to_thread.run_sync(probe.part, limiter=prober)] if probe else []
+        """Send no requests while this answers 503: no role of this process can do its work.
+
+        A process that takes events and shows them is ready while it can do one of the two. Tokens are given out always.
+        """
+        parts: list[Part] = []
+
+        async def ask(probe: Probe) -> None:
+            parts.append(await anyio.to_thread.run_sync(probe.part, limiter=prober))
+
+        async with anyio.create_task_group() as asking:
+            for probe in probes:
+                asking.start_soon(ask, probe)
+        parts.sort(key=lambda part: part.name)
+        able = any(part.state == "up" for part in parts)
         parts += [_file("keys", keys.problem), _file("signing-keys", signing.problem)]
-        found = Ready(ready=all(part.state != "away" for part in parts), parts=parts)
+        found = Ready(ready=able, parts=parts)
         response.status_code = 200 if found.ready else 503
         return found
 

@@ -1,0 +1,97 @@
+"""Kafka frozen and killed under posts: what was acknowledged is stored, what was not got 503 and when to come again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+from uuid import uuid4
+
+import urllib3
+from fixtures.kafka import make_broker, wait_for_broker
+from fixtures.workers import wait_until, world_on
+from serving import Served
+
+from auditlane.local import process
+
+POSTERS = 4
+EACH = 5  # events in a request
+
+
+class Posters:
+    """Threads that post until they are told to end; `acknowledged` are event ids, `refused` the other answers."""
+
+    def __init__(self, served: Served) -> None:
+        self.acknowledged: set[str] = set()
+        self.refused: list[tuple[int, str | None, str]] = []
+        self._url = f"{served.url}/v1/events"
+        self._headers = {
+            "authorization": f"Bearer {served.client_token('writer')}",
+            "auditlane-tenant": "acme",
+            "content-type": "application/json",
+        }
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._post) for _ in range(POSTERS)]
+        for one in self._threads:
+            one.start()
+
+    def _post(self) -> None:
+        with urllib3.PoolManager(retries=False, timeout=30.0) as pool:
+            while not self._ending.is_set():
+                body = json.dumps([{"action": uuid4().hex} for _ in range(EACH)])
+                answer = pool.request("POST", self._url, body=body, headers=self._headers)
+                told = answer.json()
+                self.acknowledged |= {one["event_id"] for one in told["results"] if one["status"] == 202}
+                if answer.status != 202:
+                    code = next(one["code"] for one in told["results"] if one["status"] != 202)
+                    self.refused.append((answer.status, answer.headers.get("retry-after"), code))
+
+    def acknowledge(self, more: int) -> None:
+        """Wait for so many further acknowledgements."""
+        enough = len(self.acknowledged) + more
+        wait_until(lambda: len(self.acknowledged) >= enough, why=lambda: str(self.refused[-3:]))
+
+    def meet_refusals(self) -> None:
+        """Wait until every thread has been refused since."""
+        enough = len(self.refused) + 2 * POSTERS
+        wait_until(lambda: len(self.refused) >= enough, why="for refusals")
+
+    def end(self) -> None:
+        self._ending.set()
+        for one in self._threads:
+            one.join(60)
+
+
+def test_no_acknowledged_event_is_lost(registry: str, clickhouse: str, unique: str, tmp_path: Path) -> None:
+    broker = make_broker(tmp_path)
+    running = broker.start(tmp_path / "kafka.out")
+    wait_for_broker(broker.bootstrap)
+    world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
+    given = world.settings.model_dump(exclude_unset=True) | {"ingest_ack_timeout_ms": 1_000}
+    with Served(tmp_path, **given) as served:
+        posters = Posters(served)
+        posters.acknowledge(300)
+        running.send_signal(signal.SIGSTOP)
+        posters.meet_refusals()
+        kafka = {part["name"]: part for part in served.request("/health/ready").json()["parts"]}["kafka"]
+        assert kafka["state"] == "away"
+        running.send_signal(signal.SIGCONT)
+        posters.acknowledge(300)
+        running.kill()
+        running.wait()
+        posters.meet_refusals()
+        running = broker.start(tmp_path / "kafka.out")
+        posters.acknowledge(300)
+        posters.end()
+    assert {(status, code) for status, _, code in posters.refused} <= {
+        (503, "KAFKA_UNAVAILABLE"),
+        (207, "KAFKA_UNAVAILABLE"),  # Kafka had acknowledged some of its events
+    }
+    assert all(retry_after and int(retry_after) > 0 for _, retry_after, _ in posters.refused)
+    world.worker()
+    world.completed()
+    stored = {str(row[0]) for row in world.client.query(f"SELECT event_id FROM {world.events}").result_rows}
+    assert posters.acknowledged - stored == set()
+    world.close()
+    process.stop(running, grace_s=20)

@@ -15,6 +15,10 @@ from auditlane.worker.ranges import Columns, Partition
 TOPIC_ID = "00000000-0000-0000-0000-000000000001"
 
 
+class OutOfRange(LookupError):
+    """The log has no such position."""
+
+
 @dataclass(slots=True)
 class Message:
     offset: int
@@ -56,6 +60,9 @@ class Kafka:
         self.ends[partition] += 1
 
     def fetch(self, partition: Partition, position: int, count: int) -> Columns:
+        """What follows from a position on, at most `count`. Raises OutOfRange."""
+        if position > self.ends[partition]:
+            raise OutOfRange(f"{partition} ends at {self.ends[partition]}")
         log = self.logs[partition]
         first = bisect_left(log, position, key=attrgetter("offset"))
         found = log[first : first + count]

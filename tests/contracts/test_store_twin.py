@@ -1,0 +1,166 @@
+"""One suite for the table in memory that the simulator writes to and for the real one: they have the same habits."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import pyarrow as pa
+import pytest
+from simulator.clickhouse import ClickHouse
+
+from auditlane.runtime.settings import load
+from auditlane.store.client import connect
+from auditlane.store.migrate import migrate
+from auditlane.worker import guarantees, write
+from auditlane.worker.ranges import Columns, Partition, Range
+
+MONTH = 202611
+AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
+WINDOW = 4
+
+
+class Store(Protocol):
+    """A table that remembers `WINDOW` tokens."""
+
+    def insert(self, token: str, offsets: Sequence[int], partition: int = 0) -> None:
+        """The worker's statement, with the guard inside, over these rows."""
+
+    def rows(self, partition: int = 0) -> list[int]:
+        """Every row's offset, ascending."""
+
+    def held(self, first: int, last: int) -> dict[int, set[int]]:
+        """Offsets between two, by month."""
+
+    def remove(self) -> None:
+        """Delete all rows by hand."""
+
+
+class Twin:
+    def __init__(self) -> None:
+        self._table = ClickHouse(WINDOW)
+
+    def insert(self, token: str, offsets: Sequence[int], partition: int = 0) -> None:
+        self._table.land(self._table.send(token, Partition("t", partition), MONTH, offsets))
+
+    def rows(self, partition: int = 0) -> list[int]:
+        return sorted(
+            offset for (at, offset), times in self._table.rows.items() if at.number == partition for _ in range(times)
+        )
+
+    def held(self, first: int, last: int) -> dict[int, set[int]]:
+        return self._table.held(Partition("t", 0), first, last)
+
+    def remove(self) -> None:
+        self._table.rows.clear()
+        self._table.months.clear()
+
+
+class Real:
+    def __init__(self, url: str, database: str) -> None:
+        self._client, self._topic_id = connect(load(clickhouse_url=url)), str(uuid.uuid4())
+        migrate(self._client, database)
+        self._events = f"`{database}`.events"
+        table = guarantees.check(self._client, database, parts_per_second=1)
+        names = self._table([0], 0).column_names
+        self._made = replace(table, columns=tuple(one for one in table.columns if one[0] in names))
+        # No merges, and yet deletions, which SYSTEM STOP MERGES would stop as well.
+        changes = f"non_replicated_deduplication_window = {WINDOW}, max_bytes_to_merge_at_max_space_in_pool = 1"
+        self._client.command(f"ALTER TABLE {self._events} MODIFY SETTING {changes}")
+
+    def _table(self, offsets: Sequence[int], partition: int) -> pa.Table:
+        """Other rows each time, as those of another verdict are."""
+        count = len(offsets)
+        return pa.table(
+            {
+                "tenant_id": ["t"] * count,
+                "occurred_at": pa.array([AT * 1_000] * count, pa.timestamp("us")),
+                "event_id": [str(uuid.uuid4()) for _ in range(count)],
+                "kafka_topic_id": [self._topic_id] * count,
+                "kafka_partition": pa.array([partition] * count, pa.uint32()),
+                "kafka_offset": pa.array(offsets, pa.uint64()),
+                "kafka_timestamp": pa.array([AT + one for one in offsets], pa.timestamp("ms")),
+            }
+        )
+
+    def _range(self, first: int, last: int, partition: int) -> Range:
+        columns = Columns([first, last], [AT + first, AT + last], [b""] * 2, [b""] * 2)
+        return Range(Partition("t", partition), self._topic_id, first, last, columns, "", lease=1)
+
+    def insert(self, token: str, offsets: Sequence[int], partition: int = 0) -> None:
+        text = write.statement(self._made, self._range(min(offsets), max(offsets), partition), MONTH)
+        settings = {**self._made.settings, "insert_deduplication_token": token}
+        write.send(self._client, text, self._table(offsets, partition), settings)
+
+    def rows(self, partition: int = 0) -> list[int]:
+        query = f"SELECT kafka_offset FROM {self._events} WHERE kafka_partition = {partition} ORDER BY 1"
+        return [int(row[0]) for row in self._client.query(query).result_rows]
+
+    def held(self, first: int, last: int) -> dict[int, set[int]]:
+        return write.Writer(self._client, self._made).stored(self._range(first, last, 0))
+
+    def remove(self) -> None:
+        self._client.command(f"ALTER TABLE {self._events} DELETE WHERE 1", settings={"mutations_sync": 2})
+
+    def close(self) -> None:
+        self._client.command(f"DROP DATABASE {self._events.partition('.')[0]}")
+        self._client.close()
+
+
+@pytest.fixture(params=["twin", "real"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "twin":
+        yield Twin()
+        return
+    made = Real(request.getfixturevalue("clickhouse"), request.getfixturevalue("unique"))
+    yield made
+    made.close()
+
+
+def test_a_token_that_is_known_drops_the_whole_insert_whatever_is_in_it(store: Store) -> None:
+    store.insert("a", [1, 2])
+    store.insert("a", [1, 2])
+    store.insert("a", [1, 2, 3])
+    store.insert("a", [7])
+    assert store.rows() == [1, 2]
+
+
+def test_the_guard_leaves_out_what_is_stored_of_that_partition(store: Store) -> None:
+    store.insert("a", [1, 2])
+    store.insert("b", [1, 2, 3])
+    store.insert("c", [1, 2, 3], partition=1)
+    assert store.rows() == [1, 2, 3]
+    assert store.rows(1) == [1, 2, 3]
+
+
+def test_a_token_is_forgotten_past_the_window_and_outlives_its_rows(store: Store) -> None:
+    store.insert("a", [1, 2])
+    store.remove()
+    store.insert("a", [1, 2])
+    assert store.rows() == []
+    for number in range(WINDOW):
+        store.insert(f"other{number}", [10 + number], partition=1)
+    store.insert("a", [1, 2])
+    assert store.rows() == [1, 2]
+
+
+def test_an_insert_that_adds_nothing_neither_spends_its_token_nor_uses_up_the_window(store: Store) -> None:
+    store.insert("a", [1, 2])
+    for number in range(2 * WINDOW):
+        store.insert("a", [1, 2])
+        store.insert(f"guarded{number}", [1, 2])
+    store.remove()
+    store.insert("a", [1, 2])
+    assert store.rows() == []
+    store.insert("guarded0", [1, 2])
+    assert store.rows() == [1, 2]
+
+
+def test_what_is_stored_is_told_by_month(store: Store) -> None:
+    store.insert("a", [1, 2, 5])
+    store.insert("b", [2], partition=1)
+    assert store.held(2, 9) == {MONTH: {2, 5}}
+    assert store.held(3, 4) == {}

@@ -1,0 +1,61 @@
+"""Small JSON documents of the environment, in the table `settings` beside the structure's revisions: each one's newest
+row counts, and earlier ones are its history."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.runtime.errors import Conflict
+from auditlane.store.client import store_errors
+
+_ATTEMPTS: Final = 5
+
+
+def load_document(client: Client, database: str, name: str) -> dict[str, Any]:
+    """The document, or an empty one when nothing was saved."""
+    return _newest(client, database, _scope(name))[1]
+
+
+def save_document(
+    client: Client, database: str, name: str, document: dict[str, Any], *, changed_by: str, now: datetime
+) -> None:
+    """Save it whole; of two savers the later wins. Raises Conflict when many save at once."""
+    scope, text = _scope(name), json.dumps([document])
+    for _ in range(_ATTEMPTS):
+        revision, save_id = _newest(client, database, scope)[0] + 1, uuid.uuid4()
+        with store_errors():
+            client.insert(
+                "settings",
+                [[scope, revision, save_id, None, text, changed_by, now]],
+                column_names=["scope", "revision", "save_id", "enabled", "fields", "changed_by", "changed_at"],
+                database=database,
+                # Of two inserts with one token only the first is stored; `save_id` tells whose it was.
+                settings={"insert_deduplication_token": f"{scope}:{revision}"},
+            )
+            rows = client.query(
+                "SELECT save_id FROM {database:Identifier}.settings WHERE scope = {scope:String} "
+                "AND revision = {revision:UInt64}",
+                parameters={"database": database, "scope": scope, "revision": revision},
+            ).result_rows
+        if [row[0] for row in rows] == [save_id]:
+            return
+    raise Conflict(f"{name} is being changed by many at once.", fix="Try again in a moment.")
+
+
+def _scope(name: str) -> str:
+    return f"document:{name}"
+
+
+def _newest(client: Client, database: str, scope: str) -> tuple[int, dict[str, Any]]:
+    with store_errors():
+        rows = client.query(
+            "SELECT revision, fields FROM {database:Identifier}.settings WHERE scope = {scope:String} "
+            "ORDER BY revision DESC LIMIT 1",
+            parameters={"database": database, "scope": scope},
+        ).result_rows
+    return (int(rows[0][0]), json.loads(rows[0][1])[0]) if rows else (0, {})

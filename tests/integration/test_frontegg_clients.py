@@ -1,22 +1,50 @@
-"""Frontegg's own clients, unmodified, against the service: nothing but the URL is changed."""
+"""Frontegg's own clients, unmodified, against the service: nothing but the URL and the key are changed."""
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
 import pytest
+from fixtures.workers import wait_until, world_on
 from serving import Served
+
+SENT = [
+    {"user": "ann@x.io", "resource": "Portal", "action": "Login", "severity": "Medium", "ip": "1.2.3.4"},
+    {"user": "bob@x.io", "action": "Logout", "severity": "High", "ip": "", "nested": {"a": [1, None, "é"]}, "n": 7},
+    {"email": "cy@x.io", "action": "Deleted", "severity": "Critical", "description": 'a "b"\n', "tags": ["x", "y"]},
+]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """The service while its store is away: a token needs none."""
-    with Served(tmp_path_factory.mktemp("served")) as served:
+def served(kafka, registry, clickhouse, tmp_path_factory):
+    """The service over Kafka, the registry and ClickHouse, with a worker that stores."""
+    folder = tmp_path_factory.mktemp("frontegg")
+    world = world_on(kafka, registry, clickhouse, f"t{uuid4().hex[:12]}", folder)
+    world.worker().ready()
+    with Served(folder, **world.settings.model_dump(exclude_unset=True)) as served:
+        served.world = world
         yield served
+    world.close()
 
 
-def test_a_client_gets_its_token(frontegg_client, served):
-    issued = served.client("vendor")
-    [result] = frontegg_client.call(served.url, ["init", issued.client.client_id, issued.secret])
-    assert "value" in result, result
+@pytest.fixture
+def call(frontegg_client, served):
+    """Calls of the client after its `init` with a new key."""
+
+    def call(*calls):
+        issued = served.client("vendor")
+        first, *results = frontegg_client.call(served.url, ["init", issued.client.client_id, issued.secret], *calls)
+        assert "value" in first, first
+        return results
+
+    return call
+
+
+def values(results):
+    assert all("value" in one for one in results), results
+    return [one["value"] for one in results]
 
 
 def test_a_wrong_key_is_an_error_of_the_client(frontegg_client, served):
@@ -24,3 +52,65 @@ def test_a_wrong_key_is_an_error_of_the_client(frontegg_client, served):
     tries = {"FRONTEGG_AUTHENTICATOR_NUMBER_OF_TRIES": "1"}
     [result] = frontegg_client.call(served.url, ["init", issued.client.client_id, "wrong"], **tries)
     assert "value" not in result
+
+
+def test_what_is_sent_is_stored_and_read(frontegg_client, call, served, unique):
+    sent = [{"tenantId": unique, **audit} for audit in SENT]
+    created = values(call(*(["send", audit] for audit in sent)))
+    database = served.world.settings.clickhouse_database
+    theirs = f"tenant_id = '{unique}' AND source != 'auditlane'"  # our own events tell of the reads
+    query = f"SELECT event_id, action, metadata FROM `{database}`.log WHERE {theirs}"
+    wait_until(lambda: len(served.world.client.query(query).result_rows) == 3, why="for what was sent")
+    stored = {row[1]: row for row in served.world.client.query(query).result_rows}
+    assert json.loads(stored["Logout"][2]["nested"]) == SENT[1]["nested"]
+    if frontegg_client.name.startswith("pypi"):  # the others give nothing back
+        assert {one["frontegg_id"] for one in created} == {str(row[0]) for row in stored.values()}
+        assert all(one | audit == one for one, audit in zip(created, sent, strict=True))
+
+    viewed = served.request("/v1/events?source=" + sources(served, unique), served.viewer_token(unique)).json()["data"]
+    assert {one["actor_name"] for one in viewed} == {"ann@x.io", "bob@x.io", "cy@x.io"}
+
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    asked = {"tenantId": unique, "sortBy": "user", "sortDirection": "asc", "offset": 0, "count": 50}
+    python = frontegg_client.name.startswith("pypi")  # it has no way to write an object or a list
+    range_ = {"createdAt[$gt]": since} if python else {"createdAt": {"$gt": since}}
+    several = {"severity": ["High", "Critical"]}
+    everything, high, late, some, text, page, other = values(
+        call(
+            ["read", asked | {"filters": range_ | {"user[$contains]": "@x.io"}}],
+            ["read", asked | {"filters": {"severity": "High"}}],
+            ["read", asked | {"filters": {"createdAt[$lt]": since}}],
+            ["read", asked | {"filters": several}],
+            ["read", asked | {"filter": "DELETED"}],
+            ["read", asked | {"filters": {"user[$contains]": "@x.io"}, "count": 2, "offset": 1}],
+            ["read", asked | {"tenantId": "nobody"}],
+        )
+    )
+    assert everything["total"] == 3
+    for row, audit in zip(everything["data"], sent, strict=True):
+        assert row | audit == row
+        assert row["vendorId"].startswith("al_")
+        assert not row.get("time", "GMT").endswith("Z")  # JavaScript's Date() text came back as it was
+    assert [row["user"] for row in high["data"]] == ["bob@x.io"]
+    assert late == {"data": [], "total": 0}
+    assert [row["severity"] for row in some["data"]] == ["High", "Critical"]
+    assert [row["action"] for row in text["data"]] == ["Deleted"]
+    assert [row["user"] for row in page["data"]] == ["bob@x.io", "cy@x.io"]
+    assert page["total"] == 3
+    assert other == {"data": [], "total": 0}
+
+    [stats] = values(call(["stats", {"tenantId": unique}]))
+    assert stats["severeThisWeek"] == 2
+    assert stats["totalToday"] >= 3 or datetime.now(UTC).hour == 0
+
+
+def sources(served, tenant: str) -> str:
+    """The client that sent this tenant's events."""
+    database = served.world.settings.clickhouse_database
+    query = f"SELECT any(source) FROM `{database}`.log WHERE tenant_id = '{tenant}' AND source != 'auditlane'"
+    return str(served.world.client.query(query).result_rows[0][0])
+
+
+def test_a_refusal_is_an_error_of_the_client(call, unique):
+    wrong, missing = call(["send", {"tenantId": "a/b", "action": "x"}], ["send", {"tenantId": "", "action": "x"}])
+    assert (wrong["status"], missing["status"]) == (400, 400)

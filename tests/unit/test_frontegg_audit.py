@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from auditlane.contract.event import BASE_FIELDS, Severity
 from auditlane.contract.frontegg import MARK, NAMES, OURS, as_read, row_of
 from auditlane.contract.lenient_time import parse_time
-from auditlane.gateway.frontegg.audit import event_of
-from auditlane.runtime.errors import InvalidEvent
+from auditlane.gateway.frontegg.audit import event_of, posted_of
+from auditlane.gateway.frontegg.routes import audit_of, tenant_of
+from auditlane.gateway.posted import event_of as posted_event
+from auditlane.gateway.sender import Sender
+from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -187,6 +191,43 @@ def test_events_of_other_senders_read_too():
 
 def test_the_names_are_fields_of_an_event():
     assert set(NAMES.values()) <= {*BASE_FIELDS, "ingested_at"}
+
+
+# The route
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[{}]", b"null", b'"x"', b'{"a": NaN}', b"[" * 100_000, b"\xff"])
+def test_a_body_that_is_no_object_is_refused(body):
+    with pytest.raises(InvalidInput) as raised:
+        audit_of(body)
+    assert raised.value.field == "body"
+
+
+@pytest.mark.parametrize(
+    ("header", "told", "tenant"),
+    [
+        ("acme", None, "acme"),
+        ("acme", "acme", "acme"),
+        ("acme", "", "acme"),
+        (None, "acme", "acme"),  # Java's client sends no header
+    ],
+)
+def test_the_tenant_is_the_headers_else_the_bodys(header, told, tenant):
+    assert tenant_of({"tenantId": told}, Sender("c", header)) == tenant
+
+
+@pytest.mark.parametrize(
+    ("header", "told"), [("acme", "other"), (None, None), (None, ""), (None, 7), (None, "a/b"), (None, "_auditlane")]
+)
+def test_a_tenant_that_is_none_or_another_is_refused(header, told):
+    with pytest.raises(InvalidEvent):
+        tenant_of({"tenantId": told}, Sender("c", header))
+
+
+def test_what_is_posted_is_the_same_event():
+    event = made({"user": "u", "before": {"a": 1}, "x": [1], "ip": ""}, source="c", event_id=str(uuid.UUID(int=7)))
+    assert posted_event(posted_of(event), Sender("c", "acme"), 0) == event
+    assert event.event_id == str(uuid.UUID(int=7))
 
 
 json_values = st.recursive(

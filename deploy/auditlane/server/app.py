@@ -17,6 +17,7 @@ from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway import router as ingest
+from auditlane.gateway.frontegg import routes as frontegg_ingest
 from auditlane.gateway.intake import Intake
 from auditlane.gateway.meters import Meters
 from auditlane.query import pages, router
@@ -108,6 +109,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     theirs = partial(gate.authorize, named_in=frontegg.their_tenant)
     if intake:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
+        app.include_router(frontegg_ingest.build(intake, gate.client(), named=frontegg.their_tenant))
     if "query" in roles:
         app.include_router(router.build(reader, gate.authorize, gate.signing.mac))
         app.include_router(export_router.build(exporter, gate.authorize, count_rows=metrics.exported))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from auditlane.access.scope import Principal
@@ -23,16 +23,15 @@ PATH: Final = "/audits"
 _HEADER: Final = "frontegg-tenant-id"
 
 
-def build(
-    intake: Intake, principal: Callable[[Request], Principal], named_tenant: Callable[[Request], str | None]
-) -> APIRouter:
-    """The route. `principal` raises when nobody is signed in; `named_tenant` gives the header's tenant."""
+def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
+    """The route. `client` is a dependency that gives a Principal; `named` reads the header that names a tenant."""
     router = APIRouter(include_in_schema=False)
+    sends = Depends(client)
 
-    async def send(request: Request) -> JSONResponse:
+    async def send(request: Request, principal: Principal = sends) -> JSONResponse:
         sender = Sender.of(
-            principal(request),
-            named_tenant(request),
+            principal,
+            named(request),
             request_id=str(getattr(request.state, "request_id", "")),
             idempotency_key=request.headers.get("idempotency-key", ""),
         )

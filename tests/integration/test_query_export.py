@@ -21,12 +21,12 @@ import urllib3.exceptions
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.columns import COLUMNS
 from auditlane.query.export import sql
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
 from auditlane.query.results import Limits
-from auditlane.query.sql import COLUMNS
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 ACME, BIG = TenantScope.for_operator("acme"), TenantScope.for_operator("big")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.query.filters import COLUMNS, EARLIEST, KNOWN, LATEST, MAX_VALUES, MAX_WORDS, Filter, parse
+from auditlane.query.filters import COLUMNS, KNOWN, MAX_VALUES, MAX_WORDS, Filter, parse
 from auditlane.query.parameters import limit_of, one_of, split
+from auditlane.query.values import EARLIEST, LATEST
 from auditlane.runtime.errors import InvalidFilter
 
 

@@ -6,16 +6,16 @@ Nothing here knows SQL: `sql.compile_*` turns a filter into parametrised stateme
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
-import re
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
-from auditlane.contract.event import Outcome, Severity, parse_ip
+from auditlane.query.language import parser, printer
+from auditlane.query.language.fields import Own, no_fields
+from auditlane.query.language.tree import Node
+from auditlane.query.values import check_event_id, parse_address, parse_choice, parse_time, stored_address
 from auditlane.runtime.errors import InvalidFilter
 
 # Base columns that a filter may name; `actor` finds an actor by id or by name.
@@ -38,15 +38,11 @@ COLUMNS: Final = (
     "source",
 )
 MAPS: Final = ("metadata", "fields")
-KNOWN: Final = ("from", "to", *COLUMNS, "metadata.<key>", "fields.<key>", "q")
+KNOWN: Final = ("from", "to", *COLUMNS, "metadata.<key>", "fields.<key>", "q", "query")
 
 MAX_VALUES = 100
 MAX_VALUE_CHARS = 4_096
 MAX_WORDS = 16
-# Outside of what DateTime64 holds no event can be, so a bound there is the bound at its edge.
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-LATEST = datetime(2299, 12, 31, tzinfo=UTC)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,8 @@ class Filter:
     """Events that occurred in [since, until) and match all the rest; an empty filter is every event of the tenant.
 
     `equals` maps a column, and `metadata` and `fields` a key, to the values of which any one matches. An empty value
-    matches events that have none. Each of `words` occurs in some text of the event, upper and lower case alike.
+    matches events that have none. Each of `words` occurs in some text of the event, upper and lower case alike. `query`
+    is what was said in the query language.
     """
 
     since: datetime | None = None
@@ -63,6 +60,7 @@ class Filter:
     metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     words: tuple[str, ...] = ()
+    query: Node | None = None
 
     def __bool__(self) -> bool:
         return self != Filter()
@@ -77,19 +75,23 @@ class Filter:
                 for one in (self.equals, self.metadata, self.fields)
             ),
             sorted(self.words),
+            self.query and printer.text_of(self.query),
         ]
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def parse(pairs: Iterable[tuple[str, str]]) -> Filter:
+def parse(pairs: Iterable[tuple[str, str]], own: Own = no_fields) -> Filter:
     """A filter from (name, value) pairs; a name given several times matches any of its values.
+
+    `own` gives the tenant's own fields, and is asked only when there is a query in the query language.
 
     Raises InvalidFilter that names the parameter, and for an unknown one those that there are.
     """
     bounds: dict[str, datetime] = {}
     found: dict[str, dict[str, list[str]]] = {"equals": {}, "metadata": {}, "fields": {}}
     words: list[str] = []
+    query: list[str] = []
     for count, (name, value) in enumerate(pairs, start=1):
         _check_text(name, value)
         if count > MAX_VALUES:
@@ -101,6 +103,8 @@ def parse(pairs: Iterable[tuple[str, str]]) -> Filter:
             bounds[name] = parse_time(name, value)
         elif name == "q":
             words += value.split()
+        elif name == "query":
+            query.append(value)
         elif name in COLUMNS:
             found["equals"].setdefault(name, []).append(_value(name, value))
         elif group in MAPS and dot and key:
@@ -109,10 +113,15 @@ def parse(pairs: Iterable[tuple[str, str]]) -> Filter:
             raise InvalidFilter(
                 f"There is no filter {name[:100]!r}.", field=name[:100], fix="Known filters: " + ", ".join(KNOWN) + "."
             )
-    return _filter(bounds, found, words)
+    if len(query) > 1:
+        raise InvalidFilter("'query' is given more than once.", field="query", fix="Join the queries with a space.")
+    tree = parser.parse(query[0], own()) if query and query[0].strip() else None
+    return _filter(bounds, found, words, tree)
 
 
-def _filter(bounds: dict[str, datetime], found: dict[str, dict[str, list[str]]], words: list[str]) -> Filter:
+def _filter(
+    bounds: dict[str, datetime], found: dict[str, dict[str, list[str]]], words: list[str], query: Node | None
+) -> Filter:
     since, until = bounds.get("from"), bounds.get("to")
     if since and until and since >= until:
         raise InvalidFilter(
@@ -123,28 +132,8 @@ def _filter(bounds: dict[str, datetime], found: dict[str, dict[str, list[str]]],
     unique = {
         group: {key: tuple(dict.fromkeys(values)) for key, values in keys.items()} for group, keys in found.items()
     }
-    return Filter(since, until, unique["equals"], unique["metadata"], unique["fields"], tuple(dict.fromkeys(words)))
-
-
-def parse_time(name: str, text: str) -> datetime:
-    """RFC 3339, to the microsecond; a date is its midnight, and without an offset the time is UTC."""
-    text = text.strip()
-    try:
-        if not _TIME.fullmatch(text):
-            raise ValueError("not in the form of a time")
-        value = datetime.fromisoformat(text.upper())
-    except ValueError:
-        raise InvalidFilter(
-            f"{name!r} is not a time: {text[:60]!r}.",
-            field=name,
-            fix="Write it as RFC 3339, such as 2026-01-31T13:45:00Z or 2026-01-31; in a URL, write + as %2B.",
-        ) from None
-    if value.tzinfo is None:
-        return min(max(value.replace(tzinfo=UTC), EARLIEST), LATEST)
-    try:
-        return min(max(value.astimezone(UTC), EARLIEST), LATEST)
-    except OverflowError:  # an offset that leads out of the calendar
-        return EARLIEST if value.year < EARLIEST.year else LATEST
+    equals, metadata, fields = (unique[group] for group in ("equals", "metadata", "fields"))
+    return Filter(since, until, equals, metadata, fields, tuple(dict.fromkeys(words)), query)
 
 
 def _value(column: str, value: str) -> str:
@@ -152,32 +141,10 @@ def _value(column: str, value: str) -> str:
     if column == "event_id":
         return check_event_id(value)
     if column in ("outcome", "severity"):
-        known = {one.value.lower(): one.value for one in (Outcome if column == "outcome" else Severity)}
-        if value.lower() not in known:
-            raise InvalidFilter(
-                f"There is no {column} {value[:60]!r}.",
-                field=column,
-                fix="Use one of: " + ", ".join(known.values()) + ".",
-            )
-        return known[value.lower()]
+        return parse_choice(column, value)
     if value and column == "ip":
-        address = parse_ip(value)
-        if address is None:
-            raise InvalidFilter(f"'ip' is not an address: {value[:60]!r}.", field="ip", fix="Write IPv4 or IPv6.")
-        return f"::ffff:{address}" if isinstance(address, ipaddress.IPv4Address) else str(address)
+        return stored_address(parse_address("ip", value))
     return value
-
-
-def check_event_id(value: str) -> str:
-    """The id in lower case with its dashes, or InvalidFilter."""
-    try:
-        return str(uuid.UUID(value))
-    except ValueError:
-        raise InvalidFilter(
-            f"'event_id' is not a UUID: {value[:60]!r}.",
-            field="event_id",
-            fix="Write it as the event shows it: 36 characters with dashes.",
-        ) from None
 
 
 def _check_text(name: str, value: str) -> None:

@@ -18,6 +18,7 @@ from auditlane.contract.event import Outcome, Severity
 from auditlane.query import view
 from auditlane.query.cursor import Cursors, Mac
 from auditlane.query.export.router import FORMATS
+from auditlane.query.language.fields import Own, OwnOf, none_known
 from auditlane.query.parameters import DEFAULT_LIMIT, split
 from auditlane.query.reader import Page, Reader
 from auditlane.query.router import Authorize
@@ -43,7 +44,7 @@ _environment = Environment(
 )
 
 
-def build(reader: Reader, authorize: Authorize, mac: Mac) -> APIRouter:
+def build(reader: Reader, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known) -> APIRouter:
     """`GET /`, the tenant's events, and the style sheet."""
     router = APIRouter(include_in_schema=False)
     cursors = Cursors(mac)
@@ -56,7 +57,7 @@ def build(reader: Reader, authorize: Authorize, mac: Mac) -> APIRouter:
             scope = await scope if inspect.isawaitable(scope) else scope
         except (Unauthenticated, Forbidden) as error:
             return _render("signed_out.html", http_status(error), problem=error, signed_in=isinstance(error, Forbidden))
-        return await run_in_threadpool(_log, reader, cursors, scope, request)
+        return await run_in_threadpool(_log, reader, cursors, own_of(scope.tenant), scope, request)
 
     @router.get(STYLE_PATH)
     async def style() -> Response:
@@ -65,14 +66,14 @@ def build(reader: Reader, authorize: Authorize, mac: Mac) -> APIRouter:
     return router
 
 
-def _log(reader: Reader, cursors: Cursors, scope: TenantScope, request: Request) -> Response:
+def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, request: Request) -> Response:
     """The page for a signed-in reader. What is wrong with the request is said on the page, with the form kept."""
     pairs = view.given(request.query_params.multi_items())
     filters = [pair for pair in pairs if pair[0] != "cursor"]
     problem: AuditlaneError | None = None
     page, newer, older = _EMPTY, "", ""
     try:
-        own, filter_ = split(pairs, ("cursor",))
+        own, filter_ = split(pairs, ("cursor",), fields)
         position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
         page = reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
         if position is not None and position.newer and page.newer is None:

@@ -6,14 +6,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from auditlane.query.filters import COLUMNS, KNOWN, Filter, parse
+from auditlane.query.language.fields import Own, no_fields
 from auditlane.runtime.errors import InvalidFilter
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
 
 
-def split(pairs: Iterable[tuple[str, str]], own: Sequence[str]) -> tuple[dict[str, str], Filter]:
-    """(the route's own parameters by name, the filter of the others). Raises InvalidFilter."""
+def split(
+    pairs: Iterable[tuple[str, str]], own: Sequence[str], fields: Own = no_fields
+) -> tuple[dict[str, str], Filter]:
+    """(the route's own parameters by name, the filter of the others). `fields` are the tenant's own.
+
+    Raises InvalidFilter.
+    """
     values: dict[str, str] = {}
     rest: list[tuple[str, str]] = []
     for name, value in pairs:
@@ -24,7 +30,7 @@ def split(pairs: Iterable[tuple[str, str]], own: Sequence[str]) -> tuple[dict[st
         else:
             values[name] = value
     try:
-        return values, parse(rest)
+        return values, parse(rest, fields)
     except InvalidFilter as error:
         if error.fix.startswith("Known filters:"):
             error.fix = f"Known here: {', '.join((*own, *KNOWN))}."
@@ -59,6 +65,11 @@ def described(**own: dict[str, Any]) -> dict[str, Any]:
     parameters += [
         _parameter("from", "Events that occurred at this time or later: RFC 3339, or a date (UTC).", time),
         _parameter("to", "Events that occurred before this time.", time),
+        _parameter(
+            "query",
+            "The query language: `action:login* -ip:10.0.0.0/8 (outcome:failure OR severity:>=High)`. See the docs.",
+            text,
+        ),
         _parameter("q", "Words that all occur in some text of the event, upper and lower case alike.", text),
     ]
     for column in COLUMNS:

@@ -14,7 +14,7 @@ import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.query.connection import Connection
-from auditlane.query.sql import Statement
+from auditlane.query.statements import Statement
 from auditlane.query.stream import Broken, Source, batches
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings

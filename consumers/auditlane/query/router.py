@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Request
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Cursors, Mac
-from auditlane.query.filters import check_event_id
+from auditlane.query.language.fields import OwnOf, none_known
 from auditlane.query.models import Event, EventPage
 from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, described, limit_of, split
 from auditlane.query.reader import Reader
+from auditlane.query.values import check_event_id
 
 Authorize = Callable[[Permission], Callable[..., Any]]
 
@@ -29,8 +30,8 @@ _LIST = described(
 )
 
 
-def build(reader: Reader, authorize: Authorize, mac: Mac) -> APIRouter:
-    """The routes under `/v1`.
+def build(reader: Reader, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known) -> APIRouter:
+    """The routes under `/v1`; `own_of` knows the fields that are a tenant's own.
 
     Errors are raised as AuditlaneError; the app that mounts this turns them into answers.
     """
@@ -42,7 +43,7 @@ def build(reader: Reader, authorize: Authorize, mac: Mac) -> APIRouter:
     @router.get("/events", summary="List events, newest first", openapi_extra=_LIST)
     def list_events(request: Request, scope: TenantScope = reads) -> EventPage:
         """One page of the tenant's events that match every given filter."""
-        own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor"))
+        own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor"), own_of(scope.tenant))
         limit = limit_of(own.get("limit"))
         position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
         page = reader.page(scope, filter_, limit=limit, position=position)

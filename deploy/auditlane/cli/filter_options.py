@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from auditlane.contract.tenants import check_tenant
 from auditlane.query.filters import KNOWN, Filter, parse
+from auditlane.query.language.fields import Own, from_structure, no_fields
+from auditlane.query.language.tree import Kind
 from auditlane.runtime.errors import InvalidFilter
+from auditlane.runtime.settings import load
+from auditlane.store.client import connect
+from auditlane.store.structure_book import StructureBook
 
 PARAMETER = "filter_"
 Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Whose events.", show_default=False)]
@@ -22,7 +27,10 @@ Action = Annotated[list[str] | None, typer.Option(help="The action.")]
 Resource = Annotated[list[str] | None, typer.Option(help="The kind of resource.")]
 Outcome = Annotated[list[str] | None, typer.Option(help="success, failure, denied, unknown.")]
 Severity = Annotated[list[str] | None, typer.Option(help="Info, Low, Medium, High, Critical, Error.")]
-Text = Annotated[str, typer.Option("--query", "-q", help="Words that all occur in some text of the event.")]
+Query = Annotated[
+    str,
+    typer.Option("--query", "-q", help="The query language: `action:login* -ip:10.0.0.0/8 outcome:failure words`."),
+]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", "-w", help="Any other filter, as `name=value`: `ip=10.0.0.1`, `metadata.region=eu`."),
@@ -38,13 +46,17 @@ def filter_of(
     resource: Resource = None,
     outcome: Outcome = None,
     severity: Severity = None,
-    text: Text = "",
+    query: Query = "",
     where: Where = None,
+    own: Own = no_fields,
 ) -> Filter:
-    """The filter of these options, which are those of `--help`, in its order. Raises InvalidFilter."""
+    """The filter of these options, which are those of `--help`, in its order. Raises InvalidFilter.
+
+    `own` gives the tenant's own fields.
+    """
     columns = {"actor": actor, "action": action, "resource": resource, "outcome": outcome, "severity": severity}
     pairs = [(column, value) for column, values in columns.items() for value in values or ()]
-    pairs += [(name, value) for name, value in (("from", since), ("to", until), ("q", text)) if value]
+    pairs += [(name, value) for name, value in (("from", since), ("to", until), ("query", query)) if value]
     for one in where or ():
         name, equals, value = one.partition("=")
         if not equals:
@@ -54,27 +66,47 @@ def filter_of(
                 fix=f"Write name=value; names are {', '.join(KNOWN)}.",
             )
         pairs.append((name, value))
-    return parse(pairs)
+    return parse(pairs, own)
 
 
 def filtered(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the filter options in place of its parameter `filter_`, which becomes the Filter of them."""
-    own, options = inspect.signature(command), inspect.signature(filter_of)
+    own, options = inspect.signature(command), _options()
     types = get_type_hints(command, include_extras=True) | get_type_hints(filter_of, include_extras=True)
     parameters: list[inspect.Parameter] = []
     for name, parameter in own.parameters.items():
-        parameters += options.parameters.values() if name == PARAMETER else [parameter]
+        parameters += options if name == PARAMETER else [parameter]
 
     @functools.wraps(command)
     def with_filter(**given: Any) -> None:
-        chosen = {name: given.pop(name) for name in options.parameters}
-        command(**given, **{PARAMETER: filter_of(**chosen)})
+        chosen = {one.name: given.pop(one.name) for one in options}
+        command(**given, **{PARAMETER: filter_of(**chosen, own=_own_of(given["tenant"]))})
 
     # typer reads what a command takes from its signature and its annotations
     shown = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[one.name]) for one in parameters]
     with_filter.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     with_filter.__annotations__ = {one.name: one.annotation for one in shown}
     return with_filter
+
+
+def _options() -> list[inspect.Parameter]:
+    """What `filter_of` takes from the command line."""
+    return [one for name, one in inspect.signature(filter_of).parameters.items() if name != "own"]
+
+
+def _own_of(tenant: str) -> Own:
+    """The tenant's own fields; ClickHouse is asked when a query needs them."""
+
+    def read() -> Mapping[str, Kind]:
+        settings = load()
+        client = connect(settings)
+        try:
+            book = StructureBook(lambda: client, settings.clickhouse_database)
+            return from_structure(book.of)(checked_tenant(tenant))()
+        finally:
+            client.close()
+
+    return read
 
 
 def checked_tenant(tenant: str) -> str:

@@ -26,6 +26,7 @@ from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
+from auditlane.query.language.fields import from_structure
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -101,6 +102,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         redirect_slashes=False,  # a redirected POST arrives as a GET
     )
     app.state.structures = structures
+    fields_of = from_structure(structures.of)
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
     exchange = tokens.Exchange(gate, token_ttl)
     app.include_router(tokens.build(gate, exchange, viewer_ttl=viewer_ttl, url=settings.serve_url))
@@ -111,10 +113,10 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
         app.include_router(frontegg_ingest.build(intake, gate.client(), named=frontegg.their_tenant))
     if "query" in roles:
-        app.include_router(router.build(reader, gate.authorize, gate.signing.mac))
-        app.include_router(export_router.build(exporter, gate.authorize, count_rows=metrics.exported))
+        app.include_router(router.build(reader, gate.authorize, gate.signing.mac, fields_of))
+        app.include_router(export_router.build(exporter, gate.authorize, own_of=fields_of, count_rows=metrics.exported))
         app.include_router(frontegg_routes.build(audits, theirs))
-        app.include_router(pages.build(reader, gate.authorize, gate.signing.mac))
+        app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)

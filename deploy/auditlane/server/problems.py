@@ -19,6 +19,7 @@ from auditlane.runtime.errors import (
     AuditlaneError,
     BodyTooLarge,
     ConfigError,
+    InvalidFilter,
     InvalidInput,
     RateLimited,
     TokenExpired,
@@ -65,6 +66,7 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, for people.")
     fix: str | None = Field(None, description="What to do about it.")
     field: str | None = Field(None, description="The parameter, header or body field that is wrong.")
+    column: int | None = Field(None, description="The place in `query`, counted from 1.")
     errors: list[FieldProblem] | None = Field(None, description="Every wrong field, when there are several.")
     request_id: str = Field(description="Also in the header X-Request-Id and in the service's log.")
 
@@ -96,7 +98,15 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
     if isinstance(error, BodyTooLarge):
         headers["Connection"] = "close"  # the unread body must not be taken for the next request
     return answer(
-        request, status, error.code, error.message, fix=error.fix, field=error.field, headers=headers, more=more
+        request,
+        status,
+        error.code,
+        error.message,
+        fix=error.fix,
+        field=error.field,
+        column=error.column if isinstance(error, InvalidFilter) else None,
+        headers=headers,
+        more=more,
     )
 
 
@@ -141,6 +151,7 @@ def answer(
     *,
     fix: str = "",
     field: str = "",
+    column: int | None = None,
     errors: list[FieldProblem] | None = None,
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
@@ -155,6 +166,7 @@ def answer(
         detail=detail,
         fix=fix or None,
         field=field or None,
+        column=column,
         errors=errors,
         request_id=request_id(request),
     )

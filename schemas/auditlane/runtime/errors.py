@@ -97,7 +97,13 @@ class MediaTypeUnsupported(InvalidInput):
 
 
 class InvalidFilter(InvalidInput):
+    """`column` is the place in a query of the query language, counted from 1."""
+
     code = "FILTER_INVALID"
+
+    def __init__(self, message: str, *, fix: str = "", field: str = "", column: int | None = None) -> None:
+        super().__init__(message, fix=fix, field=field)
+        self.column = column
 
 
 class InvalidCursor(InvalidInput):

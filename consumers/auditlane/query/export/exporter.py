@@ -8,10 +8,11 @@ from typing import cast
 import pyarrow as pa
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.columns import COLUMNS
 from auditlane.query.export import sql
 from auditlane.query.filters import Filter
 from auditlane.query.results import Limits, Results, checked
-from auditlane.query.sql import COLUMNS, compile_count
+from auditlane.query.sql import compile_count
 from auditlane.query.stream import Broken, Source
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S

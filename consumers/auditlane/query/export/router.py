@@ -12,6 +12,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.export.download import CountRows, Download, file_name
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.sql import Format
+from auditlane.query.language.fields import OwnOf, none_known
 from auditlane.query.parameters import described, one_of, split
 from auditlane.query.router import Authorize
 
@@ -37,7 +38,13 @@ _FILE = {
 }
 
 
-def build(exporter: Exporter, authorize: Authorize, *, count_rows: CountRows = lambda format_, rows: None) -> APIRouter:
+def build(
+    exporter: Exporter,
+    authorize: Authorize,
+    *,
+    own_of: OwnOf = none_known,
+    count_rows: CountRows = lambda format_, rows: None,
+) -> APIRouter:
     """The routes under `/v1`. `count_rows(format, rows)` is told of every export when it has ended."""
     router = APIRouter(prefix="/v1", tags=["export"])
     exports = Depends(authorize(Permission.export))
@@ -51,7 +58,7 @@ def build(exporter: Exporter, authorize: Authorize, *, count_rows: CountRows = l
     )
     def export_events(request: Request, scope: TenantScope = exports) -> Response:
         """Every event that matches now, newest first, however many."""
-        own, filter_ = split(request.query_params.multi_items(), ("format", "formulas"))
+        own, filter_ = split(request.query_params.multi_items(), ("format", "formulas"), own_of(scope.tenant))
         format_ = cast(Format, one_of("format", own.get("format"), FORMATS))
         formulas = one_of("formulas", own.get("formulas"), FORMULAS, FORMULAS[0])
         export = exporter.export(scope, filter_, format_=format_, neutralise=formulas == FORMULAS[0])

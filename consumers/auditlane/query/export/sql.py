@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.columns import AS_TEXT, COLUMNS, FREE_TEXT, JSON_LINE
 from auditlane.query.filters import Filter
-from auditlane.query.sql import (
-    AS_TEXT,
-    COLUMNS,
-    FREE_TEXT,
-    JSON_LINE,
-    NEWEST_FIRST,
-    Parameters,
-    Statement,
-    select,
-    where,
-)
+from auditlane.query.sql import NEWEST_FIRST, where
+from auditlane.query.statements import Parameters, Statement, select
 
 Format = Literal["jsonl", "csv"]
 

@@ -12,9 +12,11 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity, parse_ip
 from auditlane.contract.frontegg import ACTORS, NAMES
 from auditlane.contract.lenient_time import parse_time
+from auditlane.query.columns import AS_TEXT, JSON_LINE
 from auditlane.query.filters import MAX_WORDS, Filter
 from auditlane.query.frontegg.asked import Asked, Condition
-from auditlane.query.sql import AS_TEXT, JSON_LINE, Parameters, Statement, select, where
+from auditlane.query.sql import where
+from auditlane.query.statements import Parameters, Statement, select
 from auditlane.runtime.errors import InvalidFilter
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)

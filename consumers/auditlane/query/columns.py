@@ -1,0 +1,48 @@
+"""The columns of the view `log`, and the forms in which statements need them.
+
+Columns are always written `e.column`, because ClickHouse would take a bare name for the alias of the same name in the
+select list.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from auditlane.contract.event import BASE_FIELDS
+
+# Every column that a reader sees, in this order, everywhere.
+COLUMNS: Final = (*BASE_FIELDS, "fields", "ingested_at")
+
+NULLABLE: Final = frozenset(
+    {"actor_name", "on_behalf_of", "resource_id", "description", "ip", "user_agent", "request_id", "before", "after"}
+)
+FREE_TEXT: Final = (
+    *("action", "actor_id", "actor_type", "actor_name", "on_behalf_of", "resource", "resource_id", "description"),
+    *("user_agent", "request_id", "source", "before", "after"),
+)
+# Where free text is looked for, as one string each; the separator keeps a word from matching across two columns.
+SEARCHED: Final = "concat({})".format(
+    ", '\\n', ".join(
+        [
+            *(f"ifNull(e.{name}, '')" if name in NULLABLE else f"e.{name}" for name in FREE_TEXT),
+            "toString(e.outcome)",
+            "toString(e.severity)",
+            "toString(e.event_id)",
+            "ifNull(toString(e.ip), '')",
+            "arrayStringConcat(mapValues(e.metadata), '\\n')",
+            "arrayStringConcat(mapValues(e.fields), '\\n')",
+        ]
+    )
+)
+AS_TEXT: Final = {
+    "event_id": "toString(e.event_id)",
+    "occurred_at": "formatDateTime(e.occurred_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",
+    "ingested_at": "formatDateTime(e.ingested_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",
+    "outcome": "toString(e.outcome)",
+    "severity": "toString(e.severity)",
+    # ClickHouse holds IPv4 as an IPv6-mapped address.
+    "ip": r"replaceRegexpOne(toString(e.ip), '^::ffff:([0-9]+[.])', '\\1')",
+}
+JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
+    ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
+)

@@ -1,0 +1,123 @@
+"""A tree as one SQL condition. Its text depends on the tree's form and the columns in it, never on a value.
+
+Every term is 0 or 1, never NULL, so that a negation matches what has no value.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from auditlane.query.columns import AS_TEXT, NULLABLE, SEARCHED
+from auditlane.query.language.fields import level
+from auditlane.query.language.tree import (
+    And,
+    Between,
+    Compare,
+    Field,
+    Has,
+    Kind,
+    Like,
+    Match,
+    Node,
+    Not,
+    Number,
+    Operator,
+    Or,
+    Span,
+    Within,
+    Word,
+)
+from auditlane.query.statements import Parameters
+from auditlane.query.values import stored_address
+
+_EXACT: Final = 1 << 53  # a float holds every whole number up to here
+
+
+def condition(parameters: Parameters, node: Node) -> str:
+    """The condition of a tree; values go to `parameters`."""
+    match node:
+        case And(items):
+            return f"({' AND '.join(condition(parameters, one) for one in items)})"
+        case Or(items):
+            return f"({' OR '.join(condition(parameters, one) for one in items)})"
+        case Not(item):
+            return f"(NOT {condition(parameters, item)})"
+        case Word(text):
+            return f"(positionCaseInsensitiveUTF8({SEARCHED}, {parameters.text(text)}) > 0)"
+        case Span():
+            return _span(parameters, node)
+        case Compare(field, operator, value):
+            return _compared(parameters, field, operator, value)
+        case Between(field, low, high):
+            return f"({_compared(parameters, field, '>=', low)} AND {_compared(parameters, field, '<=', high)})"
+        case Within(field, network):
+            whole = ipaddress.ip_network(network)
+            return _addresses(parameters, field, whole[0], whole[-1])
+        case Has(field):
+            return _texts(parameters, field, "{} != ''")
+        case Like(field, pieces):
+            return _texts(parameters, field, f"{{}} LIKE {parameters.text(_pattern(pieces))}")
+        case Match(field, value):
+            return _match(parameters, field, value)
+
+
+def _match(parameters: Parameters, field: Field, value: str) -> str:
+    if field.kind is Kind.ip:
+        address = ipaddress.ip_address(value)
+        return _addresses(parameters, field, address, address)
+    if field.kind is Kind.id:
+        return f"(e.event_id = {parameters.add('UUID', value)})"
+    return _texts(parameters, field, f"{{}} = {parameters.text(value)}")
+
+
+def _texts(parameters: Parameters, field: Field, test: str) -> str:
+    """The test on the field's text, the empty one where it has none; an actor's id or name may pass it."""
+    names = ("actor_id", "actor_name") if field.path == "actor" else (field.name,)
+    texts = [_key(parameters, field)] if field.group else [_text(name) for name in names]
+    return f"({' OR '.join(test.replace('{}', text, 1) for text in texts)})"
+
+
+def _text(column: str) -> str:
+    text = AS_TEXT.get(column, f"e.{column}")
+    return f"ifNull({text}, '')" if column in NULLABLE else text
+
+
+def _key(parameters: Parameters, field: Field) -> str:
+    return f"e.{field.group}[{parameters.text(field.name)}]"
+
+
+def _addresses(
+    parameters: Parameters,
+    field: Field,
+    first: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    last: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> str:
+    left = f"toIPv6OrNull({_key(parameters, field)})" if field.group else "e.ip"
+    low, high = (parameters.add("IPv6", stored_address(one)) for one in (first, last))
+    return f"ifNull({left} >= {low} AND {left} <= {high}, 0)"
+
+
+def _span(parameters: Parameters, span: Span) -> str:
+    field = span.field
+    own = f"parseDateTime64BestEffortOrNull({_key(parameters, field)}, 6, 'UTC')" if field.group else ""
+    left = own or f"e.{field.name}"
+    bounds = [f"{left} >= {parameters.time(span.since)}"] if span.since else []
+    bounds += [f"{left} < {parameters.time(span.until)}"] if span.until else []
+    both = " AND ".join(bounds)
+    return f"ifNull({both}, 0)" if own else f"({both})"
+
+
+def _compared(parameters: Parameters, field: Field, operator: Operator, value: Number | str) -> str:
+    if isinstance(value, str):
+        return f"(toInt8(e.severity) {operator} {parameters.add('Int8', level(value))})"
+    text = _key(parameters, field)
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return f"ifNull(toInt64OrNull({text}) {operator} {parameters.add('Int64', value)}, 0)"
+    return f"ifNull(toFloat64OrNull({text}) {operator} {parameters.add('Float64', float(value))}, 0)"
+
+
+def _pattern(pieces: tuple[str, ...]) -> str:
+    """For LIKE: what it takes specially is escaped in the pieces."""
+    return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pieces)

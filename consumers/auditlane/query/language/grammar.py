@@ -1,0 +1,205 @@
+"""The grammar: a query's text to its shape, in which nothing is known of fields and types yet.
+
+    query    action:login* -ip:10.0.0.0/8 (outcome:failure OR severity:>=High) "free text"
+    term     name:value, name:>value, name:from..to, name:*, a word, a "quoted phrase"
+
+A backslash takes the meaning of the character after it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TypeAlias
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
+
+from auditlane.runtime.errors import InvalidFilter
+
+MAX_TERMS: Final = 64
+MAX_DEPTH: Final = 16
+FIX: Final = 'Quote what is meant literally: "…"; the forms are in docs/query.md.'
+
+_GRAMMAR: Final = r"""
+start: either?
+?either: both (_OR both)*
+?both: one (_AND? one)*
+?one: (_MINUS | _NOT) one -> negated
+    | "(" either ")" -> nested
+    | FIELD OPERATOR? (VALUE | QUOTED) -> about
+    | (WORD | QUOTED) -> word
+
+_OR.4: /OR(?=[\s()"]|\Z)/
+_AND.4: /AND(?=[\s()"]|\Z)/
+_NOT.4: /NOT(?=[\s()"]|\Z)/
+_MINUS: /-(?=\S)/
+FIELD.5: /(?:\\.|[^\s()":\\\-])(?:\\.|[^\s()":\\])*:(?=[^\s)])/s
+OPERATOR.3: />=|<=|>|</
+VALUE: /(?:\\.|[^\s()"\\<>])(?:\\.|[^\s()"\\])*/s
+WORD: /(?!(?:OR|AND|NOT)(?:[\s()"]|\Z))(?:\\.|[^\s()":\\\-])(?:\\.|[^\s()":\\])*/s
+QUOTED: /"(?:\\.|[^"\\])*"/s
+%ignore /\s+/
+"""
+_PIECE: Final = re.compile(r"\\(.)|(\*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value as it was written. `pieces` are divided by its wildcards; `column` counts from 1."""
+
+    pieces: tuple[str, ...]
+    quoted: bool
+    column: int
+    raw: str
+
+    @property
+    def text(self) -> str:
+        """The value without escapes; a wildcard is a `*` in it."""
+        return "*".join(self.pieces)
+
+    @property
+    def ends(self) -> tuple[str, str] | None:
+        """`a..b` as its two ends, of which one may be empty."""
+        low, dots, high = self.raw.partition("..")
+        found = bool(dots) and not self.quoted and len(self.pieces) == 1 and "\\" not in self.raw
+        return (low, high) if found and (low or high) else None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """`name:value`; `operator` is empty or one of the comparisons."""
+
+    name: str
+    operator: str
+    value: Value
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Negated:
+    item: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`either` is true for OR, false for AND."""
+
+    either: bool
+    items: tuple[Shape, ...]
+
+
+Shape: TypeAlias = About | Value | Negated | Group
+
+
+def shape_of(text: str) -> Shape | None:
+    """The shape of a query, None of an empty one. Raises InvalidFilter that points at the column."""
+    try:
+        counted: _Counted | None = _parser.parse(text)  # type: ignore[assignment]
+    except UnexpectedInput as error:
+        _explain(text, error)
+    return counted.shape if counted else None
+
+
+def refuse(message: str, column: int, *, fix: str = FIX) -> NoReturn:
+    """Raise InvalidFilter that points at a column of the query."""
+    raise InvalidFilter(f"query, column {column}: {message}.", field="query", fix=fix, column=column)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    shape: Shape
+    terms: int
+    depth: int
+    column: int
+
+
+@v_args(inline=True)
+class _Shapes(Transformer[Token, _Counted]):
+    """Builds bottom-up while the text is read, so that a deep query is refused before anything recurses into it."""
+
+    def start(self, whole: _Counted | None = None) -> _Counted | None:
+        return whole
+
+    def either(self, *parts: _Counted) -> _Counted:
+        return self._group(True, parts)
+
+    def both(self, *parts: _Counted) -> _Counted:
+        return self._group(False, parts)
+
+    def negated(self, item: _Counted) -> _Counted:
+        return self._deeper(Negated(item.shape), item)
+
+    def nested(self, item: _Counted) -> _Counted:
+        return self._deeper(item.shape, item)
+
+    def about(self, name: Token, *rest: Token) -> _Counted:
+        *operator, value = rest
+        column = _column(name)
+        return _Counted(About(_unescaped(name[:-1]), "".join(operator), _value(value), column), 1, 0, column)
+
+    def word(self, token: Token) -> _Counted:
+        return _Counted(_value(token), 1, 0, _column(token))
+
+    def _group(self, either: bool, parts: tuple[_Counted, ...]) -> _Counted:
+        terms = sum(one.terms for one in parts)
+        if terms > MAX_TERMS:
+            refuse(f"there are more than {MAX_TERMS} terms", parts[-1].column, fix="Ask for less at once.")
+        shape = Group(either, tuple(one.shape for one in parts))
+        return _Counted(shape, terms, max(one.depth for one in parts), parts[0].column)
+
+    def _deeper(self, shape: Shape, item: _Counted) -> _Counted:
+        if item.depth >= MAX_DEPTH:
+            refuse(f"it is nested more than {MAX_DEPTH} deep", item.column, fix="Write it flatter.")
+        return _Counted(shape, item.terms, item.depth + 1, item.column)
+
+
+def _column(token: Token) -> int:
+    return (token.start_pos or 0) + 1
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def _value(token: Token) -> Value:
+    raw = str(token)
+    if token.type == "QUOTED":
+        return Value((_unescaped(raw[1:-1]),), True, _column(token), raw)
+    pieces, at = [""], 0
+    for found in _PIECE.finditer(raw):
+        pieces[-1] += raw[at : found.start()]
+        if found[2]:
+            pieces.append("")
+        else:
+            pieces[-1] += found[1]
+        at = found.end()
+    pieces[-1] += raw[at:]
+    return Value(tuple(pieces), False, _column(token), raw)
+
+
+_parser: Final[Any] = Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Shapes(), maybe_placeholders=False)
+
+_KEYWORD: Final = re.compile(r"(?:OR|AND|NOT)\b")
+_MEANINGS: Final = {
+    '"': "the quote is not closed",
+    ":": "there is no value after ':', or no name before it",
+    "(": "a bracket does not fit here",
+    ")": "a bracket does not fit here",
+    "\\": "the backslash has nothing after it",
+    "-": "there is nothing after '-'",
+    "<": "a comparison does not fit here",
+    ">": "a comparison does not fit here",
+}
+
+
+def _explain(text: str, error: UnexpectedInput) -> NoReturn:
+    if isinstance(error, UnexpectedCharacters):
+        column = (error.pos_in_stream or 0) + 1
+        if keyword := _KEYWORD.match(text, column - 1):
+            refuse(f"{keyword[0]} has nothing beside it", column, fix=f'Quote it if it is a word: "{keyword[0]}".')
+        refuse(_MEANINGS.get(text[column - 1], f"{text[column - 1]!r} does not fit here"), column)
+    if isinstance(error, UnexpectedToken) and error.token.type != "$END":
+        shown = str(error.token)
+        refuse(_MEANINGS.get(shown, f"{shown[:60]!r} does not fit here"), _column(error.token))
+    unclosed = "a bracket is not closed" if text.count("(") > text.count(")") else "something is missing at the end"
+    refuse(unclosed, len(text) + 1)

@@ -1,0 +1,219 @@
+"""A query's text to its typed tree: names to fields, values to what the fields hold."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, NoReturn
+
+from auditlane.query.language import fields, grammar
+from auditlane.query.language.grammar import About, Group, Negated, Shape, Value, refuse
+from auditlane.query.language.tree import (
+    Between,
+    Compare,
+    Field,
+    Has,
+    Kind,
+    Like,
+    Match,
+    Node,
+    Number,
+    Operator,
+    Span,
+    Within,
+    Word,
+    all_of,
+    any_of,
+    none_of,
+)
+from auditlane.query.values import LATEST, check_event_id, parse_address, parse_choice, parse_time
+from auditlane.runtime.errors import InvalidFilter
+
+_NUMBER: Final = re.compile(r"[+-]?(\d+)(\.\d+)?([eE][+-]?\d{1,4})?")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_TICK: Final = timedelta(microseconds=1)
+_INT64: Final = 1 << 63
+
+
+def parse(text: str, own: Mapping[str, Kind]) -> Node | None:
+    """The tree of a query; None of an empty one. `own` are the tenant's own fields.
+
+    Raises InvalidFilter that points at the column.
+    """
+    shape = grammar.shape_of(text)
+    return None if shape is None else _node(shape, own)
+
+
+def _node(shape: Shape, own: Mapping[str, Kind]) -> Node:
+    match shape:
+        case Group(either, items):
+            return (any_of if either else all_of)(_node(one, own) for one in items)
+        case Negated(item):
+            return none_of(_node(item, own))
+        case Value():
+            return _word(shape)
+        case About():
+            return _about(shape, own)
+
+
+def _word(value: Value) -> Node:
+    pieces = value.pieces
+    if len(pieces) > 1:  # a word is looked for inside of texts, so a wildcard at its ends says nothing
+        pieces = pieces[not pieces[0] : len(pieces) - (not pieces[-1])]
+    if len(pieces) > 1:
+        refuse("a '*' within a word needs a field", value.column, fix='Write field:a*b, or quote the word: "a*b".')
+    if not pieces or not pieces[0]:
+        refuse("there is nothing to look for", value.column, fix="Leave it out.")
+    return Word(pieces[0])
+
+
+def _about(about: About, own: Mapping[str, Kind]) -> Node:
+    try:
+        field = fields.find(about.name, own)
+    except InvalidFilter as error:
+        refuse(error.message, about.column, fix=error.fix)
+    try:
+        return _term(field, about.operator, about.value)
+    except InvalidFilter as error:
+        if error.column is not None:
+            raise
+        refuse(error.message.rstrip("."), about.value.column, fix=error.fix)
+
+
+def _term(field: Field, operator: str, value: Value) -> Node:
+    if not operator and not any(value.pieces):
+        has = Has(field)
+        return none_of(has) if len(value.pieces) == 1 else has
+    if field.kind is Kind.time:
+        return _time(field, operator, value)
+    if field.kind in (Kind.number, Kind.level) or (field.kind is Kind.loose and _numeric(operator, value)):
+        return _ordered(field, operator, value)
+    if operator:
+        raise InvalidFilter(
+            f"{field.path} holds text, which {operator} cannot compare",
+            fix=f'If the value begins with it: {field.path}:"{operator}…".',
+        )
+    if len(value.pieces) > 1:
+        return _like(field, value)
+    return _match(field, value)
+
+
+def _match(field: Field, value: Value) -> Node:
+    text = value.text
+    if field.kind is Kind.ip:
+        if "/" in text:
+            return Within(field, _network(field, text))
+        return Match(field, str(parse_address(field.path, text)))
+    if field.kind is Kind.choice:
+        return Match(field, parse_choice(field.name, text))
+    if field.kind is Kind.id:
+        return Match(field, check_event_id(text))
+    if field.kind is Kind.boolean:
+        if text.lower() not in ("true", "false"):
+            raise InvalidFilter(f"{field.path} is true or false, not {text[:60]!r}", fix="Write true or false.")
+        return Match(field, text.lower())
+    return Match(field, text)
+
+
+def _like(field: Field, value: Value) -> Node:
+    if field.kind not in (Kind.text, Kind.loose, Kind.ip, Kind.id):
+        raise InvalidFilter(f"{field.path} takes no wildcards", fix=f"Write the value, or {field.path}:* for any.")
+    first, *inner, last = value.pieces
+    return Like(field, (first, *filter(None, inner), last))
+
+
+def _network(field: Field, text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise InvalidFilter(
+            f"{field.path} is not a network: {text[:60]!r}", fix="Write it as 10.0.0.0/8 or 2001:db8::/32."
+        ) from None
+
+
+def _numeric(operator: str, value: Value) -> bool:
+    """Whether a field of which nothing is known is asked about as a number."""
+    return bool(operator) or (value.ends is not None and all(_NUMBER.fullmatch(end) for end in value.ends if end))
+
+
+def _ordered(field: Field, operator: str, value: Value) -> Node:
+    if len(value.pieces) > 1:
+        raise InvalidFilter(f"{field.path} takes no wildcards", fix=f"Compare: {field.path}:>=…, or {field.path}:a..b.")
+    if value.ends and not operator:
+        low, high = (_bound(field, end) if end else None for end in value.ends)
+        if low is None or high is None:
+            return Compare(field, ">=", low) if low is not None else Compare(field, "<=", _given(high))
+        if _place(low) > _place(high):
+            raise InvalidFilter("the range ends before it begins", fix="Swap its ends.")
+        return Between(field, low, high)
+    bound = _bound(field, value.text)
+    if field.kind is Kind.level and not operator:
+        return Match(field, str(bound))
+    return Compare(field, _operator(operator), bound)
+
+
+def _given(value: Number | str | None) -> Number | str:
+    assert value is not None  # a range has one end at least
+    return value
+
+
+def _operator(text: str) -> Operator:
+    known: dict[str, Operator] = {"": "=", "=": "=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
+    return known[text]
+
+
+def _place(value: Number | str) -> Number:
+    return fields.level(value) if isinstance(value, str) else value
+
+
+def _bound(field: Field, text: str) -> Number | str:
+    if field.kind is Kind.level:
+        return parse_choice(field.name, text)
+    if not _NUMBER.fullmatch(text):
+        _no_number(field, text)
+    whole = int(text) if text.lstrip("+-").isdecimal() and len(text) < 25 else None
+    if whole is not None and -_INT64 <= whole < _INT64:
+        return whole
+    number = float(text)
+    if math.isinf(number):
+        _no_number(field, text)
+    return number
+
+
+def _no_number(field: Field, text: str) -> NoReturn:
+    raise InvalidFilter(f"{field.path} compares numbers, and {text[:60]!r} is none", fix="Write it as -1.5 or 1e6.")
+
+
+def _time(field: Field, operator: str, value: Value) -> Span:
+    if len(value.pieces) > 1:
+        raise InvalidFilter(f"{field.path} takes no wildcards", fix=f"Write {field.path}:2026-01-31 for a whole day.")
+    if value.ends and not operator:
+        low, high = value.ends
+        return _span(field, _covered(field, low)[0] if low else None, _covered(field, high)[1] if high else None)
+    begin, end = _covered(field, value.text)
+    match operator:
+        case ">=":
+            return _span(field, begin, None)
+        case ">":
+            return _span(field, end, None)
+        case "<":
+            return _span(field, None, begin)
+        case "<=":
+            return _span(field, None, end)
+    return _span(field, begin, end)
+
+
+def _covered(field: Field, text: str) -> tuple[datetime, datetime]:
+    """What a time stands for: a date for its whole day (UTC), anything else for one microsecond."""
+    begin = parse_time(field.path, text)
+    return begin, begin + (timedelta(days=1) if _DATE.fullmatch(text.strip()) else _TICK)
+
+
+def _span(field: Field, since: datetime | None, until: datetime | None) -> Span:
+    since, until = (one and min(one, LATEST) for one in (since, until))
+    if since and until and since >= until:
+        raise InvalidFilter("the range ends before it begins", fix="Swap its ends.")
+    return Span(field, since, until)

@@ -19,7 +19,7 @@ from auditlane.contract.codes import RejectCode
 from auditlane.contract.connect import registry_client
 from auditlane.contract.kafka import client_config
 from auditlane.contract.topics import existing
-from auditlane.query.filters import parse_time
+from auditlane.query.values import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.worker.dead_letters import producer_config

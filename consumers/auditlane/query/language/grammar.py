@@ -94,7 +94,7 @@ Shape: TypeAlias = About | Value | Negated | Group
 def shape_of(text: str) -> Shape | None:
     """The shape of a query, None of an empty one. Raises InvalidFilter that points at the column."""
     try:
-        counted: _Counted | None = _parser.parse(text)  # type: ignore[assignment]
+        counted: _Counted | None = _parser.parse(text)
     except UnexpectedInput as error:
         _explain(text, error)
     return counted.shape if counted else None

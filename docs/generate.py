@@ -22,6 +22,7 @@ from auditlane.cli import app as cli
 from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract.codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
+from auditlane.server.problems import HTTP_CODES
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -126,10 +127,17 @@ def modules() -> str:
     return table(("Module", "What it is"), rows)
 
 
+def http_codes() -> str:
+    """The codes of answers that HTTP itself has a status for."""
+    rows = [(f"`{code}`", str(status), meaning) for status, (code, meaning) in sorted(HTTP_CODES.items())]
+    return table(("Code", "HTTP", "When"), rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "errors": errors_table,
     "codes": codes_table,
+    "http_codes": http_codes,
     "metrics": metrics_table,
     "cli": cli_help,
     "layers": layers,

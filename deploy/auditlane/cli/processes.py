@@ -64,7 +64,9 @@ class Group:
         *,
         drain_s: float,
         on_ready: Callable[[list[dict[str, Any]]], None],
+        pass_fds: Sequence[int] = (),
     ) -> None:
+        self._pass_fds = tuple(pass_fds)
         self._command, self._env, self._drain_s, self._on_ready = command, env, drain_s, on_ready
         self._slots = [Slot(number) for number in range(count)]
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -111,7 +113,13 @@ class Group:
 
     def _start(self, slot: Slot, now: float) -> None:
         slot.started = now
-        child = process.start(self._command, env=dict(self._env(slot.number)), inherit_errors=True, pipe_output=True)
+        child = process.start(
+            self._command,
+            env=dict(self._env(slot.number)),
+            inherit_errors=True,
+            pipe_output=True,
+            pass_fds=self._pass_fds,
+        )
         self._running[slot.number] = child
         threading.Thread(target=self._read, args=(slot.number, child), daemon=True).start()
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated
+import socket
+from typing import Annotated, Any, Final
 
 import typer
 
-from auditlane.runtime import log
-from auditlane.runtime.settings import load
+from auditlane.cli.processes import cores
+from auditlane.runtime import forms, log
+from auditlane.runtime.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
+BACKLOG: Final = 2_048  # connections that wait for a worker to take them
 
 
 @app.command()
@@ -21,20 +24,49 @@ def command(
     roles: Annotated[
         str, typer.Option(help="What to serve, separated by commas: ingest takes events, query shows them.")
     ] = "ingest,query",
+    workers: Annotated[
+        int, typer.Option("--workers", "-n", min=0, help="How many processes share the port; 0 means one a core.")
+    ] = 1,
+    listener: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Answer over HTTP: take events, show the log's pages and JSON API.
 
-    Prints one line of JSON when it is ready; stops on SIGTERM.
+    Prints one line of JSON when it is ready. SIGTERM lets requests under way finish within AUDITLANE_DRAIN_S.
+
+    With several workers, one that ends is started again, and the line is printed once all are ready. Limits and
+    `/metrics` are of each process by itself; a link works once in each.
     """
     from auditlane.server.app import create_app
-    from auditlane.server.run import listen, run, url_of
+    from auditlane.server.run import inherited, listen, run, url_of
 
     settings = load(serve_host=host, serve_port=port)
     log.configure(settings.log_level, json=settings.log_json)
-    service = create_app(settings, [role.strip() for role in roles.split(",") if role.strip()])
-    bound = listen(settings.serve_host, settings.serve_port)
+    service = create_app(settings, forms.listed(roles))  # with several workers too: what is wrong is told at once
+    bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
+    count = workers or cores()
+    if count > 1:
+        bound.listen(BACKLOG)
+        _several(bound, roles, count, settings)
+        return
 
     def ready() -> None:
         print(json.dumps({"ready": True, "part": "serve", "url": url_of(bound), "pid": os.getpid()}), flush=True)
 
-    run(service, bound, drain_s=settings.drain_s, on_ready=ready)
+    proxies = forms.listed(settings.trusted_proxies)
+    run(service, bound, drain_s=settings.drain_s, on_ready=ready, proxies=proxies)
+
+
+def _several(bound: socket.socket, roles: str, count: int, settings: Settings) -> None:
+    from auditlane.cli.processes import Group, command_line
+    from auditlane.server.run import url_of
+
+    def ready(told: list[dict[str, Any]]) -> None:
+        facts = {"url": url_of(bound), "pid": os.getpid(), "processes": [{"pid": one["pid"]} for one in told]}
+        print(json.dumps({"ready": True, "part": "serve", **facts}), flush=True)
+
+    command = command_line("serve", "--roles", roles, "--listener", str(bound.fileno()))
+    group = Group(
+        command, count, lambda _: os.environ, drain_s=settings.drain_s, on_ready=ready, pass_fds=[bound.fileno()]
+    )
+    if code := group.run():
+        raise typer.Exit(code)

@@ -28,12 +28,13 @@ def start(
     output: Path | None = None,
     pipe_output: bool = False,
     inherit_errors: bool = False,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a program that the kernel kills when we die. Call it from the main thread: the knot is to the thread.
 
     It gets a session of its own, so that Ctrl-C reaches only us. `env` is all of its environment. Its output is
     appended to the file `output`; with `pipe_output` only what it writes to stderr, and stdout can be read by us.
-    With `inherit_errors`, and no `output`, it writes to our own stderr.
+    With `inherit_errors`, and no `output`, it writes to our own stderr. It inherits the descriptors `pass_fds`.
     """
     watched = -1 if sys.platform == "linux" else _pipe()[0]
     log = output.open("ab") if output else None
@@ -45,7 +46,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if pipe_output else log or subprocess.DEVNULL,
             stderr=log or (None if inherit_errors else subprocess.DEVNULL),
-            pass_fds=() if watched < 0 else (watched,),
+            pass_fds=(*pass_fds, *(() if watched < 0 else (watched,))),
             start_new_session=True,
         )
     finally:

@@ -28,12 +28,14 @@ from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
 from auditlane.query.reader import Reader
+from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
-from auditlane.server import enter, frontegg, health, issuer, openapi, problems, tokens, trail
+from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, tokens, trail
 from auditlane.server.gate import Gate, named_tenant
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
+from auditlane.server.pace import Pace
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.switch import Switch
 from auditlane.store.client import connect
@@ -121,7 +123,10 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.add_middleware(frontegg.Slashes)
+    app.add_middleware(Pace, most=settings.serve_requests, body_s=settings.serve_body_timeout_s)
     app.add_middleware(Around, metrics=metrics, trail=own, bodies={ingest.PATH: settings.ingest_body_bytes})
+    if settings.cors_origins:
+        cors.install(app, forms.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there
     return app
 
 

@@ -29,7 +29,15 @@ from auditlane.runtime.log import get
 
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
-_CODES: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 415: "MEDIA_TYPE_UNSUPPORTED"}
+# What HTTP itself has no error of ours for; the docs list them beside ours.
+HTTP_CODES: Final = {
+    404: ("NOT_FOUND", "there is nothing at this address"),
+    405: ("METHOD_NOT_ALLOWED", "the address does not know this method; `Allow` has those that it knows"),
+    408: ("BODY_TIMEOUT", "the body came too slowly"),
+    411: ("LENGTH_REQUIRED", "the body does not say how long it is"),
+    413: ("TOO_LARGE", "the body is larger than the limit"),
+    415: ("MEDIA_TYPE_UNSUPPORTED", "the body is in a form that is not read there"),
+}
 
 
 class FieldProblem(BaseModel):
@@ -129,11 +137,14 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = _CODES.get(error.status_code, f"HTTP_{error.status_code}")
-    detail = {404: f"There is nothing at {request.url.path}.", 405: f"{request.method} is not possible here."}.get(
-        error.status_code, str(error.detail)
-    )
-    return answer(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+    code = HTTP_CODES.get(error.status_code, (f"HTTP_{error.status_code}", ""))[0]
+    headers = dict(error.headers or {})
+    detail, fix = {
+        404: (f"There is nothing at {request.url.path}.", "See /openapi.json for the addresses that there are."),
+        405: (f"{request.method} is not possible here.", f"Use {headers.get('allow') or headers.get('Allow', '')}."),
+        408: (str(error.detail), "Send it faster, or in smaller requests; nothing of it was answered for."),
+    }.get(error.status_code, (str(error.detail), ""))
+    return answer(request, error.status_code, code, detail, fix=fix, headers=headers)
 
 
 def unforeseen(request: Request) -> Response:

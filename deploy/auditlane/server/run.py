@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
@@ -33,6 +33,16 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
+def inherited(fd: int) -> socket.socket:
+    """The socket that the process which started us listens on for all of us. Raises ConfigError when there is none."""
+    try:
+        return socket.socket(fileno=fd)
+    except OSError as error:
+        raise ConfigError(
+            f"There is no socket {fd}.", fix="Leave --listener to `auditlane serve --workers`."
+        ) from error
+
+
 def url_of(bound: socket.socket) -> str:
     """The URL that reaches this socket from the same machine."""
     host, port = bound.getsockname()[:2]
@@ -50,14 +60,20 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
 
-def run(app: Any, bound: socket.socket, *, drain_s: float, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests under way get `drain_s` seconds to finish."""
+def run(
+    app: Any, bound: socket.socket, *, drain_s: float, on_ready: Callable[[], None], proxies: Sequence[str] = ()
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests under way get `drain_s` seconds to finish.
+
+    `proxies` are the addresses and networks whose word for a client's address and scheme is taken.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,  # our own logging is set up
         access_log=False,  # the middleware's has the request id, and no query string
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=max(1, round(drain_s)),
     )
     # uvicorn raises the signal again when it has drained; a stop that was asked for is not a failure.

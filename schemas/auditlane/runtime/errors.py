@@ -32,6 +32,7 @@
     ├── DeliveryFailed           Kafka did not acknowledge; names the event
     ├── ClientClosed             the client was used after `close`
     ├── Unavailable              a part that we depend on is away; a retry may succeed
+    │   ├── Busy                 this process works on as many requests as it takes at once
     │   ├── KafkaUnavailable     no broker answers
     │   ├── RegistryUnavailable  the schema registry does not answer
     │   ├── StoreUnavailable     ClickHouse does not answer
@@ -200,6 +201,10 @@ class ClientClosed(AuditlaneError):
 
 class Unavailable(AuditlaneError):
     code = "UNAVAILABLE"
+
+
+class Busy(Unavailable):
+    code = "BUSY"
 
 
 class KafkaUnavailable(Unavailable):

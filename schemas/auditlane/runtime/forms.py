@@ -3,6 +3,7 @@ with a message that follows the variable's name."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]+")
 # Kafka's names have 249 characters at most; a dedicated topic adds a dot and a tenant id of up to 100.
 TOPIC_LENGTH: Final = 148
 _LAST_PORT: Final = 65_535
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 
 
 def topic(value: str) -> str:
@@ -61,6 +63,29 @@ def issuer(value: str) -> str:
     """A token issuer's URL, left as it is: it must equal what tokens say, to the slash."""
     http_url(value)
     return value
+
+
+def origins(value: str) -> str:
+    """Web origins, separated by commas."""
+    for one in listed(value):
+        if not _ORIGIN.fullmatch(one):
+            raise ValueError(f"{one!r} is not an origin; write scheme://host or scheme://host:port, without a path")
+    return value
+
+
+def networks(value: str) -> str:
+    """IP addresses or networks, separated by commas."""
+    for one in listed(value):
+        try:
+            ipaddress.ip_network(one)
+        except ValueError as error:
+            raise ValueError(f"{one!r} is neither an IP address nor a network: {error}") from None
+    return value
+
+
+def listed(value: str) -> list[str]:
+    """The parts of a list that is separated by commas."""
+    return [one.strip() for one in value.split(",") if one.strip()]
 
 
 def file(value: Path) -> Path:

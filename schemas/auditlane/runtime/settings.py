@@ -118,6 +118,14 @@ class ServeSettings(BaseModel):
     serve_host: str = Field("127.0.0.1", description="Address that `serve` listens on.")
     serve_port: Port = Field(8480, description="Port that `serve` listens on; 0 takes a free one.")
     serve_url: HttpUrl = Field("", description="Where clients reach `serve`, for links; else host and port.")
+    serve_requests: int = Field(256, ge=1, description="Requests worked on at once in a process; more get 503.")
+    serve_body_timeout_s: float = Field(20.0, gt=0, description="How long each 64 KiB of a body may take to come.")
+    cors_origins: Annotated[str, AfterValidator(forms.origins)] = Field(
+        "", description="Origins whose pages may call the API, `https://app.example,…`. Empty: only our own pages."
+    )
+    trusted_proxies: Annotated[str, AfterValidator(forms.networks)] = Field(
+        "", description="Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed. Empty: none."
+    )
     keys_file: Path | None = Field(None, description="Clients and their hashed secrets; `auditlane keys` writes it.")
     signing_keys_file: Path | None = Field(None, description="Keys that sign tokens, cursors and links.")
     token_ttl_s: int = Field(86_400, ge=60, le=2_592_000, description="Life of a client's token.")

@@ -1,0 +1,87 @@
+"""`auditlane serve --workers` as processes that share a port, and whom `serve` believes about a client's address."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import urllib3
+from fixtures.workers import wait_until
+
+HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[dict[str, Any], Callable[[], str]]]:
+    """(the ready line, what was logged so far). It has no store; what is asked here needs none."""
+    given = {
+        "AUDITLANE_CLICKHOUSE_URL": "http://127.0.0.1:1",
+        "AUDITLANE_KEYS_FILE": str(folder / "keys.json"),
+        "AUDITLANE_SIGNING_KEYS_FILE": str(folder / "signing.json"),
+        "AUDITLANE_LOG_JSON": "true",
+        **{f"AUDITLANE_{name.upper()}": value for name, value in variables.items()},
+    }
+    (folder / "keys.json").write_text('{"version": 1, "clients": []}')
+    log = folder / "log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "auditlane.cli", "serve", "--port", "0", "--roles", "query", *arguments],
+            env=dict(os.environ) | given,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, log.read_text()
+        yield json.loads(line), log.read_text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0, log.read_text()
+
+
+def live(url: str, **headers: str) -> int:
+    """A new connection each time, so that any of the processes may get it."""
+    return HTTP.request("GET", f"{url}/health/live", headers={"connection": "close", **headers}).status
+
+
+def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path):
+    with serving(tmp_path, "--workers", "2") as (ready, _):
+        pids = [one["pid"] for one in ready["processes"]]
+        assert len(set(pids)) == 2
+        assert {live(ready["url"]) for _ in range(20)} == {200}
+        os.kill(pids[0], signal.SIGKILL)
+        parent = psutil.Process(ready["pid"])
+
+        def others() -> bool:
+            children = {child.pid for child in parent.children()}
+            return len(children) == 2 and pids[0] not in children
+
+        wait_until(others, why="the process that was killed is not replaced")
+        assert {live(ready["url"]) for _ in range(20)} == {200}
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.parametrize(("trusted", "client"), [("", "127.0.0.1"), ("127.0.0.0/8", "203.0.113.9")])
+def test_only_a_trusted_proxy_says_where_a_client_is(tmp_path, trusted, client):
+    with serving(tmp_path, trusted_proxies=trusted) as (ready, log):
+        answer = HTTP.request("GET", f"{ready['url']}/v1/events", headers={"x-forwarded-for": "203.0.113.9"})
+        assert answer.status == 401
+
+        def requests() -> list[dict[str, Any]]:
+            lines = [json.loads(line) for line in log().splitlines()]
+            return [line for line in lines if line["event"] == "http.request"]
+
+        wait_until(requests, why="the request is not logged")
+        assert [one["client"] for one in requests()] == [client]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from fixtures.frontegg import NODE_CLIENTS, PYTHON_CLIENTS, client_of
 from fixtures.workers import wait_until, world_on
 from serving import Served
 
@@ -15,6 +19,8 @@ SENT = [
     {"user": "bob@x.io", "action": "Logout", "severity": "High", "ip": "", "nested": {"a": [1, None, "é"]}, "n": 7},
     {"email": "cy@x.io", "action": "Deleted", "severity": "Critical", "description": 'a "b"\n', "tags": ["x", "y"]},
 ]
+TEXT = (Path(__file__).parents[2] / "docs" / "frontegg.md").read_text()
+JS, PY = (re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL) for language in ("js", "python"))
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +120,25 @@ def sources(served, tenant: str) -> str:
 def test_a_refusal_is_an_error_of_the_client(call, unique):
     wrong, missing = call(["send", {"tenantId": "a/b", "action": "x"}], ["send", {"tenantId": "", "action": "x"}])
     assert (wrong["status"], missing["status"]) == (400, 400)
+
+
+def test_the_examples_of_the_docs_run(request, served):
+    issued = served.client("vendor")
+    key = {"CLIENT_ID": issued.client.client_id, "API_KEY": issued.secret, "FRONTEGG_API_GATEWAY_URL": served.url}
+    for name, option, snippets in (
+        (f"npm-{NODE_CLIENTS[0]}", "-e", JS),
+        (f"pypi-{PYTHON_CLIENTS[0]}", "-c", PY),
+    ):
+        client = client_of(request, name)
+        [snippet] = snippets
+        command = [client.command[0], option, snippet]
+        if option == "-e":
+            command.insert(1, "--input-type=commonjs")
+        done = subprocess.run(
+            command, cwd=client.folder, env=client.env | key, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+    database = served.world.settings.clickhouse_database
+    query = f"SELECT count() FROM `{database}`.log WHERE tenant_id = 'acme' AND action = 'Login'"
+    wait_until(lambda: served.world.client.query(query).result_rows[0][0] == 2, why="for both audits")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from auditlane.access.scope import TenantScope
@@ -26,7 +26,6 @@ _ENUMS: Final = {
     "severity": {one.value.lower(): one.value for one in Severity},
     "outcome": {one.value.lower(): one.value for one in Outcome},
 }
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -48,8 +47,8 @@ def compile_count(database: str, scope: TenantScope, asked: Asked) -> Statement:
 def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement:
     """One row: `today`, since midnight (UTC), and `severe`, those of SEVERE in the last seven days."""
     parameters = Parameters(database)
-    midnight = _time(parameters, now.replace(hour=0, minute=0, second=0, microsecond=0))
-    week = _time(parameters, now - WEEK)
+    midnight = parameters.time(now.replace(hour=0, minute=0, second=0, microsecond=0))
+    week = parameters.time(now - WEEK)
     severe = parameters.add("Array(String)", [one.value for one in SEVERE])
     conditions = [*where(parameters, scope, Filter()), f"e.occurred_at >= {week}"]
     today = f"countIf(e.occurred_at >= {midnight}) AS today"
@@ -127,7 +126,7 @@ def _timed(parameters: Parameters, column: str, one: Condition) -> str:
         if time is None:
             raise _unfit(one.name, value, "Write it as RFC 3339, such as 2026-01-31T13:45:00Z.")
         width = _MILLISECOND if time.microsecond % 1000 == 0 else _MICROSECOND
-        since, until = f"e.{column} >= {_time(parameters, time)}", f"e.{column} < {_time(parameters, time + width)}"
+        since, until = f"e.{column} >= {parameters.time(time)}", f"e.{column} < {parameters.time(time + width)}"
         found.append(
             {
                 "in": f"({since} AND {until})",
@@ -147,10 +146,6 @@ def _text(parameters: Parameters, name: str) -> str:
     key = parameters.text(name)
     beside = "ifNull(e.actor_name, '')" if name in ACTORS else f"e.fields[{key}]"
     return f"if(mapContains(e.metadata, {key}), e.metadata[{key}], {beside})"
-
-
-def _time(parameters: Parameters, time: datetime) -> str:
-    return f"fromUnixTimestamp64Micro({parameters.add('Int64', (time - _EPOCH) // timedelta(microseconds=1))}, 'UTC')"
 
 
 def _uuid(value: str) -> str | None:

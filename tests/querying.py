@@ -8,11 +8,12 @@ import random
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import uvicorn
 from fastapi import FastAPI, Request
 
@@ -21,14 +22,16 @@ from auditlane.access.scope import TenantScope
 from auditlane.query import pages, router
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
+from auditlane.query.export.links import Links
 from auditlane.query.reader import Reader
-from auditlane.runtime.errors import Forbidden, Unauthenticated
+from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
 from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
+from auditlane.store.structure_book import DEFAULT, Structure
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT_HEADER = "X-Test-Tenant"
@@ -136,17 +139,40 @@ def authorize(permission: Permission) -> Callable[[Request], TenantScope]:
     return scope
 
 
+class Signer:
+    """Signs with a fixed secret, as the signing keys do; `ago` is how much older its codes are than they say."""
+
+    def __init__(self, ago: timedelta = timedelta(0)) -> None:
+        self._ago = ago
+
+    def sign(self, purpose: str, claims: Mapping[str, Any], *, now: datetime, ttl: timedelta) -> str:
+        payload = dict(claims) | {"aud": purpose, "exp": int((now - self._ago + ttl).timestamp())}
+        return jwt.encode(payload, "test" * 8, "HS256")
+
+    def verify(self, purpose: str, token: str, *, now: datetime) -> dict[str, Any]:
+        try:
+            return jwt.decode(token, "test" * 8, algorithms=["HS256"], audience=purpose)
+        except jwt.ExpiredSignatureError as error:
+            raise TokenExpired("The token has expired.") from error
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated("The token does not verify.") from error
+
+
 @contextmanager
 def served(
     reader: Reader,
     exporter: Exporter | None = None,
     count_rows: Callable[[str, int], None] = lambda format_, rows: None,
+    structure_of: Callable[[str], Structure] = lambda tenant: DEFAULT,
+    signer: Signer | None = None,
 ) -> Iterator[str]:
     """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
     app = FastAPI(redirect_slashes=False)
     app.include_router(router.build(reader, authorize, mac))
     if exporter is not None:
-        app.include_router(export_router.build(exporter, authorize, count_rows=count_rows))
+        app.include_router(
+            export_router.build(exporter, authorize, Links(signer or Signer()), structure_of, count_rows=count_rows)
+        )
     app.include_router(pages.build(reader, authorize, mac))
     problems.install(app)
     app.add_middleware(Around, metrics=HttpMetrics())

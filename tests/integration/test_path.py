@@ -37,7 +37,7 @@ def test_an_emitted_event_is_listed_and_exported(stack: Stack, unique: str) -> N
     (listed,) = [json.loads(line) for line in stack.run("events", "--tenant", unique, "--json").stdout.splitlines()]
     assert (listed["event_id"], listed["action"], listed["metadata"]) == (event_id[0], "Login", {"a": "b"})
     rows = list(csv.DictReader(io.StringIO(stack.run("export", "--tenant", unique, "--format", "csv").stdout)))
-    assert [row["event_id"] for row in rows] == [event_id[0]]
+    assert [row["Event id"] for row in rows] == [event_id[0]]
 
 
 def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: str) -> None:

@@ -11,26 +11,34 @@ import random
 import socket
 import time
 import tracemalloc
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pypdf
 import pytest
 import urllib3
 import urllib3.exceptions
-from querying import START, TENANT_HEADER, Store, event, served, store
+from querying import START, TENANT_HEADER, Signer, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import COLUMNS
-from auditlane.query.export import sql
+from auditlane.query.export import exporter as exporter_
+from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
+from auditlane.query.export.formats import PDF_ROWS, Form, Format
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
 from auditlane.query.results import Limits
+from auditlane.query.statements import Statement
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
+from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
+from auditlane.store.structure_book import DEFAULT, Structure
 
 ACME, BIG = TenantScope.for_operator("acme"), TenantScope.for_operator("big")
 BIG_ROWS = 300_000
+FORM = Form(Format.jsonl, choose(DEFAULT, None, everything=True))
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x")', "＝1"]
 TRICKY = ['say "x"', "a,b", "two\nlines", "cr\r\nlf", "'quoted'", "</script>", "back\\slash", "é😀", "\x01\x7f", "; x"]
 
@@ -48,7 +56,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
                     description=chance.choice([None, "", *FORMULAS, *TRICKY]),
                     actor_id=chance.choice(FORMULAS + TRICKY),
                     metadata={chance.choice(TRICKY): chance.choice(FORMULAS)},
-                    fields=chance.choice([{}, {"total": "-1.5"}]),
+                    fields=chance.choice([{}, {"total": "-1.5", "secret": "x"}, {"note": "=1+1", "total": "-1+1"}]),
                     ip=chance.choice([None, "10.0.0.1", "::1"]),
                     before=chance.choice([None, '{"a": "=1"}']),
                 )
@@ -81,41 +89,180 @@ def fetch(url: str, **fields: str) -> urllib3.BaseHTTPResponse:
     return urllib3.request("GET", url + "/v1/export", fields=fields, headers={TENANT_HEADER: "acme"}, retries=False)
 
 
+def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, **given: Any) -> FieldView:
+    return FieldView(name=name, display_name=title, display_type=kind, **given)
+
+
+# The tenant's own: another name, a field that nobody may take away, three of their own, and two of one title.
+STRUCTURE = Structure.of(
+    Revision(scope=ENVIRONMENT),
+    Revision(
+        scope=tenant_scope("acme"),
+        fields=(
+            field("action", "=What", order=-2),
+            field("user_agent", "User agent", downloadable=False),
+            field("total", "Total", DisplayType.Number, order=-1),
+            field("note", 'A "note", of theirs'),
+            field("secret", "Secret", downloadable=False),
+            field("request_id", "Total"),
+        ),
+    ),
+)
+DOWNLOADABLE = [one.name for one in STRUCTURE.downloadable()]
+OWN = ("total", "note")
+
+
+def structure_of(tenant: str) -> Structure:
+    return STRUCTURE if tenant == "acme" else DEFAULT
+
+
+def shown(one: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """An event of the list as an export of these columns has it."""
+    fields = {name: value for name, value in one["fields"].items() if name in names}
+    base = {name: one[name] for name in names if name in one}
+    return base | ({"fields": fields} if set(names) & set(OWN) else {})
+
+
+def test_what_may_be_downloaded():
+    assert DOWNLOADABLE[:2] == ["action", "total"]
+    assert not {"user_agent", "secret", "event_id"} & set(DOWNLOADABLE)
+    assert {"note", "request_id"} < set(DOWNLOADABLE)
+
+
 @pytest.mark.parametrize("pairs", [[], [("action", "act-1"), ("from", "2026-03-20")], [("action", "none such")]])
 def test_json_lines_equal_the_list(reader, exporter, pairs):
     expected = listed(reader, parse(pairs))
-    with served(reader, exporter) as url:
+    with served(reader, exporter, structure_of=structure_of) as url:
         answer = fetch(url, format="jsonl", **dict(pairs))
-    assert answer.status == 200
+        some = fetch(url, format="jsonl", columns="ip, event_id,fields.total", **dict(pairs))
+    assert answer.status == some.status == 200
     assert answer.headers["Auditlane-Rows"] == str(len(expected))
     assert answer.headers["Content-Type"] == "application/jsonl; charset=utf-8"
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="audit-acme-2')
     assert answer.headers["Content-Disposition"].endswith('.jsonl"')
-    lines = answer.data.decode().split("\n")
-    assert lines.pop() == ""
-    assert [json.loads(line) for line in lines] == expected
+    for text, names in ((answer.data, DOWNLOADABLE), (some.data, ["ip", "event_id", "total"])):
+        lines = text.decode().split("\n")
+        assert lines.pop() == ""
+        found = [json.loads(line) for line in lines]
+        assert found == [shown(one, names) for one in expected]
+        assert all([*one] == [*shown(one, names)] for one in found), "in this order"
 
 
 @pytest.mark.parametrize("formulas", ["neutralised", "raw"])
 def test_csv_equals_the_list(reader, exporter, formulas):
-    with served(reader, exporter) as url:
-        answer = fetch(url, format="csv", formulas=formulas)
+    names = ["action", "total", "note", "request_id", "actor_id", "description", "ip", "before", "metadata", "event_id"]
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, format="csv", formulas=formulas, columns=",".join(names))
+        whole = fetch(url, format="csv")
     text = answer.data.decode()
     assert text.endswith("\r\n")
     header, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
-    assert tuple(header) == COLUMNS
+    mark = "'" if formulas == "neutralised" else ""
+    titles = [mark + "=What", "Total (total)", 'A "note", of theirs', "Total (request_id)", "Actor id"]
+    assert header == [*titles, "Description", "IP address", "Before", "Metadata", "Event id"]
     expected = listed(reader, Filter())
     assert len(found) == len(expected) == int(answer.headers["Auditlane-Rows"])
     for cells, one in zip(found, expected, strict=True):
-        row = dict(zip(header, cells, strict=True))
+        row = dict(zip(names, cells, strict=True))
         assert json.loads(row.pop("metadata")) == one["metadata"]
-        assert json.loads(row.pop("fields")) == one["fields"]
         for name, cell in row.items():
-            value = one[name] or ""
-            marked = formulas == "neutralised" and value[:1] in tuple("=+-@\t\r\n＝")
-            assert cell == ("'" + value if marked and value else value), name
+            value = one["fields"].get(name) if name in OWN else one[name]
+            # A number of a field that holds numbers is none that a spreadsheet would run.
+            starts = tuple("=+@\t\r\n＝") if name == "total" and value == "-1.5" else tuple("=+-@\t\r\n＝")
+            marked = formulas == "neutralised" and (value or "").startswith(starts)
+            assert cell == ("'" if marked else "") + (value or ""), name
     if formulas == "neutralised":
-        assert not [cell for cells in found for cell in cells if cell[:1] in tuple("=+-@\t\r\n＝") and cell]
+        running = [cell for cells in [header, *found] for cell in cells if cell.startswith(tuple("=+-@\t\r\n＝"))]
+        assert set(running) <= {"-1.5"}
+    first = next(csv.reader(io.StringIO(whole.data.decode(), newline=""), strict=True))
+    assert len(first) == len(DOWNLOADABLE)
+
+
+def test_parquet_equals_the_list(reader, exporter):
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, format="parquet", columns=",".join([*DOWNLOADABLE, "event_id", "ingested_at"]))
+        empty = fetch(url, format="parquet", action="none such")
+    table = pq.read_table(io.BytesIO(answer.data))
+    assert table.column_names == [*DOWNLOADABLE, "event_id", "ingested_at"]
+    assert table.schema.field("occurred_at").type == pa.timestamp("us", "UTC")
+    assert table.schema.field("total").metadata == {b"title": b"Total (total)"}
+    expected = listed(reader, Filter())
+    assert table.num_rows == len(expected) == int(answer.headers["Auditlane-Rows"])
+    for row, one in zip(table.to_pylist(), expected, strict=True):
+        for name in ("occurred_at", "ingested_at"):
+            assert row.pop(name) == datetime.fromisoformat(one[name])
+        assert dict(row.pop("metadata")) == one["metadata"]
+        assert row == {name: one["fields"].get(name) if name in OWN else one[name] for name in row}
+    assert pq.read_table(io.BytesIO(empty.data)).num_rows == 0
+
+
+def test_a_pdf_shows_every_event(reader, exporter):
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, format="pdf", columns="event_id,actor_id,description", action="act-1")
+        table = fetch(url, format="pdf", action="none such")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/pdf")
+    text = "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(answer.data)).pages)
+    expected = listed(reader, parse([("action", "act-1")]))
+    assert len(expected) == int(answer.headers["Auditlane-Rows"]) > 400
+    joined = text.replace("\n", "").replace(" ", "")
+    for one in expected:
+        assert one["event_id"] in joined
+    assert "é⟨U+1F600⟩" in joined or "é😀" in joined
+    assert "two↵lines" in joined
+    (page,) = pypdf.PdfReader(io.BytesIO(table.data)).pages
+    assert "0 events" in page.extract_text()
+    assert "=What" in page.extract_text()
+
+
+def test_a_pdf_has_a_bound(reader, exporter):
+    with served(reader, exporter) as url:
+        answer = urllib3.request("GET", url + "/v1/export?format=pdf", headers={TENANT_HEADER: "big"}, retries=False)
+    problem = answer.json()
+    assert (answer.status, problem["code"], problem["field"]) == (400, "QUERY_TOO_LARGE", "format")
+    assert str(PDF_ROWS) in problem["detail"]
+    assert str(BIG_ROWS) in problem["detail"]
+
+
+@pytest.mark.parametrize("columns", ["secret", "user_agent", "no_such", "", "action,action", "fields.action"])
+def test_columns_that_cannot_be_had(reader, exporter, columns):
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, format="csv", columns=columns)
+    assert (answer.status, answer.json()["code"], answer.json()["field"]) == (400, "FILTER_INVALID", "columns")
+
+
+def test_a_link_needs_no_header_and_opens_only_what_it_names(reader, exporter):
+    def ask(url: str, **body: Any) -> urllib3.BaseHTTPResponse:
+        return urllib3.request("POST", url + "/v1/export-links", json=body, headers={TENANT_HEADER: "acme"})
+
+    with served(reader, exporter, structure_of=structure_of) as url:
+        wanted = {"format": "csv", "columns": ["event_id", "total"], "filter": {"action": ["act-1", "act-2"]}}
+        link = ask(url, **wanted).json()
+        assert link["expires_in"] == 60
+        got = urllib3.request("GET", link["url"], retries=False)
+        direct = urllib3.request(
+            "GET",
+            url + "/v1/export?format=csv&columns=event_id,total&action=act-1&action=act-2",
+            headers={TENANT_HEADER: "acme"},
+        )
+        assert got.status == direct.status == 200
+        assert got.data == direct.data
+        assert got.headers["Auditlane-Rows"] == direct.headers["Auditlane-Rows"] == "1000"
+        assert urllib3.request("GET", link["url"] + "x", retries=False).status == 401
+        assert urllib3.request("GET", url + "/v1/download", retries=False).status == 401
+        assert ask(url, format="xlsx").status in (400, 422)
+        assert ask(url, format="csv", filter={"color": "red"}).json()["field"] == "color"
+        assert ask(url, format="csv", columns=["secret"]).json()["field"] == "columns"
+        refused = urllib3.request("POST", url + "/v1/export-links", json={"format": "csv"}, retries=False)
+        assert refused.status == 401
+
+
+def test_a_link_expires(reader, exporter):
+    with served(reader, exporter, signer=Signer(ago=timedelta(minutes=2))) as url:
+        asked = urllib3.request(
+            "POST", url + "/v1/export-links", json={"format": "csv"}, headers={TENANT_HEADER: "acme"}
+        )
+        answer = urllib3.request("GET", asked.json()["url"], retries=False)
+    assert (answer.status, answer.json()["code"]) == (401, "TOKEN_EXPIRED")
 
 
 def test_needs_the_permission_to_export(reader, exporter):
@@ -129,25 +276,25 @@ def test_needs_the_permission_to_export(reader, exporter):
 def test_what_comes_later_is_not_in_it(filled, reader, exporter):
     scope = TenantScope.for_operator("growing")
     filled.add([event(number, "growing") for number in range(10)])
-    export = exporter.export(scope, Filter(), format_="jsonl")
+    export = exporter.export(scope, Filter(), FORM)
     filled.add([event(100 + number, "growing", ingested_at=START + timedelta(hours=1)) for number in range(10)])
     assert b"".join(export).count(b"\n") == export.rows == 10
 
 
 def breaking_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Make the engine itself fail when it is so many rows into an export."""
-    compile_export = sql.compile_export
+    compile_export = exporter_.compile_export
 
-    def compile_failing(*given: Any, **named: Any) -> sql.Statement:
+    def compile_failing(*given: Any, **named: Any) -> Statement:
         statement = compile_export(*given, **named)
-        failing = statement.sql.replace(" AS line\n", f" AS line, throwIf(rowNumberInAllBlocks() > {after}) AS x\n", 1)
+        failing = statement.sql.replace(" AS id\n", f" AS id, throwIf(rowNumberInAllBlocks() > {after}) AS x\n", 1)
         assert failing != statement.sql
         return dataclasses.replace(statement, sql=failing)
 
-    monkeypatch.setattr(sql, "compile_export", compile_failing)
+    monkeypatch.setattr(exporter_, "compile_export", compile_failing)
 
 
-@pytest.mark.parametrize("format_", ["csv", "jsonl"])
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet"])
 def test_a_query_that_fails_midway_leaves_a_broken_body(reader, exporter, monkeypatch, format_):
     breaking_off(monkeypatch, BIG_ROWS // 2)
     with served(reader, exporter) as url:
@@ -163,8 +310,9 @@ def test_a_query_that_fails_midway_leaves_a_broken_body(reader, exporter, monkey
         got = 0
         with pytest.raises(urllib3.exceptions.ProtocolError):
             while piece := answer.read(1 << 16):
-                got += piece.count(b"\n")
+                got += piece.count(b"\n") if format_ != "parquet" else 1
                 assert b"DB::Exception" not in piece
+                assert not piece.endswith(b"PAR1") or got <= 1
         assert 0 < got < BIG_ROWS
 
 
@@ -177,23 +325,23 @@ def test_a_query_that_fails_at_once_is_an_error_answer(reader, exporter, monkeyp
 
 
 def test_a_query_that_takes_too_long(filled, monkeypatch):
-    slow = sql.compile_export
+    slow = exporter_.compile_export
 
-    def compile_slow(*given: Any, **named: Any) -> sql.Statement:
+    def compile_slow(*given: Any, **named: Any) -> Statement:
         statement = slow(*given, **named)
         return dataclasses.replace(
-            statement, sql=statement.sql.replace(" AS line\n", " AS line, sleepEachRow(0.01) AS x\n", 1)
+            statement, sql=statement.sql.replace(" AS id\n", " AS id, sleepEachRow(0.01) AS x\n", 1)
         )
 
-    monkeypatch.setattr(sql, "compile_export", compile_slow)
+    monkeypatch.setattr(exporter_, "compile_export", compile_slow)
     exporter = Exporter(filled.settings, Limits(export_s=1))
     with pytest.raises((QueryTooLarge, StoreUnavailable)):
-        b"".join(exporter.export(ACME, Filter(), format_="jsonl"))
+        b"".join(exporter.export(ACME, Filter(), FORM))
     exporter.close()
 
 
 def test_an_export_in_bounded_memory(reader, exporter, capsys):
-    export = exporter.export(BIG, Filter(), format_="csv")
+    export = exporter.export(BIG, Filter(), Form(Format.csv, choose(DEFAULT, None)))
     assert export.rows == BIG_ROWS
     began = time.perf_counter()
     tracemalloc.start()

@@ -10,11 +10,15 @@ from auditlane.contract.event import BASE_FIELDS
 from auditlane.query import sql
 from auditlane.query.columns import COLUMNS as SHOWN
 from auditlane.query.cursor import Position
+from auditlane.query.export.columns import Column, of_operator
+from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import COLUMNS, Filter
 from auditlane.query.models import Event
+from auditlane.store.structure_book import DEFAULT
 
 TEXT = st.text(min_size=1)
+COLUMNS_OF_ALL = of_operator(DEFAULT)
 NOT_NULLABLE = ("action", "actor", "actor_id", "resource", "source")
 
 
@@ -32,7 +36,12 @@ def statements(tenant: str, value: str, key: str, micros: int) -> list[str]:
         sql.compile_page("audit", scope, filter_, position=position, limit=abs(micros) % 200 + 1).sql,
         sql.compile_one("audit", scope, value).sql,
         sql.compile_count("audit", scope, filter_).sql,
-        compile_export("audit", scope, filter_, bound_ms=micros, format_="csv", neutralise=True).sql,
+        *(
+            compile_export(
+                "audit", scope, filter_, Form(one, (*COLUMNS_OF_ALL, Column(key, value, custom=True))), bound_ms=micros
+            ).sql
+            for one in Format
+        ),
     ]
 
 

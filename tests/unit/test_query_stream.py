@@ -9,6 +9,7 @@ import pytest
 import urllib3.exceptions
 
 from auditlane.query.export.exporter import Export
+from auditlane.query.export.formats import Lines
 from auditlane.query.results import checked
 from auditlane.query.stream import END_MARKER, Broken, batches
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
@@ -16,10 +17,10 @@ from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 def arrow(*sizes: int) -> bytes:
     sink = io.BytesIO()
-    schema = pa.schema([("line", pa.binary())])
+    schema = pa.schema([("line", pa.binary()), ("occurred_us", pa.int64()), ("id", pa.string())])
     with pa.ipc.new_stream(sink, schema) as writer:
         for size in sizes:
-            writer.write_batch(pa.record_batch([pa.array([b"x\n"] * size, pa.binary())], schema=schema))
+            writer.write_batch(pa.record_batch([[b"x\n"] * size, [1] * size, ["a"] * size], schema=schema))
     return sink.getvalue()
 
 
@@ -72,7 +73,7 @@ def test_a_connection_that_breaks():
 
 
 def test_an_export_with_too_few_rows_fails_at_its_end():
-    export = Export(6, b"header\r\n", batches(Body(WHOLE)), None)
+    export = Export(6, Lines(b"header\r\n"), batches(Body(WHOLE)), None)
     seen = []
     with pytest.raises(Broken, match="5 rows came, 6 were counted"):
         seen.extend(export)
@@ -80,6 +81,6 @@ def test_an_export_with_too_few_rows_fails_at_its_end():
 
 
 def test_an_export_that_is_whole():
-    export = Export(5, b"", batches(Body(WHOLE)), None)
+    export = Export(5, Lines(), batches(Body(WHOLE)), None)
     assert list(export) == [b"x\n" * 3, b"x\n" * 2]
     assert export.written == 5

@@ -435,7 +435,7 @@ def test_openapi_describes_errors_and_credentials(served):
     schemas = document["components"]["schemas"]
     assert schemas["Problem"]["examples"]
     assert "HTTPValidationError" not in schemas
-    assert set(document["components"]["securitySchemes"]) == {"token", "access-token", "session", "client-key"}
+    assert set(document["components"]["securitySchemes"]) == {"token", "access-token", "session", "client-key", "link"}
     for path, operations in document["paths"].items():
         for operation in operations.values():
             assert operation["summary"]

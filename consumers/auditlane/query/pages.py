@@ -17,7 +17,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity
 from auditlane.query import view
 from auditlane.query.cursor import Cursors, Mac
-from auditlane.query.export.router import FORMATS
+from auditlane.query.export.formats import Format
 from auditlane.query.language.fields import Own, OwnOf, none_known
 from auditlane.query.parameters import DEFAULT_LIMIT, split
 from auditlane.query.reader import Page, Reader
@@ -99,7 +99,9 @@ def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, requ
         first=view.address(filters) if "cursor" in dict(pairs) else "",
         newer=view.address([*filters, ("cursor", newer)]) if newer else "",
         older=view.address([*filters, ("cursor", older)]) if older else "",
-        exports=[(one, view.address([("format", one), *filters], "/v1/export")) for one in FORMATS] if export else [],
+        exports=[(one.label, view.address([("format", one), *filters], "/v1/export")) for one in Format]
+        if export
+        else [],
         problem=problem,
     )
 

@@ -1,4 +1,4 @@
-"""`auditlane export`: every matching event of a tenant as CSV or JSON Lines, to a file or to standard output."""
+"""`auditlane export`: every matching event of a tenant as a file, or to standard output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -17,27 +16,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.pipes import quiet_when_cut
+from auditlane.query.connection import Connection
+from auditlane.query.export.columns import choose, of_table
 from auditlane.query.export.exporter import Export, Exporter
+from auditlane.query.export.formats import Form, Format
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
+from auditlane.store.client import connect
+from auditlane.store.structure_book import StructureBook
 
 app = typer.Typer(add_completion=False)
-
-
-class FileFormat(StrEnum):
-    """What a file can be."""
-
-    csv = "csv"
-    jsonl = "jsonl"
 
 
 @app.command()
 @options.filtered
 def command(
     tenant: options.Tenant,
-    format_: Annotated[FileFormat, typer.Option("--format", "-f", help="The file's format.")] = FileFormat.jsonl,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="The file's format.")] = Format.jsonl,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output otherwise.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Fields, separated by commas, in the order of the file; everything stored otherwise."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     raw_formulas: Annotated[
         bool, typer.Option("--raw-formulas", help="CSV: leave cells as they are that a spreadsheet would run.")
@@ -52,9 +53,16 @@ def command(
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
     if output is not None:
         _check_target(output, force=force)
-    exporter = Exporter(load())
+    elif not format_.lines and sys.stdout.isatty():
+        raise ConfigError(f"A terminal cannot show {format_.label}.", fix="Give --output, or redirect standard output.")
+    settings = load()
+    exporter, store = Exporter(settings), Connection(lambda: connect(settings))
     try:
-        export = exporter.export(scope, filter_, format_=format_.value, neutralise=not raw_formulas)
+        structure = StructureBook(store.client, settings.clickhouse_database).of(scope.tenant)
+        chosen = choose(structure, columns, everything=True)
+        if format_ is Format.pdf and columns is None:
+            chosen = of_table(chosen)
+        export = exporter.export(scope, filter_, Form(format_, chosen, raw_formulas))
         if output is None:
             with quiet_when_cut():
                 try:
@@ -69,6 +77,7 @@ def command(
             print(f"{export.written} events in {output}", file=sys.stderr)
     finally:
         exporter.close()
+        store.close()
 
 
 def _check_target(path: Path, *, force: bool) -> None:

@@ -22,8 +22,7 @@ from auditlane.gateway.intake import Intake
 from auditlane.gateway.meters import Meters
 from auditlane.query import pages, router
 from auditlane.query.connection import Connection
-from auditlane.query.export import router as export_router
-from auditlane.query.export.exporter import Exporter
+from auditlane.query.export.service import Exports
 from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
@@ -38,7 +37,7 @@ from auditlane.server.middleware import Around
 from auditlane.server.pace import Pace
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.switch import Switch
-from auditlane.store.client import connect
+from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.structure_book import StructureBook
 
 ROLES: Final = ("ingest", "query")
@@ -62,12 +61,19 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     """
     roles = _known(roles)
     keys_file, signing_keys_file = _needed(settings, roles)
-    store = Connection(lambda: connect(settings, query_limit=0))
+    # What every request asks first may take no longer than a page may.
+    patience = settings.query_timeout_s + 1.0
+    store = Connection(
+        lambda: connect(
+            settings, connect_timeout=min(CONNECT_TIMEOUT_S, patience), send_receive_timeout=patience, query_limit=0
+        )
+    )
     structures = StructureBook(store.client, settings.clickhouse_database)
     switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=min(SWITCH_S, settings.query_timeout_s))
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings), switch)
     metrics = HttpMetrics()
-    reader, exporter = Reader(settings), Exporter(settings)
+    reader = Reader(settings)
+    exports = Exports(settings, gate.authorize, gate.signing, structures.of, count_rows=metrics.exported)
     audits = AuditReader(settings)
     own = trail.of(settings, metrics.trail)
     intake = Intake(settings, Meters(metrics.registry)) if "ingest" in roles else None
@@ -84,6 +90,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if intake:
             intake.open()
+        if "query" in roles:
+            exports.start()
         with own.kept():
             yield
         if intake:
@@ -91,7 +99,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         for probe in probes:
             probe.close()
         reader.close()
-        exporter.close()
+        exports.close()
         audits.close()
         store.close()
 
@@ -116,7 +124,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(frontegg_ingest.build(intake, gate.client(), named=frontegg.their_tenant))
     if "query" in roles:
         app.include_router(router.build(reader, gate.authorize, gate.signing.mac, fields_of))
-        app.include_router(export_router.build(exporter, gate.authorize, own_of=fields_of, count_rows=metrics.exported))
+        for one in exports.routers:
+            app.include_router(one)
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))

@@ -173,6 +173,23 @@ class GatewaySettings(BaseModel):
     )
 
 
+class ExportSettings(BaseModel):
+    export_dir: Path | None = Field(
+        None,
+        description="Where export jobs keep their state and files; replicas share it. "
+        "Empty: `exports` beside the signing keys.",
+    )
+    export_expire_s: int = Field(86_400, ge=60, description="How long a job's file is kept after its end.")
+    export_jobs_per_tenant: int = Field(10, ge=1, description="Export jobs of one tenant, until they expire.")
+    export_jobs_at_once: int = Field(2, ge=0, description="Jobs that one `serve` works on at once; 0 only takes them.")
+    export_lease_s: float = Field(
+        15.0, ge=1, description="How long a job's `serve` may be silent before another goes on with it."
+    )
+    export_font: File | None = Field(
+        None, description="A TrueType or OpenType font for what DejaVu Sans lacks in a PDF, such as Chinese."
+    )
+
+
 class LocalSettings(BaseModel):
     data_dir: Path = Field(Path(".data/auditlane"), description="Where the embedded stack keeps everything.")
     cache_dir: Path | None = Field(None, description="Where downloads are kept; else the user's cache folder.")
@@ -191,6 +208,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     ServeSettings,
     OidcSettings,
     GatewaySettings,
+    ExportSettings,
     LocalSettings,
     LogSettings,
 )
@@ -204,6 +222,7 @@ class Settings(
     ServeSettings,
     OidcSettings,
     GatewaySettings,
+    ExportSettings,
     LocalSettings,
     LogSettings,
     BaseSettings,

@@ -11,11 +11,11 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from auditlane.query.export.exporter import Export
+from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import get
 
 ROWS_HEADER: Final = "Auditlane-Rows"
-MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl; charset=utf-8"}
 
 CountRows = Callable[[str, int], None]
 
@@ -26,19 +26,14 @@ class Download(StreamingResponse):
     The query is closed with the response, however that ends: also when the client has gone.
     """
 
-    def __init__(self, export: Export, *, format_: str, name: str, count_rows: CountRows) -> None:
+    def __init__(self, export: Export, *, format_: Format, name: str, count_rows: CountRows) -> None:
         self._export = export
         self._format = format_
         self._count_rows = count_rows
         super().__init__(
             iterate_in_threadpool(iter(export)),
-            media_type=MEDIA_TYPES[format_],
-            headers={
-                "Content-Disposition": f'attachment; filename="{name}"',
-                ROWS_HEADER: str(export.rows),
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",
-            },
+            media_type=format_.media_type,
+            headers=headers_of(name, export.rows),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,6 +47,16 @@ class Download(StreamingResponse):
             self._count_rows(self._format, self._export.written)
 
 
-def file_name(tenant: str, format_: str, now: datetime) -> str:
+def headers_of(name: str, rows: int) -> dict[str, str]:
+    """What every file is sent with."""
+    return {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        ROWS_HEADER: str(rows),
+        "Cache-Control": "no-store",
+        "X-Accel-Buffering": "no",
+    }
+
+
+def file_name(tenant: str, format_: Format, now: datetime) -> str:
     """`audit-acme-20260131T134500Z.csv`; a tenant id has no character that a header or a file name would mind."""
     return f"audit-{tenant}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{format_}"

@@ -3,47 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import COLUMNS
-from auditlane.query.export import sql
+from auditlane.query.cursor import Position
+from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading, encoder
+from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter
 from auditlane.query.results import Limits, Results, checked
 from auditlane.query.sql import compile_count
 from auditlane.query.stream import Broken, Source
+from auditlane.runtime.errors import QueryTooLarge
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S
 
-_SILENCE_S = 120.0  # between two pieces of an answer a sort or a busy server may be silent for long
+_SILENCE_S: Final = 120.0  # between two pieces of an answer a sort or a busy server may be silent for long
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many events a file is to hold, and the newest `ingested_at` among them in milliseconds."""
+
+    rows: int
+    bound_ms: int
 
 
 class Export:
-    """A file in the making. `rows` is what it will hold; iterating gives its bytes, whole lines at a time.
+    """A file in the making. `rows` is what it will hold; iterating gives its bytes, whole rows at a time.
 
     Iterating raises StoreUnavailable or QueryTooLarge when the result breaks off: what was given until then is not
-    whole. `close` may be called at any time and ends the query.
+    whole. `close` may be called at any time and ends the query. `written` and `position` are of the newest piece.
     """
 
-    def __init__(self, rows: int, header: bytes, lines: Iterator[pa.RecordBatch], source: Source | None) -> None:
+    def __init__(
+        self, rows: int, encoder: Encoder, batches: Iterator[pa.RecordBatch], source: Source | None, *, written: int = 0
+    ) -> None:
         self.rows = rows
-        self.written = 0
-        self._header = header
-        self._lines = lines
+        self.written = written
+        self.position: Position | None = None
+        self._encoder = encoder
+        self._batches = batches
         self._source = source
+        self._continued = written > 0
 
     def __iter__(self) -> Iterator[bytes]:
-        if self._header:
-            yield self._header
-        for batch in self._lines:
+        if not self._continued and (first := self._encoder.begin()):
+            yield first
+        for batch in self._batches:
             if batch.num_rows:
+                piece = self._encoder.add(batch)
                 self.written += batch.num_rows
-                yield b"".join(cast(list[bytes], batch.column(0).to_pylist()))
-        # More is possible: rows of the bound's own millisecond that another worker was still inserting.
+                self.position = _position(batch)
+                if piece:
+                    yield piece
+        # More is possible: rows of up to the bound that another worker was still inserting.
         if self.written < self.rows:
             raise Broken(f"{self.written} rows came, {self.rows} were counted")
+        if last := self._encoder.end():
+            yield last
 
     def close(self) -> None:
         """End the query. The rest of the body is not read; ClickHouse notices that nobody takes it."""
@@ -57,27 +79,52 @@ class Exporter:
     def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
         limits = limits or Limits(page_s=settings.query_timeout_s)
         self._database = settings.clickhouse_database
+        self._font: Path | None = settings.export_font
         self._counts = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s)
         silence_s = max(limits.page_s, _SILENCE_S) + CONNECT_TIMEOUT_S
         self._files = Results(settings, limits, silence_s=silence_s, seconds=limits.export_s)
 
-    def export(self, scope: TenantScope, filter_: Filter, *, format_: sql.Format, neutralise: bool = True) -> Export:
-        """Count, then start an export of what was counted. Raises before the first byte whatever fails by then."""
-        counted = self._counts.rows(compile_count(self._database, scope, filter_))[0]
-        rows = int(counted["rows"])
-        header = (",".join(COLUMNS) + "\r\n").encode() if format_ == "csv" else b""
-        if not rows:
-            return Export(0, header, iter(()), None)
-        statement = sql.compile_export(
-            self._database, scope, filter_, bound_ms=int(counted["bound"]), format_=format_, neutralise=neutralise
+    def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
+        """What an export that begins now is to hold. Raises QueryTooLarge for more than the format can hold."""
+        found = self._counts.rows(compile_count(self._database, scope, filter_))[0]
+        counted = Counted(int(found["rows"]), int(found["bound"]))
+        if format_ is Format.pdf and counted.rows > PDF_ROWS:
+            raise QueryTooLarge(
+                f"A PDF holds at most {PDF_ROWS} events, and {counted.rows} match.",
+                field="format",
+                fix="Narrow the filter, or take csv, jsonl or parquet, which have no bound.",
+            )
+        return counted
+
+    def export(
+        self,
+        scope: TenantScope,
+        filter_: Filter,
+        form: Form,
+        *,
+        counted: Counted | None = None,
+        after: Position | None = None,
+        written: int = 0,
+    ) -> Export:
+        """Start an export of what was counted, now if it was not. Raises before the first byte whatever fails by then.
+
+        `after` and `written` go on behind the rows that were written already; only lines can be gone on with.
+        """
+        counted = counted or self.count(scope, filter_, form.format)
+        made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font)
+        if counted.rows <= written:
+            return Export(counted.rows, coder, iter(()), None, written=written)
+        statement = compile_export(
+            self._database, scope, filter_, form, bound_ms=counted.bound_ms, after=after if written else None
         )
         source = self._files.open(statement)
         try:
-            lines = _primed(checked(source))
+            batches = _primed(checked(source))
         except BaseException:
             source.close()
             raise
-        return Export(rows, header, lines, source)
+        return Export(counted.rows, coder, batches, source, written=written)
 
     def close(self) -> None:
         """Close the connections."""
@@ -85,13 +132,19 @@ class Exporter:
         self._files.close()
 
 
-def _primed(lines: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _position(batch: pa.RecordBatch) -> Position:
+    """Of the batch's last row."""
+    micros, id_ = (batch.column(name)[batch.num_rows - 1].as_py() for name in ("occurred_us", "id"))
+    return Position(int(micros), id_.decode() if isinstance(id_, bytes) else str(id_))
+
+
+def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same batches with the first one read already, so that most failures come before an answer has begun."""
-    first = next(lines, None)
+    first = next(batches, None)
 
     def all_of_them() -> Iterator[pa.RecordBatch]:
         if first is not None:
             yield first
-            yield from lines
+            yield from batches
 
     return all_of_them()

@@ -1,68 +1,101 @@
-"""The route that gives a tenant's log as a file."""
+"""The routes that give a tenant's log as a file at once, and links for browsers to it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.security import APIKeyQuery
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
+from auditlane.access.trail import Action, witness_of
 from auditlane.query.export.download import CountRows, Download, file_name
 from auditlane.query.export.exporter import Exporter
-from auditlane.query.export.sql import Format
-from auditlane.query.language.fields import OwnOf, none_known
-from auditlane.query.parameters import described, one_of, split
+from auditlane.query.export.formats import Format
+from auditlane.query.export.links import QUERY_TTL, Links, Opened
+from auditlane.query.export.request import PARAMETERS, ExportRequest, Pair, StructureOf, asked
 from auditlane.query.router import Authorize
+from auditlane.runtime.errors import LogsDisabled
 
-FORMATS: Final = ("csv", "jsonl")
-FORMULAS: Final = ("neutralised", "raw")
-
-_EXPORT = described(
-    format={"type": "string", "enum": list(FORMATS), "required": True, "description": "The file's format."},
-    formulas={
-        "type": "string",
-        "enum": list(FORMULAS),
-        "default": FORMULAS[0],
-        "description": "CSV: whether a cell that a spreadsheet would run as a formula gets an apostrophe before it.",
-    },
+CODE: Final = Security(
+    APIKeyQuery(name="code", scheme_name="link", auto_error=False, description="The code of a download link.")
 )
-_FILE = {
+FILE: Final = {
     "description": "The file. A body that breaks off is not whole: the connection closes before the chunked end.",
     "headers": {
         "Auditlane-Rows": {"description": "How many events it holds.", "schema": {"type": "integer"}},
         "Content-Disposition": {"description": "The file's name.", "schema": {"type": "string"}},
     },
-    "content": {"text/csv": {"schema": {"type": "string"}}, "application/jsonl": {"schema": {"type": "string"}}},
+    "content": {one.media_type.partition(";")[0]: {"schema": {"type": "string"}} for one in Format},
 }
+
+
+class LinkAnswer(BaseModel):
+    """A link to a file, for whoever has it."""
+
+    url: str
+    expires_in: int = Field(description="Seconds in which a download may begin.")
 
 
 def build(
     exporter: Exporter,
     authorize: Authorize,
+    links: Links,
+    structure_of: StructureOf,
     *,
-    own_of: OwnOf = none_known,
     count_rows: CountRows = lambda format_, rows: None,
 ) -> APIRouter:
     """The routes under `/v1`. `count_rows(format, rows)` is told of every export when it has ended."""
     router = APIRouter(prefix="/v1", tags=["export"])
     exports = Depends(authorize(Permission.export))
 
+    def send(request: Request, scope: TenantScope, pairs: list[Pair]) -> Response:
+        what = asked(pairs, scope, structure_of)
+        format_ = what.form.format
+        export = exporter.export(scope, what.filter, what.form)
+        columns = ",".join(column.name for column in what.form.columns)
+        witness_of(request).record(
+            Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
+        )
+        name = file_name(scope.tenant, format_, datetime.now(UTC))
+        return Download(export, format_=format_, name=name, count_rows=count_rows)
+
+    def follow(request: Request, opened: Opened) -> Response:
+        if not structure_of(opened.scope.tenant).enabled:
+            raise LogsDisabled("Audit logs were switched off for this tenant.", fix="Ask whoever may configure them.")
+        return send(request, opened.scope, list(opened.pairs))
+
     @router.get(
         "/export",
         summary="Export events as a file",
         response_class=Response,
-        responses={200: _FILE},
-        openapi_extra=_EXPORT,
+        responses={200: FILE},
+        openapi_extra=PARAMETERS,
     )
     def export_events(request: Request, scope: TenantScope = exports) -> Response:
         """Every event that matches now, newest first, however many."""
-        own, filter_ = split(request.query_params.multi_items(), ("format", "formulas"), own_of(scope.tenant))
-        format_ = cast(Format, one_of("format", own.get("format"), FORMATS))
-        formulas = one_of("formulas", own.get("formulas"), FORMULAS, FORMULAS[0])
-        export = exporter.export(scope, filter_, format_=format_, neutralise=formulas == FORMULAS[0])
-        name = file_name(scope.tenant, format_, datetime.now(UTC))
-        return Download(export, format_=format_, name=name, count_rows=count_rows)
+        return send(request, scope, request.query_params.multi_items())
+
+    @router.post("/export-links", summary="Get a link that downloads an export")
+    def export_link(request: Request, body: ExportRequest, scope: TenantScope = exports) -> LinkAnswer:
+        """A link that a browser can follow: it works for a minute, without a header, for this tenant and query only."""
+        pairs = body.pairs()
+        what = asked(pairs, scope, structure_of)
+        witness = witness_of(request)
+        url = links.of_export(scope, witness, pairs, base=str(request.base_url))
+        witness.record(Action.link_issued, resource="audit_log", format=what.form.format)
+        return LinkAnswer(url=url, expires_in=int(QUERY_TTL.total_seconds()))
+
+    @router.get("/download", summary="Follow a download link", response_class=Response, responses={200: FILE})
+    async def download(request: Request, code: str | None = CODE) -> Response:
+        """What the link's code stands for: an export that is made now, or a job's file."""
+        opened = links.open(code or "")
+        request.state.permission = Permission.export
+        opened.identify(witness_of(request))
+        return await run_in_threadpool(follow, request, opened)
 
     return router

@@ -1,39 +1,105 @@
-"""The statements of an export, on the conditions that `query.sql.where` makes of a filter."""
+"""The statement of an export, on the conditions that `query.sql.where` makes of a filter.
+
+Lines (CSV, JSON Lines) are made by ClickHouse, as `line`; other formats get a column `c0`, `c1`, … for each of theirs.
+"""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import AS_TEXT, COLUMNS, FREE_TEXT, JSON_LINE
+from auditlane.query.columns import AS_TEXT, FREE_TEXT
+from auditlane.query.cursor import Position
+from auditlane.query.export.columns import Column
+from auditlane.query.export.formats import FORMULA_STARTS, Form, Format
 from auditlane.query.filters import Filter
-from auditlane.query.sql import NEWEST_FIRST, where
+from auditlane.query.sql import NEWEST_FIRST, beside, where
 from auditlane.query.statements import Parameters, Statement, select
 
-Format = Literal["jsonl", "csv"]
-
-# A spreadsheet runs a cell that begins so as a formula; the full-width forms count in some locales.
-_FORMULA: Final = r"^[=+\\-@\\t\\r\\n＝＋－＠]"
+_ESCAPES: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "-": "\\-"}
+# Inside of a quoted SQL text, where a backslash is written twice.
+_FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(one, one) for one in FORMULA_STARTS)).replace("\\", "\\\\")
+_NUMBER: Final = "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"
+# Cells are valid UTF-8; lines are bytes to us.
+_CELLS: Final = {"output_format_arrow_string_as_string": 1}
+_TIMES: Final = ("occurred_at", "ingested_at")
 
 
 def compile_export(
-    database: str, scope: TenantScope, filter_: Filter, *, bound_ms: int, format_: Format, neutralise: bool
+    database: str,
+    scope: TenantScope,
+    filter_: Filter,
+    form: Form,
+    *,
+    bound_ms: int,
+    after: Position | None = None,
 ) -> Statement:
-    """Every event that was ingested up to the bound, newest first, as `line`: a line of the file with its end."""
+    """Every event that was ingested up to the bound, newest first; with `after`, those that are older than it.
+
+    The last two columns, `occurred_us` and `id`, are the row's position.
+    """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
-    line = JSON_LINE if format_ == "jsonl" else _csv_line(neutralise=neutralise)
-    return select(f"{line} AS line", conditions, NEWEST_FIRST, parameters)
+    if after is not None:
+        conditions.append(beside(parameters, after))
+    if form.format is Format.jsonl:
+        shown = f"{_json_line(parameters, form.columns)} AS line"
+    elif form.format is Format.csv:
+        shown = f"{_csv_line(parameters, form)} AS line"
+    else:
+        cell = _typed if form.format is Format.parquet else _text
+        shown = ", ".join(f"{cell(parameters, column)} AS c{place}" for place, column in enumerate(form.columns))
+    shown += ", toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
+    statement = select(shown, conditions, NEWEST_FIRST, parameters)
+    return statement if form.format.lines else replace(statement, settings=statement.settings | _CELLS)
 
 
-def _csv_line(*, neutralise: bool) -> str:
+def _json_line(parameters: Parameters, columns: tuple[Column, ...]) -> str:
+    """An object as the list has it: custom fields in `fields`, those that have a value."""
+    members = [f"{AS_TEXT.get(one.name, f'e.{one.name}')} AS {one.name}" for one in columns if not one.custom]
+    custom = [one.name for one in columns if one.custom]
+    if custom and not any(one.name == "fields" for one in columns):
+        names = parameters.add("Array(String)", custom)
+        members.append(f"mapFilter((name, value) -> has({names}, name), e.fields) AS fields")
+    return f"formatRow('JSONEachRow', {', '.join(members)})"
+
+
+def _csv_line(parameters: Parameters, form: Form) -> str:
     cells = []
-    for name in COLUMNS:
-        text = AS_TEXT.get(name, f"e.{name}")
-        if name in ("metadata", "fields"):
+    for column in form.columns:
+        text = _value(parameters, column)
+        if column.is_map:
             text = f"toJSONString({text})"
-        elif neutralise and name in FREE_TEXT:
-            text = f"if(match(ifNull({text}, ''), '{_FORMULA}'), concat('\\'', {text}), {text})"
+        elif not form.raw_formulas and (column.custom or column.name in FREE_TEXT):
+            runs = f"match(ifNull({text}, ''), '{_FORMULA}')"
+            if column.number:
+                runs += f" AND NOT match(ifNull({text}, ''), '{_NUMBER}')"
+            text = f"if({runs}, concat('\\'', {text}), {text})"
         cells.append(text)
     return f"formatRow('CSV', {', '.join(cells)})"
+
+
+def _typed(parameters: Parameters, column: Column) -> str:
+    """A cell as Parquet has it: times as such, maps as maps, all else as text that is UTF-8, or NULL."""
+    if column.is_map:
+        pair = "toValidUTF8(toString(name)), toValidUTF8(value)"
+        return f"CAST(mapApply((name, value) -> ({pair}), e.{column.name}), 'Map(String, String)')"
+    if column.name in _TIMES and not column.custom:
+        return f"e.{column.name}"
+    return f"CAST(toValidUTF8({_value(parameters, column)}), 'Nullable(String)')"
+
+
+def _text(parameters: Parameters, column: Column) -> str:
+    """A cell as a page has it: text, or NULL."""
+    text = _value(parameters, column)
+    text = f"toJSONString({text})" if column.is_map else text
+    return f"CAST(toValidUTF8({text}), 'Nullable(String)')"
+
+
+def _value(parameters: Parameters, column: Column) -> str:
+    if column.custom:
+        key = parameters.text(column.name)
+        return f"if(mapContains(e.fields, {key}), e.fields[{key}], NULL)"
+    return AS_TEXT.get(column.name, f"e.{column.name}")

@@ -1,0 +1,100 @@
+"""An export's columns: what a tenant's structure lets its people take away, or everything for an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from auditlane.query.columns import COLUMNS
+from auditlane.runtime.errors import InvalidFilter
+from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
+from auditlane.store.structure_book import Structure
+
+# Of every event, whatever the structure lists: what it is, whose, and when it came. Given only when they are named.
+_IDENTITY: Final = {"event_id": "Event id", "tenant_id": "Tenant", "ingested_at": "Ingested"}
+_TITLES: Final = _IDENTITY | {"fields": "Fields"} | {one.name: one.display_name for one in DEFAULT_FIELDS}
+_MAPS: Final = ("metadata", "fields")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a file. `name` is a base field's, `fields` for all custom ones together, or a custom field's."""
+
+    name: str
+    title: str
+    custom: bool = False
+    number: bool = False
+    in_table: bool = False
+
+    @property
+    def is_map(self) -> bool:
+        """Whether a cell holds keys and values."""
+        return not self.custom and self.name in _MAPS
+
+
+def downloadable(structure: Structure) -> list[Column]:
+    """What the tenant's people get, in the structure's order."""
+    return [_column(field) for field in structure.downloadable() if field.custom or field.name in COLUMNS]
+
+
+def of_operator(structure: Structure) -> list[Column]:
+    """Everything that is stored, under the tenant's own names where there are any."""
+    titles = _TITLES | {field.name: field.display_name for field in structure.fields}
+    table = {field.name for field in structure.displayed()}
+    return [Column(name, titles[name], in_table=name in table) for name in COLUMNS]
+
+
+def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
+    """The columns of an export: those named, separated by commas, in that order; else all that there are.
+
+    A name is a field's, as filters have it (`fields.total`) or bare (`total`). Raises InvalidFilter for any other.
+    """
+    given = of_operator(structure) if everything else downloadable(structure)
+    if named is None:
+        if not given:
+            raise InvalidFilter("No field of this log may be downloaded.", fix="Its structure has to allow one.")
+        return _distinct(given)
+    known = {column.name: column for column in _nameable(structure, given, everything=everything)}
+    chosen = []
+    for name in named.split(","):
+        name = name.strip()
+        column = known.get(name.removeprefix("fields."))
+        if column is None or (name.startswith("fields.") and not column.custom):
+            raise InvalidFilter(
+                f"There is no column {name[:100]!r} to download.",
+                field="columns",
+                fix=f"Known columns: {', '.join(known)}.",
+            )
+        if column in chosen:
+            raise InvalidFilter(f"The column {name!r} is named twice.", field="columns", fix="Name it once.")
+        chosen.append(column)
+    return _distinct(chosen)
+
+
+def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Of these, what the page's table shows; all of them when it shows none."""
+    return tuple(column for column in columns if column.in_table) or tuple(columns)
+
+
+def _nameable(structure: Structure, given: list[Column], *, everything: bool) -> list[Column]:
+    listed = {field.name for field in structure.fields}
+    identity = [Column(name, title) for name, title in _IDENTITY.items() if name not in listed]
+    custom = [_column(field) for field in structure.custom()] if everything else []
+    return list({column.name: column for column in (*given, *identity, *custom)}.values())
+
+
+def _column(field: FieldView) -> Column:
+    number = field.custom and field.display_type is DisplayType.Number
+    return Column(field.name, field.display_name, field.custom, number, field.show_in_table)
+
+
+def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Two columns never have one title: readers of a file go by it."""
+    titles = [column.title for column in columns]
+    return tuple(
+        column
+        if titles.count(column.title) == 1
+        else Column(column.name, f"{column.title} ({column.name})", column.custom, column.number, column.in_table)
+        for column in columns
+    )

@@ -1,0 +1,90 @@
+"""Which font draws which character of a page, how wide it is, and what stands for one that no font has."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final
+
+from fpdf import FPDF
+from fpdf.fonts import TTFFont
+
+from auditlane.runtime.errors import ConfigError
+
+OWN: Final = "own"  # DejaVu Sans, which lies beside this module
+MORE: Final = "more"
+_BREAKS: Final = {"\n": "↵", "\r": "", "\t": " "}
+logging.getLogger("fontTools").setLevel(logging.ERROR)
+
+
+class Glyphs:
+    """The fonts of one document. `more` is a font file for characters that ours lacks."""
+
+    def __init__(self, document: FPDF, more: Path | None = None) -> None:
+        """Raises ConfigError when `more` is no font."""
+        with as_file(files(__package__).joinpath("fonts", "DejaVuSans.ttf")) as path:
+            document.add_font(OWN, fname=path)
+        if more is not None:
+            try:
+                document.add_font(MORE, fname=more)
+            except Exception as error:
+                raise ConfigError(
+                    f"{more} is not a font that can be embedded: {error}",
+                    field="export_font",
+                    fix="Point AUDITLANE_EXPORT_FONT at a TrueType or OpenType file.",
+                ) from error
+        self._fonts: dict[str, TTFFont] = {
+            name: font for name in (OWN, MORE) if isinstance(font := document.fonts.get(name), TTFFont)
+        }
+        self._widths: dict[str, float] = {}
+
+    def drawable(self, text: str) -> str:
+        """The text with a visible sign for every character that no font has: `⟨U+4E2D⟩`; a line break is `↵`."""
+        if text.isascii() and text.isprintable():
+            return text
+        return "".join(_BREAKS[one] if one in _BREAKS else one if self._font(one) else _sign(one) for one in text)
+
+    def width(self, text: str) -> float:
+        """In thousandths of the font's size."""
+        return sum(self._width(one) for one in text)
+
+    def wrap(self, text: str, most: float) -> list[str]:
+        """Lines of at most `most` thousandths (a single character may be wider), broken at spaces where there are."""
+        lines, start, space, used = [], 0, -1, 0.0
+        for place, one in enumerate(text):
+            width = self._width(one)
+            if used + width > most and place > start:
+                cut = space + 1 if space >= start and one != " " else place
+                lines.append(text[start:cut].rstrip(" "))
+                start, used = cut, self.width(text[cut:place])
+            space = place if one == " " else space
+            used += width
+        lines.append(text[start:])
+        return lines
+
+    def runs(self, text: str) -> Iterator[tuple[str, str]]:
+        """(font, text drawn with it), in order; the text is `drawable`."""
+        if text.isascii() or len(self._fonts) == 1:
+            yield OWN, text
+            return
+        for font, characters in itertools.groupby(text, lambda one: self._font(one) or OWN):
+            yield font, "".join(characters)
+
+    def _font(self, character: str) -> str:
+        if not character.isprintable():
+            return ""
+        return next((name for name, font in self._fonts.items() if ord(character) in font.cmap), "")
+
+    def _width(self, character: str) -> float:
+        known = self._widths.get(character)
+        if known is None:
+            font = self._fonts[self._font(character) or OWN]
+            known = self._widths[character] = font.cw[ord(character)]
+        return known
+
+
+def _sign(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"

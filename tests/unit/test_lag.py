@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from auditlane.cli.lag import age, document, table
-from auditlane.worker.lag import PartitionLag, Total, partition_lag, total
+from auditlane.cli.lag import age, table
+from auditlane.worker.lag import PartitionLag, Total, document, partition_lag, total
 from auditlane.worker.ranges import Partition
 
 AT = Partition("audit.events", 3)

@@ -16,6 +16,7 @@ from auditlane.access.permissions import Permission
 from auditlane.access.trail import Action, Deed, NoTrail, Witness, witness_of
 from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, RegistryUnavailable
 from auditlane.runtime.settings import load
+from auditlane.sdk import ClientStats
 from auditlane.server import tally, trail
 from auditlane.server.tally import Dated, Tally
 from auditlane.server.trail import KafkaTrail, event_of
@@ -135,6 +136,7 @@ class Emitter:
         self.events: list[dict[str, Any]] = []
         self.took = threading.Event()
         self.closed = False
+        self.stats = ClientStats()
 
     def emit(self, /, **values: Any) -> str:
         if self.errors:

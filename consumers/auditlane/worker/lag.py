@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -82,12 +82,28 @@ def total(rows: Iterable[PartitionLag]) -> Total:
     )
 
 
-class GroupLag:
-    """Asks the brokers; joins no group and commits nothing. Raises KafkaUnavailable, and NotFound for no such group."""
+def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
+    """The partitions and their sum, ready for JSON."""
+    return {
+        "group": group,
+        **asdict(total(rows)),
+        "partitions": [
+            {"topic": one.partition.topic, **asdict(one), "partition": one.partition.number, "abandoned": one.abandoned}
+            for one in rows
+        ],
+    }
 
-    def __init__(self, settings: Settings) -> None:
+
+class GroupLag:
+    """Asks the brokers; joins no group and commits nothing. Raises KafkaUnavailable, and NotFound for no such group.
+
+    Each of its few questions takes `ask_s` at most.
+    """
+
+    def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
         self._group = settings.group
-        self._positions = Positions(settings)
+        self._ask_s = ask_s
+        self._positions = Positions(settings, ask_s=ask_s)
         self._admin: AdminClient = admin(settings)
         self._oldest = Oldest(settings)
 
@@ -124,11 +140,11 @@ class GroupLag:
     def _members(self) -> dict[Partition, str]:
         """Who has which partition; nobody when the group is not there."""
         try:
-            listed = self._admin.list_consumer_groups(request_timeout=ASK_S).result(ASK_S)
+            listed = self._admin.list_consumer_groups(request_timeout=self._ask_s).result(self._ask_s)
             if self._group not in {one.group_id for one in listed.valid}:
                 return {}
-            described = self._admin.describe_consumer_groups([self._group], request_timeout=ASK_S)
-            members = described[self._group].result(ASK_S).members
+            described = self._admin.describe_consumer_groups([self._group], request_timeout=self._ask_s)
+            members = described[self._group].result(self._ask_s).members
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"The brokers did not describe the group: {error}.") from error
         return {

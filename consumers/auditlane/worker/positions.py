@@ -32,9 +32,10 @@ _MOVING: Final = frozenset(
 
 
 class Positions:
-    """Only reads. Every method raises KafkaUnavailable."""
+    """Only reads. Every method raises KafkaUnavailable, where an answer took longer than `ask_s` too."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
+        self._ask_s = ask_s
         self._subscribed = re.compile(pattern(settings.topic))
         self._admin: AdminClient = admin(settings)
         options = {"group.id": settings.group, "enable.auto.commit": False, "enable.auto.offset.store": False}
@@ -48,7 +49,7 @@ class Positions:
 
     def topics(self) -> list[str]:
         """The topics that the workers read."""
-        known = _asked(lambda: self._admin.list_topics(timeout=ASK_S).topics)
+        known = _asked(lambda: self._admin.list_topics(timeout=self._ask_s).topics)
         return sorted(name for name in known if self.consumed(name))
 
     def consumed(self, topic: str) -> bool:
@@ -57,7 +58,7 @@ class Positions:
 
     def partitions(self, topic: str) -> list[Partition]:
         """The topic's partitions. Raises NotFound."""
-        found = _asked(lambda: self._admin.list_topics(timeout=ASK_S).topics.get(topic))
+        found = _asked(lambda: self._admin.list_topics(timeout=self._ask_s).topics.get(topic))
         if found is None or found.error is not None:
             raise NotFound(f"Kafka has no topic {topic}.", field="topic")
         return [Partition(topic, number) for number in sorted(found.partitions)]
@@ -85,10 +86,10 @@ class Positions:
         process when a coordinator that has just moved answers this question.
         """
         asked = [TopicPartition(*one) for one in partitions]
-        deadline = time.monotonic() + ASK_S
+        deadline = time.monotonic() + self._ask_s
         while True:
             try:
-                answers = self._group.committed(asked, timeout=ASK_S)
+                answers = self._group.committed(asked, timeout=self._ask_s)
                 break
             except KafkaException as error:
                 if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
@@ -120,9 +121,12 @@ class Positions:
 
         def ask() -> dict[Partition, int]:
             answers = self._admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._ask_s
             )
-            return {Partition(one.topic, one.partition): answer.result(ASK_S).offset for one, answer in answers.items()}
+            return {
+                Partition(one.topic, one.partition): answer.result(self._ask_s).offset
+                for one, answer in answers.items()
+            }
 
         return _asked(ask)
 

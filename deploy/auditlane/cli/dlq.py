@@ -26,13 +26,14 @@ from auditlane.worker.dead_letters import producer_config
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge
 from auditlane.worker.letters.assess import Assessor
+from auditlane.worker.letters.facts import counted, facts
 from auditlane.worker.letters.index import Index, Selection
 from auditlane.worker.letters.record import Letter, State
 from auditlane.worker.letters.replay import Report, chunks, found, replay
 from auditlane.worker.letters.resend import Sender
 from auditlane.worker.letters.revive import Reviver
 from auditlane.worker.letters.topic import LetterTopic
-from auditlane.worker.letters.view import facts, view
+from auditlane.worker.letters.view import view
 from auditlane.worker.schemas import SchemaBook
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def stats(
     selection = _selection(tenant, code, since, until, resolved=everything)
     with _index(load()) as (index, topic), quiet_when_cut():
         if as_json:
-            print(json.dumps(output.counted(index.counts(selection), index.foreign)))
+            print(json.dumps(counted(index.counts(selection), index.foreign)))
         else:
             output.counts(index.counts(selection), index.foreign, topic.name, states=everything)
 

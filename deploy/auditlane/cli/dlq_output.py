@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from auditlane.worker.letters.facts import time_of
 from auditlane.worker.letters.index import Count
 from auditlane.worker.letters.record import Letter
 from auditlane.worker.letters.replay import Report
-from auditlane.worker.letters.view import time_of
 
 _WIDTH_WHEN_PIPED = 200
 MOST = 200  # lines of a table, which is held in memory
@@ -32,25 +32,6 @@ def table(letters: Iterable[Letter], total: int, *, states: bool) -> None:
     _print(shown, "No open letters." if not states else "No letters.")
     if total > shown.row_count:
         print(f"{shown.row_count} of {total} letters; --limit shows more, --json all.", file=sys.stderr)
-
-
-def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
-    """The counts, ready for JSON."""
-    return {
-        "letters": sum(one.letters for one in counts),
-        "foreign_records": foreign,
-        "counts": [
-            {
-                "code": one.code,
-                "tenant": one.tenant,
-                "state": one.state.value,
-                "letters": one.letters,
-                "first_received_at": time_of(one.first_ms),
-                "last_received_at": time_of(one.last_ms),
-            }
-            for one in counts
-        ],
-    }
 
 
 def counts(counts: Sequence[Count], foreign: int, topic: str, *, states: bool) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing, suppress
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from auditlane.runtime.settings import load
-from auditlane.worker.lag import GroupLag, PartitionLag, total
+from auditlane.worker.lag import GroupLag, PartitionLag, document, total
 
 app = typer.Typer(add_completion=False)
 _BEHIND = 1
@@ -67,18 +66,6 @@ def _watch(asked: GroupLag, rows: list[PartitionLag], group: str, every: float, 
             time.sleep(every)
             rows = asked.rows()
             live.update(table(group, rows), refresh=True)
-
-
-def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
-    """The table as JSON."""
-    return {
-        "group": group,
-        **asdict(total(rows)),
-        "partitions": [
-            {"topic": one.partition.topic, **asdict(one), "partition": one.partition.number, "abandoned": one.abandoned}
-            for one in rows
-        ],
-    }
 
 
 def table(group: str, rows: list[PartitionLag]) -> Table:

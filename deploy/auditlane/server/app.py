@@ -31,6 +31,8 @@ from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, tokens, trail
+from auditlane.server.admin import router as admin_router
+from auditlane.server.admin.operations import Operations
 from auditlane.server.gate import Gate, named_tenant
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
@@ -86,6 +88,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     }
     probes = [asked[role] for role in roles]
 
+    operations = Operations(settings, store.client, asked["query"], gate, own)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if intake:
@@ -96,6 +100,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
             yield
         if intake:
             await anyio.to_thread.run_sync(intake.close)
+        operations.close()
         for probe in probes:
             probe.close()
         reader.close()
@@ -128,6 +133,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
             app.include_router(one)
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
+        app.include_router(admin_router.build(operations, gate))
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)

@@ -20,7 +20,7 @@ from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import authenticate, is_ours
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
-from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
+from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated, WrongTenant
 from auditlane.server.switch import Switch
 
 COOKIE: Final = "auditlane_viewer"
@@ -108,6 +108,26 @@ class Gate:
             return found
 
         return scope
+
+    def environment(self, permission: Permission) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency for what belongs to the whole environment: no tenant's credential may touch it."""
+
+        async def principal(
+            request: Request,
+            _bearer: Annotated[object, Security(BEARER)] = None,
+            _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
+        ) -> Principal:
+            found = await self.principal(request)
+            request.state.permission = permission
+            found.demand(permission)
+            if found.tenant is not None:
+                raise WrongTenant(
+                    "This is the whole environment's, and the credential belongs to one tenant.",
+                    fix="Use a client that is not bound to a tenant.",
+                )
+            return found
+
+        return principal
 
     def client(self) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency that gives whoever sent a token in a header; what they may do is the route's to ask."""

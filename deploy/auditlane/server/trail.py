@@ -21,6 +21,7 @@ from auditlane.runtime.errors import AuditlaneError, BufferFull, ConfigError, In
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.sdk.client import AuditClient
+from auditlane.sdk.results import ClientStats
 from auditlane.server.tally import Dated, Tally
 
 MOST_QUEUED: Final = 10_000  # events; what comes on top is dropped
@@ -38,6 +39,8 @@ Count = Callable[[str], None]
 class Emitter(Protocol):
     """The part of AuditClient that is needed here."""
 
+    @property
+    def stats(self) -> ClientStats: ...
     def emit(self, /, **values: Any) -> str: ...
     def close(self, timeout: float | None = None) -> object: ...
 
@@ -97,12 +100,20 @@ def of(settings: Settings, count: Count) -> OwnTrail:
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if missing:
         get("trail").warning("trail.off", missing=", ".join(missing), means="what people do here is not recorded")
-        return OwnNothing()
+        return OwnNothing(f"Not set: {', '.join(missing)}.")
     return KafkaTrail(connect(settings), window=timedelta(seconds=settings.trail_window_s), count=count)
 
 
 class OwnTrail(Trail, Protocol):
-    """A trail that lasts as long as the service."""
+    """A trail that lasts as long as the service. `problem` is what went wrong within the last minute, or empty."""
+
+    @property
+    def waiting(self) -> int | None:
+        """Events that Kafka has not taken yet; None for a trail that keeps nothing."""
+        ...
+
+    @property
+    def problem(self) -> str: ...
 
     def kept(self) -> AbstractContextManager[object]:
         """Within it events are emitted; at its end what is left goes out, for some seconds at most."""
@@ -111,6 +122,11 @@ class OwnTrail(Trail, Protocol):
 
 class OwnNothing(NoTrail):
     """A trail that keeps nothing."""
+
+    waiting = None
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
 
     def kept(self) -> AbstractContextManager[object]:
         return contextlib.nullcontext()
@@ -129,6 +145,7 @@ class KafkaTrail:
         self._client: Emitter | None = None
         self._thread = threading.Thread(target=self._run, name="auditlane-trail", daemon=True)
         self._complained: datetime | None = None
+        self._trouble: tuple[datetime, str] | None = None
         self._log = get("trail")
 
     @contextlib.contextmanager
@@ -138,6 +155,15 @@ class KafkaTrail:
             yield
         finally:
             self.close()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue) + (self._client.stats.pending if self._client else 0)
+
+    @property
+    def problem(self) -> str:
+        trouble = self._trouble
+        return trouble[1] if trouble and datetime.now(UTC) - trouble[0] < _COMPLAIN_EVERY else ""
 
     def record(self, deed: Deed) -> None:
         """Count or queue one deed. Never blocks on anything but other threads that do the same."""
@@ -232,6 +258,7 @@ class KafkaTrail:
     def _complain(self, event: str, error: Exception, **facts: str) -> None:
         """Log it, at most once a minute; the metric has every one."""
         now = datetime.now(UTC)
+        self._trouble = now, str(error)
         if self._complained is None or now - self._complained >= _COMPLAIN_EVERY:
             self._complained = now
             with contextlib.suppress(Exception):

@@ -1,4 +1,4 @@
-"""What is recorded of a request in which no route recorded anything itself: reads, exports, and what was denied."""
+"""What is recorded of a request in which no route recorded anything itself: reads, exports, operating, refusals."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def _allowed(request: Request, witness: Witness, headers: Headers) -> None:
     if needed is Permission.read:
         event_id = request.path_params.get("event_id")
         witness.record(Action.viewed, resource=RESOURCE, resource_id=event_id, route=route(request))
+    elif needed is Permission.admin:
+        witness.record(Action.operated, resource="installation", route=route(request))
     elif needed is Permission.export:
         witness.record(
             Action.exported, resource=RESOURCE, rows=headers.get(ROWS_HEADER), type=headers.get("content-type")

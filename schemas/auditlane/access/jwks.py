@@ -50,6 +50,11 @@ class KeySet:
         self._tried_at: float | None = None
         self.problem = ""
 
+    @property
+    def usable(self) -> bool:
+        """Whether there are keys that may still be used."""
+        return self._within(self._fetched_at, KEPT_S) and bool(self._keys)
+
     def knows(self, kid: str | None) -> bool:
         """Whether `key` answers without asking the issuer."""
         return self._within(self._fetched_at, KEPT_S) and self._known(kid) is not None

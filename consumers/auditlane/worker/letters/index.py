@@ -87,10 +87,10 @@ class Count:
 
 
 class Index:
-    """Filled by `add`; asked by everything else. Not for several threads."""
+    """Filled by `add`; asked by everything else. One thread at a time."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # a temporary file, gone with the connection
+        self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, gone with the connection
         self._database.executescript(f"{_PRAGMAS} {_SCHEMA}")
         self.foreign = 0  # records that are neither letter nor resolution
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from auditlane.contract import librdkafka
 from auditlane.contract.kafka import client_config
-from auditlane.runtime.errors import KafkaUnavailable, NotFound
+from auditlane.runtime.errors import Conflict, KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
 from auditlane.worker.letters.index import Index
 from auditlane.worker.letters.record import Letter, Place, RawHeaders, read
@@ -22,6 +22,17 @@ SILENCE_S: Final = 60.0  # brokers that send nothing for so long, not even an en
 BATCH: Final = 500  # messages, each as large as the topic lets it be
 NEAR: Final = 2_000  # offsets that are read and passed over rather than sought across
 OnProgress = Callable[[int, int], None]  # (records read, records there are)
+
+
+class Recreated(Conflict):
+    """The topic was deleted and made anew since it was last read."""
+
+
+class Progress(NamedTuple):
+    """Records that were read, and that there are."""
+
+    read: int
+    records: int
 
 
 class LetterTopic:
@@ -57,6 +68,32 @@ class LetterTopic:
                 on_progress(passed, total)
         return index
 
+    def follow(self, index: Index, positions: dict[int, int], *, seconds: float) -> Progress:
+        """Fold in what came after `positions` (which move along; none is the beginning), for so long at most.
+
+        Raises Recreated when the topic is not the one that the positions are of.
+        """
+        until = time.monotonic() + seconds
+        with closing(librdkafka.client(Consumer, self._options)) as consumer:
+            bounds = self._bounds(consumer, ask_s=seconds)
+            ends = {number: high for number, (_, high) in bounds.items()}
+            if any(positions.get(number, 0) > ends.get(number, 0) for number in positions):
+                raise Recreated(f"The topic {self.name} is shorter than it was.")
+            start = {number: max(low, positions.get(number, low)) for number, (low, _) in bounds.items()}
+            positions.update(start)
+            left = {number: end for number, end in ends.items() if start[number] < end}
+            consumer.assign([TopicPartition(self.name, number, start[number]) for number in left])
+            for messages in self._batches(consumer, left, silence_s=seconds):
+                index.add(read(_headers(one), _place(one), one.timestamp()[1]) for one in messages)
+                for number, offset in map(_place, messages):
+                    positions[number] = max(positions[number], offset + 1)
+                if time.monotonic() >= until:
+                    break
+            else:
+                positions.update(left)  # what came last may be a transaction's marker, which is no message
+        gone = sum(low for low, _ in bounds.values())
+        return Progress(sum(positions.values()) - gone, sum(ends.values()) - gone)
+
     def bodies(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Message]]:
         """The records of letters that come in the topic's order; one that Kafka no longer holds is left out."""
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
@@ -80,23 +117,25 @@ class LetterTopic:
             if message is not None and message.offset() == at:
                 yield letter, message
 
-    def _bounds(self, consumer: Consumer) -> dict[int, tuple[int, int]]:
+    def _bounds(self, consumer: Consumer, *, ask_s: float = ASK_S) -> dict[int, tuple[int, int]]:
         """(first offset, one past the last) of each partition."""
         try:
-            topic = consumer.list_topics(self.name, timeout=ASK_S).topics[self.name]
+            topic = consumer.list_topics(self.name, timeout=ask_s).topics[self.name]
             if topic.error is not None:
                 raise NotFound(
                     f"There is no topic {self.name}: {topic.error.str()}.",
                     fix="Run `auditlane init`, or set AUDITLANE_DEAD_LETTER_TOPIC.",
                 )
             return {
-                number: consumer.get_watermark_offsets(TopicPartition(self.name, number), timeout=ASK_S)
+                number: consumer.get_watermark_offsets(TopicPartition(self.name, number), timeout=ask_s)
                 for number in sorted(topic.partitions)
             }
         except KafkaException as error:
             raise _away(error.args[0]) from error
 
-    def _batches(self, consumer: Consumer, ends: dict[int, int]) -> Iterator[Sequence[Message]]:
+    def _batches(
+        self, consumer: Consumer, ends: dict[int, int], *, silence_s: float = SILENCE_S
+    ) -> Iterator[Sequence[Message]]:
         """What the assigned partitions hold up to their ends, which markers of transactions may be."""
         left = set(ends)
         heard = time.monotonic()
@@ -118,8 +157,8 @@ class LetterTopic:
                         left.discard(number)
             if answers:
                 heard = time.monotonic()
-            elif time.monotonic() - heard > SILENCE_S:
-                raise KafkaUnavailable(f"No answer about {self.name} for {SILENCE_S:g} s.", fix=_FIX)
+            elif time.monotonic() - heard > silence_s:
+                raise KafkaUnavailable(f"No answer about {self.name} for {silence_s:g} s.", fix=_FIX)
             if good:
                 yield good
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from auditlane.contract.codes import RejectCode
@@ -12,10 +11,10 @@ from auditlane.contract.structure import TenantContract
 from auditlane.contract.wire import unframe
 from auditlane.worker import exact
 from auditlane.worker.letters.assess import Assessed, Found
+from auditlane.worker.letters.facts import facts, time_of_us
 from auditlane.worker.letters.record import Letter
 from auditlane.worker.schemas import Known
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS: Final[dict[str, str]] = {
     RejectCode.TENANT_MISMATCH: "tenant_id",
     RejectCode.EVENT_ID_INVALID: "event_id",
@@ -23,23 +22,6 @@ _FIELDS: Final[dict[str, str]] = {
     RejectCode.ACTION_EMPTY: "action",
     RejectCode.IP_INVALID: "ip",
 }
-
-
-def facts(letter: Letter) -> dict[str, Any]:
-    """What is known of a letter without its body, ready for JSON."""
-    return {
-        "letter": letter.name,
-        "topic_id": letter.identity.topic_id,
-        "state": letter.state.value,
-        "note": letter.note,
-        "tenant": letter.tenant,
-        "code": letter.code,
-        "reason": letter.reason,
-        "schema_id": letter.schema_id,
-        "received_at": time_of(letter.received_ms),
-        "buried_at": time_of(letter.buried_ms),
-        "stands_at": f"{letter.place.partition}:{letter.place.offset}",
-    }
 
 
 def view(found: Found, known: Callable[[bytes | None], Known | None], verdict: Assessed | None) -> dict[str, Any]:
@@ -76,24 +58,12 @@ def decoded(value: bytes | None, known: Callable[[bytes | None], Known | None]) 
     return _shown(schema.contract, values), problem
 
 
-def time_of(ms: int) -> str:
-    """RFC 3339 in UTC; the number itself where no calendar has the time."""
-    return _time(ms * 1_000, "milliseconds")
-
-
-def _time(us: int, precision: str) -> str:
-    try:
-        return (_EPOCH + timedelta(microseconds=us)).isoformat(timespec=precision).replace("+00:00", "Z")
-    except OverflowError:
-        return f"{us} µs after 1970"
-
-
 def _shown(contract: TenantContract, values: dict[str, Any]) -> dict[str, Any]:
     kinds = {one.name: one.kind for one in contract.fields}
     shown = dict(values)
     for name, value in values.items():
         if value is not None and kinds[name] == "timestamp":
-            shown[name] = _time(value, "microseconds")
+            shown[name] = time_of_us(value, "microseconds")
         elif kinds[name] == "map":
             shown[name] = dict(value)
     return shown

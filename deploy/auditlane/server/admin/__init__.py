@@ -1,0 +1,1 @@
+"""Operating the installation over HTTP: tenants, lag, dead letters, the health of every part."""

@@ -1,0 +1,74 @@
+"""What Kafka knows of the workers' lag and of dead letters. Not thread-safe: one question at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.runtime.settings import Settings
+from auditlane.server.admin.models import DeadLetters, Lag
+from auditlane.worker.lag import GroupLag, document
+from auditlane.worker.letters.facts import counted, facts
+from auditlane.worker.letters.index import Index, Selection
+from auditlane.worker.letters.topic import LetterTopic, Recreated
+
+ASK_S: Final = 3.0  # for each of the few answers that the lag is made of
+READ_S: Final = 5.0  # of the dead-letter topic at a time; the next question goes on from there
+
+
+def demand_kafka(settings: Settings) -> None:
+    """Raise KafkaUnavailable where the settings do not say where Kafka is."""
+    if not settings.kafka_bootstrap:
+        raise KafkaUnavailable(
+            "This service was not told where Kafka is.", fix="Set AUDITLANE_KAFKA_BOOTSTRAP where `serve` runs."
+        )
+
+
+class Workers:
+    """The consumer group's lag; keeps its connections between questions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._group: GroupLag | None = None
+
+    def lag(self) -> Lag:
+        """Raises KafkaUnavailable, NotFound when there is no such group or topic."""
+        demand_kafka(self._settings)
+        self._group = self._group or GroupLag(self._settings, ask_s=ASK_S)
+        return Lag.model_validate(document(self._settings.group, self._group.rows()))
+
+    def close(self) -> None:
+        if self._group is not None:
+            self._group.close()
+
+
+class Letters:
+    """The dead-letter topic, followed; what was read is not read again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._index = Index()
+        self._positions: dict[int, int] = {}
+
+    def look(self, selection: Selection, newest: int) -> DeadLetters:
+        """Read on for some seconds at most, then answer from what is known. Raises KafkaUnavailable, NotFound."""
+        demand_kafka(self._settings)
+        topic = LetterTopic(self._settings)
+        try:
+            progress = topic.follow(self._index, self._positions, seconds=READ_S)
+        except Recreated:
+            self._index.close()
+            self._index, self._positions = Index(), {}
+            progress = topic.follow(self._index, self._positions, seconds=READ_S)
+        found = counted(self._index.counts(selection), self._index.foreign)
+        return DeadLetters.model_validate(
+            found
+            | progress._asdict()
+            | {
+                "complete": progress.read >= progress.records,
+                "newest": [facts(one) for one in self._index.newest(selection, newest)],
+            }
+        )
+
+    def close(self) -> None:
+        self._index.close()

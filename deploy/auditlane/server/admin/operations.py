@@ -1,0 +1,96 @@
+"""What an operator may ask, each answer in bounded time; for the JSON routes and the console alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import anyio
+from clickhouse_connect.driver.client import Client
+
+from auditlane.runtime.errors import AuditlaneError, Unavailable
+from auditlane.runtime.settings import Settings
+from auditlane.server.admin import parts, tenants
+from auditlane.server.admin.brokers import READ_S, Letters, Workers
+from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Tenants
+from auditlane.server.admin.source import Bounded, Source
+from auditlane.server.gate import Gate
+from auditlane.server.probes import Probe
+from auditlane.server.trail import OwnTrail
+from auditlane.worker.letters.index import Selection
+
+LAG_TIMEOUT_S: Final = 20.0  # of the brokers' answers, one after the other
+PART_TIMEOUT_S: Final = 8.0
+FRESH_S: Final = 2.0
+
+
+class Operations:
+    """Async; every method raises what its part raises, and Unavailable when that takes too long."""
+
+    def __init__(
+        self, settings: Settings, store: Callable[[], Client], probe: Probe, gate: Gate, own: OwnTrail
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._gate = gate
+        self._own = own
+        self._workers, self._letters = Workers(settings), Letters(settings)
+        self._tenants = Bounded("ClickHouse", timeout_s=settings.query_timeout_s + 1)
+        self._lag = Source("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
+        self._dead = Bounded("Kafka", timeout_s=2 * READ_S + PART_TIMEOUT_S)
+        self._parts = {
+            "clickhouse": self._part("ClickHouse", lambda: PartHealth.model_validate(probe.part().model_dump())),
+            "kafka": self._part("Kafka", partial(parts.kafka, settings)),
+            "registry": self._part("The registry", partial(parts.registry, settings)),
+            "workers": self._working,
+        }
+
+    async def tenants(self, *, after: str = "", prefix: str = "", limit: int = tenants.USUAL) -> Tenants:
+        """Tenants by name."""
+        seconds, database = self._settings.query_timeout_s, self._settings.clickhouse_database
+        read = partial(tenants.read, after=after, prefix=prefix, limit=limit, seconds=seconds)
+        return await self._tenants.run(lambda: read(self._store, database))
+
+    async def lag(self) -> Lag:
+        """How far the workers are behind."""
+        return await self._lag.get()
+
+    async def dead_letters(self, selection: Selection, newest: int) -> DeadLetters:
+        """Open dead letters."""
+        return await self._dead.run(lambda: self._letters.look(selection, newest))
+
+    async def health(self) -> Health:
+        """Every part; one that does not answer in time is away."""
+        found: dict[str, PartHealth] = {}
+
+        async def ask(name: str, part: Callable[[], Awaitable[PartHealth]]) -> None:
+            try:
+                found[name] = await part()
+            except AuditlaneError as error:
+                found[name] = PartHealth.model_validate({"name": name, "state": "away", "problem": str(error)})
+
+        async with anyio.create_task_group() as group:
+            for name, part in self._parts.items():
+                group.start_soon(ask, name, part)
+        every = [found[name] for name in self._parts]
+        every += [*parts.files(self._gate), parts.issuer(self._gate.oidc), parts.trail(self._own)]
+        return Health(healthy=all(one.state in ("up", "off") for one in every), parts=every)
+
+    async def _working(self) -> PartHealth:
+        if not self._settings.kafka_bootstrap:
+            return PartHealth(name="workers", state="off")
+        try:
+            with anyio.fail_after(PART_TIMEOUT_S):
+                return parts.workers(await self.lag())
+        except TimeoutError as error:
+            raise Unavailable("Kafka did not answer in time.") from error
+
+    @staticmethod
+    def _part(what: str, ask: Callable[[], PartHealth]) -> Callable[[], Awaitable[PartHealth]]:
+        return Source(what, ask, timeout_s=PART_TIMEOUT_S, fresh_s=FRESH_S).get
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._workers.close()
+        self._letters.close()

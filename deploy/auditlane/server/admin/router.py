@@ -1,0 +1,65 @@
+"""The routes of administration. They need `audits:admin` and a credential of the whole environment."""
+
+# Annotations are evaluated here, not kept as text: the routes below depend on what `build` was given.
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import Principal
+from auditlane.contract.codes import RejectCode
+from auditlane.server.admin import tenants as tenants_
+from auditlane.server.admin.models import DeadLetters, Health, Lag, Tenants
+from auditlane.server.admin.operations import Operations
+from auditlane.server.gate import Gate
+from auditlane.server.parameters import only
+from auditlane.worker.letters.index import Selection
+
+MOST_LETTERS = 200
+
+
+def build(operations: Operations, gate: Gate) -> APIRouter:
+    """The routes under `/v1/admin`; each is recorded as an event of our own."""
+    router = APIRouter(prefix="/v1/admin", tags=["administration"])
+    Admin = Annotated[Principal, Depends(gate.environment(Permission.admin))]  # noqa: N806 - a type
+
+    @router.get(
+        "/tenants", summary="List tenants with their events", dependencies=[Depends(only("after", "prefix", "limit"))]
+    )
+    async def tenants(
+        _: Admin,
+        after: Annotated[str, Query(max_length=100, description="`next` of an answer.")] = "",
+        prefix: Annotated[str, Query(max_length=100, description="Only tenants that begin so.")] = "",
+        limit: Annotated[int, Query(ge=1, le=tenants_.MOST, description="Tenants on a page.")] = tenants_.USUAL,
+    ) -> Tenants:
+        """By name; also tenants that only have settings."""
+        return await operations.tenants(after=after, prefix=prefix, limit=limit)
+
+    @router.get("/lag", summary="How far the workers are behind", dependencies=[Depends(only())])
+    async def lag(_: Admin) -> Lag:
+        """By partition, as brokers tell it; at most a few seconds old. 404 while the group has never worked."""
+        return await operations.lag()
+
+    @router.get(
+        "/dead-letters",
+        summary="Count refused messages, and show the newest",
+        dependencies=[Depends(only("tenant", "code", "limit", "resolved"))],
+    )
+    async def dead_letters(
+        _: Admin,
+        tenant: Annotated[list[str] | None, Query(description="Of this tenant; may be repeated.")] = None,
+        code: Annotated[list[RejectCode] | None, Query(description="Refused with this code; may be repeated.")] = None,
+        limit: Annotated[int, Query(ge=0, le=MOST_LETTERS, description="How many of the newest.")] = 20,
+        resolved: Annotated[bool, Query(description="Those too that were replayed or closed.")] = False,
+    ) -> DeadLetters:
+        """Each answer reads a few seconds of the topic at most; ask again while `complete` is false."""
+        selection = Selection(tuple(tenant or ()), tuple(map(str, code or ())), resolved=resolved)
+        return await operations.dead_letters(selection, limit)
+
+    @router.get("/health", summary="How every part is doing", dependencies=[Depends(only())])
+    async def health(_: Admin) -> Health:
+        """Always 200: a part that is away is what it tells. Probes ask `/health/ready` instead."""
+        return await operations.health()
+
+    return router

@@ -1,0 +1,224 @@
+"""Administration over HTTP without its parts: who may ask, what is told of a part that is away, bounded waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+from serving import Served
+
+from auditlane.access.permissions import Permission
+from auditlane.access.trail import Deed, Witness
+from auditlane.runtime.errors import NotFound, Unavailable
+from auditlane.server.admin import parts
+from auditlane.server.admin.models import Lag
+from auditlane.server.admin.source import Source
+from auditlane.worker.lag import document, partition_lag
+from auditlane.worker.ranges import Partition
+
+ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/admin/health")
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.deeds: list[Deed] = []
+
+    def record(self, deed: Deed) -> None:
+        self.deeds.append(deed)
+
+
+@pytest.fixture
+def kept(monkeypatch) -> list[Deed]:
+    """What requests recorded."""
+    kept = Kept()
+    monkeypatch.setattr("auditlane.server.watch.Witness", lambda _, **given: Witness(kept, **given))
+    return kept.deeds
+
+
+@pytest.fixture
+def served(tmp_path, kept) -> Iterator[Served]:
+    # No Kafka and no registry in its settings; nothing listens where ClickHouse should.
+    with Served(tmp_path) as served:
+        yield served
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_only_an_admin_of_the_environment_may_ask(served, kept, path):
+    session = f"auditlane_viewer={served.viewer_token('acme')}"
+    for token, headers, status, code in (
+        ("", {}, 401, "UNAUTHENTICATED"),
+        ("", {"cookie": session}, 403, "FORBIDDEN"),
+        (served.viewer_token("acme"), {}, 403, "FORBIDDEN"),
+        (served.client_token("vendor"), {}, 403, "FORBIDDEN"),
+        (served.client_token("admin", tenant="acme"), {}, 403, "TENANT_FORBIDDEN"),
+    ):
+        answer = served.request(path, token, **headers)
+        assert (answer.status, answer.json()["code"]) == (status, code)
+    assert {deed.outcome for deed in kept} == {"denied"}
+    assert len(kept) == 5
+    assert served.request(f"{path}?tenants=1", served.client_token("admin")).json()["code"] == "FILTER_INVALID"
+
+
+def test_a_part_that_is_away_is_said(served):
+    admin = served.client_token("admin")
+    for path, code in zip(ROUTES, ("STORE_UNAVAILABLE", "KAFKA_UNAVAILABLE", "KAFKA_UNAVAILABLE"), strict=False):
+        answer = served.request(path, admin)
+        assert (answer.status, answer.json()["code"]) == (503, code)
+
+
+def test_health_tells_of_every_part_and_is_recorded(served, kept):
+    answer = served.request("/v1/admin/health", served.client_token("admin"))
+    assert answer.status == 200, answer.data
+    told = {part["name"]: part for part in answer.json()["parts"]}
+    assert {name: part["state"] for name, part in told.items()} == {
+        "clickhouse": "away",
+        "kafka": "off",
+        "registry": "off",
+        "workers": "off",
+        "keys": "up",
+        "signing-keys": "up",
+        "issuer": "off",
+        "trail": "off",
+    }
+    assert not answer.json()["healthy"]
+    assert "AUDITLANE_CLICKHOUSE_URL" in told["clickhouse"]["problem"]
+    [deed] = kept
+    assert (deed.action, deed.tenant, deed.actor_type, deed.outcome) == (
+        "installation.viewed",
+        None,
+        "api_key",
+        "success",
+    )
+    assert deed.metadata["route"] == "/v1/admin/health"
+
+
+def test_health_names_what_does_not_answer(tmp_path):
+    away = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
+    with Served(tmp_path, **away) as served:
+        answer = served.request("/v1/admin/health", served.client_token("admin")).json()
+    told = {part["name"]: part for part in answer["parts"]}
+    assert {told[name]["state"] for name in ("kafka", "registry", "workers")} == {"away"}
+    assert "Kafka" in told["kafka"]["problem"]
+    assert told["trail"]["state"] in ("up", "stale")
+
+
+def test_wrong_parameters_are_named(served):
+    admin = served.client_token("admin")
+    for query, field in (("limit=0", "limit"), ("limit=1001", "limit"), ("prefix=" + "x" * 101, "prefix")):
+        answer = served.request(f"/v1/admin/tenants?{query}", admin).json()
+        assert (answer["code"], answer["field"]) == ("INPUT_INVALID", field)
+    answer = served.request("/v1/admin/dead-letters?code=NO_SUCH", admin).json()
+    assert (answer["code"], answer["field"]) == ("INPUT_INVALID", "code.0")
+
+
+# The parts
+
+
+def lag(*members: str, behind: int = 0) -> Lag:
+    rows = [
+        partition_lag(
+            Partition("audit.events", number),
+            committed=10 - behind,
+            low=0,
+            end=10,
+            oldest_ms=1_000 if behind else None,
+            member=member,
+            now_ms=3_500,
+        )
+        for number, member in enumerate(members)
+    ]
+    return Lag.model_validate(document("g", rows))
+
+
+def test_the_answer_is_what_the_command_prints():
+    rows = [
+        partition_lag(
+            Partition("audit.events", 3), committed=None, low=4, end=9, oldest_ms=1_000, member="", now_ms=2_000
+        )
+    ]
+    assert Lag.model_validate(document("g", rows)).model_dump() == document("g", rows)
+
+
+def test_workers_are_up_while_somebody_has_every_partition():
+    assert parts.workers(lag("a", "b")).state == "up"
+    behind = parts.workers(lag("a", "a", behind=2))
+    assert (behind.state, behind.detail) == ("up", "1 members, 4 messages behind, the oldest 2.5 s old")
+    assert "Nobody works on 1 partitions" in str(parts.workers(lag("a", "", behind=2)).problem)
+    assert "no member" in str(parts.workers(lag("", "")).problem)
+
+
+# Bounded waiting
+
+
+def ask(source: Source[Any]) -> Any:
+    return anyio.run(source.get)
+
+
+def test_an_answer_is_kept_while_it_is_fresh():
+    answers = iter(range(9))
+    assert [ask(source) for source in [Source("It", lambda: next(answers), timeout_s=9, fresh_s=60)] * 3] == [0, 0, 0]
+    stale = Source("It", lambda: next(answers), timeout_s=9, fresh_s=0)
+    assert [ask(stale), ask(stale)] == [1, 2]
+
+
+def test_what_fails_is_not_kept():
+    answers: Iterator[Any] = iter([NotFound("No."), 1])
+
+    def answer() -> Any:
+        one = next(answers)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    source = Source("It", answer, timeout_s=9, fresh_s=60)
+    with pytest.raises(NotFound):
+        ask(source)
+    assert ask(source) == 1
+
+
+def test_nobody_waits_for_ever_and_nobody_asks_twice_at_once():
+    release, asked = threading.Event(), []
+
+    def hang() -> int:
+        asked.append(1)
+        release.wait(30)
+        return 1
+
+    async def several() -> list[Any]:
+        source = Source("It", hang, timeout_s=0.2, fresh_s=60)
+        found: list[Any] = []
+
+        async def one() -> None:
+            try:
+                found.append(await source.get())
+            except Unavailable as error:
+                found.append(str(error))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(one)
+        release.set()
+        with anyio.fail_after(20):
+            while True:
+                try:
+                    found.append(await source.get())
+                    return found
+                except Unavailable:
+                    pass
+
+    found = anyio.run(several)
+    assert found == ["It did not answer in time. Try again in a moment."] * 3 + [1]
+    assert len(asked) == 1
+
+
+def test_permissions_of_the_routes_are_in_the_document(served):
+    document = served.request("/openapi.json").json()
+    for path in ROUTES:
+        operation = document["paths"][path]["get"]
+        assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        assert "application/problem+json" in operation["responses"]["403"]["content"]
+        assert operation["security"]
+    assert Permission.admin == "audits:admin"

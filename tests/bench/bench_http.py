@@ -1,0 +1,96 @@
+"""What HTTP costs: posts of one event and of a thousand, acks=all, next to a bare handler. Reported, not asserted.
+
+The two run in turns on the same broker, and a ratio is of one such pair: this machine's speed drifts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from bench.bench_sdk import EVENT
+from bench.http_load import Load, load, request_of
+from confluent_kafka.admin import AdminClient, NewTopic
+from serving import HOUR
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.signing import SigningKeys
+from auditlane.access.tokens import mint_client_token
+from auditlane.contract.avro import base_schema
+from auditlane.contract.registry import RegistryClient
+
+ROUNDS = 3
+# name, events in a request, connections, requests
+POSTS = [("one event", 1, 16, 3_000), ("one event, one connection", 1, 1, 200), ("1,000 events", 1_000, 4, 40)]
+
+
+@contextmanager
+def process(*command: str, **variables: str) -> Iterator[str]:
+    """A server in a process of its own; its URL."""
+    started = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, env=os.environ | variables)
+    assert started.stdout is not None
+    try:
+        yield json.loads(started.stdout.readline())["url"]
+    finally:
+        started.terminate()
+        started.wait(30)
+        started.stdout.close()
+
+
+@pytest.fixture
+def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """(URL of `auditlane serve`, headers that it takes)."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for created in admin.create_topics([NewTopic(unique, 6, 1), NewTopic(f"{unique}.bare", 6, 1)]).values():
+        created.result(30)
+    registrar = RegistryClient(registry)
+    registrar.register(f"{unique}-value", json.dumps(base_schema()))
+    registrar.close()
+    keys = KeysFile.load_or_create(tmp_path / "keys.json")
+    signing = SigningKeys.load_or_create(tmp_path / "signing.json")
+    client = keys.create(roles=("writer",), now=datetime.now(UTC)).client
+    token = mint_client_token(signing, client, now=datetime.now(UTC), ttl=HOUR).text
+    variables = {
+        "AUDITLANE_KAFKA_BOOTSTRAP": kafka,
+        "AUDITLANE_REGISTRY_URL": registry,
+        "AUDITLANE_TOPIC": unique,
+        "AUDITLANE_KEYS_FILE": str(tmp_path / "keys.json"),
+        "AUDITLANE_SIGNING_KEYS_FILE": str(tmp_path / "signing.json"),
+        "AUDITLANE_LOG_LEVEL": "warning",
+    }
+    with process("-m", "auditlane.cli", "serve", "--roles", "ingest", "--port", "0", **variables) as url:
+        yield url, {"authorization": f"Bearer {token}", "content-type": "application/json"}
+
+
+def test_posts(gateway: tuple[str, dict[str, str]], kafka: str, unique: str) -> None:
+    url, headers = gateway
+    with process(str(Path(__file__).with_name("bare_http.py")), kafka, f"{unique}.bare") as bare:
+        for name, events, connections, requests in POSTS:
+            body = json.dumps(EVENT if events == 1 else [EVENT] * events).encode()
+            request = request_of("POST", "/v1/events", headers, body)
+            how = {"connections": connections, "status": 202}
+            for one in (url, bare):
+                load(request, one, requests=max(1, requests // 10), **how)
+            pairs = [tuple(load(request, one, requests=requests, **how) for one in (url, bare)) for _ in range(ROUNDS)]
+            report(name, pairs, events)
+
+
+def report(name: str, pairs: list[tuple[Load, ...]], events: int) -> None:
+    for which, found in zip(("gateway", "bare"), zip(*pairs, strict=True), strict=True):
+        rate, p50, p99 = (statistics.median(getattr(one, what) for one in found) for what in ("rate", "p50", "p99"))
+        print(f"\n{name}, {which}: {rate:,.0f} requests/s, {rate * events:,.0f} events/s, ", end="")
+        print(f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", end="")
+    ratio = statistics.median(ours.rate / bare.rate for ours, bare in pairs)
+    print(f"\n{name}: {ratio:.0%} of the bare handler's rate")
+
+
+# The query side's routes (list, search, facets) have their place here: a fixture that fills a table, then `load` with
+# `request_of("GET", path, headers)`.

@@ -27,16 +27,20 @@ from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
 from auditlane.query.reader import Reader
+from auditlane.query.structure import router as structure_router
+from auditlane.query.structure.contracts import contracts_of
+from auditlane.query.structure.service import StructureService
 from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, tokens, trail
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
-from auditlane.server.gate import Gate, named_tenant
+from auditlane.server.gate import Gate, named_tenant, tenant_in_path
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
 from auditlane.server.pace import Pace
+from auditlane.server.parameters import only
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.switch import Switch
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
@@ -77,6 +81,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     reader = Reader(settings)
     exports = Exports(settings, gate.authorize, gate.signing, structures.of, count_rows=metrics.exported)
     audits = AuditReader(settings)
+    structure = StructureService(store.client, settings.clickhouse_database, contracts_of(settings), structures)
     own = trail.of(settings, metrics.trail)
     intake = Intake(settings, Meters(metrics.registry)) if "ingest" in roles else None
     asked: dict[str, Probe] = {
@@ -124,6 +129,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(frontegg.build(exchange))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     theirs = partial(gate.authorize, named_in=frontegg.their_tenant)
+    in_path = partial(gate.authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
     if intake:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
         app.include_router(frontegg_ingest.build(intake, gate.client(), named=frontegg.their_tenant))
@@ -131,6 +137,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(router.build(reader, gate.authorize, gate.signing.mac, fields_of))
         for one in exports.routers:
             app.include_router(one)
+        app.include_router(structure_router.build(structure, in_path, gate.environment, only=only))
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
         app.include_router(admin_router.build(operations, gate))

@@ -41,6 +41,7 @@ ACCESS_TOKEN: Final = APIKeyHeader(
 SESSION: Final = APIKeyCookie(
     scheme_name="session", name=COOKIE, auto_error=False, description="A session that a link opened."
 )
+_TENANT_FORM: Final = "Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit."
 
 TenantName = Annotated[
     str | None,
@@ -178,6 +179,16 @@ def _from_our_pages(request: Request) -> bool:
     return request.headers.get("sec-fetch-site") == "same-origin"
 
 
+def tenant_in_path(request: Request) -> str:
+    """The tenant in the route's path; the header may repeat it. Raises InvalidInput when it cannot be one."""
+    path, named = str(request.path_params["tenant"]), named_tenant(request)
+    if not is_tenant(path):
+        raise InvalidInput("The path names no tenant id.", field="tenant", fix=_TENANT_FORM)
+    if named not in (None, path):
+        raise InvalidInput(f"The path and the header {TENANT_HEADER} name different tenants.", field=TENANT_HEADER)
+    return path
+
+
 def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
     """The tenant in the header, None without one. Raises InvalidInput when it cannot be one, or is named twice."""
     named = request.headers.getlist(header)
@@ -187,6 +198,6 @@ def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
         raise InvalidInput(
             f"{header} is not a tenant id.",
             field=header,
-            fix="Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit.",
+            fix=_TENANT_FORM,
         )
     return named[0] if named else None

@@ -51,6 +51,9 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             responses.pop("422", None)
             for status in _statuses(path, operation):
                 responses.setdefault(status, _response(status))
+            for status, response in responses.items():
+                if status >= "400":
+                    response.setdefault("content", _response("500")["content"])
             operation["responses"] = dict(sorted(responses.items()))
     for model in (Problem, FieldProblem):
         schemas[model.__name__] = model.model_json_schema(ref_template=_REF)

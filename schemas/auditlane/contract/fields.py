@@ -183,8 +183,8 @@ def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> l
     return [one for name, one in owed.items() if name not in present]
 
 
-def described(avro: Mapping[str, Any]) -> tuple[str, Any, dict[str, Any]]:
-    """(the type in words of the API, the default, the rules) of a field as it stands in a contract."""
+def described(avro: Mapping[str, Any]) -> tuple[FieldType, Any, dict[str, Any]]:
+    """(the type as the API calls it, the default, the rules) of a field as it stands in a contract."""
     kind = _type_of(avro)
     rules = _rules_of(avro)
     default = avro.get("default")
@@ -199,7 +199,7 @@ def described(avro: Mapping[str, Any]) -> tuple[str, Any, dict[str, Any]]:
     return named.get(kind, FieldType.AlphaNumeric), default, rules
 
 
-def _demands(avro: Mapping[str, Any] | None) -> Any:
+def _demands(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
     return None if avro is None else (_type_of(avro), avro.get("default"), _rules_of(avro))
 
 

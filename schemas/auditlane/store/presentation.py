@@ -18,6 +18,7 @@ from auditlane.runtime.errors import Conflict
 from auditlane.store.client import store_errors
 
 ENVIRONMENT: Final = "environment"
+_NEVER: Final = 2**63  # above any revision
 
 
 def tenant_scope(tenant: str) -> str:
@@ -140,6 +141,22 @@ def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[st
             parameters={"database": database, "scopes": list(scopes)},
         ).result_rows
     return {scope: Revision(scope=scope) for scope in scopes} | {row[0]: _revision(row) for row in rows}
+
+
+def history(client: Client, database: str, scope: str, *, limit: int, before: int | None = None) -> list[Revision]:
+    """The scope's revisions below `before`, newest first."""
+    with store_errors():
+        rows = client.query(
+            "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
+            "WHERE scope = {scope:String} AND revision < {before:UInt64} ORDER BY revision DESC LIMIT {limit:UInt32}",
+            parameters={
+                "database": database,
+                "scope": scope,
+                "before": _NEVER if before is None else before,
+                "limit": limit,
+            },
+        ).result_rows
+    return [_revision(row) for row in rows]
 
 
 def _revision(row: Sequence[Any]) -> Revision:

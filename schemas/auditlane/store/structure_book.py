@@ -183,8 +183,8 @@ class StructureBook:
             own = found.get(tenant_scope(tenant))
             if own is None:
                 continue
-            if entry := self._entries.get(tenant):
-                entry.own, entry.read_at, entry.structure = own, read_at, self._structure(own)
+            if known := self._entries.get(tenant):
+                known.own, known.read_at, known.structure = own, read_at, self._structure(own)
             else:
                 self._entries[tenant] = _Entry(own, read_at, self._clock(), self._structure(own))
         while len(self._entries) > self._most:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Final
 
 from auditlane.contract.amend import Amended, Schema, amend
+from auditlane.contract.connect import registry_client
 from auditlane.contract.fields import conflict, own_field, same, with_field, without_rules
 from auditlane.contract.registry import Registered, RegistryClient
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
-from auditlane.runtime.errors import FieldConflict, SchemaNotFound
+from auditlane.runtime.errors import FieldConflict, RegistryUnavailable, SchemaNotFound
+from auditlane.runtime.settings import Settings
 
 _AT_ONCE: Final = 4  # subjects, as many as the client keeps connections
 _NAMED: Final = 5  # tenants in a sentence
@@ -52,7 +55,7 @@ class Contracts:
         """
         if tenant is None:
             return self._add_everywhere(avro, replace=replace, exclusive=exclusive)
-        base = _schema(self.environment())
+        base = schema_of(self.environment())
         theirs = own_field(base, avro["name"])
         if theirs is not None:
             return self._add_environments(tenant, theirs, avro)
@@ -61,7 +64,7 @@ class Contracts:
 
     def release(self, tenant: str | None, name: str) -> bool:
         """Demand nothing of this field any more; whether anything had to be registered."""
-        was = own_field(_schema(self.environment()), name)
+        was = own_field(schema_of(self.environment()), name)
         if tenant is not None:
             if was is not None or self._own(tenant) is None:  # the environment's rules are the environment's
                 return False
@@ -89,7 +92,7 @@ class Contracts:
         return self._amend(tenant, _adding(theirs, replace=False, keep=True)).changed
 
     def _add_everywhere(self, avro: Schema, *, replace: bool, exclusive: bool | None) -> bool:
-        was = own_field(_schema(self.environment()), avro["name"])
+        was = own_field(schema_of(self.environment()), avro["name"])
         self._check_tenants(avro)
 
         def change(schema: Schema) -> Schema:
@@ -109,7 +112,7 @@ class Contracts:
 
         def differs(tenant: str) -> str:
             own = self._own(tenant)
-            here = own_field(_schema(own), avro["name"]) if own else None
+            here = own_field(schema_of(own), avro["name"]) if own else None
             return tenant if here is not None and conflict(here, avro) else ""
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -144,6 +147,20 @@ class Contracts:
         return amend(self._client, tenant_subject(self._topic, tenant), change, seed=seed)
 
 
+def contracts_of(settings: Settings) -> Callable[[], Contracts]:
+    """Gives the one Contracts of a process. Raises RegistryUnavailable where no registry is configured."""
+
+    @cache
+    def contracts() -> Contracts:
+        if not settings.registry_url:
+            raise RegistryUnavailable(
+                "No schema registry is configured for this service.", fix="Set AUDITLANE_REGISTRY_URL where it runs."
+            )
+        return Contracts(registry_client(settings), settings.topic)
+
+    return contracts
+
+
 def _adding(
     avro: Schema, *, replace: bool, exclusive: bool | None = None, keep: bool = False
 ) -> Callable[[Schema], Schema]:
@@ -165,6 +182,7 @@ def _adding(
     return change
 
 
-def _schema(registered: Registered) -> Schema:
+def schema_of(registered: Registered) -> Schema:
+    """The text as a tree."""
     schema: Schema = json.loads(registered.schema)
     return schema

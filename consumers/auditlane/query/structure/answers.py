@@ -1,0 +1,84 @@
+"""From states, contracts and revisions to the API's answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from auditlane.contract.fields import described, own_fields
+from auditlane.contract.registry import Registered
+from auditlane.contract.structure import TenantContract
+from auditlane.query.structure.models import (
+    Change,
+    Contract,
+    ContractField,
+    History,
+    RevisionChanges,
+    ShownField,
+    ShownStructure,
+)
+from auditlane.query.structure.views import Shown
+from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision
+
+
+def structure(shown: Shown) -> ShownStructure:
+    """The answer that describes a scope's state."""
+    own, fields = shown.own, list(shown.fields.values())
+    return ShownStructure(
+        tenant=None if own.scope == ENVIRONMENT else own.scope.partition(":")[2],
+        revision=own.revision,
+        enabled=own.enabled,
+        effective_enabled=shown.enabled,
+        fields=[_field(shown, one) for one in fields if not one.hidden],
+        removed=[_field(shown, one) for one in fields if one.hidden],
+        changed_by=own.changed_by,
+        changed_at=own.changed_at,
+    )
+
+
+def contract(registered: Registered, shown: Shown) -> Contract:
+    """The answer that describes what events are written with."""
+    views = shown.fields
+    return Contract(
+        subject=registered.subject,
+        version=registered.version,
+        schema_id=registered.schema_id,
+        exclusive=TenantContract.parse(registered.schema).exclusive,
+        fields=[_contract_field(one, views.get(one["name"])) for one in own_fields(json.loads(registered.schema))],
+    )
+
+
+def history(revisions: list[tuple[Revision, list[dict[str, Any]]]], limit: int) -> History:
+    """A page of revisions; the last revision of all is 1."""
+    data = [
+        RevisionChanges(
+            revision=one.revision,
+            changed_by=one.changed_by,
+            changed_at=one.changed_at,
+            changes=[Change(**change) for change in changes],
+        )
+        for one, changes in revisions
+    ]
+    more = len(data) == limit and data[-1].revision > 1
+    return History(data=data, next=data[-1].revision if more else None)
+
+
+def _field(shown: Shown, view: FieldView) -> ShownField:
+    return ShownField(
+        **view.model_dump(exclude={"hidden"}),
+        custom=view.custom,
+        parameter=view.parameter,
+        origin=shown.origin(view.name),
+    )
+
+
+def _contract_field(avro: dict[str, Any], view: FieldView | None) -> ContractField:
+    type_, default, rules = described(avro)
+    return ContractField(
+        name=avro["name"],
+        type=type_,
+        default=default,
+        rules=rules,
+        shown=view is not None and not view.hidden,
+        display_name=view.display_name if view else None,
+    )

@@ -1,0 +1,204 @@
+"""The routes of the data structure: the environment's under `/v1/structure`, a tenant's under its own path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import Principal, TenantScope
+from auditlane.access.trail import Action, witness_of
+from auditlane.query.router import Authorize
+from auditlane.query.structure import answers
+from auditlane.query.structure.models import (
+    ChangedField,
+    Contract,
+    History,
+    NewField,
+    ShownStructure,
+    StatedStructure,
+)
+from auditlane.query.structure.service import Done, Stated, StructureService
+from auditlane.runtime.errors import InvalidInput, PreconditionMissing
+
+_Responses = dict[int | str, dict[str, Any]]
+_CHANGED: Final[_Responses] = {
+    412: {"description": "It was changed since it was read."},
+    428: {"description": "If-Match is missing."},
+}
+_ADDED: Final[_Responses] = {409: {"description": "There is such a field, in another form."}, 412: _CHANGED[412]}
+_WITH_ETAG: Final[dict[str, Any]] = {
+    "headers": {"ETag": {"description": "For If-Match.", "schema": {"type": "string"}}}
+}
+
+
+def build(
+    service: StructureService, authorize: Authorize, environment: Authorize, *, only: Callable[..., Any]
+) -> APIRouter:
+    """`authorize` gives a TenantScope (of the path's tenant), `environment` a Principal of the whole environment.
+
+    `only(*names)` is a dependency that refuses any other query parameter.
+    """
+    router = APIRouter(prefix="/v1", tags=["structure"])
+    plain, paged = [Depends(only())], [Depends(only("limit", "before"))]
+    whole, own = environment(Permission.configure), authorize(Permission.configure)
+    _mount(router, service, "/structure", whole, whole, plain, paged)
+    _mount(router, service, "/tenants/{tenant}/structure", authorize(Permission.read), own, plain, paged)
+    return router
+
+
+def _mount(
+    router: APIRouter,
+    service: StructureService,
+    path: str,
+    may_read: Callable[..., Any],
+    may_change: Callable[..., Any],
+    plain: list[Any],
+    paged: list[Any],
+) -> None:
+    """The same routes for the environment and for a tenant."""
+    whose = "a tenant's" if "{tenant}" in path else "the environment's"
+    # As defaults: annotations are text here, and FastAPI could not resolve local names in them.
+    reads, changes = Depends(may_read), Depends(may_change)
+
+    @router.get(path, summary=f"Get {whose} data structure", dependencies=plain, responses={200: _WITH_ETAG})
+    def show(request: Request, response: Response, who: Any = reads) -> ShownStructure:
+        """What readers see: fields in their order, with the environment's and this scope's own changes."""
+        _quiet(request)
+        shown = service.shown(_tenant(who))
+        response.headers["ETag"] = shown.etag
+        return answers.structure(shown)
+
+    @router.put(
+        path, summary=f"Change {whose} data structure", dependencies=plain, responses={200: _WITH_ETAG, **_CHANGED}
+    )
+    def replace(request: Request, response: Response, body: StatedStructure, who: Any = changes) -> ShownStructure:
+        """Needs `If-Match` with the ETag that was read; `*` overwrites whatever is there."""
+        done = service.replace(
+            _tenant(who),
+            fields=None if body.fields is None else [(one.name, one.view()) for one in body.fields],
+            switch=(body.enabled,) if "enabled" in body.model_fields_set else None,
+            etags=_needed(request),
+            who=_name(who),
+        )
+        return _answered(request, response, done)
+
+    @router.get(f"{path}/fields", summary=f"List the fields of {whose} contract", dependencies=plain)
+    def contract(request: Request, who: Any = reads) -> Contract:
+        """Fields beyond the base event's, each with its type, default and rules. Needs the schema registry."""
+        _quiet(request)
+        tenant = _tenant(who)
+        return answers.contract(service.contracts().of(tenant), service.shown(tenant))
+
+    @router.post(
+        f"{path}/fields",
+        summary=f"Add a field to {whose} events",
+        status_code=201,
+        dependencies=plain,
+        responses={201: _WITH_ETAG, **_ADDED},
+    )
+    def add(request: Request, response: Response, body: NewField, who: Any = changes) -> ShownStructure:
+        """Events may carry it from now on: in the contract, in the table, in exports. Also restores a removed one."""
+        done = service.add(_tenant(who), _stated(who, body.name, body), etags=_given(request), who=_name(who))
+        return _answered(request, response, done, rules=body.rules.stated() if body.rules else None)
+
+    @router.put(
+        f"{path}/fields/{{name}}",
+        summary=f"Change a field of {whose} events",
+        dependencies=plain,
+        responses={200: _WITH_ETAG, **_CHANGED, 409: {"description": "It cannot hold that from now on."}},
+    )
+    def change(
+        request: Request, response: Response, name: str, body: ChangedField, who: Any = changes
+    ) -> ShownStructure:
+        """What is left out stays. Events that were written before keep being read."""
+        done = service.change(_tenant(who), _stated(who, name, body), etags=_needed(request), who=_name(who))
+        return _answered(request, response, done, rules=body.rules.stated() if body.rules else None)
+
+    @router.delete(
+        f"{path}/fields/{{name}}",
+        summary=f"Remove a field from {whose} events",
+        status_code=204,
+        dependencies=plain,
+        responses={412: _CHANGED[412]},
+    )
+    def remove(request: Request, response: Response, name: str, who: Any = changes) -> None:
+        """Readers no longer see it, and events need not carry it. Its data is kept: POST restores it."""
+        done = service.remove(_tenant(who), name, etags=_given(request), who=_name(who))
+        _answered(request, response, done)
+
+    @router.get(f"{path}/history", summary=f"Who changed {whose} data structure", dependencies=paged)
+    def history(
+        request: Request,
+        who: Any = reads,
+        limit: int = Query(50, ge=1, le=200, description="Revisions on a page."),
+        before: int | None = Query(None, ge=1, le=2**62, description="`next` of an answer."),
+    ) -> History:
+        """Every revision, newest first, with what it changed."""
+        _quiet(request)
+        return answers.history(service.history(_tenant(who), limit=limit, before=before), limit)
+
+
+def _tenant(who: TenantScope | Principal) -> str | None:
+    return who.tenant
+
+
+def _name(who: TenantScope | Principal) -> str:
+    return who.actor if isinstance(who, TenantScope) else who.subject
+
+
+def _stated(who: TenantScope | Principal, name: str, body: ChangedField) -> Stated:
+    if body.exclusive is not None and _tenant(who) is None:
+        raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it for a tenant.")
+    rules = body.rules.stated() if body.rules is not None else None
+    return Stated(name, body.type, body.default, rules, body.exclusive, body.view())
+
+
+def _given(request: Request) -> list[str] | None:
+    """The ETags that the caller saw; None when it does not say."""
+    header = request.headers.get("if-match")
+    if header is None:
+        return None
+    return [one.strip().removeprefix("W/") for one in header.split(",")]
+
+
+def _needed(request: Request) -> list[str]:
+    given = _given(request)
+    if given is None:
+        raise PreconditionMissing(
+            "The request does not say which revision it changes.",
+            field="If-Match",
+            fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite any.",
+        )
+    return given
+
+
+def _answered(
+    request: Request, response: Response, done: Done, *, rules: dict[str, Any] | None = None
+) -> ShownStructure:
+    """Record what was done, and answer with what there is now."""
+    witness, own = witness_of(request), done.after.own
+    fields = [one for one in done.changes if one["field"] is not None]
+    switched = done.before.own.enabled != own.enabled
+    if switched:
+        action = Action.logs_enabled if done.after.enabled else Action.logs_disabled
+        witness.record(action, resource="structure", resource_id=own.scope, revision=own.revision, enabled=own.enabled)
+    if fields or (not switched and own.revision != done.before.own.revision):
+        witness.record(
+            Action.structure_changed,
+            resource="structure",
+            resource_id=own.scope,
+            revision=own.revision,
+            changes=json.dumps(fields, ensure_ascii=False),
+            rules=None if rules is None else json.dumps(rules, ensure_ascii=False),
+        )
+    response.headers["ETag"] = done.after.etag
+    return answers.structure(done.after)
+
+
+def _quiet(request: Request) -> None:
+    """How a log is laid out says nothing of what is in it: to read that is no event of its own."""
+    witness_of(request).recorded = True

@@ -1,0 +1,217 @@
+"""What can be done with a data structure, over HTTP and at the command line.
+
+A change of the contract comes before that of its presentation, and may be repeated: whatever was cut short in between
+is finished by the same call again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.contract.fields import FieldDefinition, FieldType, described, own_field
+from auditlane.query.structure import views
+from auditlane.query.structure.contracts import Contracts, schema_of
+from auditlane.query.structure.views import Shown
+from auditlane.runtime.errors import Conflict, FieldConflict, NotFound, PreconditionFailed
+from auditlane.store import presentation
+from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
+from auditlane.store.structure_book import StructureBook
+
+_ATTEMPTS: Final = 10
+ANY: Final = "*"
+_DISPLAYED_AS: Final = {FieldType.Integer: DisplayType.Number, FieldType.Enum: DisplayType.AlphaNumeric}
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A field as a caller states it; None is: not said. `view` has what is said of how it is shown."""
+
+    name: str
+    type: FieldType | None = None
+    default: Any = None
+    rules: Mapping[str, Any] | None = None
+    exclusive: bool | None = None
+    view: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A change: the state before and after it. Equal revisions: there was nothing to change."""
+
+    before: Shown
+    after: Shown
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """As in the history."""
+        return views.changes(self.before.own, self.after.own)
+
+
+class StructureService:
+    """For the environment (`tenant=None`) or a tenant. `etags` are those that the caller saw; None does not care.
+
+    Raises PreconditionFailed when the structure is not what the caller saw, and what the store and the registry raise.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], Client],
+        database: str,
+        contracts: Callable[[], Contracts],
+        book: StructureBook | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._database = database
+        self.contracts = contracts
+        self._book = book
+        self._now = now
+
+    def shown(self, tenant: str | None) -> Shown:
+        """The newest state."""
+        scope = _scope(tenant)
+        found = presentation.load_many(self._client(), self._database, {ENVIRONMENT, scope})
+        return Shown(found[ENVIRONMENT], found[scope])
+
+    def replace(
+        self,
+        tenant: str | None,
+        *,
+        fields: Sequence[tuple[str, Mapping[str, Any]]] | None,
+        switch: tuple[bool | None] | None,
+        etags: Sequence[str],
+        who: str,
+    ) -> Done:
+        """State how fields are shown, and the switch; None leaves them as they are."""
+
+        def new(shown: Shown) -> Revision:
+            own = shown.own.fields if fields is None else views.replaced(shown, fields)
+            return shown.own.model_copy(
+                update={"fields": own, "enabled": switch[0] if switch else shown.own.enabled, "changed_by": who}
+            )
+
+        return self._save(tenant, new, etags)
+
+    def add(self, tenant: str | None, stated: Stated, *, etags: Sequence[str] | None, who: str) -> Done:
+        """Add a field, or a removed one again. Raises FieldConflict when it is there in another form."""
+        shown = self._seen(tenant, etags)
+        avro = FieldDefinition(
+            stated.name, stated.type or FieldType.AlphaNumeric, stated.default, stated.rules or {}
+        ).avro()
+        here = shown.fields.get(stated.name)
+        there = here is not None and not here.hidden
+        if there and _view(shown, stated) != here:
+            raise FieldConflict(
+                f"There is a field {stated.name} already.",
+                field="name",
+                fix="Change it with PUT …/fields/{name}, or choose another name.",
+            )
+        changed = self.contracts().add(tenant, avro, replace=not there, exclusive=stated.exclusive)
+
+        def new(shown: Shown) -> Revision:
+            fields = views.with_view(shown, _view(shown, stated))
+            return shown.own.model_copy(update={"fields": fields, "changed_by": who})
+
+        return self._save(tenant, new, etags, even_so=changed)
+
+    def change(self, tenant: str | None, stated: Stated, *, etags: Sequence[str], who: str) -> Done:
+        """Change what a field must be and how it is shown; what is not said stays. Raises NotFound."""
+        shown = self._seen(tenant, etags)
+        here = shown.fields.get(stated.name)
+        if here is None or here.hidden or not here.custom:
+            raise NotFound(f"There is no field {stated.name} that was added.", fix="POST …/fields adds one.")
+        changed = False
+        if stated.type or stated.default is not None or stated.rules is not None or stated.exclusive is not None:
+            avro = own_field(schema_of(self.contracts().of(tenant)), stated.name)
+            type_, default, rules = described(avro) if avro else (FieldType.AlphaNumeric, None, {})
+            definition = FieldDefinition(
+                stated.name,
+                stated.type or type_,
+                default if stated.default is None else stated.default,
+                rules if stated.rules is None else stated.rules,
+            )
+            changed = self.contracts().add(tenant, definition.avro(), replace=True, exclusive=stated.exclusive)
+
+        def new(shown: Shown) -> Revision:
+            fields = views.with_view(shown, _view(shown, stated))
+            return shown.own.model_copy(update={"fields": fields, "changed_by": who})
+
+        return self._save(tenant, new, etags, even_so=changed)
+
+    def remove(self, tenant: str | None, name: str, *, etags: Sequence[str] | None, who: str) -> Done:
+        """Hide a field and demand nothing of it any more; its data stays. Raises NotFound."""
+        views.without_view(self._seen(tenant, etags), name)
+        changed = self.contracts().release(tenant, name)
+
+        def new(shown: Shown) -> Revision:
+            return shown.own.model_copy(update={"fields": views.without_view(shown, name), "changed_by": who})
+
+        return self._save(tenant, new, etags, even_so=changed)
+
+    def history(
+        self, tenant: str | None, *, limit: int, before: int | None = None
+    ) -> list[tuple[Revision, list[dict[str, Any]]]]:
+        """The newest revisions below `before`, newest first, each with what it changed."""
+        scope = _scope(tenant)
+        rows = presentation.history(self._client(), self._database, scope, limit=limit + 1, before=before)
+        older = [*rows[1:], Revision(scope=scope)]
+        pairs = list(zip(rows, older, strict=False))[:limit]  # what precedes the first is nothing
+        return [(row, views.changes(previous, row)) for row, previous in pairs]
+
+    def _seen(self, tenant: str | None, etags: Sequence[str] | None) -> Shown:
+        shown = self.shown(tenant)
+        if etags is not None and shown.etag not in etags and ANY not in etags:
+            raise PreconditionFailed(
+                "The structure is not what it was when it was read.", fix="Read it again, then repeat the change."
+            )
+        return shown
+
+    def _save(
+        self,
+        tenant: str | None,
+        new: Callable[[Shown], Revision],
+        etags: Sequence[str] | None,
+        *,
+        even_so: bool = False,
+    ) -> Done:
+        """Save `new(what is there)`, if that differs or `even_so`. Who did not say what they saw try until they win."""
+        lost: Conflict | None = None
+        for _ in range(_ATTEMPTS):
+            shown = self._seen(tenant, etags)
+            wanted = new(shown)
+            same = (wanted.enabled, wanted.fields) == (shown.own.enabled, shown.own.fields)
+            if same and not even_so:
+                return Done(shown, shown)
+            try:
+                saved = presentation.save(self._client(), self._database, shown.own, wanted, now=self._now())
+            except Conflict as error:
+                lost = error
+                if etags is not None and ANY not in etags:
+                    raise PreconditionFailed(error.message, fix=error.fix) from error
+                continue
+            if self._book is not None:
+                self._book.forget(tenant)
+            return Done(shown, Shown(saved if tenant is None else shown.environment, saved))
+        raise lost or Conflict("The structure is changed by many at once.")
+
+
+def _scope(tenant: str | None) -> str:
+    return ENVIRONMENT if tenant is None else tenant_scope(tenant)
+
+
+def _view(shown: Shown, stated: Stated) -> FieldView:
+    """How the field is to be shown: what is said, else what is known of it, else the defaults."""
+    here, said = shown.fields.get(stated.name), dict(stated.view or {})
+    if stated.type is not None and "display_type" not in said:
+        said["display_type"] = _DISPLAYED_AS.get(stated.type) or DisplayType(stated.type.value)
+    if here is not None and not here.hidden:
+        return here.model_copy(update=said)
+    label = here.display_name if here else stated.name.replace("_", " ").strip().capitalize() or stated.name
+    order = here.order if here else views.next_order(shown)
+    return FieldView.model_validate({"name": stated.name, "display_name": label, "order": order} | said)

@@ -1,0 +1,274 @@
+"""The data structure over HTTP on the real registry and engine: who may, what is kept, who wins, what history says."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from serving import Served
+
+from auditlane.access.permissions import Permission
+from auditlane.contract.registry import RegistryClient
+from auditlane.contract.structure import TenantContract
+from auditlane.contract.subjects import ensure_base_subject
+from auditlane.runtime.settings import load
+from auditlane.store.client import connect
+from auditlane.store.migrate import migrate
+
+
+class Api:
+    """A served app, a topic and a database of this module's own; `tenant()` gives names that nobody else uses."""
+
+    def __init__(self, served: Served, registry: RegistryClient, topic: str) -> None:
+        self.served = served
+        self.registry = registry
+        self.topic = topic
+        self.vendor = served.client_token("vendor")
+
+    def call(self, method: str, path: str, body: Any = None, *, token: str = "", **headers: str) -> Any:
+        return self.served.request(path, token or self.vendor, method=method, body=body, **headers)
+
+    def ok(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        answer = self.call(method, path, body, **headers)
+        assert answer.status in (200, 201, 204), answer.data
+        return answer.json() if answer.data else None
+
+    def refused(self, status: int, code: str, method: str, path: str, body: Any = None, **given: str) -> Any:
+        answer = self.call(method, path, body, **given)
+        assert (answer.status, answer.json().get("code")) == (status, code), answer.data
+        return answer.json()
+
+    def contract(self, tenant: str) -> TenantContract:
+        return TenantContract.parse(self.registry.latest(f"{self.topic}.{tenant}-value").schema)
+
+
+@pytest.fixture(scope="module")
+def api(clickhouse: str, registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    name = f"t{uuid4().hex[:12]}"
+    with contextlib.closing(connect(load(clickhouse_url=clickhouse))) as client:
+        migrate(client, name)
+    names = RegistryClient(registry)
+    ensure_base_subject(names, name)
+    settings = {"clickhouse_url": clickhouse, "clickhouse_database": name, "registry_url": registry, "topic": name}
+    with Served(tmp_path_factory.mktemp("served"), **settings) as served:
+        yield Api(served, names, name)
+    names.close()
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"a{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def path(tenant: str) -> str:
+    return f"/v1/tenants/{tenant}/structure"
+
+
+def by_name(structure: dict[str, Any]) -> dict[str, Any]:
+    return {one["name"]: one for one in structure["fields"]}
+
+
+def test_what_a_new_tenant_sees(api: Api, path: str, tenant: str) -> None:
+    answer = api.call("GET", path)
+    structure = answer.json()
+    assert (structure["tenant"], structure["revision"], structure["enabled"]) == (tenant, 0, None)
+    assert structure["effectiveEnabled"] is True
+    assert by_name(structure)["occurred_at"]["displayType"] == "Timestamp"
+    assert answer.headers["etag"]
+    assert api.ok("GET", f"{path}/history") == {"data": [], "next": None}
+
+
+def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -> None:
+    field = {
+        "name": "order_number",
+        "displayName": "Order",
+        "type": "string",
+        "rules": {"required": True, "pattern": "[A-Z]{2}-[0-9]+"},
+        "showInTable": False,
+    }
+    answer = api.call("POST", f"{path}/fields", field)
+    assert answer.status == 201, answer.data
+    shown = by_name(answer.json())["order_number"]
+    assert shown["parameter"] == "fields.order_number"
+    assert (shown["custom"], shown["origin"], shown["showInTable"], shown["downloadable"]) == (
+        True,
+        "tenant",
+        False,
+        True,
+    )
+    (own,) = api.contract(tenant).own
+    assert (own.rules.required, own.rules.pattern and own.rules.pattern.text) == (True, "[A-Z]{2}-[0-9]+")
+    contract = api.ok("GET", f"{path}/fields")
+    assert contract["subject"] == f"{api.topic}.{tenant}-value"
+    assert contract["exclusive"] is False
+    assert contract["fields"][0]["rules"] == {"required": True, "pattern": "[A-Z]{2}-[0-9]+"}
+    again = api.call("POST", f"{path}/fields", field)  # what is there already is no error
+    assert (again.status, again.headers["etag"]) == (201, answer.headers["etag"])
+    api.refused(409, "FIELD_CONFLICT", "POST", f"{path}/fields", field | {"displayName": "Other"})
+    api.refused(409, "FIELD_CONFLICT", "POST", f"{path}/fields", field | {"rules": {}})
+    assert api.ok("GET", path)["revision"] == 1
+
+
+def test_removed_kept_and_restored(api: Api, path: str, tenant: str) -> None:
+    field = {"name": "amount", "displayName": "Amount", "type": "Number", "rules": {"required": True, "minimum": 0}}
+    api.ok("POST", f"{path}/fields", field)
+    assert api.call("DELETE", f"{path}/fields/amount").status == 204
+    structure = api.ok("GET", path)
+    assert "amount" not in by_name(structure)
+    assert [one["name"] for one in structure["removed"]] == ["amount"]
+    assert not api.contract(tenant).ruled  # producers may leave it out
+    assert [one.name for one in api.contract(tenant).own] == ["amount"]
+    api.refused(404, "NOT_FOUND", "DELETE", f"{path}/fields/amount")
+    api.refused(409, "FIELD_CONFLICT", "POST", f"{path}/fields", field | {"type": "Boolean", "rules": {}})
+    assert by_name(api.ok("POST", f"{path}/fields", field))["amount"]["displayName"] == "Amount"
+    assert api.contract(tenant).ruled
+    api.refused(409, "FIELD_CONFLICT", "DELETE", f"{path}/fields/action")
+    deeds = [change["deed"] for one in api.ok("GET", f"{path}/history")["data"] for change in one["changes"]]
+    assert deeds == ["restored", "removed", "added"]
+
+
+def test_the_second_of_two_editors_is_told(api: Api, path: str) -> None:
+    seen = api.call("GET", path)
+    etag, body = seen.headers["etag"], seen.json()
+    next(one for one in body["fields"] if one["name"] == "ip")["showInTable"] = False
+    api.refused(428, "PRECONDITION_REQUIRED", "PUT", path, body)
+    first = api.call("PUT", path, body, if_match=etag)
+    assert first.status == 200, first.data
+    assert by_name(first.json())["ip"]["showInTable"] is False
+    api.refused(412, "PRECONDITION_FAILED", "PUT", path, body | {"enabled": False}, if_match=etag)
+    api.refused(412, "PRECONDITION_FAILED", "POST", f"{path}/fields", {"name": "x"}, if_match=etag)
+    api.ok("PUT", path, {"enabled": False}, if_match=first.headers["etag"])
+    structure = api.ok("PUT", path, {"fields": []}, if_match="*")
+    assert (structure["enabled"], structure["effectiveEnabled"]) == (False, False)  # what is left out stays
+    assert by_name(structure)["ip"]["showInTable"] is True
+    assert api.ok("PUT", path, {"enabled": None}, if_match="*")["effectiveEnabled"] is True
+    revisions = api.ok("GET", f"{path}/history?limit=3")
+    assert [one["revision"] for one in revisions["data"]] == [4, 3, 2]
+    (last,) = api.ok("GET", f"{path}/history?before={revisions['next']}")["data"]
+    assert last["changes"] == [
+        {"deed": "added", "field": "ip", "values": last["changes"][0]["values"]},
+    ]
+    assert last["changedBy"]
+    assert last["changedAt"]
+
+
+def test_many_editors_of_one_revision_leave_one_winner(api: Api, path: str) -> None:
+    etag = api.call("GET", path).headers["etag"]
+
+    def save(number: int) -> int:
+        body = {"fields": [{"name": "action", "displayName": f"Action {number}"}]}
+        return int(api.call("PUT", path, body, if_match=etag).status)
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sorted(pool.map(save, range(5))) == [200, 412, 412, 412, 412]
+    assert api.ok("GET", path)["revision"] == 1
+
+
+def test_all_who_add_at_once_end_up(api: Api, path: str, tenant: str) -> None:
+    def add(number: int) -> int:
+        return int(api.call("POST", f"{path}/fields", {"name": f"f{number}", "displayName": f"F {number}"}).status)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(add, range(4))) == {201}
+    assert {f"f{number}" for number in range(4)} <= by_name(api.ok("GET", path)).keys()
+    assert {one.name for one in api.contract(tenant).own} == {f"f{number}" for number in range(4)}
+
+
+def test_an_environments_field_is_every_tenants(api: Api, path: str, tenant: str) -> None:
+    api.ok("POST", f"{path}/fields", {"name": "own", "displayName": "Own"})
+    name = f"region_{tenant}"
+    structure = api.ok("POST", "/v1/structure/fields", {"name": name, "displayName": "Region", "type": "Enum",
+                                                         "rules": {"oneOf": ["eu", "us"]}})  # fmt: skip
+    assert structure["tenant"] is None
+    assert {one.name for one in api.contract(tenant).own} >= {"own", name}
+    assert by_name(api.ok("GET", path))[name]["origin"] == "environment"
+    other = f"/v1/tenants/{tenant}x/structure"
+    assert name in by_name(api.ok("GET", other))
+    api.refused(409, "FIELD_CONFLICT", "POST", f"{other}/fields", {"name": name, "type": "Number"})
+    etag = api.call("GET", "/v1/structure").headers["etag"]
+    changed = {"rules": {"oneOf": ["eu", "us", "asia"]}, "displayName": "Where"}
+    api.ok("PUT", f"/v1/structure/fields/{name}", changed, if_match=etag)
+    rules = next(one for one in api.contract(tenant).own if one.name == name).rules
+    assert rules.one_of == ("eu", "us", "asia")
+    assert by_name(api.ok("GET", path))[name]["displayName"] == "Where"
+    api.ok("DELETE", f"{other}/fields/{name}")
+    assert name not in by_name(api.ok("GET", other))
+    assert name in by_name(api.ok("GET", path))
+    api.ok("DELETE", f"/v1/structure/fields/{name}")
+    assert name not in by_name(api.ok("GET", path))
+    api.refused(400, "INPUT_INVALID", "POST", "/v1/structure/fields", {"name": "e", "exclusive": True})
+
+
+def test_the_environments_switch_reaches_who_has_none(api: Api, path: str) -> None:
+    api.ok("PUT", "/v1/structure", {"enabled": False}, if_match="*")
+    try:
+        assert api.ok("GET", path)["effectiveEnabled"] is False
+        assert api.ok("PUT", path, {"enabled": True}, if_match="*")["effectiveEnabled"] is True
+    finally:
+        api.ok("PUT", "/v1/structure", {"enabled": None}, if_match="*")
+
+
+def test_each_sees_and_changes_its_own_only(api: Api, path: str, tenant: str) -> None:
+    tokens = {
+        "viewer": api.served.viewer_token(tenant, Permission.read),
+        "admin": api.served.viewer_token(tenant, Permission.read, Permission.configure),
+        "other": api.served.viewer_token("someone-else"),
+        "bound": api.served.client_token("vendor", tenant=tenant),
+        "writer": api.served.client_token("writer"),
+    }
+    field = {"name": "x", "displayName": "X"}
+    api.ok("GET", path, token=tokens["viewer"])
+    api.refused(403, "FORBIDDEN", "POST", f"{path}/fields", field, token=tokens["viewer"])
+    api.refused(403, "FORBIDDEN", "GET", path, token=tokens["writer"])
+    for method, where, body in (
+        ("GET", path, None),
+        ("GET", f"{path}/history", None),
+        ("GET", f"{path}/fields", None),
+        ("PUT", path, {}),
+        ("POST", f"{path}/fields", field),
+        ("DELETE", f"{path}/fields/x", None),
+    ):
+        api.refused(403, "TENANT_FORBIDDEN", method, where, body, token=tokens["other"], if_match="*")
+    for token in ("admin", "bound"):
+        api.ok("POST", f"{path}/fields", field, token=tokens[token])
+        api.refused(403, "TENANT_FORBIDDEN", "GET", "/v1/structure", token=tokens[token])
+        api.refused(403, "TENANT_FORBIDDEN", "POST", "/v1/structure/fields", field, token=tokens[token])
+    api.refused(401, "UNAUTHENTICATED", "GET", path, token="nonsense")
+    api.refused(400, "INPUT_INVALID", "GET", path, auditlane_tenant="someone-else")
+    api.refused(400, "INPUT_INVALID", "GET", "/v1/tenants/-bad-/structure")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "action"}, "name"),
+        ({"name": "a b"}, "name"),
+        ({"name": "x", "type": "Colour"}, "type"),
+        ({"name": "x", "type": "Enum"}, "rules"),
+        ({"name": "x", "rules": {"minimum": 3}}, "rules"),
+        ({"name": "x", "rules": {"pattern": "(?i)x"}}, "rules"),
+        ({"name": "x", "rules": {"length": 3}}, "rules.length"),
+        ({"name": "x", "rules": {"maxLength": "3"}}, "rules.maxLength"),
+        ({"name": "x", "default": "long", "rules": {"maxLength": 2}}, "default"),
+        ({"name": "x", "shownInTable": True}, "shownInTable"),
+    ],
+)
+def test_what_is_wrong_is_named(api: Api, path: str, body: dict[str, Any], field: str) -> None:
+    problem = api.refused(400, "INPUT_INVALID", "POST", f"{path}/fields", body)
+    assert problem["field"] == field, problem
+
+
+def test_without_a_registry_the_structure_is_shown_and_fields_wait(
+    api: Api, clickhouse: str, path: str, tmp_path: Any
+) -> None:
+    with Served(tmp_path, clickhouse_url=clickhouse, clickhouse_database=api.topic) as served:
+        alone = Api(served, api.registry, api.topic)
+        alone.ok("GET", path)
+        alone.ok("PUT", path, {"fields": [{"name": "ip", "displayName": "From"}]}, if_match="*")
+        alone.refused(503, "REGISTRY_UNAVAILABLE", "POST", f"{path}/fields", {"name": "x"})
+        alone.refused(503, "REGISTRY_UNAVAILABLE", "GET", f"{path}/fields")

@@ -1,0 +1,155 @@
+"""A scope keeps only what it says differently; overlays, replacements, removals and their history as pure functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.query.structure import views
+from auditlane.query.structure.views import Shown
+from auditlane.runtime.errors import FieldConflict, InvalidInput, NotFound
+from auditlane.store.presentation import DEFAULT_FIELDS, ENVIRONMENT, FieldView, Revision, overlay, tenant_scope
+
+ENV, ACME = Revision(scope=ENVIRONMENT), Revision(scope=tenant_scope("acme"))
+ORDER = FieldView(name="order_number", display_name="Order", order=30)
+
+
+def tenant(*own: FieldView, env: tuple[FieldView, ...] = ()) -> Shown:
+    return Shown(ENV.model_copy(update={"fields": env}), ACME.model_copy(update={"fields": own}))
+
+
+def names(shown: Shown) -> list[str]:
+    return [one.name for one in shown.fields.values() if not one.hidden]
+
+
+def test_what_equals_the_inherited_is_not_kept() -> None:
+    shown = tenant()
+    assert views.replaced(shown, [(one.name, {}) for one in DEFAULT_FIELDS]) == ()
+    kept = views.replaced(shown, [("action", {"display_name": "Deed"}), ("ip", {"show_in_table": True})])
+    assert [one.name for one in kept] == ["action"]
+    assert kept[0].sortable == next(one for one in DEFAULT_FIELDS if one.name == "action").sortable
+
+
+def test_a_tenant_that_said_nothing_of_a_field_follows_the_environment() -> None:
+    kept = views.replaced(tenant(), [("ip", {"show_in_table": False})])
+    later = FieldView(name="action", display_name="What happened")
+    assert tenant(*kept, env=(later,)).fields["action"].display_name == "What happened"
+
+
+def test_an_inherited_field_that_is_left_out_is_inherited_again_and_an_own_one_stays() -> None:
+    shown = tenant(FieldView(name="action", display_name="Deed"), ORDER)
+    assert views.replaced(shown, []) == (ORDER,)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ([("nothing", {})], "fields.0.name"),
+        ([("ip", {}), ("ip", {})], "fields.1.name"),
+        ([("gone", {})], "fields.0.name"),
+    ],
+)
+def test_what_cannot_be_replaced(given: list[tuple[str, dict[str, Any]]], field: str) -> None:
+    gone = FieldView(name="gone", display_name="Gone", hidden=True)
+    with pytest.raises(InvalidInput) as refused:
+        views.replaced(tenant(gone), given)
+    assert refused.value.field == field
+
+
+def test_removed_and_restored() -> None:
+    shown = tenant(ORDER)
+    removed = views.without_view(shown, "order_number")
+    assert removed[0].hidden
+    assert not (removed[0].show_in_table)
+    assert not (removed[0].downloadable)
+    assert not (removed[0].filterable)
+    assert "order_number" not in names(tenant(*removed))
+    with pytest.raises(NotFound):
+        views.without_view(tenant(*removed), "order_number")
+    assert views.with_view(tenant(*removed), ORDER) == (ORDER,)
+    with pytest.raises(FieldConflict):
+        views.without_view(shown, "action")
+
+
+def test_a_tenant_may_hide_an_environments_field_and_show_a_removed_one() -> None:
+    hidden = views.without_view(tenant(env=(ORDER,)), "order_number")
+    assert "order_number" not in names(tenant(*hidden, env=(ORDER,)))
+    assert views.with_view(tenant(*hidden, env=(ORDER,)), ORDER) == ()  # inherited again
+    gone = ORDER.model_copy(update={"hidden": True})
+    shown = views.with_view(tenant(env=(gone,)), ORDER)
+    assert shown[0].hidden is False
+    assert "order_number" in names(tenant(*shown, env=(gone,)))
+
+
+def test_an_environments_removal_reaches_a_tenant_that_only_renamed_the_field() -> None:
+    renamed = views.replaced(tenant(env=(ORDER,)), [("order_number", {"display_name": "Number"})])
+    gone = ORDER.model_copy(update={"hidden": True})
+    assert "order_number" not in names(tenant(*renamed, env=(gone,)))
+
+
+def test_the_etag_changes_with_what_is_inherited() -> None:
+    env, own = ENV.model_copy(update={"revision": 3}), ACME.model_copy(update={"revision": 5})
+    assert (Shown(env, env).etag, Shown(env, own).etag) == ('"3"', '"3.5"')
+
+
+def test_changes_name_each_field_once_with_what_was_and_is() -> None:
+    before = ACME.model_copy(update={"fields": (ORDER,)})
+    hidden = ORDER.model_copy(update={"hidden": True, "show_in_table": False})
+    after = before.model_copy(update={"enabled": False, "fields": (hidden, FieldView(name="ip", display_name="IP"))})
+    found = {one["field"]: one for one in views.changes(before, after)}
+    assert found[None]["values"] == {"enabled": (None, False)}
+    assert found["order_number"]["deed"] == "removed"
+    assert found["order_number"]["values"] == {"showInTable": (True, False), "hidden": (None, True)}
+    assert (found["ip"]["deed"], found["ip"]["values"]["displayName"]) == ("added", (None, "IP"))
+    assert {one["deed"] for one in views.changes(after, before)} == {"switched", "restored", "reset"}
+    assert views.changes(before, before) == []
+
+
+# Laws of the overlay
+
+VIEWS = st.builds(
+    lambda **given: FieldView(**given),
+    name=st.sampled_from(["action", "ip", "x", "y"]),
+    display_name=st.sampled_from(["A", "B"]),
+    show_in_table=st.booleans(),
+    order=st.integers(-2, 30),
+    hidden=st.sampled_from([None, True, False]),
+)
+OWN = st.lists(VIEWS, unique_by=lambda one: one.name).map(tuple)
+SWITCH = st.sampled_from([None, True, False])
+
+
+def revision(scope: str, fields: tuple[FieldView, ...], enabled: bool | None) -> Revision:
+    return Revision(scope=scope, fields=fields, enabled=enabled)
+
+
+@given(OWN, OWN, SWITCH, SWITCH)
+def test_overlay_laws(
+    env: tuple[FieldView, ...], own: tuple[FieldView, ...], env_on: bool | None, own_on: bool | None
+) -> None:
+    enabled, fields = overlay(revision(ENVIRONMENT, env, env_on), revision("tenant:a", own, own_on))
+    assert enabled == (own_on if own_on is not None else env_on if env_on is not None else True)
+    by_name = {one.name: one for one in fields}
+    assert len(by_name) == len(fields)  # each once
+    assert [one.order for one in fields] == sorted(one.order for one in fields)
+    assert {one.name for one in (*DEFAULT_FIELDS, *env, *own)} == set(by_name)  # nothing is lost, nothing made up
+    for one in own:
+        assert by_name[one.name].model_copy(update={"hidden": one.hidden}) == one  # the tenant's word is the last
+
+
+@given(OWN, OWN)
+def test_sending_back_what_was_read_changes_nothing_that_is_seen(
+    env: tuple[FieldView, ...], own: tuple[FieldView, ...]
+) -> None:
+    shown = tenant(*own, env=env)
+    visible = [one for one in shown.fields.values() if not one.hidden]
+    said = [(one.name, one.model_dump(exclude={"name", "hidden"})) for one in visible]
+    kept = views.replaced(shown, said)
+    again = tenant(*kept, env=env)
+    assert [(one.name, one.display_name, one.order) for one in again.fields.values() if not one.hidden] == [
+        (one.name, one.display_name, one.order) for one in visible
+    ]
+    assert views.replaced(again, said) == kept  # and doing it twice is doing it once

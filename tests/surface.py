@@ -1,0 +1,91 @@
+"""Every address that the HTTP service answers at, read from the app itself, and a request for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path; `parameters` are the documented ones as (place, name), `body` a schema or None."""
+
+    method: str
+    path: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    body: dict[str, Any] | None = None
+    documented: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def placeholders(self) -> list[str]:
+        return re.findall(r"{(\w+)(?::\w+)?}", self.path)
+
+    def at(self, values: dict[str, str]) -> str:
+        """The path with these values in the place of its parameters."""
+        return re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], self.path)
+
+
+def operations(app: FastAPI) -> list[Operation]:
+    """All of them, also those that no document shows."""
+    document = app.openapi()
+    found = []
+    for route in _routes(app):
+        for method in sorted((route.methods or set()) - {"HEAD", "OPTIONS"}):
+            described = document["paths"].get(route.path, {}).get(method.lower(), {})
+            content = described.get("requestBody", {}).get("content", {})
+            found.append(
+                Operation(
+                    method,
+                    route.path,
+                    tuple((one["in"], one["name"]) for one in described.get("parameters", [])),
+                    content.get("application/json", {}).get("schema"),
+                    document,
+                )
+            )
+    return found
+
+
+def _routes(owner: Any) -> Iterator[APIRoute]:
+    for route in owner.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif (included := getattr(route, "original_router", None)) is not None:
+            yield from _routes(included)
+
+
+def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:
+    """A value of a JSON schema: its example, else the plainest; texts by their field's name from `strings`."""
+    if not schema:
+        return {}
+    if "$ref" in schema:
+        return sample(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document, strings, name)
+    if name in strings:
+        return [strings[name]] if schema.get("type") == "array" else strings[name]
+    if schema.get("examples"):
+        return schema["examples"][0]
+    for several in ("anyOf", "oneOf", "allOf"):
+        if several in schema:
+            return sample(schema[several][0], document, strings, name)
+    if "enum" in schema or "const" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    match schema.get("type"):
+        case "object":
+            return {key: sample(one, document, strings, key) for key, one in schema.get("properties", {}).items()}
+        case "array":
+            return [sample(schema.get("items"), document, strings)]
+        case "integer" | "number":
+            return schema.get("default", schema.get("minimum", 1))
+        case "boolean":
+            return schema.get("default", True)
+        case "null":
+            return None
+        case _:
+            return schema.get("default", "text")

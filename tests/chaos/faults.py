@@ -99,7 +99,7 @@ def at_a_step(when: str, step: str) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
         doomed = at.start(f"{when}_{step}:kill:{at.random.randint(1, 3)}")
         yield
-        meanwhile = at.load.burst if step == "letters" else lambda: None
+        meanwhile = {"letters": at.load.burst, "complete": lambda: at.load.rest(0.5)}.get(step, lambda: None)
         if happens(lambda: doomed.process.poll() is not None, meanwhile=meanwhile):
             return doomed.process.returncode == -signal.SIGKILL
         doomed.kill()
@@ -189,7 +189,7 @@ def truncated(at: Pipeline) -> Fault:
     first, end = at.backlog(partition)
     low = at.random.randint(first + 1, end - 1)
     where = TopicPartition(topic, partition, low)
-    at.world.admin.delete_records([where])[where].result(30)
+    happens(lambda: at.world.admin.delete_records([where])[where].result(30), seconds=30)
     at.load.lose(partition, first, low)
     halts = at.start()
     halted = happens(lambda: any(f"offset {low}" in one["reason"] for one in halts.events("partition.halted")))

@@ -45,6 +45,12 @@ class Load(threading.Thread):
         if self.failed:
             raise RuntimeError(f"Kafka refused messages: {self.failed[:3]}")
 
+    def rest(self, seconds: float) -> None:
+        """Produce nothing for so long, so that a range is completed before the next is sealed."""
+        self._going.clear()
+        time.sleep(seconds)
+        self._going.set()
+
     def burst(self) -> None:
         """Blocks with a refused message at their start, in their middle, at their end, and one of nothing else."""
         for partition in range(self._world.settings.topic_partitions):

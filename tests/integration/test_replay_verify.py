@@ -354,6 +354,7 @@ def test_what_cannot_be_replayed_or_verified(world: World, commands: Commands) -
         (["--into-table", "unlike"], "is not made like"),
         (["--into-table", "a", "--into-topic", "b"], "one target"),
         (["--into-topic", settings.topic], "cannot be the target"),
+        (["--into-topic", f"{settings.topic}.copy"], "The workers read"),
         (["--partition", "9"], "there is no partition 9"),
     ):
         assert said in commands.text("replay", settings.topic, *options, code=2)

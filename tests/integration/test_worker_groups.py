@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from fixtures.kafka import make_broker, wait_for_broker
 from fixtures.registry import RegistryProcess
-from fixtures.workers import World, wait_until
+from fixtures.workers import World, wait_until, world_on
+
+from auditlane.local import process
 
 
 def test_a_classic_group(world: World) -> None:
@@ -14,6 +18,23 @@ def test_a_classic_group(world: World) -> None:
     world.completed()
     assert world.counts() == (100, 100)
     assert worker.stop() == 0
+
+
+def test_auto_falls_back_to_a_classic_group_on_brokers_without_the_new_protocol(
+    registry: str, clickhouse: str, unique: str, tmp_path: Path
+) -> None:
+    broker = make_broker(tmp_path, settings={"group.coordinator.rebalance.protocols": "classic"})
+    running = broker.start(tmp_path / "kafka.out")
+    wait_for_broker(broker.bootstrap)
+    world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
+    worker = world.worker()
+    world.produce(100)
+    world.completed()
+    assert worker.events("group.classic")
+    assert world.counts() == (100, 100)
+    assert worker.stop() == 0
+    world.close()
+    process.stop(running, grace_s=20)
 
 
 def test_a_second_worker_takes_its_share(world: World) -> None:

@@ -6,7 +6,6 @@ is in it. One insert lands wholly or not at all.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -33,10 +32,10 @@ class Insert:
 class ClickHouse:
     window: int
     guard: bool = True
-    patient: bool = True  # whether a running insert lands before the window has passed it by
+    patient: bool = True  # whether a running insert lands before its token is forgotten, if it was spent meanwhile
     rows: dict[Offset, int] = field(default_factory=dict)  # how often each offset is stored
     months: dict[Offset, int] = field(default_factory=dict)
-    tokens: deque[str] = field(default_factory=deque)
+    tokens: dict[str, int] = field(default_factory=dict)  # oldest first, each with the insert that spent it
     running: list[Insert] = field(default_factory=list)
     inserts: int = 0
 
@@ -57,22 +56,13 @@ class ClickHouse:
     def land(self, insert: Insert) -> None:
         """The rows become visible, all at once."""
         self.look(insert)
-        if insert.landed:
-            return
-        self._pass(insert)
-        self._land(insert)
+        if not insert.landed:
+            self._land(insert)
 
     def others(self, count: int) -> None:
         """So many inserts of other partitions land in the same table."""
         for _ in range(count):
-            self._pass(None)
             self._remember(f"other {self.inserts}")
-
-    def _pass(self, insert: Insert | None) -> None:
-        """Before one more insert lands, those that the window would otherwise pass by do."""
-        for other in list(self.running):
-            if self.patient and other is not insert and self.inserts - other.began >= self.window - 1:
-                self._land(other)
 
     def _land(self, insert: Insert) -> None:
         self.look(insert)
@@ -89,9 +79,13 @@ class ClickHouse:
 
     def _remember(self, token: str) -> None:
         self.inserts += 1
-        self.tokens.append(token)
+        self.tokens[token] = self.inserts
         while len(self.tokens) > self.window:
-            self.tokens.popleft()
+            oldest, spent = next(iter(self.tokens.items()))
+            for other in list(self.running):
+                if self.patient and other.token == oldest and other.began < spent:
+                    self._land(other)
+            del self.tokens[oldest]
 
     def drop(self, insert: Insert) -> None:
         """The statement ends without a trace: its connection broke before the rows landed."""

@@ -26,8 +26,8 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a schedule may do. `window` is how many tokens ClickHouse remembers; an insert that is running is never
-    passed by as many others while `patient`, which is the one thing that the promise asks of the window."""
+    """What a schedule may do. `window` is how many tokens ClickHouse remembers; while `patient`, an insert under whose
+    token another lands ends before that is forgotten, which is the one thing that the promise asks of the window."""
 
     seed: int
     steps: int = 150

@@ -16,6 +16,7 @@ from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import checks
 from auditlane.worker.arrow import pa
 from auditlane.worker.decode import CHUNK_ROWS
+from auditlane.worker.ranges import Columns, Partition
 
 Indexes = npt.NDArray[np.int64]
 _FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
@@ -32,6 +33,19 @@ class RawRange:
     timestamps_ms: Sequence[int]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
+
+    @classmethod
+    def of(cls, topic_id: str, partition: Partition, columns: Columns) -> RawRange:
+        """These messages of a partition."""
+        return cls(
+            partition.topic,
+            topic_id,
+            partition.number,
+            columns.offsets,
+            columns.timestamps_ms,
+            columns.keys,
+            columns.values,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,12 @@ _UNREADABLE: Final = frozenset(
 def out_of_range(error: KafkaError) -> bool:
     """Whether an error of one partition says that Kafka cannot deliver the position."""
     return error.code() in _UNREADABLE
+
+
+def unsupported(error: KafkaError) -> bool:
+    """Whether the brokers lack the group protocol. Those that once had it refuse by version, which arrives as a fatal
+    error whose cause only its text tells."""
+    refused = KafkaError(KafkaError.UNSUPPORTED_VERSION)
+    return error.code() in (KafkaError._UNSUPPORTED_FEATURE, refused.code()) or (  # noqa: SLF001
+        error.code() == KafkaError._FATAL and refused.str() in error.str()  # noqa: SLF001
+    )

@@ -189,16 +189,7 @@ class Jobs:
     def _judged(self, range_: Range) -> _Progress:
         progress = self._progress.get(range_)
         if progress is None:
-            columns = range_.columns
-            raw = RawRange(
-                range_.partition.topic,
-                range_.topic_id,
-                range_.partition.number,
-                columns.offsets,
-                columns.timestamps_ms,
-                columns.keys,
-                columns.values,
-            )
+            raw = RawRange.of(range_.topic_id, range_.partition, range_.columns)
             verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
             self._brake(range_, verdict)
             progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows))

@@ -72,15 +72,7 @@ class ToTable:
             return
         columns = chunk.columns(missing)
         range_ = Range(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns, "", 0, redo=True)
-        raw = RawRange(
-            span.partition.topic,
-            span.topic_id,
-            span.partition.number,
-            columns.offsets,
-            columns.timestamps_ms,
-            columns.keys,
-            columns.values,
-        )
+        raw = RawRange.of(span.topic_id, span.partition, columns)
         verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
         for rejection in verdict.rejected:
             counts.refuse(rejection.code.value)

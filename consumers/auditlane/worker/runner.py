@@ -17,7 +17,7 @@ from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
 from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Resume, Write
 from auditlane.worker.behind import Behind
-from auditlane.worker.consumer import Brokers, Ends, out_of_range
+from auditlane.worker.consumer import Brokers, Ends, out_of_range, unsupported
 from auditlane.worker.core import Core
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.jobs import Done
@@ -157,9 +157,9 @@ class Runner:
         error = message.error()
         assert error is not None
         topic, number = message.topic(), message.partition()
-        if error.code() == KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001 - librdkafka's own codes have this form
+        if unsupported(error):
             raise Unsupported(error.str())
-        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own codes have this form
             raise KafkaUnavailable(f"The consumer cannot go on: {error.str()}.", fix="Start the worker again.")
         if topic is not None and number is not None and out_of_range(error):
             reason = f"Kafka cannot deliver the position: {error.str()}"

@@ -108,15 +108,7 @@ class Verifier:
             return compared, {}
         wanted = set(missing.tolist())
         columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
-        raw = RawRange(
-            span.partition.topic,
-            span.topic_id,
-            span.partition.number,
-            columns.offsets,
-            columns.timestamps_ms,
-            columns.keys,
-            columns.values,
-        )
+        raw = RawRange.of(span.topic_id, span.partition, columns)
         verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
         reasons = {columns.offsets[one.index]: f"{one.code}, without a dead letter" for one in verdict.rejected}
         duplicates: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
 from auditlane.worker import guarantees
 from auditlane.worker.buried import buried
+from auditlane.worker.consumer import pattern
 from auditlane.worker.judge import Judge
 from auditlane.worker.positions import Positions
 from auditlane.worker.reading import LogReader
@@ -112,6 +114,12 @@ def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> 
         raise ConfigError("A replay has one target.", field="--into-topic", fix="Drop --into-table or --into-topic.")
     if into_topic in (topic, settings.dead_letter_topic):
         raise ConfigError(f"{into_topic} cannot be the target of this replay.", field="--into-topic")
+    if into_topic and re.match(pattern(settings.topic), into_topic):
+        raise ConfigError(
+            f"The workers read {into_topic}: they would store every message again, under its new offset.",
+            field="--into-topic",
+            fix=f"Choose a name that does not begin with {settings.topic}. (with the dot).",
+        )
     if topic == settings.dead_letter_topic and not into_topic:
         raise ConfigError(f"{topic} holds what was refused.", field="topic", fix="Use `auditlane dlq replay`.")
 

@@ -1,0 +1,42 @@
+"""Parts as containers, as chosen: a visible skip with its reason where there is no Docker, in CI a failure."""
+
+from __future__ import annotations
+
+import pytest
+from fixtures import containers
+
+
+def test_parts_are_embedded_unless_asked_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "_CHOICE", "embedded")
+    assert not containers.chosen()
+
+
+def test_an_unknown_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "_CHOICE", "docker")
+    with pytest.raises(pytest.fail.Exception, match="choose one of embedded, containers"):
+        containers.chosen()
+
+
+def test_without_docker_tests_are_skipped_and_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "_CHOICE", "containers")
+    monkeypatch.setattr(containers, "no_docker", lambda: "nobody listens on the socket")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no Docker daemon is reachable: nobody listens"):
+        containers.chosen()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no Docker daemon is reachable"):
+        containers.chosen()
+
+
+def test_with_docker_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "_CHOICE", "containers")
+    monkeypatch.setattr(containers, "no_docker", lambda: "")
+    assert containers.chosen()
+
+
+def test_the_real_daemon_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that cannot be there."""
+    containers.no_docker.cache_clear()
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert containers.no_docker()
+    containers.no_docker.cache_clear()

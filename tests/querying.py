@@ -15,7 +15,7 @@ from typing import Any
 
 import jwt
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
@@ -24,7 +24,7 @@ from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.links import Links
 from auditlane.query.reader import Reader
-from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
+from auditlane.runtime.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
 from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
 from auditlane.server.metrics import HttpMetrics
@@ -158,6 +158,10 @@ class Signer:
             raise Unauthenticated("The token does not verify.") from error
 
 
+def no_file(request: Request, scope: TenantScope, job: str) -> Response:
+    raise NotFound("There are no jobs here.")
+
+
 @contextmanager
 def served(
     reader: Reader,
@@ -171,7 +175,9 @@ def served(
     app.include_router(router.build(reader, authorize, mac))
     if exporter is not None:
         app.include_router(
-            export_router.build(exporter, authorize, Links(signer or Signer()), structure_of, count_rows=count_rows)
+            export_router.build(
+                exporter, authorize, Links(signer or Signer()), structure_of, count_rows=count_rows, job_file=no_file
+            )
         )
     app.include_router(pages.build(reader, authorize, mac))
     problems.install(app)

@@ -23,6 +23,7 @@
     ├── Conflict                 somebody else was first, or the thing exists already
     │   ├── PreconditionFailed   what was to be replaced was changed by somebody else meanwhile
     │   ├── FieldConflict        a field that is there already, or that cannot become what was asked for
+    │   ├── TooManyExports       a tenant has as many export jobs as it may have
     │   ├── AlreadyRunning       another process owns the data directory
     │   ├── PortInUse            a port that was asked for is taken
     │   ├── Drift                a topic, subject or table differs from what the settings say
@@ -161,6 +162,10 @@ class PreconditionFailed(Conflict):
 
 class FieldConflict(Conflict):
     code = "FIELD_CONFLICT"
+
+
+class TooManyExports(Conflict):
+    code = "TOO_MANY_EXPORTS"
 
 
 class AlreadyRunning(Conflict):

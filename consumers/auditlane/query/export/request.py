@@ -78,3 +78,8 @@ def asked(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) 
     if format_ is Format.pdf and "columns" not in own:
         columns = of_table(columns)  # a page has no room for more
     return Asked(Form(format_, columns, formulas == "raw"), filter_)
+
+
+def asked_filter(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:
+    """The filter of pairs that were fine once, for a job that goes on."""
+    return split(pairs, OWN, from_structure(structure_of)(tenant))[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -48,8 +49,12 @@ def build(
     structure_of: StructureOf,
     *,
     count_rows: CountRows = lambda format_, rows: None,
+    job_file: Callable[[Request, TenantScope, str], Response],
 ) -> APIRouter:
-    """The routes under `/v1`. `count_rows(format, rows)` is told of every export when it has ended."""
+    """The routes under `/v1`. `count_rows(format, rows)` is told of every export when it has ended.
+
+    `job_file` answers with the file of a job.
+    """
     router = APIRouter(prefix="/v1", tags=["export"])
     exports = Depends(authorize(Permission.export))
 
@@ -67,6 +72,8 @@ def build(
     def follow(request: Request, opened: Opened) -> Response:
         if not structure_of(opened.scope.tenant).enabled:
             raise LogsDisabled("Audit logs were switched off for this tenant.", fix="Ask whoever may configure them.")
+        if opened.job:
+            return job_file(request, opened.scope, opened.job)
         return send(request, opened.scope, list(opened.pairs))
 
     @router.get(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
 from fastapi import APIRouter
 
 from auditlane.query.export import router
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
+from auditlane.query.export.jobs import router as jobs_router
+from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.record import JobRecord
+from auditlane.query.export.jobs.router import file_of
+from auditlane.query.export.jobs.runner import Runner
+from auditlane.query.export.jobs.worker import Worker
 from auditlane.query.export.links import Links, Signer
-from auditlane.query.export.request import StructureOf
+from auditlane.query.export.request import StructureOf, asked_filter
+from auditlane.query.filters import Filter
 from auditlane.query.router import Authorize
 from auditlane.runtime.settings import Settings
 
@@ -27,13 +38,44 @@ class Exports:
     ) -> None:
         self._exporter = Exporter(settings)
         links = Links(signer, settings.serve_url)
+        jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
+        self._runner = Runner(
+            jobs,
+            Worker(self._exporter, partial(_filter_of, structure_of), count_rows),
+            at_once=settings.export_jobs_at_once,
+            lease_s=settings.export_lease_s,
+            keep=keep,
+        )
         self.routers: list[APIRouter] = [
-            router.build(self._exporter, authorize, links, structure_of, count_rows=count_rows)
+            router.build(
+                self._exporter, authorize, links, structure_of, count_rows=count_rows, job_file=partial(file_of, jobs)
+            ),
+            jobs_router.build(
+                jobs,
+                self._exporter,
+                authorize,
+                links,
+                structure_of,
+                most=settings.export_jobs_per_tenant,
+                keep=keep,
+                wake=self._runner.wake,
+            ),
         ]
 
     def start(self) -> None:
-        """Begin to work."""
+        """Begin to work on jobs."""
+        self._runner.start()
 
     def close(self) -> None:
         """End what is going on, and the connections."""
+        self._runner.close()
         self._exporter.close()
+
+
+def _folder(settings: Settings) -> Path:
+    keys = settings.signing_keys_file
+    return settings.export_dir or (keys.parent / "exports" if keys else Path("exports"))
+
+
+def _filter_of(structure_of: StructureOf, record: JobRecord) -> Filter:
+    return asked_filter(record.pairs, record.tenant, structure_of)

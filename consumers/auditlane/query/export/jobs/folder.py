@@ -1,0 +1,173 @@
+"""Jobs in a folder that every replica shares: `<tenant>/<job>/`, with a lease that a take-over cannot race.
+
+A job's runs are numbered by epoch. To take a job is to create `run.<epoch>.json`, which the file system lets only one
+process do (a hard link to a new name). An owner writes to the files of its own epoch only, so one that was thought
+dead and comes back changes nothing that its successor reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.export.jobs.record import JobRecord, Run, Seen
+from auditlane.runtime.errors import NotFound
+from auditlane.runtime.files import write_text
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RUN: Final = re.compile(r"run\.([0-9]{1,9})\.json")
+_UNFINISHED: Final = timedelta(hours=1)  # a folder without a record: its maker died, or is at it
+
+
+class JobFolder:
+    """One job's files. Reading a job that is being removed raises NotFound."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    def output(self, epoch: int) -> Path:
+        """The file that this epoch's owner writes to."""
+        return self.path / f"output.{epoch}"
+
+    def seen(self) -> Seen:
+        """The job as it is now."""
+        try:
+            record = JobRecord.model_validate_json((self.path / "job.json").read_bytes())
+            epoch = self._epoch()
+            run = Run.model_validate_json(self._run(epoch).read_bytes()) if epoch else None
+            return Seen(record=record, run=run, cancelled_at=self._cancelled_at())
+        except (OSError, ValidationError) as error:
+            raise _not_found(self.id) from error
+
+    def make(self, record: JobRecord) -> None:
+        """Write the record, which makes the folder a job."""
+        self.path.mkdir(parents=True)
+        write_text(self.path / "job.json", record.model_dump_json(), mode=0o600)
+
+    def begin(self, run: Run) -> bool:
+        """Take the job for a new epoch; False when somebody else did."""
+        new = self.path / f".{uuid.uuid4().hex}"
+        try:
+            write_text(new, run.model_dump_json(), mode=0o600)
+            os.link(new, self._run(run.epoch))
+        except FileExistsError:
+            return False
+        finally:
+            new.unlink(missing_ok=True)
+        return True
+
+    def holds(self, epoch: int) -> bool:
+        """Whether this epoch is still the newest and the job still wanted."""
+        return not (self._run(epoch + 1).exists() or self._marker.exists()) and self._run(epoch).exists()
+
+    def save(self, run: Run) -> None:
+        """Replace what this epoch has written down."""
+        write_text(self._run(run.epoch), run.model_dump_json(), mode=0o600)
+
+    def cancel(self) -> None:
+        """Mark it as not wanted; whoever works on it notices at the next sign of life."""
+        self._marker.touch()
+        self.drop_outputs()
+
+    def drop_outputs(self, keep: int = 0) -> None:
+        """Remove every output but one."""
+        for path in self.path.glob("output.*"):
+            if path != self.output(keep):
+                path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove everything; the record first, so that nothing half removed is a job."""
+        (self.path / "job.json").unlink(missing_ok=True)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def _marker(self) -> Path:
+        return self.path / "cancelled"
+
+    def _cancelled_at(self) -> datetime | None:
+        try:
+            return datetime.fromtimestamp(self._marker.stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
+
+    def _run(self, epoch: int) -> Path:
+        return self.path / f"run.{epoch}.json"
+
+    def _epoch(self) -> int:
+        return max((int(found[1]) for one in self.path.iterdir() if (found := _RUN.fullmatch(one.name))), default=0)
+
+
+class Jobs:
+    """Every job of an installation."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def create(self, record: JobRecord) -> JobFolder:
+        """A new job, queued. Raises OSError where nothing can be written."""
+        folder = JobFolder(self._root / record.tenant / record.id)
+        folder.make(record)
+        return folder
+
+    def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, Seen]:
+        """A job of this tenant, or NotFound: also when it is another tenant's."""
+        if not _ID.fullmatch(id_):
+            raise _not_found(id_)
+        folder = JobFolder(self._root / scope.tenant / id_)
+        seen = folder.seen()
+        if seen.record.tenant != scope.tenant:  # a file system may take `Acme` for `acme`
+            raise _not_found(id_)
+        return folder, seen
+
+    def of_tenant(self, scope: TenantScope) -> list[Seen]:
+        """The tenant's jobs, newest first."""
+        found = []
+        for folder in _folders(self._root / scope.tenant):
+            with contextlib.suppress(NotFound):
+                seen = folder.seen()
+                if seen.record.tenant == scope.tenant:
+                    found.append(seen)
+        return sorted(found, key=lambda seen: seen.record.id, reverse=True)
+
+    def all(self) -> Iterator[JobFolder]:
+        """Every tenant's, the oldest of each tenant first."""
+        with contextlib.suppress(FileNotFoundError):
+            for tenant in sorted(self._root.iterdir()):
+                yield from _folders(tenant)
+
+    def sweep(self, now: datetime, keep: timedelta) -> None:
+        """Remove what has expired, and what was never finished being made."""
+        for folder in self.all():
+            try:
+                expired = folder.seen().expired(now, keep)
+            except NotFound:
+                with contextlib.suppress(FileNotFoundError):
+                    made = datetime.fromtimestamp(folder.path.stat().st_mtime, UTC)
+                    expired = made + _UNFINISHED < now
+            if expired:
+                folder.remove()
+
+
+def _folders(tenant: Path) -> Iterator[JobFolder]:
+    try:
+        yield from (JobFolder(one) for one in sorted(tenant.iterdir()) if _ID.fullmatch(one.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _not_found(id_: str) -> NotFound:
+    return NotFound(f"There is no export {id_[:60]!r}.", fix="It may have expired: ask for it again.")

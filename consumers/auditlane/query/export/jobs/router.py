@@ -1,0 +1,194 @@
+"""The routes of export jobs: ask for one, follow it, download its file by ranges, cancel it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
+from auditlane.access.trail import Action, witness_of
+from auditlane.query.export.download import file_name, headers_of
+from auditlane.query.export.exporter import Exporter
+from auditlane.query.export.formats import Format
+from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.record import Failure, JobRecord, Seen, State
+from auditlane.query.export.links import Links
+from auditlane.query.export.request import ExportRequest, StructureOf, asked
+from auditlane.query.router import Authorize
+from auditlane.runtime.errors import ConfigError, Conflict, NotFound, TooManyExports
+from auditlane.runtime.ids import uuid7
+
+_PATH: Final = "/v1/exports"
+FILE: Final = {
+    "description": "The file, or the part of it that `Range` names (206).",
+    "headers": {
+        "Auditlane-Rows": {"description": "How many events the file holds.", "schema": {"type": "integer"}},
+        "ETag": {"description": "For `If-Range`: the file never changes under it.", "schema": {"type": "string"}},
+        "Accept-Ranges": {"description": "bytes", "schema": {"type": "string"}},
+    },
+    "content": {one.media_type.partition(";")[0]: {"schema": {"type": "string"}} for one in Format},
+}
+
+
+class Job(BaseModel):
+    """An export job."""
+
+    id: str
+    state: State
+    format: Format
+    columns: list[str]
+    rows: int = Field(description="Events in the file so far.")
+    total: int = Field(description="Events that matched when it was asked for.")
+    bytes: int = Field(description="Size of the file so far.")
+    created_at: datetime
+    created_by: str
+    ended_at: datetime | None
+    expires_at: datetime | None = Field(description="When the file is removed; null until the job has ended.")
+    error: Failure | None = Field(description="Why it failed.")
+    url: str | None = Field(description="A link to the file that needs no header, for a quarter of an hour; when done.")
+
+
+class JobList(BaseModel):
+    """The tenant's jobs, newest first."""
+
+    data: list[Job]
+
+
+def build(
+    jobs: Jobs,
+    exporter: Exporter,
+    authorize: Authorize,
+    links: Links,
+    structure_of: StructureOf,
+    *,
+    most: int,
+    keep: timedelta,
+    wake: Callable[[], None],
+) -> APIRouter:
+    """The routes under `/v1/exports`. A tenant has at most `most` jobs; `wake` is called when there is a new one."""
+    router = APIRouter(prefix=_PATH, tags=["export"])
+    exports = Depends(authorize(Permission.export))
+
+    def told(request: Request, scope: TenantScope, seen: Seen) -> Job:
+        record, run = seen.record, seen.run
+        done = seen.state == "done"
+        base = str(request.base_url)
+        return Job(
+            id=record.id,
+            state=seen.state,
+            format=record.format,
+            columns=[column.name for column in record.columns],
+            rows=run.rows if run else 0,
+            total=record.rows,
+            bytes=run.size if run else 0,
+            created_at=record.created_at,
+            created_by=record.actor,
+            ended_at=seen.ended_at,
+            expires_at=seen.ended_at + keep if seen.ended_at else None,
+            error=run.failure if run else None,
+            url=links.of_job(scope, witness_of(request), record.id, base=base) if done else None,
+        )
+
+    @router.post("", summary="Ask for a large export", status_code=202)
+    def create(request: Request, response: Response, body: ExportRequest, scope: TenantScope = exports) -> Job:
+        """Takes down what matches now, and makes the file in the background. `Location` tells how far it is."""
+        pairs = body.pairs()
+        what = asked(pairs, scope, structure_of)
+        present = [one for one in jobs.of_tenant(scope) if not one.expired(datetime.now(UTC), keep)]
+        if len(present) >= most:
+            raise TooManyExports(
+                f"There are {len(present)} exports, and no more than {most} can be kept.",
+                fix=f"Remove one that is not needed: DELETE {_PATH}/{present[-1].record.id}.",
+            )
+        counted = exporter.count(scope, what.filter, what.form.format)
+        witness = witness_of(request)
+        record = JobRecord(
+            id=uuid7(),
+            tenant=scope.tenant,
+            actor=scope.actor,
+            actor_type=witness.actor_type,
+            pairs=tuple(pairs),
+            format=what.form.format,
+            columns=what.form.columns,
+            raw_formulas=what.form.raw_formulas,
+            rows=counted.rows,
+            bound_ms=counted.bound_ms,
+            created_at=datetime.now(UTC),
+        )
+        try:
+            folder = jobs.create(record)
+        except OSError as error:
+            raise ConfigError(
+                f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a folder that can be."
+            ) from error
+        wake()
+        witness.record(
+            "export.requested", resource="export", resource_id=record.id, rows=counted.rows, format=record.format
+        )
+        response.headers["Location"] = f"{_PATH}/{record.id}"
+        return told(request, scope, folder.seen())
+
+    @router.get("", summary="List export jobs")
+    def list_jobs(request: Request, scope: TenantScope = exports) -> JobList:
+        """The tenant's jobs that have not expired, newest first."""
+        witness_of(request).recorded = True  # to look how far a job is takes nothing away
+        now = datetime.now(UTC)
+        return JobList(data=[told(request, scope, one) for one in jobs.of_tenant(scope) if not one.expired(now, keep)])
+
+    @router.get("/{export_id}", summary="Get an export job")
+    def get_job(request: Request, export_id: str, scope: TenantScope = exports) -> Job:
+        """How far it is; when it is done, with a link to the file."""
+        witness_of(request).recorded = True
+        _, seen = jobs.find(scope, export_id)
+        return told(request, scope, seen)
+
+    @router.get(
+        "/{export_id}/file",
+        summary="Download an export job's file",
+        response_class=Response,
+        responses={200: FILE, 206: FILE},
+    )
+    def get_file(request: Request, export_id: str, scope: TenantScope = exports) -> Response:
+        """The whole file, or a part: a download that broke off goes on with `Range` and `If-Range`."""
+        return file_of(jobs, request, scope, export_id)
+
+    @router.delete("/{export_id}", summary="Cancel or remove an export job", status_code=204)
+    def cancel(request: Request, export_id: str, scope: TenantScope = exports) -> None:
+        """One that goes on is cancelled; one that has ended is removed with its file."""
+        folder, seen = jobs.find(scope, export_id)
+        if seen.ended_at is None:
+            folder.cancel()
+        else:
+            folder.remove()
+        witness_of(request).record("export.removed", resource="export", resource_id=export_id, state=seen.state)
+
+    return router
+
+
+def file_of(jobs: Jobs, request: Request, scope: TenantScope, id_: str) -> Response:
+    """A finished job's file. Raises NotFound; Conflict while it is not done."""
+    folder, seen = jobs.find(scope, id_)
+    record, run = seen.record, seen.run
+    if seen.state != "done" or run is None:
+        raise Conflict(f"The export is {seen.state}, not done.", fix=f"Ask {_PATH}/{id_} until it is.")
+    path = folder.output(run.epoch)
+    if not path.exists():
+        raise NotFound("The export's file is gone.", fix="Ask for the export again.")
+    witness_of(request).record(
+        Action.exported,
+        resource="audit_log",
+        format=record.format,
+        rows=run.rows,
+        columns=",".join(column.name for column in record.columns),
+        job=id_,
+        range=request.headers.get("range"),
+    )
+    name = file_name(record.tenant, record.format, record.created_at)
+    headers = headers_of(name, run.rows) | {"ETag": f'"{record.id}-{run.epoch}"'}
+    return FileResponse(path, media_type=record.format.media_type, headers=headers)

@@ -1,0 +1,117 @@
+"""Finds jobs that nobody works on, and works on some of them: one thread that looks, one for each job."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from auditlane.query.export.jobs.folder import JobFolder, Jobs
+from auditlane.query.export.jobs.lease import Lease, Lost, Watch
+from auditlane.query.export.jobs.worker import Worker
+from auditlane.runtime.errors import NotFound
+from auditlane.runtime.log import get
+
+_LOOK_S: Final = 1.0
+_SWEEP_S: Final = 60.0
+_STOP_S: Final = 10.0
+
+
+class Runner:
+    """`start` and `close` once each; `wake` when there is a new job here. Several processes may share the jobs."""
+
+    def __init__(self, jobs: Jobs, worker: Worker, *, at_once: int, lease_s: float, keep: timedelta) -> None:
+        self._jobs = jobs
+        self._worker = worker
+        self._at_once = at_once
+        self._lease_s = lease_s
+        self._keep = keep
+        self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        self._watch = Watch(lease_s, time.monotonic)
+        self._working: dict[str, tuple[Lease, threading.Thread]] = {}
+        self._over: set[str] = set()  # jobs that have ended, which nobody need look at again
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look for jobs."""
+        self._thread = threading.Thread(target=self._run, name="export-jobs", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Give every job back and end; at most some seconds."""
+        self._stopping = True
+        self._worker.stop()
+        self._wake.set()
+        if self._thread:
+            self._thread.join(_STOP_S)
+        for _, thread in list(self._working.values()):
+            thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        beat_at = swept_at = time.monotonic()
+        while not self._stopping:
+            self._wake.wait(min(_LOOK_S, self._lease_s / 4))
+            self._wake.clear()
+            now = time.monotonic()
+            try:
+                self._working = {id_: one for id_, one in self._working.items() if one[1].is_alive()}
+                if now - beat_at >= self._lease_s / 4:
+                    beat_at = now
+                    self._beat()
+                self._look()
+                if now - swept_at >= _SWEEP_S:
+                    swept_at = now
+                    self._jobs.sweep(datetime.now(UTC), self._keep)
+            except OSError as error:
+                get("export").warning("export.folder", problem=str(error))
+            except Exception:
+                get("export").exception("export.unforeseen")
+
+    def _beat(self) -> None:
+        for lease, _ in self._working.values():
+            if lease.run.state == "running":
+                try:
+                    lease.save()
+                except Lost:
+                    continue  # the worker finds out by itself, at its next checkpoint
+
+    def _look(self) -> None:
+        """Take what is free, while there is room for it."""
+        there = set()
+        for folder in self._jobs.all():
+            there.add(folder.id)
+            if self._stopping or folder.id in self._working or folder.id in self._over:
+                continue
+            try:
+                self._consider(folder)
+            except NotFound:
+                continue  # being made, or being removed
+        self._over &= there
+
+    def _consider(self, folder: JobFolder) -> None:
+        seen = folder.seen()
+        if seen.ended_at is not None:
+            self._over.add(folder.id)
+            self._watch.forget(folder.id)
+            return
+        free = seen.run is None or self._watch.lapsed(folder.id, seen.run)
+        if not free or len(self._working) >= self._at_once:
+            return
+        lease = Lease.take(folder, seen, self._owner)
+        if lease is None:
+            return
+        get("export").info("export.taken", job=folder.id, tenant=seen.record.tenant, epoch=lease.run.epoch)
+        thread = threading.Thread(
+            target=self._worker.work, args=(lease, seen.record), name=f"export-{folder.id}", daemon=True
+        )
+        self._working[folder.id] = (lease, thread)
+        thread.start()

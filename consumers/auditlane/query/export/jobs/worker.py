@@ -1,0 +1,157 @@
+"""One job's work: make its file, write down now and then how far it is, go on there after an interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import BinaryIO, Final
+
+from auditlane.query.export.download import CountRows
+from auditlane.query.export.exporter import Exporter
+from auditlane.query.export.jobs.lease import Lease, Lost
+from auditlane.query.export.jobs.record import Failure, JobRecord
+from auditlane.query.export.links import scope_of
+from auditlane.query.filters import Filter
+from auditlane.runtime.errors import AuditlaneError, ConfigError, Unavailable
+from auditlane.runtime.log import get
+
+_CHECKPOINT_BYTES: Final = 16 << 20
+_CHECKPOINT_S: Final = 2.0
+_ATTEMPTS: Final = 6  # in a row without getting further
+_BACKOFF_MOST_S: Final = 15.0
+_COPY: Final = 1 << 20
+
+FilterOf = Callable[[JobRecord], Filter]
+
+
+class Stopped(Exception):
+    """This process ends; the job is given back."""
+
+
+class Worker:
+    """Works on leases, each in a thread of its own. `stop` ends them all between two pieces."""
+
+    def __init__(self, exporter: Exporter, filter_of: FilterOf, count_rows: CountRows) -> None:
+        self._exporter = exporter
+        self._filter_of = filter_of
+        self._count_rows = count_rows
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Give every job back."""
+        self._stopping.set()
+
+    def work(self, lease: Lease, record: JobRecord) -> None:
+        """Until it is done, has failed, is lost, or `stop`. Raises nothing."""
+        log = get("export").bind(job=record.id, tenant=record.tenant, epoch=lease.run.epoch)
+        try:
+            self._persist(lease, record)
+            log.info("export.done", rows=lease.run.rows, bytes=lease.run.size)
+            self._count_rows(record.format, lease.run.rows)
+        except Lost:
+            lease.folder.output(lease.run.epoch).unlink(missing_ok=True)
+            log.info("export.lost")
+        except Stopped:
+            self._end(lease, owner="")
+            log.info("export.given_back", rows=lease.run.rows)
+        except AuditlaneError as error:
+            self._end(lease, state="failed", failure=Failure.of(error))
+            log.error("export.failed", code=error.code, problem=str(error))
+        except Exception:
+            self._end(
+                lease, state="failed", failure=Failure(code="INTERNAL", message="Something failed in the service.")
+            )
+            log.exception("export.unforeseen")
+
+    def _end(self, lease: Lease, **changes: object) -> None:
+        try:
+            lease.save(**changes)
+        except (Lost, OSError):
+            get("export").warning("export.end_not_written", job=lease.folder.id)
+
+    def _persist(self, lease: Lease, record: JobRecord) -> None:
+        """Try again what may succeed, from where it broke off, as long as tries lead further."""
+        failures = 0
+        while True:
+            before = lease.run.rows
+            try:
+                return self._attempt(lease, record)
+            except Unavailable as error:
+                failures = 1 if lease.run.rows > before else failures + 1
+                get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.run.rows)
+                if failures >= _ATTEMPTS:
+                    raise
+                if self._stopping.wait(min(_BACKOFF_MOST_S, 0.5 * 2.0**failures)):
+                    raise Stopped from error
+            except OSError as error:
+                raise ConfigError(
+                    f"The export's file cannot be written: {error.strerror or error}.",
+                    fix="Ask the operator for room in AUDITLANE_EXPORT_DIR.",
+                ) from error
+
+    def _attempt(self, lease: Lease, record: JobRecord) -> None:
+        if not (record.format.lines and lease.run.position):  # anything else begins anew, with the same bound
+            lease.save(file=lease.run.epoch, size=0, rows=0, position=None)
+        path = lease.folder.output(lease.run.epoch)
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            os.fchmod(file.fileno(), 0o600)
+            self._take_over(lease, file)
+            file.truncate(lease.run.size)
+            file.seek(lease.run.size)
+            self._write(lease, record, file)
+        lease.folder.drop_outputs(keep=lease.run.epoch)
+
+    def _take_over(self, lease: Lease, file: BinaryIO) -> None:
+        """Copy what an earlier epoch has written, once."""
+        if lease.run.file == lease.run.epoch:
+            return
+        left = lease.run.size
+        file.truncate(0)
+        with contextlib.suppress(FileNotFoundError), lease.folder.output(lease.run.file).open("rb") as earlier:
+            while piece := earlier.read(min(left, _COPY)):
+                file.write(piece)
+                left -= len(piece)
+                self._check()
+        if left:  # it never reached the disk, whatever was written down
+            lease.save(file=lease.run.epoch, size=0, rows=0, position=None)
+            return
+        _to_disk(file)
+        lease.save(file=lease.run.epoch)
+
+    def _write(self, lease: Lease, record: JobRecord, file: BinaryIO) -> None:
+        run = lease.run
+        export = self._exporter.export(
+            scope_of(record.tenant, record.actor),
+            self._filter_of(record),
+            record.form,
+            counted=record.counted,
+            after=run.after,
+            written=run.rows if run.position else 0,
+        )
+        saved_at, saved_bytes = time.monotonic(), run.size
+        try:
+            for piece in export:
+                file.write(piece)
+                self._check()
+                due = time.monotonic() - saved_at >= _CHECKPOINT_S or file.tell() - saved_bytes >= _CHECKPOINT_BYTES
+                if due and export.position:
+                    _to_disk(file)
+                    saved_at, saved_bytes = time.monotonic(), file.tell()
+                    at = (export.position.occurred_us, export.position.event_id) if record.format.lines else None
+                    lease.save(rows=export.written, size=saved_bytes, position=at)
+            _to_disk(file)
+            lease.save(state="done", rows=export.written, size=file.tell(), position=None)
+        finally:
+            export.close()
+
+    def _check(self) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

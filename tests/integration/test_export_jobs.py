@@ -1,0 +1,154 @@
+"""Export jobs on the real engine: the same file as an export at once, by ranges, the tenant's own, and ended."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import urllib3
+from fixtures.stack import until
+from querying import Store, event, store
+from serving import Served
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
+from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.lease import Lease
+
+ROWS = 3_000
+MOST = 4
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        made.add([event(number, action=f"act-{number % 3}", description="=1") for number in range(ROWS)])
+        yield made
+
+
+@pytest.fixture
+def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
+    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **given, export_jobs_per_tenant=MOST, export_lease_s=1.0) as made:
+        yield made
+
+
+@pytest.fixture
+def token(served: Served) -> str:
+    return served.viewer_token("acme", Permission.export)
+
+
+def ask(served: Served, token: str, **body: Any) -> dict[str, Any]:
+    answer = served.request("/v1/exports", token, method="POST", body=body)
+    assert answer.status == 202, answer.data
+    assert answer.headers["location"] == f"/v1/exports/{answer.json()['id']}"
+    return answer.json()
+
+
+def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        job = served.request(f"/v1/exports/{id_}", token).json()
+        return job if job["ended_at"] else None
+
+    return until(look, 60, "the job's end")
+
+
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf"])
+def test_a_job_makes_the_file_that_an_export_gives_at_once(served: Served, token: str, format_: str) -> None:
+    asked = ask(served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=["event_id", "action"])
+    assert (asked["total"], asked["created_by"], asked["url"]) == (2_000, "jane", None)
+    job = ended(served, token, asked["id"])
+    assert (job["state"], job["rows"], job["error"]) == ("done", 2_000, None)
+    assert job["expires_at"] > job["ended_at"]
+    direct = served.request(f"/v1/export?format={format_}&columns=event_id,action&action=act-1&action=act-2", token)
+    got = urllib3.request("GET", job["url"], retries=False)
+    assert got.status == direct.status == 200
+    for name in ("auditlane-rows", "content-type"):
+        assert got.headers[name] == direct.headers[name]
+    assert got.headers["content-disposition"].startswith('attachment; filename="audit-acme-2')
+    assert job["bytes"] == len(got.data)
+    if format_ == "parquet":
+        assert pq.read_table(io.BytesIO(got.data)).equals(pq.read_table(io.BytesIO(direct.data)))
+    elif format_ == "pdf":
+        assert got.data.startswith(b"%PDF")
+    else:
+        assert got.data == direct.data
+
+
+def test_a_download_goes_on_where_it_broke_off(served: Served, token: str) -> None:
+    job = ended(served, token, ask(served, token, format="jsonl")["id"])
+    path = f"/v1/exports/{job['id']}/file"
+    whole = served.request(path, token)
+    assert (whole.status, whole.headers["accept-ranges"]) == (200, "bytes")
+    half = len(whole.data) // 2
+    again = {"range": f"bytes={half}-", "if_range": whole.headers["etag"]}
+    rest = served.request(path, token, **again)
+    assert (rest.status, rest.headers["content-range"]) == (
+        206,
+        f"bytes {half}-{len(whole.data) - 1}/{len(whole.data)}",
+    )
+    assert whole.data[:half] + rest.data == whole.data
+    assert served.request(path, token, **again | {"if_range": '"another"'}).data == whole.data
+    assert served.request(path, token, range=f"bytes={len(whole.data)}-").status == 416
+
+
+def test_each_tenant_has_its_own(served: Served, token: str) -> None:
+    job = ended(served, token, ask(served, token, format="csv")["id"])
+    other = served.viewer_token("globex", Permission.export)
+    reads = served.viewer_token("acme", Permission.read)
+    assert [one["id"] for one in served.request("/v1/exports", token).json()["data"]] == [job["id"]]
+    assert served.request("/v1/exports", other).json() == {"data": []}
+    for method, path in (("GET", ""), ("GET", "/file"), ("DELETE", "")):
+        assert served.request(f"/v1/exports/{job['id']}{path}", other, method=method).status == 404
+        assert served.request(f"/v1/exports/{job['id']}{path}", reads, method=method).status == 403
+    empty = ended(served, other, ask(served, other, format="csv")["id"])
+    assert (empty["rows"], empty["state"]) == (0, "done")
+
+
+def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path) -> None:
+    ids = [ask(served, token, format="csv")["id"] for _ in range(MOST)]
+    refused = served.request("/v1/exports", token, method="POST", body={"format": "csv"})
+    assert (refused.status, refused.json()["code"]) == (409, "TOO_MANY_EXPORTS")
+    assert ids[0] in refused.json()["fix"]
+    for id_ in ids:
+        ended(served, token, id_)
+        assert served.request(f"/v1/exports/{id_}", token, method="DELETE").status == 204
+        assert served.request(f"/v1/exports/{id_}/file", token).status == 404
+    assert served.request("/v1/exports", token).json() == {"data": []}
+    assert not list((tmp_path / "exports" / "acme").iterdir())
+    bad = served.request("/v1/exports", token, method="POST", body={"format": "csv", "filter": {"color": "red"}})
+    assert (bad.status, bad.json()["field"]) == (400, "color")
+
+
+def test_a_job_of_one_that_is_gone_is_taken_up_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
+    """Its owner has died with a checkpoint of one row, whose bytes are marked to be told apart."""
+    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    jobs, acme = Jobs(tmp_path / "exports"), TenantScope.for_operator("acme")
+    with Served(tmp_path, **given, export_jobs_at_once=0) as takes:
+        token = takes.viewer_token("acme", Permission.export)
+        asked = ask(takes, token, format="jsonl", columns=["event_id", "occurred_at"])
+        other = ask(takes, token, format="csv")
+        assert takes.request(f"/v1/exports/{asked['id']}", token).json()["state"] == "queued"
+        assert takes.request(f"/v1/exports/{asked['id']}/file", token).status == 409
+        direct = takes.request("/v1/export?format=jsonl&columns=event_id,occurred_at", token).data
+        assert takes.request(f"/v1/exports/{other['id']}", token, method="DELETE").status == 204
+        assert takes.request(f"/v1/exports/{other['id']}", token).json()["state"] == "cancelled"
+    folder, seen = jobs.find(acme, asked["id"])
+    dead = Lease.take(folder, seen, "dead")
+    assert dead is not None
+    first = direct.splitlines(keepends=True)[0]
+    marked = first.replace(b"{", b"<", 1)
+    folder.output(1).write_bytes(marked + b"not written down")
+    at = (1772366400_000000, json.loads(first)["event_id"])  # START
+    dead.save(file=1, size=len(marked), rows=1, position=at)
+    with Served(tmp_path, **given, export_lease_s=1.0) as goes_on:
+        job = ended(goes_on, goes_on.viewer_token("acme", Permission.export), asked["id"])
+        assert (job["state"], job["rows"]) == ("done", ROWS)
+        got = urllib3.request("GET", job["url"]).data
+    assert got == marked + direct[len(first) :]
+    assert [one.name for one in folder.path.glob("output.*")] == ["output.2"]

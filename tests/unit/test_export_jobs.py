@@ -1,0 +1,140 @@
+"""Jobs in their folder: one owner at a time, an old one changes nothing, tenants apart, what expired goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.export.columns import Column
+from auditlane.query.export.formats import Format
+from auditlane.query.export.jobs.folder import JobFolder, Jobs
+from auditlane.query.export.jobs.lease import Lease, Lost, Watch
+from auditlane.query.export.jobs.record import JobRecord, Run
+from auditlane.runtime.errors import NotFound
+from auditlane.runtime.ids import uuid7
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ACME, GLOBEX = TenantScope.for_operator("acme"), TenantScope.for_operator("globex")
+DAY = timedelta(days=1)
+
+
+def record(tenant: str = "acme") -> JobRecord:
+    return JobRecord(
+        id=uuid7(),
+        tenant=tenant,
+        actor="jane",
+        actor_type="user",
+        pairs=(("format", "csv"), ("action", "login")),
+        format=Format.csv,
+        columns=(Column("action", "Action"), Column("total", "Total", custom=True, number=True)),
+        raw_formulas=False,
+        rows=7,
+        bound_ms=1,
+        created_at=NOW,
+    )
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(tmp_path / "exports")
+
+
+@pytest.fixture
+def folder(jobs: Jobs) -> JobFolder:
+    return jobs.create(record())
+
+
+def take(folder: JobFolder, owner: str) -> Lease:
+    lease = Lease.take(folder, folder.seen(), owner)
+    assert lease is not None
+    return lease
+
+
+def test_what_is_written_is_read(jobs: Jobs) -> None:
+    made = record()
+    seen = jobs.create(made).seen()
+    assert (seen.record, seen.run, seen.state, seen.ended_at) == (made, None, "queued", None)
+    assert seen.record.form.columns == made.columns
+
+
+def test_one_takes_it_and_the_other_does_not(folder: JobFolder) -> None:
+    seen = folder.seen()
+    assert Lease.take(folder, seen, "a") is not None
+    assert Lease.take(folder, seen, "b") is None
+    run = folder.seen().run
+    assert run is not None
+    assert (run.owner, folder.seen().state) == ("a", "running")
+    assert not list(folder.path.glob(".*"))
+
+
+def test_one_that_was_thought_dead_changes_nothing(folder: JobFolder) -> None:
+    old = take(folder, "a")
+    old.save(rows=5, size=50, position=(1, "x"), file=1)
+    new = take(folder, "b")
+    assert (new.run.epoch, new.run.rows, new.run.size, new.run.file) == (2, 5, 50, 1)
+    with pytest.raises(Lost):
+        old.save(rows=6)
+    new.save(rows=7, state="done")
+    assert folder.seen().run == new.run
+    assert folder.seen().state == "done"
+
+
+def test_a_cancelled_job_is_lost_to_its_owner(folder: JobFolder) -> None:
+    lease = take(folder, "a")
+    folder.output(1).write_text("half")
+    folder.cancel()
+    assert folder.seen().state == "cancelled"
+    assert not folder.output(1).exists()
+    with pytest.raises(Lost):
+        lease.save(rows=6)
+
+
+def test_a_lease_lapses_when_nothing_is_seen_of_its_owner_for_so_long() -> None:
+    now = 100.0
+    watch = Watch(10.0, lambda: now)
+    run = Run(epoch=1, owner="a", changed_at=NOW)
+    assert not watch.lapsed("x", run), "seen for the first time"
+    now = 109.0
+    assert not watch.lapsed("x", run)
+    now = 110.0
+    assert not watch.lapsed("x", run.model_copy(update={"beat": 1})), "it lives"
+    now = 119.0
+    assert not watch.lapsed("x", run.model_copy(update={"beat": 1}))
+    now = 120.0
+    assert watch.lapsed("x", run.model_copy(update={"beat": 1}))
+    assert watch.lapsed("y", run.model_copy(update={"owner": ""})), "given back"
+
+
+def test_another_tenants_job_is_not_found(jobs: Jobs, tmp_path: Path) -> None:
+    mine = jobs.create(record()).id
+    assert jobs.find(ACME, mine)[1].record.id == mine
+    for scope, id_ in ((GLOBEX, mine), (ACME, "../globex"), (ACME, ""), (ACME, mine.upper()), (ACME, uuid7())):
+        with pytest.raises(NotFound):
+            jobs.find(scope, id_)
+    # A file system that does not tell `Acme` from `acme`.
+    (tmp_path / "exports" / "globex").symlink_to(tmp_path / "exports" / "acme")
+    with pytest.raises(NotFound):
+        jobs.find(GLOBEX, mine)
+    assert jobs.of_tenant(GLOBEX) == []
+    assert [one.record.id for one in jobs.of_tenant(ACME)] == [mine]
+
+
+def test_what_has_expired_goes(jobs: Jobs) -> None:
+    waiting, going, done = (jobs.create(record()) for _ in range(3))
+    take(going, "a")
+    lease = take(done, "a")
+    lease.save(state="done")
+    half_made = JobFolder(done.path.with_name(uuid7()))
+    half_made.path.mkdir()
+    soon, later = lease.run.changed_at + DAY / 2, lease.run.changed_at + DAY
+    jobs.sweep(soon, DAY)
+    assert done.seen().state == "done"
+    jobs.sweep(later, DAY)
+    with pytest.raises(NotFound):
+        done.seen()
+    assert not done.path.exists()
+    assert not half_made.path.exists()
+    assert [one.seen().state for one in (waiting, going)] == ["queued", "running"]

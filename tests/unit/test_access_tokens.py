@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from auditlane.access.keys import KeysFile
-from auditlane.access.links import LinkDesk, mint_link
+from auditlane.access.links import LinkDesk, Page, mint_console_link, mint_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import (
+    Operator,
     Token,
     Viewer,
     authenticate,
+    authenticate_operator,
     check_delegation,
     mint_client_token,
+    mint_console_token,
     mint_viewer_token,
 )
 from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
@@ -179,3 +182,50 @@ def test_a_link_cannot_be_made_to_live_long(signing):
     for ttl in (timedelta(0), timedelta(minutes=6)):
         with pytest.raises(InvalidInput):
             mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR, ttl=ttl)
+
+
+# The console
+
+
+def test_a_link_leads_to_its_page(signing):
+    desk, now = LinkDesk(signing), NOW
+    for page in (Page.log, Page.embed):
+        link = mint_link(signing, JANE, url="http://h", now=now, session=HOUR, page=page)
+        opened = desk.redeem(code_of(link), now=now)
+        assert (opened.page, opened.user, opened.tenant) == (page, "jane", "acme")
+    with pytest.raises(InvalidInput, match="no console"):
+        mint_link(signing, JANE, url="http://h", now=now, session=HOUR, page=Page.console)
+
+
+def test_the_console_is_an_operators(signing, keys):
+    client = keys.create(roles=("admin",), now=NOW).client
+    for client_id in ("", client.client_id):
+        operator = Operator("ops", client_id)
+        link = mint_console_link(signing, operator, url="http://h", now=NOW, session=HOUR)
+        opened = LinkDesk(signing).redeem(code_of(link), now=NOW)
+        assert (opened.page, opened.user, opened.client_id, opened.tenant) == (Page.console, "ops", client_id, None)
+        found = authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW)
+        assert (found.kind, found.subject, found.tenant) == ("operator", "ops", None)
+        assert Permission.admin in found.permissions
+        with pytest.raises(Unauthenticated):  # its cookie is no token of the API
+            authenticate(opened.token.text, keys=keys, signing=signing, now=NOW)
+        with pytest.raises(TokenExpired):
+            authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW + HOUR)
+    keys.revoke(client.client_id, now=NOW)
+    with pytest.raises(Unauthenticated):
+        authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW)
+
+
+def test_who_is_no_admin_has_no_console(signing, keys):
+    for roles, tenant in ((("vendor",), None), (("admin",), "acme")):
+        client = keys.create(roles=roles, tenant=tenant, now=NOW).client
+        token = mint_console_token(signing, Operator("ops", client.client_id), now=NOW, ttl=HOUR)
+        with pytest.raises(Unauthenticated, match="no admin's"):
+            authenticate_operator(token.text, keys=keys, signing=signing, now=NOW)
+    viewer = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR)
+    with pytest.raises(Unauthenticated):
+        authenticate_operator(viewer.text, keys=keys, signing=signing, now=NOW)
+    with pytest.raises(InvalidInput):
+        mint_console_token(signing, Operator(""), now=NOW, ttl=HOUR)
+    with pytest.raises(InvalidInput):
+        mint_console_link(signing, Operator("ops"), url="http://h", now=NOW, session=timedelta(days=2))

@@ -110,6 +110,8 @@ def test_wrong_parameters_are_named(served):
     for query, field in (("limit=0", "limit"), ("limit=1001", "limit"), ("prefix=" + "x" * 101, "prefix")):
         answer = served.request(f"/v1/admin/tenants?{query}", admin).json()
         assert (answer["code"], answer["field"]) == ("INPUT_INVALID", field)
+    answer = served.request("/v1/admin/dead-letters?tenant=acme", admin).json()
+    assert (answer["code"], answer["field"]) == ("FILTER_INVALID", "tenant")
     answer = served.request("/v1/admin/dead-letters?code=NO_SUCH", admin).json()
     assert (answer["code"], answer["field"]) == ("INPUT_INVALID", "code.0")
 

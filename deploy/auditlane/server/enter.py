@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from auditlane.access.links import LinkDesk
+from auditlane.access.links import LinkDesk, Page
+from auditlane.access.tokens import Token
 from auditlane.access.trail import Action, witness_of
-from auditlane.server.gate import COOKIE
+from auditlane.server.gate import CONSOLE_COOKIE, COOKIE
 from auditlane.server.problems import page
 
 
@@ -24,21 +25,14 @@ def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
     ) -> Response:
         """The code works once. The answer sets the session's cookie and leads to an address without the code."""
         opened = desk.redeem(code, now=datetime.now(UTC))
-        token, viewer = opened.token, opened.viewer
         witness = witness_of(request)
-        witness.actor_id, witness.actor_type, witness.tenant = viewer.user, "user", viewer.tenant
-        witness.client_id = viewer.client_id
-        witness.record(Action.link_opened, resource="session", ttl_s=int(token.ttl.total_seconds()))
-        answer = RedirectResponse("/", status_code=303)
-        answer.set_cookie(
-            COOKIE,
-            token.text,
-            max_age=int(token.ttl.total_seconds()),
-            path="/",
-            secure=secure,
-            httponly=True,
-            samesite="lax",  # with "strict" the first page after a click in a mail would come without it
+        witness.actor_id, witness.actor_type = opened.user, "user"
+        witness.tenant, witness.client_id = opened.tenant, opened.client_id
+        witness.record(
+            Action.link_opened, resource="session", page=opened.page, ttl_s=int(opened.token.ttl.total_seconds())
         )
+        answer = RedirectResponse(opened.page.value, status_code=303)
+        set_session(answer, opened.page, opened.token, secure=secure)
         return answer
 
     @router.api_route("/leave", methods=["GET", "POST"], include_in_schema=False)
@@ -46,6 +40,27 @@ def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
         """Give the cookie back. The session's token ends by itself within its short life."""
         answer = page("You have left", "To come back, get a new link where you got the last one.")
         answer.delete_cookie(COOKIE, path="/", secure=secure, httponly=True, samesite="lax")
+        answer.delete_cookie(CONSOLE_COOKIE, path=Page.console, secure=secure, httponly=True, samesite="lax")
         return answer
 
     return router
+
+
+def set_session(answer: Response, page: Page, token: Token, *, secure: bool) -> None:
+    """Put a session's token into its cookie. The console's is sent to the console only.
+
+    Inside of a page of another site browsers only keep and send a cookie that says `None` and is partitioned, which
+    needs https. With "strict" the first page after a click in a mail would come without the cookie.
+    """
+    framed = page is Page.embed and secure
+    answer.set_cookie(
+        CONSOLE_COOKIE if page is Page.console else COOKIE,
+        token.text,
+        max_age=int(token.ttl.total_seconds()),
+        path=Page.console if page is Page.console else "/",
+        secure=secure,
+        httponly=True,
+        samesite="none" if framed else "lax",
+    )
+    if framed:  # Starlette knows the attribute from Python 3.14 on
+        answer.headers["set-cookie"] += "; Partitioned"

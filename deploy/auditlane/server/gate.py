@@ -24,9 +24,10 @@ from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated, W
 from auditlane.server.switch import Switch
 
 COOKIE: Final = "auditlane_viewer"
+CONSOLE_COOKIE: Final = "auditlane_console"
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait
-_ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user"}
+_ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"}
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -169,9 +170,14 @@ def presented(request: Request) -> str:
         raise Unauthenticated(
             "The request carries no credential.", fix="Send `Authorization: Bearer <token>`; POST /v1/token gives one."
         )
+    demand_our_pages(request)
+    return token
+
+
+def demand_our_pages(request: Request) -> None:
+    """Raise Forbidden when a session's cookie comes with a change that another site may have asked for."""
     if request.method not in _SAFE and not _from_our_pages(request):
         raise Forbidden("A session only takes changes from our own pages.", fix="Send a token instead of the cookie.")
-    return token
 
 
 def _from_our_pages(request: Request) -> bool:

@@ -5,14 +5,31 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
 from auditlane.access.signing import SigningKeys
-from auditlane.access.tokens import Token, Viewer, check_viewer, mint_viewer_token
+from auditlane.access.tokens import (
+    Operator,
+    Token,
+    Viewer,
+    check_operator,
+    check_viewer,
+    mint_console_token,
+    mint_viewer_token,
+)
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 
 LINK_CODE: Final = "auditlane-link+jwt"
 LINK_TTL_MAX: Final = timedelta(minutes=5)
+
+
+class Page(StrEnum):
+    """Where a link leads."""
+
+    log = "/"
+    embed = "/embed"  # the log inside of a page of the vendor's
+    console = "/console"  # for operators, not for viewers
 
 
 def mint_link(
@@ -23,24 +40,58 @@ def mint_link(
     now: datetime,
     session: timedelta,
     ttl: timedelta = LINK_TTL_MAX,
+    page: Page = Page.log,
 ) -> str:
-    """A URL under `url` (where the pages are served) that opens them for this viewer for `session`, once, within `ttl`.
+    """A URL under `url` (where the pages are served) that opens one for this viewer for `session`, once, within `ttl`.
 
-    Raises InvalidInput for a link that lives longer than five minutes: it may end up in a history or a chat.
+    Raises InvalidInput for a link that lives longer than five minutes (it may end up in a history or a chat), and for
+    a viewer who wants the console.
     """
+    if page is Page.console:
+        raise InvalidInput("A viewer has no console.", field="page", fix="Name another page.")
+    check_viewer(viewer, session)
+    return _link(signing, viewer.claims(), page, url=url, now=now, session=session, ttl=ttl)
+
+
+def mint_console_link(
+    signing: SigningKeys,
+    operator: Operator,
+    *,
+    url: str,
+    now: datetime,
+    session: timedelta,
+    ttl: timedelta = LINK_TTL_MAX,
+) -> str:
+    """A URL that opens the console for this operator, once. Raises InvalidInput as `mint_link` does."""
+    check_operator(operator, session)
+    return _link(signing, operator.claims(), Page.console, url=url, now=now, session=session, ttl=ttl)
+
+
+def _link(
+    signing: SigningKeys,
+    who: dict[str, Any],
+    page: Page,
+    *,
+    url: str,
+    now: datetime,
+    session: timedelta,
+    ttl: timedelta,
+) -> str:
     if not timedelta(0) < ttl <= LINK_TTL_MAX:
         raise InvalidInput("A link lives at most five minutes.", field="ttl")
-    check_viewer(viewer, session)
-    claims = viewer.claims() | {"session": int(session.total_seconds())}
+    claims = who | {"session": int(session.total_seconds()), "page": page.value}
     return f"{url.rstrip('/')}/enter?code={signing.sign(LINK_CODE, claims, now=now, ttl=ttl)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session that a link opened: its token, and whose it is."""
+    """A session that a link opened: its token, where it leads, whose it is. An operator has no tenant."""
 
     token: Token
-    viewer: Viewer
+    page: Page
+    user: str
+    client_id: str
+    tenant: str | None
 
 
 class LinkDesk:
@@ -60,5 +111,11 @@ class LinkDesk:
             if claims["jti"] in self._taken:
                 raise Unauthenticated("The link was used before.", fix="Ask for a new link; each works once.")
             self._taken[claims["jti"]] = float(claims["exp"])
-        viewer, ttl = Viewer.of(claims), timedelta(seconds=int(claims["session"]))
-        return Opened(mint_viewer_token(self._signing, viewer, now=now, ttl=ttl), viewer)
+        page, ttl = Page(claims["page"]), timedelta(seconds=int(claims["session"]))
+        if page is Page.console:
+            operator = Operator.of(claims)
+            token = mint_console_token(self._signing, operator, now=now, ttl=ttl)
+            return Opened(token, page, operator.user, operator.client_id, None)
+        viewer = Viewer.of(claims)
+        token = mint_viewer_token(self._signing, viewer, now=now, ttl=ttl)
+        return Opened(token, page, viewer.user, viewer.client_id, viewer.tenant)

@@ -15,12 +15,12 @@ _GRANT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A credential that verified. `tenant` is None for a client of the whole environment.
+    """A credential that verified. `tenant` is None for a client or an operator of the whole environment.
 
     `subject` is the client id or the user; `client_id` is the client, or the one that minted the user's token, or "".
     """
 
-    kind: Literal["client", "viewer"]
+    kind: Literal["client", "viewer", "operator"]
     subject: str
     client_id: str
     tenant: str | None

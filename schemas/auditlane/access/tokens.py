@@ -16,6 +16,7 @@ from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
 CLIENT_TOKEN: Final = "auditlane-client+jwt"  # noqa: S105 - a purpose, not a secret
 VIEWER_TOKEN: Final = "auditlane-viewer+jwt"  # noqa: S105
+CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - taken by the console only, as a cookie
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
 _LONGEST: Final = 16_384  # characters; what is longer is not one of ours
@@ -135,6 +136,52 @@ def _purpose(token: str) -> str:
     if typ not in (CLIENT_TOKEN, VIEWER_TOKEN):
         raise Unauthenticated("The credential is not one of our tokens.", fix="Get a token: POST /v1/token.")
     return str(typ)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who may open the console. `client_id` is the admin client that vouches, "" whoever has the signing keys."""
+
+    user: str
+    client_id: str = ""
+
+    def claims(self) -> dict[str, Any]:
+        """As in a token; `of` reads them back."""
+        return {"sub": self.user, "client": self.client_id}
+
+    @classmethod
+    def of(cls, claims: dict[str, Any]) -> Operator:
+        return cls(user=claims["sub"], client_id=claims["client"])
+
+
+def mint_console_token(signing: SigningKeys, operator: Operator, *, now: datetime, ttl: timedelta) -> Token:
+    """A token for the console's cookie. Raises InvalidInput for a life outside a minute to a day."""
+    check_operator(operator, ttl)
+    return Token(signing.sign(CONSOLE_TOKEN, operator.claims(), now=now, ttl=ttl), ttl)
+
+
+def check_operator(operator: Operator, ttl: timedelta) -> None:
+    """Raise InvalidInput unless an operator may be given the console for so long."""
+    if not operator.user:
+        raise InvalidInput("The console is opened by somebody.", field="user")
+    if not VIEWER_TTL_MIN <= ttl <= VIEWER_TTL_MAX:
+        raise InvalidInput("The console is open between a minute and a day.", field="ttl_s")
+
+
+def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
+    """Who has the console open; the client that vouched must still be an active admin of the whole environment.
+
+    Raises TokenExpired, and Unauthenticated for anything else that is wrong.
+    """
+    claims = signing.verify(CONSOLE_TOKEN, token, now=now)
+    operator, until = Operator.of(claims), datetime.fromtimestamp(claims["exp"], UTC)
+    if operator.client_id:
+        client = _active(keys, operator.client_id, now)
+        if client.tenant is not None or Permission.admin not in client.permissions:
+            raise Unauthenticated("The key behind this session is no admin's any more.", fix="Get a new link.")
+    return Principal(
+        "operator", operator.user, operator.client_id, None, frozenset({Permission.admin, Permission.read}), until
+    )
 
 
 def _active(keys: KeysFile, client_id: str, now: datetime) -> Client:

@@ -4,7 +4,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
@@ -12,7 +12,7 @@ from auditlane.contract.codes import RejectCode
 from auditlane.server.admin import tenants as tenants_
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Tenants
 from auditlane.server.admin.operations import Operations
-from auditlane.server.gate import Gate
+from auditlane.server.gate import Gate, TenantName, named_tenant
 from auditlane.server.parameters import only
 from auditlane.worker.letters.index import Selection
 
@@ -44,17 +44,22 @@ def build(operations: Operations, gate: Gate) -> APIRouter:
     @router.get(
         "/dead-letters",
         summary="Count refused messages, and show the newest",
-        dependencies=[Depends(only("tenant", "code", "limit", "resolved"))],
+        dependencies=[Depends(only("code", "limit", "resolved"))],
     )
     async def dead_letters(
         _: Admin,
-        tenant: Annotated[list[str] | None, Query(description="Of this tenant; may be repeated.")] = None,
+        request: Request,
+        _tenant: TenantName = None,
         code: Annotated[list[RejectCode] | None, Query(description="Refused with this code; may be repeated.")] = None,
         limit: Annotated[int, Query(ge=0, le=MOST_LETTERS, description="How many of the newest.")] = 20,
         resolved: Annotated[bool, Query(description="Those too that were replayed or closed.")] = False,
     ) -> DeadLetters:
-        """Each answer reads a few seconds of the topic at most; ask again while `complete` is false."""
-        selection = Selection(tuple(tenant or ()), tuple(map(str, code or ())), resolved=resolved)
+        """Of every tenant, or of the one in the header.
+
+        Each answer reads a few seconds of the topic at most; ask again while `complete` is false.
+        """
+        named = named_tenant(request)
+        selection = Selection((named,) if named else (), tuple(map(str, code or ())), resolved=resolved)
         return await operations.dead_letters(selection, limit)
 
     @router.get("/health", summary="How every part is doing", dependencies=[Depends(only())])

@@ -24,6 +24,7 @@ from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.links import Links
 from auditlane.query.reader import Reader
+from auditlane.query.summary import router as summary_router
 from auditlane.runtime.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
 from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
@@ -173,6 +174,8 @@ def served(
     """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
     app = FastAPI(redirect_slashes=False)
     app.include_router(router.build(reader, authorize, mac))
+    if isinstance(reader, Reader):  # a test of the pages gives a reader that only pages
+        app.include_router(summary_router.build(reader.summaries, authorize))
     if exporter is not None:
         app.include_router(
             export_router.build(

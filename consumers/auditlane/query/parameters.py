@@ -39,11 +39,16 @@ def split(
 
 def limit_of(text: str | None) -> int:
     """1 to 200 events a page."""
+    return whole_number("limit", text, default=DEFAULT_LIMIT, most=MAX_LIMIT, fix="Use `next` to go on to more.")
+
+
+def whole_number(name: str, text: str | None, *, default: int, most: int, fix: str = "") -> int:
+    """A number from 1 to `most`, or InvalidFilter."""
     if text is None:
-        return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+        return default
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
         raise InvalidFilter(
-            f"'limit' is not a number from 1 to {MAX_LIMIT}.", field="limit", fix="Use `next` to go on to more."
+            f"{name!r} is not a number from 1 to {most}.", field=name, fix=fix or "Write it in digits, or leave it out."
         )
     return int(text)
 

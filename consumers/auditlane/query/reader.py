@@ -11,6 +11,8 @@ from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 from auditlane.query.models import Event
 from auditlane.query.results import Limits, Results
+from auditlane.query.summary.summaries import Summaries
+from auditlane.query.turns import Turns
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
 
@@ -32,15 +34,18 @@ class Reader:
     What a page needs is answered or StoreUnavailable within `page_s` and a second, also when ClickHouse hangs.
     """
 
-    def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
-        limits = limits or Limits(page_s=settings.query_timeout_s)
+    def __init__(self, settings: Settings, limits: Limits | None = None, turns: Turns | None = None) -> None:
+        limits = limits or Limits.of(settings)
         self._database = settings.clickhouse_database
-        self._results = Results(settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s)
+        self._results = Results(
+            settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s, turns=turns
+        )
+        self.summaries = Summaries(self._results, self._database)
 
     def page(self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None = None) -> Page:
         """The page beside a position, or the newest one. `limit` is the most events on it."""
         statement = sql.compile_page(self._database, scope, filter_, position=position, limit=limit + 1)
-        rows = self._results.rows(statement)
+        rows = self._results.rows(statement, scope.tenant)
         towards_newer = position is not None and position.newer
         more, rows = len(rows) > limit, rows[:limit]
         if towards_newer:
@@ -58,14 +63,15 @@ class Reader:
 
     def event(self, scope: TenantScope, event_id: str) -> Event:
         """One event, or NotFound: also when it is another tenant's."""
-        rows = self._results.rows(sql.compile_one(self._database, scope, event_id))
+        rows = self._results.rows(sql.compile_one(self._database, scope, event_id), scope.tenant)
         if not rows:
             raise NotFound(f"There is no event {event_id}.", fix="Check the id; an event takes a moment to be stored.")
         return _event(rows[0]["line"])
 
     def count(self, scope: TenantScope, filter_: Filter) -> int:
         """How many events the filter matches now."""
-        return int(self._results.rows(sql.compile_count(self._database, scope, filter_))[0]["rows"])
+        statement = sql.compile_count(self._database, scope, filter_)
+        return int(self._results.rows(statement, scope.tenant)[0]["rows"])
 
     def ping(self) -> None:
         """Raise StoreUnavailable or StoreRefused unless the view can be read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,12 +16,13 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from auditlane.query.connection import Connection
 from auditlane.query.statements import Statement
 from auditlane.query.stream import Broken, Source, batches
+from auditlane.query.turns import Turns
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S, causes, connect, store_errors
 
 _CODE = re.compile(rb"Code: (\d+)\. DB::Exception|\bCode: (\d+)\b")
-_TOO_LONG, _TOO_MUCH_MEMORY, _TOO_MANY_AT_ONCE = {159, 160}, {241}, {202}
+_TOO_LONG, _TOO_MUCH_MEMORY, _TOO_MANY_ROWS, _TOO_MANY_AT_ONCE = {159, 160}, {241}, {158, 307}, {202}
 _NOT_MIGRATED = {60, 81}
 
 
@@ -33,16 +34,30 @@ class Limits:
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
+    rows_read: int = 0  # 0: as many as there are
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Those of the settings."""
+        return cls(
+            page_s=settings.query_timeout_s,
+            memory_bytes=settings.query_memory_bytes,
+            rows_read=settings.query_rows_read,
+        )
 
 
 class Results:
     """Statements under one set of limits, from any number of threads; connects when it is first asked something.
 
-    `silence_s` is how long ClickHouse may send nothing, `seconds` how long one statement may take.
+    `silence_s` is how long ClickHouse may send nothing, `seconds` how long one statement may take; `turns` bound how
+    many run at once for a tenant.
     """
 
-    def __init__(self, settings: Settings, limits: Limits, *, silence_s: float, seconds: float) -> None:
+    def __init__(
+        self, settings: Settings, limits: Limits, *, silence_s: float, seconds: float, turns: Turns | None = None
+    ) -> None:
         self._limits = limits
+        self._turns = turns
         self._seconds = seconds
         self._connection = Connection(
             lambda: connect(
@@ -59,6 +74,7 @@ class Results:
             "max_execution_time": math.ceil(self._seconds),
             "max_memory_usage": self._limits.memory_bytes,
             "max_threads": self._limits.threads,
+            "max_rows_to_read": self._limits.rows_read,
             # Small blocks: an export holds a few of them at a time.
             "max_block_size": 4_096,
         }
@@ -70,13 +86,14 @@ class Results:
                 ),
             )
 
-    def rows(self, statement: Statement) -> list[dict[str, Any]]:
-        """A small result as a whole."""
-        source = self.open(statement)
-        try:
-            return [row for batch in checked(source) for row in batch.to_pylist()]
-        finally:
-            source.close()
+    def rows(self, statement: Statement, tenant: str = "") -> list[dict[str, Any]]:
+        """A small result as a whole. Raises RateLimited when the tenant has no turn left."""
+        with self._turns.of(tenant) if self._turns and tenant else nullcontext():
+            source = self.open(statement)
+            try:
+                return [row for batch in checked(source) for row in batch.to_pylist()]
+            finally:
+                source.close()
 
     def ping(self, database: str) -> None:
         """Raise StoreUnavailable or StoreRefused unless the view can be read."""
@@ -130,6 +147,8 @@ def _limit_error(code: int | None) -> AuditlaneError | None:
         return QueryTooLarge("The query took longer than it may.", fix="Narrow it: a shorter time range, more filters.")
     if code in _TOO_MUCH_MEMORY:
         return QueryTooLarge("The query needed more memory than it may.", fix="Narrow it: a shorter time range.")
+    if code in _TOO_MANY_ROWS:
+        return QueryTooLarge("The query had to read more rows than it may.", fix="Narrow it: a shorter time range.")
     if code in _TOO_MANY_AT_ONCE:
         return StoreUnavailable("ClickHouse is answering too many queries.", fix="Try again in a moment.")
     return None

@@ -30,6 +30,8 @@ from auditlane.query.reader import Reader
 from auditlane.query.structure import router as structure_router
 from auditlane.query.structure.contracts import contracts_of
 from auditlane.query.structure.service import StructureService
+from auditlane.query.summary import router as summary_router
+from auditlane.query.turns import Turns
 from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -78,7 +80,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=min(SWITCH_S, settings.query_timeout_s))
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings), switch)
     metrics = HttpMetrics()
-    reader = Reader(settings)
+    reader = Reader(settings, turns=Turns(settings.query_concurrency))
     exports = Exports(settings, gate.authorize, gate.signing, structures.of, count_rows=metrics.exported)
     audits = AuditReader(settings)
     structure = StructureService(store.client, settings.clickhouse_database, contracts_of(settings), structures)
@@ -138,6 +140,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         for one in exports.routers:
             app.include_router(one)
         app.include_router(structure_router.build(structure, in_path, gate.environment, only=only))
+        app.include_router(summary_router.build(reader.summaries, gate.authorize, fields_of))
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
         app.include_router(admin_router.build(operations, gate))

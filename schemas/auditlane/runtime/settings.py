@@ -134,6 +134,9 @@ class ServeSettings(BaseModel):
         60.0, ge=0, description="Reads (and refusals) of one actor within so long become one event of ours; 0: each."
     )
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
+    query_memory_bytes: int = Field(2 << 30, ge=1 << 20, description="Memory of ClickHouse that one query may take.")
+    query_rows_read: int = Field(0, ge=0, description="Rows that one query may read; 0: as many as there are.")
+    query_concurrency: int = Field(16, ge=1, description="Queries of one tenant that may run at once, in one process.")
 
 
 class OidcSettings(BaseModel):

@@ -1,0 +1,1 @@
+"""What a tenant's events come to: facets, a histogram over time, the numbers of a dashboard."""

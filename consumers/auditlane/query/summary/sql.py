@@ -1,0 +1,65 @@
+"""The statements of summaries, on the conditions that `query.sql.where` makes of a filter."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from auditlane.access.scope import TenantScope
+from auditlane.contract.event import Severity
+from auditlane.query.columns import AS_TEXT, NULLABLE
+from auditlane.query.filters import Filter
+from auditlane.query.language.tree import Field
+from auditlane.query.sql import where
+from auditlane.query.statements import Parameters, Statement, select
+
+SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
+# What a filter on `actor` finds: the name that is shown, else the id.
+_ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.actor_name))"
+
+
+def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Field, limit: int) -> Statement:
+    """Rows: `value`, the empty text for events that have none, and `events`; the most frequent first."""
+    parameters = Parameters(database)
+    conditions = where(parameters, scope, filter_)
+    tail = f"GROUP BY value ORDER BY events DESC, value LIMIT {parameters.add('UInt32', limit)}"
+    return select(f"{_value(parameters, field)} AS value, count() AS events", conditions, tail, parameters)
+
+
+def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statement:
+    """One row: `events`, and `first` and `last`, when they occurred, in microseconds."""
+    parameters = Parameters(database)
+    micros = "toUnixTimestamp64Micro({}(e.occurred_at))"
+    columns = f"count() AS events, {micros.format('min')} AS first, {micros.format('max')} AS last"
+    return select(columns, where(parameters, scope, filter_), "", parameters)
+
+
+def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: list[int]) -> Statement:
+    """Rows: `edge`, the beginning of a bucket in microseconds, and `events`; buckets without any are left out."""
+    parameters = Parameters(database)
+    conditions = where(parameters, scope, filter_)
+    bucket = f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {parameters.add('Array(Int64)', edges)})"
+    conditions.append(f"e.occurred_at >= {parameters.time(edges[0])}")
+    conditions.append(f"e.occurred_at < {parameters.time(edges[-1])}")
+    return select(f"{bucket} AS edge, count() AS events", conditions, "GROUP BY edge ORDER BY edge", parameters)
+
+
+def compile_numbers(database: str, scope: TenantScope, filter_: Filter, today: datetime) -> Statement:
+    """One row: of the events that match, `today` those since then, `week` all, `severe` those of SEVERE."""
+    parameters = Parameters(database)
+    conditions = where(parameters, scope, filter_)
+    severe = parameters.add("Array(String)", [one.value for one in SEVERE])
+    columns = (
+        f"countIf(e.occurred_at >= {parameters.time(today)}) AS today, count() AS week, "
+        f"countIf(toString(e.severity) IN {severe}) AS severe"
+    )
+    return select(columns, conditions, "", parameters)
+
+
+def _value(parameters: Parameters, field: Field) -> str:
+    if field.group:
+        return f"e.{field.group}[{parameters.text(field.name)}]"
+    if field.name == "actor":
+        return _ACTOR
+    text = AS_TEXT.get(field.name, f"e.{field.name}")
+    return f"toString(ifNull({text}, ''))" if field.name in NULLABLE else f"toString({text})"

@@ -1,0 +1,82 @@
+"""Ask the store for summaries, for one tenant at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.filters import Filter
+from auditlane.query.language.fields import BASE
+from auditlane.query.language.tree import Field
+from auditlane.query.results import Results
+from auditlane.query.statements import Statement
+from auditlane.query.summary import sql
+from auditlane.query.summary.buckets import edges, fitting
+from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stats
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
+WEEK: Final = timedelta(days=7)
+MOST: Final = 10  # actions and actors of the stats
+
+
+class Summaries:
+    """Summaries over `results`, which bounds what one may take. Raises what reading raises."""
+
+    def __init__(self, results: Results, database: str) -> None:
+        self._results = results
+        self._database = database
+
+    def facet(self, scope: TenantScope, filter_: Filter, field: Field, *, limit: int) -> Facet:
+        """The field's most frequent values among the events that match."""
+        rows = self._rows(scope, sql.compile_facet(self._database, scope, filter_, field, limit))
+        return Facet(field=field.path, data=[_count(row) for row in rows])
+
+    def histogram(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, most: int) -> Histogram:
+        """Events over time, in about `most` buckets at most; where the filter leaves an end open, the events set it."""
+        since, until = filter_.since, filter_.until
+        if since is None or until is None:
+            row = self._rows(scope, sql.compile_extent(self._database, scope, filter_))[0]
+            if not row["events"]:
+                return Histogram(interval=fitting(_EPOCH, _EPOCH, most).name, tz=zone.key, events=0, data=[])
+            since = since or _EPOCH + timedelta(microseconds=row["first"])
+            until = until or _EPOCH + timedelta(microseconds=row["last"]) + _TICK
+        width = fitting(since, until, most)
+        starts = edges(since, until, width, zone)
+        places = [(one - _EPOCH) // _TICK for one in starts]
+        rows = self._rows(scope, sql.compile_histogram(self._database, scope, filter_, places))
+        found = {row["edge"]: row["events"] for row in rows}
+        data = [
+            Bucket(start=_text(start), end=_text(end), events=found.get(place, 0))
+            for start, end, place in zip(starts, starts[1:], places, strict=False)
+        ]
+        return Histogram(interval=width.name, tz=zone.key, events=sum(one.events for one in data), data=data)
+
+    def stats(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime) -> Stats:
+        """The numbers as of `now`; the day begins at the zone's midnight."""
+        week = now - WEEK
+        today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+        lately = replace(filter_, since=max(week, filter_.since or week))
+        numbers = self._rows(scope, sql.compile_numbers(self._database, scope, lately, today))[0]
+        most = [
+            self._rows(scope, sql.compile_facet(self._database, scope, lately, Field(name, BASE[name]), MOST))
+            for name in ("action", "actor")
+        ]
+        actions, actors = ([_count(row) for row in rows] for rows in most)
+        return Stats(tz=zone.key, **numbers, actions=actions, actors=actors)
+
+    def _rows(self, scope: TenantScope, statement: Statement) -> list[dict[str, Any]]:
+        return self._results.rows(statement, scope.tenant)
+
+
+def _count(row: dict[str, Any]) -> Count:
+    value = row["value"]
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return Count(value=text or None, events=row["events"])
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,205 @@
+"""Facets, histogram and stats on the real engine, beside what Python counts."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import urllib3
+from querying import START, TENANT_HEADER, Store, event, served, store
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.filters import Filter, parse
+from auditlane.query.reader import Reader
+from auditlane.query.results import Limits
+from auditlane.query.turns import Turns
+from auditlane.runtime.errors import QueryTooLarge, RateLimited
+
+ACME = TenantScope.for_operator("acme")
+NOW = START + timedelta(days=9, hours=3)
+ROWS = 500
+
+
+@pytest.fixture(scope="module")
+def data() -> list[dict[str, Any]]:
+    chance = random.Random(8)
+    return [
+        event(
+            number,
+            occurred_at=START + timedelta(minutes=chance.randrange(10 * 24 * 60), microseconds=number),
+            action=chance.choice(["login", "login", "logout", "sign\tup"]),
+            actor_id=f"u-{chance.randrange(30)}",
+            actor_name=chance.choice([None, "", "Jane"]),
+            severity=chance.choice(["Info", "High", "Critical", "Error"]),
+            ip=chance.choice([None, "10.0.0.1", "2001:db8::1"]),
+            user_agent=chance.choice([None, "curl"]),
+            metadata=chance.choice([{}, {"region": "eu"}, {"region": "us"}]),
+            fields=chance.choice([{}, {"plan": "free"}]),
+        )
+        for number in range(ROWS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str, data: list[dict[str, Any]]) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        made.add(data)
+        made.add([row | {"kafka_offset": row["kafka_offset"] + ROWS} for row in data[:50]])  # sent twice
+        made.add([row | {"tenant_id": "globex"} for row in data[:20]])
+        yield made
+
+
+@pytest.fixture(scope="module")
+def reader(filled: Store) -> Iterator[Reader]:
+    made = Reader(filled.settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def url(reader: Reader) -> Iterator[str]:
+    with served(reader) as address:
+        yield address
+
+
+def get(url: str, path: str, tenant: str = "acme", **fields: Any) -> tuple[int, Any]:
+    answer = urllib3.request("GET", url + path, fields=fields, headers={TENANT_HEADER: tenant}, retries=False)
+    return answer.status, json.loads(answer.data)
+
+
+def counted(values: Iterator[str | None]) -> list[dict[str, Any]]:
+    found = Counter(values)
+    ordered = sorted(found, key=lambda value: (-found[value], (value or "").encode()))
+    return [{"value": value, "events": found[value]} for value in ordered]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("action", lambda row: row["action"]),
+        ("severity", lambda row: row["severity"]),
+        ("ip", lambda row: row["ip"]),
+        ("user_agent", lambda row: row["user_agent"]),
+        ("actor", lambda row: row["actor_name"] or row["actor_id"]),
+        ("metadata.region", lambda row: row["metadata"].get("region")),
+        ("fields.plan", lambda row: row["fields"].get("plan")),
+    ],
+)
+def test_facets(url, data, field, value):
+    status, answer = get(url, "/v1/facets", field=field, limit=100, query="-action:logout")
+    assert status == 200
+    assert answer == {"field": field, "data": counted(value(row) for row in data if row["action"] != "logout")}
+    assert len(get(url, "/v1/facets", field=field, limit=2)[1]["data"]) == 2
+
+
+def test_a_facets_value_finds_its_events(url):
+    for one in get(url, "/v1/facets", field="actor", limit=5)[1]["data"]:
+        found = get(url, "/v1/facets", field="source", actor=one["value"])[1]["data"]
+        assert sum(other["events"] for other in found) >= one["events"]
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+@pytest.mark.parametrize("given", [{}, {"from": "2026-03-03", "to": "2026-03-05T11:00:00Z"}, {"from": "2026-03-09"}])
+def test_a_histogram(url, data, tz, given):
+    status, answer = get(url, "/v1/histogram", tz=tz, buckets=24, action="login", **given)
+    assert status == 200
+    filter_ = parse(given.items())
+    times = [
+        row["occurred_at"]
+        for row in data
+        if row["action"] == "login"
+        and (filter_.since is None or row["occurred_at"] >= filter_.since)
+        and (filter_.until is None or row["occurred_at"] < filter_.until)
+    ]
+    assert answer["events"] == len(times)
+    assert 2 <= len(answer["data"]) <= 26
+    for start, end in zip(answer["data"], answer["data"][1:], strict=False):
+        assert start["end"] == end["start"]
+    for bucket in answer["data"]:
+        start, end = (datetime.fromisoformat(bucket[name]) for name in ("start", "end"))
+        assert bucket["events"] == sum(start <= one < end for one in times)
+        if answer["interval"] == "P1D":
+            assert start.astimezone(ZoneInfo(tz)).hour == 0
+
+
+def test_a_histogram_of_nothing(url):
+    assert get(url, "/v1/histogram", action="nothing such")[1]["data"] == []
+    answer = get(url, "/v1/histogram", **{"action": "nothing such", "from": "2026-03-01", "to": "2026-03-02"})[1]
+    assert (answer["events"], answer["interval"], len(answer["data"])) == (0, "PT30M", 48)
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Pacific/Auckland"])
+def test_stats(reader, data, tz):
+    zone = ZoneInfo(tz)
+    stats = reader.summaries.stats(ACME, Filter(), zone=zone, now=NOW)
+    midnight = NOW.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    week = [row for row in data if row["occurred_at"] >= NOW - timedelta(days=7)]
+    assert stats.today == sum(row["occurred_at"] >= midnight for row in week)
+    assert stats.week == len(week)
+    assert stats.severe == sum(row["severity"] in ("High", "Critical", "Error") for row in week)
+    assert [one.model_dump() for one in stats.actions] == counted(row["action"] for row in week)
+    assert [one.model_dump() for one in stats.actors] == counted(row["actor_name"] or row["actor_id"] for row in week)[
+        :10
+    ]
+    some = reader.summaries.stats(ACME, parse([("action", "login")]), zone=zone, now=NOW)
+    assert [one.value for one in some.actions] == ["login"]
+
+
+def test_stats_over_http(url):
+    status, answer = get(url, "/v1/stats", tz="Europe/Berlin")
+    assert status == 200
+    assert {"tz", "today", "week", "severe", "actions", "actors"} == answer.keys()
+
+
+def test_other_tenants_are_not_counted(url):
+    assert sum(one["events"] for one in get(url, "/v1/facets", "globex", field="action")[1]["data"]) == 20
+    assert get(url, "/v1/histogram", "globex")[1]["events"] == 20
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "field"),
+    [
+        ("/v1/facets", {}, "field"),
+        ("/v1/facets", {"field": "actn"}, "field"),
+        ("/v1/facets", {"field": "tenant_id"}, "field"),
+        ("/v1/facets", {"field": "occurred_at"}, "field"),
+        ("/v1/facets", {"field": "action", "limit": "0"}, "limit"),
+        ("/v1/histogram", {"tz": "Mars/Olympus"}, "tz"),
+        ("/v1/histogram", {"tz": "../../etc/passwd"}, "tz"),
+        ("/v1/histogram", {"buckets": "501"}, "buckets"),
+        ("/v1/stats", {"query": "("}, "query"),
+    ],
+)
+def test_wrong_requests(url, path, fields, field):
+    status, problem = get(url, path, **fields)
+    assert (status, problem["code"], problem["field"]) == (400, "FILTER_INVALID", field)
+    assert problem["fix"]
+
+
+def test_a_query_that_reads_too_much(filled):
+    small = Reader(filled.settings, Limits(rows_read=100))
+    with pytest.raises(QueryTooLarge, match="rows"):
+        small.count(ACME, Filter())
+    small.close()
+
+
+def test_a_tenant_with_too_many_queries_at_once(filled):
+    turns = Turns(2)
+    limited = Reader(filled.settings, turns=turns)
+    with turns.of("acme"), turns.of("acme"):
+        with pytest.raises(RateLimited):
+            limited.count(ACME, Filter())
+        assert limited.count(TenantScope.for_operator("globex"), Filter()) == 20
+        with served(limited) as address:
+            answer = urllib3.request("GET", f"{address}/v1/stats", headers={TENANT_HEADER: "acme"}, retries=False)
+            assert (answer.status, answer.json()["code"]) == (429, "RATE_LIMITED")
+            assert int(answer.headers["Retry-After"]) >= 1
+    assert limited.count(ACME, Filter()) == ROWS
+    assert turns._taken == {}
+    limited.close()

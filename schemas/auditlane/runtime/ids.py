@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 import uuid
@@ -12,6 +13,9 @@ NAMESPACE = uuid.UUID("6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11")
 
 _lock = threading.Lock()
 _last = 0
+# Its own, which no program seeds by accident; reading the system's randomness for each id costs more than all the rest.
+_random = random.Random()  # noqa: S311 - an id is to be unique, not secret
+os.register_at_fork(after_in_child=_random.seed)
 
 
 def uuid7() -> str:
@@ -25,8 +29,8 @@ def uuid7() -> str:
         _last = max(stamp, _last + 1)
         stamp = _last
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64
-    value |= 0b10 << 62 | int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1
-    return str(uuid.UUID(int=value))
+    text = f"{value | 0b10 << 62 | _random.getrandbits(62):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def uuid5(*parts: str) -> str:

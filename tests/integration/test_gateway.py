@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +15,13 @@ from uuid import uuid4
 import pytest
 import urllib3
 from confluent_kafka import Consumer, TopicPartition
+from fixtures.node import missing
 from fixtures.workers import World, wait_until, world_on
 from serving import Served
 
 from auditlane.access.permissions import Permission
 
+ROOT = Path(__file__).parents[2]
 HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 TIME = datetime.now(UTC).isoformat()
 NDJSON = "application/x-ndjson"
@@ -185,6 +190,17 @@ def test_a_test_event(gateway: Gateway, unique: str) -> None:
         403,
         "FORBIDDEN",
     )
+
+
+def test_the_documented_requests_run_as_they_stand(gateway: Gateway) -> None:
+    if not shutil.which("curl"):
+        missing("curl", "it is not on the PATH.")
+    section = (ROOT / "docs" / "emit.md").read_text().partition("## Over HTTP")[2]
+    script = section.partition("```sh\n")[2].partition("```")[0]
+    issued = gateway.client("writer")
+    given = {"URL": gateway.url, "CLIENT_ID": issued.client.client_id, "SECRET": issued.secret}
+    done = subprocess.run(["bash", "-eu", "-c", script], env=os.environ | given, capture_output=True, text=True)
+    assert json.loads(done.stdout)["accepted"] == 1, done.stderr
 
 
 def test_what_was_taken_is_counted(gateway: Gateway, unique: str) -> None:

@@ -185,3 +185,12 @@ def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, 
     assert done.exit_code == 0
     assert KeysFile(folder / "keys.json").find(json.loads(done.stdout)["client_id"])
     assert "not in the audit trail" in done.stderr
+
+
+def test_a_link_to_the_console(folder):
+    link = run(token.app, "--console", "--user", "ops").strip()
+    assert link.startswith("https://audit.example/enter?code=")
+    opened = LinkDesk(SigningKeys(folder / "signing.json")).redeem(link.partition("code=")[2], now=datetime.now(UTC))
+    assert (opened.page, opened.user, opened.tenant) == ("/console", "ops", None)
+    with pytest.raises(ConfigError, match="No tenant is named"):
+        run(token.app, "--link")

@@ -20,22 +20,25 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def command(
-    tenant: Annotated[str, typer.Option(help="The tenant whose log may be seen.")],
+    tenant: Annotated[str | None, typer.Option(help="The tenant whose log may be seen.")] = None,
     user: Annotated[str, typer.Option(help="Who sees it.")] = "operator",
     permissions: Annotated[str, typer.Option(help="read, export, configure; separated by commas.")] = "read,export",
     ttl: Annotated[str | None, typer.Option(help="Its life: 15m, 8h. [AUDITLANE_VIEWER_TOKEN_TTL_S]")] = None,
     link: Annotated[
         bool, typer.Option("--link", help="Print a link that opens the pages once, within 5 minutes.")
     ] = False,
+    console: Annotated[
+        bool, typer.Option("--console", help="Print a link to the operators' console instead: every tenant.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Mint a viewer token for one tenant, or with --link a link to the pages."""
+    """Mint a viewer token for one tenant, or with --link a link to the pages; with --console one to the console."""
     from datetime import timedelta
 
-    from auditlane.access.links import mint_link
+    from auditlane.access.links import mint_console_link, mint_link
     from auditlane.access.permissions import parse_permissions
     from auditlane.access.signing import SigningKeys
-    from auditlane.access.tokens import Viewer, mint_viewer_token
+    from auditlane.access.tokens import Operator, Viewer, mint_viewer_token
 
     settings = load()
     if settings.signing_keys_file is None:
@@ -44,11 +47,18 @@ def command(
             fix="Set it to the file that `serve` uses; `auditlane env` prints it for a stack of `auditlane up`.",
         )
     signing, now = SigningKeys(settings.signing_keys_file), datetime.now(UTC)
-    viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(permissions.split(",")))
     life = parse_span(ttl) if ttl else timedelta(seconds=settings.viewer_token_ttl_s)
+    url = settings.serve_url or f"http://{settings.serve_host}:{settings.serve_port}"
+    if console:
+        text = mint_console_link(signing, Operator(user), url=url, now=now, session=life)
+        print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
+        record(Action.link_issued, resource="console", user=user, ttl_s=str(int(life.total_seconds())))
+        return
+    if tenant is None:
+        raise ConfigError("No tenant is named.", field="--tenant", fix="Give --tenant, or --console.")
+    viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(permissions.split(",")))
     said = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
     if link:
-        url = settings.serve_url or f"http://{settings.serve_host}:{settings.serve_port}"
         text = mint_link(signing, viewer, url=url, now=now, session=life)
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
         record(Action.link_issued, tenant=tenant, resource="viewer_token", **said)

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from auditlane.access.links import mint_link
+from auditlane.access.links import mint_console_link, mint_link
 from auditlane.access.permissions import VIEWER
 from auditlane.access.signing import SigningKeys
-from auditlane.access.tokens import Viewer
+from auditlane.access.tokens import Operator, Viewer
 from auditlane.local.console import Terminal
 from auditlane.local.stack import stack
 from auditlane.runtime import settings as settings_
@@ -45,10 +45,11 @@ def command(
 
     def on_ready(state: Mapping[str, Any]) -> None:
         links = _links(state["env"]) if demo else {}
+        console = _console(state["env"]) if demo else ""
         if as_json:
-            print(json.dumps({**state, "links": links}), flush=True)
+            print(json.dumps({**state, "links": links, "console": console}), flush=True)
         else:
-            _print_block(state, links)
+            _print_block(state, links, console)
 
     terminal = Terminal(Console(stderr=True), on_ready)
     with (
@@ -70,7 +71,14 @@ def _links(env: Mapping[str, str]) -> dict[str, str]:
     return {viewer.tenant: mint_link(signing, viewer, url=url, now=now, session=_SESSION) for viewer in viewers}
 
 
-def _print_block(state: Mapping[str, Any], links: Mapping[str, str]) -> None:
+def _console(env: Mapping[str, str]) -> str:
+    """A link to the operators' console; it works once, within five minutes."""
+    signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
+    url = env[variable("serve_url")]
+    return mint_console_link(signing, Operator("demo"), url=url, now=datetime.now(UTC), session=_SESSION)
+
+
+def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: str) -> None:
     env = state["env"]
     # Where no virtual environment is activated the command is not on the path: name it as it was started.
     command = "auditlane" if shutil.which("auditlane") else shlex.quote(sys.argv[0])
@@ -80,6 +88,8 @@ def _print_block(state: Mapping[str, Any], links: Mapping[str, str]) -> None:
     lines += [f"  {'data':<14}{data}", ""]
     for tenant, link in links.items():
         lines += [f"  log of tenant {tenant} (the link works once, within five minutes):", f"    {link}", ""]
+    if console:
+        lines += ["  console of the installation (likewise):", f"    {console}", ""]
     use = f'eval "$({command} env --data {data})"'
     lines += ["  other commands find this stack after:", f"    {use}"]
     if links:

@@ -38,6 +38,7 @@ from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, tokens, trail
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
+from auditlane.server.console import page as console
 from auditlane.server.gate import Gate, named_tenant, tenant_in_path
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
@@ -144,6 +145,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
         app.include_router(admin_router.build(operations, gate))
+        app.include_router(console.build(operations, gate, url=settings.serve_url, viewer_ttl=viewer_ttl))
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)

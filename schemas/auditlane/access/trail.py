@@ -14,6 +14,7 @@ class Action(StrEnum):
     """What our own events say happened. Parts may record other actions, named alike: `thing.deed`."""
 
     viewed = "audit_log.viewed"
+    viewed_as_tenant = "audit_log.viewed_as_tenant"  # an operator opened it from the console
     exported = "audit_log.exported"
     denied = "access.denied"
     token_issued = "token.issued"  # noqa: S105 - an action, not a secret

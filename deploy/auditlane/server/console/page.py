@@ -1,0 +1,136 @@
+"""`/console`: the board, and the way from it into a tenant's log."""
+
+# Annotations are evaluated here, not kept as text: a route below depends on what `build` was given.
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Annotated, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from pydantic import BaseModel, ConfigDict, Field
+
+from auditlane.access.links import Page, mint_console_link
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import Principal
+from auditlane.access.tokens import Operator, Viewer, authenticate_operator, mint_viewer_token
+from auditlane.access.trail import Action, witness_of
+from auditlane.contract.tenants import is_tenant
+from auditlane.query.pages import STYLE_PATH as LOG_STYLE_PATH
+from auditlane.runtime.errors import InvalidInput, Unauthenticated
+from auditlane.server import problems
+from auditlane.server.admin.operations import Operations
+from auditlane.server.console import view
+from auditlane.server.enter import set_session
+from auditlane.server.gate import CONSOLE_COOKIE, Gate, demand_our_pages, identify
+from auditlane.server.parameters import only
+
+_STYLE: Final = files(__package__ or "").joinpath("static", "console.css").read_bytes()
+STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
+_HOW: Final = "Make a link that works once: auditlane token --console. An admin's client asks /v1/admin/console-links."
+
+_environment = Environment(
+    loader=PackageLoader(__package__ or "", "templates"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.globals.update(mark=view.mark, seconds=view.seconds, moment=view.moment)
+
+
+class ConsoleLinkRequest(BaseModel):
+    """Who is to see the console, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: str = Field(
+        min_length=1, max_length=256, description="Your id of the person.", examples=["ops@vendor.example"]
+    )
+    ttl_s: int = Field(3_600, ge=60, le=86_400, description="How long the console stays open, in seconds.")
+
+
+class ConsoleLink(BaseModel):
+    """Opens the console once, within five minutes."""
+
+    link: str
+
+
+def build(operations: Operations, gate: Gate, *, url: str, viewer_ttl: timedelta) -> APIRouter:
+    """The page, its style sheet, and `POST /v1/admin/console-links`. `url` is where the pages are, or empty."""
+    router = APIRouter()
+    secure = url.startswith("https://")
+    Admin = Annotated[Principal, Depends(gate.environment(Permission.admin))]  # noqa: N806 - a type
+
+    @router.post(
+        "/v1/admin/console-links",
+        summary="Mint a link to the console",
+        tags=["administration"],
+        dependencies=[Depends(only())],
+    )
+    async def link(request: Request, admin: Admin, body: ConsoleLinkRequest) -> ConsoleLink:
+        """For an admin's client of the whole environment, which vouches for the person."""
+        session, now = timedelta(seconds=body.ttl_s), datetime.now(UTC)
+        operator, base = Operator(body.user, admin.client_id), url or str(request.base_url)
+        made = mint_console_link(gate.signing, operator, url=base, now=now, session=session)
+        witness_of(request).record(Action.link_issued, resource="console", user=body.user, ttl_s=body.ttl_s)
+        return ConsoleLink(link=made)
+
+    @router.get("/console", include_in_schema=False)
+    async def board(request: Request) -> Response:
+        """The board. What is wrong with a part is said in its section."""
+        try:
+            operator = entered(request, gate)
+        except Unauthenticated as error:
+            request.state.code = error.code
+            return problems.page("A link is needed to see the console", _HOW, error.code, status=401)
+        prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
+        found = await view.look(operations, prefix=prefix, after=after)
+        tenants = found.tenants.value
+        html = _environment.get_template("console.html").render(
+            board=found,
+            user=operator.subject,
+            prefix=prefix,
+            next=view.next_tenants(tenants, prefix) if tenants else "",
+            minutes=round(viewer_ttl.total_seconds() / 60),
+            log_style=LOG_STYLE_PATH,
+            style=STYLE_PATH,
+        )
+        return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+
+    @router.post("/console/view", include_in_schema=False)
+    async def view_as(request: Request) -> Response:
+        """Open a tenant's log as its people see it, read only; an event in that log."""
+        operator = entered(request, gate)
+        tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
+        if not is_tenant(tenant):
+            raise InvalidInput("The form names no tenant.", field="tenant")
+        viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id)
+        token = mint_viewer_token(gate.signing, viewer, now=datetime.now(UTC), ttl=viewer_ttl)
+        witness_of(request).record(
+            Action.viewed_as_tenant, tenant=tenant, resource="audit_log", ttl_s=int(viewer_ttl.total_seconds())
+        )
+        answer = RedirectResponse(Page.log.value, status_code=303)
+        set_session(answer, Page.log, token, secure=secure)
+        return answer
+
+    @router.get(STYLE_PATH, include_in_schema=False)
+    async def style() -> Response:
+        return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    return router
+
+
+def entered(request: Request, gate: Gate) -> Principal:
+    """Who has the console open. Raises Unauthenticated, and Forbidden for another site's form."""
+    token = request.cookies.get(CONSOLE_COOKIE, "")
+    if not token:
+        raise Unauthenticated("The request carries no session of the console.", fix=_HOW)
+    demand_our_pages(request)
+    found = authenticate_operator(token, keys=gate.keys, signing=gate.signing, now=datetime.now(UTC))
+    identify(request, found)
+    request.state.permission = Permission.admin
+    return found

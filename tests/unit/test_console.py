@@ -1,0 +1,249 @@
+"""The operators' console: who gets in, what is shown of each part, and the way into a tenant's log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pytest
+from serving import Served
+
+from auditlane.access.trail import Deed, Witness
+from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.server.admin.models import DeadLetters, Health, Lag, Tenants
+from auditlane.server.admin.operations import Operations
+from auditlane.server.console import page, view
+
+HOSTILE = "<script>alert(1)</script>\"'"
+TIME = "2026-01-31T13:45:00.123456Z"
+COUNT = {"code": "FIELD_RULE", "tenant": HOSTILE, "state": "open", "letters": 1_234}
+LETTER = {
+    "letter": "audit.events:3:7",
+    "topic_id": "x",
+    "state": "open",
+    "note": "",
+    "tenant": None,
+    "code": "NOT_FRAMED",
+    "reason": f"It lacks the frame. {HOSTILE}",
+    "schema_id": None,
+    "received_at": TIME,
+    "buried_at": TIME,
+    "stands_at": "0:1",
+}
+PARTITION = {
+    "topic": "audit.events",
+    "partition": 3,
+    "committed": None,
+    "end": 5_000,
+    "lag": 5_000,
+    "lost": 7,
+    "age_s": 90.0,
+    "member": "",
+    "abandoned": True,
+}
+
+
+class Told:
+    """Stands in for the parts; `away` fails."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.asked: list[dict[str, Any]] = []
+
+    async def health(self) -> Health:
+        parts = [{"name": "kafka", "state": "away", "problem": HOSTILE}, {"name": "keys", "state": "up"}]
+        return Health.model_validate({"healthy": False, "parts": parts})
+
+    async def lag(self) -> Lag:
+        if self.away:
+            raise KafkaUnavailable("The brokers did not answer.")
+        sums = {"group": "g", "lag": 5_000, "age_s": 90.0, "abandoned": 1, "lost": 7}
+        return Lag.model_validate(sums | {"partitions": [PARTITION]})
+
+    async def dead_letters(self, selection: Any, newest: int) -> DeadLetters:
+        counts = [COUNT | {"first_received_at": TIME, "last_received_at": TIME}]
+        sums = {"complete": False, "read": 10, "records": 20, "letters": 1_234, "foreign_records": 0}
+        return DeadLetters.model_validate(sums | {"counts": counts, "newest": [LETTER]})
+
+    async def tenants(self, **asked: Any) -> Tenants:
+        self.asked.append(asked)
+        row = {"events": 1_000_000, "last_event": TIME, "last_stored": TIME}
+        data = [{"tenant": "acme", "enabled": True} | row, {"tenant": "globex", "enabled": False} | row]
+        return Tenants.model_validate({"data": data, "next": "globex"})
+
+    def close(self) -> None: ...
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.deeds: list[Deed] = []
+
+    def record(self, deed: Deed) -> None:
+        self.deeds.append(deed)
+
+
+@pytest.fixture
+def told(monkeypatch) -> Told:
+    told = Told()
+    monkeypatch.setattr("auditlane.server.app.Operations", lambda *_: told)
+    return told
+
+
+@pytest.fixture
+def kept(monkeypatch) -> list[Deed]:
+    kept = Kept()
+    monkeypatch.setattr("auditlane.server.watch.Witness", lambda _, **given: Witness(kept, **given))
+    return kept.deeds
+
+
+@pytest.fixture
+def served(tmp_path, told, kept) -> Iterator[Served]:
+    with Served(tmp_path) as served:
+        yield served
+
+
+def entered(served: Served, **more: Any) -> str:
+    """The cookie of an operator who followed a link."""
+    body = {"user": "ops"} | more
+    answer = served.request("/v1/admin/console-links", served.client_token("admin"), method="POST", body=body)
+    assert answer.status == 200, answer.data
+    opened = served.request(answer.json()["link"].removeprefix(served.url))
+    assert (opened.status, opened.headers["location"]) == (303, "/console")
+    cookie = SimpleCookie(opened.headers["set-cookie"])["auditlane_console"]
+    assert cookie["httponly"]
+    assert cookie["path"] == "/console"
+    return f"auditlane_console={cookie.value}"
+
+
+def post(served: Served, cookie: str, form: str, site: str = "same-origin") -> Any:
+    """The form of the page, as a browser sends it."""
+    headers = {"cookie": cookie, "sec-fetch-site": site, "content-type": "application/x-www-form-urlencoded"}
+    return served._pool.request("POST", f"{served.url}/console/view", body=form, headers=headers, redirect=False)
+
+
+def test_the_board(served):
+    answer = served.request("/console", cookie=entered(served))
+    assert answer.status == 200, answer.data
+    html = answer.data.decode()
+    for shown in ("5,000", "2 min", "7 deleted before they were read", "nobody", "1,234"):
+        assert shown in html
+    assert "10 of 20 records are read" in html
+    assert "NOT_FRAMED" in html
+    assert "1,000,000" in html
+    assert "2026-01-31 13:45:00" in html
+    assert 'href="/console?after=globex#tenants"' in html
+    assert "&lt;script&gt;" in html
+
+
+def test_nothing_inline_and_nothing_of_theirs_as_markup(served):
+    html = served.request(f"/console?prefix={'%3Cscript%3E'}", cookie=entered(served)).data.decode()
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script", html)
+    for path in re.findall(r'rel="stylesheet" href="([^"]+)"', html):
+        assert served.request(path).headers["content-type"].startswith("text/css")
+    assert page.STYLE_PATH in html
+
+
+def test_a_part_that_is_away_hides_nothing_of_the_others(served, told):
+    told.away = True
+    html = served.request("/console", cookie=entered(served)).data.decode()
+    assert "The brokers did not answer." in html
+    assert "1,000,000" in html
+
+
+def test_tenants_are_found_by_the_beginning_of_their_name(served, told):
+    html = served.request("/console?prefix=ac&after=a", cookie=entered(served)).data.decode()
+    assert told.asked == [{"after": "a", "prefix": "ac", "limit": view.TENANTS}]
+    assert 'value="ac"' in html
+
+
+def test_without_a_session_it_says_how_to_get_in(served):
+    viewer = served.viewer_token("acme")
+    for cookie in ("", f"auditlane_viewer={viewer}", f"auditlane_console={viewer}"):
+        answer = served.request("/console", cookie=cookie)
+        assert answer.status == 401
+        assert "auditlane token --console" in answer.data.decode()
+    assert served.request("/console", served.client_token("admin")).status == 401
+
+
+def test_its_cookie_opens_nothing_else(served):
+    value = entered(served).partition("=")[2]
+    for headers in ({"cookie": f"auditlane_viewer={value}"}, {"authorization": f"Bearer {value}"}):
+        assert served.request("/v1/events", **headers).status == 401
+        assert served.request("/v1/admin/health", **headers).status in (401, 403)
+
+
+def test_who_may_mint_a_link(served):
+    for token, status in (
+        ("", 401),
+        (served.client_token("vendor"), 403),
+        (served.client_token("admin", tenant="acme"), 403),
+        (served.viewer_token("acme"), 403),
+    ):
+        answer = served.request("/v1/admin/console-links", token, method="POST", body={"user": "ops"})
+        assert answer.status == status
+    body = {"user": "", "ttl_s": 1, "x": 1}
+    answer = served.request("/v1/admin/console-links", served.client_token("admin"), method="POST", body=body)
+    assert {one["field"] for one in answer.json()["errors"]} == {"user", "ttl_s", "x"}
+
+
+def test_to_view_as_a_tenant_is_an_event_in_its_log(served, kept):
+    cookie = entered(served)
+    answer = post(served, cookie, "tenant=acme")
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    session = SimpleCookie(answer.headers["set-cookie"])["auditlane_viewer"]
+    assert session["max-age"] == "900"
+    # The store is away: that the request got so far shows whose session it is and what it may.
+    request = {"cookie": f"auditlane_viewer={session.value}"}
+    assert served.request("/v1/events", **request).status == 503
+    assert served.request("/v1/events", auditlane_tenant="globex", **request).json()["code"] == "TENANT_FORBIDDEN"
+    assert served.request("/v1/export?format=csv", **request).json()["code"] == "FORBIDDEN"
+    [deed] = [one for one in kept if one.action == "audit_log.viewed_as_tenant"]
+    assert (deed.tenant, deed.actor_id, deed.actor_type) == ("acme", "ops", "user")
+    assert deed.metadata["client"].startswith("al_")
+
+
+def test_everything_in_the_console_is_recorded(served, kept):
+    cookie = entered(served)
+    served.request("/console", cookie=cookie)
+    assert [(one.action, one.tenant, one.actor_id) for one in kept][1:] == [
+        ("link.opened", None, "ops"),
+        ("installation.viewed", None, "ops"),
+    ]
+    assert kept[0].action == "link.issued"
+    served.request("/console")
+    assert (kept[-1].action, kept[-1].outcome) == ("access.denied", "denied")
+
+
+def test_another_sites_form_opens_nothing(served):
+    cookie = entered(served)
+    for site in ("cross-site", "same-site", "none"):
+        assert post(served, cookie, "tenant=acme", site).status == 403
+    assert post(served, cookie, "tenant=a%20b").status == 400
+    assert post(served, cookie, "").status == 400
+    assert post(served, "", "tenant=acme").status == 401
+
+
+def test_a_key_that_is_revoked_closes_the_console(served):
+    issued = served.client("admin")
+    key = {"client_id": issued.client.client_id, "secret": issued.secret}
+    token = served.request("/v1/token", method="POST", body=key).json()["access_token"]
+    answer = served.request("/v1/admin/console-links", token, method="POST", body={"user": "ops"}).json()
+    opened = served.request(answer["link"].removeprefix(served.url))
+    cookie = opened.headers["set-cookie"].partition(";")[0]
+    assert served.request("/console", cookie=cookie).status == 200
+    served.keys.revoke(issued.client.client_id, now=issued.client.created)
+    assert served.request("/console", cookie=cookie).status == 401
+
+
+def test_the_stand_in_has_what_the_console_asks():
+    for name in ("health", "lag", "dead_letters", "tenants", "close"):
+        assert hasattr(Operations, name)
+
+
+def test_ages():
+    assert [view.seconds(one) for one in (None, 0.44, 12.4, 300.0, 11_520.0, 181_440.0)] == [
+        "", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d",
+    ]  # fmt: skip
+    assert view.moment(None) == "–"

@@ -73,8 +73,8 @@ class _Posting:
         await self.settle()
         posted, self._waiting, self._bytes = self._waiting, [], 0
         first = self.read - len(posted)
-        if self.tally.again:
-            self.tally.add(Result(first + place, "", self.tally.again) for place in range(len(posted)))
+        if self.tally.outage:
+            self.tally.add(Result(first + place, "", self.tally.outage) for place in range(len(posted)))
         elif posted:
             self._sent = asyncio.create_task(self._intake.take(posted, self._sender, first))
 

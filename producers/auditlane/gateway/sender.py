@@ -17,6 +17,7 @@ class Sender:
     """`tenant` is the only one that may be written; None lets each event name its own. `bound`: the credential is that
     tenant's, so that another one is forbidden, not just contradictory.
 
+    `client_id` is the client's, or the user's whom another issuer vouches for; it is charged for what is sent.
     `request_id` and `client_id` are the defaults of an event's `request_id` and `source`. With an `idempotency_key` an
     event gets the same id whenever the same request is sent again.
     """
@@ -52,4 +53,6 @@ class Sender:
                 field="Idempotency-Key",
                 fix="Use a UUID that you make for each request, and keep for its retries.",
             )
-        return cls(principal.client_id, tenant, principal.tenant is not None, request_id, idempotency_key)
+        return cls(
+            principal.client_id or principal.subject, tenant, principal.tenant is not None, request_id, idempotency_key
+        )

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from auditlane.gateway.intake import Result
-from auditlane.runtime.errors import AuditlaneError, http_status
+from auditlane.runtime.errors import AuditlaneError, BufferFull, KafkaUnavailable, Unavailable, http_status
 
 KEPT: Final = 1_000
 
@@ -22,6 +22,7 @@ class Tally:
     results: list[Result] = field(default_factory=list)
     first: AuditlaneError | None = None  # of the refusals
     again: AuditlaneError | None = None  # the first that may not happen again, when the request is sent again
+    outage: AuditlaneError | None = None  # the first of Kafka's: what follows would fail alike
 
     @property
     def events(self) -> int:
@@ -46,8 +47,10 @@ class Tally:
     def _refused(self, error: AuditlaneError) -> None:
         self.refused += 1
         self.first = self.first or error
-        if self.again is None and http_status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self.again = error
+        if isinstance(error, (Unavailable, BufferFull)):
+            self.again = self.again or error
+        if isinstance(error, (KafkaUnavailable, BufferFull)):
+            self.outage = self.outage or error
 
 
 def answer(tally: Tally) -> dict[str, Any]:

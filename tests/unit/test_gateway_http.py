@@ -1,0 +1,121 @@
+"""`POST /v1/events` where nothing is behind it: what is refused without Kafka, and that no body is an error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+import urllib3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from serving import Served
+
+from auditlane.gateway.intake import Intake
+from auditlane.gateway.sender import Sender
+from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
+from auditlane.runtime.settings import load
+
+NOWHERE = {
+    "kafka_bootstrap": "127.0.0.1:1",
+    "registry_url": "http://127.0.0.1:1",
+    "ingest_ack_timeout_ms": 300,
+    "ingest_document_bytes": 4_096,
+    "max_event_bytes": 1_024,
+}
+TYPES = ("application/json", "application/x-ndjson")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+    with Served(tmp_path_factory.mktemp("served"), **NOWHERE) as served:
+        yield served
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def token(served) -> str:
+    return served.client_token("writer", tenant="acme")
+
+
+def post(served: Served, token: str, body: bytes, content_type: str = TYPES[0]) -> urllib3.BaseHTTPResponse:
+    headers = {"authorization": f"Bearer {token}", "content-type": content_type}
+    return served._pool.request("POST", f"{served.url}/v1/events", body=body, headers=headers)
+
+
+def test_without_kafka_an_event_is_refused_and_told_when_to_come_again(served, token):
+    response = post(served, token, b'{"action": "a"}')
+    assert response.status == 503, response.data
+    assert int(response.headers["retry-after"]) > 0
+    problem = response.json()
+    assert problem["code"] in ("REGISTRY_UNAVAILABLE", "KAFKA_UNAVAILABLE")
+    assert "127.0.0.1" not in response.data.decode()  # where our parts are is nobody's business
+    assert [one["status"] for one in problem["results"]] == [503]
+    parts = {part["name"]: part["state"] for part in served.request("/health/ready").json()["parts"]}
+    assert (parts["kafka"], parts["clickhouse"]) == ("away", "away")
+
+
+def test_what_may_be_sent_again_decides_the_status(served, token):
+    response = post(served, token, b'[{}, {"action": "a"}]')
+    assert response.status == 503
+    assert [one["status"] for one in response.json()["results"]] == [400, 503]
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+NAMES = ("event_id", "tenant_id", "occurred_at", "action", "ip", "before", "metadata", "fields", "outcome", "source")
+EVENTS = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), JSONS, max_size=6)
+
+
+@settings(max_examples=80)
+@given(st.binary(max_size=200) | st.lists(EVENTS | JSONS, max_size=4).map(lambda one: json.dumps(one).encode()))
+def test_no_body_is_an_error_of_ours(served, token, body):
+    for content_type in TYPES:
+        response = post(
+            served, token, body.replace(b"}, {", b"}\n{") if content_type == TYPES[1] else body, content_type
+        )
+        assert response.status in (400, 403, 413, 503), response.data
+        for one in response.json().get("results", []):
+            assert one["status"] in (400, 403, 413, 503), one
+
+
+def test_a_key_that_sends_too_much_waits(tmp_path):
+    with Served(tmp_path, **NOWHERE, ingest_rate=0.01, ingest_burst=2) as served:
+        token = served.client_token("writer", tenant="acme")
+        assert post(served, token, b"[{}, {}, {}]").status == 400
+        response = post(served, token, b"{}")
+        assert (response.status, response.json()["code"]) == (429, "RATE_LIMITED")
+        assert 100 <= int(response.headers["retry-after"]) <= 200
+        assert post(served, served.client_token("writer", tenant="acme"), b"{}").status == 400
+        assert 'auditlane_ingest_refused_total{code="RATE_LIMITED"} 1.0' in served.request("/metrics").data.decode()
+
+
+def test_no_more_bytes_are_held_than_there_is_room_for():
+    intake = Intake(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
+    with intake.holding(2 << 20), pytest.raises(BufferFull), intake.holding(1):  # alone, even a large one is let in
+        pass
+    with intake.holding(1 << 19), intake.holding(1 << 19):
+        pass
+
+
+def test_accept_is_for_a_whole_request():
+    async def sent() -> None:
+        intake = Intake(load(**NOWHERE, ingest_rate=0.01, ingest_burst=1))
+        results = await intake.accept([InvalidEvent("no line"), 7, {}], Sender("al_1", "acme"))
+        assert [(one.index, one.error and one.error.code) for one in results] == [
+            (index, "EVENT_INVALID") for index in range(3)
+        ]
+        assert await intake.accept([], Sender("al_2")) == []
+        with pytest.raises(RateLimited):
+            await intake.accept([{}], Sender("al_1", "acme"))
+        intake.close()
+        with pytest.raises(ClientClosed):
+            intake._running().flush()
+
+    asyncio.run(sent())

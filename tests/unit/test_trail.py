@@ -121,6 +121,20 @@ def test_groups_and_their_details_are_bounded(monkeypatch):
     assert counts.flush()[-1].deed.metadata["route"].count(",") == tally.MOST_VALUES - 1
 
 
+def test_strangers_from_very_many_addresses_are_one_event(monkeypatch):
+    monkeypatch.setattr(tally, "MOST_WINDOWS", 3)
+    counts = Tally(MINUTE)
+    for n in range(50):
+        refused = Deed(action=Action.denied, outcome="denied", actor_type="anonymous", ip=f"192.0.2.{n}")
+        assert len(counts.add(refused, T0)) == (n == 3)  # the first one without an address ends the oldest
+    ended = counts.flush()
+    assert [(one.deed.ip, one.deed.metadata.get("count")) for one in ended] == [
+        ("192.0.2.1", None),
+        ("192.0.2.2", None),
+        (None, "47"),
+    ]
+
+
 def test_a_window_of_nothing_counts_nothing_together():
     assert len(Tally(timedelta(0)).add(view(), T0)) == 1
 

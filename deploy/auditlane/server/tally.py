@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 from auditlane.access.trail import Action, Deed
@@ -46,6 +47,11 @@ def counted_together(deed: Deed) -> bool:
     return deed.action in _READS or deed.outcome == "denied"
 
 
+def _key(deed: Deed) -> tuple[object, ...]:
+    """What a caller may choose freely (a path, an id that somebody typed) is no part of it: it would group nothing."""
+    return deed.action, deed.outcome, deed.tenant, deed.actor_type, deed.actor_id, deed.ip, deed.resource
+
+
 class Tally:
     """Not thread-safe; its owner has the lock."""
 
@@ -58,8 +64,10 @@ class Tally:
         """Take a deed; returns what is ready because of it."""
         if not self._window or not counted_together(deed):
             return [Dated(deed, now)]
-        # What a caller may choose freely is no part of the key, or it could open groups without end.
-        key = (deed.action, deed.outcome, deed.tenant, deed.actor_type, deed.actor_id, deed.ip, deed.resource)
+        key = _key(deed)
+        if key not in self._open and len(self._open) >= MOST_WINDOWS and not deed.actor_id:
+            deed = replace(deed, ip=None)  # nobody we know, from very many addresses: one group for all of them
+            key = _key(deed)
         known = self._open.get(key)
         if known:
             known.count += 1
@@ -78,7 +86,7 @@ class Tally:
 
     def due(self, now: datetime) -> list[Dated]:
         """The groups whose time is over."""
-        return self._end(sum(1 for one in self._open.values() if now - one.at >= self._window))
+        return self._end(sum(1 for _ in takewhile(lambda one: now - one.at >= self._window, self._open.values())))
 
     def flush(self) -> list[Dated]:
         """Every group, over or not."""

@@ -168,8 +168,11 @@ class KafkaTrail:
     def record(self, deed: Deed) -> None:
         """Count or queue one deed. Never blocks on anything but other threads that do the same."""
         with self._changed:
-            self._take(self._tally.add(deed, datetime.now(UTC)))
-            self._changed.notify_all()
+            idle = self._tally.wakes_at() is None
+            ready = self._tally.add(deed, datetime.now(UTC))
+            self._take(ready)
+            if ready or idle:  # else the thread knows already when to look
+                self._changed.notify_all()
 
     def close(self) -> None:
         """End every group, emit what is queued, wait for Kafka a little, and count the rest as dropped."""

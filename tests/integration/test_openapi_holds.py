@@ -1,0 +1,75 @@
+"""The OpenAPI document against the running service: schemathesis makes requests of it, good and bad ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from querying import event, store
+from serving import Served
+
+from auditlane.contract import subjects, topics
+from auditlane.contract.connect import registry_client
+from auditlane.runtime.settings import load
+
+CHECKS = ",".join(
+    (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+        "missing_required_header",
+    )
+)
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "8")
+
+
+@pytest.fixture(scope="module")
+def served(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Served]:
+    with store(clickhouse) as table:
+        table.add([event(number, metadata={"region": "eu"}, fields={"total": "3"}) for number in range(50)])
+        settings = load(kafka_bootstrap=kafka, registry_url=registry, topic=f"{table.database}.events",
+                        dead_letter_topic=f"{table.database}.dead")  # fmt: skip
+        topics.ensure(settings)
+        contracts = registry_client(settings)
+        subjects.ensure_base_subject(contracts, settings.topic)
+        contracts.close()
+        given = settings.model_dump(exclude_unset=True) | {
+            "clickhouse_url": clickhouse,
+            "clickhouse_database": table.database,
+            "export_dir": tmp_path_factory.mktemp("exports"),
+        }
+        with Served(tmp_path_factory.mktemp("openapi"), **given) as served:
+            yield served
+
+
+@pytest.mark.parametrize("who", ["nobody", "a viewer", "a client of the environment"])
+def test_answers_are_as_the_document_says(served, tmp_path, who):
+    headers = {
+        "nobody": [],
+        "a viewer": [f"Authorization: Bearer {served.viewer_token('acme')}"],
+        "a client of the environment": [
+            f"Authorization: Bearer {served.client_token('admin')}",
+            "Auditlane-Tenant: acme",
+        ],
+    }[who]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json"),
+            *("--checks", CHECKS, "--max-examples", "1" if who == "nobody" else EXAMPLES, "--seed", "1"),
+            *("--phases", "examples,coverage,fuzzing", "--no-shrink", "--continue-on-failure"),
+            *("--exclude-path", "/v1/events/stream"),  # it never ends; it has tests of its own
+            *("--request-timeout", "30", "--suppress-health-check", "all", "--warnings", "off", "--no-color"),
+            *(part for header in headers for part in ("--header", header)),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.server.problems import MEDIA_TYPE, FieldProblem, Problem
 
 _REF: Final = "#/components/schemas/{model}"
@@ -15,6 +17,7 @@ _MEANINGS: Final = {
     "401": "No credential, or one that does not verify.",
     "403": "The credential lacks the permission, or belongs to another tenant.",
     "404": "There is nothing by this name for this caller.",
+    "409": "It does not go with what is there; `code` and `detail` say why.",
     "411": "The body does not say how long it is.",
     "413": "The body is longer than it may be.",
     "415": "The body is in a form that is not read here.",
@@ -22,6 +25,8 @@ _MEANINGS: Final = {
     "500": "Something went wrong on our side.",
     "503": "A part that this needs is away; try again after `Retry-After`.",
 }
+_TEXT: Final = {"type": "string", "minLength": 1}
+_PATH_VALUES: Final = {"tenant": {"type": "string", "pattern": f"^{TENANT_PATTERN}$", "examples": ["acme"]}}
 _DESCRIPTION: Final = """Audit logs for every tenant of a SaaS product.
 
 Exchange a client's key for a token at `/v1/token`. A client of the whole environment names the tenant in the header
@@ -47,6 +52,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for path, operations in document["paths"].items():
         for operation in operations.values():
+            _describe_path(path, operation)
             responses = operation["responses"]
             responses.pop("422", None)
             for status in _statuses(path, operation):
@@ -63,6 +69,15 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _describe_path(path: str, operation: dict[str, Any]) -> None:
+    """Add the parameters of the path that a route reads by itself, as `{tenant}`, which authentication compares."""
+    parameters = operation.setdefault("parameters", [])
+    known = {one["name"] for one in parameters if one["in"] == "path"}
+    for name in re.findall(r"{(\w+)}", path):
+        if name not in known:
+            parameters.append({"name": name, "in": "path", "required": True, "schema": _PATH_VALUES.get(name, _TEXT)})
+
+
 def _statuses(path: str, operation: dict[str, Any]) -> list[str]:
     if not path.startswith("/v1/"):
         return ["400", "401", "500"] if path == "/enter" else []
@@ -75,7 +90,9 @@ def _statuses(path: str, operation: dict[str, Any]) -> list[str]:
         statuses += ["411", "413"]
     if "tokens" not in operation.get("tags", []):
         statuses.append("503")  # the token routes depend on nothing that can be away
-    if "{" in path:
+    if "/structure" in path:
+        statuses.append("409")
+    if "{" in path or path.startswith("/v1/admin/"):
         statuses.append("404")
     return statuses
 

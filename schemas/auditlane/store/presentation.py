@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -167,7 +167,7 @@ def _revision(row: Sequence[Any]) -> Revision:
         enabled=enabled,
         fields=tuple(_view(one) for one in json.loads(fields)),
         changed_by=changed_by,
-        changed_at=changed_at,
+        changed_at=changed_at.replace(tzinfo=UTC),  # the client gives UTC without saying so
     )
 
 

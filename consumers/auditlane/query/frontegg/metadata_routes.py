@@ -1,0 +1,79 @@
+"""`GET` and `POST /metadata`: the columns in their words, kept as the environment's data structure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from clickhouse_connect.driver.client import Client
+from fastapi import APIRouter, Body, Depends, Request
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import Principal
+from auditlane.access.trail import Action, witness_of
+from auditlane.query.frontegg import metadata
+from auditlane.query.structure.service import ANY, StructureService
+from auditlane.runtime.errors import InvalidInput, WrongTenant
+from auditlane.store.documents import load_document, save_document
+
+DOCUMENT: Final = "frontegg-metadata"
+Document = dict[str, Any]
+
+
+def build(
+    service: StructureService,
+    connect: Callable[[], Client],
+    database: str,
+    client: Callable[..., Any],
+    *,
+    named: Callable[[Request], str | None],
+) -> APIRouter:
+    """The routes. `client` is a dependency that gives a Principal; `named` reads the header that names a tenant."""
+    router = APIRouter(include_in_schema=False)
+    asks = Depends(client)
+
+    def document_of(stored: Document, tenant: str | None, vendor: str) -> Document:
+        shown = service.shown(tenant)
+        saved = [one.changed_at for one in (shown.environment, shown.own) if one.changed_at]
+        return metadata.shown(stored, shown.fields.values(), vendor=vendor, changed_at=max(saved, default=None))
+
+    @router.get("/metadata")
+    def read(request: Request, entityName: str = metadata.ENTITY, who: Principal = asks) -> Document:  # noqa: N803 - their name for it
+        tenant = named(request)
+        if who.tenant or tenant:
+            tenant = who.scope(Permission.read, tenant).tenant
+        who.demand(Permission.read)
+        if entityName != metadata.ENTITY:
+            return {"rows": []}
+        return {"rows": [document_of(load_document(connect(), database, DOCUMENT), tenant, who.client_id)]}
+
+    @router.post("/metadata")
+    def save(request: Request, given: Annotated[Document, Body()], who: Principal = asks) -> Document:
+        who.demand(Permission.configure)
+        if who.tenant is not None:
+            raise WrongTenant("The metadata is the whole environment's.", fix="Use a client of no one tenant.")
+        if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
+            raise InvalidInput("There is only the entity 'audits'.", field="entityName", fix="Leave it out.")
+        _check_json(given)
+        fields = metadata.stated(given, service.shown(None).fields.values())
+        done = service.replace(None, fields=fields, switch=None, etags=[ANY], who=who.subject)
+        save_document(connect(), database, DOCUMENT, given, changed_by=who.subject, now=datetime.now(UTC))
+        witness_of(request).record(
+            Action.structure_changed,
+            resource="structure",
+            resource_id=done.after.own.scope,
+            revision=done.after.own.revision,
+            changes=json.dumps(done.changes, ensure_ascii=False, default=str),
+        )
+        return document_of(given, None, who.client_id)
+
+    return router
+
+
+def _check_json(document: Document) -> None:
+    try:
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise InvalidInput(f"The document cannot be kept: {error}", field="body") from None

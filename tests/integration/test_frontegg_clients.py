@@ -105,6 +105,13 @@ def test_what_is_sent_is_stored_and_read(frontegg_client, call, served, unique):
     assert page["total"] == 3
     assert other == {"data": [], "total": 0}
 
+    if frontegg_client.exports:
+        columns = [{"name": "user", "displayName": "Who"}, {"name": "nested", "displayName": "More"}]
+        chosen = {"tenantId": unique, "filters": {"severity": "High"}}
+        csv, pdf = values(call(["csv", chosen, columns], ["pdf", chosen, columns]))
+        assert csv == '"Who","More"\r\n"bob@x.io","{""a"": [1, null, ""é""]}"\r\n'
+        assert pdf.startswith("%PDF-")  # as text, in which they read it, it is no longer whole
+
     [stats] = values(call(["stats", {"tenantId": unique}]))
     assert stats["severeThisWeek"] == 2
     assert stats["totalToday"] >= 3 or datetime.now(UTC).hour == 0

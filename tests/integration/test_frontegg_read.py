@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ from serving import Served
 from auditlane.contract.event import parse_ip
 from auditlane.gateway.frontegg.audit import event_of
 
+V2_EXPORT = "/audits/resources/audits/v2/export/csv"
 NOW = datetime.now(UTC).replace(microsecond=123_456)
 # number, hours ago, what was sent
 SENT = [
@@ -194,3 +197,62 @@ def test_the_tenant_is_the_headers_or_the_credentials_and_nothing_widens_it(serv
 def test_a_bearer_token_is_taken_too(served, token):
     response = served.request("/audits", token, frontegg_tenant_id="acme")
     assert response.json()["total"] == 5
+
+
+# Exports
+
+PROPERTIES = [
+    {"name": "createdAt", "displayName": "Time", "sortable": True},
+    {"name": "email", "displayName": "User"},
+    {"name": "severity"},
+    {"name": "ip", "displayName": "=IP"},
+    {"name": "team", "displayName": "Team"},
+    {"name": "json", "displayName": "Json Data"},
+]
+
+
+def file_of(served, token, path, properties=PROPERTIES, status=200):
+    body = None if properties is None else {"properties": properties}
+    response = served.request(path, method="POST", body=body, x_access_token=token, frontegg_tenant_id="acme")
+    assert response.status == status, response.data
+    return response
+
+
+@pytest.mark.parametrize("path", ["/audits//export/csv", "/audits/export/csv", "/audits/export/csv/v2", V2_EXPORT])
+def test_a_csv_has_the_columns_that_are_asked_for(served, token, path):
+    response = file_of(served, token, f"{path}?severity[]=High&severity[]=Error&sortBy=email&tenantId=acme")
+    lines = list(csv.reader(io.StringIO(response.data.decode(), newline="")))
+    assert response.headers["content-type"].startswith("text/csv")
+    assert lines[0] == ["Time", "User", "severity", "'=IP", "Team", "Json Data"]
+    assert [line[1:] for line in lines[1:]] == [
+        ["ann@x.io", "High", "10.0.0.1", "", ""],
+        ["dee@x.io", "Error", "nowhere", "blue", ""],
+    ]
+
+
+def test_a_csv_holds_everything_that_matches(served, token):
+    response = file_of(served, token, "/audits/export/csv?offset=3&outputFileName=my%20log")
+    assert response.headers["auditlane-rows"] == "5"
+    assert response.headers["content-disposition"] == 'attachment; filename="my log.csv"'
+    assert response.data.decode().count("\r\n") == 6
+    assert '"{""k"": [1]}"' in response.data.decode()
+
+
+def test_without_properties_a_file_has_the_tables_columns(served, token):
+    for properties in (None, []):
+        response = file_of(served, token, "/audits/export/csv", properties)
+        assert response.data.decode().startswith('"Time","Actor","Action","Resource"')
+
+
+def test_a_pdf(served, token):
+    response = file_of(served, token, "/audits/export/pdf?severity=High")
+    assert response.headers["content-type"] == "application/pdf"
+    assert response.data.startswith(b"%PDF-")
+    assert response.data.rstrip().endswith(b"%%EOF")
+
+
+def test_what_cannot_be_exported(served, token):
+    assert file_of(served, token, "/audits/export/csv", [{"displayName": "x"}], 400).json()["code"] == "INPUT_INVALID"
+    assert file_of(served, token, "/audits/export/csv?tenantId=other", status=400).json()["field"] == "tenantId"
+    writer = served.client_token("writer")
+    assert file_of(served, writer, "/audits/export/csv", status=403).json()["code"] == "FORBIDDEN"

@@ -23,6 +23,7 @@ from auditlane.gateway.meters import Meters
 from auditlane.query import pages, router
 from auditlane.query.connection import Connection
 from auditlane.query.export.service import Exports
+from auditlane.query.frontegg import export_routes as frontegg_exports
 from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
@@ -143,6 +144,11 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(structure_router.build(structure, in_path, gate.environment, only=only))
         app.include_router(summary_router.build(reader.summaries, gate.authorize, fields_of))
         app.include_router(frontegg_routes.build(audits, theirs))
+        app.include_router(
+            frontegg_exports.build(
+                exports.exporter, settings.clickhouse_database, theirs, structures.of, count_rows=metrics.exported
+            )
+        )
         app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
         app.include_router(admin_router.build(operations, gate))
         app.include_router(console.build(operations, gate, url=settings.serve_url, viewer_ttl=viewer_ttl))

@@ -17,6 +17,7 @@ from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter
 from auditlane.query.results import Limits, Results, checked
 from auditlane.query.sql import compile_count
+from auditlane.query.statements import Statement
 from auditlane.query.stream import Broken, Source
 from auditlane.runtime.errors import QueryTooLarge
 from auditlane.runtime.settings import Settings
@@ -86,7 +87,11 @@ class Exporter:
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
         """What an export that begins now is to hold. Raises QueryTooLarge for more than the format can hold."""
-        found = self._counts.rows(compile_count(self._database, scope, filter_))[0]
+        return self.counted(compile_count(self._database, scope, filter_), format_)
+
+    def counted(self, statement: Statement, format_: Format) -> Counted:
+        """`count` by a statement that is there already; its one row has `rows` and `bound`."""
+        found = self._counts.rows(statement)[0]
         counted = Counted(int(found["rows"]), int(found["bound"]))
         if format_ is Format.pdf and counted.rows > PDF_ROWS:
             raise QueryTooLarge(
@@ -111,13 +116,17 @@ class Exporter:
         `after` and `written` go on behind the rows that were written already; only lines can be gone on with.
         """
         counted = counted or self.count(scope, filter_, form.format)
-        made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font)
-        if counted.rows <= written:
-            return Export(counted.rows, coder, iter(()), None, written=written)
         statement = compile_export(
             self._database, scope, filter_, form, bound_ms=counted.bound_ms, after=after if written else None
         )
+        return self.started(statement, scope.tenant, form, counted, written=written)
+
+    def started(self, statement: Statement, tenant: str, form: Form, counted: Counted, *, written: int = 0) -> Export:
+        """`export` by a statement that is there already; its columns are those of `compile_export`."""
+        made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        coder = encoder(form, Heading(tenant, counted.rows, made_at), self._font)
+        if counted.rows <= written:
+            return Export(counted.rows, coder, iter(()), None, written=written)
         source = self._files.open(statement)
         try:
             batches = _primed(checked(source))

@@ -25,7 +25,7 @@ from auditlane.runtime.settings import Settings
 
 
 class Exports:
-    """`routers` are mounted, `start` comes before the first request, `close` after the last."""
+    """`exporter` makes files, `routers` are mounted, `start` comes before the first request, `close` after the last."""
 
     def __init__(
         self,
@@ -36,23 +36,23 @@ class Exports:
         *,
         count_rows: CountRows = lambda format_, rows: None,
     ) -> None:
-        self._exporter = Exporter(settings)
+        self.exporter = Exporter(settings)
         links = Links(signer, settings.serve_url)
         jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
         self._runner = Runner(
             jobs,
-            Worker(self._exporter, partial(_filter_of, structure_of), count_rows),
+            Worker(self.exporter, partial(_filter_of, structure_of), count_rows),
             at_once=settings.export_jobs_at_once,
             lease_s=settings.export_lease_s,
             keep=keep,
         )
         self.routers: list[APIRouter] = [
             router.build(
-                self._exporter, authorize, links, structure_of, count_rows=count_rows, job_file=partial(file_of, jobs)
+                self.exporter, authorize, links, structure_of, count_rows=count_rows, job_file=partial(file_of, jobs)
             ),
             jobs_router.build(
                 jobs,
-                self._exporter,
+                self.exporter,
                 authorize,
                 links,
                 structure_of,
@@ -69,7 +69,7 @@ class Exports:
     def close(self) -> None:
         """End what is going on, and the connections."""
         self._runner.close()
-        self._exporter.close()
+        self.exporter.close()
 
 
 def _folder(settings: Settings) -> Path:

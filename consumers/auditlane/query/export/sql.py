@@ -19,10 +19,10 @@ from auditlane.query.statements import Parameters, Statement, select
 
 _ESCAPES: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "-": "\\-"}
 # Inside of a quoted SQL text, where a backslash is written twice.
-_FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(one, one) for one in FORMULA_STARTS)).replace("\\", "\\\\")
+FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(one, one) for one in FORMULA_STARTS)).replace("\\", "\\\\")
 _NUMBER: Final = "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"
 # Cells are valid UTF-8; lines are bytes to us.
-_CELLS: Final = {"output_format_arrow_string_as_string": 1}
+CELLS: Final = {"output_format_arrow_string_as_string": 1}
 _TIMES: Final = ("occurred_at", "ingested_at")
 
 
@@ -53,7 +53,7 @@ def compile_export(
         shown = ", ".join(f"{cell(parameters, column)} AS c{place}" for place, column in enumerate(form.columns))
     shown += ", toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
     statement = select(shown, conditions, NEWEST_FIRST, parameters)
-    return statement if form.format.lines else replace(statement, settings=statement.settings | _CELLS)
+    return statement if form.format.lines else replace(statement, settings=statement.settings | CELLS)
 
 
 def _json_line(parameters: Parameters, columns: tuple[Column, ...]) -> str:
@@ -73,7 +73,7 @@ def _csv_line(parameters: Parameters, form: Form) -> str:
         if column.is_map:
             text = f"toJSONString({text})"
         elif not form.raw_formulas and (column.custom or column.name in FREE_TEXT):
-            runs = f"match(ifNull({text}, ''), '{_FORMULA}')"
+            runs = f"match(ifNull({text}, ''), '{FORMULA}')"
             if column.number:
                 runs += f" AND NOT match(ifNull({text}, ''), '{_NUMBER}')"
             text = f"if({runs}, concat('\\'', {text}), {text})"

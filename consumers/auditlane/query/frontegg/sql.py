@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,8 @@ from auditlane.contract.event import Outcome, Severity, parse_ip
 from auditlane.contract.frontegg import ACTORS, NAMES
 from auditlane.contract.lenient_time import parse_time
 from auditlane.query.columns import AS_TEXT, JSON_LINE
+from auditlane.query.export.formats import Form, Format
+from auditlane.query.export.sql import CELLS, FORMULA
 from auditlane.query.filters import MAX_WORDS, Filter
 from auditlane.query.frontegg.asked import Asked, Condition
 from auditlane.query.sql import where
@@ -39,9 +42,26 @@ def compile_page(database: str, scope: TenantScope, asked: Asked) -> Statement:
 
 
 def compile_count(database: str, scope: TenantScope, asked: Asked) -> Statement:
-    """One row: `rows`, how many events match on all pages."""
+    """One row: `rows`, how many events match on all pages, and `bound`, the newest ingested_at in milliseconds."""
     parameters = Parameters(database)
-    return select("count() AS rows", _where(parameters, scope, asked), "", parameters)
+    columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
+    return select(columns, _where(parameters, scope, asked), "", parameters)
+
+
+def compile_export(database: str, scope: TenantScope, asked: Asked, form: Form, *, bound_ms: int) -> Statement:
+    """Every event up to the bound in their order, with the columns that `Exporter.started` reads."""
+    parameters = Parameters(database)
+    conditions = _where(parameters, scope, asked)
+    conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
+    cells = [_text(parameters, column.name) for column in form.columns]
+    if form.format is Format.csv:
+        safe = (f"if(match({cell}, '{FORMULA}'), concat('\\'', {cell}), {cell})" for cell in cells)
+        shown = f"formatRow('CSV', {', '.join(safe)}) AS line"
+    else:
+        shown = ", ".join(f"CAST(toValidUTF8({cell}), 'Nullable(String)') AS c{n}" for n, cell in enumerate(cells))
+    shown += ", toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
+    statement = select(shown, conditions, _order(parameters, asked), parameters)
+    return statement if form.format.lines else replace(statement, settings=statement.settings | CELLS)
 
 
 def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement:

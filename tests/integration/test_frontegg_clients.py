@@ -124,6 +124,31 @@ def sources(served, tenant: str) -> str:
     return str(served.world.client.query(query).result_rows[0][0])
 
 
+THEIRS = [
+    {"name": "createdAt", "displayName": "When", "type": "Timestamp", "sortable": True, "filterable": True}
+    | {"showInTable": True, "showInMoreInfo": "Always", "chosen": True},
+    {"name": "email", "displayName": "Who", "type": "Email", "sortable": True, "filterable": True, "showInTable": True},
+    {"name": "teamName", "displayName": "Team", "type": "AlphaNumeric", "showInTable": True},
+]
+
+
+def test_the_metadata_is_the_environments_structure(frontegg_client, call, served, unique):
+    if not frontegg_client.describes:
+        return
+    document = {"entityName": "audits", "properties": THEIRS, "theme": {"name": unique}}
+    before, saved, after = values(call(["metadata"], ["setMetadata", document], ["metadata"]))
+    assert before["rows"][0]["entityName"] == "audits"
+    assert {"createdAt", "action", "severity"} <= {one["name"] for one in before["rows"][0]["properties"]} or (
+        before["rows"][0]["properties"] == THEIRS  # as another client left it
+    )
+    assert after["rows"] == [saved]
+    assert saved["properties"] == THEIRS
+    assert saved["theme"] == {"name": unique}
+    fields = served.request("/v1/structure", served.client_token("vendor")).json()["fields"]
+    table = [(one["name"], one["displayName"]) for one in fields if one["showInTable"]]
+    assert table == [("occurred_at", "When"), ("actor_name", "Who")]
+
+
 def test_a_refusal_is_an_error_of_the_client(call, unique):
     wrong, missing = call(["send", {"tenantId": "a/b", "action": "x"}], ["send", {"tenantId": "", "action": "x"}])
     assert (wrong["status"], missing["status"]) == (400, 400)

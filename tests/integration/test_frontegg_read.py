@@ -256,3 +256,33 @@ def test_what_cannot_be_exported(served, token):
     assert file_of(served, token, "/audits/export/csv?tenantId=other", status=400).json()["field"] == "tenantId"
     writer = served.client_token("writer")
     assert file_of(served, writer, "/audits/export/csv", status=403).json()["code"] == "FORBIDDEN"
+
+
+# Metadata
+
+
+def test_the_metadata_before_anything_was_saved(ask):
+    for path in ("/metadata/", "/metadata"):
+        [row] = ask("entityName=audits", path=path, tenant="")["rows"]
+        assert [one["name"] for one in row["properties"]][:3] == ["createdAt", "user", "action"]
+        assert row["id"]
+        assert row["vendorId"].startswith("al_")
+    assert ask("entityName=other", path="/metadata", tenant="") == {"rows": []}
+
+
+def test_who_may_see_and_save_the_metadata(served):
+    bound, reader = served.client_token("vendor", tenant="acme"), served.client_token("auditor")
+
+    def ask(token, method="POST", body=None, **headers):
+        return served.request("/metadata", method=method, body=body, x_access_token=token, **headers)
+
+    assert ask(bound, "GET").status == 200
+    assert ask(reader, "GET", frontegg_tenant_id="acme").status == 200
+    assert ask(bound, "GET", frontegg_tenant_id="other").status == 403
+    assert ask(served.client_token("writer"), "GET").status == 403
+    assert ask(bound, body={"properties": []}).json()["code"] == "TENANT_FORBIDDEN"
+    assert ask(reader, body={"properties": []}).json()["code"] == "FORBIDDEN"
+    vendor = served.client_token("vendor")
+    assert ask(vendor, body={"properties": "x"}).json()["field"] == "properties"
+    assert ask(vendor, body={"entityName": "users"}).json()["field"] == "entityName"
+    assert ask(vendor, body=[1]).status == 400

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
+from auditlane.access.permissions import Permission
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway import router as ingest
 from auditlane.gateway.frontegg import routes as frontegg_ingest
@@ -24,6 +25,7 @@ from auditlane.query import pages, router
 from auditlane.query.connection import Connection
 from auditlane.query.export.service import Exports
 from auditlane.query.frontegg import export_routes as frontegg_exports
+from auditlane.query.frontegg import metadata_routes as frontegg_metadata
 from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
@@ -144,6 +146,16 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(structure_router.build(structure, in_path, gate.environment, only=only))
         app.include_router(summary_router.build(reader.summaries, gate.authorize, fields_of))
         app.include_router(frontegg_routes.build(audits, theirs))
+        app.include_router(
+            frontegg_metadata.build(
+                structure,
+                store.client,
+                settings.clickhouse_database,
+                gate.client(),
+                gate.environment(Permission.configure),
+                named=frontegg.their_tenant,
+            )
+        )
         app.include_router(
             frontegg_exports.build(
                 exports.exporter, settings.clickhouse_database, theirs, structures.of, count_rows=metrics.exported

@@ -15,7 +15,7 @@ from auditlane.access.scope import Principal
 from auditlane.access.trail import Action, witness_of
 from auditlane.query.frontegg import metadata
 from auditlane.query.structure.service import ANY, StructureService
-from auditlane.runtime.errors import InvalidInput, WrongTenant
+from auditlane.runtime.errors import InvalidInput
 from auditlane.store.documents import load_document, save_document
 
 DOCUMENT: Final = "frontegg-metadata"
@@ -27,12 +27,14 @@ def build(
     connect: Callable[[], Client],
     database: str,
     client: Callable[..., Any],
+    configures: Callable[..., Any],
     *,
     named: Callable[[Request], str | None],
 ) -> APIRouter:
-    """The routes. `client` is a dependency that gives a Principal; `named` reads the header that names a tenant."""
+    """The routes. `client` is a dependency that gives a Principal, `configures` one that gives who may change the
+    environment; `named` reads the header that names a tenant."""
     router = APIRouter(include_in_schema=False)
-    asks = Depends(client)
+    asks, changes = Depends(client), Depends(configures)
 
     def document_of(stored: Document, tenant: str | None, vendor: str) -> Document:
         shown = service.shown(tenant)
@@ -50,10 +52,7 @@ def build(
         return {"rows": [document_of(load_document(connect(), database, DOCUMENT), tenant, who.client_id)]}
 
     @router.post("/metadata")
-    def save(request: Request, given: Annotated[Document, Body()], who: Principal = asks) -> Document:
-        who.demand(Permission.configure)
-        if who.tenant is not None:
-            raise WrongTenant("The metadata is the whole environment's.", fix="Use a client of no one tenant.")
+    def save(request: Request, given: Annotated[Document, Body()], who: Principal = changes) -> Document:
         if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
             raise InvalidInput("There is only the entity 'audits'.", field="entityName", fix="Leave it out.")
         _check_json(given)

@@ -11,7 +11,7 @@ from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity, parse_ip
-from auditlane.contract.frontegg import ACTORS, NAMES
+from auditlane.contract.frontegg import ACTORS, NAMES, OURS
 from auditlane.contract.lenient_time import parse_time
 from auditlane.query.columns import AS_TEXT, JSON_LINE
 from auditlane.query.export.formats import Form, Format
@@ -53,7 +53,7 @@ def compile_export(database: str, scope: TenantScope, asked: Asked, form: Form, 
     parameters = Parameters(database)
     conditions = _where(parameters, scope, asked)
     conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
-    cells = [_text(parameters, column.name) for column in form.columns]
+    cells = [_cell(parameters, column.name) for column in form.columns]
     if form.format is Format.csv:
         safe = (f"if(match({cell}, '{FORMULA}'), concat('\\'', {cell}), {cell})" for cell in cells)
         shown = f"formatRow('CSV', {', '.join(safe)}) AS line"
@@ -166,6 +166,15 @@ def _text(parameters: Parameters, name: str) -> str:
     key = parameters.text(name)
     beside = "ifNull(e.actor_name, '')" if name in ACTORS else f"e.fields[{key}]"
     return f"if(mapContains(e.metadata, {key}), e.metadata[{key}], {beside})"
+
+
+def _cell(parameters: Parameters, name: str) -> str:
+    """As `_text`, and what the column could not hold as well: not for filters, which would read all metadata for it."""
+    text = _text(parameters, name)
+    if name in OURS or name not in NAMES:
+        return text
+    key = parameters.text(name)
+    return f"if(mapContains(e.metadata, {key}), e.metadata[{key}], {text})"
 
 
 def _uuid(value: str) -> str | None:

@@ -1,0 +1,168 @@
+"""A field added over HTTP, all the way: emitted, stored, shown, filtered, exported; and its rules."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from fixtures.workers import World, wait_until, world_on
+from serving import Served
+
+from auditlane.runtime.errors import InvalidEvent
+from auditlane.sdk import AuditClient
+
+SENT = "action=Before&action=Ordered&action=Stock"  # as opposed to what the service records of us
+
+
+class Path:
+    """A world with a worker, the service over it, and a client of the whole environment."""
+
+    def __init__(self, world: World, served: Served) -> None:
+        self.world = world
+        self.served = served
+        self.token = served.client_token("admin")
+
+    def call(self, method: str, path: str, body: Any = None, *, tenant: str = "", status: int = 200) -> Any:
+        headers = {"auditlane_tenant": tenant} if tenant else {}
+        answer = self.served.request(path, self.token, method=method, body=body, **headers)
+        assert answer.status == status, answer.data
+        return answer
+
+    def sdk(self) -> AuditClient:
+        settings = self.world.settings
+        return AuditClient(
+            kafka_bootstrap=settings.kafka_bootstrap,
+            registry_url=settings.registry_url,
+            topic=settings.topic,
+            registry_refresh_s=0.1,
+        )
+
+    def subject(self, tenant: str) -> str:
+        """Where the tenant's newest contract is."""
+        own = f"{self.world.settings.topic}.{tenant}-value"
+        return own if own in self.world.registry.subjects() else f"{self.world.settings.topic}-value"
+
+    def stock(self, tenant: str, **fields: Any) -> None:
+        """What Confluent's own serializer makes of it: it knows the schema, and nothing of rules."""
+        event = {
+            "event_id": str(uuid.uuid4()),
+            "tenant_id": tenant,
+            "occurred_at": datetime.now(UTC),
+            "action": "Stock",
+        }
+        text = self.world.registry.latest(self.subject(tenant)).schema
+        schema_id = self.world.registry.latest(self.subject(tenant)).schema_id
+        with SchemaRegistryClient({"url": self.world.settings.registry_url}) as registry:
+            how: dict[str, Any] = {"auto.register.schemas": False, "use.schema.id": schema_id}
+            how["subject.name.strategy"] = lambda *_: self.subject(tenant)
+            context = SerializationContext(self.world.settings.topic, MessageField.VALUE)
+            self.world.send(AvroSerializer(registry, text, conf=how)(event | fields, context), key=tenant)
+
+    def listed(self, tenant: str, query: str, count: int) -> list[dict[str, Any]]:
+        def events() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = self.call("GET", f"/v1/events?{query}", tenant=tenant).json()["data"]
+            return found
+
+        wait_until(lambda: len(events()) >= count, why=self.world.workers[-1].tail)
+        return events()
+
+
+@pytest.fixture(scope="module")
+def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("structure")
+    world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder, registry_refresh_s=1)
+    try:
+        world.worker().ready()
+        with Served(folder, **world.settings.model_dump(exclude_unset=True)) as served:
+            yield Path(world, served)
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("whose", ["tenant", "environment"])
+def test_an_added_field_is_accepted_stored_shown_filtered_exported_and_validated(path: Path, whose: str) -> None:
+    tenant, name = f"{whose}1", f"{whose}_order"
+    root = "/v1/structure" if whose == "environment" else f"/v1/tenants/{tenant}/structure"
+    with path.sdk() as client:
+        client.emit(tenant_id=tenant, action="Before")  # written with the base event, before there is a field
+        client.flush()
+        field = {"name": name, "displayName": "Order no.", "rules": {"pattern": "[A-Z]{2}-[0-9]+"}}
+        path.call("POST", f"{root}/fields", field, status=201)
+        amount = {"name": f"{whose}_amount", "type": "Number", "rules": {"minimum": 0}}
+        path.call("POST", f"{root}/fields", amount, status=201)
+        wait_until(lambda: _emitted(client, tenant, **{name: "DE-17", f"{whose}_amount": 9.5}), why="for the SDK")
+        with pytest.raises(InvalidEvent, match=name):
+            client.emit(tenant_id=tenant, action="Wrong", fields={name: "17"})
+        client.flush()
+
+    [event] = path.listed(tenant, f"fields.{name}=DE-17", 1)
+    assert event["fields"] == {name: "DE-17", f"{whose}_amount": "9.5"}
+    assert [one["action"] for one in path.listed(tenant, SENT, 2)] == ["Ordered", "Before"]  # what was there stays
+    recorded = path.listed(tenant if whose == "tenant" else "_auditlane", "action=structure.changed", 2)
+    assert any(name in one["metadata"]["changes"] for one in recorded)
+    rows = _exported(path, tenant)
+    assert sorted(row["Order no."] for row in rows) == ["", "DE-17"]
+
+    before = len(path.world.dead_letters(0))
+    path.stock(tenant, **{name: "17"})
+    path.stock(tenant, **{name: "FR-1", f"{whose}_amount": -1.0})
+    path.stock(tenant, **{name: "FR-2"})
+    path.listed(tenant, f"fields.{name}=FR-2", 1)
+    letters = [dict(one.headers()) for one in path.world.dead_letters(before + 2)]
+    mine = [one for one in letters if one["auditlane.tenant"] == tenant.encode()]
+    assert [one["auditlane.error.code"] for one in mine] == [b"FIELD_RULE"] * 2
+    said = b" ".join(one["__connect.errors.exception.message"] for one in mine)
+    assert name.encode() in said
+    assert b"must be at least 0" in said
+
+    path.call("DELETE", f"{root}/fields/{name}", status=204)
+    assert "Order no." not in _exported(path, tenant)[0]
+    path.stock(tenant, **{name: "anything"})  # nothing is demanded of it any more
+    [kept] = path.listed(tenant, f"fields.{name}=DE-17", 1)
+    assert kept["fields"][name] == "DE-17"
+    path.call("POST", f"{root}/fields", field, status=201)
+    assert sorted(row["Order no."] for row in _exported(path, tenant, 4)) == ["", "DE-17", "FR-2", "anything"]
+
+
+def test_the_gateway_holds_a_posted_event_to_a_new_rule(path: Path) -> None:
+    path.call("POST", "/v1/tenants/posted/structure/fields", {"name": "code", "rules": {"maxLength": 3}}, status=201)
+
+    def answered(code: str) -> tuple[int, dict[str, Any]]:
+        body = {"action": "Posted", "fields": {"code": code}}
+        answer = path.served.request("/v1/events", path.token, method="POST", body=body, auditlane_tenant="posted")
+        return answer.status, json.loads(answer.data)
+
+    wait_until(lambda: answered("abc")[0] == 202, why="for the gateway to see the contract")
+    status, problem = answered("abcd")
+    assert (status, problem["code"]) == (400, "EVENT_INVALID"), problem
+    assert "code" in problem["detail"]
+    path.listed("posted", "fields.code=abc", 1)
+
+
+def _emitted(client: AuditClient, tenant: str, **fields: Any) -> bool:
+    """False while the client still writes with the contract that it knew."""
+    try:
+        client.emit(tenant_id=tenant, action="Ordered", fields=fields)
+    except InvalidEvent:
+        time.sleep(0.05)
+        return False
+    return True
+
+
+def _exported(path: Path, tenant: str, rows: int = 0) -> list[dict[str, str]]:
+    def found() -> list[dict[str, str]]:
+        text = path.call("GET", f"/v1/export?format=csv&{SENT}", tenant=tenant).data.decode()
+        return list(csv.DictReader(io.StringIO(text)))
+
+    wait_until(lambda: len(found()) >= rows, why=path.world.workers[-1].tail)
+    return found()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 from serving import Served
@@ -21,7 +22,8 @@ OURS = "_auditlane"
 @contextmanager
 def serving(world: World, **given: Any) -> Iterator[Served]:
     settings = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 0.2} | given
-    with Served(world.folder, **settings) as served:
+    # Its log would go to the standard output, which is what a command of the same test prints to.
+    with structlog.testing.capture_logs(), Served(world.folder, **settings) as served:
         yield served
 
 

@@ -146,8 +146,8 @@ def test_the_answer_is_what_the_command_prints():
 def test_workers_are_up_while_somebody_has_every_partition():
     assert parts.workers(lag("a", "b")).state == "up"
     behind = parts.workers(lag("a", "a", behind=2))
-    assert (behind.state, behind.detail) == ("up", "1 members, 4 messages behind, the oldest 2.5 s old")
-    assert "Nobody works on 1 partitions" in str(parts.workers(lag("a", "", behind=2)).problem)
+    assert (behind.state, behind.detail) == ("up", "1 member, 4 messages behind, the oldest 2.5 s old")
+    assert "Nobody works on 1 partition." in str(parts.workers(lag("a", "", behind=2)).problem)
     assert "no member" in str(parts.workers(lag("", "")).problem)
 
 

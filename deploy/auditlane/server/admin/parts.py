@@ -17,7 +17,7 @@ from auditlane.server.admin.models import Lag, PartHealth
 from auditlane.server.gate import Gate
 from auditlane.server.trail import OwnTrail
 
-ASK_S: Final = 3.0
+ASK_S: Final = 5.0
 
 
 def kafka(settings: Settings) -> PartHealth:
@@ -34,7 +34,7 @@ def kafka(settings: Settings) -> PartHealth:
     if missing:
         problem = f"There is no topic {', '.join(missing)}. Run `auditlane init`."
         return PartHealth(name="kafka", state="away", problem=problem)
-    return PartHealth(name="kafka", state="up", detail=f"{len(found.brokers)} brokers")
+    return PartHealth(name="kafka", state="up", detail=_many(len(found.brokers), "broker"))
 
 
 def registry(settings: Settings) -> PartHealth:
@@ -49,15 +49,18 @@ def registry(settings: Settings) -> PartHealth:
     if base_subject(settings.topic) not in subjects:
         problem = f"There is no subject {base_subject(settings.topic)}. Run `auditlane init`."
         return PartHealth(name="registry", state="away", problem=problem)
-    return PartHealth(name="registry", state="up", detail=f"{len(subjects)} subjects")
+    return PartHealth(name="registry", state="up", detail=_many(len(subjects), "subject"))
 
 
 def workers(lag: Lag) -> PartHealth:
     """Whether somebody works on every partition that has something to do."""
     members = len({one.member for one in lag.partitions if one.member})
-    detail = f"{members} members, {lag.lag} messages behind, the oldest {lag.age_s:.1f} s old"
+    detail = f"{_many(members, 'member')}, {_many(lag.lag, 'message')} behind"
+    detail += f", the oldest {lag.age_s:.1f} s old" if lag.lag else ""
     if lag.abandoned or not members:
-        problem = f"Nobody works on {lag.abandoned} partitions." if lag.abandoned else "The group has no member."
+        problem = (
+            f"Nobody works on {_many(lag.abandoned, 'partition')}." if lag.abandoned else "The group has no member."
+        )
         return PartHealth(name="workers", state="away", detail=detail, problem=problem)
     return PartHealth(name="workers", state="up", detail=detail)
 
@@ -86,4 +89,10 @@ def trail(own: OwnTrail) -> PartHealth:
     if own.waiting is None:
         return PartHealth(name="trail", state="off", problem=own.problem or None)
     state: Literal["up", "stale"] = "stale" if own.problem else "up"
-    return PartHealth(name="trail", state=state, detail=f"{own.waiting} events wait", problem=own.problem or None)
+    return PartHealth(
+        name="trail", state=state, detail=f"{_many(own.waiting, 'event')} to emit", problem=own.problem or None
+    )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

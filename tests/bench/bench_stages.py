@@ -21,8 +21,9 @@ from auditlane.worker import guarantees
 from auditlane.worker.consumer import consumer_config
 from auditlane.worker.intent import digest
 from auditlane.worker.judge import Judge, RawRange
+from auditlane.worker.messages import columns_of
 from auditlane.worker.ranges import Columns, Range
-from auditlane.worker.runner import BATCH, TURN_S, columns_of
+from auditlane.worker.runner import BATCH, TURN_S
 from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.write import Writer
 

@@ -52,8 +52,8 @@ def agree(raw: RawRange) -> None:
     for month, table in found.rows.items():
         assert table.schema.equals(EVENTS)
         table.validate(full=True)
-        offsets = table["kafka_offset"].to_pylist()
-        assert offsets == sorted(offsets)
+        places = list(zip(table["schema_id"].to_pylist(), table["kafka_offset"].to_pylist(), strict=True))
+        assert places == sorted(places)
         for row in table.to_pylist():
             index = row["kafka_offset"] - raw.offsets[0]
             assert index not in rows

@@ -12,7 +12,7 @@ from auditlane.worker.actions import Remedy
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.store_failures import HALT, SLOWER, classify
-from auditlane.worker.write import PINNED, Table, body, statement, token
+from auditlane.worker.write import PINNED, Table, body, sent, statement, token
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 RANGE = Range(Partition("t", 4), TOPIC, 10, 12, Columns([10, 12], [70, 60], [b"", b""], [b"", b""]), "d", lease=1)
@@ -31,6 +31,17 @@ def test_the_guard_is_inside_the_statement_and_bounded_in_time() -> None:
         " AND kafka_offset BETWEEN 10 AND 12 AND kafka_timestamp BETWEEN fromUnixTimestamp64Milli(60)"
         " AND fromUnixTimestamp64Milli(70) AND toYYYYMM(occurred_at) = 202611) FORMAT ArrowStream"
     )
+
+
+def test_what_all_rows_of_a_range_share_is_said_once() -> None:
+    names = ("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset")
+    table = Table("audit", tuple((name, "T") for name in names), {})
+    assert statement(table, RANGE, 202611).startswith(
+        "INSERT INTO `audit`.`events` (`kafka_topic`, `kafka_topic_id`, `kafka_partition`, `kafka_offset`) SELECT "
+        f"toLowCardinality('t'), toUUID('{TOPIC}'), toUInt32(4), `kafka_offset` FROM input('`kafka_offset` T') WHERE"
+    )
+    rows = pa.table({name: ["x"] for name in ("action", *names)})
+    assert sent(rows, RANGE).column_names == ["action", "kafka_offset"]
 
 
 def test_the_body_is_one_batch_however_the_rows_were_made() -> None:

@@ -14,8 +14,8 @@ from auditlane.contract.codes import RejectCode
 from auditlane.contract.tenants import is_tenant, tenant_of_key
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import checks
-from auditlane.worker.arrow import pa
-from auditlane.worker.decode import CHUNK_ROWS
+from auditlane.worker.arrow import Column, pa
+from auditlane.worker.blobs import Blobs
 from auditlane.worker.ranges import Columns, Partition
 
 Indexes = npt.NDArray[np.int64]
@@ -64,7 +64,7 @@ class Case:
     """A range while it is judged."""
 
     raw: RawRange
-    values: Sequence[bytes]
+    values: Blobs
     lengths: Indexes  # of the values, in bytes
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
@@ -78,12 +78,10 @@ class Case:
 
     @classmethod
     def open(cls, raw: RawRange) -> Case:
-        count = len(raw.values)
-        values: Sequence[bytes] = (
-            [value or b"" for value in raw.values] if None in raw.values else raw.values  # type: ignore[assignment]
-        )
-        lengths, header = _heads(values)
-        keys = pa.array(raw.keys, pa.binary()).dictionary_encode(null_encoding="encode")
+        values = Blobs.of(raw.values)
+        lengths = values.sizes()
+        header = values.heads(HEADER_BYTES).view(_FRAME)[:, 0]
+        keys = _binary(Blobs.of(raw.keys)).dictionary_encode(null_encoding="encode")
         unique_keys: list[bytes | None] = keys.dictionary.to_pylist()
         return cls(
             raw=raw,
@@ -95,7 +93,7 @@ class Case:
             unique_keys=unique_keys,
             key_codes=keys.indices.to_numpy().astype(np.int64),
             tenants=[_tenant(key) for key in unique_keys],
-            refused=np.zeros(count, dtype=bool),
+            refused=np.zeros(len(values), dtype=bool),
         )
 
     def tenant(self, index: int) -> str | None:
@@ -116,18 +114,18 @@ class Case:
             self.rejected[index] = Rejection(index, code, why(index), self.tenant(index), schema_id)
         self.refused[indexes] = True
 
+    def refuse_malformed(self, why: dict[int, str]) -> None:
+        """Refuse messages that are no datum of their schema."""
+        self.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
 
-def _heads(values: Sequence[bytes]) -> tuple[Indexes, npt.NDArray[np.void]]:
-    """(the values' lengths, their frames). By chunks: the second look at a value then finds it in the cache."""
-    lengths, heads = np.zeros(len(values), dtype=np.int64), []
-    for first in range(0, len(values), CHUNK_ROWS):
-        chunk = values[first : first + CHUNK_ROWS]
-        sizes = lengths[first : first + CHUNK_ROWS] = np.fromiter(map(len, chunk), dtype=np.int64, count=len(chunk))
-        cut = [value[:HEADER_BYTES] for value in chunk]
-        if sizes.min() < HEADER_BYTES:
-            cut = [one.ljust(HEADER_BYTES, b"\xff") for one in cut]
-        heads.append(b"".join(cut))
-    return lengths, np.frombuffer(b"".join(heads), dtype=_FRAME)
+
+def _binary(blobs: Blobs) -> Column:
+    offsets = np.zeros(len(blobs) + 1, dtype=np.int32)
+    np.cumsum(blobs.sizes(), out=offsets[1:])
+    missing = blobs.missing()
+    valid = pa.array(~missing).buffers()[1] if missing.any() else None
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(b"".join(blobs.data))]
+    return pa.Array.from_buffers(pa.binary(), len(blobs), buffers)
 
 
 @lru_cache(maxsize=65_536)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pyarrow import RecordBatch
 
 from auditlane.contract.event import parse_ip
 from auditlane.contract.rules import Rules
-from auditlane.contract.structure import Field, TenantContract
+from auditlane.contract.structure import Field
 from auditlane.worker.arrow import Column, pa, pc
 
 Mask = npt.NDArray[np.bool_]
@@ -64,18 +63,23 @@ def _is_ip(text: str) -> bool:
     return parse_ip(text) is not None
 
 
-def broken_rules(contract: TenantContract, batch: RecordBatch) -> dict[int, tuple[Field, str]]:
-    """Row -> the first field, in the contract's order, and the first rule of it that the row breaks.
+def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Field, str]]:
+    """Row -> the first field, in the order given, and the first rule of it that the row breaks.
 
     A time that no calendar shows counts as breaking the rule `time`.
     """
     broken: dict[int, tuple[Field, str]] = {}
-    for field, column in zip(contract.fields, batch.columns, strict=True):
+    for field, column in columns:
         for rule, rows in _broken(field, column):
             if rows.any():
                 for row in np.flatnonzero(rows).tolist():
                     broken.setdefault(row, (field, rule))
     return broken
+
+
+def checked(field: Field) -> bool:
+    """Whether there is anything that a value of the field could break."""
+    return field.kind == "timestamp" or bool(field.rules)
 
 
 def _broken(field: Field, column: Column) -> Iterator[tuple[str, Mask]]:

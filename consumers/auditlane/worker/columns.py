@@ -6,19 +6,17 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from pyarrow import RecordBatch, Table
+from pyarrow import Table
 
-from auditlane.contract.avro import base_schema
-from auditlane.contract.structure import Field, TenantContract, base_fields
+from auditlane.contract.structure import Field, base_fields
 from auditlane.worker.arrow import Column, pa, pc
 from auditlane.worker.decode import arrow_type
+from auditlane.worker.decoded import BASE, Decoded
 
 TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")
 _US: Final = pa.timestamp("us", "UTC")
 
-BASE: Final = pa.schema([pa.field(one.name, arrow_type(one)) for one in base_fields().values()])
-DECODED: Final = BASE.append(pa.field("fields", TEXTS)).append(pa.field("schema_id", pa.uint32()))
 # The order is the table's; the types are those that ClickHouse reads as the table's without guessing.
 EVENTS: Final = pa.schema(
     [
@@ -33,39 +31,39 @@ EVENTS: Final = pa.schema(
         pa.field("kafka_timestamp", _MS),
     ]
 )
-_DEFAULTS: Final = {one["name"]: one.get("default") for one in base_schema()["fields"]}
 
 
-def base_columns(contract: TenantContract, batch: RecordBatch, schema_id: int) -> RecordBatch:
-    """A batch in the columns of `DECODED`: base fields that the contract lacks take their defaults."""
-    rows = batch.num_rows
-    columns = [
-        batch.column(name)
-        if batch.schema.get_field_index(name) >= 0
-        else pa.array([[] if _DEFAULTS[name] == {} else _DEFAULTS[name]] * rows, BASE.field(name).type)
-        for name in BASE.names
-    ]
-    own = [(one, batch.column(one.name)) for one in contract.own]
-    ids = pa.array(np.full(rows, schema_id, dtype=np.uint32))
-    decoded: RecordBatch = pa.RecordBatch.from_arrays([*columns, own_texts(own, rows), ids], schema=DECODED)
-    return decoded
-
-
-def own_texts(own: list[tuple[Field, Column]], rows: int) -> Column:
-    """The tenant's own fields as a map of texts, a null field's key absent."""
-    if not own:
-        return pa.MapArray.from_arrays(
-            pa.array(np.zeros(rows + 1, dtype=np.int32)), pa.array([], pa.string()), pa.array([], pa.string())
-        )
-    texts = [_text(field, column) for field, column in own]
-    valid = np.column_stack([column.is_valid().to_numpy(zero_copy_only=False) for column in texts])
-    # All values of the first field, then of the second, …; read row by row, without the nulls.
-    order = np.arange(rows * len(own), dtype=np.int64).reshape(len(own), rows).T[valid]
+def own_texts(decoded: Decoded) -> Column:
+    """The tenants' own fields as a map of texts, a null field's key absent."""
+    rows = len(decoded.rows)
+    counts = np.zeros(rows, dtype=np.int64)
+    names: list[str] = []
+    texts: list[Column] = []
+    orders, keys, before = [], [], 0
+    for group in decoded.groups:
+        fields, size = group.decoder.own, group.span.stop - group.span.start
+        if not fields or not size:
+            continue
+        # All values of the first field, then of the second, …; read row by row.
+        orders.append((np.arange(len(fields) * size).reshape(len(fields), size).T + before).ravel())
+        keys.append(np.tile(np.arange(len(names), len(names) + len(fields)), size))
+        counts[group.span] = len(fields)
+        names += [one.name for one in fields]
+        texts += [_text(field, column) for field, column in zip(fields, group.own, strict=True)]
+        before += len(fields) * size
+    if not texts:
+        none = pa.array([], pa.string())
+        return pa.MapArray.from_arrays(pa.array(np.zeros(rows + 1, dtype=np.int32)), none, none)
+    values, order, key = pa.concat_arrays(texts), np.concatenate(orders), np.concatenate(keys)
+    if values.null_count:
+        valid = values.is_valid().to_numpy(zero_copy_only=False)[order]
+        counts = np.bincount(np.repeat(np.arange(rows), counts)[valid], minlength=rows)
+        order, key = order[valid], key[valid]
     offsets = np.zeros(rows + 1, dtype=np.int32)
-    np.cumsum(valid.sum(axis=1), out=offsets[1:])
-    names = pa.array([field.name for field, _ in own])
-    keys = names.take(pa.array(order // max(rows, 1)))
-    return pa.MapArray.from_arrays(pa.array(offsets), keys, pa.concat_arrays(texts).take(pa.array(order)))
+    np.cumsum(counts, out=offsets[1:])
+    return pa.MapArray.from_arrays(
+        pa.array(offsets), pa.array(names, pa.string()).take(pa.array(key)), values.take(pa.array(order))
+    )
 
 
 def _text(field: Field, column: Column) -> Column:
@@ -76,7 +74,7 @@ def _text(field: Field, column: Column) -> Column:
 
 
 def event_rows(
-    decoded: RecordBatch,
+    decoded: Decoded,
     *,
     topic: str,
     topic_id: str,
@@ -85,20 +83,25 @@ def event_rows(
     timestamps_ms: npt.NDArray[np.int64],
     ingested_at_ms: int,
 ) -> Table:
-    """Rows of `audit.events` in the columns of `EVENTS` from accepted rows in the columns of `DECODED`."""
-    rows = decoded.num_rows
-    columns = {name: decoded.column(name) for name in DECODED.names}
+    """Rows of `audit.events` in the columns of `EVENTS` from accepted rows; offsets and timestamps are of the range."""
+    rows = len(decoded.rows)
+    columns = {name: decoded.base.column(name) for name in BASE.names}
     columns["event_id"] = pc.ascii_lower(columns["event_id"])
     columns["occurred_at"] = columns["occurred_at"].cast(_US)
     for name in ("ip", "user_agent"):
         columns[name] = _empty_to_null(columns[name])
+    schema_ids = np.zeros(rows, dtype=np.uint32)
+    for group in decoded.groups:
+        schema_ids[group.span] = group.schema_id
     columns |= {
+        "fields": own_texts(decoded),
+        "schema_id": pa.array(schema_ids),
         "ingested_at": pa.array(np.full(rows, ingested_at_ms, dtype=np.int64)).cast(_MS),
         "kafka_topic": pa.repeat(topic, rows),
         "kafka_topic_id": pa.repeat(topic_id, rows),
         "kafka_partition": pa.array(np.full(rows, partition, dtype=np.uint32)),
-        "kafka_offset": pa.array(offsets.astype(np.uint64)),
-        "kafka_timestamp": pa.array(timestamps_ms).cast(_MS),
+        "kafka_offset": pa.array(offsets[decoded.rows].astype(np.uint64)),
+        "kafka_timestamp": pa.array(timestamps_ms[decoded.rows]).cast(_MS),
     }
     table: Table = pa.Table.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
     return table

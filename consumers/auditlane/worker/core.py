@@ -66,7 +66,8 @@ class Core:
         lane = self.lanes.get(partition)
         if lane is None or lane.halted or self.draining:
             return 0
-        columns.take(columns.before(lane.position))
+        if below := columns.before(lane.position):
+            columns.take(below)
         if not columns:
             return 0
         left_out = columns.offsets[-1] + 1 - lane.position - len(columns)

@@ -82,9 +82,9 @@ def digest(columns: Columns) -> str:
     timestamps because the tenant and the accepted times derive from them.
     """
     hashed = xxhash.xxh64()
-    hashed.update(array("q", columns.offsets).tobytes())
-    hashed.update(array("q", columns.timestamps_ms).tobytes())
+    parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
     for blobs in (columns.keys, columns.values):
-        hashed.update(array("q", [-1 if blob is None else len(blob) for blob in blobs]).tobytes())
-        hashed.update(b"".join([blob for blob in blobs if blob is not None]))
+        parts += [*blobs.lengths, *blobs.data]
+    for part in parts:
+        hashed.update(part)
     return hashed.hexdigest()

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from pyarrow import RecordBatch, Table
+from pyarrow import Table
 
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import checks, columns
-from auditlane.worker.arrow import pa, pc
+from auditlane.worker.arrow import Column, pa, pc
 from auditlane.worker.case import Case, Indexes, RawRange, Rejection
-from auditlane.worker.decode import Decoder, concat
+from auditlane.worker.decode import CHUNK_ROWS, Decoder
+from auditlane.worker.decoded import Decoded, Read
+from auditlane.worker.doubts import doubtful
 from auditlane.worker.schemas import Known, SchemaBook
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
@@ -46,7 +49,7 @@ __all__ = ["ORDER", "Judge", "RawRange", "Rejection", "Verdict"]
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Every message of the range is in one place: a row of `rows` (month as yyyymm -> rows in the columns of
-    `columns.EVENTS`, ordered by offset) or one of `rejected`, ordered by index."""
+    `columns.EVENTS`, ordered by schema and offset) or one of `rejected`, ordered by index."""
 
     rows: dict[int, Table]
     rejected: list[Rejection]
@@ -66,18 +69,18 @@ class Judge:
         case = Case.open(raw)
         self._check_frames(case)
         self._check_tenants(case)
-        decoded, rows = _in_order(*self._decode(case))
-        self._check_events(case, decoded, rows)
-        keep = ~case.refused[rows]
+        decoded = self._decode(case)
+        self._check_events(case, decoded)
+        keep = ~case.refused[decoded.rows]
         if not keep.all():
-            decoded, rows = decoded.filter(pa.array(keep)), rows[keep]
+            decoded = decoded.only(keep)
         table = columns.event_rows(
             decoded,
             topic=raw.topic,
             topic_id=raw.topic_id,
             partition=raw.partition,
-            offsets=np.asarray(raw.offsets, dtype=np.int64)[rows],
-            timestamps_ms=case.timestamps_ms[rows],
+            offsets=np.asarray(raw.offsets, dtype=np.int64),
+            timestamps_ms=case.timestamps_ms,
             ingested_at_ms=ingested_at_ms,
         )
         return Verdict(columns.by_month(table), [case.rejected[index] for index in sorted(case.rejected)])
@@ -112,10 +115,9 @@ class Judge:
                 lambda index: f"The topic is for {dedicated!r}, the message key says {case.tenant(index)!r}.",
             )
 
-    def _decode(self, case: Case) -> tuple[list[RecordBatch], list[Indexes]]:
-        """Batches in the columns of `DECODED`, each with its rows' places in the range."""
-        batches: list[RecordBatch] = []
-        places: list[Indexes] = []
+    def _decode(self, case: Case) -> Decoded:
+        """The messages that are events of their schema; refuses the others, and notes the rules that events break."""
+        reads: list[Read] = []
         for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
             known = self._schemas.known(schema_id)
             if known is None:
@@ -123,22 +125,16 @@ class Judge:
                 case.refuse(RejectCode.SCHEMA_UNKNOWN, members, _always(text))
                 continue
             members = self._admit(case, known, members)
-            if len(members) == 0 or known.contract is None:
-                continue
-            decoder = self._decoder(known)
-            values = case.values
-            decoded = decoder.decode(
-                values if len(members) == len(values) else [values[index] for index in members.tolist()]
-            )
-            why = {int(members[at]): text for at, text in decoded.malformed.items()}
-            case.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
-            members = members[decoded.rows]
-            for row, (broken, rule) in checks.broken_rules(known.contract, decoded.batch).items():
+            if len(members) and known.contract is not None:
+                reads.append(_read(case, schema_id, self._decoder(known), members))
+        decoded = Decoded.of(reads)
+        decoded = _without_malformed(case, decoded)
+        for group in decoded.groups:
+            ruled = decoded.columns(group, group.decoder.ruled)
+            for row, (broken, rule) in checks.broken_rules(ruled).items():
                 what = "must be a time of the years 0 to 9999" if rule == "time" else sentence(broken.rules, rule)
-                case.broken[int(members[row])] = f"{broken.name} {what}."
-            batches.append(columns.base_columns(known.contract, decoded.batch, schema_id))
-            places.append(members)
-        return batches, places
+                case.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
+        return decoded
 
     def _admit(self, case: Case, known: Known, members: Indexes) -> Indexes:
         """The members whose tenant may write with the schema; refuses the others."""
@@ -161,42 +157,49 @@ class Judge:
             decoder = self._decoders[known.schema_id] = Decoder(known.contract)
         return decoder
 
-    def _check_events(self, case: Case, decoded: RecordBatch, rows: Indexes) -> None:
+    def _check_events(self, case: Case, decoded: Decoded) -> None:
+        base, rows = decoded.base, decoded.rows
         tenants = pa.array(case.tenants, pa.string()).take(pa.array(case.key_codes[rows]))
-        occurred = decoded.column("occurred_at").to_numpy()
+        occurred = base.column("occurred_at").to_numpy()
+
+        @cache
+        def order() -> Indexes:
+            return np.argsort(rows)
+
+        def at(index: int) -> int:
+            return int(order()[np.searchsorted(rows, index, sorter=order())])
 
         def text(name: str) -> Callable[[int], str]:
-            column = decoded.column(name)
-            return lambda index: repr(column[int(np.searchsorted(rows, index))].as_py()[:120])
+            return lambda index: repr(base.column(name)[at(index)].as_py()[:120])
 
         failing: tuple[tuple[RejectCode, checks.Mask, Callable[[int], str]], ...] = (
             (
                 RejectCode.TENANT_MISMATCH,
-                checks.mask(pc.not_equal(decoded.column("tenant_id"), tenants)),
+                checks.mask(pc.not_equal(base.column("tenant_id"), tenants)),
                 lambda index: f"tenant_id is {text('tenant_id')(index)}, the message key says {case.tenant(index)!r}.",
             ),
             (
                 RejectCode.EVENT_ID_INVALID,
-                checks.bad_event_ids(decoded.column("event_id")),
+                checks.bad_event_ids(base.column("event_id")),
                 lambda index: f"event_id {text('event_id')(index)} is not a UUID.",
             ),
             (
                 RejectCode.OCCURRED_AT_OUT_OF_RANGE,
                 checks.bad_times(occurred, case.timestamps_ms[rows]),
                 lambda index: (
-                    f"occurred_at is {occurred[np.searchsorted(rows, index)] / 1e6:.0f} s after 1970, the message's "
+                    f"occurred_at is {occurred[at(index)] / 1e6:.0f} s after 1970, the message's "
                     f"Kafka timestamp {case.timestamps_ms[index] / 1e3:.0f} s: more than a day after it, or ten years "
                     "before it."
                 ),
             ),
             (
                 RejectCode.ACTION_EMPTY,
-                checks.mask(pc.equal(decoded.column("action"), "")),
+                checks.mask(pc.equal(base.column("action"), "")),
                 _always(RejectCode.ACTION_EMPTY.meaning),
             ),
             (
                 RejectCode.IP_INVALID,
-                checks.bad_ips(decoded.column("ip")),
+                checks.bad_ips(base.column("ip")),
                 lambda index: f"ip {text('ip')(index)} is neither empty nor an IPv4 or IPv6 address.",
             ),
         )
@@ -224,12 +227,28 @@ def _groups(schema_ids: npt.NDArray[np.uint32], members: Indexes) -> Iterator[tu
         yield int(schema_ids[group[0]]), group
 
 
-def _in_order(batches: list[RecordBatch], places: list[Indexes]) -> tuple[RecordBatch, Indexes]:
-    """All batches as one, rows in the order of the range."""
-    if not batches:
-        return pa.RecordBatch.from_pylist([], schema=columns.DECODED), np.zeros(0, dtype=np.int64)
-    if len(batches) == 1:
-        return batches[0], places[0]
-    rows = np.concatenate(places)
-    order = np.argsort(rows, kind="stable")
-    return concat(batches, columns.DECODED).take(pa.array(order)), rows[order]
+def _read(case: Case, schema_id: int, decoder: Decoder, members: Indexes) -> Read:
+    """Decode the members; refuses those that are found to be no datums."""
+    chunks: list[list[Column]] = []
+    malformed: dict[int, str] = {}
+    for first in range(0, len(members), CHUNK_ROWS):
+        chunk = members[first : first + CHUNK_ROWS]
+        decoded, bad = decoder.read(case.values.tails(chunk, HEADER_BYTES))
+        chunks.append(decoded)
+        malformed |= {int(chunk[at]): why for at, why in bad.items()}
+    case.refuse_malformed(malformed)
+    return Read(schema_id, decoder, members[~case.refused[members]] if malformed else members, chunks)
+
+
+def _without_malformed(case: Case, decoded: Decoded) -> Decoded:
+    """Read again what the fast decoder may have read wrongly; refuses what is no datum."""
+    doubts = doubtful(decoded, case.lengths[decoded.rows] - HEADER_BYTES)
+    if not doubts.any():
+        return decoded
+    malformed: dict[int, str] = {}
+    for group in decoded.groups:
+        members = decoded.rows[group.span][doubts[group.span]]
+        bad = group.decoder.malformed(case.values.tails(members, HEADER_BYTES), range(len(members)))
+        malformed |= {int(members[at]): why for at, why in bad.items()}
+    case.refuse_malformed(malformed)
+    return decoded.only(~case.refused[decoded.rows]) if malformed else decoded

@@ -10,22 +10,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pyarrow import RecordBatch
 
 from auditlane.contract.structure import Field
 from auditlane.worker.arrow import Column, pa, pc
 
 Lengths = npt.NDArray[np.int64]
 _WIDTH = {"boolean": 1, "float": 4, "double": 8}
-_ONE_BYTE = 64  # numbers below this take one byte
+ONE_BYTE = 64  # numbers below this take one byte
 
 
-def encoded_lengths(fields: Sequence[Field], batch: RecordBatch) -> Lengths:
-    """The length in bytes of each row of `batch`, whose columns stand in the fields' order."""
-    rows = batch.num_rows
-    total = np.full(rows, sum(field.union for field in fields), dtype=np.int64)
+def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: int) -> Lengths:
+    """The length in bytes of each row's fields, columns in the fields' order, without the tags of unions."""
+    total = np.zeros(rows, dtype=np.int64)
     texts = []
-    for field, column in zip(fields, batch.columns, strict=True):
+    for field, column in zip(fields, columns, strict=True):
         if column.null_count == rows:
             continue  # the branch of the union is all there is
         if field.kind == "string":
@@ -35,8 +33,8 @@ def encoded_lengths(fields: Sequence[Field], batch: RecordBatch) -> Lengths:
             continue
         length = _column(field, column)
         total += np.where(_valid(column), length, 0) if column.null_count else length
-    if texts:
-        total += _texts(np.stack(texts)).sum(axis=0)
+    for offsets in texts:
+        total += _texts(offsets)
     return total
 
 
@@ -44,7 +42,7 @@ def _column(field: Field, column: Column) -> Lengths | int:
     if field.kind == "map":
         return _maps(column)
     if field.kind == "enum":
-        if len(field.symbols) <= _ONE_BYTE:
+        if len(field.symbols) <= ONE_BYTE:
             return 1
         column = pc.index_in(column, value_set=pa.array(field.symbols))
     elif field.kind in _WIDTH:
@@ -71,7 +69,7 @@ def _texts(offsets: npt.NDArray[np.int32]) -> Lengths:
     sizes = np.diff(offsets).astype(np.int64)
     longest = int(sizes.max()) if sizes.size else 0
     lengths = sizes + 1
-    limit = _ONE_BYTE
+    limit = ONE_BYTE
     while longest >= limit:
         lengths += sizes >= limit
         limit <<= 7

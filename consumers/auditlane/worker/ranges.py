@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
+
+from auditlane.worker.blobs import Blobs
 
 
 class Partition(NamedTuple):
@@ -19,30 +23,43 @@ class Partition(NamedTuple):
         return f"{self.topic}[{self.number}]"
 
 
-@dataclass(slots=True)
 class Columns:
-    """Messages of one partition: lists of equal length, ordered by offset. `size` counts keys and values in bytes."""
+    """Messages of one partition: columns of equal length, ordered by offset. `size` counts keys and values in bytes."""
 
-    offsets: list[int] = field(default_factory=list)
-    timestamps_ms: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-    size: int = -1
+    __slots__ = ("keys", "offsets", "timestamps_ms", "values")
 
-    def __post_init__(self) -> None:
-        if self.size < 0:
-            self.size = sum(_sizes(self.keys)) + sum(_sizes(self.values))
+    def __init__(
+        self,
+        offsets: Iterable[int] = (),
+        timestamps_ms: Iterable[int] = (),
+        keys: Iterable[bytes | None] = (),
+        values: Iterable[bytes | None] = (),
+    ) -> None:
+        self.offsets: array[int] = offsets if isinstance(offsets, array) else array("q", offsets)
+        self.timestamps_ms: array[int] = (
+            timestamps_ms if isinstance(timestamps_ms, array) else array("q", timestamps_ms)
+        )
+        self.keys = Blobs.of(keys)
+        self.values = Blobs.of(values)
+
+    @property
+    def size(self) -> int:
+        return self.keys.size + self.values.size
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Columns) and all(getattr(self, it) == getattr(other, it) for it in Columns.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def extend(self, more: Columns) -> None:
         """Append what follows."""
         self.offsets += more.offsets
         self.timestamps_ms += more.timestamps_ms
-        self.keys += more.keys
-        self.values += more.values
-        self.size += more.size
+        self.keys.extend(more.keys)
+        self.values.extend(more.values)
 
     def before(self, offset: int) -> int:
         """How many messages lie below this offset."""
@@ -54,13 +71,8 @@ class Columns:
 
     def take(self, count: int) -> Columns:
         """Remove the first `count` messages and return them."""
-        if count >= len(self.offsets):
-            head = Columns(self.offsets, self.timestamps_ms, self.keys, self.values, self.size)
-            self.offsets, self.timestamps_ms, self.keys, self.values, self.size = [], [], [], [], 0
-            return head
-        head = Columns(self.offsets[:count], self.timestamps_ms[:count], self.keys[:count], self.values[:count])
-        del self.offsets[:count], self.timestamps_ms[:count], self.keys[:count], self.values[:count]
-        self.size -= head.size
+        head = Columns(self.offsets[:count], self.timestamps_ms[:count], self.keys.take(count), self.values.take(count))
+        self.offsets, self.timestamps_ms = self.offsets[count:], self.timestamps_ms[count:]
         return head
 
     def fitting(self, rows: int, size: int) -> int:
@@ -68,15 +80,8 @@ class Columns:
         count = min(rows, len(self.offsets))
         if self.size <= size or count <= 1:
             return count
-        totals = list(accumulate(a + b for a, b in zip(_sizes(self.keys), _sizes(self.values), strict=True)))
-        return max(1, min(count, bisect_right(totals, size)))
-
-
-def _sizes(blobs: Sequence[bytes | None]) -> list[int]:
-    try:
-        return list(map(len, blobs))  # type: ignore[arg-type]  # the rule; a None is the exception
-    except TypeError:
-        return [0 if blob is None else len(blob) for blob in blobs]
+        totals = np.cumsum(self.keys.sizes() + self.values.sizes())
+        return max(1, min(count, int(np.searchsorted(totals, size, side="right"))))
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

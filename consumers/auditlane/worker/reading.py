@@ -15,6 +15,7 @@ from auditlane.contract.kafka import client_config
 from auditlane.runtime.errors import Halted, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import out_of_range
+from auditlane.worker.messages import columns
 from auditlane.worker.ranges import Columns
 from auditlane.worker.selection import Span
 
@@ -35,12 +36,7 @@ class Chunk:
     def columns(self, keep: Any = None) -> Columns:
         """The messages, or those that a mask keeps, as columns."""
         kept = self.messages if keep is None else [one for one, yes in zip(self.messages, keep, strict=True) if yes]
-        return Columns(
-            [one.offset() for one in kept],  # type: ignore[misc]  # None only with an error
-            [one.timestamp()[1] for one in kept],
-            [one.key() for one in kept],
-            [one.value() for one in kept],
-        )
+        return columns(kept)
 
 
 class LogReader:

@@ -24,7 +24,7 @@ from auditlane.worker.replay_checkpoint import Progress
 from auditlane.worker.selection import Span
 from auditlane.worker.store_failures import classify
 from auditlane.worker.stored_offsets import StoredOffsets
-from auditlane.worker.write import Table, send, statement
+from auditlane.worker.write import Table, send, sent, statement
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0
@@ -93,7 +93,7 @@ class ToTable:
                 self._sleep(0.02)
             self._budget.spend(1)
             try:
-                send(self._client, text, rows, settings)
+                send(self._client, text, sent(rows, range_), settings)
                 return
             except (ClickHouseError, HTTPError, OSError) as error:
                 failure = classify(error)

@@ -7,9 +7,8 @@ worker dies of it: whoever takes over starts from the intents.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -22,8 +21,9 @@ from auditlane.worker.core import Core
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.jobs import Done
 from auditlane.worker.lifecycle import Stage
+from auditlane.worker.messages import columns_of
 from auditlane.worker.meters import Meters
-from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.ranges import Partition
 
 BATCH: Final = 10_000
 TURN_S: Final = 0.05  # the longest that a turn waits for messages, and so that an insert's end waits for its commit
@@ -36,26 +36,6 @@ class Unsupported(Exception):
 
 def now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
-    """(columns by partition in the order of delivery, the messages that are errors)."""
-    groups: defaultdict[tuple[Any, Any], list[Message]] = defaultdict(list)
-    errors: list[Message] = []
-    for message in messages:
-        if message.error() is not None:
-            errors.append(message)
-        else:
-            groups[message.topic(), message.partition()].append(message)
-    return {
-        Partition(*at): Columns(
-            [message.offset() for message in group],  # type: ignore[misc]  # None only with an error
-            [message.timestamp()[1] for message in group],
-            [message.key() for message in group],
-            [message.value() for message in group],
-        )
-        for at, group in groups.items()
-    }, errors
 
 
 class Runner:

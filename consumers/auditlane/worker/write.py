@@ -18,6 +18,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 from clickhouse_connect.driver.client import Client
 from xxhash import xxh64_hexdigest
 
@@ -83,8 +84,8 @@ def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
 
     The Kafka timestamps follow from the range, and let ClickHouse pass over all parts of other times.
     """
-    times = range_.columns.timestamps_ms
-    earliest, latest = (f"fromUnixTimestamp64Milli({at})" for at in (min(times), max(times)))
+    times = np.asarray(range_.columns.timestamps_ms)
+    earliest, latest = (f"fromUnixTimestamp64Milli({at})" for at in (times.min(), times.max()))
     return (
         f"SELECT {columns} FROM {table.quoted} WHERE kafka_topic_id = '{range_.topic_id}'"  # noqa: S608 - our names
         f" AND kafka_partition = {range_.partition.number} AND kafka_offset BETWEEN {range_.first} AND {range_.last}"
@@ -93,14 +94,34 @@ def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
 
 
 def statement(table: Table, range_: Range, month: int) -> str:
-    """The INSERT of a range's rows of one month, which follow it as one ArrowStream."""
+    """The INSERT of a range's rows of one month, which follow it as one ArrowStream; `sent` says which columns."""
+    told = _told(range_)
     names = ", ".join(f"`{name}`" for name, _ in table.columns)
-    structure = ", ".join(f"`{name}` {kind}" for name, kind in table.columns).replace("\\", "\\\\").replace("'", "\\'")
+    read = ", ".join(told.get(name, f"`{name}`") for name, _ in table.columns)
+    structure = _escaped(", ".join(f"`{name}` {kind}" for name, kind in table.columns if name not in told))
     return (
         f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
-        f" SELECT {names} FROM input('{structure}')"
+        f" SELECT {read} FROM input('{structure}')"
         f" WHERE kafka_offset NOT IN ({stored(table, range_)} AND toYYYYMM(occurred_at) = {month}) FORMAT ArrowStream"
     )
+
+
+def _told(range_: Range) -> dict[str, str]:
+    """What is the same in every row of a range: the statement says it once."""
+    return {
+        "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
+        "kafka_topic_id": f"toUUID('{range_.topic_id}')",
+        "kafka_partition": f"toUInt32({range_.partition.number})",
+    }
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def sent(rows: pa.Table, range_: Range) -> pa.Table:
+    """The columns that follow the statement."""
+    return rows.drop_columns([name for name in _told(range_) if name in rows.column_names])
 
 
 def body(text: str, rows: pa.Table) -> memoryview:
@@ -139,7 +160,7 @@ class Writer:
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
-        send(self._client, statement(self._table, range_, month), rows, settings)
+        send(self._client, statement(self._table, range_, month), sent(rows, range_), settings)
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
         """The range's offsets that are stored, by month."""

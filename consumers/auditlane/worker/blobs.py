@@ -1,0 +1,153 @@
+"""Many byte strings in few buffers: a range's keys and values, without an object for each.
+
+Fifty thousand objects would be touched one by one at every step; a buffer is read from end to end.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.int64]
+
+
+class _Places(NamedTuple):
+    """Where each blob is: in which part, from where to where."""
+
+    part: Numbers
+    begin: Numbers
+    end: Numbers
+
+
+class Blobs(Sequence[bytes | None]):
+    """`data` and `lengths` are the parts: blobs joined, and the length of each, -1 for None."""
+
+    __slots__ = ("_count", "_places", "data", "lengths", "size")
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.lengths: list[array[int]] = []
+        self._count = 0
+        self.size = 0
+        self._places: _Places | None = None
+
+    @classmethod
+    def of(cls, blobs: Iterable[bytes | None]) -> Blobs:
+        """`blobs` itself where it is one."""
+        if isinstance(blobs, cls):
+            return blobs
+        made, given = cls(), blobs if isinstance(blobs, (list, tuple)) else list(blobs)
+        if given:
+            try:
+                made._append(b"".join(given), array("q", map(len, given)))
+            except TypeError:  # the rule is that there is no None
+                made._append(
+                    b"".join([one for one in given if one is not None]),
+                    array("q", [-1 if one is None else len(one) for one in given]),
+                )
+        return made
+
+    def _append(self, data: bytes, lengths: array[int]) -> None:
+        self.data.append(data)
+        self.lengths.append(lengths)
+        self._count += len(lengths)
+        self.size += len(data)
+        self._places = None
+
+    def extend(self, more: Blobs) -> None:
+        """Append what follows; the bytes are shared."""
+        self.data += more.data
+        self.lengths += more.lengths
+        self._count += more._count
+        self.size += more.size
+        self._places = None
+
+    def take(self, count: int) -> Blobs:
+        """Remove the first `count` blobs and return them."""
+        head = Blobs()
+        whole = 0  # parts
+        while whole < len(self.data) and head._count + len(self.lengths[whole]) <= count:
+            head._append(self.data[whole], self.lengths[whole])
+            whole += 1
+        rest = Blobs()
+        if whole < len(self.data) and head._count < count:
+            data, lengths, cut = self.data[whole], self.lengths[whole], count - head._count
+            at = sum(one for one in lengths[:cut] if one > 0)
+            head._append(data[:at], lengths[:cut])
+            rest._append(data[at:], lengths[cut:])
+            whole += 1
+        for data, lengths in zip(self.data[whole:], self.lengths[whole:], strict=True):
+            rest._append(data, lengths)
+        self.data, self.lengths, self._count, self.size = rest.data, rest.lengths, rest._count, rest.size
+        self._places = None
+        return head
+
+    def sizes(self) -> Numbers:
+        """The length of each, 0 for None."""
+        return np.maximum(self._signed(), 0)
+
+    def missing(self) -> npt.NDArray[np.bool_]:
+        """Which are None."""
+        return np.asarray(self._signed() < 0)
+
+    def tails(self, which: Numbers, skip: int) -> list[bytes]:
+        """Those blobs without their first `skip` bytes; None gives nothing."""
+        part, begin, end = self._where()
+        data, parts = self.data, part[which]
+        starts, ends = (begin[which] + skip).tolist(), end[which].tolist()
+        if len(parts) and (parts == parts[0]).all():
+            whole = data[int(parts[0])]
+            return [whole[a:b] for a, b in zip(starts, ends, strict=True)]
+        return [data[at][a:b] for at, a, b in zip(parts.tolist(), starts, ends, strict=True)]
+
+    def heads(self, width: int) -> npt.NDArray[np.uint8]:
+        """The first `width` bytes of each, a row each; what a shorter one gives is not defined."""
+        rows = []
+        for data, lengths in zip(self.data, self.lengths, strict=True):
+            sizes = np.maximum(np.asarray(lengths), 0)
+            starts = np.cumsum(sizes) - sizes
+            read = np.frombuffer(data or b"\0", dtype=np.uint8)
+            rows.append(read[np.minimum(starts[:, None] + np.arange(width), len(read) - 1)])
+        return np.concatenate(rows) if rows else np.zeros((0, width), dtype=np.uint8)
+
+    def _signed(self) -> Numbers:
+        return np.concatenate([np.asarray(one) for one in self.lengths]) if self.lengths else np.zeros(0, np.int64)
+
+    def _where(self) -> _Places:
+        if self._places is None:
+            sizes = self.sizes()
+            counts = [len(one) for one in self.lengths]
+            part = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+            ends = np.cumsum(sizes)
+            before = np.cumsum([0, *map(len, self.data)])[part]  # bytes of the parts before
+            self._places = _Places(part, ends - sizes - before, ends - before)
+        return self._places
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        part, begin, end = self._where()
+        at, index = int(part[index]), index % self._count
+        if begin[index] == end[index] and self._signed()[index] < 0:
+            return None
+        return self.data[at][begin[index] : end[index]]
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        for data, lengths in zip(self.data, self.lengths, strict=True):
+            at = 0
+            for length in lengths:
+                yield None if length < 0 else data[at : (at := at + length)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]

@@ -40,7 +40,8 @@ class Blobs(Sequence[bytes | None]):
         """`blobs` itself where it is one."""
         if isinstance(blobs, cls):
             return blobs
-        made, given = cls(), blobs if isinstance(blobs, (list, tuple)) else list(blobs)
+        made = cls()
+        given: Sequence[Any] = blobs if isinstance(blobs, (list, tuple)) else list(blobs)
         if given:
             try:
                 made._append(b"".join(given), array("q", map(len, given)))

@@ -19,11 +19,11 @@ from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker import checks, columns
-from auditlane.worker.arrow import Column, pa, pc
+from auditlane.worker.arrow import pa, pc
 from auditlane.worker.case import Case, Indexes, RawRange, Rejection
-from auditlane.worker.decode import CHUNK_ROWS, Decoder
+from auditlane.worker.datums import read, without_malformed
+from auditlane.worker.decode import Decoder
 from auditlane.worker.decoded import Decoded, Read
-from auditlane.worker.doubts import doubtful
 from auditlane.worker.schemas import Known, SchemaBook
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
@@ -126,9 +126,8 @@ class Judge:
                 continue
             members = self._admit(case, known, members)
             if len(members) and known.contract is not None:
-                reads.append(_read(case, schema_id, self._decoder(known), members))
-        decoded = Decoded.of(reads)
-        decoded = _without_malformed(case, decoded)
+                reads.append(read(case, schema_id, self._decoder(known), members))
+        decoded = without_malformed(case, Decoded.of(reads))
         for group in decoded.groups:
             ruled = decoded.columns(group, group.decoder.ruled)
             for row, (broken, rule) in checks.broken_rules(ruled).items():
@@ -225,30 +224,3 @@ def _groups(schema_ids: npt.NDArray[np.uint32], members: Indexes) -> Iterator[tu
     starts = np.flatnonzero(np.diff(ids[order])) + 1
     for group in np.split(members[order], starts):
         yield int(schema_ids[group[0]]), group
-
-
-def _read(case: Case, schema_id: int, decoder: Decoder, members: Indexes) -> Read:
-    """Decode the members; refuses those that are found to be no datums."""
-    chunks: list[list[Column]] = []
-    malformed: dict[int, str] = {}
-    for first in range(0, len(members), CHUNK_ROWS):
-        chunk = members[first : first + CHUNK_ROWS]
-        decoded, bad = decoder.read(case.values.tails(chunk, HEADER_BYTES))
-        chunks.append(decoded)
-        malformed |= {int(chunk[at]): why for at, why in bad.items()}
-    case.refuse_malformed(malformed)
-    return Read(schema_id, decoder, members[~case.refused[members]] if malformed else members, chunks)
-
-
-def _without_malformed(case: Case, decoded: Decoded) -> Decoded:
-    """Read again what the fast decoder may have read wrongly; refuses what is no datum."""
-    doubts = doubtful(decoded, case.lengths[decoded.rows] - HEADER_BYTES)
-    if not doubts.any():
-        return decoded
-    malformed: dict[int, str] = {}
-    for group in decoded.groups:
-        members = decoded.rows[group.span][doubts[group.span]]
-        bad = group.decoder.malformed(case.values.tails(members, HEADER_BYTES), range(len(members)))
-        malformed |= {int(members[at]): why for at, why in bad.items()}
-    case.refuse_malformed(malformed)
-    return decoded.only(~case.refused[decoded.rows]) if malformed else decoded

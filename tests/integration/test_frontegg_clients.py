@@ -154,6 +154,23 @@ def test_a_refusal_is_an_error_of_the_client(call, unique):
     assert (wrong["status"], missing["status"]) == (400, 400)
 
 
+def test_a_repeat_with_a_key_of_its_own_is_one_event(served, unique):
+    token = served.client_token("writer")
+
+    def send(**audit):
+        sent = {"frontegg_tenant_id": unique, "idempotency_key": "k1"}
+        return served.request("/audits", token, method="POST", body={"action": "Login", **audit}, **sent)
+
+    first, again = (send(time=datetime.now(UTC).replace(microsecond=0, second=0).isoformat()) for _ in range(2))
+    assert first.json() == again.json()
+    assert send().json()["field"] == send(time="soon").json()["field"] == "time"
+    other = served.request("/audits", token, method="POST", body={"tenantId": "x"}, frontegg_tenant_id=unique)
+    assert (other.status, other.json()["field"]) == (400, "tenantId")
+    database = served.world.settings.clickhouse_database
+    query = f"SELECT count() FROM `{database}`.log WHERE tenant_id = '{unique}'"
+    wait_until(lambda: served.world.client.query(query).result_rows[0][0] == 1, why="for one event")
+
+
 def test_the_examples_of_the_docs_run(request, served):
     issued = served.client("vendor")
     key = {"CLIENT_ID": issued.client.client_id, "API_KEY": issued.secret, "FRONTEGG_API_GATEWAY_URL": served.url}

@@ -169,6 +169,22 @@ def test_the_numbers_over_the_table(served, token, path):
     assert response.json() == {"totalToday": today, "severeThisWeek": 2}
 
 
+def test_the_metrics_of_a_tenant(ask):
+    path = "/audits/resources/metrics/v1"
+    whole = ask(path=path)
+    assert whole["topResources"] == {"Portal": 1}
+    assert whole["topTenants"] == {"acme": 5} == {"acme": sum(whole["auditsCounterByTime"].values())}
+    assert all(day.endswith("T00:00:00.000Z") for day in whole["auditsCounterByTime"])
+    since, until = quote((NOW - timedelta(hours=2.5)).isoformat()), quote((NOW - timedelta(hours=0.5)).isoformat())
+    hours = ask(f"from={since}&to={until}&frequency=hourly&limit=5", path=path)
+    assert list(hours["auditsCounterByTime"].values()) == [1, 1]
+    assert hours["topResources"] == {}
+    for frequency in ("weekly", "MONTH"):
+        assert sum(ask(f"frequency={frequency}", path=path)["auditsCounterByTime"].values()) == 5
+    assert ask(path=path, tenant="nobody") == {"topResources": {}, "topTenants": {}, "auditsCounterByTime": {}}
+    assert ask("frequency=yearly", path=path, status=400)["field"] == "frequency"
+
+
 def test_the_second_version(ask):
     path = "/audits/resources/audits/v2"
     assert users(ask("users=ann@x.io&users=bob@x.io&tenant_ids=acme&tenant_ids=other", path=path)) == [

@@ -23,6 +23,14 @@ class Stats:
     severe: int
 
 
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How many events of each of the commonest resources, and in each stretch of time, by its beginning."""
+
+    resources: dict[str, int]
+    times: dict[str, int]
+
+
 class AuditReader:
     """Reads from any number of threads; connects when it is first asked something. Raises what `query.results` does."""
 
@@ -45,6 +53,12 @@ class AuditReader:
         row = self._results.rows(sql.compile_stats(self._database, scope, now))[0]
         return Stats(int(row["today"]), int(row["severe"]))
 
+    def metrics(self, scope: TenantScope, asked: Asked, *, every: str) -> Metrics:
+        """Counts of what is asked for; `every` is hour, day, week or month."""
+        top = self._results.rows(sql.compile_top(self._database, scope, asked, most=asked.count))
+        times = self._results.rows(sql.compile_over_time(self._database, scope, asked, every=every))
+        return Metrics(_counts(top), _counts(times))
+
     def close(self) -> None:
         """Close the connections."""
         self._results.close()
@@ -52,3 +66,7 @@ class AuditReader:
 
 def _event(line: bytes) -> dict[str, Any]:
     return Event.model_validate_json(line.decode(errors="replace")).model_dump(mode="json")
+
+
+def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    return {row["name"].decode(errors="replace"): int(row["rows"]) for row in rows}

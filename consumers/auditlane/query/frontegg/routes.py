@@ -1,22 +1,32 @@
-"""What their clients read: `GET /audits`, its second version, and the two numbers of `/audits/stats`."""
+"""What their clients read: `GET /audits`, its second version, and the numbers of a log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.trail import witness_of
-from auditlane.query.frontegg.asked import Asked, newer_parameters, parse
+from auditlane.query.frontegg.asked import MAX_COUNT, Asked, newer_parameters, parse
 from auditlane.query.frontegg.reader import AuditReader
+from auditlane.query.parameters import one_of
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import InvalidInput
 
 NEWER: Final = "/audits/resources/audits/v2"
+METRICS: Final = "/audits/resources/metrics/v1"
+EVERY: Final = {
+    **{one: one for one in ("hour", "day", "week", "month")},
+    "hourly": "hour",
+    "daily": "day",
+    "weekly": "week",
+    "monthly": "month",
+}
 
 
 def build(reader: AuditReader, authorize: Authorize) -> APIRouter:
@@ -41,6 +51,20 @@ def build(reader: AuditReader, authorize: Authorize) -> APIRouter:
         check_tenants(scope, parse((n, v) for n, v in request.query_params.multi_items() if n == "tenantId").tenants)
         found = reader.stats(scope, datetime.now(UTC))
         return {"totalToday": found.today, "severeThisWeek": found.severe}
+
+    @router.get(METRICS)
+    def metrics(
+        request: Request,
+        scope: TenantScope = reads,
+        limit: int = Query(10, ge=1, le=MAX_COUNT),
+        frequency: str = "day",
+    ) -> dict[str, dict[str, int]]:
+        every = EVERY[one_of("frequency", frequency.lower(), tuple(EVERY))]
+        bounds = {"from": "createdAt[$gte]", "to": "createdAt[$lt]"}
+        asked = parse((bounds[name], value) for name, value in request.query_params.multi_items() if name in bounds)
+        found = reader.metrics(scope, replace(asked, count=limit), every=every)
+        tenants = {scope.tenant: sum(found.times.values())} if found.times else {}
+        return {"topResources": found.resources, "topTenants": tenants, "auditsCounterByTime": found.times}
 
     return router
 

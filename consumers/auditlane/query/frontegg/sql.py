@@ -29,6 +29,12 @@ _ENUMS: Final = {
     "severity": {one.value.lower(): one.value for one in Severity},
     "outcome": {one.value.lower(): one.value for one in Outcome},
 }
+_BEGINS: Final = {
+    "hour": "toStartOfHour",
+    "day": "toStartOfDay",
+    "week": "toMonday",
+    "month": "toStartOfMonth",
+}
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -73,6 +79,23 @@ def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement
     conditions = [*where(parameters, scope, Filter()), f"e.occurred_at >= {week}"]
     today = f"countIf(e.occurred_at >= {midnight}) AS today"
     return select(f"{today}, countIf(toString(e.severity) IN {severe}) AS severe", conditions, "", parameters)
+
+
+def compile_top(database: str, scope: TenantScope, asked: Asked, *, most: int) -> Statement:
+    """The commonest resources: `name` and `rows`."""
+    parameters = Parameters(database)
+    tail = f"GROUP BY name ORDER BY rows DESC, name LIMIT {parameters.add('UInt32', most)}"
+    conditions = [*_where(parameters, scope, asked), "e.resource != ''"]
+    return select("e.resource AS name, count() AS rows", conditions, tail, parameters)
+
+
+def compile_over_time(database: str, scope: TenantScope, asked: Asked, *, every: str) -> Statement:
+    """How many events in each hour, day, week or month (UTC) that has any: `name`, its beginning, and `rows`."""
+    parameters = Parameters(database)
+    begin = f"toDateTime({_BEGINS[every]}(e.occurred_at, 'UTC'), 'UTC')"
+    begins = f"formatDateTime({begin}, '%Y-%m-%dT%H:%i:%S.000Z', 'UTC') AS name"
+    conditions = _where(parameters, scope, asked)
+    return select(f"{begins}, count() AS rows", conditions, "GROUP BY name ORDER BY name LIMIT 10000", parameters)
 
 
 def _where(parameters: Parameters, scope: TenantScope, asked: Asked) -> list[str]:

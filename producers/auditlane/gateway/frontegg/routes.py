@@ -38,13 +38,14 @@ def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Reques
         audit = audit_of(await request.body())
         tenant = tenant_of(audit, sender)
         now = datetime.now(UTC)
-        event_id = ""
-        if sender.idempotency_key:
-            if not audit.get("time"):
-                raise InvalidEvent("With an Idempotency-Key, an audit says its time.", field="time", fix="Add time.")
-            event_id = idempotent_id(sender.client_id, tenant, sender.idempotency_key, 0)
+        key = sender.idempotency_key
+        event_id = idempotent_id(sender.client_id, tenant, key, 0) if key else ""
         own = await intake.own_fields(tenant)
         event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
+        if key and event.occurred_at == now:  # a repeat would have another time, and so be another event
+            raise InvalidEvent(
+                "With an Idempotency-Key, an audit says when it happened.", field="time", fix="Add time, as RFC 3339."
+            )
         [result] = await intake.accept([posted_of(event)], sender)
         if result.error:
             raise result.error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -61,6 +63,23 @@ def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_pa
             body = {"clientId": issued.client.client_id, "secret": issued.secret}
             answer = served.request("/auth/vendor", method="POST", body=body).json()
             assert 0 < answer["expiresIn"] <= most
+
+
+def test_a_token_is_had_from_a_busy_process(tmp_path):
+    """Their Node client ends the process that holds it when it cannot renew its token."""
+    with Served(tmp_path, serve_requests=1, serve_body_timeout_s=60) as served:
+        issued, at = served.client("vendor"), urlsplit(served.url)
+        token = served.client_token("vendor")
+        with socket.create_connection((at.hostname, at.port), timeout=30) as slow:
+            slow.sendall(
+                f"POST /v1/viewer-tokens HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n"
+                "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
+            )
+            while served.request("/v1/events").json()["code"] != "BUSY":
+                pass
+            for path in FORMS:
+                body = {"clientId": issued.client.client_id, "secret": issued.secret}
+                assert served.request(path, method="POST", body=body).status == 200
 
 
 def test_other_addresses_keep_their_slashes(served):

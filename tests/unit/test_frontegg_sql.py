@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import NAMES
+from auditlane.query.export.columns import Column
+from auditlane.query.export.formats import Form, Format
 from auditlane.query.frontegg import sql
 from auditlane.query.frontegg.asked import OPERATORS, Asked, Condition
 from auditlane.runtime.errors import InvalidFilter
@@ -28,6 +30,13 @@ def statements(tenant: str, value: str, key: str, offset: int) -> list[str]:
         sql.compile_page("audit", scope, asked).sql,
         sql.compile_count("audit", scope, asked).sql,
         sql.compile_stats("audit", scope, NOW).sql,
+        sql.compile_top("audit", scope, asked, most=offset + 1).sql,
+        sql.compile_over_time("audit", scope, asked, every="day").sql,
+        *(
+            sql.compile_export("audit", scope, asked, Form(format_, columns), bound_ms=offset).sql
+            for format_ in (Format.csv, Format.pdf)
+            for columns in [(Column(key, value), Column("ip", value), Column("createdAt", value))]
+        ),
     ]
 
 
@@ -35,6 +44,11 @@ def statements(tenant: str, value: str, key: str, offset: int) -> list[str]:
 def test_the_text_does_not_depend_on_values(tenant, value, key, offset):
     if key not in NAMES and key not in ("actorMail", "user", "email", "time") and sql._address(value) is None:
         assert statements(tenant, value, key, offset) == statements("acme", "x", "k", 1)
+
+
+def test_every_statement_is_bound_to_the_tenant():
+    for text in statements("acme", "x", "k", 1):
+        assert text.count("FROM {database:Identifier}.log AS e\nWHERE e.tenant_id = ") == 1
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

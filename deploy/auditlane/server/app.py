@@ -167,8 +167,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(frontegg.Slashes)
     app.add_middleware(Pace, most=settings.serve_requests, body_s=settings.serve_body_timeout_s)
+    app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
     app.add_middleware(Around, metrics=metrics, trail=own, bodies={ingest.PATH: settings.ingest_body_bytes})
     if settings.cors_origins:
         cors.install(app, forms.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there

@@ -27,6 +27,7 @@ from auditlane.sdk import AuditClient
 SLICE: Final = 1_000  # events that are sent together, and waited for together
 _AT_ONCE: Final = 16  # so few are checked on the event loop itself: a thread would cost more than they do
 _THREADS: Final = 4
+_COMPLAIN_EVERY_S: Final = 10.0  # Kafka that is away is reported several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
 
 
@@ -62,6 +63,7 @@ class Intake:
         self._held = 0
         self._client: AuditClient | None = None
         self._threads: anyio.CapacityLimiter | None = None
+        self._complain_at = 0.0
         self._log = get("ingest")
 
     async def accept(self, posted: Sequence[object], sender: Sender) -> list[Result]:
@@ -167,7 +169,9 @@ class Intake:
         return all(client.knows(tenant) for tenant in tenants if isinstance(tenant, str))
 
     def _noted(self, error: AuditlaneError, event_id: str | None) -> None:
-        if event_id is None:  # of the connection; what concerns an event is in its result
+        now = time.monotonic()
+        if event_id is None and now >= self._complain_at:  # of the connection; what concerns an event is in its result
+            self._complain_at = now + _COMPLAIN_EVERY_S
             self._log.warning("ingest.kafka", problem=str(error))
 
     def _turned_away(self, error: AuditlaneError) -> AuditlaneError:

@@ -26,7 +26,7 @@ WINDOW = 4
 class Store(Protocol):
     """A table that remembers `WINDOW` tokens."""
 
-    def insert(self, token: str, offsets: Sequence[int], partition: int = 0) -> None:
+    def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         """The worker's statement, with the guard inside, over these rows."""
 
     def rows(self, partition: int = 0) -> list[int]:
@@ -43,8 +43,9 @@ class Twin:
     def __init__(self) -> None:
         self._table = ClickHouse(WINDOW)
 
-    def insert(self, token: str, offsets: Sequence[int], partition: int = 0) -> None:
-        self._table.land(self._table.send(token, Partition("t", partition), MONTH, offsets))
+    def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
+        span, at = (min(offsets), max(offsets)), Partition("t", partition)
+        self._table.land(self._table.send(token, at, MONTH, offsets, held=held, span=span))
 
     def rows(self, partition: int = 0) -> list[int]:
         return sorted(
@@ -90,8 +91,8 @@ class Real:
         columns = Columns([first, last], [AT + first, AT + last], [b""] * 2, [b""] * 2)
         return Range(Partition("t", partition), self._topic_id, first, last, columns, "", lease=1)
 
-    def insert(self, token: str, offsets: Sequence[int], partition: int = 0) -> None:
-        text = write.statement(self._made, self._range(min(offsets), max(offsets), partition), MONTH)
+    def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
+        text = write.statement(self._made, self._range(min(offsets), max(offsets), partition), MONTH, held=held)
         settings = {**self._made.settings, "insert_deduplication_token": token}
         write.send(self._client, text, self._table(offsets, partition), settings)
 
@@ -157,6 +158,16 @@ def test_an_insert_that_adds_nothing_neither_spends_its_token_nor_uses_up_the_wi
     assert store.rows() == []
     store.insert("guarded0", [1, 2])
     assert store.rows() == [1, 2]
+
+
+def test_an_insert_that_expects_something_else_to_be_stored_adds_nothing(store: Store) -> None:
+    store.insert("a", [1, 2], held=1)
+    assert store.rows() == []
+    store.insert("a", [1, 2], held=0)
+    store.insert("b", [1, 2, 3], held=1)
+    assert store.rows() == [1, 2]
+    store.insert("b", [1, 2, 3], held=2)
+    assert store.rows() == [1, 2, 3]
 
 
 def test_what_is_stored_is_told_by_month(store: Store) -> None:

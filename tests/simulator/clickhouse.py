@@ -26,6 +26,8 @@ class Insert:
     landed: bool = False
     began: int = 0
     unanswered: bool = False  # the server was killed under it
+    held: int | None = None  # it adds nothing unless so many offsets of its span and month are stored
+    span: tuple[int, int] = (0, 0)
 
 
 @dataclass(slots=True)
@@ -39,14 +41,25 @@ class ClickHouse:
     running: list[Insert] = field(default_factory=list)
     inserts: int = 0
 
-    def send(self, token: str, partition: Partition, month: int, offsets: Iterable[int]) -> Insert:
+    def send(
+        self,
+        token: str,
+        partition: Partition,
+        month: int,
+        offsets: Iterable[int],
+        *,
+        held: int | None = None,
+        span: tuple[int, int] = (0, 0),
+    ) -> Insert:
         """The statement arrives."""
-        insert = Insert(token, partition, month, tuple(offsets), began=self.inserts)
+        insert = Insert(token, partition, month, tuple(offsets), began=self.inserts, held=held, span=span)
         self.running.append(insert)
         return insert
 
     def look(self, insert: Insert) -> None:
-        """The guard's subquery runs."""
+        """The guard's subqueries run."""
+        if insert.rows is None and insert.held not in (None, self._held(insert)):
+            insert.rows = ()
         if insert.rows is None:
             stored = self.rows
             insert.rows = tuple(
@@ -92,6 +105,9 @@ class ClickHouse:
         if not insert.landed:
             insert.landed = True
             self.running.remove(insert)
+
+    def _held(self, insert: Insert) -> int:
+        return len(self.held(insert.partition, *insert.span).get(insert.month, ()))
 
     def held(self, partition: Partition, first: int, last: int) -> dict[int, set[int]]:
         """The offsets that are stored between two, by month."""

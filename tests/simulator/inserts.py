@@ -101,15 +101,16 @@ class Inserts:
                 progress.rows, progress.bad = {}, [one for one in progress.bad if one not in held]
         else:
             month = job.missing.pop(0)
-            seen = job.seen.get(month, ())
+            seen = job.seen.get(month, set())
             if seen:
                 self.world.events["redo beside rows of an earlier verdict"] += 1
-            self._send(job, month, token(range_, month, seen=seen, again=job.again))
+            self._send(job, month, token(range_, month, seen=seen, again=job.again), held=len(seen))
 
-    def _send(self, job: Job, month: int, name: str) -> None:
+    def _send(self, job: Job, month: int, name: str, held: int | None = None) -> None:
         range_, offsets = job.work.range, job.progress.rows[month]
         self.world.say(f"{self.name} sends {range_} month {month}: {offsets} as {name[-25:]}")
-        job.sent = self.world.clickhouse.send(name, range_.partition, month, offsets)
+        span = range_.first, range_.last
+        job.sent = self.world.clickhouse.send(name, range_.partition, month, offsets, held=held, span=span)
         if self.random.random() < 0.5:
             self.world.clickhouse.look(job.sent)
 

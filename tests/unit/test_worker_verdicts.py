@@ -29,10 +29,13 @@ class Table:
     offsets: list[int] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
 
-    def insert(self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] = (), again: int = 0) -> None:
+    def insert(
+        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] | None = None, again: int = 0
+    ) -> None:
         left = [one for one in rows.column("kafka_offset").to_pylist() if one not in self.offsets]  # the guard
         name = token(range_, month, seen=seen, again=again)
-        if left and name not in self.spent:
+        as_seen = seen is None or len(seen) == len(self.offsets)
+        if left and as_seen and name not in self.spent:
             self.spent.add(name)
             self.offsets += left
 

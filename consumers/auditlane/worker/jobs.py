@@ -32,7 +32,7 @@ class Store(Protocol):
     """The part of `write.Writer` that is needed here."""
 
     def insert(
-        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] = (), again: int = 0
+        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None: ...
     def stored(self, range_: Range) -> dict[int, set[int]]: ...
 
@@ -177,7 +177,7 @@ class Jobs:
         seen, again = self._store.stored(range_), 0
         while missing := [month for month in sorted(progress.rows) if _lacks(seen, month, progress.rows[month])]:
             for month in missing:
-                self._store.insert(range_, month, progress.rows[month], seen=seen.get(month, ()), again=again)
+                self._store.insert(range_, month, progress.rows[month], seen=seen.get(month, set()), again=again)
                 progress.parts += 1
             before, seen = seen, self._store.stored(range_)
             again = again + 1 if seen == before else 0

@@ -4,9 +4,10 @@ Two things make it so. The deduplication token covers an insert that is still in
 a window, and keeps those of `INSERT … FORMAT` and of `INSERT … SELECT` apart, so every insert has the same form. The
 guard inside the statement leaves out the offsets that are stored at the moment it runs, whatever became of the token.
 
-A range that may have been attempted before is looked at first, and its token names what was seen to be stored: under
-one token nothing can have landed before the look, so that whoever saw the same excludes one another, whatever verdict
-each has, and a token that an earlier verdict has spent never swallows what only the later one accepts.
+A range that may have been attempted before is looked at first. Its token names what was seen to be stored, and its
+statement adds nothing unless that is so still: then nothing landed under the token before the statement began. So
+whoever saw the same excludes one another, whatever verdict each has, and a token that an earlier verdict has spent
+never swallows what only the later one accepts.
 
 One record batch a statement: ClickHouse derives the token's identity from the blocks it reads, and two batchings of the
 same rows under one token were seen to be stored twice.
@@ -67,16 +68,16 @@ class Table:
         return f"`{self.database}`.`{self.name}`"
 
 
-def token(range_: Range, month: int, *, seen: Collection[int] = (), again: int = 0) -> str:
+def token(range_: Range, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
     """The deduplication token of a range's rows of one month (yyyymm). The topic's id keeps a recreated topic apart.
 
-    `seen` are the offsets of the range and month that the table was seen to hold; `again` counts inserts that were
-    answered and changed nothing of that: their rows had been stored once, and removed by hand.
+    `seen` are the offsets of the range and month that the table was seen to hold, if it was asked; `again` counts
+    inserts that were answered and changed nothing of that: their rows had been stored once, and removed by hand.
     """
     plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
     if not seen and not again:
         return plain
-    return f"{plain}:{xxh64_hexdigest(','.join(map(str, sorted(seen))).encode())}:{again}"
+    return f"{plain}:{xxh64_hexdigest(','.join(map(str, sorted(seen or ()))).encode())}:{again}"
 
 
 def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
@@ -93,16 +94,19 @@ def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
     )
 
 
-def statement(table: Table, range_: Range, month: int) -> str:
-    """The INSERT of a range's rows of one month, which follow it as one ArrowStream; `sent` says which columns."""
+def statement(table: Table, range_: Range, month: int, *, held: int | None = None) -> str:
+    """The INSERT of a range's rows of one month, which follow it as one ArrowStream; `sent` says which columns. With
+    `held` it adds nothing unless the table holds so many offsets of the range and month."""
     told = _told(range_)
     names = ", ".join(f"`{name}`" for name, _ in table.columns)
     read = ", ".join(told.get(name, f"`{name}`") for name, _ in table.columns)
     structure = _escaped(", ".join(f"`{name}` {kind}" for name, kind in table.columns if name not in told))
+    of_month = f" AND toYYYYMM(occurred_at) = {month}"
+    still = f" AND ({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {held}" if held is not None else ""
     return (
         f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
         f" SELECT {read} FROM input('{structure}')"
-        f" WHERE kafka_offset NOT IN ({stored(table, range_)} AND toYYYYMM(occurred_at) = {month}) FORMAT ArrowStream"
+        f" WHERE kafka_offset NOT IN ({stored(table, range_)}{of_month}){still} FORMAT ArrowStream"
     )
 
 
@@ -153,14 +157,17 @@ class Writer:
         self._client = client
         self._table = table
 
-    def insert(self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] = (), again: int = 0) -> None:
+    def insert(
+        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] | None = None, again: int = 0
+    ) -> None:
         """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are.
 
-        `seen` and `again` are the token's: of a range that may have been attempted before.
+        `seen` and `again` are of a range that may have been attempted before: what is stored must be asked again.
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
-        send(self._client, statement(self._table, range_, month), sent(rows, range_), settings)
+        held = None if seen is None else len(seen)
+        send(self._client, statement(self._table, range_, month, held=held), sent(rows, range_), settings)
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
         """The range's offsets that are stored, by month."""

@@ -99,7 +99,7 @@ def at_a_step(when: str, step: str) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
         doomed = at.start(f"{when}_{step}:kill:{at.random.randint(1, 3)}")
         yield
-        meanwhile = {"letters": at.load.burst, "complete": lambda: at.load.rest(0.5)}.get(step, lambda: None)
+        meanwhile = {"letters": at.load.burst, "complete": lambda: at.load.rest(1.2)}.get(step, lambda: None)
         if happens(lambda: doomed.process.poll() is not None, meanwhile=meanwhile):
             return doomed.process.returncode == -signal.SIGKILL
         doomed.kill()

@@ -92,9 +92,10 @@ class Real:
         return Range(Partition("t", partition), self._topic_id, first, last, columns, "", lease=1)
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
-        text = write.statement(self._made, self._range(min(offsets), max(offsets), partition), MONTH, held=held)
+        range_ = self._range(min(offsets), max(offsets), partition)
+        text = write.statement(self._made, range_, MONTH, held=held)
         settings = {**self._made.settings, "insert_deduplication_token": token}
-        write.send(self._client, text, self._table(offsets, partition), settings)
+        write.send(self._client, text, write.sent(self._table(offsets, partition), range_), settings)
 
     def rows(self, partition: int = 0) -> list[int]:
         query = f"SELECT kafka_offset FROM {self._events} WHERE kafka_partition = {partition} ORDER BY 1"

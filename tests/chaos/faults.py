@@ -6,14 +6,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Generator
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from fixtures.kafka import wait_for_broker
-from fixtures.proxy import Proxy, a_produce
 from fixtures.workers import WorkerProcess
 
-from chaos.brokers import Proxies
 from chaos.pipeline import WINDOW, Pipeline
 
 Fault = Generator[None, None, bool]
@@ -219,77 +216,3 @@ def scaled(at: Pipeline) -> Fault:
     yield
     time.sleep(1)
     return all(ready)
-
-
-# What the network does.
-
-
-def network(
-    proxy_of: Callable[[Pipeline], Any], kind: str, do: Callable[[Pipeline, Any], None]
-) -> Callable[[Pipeline], Fault]:
-    def inject(at: Pipeline) -> Fault:
-        proxy = proxy_of(at)
-        before = proxy.fired[kind]
-        do(at, proxy)
-        yield
-        happened = happens(lambda: proxy.fired[kind] > before)
-        proxy.behave()
-        return happened
-
-    return inject
-
-
-def unreachable(proxy_of: Callable[[Pipeline], Any]) -> Callable[[Pipeline], Fault]:
-    def inject(at: Pipeline) -> Fault:
-        proxy_of(at).refuse()
-        time.sleep(at.random.uniform(0.2, 1.5))
-        yield
-        proxy_of(at).behave()
-        return True
-
-    return inject
-
-
-def store(at: Pipeline) -> Proxy:
-    return at.parts.clickhouse_proxy
-
-
-def log(at: Pipeline) -> Proxies:
-    return at.parts.brokers.proxies
-
-
-# ClickHouse and Kafka that refuse.
-
-
-def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
-    """A setting of the table with which ClickHouse refuses every insert."""
-
-    def inject(at: Pipeline) -> Fault:
-        seen = _failures(at)
-        at.setting(name, value)
-        yield
-        happened = happens(lambda: _failures(at) > seen)
-        at.setting(name, 1_000_000 if name == "parts_to_throw_insert" else None)
-        return happened
-
-    return inject
-
-
-def _failures(at: Pipeline) -> int:
-    return sum(len(one.events("range.failed")) for one in at.alive())
-
-
-def letters_unacknowledged(at: Pipeline) -> Fault:
-    before = log(at).fired["lost"]
-    log(at).lose_answers(at.random.randint(1, 2), matches=a_produce)
-    at.load.burst()
-    yield
-    happened = happens(lambda: log(at).fired["lost"] > before, meanwhile=at.load.burst)
-    log(at).behave()
-    return happened
-
-
-def poison(at: Pipeline) -> Fault:
-    at.load.burst()
-    yield
-    return True

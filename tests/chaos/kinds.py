@@ -13,22 +13,24 @@ from chaos.faults import (
     clickhouse_killed,
     frozen,
     leader_killed,
-    letters_unacknowledged,
-    log,
-    network,
-    poison,
-    refused,
     registry_killed,
     rewound,
     scaled,
-    store,
     truncated,
-    unreachable,
     worker_killed,
     zombie,
     zombie_without_tokens,
 )
 from chaos.pipeline import INSERT_TIMEOUT_S, Pipeline
+from chaos.refusals import (
+    letters_unacknowledged,
+    log,
+    network,
+    poison,
+    refused,
+    store,
+    unreachable,
+)
 
 WAVE = 5  # faults at once, at most
 

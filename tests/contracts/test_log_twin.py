@@ -55,7 +55,7 @@ class Twin:
             self._kafka.produce(Partition("t", 0), month=202611, good=True, control=number == count)
 
     def fetch(self, position: int) -> list[int]:
-        return self._kafka.fetch(Partition("t", 0), position, 100).offsets
+        return list(self._kafka.fetch(Partition("t", 0), position, 100).offsets)
 
     def join(self, name: str) -> None:
         self._kafka.join(name)

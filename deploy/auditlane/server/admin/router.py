@@ -36,7 +36,12 @@ def build(operations: Operations, gate: Gate) -> APIRouter:
         """By name; also tenants that only have settings."""
         return await operations.tenants(after=after, prefix=prefix, limit=limit)
 
-    @router.get("/lag", summary="How far the workers are behind", dependencies=[Depends(only())])
+    @router.get(
+        "/lag",
+        summary="How far the workers are behind",
+        dependencies=[Depends(only())],
+        responses={404: {"description": "There is no such topic, or the group has never worked."}},
+    )
     async def lag(_: Admin) -> Lag:
         """By partition, as brokers tell it; at most a few seconds old. 404 while the group has never worked."""
         return await operations.lag()
@@ -45,6 +50,7 @@ def build(operations: Operations, gate: Gate) -> APIRouter:
         "/dead-letters",
         summary="Count refused messages, and show the newest",
         dependencies=[Depends(only("code", "limit", "resolved"))],
+        responses={404: {"description": "There is no dead-letter topic."}},
     )
     async def dead_letters(
         _: Admin,

@@ -18,8 +18,9 @@ from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, RegistryUnava
 from auditlane.runtime.settings import load
 from auditlane.sdk import ClientStats
 from auditlane.server import tally, trail
+from auditlane.server.own_client import event_of
 from auditlane.server.tally import Dated, Tally
-from auditlane.server.trail import KafkaTrail, event_of
+from auditlane.server.trail import KafkaTrail
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -22,8 +22,8 @@ def record(action: str, **facts: str | None) -> None:
         settings = load()
         if not (settings.kafka_bootstrap and settings.registry_url):
             return
+        from auditlane.server.own_client import client, event_of
         from auditlane.server.tally import Dated
-        from auditlane.server.trail import client, event_of
 
         own = {name: facts.pop(name, None) or "" for name in ("tenant", "resource", "resource_id")}
         deed = Deed(

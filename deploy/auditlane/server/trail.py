@@ -15,84 +15,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from auditlane.access.trail import Deed, NoTrail, Trail
-from auditlane.contract.event import Outcome, Severity, parse_ip
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ConfigError, InvalidEvent, RegistryUnavailable
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
-from auditlane.sdk.client import AuditClient
-from auditlane.sdk.results import ClientStats
+from auditlane.server.own_client import Connect, Emitter, connect, event_of
 from auditlane.server.tally import Dated, Tally
 
 MOST_QUEUED: Final = 10_000  # events; what comes on top is dropped
-BUFFER_BYTES: Final = 8 << 20
-DELIVERY_TIMEOUT_MS: Final = 3_600_000  # Kafka may be away for an hour before events are given up
 CLOSE_S: Final = 3.0
-SOURCE: Final = "auditlane"
 _RETRY_S: Final = 1.0
 _COMPLAIN_EVERY: Final = timedelta(minutes=1)
 
 Count = Callable[[str], None]
 """Called with `emitted`, `dropped` (no room, or the process ended), `refused` or `undelivered`, once an event."""
-
-
-class Emitter(Protocol):
-    """The part of AuditClient that is needed here."""
-
-    @property
-    def stats(self) -> ClientStats: ...
-    def emit(self, /, **values: Any) -> str: ...
-    def close(self, timeout: float | None = None) -> object: ...
-
-
-OnError = Callable[[AuditlaneError, str | None], None]
-Connect = Callable[[OnError], Emitter]
-
-
-def connect(settings: Settings) -> Connect:
-    """How a trail gets its client: made when there is something to emit."""
-    return lambda on_error: client(settings, on_error, delivery_timeout_ms=DELIVERY_TIMEOUT_MS)
-
-
-def client(settings: Settings, on_error: OnError, *, delivery_timeout_ms: int) -> AuditClient:
-    """A small client for our own events. Raises ConfigError."""
-    return AuditClient(
-        kafka_bootstrap=settings.kafka_bootstrap,
-        kafka_extra=settings.kafka_extra,
-        registry_url=settings.registry_url,
-        registry_user=settings.registry_user,
-        registry_password=settings.registry_password.get_secret_value(),
-        registry_token=settings.registry_token.get_secret_value(),
-        registry_ca=str(settings.registry_ca or ""),
-        topic=settings.topic,
-        max_event_bytes=settings.max_event_bytes,
-        buffer_bytes=BUFFER_BYTES,
-        delivery_timeout_ms=delivery_timeout_ms,
-        source=SOURCE,
-        on_error=on_error,
-        own_events=True,
-    )
-
-
-def event_of(dated: Dated) -> dict[str, Any]:
-    """The event's fields."""
-    deed = dated.deed
-    return {
-        "tenant_id": deed.tenant or OURS,
-        "occurred_at": dated.at,
-        "action": str(deed.action),
-        "actor_id": deed.actor_id,
-        "actor_type": deed.actor_type,
-        "outcome": Outcome(deed.outcome),
-        "severity": Severity.Medium if deed.outcome == "denied" else Severity.Info,
-        "resource": deed.resource,
-        "resource_id": deed.resource_id,
-        "description": deed.description,
-        "ip": deed.ip if deed.ip and parse_ip(deed.ip) else None,
-        "request_id": deed.request_id,
-        "metadata": dict(deed.metadata),
-        "source": SOURCE,
-    }
 
 
 def of(settings: Settings, count: Count) -> OwnTrail:

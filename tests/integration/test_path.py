@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import urllib3
 from confluent_kafka import Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
@@ -38,6 +39,24 @@ def test_an_emitted_event_is_listed_and_exported(stack: Stack, unique: str) -> N
     assert (listed["event_id"], listed["action"], listed["metadata"]) == (event_id[0], "Login", {"a": "b"})
     rows = list(csv.DictReader(io.StringIO(stack.run("export", "--tenant", unique, "--format", "csv").stdout)))
     assert [row["Event id"] for row in rows] == [event_id[0]]
+
+
+def test_a_posted_event_is_listed_by_its_tenants_key(stack: Stack, unique: str) -> None:
+    created = stack.run("keys", "create", "--role", "vendor", "--tenant", unique, "--json")
+    key = json.loads(created.stdout)
+    url = stack.env["AUDITLANE_SERVE_URL"]
+    token = urllib3.request(
+        "POST", f"{url}/v1/token", json={"client_id": key["client_id"], "secret": key["secret"]}
+    ).json()["access_token"]
+    sent = urllib3.request(
+        "POST", f"{url}/v1/events", json={"action": "Posted"}, headers={"authorization": f"Bearer {token}"}
+    )
+    assert sent.status == 202, sent.data
+    _stored(stack, unique, 1)
+    read = urllib3.request("GET", f"{url}/v1/events?action=Posted", headers={"authorization": f"Bearer {token}"}).json()
+    assert [(one["action"], one["event_id"]) for one in read["data"]] == [
+        ("Posted", sent.json()["results"][0]["event_id"])
+    ]
 
 
 def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: str) -> None:

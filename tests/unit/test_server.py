@@ -269,6 +269,23 @@ def test_over_https_the_cookie_is_secure(tmp_path):
         assert SimpleCookie(response.headers["set-cookie"])["auditlane_viewer"]["secure"]
 
 
+def test_a_link_into_a_frame(tmp_path):
+    """Its cookie must be one that a browser sends inside of another site's page."""
+    body = {"tenant": "acme", "user": "jane", "link": True, "page": "embed"}
+    with Served(tmp_path, serve_url="https://audit.example") as served:
+        token = served.client_token("vendor")
+        if served.request("/embed").status == 404:
+            refused = served.request("/v1/viewer-tokens", token, method="POST", body=body)
+            assert problem(refused, 400, "INPUT_INVALID")["field"] == "page"
+            served.app.add_api_route("/embed", lambda: "", include_in_schema=False)
+        made = served.request("/v1/viewer-tokens", token, method="POST", body=body).json()["link"]
+        opened = served.request(made.removeprefix("https://audit.example"))
+        assert opened.headers["location"] == "/embed"
+        said = opened.headers["set-cookie"].lower()
+        for attribute in ("samesite=none", "secure", "partitioned", "httponly"):
+            assert attribute in said
+
+
 def test_no_other_token_opens_the_pages(served):
     for code in ("", "abc", served.viewer_token("acme"), served.client_token("vendor"), "x" * 5_000):
         response = served.request(f"/enter?code={code}", **HTML)

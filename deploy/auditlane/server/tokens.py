@@ -13,8 +13,9 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPBasic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.routing import Match
 
-from auditlane.access.links import mint_link
+from auditlane.access.links import Page, mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
 from auditlane.access.scope import Principal
 from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client_token, mint_viewer_token
@@ -78,6 +79,7 @@ class ViewerTokenRequest(BaseModel):
     )
     ttl_s: int | None = Field(None, ge=60, le=86_400, description="Life in seconds.", examples=[900])
     link: bool = Field(False, description="Also give a link that opens the pages: works once, within five minutes.")
+    page: Literal["log", "embed"] = Field("log", description="Where the link leads: the log, or the log in a frame.")
 
 
 class ViewerTokenAnswer(TokenAnswer):
@@ -146,6 +148,9 @@ def build(gate: Gate, exchange: Exchange, *, viewer_ttl: timedelta, url: str) ->
             raise InvalidInput("The header and the body name different tenants.", field="tenant")
         viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
         check_delegation(principal, viewer)
+        page = Page[body.page]
+        if body.link and page is not Page.log and not _serves(request, page.value):
+            raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Leave it out.")
         now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else viewer_ttl
         minted = mint_viewer_token(gate.signing, viewer, now=now, ttl=ttl)
         witness_of(request).record(
@@ -162,10 +167,16 @@ def build(gate: Gate, exchange: Exchange, *, viewer_ttl: timedelta, url: str) ->
             expires_in=int(minted.ttl.total_seconds()),
             tenant=viewer.tenant,
             permissions=sorted(viewer.permissions),
-            link=mint_link(gate.signing, viewer, url=base, now=now, session=ttl) if body.link else None,
+            link=mint_link(gate.signing, viewer, url=base, now=now, session=ttl, page=page) if body.link else None,
         )
 
     return router
+
+
+def _serves(request: Request, path: str) -> bool:
+    """Whether this app has a page at the path. (The log's may be another process's, behind the same address.)"""
+    scope = dict(request.scope) | {"method": "GET", "path": path}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 def _basic_credentials(request: Request) -> tuple[str, str]:

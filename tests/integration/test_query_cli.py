@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from querying import START, Store, event, store
 
@@ -116,6 +117,20 @@ def test_export_to_a_file(filled, tmp_path):
     assert forced.returncode == 0
     assert b'"=1+1"' in (tmp_path / "log.csv").read_bytes()
     assert [one.name for one in tmp_path.iterdir()] == ["log.csv"]
+
+
+def test_export_as_parquet_and_pdf_with_columns(filled, tmp_path):
+    options = ("export", "--tenant", "acme", "--where", "metadata.region=eu", "--columns", "event_id,metadata,actor_id")
+    for name in ("log.parquet", "log.pdf"):
+        made = run(filled, *options, "--format", name.split(".")[1], "--output", name, cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
+        assert "90 events" in made.stderr
+    table = pq.read_table(tmp_path / "log.parquet")
+    assert (table.column_names, table.num_rows) == (["event_id", "metadata", "actor_id"], 90)
+    assert (tmp_path / "log.pdf").read_bytes().startswith(b"%PDF")
+    wrong = run(filled, "export", "--tenant", "acme", "--columns", "color")
+    assert wrong.returncode == 3
+    assert "Known columns: event_id" in wrong.stderr
 
 
 def test_export_to_a_place_that_cannot_be_written(filled, tmp_path):

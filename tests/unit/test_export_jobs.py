@@ -13,7 +13,7 @@ from auditlane.query.export.formats import Format
 from auditlane.query.export.jobs.folder import JobFolder, Jobs
 from auditlane.query.export.jobs.lease import Lease, Lost, Watch
 from auditlane.query.export.jobs.record import JobRecord, Run
-from auditlane.runtime.errors import NotFound
+from auditlane.runtime.errors import InvalidInput, NotFound
 from auditlane.runtime.ids import uuid7
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -114,6 +114,9 @@ def test_another_tenants_job_is_not_found(jobs: Jobs, tmp_path: Path) -> None:
     for scope, id_ in ((GLOBEX, mine), (ACME, "../globex"), (ACME, ""), (ACME, mine.upper()), (ACME, uuid7())):
         with pytest.raises(NotFound):
             jobs.find(scope, id_)
+    for tenant in ("../acme", "", "."):
+        with pytest.raises(InvalidInput):
+            jobs.find(TenantScope.for_operator(tenant), mine)
     # A file system that does not tell `Acme` from `acme`.
     (tmp_path / "exports" / "globex").symlink_to(tmp_path / "exports" / "acme")
     with pytest.raises(NotFound):

@@ -18,7 +18,12 @@ GIVEN = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
 
 def test_the_public_surface():
     assert auditlane.sdk.__all__ == sorted(auditlane.sdk.__all__)
-    assert {name for name in vars(auditlane.sdk) if name[0].isupper()} == set(auditlane.sdk.__all__)
+    lazy = {"AuditReader", "Event", "ExportProgress"}
+    assert {name for name in vars(auditlane.sdk) if name[0].isupper()} == set(auditlane.sdk.__all__) - lazy
+    for name in lazy:
+        assert getattr(auditlane.sdk, name).__name__ == name
+    with pytest.raises(AttributeError, match="Reader"):
+        _ = auditlane.sdk.Reader
 
 
 def test_emitting_imports_no_server_settings_or_logging_framework():

@@ -1,4 +1,10 @@
-"""Emit audit events from a service: `from auditlane.sdk import AuditClient`. The names here are the public surface."""
+"""Emit audit events from a service: `from auditlane.sdk import AuditClient`; read them: `AuditReader`.
+
+The names here are the public surface. Those of the reader are imported when they are first used: who emits needs none.
+"""
+
+import importlib
+import typing
 
 from auditlane.contract.event import AuditEvent, Outcome, Severity
 from auditlane.runtime.errors import (
@@ -16,9 +22,13 @@ from auditlane.sdk.client import AuditClient
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.results import ClientStats, Failure, FlushResult
 
+if typing.TYPE_CHECKING:
+    from auditlane.sdk.reader import AuditReader, Event, ExportProgress
+
 __all__ = [
     "AuditClient",
     "AuditEvent",
+    "AuditReader",
     "AuditlaneError",
     "BufferFull",
     "ClientClosed",
@@ -26,6 +36,8 @@ __all__ = [
     "ClientStats",
     "ConfigError",
     "DeliveryFailed",
+    "Event",
+    "ExportProgress",
     "Failure",
     "FlushResult",
     "InvalidEvent",
@@ -35,3 +47,11 @@ __all__ = [
     "RegistryUnavailable",
     "Severity",
 ]
+
+_OF_THE_READER = frozenset({"AuditReader", "Event", "ExportProgress"})
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name in _OF_THE_READER:
+        return getattr(importlib.import_module("auditlane.sdk.reader"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import logging
+import weakref
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fpdf import FPDF
 from fpdf.fonts import TTFFont
@@ -16,6 +17,7 @@ from auditlane.runtime.errors import ConfigError
 
 OWN: Final = "own"  # DejaVu Sans, which lies beside this module
 MORE: Final = "more"
+_FONTS: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf")  # how a font's file begins
 _BREAKS: Final = {"\n": "↵", "\r": "", "\t": " "}
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
@@ -25,21 +27,18 @@ class Glyphs:
 
     def __init__(self, document: FPDF, more: Path | None = None) -> None:
         """Raises ConfigError when `more` is no font."""
+        if more is not None:
+            _check(more)
         with as_file(files(__package__).joinpath("fonts", "DejaVuSans.ttf")) as path:
             document.add_font(OWN, fname=path)
         if more is not None:
-            try:
-                document.add_font(MORE, fname=more)
-            except Exception as error:
-                raise ConfigError(
-                    f"{more} is not a font that can be embedded: {error}",
-                    field="export_font",
-                    fix="Point AUDITLANE_EXPORT_FONT at a TrueType or OpenType file.",
-                ) from error
+            document.add_font(MORE, fname=more)
         self._fonts: dict[str, TTFFont] = {
             name: font for name in (OWN, MORE) if isinstance(font := document.fonts.get(name), TTFFont)
         }
         self._widths: dict[str, float] = {}
+        # The fonts' files stay open until the document is written, or given up.
+        weakref.finalize(self, _close, [font.ttfont for font in self._fonts.values()])
 
     def drawable(self, text: str) -> str:
         """The text with a visible sign for every character that no font has: `⟨U+4E2D⟩`; a line break is `↵`."""
@@ -56,10 +55,10 @@ class Glyphs:
         lines, start, space, used = [], 0, -1, 0.0
         for place, one in enumerate(text):
             width = self._width(one)
-            if used + width > most and place > start:
-                cut = space + 1 if space >= start and one != " " else place
+            while used + width > most and place > start:
+                cut = space + 1 if space > start and one != " " else place
                 lines.append(text[start:cut].rstrip(" "))
-                start, used = cut, self.width(text[cut:place])
+                start, space, used = cut, -1, self.width(text[cut:place])
             space = place if one == " " else space
             used += width
         lines.append(text[start:])
@@ -84,6 +83,21 @@ class Glyphs:
             font = self._fonts[self._font(character) or OWN]
             known = self._widths[character] = font.cw[ord(character)]
         return known
+
+
+def _check(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(4) not in _FONTS:
+            raise ConfigError(
+                f"{path} is not a font that can be embedded.",
+                field="export_font",
+                fix="Point AUDITLANE_EXPORT_FONT at a TrueType or OpenType file.",
+            )
+
+
+def _close(fonts: list[Any]) -> None:
+    for font in fonts:
+        font.close()
 
 
 def _sign(character: str) -> str:

@@ -20,6 +20,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from auditlane.access.scope import TenantScope
+from auditlane.contract.tenants import check_tenant
 from auditlane.query.export.jobs.record import JobRecord, Run, Seen
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.files import write_text
@@ -119,7 +120,7 @@ class Jobs:
 
     def create(self, record: JobRecord) -> JobFolder:
         """A new job, queued. Raises OSError where nothing can be written."""
-        folder = JobFolder(self._root / record.tenant / record.id)
+        folder = JobFolder(self._of(record.tenant) / record.id)
         folder.make(record)
         return folder
 
@@ -127,7 +128,7 @@ class Jobs:
         """A job of this tenant, or NotFound: also when it is another tenant's."""
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
-        folder = JobFolder(self._root / scope.tenant / id_)
+        folder = JobFolder(self._of(scope.tenant) / id_)
         seen = folder.seen()
         if seen.record.tenant != scope.tenant:  # a file system may take `Acme` for `acme`
             raise _not_found(id_)
@@ -136,12 +137,16 @@ class Jobs:
     def of_tenant(self, scope: TenantScope) -> list[Seen]:
         """The tenant's jobs, newest first."""
         found = []
-        for folder in _folders(self._root / scope.tenant):
+        for folder in _folders(self._of(scope.tenant)):
             with contextlib.suppress(NotFound):
                 seen = folder.seen()
                 if seen.record.tenant == scope.tenant:
                     found.append(seen)
         return sorted(found, key=lambda seen: seen.record.id, reverse=True)
+
+    def _of(self, tenant: str) -> Path:
+        """A tenant's folder. Its id is a file name: whatever issued the credential, nothing else gets here."""
+        return self._root / check_tenant(tenant, ours=True)
 
     def all(self) -> Iterator[JobFolder]:
         """Every tenant's, the oldest of each tenant first."""

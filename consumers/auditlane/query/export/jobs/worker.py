@@ -102,7 +102,8 @@ class Worker:
             file.truncate(lease.run.size)
             file.seek(lease.run.size)
             self._write(lease, record, file)
-        lease.folder.drop_outputs(keep=lease.run.epoch)
+        with contextlib.suppress(OSError):  # it is done, and they go when it expires
+            lease.folder.drop_outputs(keep=lease.run.epoch)
 
     def _take_over(self, lease: Lease, file: BinaryIO) -> None:
         """Copy what an earlier epoch has written, once."""

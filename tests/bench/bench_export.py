@@ -1,0 +1,162 @@
+"""What an export costs the service: `python tests/bench/bench_export.py` (ROWS=5000000).
+
+Exports one tenant's events from a real `auditlane serve` over the embedded engine: as CSV and Parquet at once, as JSON
+Lines by a job. By export: rows, bytes, seconds, and the most memory that `serve` ever held. Fails unless every export
+has as many rows as ClickHouse counts and the same sum of checksums, and `serve` stayed below 300 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import pyarrow.parquet as pq
+import urllib3
+from fixtures.clickhouse import EngineProcess
+from measured import machine, usage
+from serving import ServeProcess
+
+from auditlane.runtime.settings import load
+from auditlane.sdk import AuditReader
+from auditlane.store.client import connect
+from auditlane.store.migrate import migrate
+
+TENANT, DATABASE, MOST_MB = "acme", "audit", 300.0
+COLUMNS = ("event_id", "action", "actor_id", "description")
+# The same text on both sides, none of it with a quote: one CSV line, made here without any of the service's code.
+EXPECTED = (
+    "SELECT count(), sum(CRC32(concat('\"', toString(event_id), '\",\"', action, '\",\"', actor_id, '\",\"',"
+    f" assumeNotNull(description), '\"'))), sum(CRC32(toString(event_id))) FROM {DATABASE}.log"
+    f" WHERE tenant_id = '{TENANT}'"
+)
+FILL = (
+    f"INSERT INTO {DATABASE}.events (tenant_id, occurred_at, event_id, action, actor_id, actor_type, resource,"
+    " outcome, description, ip, metadata, ingested_at, kafka_partition, kafka_offset, kafka_timestamp)"
+    f" SELECT '{TENANT}', toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number,"
+    " generateUUIDv4(number), ['login', 'document.opened', 'document.deleted'][number % 3 + 1],"
+    " concat('u-', toString(cityHash64(number) % 10000)), 'user', 'document', 'success',"
+    " repeat(hex(cityHash64(number)), 8), toIPv6('10.1.2.3'), map('n', toString(number)), now64(3), 0, number, now64(3)"
+    " FROM numbers({start}, {count})"
+)
+CHUNK = 500_000
+
+
+def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\r\n")
+        yield from whole
+    assert rest == b"", "the last line has an end"
+
+
+def of_csv(answer: urllib3.BaseHTTPResponse) -> tuple[int, int, int]:
+    """(rows, sum of checksums, bytes); every line is one event."""
+    rows, total, size = -1, 0, 0  # the header is none
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in answer.stream(1 << 18):
+            size += len(piece)
+            yield piece
+
+    for line in lines(counted()):
+        rows += 1
+        total += zlib.crc32(line) if rows else 0
+    return rows, total, size
+
+
+def of_parquet(path: Path) -> tuple[int, int, int]:
+    rows = total = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["event_id"]):
+            rows += batch.num_rows
+            total += sum(zlib.crc32(one.encode()) for one in batch.column(0).to_pylist())
+    return rows, total, path.stat().st_size
+
+
+def of_jsonl(path: Path) -> tuple[int, int, int]:
+    rows = total = 0
+    with path.open("rb") as file:
+        for line in file:
+            one = json.loads(line)
+            rows += 1
+            total += zlib.crc32(",".join(f'"{one[name]}"' for name in COLUMNS).encode())
+    return rows, total, path.stat().st_size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=int(os.environ.get("ROWS", "5000000")))
+    count = parser.parse_args().rows
+    with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as name:
+        folder = Path(name)
+        engine = EngineProcess(folder / "clickhouse")
+        try:
+            _measure(engine, folder, count)
+        finally:
+            engine.stop()
+
+
+def _measure(engine: EngineProcess, folder: Path, count: int) -> None:
+    client = connect(load(clickhouse_url=engine.url, query_timeout_s=300.0))
+    migrate(client, DATABASE)
+    for start in range(0, count, CHUNK):
+        client.command(FILL.format(start=start, count=min(CHUNK, count - start)))
+    expected, whole, ids = (int(one) for one in client.query(EXPECTED).result_rows[0])
+    client.close()
+    assert expected == count
+    print(json.dumps({"rows": expected, **machine()}), flush=True)
+    with ServeProcess(folder, clickhouse_url=engine.url, query_timeout_s=120.0) as serve:
+        token = serve.viewer_token(TENANT)
+        idle = usage(serve.process.pid).peak_mb
+        print(json.dumps({"export": "none yet", "peak_mb": round(idle)}), flush=True)
+
+        def opened(format_: str) -> urllib3.BaseHTTPResponse:
+            answer = urllib3.request(
+                "GET",
+                f"{serve.url}/v1/export?format={format_}&columns={','.join(COLUMNS)}",
+                headers={"Authorization": f"Bearer {token}"},
+                preload_content=False,
+                timeout=300.0,
+            )
+            assert answer.status == 200, answer.data
+            assert int(answer.headers["Auditlane-Rows"]) == expected
+            return answer
+
+        def parquet() -> tuple[int, int, int]:
+            with opened("parquet") as answer, (folder / "log.parquet").open("wb") as file:
+                for piece in answer.stream(1 << 18):
+                    file.write(piece)
+            return of_parquet(folder / "log.parquet")
+
+        def job() -> tuple[int, int, int]:
+            with AuditReader(serve.url, token=token) as reader:
+                reader.export(folder / "log.jsonl", columns=COLUMNS)
+            return of_jsonl(folder / "log.jsonl")
+
+        ways: dict[str, tuple[Callable[[], tuple[int, int, int]], int]] = {
+            "csv": (lambda: of_csv(opened("csv")), whole),
+            "parquet": (parquet, ids),
+            "jsonl, as a job, downloaded": (job, whole),
+        }
+        for name, (way, checksum) in ways.items():
+            began = time.perf_counter()
+            rows, total, size = way()
+            seconds = time.perf_counter() - began
+            peak = usage(serve.process.pid).peak_mb
+            told = {"rows": rows, "mb": round(size / 1e6), "seconds": round(seconds, 1), "peak_mb": round(peak)}
+            print(json.dumps({"export": name, **told}), flush=True)
+            assert (rows, total) == (expected, checksum), "what was exported is what ClickHouse has"
+            assert peak < MOST_MB, f"serve held {peak:.0f} MB"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""`AuditReader` against a real `auditlane serve`: pages, one event, exports that go on, the service's errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from querying import START, Store, event, store
+from serving import ServeProcess
+
+from auditlane.access.permissions import Permission
+from auditlane.runtime.errors import (
+    ConfigError,
+    Forbidden,
+    InvalidFilter,
+    InvalidInput,
+    NotFound,
+    TooManyExports,
+    Unauthenticated,
+    Unavailable,
+)
+from auditlane.sdk import AuditReader, ExportProgress
+
+ROWS = 450
+DOCS = Path(__file__).parents[2] / "docs" / "export.md"
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        made.add(
+            [
+                event(
+                    number,
+                    occurred_at=START + timedelta(seconds=number),
+                    action=["login", "logout"][number % 2],
+                    metadata={"region": ["eu", "us", "ap"][number % 3]},
+                )
+                for number in range(ROWS)
+            ]
+        )
+        made.generate("big", 20_000)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def serve(filled: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with ServeProcess(tmp_path_factory.mktemp("serve"), **given, export_jobs_per_tenant=2) as made:
+        yield made
+        assert made.stop() == 0
+
+
+@pytest.fixture
+def reader(serve: ServeProcess) -> Iterator[AuditReader]:
+    with AuditReader(serve.url, token=serve.viewer_token("acme")) as made:
+        yield made
+
+
+def test_events_page_by_page(reader: AuditReader) -> None:
+    assert [one.actor_id for one in reader.events()] == [f"u-{number}" for number in reversed(range(ROWS))]
+    assert len([*reader.events(limit=210)]) == 210
+    since = START + timedelta(seconds=440)
+    assert [one.actor_id for one in reader.events(action="login", from_=since)] == [
+        "u-448", "u-446", "u-444", "u-442", "u-440",
+    ]  # fmt: skip
+    some = [one.metadata["region"] for one in reader.events({"metadata.region": ["eu", "us"]})]
+    assert (len(some), set(some)) == (300, {"eu", "us"})
+    first = next(reader.events())
+    assert reader.event(first.event_id) == first
+
+
+def test_the_services_errors(reader: AuditReader, serve: ServeProcess) -> None:
+    with pytest.raises(InvalidFilter) as caught:
+        next(reader.events(color="red"))
+    assert caught.value.field == "color"
+    assert "Known here" in caught.value.fix
+    with pytest.raises(NotFound):
+        reader.event("6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    with pytest.raises(InvalidInput):
+        reader.event("no id")
+    with AuditReader(serve.url, token="x") as nobody, pytest.raises(Unauthenticated):
+        next(nobody.events())
+    only_reads = serve.viewer_token("acme", Permission.read)
+    with AuditReader(serve.url, token=only_reads) as reads, pytest.raises(Forbidden, match="audits:export"):
+        reads.export("never.csv")
+    assert not Path("never.csv").exists()
+    with AuditReader("http://127.0.0.1:9", token="x") as away, pytest.raises(Unavailable):
+        next(away.events())
+    with pytest.raises(ConfigError, match="credential"):
+        AuditReader(serve.url)
+    with pytest.raises(ConfigError, match="URL"):
+        AuditReader("nowhere", token="x")
+    with pytest.raises(ConfigError, match="zone"):
+        next(reader.events(from_=datetime(2026, 1, 1)))  # noqa: DTZ001
+
+
+def test_a_clients_token_is_fetched_and_renewed(serve: ServeProcess) -> None:
+    issued = serve.keys.create(roles=("auditor",), tenant=None, now=datetime.now(UTC))
+    key = {"client_id": issued.client.client_id, "secret": issued.secret}
+    with AuditReader(serve.url, **key, tenant="acme") as reader:
+        assert len([*reader.events()]) == ROWS
+        reader._http._token = "ended"
+        assert len([*reader.events()]) == ROWS
+    with AuditReader(serve.url, **key) as nameless, pytest.raises(InvalidInput, match="which tenant"):
+        next(nameless.events())
+    with AuditReader(serve.url, **key | {"secret": "wrong"}) as wrong, pytest.raises(Unauthenticated):
+        next(wrong.events())
+
+
+def test_an_export_goes_on_where_it_broke_off(serve: ServeProcess, tmp_path: Path) -> None:
+    path, seen = tmp_path / "log.jsonl", list[ExportProgress]()
+    token = serve.viewer_token("big")
+    direct = urllib3.request(
+        "GET", f"{serve.url}/v1/export?format=jsonl", headers={"Authorization": f"Bearer {token}"}
+    ).data
+
+    def gives_up(now: ExportProgress) -> None:
+        if now.what == "downloading" and now.done > 1 << 20:
+            raise KeyboardInterrupt
+
+    with AuditReader(serve.url, token=token) as reader:
+        with pytest.raises(KeyboardInterrupt):
+            reader.export(path, progress=gives_up)
+        part = tmp_path / "log.jsonl.part"
+        had = part.stat().st_size
+        assert 1 << 20 < had < len(direct)
+        assert not path.exists()
+        assert reader.export(path, progress=seen.append) == 20_000
+        downloading = [one for one in seen if one.what == "downloading"]
+        assert downloading[0].done > had, "it went on"
+        assert downloading[-1].done == downloading[-1].total == len(direct)
+        assert path.read_bytes() == direct
+        assert [one.name for one in tmp_path.iterdir()] == ["log.jsonl"]
+        # Done with, it was removed from the service; another request does not go on with what lies there.
+        part.write_bytes(b"of something else")
+        assert reader.export(path, format="csv", columns=["event_id"], action="login") == 10_000
+        assert path.read_bytes().startswith(b'"Event id"\r\n')
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                reader.export(tmp_path / "more", resume=False, progress=gives_up)
+        with pytest.raises(TooManyExports):
+            reader.export(tmp_path / "yet more")
+
+
+def test_the_docs_snippet(serve: ServeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    names: dict[str, Any] = {"URL": serve.url, "TOKEN": serve.viewer_token("acme")}
+    exec(snippet, names)
+    assert (tmp_path / "logins.csv").read_bytes().count(b"\r\n") == ROWS // 2 + 1

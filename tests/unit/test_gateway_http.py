@@ -102,6 +102,12 @@ def test_no_more_bytes_are_held_than_there_is_room_for():
         pass
     with intake.holding(1 << 19), intake.holding(1 << 19):
         pass
+    with intake.holding(0) as count, intake.holding(1 << 19):  # one that does not say how long it is
+        count(1 << 19)
+        with pytest.raises(BufferFull):
+            count(1)
+    with intake.holding(1), intake.holding((1 << 20) - 1):
+        pass
 
 
 def test_accept_is_for_a_whole_request():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from auditlane.gateway.lines import Line, Lines, parse, value_of
@@ -46,6 +46,15 @@ async def bounded(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[byte
             )
         if piece:
             yield piece
+
+
+async def counted(pieces: AsyncIterator[bytes], count: Callable[[int], None], most: int) -> AsyncIterator[bytes]:
+    """The pieces, of which `count` is told until they are `most` bytes."""
+    async for piece in pieces:
+        if most > 0:
+            count(min(len(piece), most))
+            most -= len(piece)
+        yield piece
 
 
 async def _discard(pieces: AsyncIterator[bytes]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -92,17 +92,25 @@ class Intake:
             )
 
     @contextmanager
-    def holding(self, size: int) -> Iterator[None]:
-        """Count `size` bytes of a request as held in memory. Raises BufferFull when that would be too many."""
-        if self._held and self._held + size > self._room:
-            raise self._turned_away(
-                BufferFull("The service is busy; nothing was taken.", fix="Send the request again a little later.")
-            )
-        self._held += size
+    def holding(self, size: int) -> Iterator[Callable[[int], None]]:
+        """Count `size` bytes of a request as held in memory; what it yields counts more of them, for a request that
+        does not say how long it is. Both raise BufferFull when that would be too many."""
+        mine = 0
+
+        def more(size: int) -> None:
+            nonlocal mine
+            if self._held and self._held + size > self._room:
+                raise self._turned_away(
+                    BufferFull("The service holds as much as it may.", fix="Send the request again a little later.")
+                )
+            self._held += size
+            mine += size
+
+        more(size)
         try:
-            yield
+            yield more
         finally:
-            self._held -= size
+            self._held -= mine
 
     async def take(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
         """`accept` for a slice of a request that arrives by the piece; `first` is the index of its first event."""

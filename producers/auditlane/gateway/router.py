@@ -21,7 +21,7 @@ from auditlane.runtime.errors import AuditlaneError, InvalidInput
 from auditlane.runtime.settings import Settings
 
 PATH: Final = "/v1/events"
-RETRY_AFTER_S: Final = 2
+RETRY_AFTER_S: Final = 5
 _JSON_FACTOR: Final = 4  # a line of JSON may have so many times the bytes of its Avro datum, for escapes
 _SLICES_BYTES: Final = 4 << 20  # what a request of NDJSON holds: the slice on its way, the next, a line
 Named = Callable[[Request], str | None]
@@ -65,9 +65,10 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
         lines = body.is_lines(headers.get("content-type", ""), headers.get("content-encoding", ""))
         intake.admit(sender)
         most = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
-        length = min(int(headers.get("content-length", most)), most)
-        with intake.holding(min(length, _SLICES_BYTES) if lines else length):
-            arriving = _arriving(request, settings, lines=lines, most=most)
+        held, length = min(_SLICES_BYTES, most) if lines else most, headers.get("content-length")
+        with intake.holding(min(int(length), held) if length else 0) as count:
+            pieces = body.bounded(request.stream(), most)
+            arriving = _arriving(pieces if length else body.counted(pieces, count, held), settings, lines=lines)
             tally = await post(intake, arriving, sender, settings.ingest_request_events)
         return _answer(request, tally, refuse)
 
@@ -85,8 +86,7 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
     return router
 
 
-async def _arriving(request: Request, settings: Settings, *, lines: bool, most: int) -> AsyncIterator[Arrived]:
-    pieces = body.bounded(request.stream(), most)
+async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: bool) -> AsyncIterator[Arrived]:
     if lines:
         async for arrived in body.values(pieces, settings.max_event_bytes * _JSON_FACTOR):
             yield arrived

@@ -23,6 +23,7 @@ from auditlane.query import pages, router
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.links import Links
+from auditlane.query.live import router as live_router
 from auditlane.query.reader import Reader
 from auditlane.query.summary import router as summary_router
 from auditlane.runtime.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
@@ -173,6 +174,9 @@ def served(
 ) -> Iterator[str]:
     """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
     app = FastAPI(redirect_slashes=False)
+    tail = reader.tail() if isinstance(reader, Reader) else None
+    if tail is not None:
+        app.include_router(live_router.build(tail, authorize, mac, patience_s=10.0))
     app.include_router(router.build(reader, authorize, mac))
     if isinstance(reader, Reader):  # a test of the pages gives a reader that only pages
         app.include_router(summary_router.build(reader.summaries, authorize))
@@ -192,6 +196,8 @@ def served(
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
+        if tail is not None:
+            tail.close()
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive()

@@ -9,6 +9,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query import sql
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
+from auditlane.query.live.tail import Tail
 from auditlane.query.models import Event
 from auditlane.query.results import Limits, Results
 from auditlane.query.summary.summaries import Summaries
@@ -37,6 +38,7 @@ class Reader:
     def __init__(self, settings: Settings, limits: Limits | None = None, turns: Turns | None = None) -> None:
         limits = limits or Limits.of(settings)
         self._database = settings.clickhouse_database
+        self._settings = settings
         self._results = Results(
             settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s, turns=turns
         )
@@ -72,6 +74,13 @@ class Reader:
         """How many events the filter matches now."""
         statement = sql.compile_count(self._database, scope, filter_)
         return int(self._results.rows(statement, scope.tenant)[0]["rows"])
+
+    def tail(self) -> Tail:
+        """What live streams of one process share."""
+        settings = self._settings
+        return Tail(
+            self._results, self._database, poll_s=settings.stream_poll_s, per_tenant=settings.streams_per_tenant
+        )
 
     def ping(self) -> None:
         """Raise StoreUnavailable or StoreRefused unless the view can be read."""

@@ -29,6 +29,7 @@ from auditlane.query.frontegg import metadata_routes as frontegg_metadata
 from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
+from auditlane.query.live import router as live_router
 from auditlane.query.reader import Reader
 from auditlane.query.structure import router as structure_router
 from auditlane.query.structure.contracts import contracts_of
@@ -85,6 +86,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings), switch)
     metrics = HttpMetrics()
     reader = Reader(settings, turns=Turns(settings.query_concurrency))
+    tail = reader.tail()
     exports = Exports(settings, gate.authorize, gate.signing, structures.of, count_rows=metrics.exported)
     audits = AuditReader(settings)
     structure = StructureService(store.client, settings.clickhouse_database, contracts_of(settings), structures)
@@ -114,6 +116,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         operations.close()
         for probe in probes:
             probe.close()
+        tail.close()
         reader.close()
         exports.close()
         audits.close()
@@ -128,6 +131,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         redirect_slashes=False,  # a redirected POST arrives as a GET
     )
     app.state.structures = structures
+    app.state.before_drain = tail.stop  # open streams would keep a stopping server
     fields_of = from_structure(structures.of)
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
     exchange = tokens.Exchange(gate, token_ttl)
@@ -140,6 +144,9 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
         app.include_router(frontegg_ingest.build(intake, gate.client(), named=frontegg.their_tenant))
     if "query" in roles:
+        app.include_router(
+            live_router.build(tail, gate.authorize, gate.signing.mac, fields_of, patience_s=settings.query_timeout_s)
+        )
         app.include_router(router.build(reader, gate.authorize, gate.signing.mac, fields_of))
         for one in exports.routers:
             app.include_router(one)

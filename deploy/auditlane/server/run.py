@@ -60,6 +60,13 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams end by themselves, rather than being cut off when the drain's time is over."""
+        before_drain = getattr(getattr(self.config.app, "state", None), "before_drain", None)
+        if before_drain is not None:
+            before_drain()
+        await super().shutdown(sockets)
+
 
 def run(
     app: Any, bound: socket.socket, *, drain_s: float, on_ready: Callable[[], None], proxies: Sequence[str] = ()

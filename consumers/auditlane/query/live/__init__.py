@@ -1,0 +1,1 @@
+"""Follow what arrives: a tenant's new events as they are stored, over server-sent events."""

@@ -1,0 +1,108 @@
+"""Read what became visible between two states of a tenant's partitions, page by page, each event with its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.filters import Filter
+from auditlane.query.live import sql
+from auditlane.query.live.places import Place, Seen, unseen, upto
+from auditlane.query.live.resume import Resume
+from auditlane.query.results import Results
+
+PAGE: Final = 500
+HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An event as JSON, and where the stream is once it is given."""
+
+    line: str
+    resume: Resume
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of a way: its events in order, where it ends, and whether that is the end of the way."""
+
+    events: list[Arrived]
+    resume: Resume
+    ended: bool
+
+
+class Follower:
+    """Reads for one tenant and filter at a time; thread-safe. Raises what reading raises."""
+
+    def __init__(self, results: Results, database: str) -> None:
+        self._results = results
+        self._database = database
+
+    def home(self, scope: TenantScope, *, at_ms: int) -> list[Place]:
+        """The partitions that hold events of the tenant that were ingested in the hour before."""
+        rows = self._results.rows(sql.compile_home(self._database, scope, since_ms=at_ms - HOUR_MS))
+        return [(_text(row["topic"]), int(row["partition"])) for row in rows]
+
+    def on(
+        self,
+        scope: TenantScope,
+        filter_: Filter,
+        start: Resume,
+        goal: Resume,
+        *,
+        occurred: tuple[int, int] | None = None,
+        everywhere: bool = False,
+    ) -> Stretch:
+        """The next stretch of the way to `goal`. `occurred` bounds when the events on it can have occurred.
+
+        `everywhere`: also in partitions that the goal does not know, where the tenant was quiet for long.
+        """
+        places = goal.seen.keys() | (start.seen.keys() if everywhere else set())
+        runs = {place: unseen(start.seen.get(place), goal.seen.get(place)) for place in sorted(places)}
+        open_ = {place: some for place, some in runs.items() if some or everywhere}
+        if not open_ and not everywhere:
+            return Stretch([], goal, ended=True)
+        statement = sql.compile_arrived(
+            self._database,
+            scope,
+            filter_,
+            open_,
+            since_ms=start.at_ms - HOUR_MS,
+            occurred=occurred,
+            elsewhere=everywhere,
+            limit=PAGE,
+        )
+        return _stretch(self._results.rows(statement), start, goal)
+
+
+def _stretch(rows: list[dict[str, Any]], start: Resume, goal: Resume) -> Stretch:
+    seen: dict[Place, Seen] = dict(start.seen)
+    events = []
+    before: Place | None = None
+    for row in rows:
+        place, offset = (_text(row["topic"]), int(row["partition"])), int(row["place_offset"])
+        if before is not None and place != before and before in goal.seen:
+            seen[before] = goal.seen[before]
+        before = place
+        seen[place] = _given(seen.get(place), goal.seen.get(place), offset)
+        events.append(Arrived(_text(row["line"]), Resume(start.at_ms, dict(seen))))
+    if len(rows) < PAGE:
+        return Stretch(events, goal, ended=True)
+    return Stretch(events, Resume(start.at_ms, seen), ended=False)
+
+
+def _given(seen: Seen | None, goal: Seen | None, offset: int) -> Seen:
+    """Where a partition is once what is at `offset` was given.
+
+    Without a goal it was quiet for long, so that nothing is under way to a gap.
+    """
+    if goal:
+        return upto(seen, goal, offset)
+    old = seen or Seen()
+    return Seen(offset, old.gaps) if offset > old.top else old.with_([offset])
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

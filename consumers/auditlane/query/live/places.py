@@ -1,0 +1,112 @@
+"""Which offsets of a partition have been seen, so that nothing is stepped over and nothing is given twice.
+
+A worker stores a range of a partition before the next one, but month by month, and a replica may show a later insert
+before an earlier one. So what is seen is not one offset but the highest one and the gaps below it. Most gaps never
+close: dead letters. The newest are kept and looked at again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+Place: TypeAlias = tuple[str, int]  # topic id, partition
+Run: TypeAlias = tuple[int, int]  # offsets from the first to the last, both included
+
+MOST_GAPS: Final = 64  # of one partition
+SETTLED_S: Final = 10.0  # a gap that is this old may be given up for a newer one
+_NO_END: Final = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Every offset up to `top` that is in none of the gaps, which are in order and apart."""
+
+    top: int = -1
+    gaps: tuple[Run, ...] = ()
+
+    def holds(self, offset: int) -> bool:
+        return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
+
+    def with_(self, offsets: Iterable[int]) -> Seen:
+        """These offsets seen as well."""
+        found = sorted(set(offsets))
+        inside = [one for one in found if one <= self.top]
+        gaps = [piece for gap in self.gaps for piece in _without(gap, inside)]
+        top = self.top
+        for one in found:
+            if one > top:
+                if one > top + 1:
+                    gaps.append((top + 1, one - 1))
+                top = one
+        return Seen(top, tuple(gaps))
+
+    def clipped(self, top: int) -> Seen:
+        """What of it is at `top` or below."""
+        return Seen(min(self.top, top), _clip(self.gaps, 0, top))
+
+
+def unseen(seen: Seen | None, new: Seen | None) -> list[Run]:
+    """Offsets that may hold what is seen in `new` and not in `seen`; without `new`, what may come at all."""
+    old = seen or Seen()
+    top = new.top if new else _NO_END
+    runs = [*old.gaps, (old.top + 1, top)] if top > old.top else list(old.gaps)
+    for gap in new.gaps if new else ():
+        runs = [piece for run in runs for piece in _minus(run, gap)]
+    return [run for run in runs if run[0] <= run[1]]
+
+
+def upto(seen: Seen | None, new: Seen, offset: int) -> Seen:
+    """Seen as `new` is at `offset` and below, and as before above it."""
+    old = seen or Seen()
+    if offset >= old.top:
+        return new.clipped(offset)
+    return Seen(old.top, (*_clip(new.gaps, 0, offset), *_clip(old.gaps, offset + 1, old.top)))
+
+
+@dataclass(slots=True)
+class Watch:
+    """One partition as a process sees it grow."""
+
+    seen: Seen = field(default_factory=Seen)
+    _born: list[tuple[Run, float]] = field(default_factory=list)  # every gap, also those not let pass yet
+
+    def take(self, offsets: list[int], now: float) -> None:
+        """These offsets became visible. Those beyond more young gaps than are kept wait, and are to be shown again.
+
+        They wait for the gaps to close, or to be `SETTLED_S` old: an insert of the months that lack is under way.
+        """
+        whole = self.seen.with_(offsets)
+        self._born = [(gap, self._birth(gap, now)) for gap in whole.gaps]
+        kept = list(self._born)
+        while len(kept) > MOST_GAPS and now - kept[0][1] >= SETTLED_S:
+            del kept[0]
+        top = kept[MOST_GAPS][0][0] - 1 if len(kept) > MOST_GAPS else whole.top
+        self.seen = Seen(top, tuple(gap for gap, _ in kept[:MOST_GAPS]))
+
+    def _birth(self, gap: Run, now: float) -> float:
+        """When the gap, or the one that it is left of, was first seen."""
+        at = bisect_right(self._born, gap[0], key=lambda one: one[0][0]) - 1
+        return self._born[at][1] if at >= 0 and gap[1] <= self._born[at][0][1] else now
+
+
+def _without(gap: Run, offsets: list[int]) -> list[Run]:
+    pieces, first = [], gap[0]
+    for one in offsets:
+        if gap[0] <= one <= gap[1]:
+            if first < one:
+                pieces.append((first, one - 1))
+            first = one + 1
+    return [*pieces, (first, gap[1])] if first <= gap[1] else pieces
+
+
+def _minus(run: Run, gap: Run) -> list[Run]:
+    if gap[1] < run[0] or run[1] < gap[0]:
+        return [run]
+    return [piece for piece in ((run[0], gap[0] - 1), (gap[1] + 1, run[1])) if piece[0] <= piece[1]]
+
+
+def _clip(gaps: tuple[Run, ...], first: int, last: int) -> tuple[Run, ...]:
+    return tuple((max(a, first), min(b, last)) for a, b in gaps if a <= last and first <= b)

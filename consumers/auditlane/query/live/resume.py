@@ -1,0 +1,126 @@
+"""Where a stream was, sealed: the event ids that a client sends back to go on without loss and without doubles.
+
+Offsets count all tenants' events, so the text is not only signed but unreadable: a keystream made with the signing key
+and the signature (as in SIV: the signature of what is inside is also its nonce).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.cursor import Mac
+from auditlane.query.filters import Filter
+from auditlane.query.live.places import Place, Seen
+from auditlane.runtime.errors import InvalidCursor
+
+_MAC_BYTES: Final = 16
+_LONGEST: Final = 16_384
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What a client was given of each partition that holds its tenant's events.
+
+    `at_ms` is when that was so: of a partition that is not named, nothing ingested in the hour before was there.
+    """
+
+    at_ms: int
+    seen: Mapping[Place, Seen]
+
+
+class Seals:
+    """Seals and opens. `mac(purpose, data)` gives at least 16 bytes, and is the same on every replica."""
+
+    def __init__(self, mac: Mac) -> None:
+        self._mac = mac
+
+    def seal(self, scope: TenantScope, filter_: Filter, resume: Resume) -> str:
+        """One line of text, for this tenant and this filter."""
+        payload = _packed(resume)
+        signature = self._signature(scope, filter_, payload)
+        return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()
+
+    def open(self, scope: TenantScope, filter_: Filter, text: str) -> Resume:
+        """What `seal` was given for the same tenant and filter; else InvalidCursor."""
+        try:
+            if len(text) > _LONGEST:
+                raise ValueError("longer than any of ours")
+            raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+            payload = self._masked(raw[:_MAC_BYTES], raw[_MAC_BYTES:])
+            if not hmac.compare_digest(raw[:_MAC_BYTES], self._signature(scope, filter_, payload)):
+                raise ValueError("not our signature")
+            return _unpacked(payload)
+        except (ValueError, StopIteration):
+            raise InvalidCursor(
+                "The id is not one that this stream gave.",
+                field="Last-Event-ID",
+                fix="Open the stream without an id, and with the same filters whenever it is resumed.",
+            ) from None
+
+    def _signature(self, scope: TenantScope, filter_: Filter, payload: bytes) -> bytes:
+        tenant = scope.tenant.encode()
+        data = len(tenant).to_bytes(4, "big") + tenant + filter_.digest() + payload
+        return self._mac("stream", data)[:_MAC_BYTES]
+
+    def _masked(self, nonce: bytes, data: bytes) -> bytes:
+        stream = b""
+        while len(stream) < len(data):
+            stream += self._mac("stream-mask", nonce + len(stream).to_bytes(4, "big"))
+        return bytes(one ^ other for one, other in zip(data, stream, strict=False))
+
+
+def _packed(resume: Resume) -> bytes:
+    out = bytearray([_VERSION])
+    _write(out, resume.at_ms)
+    for (topic, partition), seen in sorted(resume.seen.items()):
+        out += bytes.fromhex(topic.replace("-", ""))
+        for number in (partition, seen.top + 1, len(seen.gaps)):
+            _write(out, number)
+        at = 0
+        for first, last in seen.gaps:
+            _write(out, first - at)
+            _write(out, last - first)
+            at = last
+    return bytes(out)
+
+
+def _unpacked(data: bytes) -> Resume:
+    numbers = iter(data)
+    if next(numbers) != _VERSION:
+        raise ValueError("another version")
+    at_ms, seen = _read(numbers), {}
+    while topic := bytes(islice(numbers, 16)):
+        partition, top, count = _read(numbers), _read(numbers), _read(numbers)
+        gaps, at = [], 0
+        for _ in range(count):
+            first = at + _read(numbers)
+            at = first + _read(numbers)
+            gaps.append((first, at))
+        seen[_dashed(topic.hex()), partition] = Seen(top - 1, tuple(gaps))
+    return Resume(at_ms, seen)
+
+
+def _dashed(text: str) -> str:
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _write(out: bytearray, number: int) -> None:
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def _read(numbers: Iterator[int]) -> int:
+    value = shift = 0
+    while (one := next(numbers)) & 0x80:
+        value |= (one & 0x7F) << shift
+        shift += 7
+    return value | one << shift

@@ -1,0 +1,222 @@
+"""The live stream over HTTP: server-sent events, whose ids a client sends back to go on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
+from auditlane.query.cursor import Mac
+from auditlane.query.language.fields import OwnOf, none_known
+from auditlane.query.live.follow import Arrived
+from auditlane.query.live.resume import Resume, Seals
+from auditlane.query.live.subscription import Subscription
+from auditlane.query.live.tail import Channel, Tail
+from auditlane.query.models import Event
+from auditlane.query.parameters import described, split
+from auditlane.query.router import Authorize
+from auditlane.runtime.errors import AuditlaneError, StoreUnavailable
+
+HEARTBEAT_S: Final = 15.0
+CHECK_S: Final = 3.0  # how often the credential and the connection are looked at
+RETRY_MS: Final = 2_000
+_THREADS: Final = 8  # of streams that begin or catch up; pages keep their own
+
+_STREAM: Final = described(
+    cursor={"type": "string", "description": "The id of the last event that was received; as `Last-Event-ID`."}
+)
+_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Events as they are stored: `event: event`, with the event as JSON. Ends with `event: end`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, patience_s: float) -> APIRouter:
+    """`GET /v1/events/stream`; to be mounted before the route of one event. `patience_s`: how long a poll may take."""
+    router = APIRouter(prefix="/v1", tags=["events"])
+    who = authorize(Permission.read)
+    seals = Seals(mac)
+    threads = CapacityLimiter(_THREADS)
+
+    async def scope_of(request: Request) -> TenantScope:
+        found = who(request)
+        scope: TenantScope = await found if inspect.isawaitable(found) else found
+        return scope
+
+    @router.get(
+        "/events/stream",
+        summary="Follow events as they are stored",
+        response_class=StreamingResponse,
+        responses=_ANSWER,
+        openapi_extra=_STREAM,
+    )
+    async def stream(request: Request) -> StreamingResponse:
+        """New events that match every given filter, as server-sent events, in the order in which they are stored."""
+        scope = await scope_of(request)
+        fields = own_of(scope.tenant)
+        own, filter_ = await to_thread.run_sync(
+            lambda: split(request.query_params.multi_items(), ("cursor",), fields), limiter=threads
+        )
+        given = request.headers.get("last-event-id") or own.get("cursor")
+        start = seals.open(scope, filter_, given) if given else None
+        channel = tail.join(scope, filter_)
+        loop, waiting = asyncio.get_running_loop(), asyncio.Event()
+        subscription = Subscription(lambda: _from_any_thread(loop, waiting))
+        followed = _Stream(tail, channel, subscription, waiting, lambda one: seals.seal(scope, filter_, one))
+        try:
+            if start is None:
+                await followed.begin(patience_s, threads)
+        except BaseException:
+            tail.leave(channel, subscription)
+            raise
+        body = followed.body(start, patience_s, threads, lambda: scope_of(request), request.is_disconnected)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return _Left(body, tail, channel, subscription, headers)
+
+    return router
+
+
+class _Left(StreamingResponse):
+    """Leaves the channel when the response is over, also when its body never began."""
+
+    def __init__(
+        self,
+        body: AsyncIterator[str],
+        tail: Tail,
+        channel: Channel,
+        subscription: Subscription,
+        headers: dict[str, str],
+    ) -> None:
+        super().__init__(body, media_type="text/event-stream", headers=headers)
+        self._leave = lambda: tail.leave(channel, subscription)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
+
+class _Stream:
+    """One client's stream, as text."""
+
+    def __init__(
+        self,
+        tail: Tail,
+        channel: Channel,
+        subscription: Subscription,
+        waiting: asyncio.Event,
+        seal: Callable[[Resume], str],
+    ) -> None:
+        self._tail = tail
+        self._channel = channel
+        self._subscription = subscription
+        self._waiting = waiting
+        self._seal = seal
+
+    async def begin(self, patience_s: float, threads: CapacityLimiter) -> None:
+        """Follow from now on. Raises StoreUnavailable when the store does not answer."""
+        begun = await to_thread.run_sync(
+            lambda: self._tail.begin(self._channel, self._subscription, patience_s), limiter=threads
+        )
+        if begun is None:
+            raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.")
+
+    async def body(
+        self,
+        start: Resume | None,
+        patience_s: float,
+        threads: CapacityLimiter,
+        check: Callable[[], Awaitable[TenantScope]],
+        gone: Callable[[], Awaitable[bool]],
+    ) -> AsyncIterator[str]:
+        """The stream's text. It ends when the credential does, the client is gone or too slow, or the service stops."""
+        yield f"retry: {RETRY_MS}\n\n"
+        try:
+            if start is not None:
+                async for text in self._caught_up(start, patience_s, threads, check, gone):
+                    yield text
+            async for text in self._following(check, gone):
+                yield text
+        except AuditlaneError as error:
+            yield _end(error.code, error.message)
+
+    async def _caught_up(
+        self,
+        start: Resume,
+        patience_s: float,
+        threads: CapacityLimiter,
+        check: Callable[[], Awaitable[TenantScope]],
+        gone: Callable[[], Awaitable[bool]],
+    ) -> AsyncIterator[str]:
+        level = False
+        while not level and not self._subscription.ended and not await gone():
+            await check()
+            at = start
+            stretch, level = await to_thread.run_sync(
+                lambda at=at: self._tail.catch_up(self._channel, self._subscription, at, patience_s),  # type: ignore[misc]
+                limiter=threads,
+            )
+            start = stretch.resume
+            yield self._text(stretch.events, start) if stretch.events or level else ": behind\n\n"
+
+    async def _following(
+        self, check: Callable[[], Awaitable[TenantScope]], gone: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[str]:
+        subscription, said = self._subscription, -math.inf
+        while not await gone():
+            self._waiting.clear()
+            ended, position = subscription.ended, subscription.position
+            events = subscription.drain()
+            await check()
+            if events:
+                yield self._text(events)
+            if ended:
+                yield _end("STREAM_SLOW" if ended == "slow" else "STREAM_STOPPED", _ENDINGS[ended])
+                return
+            if not events and time.monotonic() - said >= HEARTBEAT_S:
+                # An id without data: the client goes on from here, though nothing matched since.
+                yield ": alive\n" + (f"id: {self._seal(position)}\n\n" if position else "\n")
+                said = time.monotonic()
+            elif events:
+                said = time.monotonic()
+            try:
+                await asyncio.wait_for(self._waiting.wait(), CHECK_S)
+            except TimeoutError:
+                continue
+
+    def _text(self, events: list[Arrived], position: Resume | None = None) -> str:
+        shown = [f"id: {self._seal(one.resume)}\nevent: event\ndata: {_json(one.line)}\n\n" for one in events]
+        return "".join(shown) + (f"id: {self._seal(position)}\n\n" if position else "")
+
+
+def _json(line: str) -> str:
+    """The event in the form of the list, on one line."""
+    return Event.model_validate_json(line).model_dump_json()
+
+
+_ENDINGS: Final = {
+    "slow": "Events arrived faster than they were read. Go on with the last id.",
+    "stopping": "The service is stopping. Go on with the last id.",
+}
+
+
+def _end(code: str, detail: str) -> str:
+    return f"event: end\ndata: {json.dumps({'code': code, 'detail': detail})}\n\n"
+
+
+def _from_any_thread(loop: asyncio.AbstractEventLoop, waiting: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(waiting.set)

@@ -1,0 +1,101 @@
+"""The statements of live streams: what became visible for anybody, and a tenant's events at given offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.columns import JSON_LINE
+from auditlane.query.filters import Filter
+from auditlane.query.live.places import Place, Run, Seen
+from auditlane.query.sql import where
+from auditlane.query.statements import Parameters, Statement, select, statement
+
+_PLACE: Final = "toString({e}kafka_topic_id) AS topic, {e}kafka_partition AS partition, {e}kafka_offset AS place_offset"
+
+
+def compile_news(
+    database: str, table: str, tenants: Sequence[str], seen: Mapping[Place, Seen], *, since_ms: int, limit: int
+) -> Statement:
+    """Offsets that were ingested since then and are not seen, the lowest first, of all tenants.
+
+    Rows: `topic`, `partition`, `place_offset`, `tenant` (its place in `tenants` from 1, else 0) and `occurred_us`.
+    """
+    parameters = Parameters(database)
+    topics = parameters.add("Array(UUID)", [topic for topic, _ in seen])
+    partitions = parameters.add("Array(UInt32)", [partition for _, partition in seen])
+    nexts = parameters.add("Array(UInt64)", [one.top + 1 for one in seen.values()])
+    firsts = parameters.add("Array(Array(UInt64))", [[first for first, _ in one.gaps] for one in seen.values()])
+    lasts = parameters.add("Array(Array(UInt64))", [[last for _, last in one.gaps] for one in seen.values()])
+    # An array's element 0 is its type's default: of a partition not seen yet, everything is new.
+    known = f"arrayFirstIndex((t, p) -> t = kafka_topic_id AND p = kafka_partition, {topics}, {partitions})"
+    sql = f"""SELECT {_PLACE.format(e="")},
+    indexOf({parameters.add("Array(String)", list(tenants))}, toString(tenant_id)) AS tenant,
+    toUnixTimestamp64Micro(occurred_at) AS occurred_us
+FROM {{database:Identifier}}.{parameters.add("Identifier", table)}
+WHERE ingested_at >= fromUnixTimestamp64Milli({parameters.add("Int64", since_ms)}, 'UTC')
+  AND (kafka_offset >= {nexts}[{known}] OR arrayExists(
+    (f, l) -> kafka_offset >= f AND kafka_offset <= l, {firsts}[{known}], {lasts}[{known}]))
+ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 - placeholders
+    return statement(sql, parameters)
+
+
+def compile_home(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
+    """Rows: `topic` and `partition` of events of the tenant that were ingested since then."""
+    parameters = Parameters(database)
+    conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
+    columns = "toString(e.kafka_topic_id) AS topic, e.kafka_partition AS partition"
+    return select(columns, conditions, "GROUP BY topic, partition", parameters)
+
+
+def compile_arrived(
+    database: str,
+    scope: TenantScope,
+    filter_: Filter,
+    runs: Mapping[Place, Sequence[Run]],
+    *,
+    since_ms: int,
+    occurred: tuple[int, int] | None,
+    elsewhere: bool,
+    limit: int,
+) -> Statement:
+    """The tenant's events that match, at these offsets and, where said, in every other partition; ingested since then.
+
+    `occurred` are the earliest and latest time they can have, in microseconds. Rows: `line`, `topic`, `partition`,
+    `place_offset`, in the order of the last three.
+    """
+    parameters = Parameters(database)
+    conditions = [*where(parameters, scope, filter_), _ingested(parameters, since_ms)]
+    if occurred is not None:
+        first, last = (parameters.time(one) for one in occurred)
+        conditions.append(f"e.occurred_at >= {first} AND e.occurred_at <= {last}")
+    wanted = [_within(parameters, place, some) for place, some in runs.items()]
+    if elsewhere:
+        named = [f"NOT ({_at(parameters, place)})" for place in runs]
+        wanted.append(f"({' AND '.join(named)})" if named else "1")
+    conditions.append(f"({' OR '.join(wanted)})")
+    tail = f"ORDER BY topic, partition, place_offset LIMIT {parameters.add('UInt32', limit)}"
+    return select(f"{JSON_LINE} AS line, {_PLACE.format(e='e.')}", conditions, tail, parameters)
+
+
+def _ingested(parameters: Parameters, since_ms: int) -> str:
+    return f"e.ingested_at >= fromUnixTimestamp64Milli({parameters.add('Int64', since_ms)}, 'UTC')"
+
+
+def _at(parameters: Parameters, place: Place) -> str:
+    topic, partition = parameters.add("UUID", place[0]), parameters.add("UInt32", place[1])
+    return f"e.kafka_topic_id = {topic} AND e.kafka_partition = {partition}"
+
+
+def _within(parameters: Parameters, place: Place, runs: Sequence[Run]) -> str:
+    firsts = parameters.add("Array(UInt64)", [first for first, _ in runs])
+    lasts = parameters.add("Array(UInt64)", [last for _, last in runs])
+    inside = f"arrayExists((f, l) -> e.kafka_offset >= f AND e.kafka_offset <= l, {firsts}, {lasts})"
+    return f"({_at(parameters, place)} AND {inside})"
+
+
+def compile_tables(database: str) -> Statement:
+    """Rows: `name`, which of the tables of events there are."""
+    tables = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ('events', 'events_all')"
+    return statement(tables, Parameters(database))

@@ -1,0 +1,335 @@
+"""Live streams on the real engine: each event once, in whatever order inserts land, and after any number of returns."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+import querying
+from querying import TENANT_HEADER, Store, event, mac, served, store
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.filters import Filter, parse
+from auditlane.query.live import follow
+from auditlane.query.live.resume import Resume, Seals
+from auditlane.query.live.subscription import Subscription
+from auditlane.query.live.tail import Tail
+from auditlane.query.reader import Reader
+from auditlane.runtime.errors import TokenExpired
+from auditlane.runtime.settings import load
+
+WAIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        made.settings = load(
+            clickhouse_url=clickhouse, clickhouse_database=made.database, stream_poll_s=0.05, streams_per_tenant=3
+        )
+        yield made
+
+
+@pytest.fixture(scope="module")
+def reader(filled: Store) -> Iterator[Reader]:
+    made = Reader(filled.settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def url(reader: Reader) -> Iterator[str]:
+    with served(reader) as address:
+        yield address
+
+
+def new(number: int, tenant: str, **given: Any) -> dict[str, Any]:
+    """An event that is stored now."""
+    return event(number, tenant, **{"ingested_at": datetime.now(UTC)} | given)
+
+
+class Stream:
+    """A client of server-sent events."""
+
+    def __init__(self, url: str, tenant: str, last: str = "", **fields: str) -> None:
+        at = urlsplit(url)
+        self.connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=WAIT_S)
+        headers = {TENANT_HEADER: tenant} | ({"Last-Event-ID": last} if last else {})
+        self.connection.request("GET", f"/v1/events/stream?{urlencode(fields)}", headers=headers)
+        self.answer = self.connection.getresponse()
+        self.last = last
+
+    def next(self) -> tuple[str, Any] | None:
+        """(type, data) of the next event with data, None when the stream is over."""
+        kind, data = "", ""
+        while line := self.answer.readline().decode():
+            name, _, value = line.rstrip("\n").partition(": ")
+            if name == "id":
+                self.last = value
+            elif name == "event":
+                kind = value
+            elif name == "data":
+                data = value
+            elif not line.strip() and data:
+                return kind, json.loads(data)
+            elif not line.strip():
+                kind = ""
+        return None
+
+    def actors(self, count: int) -> list[str]:
+        found = []
+        while len(found) < count:
+            one = self.next()
+            assert one is not None
+            assert one[0] == "event", one
+            found.append(one[1]["actor_id"])
+        return found
+
+    def close(self) -> None:
+        self.answer.close()
+        self.connection.close()
+
+
+def begun(stream: Stream) -> Stream:
+    """The stream once it has said where it begins."""
+    while not stream.last:
+        line = stream.answer.readline().decode()
+        assert line
+        if line.startswith("id: "):
+            stream.last = line[4:].strip()
+    return stream
+
+
+def people(*numbers: int) -> list[str]:
+    return [f"u-{number}" for number in numbers]
+
+
+def test_what_is_stored_arrives_once_and_filtered(filled, url):
+    filled.add([new(number, "live") for number in range(3)])
+    stream = begun(Stream(url, "live"))
+    some = begun(Stream(url, "live", query="actor_id:u-1* -action:logout"))
+    assert stream.answer.headers["Content-Type"].startswith("text/event-stream")
+    filled.add([new(number, "live") for number in range(10, 14)] + [new(number, "other") for number in range(14, 20)])
+    filled.add([new(20, "live", occurred_at=datetime.now(UTC) - timedelta(days=70))])  # it had occurred long ago
+    filled.add([new(21, "live", action="logout"), new(110, "live", action="logout"), new(111, "live")])
+    assert stream.actors(8) == people(10, 11, 12, 13, 20, 21, 110, 111)
+    assert some.actors(5) == people(10, 11, 12, 13, 111)
+    for one in (stream, some):
+        one.close()
+
+
+def test_a_stream_is_resumed_after_every_event(filled, url):
+    begin = begun(Stream(url, "again"))
+    last = begin.last
+    begin.close()
+    filled.add([new(number, "again", kafka_partition=number % 2) for number in range(6)])
+    found = []
+    for _ in range(6):
+        stream = Stream(url, "again", last)
+        found += stream.actors(1)
+        last = stream.last
+        stream.close()
+    assert sorted(found) == people(*range(6))
+    stream = Stream(url, "again", last)
+    filled.add([new(6, "again")])
+    assert stream.actors(1) == people(6)
+    stream.close()
+
+
+def test_inserts_out_of_order(filled, url):
+    """The months of a range land one after the other, and a replica may show a later range first."""
+    stream = begun(Stream(url, "order"))
+    filled.add([new(number, "order") for number in (1_005, 1_007, 1_009)])
+    assert stream.actors(3) == people(1_005, 1_007, 1_009)
+    stream.close()
+    filled.add([new(number, "order") for number in (1_010, 1_004, 1_006)])
+    back = Stream(url, "order", stream.last)
+    assert sorted(back.actors(3)) == sorted(people(1_004, 1_006, 1_010))
+    filled.add([new(number, "order") for number in (1_008, 1_003)])
+    assert back.actors(2) == people(1_003, 1_008)
+    back.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_and_any_number_of_returns(filled, url, seed):
+    chance = random.Random(seed)
+    tenant = f"any{seed}"
+    rows = [
+        new(number, tenant, kafka_partition=chance.randrange(3), kafka_topic_id=uuid.UUID(int=chance.choice([7, 8])))
+        for number in range(2_000 + 400 * seed, 2_240 + 400 * seed)
+    ]
+    chance.shuffle(rows)
+    stream = begun(Stream(url, tenant))
+    wanted = {row["actor_id"] for row in rows}
+
+    def store_them() -> None:
+        left = list(rows)
+        while left:
+            size = chance.randrange(1, 25)
+            filled.add(left[:size])
+            del left[:size]
+
+    thread = threading.Thread(target=store_them)
+    thread.start()
+    found: list[str] = []
+    returns = random.Random(seed)
+    while len(found) < len(rows):
+        found += stream.actors(min(returns.randrange(1, 60), len(rows) - len(found)))
+        stream.close()
+        stream = Stream(url, tenant, stream.last)
+    thread.join(WAIT_S)
+    stream.close()
+    assert len(found) == len(set(found))
+    assert set(found) == wanted
+
+
+def test_a_long_absence_is_caught_up_in_pages(filled, url, monkeypatch):
+    monkeypatch.setattr(follow, "PAGE", 7)
+    stream = begun(Stream(url, "absent"))
+    stream.close()
+    filled.add([new(number, "absent", kafka_partition=number % 3) for number in range(3_000, 3_050)])
+    back = Stream(url, "absent", stream.last)
+    assert sorted(back.actors(50)) == sorted(people(*range(3_000, 3_050)))
+    back.close()
+
+
+def test_an_event_that_was_sent_twice(filled, url):
+    stream = begun(Stream(url, "twice"))
+    first = new(4_000, "twice")
+    filled.add([first])
+    assert stream.actors(1) == people(4_000)
+    filled.add([first | {"kafka_offset": 4_001}, new(4_002, "twice")])
+    assert stream.actors(1) == people(4_002)
+    stream.close()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_slow_client_is_told_and_goes_on_with_its_last_id(filled, reader):
+    scope = TenantScope.for_operator("slow")
+    tail = reader.tail()
+    subscription = Subscription(lambda: None, buffer=5)
+    channel = tail.join(scope, Filter())
+    assert tail.begin(channel, subscription, WAIT_S) is not None
+    filled.add([new(number, "slow") for number in range(5_000, 5_004)])
+    wait_until(lambda: len(subscription._waiting) == 4)
+    filled.add([new(number, "slow") for number in range(5_004, 5_010)])
+    wait_until(lambda: subscription.ended == "slow")
+    kept = subscription.drain()
+    assert [json.loads(one.line)["actor_id"] for one in kept] == people(*range(5_000, 5_004))
+    tail.leave(channel, subscription)
+    again, other = tail.join(scope, Filter()), Subscription(lambda: None)
+    stretch, _ = tail.catch_up(again, other, kept[-1].resume, WAIT_S)
+    assert [json.loads(one.line)["actor_id"] for one in stretch.events] == people(*range(5_004, 5_010))
+    tail.leave(again, other)
+    wait_until(lambda: tail._thread is None)
+    assert not tail._channels
+    tail.close()
+
+
+def test_one_poll_serves_all(filled, reader, monkeypatch):
+    tail = reader.tail()
+    polls: list[int] = []
+    asked: list[Any] = []
+    monkeypatch.setattr(tail, "_poll", lambda channels, poll=tail._poll: polls.append(len(channels)) or poll(channels))
+    on = tail._follower.on
+    monkeypatch.setattr(tail._follower, "on", lambda *given, **named: asked.append(given[1]) or on(*given, **named))
+    scope, streams = TenantScope.for_operator("shared"), []
+    for filter_ in (Filter(), Filter(), parse([("action", "login")])):
+        subscription = Subscription(lambda: None)
+        channel = tail.join(scope, filter_)
+        assert tail.begin(channel, subscription, WAIT_S)
+        streams.append((channel, subscription))
+    filled.add([new(6_000, "shared"), new(6_001, "nobody")])
+    wait_until(lambda: all(one._waiting for _, one in streams))
+    assert len(asked) == 2  # one question a filter
+    assert max(polls) == 2
+    for channel, subscription in streams:
+        tail.leave(channel, subscription)
+    tail.close()
+
+
+def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
+    over = threading.Event()
+
+    def authorize(permission: Any) -> Callable[..., TenantScope]:
+        inner = querying.authorize(permission)
+
+        def scope(request: Any) -> TenantScope:
+            if over.is_set():
+                raise TokenExpired("The token has expired.")
+            return inner(request)
+
+        return scope
+
+    monkeypatch.setitem(served.__wrapped__.__globals__, "authorize", authorize)
+    with served(reader) as address:
+        stream = begun(Stream(address, "ending"))
+        over.set()
+        filled.add([new(7_000, "ending")])
+        assert stream.next() == ("end", {"code": "TOKEN_EXPIRED", "detail": "The token has expired."})
+        assert stream.next() is None
+        stream.close()
+
+
+def test_a_client_that_goes_leaves_nothing(filled, reader, monkeypatch):
+    made: list[Tail] = []
+    monkeypatch.setattr(reader, "tail", lambda tail=reader.tail: made.append(tail()) or made[0])
+    with served(reader) as address:
+        streams = [begun(Stream(address, "going")) for _ in range(3)]
+        refused = Stream(address, "going")
+        assert refused.answer.status == 429
+        assert json.loads(refused.answer.read())["code"] == "RATE_LIMITED"
+        assert int(refused.answer.headers["Retry-After"]) >= 1
+        for one in (*streams, refused):
+            one.close()
+        wait_until(lambda: not made[0]._channels and made[0]._thread is None)
+
+
+def test_stopping_ends_streams(reader):
+    with served(reader) as address:
+        stream = begun(Stream(address, "stopping"))
+    one = stream.next()
+    assert one is not None
+    assert one[1]["code"] == "STREAM_STOPPED"
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("last", "fields", "code"),
+    [
+        ("nonsense", {}, "CURSOR_INVALID"),
+        ("", {"limit": "5"}, "FILTER_INVALID"),
+        ("", {"query": "("}, "FILTER_INVALID"),
+        (Seals(mac).seal(TenantScope.for_operator("other"), Filter(), Resume(1, {})), {}, "CURSOR_INVALID"),
+    ],
+)
+def test_wrong_requests(url, last, fields, code):
+    stream = Stream(url, "wrong", last, **fields)
+    assert (stream.answer.status, json.loads(stream.answer.read())["code"]) == (400, code)
+    stream.close()
+
+
+def test_a_store_that_is_away():
+    away = Reader(load(clickhouse_url="http://127.0.0.1:9", stream_poll_s=0.05))
+    tail = away.tail()
+    subscription = Subscription(lambda: None)
+    channel = tail.join(TenantScope.for_operator("acme"), Filter())
+    assert tail.begin(channel, subscription, 0.3) is None
+    tail.leave(channel, subscription)
+    tail.close()
+    away.close()

@@ -1,0 +1,138 @@
+"""Which offsets a stream has seen: nothing is stepped over, nothing is given twice, whatever order inserts land in."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import uuid
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.filters import Filter, parse
+from auditlane.query.live.places import MOST_GAPS, SETTLED_S, Seen, Watch, unseen, upto
+from auditlane.query.live.resume import Resume, Seals
+from auditlane.runtime.errors import InvalidCursor
+
+OFFSETS = st.sets(st.integers(0, 60), max_size=30)
+ACME = TenantScope.for_operator("acme")
+
+
+def held(seen: Seen) -> set[int]:
+    return {one for one in range(200) if seen.holds(one)}
+
+
+def numbers(runs: list[tuple[int, int]]) -> set[int]:
+    return {one for first, last in runs for one in range(first, min(last, 200) + 1)}
+
+
+@given(st.lists(OFFSETS, max_size=6))
+def test_what_is_seen_is_what_was_shown(batches):
+    seen = Seen()
+    for batch in batches:
+        seen = seen.with_(batch)
+    assert held(seen) == set().union(*batches)
+    assert all(first <= last for first, last in seen.gaps)
+    assert all(one[1] + 1 < other[0] for one, other in zip(seen.gaps, seen.gaps[1:], strict=False))
+
+
+@given(OFFSETS, OFFSETS)
+def test_what_is_new(before, more):
+    old = Seen().with_(before)
+    new = old.with_(more)
+    assert numbers(unseen(old, new)) == more - before
+    assert numbers(unseen(None, new)) == before | more
+    assert numbers(unseen(old, None)) == set(range(201)) - before
+
+
+@given(OFFSETS, OFFSETS)
+def test_every_step_on_the_way_can_be_resumed(before, more):
+    old = Seen().with_(before)
+    new = old.with_(more)
+    left = more - before
+    for offset in sorted(left):
+        left = left - {offset}
+        assert numbers(unseen(upto(old, new, offset), new)) == left
+
+
+@settings(max_examples=25)
+@given(st.randoms(use_true_random=False), st.integers(1, 60))
+def test_a_watch_gives_each_offset_once_in_any_order(chance, most):
+    """Shown again as long as it waits: with more gaps than are kept, until they settled."""
+    left = chance.sample(range(0, 200, 2), 100)
+    watch, waiting, passed, now = Watch(), set(), set(), 0.0
+    while left or waiting:
+        step = chance.randint(1, most)
+        waiting |= set(left[:step])
+        del left[:step]
+        before = watch.seen
+        watch.take(sorted(waiting), now)
+        new = {one for one in waiting if watch.seen.holds(one)}
+        assert not any(before.holds(one) for one in new)
+        assert len(watch.seen.gaps) <= MOST_GAPS
+        waiting -= new
+        passed |= new
+        now += 0.0 if left else SETTLED_S / 2
+        assert now < 100 * SETTLED_S
+    assert passed == set(range(0, 200, 2))
+
+
+def test_few_gaps_never_settle():
+    watch = Watch()
+    watch.take([5, 9], 0.0)
+    watch.take([10_000], 3_600.0)
+    assert not watch.seen.holds(7)
+    watch.take([7], 9_999.0)
+    assert watch.seen.holds(7)
+
+
+def test_many_young_gaps_hold_back_what_is_beyond():
+    """The months of one range land one after the other: every other offset first."""
+    watch = Watch()
+    even = list(range(0, 1_000, 2))
+    watch.take(even, 0.0)
+    assert 0 < len([one for one in even if watch.seen.holds(one)]) < len(even)
+    watch.take([*range(1_000)], 1.0)
+    assert watch.seen == Seen(999)
+
+
+def mac(purpose: str, data: bytes) -> bytes:
+    return hmac.digest(b"k" + purpose.encode(), data, hashlib.sha256)
+
+
+SEEN = OFFSETS.map(lambda one: Seen().with_({5 * offset for offset in one}))
+PLACES = st.dictionaries(st.tuples(st.uuids().map(str), st.integers(0, 2**32 - 1)), SEEN, max_size=4)
+
+
+@given(PLACES, st.integers(0, 2**50))
+def test_an_id_holds_the_whole_state(places, at_ms):
+    seals, resume = Seals(mac), Resume(at_ms, places)
+    text = seals.seal(ACME, Filter(), resume)
+    assert seals.open(ACME, Filter(), text) == resume
+    assert "\n" not in text
+
+
+def test_an_id_is_of_one_stream_and_cannot_be_made_or_read():
+    seals, topic = Seals(mac), str(uuid.UUID(int=7))
+    text = seals.seal(ACME, Filter(), Resume(1, {(topic, 0): Seen(1_000_000)}))
+    other = seals.seal(ACME, Filter(), Resume(1, {(topic, 0): Seen(1_000_001)}))
+    assert sum(one == two for one, two in zip(text, other, strict=False)) < len(text) / 4
+    for scope, filter_, given_ in (
+        (TenantScope.for_operator("globex"), Filter(), text),
+        (ACME, parse([("action", "x")]), text),
+        (ACME, Filter(), text[:-2] + "AA"),
+        (ACME, Filter(), text[:20]),
+        (ACME, Filter(), ""),
+        (ACME, Filter(), "é"),
+        (ACME, Filter(), "A" * 20_000),
+    ):
+        with pytest.raises(InvalidCursor):
+            seals.open(scope, filter_, given_)
+
+
+def test_an_id_fits_a_header():
+    gaps = tuple((9 * 10**8 + 40 * n, 9 * 10**8 + 40 * n + 20) for n in range(2 * MOST_GAPS))
+    whole = Resume(10**13, {(str(uuid.uuid4()), 3): Seen(10**9, gaps)})
+    assert len(Seals(mac).seal(ACME, Filter(), whole)) < 1_000

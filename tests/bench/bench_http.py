@@ -19,11 +19,13 @@ import pytest
 from bench.bench_sdk import EVENT
 from bench.http_load import Load, load, request_of
 from confluent_kafka.admin import AdminClient, NewTopic
+from querying import store
 from serving import HOUR
 
 from auditlane.access.keys import KeysFile
+from auditlane.access.permissions import VIEWER
 from auditlane.access.signing import SigningKeys
-from auditlane.access.tokens import mint_client_token
+from auditlane.access.tokens import Viewer, mint_client_token, mint_viewer_token
 from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
 
@@ -92,5 +94,39 @@ def report(name: str, pairs: list[tuple[Load, ...]], events: int) -> None:
     print(f"\n{name}: {ratio:.0%} of the bare handler's rate")
 
 
-# The query side's routes (list, search, facets) have their place here: a fixture that fills a table, then `load` with
-# `request_of("GET", path, headers)`.
+# name, address, connections, requests
+READS = [
+    ("list", "/v1/events?limit=50", 4, 200),
+    ("search, a field", "/v1/events?limit=50&query=actor:u-17%20-action:logout", 4, 60),
+    ("search, free text", "/v1/events?limit=50&query=2FF", 2, 20),
+    ("facets", "/v1/facets?field=action", 2, 30),
+    ("histogram", "/v1/histogram", 2, 20),
+]
+ROWS = 1_000_000
+
+
+@pytest.fixture
+def reading(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """(URL of `auditlane serve` over a tenant with many events, headers that it takes)."""
+    with store(clickhouse) as filled:
+        filled.generate("acme", ROWS)
+        KeysFile.load_or_create(tmp_path / "keys.json")
+        signing = SigningKeys.load_or_create(tmp_path / "signing.json")
+        viewer = Viewer("acme", "jane", frozenset(VIEWER))
+        token = mint_viewer_token(signing, viewer, now=datetime.now(UTC), ttl=HOUR).text
+        variables = {
+            "AUDITLANE_CLICKHOUSE_URL": clickhouse,
+            "AUDITLANE_CLICKHOUSE_DATABASE": filled.database,
+            "AUDITLANE_KEYS_FILE": str(tmp_path / "keys.json"),
+            "AUDITLANE_SIGNING_KEYS_FILE": str(tmp_path / "signing.json"),
+            "AUDITLANE_LOG_LEVEL": "warning",
+        }
+        with process("-m", "auditlane.cli", "serve", "--roles", "query", "--port", "0", **variables) as url:
+            yield url, {"authorization": f"Bearer {token}"}
+
+
+def test_reads(reading: tuple[str, dict[str, str]]) -> None:
+    url, headers = reading
+    for name, path, connections, requests in READS:
+        found = load(request_of("GET", path, headers), url, requests=requests, connections=connections, status=200)
+        print(f"\n{name}, {ROWS:,} events: {found.rate:,.1f}/s, p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms", end="")

@@ -77,6 +77,17 @@ def test_events(filled):
     assert run(filled, "events", "--tenant", "other", "--all", "--json").stdout == ""
 
 
+def test_the_query_language(filled):
+    given = ("--tenant", "acme", "--query", "action:log* metadata.region:eu -action:login")
+    found = run(filled, "events", *given, "-n", "2", "--json")
+    assert actors(found.stdout) == people(440, 430)
+    assert actors(run(filled, "export", *given).stdout)[:2] == people(440, 430)
+    wrong = run(filled, "events", "--tenant", "acme", "-q", "actr:x")
+    assert wrong.returncode == 3
+    assert "column 1" in wrong.stderr
+    assert "Did you mean actor?" in " ".join(wrong.stderr.split())
+
+
 def test_a_table_without_control_characters(filled):
     found = run(filled, "events", "--tenant", "acme", "-n", "2")
     assert found.returncode == 0

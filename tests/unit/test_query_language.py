@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 import string
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -346,3 +348,17 @@ def test_no_value_stands_in_the_sql(tree):
     assert f"\n  AND {text}\n" in whole
     assert "WHERE e.tenant_id = {p1:Array(String)}[1]\n" in whole
     assert "{}" not in text
+
+
+def test_the_documented_forms():
+    """Every form in the table of docs/query.md is a query; comparisons, wildcards and ranges in it mean some."""
+    text = (Path(__file__).parents[2] / "docs" / "query.md").read_text()
+    language = text[text.index("## The query language") : text.index("## Pages")]
+    rows = re.findall(r"^\| (`.*?`) \| ", language, re.MULTILINE)
+    forms = [form for row in rows for form in re.findall(r"`(.+?)`", row)]
+    forms += re.findall(r"```text\n(.*?)\n```", language)
+    assert len(forms) > 25
+    for form in forms:
+        tree = parse(form, OWN)
+        assert tree is not None
+        assert not any(isinstance(tree, Match) and sign in tree.value for sign in ("*", ">", ".."))

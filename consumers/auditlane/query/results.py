@@ -115,7 +115,9 @@ def checked(source: Source) -> Iterator[pa.RecordBatch]:
         found = _CODE.search(error.tail)
         raise _limit_error(int(found[1] or found[2]) if found else None) or error from error
     except urllib3.exceptions.HTTPError as error:
-        raise Broken(f"{type(error).__name__}: {error}"[:300]) from error
+        raise Broken(
+            "ClickHouse sent nothing for too long" if _timed_out(error) else "the connection was cut"
+        ) from error
 
 
 def _timed_out(cause: BaseException) -> bool:

@@ -26,6 +26,7 @@ from auditlane.runtime.errors import (
     http_status,
 )
 from auditlane.runtime.log import get
+from auditlane.runtime.wording import plain
 
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
@@ -123,7 +124,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     problems = [
         FieldProblem(field="body", message=f"is not JSON: {one['ctx']['error']}")
         if one["type"] == "json_invalid"  # its location ends with a position in the text
-        else FieldProblem(field=_place(one["loc"]), message=str(one["msg"]).removeprefix("Value error, "))
+        else FieldProblem(field=_place(one["loc"]), message=plain(one))
         for one in error.errors()
     ]
     detail = "; ".join(f"{one.field}: {one.message}" for one in problems)

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid7
+from auditlane.runtime.wording import plain
 
 
 class Outcome(StrEnum):
@@ -92,12 +93,8 @@ def _place(problem: ErrorDetails) -> str:
 
 def _sentence(problem: ErrorDetails) -> str:
     """One wrong field, in words that say which form is expected."""
-    field, kind = _place(problem), problem["type"]
-    if kind == "missing":
-        return f"{field} is missing"
-    if kind.startswith(("datetime", "timezone")):
-        return f"{field}: must be a time with its offset from UTC (RFC 3339), such as 2024-05-01T12:00:00Z"
-    return f"{field}: {problem['msg'].removeprefix('Value error, ')}"
+    field, words = _place(problem), plain(problem)
+    return f"{field} {words}" if problem["type"] == "missing" else f"{field}: {words}"
 
 
 Text = Annotated[str, AfterValidator(_encodable)]

@@ -88,4 +88,8 @@ def first_line(error: BaseException) -> str:
     for cause in causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
+    for cause in causes(error):
+        if isinstance(cause, urllib3.exceptions.HTTPError):  # their texts name objects of theirs
+            timed_out = isinstance(cause, urllib3.exceptions.TimeoutError)
+            return "it did not answer in time" if timed_out else "the connection was cut"
     return (str(error) or type(error).__name__).strip().splitlines()[0][:500].rstrip(".")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from auditlane.access.permissions import Permission
@@ -47,6 +47,7 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
     """`GET /v1/events/stream`; to be mounted before the route of one event. `patience_s`: how long a poll may take."""
     router = APIRouter(prefix="/v1", tags=["events"])
     who = authorize(Permission.read)
+    reads = Depends(who)
     seals = Seals(mac)
     threads = CapacityLimiter(_THREADS)
 
@@ -62,9 +63,8 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
         responses=_ANSWER,
         openapi_extra=_STREAM,
     )
-    async def stream(request: Request) -> StreamingResponse:
+    async def stream(request: Request, scope: TenantScope = reads) -> StreamingResponse:
         """New events that match every given filter, as server-sent events, in the order in which they are stored."""
-        scope = await scope_of(request)
         fields = own_of(scope.tenant)
         own, filter_ = await to_thread.run_sync(
             lambda: split(request.query_params.multi_items(), ("cursor",), fields), limiter=threads

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter
 from auditlane.query.live import sql
-from auditlane.query.live.places import Place, Seen, unseen, upto
+from auditlane.query.live.places import Place, Seen, union, unseen, upto
 from auditlane.query.live.resume import Resume
 from auditlane.query.results import Results
 
@@ -18,9 +19,11 @@ HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not lo
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """An event as JSON, and where the stream is once it is given."""
+    """An event as JSON, where it is in Kafka, and where the stream is once it is given."""
 
     line: str
+    place: Place
+    offset: int
     resume: Resume
 
 
@@ -59,8 +62,14 @@ class Follower:
 
         `everywhere`: also in partitions that the goal does not know, where the tenant was quiet for long.
         """
-        places = goal.seen.keys() | (start.seen.keys() if everywhere else set())
-        runs = {place: unseen(start.seen.get(place), goal.seen.get(place)) for place in sorted(places)}
+        # Another process may have shown more already than this one has seen.
+        seen = {place: union(start.seen.get(place), one) for place, one in goal.seen.items()}
+        goal = Resume(max(start.at_ms, goal.at_ms), {**start.seen, **seen} if everywhere else seen)
+        quiet = start.seen.keys() - seen.keys() if everywhere else set()
+        runs = {
+            place: unseen(start.seen.get(place), None if place in quiet else goal.seen[place])
+            for place in sorted(goal.seen)
+        }
         open_ = {place: some for place, some in runs.items() if some or everywhere}
         if not open_ and not everywhere:
             return Stretch([], goal, ended=True)
@@ -71,25 +80,26 @@ class Follower:
             open_,
             since_ms=start.at_ms - HOUR_MS,
             occurred=occurred,
-            elsewhere=everywhere,
+            elsewhere_until_ms=goal.at_ms if everywhere else None,
             limit=PAGE,
         )
-        return _stretch(self._results.rows(statement), start, goal)
+        return _stretch(self._results.rows(statement), start, goal, quiet)
 
 
-def _stretch(rows: list[dict[str, Any]], start: Resume, goal: Resume) -> Stretch:
+def _stretch(rows: list[dict[str, Any]], start: Resume, goal: Resume, quiet: Set[Place]) -> Stretch:
     seen: dict[Place, Seen] = dict(start.seen)
     events = []
     before: Place | None = None
     for row in rows:
         place, offset = (_text(row["topic"]), int(row["partition"])), int(row["place_offset"])
-        if before is not None and place != before and before in goal.seen:
+        if before is not None and place != before and before in goal.seen and before not in quiet:
             seen[before] = goal.seen[before]
         before = place
-        seen[place] = _given(seen.get(place), goal.seen.get(place), offset)
-        events.append(Arrived(_text(row["line"]), Resume(start.at_ms, dict(seen))))
+        seen[place] = _given(seen.get(place), None if place in quiet else goal.seen.get(place), offset)
+        events.append(Arrived(_text(row["line"]), place, offset, Resume(start.at_ms, dict(seen))))
     if len(rows) < PAGE:
-        return Stretch(events, goal, ended=True)
+        beyond = {place: one for place, one in seen.items() if place in quiet or place not in goal.seen}
+        return Stretch(events, Resume(goal.at_ms, {**goal.seen, **beyond}), ended=True)
     return Stretch(events, Resume(start.at_ms, seen), ended=False)
 
 

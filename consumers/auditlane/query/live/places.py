@@ -58,6 +58,16 @@ def unseen(seen: Seen | None, new: Seen | None) -> list[Run]:
     return [run for run in runs if run[0] <= run[1]]
 
 
+def union(one: Seen | None, other: Seen | None) -> Seen:
+    """What either has seen."""
+    if one is None or other is None:
+        return one or other or Seen()
+    top = max(one.top, other.top)
+    lacking = [[*each.gaps, *([(each.top + 1, top)] if each.top < top else [])] for each in (one, other)]
+    runs = [(max(a, c), min(b, d)) for a, b in lacking[0] for c, d in lacking[1] if a <= d and c <= b]
+    return Seen(top, tuple(runs))
+
+
 def upto(seen: Seen | None, new: Seen, offset: int) -> Seen:
     """Seen as `new` is at `offset` and below, and as before above it."""
     old = seen or Seen()

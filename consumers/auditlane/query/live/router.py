@@ -125,6 +125,7 @@ class _Stream:
         self._subscription = subscription
         self._waiting = waiting
         self._seal = seal
+        self._level = False  # whether the client has what it had missed
 
     async def begin(self, patience_s: float, threads: CapacityLimiter) -> None:
         """Follow from now on. Raises StoreUnavailable when the store does not answer."""
@@ -148,6 +149,9 @@ class _Stream:
             if start is not None:
                 async for text in self._caught_up(start, patience_s, threads, check, gone):
                     yield text
+                if self._subscription.ended and not self._level:  # what waits comes after what was not given yet
+                    yield _ended(self._subscription.ended)
+                    return
             async for text in self._following(check, gone):
                 yield text
         except AuditlaneError as error:
@@ -161,16 +165,15 @@ class _Stream:
         check: Callable[[], Awaitable[TenantScope]],
         gone: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
-        level = False
-        while not level and not self._subscription.ended and not await gone():
+        while not self._level and not self._subscription.ended and not await gone():
             await check()
             at = start
-            stretch, level = await to_thread.run_sync(
+            stretch, self._level = await to_thread.run_sync(
                 lambda at=at: self._tail.catch_up(self._channel, self._subscription, at, patience_s),  # type: ignore[misc]
                 limiter=threads,
             )
             start = stretch.resume
-            yield self._text(stretch.events, start) if stretch.events or level else ": behind\n\n"
+            yield self._text(stretch.events, start) if stretch.events or self._level else ": behind\n\n"
 
     async def _following(
         self, check: Callable[[], Awaitable[TenantScope]], gone: Callable[[], Awaitable[bool]]
@@ -184,7 +187,7 @@ class _Stream:
             if events:
                 yield self._text(events)
             if ended:
-                yield _end("STREAM_SLOW" if ended == "slow" else "STREAM_STOPPED", _ENDINGS[ended])
+                yield _ended(ended)
                 return
             if not events and time.monotonic() - said >= HEARTBEAT_S:
                 # An id without data: the client goes on from here, though nothing matched since.
@@ -211,6 +214,10 @@ _ENDINGS: Final = {
     "slow": "Events arrived faster than they were read. Go on with the last id.",
     "stopping": "The service is stopping. Go on with the last id.",
 }
+
+
+def _ended(why: str) -> str:
+    return _end("STREAM_SLOW" if why == "slow" else "STREAM_STOPPED", _ENDINGS[why])
 
 
 def _end(code: str, detail: str) -> str:

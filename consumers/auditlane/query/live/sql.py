@@ -57,10 +57,10 @@ def compile_arrived(
     *,
     since_ms: int,
     occurred: tuple[int, int] | None,
-    elsewhere: bool,
+    elsewhere_until_ms: int | None,
     limit: int,
 ) -> Statement:
-    """The tenant's events that match, at these offsets and, where said, in every other partition; ingested since then.
+    """The tenant's events that match, at these offsets, ingested since then; and in every other partition until then.
 
     `occurred` are the earliest and latest time they can have, in microseconds. Rows: `line`, `topic`, `partition`,
     `place_offset`, in the order of the last three.
@@ -71,9 +71,9 @@ def compile_arrived(
         first, last = (parameters.time(one) for one in occurred)
         conditions.append(f"e.occurred_at >= {first} AND e.occurred_at <= {last}")
     wanted = [_within(parameters, place, some) for place, some in runs.items()]
-    if elsewhere:
-        named = [f"NOT ({_at(parameters, place)})" for place in runs]
-        wanted.append(f"({' AND '.join(named)})" if named else "1")
+    if elsewhere_until_ms is not None:
+        earlier = f"e.ingested_at < fromUnixTimestamp64Milli({parameters.add('Int64', elsewhere_until_ms)}, 'UTC')"
+        wanted.append(f"({' AND '.join([earlier, *(f'NOT ({_at(parameters, place)})' for place in runs)])})")
     conditions.append(f"({' OR '.join(wanted)})")
     tail = f"ORDER BY topic, partition, place_offset LIMIT {parameters.add('UInt32', limit)}"
     return select(f"{JSON_LINE} AS line, {_PLACE.format(e='e.')}", conditions, tail, parameters)

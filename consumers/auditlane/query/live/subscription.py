@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from auditlane.query.live.follow import Arrived, Stretch
+from auditlane.query.live.places import union
 from auditlane.query.live.resume import Resume
 
 BUFFER: Final = 2_000  # events
+LAG_MS: Final = 60_000  # by how much one process, or replica, may be behind another
 
 
 class Subscription:
@@ -20,14 +23,41 @@ class Subscription:
         self._buffer = buffer
         self._waiting: list[Arrived] = []
         self._lock = threading.Lock()
-        self.position: Resume | None = None  # where the stream is when nothing waits
+        self._before: Resume | None = None
+        self._position: Resume | None = None
+        self.goal: Resume | None = None  # what is to be caught up with before anything is drained
         self.ended = ""  # why nothing more will come: `slow` or `stopping`
 
+    @property
+    def position(self) -> Resume | None:
+        """Where the stream is when nothing waits."""
+        with self._lock:
+            return self._position and _with(self._position, self._before)
+
+    def follow(self, position: Resume) -> None:
+        """From here on, what arrives is pushed."""
+        with self._lock:
+            self._position = position
+
+    def has(self, before: Resume) -> None:
+        """What the client has, perhaps from a process that had seen more than this one."""
+        with self._lock:
+            self._before = before
+
     def drain(self) -> list[Arrived]:
-        """What arrived since the last time, in order."""
+        """What arrived since the last time, in order, without what the client has."""
         with self._lock:
             taken, self._waiting = self._waiting, []
+            before = self._before
+            if before and taken and taken[0].resume.at_ms > before.at_ms + LAG_MS:
+                self._before = None
+        if before is None:
             return taken
+        return [
+            replace(one, resume=_with(one.resume, before))
+            for one in taken
+            if one.place not in before.seen or not before.seen[one.place].holds(one.offset)
+        ]
 
     def push(self, stretch: Stretch) -> None:
         """Add what arrived. Where that is too much the stream ends: what waits is still given, and its ids resume."""
@@ -38,7 +68,7 @@ class Subscription:
                 self.ended = "slow"
             else:
                 self._waiting += stretch.events
-                self.position = stretch.resume
+                self._position = stretch.resume
         if stretch.events:
             self._wake()
 
@@ -47,3 +77,10 @@ class Subscription:
         with self._lock:
             self.ended = self.ended or why
         self._wake()
+
+
+def _with(resume: Resume, before: Resume | None) -> Resume:
+    if before is None:
+        return resume
+    places = resume.seen.keys() | before.seen.keys()
+    return Resume(resume.at_ms, {one: union(resume.seen.get(one), before.seen.get(one)) for one in places})

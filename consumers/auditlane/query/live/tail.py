@@ -94,23 +94,31 @@ class Tail:
         with self._changed:
             self._changed.wait_for(lambda: channel.position is not None or self._closed, timeout_s)
             if channel.position is not None:
-                self._attach(channel, subscription, channel.position)
+                self._attach(channel, subscription)
             return channel.position
 
     def catch_up(
         self, channel: Channel, subscription: Subscription, start: Resume, timeout_s: float
     ) -> tuple[Stretch, bool]:
         """What comes after `start`, and whether the subscription is up to date with it and follows from now on."""
-        with self._changed:
-            self._changed.wait_for(lambda: channel.position is not None or self._closed, timeout_s)
-            goal = channel.position
+        goal = subscription.goal
+        if goal is None:
+            with self._changed:
+                self._changed.wait_for(lambda: channel.position is not None or self._closed, timeout_s)
+                goal = channel.position
         if goal is None:
             return Stretch([], start, ended=False), False
         stretch = self._follower.on(channel.scope, channel.filter, start, goal, everywhere=True)
+        if not stretch.ended:
+            return stretch, False
         with self._changed:
-            level = stretch.ended and channel.position is goal  # else the others went on meanwhile
-            if level:
-                self._attach(channel, subscription, goal)
+            level = subscription.goal is not None or channel.position is goal
+            if subscription.goal is None:
+                # The others went on meanwhile: what arrives from here on waits, and one short way is left.
+                subscription.goal = channel.position
+                self._attach(channel, subscription)
+        if level:
+            subscription.has(stretch.resume)
         return stretch, level
 
     def stop(self) -> None:
@@ -129,8 +137,9 @@ class Tail:
         if thread is not None:
             thread.join()
 
-    def _attach(self, channel: Channel, subscription: Subscription, position: Resume) -> None:
-        subscription.position = position
+    def _attach(self, channel: Channel, subscription: Subscription) -> None:
+        assert channel.position is not None
+        subscription.follow(channel.position)
         channel.subscriptions.append(subscription)
         if self._closed:
             subscription.end("stopping")

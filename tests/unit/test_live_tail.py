@@ -1,0 +1,211 @@
+"""Live streams against a store in memory: two processes, inserts in disorder, clients that come and go at random."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.filters import Filter
+from auditlane.query.live import follow, sql, tail
+from auditlane.query.live.resume import Seals
+from auditlane.query.live.subscription import Subscription
+
+ACME = TenantScope.for_operator("acme")
+WAIT_S = 30.0
+Rows = list[dict[str, Any]]
+
+
+@dataclass
+class Row:
+    topic: str
+    partition: int
+    offset: int
+    tenant: str
+    ingested_ms: int = 0
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        return self.topic, self.partition, self.offset
+
+    def shown(self) -> dict[str, Any]:
+        place = {"topic": self.topic, "partition": self.partition, "place_offset": self.offset}
+        return place | {"occurred_us": 1_000 * self.offset, "line": json.dumps(self.key)}
+
+
+class Memory:
+    """A store whose statements are functions of its rows; the three below stand for those of `live.sql`."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._lock = threading.Lock()
+
+    def add(self, rows: list[Row]) -> None:
+        with self._lock:
+            for row in rows:
+                row.ingested_ms = time.time_ns() // 1_000_000
+            self._rows += rows
+
+    def rows(self, statement: Callable[[list[Row]], Rows], tenant: str = "") -> Rows:
+        with self._lock:
+            return statement(list(self._rows))
+
+
+def news(database: str, table: str, tenants: Any, seen: Any, *, since_ms: int, limit: int) -> Any:
+    def found(rows: list[Row]) -> Rows:
+        new = [
+            row.shown() | {"tenant": tenants.index(row.tenant) + 1 if row.tenant in tenants else 0}
+            for row in sorted(rows, key=lambda row: row.offset)
+            if row.ingested_ms >= since_ms
+            and not ((row.topic, row.partition) in seen and seen[row.topic, row.partition].holds(row.offset))
+        ]
+        return new[:limit]
+
+    return found
+
+
+def home(database: str, scope: TenantScope, *, since_ms: int) -> Any:
+    return lambda rows: [row.shown() for row in rows if row.tenant == scope.tenant and row.ingested_ms >= since_ms]
+
+
+def arrived(
+    database: str,
+    scope: Any,
+    filter_: Any,
+    runs: Any,
+    *,
+    since_ms: int,
+    occurred: Any,
+    elsewhere_until_ms: Any,
+    limit: int,
+) -> Any:
+    def wanted(row: Row) -> bool:
+        if row.tenant != scope.tenant or row.ingested_ms < since_ms:
+            return False
+        if occurred and not occurred[0] <= 1_000 * row.offset <= occurred[1]:
+            return False
+        if (row.topic, row.partition) in runs:
+            return any(first <= row.offset <= last for first, last in runs[row.topic, row.partition])
+        return elsewhere_until_ms is not None and row.ingested_ms < elsewhere_until_ms
+
+    return lambda rows: [row.shown() for row in sorted(rows, key=lambda row: row.key) if wanted(row)][:limit]
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    monkeypatch.setattr(sql, "compile_news", news)
+    monkeypatch.setattr(sql, "compile_home", home)
+    monkeypatch.setattr(sql, "compile_arrived", arrived)
+    monkeypatch.setattr(sql, "compile_tables", lambda database: lambda rows: [])
+    monkeypatch.setattr(follow, "PAGE", 7)
+    monkeypatch.setattr(tail, "POLL_ROWS", 40)
+    return Memory()
+
+
+def made(chance: random.Random, count: int) -> list[Row]:
+    """Rows of four partitions, nearly in order; some offsets are dead letters', and some events another tenant's."""
+    nexts: dict[tuple[str, int], int] = {}
+    rows = []
+    for _ in range(count):
+        place = (str(uuid.UUID(int=chance.choice([7, 8]))), chance.randrange(2))
+        nexts[place] = nexts.get(place, 0) + chance.choice([1] * 15 + [2])
+        rows.append(Row(*place, nexts[place], chance.choice(["acme", "acme", "globex"])))
+    far = chance.choice([0, 20, 60])
+    order = sorted(range(count), key=lambda at: at + chance.random() * far)
+    return [rows[at] for at in order]
+
+
+def mac(purpose: str, data: bytes) -> bytes:
+    return hmac.digest(b"k" + purpose.encode(), data, hashlib.sha256)
+
+
+class Client:
+    """Takes some events, goes away at random in the middle of what it gets, and comes back to either process."""
+
+    def __init__(self, tails: list[tail.Tail], chance: random.Random) -> None:
+        self.got: list[tuple[Any, ...]] = []
+        self._tails, self._chance = tails, chance
+        self._seals = Seals(mac)
+        self._enter()
+        begun = self._tail.begin(self._channel, self._subscription, WAIT_S)
+        assert begun is not None
+        self._id = self._seals.seal(ACME, Filter(), begun)
+
+    def turn(self) -> None:
+        if self._taken(self._subscription.drain(), 0.1) and self._chance.random() < 0.9:
+            time.sleep(0.001)
+            return
+        self.leave()
+        self._enter()
+        start, level = self._seals.open(ACME, Filter(), self._id), False
+        while not level:
+            stretch, level = self._tail.catch_up(self._channel, self._subscription, start, WAIT_S)
+            if not self._taken(stretch.events, 0.03):
+                self.leave()
+                self._enter()
+                start, level = self._seals.open(ACME, Filter(), self._id), False
+                continue
+            start = stretch.resume
+            self._id = self._seals.seal(ACME, Filter(), start)
+
+    def leave(self) -> None:
+        self._tail.leave(self._channel, self._subscription)
+
+    def _enter(self) -> None:
+        self._tail = self._chance.choice(self._tails)
+        self._subscription = Subscription(lambda: None)
+        self._channel = self._tail.join(ACME, Filter())
+
+    def _taken(self, events: list[follow.Arrived], cut: float) -> bool:
+        """False when it went away before it had them all."""
+        for one in events:
+            self.got.append(tuple(json.loads(one.line)))
+            self._id = self._seals.seal(ACME, Filter(), one.resume)
+            if self._chance.random() < cut:
+                return False
+        return True
+
+
+@pytest.fixture
+def tails(memory: Memory) -> Iterator[list[tail.Tail]]:
+    made_ = [tail.Tail(memory, "audit", poll_s=0.001, per_tenant=9) for _ in range(2)]  # type: ignore[arg-type]
+    yield made_
+    for one in made_:
+        one.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_event_once_whatever_happens(memory, tails, seed):
+    chance = random.Random(seed)
+    rows = made(chance, 260)
+    memory.add(rows[:40])  # what was there before is not given
+    client = Client(tails, random.Random(seed))
+    wanted = {row.key for row in rows[40:] if row.tenant == "acme"}
+
+    def store() -> None:
+        left = rows[40:]
+        while left:
+            size = chance.randrange(1, 25)
+            memory.add(left[:size])
+            del left[:size]
+            time.sleep(chance.random() * 0.003)
+
+    thread = threading.Thread(target=store)
+    thread.start()
+    until = time.monotonic() + WAIT_S
+    while len(client.got) < len(wanted) and time.monotonic() < until:
+        client.turn()
+    thread.join()
+    client.leave()
+    assert len(client.got) == len(set(client.got))
+    assert set(client.got) == wanted

@@ -85,10 +85,11 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=min(SWITCH_S, settings.query_timeout_s))
     gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings), switch)
     metrics = HttpMetrics()
-    reader = Reader(settings, turns=Turns(settings.query_concurrency))
+    turns = Turns(settings.query_concurrency)
+    reader = Reader(settings, turns=turns)
     tail = reader.tail()
     exports = Exports(settings, gate.authorize, gate.signing, structures.of, count_rows=metrics.exported)
-    audits = AuditReader(settings)
+    audits = AuditReader(settings, turns)
     structure = StructureService(store.client, settings.clickhouse_database, contracts_of(settings), structures)
     own = trail.of(settings, metrics.trail)
     intake = Intake(settings, Meters(metrics.registry)) if "ingest" in roles else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -78,7 +78,7 @@ class Exporter:
     """Exports from any number of threads; connects when it is first asked something."""
 
     def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
-        limits = limits or Limits(page_s=settings.query_timeout_s)
+        limits = limits or replace(Limits.of(settings), rows_read=0)  # an export reads what it exports
         self._database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
         self._counts = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s)

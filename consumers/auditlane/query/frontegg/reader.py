@@ -12,6 +12,7 @@ from auditlane.query.frontegg import sql
 from auditlane.query.frontegg.asked import Asked
 from auditlane.query.models import Event
 from auditlane.query.results import Limits, Results
+from auditlane.query.turns import Turns
 from auditlane.runtime.settings import Settings
 
 
@@ -34,29 +35,29 @@ class Metrics:
 class AuditReader:
     """Reads from any number of threads; connects when it is first asked something. Raises what `query.results` does."""
 
-    def __init__(self, settings: Settings) -> None:
-        limits = Limits(page_s=settings.query_timeout_s)
+    def __init__(self, settings: Settings, turns: Turns | None = None) -> None:
+        limits = Limits.of(settings)
         self._database = settings.clickhouse_database
-        self._results = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s)
+        self._results = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, turns=turns)
 
     def page(self, scope: TenantScope, asked: Asked, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
         """(rows, how many there are on all pages)."""
-        rows = self._results.rows(sql.compile_page(self._database, scope, asked))
+        rows = self._results.rows(sql.compile_page(self._database, scope, asked), scope.tenant)
         if len(rows) < asked.count and (rows or not asked.offset):
             total = asked.offset + len(rows)  # the last page: nothing is left to count
         else:
-            total = int(self._results.rows(sql.compile_count(self._database, scope, asked))[0]["rows"])
+            total = int(self._results.rows(sql.compile_count(self._database, scope, asked), scope.tenant)[0]["rows"])
         return [row_of(_event(row["line"]), vendor=vendor) for row in rows], total
 
     def stats(self, scope: TenantScope, now: datetime) -> Stats:
         """The numbers as of `now`."""
-        row = self._results.rows(sql.compile_stats(self._database, scope, now))[0]
+        row = self._results.rows(sql.compile_stats(self._database, scope, now), scope.tenant)[0]
         return Stats(int(row["today"]), int(row["severe"]))
 
     def metrics(self, scope: TenantScope, asked: Asked, *, every: str) -> Metrics:
         """Counts of what is asked for; `every` is hour, day, week or month."""
-        top = self._results.rows(sql.compile_top(self._database, scope, asked, most=asked.count))
-        times = self._results.rows(sql.compile_over_time(self._database, scope, asked, every=every))
+        top = self._results.rows(sql.compile_top(self._database, scope, asked, most=asked.count), scope.tenant)
+        times = self._results.rows(sql.compile_over_time(self._database, scope, asked, every=every), scope.tenant)
         return Metrics(_counts(top), _counts(times))
 
     def close(self) -> None:

@@ -93,8 +93,11 @@ class Watch:
         kept = list(self._born)
         while len(kept) > MOST_GAPS and now - kept[0][1] >= SETTLED_S:
             del kept[0]
-        top = kept[MOST_GAPS][0][0] - 1 if len(kept) > MOST_GAPS else whole.top
-        self.seen = Seen(top, tuple(gap for gap, _ in kept[:MOST_GAPS]))
+        # What was let pass stays so, also when the gaps in it became more because a part of one was filled.
+        inside = sum(first <= self.seen.top for (first, _), _ in kept)
+        most = max(MOST_GAPS, inside)
+        top = kept[most][0][0] - 1 if len(kept) > most else whole.top
+        self.seen = Seen(top, tuple(gap for gap, _ in kept[:most]))
 
     def _birth(self, gap: Run, now: float) -> float:
         """When the gap, or the one that it is left of, was first seen."""

@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import querying
+from fastapi import Request
 from querying import TENANT_HEADER, Store, event, mac, served, store
 
 from auditlane.access.scope import TenantScope
@@ -267,7 +268,7 @@ def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
     def authorize(permission: Any) -> Callable[..., TenantScope]:
         inner = given(permission)
 
-        def scope(request: Any) -> TenantScope:
+        def scope(request: Request) -> TenantScope:
             if over.is_set():
                 raise TokenExpired("The token has expired.")
             return inner(request)

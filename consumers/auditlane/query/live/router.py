@@ -100,13 +100,13 @@ class _Left(StreamingResponse):
         headers: dict[str, str],
     ) -> None:
         super().__init__(body, media_type="text/event-stream", headers=headers)
-        self._leave = lambda: tail.leave(channel, subscription)
+        self._tail, self._channel, self._subscription = tail, channel, subscription
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._leave()
+            self._tail.leave(self._channel, self._subscription)
 
 
 class _Stream:

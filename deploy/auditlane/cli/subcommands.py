@@ -35,6 +35,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("import", "cli", "Emit the events of a file."),
     Subcommand("events", "serve", "List and search a tenant's events."),
     Subcommand("export", "serve", "Write a tenant's events to a file or to standard output."),
+    Subcommand("structure", "serve", "Show and change the fields that events carry and readers see."),
     Subcommand("keys", "serve", "Create, list and revoke the keys that clients authenticate with."),
     Subcommand("token", "serve", "Mint a viewer token, or a link to the viewer."),
     Subcommand("version", "cli", "Print the version."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,9 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
-from auditlane.access.trail import Action, witness_of
+from auditlane.access.trail import witness_of
 from auditlane.query.router import Authorize
 from auditlane.query.structure import answers
+from auditlane.query.structure.deeds import deeds
 from auditlane.query.structure.models import (
     ChangedField,
     Contract,
@@ -102,8 +102,9 @@ def _mount(
     )
     def add(request: Request, response: Response, body: NewField, who: Any = changes) -> ShownStructure:
         """Events may carry it from now on: in the contract, in the table, in exports. Also restores a removed one."""
-        done = service.add(_tenant(who), _stated(who, body.name, body), etags=_given(request), who=_name(who))
-        return _answered(request, response, done, rules=body.rules.stated() if body.rules else None)
+        stated = _stated(who, body.name, body)
+        done = service.add(_tenant(who), stated, etags=_given(request), who=_name(who))
+        return _answered(request, response, done, stated)
 
     @router.put(
         f"{path}/fields/{{name}}",
@@ -115,8 +116,9 @@ def _mount(
         request: Request, response: Response, name: str, body: ChangedField, who: Any = changes
     ) -> ShownStructure:
         """What is left out stays. Events that were written before keep being read."""
-        done = service.change(_tenant(who), _stated(who, name, body), etags=_needed(request), who=_name(who))
-        return _answered(request, response, done, rules=body.rules.stated() if body.rules else None)
+        stated = _stated(who, name, body)
+        done = service.change(_tenant(who), stated, etags=_needed(request), who=_name(who))
+        return _answered(request, response, done, stated)
 
     @router.delete(
         f"{path}/fields/{{name}}",
@@ -176,25 +178,10 @@ def _needed(request: Request) -> list[str]:
     return given
 
 
-def _answered(
-    request: Request, response: Response, done: Done, *, rules: dict[str, Any] | None = None
-) -> ShownStructure:
+def _answered(request: Request, response: Response, done: Done, stated: Stated | None = None) -> ShownStructure:
     """Record what was done, and answer with what there is now."""
-    witness, own = witness_of(request), done.after.own
-    fields = [one for one in done.changes if one["field"] is not None]
-    switched = done.before.own.enabled != own.enabled
-    if switched:
-        action = Action.logs_enabled if done.after.enabled else Action.logs_disabled
-        witness.record(action, resource="structure", resource_id=own.scope, revision=own.revision, enabled=own.enabled)
-    if fields or (not switched and own.revision != done.before.own.revision):
-        witness.record(
-            Action.structure_changed,
-            resource="structure",
-            resource_id=own.scope,
-            revision=own.revision,
-            changes=json.dumps(fields, ensure_ascii=False),
-            rules=None if rules is None else json.dumps(rules, ensure_ascii=False),
-        )
+    for action, facts in deeds(done, stated):
+        witness_of(request).record(action, **facts)
     response.headers["ETag"] = done.after.etag
     return answers.structure(done.after)
 

@@ -1,0 +1,203 @@
+"""`auditlane structure`: the data structure from the operator's machine, by the store and the registry directly."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from auditlane.cli.own_events import operator, record
+from auditlane.contract.tenants import check_tenant
+from auditlane.runtime.errors import InvalidInput
+from auditlane.runtime.settings import load
+
+if TYPE_CHECKING:
+    from auditlane.query.structure.service import Done, Stated, StructureService
+    from auditlane.query.structure.views import Shown
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Show and change the fields that events carry and readers see."
+)
+
+Tenant = Annotated[str | None, typer.Option(help="One tenant's; else the environment's, every tenant's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the API answers.")]
+_TICKS = ("show_in_table", "show_in_more_info", "downloadable", "filterable", "sortable")
+_TYPES = "AlphaNumeric, Number, Integer, Boolean, Timestamp, Email, IpAddress, Json or Enum."
+_SWITCH = {"on": True, "off": False, "inherit": None}
+
+
+@app.command()
+def show(tenant: Tenant = None, as_json: AsJson = False) -> None:
+    """Show the fields in their order, and whether audit logs are on."""
+    _print(_service().shown(_tenant(tenant)), as_json=as_json)
+
+
+@app.command(name="set")
+def set_(
+    field: Annotated[str | None, typer.Argument(help="The field to show otherwise.")] = None,
+    tenant: Tenant = None,
+    display_name: Annotated[str | None, typer.Option(help="Its heading.")] = None,
+    in_table: Annotated[bool | None, typer.Option(help="A column of the table.")] = None,
+    in_details: Annotated[bool | None, typer.Option(help="Listed in an event's details.")] = None,
+    downloadable: Annotated[bool | None, typer.Option(help="A column of exports.")] = None,
+    filterable: Annotated[bool | None, typer.Option(help="May be filtered by.")] = None,
+    sortable: Annotated[bool | None, typer.Option(help="May be sorted by.")] = None,
+    order: Annotated[int | None, typer.Option(help="Columns are in ascending order.")] = None,
+    logs: Annotated[str | None, typer.Option(help="Switch audit logs: on, off or inherit.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how a field is shown, or switch audit logs on and off."""
+    said = {
+        "display_name": display_name,
+        "show_in_table": in_table,
+        "show_in_more_info": in_details,
+        "downloadable": downloadable,
+        "filterable": filterable,
+        "sortable": sortable,
+        "order": order,
+    }
+    stated = {name: value for name, value in said.items() if value is not None}
+    if logs is not None and logs not in _SWITCH:
+        raise InvalidInput("--logs is on, off or inherit.", field="logs")
+    if bool(field) != bool(stated) or not (field or logs):
+        raise InvalidInput("Say a field and what to change of it, or --logs.", field="field")
+    service, whose = _service(), _tenant(tenant)
+    seen = service.shown(whose)
+    fields = None
+    if field:
+        # Those that are left out would be inherited again.
+        others: list[tuple[str, dict[str, Any]]] = [
+            (one.name, {}) for one in seen.fields.values() if not one.hidden and one.name != field
+        ]
+        fields = [*others, (field, stated)]
+    switch = (_SWITCH[logs],) if logs is not None else None
+    _finish(service.replace(whose, fields=fields, switch=switch, etags=[seen.etag], who=operator()), as_json=as_json)
+
+
+@app.command(name="add-field")
+def add_field(
+    name: Annotated[str, typer.Argument(help="Letters, digits, _.")],
+    tenant: Tenant = None,
+    type_: Annotated[
+        str,
+        typer.Option("--type", help=_TYPES),
+    ] = "AlphaNumeric",
+    display_name: Annotated[str | None, typer.Option(help="Its heading; else made of the name.")] = None,
+    default: Annotated[str | None, typer.Option(help="As JSON, for events that do not carry it.")] = None,
+    required: Annotated[bool, typer.Option("--required", help="Neither null nor empty.")] = False,
+    max_length: Annotated[int | None, typer.Option(help="Characters of a text.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="RE2 syntax, the whole text.")] = None,
+    minimum: Annotated[float | None, typer.Option(help="Of a number.")] = None,
+    maximum: Annotated[float | None, typer.Option(help="Of a number.")] = None,
+    one_of: Annotated[list[str] | None, typer.Option(help="A value that is allowed; may be repeated.")] = None,
+    exclusive: Annotated[bool | None, typer.Option(help="Refuse events that are written with the base event.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a field to events, or restore a removed one."""
+    from auditlane.query.structure.models import NewField
+    from auditlane.query.structure.service import Stated
+
+    rules = {"required": required or None, "maxLength": max_length, "pattern": pattern, "oneOf": one_of or None}
+    bounds = {"minimum": _number(minimum), "maximum": _number(maximum)}
+    body = {"name": name, "type": type_, "displayName": display_name, "exclusive": exclusive}
+    try:
+        given = NewField.model_validate(body | {"rules": rules | bounds, "default": default and json.loads(default)})
+    except ValueError as error:  # pydantic's too
+        raise InvalidInput(
+            f"The field is not valid: {_first(error)}.", fix="`--help` lists what a field can be."
+        ) from error
+    whose = _tenant(tenant)
+    if whose is None and exclusive is not None:
+        raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it with --tenant.")
+    rules = given.rules.stated() if given.rules else {}
+    stated = Stated(name, given.type, given.default, rules, exclusive, given.view())
+    _finish(_service().add(whose, stated, etags=None, who=operator()), stated, as_json=as_json)
+
+
+@app.command(name="remove-field")
+def remove_field(name: str, tenant: Tenant = None, as_json: AsJson = False) -> None:
+    """Hide a field and demand nothing of it any more. Its data is kept; `add-field` restores it."""
+    _finish(_service().remove(_tenant(tenant), name, etags=None, who=operator()), as_json=as_json)
+
+
+@app.command()
+def history(
+    tenant: Tenant = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many revisions.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Say who changed what, newest first."""
+    from auditlane.query.structure import answers
+
+    found = answers.history(_service().history(_tenant(tenant), limit=limit), limit)
+    if as_json:
+        print(found.model_dump_json(by_alias=True))
+        return
+    for one in found.data:
+        print(f"{one.revision}  {one.changed_at:%Y-%m-%d %H:%M:%S}  {one.changed_by}")
+        for change in one.changes:
+            values = ", ".join(f"{name}: {was} -> {now}" for name, (was, now) in change.values.items())
+            print(f"    {change.deed} {change.field or ''}  {values}")
+
+
+def _service() -> StructureService:
+    from auditlane.query.connection import Connection
+    from auditlane.query.structure.contracts import contracts_of
+    from auditlane.query.structure.service import StructureService
+    from auditlane.store.client import connect
+
+    settings = load()
+    return StructureService(
+        Connection(lambda: connect(settings)).client, settings.clickhouse_database, contracts_of(settings)
+    )
+
+
+def _tenant(named: str | None) -> str | None:
+    return None if named is None else check_tenant(named, ours=True)
+
+
+def _finish(done: Done, stated: Stated | None = None, *, as_json: bool) -> None:
+    from auditlane.query.structure.deeds import deeds
+
+    _print(done.after, as_json=as_json)
+    scope, _, tenant = done.after.own.scope.partition(":")
+    for action, facts in deeds(done, stated):
+        record(action, **facts | ({"tenant": tenant} if scope == "tenant" else {}))
+
+
+def _print(shown: Shown, *, as_json: bool) -> None:
+    from auditlane.query.structure import answers
+
+    answer = answers.structure(shown)
+    if as_json:
+        print(answer.model_dump_json(by_alias=True))
+        return
+    table = Table(
+        "field", "heading", "type", "table", "details", "exports", "filter", "sort", "order", "from", box=SIMPLE
+    )
+    for one in answer.fields:
+        ticks = ["yes" if getattr(one, name) else "" for name in _TICKS]
+        table.add_row(one.name, one.display_name, one.display_type, *ticks, str(one.order), one.origin)
+    out = Console(highlight=False)
+    out.print(table)
+    if answer.removed:
+        out.print("removed: " + ", ".join(one.name for one in answer.removed))
+    inherited = "" if answer.enabled is not None else " (inherited)" if answer.tenant else " (by default)"
+    out.print(f"audit logs: {'on' if answer.effective_enabled else 'off'}{inherited}; revision {answer.revision}")
+
+
+def _number(value: float | None) -> int | float | None:
+    """Whole numbers as such, since a field of whole numbers takes no others."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
+def _first(error: ValueError) -> str:
+    problems = getattr(error, "errors", None)
+    if problems is None:
+        return f"--default is not JSON ({error})"
+    one = problems()[0]
+    return f"{'.'.join(map(str, one['loc']))}: {one['msg']}"

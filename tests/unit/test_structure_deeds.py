@@ -1,0 +1,48 @@
+"""What a change of the structure is in our own audit trail: the switch and the fields are deeds of their own."""
+
+from __future__ import annotations
+
+import json
+
+from auditlane.access.trail import Action
+from auditlane.contract.fields import FieldType
+from auditlane.query.structure.deeds import deeds
+from auditlane.query.structure.service import Done, Stated
+from auditlane.query.structure.views import Shown
+from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision, tenant_scope
+
+ENV, ACME = Revision(scope=ENVIRONMENT), Revision(scope=tenant_scope("acme"))
+
+
+def done(**after: object) -> Done:
+    return Done(Shown(ENV, ACME), Shown(ENV, ACME.model_copy(update={"revision": 1} | after)))
+
+
+def test_nothing_done_is_nothing_recorded() -> None:
+    assert list(deeds(Done(Shown(ENV, ACME), Shown(ENV, ACME)))) == []
+
+
+def test_the_switch_alone() -> None:
+    [(action, facts)] = deeds(done(enabled=False))
+    assert (action, facts["enabled"], facts["resource_id"]) == (Action.logs_disabled, "false", "tenant:acme")
+    [(action, _)] = deeds(done(enabled=True))
+    assert action == Action.logs_enabled
+
+
+def test_a_field_with_what_was_asked_of_its_contract() -> None:
+    view = FieldView(name="x", display_name="X")
+    stated = Stated("x", FieldType.Number, None, {"minimum": 0})
+    [(action, facts)] = deeds(done(fields=(view,)), stated)
+    assert action == Action.structure_changed
+    assert json.loads(facts["changes"])[0]["deed"] == "added"
+    assert json.loads(facts["contract"]) == {"name": "x", "type": "Number", "rules": {"minimum": 0}}
+
+
+def test_a_change_of_the_contract_alone_is_recorded() -> None:
+    [(action, facts)] = deeds(done(), Stated("x", rules={}))
+    assert (action, json.loads(facts["changes"])) == (Action.structure_changed, [])
+
+
+def test_both_at_once() -> None:
+    found = deeds(done(enabled=False, fields=(FieldView(name="ip", display_name="IP"),)))
+    assert [action for action, _ in found] == [Action.logs_disabled, Action.structure_changed]

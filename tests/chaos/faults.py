@@ -94,7 +94,8 @@ def worker_killed(at: Pipeline) -> Fault:
 
 def at_a_step(when: str, step: str) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
-        doomed = at.start(f"{when}_{step}:kill:{at.random.randint(1, 3)}")
+        times = 1 if step == "complete" else at.random.randint(1, 3)  # mostly the next intent completes a range
+        doomed = at.start(f"{when}_{step}:kill:{times}")
         yield
         meanwhile = {"letters": at.load.burst, "complete": lambda: at.load.rest(1.2)}.get(step, lambda: None)
         if happens(lambda: doomed.process.poll() is not None, meanwhile=meanwhile):

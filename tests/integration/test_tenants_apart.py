@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 import pytest
 import urllib3
 from confluent_kafka import Consumer
 from querying import Store, event, store
-from serving import Served
+from serving import HOUR, Served
 from surface import Operation, operations, sample
 
+from auditlane.access.permissions import VIEWER
+from auditlane.access.tokens import Viewer, mint_viewer_token
 from auditlane.contract import subjects, topics
 from auditlane.contract.connect import registry_client
 from auditlane.runtime.settings import load
 
 OURS, THEIRS = "acme", "globex"
+AUDITOR = "their-auditor"
 MARK = "globex-confidential"  # in every text of their events
 # Names that a request could try to say a tenant with; none of them is how a tenant is named.
 NAMES = ("tenant", "tenant_id", "tenantId", "tenantIds", "tenant_ids", "vendorId", "Auditlane-Tenant", "scope")
@@ -97,9 +101,15 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
             yield Surface(served, table, settings.topic)
 
 
+def auditor(surface: Surface) -> str:
+    """A token of one of their own people, whose reads are events of theirs."""
+    viewer = Viewer(THEIRS, AUDITOR, VIEWER)
+    return mint_viewer_token(surface.served.signing, viewer, now=datetime.now(UTC), ttl=HOUR).text
+
+
 def theirs(surface: Surface) -> dict[str, str]:
     """What a request may say that is theirs, by the name of its parameter."""
-    token = surface.served.viewer_token(THEIRS)
+    token = auditor(surface)
     page = surface.served.request("/v1/events?limit=2", token).json()
     values = {"tenant": THEIRS, "event_id": page["data"][0]["event_id"], "cursor": page["next"]}
     return values | dict.fromkeys(("tenant_id", "tenantId"), THEIRS)
@@ -128,13 +138,13 @@ def test_every_address_refuses_or_overlooks_what_is_another_tenants(surface):
             (own, needed, {}, stolen),
             (own, needed, {}, [stolen]),
         ]
-        for token in tokens:
-            for values, query, headers, sent in variants:
+        for token, given in zip(tokens, (variants, variants[:3] + variants[-3:]), strict=True):
+            for values, query, headers, sent in given:
                 path = operation.at({name: quote(value, safe="") for name, value in values.items()})
                 answer = surface.send(operation, token, path, query, headers, sent)
                 tried += 1
                 assert MARK.encode() not in answer, f"{operation} with {values} {query} {headers} gave {answer[:500]!r}"
-    assert tried > 15 * len(surface.operations)
+    assert tried > 10 * len(surface.operations)
     assert changed(surface) == []
 
 
@@ -147,7 +157,14 @@ def changed(surface: Surface) -> list[str]:
         ).result_rows
         if scope != f"tenant:{OURS}"
     ]
-    return found + [f"{action} of {key}" for key, action in messages(surface) if key not in (OURS, "_auditlane")]
+    for key, value in messages(surface):
+        if key not in (OURS, "_auditlane") and AUDITOR not in value:
+            found.append(f"an event of {key}: {value}")
+    return found
+        f"{action} of {key}"
+        for key, action in messages(surface)
+        if key not in (OURS, "_auditlane") and AUDITOR not in action
+    ]
 
 
 def messages(surface: Surface) -> list[tuple[str, str]]:
@@ -171,14 +188,14 @@ def messages(surface: Surface) -> list[tuple[str, str]]:
         if message.error():
             ended += 1
         else:
-            found.append((message.key().decode(), repr(message.value()[:200])))
+            found.append((message.key().decode(), repr(message.value())))
     consumer.close()
     return found
 
 
 def test_the_others_own_people_do_see_it(surface):
     """Or the test above would hold of a service that shows nothing."""
-    token = surface.served.viewer_token(THEIRS)
+    token = auditor(surface)
     seen = [
         str(operation)
         for operation in surface.operations

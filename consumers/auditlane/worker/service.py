@@ -24,7 +24,7 @@ from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailab
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect
-from auditlane.worker import guarantees
+from auditlane.worker import guarantees, memory
 from auditlane.worker.arrow import pa
 from auditlane.worker.brake import BrakePolicy, Brakes
 from auditlane.worker.consumer import Brokers, Ends, Membership, consumer_config, pattern
@@ -72,6 +72,7 @@ class Service:
     def run(self) -> None:
         """Raises ConfigError when the promise cannot be kept with what is configured."""
         settings = self._settings
+        memory.share()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         with ExitStack() as stack:
             stack.callback(self._ended.set)

@@ -161,10 +161,6 @@ def changed(surface: Surface) -> list[str]:
         if key not in (OURS, "_auditlane") and AUDITOR not in value:
             found.append(f"an event of {key}: {value}")
     return found
-        f"{action} of {key}"
-        for key, action in messages(surface)
-        if key not in (OURS, "_auditlane") and AUDITOR not in action
-    ]
 
 
 def messages(surface: Surface) -> list[tuple[str, str]]:

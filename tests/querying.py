@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request, Response
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
+from auditlane.access.trail import Trail
 from auditlane.query import pages, router
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
@@ -171,6 +172,7 @@ def served(
     count_rows: Callable[[str, int], None] = lambda format_, rows: None,
     structure_of: Callable[[str], Structure] = lambda tenant: DEFAULT,
     signer: Signer | None = None,
+    trail: Trail | None = None,
 ) -> Iterator[str]:
     """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
     app = FastAPI(redirect_slashes=False)
@@ -188,7 +190,7 @@ def served(
         )
     app.include_router(pages.build(reader, authorize, mac))
     problems.install(app)
-    app.add_middleware(Around, metrics=HttpMetrics())
+    app.add_middleware(Around, metrics=HttpMetrics(), trail=trail)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -24,6 +24,7 @@ import urllib3.exceptions
 from querying import START, TENANT_HEADER, Signer, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
+from auditlane.access.trail import Deed
 from auditlane.query.export import exporter as exporter_
 from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
@@ -254,6 +255,36 @@ def test_a_link_needs_no_header_and_opens_only_what_it_names(reader, exporter):
         assert ask(url, format="csv", columns=["secret"]).json()["field"] == "columns"
         refused = urllib3.request("POST", url + "/v1/export-links", json={"format": "csv"}, retries=False)
         assert refused.status == 401
+
+
+class Deeds:
+    """A trail that keeps everything."""
+
+    def __init__(self) -> None:
+        self.all: list[Deed] = []
+
+    def record(self, deed: Deed) -> None:
+        self.all.append(deed)
+
+
+def test_links_and_downloads_are_recorded(reader, exporter):
+    trail = Deeds()
+    with served(reader, exporter, trail=trail) as url:
+        fetch(url, format="csv", columns="event_id,action", action="act-1")
+        body = {"format": "jsonl", "columns": ["action"]}
+        link = urllib3.request("POST", url + "/v1/export-links", json=body, headers={TENANT_HEADER: "acme"}).json()
+        urllib3.request("GET", link["url"])
+        urllib3.request("GET", link["url"] + "x")
+    deeds = trail.all
+    assert [(deed.action, deed.outcome) for deed in deeds] == [
+        ("audit_log.exported", "success"),
+        ("link.issued", "success"),
+        ("audit_log.exported", "success"),
+        ("access.denied", "denied"),
+    ]
+    assert deeds[0].metadata == {"format": "csv", "rows": "500", "columns": "event_id,action"}
+    assert deeds[2].metadata == {"format": "jsonl", "rows": "1500", "columns": "action"}
+    assert (deeds[2].tenant, deeds[2].actor_id) == ("acme", "operator"), "of whoever asked for the link"
 
 
 def test_a_link_expires(reader, exporter):

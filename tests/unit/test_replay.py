@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,8 @@ def test_tokens_are_no_workers_and_no_other_replays() -> None:
     assert token("one", range_, 203001) != token("one", range_, 203002)
     assert token("one", range_, 203001) != write.token(range_, 203001)
     assert not write.token(range_, 203001).startswith("replay:")
+    fewer = replace(range_, columns=Columns([6], [0], [b"k"], [b"v"]))
+    assert token("one", fewer, 203001) != token("one", range_, 203001)  # a part of it was stored meanwhile
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import judging
 import numpy as np
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from auditlane.runtime.errors import Halted, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
@@ -27,21 +28,15 @@ PARTITION = Partition(judging.TOPIC, 3)
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
-class Message:
-    def __init__(self, offset: int, value: bytes | None = None, key: bytes = b"acme") -> None:
-        self._offset, self._value, self._key = offset, value or judging.message(), key
-
-    def offset(self) -> int:
-        return self._offset
-
-    def key(self) -> bytes:
-        return self._key
-
-    def value(self) -> bytes:
-        return self._value
-
-    def timestamp(self) -> tuple[int, int]:
-        return 2, judging.NOW_MS
+def message(offset: int, value: bytes | None = None, key: bytes = b"acme") -> Message:
+    return Message(
+        topic=PARTITION.topic,
+        partition=PARTITION.number,
+        offset=offset,
+        key=key,
+        value=value or judging.message(),
+        timestamp=(TIMESTAMP_LOG_APPEND_TIME, judging.NOW_MS),
+    )
 
 
 class Client:
@@ -84,7 +79,7 @@ def take(target: ToTable, messages: list[Message]) -> tuple[Progress, int]:
 
 def test_only_what_is_missing_is_judged_and_stored() -> None:
     client = Client([10, 12], [])
-    messages = [Message(10, b"bad"), Message(11), Message(12), Message(13, b"bad"), Message(14)]
+    messages = [message(10, b"bad"), message(11), message(12), message(13, b"bad"), message(14)]
     progress, announced = take(to_table(client, []), messages)
     assert (progress.counts.already, progress.counts.stored, progress.counts.refused) == (2, 2, {"NOT_FRAMED": 1})
     assert (len(client.tokens), announced) == (1, 1)
@@ -93,14 +88,14 @@ def test_only_what_is_missing_is_judged_and_stored() -> None:
 @pytest.mark.parametrize(("stored", "dry"), [([10, 11], False), ([10], True)])
 def test_nothing_missing_or_a_dry_run_inserts_nothing(stored: list[int], dry: bool) -> None:
     client = Client(stored, [])
-    progress, announced = take(to_table(client, [], dry=dry), [Message(10), Message(11)])
+    progress, announced = take(to_table(client, [], dry=dry), [message(10), message(11)])
     assert progress.counts.stored == 2 - len(stored)
     assert (client.tokens, announced) == ([], 0)
 
 
 def test_a_busy_store_is_tried_again_with_the_same_token() -> None:
     client, slept = Client([], [252, 241]), list[float]()
-    take(to_table(client, slept), [Message(10)])
+    take(to_table(client, slept), [message(10)])
     assert len(client.tokens) == 3
     assert len(set(client.tokens)) == 1
     assert slept == sorted(slept)
@@ -109,11 +104,11 @@ def test_a_busy_store_is_tried_again_with_the_same_token() -> None:
 def test_a_store_that_stays_away_ends_it_and_one_that_refuses_ends_it_at_once() -> None:
     client = Client([], [252] * TRIES)
     with pytest.raises(StoreUnavailable, match="TOO_MANY_PARTS"):
-        take(to_table(client, []), [Message(10)])
+        take(to_table(client, []), [message(10)])
     assert len(client.tokens) == TRIES
     client = Client([], [53])
     with pytest.raises(StoreRefused, match="TYPE_MISMATCH"):
-        take(to_table(client, []), [Message(10)])
+        take(to_table(client, []), [message(10)])
     assert len(client.tokens) == 1
 
 
@@ -141,7 +136,7 @@ class Target:
         if chunk.first == self.fails_at:
             raise KeyboardInterrupt
         self.taken.append((chunk.first, chunk.end))
-        self.messages += [one.offset() for one in chunk.messages]  # type: ignore[misc]
+        self.messages += [one.offset() for one in chunk.messages]
         progress.counts.stored += len(chunk.messages)
 
 
@@ -154,7 +149,7 @@ class Reader:
     def chunks(self, span: Span, *, rows: int, size: int) -> Any:
         for first in range(span.first, span.end, rows):
             end = min(span.end, first + rows)
-            yield Chunk(first, end, [Message(at, key=b"other" if at % 2 else b"acme#1") for at in range(first, end)])  # type: ignore[misc]
+            yield Chunk(first, end, [message(at, key=b"other" if at % 2 else b"acme#1") for at in range(first, end)])
 
     def close(self) -> None:
         pass

@@ -90,3 +90,14 @@ def test_rows_that_were_removed_by_hand_keep_no_redo_waiting() -> None:
     table.offsets.clear()
     attempt(table, {0, 2, 3}, redo=True)
     assert sorted(table.offsets) == [0, 2, 3]
+
+
+def test_a_store_that_does_not_show_what_it_acknowledged_halts_the_partition() -> None:
+    """As for a user whom a row policy hides the rows from; every further insert would be stored once more."""
+
+    class Hides(Table):
+        def stored(self, range_: Range) -> dict[int, set[int]]:
+            return {}
+
+    with pytest.raises(AssertionError, match="the store shows none of their rows"):
+        attempt(Hides(), {0, 1}, redo=True)

@@ -16,11 +16,12 @@ Numbers = npt.NDArray[np.int64]
 
 
 class _Places(NamedTuple):
-    """Where each blob is: in which part, from where to where."""
+    """Where each blob is: in which part, from where to where; and which are None."""
 
     part: Numbers
     begin: Numbers
     end: Numbers
+    none: npt.NDArray[np.bool_]
 
 
 class Blobs(Sequence[bytes | None]):
@@ -97,7 +98,7 @@ class Blobs(Sequence[bytes | None]):
 
     def tails(self, which: Numbers, skip: int) -> list[bytes]:
         """Those blobs without their first `skip` bytes; None gives nothing."""
-        part, begin, end = self._where()
+        part, begin, end, _ = self._where()
         data, parts = self.data, part[which]
         starts, ends = (begin[which] + skip).tolist(), end[which].tolist()
         if len(parts) and (parts == parts[0]).all():
@@ -125,7 +126,7 @@ class Blobs(Sequence[bytes | None]):
             part = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
             ends = np.cumsum(sizes)
             before = np.cumsum([0, *map(len, self.data)])[part]  # bytes of the parts before
-            self._places = _Places(part, ends - sizes - before, ends - before)
+            self._places = _Places(part, ends - sizes - before, ends - before, self.missing())
         return self._places
 
     def __len__(self) -> int:
@@ -136,9 +137,9 @@ class Blobs(Sequence[bytes | None]):
             return [self[at] for at in range(*index.indices(self._count))]
         if not -self._count <= index < self._count:
             raise IndexError(index)
-        part, begin, end = self._where()
+        part, begin, end, none = self._where()
         at, index = int(part[index]), index % self._count
-        if begin[index] == end[index] and self._signed()[index] < 0:
+        if none[index]:
             return None
         return self.data[at][begin[index] : end[index]]
 

@@ -77,11 +77,6 @@ def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Fie
     return broken
 
 
-def checked(field: Field) -> bool:
-    """Whether there is anything that a value of the field could break."""
-    return field.kind == "timestamp" or bool(field.rules)
-
-
 def _broken(field: Field, column: Column) -> Iterator[tuple[str, Mask]]:
     if field.kind == "timestamp":
         yield "time", mask(pc.or_(pc.less(column, _TIME_FIRST), pc.greater(column, _TIME_LAST)))

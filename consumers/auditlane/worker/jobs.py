@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -26,6 +26,8 @@ from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge, RawRange, Rejection, Verdict
 from auditlane.worker.ranges import Range
 from auditlane.worker.store_failures import classify
+
+UNSEEN: Final = 3  # one is a token spent on rows that were removed by hand
 
 
 class Store(Protocol):
@@ -47,6 +49,10 @@ class Done:
     parts: int = 0
     rejected: tuple[Rejection, ...] = ()
     took_ms: int = 0
+
+
+class Unseen(Exception):
+    """The store does not show what it says it stored: going on would add parts without end."""
 
 
 class Braked(Exception):
@@ -181,6 +187,11 @@ class Jobs:
                 progress.parts += 1
             before, seen = seen, self._store.stored(range_)
             again = again + 1 if seen == before else 0
+            if again >= UNSEEN:
+                raise Unseen(
+                    f"{UNSEEN} inserts of {range_} were acknowledged, and the store shows none of their rows. Does the "
+                    "worker's user see every row (row policies), and every replica what a majority has?"
+                )
         for month in list(progress.rows):
             progress.ended(month)
         held, offsets = set().union(*seen.values()), range_.columns.offsets

@@ -10,6 +10,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
+from xxhash import xxh64_hexdigest
 
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
 from auditlane.store.client import store_errors
@@ -33,8 +34,14 @@ OURS: Final = frozenset({"events", "log", "migrations", "settings"})
 
 def token(run: str, range_: Range, month: int) -> str:
     """The deduplication token of one insert. The run is in it: the workers' tokens, and those of earlier replays, are
-    remembered by ClickHouse also after the rows were deleted, and would keep them from coming back."""
-    return f"replay:{run}:{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
+    remembered by ClickHouse also after the rows were deleted, and would keep them from coming back.
+
+    So is what is missing, the range's columns: a token that an attempt with another verdict has spent must not swallow
+    what only this one accepts.
+    """
+    missing = xxh64_hexdigest(",".join(map(str, range_.columns.offsets)).encode())
+    span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
+    return f"replay:{run}:{span}:{month}:{missing}"
 
 
 class ToTable:

@@ -210,7 +210,10 @@ def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
     worker = core(P, Q, queue_bytes=20, range_rows=100)
     pending(worker, 30)
     worker.received(Q, messages(0, 9), 0)
-    assert only(worker.step(0, 0), Pause).partitions == (Q,)
+    actions = worker.step(0, 0)
+    assert only(actions, Pause).partitions == (Q,)
+    # It holds its share of what may be held, so it is sealed: waiting would bring nothing more.
+    assert plan(only(actions, Commit), Q) == (0, 0, 9)
     worker.dropped([Q])
     worker.assigned(Found(Q, TOPIC, 0, "", 0, 10))
     assert worker.step(0, 0) == [], "a new assignment begins unpaused"
@@ -226,6 +229,13 @@ def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
     worker.written(write.range, parts=1, rejected=0, took_ms=1)
     worker.committed(only(worker.step(0, 0), Commit), {}, 0)
     assert only(worker.step(0, 0), Resume).partitions == (P,)
+
+
+def test_a_small_share_waits_for_its_age_while_nothing_is_read() -> None:
+    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=2)
+    worker.received(P, messages(0, 0), 0)
+    worker.received(Q, messages(0, 19), 0)
+    assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}
 
 
 def test_a_drain_stores_what_is_held_and_takes_no_more() -> None:

@@ -211,10 +211,15 @@ class Core:
     def _due(self, lane: Lane, now: int) -> bool:
         if not lane.held or (lane.flight is not None and now < lane.flight.not_before):
             return False
-        return self.draining or self._full(lane) or now - lane.since >= self.policy.range_age_ms or bool(lane.halted)
+        aged = now - lane.since >= self.policy.range_age_ms
+        return self.draining or aged or self._full(lane) or self._fills(lane) or bool(lane.halted)
 
     def _full(self, lane: Lane) -> bool:
         return len(lane.held) >= self.policy.range_rows or lane.held.size >= self.policy.range_bytes
+
+    def _fills(self, lane: Lane) -> bool:
+        """Whether a partition has its share of what is held while nothing more is read: waiting would only cost."""
+        return self._crowded and lane.held.size * 2 * len(self.lanes) >= self.policy.queue_bytes
 
     def _range(self, lane: Lane, columns: Columns, last: int, digest: str, *, redo: bool = False) -> Range:
         redo = redo or lane.begin < lane.doubt

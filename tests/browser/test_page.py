@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from querying import START, event, served, store
 
+from auditlane.query.export.exporter import Exporter
 from auditlane.query.reader import Reader
 
 TOTAL = 120
@@ -40,10 +41,11 @@ def url(clickhouse: str) -> Iterator[str]:
             ]
         )
         filled.add([event(1_000, "hostile", action=HOSTILE, description=HOSTILE, metadata={HOSTILE: HOSTILE})])
-        reader = Reader(filled.settings)
-        with served(reader) as address:
+        reader, exporter = Reader(filled.settings), Exporter(filled.settings)
+        with served(reader, exporter) as address:
             yield address
         reader.close()
+        exporter.close()
 
 
 def sign_in(context: BrowserContext, url: str, tenant: str) -> None:
@@ -124,7 +126,7 @@ def test_download_what_is_shown(page: Page, context: BrowserContext, url: str, t
     assert begun.value.suggested_filename.startswith("audit-acme-")
     begun.value.save_as(tmp_path / "log.csv")
     text = (tmp_path / "log.csv").read_bytes().decode()
-    found = [row["actor_name"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    found = [row["Actor"] for row in csv.DictReader(io.StringIO(text, newline=""))]
     assert found == people(*range(110, -1, -10))
     with page.expect_download() as begun:
         page.get_by_role("link", name="JSON Lines").click()

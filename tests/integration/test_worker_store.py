@@ -113,6 +113,27 @@ def test_the_guard_holds_where_the_token_is_another(store: Store) -> None:
     assert (store.count(), store.one("SELECT uniqExact(kafka_offset) FROM events")) == (41, 41)
 
 
+def test_a_redo_adds_nothing_where_the_table_holds_other_than_it_saw(store: Store) -> None:
+    """Somebody stored or removed rows between its look and its statement: it must look again."""
+    store.insert(0, 4)
+    for seen in (set(), {0, 1}, set(range(6))):
+        store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=seen)
+        assert store.count() == 5
+    store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=set(range(5)))
+    assert store.count() == 10
+
+
+def test_a_first_attempt_and_a_redo_that_saw_nothing_exclude_one_another(store: Store) -> None:
+    """Their statements differ by the redo's condition, and their token is one all the same."""
+    store.insert(0, 9)
+    store.client.command(f"ALTER TABLE `{store.database}`.events DELETE WHERE 1 SETTINGS mutations_sync = 1")
+    assert store.count() == 0
+    store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=set())
+    assert store.count() == 0
+    store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=set(), again=1)
+    assert store.count() == 10
+
+
 def test_another_topic_id_is_another_topic(store: Store) -> None:
     store.insert(0, 9)
     store.topic_id = str(uuid.uuid4())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -40,6 +41,10 @@ def test_what_all_rows_of_a_range_share_is_said_once() -> None:
         "INSERT INTO `audit`.`events` (`kafka_topic`, `kafka_topic_id`, `kafka_partition`, `kafka_offset`) SELECT "
         f"toLowCardinality('t'), toUUID('{TOPIC}'), toUInt32(4), `kafka_offset` FROM input('`kafka_offset` T') WHERE"
     )
+    strange = replace(
+        RANGE, partition=Partition("it's \\ one", 4)
+    )  # Kafka has no such topic; a copy's name is not ours
+    assert r"toLowCardinality('it\'s \\ one')" in statement(table, strange, 202611)
     rows = pa.table({name: ["x"] for name in ("action", *names)})
     assert sent(rows, RANGE).column_names == ["action", "kafka_offset"]
 

@@ -126,6 +126,7 @@ def test_a_redo_adds_nothing_where_the_table_holds_other_than_it_saw(store: Stor
 def test_a_first_attempt_and_a_redo_that_saw_nothing_exclude_one_another(store: Store) -> None:
     """Their statements differ by the redo's condition, and their token is one all the same."""
     store.insert(0, 9)
+    store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
     store.client.command(f"ALTER TABLE `{store.database}`.events DELETE WHERE 1 SETTINGS mutations_sync = 1")
     assert store.count() == 0
     store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=set())

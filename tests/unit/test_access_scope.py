@@ -45,6 +45,7 @@ def test_only_authentication_makes_principals_and_only_the_cli_speaks_for_the_op
     allowed = {
         "Principal": "schemas/auditlane/access/",
         "for_operator": "deploy/auditlane/cli/",
+        "authorized_before": "consumers/auditlane/query/export/",
         "_GRANT": "schemas/auditlane/access/scope.py",
     }
     found = set()
@@ -59,7 +60,7 @@ def test_only_authentication_makes_principals_and_only_the_cli_speaks_for_the_op
                 if word in allowed:
                     found.add(word)
                     assert name.startswith(allowed[word]), f"{name}:{node.lineno} uses {word}"
-    assert found >= {"Principal", "_GRANT"}
+    assert found >= {"Principal", "_GRANT", "authorized_before"}
 
 
 def test_an_environments_client_names_its_tenant():

@@ -10,10 +10,11 @@ from serving import Served
 
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import StoreUnavailable
+from auditlane.store.presentation import DEFAULT_FIELDS
 from auditlane.store.structure_book import Structure, StructureBook
 
 OFF = Structure(False, ())
-ON = Structure(True, ())
+ON = Structure(True, DEFAULT_FIELDS)
 
 
 @pytest.fixture

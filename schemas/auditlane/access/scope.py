@@ -61,8 +61,9 @@ class Principal:
 class TenantScope:
     """The one tenant that a query may touch, and on whose behalf.
 
-    Made by `Principal.scope` after authentication, and by `for_operator` for a command on the operator's own machine,
-    whose access to the store is its credential. Nothing else can make one, and none can be changed.
+    Made by `Principal.scope` after authentication, by `authorized_before` for what such a request began, and by
+    `for_operator` for a command on the operator's own machine, whose access to the store is its credential. Nothing
+    else can make one, and none can be changed.
     """
 
     __slots__ = ("actor", "permissions", "tenant")
@@ -81,6 +82,12 @@ class TenantScope:
     def for_operator(cls, tenant: str) -> TenantScope:
         """The scope of a command that reads the store with the operator's own credentials; never of a request."""
         return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)
+
+    @classmethod
+    def authorized_before(cls, tenant: str, actor: str, permission: Permission) -> TenantScope:
+        """The scope, with this permission alone, of what a request was authorized for before: by a signed link's code
+        that verified, or by the record of a job that it began."""
+        return cls(tenant, actor, frozenset({permission}), grant=_GRANT)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a TenantScope cannot be changed")

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 from auditlane.access.permissions import Permission
-from auditlane.access.scope import Principal, TenantScope
+from auditlane.access.scope import TenantScope
 from auditlane.access.trail import Witness
 from auditlane.runtime.errors import Unauthenticated
 
@@ -61,7 +61,7 @@ class Links:
         claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
         try:
             pairs = tuple((str(name), str(value)) for name, value in claims.get("pairs", ()))
-            scope = scope_of(str(claims["tenant"]), str(claims["sub"]))
+            scope = TenantScope.authorized_before(str(claims["tenant"]), str(claims["sub"]), Permission.export)
             return Opened(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
         except (KeyError, TypeError, ValueError) as error:
             raise Unauthenticated("The link does not verify.", fix="Ask for a new link.") from error
@@ -70,9 +70,3 @@ class Links:
         who = {"tenant": scope.tenant, "sub": scope.actor, "actor_type": witness.actor_type}
         code = self._signer.sign(PURPOSE, who | what, now=datetime.now(UTC), ttl=ttl)
         return f"{(self._url or base).rstrip('/')}{PATH}?{urlencode({'code': code})}"
-
-
-def scope_of(tenant: str, actor: str) -> TenantScope:
-    """The scope of an export that was authorized before: by a link's code that verified, or by a job's record."""
-    permissions = frozenset({Permission.export})
-    return Principal("viewer", actor, "", tenant, permissions, datetime.now(UTC)).scope(Permission.export, None)

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs.lease import Lease, Lost
 from auditlane.query.export.jobs.record import Failure, JobRecord
-from auditlane.query.export.links import scope_of
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import AuditlaneError, ConfigError, Unavailable
 from auditlane.runtime.log import get
@@ -125,7 +126,7 @@ class Worker:
     def _write(self, lease: Lease, record: JobRecord, file: BinaryIO) -> None:
         run = lease.run
         export = self._exporter.export(
-            scope_of(record.tenant, record.actor),
+            TenantScope.authorized_before(record.tenant, record.actor, Permission.export),
             self._filter_of(record),
             record.form,
             counted=record.counted,

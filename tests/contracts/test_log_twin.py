@@ -90,12 +90,16 @@ class Real:
         self._producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": name, "log_level": 0})
         self._producer.init_transactions(30)
         self._members: dict[str, Member] = {}
+        self._end = 0
 
     def transaction(self, count: int) -> None:
         self._producer.begin_transaction()
         for _ in range(count):
             self._producer.produce(self._name, b"v", partition=0)
         self._producer.commit_transaction(30)
+        self._end += count + 1
+        # The broker answers before the transaction's own record is there.
+        wait_until(lambda: self._asks.get_watermark_offsets(TopicPartition(self._name, 0), timeout=10)[1] == self._end)
 
     def fetch(self, position: int) -> list[int]:
         end = self._asks.get_watermark_offsets(TopicPartition(self._name, 0), timeout=10)[1]

@@ -20,13 +20,22 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test lint format docs lock bench bench-parts chaos simulate viewer clean help
+.PHONY: run test test-alone test-parts lint format docs lock bench bench-parts chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	$(BIN)/auditlane up --demo
 
+# Those that need no parts run beside those that do, which mostly wait; what they say comes when they have ended.
+ALONE ?= tests/unit tests/simulation
+PARTS ?= tests/browser tests/contracts tests/fault tests/integration
 test: $(STAMP) lint ## set up, lint, run every test
-	$(BIN)/python -m pytest tests
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-alone test-parts
+
+test-alone: $(STAMP)
+	@$(BIN)/python -m pytest $(ALONE) > $(VENV)/test-alone.log 2>&1; code=$$?; cat $(VENV)/test-alone.log; exit $$code
+
+test-parts: $(STAMP)
+	$(BIN)/python -m pytest $(PARTS)
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

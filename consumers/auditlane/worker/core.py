@@ -156,10 +156,10 @@ class Core:
             if flight is None or flight.busy or now < flight.not_before:
                 continue
             if flight.step is Step.INTENT:
-                commits[lane.partition] = (flight.range.first, _intent(lane, flight.range, wall_ms))
+                commits[lane.partition] = (flight.range.first, lane.intent(flight.range, wall_ms))
                 intents.add(lane.partition)
             elif flight.step is Step.COMPLETE:
-                commits[lane.partition] = (flight.range.last + 1, _done(lane, flight.range, wall_ms))
+                commits[lane.partition] = (flight.range.last + 1, lane.done(flight.range, wall_ms))
             elif flight.step is Step.WRITE:
                 flight.busy = True
                 actions.append(Write(flight.range))
@@ -246,16 +246,3 @@ class Core:
                 lane.paused = stop
                 (pause if stop else resume).append(lane.partition)
         return [*([Pause(tuple(pause))] if pause else []), *([Resume(tuple(resume))] if resume else [])]
-
-
-def _intent(lane: Lane, range_: Range, wall_ms: int) -> str:
-    doubt = _doubt(lane, range_.first)
-    return Intent(range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, doubt).encode()
-
-
-def _done(lane: Lane, range_: Range, wall_ms: int) -> str:
-    return Intent(range_.topic_id, at_ms=wall_ms, doubt=_doubt(lane, range_.last + 1)).encode()
-
-
-def _doubt(lane: Lane, offset: int) -> int:
-    return lane.doubt if offset < lane.doubt else 0

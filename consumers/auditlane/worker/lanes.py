@@ -81,3 +81,15 @@ class Lane:
     @property
     def held_bytes(self) -> int:
         return self.held.size + (self.flight.range.columns.size if self.flight else 0)
+
+    def intent(self, range_: Range, wall_ms: int) -> str:
+        """The metadata of the commit that announces a range."""
+        doubt = self._doubt(range_.first)
+        return Intent(range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, doubt).encode()
+
+    def done(self, range_: Range, wall_ms: int) -> str:
+        """The metadata of the commit that completes a range."""
+        return Intent(range_.topic_id, at_ms=wall_ms, doubt=self._doubt(range_.last + 1)).encode()
+
+    def _doubt(self, offset: int) -> int:
+        return self.doubt if offset < self.doubt else 0

@@ -10,7 +10,6 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
-from xxhash import xxh64_hexdigest
 
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
 from auditlane.store.client import store_errors
@@ -25,7 +24,7 @@ from auditlane.worker.replay_checkpoint import Progress
 from auditlane.worker.selection import Span
 from auditlane.worker.store_failures import classify
 from auditlane.worker.stored_offsets import StoredOffsets
-from auditlane.worker.write import Table, send, sent, statement
+from auditlane.worker.write import Table, offsets_digest, send, sent, statement
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0
@@ -39,9 +38,8 @@ def token(run: str, range_: Range, month: int) -> str:
     So is what is missing, the range's columns: a token that an attempt with another verdict has spent must not swallow
     what only this one accepts.
     """
-    missing = xxh64_hexdigest(",".join(map(str, range_.columns.offsets)).encode())
     span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
-    return f"replay:{run}:{span}:{month}:{missing}"
+    return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
 
 
 class ToTable:

@@ -15,7 +15,7 @@ same rows under one token were seen to be stored twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,7 +77,12 @@ def token(range_: Range, month: int, *, seen: Collection[int] | None = None, aga
     plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
     if not seen and not again:
         return plain
-    return f"{plain}:{xxh64_hexdigest(','.join(map(str, sorted(seen or ()))).encode())}:{again}"
+    return f"{plain}:{offsets_digest(sorted(seen or ()))}:{again}"
+
+
+def offsets_digest(offsets: Iterable[int]) -> str:
+    """What stands for these offsets in a token."""
+    return xxh64_hexdigest(",".join(map(str, offsets)).encode())
 
 
 def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:

@@ -1,0 +1,51 @@
+/** What went wrong with a request, in the words of the service (RFC 9457 problem details with our codes). */
+export class Problem extends Error {
+  constructor(
+    /** HTTP status; 0 when no answer came. */
+    readonly status: number,
+    /** The service's stable code, or OFFLINE, ABORTED, UNREADABLE. */
+    readonly code: string,
+    readonly detail: string,
+    readonly fix = "",
+    /** The request's field that is wrong. */
+    readonly field = "",
+    /** Where in the query text, counted from 1. */
+    readonly column: number | null = null,
+    /** Seconds after which to try again. */
+    readonly retryAfter: number | null = null,
+    readonly requestId = "",
+  ) {
+    super(detail);
+    this.name = "Problem";
+  }
+
+  /** The request was given up by us, which nobody needs to be told. */
+  get aborted(): boolean {
+    return this.code === "ABORTED";
+  }
+
+  static of(cause: unknown): Problem {
+    if (cause instanceof Problem) return cause;
+    const name = cause instanceof Error ? cause.name : "";
+    if (name === "AbortError") return new Problem(0, "ABORTED", "");
+    if (cause instanceof TypeError) return new Problem(0, "OFFLINE", cause.message); // what fetch raises without a network
+    return new Problem(0, "UNREADABLE", String(cause));
+  }
+}
+
+/** The problem that an answer tells of. */
+export async function problemOf(answer: Response): Promise<Problem> {
+  const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+  const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
+  const retry = Number(answer.headers.get("Retry-After") ?? NaN);
+  return new Problem(
+    answer.status,
+    text("code") || `HTTP_${answer.status}`,
+    text("detail") || text("title") || answer.statusText,
+    text("fix"),
+    text("field"),
+    typeof body["column"] === "number" ? body["column"] : null,
+    Number.isFinite(retry) ? retry : null,
+    text("request_id"),
+  );
+}

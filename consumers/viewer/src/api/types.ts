@@ -1,0 +1,118 @@
+/** What the service answers with, as its OpenAPI document says. */
+
+export type Severity = "Info" | "Low" | "Medium" | "High" | "Critical" | "Error";
+export type Outcome = "unknown" | "success" | "failure" | "denied";
+export type Permission = "audits:read" | "audits:export" | "audits:configure" | "audits:write" | "audits:admin";
+
+export interface AuditEvent {
+  event_id: string;
+  tenant_id: string;
+  /** RFC 3339 in UTC, with microseconds. */
+  occurred_at: string;
+  action: string;
+  actor_id: string;
+  actor_type: string;
+  actor_name: string | null;
+  on_behalf_of: string | null;
+  resource: string;
+  resource_id: string | null;
+  outcome: Outcome;
+  severity: Severity;
+  description: string | null;
+  ip: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+  /** JSON text, as it was sent. */
+  before: string | null;
+  after: string | null;
+  source: string;
+  metadata: Record<string, string>;
+  fields: Record<string, string>;
+  ingested_at: string;
+}
+
+export interface EventPage {
+  data: AuditEvent[];
+  /** Cursor of what comes after this page, and of what came before it. */
+  next: string | null;
+  prev: string | null;
+}
+
+export interface Count {
+  value: string | null;
+  events: number;
+}
+
+export interface Facet {
+  field: string;
+  data: Count[];
+}
+
+export interface Bucket {
+  start: string;
+  end: string;
+  events: number;
+}
+
+export interface Histogram {
+  interval: string;
+  tz: string;
+  events: number;
+  data: Bucket[];
+}
+
+export interface Stats {
+  tz: string;
+  today: number;
+  week: number;
+  severe: number;
+  actions: Count[];
+  actors: Count[];
+}
+
+export type DisplayType =
+  | "Timestamp"
+  | "Email"
+  | "AlphaNumeric"
+  | "IpAddress"
+  | "Severity"
+  | "Json"
+  | "Number"
+  | "Boolean";
+
+export interface ShownField {
+  name: string;
+  displayName: string;
+  displayType: DisplayType;
+  sortable: boolean;
+  filterable: boolean;
+  showInTable: boolean;
+  showInMoreInfo: boolean;
+  downloadable: boolean;
+  order: number;
+  custom: boolean;
+  /** Its name in a filter: `action`, `fields.order_number`. */
+  parameter: string;
+  origin: "default" | "environment" | "tenant";
+}
+
+export interface ShownStructure {
+  tenant: string | null;
+  revision: number;
+  enabled: boolean | null;
+  effectiveEnabled: boolean;
+  fields: ShownField[];
+  removed: ShownField[];
+  changedBy: string;
+  changedAt: string | null;
+}
+
+/** `GET /v1/session`: whose credential this is, and what it allows. */
+export interface Session {
+  /** Null for a credential of the whole environment that named no tenant. */
+  tenant: string | null;
+  user: string;
+  permissions: Permission[];
+  expires_at: string | null;
+  audit_logs_enabled: boolean;
+}

@@ -1,0 +1,2 @@
+/** The operators' console: keeps what it shows fresh. */
+export {};

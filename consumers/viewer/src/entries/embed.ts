@@ -1,0 +1,2 @@
+/** The viewer inside of a frame. */
+import "./viewer.js";

@@ -1,0 +1,1 @@
+export { AuditlaneSettings } from "../settings/auditlane-settings.js";

@@ -1,0 +1,1 @@
+export { AuditlaneViewer } from "../viewer/auditlane-viewer.js";

@@ -1,0 +1,8 @@
+import type { Texts } from "../en/index.js";
+import { download } from "./download.js";
+import { reading } from "./reading.js";
+import { search } from "./search.js";
+import { settings } from "./settings.js";
+import { states } from "./states.js";
+
+export const de: Texts = { download, reading, search, settings, states };

@@ -1,0 +1,3 @@
+import type { Texts } from "../en/index.js";
+
+export const settings: Texts["settings"] = {};

@@ -1,0 +1,16 @@
+/** The languages. English is at hand; another is loaded when it is asked for. */
+import { en, type Texts } from "./en/index.js";
+
+export const LANGUAGES = ["en", "de"] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+/** The first of these wishes (BCP 47 tags) that there is; English otherwise. */
+export function languageOf(...wishes: readonly (string | null | undefined)[]): Language {
+  const known = wishes.map((wish) => wish?.toLowerCase().split("-")[0]);
+  return LANGUAGES.find((one) => one === known.find((wish) => (LANGUAGES as readonly (string | undefined)[]).includes(wish))) ?? "en";
+}
+
+export async function textsOf(language: Language): Promise<Texts> {
+  if (language === "de") return (await import("./de/index.js")).de;
+  return en;
+}

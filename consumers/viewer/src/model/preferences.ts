@@ -1,0 +1,43 @@
+/** What one person likes in one tenant's log, kept in the browser: columns, how close rows stand, whose clock. */
+
+export interface Preferences {
+  /** Names of the columns in their order; null is the tenant's own choice. */
+  columns: string[] | null;
+  density: "comfortable" | "compact";
+  utc: boolean;
+}
+
+export const USUAL: Preferences = { columns: null, density: "comfortable", utc: false };
+
+/** Reads and writes them. A browser that keeps nothing (private windows, foreign frames) is no error. */
+export class Remembered {
+  constructor(
+    private tenant: string,
+    private user: string,
+  ) {}
+
+  of(tenant: string, user: string): void {
+    this.tenant = tenant;
+    this.user = user;
+  }
+
+  read(): Preferences {
+    try {
+      return { ...USUAL, ...(JSON.parse(localStorage.getItem(this.key) ?? "{}") as Partial<Preferences>) };
+    } catch {
+      return USUAL;
+    }
+  }
+
+  write(preferences: Preferences): void {
+    try {
+      localStorage.setItem(this.key, JSON.stringify(preferences));
+    } catch {
+      // Nothing is kept here: what was chosen counts until the page is left.
+    }
+  }
+
+  private get key(): string {
+    return `auditlane:${this.tenant}:${this.user}`;
+  }
+}

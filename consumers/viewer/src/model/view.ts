@@ -1,0 +1,42 @@
+/** What a reader looks at: the query, the time, the order. It is the page's address, so that a link shows the same. */
+import { type Range, rangeOf, rangePairs, EVER } from "./range.js";
+
+export interface View {
+  /** In the service's query language. */
+  query: string;
+  range: Range;
+  /** A field's parameter name, with `-` before it for descending. */
+  sort: string;
+  /** Follow what arrives. */
+  live: boolean;
+  /** The id of the event whose details are open, or "". */
+  open: string;
+}
+
+export const DEFAULT_SORT = "-occurred_at";
+export const DEFAULT_VIEW: View = { query: "", range: EVER, sort: DEFAULT_SORT, live: false, open: "" };
+
+/** The view in an address' query string; what is not there or makes no sense is the default's. */
+export function viewOf(search: string): View {
+  const given = new URLSearchParams(search);
+  return {
+    query: given.get("query") ?? "",
+    range: rangeOf(given),
+    sort: given.get("sort") || DEFAULT_SORT,
+    live: given.get("live") === "1",
+    open: given.get("event") ?? "",
+  };
+}
+
+/** The query string of a view, with "?" unless it is empty. Parameters that are not a view's stay as they are. */
+export function searchOf(view: View, present = ""): string {
+  const said = new URLSearchParams(present);
+  for (const name of ["query", "range", "from", "to", "sort", "live", "event"]) said.delete(name);
+  if (view.query) said.set("query", view.query);
+  for (const [name, value] of rangePairs(view.range)) said.set(name, value);
+  if (view.sort !== DEFAULT_SORT) said.set("sort", view.sort);
+  if (view.live) said.set("live", "1");
+  if (view.open) said.set("event", view.open);
+  const text = said.toString();
+  return text ? `?${text}` : "";
+}

@@ -1,0 +1,99 @@
+/** What every part begins with: letters, buttons, inputs, focus, and what only screen readers get. */
+import { css } from "lit";
+
+export const base = css`
+  :host {
+    box-sizing: border-box;
+    color: var(--ink);
+    font: var(--size) / 1.45 var(--font);
+  }
+  *,
+  *::before,
+  *::after {
+    box-sizing: inherit;
+  }
+  [hidden] {
+    display: none !important;
+  }
+  button,
+  input,
+  select,
+  textarea {
+    font: inherit;
+    color: inherit;
+  }
+  button {
+    display: inline-flex;
+    align-items: center;
+    gap: 0.4em;
+    min-height: 2.15em;
+    padding: 0 0.75em;
+    border: 1px solid var(--edge);
+    border-radius: var(--radius);
+    background: var(--ground);
+    cursor: pointer;
+    white-space: nowrap;
+  }
+  button:hover:not(:disabled) {
+    background: var(--ground-3);
+  }
+  button:disabled {
+    opacity: 0.55;
+    cursor: default;
+  }
+  button.primary {
+    border-color: var(--accent);
+    background: var(--accent);
+    color: var(--on-accent);
+  }
+  button.quiet {
+    border-color: transparent;
+    background: transparent;
+  }
+  button.icon {
+    justify-content: center;
+    min-width: 2.15em;
+    padding: 0;
+  }
+  input,
+  select,
+  textarea {
+    min-height: 2.15em;
+    padding: 0 0.6em;
+    border: 1px solid var(--edge);
+    border-radius: var(--radius);
+    background: var(--ground);
+  }
+  :focus-visible {
+    outline: 2px solid var(--accent);
+    outline-offset: 1px;
+  }
+  a {
+    color: var(--accent);
+  }
+  code,
+  pre {
+    font-family: var(--mono);
+    font-size: 0.93em;
+  }
+  .unseen {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+  .quietly {
+    color: var(--ink-2);
+  }
+  @media (prefers-reduced-motion: reduce) {
+    *,
+    *::before,
+    *::after {
+      animation: none !important;
+      transition: none !important;
+      scroll-behavior: auto !important;
+    }
+  }
+`;

@@ -1,0 +1,132 @@
+/** What all parts of the viewer share: whose log it is, its data structure, what is looked at, and the words for it. */
+import { createContext } from "@lit/context";
+
+import { Client, type Pairs, type Place } from "../api/client.js";
+import { Problem } from "../api/problem.js";
+import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
+import { type Language, textsOf } from "../i18n/index.js";
+import type { Texts } from "../i18n/en/index.js";
+import { asked } from "../model/range.js";
+import { type Preferences, Remembered } from "../model/preferences.js";
+import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
+
+export type Phase = "loading" | "ready" | "failed";
+
+/**
+ * The state of one viewer. Parts listen to its event `change` and read; they change what is looked at with `look`, and
+ * nothing else. Requests are the parts' own, with `client` and `filter()`.
+ */
+export class Log extends EventTarget {
+  phase: Phase = "loading";
+  problem: Problem | null = null;
+  session: Session | null = null;
+  structure: ShownStructure | null = null;
+  view: View = DEFAULT_VIEW;
+  /** Ms since 1970 that presets count back from; moves with every `look` and `refresh`, so that all parts ask alike. */
+  asOf = Date.now();
+  /** Grows with `refresh`: ask again. */
+  turn = 0;
+  preferences: Preferences;
+  client: Client;
+
+  private readonly remembered: Remembered;
+
+  constructor(
+    place: Place,
+    renew: () => Promise<string>,
+    public language: Language,
+    public text: Texts,
+  ) {
+    super();
+    this.client = new Client(place, renew);
+    this.remembered = new Remembered("", "");
+    this.preferences = this.remembered.read();
+  }
+
+  static async open(place: Place, renew: () => Promise<string>, language: Language): Promise<Log> {
+    return new Log(place, renew, language, await textsOf(language));
+  }
+
+  /** Asks who we are and what the log looks like. Never rejects: what went wrong is `problem`. */
+  async load(): Promise<void> {
+    this.phase = "loading";
+    this.changed();
+    try {
+      this.session = await this.client.json<Session>("/v1/session");
+      const tenant = this.session.tenant;
+      if (!tenant) throw new Problem(400, "TENANT_NEEDED", this.text.states.tenantNeeded);
+      this.preferences = this.remember(tenant, this.session.user);
+      this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
+      this.problem = null;
+      this.phase = "ready";
+      if (!this.sortable(this.view.sort)) this.view = { ...this.view, sort: DEFAULT_SORT };
+    } catch (cause) {
+      this.problem = Problem.of(cause);
+      this.phase = "failed";
+    }
+    this.changed();
+  }
+
+  get tenant(): string {
+    return this.session?.tenant ?? "";
+  }
+
+  may(permission: Permission): boolean {
+    return this.session?.permissions.includes(permission) ?? false;
+  }
+
+  /** The time zone that times are shown in: an IANA name. */
+  get zone(): string {
+    return this.preferences.utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
+  }
+
+  /** The tenant's fields in their order. */
+  get fields(): readonly ShownField[] {
+    return this.structure?.fields ?? [];
+  }
+
+  /** What the list, the summaries and exports are to be asked for: the view as parameters, without order and limit. */
+  filter(): Pairs {
+    const query: Pairs = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
+    return [...query, ...asked(this.view.range, this.asOf)];
+  }
+
+  /** Look at something else. The address follows. */
+  look(at: Partial<View>): void {
+    const asks = (["query", "range", "sort"] as const).some((name) => name in at && at[name] !== this.view[name]);
+    this.view = { ...this.view, ...at };
+    if (asks) this.asOf = Date.now();
+    this.changed();
+    this.dispatchEvent(new Event("look"));
+  }
+
+  /** Ask again for what is looked at. */
+  refresh(): void {
+    this.asOf = Date.now();
+    this.turn += 1;
+    this.changed();
+  }
+
+  /** What this person likes, kept in this browser. */
+  prefer(what: Partial<Preferences>): void {
+    this.preferences = { ...this.preferences, ...what };
+    this.remembered.write(this.preferences);
+    this.changed();
+  }
+
+  private sortable(sort: string): boolean {
+    const name = sort.replace(/^-/, "");
+    return this.fields.some((field) => field.sortable && field.parameter === name);
+  }
+
+  private remember(tenant: string, user: string): Preferences {
+    this.remembered.of(tenant, user);
+    return this.remembered.read();
+  }
+
+  private changed(): void {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+export const logContext = createContext<Log>(Symbol("auditlane-log"));

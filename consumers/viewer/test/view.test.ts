@@ -1,0 +1,24 @@
+import { describe, expect, it } from "vitest";
+
+import { EVER } from "../src/model/range.js";
+import { DEFAULT_VIEW, searchOf, viewOf } from "../src/model/view.js";
+
+describe("a view in the address", () => {
+  it.each([
+    DEFAULT_VIEW,
+    { ...DEFAULT_VIEW, query: 'action:login* "a & b" +c', live: true },
+    { ...DEFAULT_VIEW, range: { kind: "preset", preset: "7d" } as const, sort: "actor_name" },
+    { ...DEFAULT_VIEW, range: { kind: "custom", from: "2026-01-01T00:00:00Z", to: "" } as const, open: "0193-a" },
+  ])("comes back as it was: %o", (view) => {
+    expect(viewOf(searchOf(view))).toEqual(view);
+  });
+
+  it("leaves what is not its own", () => {
+    expect(searchOf({ ...DEFAULT_VIEW, query: "x" }, "?tab=2&query=old&event=9")).toBe("?tab=2&query=x");
+    expect(searchOf(DEFAULT_VIEW, "?from=2026")).toBe("");
+  });
+
+  it("takes nonsense for the default", () => {
+    expect(viewOf("?range=soon&from=yesterday").range).toEqual(EVER);
+  });
+});

@@ -8,9 +8,11 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar o
 
 .DEFAULT_GOAL := help
 
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV)
+
 # What `make run` needs, and on top of it what the tests need.
-$(STACK): pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(STACK): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing auditlane and its embedded stack into $(VENV): the first time takes some minutes."
 	@$(PIP) --editable '.[local]'
 	@touch $@
@@ -23,12 +25,14 @@ $(STAMP): $(STACK)
 .PHONY: run test test-alone test-parts lint format docs lock bench bench-parts chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
+	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
 # Those that need no parts run beside those that do, which mostly wait; what they say comes when they have ended.
 ALONE ?= tests/unit tests/simulation
 PARTS ?= tests/browser tests/contracts tests/fault tests/integration
 test: $(STAMP) lint ## set up, lint, run every test
+	@$(BIN)/python consumers/viewer/build.py --check
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-alone test-parts
 
 test-alone: $(STAMP)
@@ -77,10 +81,11 @@ SCHEDULES ?= 200000
 simulate: $(STAMP) ## the long simulation: SEED=0 SCHEDULES=200000; writes its report into the docs
 	PYTHONPATH=tests $(BIN)/python -m simulator.long_run --seed $(SEED) --schedules $(SCHEDULES)
 
-viewer: ## build the viewer: the page comes from the server as it is, so there is nothing to do
-	@echo "The page is rendered by the server: there is nothing to build."
+viewer: | $(BIN)/python ## build the viewer when its sources changed; the wheel needs it
+	@$(BIN)/python consumers/viewer/build.py
 
 clean: ## remove what was built and the demo's data
+	rm -rf consumers/auditlane/query/static/viewer consumers/viewer/node_modules
 	rm -rf $(VENV) $(BENCH) .data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 help: ## this text

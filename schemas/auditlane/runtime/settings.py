@@ -123,6 +123,9 @@ class ServeSettings(BaseModel):
     cors_origins: Annotated[str, AfterValidator(forms.origins)] = Field(
         "", description="Origins whose pages may call the API, `https://app.example,…`. Empty: only our own pages."
     )
+    frame_ancestors: Annotated[str, AfterValidator(forms.origins)] = Field(
+        "", description="Origins whose pages may show `/embed` in a frame, `https://app.example,…`. Empty: none."
+    )
     trusted_proxies: Annotated[str, AfterValidator(forms.networks)] = Field(
         "", description="Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed. Empty: none."
     )

@@ -39,7 +39,7 @@ from auditlane.query.turns import Turns
 from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
-from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, tokens, trail
+from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, session, tokens, trail
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
 from auditlane.server.console import page as console
@@ -145,6 +145,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
         app.include_router(frontegg_ingest.build(intake, gate.client(), named=frontegg.their_tenant))
     if "query" in roles:
+        app.include_router(session.build(gate.whoever(), switch))
         app.include_router(
             live_router.build(tail, gate.authorize, gate.signing.mac, fields_of, patience_s=settings.query_timeout_s)
         )

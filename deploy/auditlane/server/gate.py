@@ -131,6 +131,19 @@ class Gate:
 
         return principal
 
+    def whoever(self) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency that gives whoever asks, by a token or by a session's cookie."""
+
+        async def principal(
+            request: Request,
+            _bearer: Annotated[object, Security(BEARER)] = None,
+            _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
+            _session: Annotated[object, Security(SESSION)] = None,
+        ) -> Principal:
+            return await self.principal(request)
+
+        return principal
+
     def client(self) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency that gives whoever sent a token in a header; what they may do is the route's to ask."""
 

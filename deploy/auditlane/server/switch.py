@@ -15,23 +15,31 @@ ASKERS: Final = 16  # threads; one of them may be reading, the others take what 
 
 
 class Switch:
-    """`enabled(tenant)` may block, as `StructureBook.of` does; no request waits for it longer than `timeout_s`."""
+    """`enabled(tenant)` may block, as `StructureBook.of` does; no request waits for it longer than `timeout_s`.
+
+    For "", which no tenant is called, it says what tenants inherit.
+    """
 
     def __init__(self, enabled: Callable[[str], bool], *, timeout_s: float) -> None:
         self._enabled = enabled
         self._timeout_s = timeout_s
         self._askers = anyio.CapacityLimiter(ASKERS)
 
-    async def demand_on(self, tenant: str) -> None:
-        """Raise LogsDisabled for a tenant whose logs are off, StoreUnavailable when nobody can say."""
+    async def on(self, tenant: str | None) -> bool:
+        """Whether a tenant's logs are on; None: what tenants inherit. Raises StoreUnavailable when nobody can say."""
         if tenant == OURS:  # what operators do is there to be seen, whatever tenants see
-            return
+            return True
         try:
             with anyio.fail_after(self._timeout_s):
-                on = await anyio.to_thread.run_sync(self._enabled, tenant, limiter=self._askers, abandon_on_cancel=True)
+                return await anyio.to_thread.run_sync(
+                    self._enabled, tenant or "", limiter=self._askers, abandon_on_cancel=True
+                )
         except TimeoutError as error:
             raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.") from error
-        if not on:
+
+    async def demand_on(self, tenant: str) -> None:
+        """Raise LogsDisabled for a tenant whose logs are off, StoreUnavailable when nobody can say."""
+        if not await self.on(tenant):
             raise LogsDisabled(
                 "Audit logs are switched off for this tenant.",
                 fix="Its events are still recorded; whoever may configure audit logs can switch them on.",

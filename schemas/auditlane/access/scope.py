@@ -35,6 +35,19 @@ class Principal:
                 fix="Ask whoever issued it for one that has it.",
             )
 
+    def about(self, named: str | None) -> str | None:
+        """The tenant that a request is about, None when a credential of the whole environment names none.
+
+        Raises WrongTenant when a tenant's credential names another.
+        """
+        if self.tenant is not None and named not in (None, self.tenant):
+            raise WrongTenant(
+                "This credential belongs to another tenant.",
+                field=TENANT_HEADER,
+                fix=f"Leave the header {TENANT_HEADER} out, or use a credential of that tenant.",
+            )
+        return self.tenant or named
+
     def scope(self, permission: Permission, named: str | None) -> TenantScope:
         """The tenant that this request is about; `named` is the header `Auditlane-Tenant`, None when absent.
 
@@ -42,13 +55,7 @@ class Principal:
         when a credential of the whole environment names none.
         """
         self.demand(permission)
-        if self.tenant is not None and named not in (None, self.tenant):
-            raise WrongTenant(
-                "This credential belongs to another tenant.",
-                field=TENANT_HEADER,
-                fix=f"Leave the header {TENANT_HEADER} out, or use a credential of that tenant.",
-            )
-        tenant = self.tenant or named
+        tenant = self.about(named)
         if not tenant:
             raise InvalidInput(
                 "The request does not say which tenant it is about.",

@@ -1,0 +1,82 @@
+"""Who a credential is and what it allows, told to a viewer: for every kind of it, also while logs are switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from serving import Served
+
+from auditlane.access.permissions import Permission
+from auditlane.access.trail import Deed, Witness
+from auditlane.store.presentation import DEFAULT_FIELDS
+from auditlane.store.structure_book import Structure, StructureBook
+
+ALL = ["audits:configure", "audits:export", "audits:read"]
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.deeds: list[Deed] = []
+
+    def record(self, deed: Deed) -> None:
+        self.deeds.append(deed)
+
+
+@pytest.fixture
+def kept(monkeypatch) -> list[Deed]:
+    kept = Kept()
+    monkeypatch.setattr("auditlane.server.watch.Witness", lambda _, **given: Witness(kept, **given))
+    return kept.deeds
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch, kept) -> Iterator[Served]:
+    """globex is switched off."""
+    monkeypatch.setattr(StructureBook, "of", lambda _, tenant: Structure(tenant != "globex", DEFAULT_FIELDS))
+    with Served(tmp_path) as served:
+        yield served
+
+
+def test_a_viewers_own(served, kept):
+    found = served.request("/v1/session", served.viewer_token("acme")).json()
+    left = datetime.fromisoformat(found.pop("expires_at")) - datetime.now(UTC)
+    assert timedelta(minutes=59) < left <= timedelta(hours=1)
+    assert found == {
+        "scope": "tenant", "tenant": "acme", "user": "jane", "permissions": ALL, "audit_logs_enabled": True,
+    }  # fmt: skip
+    cookie = f"auditlane_viewer={served.viewer_token('acme', Permission.read)}"
+    assert served.request("/v1/session", cookie=cookie).json()["permissions"] == ["audits:read"]
+    assert kept == []  # to look who one is, is not to look at a log
+
+
+def test_switched_off_is_told_and_not_refused(served):
+    answer = served.request("/v1/session", served.viewer_token("globex", Permission.read))
+    assert (answer.status, answer.json()["audit_logs_enabled"]) == (200, False)
+
+
+def test_a_client_of_the_environment_may_name_a_tenant(served):
+    token = served.client_token("vendor")
+    alone = served.request("/v1/session", token).json()
+    assert (alone["scope"], alone["tenant"], alone["audit_logs_enabled"]) == ("environment", None, True)
+    named = served.request("/v1/session", token, auditlane_tenant="globex").json()
+    assert (named["scope"], named["tenant"], named["audit_logs_enabled"]) == ("environment", "globex", False)
+    assert named["permissions"] == [*ALL, "audits:write"]
+    assert served.request("/v1/session", token, auditlane_tenant="_auditlane").json()["code"] == "FORBIDDEN"
+    assert served.request("/v1/session", token, auditlane_tenant="no tenant").json()["code"] == "INPUT_INVALID"
+
+
+def test_another_tenants_is_refused(served, kept):
+    for token in (served.viewer_token("acme"), served.client_token("admin", tenant="acme")):
+        answer = served.request("/v1/session", token, auditlane_tenant="globex")
+        assert (answer.status, answer.json()["code"]) == (403, "TENANT_FORBIDDEN")
+        assert kept.pop().action == "access.denied"
+        assert served.request("/v1/session", token).json()["tenant"] == "acme"
+
+
+def test_without_a_credential_or_with_one_that_has_ended(served):
+    assert served.request("/v1/session").json()["code"] == "UNAUTHENTICATED"
+    ended = served.viewer_token("acme", age=timedelta(hours=2))
+    assert served.request("/v1/session", ended).json()["code"] == "TOKEN_EXPIRED"
+    assert served.request("/v1/session?x=1", served.viewer_token("acme")).status == 400

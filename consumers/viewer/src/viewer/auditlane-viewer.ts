@@ -6,6 +6,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { languageOf } from "../i18n/index.js";
 import { searchOf, viewOf } from "../model/view.js";
 import { base } from "../styles/base.js";
+import { kitTokens } from "../styles/kit.js";
 import { tokens } from "../styles/tokens.js";
 import "./download/download.js";
 import "./search/histogram.js";
@@ -28,6 +29,7 @@ import { Log, logContext } from "./log.js";
 export class AuditlaneViewer extends LitElement {
   static override styles = [
     tokens,
+    kitTokens,
     base,
     css`
       :host {

@@ -179,7 +179,7 @@ def served(
     tail = reader.tail() if isinstance(reader, Reader) else None
     if tail is not None:
         app.include_router(live_router.build(tail, authorize, mac, patience_s=10.0))
-    app.include_router(router.build(reader, authorize, mac))
+    app.include_router(router.build(reader, authorize, mac, structure_of))
     if isinstance(reader, Reader):  # a test of the pages gives a reader that only pages
         app.include_router(summary_router.build(reader.summaries, authorize))
     if exporter is not None:

@@ -75,6 +75,11 @@ def test_events(filled):
     every = run(filled, "events", "--tenant", "acme", "--all", "--json")
     assert actors(every.stdout) == people(*range(ROWS - 1, -1, -1))
     assert run(filled, "events", "--tenant", "other", "--all", "--json").stdout == ""
+    oldest = run(filled, "events", "--tenant", "acme", "--sort", "occurred_at", "-n", "250", "--json")
+    assert actors(oldest.stdout) == people(*range(250))
+    wrong = run(filled, "events", "--tenant", "acme", "--sort", "action")
+    assert wrong.returncode == 3
+    assert "cannot be sorted by 'action'" in wrong.stderr
 
 
 def test_the_query_language(filled):

@@ -69,6 +69,7 @@ def test_events_page_by_page(reader: AuditReader) -> None:
     assert [one.actor_id for one in reader.events(action="login", from_=since)] == [
         "u-448", "u-446", "u-444", "u-442", "u-440",
     ]  # fmt: skip
+    assert [one.actor_id for one in reader.events(sort="occurred_at", limit=230)] == [f"u-{n}" for n in range(230)]
     some = [one.metadata["region"] for one in reader.events({"metadata.region": ["eu", "us"]})]
     assert (len(some), set(some)) == (300, {"eu", "us"})
     first = next(reader.events())

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Cursors, Position
 from auditlane.query.filters import Filter, parse
+from auditlane.query.language.tree import Field, Kind
+from auditlane.query.sort import NEWEST, Sort
 from auditlane.runtime.errors import InvalidCursor
 
 ACME = TenantScope.for_operator("acme")
@@ -76,6 +78,18 @@ def test_cut_or_extended(changed):
 def test_another_query(scope, filter_):
     with pytest.raises(InvalidCursor):
         CURSORS.read(scope, filter_, A_CURSOR)
+
+
+def test_another_order():
+    by_action = Sort(Field("action", Kind.text))
+    cursor = CURSORS.sign(ACME, FILTER, Position(1, "00000000-0000-0000-0000-000000000001"), by_action)
+    assert CURSORS.read(ACME, FILTER, cursor, by_action).occurred_us == 1
+    own = Sort(Field("action", Kind.text, "fields"))
+    for sort in (NEWEST, Sort(by_action.field, descending=False), own):
+        with pytest.raises(InvalidCursor):
+            CURSORS.read(ACME, FILTER, cursor, sort)
+    with pytest.raises(InvalidCursor):
+        CURSORS.read(ACME, FILTER, A_CURSOR, by_action)
 
 
 def test_another_key():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +17,11 @@ from auditlane.query.export.columns import Column, of_operator
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import COLUMNS, Filter
+from auditlane.query.language.fields import BASE
+from auditlane.query.language.tree import Field, Kind
 from auditlane.query.models import Event
+from auditlane.query.sort import Sort
+from auditlane.query.statements import Statement
 from auditlane.store.structure_book import DEFAULT
 
 TEXT = st.text(min_size=1)
@@ -22,7 +29,7 @@ COLUMNS_OF_ALL = of_operator(DEFAULT)
 NOT_NULLABLE = ("action", "actor", "actor_id", "resource", "source")
 
 
-def statements(tenant: str, value: str, key: str, micros: int) -> list[str]:
+def statements(tenant: str, value: str, key: str, micros: int) -> list[Statement]:
     """Every kind of statement, with the value wherever a caller can put one."""
     scope = TenantScope.for_operator(tenant)
     filter_ = Filter(
@@ -32,29 +39,37 @@ def statements(tenant: str, value: str, key: str, micros: int) -> list[str]:
         words=(value,),
     )
     position = Position(micros, value)
+    sorts = [Sort(Field(name, kind)) for name, kind in BASE.items() if name != "actor"]
+    sorts += [Sort(Field(value, kind, "fields"), descending=False) for kind in Kind]
     return [
-        sql.compile_page("audit", scope, filter_, position=position, limit=abs(micros) % 200 + 1).sql,
-        sql.compile_one("audit", scope, value).sql,
-        sql.compile_count("audit", scope, filter_).sql,
+        sql.compile_page("audit", scope, filter_, position=position, limit=abs(micros) % 200 + 1),
+        *(sql.compile_page("audit", scope, Filter(), position=position, limit=1, sort=sort) for sort in sorts),
+        sql.compile_one("audit", scope, value),
+        sql.compile_count("audit", scope, filter_),
         *(
             compile_export(
                 "audit", scope, filter_, Form(one, (*COLUMNS_OF_ALL, Column(key, value, custom=True))), bound_ms=micros
-            ).sql
+            )
             for one in Format
         ),
     ]
 
 
+def texts(*of: Any) -> list[str]:
+    return [one.sql for one in statements(*of)]
+
+
 @given(tenant=TEXT, value=TEXT, key=TEXT, micros=st.integers(-(1 << 40), 1 << 40))
 def test_the_text_does_not_depend_on_values(tenant, value, key, micros):
-    assert statements(tenant, value, key, micros) == statements("acme", "x", "k", 1)
+    assert texts(tenant, value, key, micros) == texts("acme", "x", "k", 1)
 
 
 def test_every_statement_is_bound_to_the_tenant():
-    for text in statements("acme", "x", "k", 1):
-        assert "FROM {database:Identifier}.log AS e\nWHERE e.tenant_id = {p1:Array(String)}[1]" in text
-        assert ".log" in text
-        assert text.count("tenant_id = {p1:Array(String)}[1]") == text.count("FROM {database:Identifier}")
+    for one in statements("acme", "x", "k", 1):
+        assert "FROM {database:Identifier}.log AS e\nWHERE e.tenant_id = {p1:Array(String)}[1]" in one.sql
+        bound = re.findall(r"tenant_id = \{(p\d+):Array\(String\)\}\[1\]", one.sql)
+        assert len(bound) == one.sql.count("FROM {database:Identifier}")
+        assert {one.parameters[name][0] for name in bound} == {"acme"}
 
 
 def test_columns_are_the_events_fields_in_their_order():

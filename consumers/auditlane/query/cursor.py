@@ -1,7 +1,7 @@
 """Page positions, and the opaque signed form in which clients carry them.
 
-A cursor is bound to the tenant and the filter that it was made for: changed, or used with another query, it does not
-verify. It holds no secret; signing keeps a caller from making positions of their own.
+A cursor is bound to the tenant, the filter and the order that it was made for: changed, or used with another query, it
+does not verify. It holds no secret; signing keeps a caller from making positions of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter
+from auditlane.query.sort import NEWEST, Sort
 from auditlane.runtime.errors import InvalidCursor
 
 Mac = Callable[[str, bytes], bytes]
@@ -30,7 +31,8 @@ _CURSOR_CHARS: Final = 56
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Just before or after one event: `newer` says on which side the page lies. `occurred_us` is microseconds (UTC)."""
+    """Just before or after one event of the list: `newer` says that the page lies before it, where newer events are
+    in a list of the newest first. `occurred_us` is microseconds (UTC)."""
 
     occurred_us: int
     event_id: str
@@ -43,13 +45,13 @@ class Cursors:
     def __init__(self, mac: Mac) -> None:
         self._mac = mac
 
-    def sign(self, scope: TenantScope, filter_: Filter, position: Position) -> str:
-        """The cursor of a position in this tenant's events under this filter."""
+    def sign(self, scope: TenantScope, filter_: Filter, position: Position, sort: Sort = NEWEST) -> str:
+        """The cursor of a position in this tenant's events under this filter, in this order."""
         payload = _FORM.pack(_VERSION, position.newer, position.occurred_us, uuid.UUID(position.event_id).bytes)
-        return base64.urlsafe_b64encode(payload + self._signature(scope, filter_, payload)).decode()
+        return base64.urlsafe_b64encode(payload + self._signature(scope, filter_, sort, payload)).decode()
 
-    def read(self, scope: TenantScope, filter_: Filter, cursor: str) -> Position:
-        """The position of a cursor that `sign` made for the same tenant and filter; else InvalidCursor."""
+    def read(self, scope: TenantScope, filter_: Filter, cursor: str, sort: Sort = NEWEST) -> Position:
+        """The position of a cursor that `sign` made for the same tenant, filter and order; else InvalidCursor."""
         try:
             raw = base64.b64decode(cursor.encode("ascii"), b"-_", validate=True)
         except ValueError:
@@ -57,16 +59,17 @@ class Cursors:
         if len(cursor) != _CURSOR_CHARS or len(raw) != _FORM.size + _MAC_BYTES:
             raise _invalid()
         payload, signature = raw[: _FORM.size], raw[_FORM.size :]
-        if not hmac.compare_digest(signature, self._signature(scope, filter_, payload)):
+        if not hmac.compare_digest(signature, self._signature(scope, filter_, sort, payload)):
             raise _invalid()
         version, newer, occurred_us, event_id = _FORM.unpack(payload)
         if version != _VERSION:
             raise _invalid()
         return Position(occurred_us, str(uuid.UUID(bytes=event_id)), bool(newer))
 
-    def _signature(self, scope: TenantScope, filter_: Filter, payload: bytes) -> bytes:
+    def _signature(self, scope: TenantScope, filter_: Filter, sort: Sort, payload: bytes) -> bytes:
         tenant = scope.tenant.encode()
-        data = payload + len(tenant).to_bytes(4, "big") + tenant + filter_.digest()
+        order = b"" if sort == NEWEST else str(sort).encode()
+        data = payload + len(tenant).to_bytes(4, "big") + tenant + filter_.digest() + order
         return self._mac(PURPOSE, data)[:_MAC_BYTES]
 
 
@@ -74,5 +77,6 @@ def _invalid() -> InvalidCursor:
     return InvalidCursor(
         "The cursor is not one that was given for this query.",
         field="cursor",
-        fix="Repeat the query without a cursor, with the same filters on every page, and pass `next` on unchanged.",
+        fix="Repeat the query without a cursor, with the same filters and `sort` on every page, and pass `next` on"
+        " unchanged.",
     )

@@ -10,7 +10,8 @@ __all__ = ["Event", "EventPage"]
 
 
 class EventPage(BaseModel):
-    """Events newest first. `next` leads to older ones, `prev` to newer ones; null where the list ends."""
+    """Events in the list's order. `next` leads on (to older ones, if not sorted otherwise), `prev` back; null where the
+    list ends."""
 
     data: list[Event]
     next: str | None

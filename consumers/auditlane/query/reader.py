@@ -12,17 +12,19 @@ from auditlane.query.filters import Filter
 from auditlane.query.live.tail import Tail
 from auditlane.query.models import Event
 from auditlane.query.results import Limits, Results
+from auditlane.query.sort import NEWEST, Sort
 from auditlane.query.summary.summaries import Summaries
 from auditlane.query.turns import Turns
-from auditlane.runtime.errors import NotFound
+from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
 _GRACE_S = 1.0  # for ClickHouse's own answer that a query took too long, before we stop listening
+_ANEW = "Begin the list anew, without a cursor."
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events newest first, and the positions that lead on; None where the list ends."""
+    """Events in the list's order, and the positions that lead on (`older`) and back (`newer`); None where it ends."""
 
     events: list[Event]
     older: Position | None
@@ -44,14 +46,25 @@ class Reader:
         )
         self.summaries = Summaries(self._results, self._database)
 
-    def page(self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None = None) -> Page:
-        """The page beside a position, or the newest one. `limit` is the most events on it."""
-        statement = sql.compile_page(self._database, scope, filter_, position=position, limit=limit + 1)
+    def page(
+        self,
+        scope: TenantScope,
+        filter_: Filter,
+        *,
+        limit: int,
+        position: Position | None = None,
+        sort: Sort = NEWEST,
+    ) -> Page:
+        """The page beside a position, or the list's first. `limit` is the most events on it."""
+        statement = sql.compile_page(self._database, scope, filter_, position=position, limit=limit + 1, sort=sort)
         rows = self._results.rows(statement, scope.tenant)
         towards_newer = position is not None and position.newer
         more, rows = len(rows) > limit, rows[:limit]
         if towards_newer:
             rows.reverse()
+        if not rows and position is not None and not sort.by_time:
+            # A cursor is given only where there is more; its place is found by the event that it was made of.
+            raise InvalidCursor("What the cursor points at is not there any more.", field="cursor", fix=_ANEW)
         if not rows:
             return Page([], None, None)
         # Where we came from there is something, so only the side that we went to can have an end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -10,11 +11,13 @@ from fastapi import APIRouter, Depends, Request
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Cursors, Mac
-from auditlane.query.language.fields import OwnOf, none_known
+from auditlane.query.language.fields import from_structure
 from auditlane.query.models import Event, EventPage
 from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, described, limit_of, split
 from auditlane.query.reader import Reader
+from auditlane.query.sort import NEWEST, StructureOf, parse_sort
 from auditlane.query.values import check_event_id
+from auditlane.store.structure_book import DEFAULT
 
 Authorize = Callable[[Permission], Callable[..., Any]]
 
@@ -26,31 +29,42 @@ _LIST = described(
         "default": DEFAULT_LIMIT,
         "description": "Events on a page.",
     },
-    cursor={"type": "string", "description": "`next` or `prev` of an answer; the filters must be the same."},
+    cursor={"type": "string", "description": "`next` or `prev` of an answer; filters and `sort` must be the same."},
+    sort={
+        "type": "string",
+        "default": str(NEWEST),
+        "examples": ["-occurred_at", "occurred_at", "severity", "-fields.invoice_total"],
+        "description": "A sortable field of the tenant's structure, the least first; `-` before it: the greatest first."
+        " Events without a value come last, equal ones newest first.",
+    },
 )
 
 
-def build(reader: Reader, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known) -> APIRouter:
-    """The routes under `/v1`; `own_of` knows the fields that are a tenant's own.
+def build(
+    reader: Reader, authorize: Authorize, mac: Mac, structure_of: StructureOf = lambda tenant: DEFAULT
+) -> APIRouter:
+    """The routes under `/v1`; `structure_of` knows a tenant's fields.
 
     Errors are raised as AuditlaneError; the app that mounts this turns them into answers.
     """
     router = APIRouter(prefix="/v1", tags=["events"])
     cursors = Cursors(mac)
+    own_of = from_structure(structure_of)
     # As defaults: annotations are text here, and FastAPI could not resolve local names in them.
     reads = Depends(authorize(Permission.read))
 
-    @router.get("/events", summary="List events, newest first", openapi_extra=_LIST)
+    @router.get("/events", summary="List events", openapi_extra=_LIST)
     def list_events(request: Request, scope: TenantScope = reads) -> EventPage:
-        """One page of the tenant's events that match every given filter."""
-        own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor"), own_of(scope.tenant))
+        """One page of the tenant's events that match every given filter: the newest first, or as `sort` says."""
+        own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor", "sort"), own_of(scope.tenant))
         limit = limit_of(own.get("limit"))
-        position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
-        page = reader.page(scope, filter_, limit=limit, position=position)
+        sort = parse_sort(own.get("sort"), partial(structure_of, scope.tenant))
+        position = cursors.read(scope, filter_, own["cursor"], sort) if "cursor" in own else None
+        page = reader.page(scope, filter_, limit=limit, position=position, sort=sort)
         return EventPage(
             data=page.events,
-            next=cursors.sign(scope, filter_, page.older) if page.older else None,
-            prev=cursors.sign(scope, filter_, page.newer) if page.newer else None,
+            next=cursors.sign(scope, filter_, page.older, sort) if page.older else None,
+            prev=cursors.sign(scope, filter_, page.newer, sort) if page.newer else None,
         )
 
     @router.get("/events/{event_id}", summary="Get one event")

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from auditlane.access.scope import TenantScope
 from auditlane.query.columns import JSON_LINE, NULLABLE, SEARCHED
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 from auditlane.query.language.conditions import condition
+from auditlane.query.ordering import NEWEST_FIRST, ordering
+from auditlane.query.sort import NEWEST, Sort
 from auditlane.query.statements import Parameters, Statement, select
-
-NEWEST_FIRST: Final = "ORDER BY e.occurred_at DESC, e.event_id DESC"
-_OLDEST_FIRST: Final = "ORDER BY e.occurred_at, e.event_id"
 
 
 def compile_page(
-    database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, limit: int
+    database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, limit: int, sort: Sort = NEWEST
 ) -> Statement:
-    """At most `limit` events next to the position: newest first, or nearest first when the page is the newer side.
+    """At most `limit` events next to the position, in the list's order; nearest first when the page is before it.
 
     Rows: `line` (the event as JSON), `occurred_us` and `id`, of which a position is made.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
-    if position is not None:
-        conditions.append(beside(parameters, position))
-    order = _OLDEST_FIRST if position is not None and position.newer else NEWEST_FIRST
+    by = ordering(parameters, scope, sort, position)
     return select(
         f"{JSON_LINE} AS line, toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id",
-        conditions,
-        f"{order} LIMIT {parameters.add('UInt32', limit)}",
+        [*conditions, *by.conditions],
+        f"{by.order} LIMIT {parameters.add('UInt32', limit)}",
         parameters,
+        before=by.before,
     )
 
 
@@ -89,11 +85,3 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
     # An empty value: stored as NULL, or as the empty text that a writer sent.
     absent = f"e.{column} IS NULL" if column == "ip" else f"ifNull(e.{column}, '') = ''"
     return f"({condition} OR {absent})" if given else absent
-
-
-def beside(parameters: Parameters, position: Position) -> str:
-    """Strictly beyond the position. Only ClickHouse compares ids: its order of UUIDs is its own."""
-    at, id_ = parameters.time(position.occurred_us), parameters.add("UUID", position.event_id)
-    sign = ">" if position.newer else "<"
-    # The first comparison is the one that the primary key is searched with.
-    return f"e.occurred_at {sign}= {at} AND (e.occurred_at {sign} {at} OR e.event_id {sign} {id_})"

@@ -47,10 +47,10 @@ class Parameters:
         return f"fromUnixTimestamp64Micro({self.add('Int64', micros)}, 'UTC')"
 
 
-def select(columns: str, conditions: list[str], tail: str, parameters: Parameters) -> Statement:
-    """One statement over the view; `conditions` are what `sql.where` gave, and more."""
+def select(columns: str, conditions: list[str], tail: str, parameters: Parameters, *, before: str = "") -> Statement:
+    """One statement over the view; `conditions` are what `sql.where` gave, and more; `before` stands in front of it."""
     all_of_them = "\n  AND ".join(conditions)
-    sql = f"SELECT {columns}\nFROM {{database:Identifier}}.log AS e\nWHERE {all_of_them}\n{tail}"
+    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.log AS e\nWHERE {all_of_them}\n{tail}"
     return statement(sql, parameters)
 
 

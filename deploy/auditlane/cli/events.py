@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from auditlane.cli.pipes import quiet_when_cut
 from auditlane.query.filters import Filter
 from auditlane.query.models import Event
 from auditlane.query.reader import Reader
+from auditlane.query.sort import NEWEST, Sort, parse_sort
 from auditlane.runtime.settings import load
 
 app = typer.Typer(add_completion=False)
@@ -30,15 +32,19 @@ _OUTCOMES = {"success": "green", "failure": "red", "denied": "yellow"}
 def command(
     tenant: options.Tenant,
     filter_: Filter,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many events, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many events.")] = 20,
     everything: Annotated[bool, typer.Option("--all", help="Every event that matches, whatever the limit.")] = False,
+    sort: Annotated[
+        str, typer.Option(help="A sortable field of the tenant's structure; - before it: the greatest first.")
+    ] = str(NEWEST),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with every field.")] = False,
 ) -> None:
     """List and search a tenant's events, newest first. Reads ClickHouse directly (AUDITLANE_CLICKHOUSE_URL)."""
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
     reader = Reader(load())
     try:
-        events = walk(reader, scope, filter_, None if everything else limit)
+        by = parse_sort(sort, partial(options.structure_of, tenant))
+        events = walk(reader, scope, filter_, None if everything else limit, by)
         with quiet_when_cut():
             if as_json:
                 for event in events:
@@ -50,11 +56,11 @@ def command(
         reader.close()
 
 
-def walk(reader: Reader, scope: TenantScope, filter_: Filter, most: int | None) -> Iterator[Event]:
-    """The newest events, page by page; all of them when `most` is None."""
+def walk(reader: Reader, scope: TenantScope, filter_: Filter, most: int | None, sort: Sort = NEWEST) -> Iterator[Event]:
+    """The first events of the order, page by page; all of them when `most` is None."""
     left, position = most, None
     while left is None or left > 0:
-        page = reader.page(scope, filter_, limit=min(PAGE, left or PAGE), position=position)
+        page = reader.page(scope, filter_, limit=min(PAGE, left or PAGE), position=position, sort=sort)
         yield from page.events
         if page.older is None:
             return

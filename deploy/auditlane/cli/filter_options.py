@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -12,11 +12,10 @@ import typer
 from auditlane.contract.tenants import check_tenant
 from auditlane.query.filters import KNOWN, Filter, parse
 from auditlane.query.language.fields import Own, from_structure, no_fields
-from auditlane.query.language.tree import Kind
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
-from auditlane.store.structure_book import StructureBook
+from auditlane.store.structure_book import Structure, StructureBook
 
 PARAMETER = "filter_"
 Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Whose events.", show_default=False)]
@@ -80,7 +79,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_filter(**given: Any) -> None:
         chosen = {one.name: given.pop(one.name) for one in options}
-        command(**given, **{PARAMETER: filter_of(**chosen, own=_own_of(given["tenant"]))})
+        command(**given, **{PARAMETER: filter_of(**chosen, own=from_structure(structure_of)(given["tenant"]))})
 
     # typer reads what a command takes from its signature and its annotations
     shown = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[one.name]) for one in parameters]
@@ -94,19 +93,14 @@ def _options() -> list[inspect.Parameter]:
     return [one for name, one in inspect.signature(filter_of).parameters.items() if name != "own"]
 
 
-def _own_of(tenant: str) -> Own:
-    """The tenant's own fields; ClickHouse is asked when a query needs them."""
-
-    def read() -> Mapping[str, Kind]:
-        settings = load()
-        client = connect(settings)
-        try:
-            book = StructureBook(lambda: client, settings.clickhouse_database)
-            return from_structure(book.of)(checked_tenant(tenant))()
-        finally:
-            client.close()
-
-    return read
+def structure_of(tenant: str) -> Structure:
+    """The tenant's data structure, read from ClickHouse."""
+    settings = load()
+    client = connect(settings)
+    try:
+        return StructureBook(lambda: client, settings.clickhouse_database).of(checked_tenant(tenant))
+    finally:
+        client.close()
 
 
 def checked_tenant(tenant: str) -> str:

@@ -149,7 +149,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(
             live_router.build(tail, gate.authorize, gate.signing.mac, fields_of, patience_s=settings.query_timeout_s)
         )
-        app.include_router(router.build(reader, gate.authorize, gate.signing.mac, fields_of))
+        app.include_router(router.build(reader, gate.authorize, gate.signing.mac, structures.of))
         for one in exports.routers:
             app.include_router(one)
         app.include_router(structure_router.build(structure, in_path, gate.environment, only=only))

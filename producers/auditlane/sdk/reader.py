@@ -46,8 +46,12 @@ class AuditReader:
             url, token=token, client_id=client_id, secret=secret, tenant=tenant, timeout_s=timeout_s, ca=ca
         )
 
-    def events(self, filters: Filters | None = None, /, *, limit: int | None = None, **more: Any) -> Iterator[Event]:
-        """Events that match, newest first, page by page as they are asked for; `limit` is the most.
+    def events(
+        self, filters: Filters | None = None, /, *, limit: int | None = None, sort: str | None = None, **more: Any
+    ) -> Iterator[Event]:
+        """Events that match, page by page as they are asked for; `limit` is the most.
+
+        Newest first, or by `sort`: a sortable field of the tenant's structure, `-` before it for the greatest first.
 
         Filters are those of `GET /v1/events`, each with a value or several: `action="login"`, `from_=datetime(…)`,
         `{"metadata.region": ["eu", "us"]}`.
@@ -56,7 +60,8 @@ class AuditReader:
         left, cursor = limit, None
         while left is None or left > 0:
             size = _PAGE if left is None else min(left, _PAGE)
-            own = [("limit", str(size)), *([("cursor", cursor)] if cursor else [])]
+            said = {"limit": str(size), "sort": sort, "cursor": cursor}
+            own = [(name, value) for name, value in said.items() if value]
             page = self._http.json("GET", "/v1/events", fields=[*pairs, *own])
             found = [Event.model_validate(one) for one in page["data"]]
             yield from found

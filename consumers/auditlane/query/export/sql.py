@@ -14,7 +14,8 @@ from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import FORMULA_STARTS, Form, Format
 from auditlane.query.filters import Filter
-from auditlane.query.sql import NEWEST_FIRST, beside, where
+from auditlane.query.ordering import NEWEST_FIRST, beside
+from auditlane.query.sql import where
 from auditlane.query.statements import Parameters, Statement, select
 
 _ESCAPES: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "-": "\\-"}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { term, termsOf, withoutTerm, withTerm } from "../src/model/query.js";
+import { alternativesOf, like, saidOf, term, termsOf, withoutTerm, withTerm } from "../src/model/query.js";
 
 describe("terms", () => {
   it.each([
@@ -16,6 +16,11 @@ describe("terms", () => {
     expect(term(parameter, value, negated)).toBe(text);
   });
 
+  it("of the beginning or the middle of a value", () => {
+    expect(like("action", "log in", "first")).toBe("action:log\\ in*");
+    expect(like("ip", "::1", "within")).toBe("ip:*\\:\\:1*");
+  });
+
   it("are told apart by spaces that are not in quotes or brackets", () => {
     expect(termsOf('a:1 "b c" -(d:2 OR e:"f )") g:"h i"  OR j\\ k')).toEqual([
       "a:1",
@@ -25,13 +30,40 @@ describe("terms", () => {
       "OR",
       "j\\ k",
     ]);
+    expect(alternativesOf("a:1 AND NOT b:2 OR -c:3 d")).toEqual([
+      ["a:1", "NOT b:2"],
+      ["-c:3", "d"],
+    ]);
+    expect(alternativesOf("  ")).toEqual([]);
   });
 
   it("go in once, and beside alternatives as a whole", () => {
+    expect(withTerm("", "b:2")).toBe("b:2");
     expect(withTerm("a:1", "b:2")).toBe("a:1 b:2");
     expect(withTerm("a:1 b:2", "b:2")).toBe("a:1 b:2");
-    expect(withTerm("a:1 OR b:2", "c:3")).toBe("(a:1 OR b:2) c:3");
+    expect(withTerm("a:1 OR b:2", "b:2")).toBe("(a:1 OR b:2) b:2");
+  });
+
+  it("are taken out with the word that ties them", () => {
     expect(withoutTerm("a:1 b:2 c:3", "b:2")).toBe("a:1 c:3");
     expect(withoutTerm("a:1", "b:2")).toBe("a:1");
+    expect(withoutTerm("a:1 OR b:2 c:3", "a:1")).toBe("b:2 c:3");
+    expect(withoutTerm("a:1 OR b:2 c:3", "b:2")).toBe("a:1 OR c:3");
+    expect(withoutTerm("a:1 AND NOT b:2", "NOT b:2")).toBe("a:1");
+  });
+
+  it.each([
+    ["login", { kind: "word", negated: false, value: "login" }],
+    ['-"a: b"', { kind: "word", negated: true, value: "a: b" }],
+    ["NOT action:login", { kind: "is", negated: true, parameter: "action", value: "login" }],
+    ["metadata.a\\:b:x:y", { kind: "is", negated: false, parameter: "metadata.a:b", value: "x:y" }],
+    ['action:"a \\"*\\""', { kind: "is", negated: false, parameter: "action", value: 'a "*"' }],
+    ["action:a\\*b", { kind: "is", negated: false, parameter: "action", value: "a*b" }],
+    ["action:log*", { kind: "like", negated: false, parameter: "action", value: "log*" }],
+    ["severity:>=High", { kind: ">=", negated: false, parameter: "severity", value: "High" }],
+    ["-ip:*", { kind: "any", negated: true, parameter: "ip", value: "" }],
+    ["-(a:1 OR b:2)", { kind: "group", negated: true, value: "(a:1 OR b:2)" }],
+  ])("say: %s", (text, said) => {
+    expect(saidOf(text)).toEqual(said);
   });
 });

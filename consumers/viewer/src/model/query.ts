@@ -5,27 +5,67 @@ const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
 
 /** `field:value`, with `-` before it when negated; no value means that the field has none. */
 export function term(parameter: string, value: string | null, negated = false): string {
-  const name = parameter.replace(SPECIAL, (found) => `\\${found}`);
+  const name = nameOf(parameter);
   if (value === null || value === "") return `${negated ? "" : "-"}${name}:*`;
-  const bare = BARE.test(value) && !value.includes("..");
-  const said = bare ? value : `"${value.replace(/["\\]/g, (found) => `\\${found}`)}"`;
-  return `${negated ? "-" : ""}${name}:${said}`;
+  return `${negated ? "-" : ""}${name}:${valueOf(value)}`;
+}
+
+/** A field's name as it is written before the colon. */
+export function nameOf(parameter: string): string {
+  return parameter.replace(SPECIAL, (found) => `\\${found}`);
+}
+
+/** A value as it is written after the colon: in quotes where it would mean something else without them. */
+export function valueOf(value: string): string {
+  if (BARE.test(value) && !value.includes("..")) return value;
+  return `"${value.replace(/["\\]/g, (found) => `\\${found}`)}"`;
+}
+
+/** `field:*text*` or `field:text*`: values that have this in them, or begin so. */
+export function like(parameter: string, text: string, where: "within" | "first"): string {
+  return `${nameOf(parameter)}:${where === "within" ? "*" : ""}${text.replace(SPECIAL, (found) => `\\${found}`)}*`;
 }
 
 /** The query with this term as well; a query with alternatives is bracketed, so that the term holds for all of them. */
 export function withTerm(query: string, added: string): string {
-  const present = termsOf(query);
-  if (present.includes(added)) return query;
-  if (present.includes("OR")) return `(${query.trim()}) ${added}`;
-  return [...present, added].join(" ");
+  const present = alternativesOf(query);
+  if (present.length > 1) return `(${query.trim()}) ${added}`;
+  if (present[0]?.includes(added)) return query;
+  return written([[...(present[0] ?? []), added]]);
 }
 
 /** The query without this term of its top level. */
 export function withoutTerm(query: string, taken: string): string {
-  const present = termsOf(query);
-  const place = present.indexOf(taken);
-  if (place < 0) return query;
-  return [...present.slice(0, place), ...present.slice(place + 1)].join(" ");
+  let found = false;
+  const left = alternativesOf(query).map((terms) => {
+    const place = found ? -1 : terms.indexOf(taken);
+    if (place < 0) return terms;
+    found = true;
+    return terms.toSpliced(place, 1);
+  });
+  return found ? written(left) : query;
+}
+
+/** The query's terms by what `OR` divides at its top level; `NOT` stays with its term. */
+export function alternativesOf(query: string): string[][] {
+  const found: string[][] = [[]];
+  let not = "";
+  for (const one of termsOf(query)) {
+    if (one === "OR") found.push([]);
+    else if (one === "NOT") not += "NOT ";
+    else if (one !== "AND") {
+      found.at(-1)?.push(not + one);
+      not = "";
+    }
+  }
+  return found.filter((terms) => terms.length);
+}
+
+function written(alternatives: readonly (readonly string[])[]): string {
+  return alternatives
+    .filter((terms) => terms.length)
+    .map((terms) => terms.join(" "))
+    .join(" OR ");
 }
 
 /** What stands side by side in a query: terms, brackets with all that is in them, and the words OR, AND, NOT. */
@@ -49,4 +89,53 @@ export function termsOf(query: string): string[] {
     } else current += sign;
   }
   return current ? [...found, current] : found;
+}
+
+/** What a term says. `value` is without quotes and escapes; of `like` it has a `*` where anything may be. */
+export type Said =
+  | { readonly kind: "word"; readonly negated: boolean; readonly value: string }
+  | { readonly kind: "group"; readonly negated: boolean; readonly value: string }
+  | {
+      readonly kind: "is" | "any" | "like" | ">" | ">=" | "<" | "<=";
+      readonly negated: boolean;
+      readonly parameter: string;
+      readonly value: string;
+    };
+
+/** Reads one term of `alternativesOf`. */
+export function saidOf(text: string): Said {
+  let rest = text;
+  let negated = false;
+  for (let mark = /^(?:-(?=\S)|NOT\s+)/.exec(rest); mark; mark = /^(?:-(?=\S)|NOT\s+)/.exec(rest)) {
+    rest = rest.slice(mark[0].length);
+    negated = !negated;
+  }
+  if (rest.startsWith("(")) return { kind: "group", negated, value: rest };
+  const colon = colonIn(rest);
+  if (colon < 0) return { kind: "word", negated, value: unquoted(rest) };
+  const parameter = unescaped(rest.slice(0, colon));
+  const raw = rest.slice(colon + 1);
+  const operator = /^(?:>=|<=|>|<)/.exec(raw)?.[0] as ">" | undefined;
+  if (operator) return { kind: operator, negated, parameter, value: unquoted(raw.slice(operator.length)) };
+  if (raw === "*") return { kind: "any", negated, parameter, value: "" };
+  const wild = !raw.startsWith('"') && raw.replace(/\\./gs, "").includes("*");
+  return { kind: wild ? "like" : "is", negated, parameter, value: unquoted(raw) };
+}
+
+/** Where the colon after a field's name is; -1 in a word or a phrase. */
+export function colonIn(text: string): number {
+  if (text.startsWith('"')) return -1;
+  for (let place = 0; place < text.length; place++) {
+    if (text[place] === "\\") place += 1;
+    else if (text[place] === ":") return place;
+  }
+  return -1;
+}
+
+export function unescaped(text: string): string {
+  return text.replace(/\\(.)/gs, "$1");
+}
+
+function unquoted(text: string): string {
+  return unescaped(text.startsWith('"') ? text.replace(/^"|"$/g, "") : text);
 }

@@ -1,0 +1,267 @@
+/** `<auditlane-facet>`: the values that a field has under the current filter, counted, to pick and to leave out. */
+import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
+import { styleMap } from "lit/directives/style-map.js";
+
+import type { Pairs } from "../../api/client.js";
+import type { Count, Facet } from "../../api/types.js";
+import { like, withTerm } from "../../model/query.js";
+import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
+import { base } from "../../styles/base.js";
+import { Part } from "../part.js";
+import { Question } from "./question.js";
+import { fieldName, numberOf } from "./words.js";
+
+const MOST = 100;
+const SHOWN = 12; // below that many there is nothing to search for
+
+/**
+ * Put it inside of a menu or popover, anywhere in a viewer: `<auditlane-facet parameter="metadata.region">`.
+ *
+ * `parameter` is the field's name in a filter (`ShownField.parameter`, `metadata.<key>`); not one of the times, nor
+ * `metadata` as a whole: they have no list of values. It asks when it is connected, and again when the view changes,
+ * counting under everything that is looked at but this field's own picks. A tick or "leave out" changes `log.view.query`
+ * at once. It takes the keyboard with `focus()`, and asks to be closed with the event `done` (bubbles, composed).
+ */
+@customElement("auditlane-facet")
+export class FacetList extends Part {
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: block;
+        width: 20rem;
+        max-width: 100%;
+      }
+      .within {
+        width: 100%;
+        margin-bottom: 0.4rem;
+      }
+      ul {
+        max-height: min(20rem, 45vh);
+        margin: 0;
+        padding: 0;
+        overflow: auto;
+        list-style: none;
+      }
+      li {
+        position: relative;
+        display: flex;
+        align-items: center;
+        border-radius: var(--radius);
+      }
+      li:hover,
+      li:focus-within {
+        background: var(--ground-3);
+      }
+      label {
+        display: flex;
+        flex: 1;
+        align-items: center;
+        gap: 0.5rem;
+        min-width: 0;
+        min-height: 1.9rem;
+        padding: 0 0.4rem;
+        cursor: pointer;
+      }
+      input[type="checkbox"] {
+        flex: none;
+        width: 1rem;
+        min-height: 1rem;
+        height: 1rem;
+        margin: 0;
+        accent-color: var(--accent);
+      }
+      .value {
+        flex: 1;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        unicode-bidi: isolate;
+      }
+      .none {
+        font-style: italic;
+      }
+      .out .value {
+        text-decoration: line-through;
+      }
+      .count {
+        color: var(--ink-2);
+        font-variant-numeric: tabular-nums;
+      }
+      .share {
+        position: absolute;
+        bottom: 1px;
+        left: 0.4rem;
+        height: 2px;
+        border-radius: 1px;
+        background: var(--accent);
+        opacity: 0.45;
+        pointer-events: none;
+      }
+      li button {
+        flex: none;
+        min-height: 1.7rem;
+        padding: 0 0.5rem;
+        font-size: 0.86em;
+      }
+      li button[aria-pressed="true"] {
+        border-color: var(--edge);
+        background: var(--ground);
+        font-weight: 600;
+      }
+      footer {
+        display: flex;
+        justify-content: space-between;
+        gap: 0.5rem;
+        margin-top: 0.4rem;
+      }
+      [aria-busy="true"] {
+        opacity: 0.6;
+      }
+      p {
+        margin: 0.4rem;
+      }
+    `,
+  ];
+
+  @property() parameter = "";
+
+  @state() private typed = "";
+  @query(".within, input, button") private first!: HTMLElement | null;
+
+  private readonly counts = new Question<Facet>(this);
+  private wasFull = false;
+
+  override focus(options?: FocusOptions): void {
+    void this.updateComplete.then(() => this.first?.focus(options));
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("parameter")) [this.typed, this.wasFull] = ["", false];
+    if (!this.parameter) return;
+    const log = this.log;
+    const narrowed = this.typed && this.full ? [like(this.parameter, this.typed, "within")] : [];
+    const under = narrowed.reduce(withTerm, withoutPicks(log.view.query, this.parameter));
+    const pairs = [...filterOf(log.filter(), under), ["field", this.parameter], ["limit", String(MOST)]] as const;
+    this.counts.want(
+      JSON.stringify([pairs, log.turn]),
+      (signal) => log.client.json<Facet>("/v1/facets", { pairs, signal }),
+      { afterMs: narrowed.length ? 250 : 0 },
+    );
+  }
+
+  protected override render(): TemplateResult {
+    const { text } = this;
+    const picks = picksOf(this.log.view.query, this.parameter);
+    const any = picks.only.length + picks.not.length > 0;
+    const rows = this.rows([...picks.only, ...picks.not]);
+    const name = fieldName(this.log, this.parameter);
+    return html`
+      ${this.searchable
+        ? html`<input
+            class="within"
+            type="search"
+            aria-label=${text.search.facet.within(name)}
+            placeholder=${text.search.facet.search}
+            .value=${this.typed}
+            @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)}
+          />`
+        : nothing}
+      <div aria-busy=${this.counts.pending}>${this.list(name, rows)}</div>
+      ${any
+        ? html`<footer>
+            <button class="quiet" @click=${() => this.look(picked(this.log.view.query, this.parameter, { only: [], not: [] }))}>
+              ${text.search.facet.clear}
+            </button>
+            <button @click=${this.done}>${text.search.done}</button>
+          </footer>`
+        : nothing}
+    `;
+  }
+
+  private list(name: string, rows: readonly Count[]): TemplateResult {
+    const { text } = this;
+    if (this.counts.problem) {
+      return html`<p role="alert">
+        ${this.counts.problem.detail} <button @click=${() => this.counts.forget()}>${text.states.retry}</button>
+      </p>`;
+    }
+    if (!this.counts.answer) return html`<p role="status" class="quietly">${text.states.loading}</p>`;
+    if (!rows.length) return html`<p role="status" class="quietly">${text.search.facet.nothing}</p>`;
+    const most = Math.max(...rows.map((row) => row.events), 1);
+    return html`<ul aria-label=${text.search.facet.values(name)}>
+      ${repeat(
+        rows,
+        (row) => row.value ?? "\u0000",
+        (row) => this.row(row, row.events / most),
+      )}
+    </ul>`;
+  }
+
+  private row({ value, events }: Count, share: number): TemplateResult {
+    const { facet } = this.text.search;
+    const picks = picksOf(this.log.view.query, this.parameter);
+    const [only, not] = [picks.only.includes(value), picks.not.includes(value)];
+    const shown = value ?? facet.none;
+    return html`<li class=${not ? "out" : ""}>
+      <span class="share" style=${styleMap({ width: `calc((100% - 0.8rem) * ${share.toFixed(3)})` })}></span>
+      <label title=${shown}>
+        <input type="checkbox" .checked=${only} @change=${() => this.toggle(value, only ? null : "only")} />
+        <span class="value ${value === null ? "none" : ""}">${shown}</span>
+        <span class="count">${numberOf(this.log, events)}</span>
+      </label>
+      <button
+        class="quiet"
+        aria-pressed=${not}
+        aria-label=${facet.outLabel(shown)}
+        @click=${() => this.toggle(value, not ? null : "not")}
+      >
+        ${facet.out}
+      </button>
+    </li>`;
+  }
+
+  /** The values that were found; what is picked is there even when nothing has it. */
+  private rows(picks: readonly Value[]): Count[] {
+    const found = this.counts.answer?.data ?? [];
+    const lacking = picks.filter((value) => !found.some((one) => one.value === value));
+    const all = [...lacking.map((value) => ({ value, events: 0 })), ...found];
+    const typed = this.typed.toLowerCase();
+    return typed ? all.filter(({ value }) => (value ?? this.text.search.facet.none).toLowerCase().includes(typed)) : all;
+  }
+
+  /** There are more values than were sent: what is typed has to be looked for by the service. */
+  private get full(): boolean {
+    return (this.wasFull ||= (this.counts.answer?.data.length ?? 0) >= MOST);
+  }
+
+  private get searchable(): boolean {
+    return this.typed !== "" || (this.counts.answer?.data.length ?? 0) > SHOWN;
+  }
+
+  private toggle(value: Value, as: "only" | "not" | null): void {
+    this.look(pick(this.log.view.query, this.parameter, value, as));
+  }
+
+  private look(query: string): void {
+    this.log.look({ query });
+  }
+
+  private readonly done = (): void => {
+    this.dispatchEvent(new CustomEvent("done", { bubbles: true, composed: true }));
+  };
+}
+
+/** The same filter with another query. */
+export function filterOf(filter: Pairs, query: string): Pairs {
+  const rest = filter.filter(([name]) => name !== "query");
+  return query.trim() ? [["query", query.trim()], ...rest] : rest;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-facet": FacetList;
+  }
+}

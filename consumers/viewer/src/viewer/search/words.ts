@@ -1,0 +1,49 @@
+/** Fields, terms and numbers in the reader's words. */
+import type { ShownField } from "../../api/types.js";
+import type { Texts } from "../../i18n/en/index.js";
+import { alternativesOf, type Said, saidOf } from "../../model/query.js";
+import type { Log } from "../log.js";
+
+/** The reader's own kind of the viewer's language (en-GB), for dates and numbers. */
+export function localeOf(log: Log): string {
+  return navigator.languages.find((one) => one.toLowerCase().split("-")[0] === log.language) ?? log.language;
+}
+
+export function numberOf(log: Log, value: number): string {
+  return new Intl.NumberFormat(localeOf(log), value >= 100_000 ? { notation: "compact", maximumFractionDigits: 1 } : {}).format(
+    value,
+  );
+}
+
+/** What the tenant calls a field; the name itself of one that is not in its structure. */
+export function fieldName(log: Log, parameter: string): string {
+  const known = log.fields.find((field) => named(field, parameter));
+  if (known) return known.displayName;
+  const own = (log.text.search.fields as Record<string, string>)[parameter];
+  return own ?? parameter.replace(/^(?:metadata|fields)\./, "");
+}
+
+function named(field: ShownField, parameter: string): boolean {
+  return field.parameter === parameter || (field.custom && field.name === parameter);
+}
+
+/** A term of the query as a sentence: "Action is not login". */
+export function sentence(log: Log, term: string): string {
+  const said = saidOf(term);
+  const words: Texts["search"]["terms"] = log.text.search.terms;
+  if (said.kind === "word") return words.contains(said.value, said.negated);
+  if (said.kind === "group") return words.group(inside(log, said), said.negated);
+  const field = fieldName(log, said.parameter);
+  if (said.kind === "any") return words.any(field, said.negated);
+  return words[said.kind](field, said.value, said.negated);
+}
+
+function inside(log: Log, said: Said): string {
+  const alone = /^\((?:\\.|"(?:\\.|[^"\\])*"|[^()"\\])*\)$/s.test(said.value);
+  return alone ? alternatives(log, said.value.slice(1, -1)) : said.value;
+}
+
+function alternatives(log: Log, query: string): string {
+  const either = alternativesOf(query).map((terms) => terms.map((one) => sentence(log, one)).join(log.text.search.terms.and));
+  return either.join(log.text.search.terms.or);
+}

@@ -26,7 +26,7 @@ const EXPIRED = "TOKEN_EXPIRED";
 
 /**
  * One service and one credential. `renew` is asked once, however many requests wait, when the token has ended; it
- * resolves to a new token, or to "" when there is none.
+ * resolves to a new token, or to "" when there is none. `told` hears how every request ended: null is well.
  */
 export class Client {
   private renewing: Promise<string> | null = null;
@@ -34,10 +34,21 @@ export class Client {
   constructor(
     private place: Place,
     private readonly renew: () => Promise<string> = () => Promise.resolve(""),
+    private readonly told: (problem: Problem | null) => void = () => {},
   ) {}
 
   get token(): string {
     return this.place.token;
+  }
+
+  /** From now on ask with this token. */
+  take(token: string): void {
+    this.place = { ...this.place, token };
+  }
+
+  /** The same service asked with another token, which nobody renews and nobody hears of. */
+  as(token: string): Client {
+    return new Client({ ...this.place, token });
   }
 
   /** The address of a path under the service. */
@@ -55,6 +66,18 @@ export class Client {
 
   /** The answer itself, always a good one. Rejects with Problem. */
   async answer(path: string, asked: Asked = {}): Promise<Response> {
+    try {
+      const answer = await this.withRenewal(path, asked);
+      this.told(null);
+      return answer;
+    } catch (cause) {
+      const problem = Problem.of(cause);
+      if (!problem.aborted) this.told(problem);
+      throw problem;
+    }
+  }
+
+  private async withRenewal(path: string, asked: Asked): Promise<Response> {
     const used = this.place.token;
     try {
       return await this.once(path, asked);
@@ -70,7 +93,7 @@ export class Client {
   private async renewed(): Promise<string> {
     this.renewing ??= this.renew().finally(() => (this.renewing = null));
     const token = await this.renewing;
-    if (token) this.place = { ...this.place, token };
+    if (token) this.take(token);
     return token;
   }
 

@@ -1,21 +1,28 @@
 /** `<auditlane-viewer>`: a tenant's log. It puts the parts together, and knows nothing of what they do. */
 import { ContextProvider } from "@lit/context";
-import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
-import { languageOf } from "../i18n/index.js";
+import { type Language, languageOf } from "../i18n/index.js";
 import { searchOf, viewOf } from "../model/view.js";
 import { base } from "../styles/base.js";
+import { icon } from "../styles/icons.js";
 import { kitTokens } from "../styles/kit.js";
+import { layout } from "../styles/layout.js";
 import { tokens } from "../styles/tokens.js";
 import "./download/download.js";
 import "./search/histogram.js";
 import "./search/search.js";
 import "./search/tiles.js";
+import "./states/empty.js";
+import "./states/notices.js";
 import "./states/problem.js";
 import "./table/columns.js";
 import "./table/table.js";
+import { Connection } from "./connection.js";
 import { Log, logContext } from "./log.js";
+import { Renewal } from "./renewal.js";
+import { skeleton, skeletonStyles } from "./states/skeleton.js";
 
 /**
  * Attributes: `base-url` (where the service is; empty for the page's own origin), `token` (a viewer token; without one
@@ -23,44 +30,11 @@ import { Log, logContext } from "./log.js";
  * dark), `address` (present: what is looked at is kept in the page's address).
  *
  * Events: `token-expired` (the host sets a new `token`; what was asked goes on with it), `auditlane-ready`,
- * `auditlane-problem` with the problem as detail.
+ * `auditlane-problem` with the problem as detail. The slot `toolbar` takes buttons of the host's own.
  */
 @customElement("auditlane-viewer")
 export class AuditlaneViewer extends LitElement {
-  static override styles = [
-    tokens,
-    kitTokens,
-    base,
-    css`
-      :host {
-        display: flex;
-        flex-direction: column;
-        height: 100%;
-        min-height: 24rem;
-        background: var(--ground);
-        color-scheme: light dark;
-      }
-      .bar {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: start;
-        gap: 0.5rem;
-      }
-      auditlane-search {
-        flex: 1 1 30rem;
-      }
-      auditlane-table {
-        flex: 1 1 0;
-        min-height: 12rem;
-      }
-      :host([theme="light"]) {
-        color-scheme: light;
-      }
-      :host([theme="dark"]) {
-        color-scheme: dark;
-      }
-    `,
-  ];
+  static override styles = [tokens, kitTokens, base, layout, skeletonStyles];
 
   @property({ attribute: "base-url" }) baseUrl = "";
   @property() token = "";
@@ -70,9 +44,11 @@ export class AuditlaneViewer extends LitElement {
   @property({ type: Boolean }) address = false;
 
   @state() private log: Log | null = null;
+  @state() private settings = false;
 
   private readonly provider = new ContextProvider(this, { context: logContext });
-  private awaited: ((token: string) => void)[] = [];
+  private readonly renewal = new Renewal(() => this.tell("token-expired", null));
+  private connection: Connection | null = null;
   private opening = 0;
 
   override connectedCallback(): void {
@@ -84,61 +60,133 @@ export class AuditlaneViewer extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener("popstate", this.back);
+    this.connection?.close();
+    this.opening += 1;
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    const place = (["baseUrl", "tenant", "lang"] as const).some((name) => changed.has(name));
+    const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
     if (!this.hasUpdated || place) void this.open();
-    else if (changed.has("token")) this.renew();
+    else if (changed.has("token")) void this.took();
+    else if (changed.has("lang")) void this.log?.speak(this.language);
   }
 
   /** Reads everything anew, as a first look would. */
   async open(): Promise<void> {
     const turn = ++this.opening;
     const place = { baseUrl: this.baseUrl.replace(/\/+$/, ""), token: this.token, tenant: this.tenant };
-    const log = await Log.open(place, () => this.expired(), languageOf(this.lang, document.documentElement.lang, ...navigator.languages));
+    const log = await Log.open(place, () => this.renewal.next(), this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
     if (this.address) log.view = viewOf(location.search);
     log.addEventListener("look", () => this.remember(log));
     log.addEventListener("change", () => this.requestUpdate());
+    this.connection?.close();
+    this.connection = new Connection(log);
     this.provider.setValue(log);
-    this.log = log;
+    [this.log, this.settings] = [log, false];
     await log.load();
-    if (log.problem) this.tell("auditlane-problem", log.problem);
-    else this.tell("auditlane-ready", null);
+    if (turn === this.opening) this.tell(log.problem ? "auditlane-problem" : "auditlane-ready", log.problem);
   }
 
-  protected override render(): TemplateResult | typeof nothing {
+  protected override render(): TemplateResult {
     const log = this.log;
-    if (!log) return nothing;
-    if (log.phase === "loading") return html`<p role="status">${log.text.states.loading}</p>`;
-    if (log.problem) return html`<auditlane-problem .problem=${log.problem} @retry=${() => log.load()}></auditlane-problem>`;
+    if (!log) return html`<div class="root">${skeleton()}</div>`;
+    return html`<div class="root" part="root" lang=${log.language}>${this.content(log)}</div>`;
+  }
+
+  private content(log: Log): TemplateResult {
+    if (log.phase === "loading") {
+      return html`<p class="unseen" role="status">${log.text.states.loading}</p>${skeleton()}`;
+    }
+    if (this.settings) return this.settingsView(log);
+    if (log.problem) {
+      return html`${this.header(log, false)}
+        <auditlane-problem
+          class="state"
+          part="state"
+          whole
+          .problem=${log.problem}
+          @retry=${() => log.load()}
+          @settings=${this.toSettings}
+        ></auditlane-problem>`;
+    }
     return html`
-      <h2 class="unseen">${log.text.states.title(log.tenant)}</h2>
-      <auditlane-tiles></auditlane-tiles>
-      <div class="bar">
-        <auditlane-search></auditlane-search>
-        <auditlane-columns></auditlane-columns>
-        ${log.may("audits:export") ? html`<auditlane-download></auditlane-download>` : nothing}
-      </div>
-      <auditlane-histogram></auditlane-histogram>
-      <auditlane-table></auditlane-table>
+      ${this.header(log, true)}
+      <auditlane-notices></auditlane-notices>
+      <auditlane-tiles part="tiles"></auditlane-tiles>
+      <auditlane-search part="search"></auditlane-search>
+      <auditlane-histogram part="histogram"></auditlane-histogram>
+      <auditlane-table part="table"></auditlane-table>
     `;
   }
 
-  /** The host sets `token` after this event; nobody does so where a cookie is the session. */
-  private expired(): Promise<string> {
-    return new Promise((resolve) => {
-      this.awaited.push(resolve);
-      this.tell("token-expired", null);
-    });
+  private header(log: Log, whole: boolean): TemplateResult {
+    const { text } = log;
+    const settings = log.may("audits:configure")
+      ? html`<button id="settings" part="button settings" @click=${this.toSettings}>
+          ${icon("settings")}<span class="label">${text.states.settings}</span>
+        </button>`
+      : nothing;
+    const parts = html`
+      <button part="button refresh" @click=${() => log.refresh()}>
+        ${icon("refresh")}<span class="label">${text.states.refresh}</span>
+      </button>
+      <auditlane-columns></auditlane-columns>
+      ${log.may("audits:export") ? html`<auditlane-download></auditlane-download>` : nothing}
+    `;
+    return html`<header part="header">
+      <h2 part="title">${text.states.heading}<span class="tenant">${log.tenant}</span></h2>
+      <div class="tools" part="toolbar"><slot name="toolbar"></slot>${whole ? parts : nothing}${settings}</div>
+    </header>`;
   }
 
-  private renew(): void {
-    const waiting = this.awaited;
-    this.awaited = [];
-    if (waiting.length) for (const resolve of waiting) resolve(this.token);
-    else void this.open();
+  private settingsView(log: Log): TemplateResult {
+    return html`<header part="header">
+        <button id="back" part="button back" @click=${() => this.fromSettings(log)}>
+          ${icon("back")}${log.text.states.back}
+        </button>
+      </header>
+      <auditlane-settings
+        class="state"
+        .baseUrl=${this.baseUrl}
+        .token=${log.client.token}
+        .tenant=${this.tenant}
+        .theme=${this.theme}
+        .lang=${log.language}
+      ></auditlane-settings>`;
+  }
+
+  private readonly toSettings = async (): Promise<void> => {
+    await import("../settings/auditlane-settings.js");
+    this.settings = true;
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>("#back")?.focus();
+  };
+
+  private async fromSettings(log: Log): Promise<void> {
+    await log.read(); // columns and switch may be others now
+    this.settings = false;
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>("#settings")?.focus();
+  }
+
+  /** A new token: the same person's lets everything go on; another's begins anew, so that nobody sees another's events. */
+  private async took(): Promise<void> {
+    const [log, token] = [this.log, this.token];
+    if (!log || !log.session) {
+      if (log?.phase === "loading") this.renewal.give(token);
+      else await this.open();
+      return;
+    }
+    const same = await log.vouch(token).catch(() => null);
+    if (token !== this.token || log !== this.log) return;
+    if (same) log.take(token);
+    this.renewal.give(same ? token : "");
+    if (same === false || (same && log.phase === "failed")) await this.open();
+  }
+
+  private get language(): Language {
+    return languageOf(this.lang, document.documentElement.lang, ...navigator.languages);
   }
 
   private remember(log: Log): void {

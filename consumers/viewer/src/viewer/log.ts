@@ -12,6 +12,9 @@ import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
+/** The credential counts no longer: what is shown stays, nothing new can be had. */
+const ENDED = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
+
 /**
  * The state of one viewer. Parts listen to its event `change` and read; they change what is looked at with `look`, and
  * nothing else. Requests are the parts' own, with `client` and `filter()`.
@@ -28,6 +31,12 @@ export class Log extends EventTarget {
   turn = 0;
   preferences: Preferences;
   client: Client;
+  /** The last request found no network, or no service. */
+  offline = false;
+  /** Why the credential counts no longer; null while it does. */
+  ended: Problem | null = null;
+  /** Nobody has sent an event yet, other than auditlane itself; null while that is not known. */
+  unused: boolean | null = null;
 
   private readonly remembered: Remembered;
 
@@ -38,7 +47,7 @@ export class Log extends EventTarget {
     public text: Texts,
   ) {
     super();
-    this.client = new Client(place, renew);
+    this.client = new Client(place, renew, (problem) => this.hear(problem));
     this.remembered = new Remembered("", "");
     this.preferences = this.remembered.read();
   }
@@ -50,21 +59,65 @@ export class Log extends EventTarget {
   /** Asks who we are and what the log looks like. Never rejects: what went wrong is `problem`. */
   async load(): Promise<void> {
     this.phase = "loading";
+    this.problem = null;
     this.changed();
+    await this.read();
+  }
+
+  /** The same without taking away what is shown: after a change of the settings. */
+  async read(): Promise<void> {
     try {
-      this.session = await this.client.json<Session>("/v1/session");
-      const tenant = this.session.tenant;
-      if (!tenant) throw new Problem(400, "TENANT_NEEDED", this.text.states.tenantNeeded);
-      this.preferences = this.remember(tenant, this.session.user);
+      const session = await this.client.json<Session>("/v1/session");
+      const tenant = session.tenant;
+      if (!tenant) throw new Problem(400, "TENANT_NEEDED", "");
+      this.session = session;
+      this.preferences = this.remember(tenant, session.user);
+      if (!session.audit_logs_enabled) throw new Problem(403, "AUDIT_LOGS_DISABLED", "");
+      if (!this.may("audits:read")) throw new Problem(403, "FORBIDDEN", "");
       this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
+      if (!this.sortable(this.view.sort)) this.view = { ...this.view, sort: DEFAULT_SORT };
       this.problem = null;
       this.phase = "ready";
-      if (!this.sortable(this.view.sort)) this.view = { ...this.view, sort: DEFAULT_SORT };
     } catch (cause) {
       this.problem = Problem.of(cause);
       this.phase = "failed";
     }
     this.changed();
+  }
+
+  /** Whether this token is the same person's in the same tenant; only then what is shown may stay. Rejects with Problem. */
+  async vouch(token: string): Promise<boolean> {
+    const next = await this.client.as(token).json<Session>("/v1/session");
+    const same = !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
+    if (same && this.session) this.session = next;
+    return same;
+  }
+
+  /** Go on with this token, which was vouched for. */
+  take(token: string): void {
+    this.client.take(token);
+    const waited = this.ended !== null;
+    this.ended = null;
+    if (waited) this.refresh();
+    else this.changed();
+  }
+
+  /** Other words, everything else as it is. */
+  async speak(language: Language): Promise<void> {
+    const text = await textsOf(language);
+    this.language = language;
+    this.text = text;
+    this.changed();
+  }
+
+  /** Finds out whether anybody has sent an event yet; `unused` says it. Rejects with Problem. */
+  async lookForUse(): Promise<boolean> {
+    const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
+      pairs: [["limit", "1"], ["query", "-source:auditlane"]],
+    });
+    this.unused = found.data.length === 0;
+    this.changed();
+    return this.unused;
   }
 
   get tenant(): string {
@@ -112,6 +165,18 @@ export class Log extends EventTarget {
     this.preferences = { ...this.preferences, ...what };
     this.remembered.write(this.preferences);
     this.changed();
+  }
+
+  /** What any request's end says of all that follow. */
+  private hear(problem: Problem | null): void {
+    const [wasOffline, hadEnded] = [this.offline, this.ended !== null];
+    this.offline = problem?.code === "OFFLINE";
+    if (!problem) this.ended = null;
+    else if (this.phase === "ready" && ENDED.has(problem.code)) this.ended = problem;
+    else if (this.phase === "ready" && problem.code === "AUDIT_LOGS_DISABLED") [this.problem, this.phase] = [problem, "failed"];
+    const back = !problem && (wasOffline || hadEnded);
+    if (back && this.phase === "ready") queueMicrotask(() => this.refresh()); // what failed meanwhile is asked again
+    else if (problem || back) this.changed();
   }
 
   private sortable(sort: string): boolean {

@@ -1,6 +1,76 @@
+import type { Preset } from "../../model/range.js";
+import type { Trouble } from "../../model/trouble.js";
+
+interface Said {
+  title: string;
+  advice: string;
+}
+
+const problems: Record<Trouble, Said> = {
+  expired: { title: "Your session has ended", advice: "Reload the page, or open the log again from where you came." },
+  signedOut: { title: "You are not signed in", advice: "Open the log again from where you came: its links work once." },
+  forbidden: { title: "You may not see this", advice: "Ask whoever administers audit logs in your organisation." },
+  otherTenant: { title: "This log belongs to somebody else", advice: "Your sign-in is for another organisation." },
+  tenantNeeded: { title: "Which tenant?", advice: "The credential is for the whole environment: name a tenant." },
+  disabled: {
+    title: "Audit logs are switched off",
+    advice: "Nothing can be viewed while they are. Events go on being recorded.",
+  },
+  offline: { title: "No connection", advice: "It goes on by itself as soon as the service can be reached." },
+  limited: { title: "Too many requests at once", advice: "Others in your organisation are searching as well." },
+  away: { title: "The log cannot be read right now", advice: "Nothing is lost. It usually works again in a moment." },
+  tooLarge: { title: "That was too much to search", advice: "Choose a shorter time, or a narrower search." },
+  notUnderstood: { title: "The search was not understood", advice: "Change it, or begin anew." },
+  gone: { title: "This is not there", advice: "It may have been removed, or the link is not whole." },
+  full: { title: "There are too many exports", advice: "Remove one that is no longer needed." },
+  failed: { title: "Something went wrong", advice: "Try again. If it stays, tell your support the request id." },
+};
+
 export const states = {
-  title: (tenant: string): string => `Audit log of ${tenant}`,
+  heading: "Audit log",
   loading: "Loading",
   retry: "Try again",
-  tenantNeeded: "The credential is for the whole environment: name a tenant.",
+  refresh: "Refresh",
+  settings: "Settings",
+  back: "Back to the log",
+  switchOn: "Open the settings",
+  retryIn: (seconds: string): string => `Trying again in ${seconds}.`,
+  requestId: "Request id",
+  problems,
+  endedNotice: "Your session has ended. What you see stays; nothing new can be loaded.",
+  offlineNotice: "No connection. What you see may be out of date; it goes on by itself.",
+  nothingMatches: "No event matches",
+  youLookFor: "Search",
+  inTime: "Time",
+  presets: {
+    "1h": "the last hour",
+    "24h": "the last 24 hours",
+    "7d": "the last 7 days",
+    "30d": "the last 30 days",
+    "90d": "the last 90 days",
+    "1y": "the last year",
+  } satisfies Record<Preset, string>,
+  between: (from: string, to: string): string => `${from} to ${to}`,
+  since: (from: string): string => `since ${from}`,
+  until: (to: string): string => `until ${to}`,
+  clearFilters: "Clear the search",
+  allTime: "Search all time",
+  nothingYet: "No events yet",
+  nothingYetAdvice: "As soon as one is sent, it is listed here.",
+  first: {
+    title: "Send the first event",
+    lead: (tenant: string): string =>
+      `Nothing was recorded for ${tenant} yet. Put one of these into your service, or send a test event to see the way.`,
+    ways: "Ways to send an event",
+    copy: "Copy",
+    copied: "Copied",
+    hide: "Hide this",
+    test: "Send a test event",
+    sending: "Sending the test event",
+    waiting: "Kafka has it. Waiting until it is stored",
+    arrived: "The test event has arrived.",
+    late: "The test event was taken, but it is not stored after a minute. Is a worker running?",
+    show: "Show it",
+    credential: "A token or key comes from whoever operates auditlane; it stays in your service and never in a page.",
+  },
 };

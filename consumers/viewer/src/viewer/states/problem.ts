@@ -1,23 +1,147 @@
 /** `<auditlane-problem>`: what went wrong, in words that help, and the way on. */
-import { html, nothing, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
+import { secondsTold } from "../../model/told.js";
+import { maySucceedLater, type Trouble, troubleOf } from "../../model/trouble.js";
 import { base } from "../../styles/base.js";
+import { icon, type IconName } from "../../styles/icons.js";
 import { Part } from "../part.js";
 
-/** Property `problem`; its event `retry` asks for another try. Any part may show one in its own place. */
+const ICONS: Partial<Record<Trouble, IconName>> = {
+  expired: "lock",
+  signedOut: "lock",
+  forbidden: "lock",
+  otherTenant: "lock",
+  disabled: "off",
+  offline: "offline",
+  limited: "clock",
+  tooLarge: "clock",
+  notUnderstood: "search",
+  gone: "search",
+};
+
+/**
+ * Property `problem`; its event `retry` asks for another try, by a press or when the service said that it is time.
+ * `whole`: it stands for the whole viewer; then its event `settings` asks for them. Any part may show one in its place.
+ */
 @customElement("auditlane-problem")
 export class ProblemNotice extends Part {
-  static override styles = [base];
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: grid;
+        place-items: center;
+        padding: 1.5rem 1rem;
+      }
+      .box {
+        display: flex;
+        flex-direction: column;
+        align-items: flex-start;
+        gap: 0.6rem;
+        max-width: 34rem;
+      }
+      .head {
+        display: flex;
+        align-items: center;
+        gap: 0.5rem;
+        margin: 0;
+        font-weight: 600;
+      }
+      :host([whole]) .head {
+        font-size: 1.15em;
+      }
+      .head .icon {
+        flex: none;
+        color: var(--warn);
+      }
+      p {
+        margin: 0;
+      }
+      .details {
+        color: var(--ink-2);
+        font-size: 0.93em;
+        overflow-wrap: anywhere;
+      }
+      .ways {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.5rem 0.75rem;
+        margin-block-start: 0.3rem;
+      }
+    `,
+  ];
 
   @property({ attribute: false }) problem: Problem | null = null;
+  @property({ type: Boolean, reflect: true }) whole = false;
+
+  @state() private left = 0;
+
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.timer);
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("problem")) this.countDown(this.problem?.retryAfter ?? 0);
+  }
 
   protected override render(): TemplateResult | typeof nothing {
-    if (!this.problem) return nothing;
-    return html`<div role="alert">
-      <p>${this.problem.detail} ${this.problem.fix}</p>
-      <button @click=${() => this.dispatchEvent(new Event("retry"))}>${this.text.states.retry}</button>
+    const problem = this.problem;
+    if (!problem) return nothing;
+    const words = this.text.states;
+    const trouble = troubleOf(problem);
+    const said = words.problems[trouble];
+    const told = trouble === "offline" ? "" : `${problem.detail} ${problem.fix}`.trim();
+    return html`<div class="box" part="problem">
+      <div role="alert">
+        <p class="head">${icon(ICONS[trouble] ?? "warning")}${said.title}</p>
+        <p>${said.advice}</p>
+      </div>
+      ${told ? html`<p class="details" lang="en">${told}</p>` : nothing}
+      ${problem.requestId
+        ? html`<p class="details">${words.requestId}: <code>${problem.requestId}</code></p>`
+        : nothing}
+      <div class="ways">
+        ${trouble === "disabled" && this.whole && this.log.may("audits:configure")
+          ? html`<button class="primary" @click=${() => this.tell("settings")}>${words.switchOn}</button>`
+          : nothing}
+        ${maySucceedLater(trouble) ? html`<button @click=${this.retry}>${icon("refresh")}${words.retry}</button>` : nothing}
+        ${this.left > 0
+          ? html`<span class="quietly">${words.retryIn(secondsTold(this.left, this.log.language))}</span>`
+          : nothing}
+      </div>
     </div>`;
+  }
+
+  private countDown(seconds: number): void {
+    clearInterval(this.timer);
+    this.left = Math.ceil(seconds);
+    if (this.left <= 0) return;
+    this.timer = setInterval(() => {
+      this.left -= 1;
+      if (this.left <= 0) this.retry();
+    }, 1_000);
+  }
+
+  private readonly retry = (): void => {
+    clearInterval(this.timer);
+    this.left = 0;
+    this.tell("retry");
+  };
+
+  private tell(name: "retry" | "settings"): void {
+    this.dispatchEvent(new Event(name));
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-problem": ProblemNotice;
   }
 }

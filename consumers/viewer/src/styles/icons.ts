@@ -1,0 +1,40 @@
+/** Small pictures beside words; never the only thing that says something. */
+import { html, svg, type TemplateResult } from "lit";
+
+const PATHS = {
+  back: "M10 3L5 8l5 5",
+  check: "M3 8.5l3.2 3.2L13 5",
+  clock: "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 0 0 0-11M8 5v3.2l2 1.3",
+  close: "M4 4l8 8M12 4l-8 8",
+  copy: "M5.5 5.5h7v8h-7zM3.5 10.5v-8h7",
+  download: "M8 2.5v7.5M4.8 7L8 10.2 11.2 7M3 13.5h10",
+  lock: "M4 7.5h8v6H4zM5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5",
+  off: "M8 2.5v5M4.6 4.5a5 5 0 1 0 6.8 0",
+  offline: "M2 2l12 12M4.2 6.3A7 7 0 0 1 6 5.2M9.5 5a7 7 0 0 1 2.6 1.6M6.3 9a3.5 3.5 0 0 1 3.4 0M8 12.2v.1",
+  refresh: "M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3",
+  search: "M7 2.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 0 0 0-9M10.4 10.4l3.1 3.1",
+  send: "M2.5 8L13.5 3l-4 10.5-2.2-4.3z",
+  settings: "M2.5 4.5h6M12 4.5h1.5M2.5 11.5H4M7.5 11.5h6M10.2 2.8a1.7 1.7 0 1 0 0 3.4a1.7 1.7 0 0 0 0-3.4M5.8 9.8a1.7 1.7 0 1 0 0 3.4a1.7 1.7 0 0 0 0-3.4",
+  trash: "M3 4.5h10M6.5 4.5v-2h3v2M4.5 4.5l.6 9h5.8l.6-9",
+  warning: "M8 2.5l6 11H2zM8 6.5v3.2M8 11.6v.1",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+export function icon(name: IconName): TemplateResult {
+  const path = svg`<path d=${PATHS[name]}></path>`;
+  return html`<svg
+    class="icon"
+    aria-hidden="true"
+    width="16"
+    height="16"
+    viewBox="0 0 16 16"
+    fill="none"
+    stroke="currentColor"
+    stroke-width="1.5"
+    stroke-linecap="round"
+    stroke-linejoin="round"
+  >
+    ${path}
+  </svg>`;
+}

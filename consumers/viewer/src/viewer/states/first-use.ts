@@ -1,0 +1,183 @@
+/** `<auditlane-first-use>`: nobody sent an event yet: how to send one, and a button that does. Its event `hide` closes it. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+
+import { Problem } from "../../api/problem.js";
+import { snippets } from "../../model/snippets.js";
+import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
+import { kit } from "../../styles/kit.js";
+import { Part } from "../part.js";
+import { sendTestEvent } from "./test-event.js";
+
+const LOOK_MS = 5_000; // between looks for events of the tenant's own
+
+type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
+
+@customElement("auditlane-first-use")
+export class FirstUse extends Part {
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: block;
+      }
+      .box {
+        display: flex;
+        flex-direction: column;
+        gap: 0.6rem;
+        padding: 0.9rem 1rem 1rem;
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+        background: var(--ground-2);
+      }
+      .top {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+      }
+      h3,
+      p {
+        margin: 0;
+      }
+      h3 {
+        font-size: 1.1em;
+      }
+      p {
+        max-width: 70ch;
+      }
+      .code {
+        position: relative;
+      }
+      .code button {
+        position: absolute;
+        inset-block-start: 0.5rem;
+        inset-inline-end: 0.5rem;
+      }
+      pre {
+        overflow: auto;
+        margin: 0;
+        padding: 0.75rem;
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+        background: var(--ground);
+        line-height: 1.5;
+      }
+      wa-tab-panel {
+        --padding: 0.6rem 0 0;
+      }
+      wa-tab::part(base) {
+        padding: 0.45rem 0.9rem;
+      }
+      .test {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.5rem 0.9rem;
+      }
+    `,
+  ];
+
+  @state() private step: Step = "idle";
+  @state() private problem: Problem | null = null;
+  @state() private copied = "";
+  @state() private tabs = false;
+
+  private arrived = "";
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private leaving = new AbortController();
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.leaving = new AbortController();
+    this.timer = setInterval(() => void this.lookForUse(), LOOK_MS);
+    void kit("tabs").then(() => (this.tabs = true));
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.timer);
+    this.leaving.abort();
+  }
+
+  protected override render(): TemplateResult {
+    const words = this.text.states.first;
+    return html`<section class="box" aria-labelledby="title">
+      <div class="top">
+        <h3 id="title">${words.title}</h3>
+        <button class="quiet icon" aria-label=${words.hide} @click=${() => this.dispatchEvent(new Event("hide"))}>
+          ${icon("close")}
+        </button>
+      </div>
+      <p>${words.lead(this.log.tenant)}</p>
+      ${this.tabs ? this.ways() : nothing}
+      <p class="quietly">${words.credential}</p>
+      ${this.log.may("audits:configure") ? this.test() : nothing}
+    </section>`;
+  }
+
+  private ways(): TemplateResult {
+    const words = this.text.states.first;
+    const found = snippets(this.log.tenant, this.log.client.url("") || location.origin);
+    return html`<wa-tab-group aria-label=${words.ways}>
+      ${found.map(({ id, name }) => html`<wa-tab panel=${id}>${name}</wa-tab>`)}
+      ${found.map(
+        ({ id, name, code }) => html`<wa-tab-panel name=${id}>
+          <div class="code">
+            <pre tabindex="0" role="region" aria-label=${name}><code>${code}</code></pre>
+            <button @click=${() => this.copy(id, code)}>
+              ${icon(this.copied === id ? "check" : "copy")}${this.copied === id ? words.copied : words.copy}
+            </button>
+          </div>
+        </wa-tab-panel>`,
+      )}
+    </wa-tab-group>`;
+  }
+
+  private test(): TemplateResult {
+    const words = this.text.states.first;
+    const busy = this.step === "sending" || this.step === "waiting";
+    const said = { idle: "", sending: words.sending, waiting: words.waiting, arrived: words.arrived, late: words.late };
+    return html`<div class="test">
+        <button class="primary" ?disabled=${busy} @click=${this.send}>${icon("send")}${words.test}</button>
+        <span role="status">${said[this.step]}${busy ? "…" : ""}</span>
+        ${this.step === "arrived"
+          ? html`<button @click=${() => this.log.look({ open: this.arrived })}>${words.show}</button>`
+          : nothing}
+      </div>
+      ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.send}></auditlane-problem>` : nothing}`;
+  }
+
+  private readonly send = async (): Promise<void> => {
+    [this.step, this.problem] = ["sending", null];
+    try {
+      const { id, stored } = await sendTestEvent(this.log.client, () => (this.step = "waiting"), this.leaving.signal);
+      this.arrived = id;
+      this.step = stored ? "arrived" : "late";
+      if (stored) this.log.refresh();
+    } catch (cause) {
+      const problem = Problem.of(cause);
+      this.step = "idle";
+      if (!problem.aborted) this.problem = problem;
+    }
+  };
+
+  private async copy(id: string, code: string): Promise<void> {
+    await navigator.clipboard.writeText(code).then(
+      () => (this.copied = id),
+      () => {}, // a frame may lack the permission: the text can be selected all the same
+    );
+  }
+
+  private async lookForUse(): Promise<void> {
+    if (document.hidden) return;
+    const unused = await this.log.lookForUse().catch(() => true);
+    if (!unused) this.log.refresh();
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-first-use": FirstUse;
+  }
+}

@@ -1,0 +1,29 @@
+/** Sends a test event and waits until it can be read, as a newcomer would. */
+import { Problem } from "../../api/problem.js";
+import type { Client } from "../../api/client.js";
+
+const BETWEEN_MS = 500;
+const BOUND_MS = 60_000;
+
+/** The event's id, and whether it was stored within the bound; `taken` is called when Kafka has it. Rejects with Problem. */
+export async function sendTestEvent(client: Client, taken: () => void, signal: AbortSignal): Promise<{ id: string; stored: boolean }> {
+  const { event_id: id } = await client.json<{ event_id: string }>("/v1/test-event", { method: "POST", signal });
+  taken();
+  const until = Date.now() + BOUND_MS;
+  while (Date.now() < until && !signal.aborted) {
+    if (await there(client, id, signal)) return { id, stored: true };
+    await new Promise((go) => setTimeout(go, BETWEEN_MS));
+  }
+  return { id, stored: false };
+}
+
+async function there(client: Client, id: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await client.json(`/v1/events/${id}`, { signal });
+    return true;
+  } catch (cause) {
+    const problem = Problem.of(cause);
+    if (problem.status === 404 || problem.status === 503 || problem.status === 429) return false;
+    throw problem;
+  }
+}

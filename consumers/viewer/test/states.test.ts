@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+
+import { Problem } from "../src/api/problem.js";
+import { de } from "../src/i18n/de/index.js";
+import { en } from "../src/i18n/en/index.js";
+import { snippets } from "../src/model/snippets.js";
+import { sizeTold, timeTold } from "../src/model/told.js";
+import { troubleOf } from "../src/model/trouble.js";
+
+describe("trouble", () => {
+  it.each([
+    [401, "TOKEN_EXPIRED", "expired"],
+    [403, "AUDIT_LOGS_DISABLED", "disabled"],
+    [503, "STORE_UNAVAILABLE", "away"],
+    [503, "SOMETHING_NEW", "away"],
+    [500, "INTERNAL", "failed"],
+    [0, "OFFLINE", "offline"],
+  ])("%i %s is %s", (status, code, trouble) => {
+    expect(troubleOf(new Problem(status, code, ""))).toBe(trouble);
+  });
+});
+
+describe("a time in words", () => {
+  it("is in the reader's language and zone", () => {
+    expect(timeTold({ kind: "ever" }, en, "en", "UTC")).toBe("");
+    expect(timeTold({ kind: "preset", preset: "7d" }, de, "de", "UTC")).toBe("die letzten 7 Tage");
+    const day = { kind: "custom", from: "2026-01-31T23:30:00Z", to: "" } as const;
+    expect(timeTold(day, en, "en", "UTC")).toMatch(/^since Jan 31, 2026, 11:30/);
+    expect(timeTold(day, de, "de", "Europe/Berlin")).toBe("seit 01.02.2026, 00:30");
+  });
+});
+
+describe("a size", () => {
+  it.each([
+    [0, "0 bytes"],
+    [999, "999 bytes"],
+    [1_500, "1.5 kB"],
+    [974_000_000, "974 MB"],
+  ])("%i is %s", (bytes, told) => {
+    expect(sizeTold(bytes, "en")).toBe(told);
+  });
+});
+
+describe("snippets", () => {
+  it("name this tenant, quoted for where it stands", () => {
+    const [python, curl, frontegg] = snippets("o'brien\"s", "https://audit.example.com").map((one) => one.code);
+    expect(python).toContain('tenant_id="o\'brien\\"s"');
+    expect(curl).toContain(`'Auditlane-Tenant: o'\\''brien"s'`);
+    expect(curl).toContain("'https://audit.example.com/v1/events'");
+    expect(frontegg).toContain('tenantId: "o\'brien\\"s"');
+  });
+});
+
+describe("the catalogues", () => {
+  /** Every text that takes nothing, by its path. */
+  function texts(part: object, path = ""): [string, string][] {
+    return Object.entries(part).flatMap(([name, value]) => {
+      if (typeof value === "string") return [[`${path}${name}`, value] as [string, string]];
+      return value && typeof value === "object" ? texts(value as object, `${path}${name}.`) : [];
+    });
+  }
+
+  it("say the same things, and German says them in German", () => {
+    const [english, german] = [new Map(texts(en)), new Map(texts(de))];
+    expect([...german.keys()].sort()).toEqual([...english.keys()].sort());
+    expect(english.size).toBeGreaterThan(60);
+    // What reads alike in both: single words, queries, and names of values.
+    const sentence = (text: string): boolean => /\s/.test(text) && !/[:"]|High, Critical/.test(text);
+    const alike = [...english].filter(([path, text]) => german.get(path) === text && sentence(text));
+    expect(alike).toEqual([]);
+  });
+});

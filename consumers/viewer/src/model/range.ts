@@ -1,5 +1,6 @@
 /** A range of time: one of the presets, which moves with the clock, or two fixed ends. */
 import type { Pairs } from "../api/client.js";
+import { dayAfter, momentOf, wallOf } from "./zone.js";
 
 export const PRESETS = ["1h", "24h", "7d", "30d", "90d", "1y"] as const;
 export type Preset = (typeof PRESETS)[number];
@@ -40,6 +41,73 @@ export function rangePairs(range: Range): Pairs {
 export function asked(range: Range, now: number): Pairs {
   if (range.kind === "preset") return [["from", new Date(now - LENGTH_MS[range.preset]).toISOString()]];
   return ends(range);
+}
+
+/** The same with an end always, for what is drawn on an axis that ends now. */
+export function askedUntil(range: Range, now: number): Pairs {
+  const pairs = asked(range, now);
+  return range.kind === "preset" ? [...pairs, ["to", new Date(now).toISOString()]] : pairs;
+}
+
+/** What people fill in: days as YYYY-MM-DD and times as HH:MM[:SS] of a zone; an end without a time is its whole day. */
+export interface Filled {
+  readonly fromDay: string;
+  readonly fromTime: string;
+  readonly toDay: string;
+  readonly toTime: string;
+}
+
+/** The range that was filled in. A day that is empty leaves that end open; "backwards" and "empty" are no range. */
+export function rangeFrom({ fromDay, fromTime, toDay, toTime }: Filled, zone: string): Range | "backwards" | "empty" {
+  if (!fromDay && !toDay) return "empty";
+  const from = fromDay ? momentOf(fromDay, fromTime, zone) : null;
+  let to: number | null = null;
+  if (toDay) to = toTime ? momentOf(toDay, toTime, zone) : momentOf(dayAfter(toDay), "", zone);
+  if (Number.isNaN(from) || Number.isNaN(to)) return "empty";
+  if (from !== null && to !== null && from >= to) return "backwards";
+  return { kind: "custom", from: text(from), to: text(to) };
+}
+
+/** A range as people would fill it in; a preset or all time as the days that it covers. `now` in ms. */
+export function filledOf(range: Range, zone: string, now: number): Filled {
+  const [from, to] = momentsOf(range, now);
+  const begin = from === null ? { day: "", time: "" } : wallOf(from, zone);
+  const end = to === null ? { day: "", time: "" } : wallOf(to, zone);
+  const wholeDay = range.kind !== "custom" || end.time === "00:00:00";
+  const lastDay = range.kind === "custom" && wholeDay && end.day ? dayAfter(end.day, -1) : end.day;
+  return {
+    fromDay: begin.day,
+    fromTime: range.kind === "custom" ? short(begin.time) : "",
+    toDay: lastDay,
+    toTime: wholeDay ? "" : short(end.time, true),
+  };
+}
+
+/** The first and last moment in ms; null where it is open, except that a preset ends now. */
+export function momentsOf(range: Range, now: number): [number | null, number | null] {
+  if (range.kind === "ever") return [null, null];
+  if (range.kind === "preset") return [now - LENGTH_MS[range.preset], now];
+  return [range.from ? Date.parse(range.from) : null, range.to ? Date.parse(range.to) : null];
+}
+
+/** The days that a range covers as a whole, the last one included; null when it begins or ends within a day. */
+export function daysOf(range: Range, zone: string): [string, string] | null {
+  if (range.kind !== "custom" || !range.from || !range.to) return null;
+  const [from, to] = [wallOf(Date.parse(range.from), zone), wallOf(Date.parse(range.to), zone)];
+  const whole = [range.from, range.to].every((end, place) => {
+    const { day } = place ? to : from;
+    return Date.parse(end) === momentOf(day, "", zone);
+  });
+  return whole ? [from.day, dayAfter(to.day, -1)] : null;
+}
+
+function short(time: string, always = false): string {
+  if (!always && time === "00:00:00") return "";
+  return time.endsWith(":00") ? time.slice(0, 5) : time;
+}
+
+function text(moment: number | null): string {
+  return moment === null ? "" : new Date(moment).toISOString().replace(".000Z", "Z");
 }
 
 function ends(range: Range): Pairs {

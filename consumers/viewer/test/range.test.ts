@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+
+import { asked, askedUntil, daysOf, filledOf, rangeFrom } from "../src/model/range.js";
+import { dayAfter, momentOf, wallOf } from "../src/model/zone.js";
+
+const BERLIN = "Europe/Berlin";
+const iso = (moment: number): string => new Date(moment).toISOString();
+
+describe("the clocks of a zone", () => {
+  it.each([
+    [BERLIN, "2026-01-31", "12:00", "2026-01-31T11:00:00.000Z"],
+    [BERLIN, "2026-03-29", "00:00", "2026-03-28T23:00:00.000Z"],
+    [BERLIN, "2026-03-29", "02:30", "2026-03-29T01:30:00.000Z"], // skipped: 03:30
+    [BERLIN, "2026-03-30", "00:00", "2026-03-29T22:00:00.000Z"],
+    [BERLIN, "2026-10-25", "02:30", "2026-10-25T00:30:00.000Z"], // twice: the first
+    [BERLIN, "2026-10-25", "03:00", "2026-10-25T02:00:00.000Z"],
+    ["America/Santiago", "2026-09-06", "00:00", "2026-09-06T04:00:00.000Z"], // a midnight that is skipped: 01:00
+    ["Asia/Kathmandu", "2026-01-01", "00:00:30", "2025-12-31T18:15:30.000Z"],
+    ["Pacific/Kiritimati", "2026-01-01", "00:00", "2025-12-31T10:00:00.000Z"],
+    ["UTC", "2026-01-01", "", "2026-01-01T00:00:00.000Z"],
+  ])("%s, %s %s", (zone, day, time, moment) => {
+    expect(iso(momentOf(day, time, zone))).toBe(moment);
+  });
+
+  it("are read", () => {
+    expect(wallOf(Date.parse("2026-03-29T01:00:00Z"), BERLIN)).toEqual({ day: "2026-03-29", time: "03:00:00" });
+    expect(wallOf(Date.parse("2025-12-31T23:00:00.999Z"), BERLIN)).toEqual({ day: "2026-01-01", time: "00:00:00" });
+    expect(dayAfter("2028-02-28")).toBe("2028-02-29");
+    expect(dayAfter("2026-01-01", -1)).toBe("2025-12-31");
+  });
+});
+
+describe("a range that is filled in", () => {
+  const filled = { fromDay: "2026-03-29", fromTime: "", toDay: "2026-03-29", toTime: "" };
+
+  it("is the whole day of the zone, of 23 or 25 hours", () => {
+    const spring = rangeFrom(filled, BERLIN);
+    expect(spring).toEqual({ kind: "custom", from: "2026-03-28T23:00:00Z", to: "2026-03-29T22:00:00Z" });
+    const autumn = rangeFrom({ ...filled, fromDay: "2026-10-25", toDay: "2026-10-25" }, BERLIN);
+    expect(autumn).toEqual({ kind: "custom", from: "2026-10-24T22:00:00Z", to: "2026-10-25T23:00:00Z" });
+    expect(rangeFrom(filled, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "2026-03-30T00:00:00Z" });
+  });
+
+  it("has open ends, and is refused when it is none", () => {
+    expect(rangeFrom({ ...filled, toDay: "" }, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "" });
+    expect(rangeFrom({ ...filled, fromDay: "" }, "UTC")).toEqual({ kind: "custom", from: "", to: "2026-03-30T00:00:00Z" });
+    expect(rangeFrom({ ...filled, fromDay: "", toDay: "" }, "UTC")).toBe("empty");
+    expect(rangeFrom({ ...filled, fromDay: "soon" }, "UTC")).toBe("empty");
+    expect(rangeFrom({ ...filled, toDay: "2026-03-28" }, "UTC")).toBe("backwards");
+    expect(rangeFrom({ ...filled, fromTime: "10:00", toTime: "10:00" }, "UTC")).toBe("backwards");
+  });
+
+  it.each([
+    filled,
+    { ...filled, fromTime: "10:00", toTime: "10:00:30" },
+    { ...filled, toDay: "" },
+    { ...filled, fromDay: "2026-10-25", toDay: "2026-10-26", toTime: "03:00" },
+  ])("is shown as it was: %o", (one) => {
+    const range = rangeFrom(one, BERLIN);
+    expect(typeof range).toBe("object");
+    if (typeof range === "object") expect(filledOf(range, BERLIN, 0)).toEqual(one);
+  });
+
+  it("is days when it begins and ends with them", () => {
+    const range = rangeFrom({ ...filled, toDay: "2026-03-31" }, BERLIN);
+    expect(typeof range === "object" && daysOf(range, BERLIN)).toEqual(["2026-03-29", "2026-03-31"]);
+    expect(typeof range === "object" && daysOf(range, "UTC")).toBeNull();
+    expect(daysOf({ kind: "preset", preset: "7d" }, "UTC")).toBeNull();
+  });
+});
+
+describe("a preset", () => {
+  const now = Date.parse("2026-03-29T12:00:00Z");
+  const day = { kind: "preset", preset: "24h" } as const;
+
+  it("counts back from now, and ends there only on an axis", () => {
+    expect(asked(day, now)).toEqual([["from", "2026-03-28T12:00:00.000Z"]]);
+    expect(askedUntil(day, now)[1]).toEqual(["to", "2026-03-29T12:00:00.000Z"]);
+    expect(askedUntil({ kind: "ever" }, now)).toEqual([]);
+  });
+
+  it("is shown as the days that it covers", () => {
+    expect(filledOf(day, BERLIN, now)).toEqual({ fromDay: "2026-03-28", fromTime: "", toDay: "2026-03-29", toTime: "" });
+  });
+});

@@ -1,4 +1,4 @@
-"""The log's page in a real browser: events, details, filters, paging, downloads, without one script."""
+"""The log's plain page in a real browser: events, details, filters, paging, downloads, without one script."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def people(*numbers: int) -> list[str]:
 
 def test_events_paging_and_details(page: Page, context: BrowserContext, url: str) -> None:
     sign_in(context, url, "acme")
-    page.goto(url)
+    page.goto(url + "/plain")
     expect(page.get_by_role("heading", level=1)).to_contain_text("acme")
     shows(page, people(*range(119, 69, -1)))
     assert page.locator("tr.event").first.locator(".severity").inner_text().strip() == "Error"
@@ -76,7 +76,7 @@ def test_events_paging_and_details(page: Page, context: BrowserContext, url: str
     page.get_by_role("link", name="Newer").first.click()
     page.get_by_role("link", name="Newer").first.click()
     shows(page, people(*range(119, 69, -1)))
-    expect(page).to_have_url(url + "/")
+    expect(page).to_have_url(url + "/plain")
 
     first = page.locator("tbody").first
     arrow, time = first.locator("summary").bounding_box(), first.locator("time").bounding_box()
@@ -93,12 +93,12 @@ def test_events_paging_and_details(page: Page, context: BrowserContext, url: str
     first.get_by_role("link", name="Events with the same metadata.region: eu").click()
     shows(page, people(*range(119, 19, -2)))
     page.get_by_role("link", name="Remove the filter metadata.region: eu").click()
-    expect(page).to_have_url(url + "/")
+    expect(page).to_have_url(url + "/plain")
 
 
 def test_filters(page: Page, context: BrowserContext, url: str) -> None:
     sign_in(context, url, "acme")
-    page.goto(url)
+    page.goto(url + "/plain")
     page.get_by_label("Action", exact=True).fill("document.deleted")
     page.get_by_label("Outcome", exact=True).select_option("denied")
     page.get_by_role("button", name="Filter").click()
@@ -120,7 +120,7 @@ def test_filters(page: Page, context: BrowserContext, url: str) -> None:
 
 def test_download_what_is_shown(page: Page, context: BrowserContext, url: str, tmp_path: Path) -> None:
     sign_in(context, url, "acme")
-    page.goto(url + "/?action=document.deleted")
+    page.goto(url + "/plain?action=document.deleted")
     with page.expect_download() as begun:
         page.get_by_role("link", name="CSV").click()
     assert begun.value.suggested_filename.startswith("audit-acme-")
@@ -139,7 +139,7 @@ def test_hostile_text_does_nothing(page: Page, context: BrowserContext, url: str
     sign_in(context, url, "hostile")
     dialogs = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    page.goto(url)
+    page.goto(url + "/plain")
     assert page.locator("td.action").inner_text() == HOSTILE
     page.locator("summary").click()
     expect(page.locator("dl")).to_contain_text(HOSTILE)
@@ -148,10 +148,10 @@ def test_hostile_text_does_nothing(page: Page, context: BrowserContext, url: str
 
 
 def test_without_a_session_and_without_events(page: Page, context: BrowserContext, url: str) -> None:
-    page.goto(url)
+    page.goto(url + "/plain")
     expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")
     sign_in(context, url, "nobody")
-    page.goto(url)
+    page.goto(url + "/plain")
     expect(page.get_by_role("heading", name="No events yet")).to_be_visible()
     expect(page.locator("main")).to_contain_text("auditlane emit --tenant nobody")
 
@@ -164,7 +164,7 @@ def test_the_policy_blocks_nothing_of_ours(page: Page, context: BrowserContext, 
     grounds = set()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        page.goto(url)
+        page.goto(url + "/plain")
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert grounds == {"rgb(246, 247, 249)", "rgb(18, 21, 26)"}
     assert complaints == []

@@ -33,6 +33,7 @@ from auditlane.runtime.errors import (
 _STYLE: Final = files(__package__).joinpath("static", "log.css").read_bytes()
 # The address changes with the text, so that browsers may keep it for ever.
 STYLE_PATH: Final = f"/static/log-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
+PATH: Final = "/plain"
 _EMPTY: Final = Page([], None, None)
 
 _environment = Environment(
@@ -44,20 +45,26 @@ _environment = Environment(
 )
 
 
-def build(reader: Reader, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known) -> APIRouter:
-    """`GET /`, the tenant's events, and the style sheet."""
+def build(
+    reader: Reader, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, alone: bool = False
+) -> APIRouter:
+    """`GET /plain`, the tenant's events, and the style sheet. `alone`: without the viewer's build, so it is `/` too."""
     router = APIRouter(include_in_schema=False)
     cursors = Cursors(mac)
     who = authorize(Permission.read)
 
-    @router.get("/")
+    @router.get(PATH)
     async def log(request: Request) -> Response:
         try:
             scope = who(request)
             scope = await scope if inspect.isawaitable(scope) else scope
         except (Unauthenticated, Forbidden) as error:
-            return _render("signed_out.html", http_status(error), problem=error, signed_in=isinstance(error, Forbidden))
-        return await run_in_threadpool(_log, reader, cursors, own_of(scope.tenant), scope, request)
+            return signed_out(error)
+        return await run_in_threadpool(_log, reader, cursors, own_of(scope.tenant), scope, request, alone)
+
+    if alone:
+        router.add_api_route("/", log)
+        router.add_api_route("/embed", _not_built)
 
     @router.get(STYLE_PATH)
     async def style() -> Response:
@@ -66,7 +73,16 @@ def build(reader: Reader, authorize: Authorize, mac: Mac, own_of: OwnOf = none_k
     return router
 
 
-def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, request: Request) -> Response:
+def signed_out(error: Unauthenticated | Forbidden) -> Response:
+    """The page for somebody without a session, or with one that does not allow this."""
+    return _render("signed_out.html", http_status(error), problem=error, signed_in=isinstance(error, Forbidden))
+
+
+async def _not_built() -> Response:
+    return _render("not_built.html", 503)
+
+
+def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, request: Request, alone: bool) -> Response:
     """The page for a signed-in reader. What is wrong with the request is said on the page, with the form kept."""
     pairs = view.given(request.query_params.multi_items())
     filters = [pair for pair in pairs if pair[0] != "cursor"]
@@ -103,6 +119,7 @@ def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, requ
         if export
         else [],
         problem=problem,
+        alone=alone,
     )
 
 

@@ -79,7 +79,7 @@ def form_of(pairs: Sequence[Pair]) -> Form:
     )
 
 
-def address(pairs: Iterable[Pair], path: str = "/") -> str:
+def address(pairs: Iterable[Pair], path: str = "/plain") -> str:
     """The path with these parameters."""
     query = urlencode(list(pairs))
     return f"{path}?{query}" if query else path

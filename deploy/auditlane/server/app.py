@@ -36,6 +36,8 @@ from auditlane.query.structure.contracts import contracts_of
 from auditlane.query.structure.service import StructureService
 from auditlane.query.summary import router as summary_router
 from auditlane.query.turns import Turns
+from auditlane.query.viewer import assets, shell
+from auditlane.query.viewer import bundle as bundles
 from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -139,6 +141,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(tokens.build(gate, exchange, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(frontegg.build(exchange))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
+    bundle, framed_by = bundles.load(), forms.listed(settings.frame_ancestors)
     theirs = partial(gate.authorize, named_in=frontegg.their_tenant)
     in_path = partial(gate.authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
     if intake:
@@ -170,7 +173,10 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
                 exports.exporter, settings.clickhouse_database, theirs, structures.of, count_rows=metrics.exported
             )
         )
-        app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of))
+        app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of, alone=bundle is None))
+        app.include_router(assets.build(bundle))
+        if bundle:
+            app.include_router(shell.build(bundle, gate.principal, framed_by=framed_by))
         app.include_router(admin_router.build(operations, gate))
         app.include_router(console.build(operations, gate, url=settings.serve_url, viewer_ttl=viewer_ttl))
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
@@ -178,7 +184,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     openapi.install(app)
     app.add_middleware(Pace, most=settings.serve_requests, body_s=settings.serve_body_timeout_s)
     app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
-    app.add_middleware(Around, metrics=metrics, trail=own, bodies={ingest.PATH: settings.ingest_body_bytes})
+    bodies = {ingest.PATH: settings.ingest_body_bytes}
+    app.add_middleware(Around, metrics=metrics, trail=own, bodies=bodies, framed_by=framed_by)
     if settings.cors_origins:
         cors.install(app, forms.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -26,18 +26,29 @@ _QUIET: Final = ("/health/", "/metrics")  # asked every few seconds: logged only
 MAX_BODY: Final = 1 << 20  # bytes; the routes here take a few hundred
 _CLOSE: Final = {"Connection": "close"}  # the unread body must not be taken for the next request
 
+# No inline script or style, nothing from elsewhere, no frame around us.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+)
 SECURITY_HEADERS: Final = {
-    # No inline script or style, nothing from elsewhere, no frame around us.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": _POLICY.format(ancestors="'none'"),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",  # a link's code must not travel on in a Referer
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+FRAMED: Final = frozenset({"/embed", "/enter"})  # a link to the former goes by the latter
+
+
+def framed_headers(origins: Sequence[str]) -> dict[str, str]:
+    """The headers of what pages of these origins may show in a frame. X-Frame-Options cannot name them."""
+    kept = {name: value for name, value in SECURITY_HEADERS.items() if name != "X-Frame-Options"}
+    return kept | {
+        "Content-Security-Policy": _POLICY.format(ancestors=" ".join(origins)),
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
 
 
 class Around:
@@ -49,13 +60,18 @@ class Around:
         metrics: HttpMetrics,
         trail: Trail | None = None,
         bodies: Mapping[str, int] | None = None,
+        framed_by: Sequence[str] = (),
     ) -> None:
-        """`bodies`: the paths that read their body by the piece, also one of unknown length, and its most bytes."""
+        """`bodies`: the paths that read their body by the piece, also one of unknown length, and its most bytes.
+
+        `framed_by`: the origins whose pages may show those of `FRAMED` in a frame.
+        """
         self._app = app
         self._bodies = dict(bodies or {})
         self._metrics = metrics
         self._trail = trail or NoTrail()
         self._log = get("serve")
+        self._framed = framed_headers(framed_by) if framed_by else SECURITY_HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,7 +88,8 @@ class Around:
             nonlocal status, first_byte, ended
             if message["type"] == "http.response.start":
                 status, first_byte = message["status"], time.perf_counter() - began
-                _complete(MutableHeaders(scope=message), request_id)
+                secure = self._framed if request.url.path in FRAMED else SECURITY_HEADERS
+                _complete(MutableHeaders(scope=message), request_id, secure)
                 watch.answered(request, status, Headers(raw=message["headers"]))
             await send(message)
             ended = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -119,8 +136,8 @@ class Around:
         self._log.info("http.request", **facts, client=request.client.host if request.client else "", who=who)
 
 
-def _complete(headers: MutableHeaders, request_id: str) -> None:
+def _complete(headers: MutableHeaders, request_id: str, secure: Mapping[str, str]) -> None:
     headers[REQUEST_ID_HEADER] = request_id
-    for name, value in SECURITY_HEADERS.items():
+    for name, value in secure.items():
         headers.setdefault(name, value)
     headers.setdefault("Cache-Control", "no-store")  # a tenant's log belongs in no cache

@@ -1,0 +1,44 @@
+"""The files of the viewer's build, for our own pages and for script tags in a vendor's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from auditlane.query.viewer.bundle import PATH, Bundle
+from auditlane.runtime.errors import NotFound
+
+_SMALL: Final = 1_024  # bytes below which compression gains nothing
+_YEAR: Final = "public, max-age=31536000, immutable"
+_ASK: Final = "public, no-cache"  # kept, and asked about each time: it names the others, which a new build replaces
+_FOR_ANYBODY: Final = {
+    "Access-Control-Allow-Origin": "*",  # modules come by CORS; nothing here is anybody's secret
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Vary": "Accept-Encoding",
+}
+
+
+def build(bundle: Bundle | None) -> APIRouter:
+    """`GET /static/viewer/…`."""
+    router = APIRouter(include_in_schema=False)
+    assets = bundle.assets if bundle else {}
+
+    @router.api_route(PATH + "/{name:path}", methods=["GET", "HEAD"])
+    def asset(name: str, request: Request) -> Response:
+        found = assets.get(name)
+        if found is None:
+            raise NotFound(f"The viewer's build has no file {name[:100]}.", fix=_why(bundle))
+        headers = _FOR_ANYBODY | {"Cache-Control": _YEAR if found.lasting else _ASK, "ETag": found.etag}
+        if found.etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        content = found.content
+        if len(content) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
+            content, headers = found.gzipped, headers | {"Content-Encoding": "gzip"}
+        return Response(content, media_type=found.media_type, headers=headers)
+
+    return router
+
+
+def _why(bundle: Bundle | None) -> str:
+    return "Reload the page: there may be a newer build." if bundle else "Build the viewer: `make viewer`."

@@ -1,0 +1,85 @@
+"""The pages that load the viewer: the log (`/`), and the log inside of a vendor's page (`/embed`).
+
+Nothing of a tenant's log is in them: the viewer asks the API for that, as whoever opened the page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from auditlane.access.scope import Principal
+from auditlane.access.trail import witness_of
+from auditlane.query.pages import signed_out
+from auditlane.query.viewer.bundle import Bundle
+from auditlane.query.viewer.words import TEXTS, language
+from auditlane.runtime.errors import Forbidden, Unauthenticated
+
+Who = Callable[[Request], Awaitable[Principal]]
+
+_STYLE: Final = files("auditlane.query").joinpath("static", "shell.css").read_bytes()
+STYLE_PATH: Final = f"/static/shell-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
+
+_environment = Environment(
+    loader=PackageLoader("auditlane.query", "templates"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def build(bundle: Bundle, who: Who, *, framed_by: Sequence[str] = ()) -> APIRouter:
+    """The routes. `who` tells whose session a request has; pages of the origins `framed_by` may show `/embed`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def log(request: Request) -> Response:
+        """The viewer itself says what its user may not see; only strangers are told here."""
+        try:
+            visitor = await _visitor(who, request)
+        except (Unauthenticated, Forbidden) as error:
+            return signed_out(error)
+        return _page(request, "shell_log.html", bundle, "page", tenant=visitor.tenant)
+
+    @router.get("/embed")
+    async def embed(request: Request) -> Response:
+        """Without a session too: the page around it may send a token."""
+        if not framed_by:
+            return _page(request, "shell_no_embed.html", bundle, None, status=403)
+        try:
+            session = bool(await _visitor(who, request))
+        except (Unauthenticated, Forbidden):
+            session = False
+        return _page(request, "shell_embed.html", bundle, "embed", origins=framed_by, session=session)
+
+    @router.get(STYLE_PATH)
+    async def style() -> Response:
+        return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    return router
+
+
+async def _visitor(who: Who, request: Request) -> Principal:
+    """Whose page this is. Raises Unauthenticated, also for a credential of the whole environment."""
+    found = await who(request)
+    if found.tenant is None:
+        raise Unauthenticated("This page is one tenant's.", fix="Open it with a link for a viewer of that tenant.")
+    witness_of(request).recorded = True  # nothing of the log is in the page; what the viewer asks for is recorded
+    return found
+
+
+def _page(
+    request: Request, template: str, bundle: Bundle, entry: str | None, status: int = 200, **values: Any
+) -> Response:
+    lang = language(request.headers.get("accept-language", ""))
+    html = _environment.get_template(template).render(
+        lang=lang, text=TEXTS[lang], style=STYLE_PATH, entry=bundle.entry(entry) if entry else None, **values
+    )
+    return HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "Accept-Language"})

@@ -1,0 +1,220 @@
+"""The viewer's build as it is served, and the pages of ours that load it, with and without a build."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import HOUR, Served
+
+from auditlane.access.permissions import Permission
+from auditlane.query.viewer import bundle as bundles
+from auditlane.query.viewer.bundle import PATH, Bundle
+from auditlane.query.viewer.words import TEXTS, language
+from auditlane.store.structure_book import DEFAULT, StructureBook
+
+VENDOR = "https://app.vendor.example"
+HTML = {"accept": "text/html"}
+CODE = "export const text = 'a';\n" * 100
+MANIFEST = {
+    "src/entries/page.ts": {
+        "file": "page-aaaa1111.js", "name": "page", "isEntry": True, "imports": ["_kit.js"],
+        "css": ["assets/page-1.css"], "dynamicImports": ["_late.js"],
+    },
+    "src/entries/embed.ts": {"file": "embed-bbbb2222.js", "name": "embed", "isEntry": True, "imports": ["_kit.js"]},
+    "src/entries/viewer.ts": {"file": "auditlane-viewer.js", "name": "auditlane-viewer", "isEntry": True},
+    "src/entries/settings.ts": {"file": "auditlane-settings.js", "name": "auditlane-settings", "isEntry": True},
+    "_kit.js": {"file": "chunks/kit-cccc3333.js", "name": "kit", "imports": ["_lit.js", "src/entries/page.ts"]},
+    "_lit.js": {"file": "chunks/lit-dddd4444.js", "name": "lit"},
+    "_late.js": {"file": "chunks/late-eeee5555.js", "name": "late", "assets": ["assets/x-1.svg"]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def build(tmp_path) -> Path:
+    """A build of a few small files."""
+    folder = tmp_path / "viewer"
+    for chunk in MANIFEST.values():
+        for name in [chunk["file"], *chunk.get("css", []), *chunk.get("assets", [])]:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(f"/* {name} */ {CODE}")
+    (folder / ".vite").mkdir()
+    (folder / ".vite" / "manifest.json").write_text(json.dumps(MANIFEST))
+    (folder / "not-in-the-manifest.js").write_text("1")
+    return folder
+
+
+def served_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: Bundle | None, **settings: str) -> Served:
+    monkeypatch.setattr(bundles, "load", lambda: bundle)
+    monkeypatch.setattr(StructureBook, "of", lambda _, tenant: DEFAULT)
+    return Served(tmp_path, **settings)
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch, build) -> Iterator[Served]:
+    bundle = bundles.load(build)
+    assert bundle
+    with served_with(tmp_path, monkeypatch, bundle, frame_ancestors=VENDOR, cors_origins=VENDOR) as served:
+        yield served
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch) -> Iterator[Served]:
+    """A service without a build, and without anybody who may have it in a frame."""
+    with served_with(tmp_path, monkeypatch, None) as served:
+        yield served
+
+
+def cookie(served: Served, *permissions: Permission, tenant: str = "acme") -> dict[str, str]:
+    return {"cookie": f"auditlane_viewer={served.viewer_token(tenant, *permissions)}"} | HTML
+
+
+def test_what_an_entry_loads(build):
+    bundle = bundles.load(build)
+    assert bundle
+    page = bundle.entry("page")
+    assert page.script == f"{PATH}/page-aaaa1111.js"
+    assert page.preloads == (f"{PATH}/chunks/kit-cccc3333.js", f"{PATH}/chunks/lit-dddd4444.js")
+    assert page.styles == (f"{PATH}/assets/page-1.css",)
+    assert bundle.entry("auditlane-settings").preloads == ()
+    with pytest.raises(KeyError):
+        bundle.entry("late")
+    assert bundles.load(build / "nothing") is None
+
+
+def test_files_are_kept_for_ever_by_their_names_but_for_those_that_vendors_name(served):
+    lasting = served.request(f"{PATH}/chunks/kit-cccc3333.js")
+    assert lasting.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert lasting.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert served.request(f"{PATH}/assets/page-1.css").headers["content-type"] == "text/css; charset=utf-8"
+    assert served.request(f"{PATH}/assets/x-1.svg").headers["content-type"] == "image/svg+xml"
+    for name in ("auditlane-viewer.js", "auditlane-settings.js"):
+        named = served.request(f"{PATH}/{name}")
+        assert named.headers["cache-control"] == "public, no-cache"
+        again = served.request(f"{PATH}/{name}", if_none_match=named.headers["etag"])
+        assert (again.status, again.data) == (304, b"")
+        assert again.headers["access-control-allow-origin"] == "*"
+
+
+def test_any_page_may_load_them_as_modules(served):
+    for origin in ({}, {"origin": VENDOR}, {"origin": "https://elsewhere.example"}):
+        headers = served.request(f"{PATH}/auditlane-viewer.js", **origin).headers
+        assert headers["access-control-allow-origin"] in ("*", origin.get("origin"))
+        assert headers["cross-origin-resource-policy"] == "cross-origin"
+        assert "Accept-Encoding" in headers["vary"]
+    # What is a tenant's stays ours.
+    assert served.request("/v1/events", origin=VENDOR).headers["cross-origin-resource-policy"] == "same-origin"
+    assert "access-control-allow-origin" not in served.request("/v1/events", origin="https://elsewhere.example").headers
+
+
+def test_compressed_for_those_who_take_it(served):
+    name = f"{PATH}/page-aaaa1111.js"
+    plain = served._pool.request("GET", served.url + name, headers={"accept-encoding": "identity"})
+    packed = served._pool.request("GET", served.url + name, headers={"accept-encoding": "gzip"}, decode_content=False)
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 10
+    head = served.request(name, method="HEAD")
+    assert (head.status, head.data) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nothing.js", "not-in-the-manifest.js", ".vite/manifest.json", "../log.css", "%2e%2e/log.css", "", "chunks/"],
+)
+def test_nothing_else_is_there(served, name):
+    # Not by urllib3's own pool: it would tidy the path up.
+    answer = served.request(f"{PATH}/{name}")
+    assert answer.status == 404
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_page_loads_the_viewer_and_nothing_inline(served):
+    answer = served.request("/", **cookie(served))
+    html = answer.data.decode()
+    assert answer.status == 200
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", html)
+    assert f'<script type="module" src="{PATH}/page-aaaa1111.js"></script>' in html
+    assert html.count("modulepreload") == 2
+    assert '<a href="/plain">' in html[html.index("<noscript>") :]
+    for address in re.findall(r'(?:src|href)="(/static[^"]+)"', html):
+        assert served.request(address).status == 200
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_who_may_see_which_page(served):
+    assert served.request("/", **cookie(served, Permission.configure)).status == 200  # the viewer says what is missing
+    for path in ("/", "/plain"):
+        stranger = served.request(path, **HTML)
+        assert stranger.status == 401
+        assert "auditlane token --link --tenant" in stranger.data.decode()
+    operator = served.request("/", served.client_token("admin"))
+    assert operator.status == 401
+
+
+def test_a_tenants_name_is_no_markup(served):
+    hostile = cookie(served, tenant='<b>"x')
+    html = served.request("/", **hostile).data.decode()
+    assert "<b>" not in html
+    assert "&lt;b&gt;" in html
+
+
+def test_the_page_for_frames(served):
+    answer = served.request("/embed", **HTML)
+    html = answer.data.decode()
+    assert answer.status == 200
+    assert f'data-origins="{VENDOR}"' in html
+    assert "data-session" not in html
+    assert "data-session" in served.request("/embed", **cookie(served)).data.decode()
+    ended = f"auditlane_viewer={served.viewer_token('acme', age=2 * HOUR)}"
+    assert "data-session" not in served.request("/embed", cookie=ended, **HTML).data.decode()
+    for path in ("/embed", "/enter?code=x"):
+        headers = served.request(path, **HTML).headers
+        assert f"frame-ancestors {VENDOR}" in headers["content-security-policy"]
+        assert "x-frame-options" not in headers
+        assert headers["cross-origin-resource-policy"] == "cross-origin"
+    others = served.request("/", **cookie(served)).headers
+    assert "frame-ancestors 'none'" in others["content-security-policy"]
+
+
+def test_nobody_has_it_in_a_frame_unless_they_are_listed(tmp_path, monkeypatch, build):
+    with served_with(tmp_path, monkeypatch, bundles.load(build)) as served:
+        answer = served.request("/embed", **cookie(served))
+        assert answer.status == 403
+        assert "AUDITLANE_FRAME_ANCESTORS" in answer.data.decode()
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_without_a_build_the_plain_page_is_there_and_says_so(bare):
+    for path in ("/", "/plain"):
+        answer = bare.request(path, **cookie(bare))
+        assert answer.status == 503  # this service has no store: the page says that too
+        assert "make viewer" in answer.data.decode()
+    embed = bare.request("/embed", **cookie(bare))
+    assert embed.status == 503
+    assert "make viewer" in embed.data.decode()
+    asset = bare.request(f"{PATH}/auditlane-viewer.js")
+    assert asset.status == 404
+    assert "make viewer" in asset.json()["fix"]
+
+
+def test_with_a_build_the_plain_page_leads_to_the_viewer(served):
+    html = served.request("/plain", **cookie(served)).data.decode()
+    assert 'href="/">Viewer' in html
+    assert "make viewer" not in html
+
+
+def test_words_around_it_are_in_the_browsers_language(served):
+    assert [language(one) for one in ("", "fr, de;q=0.3, en;q=0.7", "de-AT,en;q=0.9", "de;q=x, en", "xx")] == [
+        "en", "en", "de", "en", "en",
+    ]  # fmt: skip
+    assert all(texts.keys() == TEXTS["en"].keys() for texts in TEXTS.values())
+    german = served.request("/", accept_language="de", **cookie(served)).data.decode()
+    assert '<html lang="de">' in german
+    assert "Verlassen" in german

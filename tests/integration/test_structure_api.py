@@ -78,7 +78,10 @@ def test_what_a_new_tenant_sees(api: Api, path: str, tenant: str) -> None:
     structure = answer.json()
     assert (structure["tenant"], structure["revision"], structure["enabled"]) == (tenant, 0, None)
     assert structure["effectiveEnabled"] is True
-    assert by_name(structure)["occurred_at"]["displayType"] == "Timestamp"
+    assert structure["inheritedEnabled"] is True
+    time = by_name(structure)["occurred_at"]
+    assert time["displayType"] == "Timestamp"
+    assert time["inherited"].items() <= time.items()
     assert answer.headers["etag"]
     assert api.ok("GET", f"{path}/history") == {"data": [], "next": None}
 
@@ -101,6 +104,7 @@ def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -
         False,
         True,
     )
+    assert shown["inherited"] is None
     (own,) = api.contract(tenant).own
     assert (own.rules.required, own.rules.pattern and own.rules.pattern.text) == (True, "[A-Z]{2}-[0-9]+")
     contract = api.ok("GET", f"{path}/fields")
@@ -132,6 +136,17 @@ def test_removed_kept_and_restored(api: Api, path: str, tenant: str) -> None:
     assert deeds == ["restored", "removed", "added"]
 
 
+def test_a_default_is_set_and_ended(api: Api, path: str) -> None:
+    field = {"name": "region", "displayName": "Region", "default": "eu", "rules": {"maxLength": 5}}
+    api.ok("POST", f"{path}/fields", field)
+    api.ok("PUT", f"{path}/fields/region", {"displayName": "Where"}, if_match="*")
+    (kept,) = api.ok("GET", f"{path}/fields")["fields"]
+    assert (kept["default"], kept["displayName"]) == ("eu", "Where")
+    api.ok("PUT", f"{path}/fields/region", {"default": None}, if_match="*")
+    (ended,) = api.ok("GET", f"{path}/fields")["fields"]
+    assert (ended["default"], ended["rules"]) == (None, {"maxLength": 5})
+
+
 def test_the_second_of_two_editors_is_told(api: Api, path: str) -> None:
     seen = api.call("GET", path)
     etag, body = seen.headers["etag"], seen.json()
@@ -139,7 +154,8 @@ def test_the_second_of_two_editors_is_told(api: Api, path: str) -> None:
     api.refused(428, "PRECONDITION_REQUIRED", "PUT", path, body)
     first = api.call("PUT", path, body, if_match=etag)
     assert first.status == 200, first.data
-    assert by_name(first.json())["ip"]["showInTable"] is False
+    ip = by_name(first.json())["ip"]
+    assert (ip["showInTable"], ip["inherited"]["showInTable"]) == (False, True)
     api.refused(412, "PRECONDITION_FAILED", "PUT", path, body | {"enabled": False}, if_match=etag)
     api.refused(412, "PRECONDITION_FAILED", "POST", f"{path}/fields", {"name": "x"}, if_match=etag)
     api.ok("PUT", path, {"enabled": False}, if_match=first.headers["etag"])
@@ -208,7 +224,8 @@ def test_the_environments_switch_reaches_who_has_none(api: Api, path: str) -> No
     api.ok("PUT", "/v1/structure", {"enabled": False}, if_match="*")
     try:
         assert api.ok("GET", path)["effectiveEnabled"] is False
-        assert api.ok("PUT", path, {"enabled": True}, if_match="*")["effectiveEnabled"] is True
+        structure = api.ok("PUT", path, {"enabled": True}, if_match="*")
+        assert (structure["effectiveEnabled"], structure["inheritedEnabled"]) == (True, False)
     finally:
         api.ok("PUT", "/v1/structure", {"enabled": None}, if_match="*")
 

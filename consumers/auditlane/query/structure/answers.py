@@ -16,6 +16,7 @@ from auditlane.query.structure.models import (
     RevisionChanges,
     ShownField,
     ShownStructure,
+    ShownView,
 )
 from auditlane.query.structure.views import Shown
 from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision
@@ -23,14 +24,15 @@ from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision
 
 def structure(shown: Shown) -> ShownStructure:
     """The answer that describes a scope's state."""
-    own, fields = shown.own, list(shown.fields.values())
+    own, fields, below = shown.own, list(shown.fields.values()), shown.below
     return ShownStructure(
         tenant=None if own.scope == ENVIRONMENT else own.scope.partition(":")[2],
         revision=own.revision,
         enabled=own.enabled,
         effective_enabled=shown.enabled,
-        fields=[_field(shown, one) for one in fields if not one.hidden],
-        removed=[_field(shown, one) for one in fields if one.hidden],
+        inherited_enabled=shown.inherited_enabled,
+        fields=[_field(shown, one, below.get(one.name)) for one in fields if not one.hidden],
+        removed=[_field(shown, one, below.get(one.name)) for one in fields if one.hidden],
         changed_by=own.changed_by,
         changed_at=own.changed_at,
     )
@@ -63,12 +65,13 @@ def history(revisions: list[tuple[Revision, list[dict[str, Any]]]], limit: int) 
     return History(data=data, next=data[-1].revision if more else None)
 
 
-def _field(shown: Shown, view: FieldView) -> ShownField:
+def _field(shown: Shown, view: FieldView, below: FieldView | None) -> ShownField:
     return ShownField(
         **view.model_dump(exclude={"hidden"}),
         custom=view.custom,
         parameter=view.parameter,
         origin=shown.origin(view.name),
+        inherited=ShownView(**below.model_dump(exclude={"name", "hidden"})) if below and not below.hidden else None,
     )
 
 

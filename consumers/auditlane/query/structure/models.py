@@ -34,10 +34,9 @@ class _Request(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
-class ShownField(_Answer):
-    """One field as readers see it."""
+class ShownView(_Answer):
+    """How a field is shown."""
 
-    name: str = Field(examples=["order_number"])
     display_name: str = Field(examples=["Order"])
     display_type: DisplayType
     sortable: bool
@@ -46,18 +45,31 @@ class ShownField(_Answer):
     show_in_more_info: bool = Field(description="Listed in an event's details.")
     downloadable: bool = Field(description="A column of exports.")
     order: int
+
+
+class ShownField(ShownView):
+    """One field as readers see it."""
+
+    name: str = Field(examples=["order_number"])
     custom: bool = Field(description="Added to the event, as opposed to a field that every event has.")
     parameter: str = Field(description="Its name in a filter.", examples=["fields.order_number"])
     origin: Origin = Field(description="Who said last how it is shown.")
+    inherited: ShownView | None = Field(
+        description="How it is shown when this scope says nothing of it; null for a field of its own."
+    )
 
 
 class ShownStructure(_Answer):
-    """A data structure. `enabled` is this scope's own switch, null when it inherits; `effectiveEnabled` what counts."""
+    """A data structure. `enabled` is this scope's own switch, null when it inherits; `effectiveEnabled` what counts.
+
+    `inheritedEnabled` is what counts when the scope's own is null.
+    """
 
     tenant: str | None = Field(description="Null for the environment.")
     revision: int = Field(description="Of this scope; 0 when nobody changed anything.")
     enabled: bool | None
     effective_enabled: bool
+    inherited_enabled: bool
     fields: list[ShownField]
     removed: list[ShownField] = Field(description="Removed fields; their data is kept, and POST …/fields restores one.")
     changed_by: str
@@ -103,6 +115,7 @@ class StatedField(_Toggles):
     custom: Any = Field(None, description="Ignored, so that an answer can be sent back.")
     parameter: Any = Field(None, description="Ignored.")
     origin: Any = Field(None, description="Ignored.")
+    inherited: Any = Field(None, description="Ignored.")
 
 
 class StatedStructure(_Request):
@@ -113,6 +126,7 @@ class StatedStructure(_Request):
     tenant: Any = Field(None, description="Ignored, so that an answer can be sent back.")
     revision: Any = Field(None, description="Ignored; the header If-Match counts.")
     effective_enabled: Any = Field(None, description="Ignored.")
+    inherited_enabled: Any = Field(None, description="Ignored.")
     removed: Any = Field(None, description="Ignored.")
     changed_by: Any = Field(None, description="Ignored.")
     changed_at: Any = Field(None, description="Ignored.")
@@ -122,7 +136,7 @@ class ChangedField(_Toggles):
     """What is to be different about a field; what is left out stays as it is, an empty `rules` ends all of them."""
 
     type: FieldType | None = Field(None, description="A field's Avro type stays: text, number, time, boolean.")
-    default: Any = Field(None, description="For events that do not carry the field.")
+    default: Any = Field(None, description="For events that do not carry the field; null ends the default.")
     rules: Rules | None = None
     exclusive: bool | None = Field(
         None,

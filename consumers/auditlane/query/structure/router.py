@@ -156,7 +156,8 @@ def _stated(who: TenantScope | Principal, name: str, body: ChangedField) -> Stat
     if body.exclusive is not None and _tenant(who) is None:
         raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it for a tenant.")
     rules = body.rules.stated() if body.rules is not None else None
-    return Stated(name, body.type, body.default, rules, body.exclusive, body.view())
+    ends = "default" in body.model_fields_set and body.default is None
+    return Stated(name, body.type, body.default, rules, body.exclusive, body.view(), without_default=ends)
 
 
 def _given(request: Request) -> list[str] | None:

@@ -29,7 +29,8 @@ _DISPLAYED_AS: Final = {FieldType.Integer: DisplayType.Number, FieldType.Enum: D
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A field as a caller states it; None is: not said. `view` has what is said of how it is shown."""
+    """A field as a caller states it; None is: not said. `view` has what is said of how it is shown, and
+    `without_default` that there is to be no default."""
 
     name: str
     type: FieldType | None = None
@@ -37,6 +38,13 @@ class Stated:
     rules: Mapping[str, Any] | None = None
     exclusive: bool | None = None
     view: Mapping[str, Any] | None = None
+    without_default: bool = False
+
+    @property
+    def of_contract(self) -> bool:
+        """Whether anything is said of what the field must be."""
+        said = (self.type, self.default, self.rules, self.exclusive)
+        return self.without_default or any(one is not None for one in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +135,10 @@ class StructureService:
         if here is None or here.hidden or not here.custom:
             raise NotFound(f"There is no field {stated.name} that was added.", fix="POST …/fields adds one.")
         changed = False
-        if stated.type or stated.default is not None or stated.rules is not None or stated.exclusive is not None:
+        if stated.of_contract:
             avro = own_field(schema_of(self.contracts().of(tenant)), stated.name)
-            type_, default, rules = described(avro) if avro else (FieldType.AlphaNumeric, None, {})
+            type_, was, rules = described(avro) if avro else (FieldType.AlphaNumeric, None, {})
+            default = None if stated.without_default else was
             definition = FieldDefinition(
                 stated.name,
                 stated.type or type_,

@@ -42,6 +42,11 @@ class Shown:
         return overlay(self.environment, _NOBODY if self.own.scope == ENVIRONMENT else self.own)[0]
 
     @property
+    def inherited_enabled(self) -> bool:
+        """The switch in effect when the scope's own says nothing."""
+        return overlay(_NOBODY if self.own.scope == ENVIRONMENT else self.environment, _NOBODY)[0]
+
+    @property
     def etag(self) -> str:
         """Changes whenever what is shown may have changed."""
         if self.own.scope == ENVIRONMENT:

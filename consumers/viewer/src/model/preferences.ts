@@ -5,9 +5,11 @@ export interface Preferences {
   columns: string[] | null;
   density: "comfortable" | "compact";
   utc: boolean;
+  /** Of columns by their names, in px, where they are not the usual. */
+  widths: Record<string, number>;
 }
 
-export const USUAL: Preferences = { columns: null, density: "comfortable", utc: false };
+export const USUAL: Preferences = { columns: null, density: "comfortable", utc: false, widths: {} };
 
 /** Reads and writes them. A browser that keeps nothing (private windows, foreign frames) is no error. */
 export class Remembered {

@@ -1,0 +1,24 @@
+/** IP addresses as people read them. */
+
+export type Network = "private" | "loopback" | "local" | "public";
+
+/** An IPv4 address that is written as IPv6 is shown as what it is. */
+export function address(ip: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1] ?? ip;
+}
+
+/** What kind of network it is of. */
+export function networkOf(ip: string): Network {
+  const shown = address(ip).toLowerCase();
+  const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(shown);
+  if (!v4) {
+    if (shown === "::1") return "loopback";
+    if (/^fe[89ab]/.test(shown)) return "local";
+    return /^f[cd]/.test(shown) ? "private" : "public";
+  }
+  const [first, second] = [Number(v4[1]), Number(v4[2])];
+  if (first === 127) return "loopback";
+  if (first === 169 && second === 254) return "local";
+  if (first === 10 || (first === 192 && second === 168) || (first === 172 && second >= 16 && second < 32)) return "private";
+  return "public";
+}

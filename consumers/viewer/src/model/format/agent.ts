@@ -1,0 +1,65 @@
+/** What a user agent's text says in short: the program and the system. Only to be read; nothing is decided by it. */
+
+export interface Agent {
+  /** "Chrome 126", "aws-cli 1.16"; the text's own beginning when nothing is known. */
+  program: string;
+  /** "macOS", "iOS 17"; "" when it is not told. */
+  system: string;
+}
+
+/** The first that is there counts: the others call themselves by the names of those further down. */
+const BROWSERS: readonly (readonly [RegExp, string])[] = [
+  [/\b(?:Edg|EdgA|EdgiOS)\/(\d+)/, "Edge"],
+  [/\bOPR\/(\d+)/, "Opera"],
+  [/\bVivaldi\/(\d+)/, "Vivaldi"],
+  [/\bSamsungBrowser\/(\d+)/, "Samsung Internet"],
+  [/\bElectron\/(\d+)/, "Electron"],
+  [/\b(?:Firefox|FxiOS)\/(\d+)/, "Firefox"],
+  [/\bHeadlessChrome\/(\d+)/, "Headless Chrome"],
+  [/\b(?:Chrome|CriOS)\/(\d+)/, "Chrome"],
+  [/\bVersion\/(\d+)\S* (?:Mobile\/\S+ )?Safari\//, "Safari"],
+  [/\bMSIE (\d+)/, "Internet Explorer"],
+  [/\bTrident\/.*\brv:(\d+)/, "Internet Explorer"],
+];
+
+const SYSTEMS: readonly (readonly [RegExp, string])[] = [
+  [/\bWindows\b/i, "Windows"],
+  [/\b(?:iPhone|iPad).*? OS (\d+)/, "iOS"],
+  [/\bAndroid(?: (\d+))?/i, "Android"],
+  [/\bCrOS\b/, "ChromeOS"],
+  [/\bMac OS X\b|\bmacOS\b|\bDarwin\b/i, "macOS"],
+  [/\bLinux\b/i, "Linux"],
+];
+
+const PRODUCT = /^([^\s/()[\]]+)\/v?(\d+(?:\.\d+)?)/;
+const BOT = /\(compatible; ([^/;)]+)(?:\/(\d+(?:\.\d+)?))?/;
+const MOST = 40;
+
+export function agentOf(text: string): Agent {
+  const said = text.trim().replace(/^\[(.*)\]$/s, "$1");
+  return { program: program(said), system: system(said) };
+}
+
+function program(said: string): string {
+  const bot = said.startsWith("Mozilla/") && !/\bMSIE\b/.test(said) ? BOT.exec(said) : null;
+  if (bot) return named(bot[1] as string, bot[2]);
+  for (const [sign, name] of BROWSERS) {
+    const found = sign.exec(said);
+    if (found) return named(name, found[1]);
+  }
+  const product = said.startsWith("Mozilla/") ? null : PRODUCT.exec(said);
+  if (product) return named(product[1] as string, product[2]);
+  return said.length > MOST ? `${said.slice(0, MOST - 1)}…` : said;
+}
+
+function system(said: string): string {
+  for (const [sign, name] of SYSTEMS) {
+    const found = sign.exec(said);
+    if (found) return named(name, found[1]);
+  }
+  return "";
+}
+
+function named(name: string, version: string | undefined): string {
+  return version ? `${name} ${version}` : name;
+}

@@ -1,0 +1,28 @@
+/** Text that somebody else wrote, made harmless to look at: no sign is invisible, none turns the line around. */
+
+/** Controls, turns of direction, and signs without width. Joiners stay: emoji and scripts are made with them. */
+const ODD = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const PLAIN = /^[\x20-\x7e]*$/;
+const NAMED: Record<string, string> = { "\n": "↵", "\r": "␍", "\t": "⇥" };
+
+/** In one line, with signs in place of what would not be seen. `lines` keeps breaks and tabs. */
+export function visible(text: string, lines = false): string {
+  if (PLAIN.test(text)) return text;
+  return text.replace(ODD, (sign) => (lines && (sign === "\n" || sign === "\t") ? sign : shown(sign)));
+}
+
+/** Cut to so many signs, the last of which is then "…". */
+export function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  let end = most - 1;
+  if (/[\ud800-\udbff]/.test(text[end - 1] as string)) end -= 1; // no half of a pair
+  return `${text.slice(0, end)}…`;
+}
+
+function shown(sign: string): string {
+  const code = sign.codePointAt(0) as number;
+  if (NAMED[sign]) return NAMED[sign];
+  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+  if (code === 0x7f) return "␡";
+  return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+}

@@ -1,0 +1,55 @@
+/** Moments as people read them: how long ago, and exactly, in a language and a zone. */
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const RELATIVE_UNTIL = 7 * DAY; // further off, a date says more
+
+const made = new Map<string, Clock>();
+
+/** The clock of a language (BCP 47) and a zone (IANA); the same one each time, since its parts are dear to make. */
+export function clockOf(language: string, zone: string): Clock {
+  const key = `${language} ${zone}`;
+  let found = made.get(key);
+  if (!found) made.set(key, (found = new Clock(language, zone)));
+  return found;
+}
+
+export class Clock {
+  private readonly ago: Intl.RelativeTimeFormat;
+  private readonly near: Intl.DateTimeFormat;
+  private readonly full: Intl.DateTimeFormat;
+
+  constructor(language: string, readonly zone: string) {
+    this.ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+    this.near = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone: zone });
+    this.full = new Intl.DateTimeFormat(language, {
+      year: "numeric",
+      month: "short",
+      day: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+      timeZone: zone,
+    });
+  }
+
+  /** "3 min. ago", "yesterday"; a date and a time of day for what is more than a week off. `now` in ms. */
+  relative(moment: string, now: number): string {
+    const ms = Date.parse(moment);
+    if (Number.isNaN(ms)) return moment;
+    const off = ms - now;
+    const size = Math.abs(off);
+    if (size >= RELATIVE_UNTIL) return this.near.format(ms);
+    if (size < MINUTE) return this.ago.format(Math.trunc(off / 1000), "second");
+    if (size < HOUR) return this.ago.format(Math.trunc(off / MINUTE), "minute");
+    if (size < DAY) return this.ago.format(Math.trunc(off / HOUR), "hour");
+    return this.ago.format(Math.trunc(off / DAY), "day");
+  }
+
+  /** To the second. */
+  exact(moment: string): string {
+    const ms = Date.parse(moment);
+    return Number.isNaN(ms) ? moment : this.full.format(ms);
+  }
+}

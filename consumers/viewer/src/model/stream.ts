@@ -1,0 +1,47 @@
+/** Server-sent events out of a stream's text. Unlike most parsers, it also tells an id that comes without data. */
+
+export interface Message {
+  id: string | null;
+  event: string;
+  data: string;
+}
+
+/** Feed it with pieces as they come; it calls `told` for every message, and for `retry` with milliseconds. */
+export class Messages {
+  private rest = "";
+  private id: string | null = null;
+  private event = "";
+  private data: string[] = [];
+
+  constructor(
+    private readonly told: (message: Message) => void,
+    private readonly retry: (ms: number) => void = () => {},
+  ) {}
+
+  feed(piece: string): void {
+    const lines = (this.rest + piece).split("\n");
+    this.rest = lines.pop() ?? "";
+    for (const line of lines) this.line(line.endsWith("\r") ? line.slice(0, -1) : line);
+  }
+
+  private line(line: string): void {
+    if (line === "") this.dispatch();
+    const colon = line.indexOf(":");
+    if (line === "" || colon === 0) return;
+    const name = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+    if (name === "id" && !value.includes("\0")) this.id = value;
+    else if (name === "event") this.event = value;
+    else if (name === "data") this.data.push(value);
+    else if (name === "retry" && /^\d+$/.test(value)) this.retry(Number(value));
+  }
+
+  private dispatch(): void {
+    if (this.id !== null || this.data.length) {
+      this.told({ id: this.id, event: this.event || "message", data: this.data.join("\n") });
+    }
+    this.id = null;
+    this.event = "";
+    this.data = [];
+  }
+}

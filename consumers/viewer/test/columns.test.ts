@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+
+import type { DisplayType, ShownField } from "../src/api/types.js";
+import { chosen, columnsOf, moved, toggled, tracks, widthOf } from "../src/model/columns.js";
+
+const field = (name: string, displayType: DisplayType, showInTable = true): ShownField =>
+  ({ name, displayType, showInTable }) as ShownField;
+
+const FIELDS = [field("occurred_at", "Timestamp"), field("action", "AlphaNumeric"), field("ip", "IpAddress"), field("note", "AlphaNumeric", false)];
+const names = (columns: string[] | null, widths = {}): string[] => columnsOf(FIELDS, { columns, widths }).map((one) => one.field.name);
+
+describe("columns", () => {
+  it("are the tenant's in its order, until a person chooses", () => {
+    expect(names(null)).toEqual(["occurred_at", "action", "ip"]);
+    expect(names(["note", "gone", "ip"])).toEqual(["note", "ip"]);
+    expect(names(["gone"])).toEqual(["occurred_at", "action", "ip"]);
+    expect(chosen(FIELDS, null)).toEqual(["occurred_at", "action", "ip"]);
+  });
+
+  it("have widths of their own, one grows, none is too narrow", () => {
+    const columns = columnsOf(FIELDS, { columns: null, widths: { ip: 10 } });
+    expect(tracks(columns)).toBe("190px minmax(230px, 1fr) 64px");
+    expect(widthOf(columns)).toBe(484);
+    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("190px 100px minmax(150px, 1fr)");
+  });
+
+  it("are moved, taken out, and put back where they belong", () => {
+    expect(moved(["a", "b", "c"], "b", -1)).toEqual(["b", "a", "c"]);
+    expect(moved(["a", "b", "c"], "b", 5)).toEqual(["a", "c", "b"]);
+    expect(moved(["a", "b"], "x", 1)).toEqual(["a", "b"]);
+    expect(toggled(FIELDS, ["occurred_at", "ip"], "action")).toEqual(["occurred_at", "action", "ip"]);
+    expect(toggled(FIELDS, ["occurred_at", "ip"], "ip")).toEqual(["occurred_at"]);
+    expect(toggled(FIELDS, ["ip"], "ip")).toEqual(["ip"]);
+    expect(toggled(FIELDS, ["ip"], "note")).toEqual(["ip", "note"]);
+  });
+});

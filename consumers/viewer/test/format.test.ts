@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+
+import type { AuditEvent } from "../src/api/types.js";
+import { address, networkOf } from "../src/model/format/address.js";
+import { agentOf } from "../src/model/format/agent.js";
+import { shortened, visible } from "../src/model/format/text.js";
+import { clockOf } from "../src/model/format/time.js";
+import { inOneLine, number, valueOf } from "../src/model/format/value.js";
+
+describe("text", () => {
+  it.each([
+    ["plain ÄÖ 日本 👩‍👩‍👧", "plain ÄÖ 日本 👩‍👩‍👧"],
+    ["a\u202egpj.exe", "a⟨U+202E⟩gpj.exe"],
+    ["a\u0000b\u001b[31m\u007f", "a␀b␛[31m␡"],
+    ["one\r\ntwo\tthree", "one␍↵two⇥three"],
+    ["zero\u200bwidth\ufeff", "zero⟨U+200B⟩width⟨U+FEFF⟩"],
+    ["line\u2028sep", "line⟨U+2028⟩sep"],
+  ])("%j is seen whole", (text, seen) => expect(visible(text)).toBe(seen));
+
+  it("keeps lines where there is room", () => expect(visible("a\n\tb\r\u202e", true)).toBe("a\n\tb␍⟨U+202E⟩"));
+
+  it("is cut between signs", () => {
+    expect(shortened("abcdef", 6)).toBe("abcdef");
+    expect(shortened("abcdefg", 6)).toBe("abcde…");
+    expect(shortened("abcd👩x", 6)).toBe("abcd…");
+  });
+});
+
+describe("time", () => {
+  const now = Date.parse("2026-03-08T12:00:00Z");
+  it.each([
+    ["2026-03-08T11:59:30.5Z", "29 sec. ago"],
+    ["2026-03-08T11:57:00Z", "3 min. ago"],
+    ["2026-03-08T12:03:00Z", "in 3 min."],
+    ["2026-03-08T07:00:01Z", "4 hr. ago"],
+    ["2026-03-07T11:00:00Z", "yesterday"],
+    ["2026-02-01T11:00:00Z", "Feb 1, 2026, 11:00 AM"],
+    ["never", "never"],
+  ])("%s", (moment, said) => expect(clockOf("en", "UTC").relative(moment, now).replace(/\s/g, " ")).toBe(said));
+
+  it("is exact in the zone and the language", () => {
+    const moment = "2026-03-08T23:30:05.123456Z";
+    expect(clockOf("en", "UTC").exact(moment).replace(/\s/g, " ")).toBe("Mar 8, 2026, 11:30:05 PM");
+    expect(clockOf("de", "Europe/Berlin").exact(moment)).toBe("9. März 2026, 00:30:05");
+    expect(clockOf("de", "UTC")).toBe(clockOf("de", "UTC"));
+  });
+});
+
+describe("user agents", () => {
+  const chrome = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
+  it.each([
+    [chrome, "Chrome 126", "macOS"],
+    [`${chrome} Edg/126.0.0.0`.replace("Macintosh; Intel Mac OS X 10_15_7", "Windows NT 10.0; Win64; x64"), "Edge 126", "Windows"],
+    ["Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0", "Firefox 127", "Linux"],
+    ["Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1", "Safari 17", "iOS 17"],
+    ["Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36", "Chrome 126", "Android 14"],
+    ["Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Googlebot 2.1", ""],
+    ["[Boto3/1.26.165 Python/3.10.6 Linux/5.19.0-46-generic Botocore/1.29.165]", "Boto3 1.26", "Linux"],
+    ["curl/8.5.0", "curl 8.5", ""],
+    ["console.amazonaws.com", "console.amazonaws.com", ""],
+    ["x".repeat(50), `${"x".repeat(39)}…`, ""],
+    ["", "", ""],
+  ])("%s", (text, program, system) => expect(agentOf(text)).toEqual({ program, system }));
+});
+
+describe("addresses", () => {
+  it.each([
+    ["10.1.2.3", "10.1.2.3", "private"],
+    ["172.32.0.1", "172.32.0.1", "public"],
+    ["::ffff:192.168.1.1", "192.168.1.1", "private"],
+    ["::1", "::1", "loopback"],
+    ["fe80::1", "fe80::1", "local"],
+    ["fd00::1", "fd00::1", "private"],
+    ["2001:db8::1", "2001:db8::1", "public"],
+  ])("%s", (ip, shown, network) => expect([address(ip), networkOf(ip)]).toEqual([shown, network]));
+});
+
+describe("values", () => {
+  const event = { action: "login", description: "", metadata: { a: "1" }, fields: { order: "7" } } as unknown as AuditEvent;
+
+  it("are the event's, the tenant's own or none", () => {
+    expect(valueOf(event, { name: "action", custom: false })).toBe("login");
+    expect(valueOf(event, { name: "description", custom: false })).toBeNull();
+    expect(valueOf(event, { name: "metadata", custom: false })).toBe('{"a":"1"}');
+    expect(valueOf(event, { name: "order", custom: true })).toBe("7");
+    expect(valueOf(event, { name: "action", custom: true })).toBeNull();
+    expect(valueOf({ ...event, metadata: {} }, { name: "metadata", custom: false })).toBeNull();
+  });
+
+  it("that are numbers keep their digits", () => {
+    const german = new Intl.NumberFormat("de", { maximumFractionDigits: 20 });
+    expect(number("1234567.5", german)).toBe("1.234.567,5");
+    expect(number("12345678901234567891", german)).toBe("12.345.678.901.234.567.891");
+    expect(number("1e9", german)).toBe("1e9");
+  });
+
+  it("that are JSON fit in a line", () => {
+    expect(inOneLine('{"a": "x", "b": [1, 2], "c": {"d": 1}, "e": null}')).toBe("a: x, b: [2], c: {1}, e: null");
+    expect(inOneLine("{no")).toBe("{no");
+    expect(inOneLine("3")).toBe("3");
+  });
+});

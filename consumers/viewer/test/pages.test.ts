@@ -1,0 +1,133 @@
+import { describe, expect, it } from "vitest";
+
+import type { AuditEvent, EventPage } from "../src/api/types.js";
+import { type Ask, Pages } from "../src/model/pages.js";
+
+const event = (n: number): AuditEvent =>
+  ({ event_id: `e${n}`, occurred_at: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString() }) as AuditEvent;
+
+/** A list of the newest first, asked as the service is: cursors are places between two events. */
+class Service {
+  rows: AuditEvent[];
+  asked = 0;
+
+  constructor(count: number) {
+    this.rows = Array.from({ length: count }, (_, n) => event(count - n));
+  }
+
+  answer({ cursor, limit }: Pick<Ask, "cursor" | "limit">): EventPage {
+    this.asked += 1;
+    let [from, to] = [0, limit];
+    if (cursor?.startsWith("after:")) from = this.place(cursor) + 1;
+    to = from + limit;
+    if (cursor?.startsWith("before:")) [from, to] = [Math.max(0, this.place(cursor) - limit), this.place(cursor)];
+    const data = this.rows.slice(from, to);
+    return {
+      data,
+      next: to < this.rows.length ? `after:${data.at(-1)?.event_id}` : null,
+      prev: from > 0 ? `before:${data[0]?.event_id}` : null,
+    };
+  }
+
+  private place(cursor: string): number {
+    return this.rows.findIndex((row) => row.event_id === cursor.split(":")[1]);
+  }
+}
+
+/** Asks until nothing is wanted for this view; returns where its first row is then. */
+function look(pages: Pages, service: Service, first: number, last = first + 30): number {
+  for (let turns = 0; ; turns++) {
+    const ask = pages.wanted(first, last);
+    if (!ask) break;
+    expect(turns).toBeLessThan(1_000);
+    const moved = pages.take(ask, service.answer(ask));
+    if (first >= moved.at) [first, last] = [first + moved.by, last + moved.by];
+  }
+  const moved = pages.trim(first, last);
+  return first >= moved.at ? first + moved.by : first;
+}
+
+function ids(pages: Pages, first: number, count: number): (string | undefined)[] {
+  return Array.from({ length: count }, (_, n) => pages.at(first + n)?.event_id);
+}
+
+const expected = (from: number, count: number): string[] => Array.from({ length: count }, (_, n) => `e${from - n}`);
+
+describe("pages", () => {
+  it("are read on as the view moves, and the far ones dropped and read again", () => {
+    const [pages, service] = [new Pages(), new Service(20_000)];
+    let first = look(pages, service, 0);
+    expect(ids(pages, 0, 30)).toEqual(expected(20_000, 30));
+    while (first < 12_000) first = look(pages, service, first + 300);
+    expect(pages.held).toBeLessThan(6_000);
+    expect(pages.at(0)).toBeUndefined();
+    expect(ids(pages, first, 30)).toEqual(expected(20_000 - first, 30));
+    const before = service.asked;
+    look(pages, service, 5_000);
+    expect(service.asked - before).toBeLessThan(8);
+    expect(ids(pages, 5_000, 30)).toEqual(expected(15_000, 30));
+    look(pages, service, 0);
+    expect(ids(pages, 0, 60)).toEqual(expected(20_000, 60));
+  });
+
+  it("know the end, and no more is asked then", () => {
+    const [pages, service] = [new Pages(), new Service(120)];
+    look(pages, service, 0);
+    expect(pages.count).toBe(120);
+    expect(pages.ended).toBe(true);
+    expect(pages.wanted(90, 119)).toBeNull();
+  });
+
+  it("take events that came in between when a page is read again", () => {
+    const [pages, service] = [new Pages(), new Service(20_000)];
+    for (let first = 0; first < 12_000; first += 300) look(pages, service, first);
+    service.rows.splice(5_010, 0, { ...event(14_990), event_id: "late" });
+    service.rows.unshift(event(20_001));
+    look(pages, service, 4_990);
+    const seen = ids(pages, 4_990, 40);
+    expect(seen.indexOf("late")).toBe(20);
+    expect(new Set(seen).size).toBe(40);
+    expect(look(pages, service, 0)).toBe(1); // the newest was put before what is looked at
+    expect(ids(pages, 0, 3)).toEqual(["e20001", "e20000", "e19999"]);
+  });
+
+  it("forget the first when very many are known, and read them again by the way back", () => {
+    const [pages, service] = [new Pages({ kept: 1_000, known: 5_000, spare: 1_500 }), new Service(8_000)];
+    let first = 0;
+    for (let turns = 0; pages.base + first < 7_000 && turns < 400; turns++) first = look(pages, service, first + 390);
+    expect(pages.count).toBeLessThan(5_300);
+    expect(pages.base).toBeGreaterThan(0);
+    expect(ids(pages, first, 5)).toEqual(expected(8_000 - pages.base - first, 5));
+    for (let turns = 0; pages.base + first > 1_000 && turns < 400; turns++) first = look(pages, service, Math.max(0, first - 390));
+    for (let turns = 0; turns < 20; turns++) first = look(pages, service, Math.max(0, first - 390));
+    expect(ids(pages, 0, 5)).toEqual(expected(8_000, 5));
+    expect(ids(pages, first, 5)).toEqual(expected(8_000 - first, 5));
+    expect(pages.fromTop).toBe(true);
+  });
+
+  it("answer that comes after its place is gone changes nothing", () => {
+    const [pages, service] = [new Pages(), new Service(1_000)];
+    const ask = pages.wanted(0, 30) as Ask;
+    pages.take(ask, service.answer(ask));
+    const next = pages.wanted(0, 30) as Ask;
+    pages.take(next, service.answer(next));
+    const count = pages.count;
+    pages.take(next, service.answer(next));
+    expect(pages.count).toBe(count);
+  });
+
+  it("take what arrives where its time says, once", () => {
+    const [pages, service] = [new Pages(), new Service(2_000)];
+    look(pages, service, 0);
+    expect(pages.insert(event(2_001))).toBe(0);
+    expect(pages.insert(event(2_001))).toBe(-1);
+    expect(pages.insert({ ...event(1_990), event_id: "late" })).toBe(11);
+    expect(pages.insert({ ...event(3), event_id: "older" })).toBe(-1);
+    expect(ids(pages, 0, 2)).toEqual(["e2001", "e2000"]);
+    const none = new Pages();
+    expect(none.insert(event(1))).toBe(-1);
+    look(none, new Service(0), 0);
+    expect(none.insert(event(1))).toBe(0);
+    expect(none.count).toBe(1);
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+
+import type { AuditEvent } from "../src/api/types.js";
+import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
+import { Messages } from "../src/model/stream.js";
+import type { Message } from "../src/model/stream.js";
+
+const event = { event_id: "0193-a", before: '{"a": "b c"}', after: '{"n": 12345678901234567890}' } as AuditEvent;
+
+describe("what is copied", () => {
+  it("is a link to the event alone, on this very page", () => {
+    const page = { origin: "https://a.example", pathname: "/log", search: "?tab=2&query=x&live=1" };
+    expect(linkTo(event, page)).toBe("https://a.example/log?tab=2&event=0193-a");
+  });
+
+  it("is the event with what it holds unfolded, unless digits were lost", () => {
+    expect(JSON.parse(jsonOf(event))).toEqual({ ...event, before: { a: "b c" } });
+    expect(JSON.parse(jsonOf({ ...event, before: "{no", after: null }))).toEqual({ ...event, before: "{no", after: null });
+  });
+
+  it("is a request without the token", () => {
+    expect(curlFor(event, "https://a.example", "")).toBe(
+      `curl -H "Authorization: Bearer $TOKEN" \\\n  'https://a.example/v1/events/0193-a'`,
+    );
+    expect(curlFor(event, "https://a.example", "o'x")).toContain(`-H 'Auditlane-Tenant: o'\\''x'`);
+  });
+});
+
+describe("a stream", () => {
+  it("is read in whatever pieces it comes, ids without data too", () => {
+    const text = ': hello\n\nretry: 1500\n\nid: 1\n\nid: 2\nevent: event\ndata: {"a":\ndata: 1}\n\r\nevent: end\ndata:x\n\nid: 3\ndata: cut';
+    for (const size of [1, 3, 1_000]) {
+      const told: Message[] = [];
+      let retry = 0;
+      const messages = new Messages((one) => told.push(one), (ms) => (retry = ms));
+      for (let at = 0; at < text.length; at += size) messages.feed(text.slice(at, at + size));
+      expect(retry).toBe(1_500);
+      expect(told).toEqual([
+        { id: "1", event: "message", data: "" },
+        { id: "2", event: "event", data: '{"a":\n1}' },
+        { id: null, event: "end", data: "x" },
+      ]);
+    }
+  });
+});

@@ -14,6 +14,8 @@ export class Problem extends Error {
     /** Seconds after which to try again. */
     readonly retryAfter: number | null = null,
     readonly requestId = "",
+    /** Every wrong field of the request, when there are several. */
+    readonly errors: readonly { field: string; message: string }[] = [],
   ) {
     super(detail);
     this.name = "Problem";
@@ -47,5 +49,6 @@ export async function problemOf(answer: Response): Promise<Problem> {
     typeof body["column"] === "number" ? body["column"] : null,
     Number.isFinite(retry) ? retry : null,
     text("request_id"),
+    Array.isArray(body["errors"]) ? (body["errors"] as { field: string; message: string }[]) : [],
   );
 }

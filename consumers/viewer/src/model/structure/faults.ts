@@ -1,0 +1,41 @@
+/** Which input of the form the service's sentences belong to. */
+import type { Problem } from "../../api/problem.js";
+import type { Key, RuleName } from "./form.js";
+
+const KEYS: readonly Key[] = ["displayName", "name", "type", "default", "exclusive"];
+const RULES: readonly RuleName[] = ["required", "maxLength", "pattern", "minimum", "maximum", "oneOf"];
+
+/** Sentences by the input; "" is for the form as a whole. */
+export type Sentences = Partial<Record<Key | "", string>>;
+
+export function sentencesOf(problem: Problem): Sentences {
+  const told: Sentences = {};
+  const add = (key: Key | "", sentence: string): void => {
+    told[key] = told[key] ? `${told[key]} ${sentence}` : sentence;
+  };
+  if (problem.errors.length) {
+    for (const { field, message } of problem.errors) {
+      const key = keyOf(field, message);
+      add(key, sentence(key ? message : `${field}: ${message}`));
+    }
+    return told;
+  }
+  const text = `${problem.detail.replace(/^\w+: /, "")} ${problem.fix}`.trim();
+  add(keyOf(problem.field, problem.detail), sentence(text));
+  return told;
+}
+
+/** `rules.maxLength` and `rules` with "`maxLength` must be …" are the input of that rule. */
+function keyOf(field: string, message: string): Key | "" {
+  const [first, second] = field.split(".");
+  if (first === "rules") {
+    const named = second ?? /`(\w+)`/.exec(message)?.[1] ?? (message.includes("choices") ? "oneOf" : "");
+    return RULES.find((one) => one === named) ?? "";
+  }
+  return KEYS.find((one) => one === first) ?? "";
+}
+
+function sentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -1,0 +1,240 @@
+/** The form of a custom field: what it holds, what is wrong with it before anybody asks the service, and the request. */
+import type { ContractField, Field, FieldType, Rules, StatedField, Structure } from "../../api/structure.js";
+import type { Toggle } from "./draft.js";
+
+export type RuleName = "required" | "maxLength" | "pattern" | "minimum" | "maximum" | "oneOf";
+export type Key = "displayName" | "name" | "type" | "default" | "exclusive" | RuleName;
+
+/** Inputs as they are typed. */
+export interface Form extends Record<Toggle, boolean> {
+  displayName: string;
+  name: string;
+  type: FieldType;
+  required: boolean;
+  maxLength: string;
+  pattern: string;
+  minimum: string;
+  maximum: string;
+  /** One value a line. */
+  oneOf: string;
+  /** Of a Boolean "true" or "false", of a Timestamp a local `2026-01-31T13:45`. */
+  default: string;
+  exclusive: boolean;
+}
+
+export type Fault =
+  | "needed"
+  | "nameForm"
+  | "nameLong"
+  | "nameBase"
+  | "nameTaken"
+  | "nameRemoved"
+  | "choicesNeeded"
+  | "wholeAboveZero"
+  | "number"
+  | "wholeNumber"
+  | "range"
+  | "lookAround"
+  | "backReference"
+  | "notAChoice"
+  | "time";
+
+export const TYPES: readonly FieldType[] = [
+  "AlphaNumeric",
+  "Enum",
+  "Number",
+  "Integer",
+  "Boolean",
+  "Timestamp",
+  "Email",
+  "IpAddress",
+  "Json",
+];
+
+const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress", "Json"];
+/** Of every event, though the list does not show them. */
+const UNLISTED = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
+const LONGEST_NAME = 100;
+
+/** The rules that make sense for a type, in the form's sequence. */
+export function rulesOf(type: FieldType): RuleName[] {
+  if (type === "Enum") return ["oneOf", "required"];
+  if (type === "Number" || type === "Integer") return ["required", "minimum", "maximum", "oneOf"];
+  return TEXTS.includes(type) ? ["required", "maxLength", "pattern"] : ["required"];
+}
+
+/** What a field of this type may become: what is stored in the same way. */
+export function typesFrom(type: FieldType): readonly FieldType[] {
+  return TEXTS.includes(type) ? TEXTS : [type];
+}
+
+export function emptyForm(): Form {
+  return {
+    displayName: "",
+    name: "",
+    type: "AlphaNumeric",
+    required: false,
+    maxLength: "",
+    pattern: "",
+    minimum: "",
+    maximum: "",
+    oneOf: "",
+    default: "",
+    exclusive: false,
+    showInTable: true,
+    showInMoreInfo: true,
+    downloadable: true,
+    filterable: true,
+    sortable: false,
+  };
+}
+
+/** The form of a field that there is. */
+export function formOf(field: Field, contract: ContractField, exclusive: boolean): Form {
+  const { rules } = contract;
+  const text = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
+  return {
+    ...emptyForm(),
+    displayName: field.displayName,
+    name: field.name,
+    type: typeOf(field, contract),
+    required: rules.required ?? false,
+    maxLength: text(rules.maxLength),
+    pattern: text(rules.pattern),
+    minimum: text(rules.minimum),
+    maximum: text(rules.maximum),
+    oneOf: (rules.oneOf ?? []).join("\n"),
+    default: contract.type === "Timestamp" ? localTime(text(contract.default)) : text(contract.default),
+    exclusive,
+    showInTable: field.showInTable,
+  };
+}
+
+/** The contract knows a text's Avro type only; how it is shown says whether it is an address. */
+export function typeOf(field: Pick<Field, "displayType">, contract: Pick<ContractField, "type">): FieldType {
+  const shown = field.displayType;
+  const isAddress = shown === "Email" || shown === "IpAddress" || shown === "Json";
+  return contract.type === "AlphaNumeric" && isAddress ? shown : contract.type;
+}
+
+/** A name for events out of one for people: "Order no." is `order_no`. */
+export function nameFrom(displayName: string): string {
+  const plain = displayName
+    .toLowerCase()
+    .replaceAll("ß", "ss")
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .replace(/[^a-z0-9]+/g, "_")
+    .replace(/^_+|_+$/g, "");
+  return (/^\d/.test(plain) ? `_${plain}` : plain).slice(0, LONGEST_NAME);
+}
+
+/** What can be told to be wrong here; the service says the rest. `isNew`: the name is to be one that is free. */
+export function faultsOf(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, Fault>> {
+  const found: Partial<Record<Key, Fault>> = {};
+  const say = (key: Key, fault: Fault | ""): void => {
+    if (fault) found[key] = fault;
+  };
+  if (!form.displayName.trim()) found.displayName = "needed";
+  if (isNew) say("name", nameFault(form.name, structure));
+  const rules = rulesOf(form.type);
+  const whole = form.type === "Integer";
+  if (rules.includes("maxLength") && form.maxLength.trim() && !/^0*[1-9]\d{0,9}$/.test(form.maxLength.trim())) {
+    found.maxLength = "wholeAboveZero";
+  }
+  if (rules.includes("pattern")) say("pattern", patternFault(form.pattern));
+  if (rules.includes("minimum")) {
+    for (const key of ["minimum", "maximum"] as const) say(key, form[key].trim() ? numberFault(form[key], whole) : "");
+    const [low, high] = [form.minimum, form.maximum].map((one) => (one.trim() ? Number(one) : NaN)) as [number, number];
+    if (!found.minimum && low > high) found.maximum ??= "range";
+    say("oneOf", linesOf(form.oneOf).map((one) => numberFault(one, whole)).find(Boolean) ?? "");
+    say("default", form.default.trim() ? numberFault(form.default, whole) : "");
+  }
+  if (form.type === "Enum") {
+    const choices = linesOf(form.oneOf);
+    if (!choices.length) found.oneOf = "choicesNeeded";
+    else if (form.default && !choices.includes(form.default)) found.default = "notAChoice";
+  }
+  if (form.type === "Timestamp" && form.default && Number.isNaN(Date.parse(form.default))) found.default = "time";
+  return found;
+}
+
+/** The request for it. `was`: only what is different from this form of the same field. */
+export function requestOf(form: Form, was: Form | null, canExclude: boolean): StatedField {
+  const said: StatedField = {
+    displayName: form.displayName.trim(),
+    type: form.type,
+    default: defaultOf(form),
+    rules: rulesStated(form),
+  };
+  if (!was) {
+    Object.assign(said, { name: form.name });
+    for (const name of ["showInTable", "showInMoreInfo", "downloadable", "filterable", "sortable"] as const) said[name] = form[name];
+    if (said.default === null) delete said.default;
+    if (canExclude && form.exclusive) said.exclusive = true;
+    return said;
+  }
+  const before = requestOf(was, null, false);
+  const before_ = { ...before, default: before.default ?? null };
+  for (const name of ["displayName", "type", "default", "rules"] as const) {
+    if (JSON.stringify(said[name]) === JSON.stringify(before_[name])) delete said[name];
+  }
+  if (canExclude && form.exclusive !== was.exclusive) said.exclusive = form.exclusive;
+  return said;
+}
+
+export function rulesStated(form: Form): Rules {
+  const rules: Rules = {};
+  const has = new Set(rulesOf(form.type));
+  if (form.required) rules.required = true;
+  if (has.has("maxLength") && form.maxLength.trim()) rules.maxLength = Number(form.maxLength);
+  if (has.has("pattern") && form.pattern) rules.pattern = form.pattern;
+  if (has.has("minimum") && form.minimum.trim()) rules.minimum = Number(form.minimum);
+  if (has.has("maximum") && form.maximum.trim()) rules.maximum = Number(form.maximum);
+  const values = linesOf(form.oneOf);
+  if (has.has("oneOf") && values.length) rules.oneOf = form.type === "Enum" ? values : values.map(Number);
+  return rules;
+}
+
+/** Values that are listed, without empty lines and repetitions. */
+export function linesOf(text: string): string[] {
+  return [...new Set(text.split("\n").map((one) => one.trim()).filter(Boolean))];
+}
+
+function defaultOf(form: Form): unknown {
+  const given = form.default;
+  if (!given.trim()) return null;
+  if (form.type === "Number" || form.type === "Integer") return Number(given);
+  if (form.type === "Boolean") return given === "true";
+  return form.type === "Timestamp" ? new Date(given).toISOString() : given;
+}
+
+function nameFault(name: string, structure: Structure): Fault | "" {
+  if (!name) return "needed";
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "nameForm";
+  if (name.length > LONGEST_NAME) return "nameLong";
+  const here = structure.fields.find((one) => one.name === name);
+  if (UNLISTED.has(name) || (here && !here.custom)) return "nameBase";
+  if (here) return "nameTaken";
+  return structure.removed.some((one) => one.name === name) ? "nameRemoved" : "";
+}
+
+/** What the service refuses for sure, since Python and RE2 read it differently. */
+function patternFault(pattern: string): Fault | "" {
+  const plain = pattern.replace(/\\[^1-9]/g, "").replace(/\[\^?\]?[^\]]*\]/g, "");
+  if (/\(\?(?!:|P<\w+>)/.test(plain)) return "lookAround";
+  return /\\[1-9]/.test(plain) ? "backReference" : "";
+}
+
+function numberFault(text: string, whole: boolean): Fault | "" {
+  const value = Number(text);
+  if (!text.trim() || !Number.isFinite(value)) return "number";
+  return whole && !Number.isSafeInteger(value) ? "wholeNumber" : "";
+}
+
+/** A moment as a `datetime-local` input has it. */
+function localTime(moment: string): string {
+  const ms = Date.parse(moment);
+  if (Number.isNaN(ms)) return "";
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}

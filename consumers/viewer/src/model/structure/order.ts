@@ -1,0 +1,89 @@
+/** The places of fields: the numbers that say them, changed for as few as possible, so that the others go on following. */
+
+export interface Placed {
+  name: string;
+  /** Ascending in the service's list; equal ones by their names. */
+  order: number;
+}
+
+const MOST = 1_000_000; // either way, as the service takes them
+
+/** Orders that give this sequence, by name: most fields keep theirs. */
+export function ordered(sequence: readonly Placed[]): Map<string, number> {
+  const kept = mostThatStay(sequence);
+  const orders = new Map<string, number>();
+  const first = kept[0];
+  if (first === undefined) return orders;
+  const edges = [-1, ...kept, sequence.length];
+  edges.slice(1).forEach((right, at) => {
+    const left = edges[at] as number;
+    for (let place = left + 1; place < right; place++) orders.set(nameAt(place), between(left, right, place));
+    if (right < sequence.length) orders.set(nameAt(right), (sequence[right] as Placed).order);
+  });
+  const found = [...orders.values()];
+  if (found.every((order) => Math.abs(order) <= MOST)) return orders;
+  return new Map(sequence.map(({ name }, place) => [name, place]));
+
+  function nameAt(place: number): string {
+    return (sequence[place] as Placed).name;
+  }
+
+  function between(left: number, right: number, place: number): number {
+    const [low, high] = [sequence[left]?.order, sequence[right]?.order];
+    if (low === undefined) return (high as number) - (right - place);
+    if (high === undefined) return low + (place - left);
+    return low + Math.floor(((high - low) * (place - left)) / (right - left));
+  }
+}
+
+/** Names whose place among the others is another than it was: the fewest that explain it. */
+export function moved(before: readonly string[], after: readonly string[]): string[] {
+  const place = new Map(before.map((name, at) => [name, at]));
+  const known = after.filter((name) => place.has(name));
+  const stays = chain(known.length, (left, right) => at(left) < at(right));
+  const still = new Set(stays);
+  return known.filter((_, index) => !still.has(index));
+
+  function at(index: number): number {
+    return place.get(known[index] as string) as number;
+  }
+}
+
+/** The same list with the one of this name at that place; places beyond the ends are the ends. */
+export function withMoved<T extends { name: string }>(list: readonly T[], name: string, to: number): T[] {
+  const one = list.find((item) => item.name === name);
+  if (!one) return [...list];
+  const rest = list.filter((item) => item !== one);
+  rest.splice(Math.max(0, Math.min(to, rest.length)), 0, one);
+  return rest;
+}
+
+function mostThatStay(sequence: readonly Placed[]): number[] {
+  return chain(sequence.length, (left, right) => {
+    const [low, high] = [sequence[left] as Placed, sequence[right] as Placed];
+    const gap = high.order - low.order;
+    const inside = right - left - 1;
+    return gap > inside || (gap === 0 && inside === 0 && low.name < high.name);
+  });
+}
+
+/** The longest ascending list of indexes below `count` of which each may follow the one before. */
+function chain(count: number, follows: (left: number, right: number) => boolean): number[] {
+  const length: number[] = [];
+  const previous: number[] = [];
+  for (let right = 0; right < count; right++) {
+    [length[right], previous[right]] = [1, -1];
+    for (let left = 0; left < right; left++) {
+      if ((length[left] as number) >= (length[right] as number) && follows(left, right)) {
+        [length[right], previous[right]] = [(length[left] as number) + 1, left];
+      }
+    }
+  }
+  const found: number[] = [];
+  let at = length.indexOf(Math.max(...length));
+  while (at >= 0) {
+    found.unshift(at);
+    at = previous[at] as number;
+  }
+  return found;
+}

@@ -1,0 +1,151 @@
+import { describe, expect, it } from "vitest";
+
+import { Problem } from "../src/api/problem.js";
+import type { ContractField, Field, Structure } from "../src/api/structure.js";
+import { sentencesOf } from "../src/model/structure/faults.js";
+import { emptyForm, faultsOf, type Form, formOf, nameFrom, requestOf, rulesOf, rulesStated } from "../src/model/structure/form.js";
+import { emitCode, sampleOf } from "../src/model/structure/sample.js";
+
+const form = (given: Partial<Form>): Form => ({ ...emptyForm(), displayName: "X", name: "x", ...given });
+const field = (name: string, custom: boolean, displayType = "AlphaNumeric"): Field =>
+  ({ name, custom, displayName: name, displayType, showInTable: false }) as Field;
+const structure = { fields: [field("action", false), field("own", true)], removed: [field("gone", true)] } as Structure;
+const faults = (given: Partial<Form>): object => faultsOf(form(given), structure, true);
+
+describe("a name out of what people call it", () => {
+  it.each([
+    ["Order no.", "order_no"],
+    ["Größe (cm)", "grosse_cm"],
+    ["  2nd factor ", "_2nd_factor"],
+    ["Ünïcode", "unicode"],
+    ["日本", ""],
+  ])("%s is %s", (said, name) => expect(nameFrom(said)).toBe(name));
+});
+
+describe("what is wrong with a form", () => {
+  it.each<[Partial<Form>, object]>([
+    [{}, {}],
+    [{ displayName: " " }, { displayName: "needed" }],
+    [{ name: "" }, { name: "needed" }],
+    [{ name: "a-b" }, { name: "nameForm" }],
+    [{ name: "1a" }, { name: "nameForm" }],
+    [{ name: "x".repeat(101) }, { name: "nameLong" }],
+    [{ name: "action" }, { name: "nameBase" }],
+    [{ name: "event_id" }, { name: "nameBase" }],
+    [{ name: "own" }, { name: "nameTaken" }],
+    [{ name: "gone" }, { name: "nameRemoved" }],
+    [{ maxLength: "0" }, { maxLength: "wholeAboveZero" }],
+    [{ maxLength: "2.5" }, { maxLength: "wholeAboveZero" }],
+    [{ maxLength: "20" }, {}],
+    [{ pattern: "(?i)x" }, { pattern: "lookAround" }],
+    [{ pattern: "a(?=b)" }, { pattern: "lookAround" }],
+    [{ pattern: "(?:a|b)(?P<n>c)[(?=]\\(?x" }, {}],
+    [{ pattern: "(a)\\1" }, { pattern: "backReference" }],
+    [{ pattern: "\\\\1" }, {}],
+    [{ type: "Enum" }, { oneOf: "choicesNeeded" }],
+    [{ type: "Enum", oneOf: "a\n b \n", default: "b" }, {}],
+    [{ type: "Enum", oneOf: "a\nb", default: "c" }, { default: "notAChoice" }],
+    [{ type: "Number", minimum: "x" }, { minimum: "number" }],
+    [{ type: "Number", minimum: "2", maximum: "1" }, { maximum: "range" }],
+    [{ type: "Number", minimum: "-1.5", maximum: "1e3" }, {}],
+    [{ type: "Integer", minimum: "1.5", default: "2.5" }, { minimum: "wholeNumber", default: "wholeNumber" }],
+    [{ type: "Number", oneOf: "1\ntwo" }, { oneOf: "number" }],
+    [{ type: "Timestamp", default: "soon" }, { default: "time" }],
+    [{ type: "Boolean", minimum: "x", pattern: "(?i)" }, {}],
+  ])("%o: %o", (given, found) => expect(faults(given)).toEqual(found));
+
+  it("lets an existing field keep its name", () => {
+    expect(faultsOf(form({ name: "own" }), structure, false)).toEqual({});
+  });
+});
+
+describe("the request", () => {
+  it("of a new field says what was chosen", () => {
+    const given = form({ displayName: " Order ", required: true, maxLength: "20", pattern: "[A-Z]+", minimum: "3", sortable: true });
+    expect(requestOf(given, null, true)).toEqual({
+      name: "x",
+      displayName: "Order",
+      type: "AlphaNumeric",
+      rules: { required: true, maxLength: 20, pattern: "[A-Z]+" },
+      showInTable: true,
+      showInMoreInfo: true,
+      downloadable: true,
+      filterable: true,
+      sortable: true,
+    });
+    expect(requestOf(form({ exclusive: true }), null, true).exclusive).toBe(true);
+    expect("exclusive" in requestOf(form({ exclusive: true }), null, false)).toBe(false);
+  });
+
+  it.each<[Partial<Form>, unknown]>([
+    [{ type: "Number", default: "1.5" }, 1.5],
+    [{ type: "Integer", default: "-3" }, -3],
+    [{ type: "Boolean", default: "false" }, false],
+    [{ type: "Timestamp", default: "2026-01-31T13:45" }, new Date("2026-01-31T13:45").toISOString()],
+    [{ default: "eu" }, "eu"],
+  ])("has a default of the field's type: %o", (given, value) => expect(requestOf(form(given), null, false).default).toBe(value));
+
+  it("has the rules that the type can have", () => {
+    expect(rulesStated(form({ type: "Enum", oneOf: "a\n\na\nb", pattern: "x", minimum: "1" }))).toEqual({ oneOf: ["a", "b"] });
+    expect(rulesStated(form({ type: "Integer", oneOf: "1\n2", maximum: "9", maxLength: "3" }))).toEqual({ maximum: 9, oneOf: [1, 2] });
+    expect(rulesOf("Boolean")).toEqual(["required"]);
+  });
+
+  it("of a field that there is says what is different", () => {
+    const contract: ContractField = { name: "own", type: "AlphaNumeric", default: "eu", rules: { maxLength: 5 }, shown: true, displayName: "Own" };
+    const was = formOf(field("own", true, "Email"), contract, false);
+    expect(was).toMatchObject({ type: "Email", default: "eu", maxLength: "5" });
+    expect(requestOf(was, was, true)).toEqual({});
+    expect(requestOf({ ...was, displayName: "O" }, was, true)).toEqual({ displayName: "O" });
+    expect(requestOf({ ...was, maxLength: "", default: "" }, was, true)).toEqual({ rules: {}, default: null });
+    expect(requestOf({ ...was, exclusive: true, default: "us" }, was, true)).toEqual({ exclusive: true, default: "us" });
+    const none = formOf(field("own", true), { ...contract, default: null }, false);
+    expect(requestOf(none, none, true)).toEqual({});
+  });
+
+  it("takes a moment there and back", () => {
+    const contract: ContractField = { name: "own", type: "Timestamp", default: "2026-01-31T13:45:00Z", rules: {}, shown: true, displayName: null };
+    const was = formOf(field("own", true, "Timestamp"), contract, false);
+    expect(requestOf(was, null, false).default).toBe("2026-01-31T13:45:00.000Z");
+  });
+});
+
+describe("the service's sentences", () => {
+  const problem = (field: string, detail: string, fix = "", errors: { field: string; message: string }[] = []): Problem =>
+    new Problem(400, "INPUT_INVALID", detail, fix, field, null, null, "", errors);
+
+  it.each<[Problem, object]>([
+    [problem("name", "name: 'a b' cannot be a field's name.", "Use letters."), { name: "'a b' cannot be a field's name. Use letters." }],
+    [problem("rules", "rules: `pattern` '(?i)x' cannot be used: no flags."), { pattern: "`pattern` '(?i)x' cannot be used: no flags." }],
+    [problem("rules", "rules: lists no choices.", "An Enum needs them."), { oneOf: "Lists no choices. An Enum needs them." }],
+    [problem("default", "default: must be text"), { default: "Must be text." }],
+    [problem("", "There is a field."), { "": "There is a field." }],
+    [
+      problem("rules.maxLength", "…", "", [
+        { field: "rules.maxLength", message: "must be a whole number" },
+        { field: "rules.oneOf.0", message: "must be text" },
+        { field: "rules.oneOf.1", message: "must be text" },
+        { field: "order", message: "is too large" },
+      ]),
+      { maxLength: "Must be a whole number.", oneOf: "Must be text. Must be text.", "": "Order: is too large." },
+    ],
+  ])("are at their inputs: %o", (given, told) => expect(sentencesOf(given)).toEqual(told));
+});
+
+describe("the code that sends a field", () => {
+  it.each<[Partial<Form>, unknown]>([
+    [{ type: "Enum", oneOf: "eu\nus" }, "eu"],
+    [{ type: "Integer", minimum: "100" }, 100],
+    [{ type: "Number", maximum: "-2" }, -2],
+    [{ type: "Integer", maximum: "0" }, 0],
+    [{ type: "Number", oneOf: "7\n8" }, 7],
+    [{ type: "Boolean" }, true],
+    [{ maxLength: "2" }, "A-"],
+    [{ pattern: "x+" }, "…"],
+  ])("has a value that fits %o", (given, value) => expect(sampleOf(form(given))).toBe(value));
+
+  it("is Python, whatever the names are", () => {
+    expect(emitCode(form({ type: "Boolean" }), 'a"b')).toContain('tenant_id="a\\"b"');
+    expect(emitCode(form({ type: "Boolean" }), "acme")).toContain('fields={"x": True}');
+  });
+});

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+
+import type { Field, FieldView, Structure } from "../src/api/structure.js";
+import { changesOf, draftOf, isOwn, move, reset, set, stated } from "../src/model/structure/draft.js";
+import { meanwhile, rebased } from "../src/model/structure/merge.js";
+import { moved, ordered } from "../src/model/structure/order.js";
+
+function view(name: string, order: number, given: Partial<FieldView> = {}): FieldView {
+  return {
+    displayName: name.toUpperCase(),
+    displayType: "AlphaNumeric",
+    sortable: false,
+    filterable: true,
+    showInTable: true,
+    showInMoreInfo: true,
+    downloadable: true,
+    order,
+    ...given,
+  };
+}
+
+function field(name: string, order: number, given: Partial<FieldView> = {}, inherited: FieldView | null = view(name, order)): Field {
+  return { ...view(name, order, given), name, custom: !inherited, parameter: name, origin: inherited ? "default" : "tenant", inherited };
+}
+
+function structure(fields: Field[], given: Partial<Structure> = {}): Structure {
+  return {
+    tenant: "acme",
+    revision: 1,
+    enabled: null,
+    effectiveEnabled: true,
+    inheritedEnabled: true,
+    removed: [],
+    changedBy: "",
+    changedAt: null,
+    fields,
+    ...given,
+  };
+}
+
+const abcd = (): Structure => structure(["a", "b", "c", "d"].map((name, order) => field(name, order)));
+const sequence = (names: string): { name: string; order: number }[] =>
+  names.split(" ").map((one) => ({ name: one.replace(/-?\d+/, ""), order: Number(/-?\d+/.exec(one)?.[0]) }));
+const numbers = (names: string): string => [...ordered(sequence(names))].map(([name, order]) => `${name}${order}`).join(" ");
+
+describe("orders", () => {
+  it.each([
+    ["a0 b1 c2", "a0 b1 c2"],
+    ["c2 a0 b1", "c-1 a0 b1"],
+    ["a0 c2 b1 d3 e4", "a0 c1 b2 d3 e4"],
+    ["b1 c2 d3 a0", "b1 c2 d3 a4"],
+    ["a0 d30 b10 c20", "a0 d5 b10 c20"],
+    ["a7 b7 c7", "a7 b7 c7"],
+    ["b7 a7 c8", "b6 a7 c8"],
+    ["a0 x99 b3 c4", "a0 x1 b3 c4"],
+    ["a5", "a5"],
+  ])("of %s are %s", (wanted, found) => expect(numbers(wanted)).toBe(found));
+
+  it("always give the sequence, within what the service takes", () => {
+    let seed = 7;
+    const next = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
+    for (let round = 0; round < 200; round++) {
+      const list = Array.from({ length: next(12) + 1 }, (_, at) => ({ name: `f${String.fromCharCode(97 + at)}`, order: next(9) }));
+      list.sort(() => next(3) - 1);
+      const orders = ordered(list);
+      const sorted = [...list].sort((one, other) => {
+        const gap = (orders.get(one.name) as number) - (orders.get(other.name) as number);
+        return gap || (one.name < other.name ? -1 : 1);
+      });
+      expect(sorted.map((one) => one.name)).toEqual(list.map((one) => one.name));
+    }
+  });
+
+  it("never leave what the service takes", () => {
+    const orders = ordered([{ name: "b", order: 5 }, { name: "a", order: -1_000_000 }, { name: "c", order: 6 }, { name: "d", order: 7 }]);
+    expect(Math.min(...orders.values())).toBeGreaterThanOrEqual(-1_000_000);
+    expect(ordered([{ name: "b", order: 0 }, { name: "a", order: -1_000_000 }])).toEqual(new Map([["b", 0], ["a", 1]]));
+  });
+
+  it("tell what moved by the fewest", () => {
+    expect(moved(["a", "b", "c", "d"], ["d", "a", "b", "c"])).toEqual(["d"]);
+    expect(moved(["a", "b", "c"], ["a", "x", "b", "c"])).toEqual([]);
+    expect(moved(["a", "b", "c"], ["c", "b", "a"])).toHaveLength(2);
+  });
+});
+
+describe("a draft", () => {
+  it("has no change at first, and none when it was taken back", () => {
+    const draft = draftOf(abcd());
+    expect(changesOf(draft)).toEqual([]);
+    const there = move(set(draft, "b", { showInTable: false }), "d", 0);
+    expect(changesOf(there)).toEqual([
+      { name: "d", what: "place", was: 3, now: 0 },
+      { name: "b", what: "showInTable", was: true, now: false },
+    ]);
+    expect(changesOf(move(set(there, "b", { showInTable: true }), "d", 3))).toEqual([]);
+  });
+
+  it("states everything, and other orders for those that moved", () => {
+    const saved = stated(move(set(draftOf(abcd()), "a", { displayName: " Who " }), "d", 0));
+    expect(saved.map((one) => [one.name, one.order])).toEqual([["d", -1], ["a", 0], ["b", 1], ["c", 2]]);
+    expect(saved[1]).toMatchObject({ displayName: "Who", showInTable: true, displayType: "AlphaNumeric" });
+  });
+
+  it("resets a field to what it inherits, its place too", () => {
+    const own = field("c", -5, { displayName: "Mine", showInTable: false }, view("c", 2));
+    const draft = draftOf(structure([own, field("a", 0), field("b", 1), field("d", 3)]));
+    expect(isOwn(own)).toBe(true);
+    const back = reset(draft, "c");
+    expect(back.fields.map((one) => one.name)).toEqual(["a", "b", "c", "d"]);
+    expect(stated(back).find((one) => one.name === "c")).toMatchObject({ displayName: "C", showInTable: true, order: 2 });
+    expect(changesOf(back).map((one) => one.what)).toEqual(["displayName", "showInTable", "place"]);
+  });
+
+  it("notices that a field follows again though it stays where it is", () => {
+    const draft = draftOf(structure([field("a", -3, {}, view("a", 0)), field("b", 1)]));
+    expect(changesOf(reset(draft, "a"))).toEqual([{ name: "a", what: "follows", was: -3, now: 0 }]);
+    expect(changesOf(reset(draft, "b"))).toEqual([]);
+  });
+
+  it("leaves what has nothing to inherit", () => {
+    const draft = draftOf(structure([field("x", 1, {}, null)]));
+    expect(reset(draft, "x")).toBe(draft);
+    expect(isOwn(draft.fields[0] as Field)).toBe(false);
+  });
+});
+
+describe("a draft on what others saved", () => {
+  it("keeps both, where they are of different things", () => {
+    const mine = move(set(draftOf(abcd()), "a", { showInTable: false }), "d", 0);
+    const theirs = structure([field("a", 0, { displayName: "Who" }), field("b", 1), field("n", 2, {}, null), field("c", 3), field("d", 4)]);
+    const { draft, clashes, lost } = rebased(mine, theirs);
+    expect([clashes, lost]).toEqual([[], []]);
+    expect(draft.base).toBe(theirs);
+    expect(draft.fields.map((one) => one.name)).toEqual(["d", "a", "b", "n", "c"]);
+    expect(draft.fields[1]).toMatchObject({ displayName: "Who", showInTable: false });
+  });
+
+  it("lets one's own count, and tells of it", () => {
+    const mine = move(set(draftOf(abcd()), "a", { displayName: "Mine" }), "d", 0);
+    const theirs = structure([field("b", 0), field("d", 1), field("a", 2, { displayName: "Theirs" }), field("c", 3)]);
+    const { draft, clashes } = rebased(mine, theirs);
+    expect(clashes).toEqual([{ name: "a", what: "displayName", mine: "Mine", theirs: "Theirs" }]);
+    expect(draft.fields.map((one) => one.name)).toEqual(["d", "b", "a", "c"]);
+    expect(rebased(mine, structure([field("a", 0, { displayName: "Mine" })])).clashes).toEqual([]);
+  });
+
+  it("tells what cannot be kept, since its field is gone", () => {
+    const mine = set(draftOf(abcd()), "b", { sortable: true });
+    const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
+    expect(rebased(mine, theirs)).toMatchObject({ lost: ["b"], clashes: [] });
+  });
+
+  it("says what they did", () => {
+    const theirs = structure([field("b", 0), field("a", 1, { sortable: true }), field("n", 5, {}, null)], { effectiveEnabled: false });
+    expect(meanwhile(abcd(), theirs)).toEqual({
+      changes: [
+        { name: "a", what: "sortable", was: false, now: true },
+        { name: "a", what: "place", was: 0, now: 1 },
+      ],
+      added: ["n"],
+      gone: ["c", "d"],
+      enabled: false,
+    });
+    expect(meanwhile(abcd(), abcd())).toEqual({ changes: [], added: [], gone: [], enabled: null });
+  });
+});

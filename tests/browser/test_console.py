@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from fixtures.site import Site, wait_for
 from fixtures.workers import World, wait_until
 from playwright.sync_api import Page, expect
 from serving import Served
@@ -46,3 +47,62 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         expect(page.get_by_role("heading", level=1)).to_contain_text("A link is needed")
         # The answer 401 is one that a browser tells its console.
         assert [text for text in errors if "401" not in text] == []
+
+
+def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 10)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(site.console_link())
+    page.goto(f"{site.url}/console?prefix={unique}")
+    row = page.locator("#tenants tbody tr")
+    expect(row).to_contain_text("10")
+    expect(page.locator("#rate")).to_contain_text("events a second")
+    find = page.get_by_label("Begins with")
+    find.fill("half typed")
+    wait_for(page, "window.row = document.querySelector('#tenants tbody tr')")
+    site.emit(*[{"tenant_id": unique, "action": "more", "actor_id": "a"}] * 5)
+    expect(row).to_contain_text("15", timeout=20_000)
+    expect(find).to_be_focused()
+    expect(find).to_have_value("half typed")
+    assert page.evaluate("window.row === document.querySelector('#tenants tbody tr')")  # changed in place
+    arrived = page.locator("#rate strong").last.inner_text()
+    assert int(arrived.replace(",", "")) >= 15
+    page.get_by_role("button", name="Pause").click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    site.emit({"tenant_id": unique, "action": "more", "actor_id": "a"})
+    page.get_by_role("button", name="Go on").click()
+    expect(row).to_contain_text("16", timeout=20_000)
+    assert asked
+    assert set(asked) == {f"{site.url}/console?prefix={unique}"}
+    assert complaints == []
+
+
+def test_a_session_that_ended_is_told_and_nothing_is_asked_again(site: Site, page: Page) -> None:
+    page.goto(site.console_link())
+    page.context.clear_cookies()
+    expect(page.locator(".fresh")).to_contain_text("Your session has ended", timeout=20_000)
+    expect(page.locator("#parts")).to_contain_text("clickhouse")
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+
+
+def test_what_an_operator_sets_is_kept_by_the_operators_name(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 3)
+    page.goto(site.console_link("olga"))
+    page.goto(f"{site.url}/console?prefix={unique}")
+    page.get_by_role("link", name=f"Settings of {unique}").click()
+    expect(page.get_by_role("heading", level=2).first).to_contain_text(unique)
+    path = f"/console/v1/tenants/{unique}/structure"
+    put = """path => fetch(path, {method: "PUT", body: JSON.stringify({enabled: false}),
+        headers: {"Content-Type": "application/json", "If-Match": "*"}}).then((one) => one.json())"""
+    changed = page.evaluate(put, path)
+    assert (changed["effectiveEnabled"], changed["changedBy"]) == (False, "olga")
+    assert site.request("/v1/events", site.token(unique)).json()["code"] == "AUDIT_LOGS_DISABLED"
+    told = page.evaluate("fetch('/console/v1/session').then((one) => one.json())")
+    assert (told["scope"], told["tenant"], told["user"]) == ("environment", None, "olga")
+    assert "audits:configure" in told["permissions"]
+    where = "tenant_id = {tenant:String} AND action = 'audit_logs.disabled'"
+    query = f"SELECT actor_id FROM {site.world.events} WHERE {where}"
+    rows = wait_until(lambda: site.world.client.query(query, {"tenant": unique}).result_rows)
+    assert rows == [("olga",)]

@@ -12,7 +12,7 @@ from serving import Served
 
 from auditlane.access.trail import Deed, Witness
 from auditlane.runtime.errors import KafkaUnavailable
-from auditlane.server.admin.models import DeadLetters, Health, Lag, Tenants
+from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.console import page, view
 
@@ -55,6 +55,9 @@ class Told:
     async def health(self) -> Health:
         parts = [{"name": "kafka", "state": "away", "problem": HOSTILE}, {"name": "keys", "state": "up"}]
         return Health.model_validate({"healthy": False, "parts": parts})
+
+    async def rate(self) -> Rate:
+        return Rate(seconds=60.0, events=4_321, events_per_second=4_321 / 60)
 
     async def lag(self) -> Lag:
         if self.away:
@@ -127,7 +130,15 @@ def test_the_board(served):
     answer = served.request("/console", cookie=entered(served))
     assert answer.status == 200, answer.data
     html = answer.data.decode()
-    for shown in ("5,000", "2 min", "7 deleted before they were read", "nobody", "1,234"):
+    for shown in (
+        "72.0</strong> events a second",
+        "4,321",
+        "5,000",
+        "2 min",
+        "7 deleted before they were read",
+        "nobody",
+        "1,234",
+    ):
         assert shown in html
     assert "10 of 20 records are read" in html
     assert "NOT_FRAMED" in html
@@ -139,7 +150,7 @@ def test_the_board(served):
 
 def test_nothing_inline_and_nothing_of_theirs_as_markup(served):
     html = served.request(f"/console?prefix={'%3Cscript%3E'}", cookie=entered(served)).data.decode()
-    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script", html)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", html)
     for path in re.findall(r'rel="stylesheet" href="([^"]+)"', html):
         assert served.request(path).headers["content-type"].startswith("text/css")
     assert page.STYLE_PATH in html
@@ -238,8 +249,47 @@ def test_a_key_that_is_revoked_closes_the_console(served):
 
 
 def test_the_stand_in_has_what_the_console_asks():
-    for name in ("health", "lag", "dead_letters", "tenants", "close"):
+    for name in ("health", "rate", "lag", "dead_letters", "tenants", "close"):
         assert hasattr(Operations, name)
+
+
+def test_settings_are_a_page_of_the_environments_or_of_a_tenants(served):
+    cookie = entered(served)
+    whole = served.request("/console/settings", cookie=cookie).data.decode()
+    assert "the environment" in whole
+    own = served.request("/console/settings?tenant=acme", cookie=cookie).data.decode()
+    assert "acme" in own
+    for html in (whole, own):
+        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", html)
+    assert served.request("/console/settings?tenant=%3Cb%3E", cookie=cookie).status == 400
+    assert served.request("/console/settings").status == 401
+    board = served.request("/console", cookie=cookie).data.decode()
+    assert 'href="/console/settings?tenant=acme"' in board
+
+
+def test_the_api_under_the_console_takes_its_cookie_and_nothing_else(served):
+    cookie, tokens = entered(served), (served.client_token("admin"), served.viewer_token("acme"))
+    paths = ("/console/v1/session", "/console/v1/structure", "/console/v1/tenants/acme/structure")
+    for path in paths:
+        # The store is away: whoever is let in gets so far.
+        assert served.request(path, cookie=cookie).status == 503
+        assert served.request(path).json()["code"] == "UNAUTHENTICATED"
+        for token in tokens:
+            assert served.request(path, token).status == 401
+            assert served.request(path, cookie=f"auditlane_viewer={token}").status == 401
+    for path in ("/v1/session", "/v1/structure", "/v1/tenants/acme/structure"):
+        assert served.request(path, cookie=cookie).status == 401
+    for site in ("", "cross-site", "same-site", "none"):
+        answer = served.request(
+            paths[1], cookie=cookie, method="PUT", body={"enabled": False}, if_match="*", sec_fetch_site=site
+        )
+        assert (answer.status, answer.json()["code"]) == (403, "FORBIDDEN")
+    assert not [one for one in served.app.openapi()["paths"] if one.startswith("/console")]
+
+
+def test_how_fast_events_come():
+    rates = [Rate(seconds=60, events=round(60 * one), events_per_second=one) for one in (0, 0.05, 1.25, 99.94, 1_234.5)]
+    assert [view.pace(one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
 
 
 def test_ages():

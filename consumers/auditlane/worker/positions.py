@@ -110,6 +110,12 @@ class Positions:
         """One past the last offset that a reader of committed messages sees of each."""
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
+    def arrived(self, at_ms: int) -> int:
+        """How many messages, over all topics that the workers read, Kafka has that were sent at this time or later."""
+        partitions = [one for topic in self.topics() for one in self.partitions(topic)]
+        high = self.high(partitions)
+        return sum(high[one] - offset for one, offset in self._at(partitions, at_ms, high).items())
+
     def _at(self, partitions: list[Partition], at_ms: int | None, high: dict[Partition, int]) -> dict[Partition, int]:
         if at_ms is None:
             return {}

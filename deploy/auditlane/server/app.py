@@ -44,6 +44,7 @@ from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, session, tokens, trail
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
+from auditlane.server.console import access as console_access
 from auditlane.server.console import page as console
 from auditlane.server.gate import Gate, named_tenant, tenant_in_path
 from auditlane.server.metrics import HttpMetrics
@@ -142,6 +143,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(frontegg.build(exchange))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     bundle, framed_by = bundles.load(), forms.listed(settings.frame_ancestors)
+    operators = console_access.Operators(gate)
     theirs = partial(gate.authorize, named_in=frontegg.their_tenant)
     in_path = partial(gate.authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
     if intake:
@@ -178,7 +180,20 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         if bundle:
             app.include_router(shell.build(bundle, gate.principal, framed_by=framed_by))
         app.include_router(admin_router.build(operations, gate))
-        app.include_router(console.build(operations, gate, url=settings.serve_url, viewer_ttl=viewer_ttl))
+        app.include_router(
+            console.build(operations, gate, operators, bundle, url=settings.serve_url, viewer_ttl=viewer_ttl)
+        )
+        app.include_router(session.build(operators.whoever(), switch, prefix=console_access.API, documented=False))
+        app.include_router(
+            structure_router.build(
+                structure,
+                operators.authorize,
+                operators.environment,
+                only=only,
+                prefix=console_access.API,
+                documented=False,
+            )
+        )
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)

@@ -19,6 +19,7 @@ VIEWER_TOKEN: Final = "auditlane-viewer+jwt"  # noqa: S105
 CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - taken by the console only, as a cookie
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
+_OPERATOR: Final = frozenset({Permission.admin, Permission.read, Permission.configure})
 _LONGEST: Final = 16_384  # characters; what is longer is not one of ours
 
 
@@ -179,9 +180,7 @@ def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, n
         client = _active(keys, operator.client_id, now)
         if client.tenant is not None or Permission.admin not in client.permissions:
             raise Unauthenticated("The key behind this session is no admin's any more.", fix="Get a new link.")
-    return Principal(
-        "operator", operator.user, operator.client_id, None, frozenset({Permission.admin, Permission.read}), until
-    )
+    return Principal("operator", operator.user, operator.client_id, None, _OPERATOR, until)
 
 
 def _active(keys: KeysFile, client_id: str, now: datetime) -> Client:

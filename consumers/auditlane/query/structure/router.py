@@ -36,13 +36,19 @@ _WITH_ETAG: Final[dict[str, Any]] = {
 
 
 def build(
-    service: StructureService, authorize: Authorize, environment: Authorize, *, only: Callable[..., Any]
+    service: StructureService,
+    authorize: Authorize,
+    environment: Authorize,
+    *,
+    only: Callable[..., Any],
+    prefix: str = "/v1",
+    documented: bool = True,
 ) -> APIRouter:
     """`authorize` gives a TenantScope (of the path's tenant), `environment` a Principal of the whole environment.
 
     `only(*names)` is a dependency that refuses any other query parameter.
     """
-    router = APIRouter(prefix="/v1", tags=["structure"])
+    router = APIRouter(prefix=prefix, tags=["structure"], include_in_schema=documented)
     plain, paged = [Depends(only())], [Depends(only("limit", "before"))]
     whole, own = environment(Permission.configure), authorize(Permission.configure)
     _mount(router, service, "/structure", whole, whole, plain, paged)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.server.admin.models import DeadLetters, Lag
+from auditlane.server.admin.models import DeadLetters, Lag, Rate
 from auditlane.worker.lag import GroupLag, document
 from auditlane.worker.letters.facts import counted, facts
 from auditlane.worker.letters.index import Index, Selection
 from auditlane.worker.letters.topic import LetterTopic, Recreated
+from auditlane.worker.positions import Positions
 
 ASK_S: Final = 3.0  # for each of the few answers that the lag is made of
+RATE_S: Final = 60.0  # what the rate of arriving events is taken over
 READ_S: Final = 5.0  # of the dead-letter topic at a time; the next question goes on from there
 
 
@@ -40,6 +43,25 @@ class Workers:
     def close(self) -> None:
         if self._group is not None:
             self._group.close()
+
+
+class Arrivals:
+    """What arrived lately; keeps its connections between questions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._positions: Positions | None = None
+
+    def rate(self) -> Rate:
+        """Raises KafkaUnavailable."""
+        demand_kafka(self._settings)
+        self._positions = self._positions or Positions(self._settings, ask_s=ASK_S)
+        events = self._positions.arrived(time.time_ns() // 1_000_000 - int(RATE_S * 1_000))
+        return Rate(seconds=RATE_S, events=events, events_per_second=events / RATE_S)
+
+    def close(self) -> None:
+        if self._positions is not None:
+            self._positions.close()
 
 
 class Letters:

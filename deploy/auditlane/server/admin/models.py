@@ -28,6 +28,14 @@ class Tenants(BaseModel):
     next: str | None
 
 
+class Rate(BaseModel):
+    """How fast events arrive in Kafka."""
+
+    seconds: float = Field(description="The time that was looked back over.")
+    events: int = Field(description="Messages that arrived in it, on every topic that the workers read.")
+    events_per_second: float
+
+
 class PartitionLag(BaseModel):
     """One partition of a topic that the workers read."""
 

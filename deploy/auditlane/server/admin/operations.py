@@ -12,8 +12,8 @@ from clickhouse_connect.driver.client import Client
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin import parts, tenants
-from auditlane.server.admin.brokers import READ_S, Letters, Workers
-from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Tenants
+from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
+from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.source import Bounded, Source
 from auditlane.server.gate import Gate
 from auditlane.server.probes import Probe
@@ -35,9 +35,10 @@ class Operations:
         self._store = store
         self._gate = gate
         self._own = own
-        self._workers, self._letters = Workers(settings), Letters(settings)
+        self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
         self._tenants = Bounded("ClickHouse", timeout_s=settings.query_timeout_s + 1)
         self._lag = Source("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
+        self._rate = Source("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
         self._dead = Bounded("Kafka", timeout_s=2 * READ_S + PART_TIMEOUT_S)
         self._parts = {
             "clickhouse": self._part("ClickHouse", lambda: PartHealth.model_validate(probe.part().model_dump())),
@@ -55,6 +56,10 @@ class Operations:
     async def lag(self) -> Lag:
         """How far the workers are behind."""
         return await self._lag.get()
+
+    async def rate(self) -> Rate:
+        """How fast events arrive."""
+        return await self._rate.get()
 
     async def dead_letters(self, selection: Selection, newest: int) -> DeadLetters:
         """Open dead letters."""
@@ -94,3 +99,4 @@ class Operations:
         """Release the connections."""
         self._workers.close()
         self._letters.close()
+        self._arrivals.close()

@@ -10,7 +10,7 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.contract.codes import RejectCode
 from auditlane.server.admin import tenants as tenants_
-from auditlane.server.admin.models import DeadLetters, Health, Lag, Tenants
+from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.gate import Gate, TenantName, named_tenant
 from auditlane.server.parameters import only
@@ -45,6 +45,11 @@ def build(operations: Operations, gate: Gate) -> APIRouter:
     async def lag(_: Admin) -> Lag:
         """By partition, as brokers tell it; at most a few seconds old. 404 while the group has never worked."""
         return await operations.lag()
+
+    @router.get("/rate", summary="How fast events arrive", dependencies=[Depends(only())])
+    async def rate(_: Admin) -> Rate:
+        """Over the last minute, as Kafka's timestamps tell it."""
+        return await operations.rate()
 
     @router.get(
         "/dead-letters",

@@ -1,11 +1,11 @@
-"""`/console`: the board, and the way from it into a tenant's log."""
+"""`/console`: the board, settings, and the way into a tenant's log."""
 
 # Annotations are evaluated here, not kept as text: a route below depends on what `build` was given.
 
 import hashlib
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,21 +16,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from auditlane.access.links import Page, mint_console_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
-from auditlane.access.tokens import Operator, Viewer, authenticate_operator, mint_viewer_token
+from auditlane.access.tokens import Operator, Viewer, mint_viewer_token
 from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import is_tenant
 from auditlane.query.pages import STYLE_PATH as LOG_STYLE_PATH
+from auditlane.query.viewer.bundle import Bundle, Entry
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server import problems
 from auditlane.server.admin.operations import Operations
 from auditlane.server.console import view
+from auditlane.server.console.access import HOW, Operators
 from auditlane.server.enter import set_session
-from auditlane.server.gate import CONSOLE_COOKIE, Gate, demand_our_pages, identify
+from auditlane.server.gate import Gate
 from auditlane.server.parameters import only
 
 _STYLE: Final = files(__package__ or "").joinpath("static", "console.css").read_bytes()
 STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
-_HOW: Final = "Make a link that works once: auditlane token --console. An admin's client asks /v1/admin/console-links."
 
 _environment = Environment(
     loader=PackageLoader(__package__ or "", "templates"),
@@ -39,7 +40,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.globals.update(mark=view.mark, seconds=view.seconds, moment=view.moment)
+_environment.globals.update(mark=view.mark, seconds=view.seconds, moment=view.moment, pace=view.pace)
 
 
 class ConsoleLinkRequest(BaseModel):
@@ -59,8 +60,13 @@ class ConsoleLink(BaseModel):
     link: str
 
 
-def build(operations: Operations, gate: Gate, *, url: str, viewer_ttl: timedelta) -> APIRouter:
-    """The page, its style sheet, and `POST /v1/admin/console-links`. `url` is where the pages are, or empty."""
+def build(
+    operations: Operations, gate: Gate, operators: Operators, bundle: Bundle | None, *, url: str, viewer_ttl: timedelta
+) -> APIRouter:
+    """The pages, their style sheet, and `POST /v1/admin/console-links`. `url` is where the pages are, or empty.
+
+    Without the viewer's build the board does not renew itself, and there are no settings.
+    """
     router = APIRouter()
     secure = url.startswith("https://")
     Admin = Annotated[Principal, Depends(gate.environment(Permission.admin))]  # noqa: N806 - a type
@@ -83,28 +89,39 @@ def build(operations: Operations, gate: Gate, *, url: str, viewer_ttl: timedelta
     async def board(request: Request) -> Response:
         """The board. What is wrong with a part is said in its section."""
         try:
-            operator = entered(request, gate)
+            operator = operators.entered(request)
         except Unauthenticated as error:
-            request.state.code = error.code
-            return problems.page("A link is needed to see the console", _HOW, error.code, status=401)
+            return _stranger(request, error)
         prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
         found = await view.look(operations, prefix=prefix, after=after)
         tenants = found.tenants.value
-        html = _environment.get_template("console.html").render(
+        return _page(
+            "console.html",
+            operator,
+            bundle.entry("console") if bundle else None,
             board=found,
-            user=operator.subject,
             prefix=prefix,
             next=view.next_tenants(tenants, prefix) if tenants else "",
             minutes=round(viewer_ttl.total_seconds() / 60),
-            log_style=LOG_STYLE_PATH,
-            style=STYLE_PATH,
         )
-        return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+
+    @router.get("/console/settings", include_in_schema=False)
+    async def settings(request: Request) -> Response:
+        """The switch and the data structure: the environment's, or those of `tenant`."""
+        try:
+            operator = operators.entered(request)
+        except Unauthenticated as error:
+            return _stranger(request, error)
+        tenant = request.query_params.get("tenant", "")
+        if tenant and not is_tenant(tenant):
+            raise InvalidInput("That cannot be a tenant's id.", field="tenant")
+        entry = bundle.entry("auditlane-settings") if bundle else None
+        return _page("console_settings.html", operator, entry, tenant=tenant)
 
     @router.post("/console/view", include_in_schema=False)
     async def view_as(request: Request) -> Response:
         """Open a tenant's log as its people see it, read only; an event in that log."""
-        operator = entered(request, gate)
+        operator = operators.entered(request)
         tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
         if not is_tenant(tenant):
             raise InvalidInput("The form names no tenant.", field="tenant")
@@ -124,13 +141,13 @@ def build(operations: Operations, gate: Gate, *, url: str, viewer_ttl: timedelta
     return router
 
 
-def entered(request: Request, gate: Gate) -> Principal:
-    """Who has the console open. Raises Unauthenticated, and Forbidden for another site's form."""
-    token = request.cookies.get(CONSOLE_COOKIE, "")
-    if not token:
-        raise Unauthenticated("The request carries no session of the console.", fix=_HOW)
-    demand_our_pages(request)
-    found = authenticate_operator(token, keys=gate.keys, signing=gate.signing, now=datetime.now(UTC))
-    identify(request, found)
-    request.state.permission = Permission.admin
-    return found
+def _page(template: str, operator: Principal, entry: Entry | None, **values: Any) -> Response:
+    html = _environment.get_template(template).render(
+        user=operator.subject, entry=entry, log_style=LOG_STYLE_PATH, style=STYLE_PATH, **values
+    )
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+
+
+def _stranger(request: Request, error: Unauthenticated) -> Response:
+    request.state.code = error.code
+    return problems.page("A link is needed to see the console", HOW, error.code, status=401)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import anyio
 
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Tenants
+from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.worker.letters.index import Selection
 
@@ -33,6 +33,7 @@ class Board:
     """The whole page. Each part stands alone: that one is away hides nothing of the others."""
 
     health: Told[Health]
+    rate: Told[Rate]
     lag: Told[Lag]
     letters: Told[DeadLetters]
     tenants: Told[Tenants]
@@ -50,6 +51,7 @@ async def look(operations: Operations, *, prefix: str, after: str) -> Board:
 
     questions: dict[str, Callable[[], Awaitable[object]]] = {
         "health": operations.health,
+        "rate": operations.rate,
         "lag": operations.lag,
         "letters": lambda: operations.dead_letters(Selection(), NEWEST),
         "tenants": lambda: operations.tenants(after=after, prefix=prefix, limit=TENANTS),
@@ -81,6 +83,12 @@ def seconds(age: float | None) -> str:
         if age >= size:
             return f"{age / size:.{digits}f} {unit}"
     return f"{age:.1f} s" if age < 10 else f"{age:.0f} s"
+
+
+def pace(rate: Rate) -> str:
+    """Events a second with three digits, fewer where they would claim more than was counted."""
+    value = rate.events_per_second
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
 def moment(text: str | None) -> str:

@@ -1,0 +1,65 @@
+"""Who has the console open, and the API as it is under `/console`: for the operator's cookie, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import Request
+
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import Principal, TenantScope
+from auditlane.access.tokens import authenticate_operator
+from auditlane.access.trail import witness_of
+from auditlane.runtime.errors import Unauthenticated
+from auditlane.server.gate import CONSOLE_COOKIE, Gate, demand_our_pages, identify, tenant_in_path
+
+API: Final = "/console/v1"  # below the path that the cookie is sent to
+HOW: Final = "Make a link that works once: auditlane token --console. An admin's client asks /v1/admin/console-links."
+
+
+class Operators:
+    """Authenticates by the console's cookie. What an operator changes is recorded, and kept, by the operator's name."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def entered(self, request: Request) -> Principal:
+        """Who has the console open. Raises Unauthenticated, and Forbidden for a change that another site asks for."""
+        token = request.cookies.get(CONSOLE_COOKIE, "")
+        if not token:
+            raise Unauthenticated("The request carries no session of the console.", fix=HOW)
+        demand_our_pages(request)
+        found = authenticate_operator(token, keys=self._gate.keys, signing=self._gate.signing, now=datetime.now(UTC))
+        identify(request, found)
+        request.state.permission = Permission.admin
+        return found
+
+    def authorize(self, permission: Permission) -> Callable[..., Awaitable[TenantScope]]:
+        """A FastAPI dependency that gives the scope of the tenant in the path."""
+
+        async def scope(request: Request) -> TenantScope:
+            operator, tenant = self.entered(request), tenant_in_path(request)
+            witness_of(request).tenant = tenant  # it is that tenant's people who must be able to see it
+            return operator.scope(permission, tenant)
+
+        return scope
+
+    def environment(self, permission: Permission) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency for what belongs to the whole environment."""
+
+        async def principal(request: Request) -> Principal:
+            operator = self.entered(request)
+            operator.demand(permission)
+            return operator
+
+        return principal
+
+    def whoever(self) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency that gives the operator."""
+
+        async def principal(request: Request) -> Principal:
+            return self.entered(request)
+
+        return principal

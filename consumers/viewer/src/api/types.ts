@@ -116,3 +116,25 @@ export interface Session {
   expires_at: string | null;
   audit_logs_enabled: boolean;
 }
+
+export type ExportFormat = "csv" | "jsonl" | "parquet" | "pdf";
+
+/** An export that is made in the background. */
+export interface ExportJob {
+  id: string;
+  state: "queued" | "running" | "done" | "failed" | "cancelled";
+  format: ExportFormat;
+  columns: string[];
+  /** In the file so far; `total` matched when it was asked for. */
+  rows: number;
+  total: number;
+  bytes: number;
+  created_at: string;
+  created_by: string;
+  ended_at: string | null;
+  /** When the file is removed. */
+  expires_at: string | null;
+  error: { code: string; message: string; fix: string } | null;
+  /** A link for a quarter of an hour, when it is done. */
+  url: string | null;
+}

@@ -1,3 +1,54 @@
 import type { Texts } from "../en/index.js";
 
-export const download: Texts["download"] = {};
+const plural = new Intl.PluralRules("de");
+
+export const download: Texts["download"] = {
+  button: "Herunterladen",
+  running: (count) => (plural.select(count) === "one" ? "Ein Export läuft" : `${count} Exporte laufen`),
+  ended: { done: "Ein Export ist fertig.", other: "Ein Export ist ohne Datei zu Ende gegangen." },
+  title: "Das Log herunterladen",
+  close: "Schließen",
+  format: "Format",
+  formats: {
+    csv: { name: "CSV", note: "Für Tabellenprogramme" },
+    jsonl: { name: "JSON Lines", note: "Für Programme, ein Objekt je Zeile" },
+    parquet: { name: "Parquet", note: "Für Auswertungen, mit Typen und klein" },
+    pdf: { name: "PDF", note: "Zum Drucken oder Weitergeben" },
+  },
+  columns: "Spalten",
+  which: {
+    all: (count) => `Alle, die heruntergeladen werden dürfen (${count})`,
+    shown: (count) => `Die, die die Tabelle zeigt (${count})`,
+  },
+  noColumns: "Kein Feld dieses Logs darf heruntergeladen werden. Wer die Einstellungen ändern darf, kann es erlauben.",
+  rows: "Ereignisse",
+  counting: "Wird gezählt…",
+  events: (count, shown) => `${shown} ${plural.select(count) === "one" ? "Ereignis" : "Ereignisse"}`,
+  filter: "Suche",
+  noFilter: "Alles",
+  time: "Zeit",
+  allTime: "Die ganze Zeit",
+  order: "Reihenfolge",
+  newestFirst: "Neueste zuerst",
+  newestFirstAnyway: "Neueste zuerst; Dateien folgen der Reihenfolge der Tabelle nicht",
+  goesOn: "Wird heruntergeladen…",
+  saved: (rows, size) => `Gespeichert${rows ? `: ${rows}` : ""} (${size})`,
+  begun: "Die Datei wird vorbereitet. Sie finden sie unten und können dies hier inzwischen schließen.",
+  byBrowser: "Ihr Browser lädt sie jetzt herunter.",
+  large: "Das ist eine große Datei. Sie wird im Hintergrund vorbereitet und eine Weile aufgehoben, sodass Sie sie später holen können.",
+  pdfMost: (most) =>
+    `Ein PDF hat höchstens ${most} Ereignisse. Suchen Sie enger, wählen Sie eine kürzere Zeit oder ein anderes Format.`,
+  nothing: "Kein Ereignis passt, also gibt es nichts herunterzuladen.",
+  save: (format) => `${format} herunterladen`,
+  prepare: (format) => `${format} vorbereiten`,
+  straight: "Sofort herunterladen",
+  inBackground: "Im Hintergrund vorbereiten",
+  cancel: "Abbrechen",
+  remove: "Entfernen",
+  get: "Datei holen",
+  recent: "Im Hintergrund vorbereitet",
+  noneRecent: "Es gibt noch keine.",
+  states: { queued: "Wartet", running: "Läuft", done: "Fertig", failed: "Fehlgeschlagen", cancelled: "Abgebrochen" },
+  asked: (who, when) => `${who}, ${when}`,
+  keptUntil: (when) => `aufgehoben bis ${when}`,
+};

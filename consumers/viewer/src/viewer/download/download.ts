@@ -1,15 +1,92 @@
-/** `<auditlane-download>`: the log as a file. */
-import { html, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
+/** `<auditlane-download>`: the button, and what it says of exports that are made in the background. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
 
 import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
+import type { Log } from "../log.js";
 import { Part } from "../part.js";
+import { Jobs } from "./jobs.js";
 
 @customElement("auditlane-download")
 export class Download extends Part {
-  static override styles = [base];
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: contents;
+      }
+      .count {
+        padding: 0 0.45em;
+        border-radius: 999px;
+        background: var(--accent-ground);
+        color: var(--accent);
+        font-size: 0.86em;
+        font-variant-numeric: tabular-nums;
+      }
+      @container (max-width: 40rem) {
+        .label {
+          position: absolute;
+          width: 1px;
+          height: 1px;
+          overflow: hidden;
+          clip-path: inset(50%);
+        }
+      }
+    `,
+  ];
+
+  @state() private open = false;
+  @state() private changes = 0;
+
+  private jobs: Jobs | null = null;
+  private jobsOf: Log | null = null;
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.jobs?.close();
+    [this.jobs, this.jobsOf, this.open] = [null, null, false];
+  }
 
   protected override render(): TemplateResult {
-    return html``;
+    const words = this.text.download;
+    const running = this.jobs?.running.length ?? 0;
+    const last = this.jobs?.ended.at(-1);
+    const news = last ? words.ended[last.state === "done" ? "done" : "other"] : "";
+    return html`
+      <button part="button download" aria-haspopup="dialog" @click=${this.show}>
+        ${icon("download")}<span class="label">${words.button}</span>
+        ${running
+          ? html`<span class="count"><span aria-hidden="true">${running}</span><span class="unseen">${words.running(running)}</span></span>`
+          : nothing}
+      </button>
+      <span class="unseen" role="status">${this.changes ? news : ""}</span>
+      ${this.open
+        ? html`<auditlane-download-dialog
+            part="dialog"
+            exportparts="dialog"
+            .jobs=${this.jobs}
+            @close=${() => (this.open = false)}
+          ></auditlane-download-dialog>`
+        : nothing}
+    `;
+  }
+
+  private readonly show = async (): Promise<void> => {
+    await import("./dialog.js");
+    if (this.jobsOf !== this.log) {
+      this.jobs?.close();
+      this.jobs = new Jobs(this.log);
+      this.jobsOf = this.log;
+      this.jobs.addEventListener("change", () => (this.changes += 1));
+    }
+    void this.jobs?.look();
+    this.open = true;
+  };
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-download": Download;
   }
 }

@@ -1,0 +1,143 @@
+import { css } from "lit";
+
+export const dialogStyles = css`
+  dialog {
+    width: min(44rem, calc(100vw - 1.5rem));
+    max-height: min(52rem, calc(100dvh - 1.5rem));
+    padding: 0;
+    overflow: auto;
+    border: 1px solid var(--line);
+    border-radius: calc(var(--radius) * 1.5);
+    background: var(--ground);
+    color: var(--ink);
+    box-shadow: 0 12px 40px rgb(0 0 0 / 0.28);
+  }
+  dialog::backdrop {
+    background: rgb(10 14 20 / 0.45);
+  }
+  .inside {
+    display: flex;
+    flex-direction: column;
+    gap: 0.9rem;
+    padding: 0.9rem 1.1rem 1.1rem;
+  }
+  header {
+    display: flex;
+    align-items: center;
+    justify-content: space-between;
+  }
+  h3,
+  p {
+    margin: 0;
+  }
+  h3 {
+    font-size: 1.15em;
+  }
+  fieldset {
+    min-width: 0;
+    margin: 0;
+    padding: 0;
+    border: 0;
+  }
+  legend {
+    padding: 0;
+    margin-block-end: 0.35rem;
+    font-weight: 600;
+  }
+  .choices {
+    display: grid;
+    grid-template-columns: repeat(auto-fit, minmax(9.2rem, 1fr));
+    gap: 0.5rem;
+  }
+  .choice {
+    display: flex;
+    gap: 0.5rem;
+    padding: 0.55rem 0.65rem;
+    border: 1px solid var(--line);
+    border-radius: var(--radius);
+    cursor: pointer;
+  }
+  .choice:has(:checked) {
+    border-color: var(--accent);
+    background: var(--accent-ground);
+  }
+  .choice span span,
+  .choice strong {
+    display: block;
+  }
+  input[type="radio"] {
+    flex: none;
+    width: 1.05rem;
+    height: 1.05rem;
+    min-height: 0;
+    margin: 0.15em 0 0;
+    accent-color: var(--accent);
+  }
+  .line {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.3rem 1.2rem;
+    margin-block-end: 0.3rem;
+  }
+  .radio {
+    display: flex;
+    gap: 0.45rem;
+    min-height: 24px;
+    cursor: pointer;
+  }
+  .small {
+    color: var(--ink-2);
+    font-size: 0.93em;
+  }
+  dl {
+    display: grid;
+    grid-template-columns: max-content 1fr;
+    gap: 0.25rem 1rem;
+    margin: 0;
+    padding: 0.65rem 0.8rem;
+    border-radius: var(--radius);
+    background: var(--ground-2);
+  }
+  dt {
+    color: var(--ink-2);
+  }
+  dd {
+    min-width: 0;
+    margin: 0;
+    overflow-wrap: anywhere;
+    font-variant-numeric: tabular-nums;
+  }
+  .outcome:empty {
+    display: none;
+  }
+  .outcome,
+  .hint {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.5rem;
+  }
+  .hint {
+    flex-wrap: nowrap;
+  }
+  .outcome .icon,
+  .hint .icon {
+    flex: none;
+  }
+  .outcome .icon {
+    color: var(--good);
+  }
+  .hint .icon {
+    color: var(--warn);
+  }
+  progress {
+    flex: 1 1 8rem;
+    height: 6px;
+    accent-color: var(--accent);
+  }
+  .ways {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.5rem;
+  }
+`;

@@ -1,0 +1,233 @@
+/** `<auditlane-download-dialog>`: what the file will hold, how far it is, what went wrong; and the exports there are. */
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+
+import { Problem } from "../../api/problem.js";
+import type { ExportFormat, Histogram } from "../../api/types.js";
+import { chosen } from "../../model/columns.js";
+import { exported, FORMATS, PDF_MOST, wayOf, type Wanted, type Which } from "../../model/export.js";
+import { countTold, sizeTold, timeTold } from "../../model/told.js";
+import { DEFAULT_SORT } from "../../model/view.js";
+import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
+import { Part } from "../part.js";
+import { dialogStyles } from "./dialog-styles.js";
+import { fetchFile, followLink, type Progress } from "./fetch.js";
+import "./job-list.js";
+import type { Jobs } from "./jobs.js";
+
+/** Property `jobs`; its event `close` says that it is gone. Opens itself. */
+@customElement("auditlane-download-dialog")
+export class DownloadDialog extends Part {
+  static override styles = [base, dialogStyles];
+
+  @property({ attribute: false }) jobs: Jobs | null = null;
+
+  @state() private format: ExportFormat = "csv";
+  @state() private which: Which = "all";
+  /** Events that match; null while they are counted. */
+  @state() private rows: number | null = null;
+  @state() private progress: Progress | null = null;
+  @state() private busy = false;
+  @state() private finished = "";
+  @state() private problem: Problem | null = null;
+
+  private stop = new AbortController();
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.stop.abort();
+  }
+
+  protected override firstUpdated(): void {
+    this.renderRoot.querySelector("dialog")?.showModal();
+    void this.count();
+  }
+
+  protected override render(): TemplateResult {
+    const words = this.text.download;
+    return html`<dialog
+      part="dialog"
+      aria-labelledby="title"
+      @close=${() => this.dispatchEvent(new Event("close"))}
+      @click=${(event: MouseEvent) => event.target === event.currentTarget && this.dismiss()}
+    >
+      <div class="inside">
+        <header>
+          <h3 id="title">${words.title}</h3>
+          <button class="quiet icon" aria-label=${words.close} @click=${this.dismiss}>${icon("close")}</button>
+        </header>
+        <fieldset>
+          <legend>${words.format}</legend>
+          <div class="choices">${FORMATS.map((format) => this.formatChoice(format))}</div>
+        </fieldset>
+        <fieldset>
+          <legend>${words.columns}</legend>
+          <div class="line">${this.whichChoice("all")}${this.whichChoice("shown")}</div>
+          <p class="small">${this.columns.map((field) => field.displayName).join(" · ") || words.noColumns}</p>
+        </fieldset>
+        ${this.summary()} ${this.outcome()} ${this.ways()}
+        <auditlane-exports .jobs=${this.jobs}></auditlane-exports>
+      </div>
+    </dialog>`;
+  }
+
+  private formatChoice(format: ExportFormat): TemplateResult {
+    const { name, note } = this.text.download.formats[format];
+    return html`<label class="choice">
+      <input
+        type="radio"
+        name="format"
+        value=${format}
+        ?autofocus=${format === this.format}
+        .checked=${format === this.format}
+        aria-describedby="note-${format}"
+        @change=${() => this.choose(format)}
+      />
+      <span><strong>${name}</strong><span class="small" id="note-${format}">${note}</span></span>
+    </label>`;
+  }
+
+  private whichChoice(which: Which): TemplateResult {
+    const { fields } = this.log;
+    const count = exported(fields, chosen(fields, this.log.preferences.columns), which).length;
+    const name = this.text.download.which[which](countTold(count, this.log.language));
+    return html`<label class="radio">
+      <input
+        type="radio"
+        name="which"
+        value=${which}
+        ?disabled=${count === 0}
+        .checked=${which === this.which}
+        @change=${() => (this.which = which)}
+      />${name}
+    </label>`;
+  }
+
+  /** What will be in the file, before it is made. */
+  private summary(): TemplateResult {
+    const words = this.text.download;
+    const { view, language, zone } = this.log;
+    const time = timeTold(view.range, this.text, language, zone) || words.allTime;
+    const rows = this.rows === null ? words.counting : words.events(this.rows, countTold(this.rows, language));
+    return html`<dl part="summary">
+      <dt>${words.rows}</dt>
+      <dd role="status">${rows}</dd>
+      <dt>${words.filter}</dt>
+      <dd>${view.query.trim() ? html`<code>${view.query.trim()}</code>` : words.noFilter}</dd>
+      <dt>${words.time}</dt>
+      <dd>${time}</dd>
+      <dt>${words.order}</dt>
+      <dd>${view.sort === DEFAULT_SORT ? words.newestFirst : words.newestFirstAnyway}</dd>
+    </dl>`;
+  }
+
+  private outcome(): TemplateResult {
+    const words = this.text.download;
+    const { language } = this.log;
+    const size = this.progress ? sizeTold(this.progress.bytes, language) : "";
+    return html`
+      <div role="status" class="outcome">
+        ${this.busy ? html`<progress aria-label=${words.goesOn}></progress> ${words.goesOn} ${size}` : nothing}
+        ${this.finished && !this.busy ? html`${icon("check")} ${this.finished}` : nothing}
+      </div>
+      ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.go}></auditlane-problem>` : nothing}
+    `;
+  }
+
+  private ways(): TemplateResult {
+    const words = this.text.download;
+    const way = wayOf(this.format, this.rows);
+    const { name } = words.formats[this.format];
+    const none = this.columns.length === 0 || way === "nothing" || way === "too many";
+    const said = { "at once": "", job: words.large, "too many": words.pdfMost(countTold(PDF_MOST, this.log.language)), nothing: words.nothing };
+    return html`
+      ${said[way] ? html`<p class="hint" id="hint">${icon(way === "job" ? "clock" : "warning")}<span>${said[way]}</span></p>` : nothing}
+      <div class="ways">
+        ${this.busy
+          ? html`<button @click=${this.giveUp}>${icon("close")}${words.cancel}</button>`
+          : html`<button class="primary" ?disabled=${none} @click=${this.go}>
+              ${icon(way === "job" ? "clock" : "download")}${way === "job" ? words.prepare(name) : words.save(name)}
+            </button>`}
+        ${way === "job" && !this.busy ? html`<button @click=${this.straight}>${icon("download")}${words.straight}</button>` : nothing}
+        ${way === "at once" && !this.busy && this.rows !== null
+          ? html`<button class="quiet" ?disabled=${none} @click=${this.ask}>${words.inBackground}</button>`
+          : nothing}
+      </div>
+    `;
+  }
+
+  private get columns() {
+    return exported(this.log.fields, chosen(this.log.fields, this.log.preferences.columns), this.which);
+  }
+
+  private get wanted(): Wanted {
+    return { format: this.format, columns: this.columns, filter: this.log.filter() };
+  }
+
+  private choose(format: ExportFormat): void {
+    [this.format, this.problem, this.finished] = [format, null, ""];
+    if (format === "pdf") this.which = "shown"; // a page has no room for more
+  }
+
+  private async count(): Promise<void> {
+    const pairs = [["buckets", "1"] as const, ...this.log.filter()];
+    await this.trying(async (signal) => {
+      this.rows = (await this.log.client.json<Histogram>("/v1/histogram", { pairs, signal })).events;
+    });
+  }
+
+  private readonly go = async (): Promise<void> => {
+    if (this.rows === null) await this.count();
+    const way = wayOf(this.format, this.rows);
+    if (this.rows === null || way === "too many" || way === "nothing") return;
+    if (way === "job") return this.ask();
+    this.busy = true;
+    await this.trying(async (signal) => {
+      const { rows, bytes } = await fetchFile(this.log.client, this.wanted, (at) => (this.progress = at), signal);
+      const { language } = this.log;
+      const events = rows === null ? "" : this.text.download.events(rows, countTold(rows, language));
+      this.finished = this.text.download.saved(events, sizeTold(bytes, language));
+    });
+    [this.busy, this.progress] = [false, null];
+  };
+
+  private readonly ask = async (): Promise<void> => {
+    await this.trying(async () => {
+      await this.jobs?.ask(this.wanted);
+      this.finished = this.text.download.begun;
+    });
+  };
+
+  private readonly straight = async (): Promise<void> => {
+    await this.trying(async () => {
+      await followLink(this.log.client, this.wanted);
+      this.finished = this.text.download.byBrowser;
+    });
+  };
+
+  private readonly giveUp = (): void => {
+    this.stop.abort();
+  };
+
+  private readonly dismiss = (): void => {
+    this.renderRoot.querySelector("dialog")?.close();
+  };
+
+  private async trying(what: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.stop = new AbortController();
+    [this.problem, this.finished] = [null, ""];
+    try {
+      await what(this.stop.signal);
+    } catch (cause) {
+      const problem = Problem.of(cause);
+      if (!problem.aborted) this.problem = problem;
+    }
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-download-dialog": DownloadDialog;
+  }
+}

@@ -1,0 +1,51 @@
+/** The ways of a file to the reader's disk. */
+import type { Client } from "../../api/client.js";
+import { exportBody, exportPairs, fileName, type Wanted } from "../../model/export.js";
+
+export interface Progress {
+  bytes: number;
+  /** Rows that the file will have. */
+  rows: number | null;
+}
+
+/** Through the page's memory: `progress` hears of every piece. Rejects with Problem, also when the body breaks off. */
+export async function fetchFile(
+  client: Client,
+  wanted: Wanted,
+  progress: (at: Progress) => void,
+  signal: AbortSignal,
+): Promise<Progress> {
+  const answer = await client.answer("/v1/export", { pairs: exportPairs(wanted), signal, headers: { Accept: "*/*" } });
+  const rows = Number(answer.headers.get("Auditlane-Rows") ?? NaN);
+  const at: Progress = { bytes: 0, rows: Number.isFinite(rows) ? rows : null };
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const reader = answer.body!.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    pieces.push(read.value as Uint8Array<ArrayBuffer>);
+    at.bytes += read.value.length;
+    progress({ ...at });
+  }
+  const type = answer.headers.get("Content-Type") ?? "application/octet-stream";
+  const url = URL.createObjectURL(new Blob(pieces, { type }));
+  save(url, fileName(answer.headers.get("Content-Disposition"), `audit.${wanted.format}`));
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read it only after the click
+  return at;
+}
+
+/** By a link of a minute, straight to the disk: the browser shows how far it is. Rejects with Problem. */
+export async function followLink(client: Client, wanted: Wanted): Promise<void> {
+  const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(wanted) });
+  save(url);
+}
+
+/** A new tab when the service is elsewhere: an error there must not take the host's page away. */
+export function save(url: string, name = ""): void {
+  const anchor = document.createElement("a");
+  anchor.href = url;
+  anchor.download = name;
+  if (new URL(url, location.href).origin !== location.origin) {
+    anchor.target = "_blank";
+    anchor.rel = "noopener";
+  }
+  anchor.click();
+}

@@ -1,0 +1,168 @@
+/** `<auditlane-exports>`: the tenant's exports: how far each is, its file, and a way to be rid of it. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+
+import { Problem } from "../../api/problem.js";
+import type { ExportJob } from "../../api/types.js";
+import { countTold, sizeTold } from "../../model/told.js";
+import { base } from "../../styles/base.js";
+import { icon, type IconName } from "../../styles/icons.js";
+import { Part } from "../part.js";
+import { save } from "./fetch.js";
+import { goesOn, type Jobs } from "./jobs.js";
+
+const ICONS: Record<ExportJob["state"], IconName> = {
+  queued: "clock",
+  running: "refresh",
+  done: "check",
+  failed: "warning",
+  cancelled: "close",
+};
+
+@customElement("auditlane-exports")
+export class Exports extends Part {
+  static override styles = [
+    base,
+    css`
+      h4 {
+        margin: 0 0 0.4rem;
+        font-size: 1em;
+      }
+      ul {
+        margin: 0;
+        padding: 0;
+        list-style: none;
+      }
+      li {
+        display: grid;
+        grid-template-columns: 1fr auto;
+        align-items: center;
+        gap: 0.15rem 0.75rem;
+        padding: 0.5rem 0;
+        border-block-start: 1px solid var(--line);
+      }
+      .what {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.15rem 0.6rem;
+        min-width: 0;
+      }
+      .what .icon {
+        flex: none;
+      }
+      .done .what > .icon {
+        color: var(--good);
+      }
+      .failed .what > .icon {
+        color: var(--bad);
+      }
+      .small {
+        color: var(--ink-2);
+        font-size: 0.93em;
+      }
+      .acts {
+        display: flex;
+        gap: 0.4rem;
+      }
+      progress {
+        grid-column: 1 / -1;
+        width: 100%;
+        height: 6px;
+        accent-color: var(--accent);
+      }
+      .why {
+        grid-column: 1 / -1;
+        margin: 0;
+        overflow-wrap: anywhere;
+      }
+    `,
+  ];
+
+  @property({ attribute: false }) jobs: Jobs | null = null;
+
+  @state() private problem: Problem | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.jobs?.addEventListener("change", this.again);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.jobs?.removeEventListener("change", this.again);
+  }
+
+  protected override render(): TemplateResult {
+    const words = this.text.download;
+    const list = this.jobs?.list;
+    const problem = this.problem ?? this.jobs?.problem ?? null;
+    return html`<section aria-labelledby="recent">
+      <h4 id="recent" tabindex="-1">${words.recent}</h4>
+      ${problem ? html`<auditlane-problem .problem=${problem} @retry=${this.lookAgain}></auditlane-problem>` : nothing}
+      ${list?.length
+        ? html`<ul>${list.map((job) => this.item(job))}</ul>`
+        : html`<p class="small">${list ? words.noneRecent : this.text.states.loading}</p>`}
+    </section>`;
+  }
+
+  private item(job: ExportJob): TemplateResult {
+    const words = this.text.download;
+    const { language } = this.log;
+    const on = goesOn(job);
+    const name = `${words.formats[job.format].name}, ${words.events(job.total, countTold(job.total, language))}`;
+    const size = job.bytes ? ` · ${sizeTold(job.bytes, language)}` : "";
+    return html`<li class=${job.state} data-id=${job.id}>
+      <div class="what">
+        ${icon(ICONS[job.state])}<strong>${name}</strong><span>${words.states[job.state]}${size}</span>
+        <span class="small">${words.asked(job.created_by, this.time(job.created_at))}</span>
+        ${job.expires_at && job.state === "done"
+          ? html`<span class="small">${words.keptUntil(this.time(job.expires_at))}</span>`
+          : nothing}
+      </div>
+      <div class="acts">
+        ${job.state === "done"
+          ? html`<button aria-label="${words.get}: ${name}" @click=${() => this.get(job)}>${icon("download")}${words.get}</button>`
+          : nothing}
+        <button class="quiet" aria-label="${on ? words.cancel : words.remove}: ${name}" @click=${() => this.drop(job)}>
+          ${icon(on ? "close" : "trash")}${on ? words.cancel : words.remove}
+        </button>
+      </div>
+      ${on ? html`<progress aria-label=${name} max=${Math.max(1, job.total)} value=${job.rows}></progress>` : nothing}
+      ${job.error ? html`<p class="why small" lang="en">${job.error.message} ${job.error.fix}</p>` : nothing}
+    </li>`;
+  }
+
+  private time(text: string): string {
+    const style = { dateStyle: "medium", timeStyle: "short", timeZone: this.log.zone } as const;
+    return new Intl.DateTimeFormat(this.log.language, style).format(new Date(text));
+  }
+
+  private get(job: ExportJob): Promise<void> {
+    return this.trying(async () => save((await this.jobs?.link(job)) ?? ""));
+  }
+
+  private async drop(job: ExportJob): Promise<void> {
+    await this.trying(async () => this.jobs?.remove(job));
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>("#recent")?.focus(); // its button may be gone
+  }
+
+  private async trying(what: () => Promise<unknown>): Promise<void> {
+    this.problem = null;
+    await what().catch((cause: unknown) => (this.problem = Problem.of(cause)));
+  }
+
+  private readonly again = (): void => this.requestUpdate();
+
+  private readonly lookAgain = (): void => {
+    this.problem = null;
+    void this.jobs?.look();
+  };
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-exports": Exports;
+  }
+}

@@ -1,0 +1,71 @@
+/** The tenant's exports that are made in the background: the list, kept fresh while one goes on. */
+import { Problem } from "../../api/problem.js";
+import type { ExportJob } from "../../api/types.js";
+import { exportBody, type Wanted } from "../../model/export.js";
+import type { Log } from "../log.js";
+
+const POLL_MS = 1_000;
+
+/** Its event `change` says that the list is another. */
+export class Jobs extends EventTarget {
+  list: ExportJob[] | null = null;
+  problem: Problem | null = null;
+  /** Ids of those that ended while we looked on, the last one last. */
+  readonly ended: ExportJob[] = [];
+
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private closed = false;
+
+  constructor(private readonly log: Log) {
+    super();
+  }
+
+  get running(): ExportJob[] {
+    return (this.list ?? []).filter(goesOn);
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+  }
+
+  /** Reads the list, and goes on reading while a job goes on. */
+  async look(): Promise<void> {
+    clearTimeout(this.timer);
+    try {
+      const before = new Set(this.running.map((job) => job.id));
+      this.list = (await this.log.client.json<{ data: ExportJob[] }>("/v1/exports")).data;
+      this.ended.push(...this.list.filter((job) => before.has(job.id) && !goesOn(job)));
+      this.problem = null;
+    } catch (cause) {
+      this.problem = Problem.of(cause);
+    }
+    if (this.closed) return;
+    clearTimeout(this.timer);
+    if (this.running.length) this.timer = setTimeout(() => void this.look(), POLL_MS);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Rejects with Problem. */
+  async ask(wanted: Wanted): Promise<ExportJob> {
+    const job = await this.log.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(wanted) });
+    this.list = [job, ...(this.list ?? [])];
+    await this.look();
+    return job;
+  }
+
+  /** Cancels one that goes on, removes one that has ended. Rejects with Problem. */
+  async remove(job: ExportJob): Promise<void> {
+    await this.log.client.json(`/v1/exports/${job.id}`, { method: "DELETE" });
+    await this.look();
+  }
+
+  /** A fresh link to its file. Rejects with Problem. */
+  async link(job: ExportJob): Promise<string> {
+    return (await this.log.client.json<ExportJob>(`/v1/exports/${job.id}`)).url ?? "";
+  }
+}
+
+export function goesOn(job: ExportJob): boolean {
+  return job.state === "queued" || job.state === "running";
+}

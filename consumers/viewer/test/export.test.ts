@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+
+import type { ShownField } from "../src/api/types.js";
+import { exportBody, exported, exportPairs, fileName, wayOf } from "../src/model/export.js";
+
+function field(name: string, downloadable: boolean, custom = false): ShownField {
+  return { name, downloadable, custom, parameter: custom ? `fields.${name}` : name } as ShownField;
+}
+
+const FIELDS = [field("occurred_at", true), field("ip", false), field("action", true), field("total", true, true)];
+
+describe("an export's columns", () => {
+  it("are what may be downloaded, or of those shown what may be, in their order", () => {
+    expect(exported(FIELDS, [], "all").map((one) => one.name)).toEqual(["occurred_at", "action", "total"]);
+    expect(exported(FIELDS, ["total", "ip", "occurred_at"], "shown").map((one) => one.name)).toEqual(["total", "occurred_at"]);
+  });
+});
+
+describe("what is asked for", () => {
+  const wanted = { format: "csv", columns: [FIELDS[2]!, FIELDS[3]!], filter: [["query", "a:b"], ["from", "2026-01-01"]] } as const;
+
+  it("is the same as parameters and as a body", () => {
+    expect(exportPairs(wanted)).toEqual([
+      ["format", "csv"],
+      ["columns", "action,fields.total"],
+      ["query", "a:b"],
+      ["from", "2026-01-01"],
+    ]);
+    expect(exportBody(wanted)).toEqual({
+      format: "csv",
+      columns: ["action", "fields.total"],
+      filter: { query: "a:b", from: "2026-01-01" },
+    });
+  });
+});
+
+describe("the way", () => {
+  it.each([
+    ["csv", null, "at once"],
+    ["csv", 0, "nothing"],
+    ["csv", 50_000, "at once"],
+    ["csv", 50_001, "job"],
+    ["pdf", 5_000, "at once"],
+    ["pdf", 5_001, "too many"],
+  ] as const)("of %s with %s rows is %s", (format, rows, way) => {
+    expect(wayOf(format, rows)).toBe(way);
+  });
+});
+
+describe("a file's name", () => {
+  it("is the service's", () => {
+    expect(fileName('attachment; filename="audit-acme.csv"', "x")).toBe("audit-acme.csv");
+    expect(fileName(null, "audit.csv")).toBe("audit.csv");
+  });
+});

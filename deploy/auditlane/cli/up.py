@@ -83,15 +83,17 @@ def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: st
     # Where no virtual environment is activated the command is not on the path: name it as it was started.
     command = "auditlane" if shutil.which("auditlane") else shlex.quote(sys.argv[0])
     data = shlex.quote(env[variable("data_dir")])
-    lines = ["", "auditlane is ready.", "", f"  page and API  {env[variable('serve_url')]}"]
+    lines = ["", "auditlane is ready.", ""]
+    if console:
+        lines += ["  begin here, the console (each link works once, within five minutes):", f"    {console}", ""]
+    for tenant, link in links.items():
+        lines += [f"  the log of tenant {tenant}, as its people see it:", f"    {link}", ""]
+    lines += [f"  {'page and API':<14}{env[variable('serve_url')]}"]
     lines += [f"  {row['name']:<14}{row['url']}" for row in state["parts"] if row["name"] not in ("serve", "worker")]
     lines += [f"  {'data':<14}{data}", ""]
-    for tenant, link in links.items():
-        lines += [f"  log of tenant {tenant} (the link works once, within five minutes):", f"    {link}", ""]
-    if console:
-        lines += ["  console of the installation (likewise):", f"    {console}", ""]
     use = f'eval "$({command} env --data {data})"'
     lines += ["  other commands find this stack after:", f"    {use}"]
     if links:
-        lines += ["  and then a new link:", f"    {command} token --link --tenant {next(iter(links))}"]
+        lines += ["  and then new links:", f"    {command} token --console"]
+        lines += [f"    {command} token --link --tenant {next(iter(links))}"]
     print("\n".join([*lines, "", "  Ctrl-C stops it."]), flush=True)

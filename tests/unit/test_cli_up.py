@@ -1,0 +1,30 @@
+"""What `auditlane up` prints when everything is ready."""
+
+from __future__ import annotations
+
+from auditlane.cli import up
+from auditlane.runtime.settings import variable
+
+STATE = {
+    "env": {variable("serve_url"): "http://127.0.0.1:8480", variable("data_dir"): "/some where"},
+    "parts": [{"name": "kafka", "url": "127.0.0.1:9092"}, {"name": "serve", "url": "http://127.0.0.1:8480"}],
+}
+
+
+def test_a_newcomer_is_led_to_the_console_first(capsys):
+    links = {"acme": "http://127.0.0.1:8480/enter?code=acme", "globex": "http://127.0.0.1:8480/enter?code=globex"}
+    up._print_block(STATE, links, "http://127.0.0.1:8480/enter?code=console")
+    printed = capsys.readouterr().out
+    addresses = [line.strip() for line in printed.splitlines() if line.strip().startswith("http")]
+    assert addresses == ["http://127.0.0.1:8480/enter?code=console", *links.values()]
+    assert printed.index("console") < printed.index("127.0.0.1:9092")
+    assert "token --console" in printed
+    assert "token --link --tenant acme" in printed
+    assert "--data '/some where'" in printed
+
+
+def test_without_the_demo_there_are_no_links(capsys):
+    up._print_block(STATE, {}, "")
+    printed = capsys.readouterr().out
+    assert "enter?code" not in printed
+    assert "page and API  http://127.0.0.1:8480" in printed

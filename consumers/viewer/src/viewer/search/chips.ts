@@ -1,0 +1,100 @@
+/** `<auditlane-chips>`: the query's terms in words, each of which can be taken out. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+
+import { alternativesOf, withoutTerm } from "../../model/query.js";
+import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
+import { Part } from "../part.js";
+import { sentence } from "./words.js";
+
+/** Its event `emptied` says that the last one is gone, and the focus is to go elsewhere. */
+@customElement("auditlane-chips")
+export class Chips extends Part {
+  static override styles = [
+    base,
+    css`
+      ul {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.35rem;
+        margin: 0.5rem 0 0;
+        padding: 0;
+        list-style: none;
+      }
+      li {
+        max-width: 100%;
+      }
+      .chip {
+        display: inline-flex;
+        align-items: center;
+        max-width: 100%;
+        border: 1px solid var(--line);
+        border-radius: 999px;
+        background: var(--ground-2);
+      }
+      .words {
+        overflow: hidden;
+        padding-inline-start: 0.7rem;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        unicode-bidi: isolate;
+      }
+      .chip button {
+        min-width: 1.75rem;
+        min-height: 1.75rem;
+        padding: 0;
+        border-radius: 999px;
+        color: var(--ink-2);
+      }
+      .clear {
+        min-height: 1.85rem;
+      }
+    `,
+  ];
+
+  protected override render(): TemplateResult | typeof nothing {
+    const alternatives = alternativesOf(this.log.view.query);
+    if (!alternatives.length) return nothing;
+    const { chips } = this.text.search;
+    return html`<ul aria-label=${chips.label}>
+      ${alternatives.map(
+        (terms, place) => html`
+          ${place ? html`<li class="quietly">${chips.or}</li>` : nothing} ${terms.map((term) => this.chip(term))}
+        `,
+      )}
+      <li><button class="quiet clear" @click=${() => this.look("")}>${chips.clear}</button></li>
+    </ul>`;
+  }
+
+  private chip(term: string): TemplateResult {
+    const words = sentence(this.log, term);
+    const remove = this.text.search.chips.remove(words);
+    return html`<li class="chip" title=${term}>
+      <span class="words">${words}</span>
+      <button class="quiet" aria-label=${remove} title=${remove} @click=${(event: Event) => this.takeOut(term, event)}>
+        ${icon("close")}
+      </button>
+    </li>`;
+  }
+
+  /** The focus goes to the chip that takes this one's place. */
+  private takeOut(term: string, event: Event): void {
+    const buttons = (): HTMLElement[] => [...this.renderRoot.querySelectorAll<HTMLElement>(".chip button")];
+    const place = buttons().indexOf(event.currentTarget as HTMLElement);
+    this.look(withoutTerm(this.log.view.query, term));
+    void this.updateComplete.then(() => (buttons()[place] ?? buttons().at(-1))?.focus());
+  }
+
+  private look(query: string): void {
+    this.log.look({ query });
+    if (!query) this.dispatchEvent(new Event("emptied"));
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-chips": Chips;
+  }
+}

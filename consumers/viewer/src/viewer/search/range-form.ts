@@ -1,0 +1,192 @@
+/** `<auditlane-range-form>`: two days, from a calendar or typed, and times, of the zone that is shown. */
+import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+
+import { type Filled, filledOf, rangeFrom } from "../../model/range.js";
+import { wallOf } from "../../model/zone.js";
+import { base } from "../../styles/base.js";
+import { Part } from "../part.js";
+import { localeOf } from "./words.js";
+
+// A page that has the calendar already keeps its own: a name is given to an element once.
+if (!customElements.get("calendar-range")) await import("cally");
+
+/** Changes `log.view.range`, and says so with the event `done`. */
+@customElement("auditlane-range-form")
+export class RangeForm extends Part {
+  static override styles = [
+    base,
+    css`
+      form {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.75rem 1.25rem;
+      }
+      calendar-range::part(button) {
+        min-width: 1.9rem;
+        min-height: 1.9rem;
+        padding: 0;
+        border: 1px solid var(--edge);
+        border-radius: var(--radius);
+        background: var(--ground);
+        color: var(--ink);
+      }
+      calendar-range::part(heading) {
+        font-size: 1em;
+      }
+      calendar-range::part(container) {
+        gap: 0.25rem;
+      }
+      calendar-month {
+        --color-accent: var(--accent);
+        --color-text-on-accent: var(--on-accent);
+      }
+      calendar-month::part(heading) {
+        color: var(--ink-2);
+      }
+      calendar-month::part(th) {
+        color: var(--ink-2);
+        font-weight: 400;
+      }
+      calendar-month::part(button) {
+        width: 2rem;
+        height: 2rem;
+        border-radius: var(--radius);
+      }
+      calendar-month::part(range-inner) {
+        border-radius: 0;
+        background: var(--accent-ground);
+        color: var(--ink);
+      }
+      calendar-month::part(today) {
+        font-weight: 700;
+        text-decoration: underline;
+      }
+      .ends {
+        display: flex;
+        flex: 1 1 12rem;
+        flex-direction: column;
+        gap: 0.75rem;
+      }
+      fieldset {
+        display: grid;
+        grid-template-columns: 1.4fr 1fr;
+        gap: 0.2rem 0.5rem;
+        margin: 0;
+        padding: 0;
+        border: 0;
+      }
+      legend {
+        padding: 0 0 0.15rem;
+        font-weight: 600;
+      }
+      fieldset input {
+        width: 100%;
+        min-width: 0;
+        padding: 0 0.4rem;
+      }
+      .hint {
+        grid-column: 1 / -1;
+        font-size: 0.86em;
+      }
+      .wrong {
+        margin: 0;
+        color: var(--bad);
+      }
+      .primary {
+        align-self: end;
+      }
+    `,
+  ];
+
+  @state() private filled: Filled = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
+  @state() private wrong: "backwards" | "empty" | null = null;
+  private of = "";
+
+  protected override willUpdate(_changed: PropertyValues<this>): void {
+    const { log } = this;
+    const of = JSON.stringify([log.view.range, log.zone]);
+    if (of === this.of) return;
+    this.of = of;
+    this.filled = filledOf(log.view.range, log.zone, log.asOf);
+  }
+
+  protected override render(): TemplateResult {
+    const { range } = this.text.search;
+    const { fromDay, toDay } = this.filled;
+    const locale = localeOf(this.log);
+    return html`<form aria-label=${range.custom} novalidate @submit=${this.apply}>
+      <calendar-range
+        .value=${fromDay && toDay ? `${fromDay}/${toDay}` : ""}
+        .focusedDate=${toDay || fromDay || undefined}
+        .today=${wallOf(this.log.asOf, this.log.zone).day}
+        .locale=${locale}
+        .firstDayOfWeek=${firstDay(locale)}
+        @change=${this.picked}
+      >
+        <span slot="previous" aria-label=${range.previous} role="img">‹</span>
+        <span slot="next" aria-label=${range.next} role="img">›</span>
+        <calendar-month></calendar-month>
+      </calendar-range>
+      <div class="ends">
+        ${this.end(range.from, "from")} ${this.end(range.to, "to")}
+        ${this.wrong
+          ? html`<p class="wrong" role="alert" id="wrong">${this.wrong === "empty" ? range.needed : range.backwards}</p>`
+          : nothing}
+        <button class="primary">${range.apply}</button>
+      </div>
+    </form>`;
+  }
+
+  private end(name: string, side: "from" | "to"): TemplateResult {
+    const { range } = this.text.search;
+    const [day, time] = [`${side}Day`, `${side}Time`] as const;
+    return html`<fieldset @input=${this.typed}>
+      <legend>${name}</legend>
+      <input
+        type="date"
+        name=${day}
+        aria-label=${range.day}
+        aria-describedby=${this.wrong ? "wrong" : nothing}
+        .value=${this.filled[day]}
+      />
+      <input type="time" step="1" name=${time} aria-label=${range.time} .value=${this.filled[time]} />
+      ${side === "to" && this.filled.toDay && !this.filled.toTime ? html`<span class="hint quietly">${range.wholeDay}</span>` : nothing}
+    </fieldset>`;
+  }
+
+  private readonly typed = (event: Event): void => {
+    const { name, value } = event.target as HTMLInputElement;
+    this.filled = { ...this.filled, [name]: value };
+    this.wrong = null;
+  };
+
+  private readonly picked = (event: Event): void => {
+    const [fromDay = "", toDay = ""] = (event.target as HTMLElement & { value: string }).value.split("/");
+    this.filled = { ...this.filled, fromDay, toDay };
+    this.wrong = null;
+  };
+
+  private readonly apply = (event: Event): void => {
+    event.preventDefault();
+    const range = rangeFrom(this.filled, this.log.zone);
+    if (typeof range === "string") {
+      this.wrong = range;
+      return;
+    }
+    this.log.look({ range });
+    this.dispatchEvent(new Event("done"));
+  };
+}
+
+/** 0 is Sunday; Monday where the browser does not know. */
+function firstDay(locale: string): number {
+  const known = new Intl.Locale(locale) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } };
+  return (known.getWeekInfo?.().firstDay ?? 1) % 7;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-range-form": RangeForm;
+  }
+}

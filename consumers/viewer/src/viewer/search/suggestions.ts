@@ -1,0 +1,184 @@
+/** What a reader may go on with at a place of the query: fields, values as the log has them, forms. */
+import type { ReactiveControllerHost } from "lit";
+
+import type { Pairs } from "../../api/client.js";
+import { Problem } from "../../api/problem.js";
+import type { EventPage, Facet } from "../../api/types.js";
+import * as edit from "../../model/completion.js";
+import type { Edited, Place } from "../../model/completion.js";
+import { countable, type Known, knownField, knownFields, matching } from "../../model/known.js";
+import { like, term, withTerm } from "../../model/query.js";
+import type { Log } from "../log.js";
+import { filterOf } from "./facet.js";
+import { Question } from "./question.js";
+
+export interface Suggestion {
+  readonly group: string;
+  readonly label: string;
+  /** How it is written in a query, where the label is another. */
+  readonly note: string;
+  readonly events: number | null;
+  readonly edited: Edited;
+  /** There is more to say of this term. */
+  readonly open: boolean;
+}
+
+const MOST = 100;
+const SHOWN = 20;
+const FOUND = 4; // values of a field that a plain word is looked for in
+const SAMPLE = 50; // events whose metadata keys are offered
+const PAUSE_MS = 120;
+
+export class Suggestions {
+  private readonly values: Question<Facet>;
+  private readonly actions: Question<Facet>;
+  private readonly actors: Question<Facet>;
+  private readonly sample: Question<EventPage>;
+
+  constructor(
+    host: ReactiveControllerHost,
+    private readonly log: () => Log,
+  ) {
+    this.values = new Question<Facet>(host);
+    this.actions = new Question<Facet>(host);
+    this.actors = new Question<Facet>(host);
+    this.sample = new Question<EventPage>(host);
+  }
+
+  /** Those for the place, as far as they are known by now; what is lacking is asked for. */
+  at(text: string, place: Place | null): Suggestion[] {
+    if (!place) return [];
+    return place.kind === "field" ? this.fieldsAt(text, place) : this.valuesAt(text, place);
+  }
+
+  /** Nobody is waiting for suggestions any more. */
+  rest(): void {
+    for (const one of [this.values, this.actions, this.actors]) one.drop();
+  }
+
+  private fieldsAt(text: string, place: Place): Suggestion[] {
+    const { search } = this.log().text;
+    const rows = matching([...this.known, ...this.keys()], place.typed).map((one) => ({
+      group: one.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
+      label: one.name,
+      note: one.parameter === one.name ? "" : one.parameter,
+      events: null,
+      edited: edit.withField(text, place, one.parameter),
+      open: true,
+    }));
+    return place.typed.length > 1 ? [...rows.slice(0, 8), ...this.foundAt(text, place)] : rows;
+  }
+
+  /** Actions and actors that have the word in them: what a newcomer means by typing it. */
+  private foundAt(text: string, place: Place): Suggestion[] {
+    const typed = place.typed.toLowerCase();
+    return (["action", "actor"] as const).flatMap((field) => {
+      const asked = field === "action" ? this.actions : this.actors;
+      this.count(asked, field, text, place, "");
+      const hits = (asked.answer?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
+      return hits.slice(0, FOUND).map(({ value, events }) => ({
+        group: this.log().text.search.box.found,
+        label: value ?? "",
+        note: knownField(this.known, field).name,
+        events,
+        edited: edit.withTermAt(text, place, term(field, value, place.negated)),
+        open: false,
+      }));
+    });
+  }
+
+  private valuesAt(text: string, place: Place): Suggestion[] {
+    const field = knownField([...this.known, ...this.keys()], place.field);
+    const group = this.log().text.search.box.valuesOf(field.name);
+    if (field.kind === "time") return [...this.days(text, place, group), ...this.forms(text, place, field)];
+    if (!countable(field.kind)) return this.forms(text, place, field);
+    const full = (this.values.answer?.data.length ?? 0) >= MOST && this.values.answer?.field === place.field;
+    this.count(this.values, place.field, text, place, full && field.kind === "text" ? place.typed : "");
+    const typed = place.typed.toLowerCase();
+    const found = this.values.answer?.field === field.parameter ? this.values.answer.data : [];
+    const rows = found
+      .filter(({ value }) => (value === null ? !typed && !place.operator : value.toLowerCase().includes(typed)))
+      .slice(0, SHOWN)
+      .map(({ value, events }) => ({
+        group,
+        label: value ?? this.log().text.search.box.none,
+        note: "",
+        events,
+        edited: edit.withValue(text, place, value),
+        open: false,
+      }));
+    return [...rows, ...this.forms(text, place, field)];
+  }
+
+  private days(text: string, place: Place, group: string): Suggestion[] {
+    const { box } = this.log().text.search;
+    const day = (ago: number): string => new Date(this.log().asOf - ago * 86_400_000).toISOString().slice(0, 10);
+    const rows: [string, string][] = [[day(0), box.today], [day(1), box.yesterday]];
+    return rows
+      .filter(([value]) => value.startsWith(place.typed))
+      .map(([value, note]) => ({
+        group,
+        label: value,
+        note,
+        events: null,
+        edited: edit.withRaw(text, place, place.operator + value),
+        open: false,
+      }));
+  }
+
+  private forms(text: string, place: Place, { kind }: Known): Suggestion[] {
+    const { box } = this.log().text.search;
+    const row = (label: string, note: string, edited: Edited, open = false): Suggestion => {
+      return { group: box.forms, label, note, events: null, edited, open };
+    };
+    if (place.operator) return [];
+    if (place.typed) {
+      if (kind !== "text" || place.typed.includes("*")) return [];
+      const raw = like("", place.typed, "first").slice(1);
+      return [row(box.begins(place.typed), raw, edit.withRaw(text, place, raw))];
+    }
+    const [least, most] = kind === "time" ? [box.after, box.before] : [box.least, box.most];
+    const ordered = ["level", "number", "time"].includes(kind)
+      ? [row(least, ">=", edit.withOperator(text, place, ">="), true), row(most, "<=", edit.withOperator(text, place, "<="), true)]
+      : [];
+    return [...ordered, row(box.has, "*", edit.withRaw(text, place, "*")), row(box.lacks, "-…:*", edit.withValue(text, place, null))];
+  }
+
+  private count(asked: Question<Facet>, field: string, text: string, place: Place, narrowed: string): void {
+    const log = this.log();
+    const rest = edit.withoutPlace(text, place);
+    const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
+      const narrow = narrowed ? withTerm(query, like(field, narrowed, "within")) : query;
+      const pairs: Pairs = [...filterOf(log.filter(), narrow), ["field", field], ["limit", String(MOST)]];
+      return log.client.json<Facet>("/v1/facets", { pairs, signal });
+    };
+    asked.want(
+      JSON.stringify([field, rest, narrowed, filterOf(log.filter(), ""), log.turn]),
+      async (signal) => {
+        try {
+          return await ask(rest, signal);
+        } catch (cause) {
+          if (Problem.of(cause).code !== "FILTER_INVALID" || !rest) throw cause;
+          return await ask("", signal); // what stands beside it is not finished yet
+        }
+      },
+      { afterMs: PAUSE_MS },
+    );
+  }
+
+  private get known(): Known[] {
+    const log = this.log();
+    return knownFields(log.fields, log.text.search.fields);
+  }
+
+  /** Metadata keys of some of the events that are looked at. */
+  keys(): Known[] {
+    const log = this.log();
+    const pairs: Pairs = [...filterOf(log.filter(), ""), ["limit", String(SAMPLE)]];
+    this.sample.want(JSON.stringify([log.view.range, log.turn]), (signal) =>
+      log.client.json<EventPage>("/v1/events", { pairs, signal }),
+    );
+    const keys = new Set((this.sample.answer?.data ?? []).flatMap((event) => Object.keys(event.metadata)));
+    return [...keys].sort().map((key) => ({ parameter: `metadata.${key}`, name: key, kind: "text", filterable: true }));
+  }
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+
+import { placeOf, withBeginning, withField, withoutPlace, withOperator, withRaw, withValue } from "../src/model/completion.js";
+
+/** The caret is where the | is. */
+function at(marked: string) {
+  const caret = marked.indexOf("|");
+  const text = marked.replace("|", "");
+  const place = placeOf(text, caret);
+  return { text, place, seen: place && [place.kind, place.field, place.operator, place.typed, place.negated] };
+}
+
+const marked = ([text, caret]: readonly [string, number]): string => `${text.slice(0, caret)}|${text.slice(caret)}`;
+
+describe("what is being typed", () => {
+  it.each([
+    ["|", ["field", "", "", "", false]],
+    ["act|", ["field", "", "", "act", false]],
+    ["ip:* -(act|)", ["field", "", "", "act", false]],
+    ["-ac|tion:login", ["field", "", "", "ac", true]],
+    ["action:|", ["value", "action", "", "", false]],
+    ["(action:log|in) x", ["value", "action", "", "log", false]],
+    ['-action:"log in|', ["value", "action", "", "log in", true]],
+    ["severity:>=Hi|", ["value", "severity", ">=", "Hi", false]],
+    ["metadata.a\\:b:x\\ y|", ["value", "metadata.a:b", "", "x y", false]],
+    ["login |", ["field", "", "", "", false]],
+  ])("at %s", (text, seen) => {
+    expect(at(text).seen).toEqual(seen);
+  });
+
+  it("is nothing within a phrase", () => {
+    expect(at('"log in|').place).toBeNull();
+    expect(at('ip:* "log|" x').place).toBeNull();
+  });
+});
+
+describe("a suggestion", () => {
+  it.each([
+    ["x -act|", "action", "x -action:|"],
+    ["(ac|x:login)", "action", "(action:|login)"],
+    ["|", "metadata.a:b", "metadata.a\\:b:|"],
+  ])("of a field in %s", (text, field, after) => {
+    const { text: plain, place } = at(text);
+    expect(place && marked(withField(plain, place, field))).toBe(after);
+  });
+
+  it.each([
+    ["action:lo|", "log in", 'action:"log in" |'],
+    ["(action:lo|gin) x", "logout", "(action:logout|) x"],
+    ["severity:>=H|", "High", "severity:>=High |"],
+    ["ip:|", null, "-ip:* |"],
+    ["a -ip:1| b", null, "a ip:*| b"],
+  ])("of a value in %s", (text, value, after) => {
+    const { text: plain, place } = at(text);
+    expect(place && marked(withValue(plain, place, value))).toBe(after);
+  });
+
+  it("of a form", () => {
+    const { text, place } = at("x action:lo|");
+    expect(place && marked(withRaw(text, place, "lo*"))).toBe("x action:lo* |");
+    expect(place && marked(withOperator(text, place, ">="))).toBe("x action:>=|");
+    expect(place && withoutPlace(text, place)).toBe("x");
+    const key = at("meta|");
+    expect(key.place && marked(withBeginning(key.text, key.place, "metadata."))).toBe("metadata.|");
+  });
+});

@@ -21,6 +21,7 @@ export default defineConfig({
     outDir: TARGET,
     emptyOutDir: true,
     manifest: true,
+    license: { fileName: "LICENSES.md" }, // of what is bundled, as they ask for
     target: "es2022",
     modulePreload: { polyfill: false },
     rolldownOptions: {

@@ -141,6 +141,16 @@ def test_the_board(served):
     ):
         assert shown in html
     assert "10 of 20 records are read" in html
+    sections = re.findall(r'<section id="(\w+)"', html)
+    assert sections == ["overview", "tenants", "rate", "lag", "letters", "parts"]
+    short = html[html.index('id="overview"') : html.index('id="tenants"')]
+    for shown in (
+        ">kafka</strong> not up",
+        ">72.0</strong> events",
+        ">5,000</strong> behind",
+        ">1,234</strong> dead letters",
+    ):
+        assert shown in short
     assert "NOT_FRAMED" in html
     assert "1,000,000" in html
     assert "2026-01-31 13:45:00" in html
@@ -160,6 +170,7 @@ def test_a_part_that_is_away_hides_nothing_of_the_others(served, told):
     told.away = True
     html = served.request("/console", cookie=entered(served)).data.decode()
     assert "The brokers did not answer." in html
+    assert "</strong> behind" not in html  # in short, too, nothing is claimed of it
     assert "1,000,000" in html
 
 

@@ -45,6 +45,7 @@ def build(tmp_path) -> Path:
     (folder / ".vite").mkdir()
     (folder / ".vite" / "manifest.json").write_text(json.dumps(MANIFEST))
     (folder / "not-in-the-manifest.js").write_text("1")
+    (folder / "LICENSES.md").write_text("# Licenses")
     return folder
 
 
@@ -121,6 +122,13 @@ def test_compressed_for_those_who_take_it(served):
     assert len(packed.data) < len(plain.data) / 10
     head = served.request(name, method="HEAD")
     assert (head.status, head.data) == (200, b"")
+
+
+def test_the_licenses_of_what_is_bundled_are_beside_it(served):
+    answer = served.request(f"{PATH}/LICENSES.md")
+    assert answer.data == b"# Licenses"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "immutable" not in answer.headers["cache-control"]
 
 
 @pytest.mark.parametrize(

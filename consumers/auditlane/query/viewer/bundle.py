@@ -16,10 +16,12 @@ from typing import Any, Final
 PATH: Final = "/static/viewer"
 # Vendors name these in their own pages; every other name changes with the content.
 STABLE: Final = frozenset({"auditlane-viewer.js", "auditlane-settings.js"})
+LICENSES: Final = "LICENSES.md"  # of the libraries in the build; served beside them
 _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".json": "application/json",
+    ".md": "text/plain; charset=utf-8",
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
@@ -57,7 +59,8 @@ class Bundle:
     def __init__(self, manifest: Mapping[str, Any], folder: Traversable) -> None:
         self._manifest = manifest
         self._entries = {chunk["name"]: key for key, chunk in manifest.items() if chunk.get("isEntry")}
-        self.assets = {name: _asset(name, folder) for name in sorted(set(_files(manifest)))}
+        names = {*_files(manifest), *([LICENSES] if folder.joinpath(LICENSES).is_file() else [])}
+        self.assets = {name: _asset(name, folder) for name in sorted(names)}
 
     def entry(self, name: str) -> Entry:
         """What a page loads for `page`, `embed`, `console` or `auditlane-settings`. Raises KeyError."""
@@ -91,7 +94,8 @@ def _files(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _asset(name: str, folder: Traversable) -> Asset:
     path = PurePosixPath(name)
     content = folder.joinpath(*path.parts).read_bytes()
-    return Asset(content, _TYPES.get(path.suffix, "application/octet-stream"), name not in STABLE)
+    lasting = name not in STABLE and name != LICENSES
+    return Asset(content, _TYPES.get(path.suffix, "application/octet-stream"), lasting)
 
 
 def _at(name: str) -> str:

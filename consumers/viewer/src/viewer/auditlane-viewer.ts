@@ -110,12 +110,15 @@ export class AuditlaneViewer extends LitElement {
           @settings=${this.toSettings}
         ></auditlane-problem>`;
     }
-    return html`
-      ${this.header(log, true)}
-      <auditlane-notices></auditlane-notices>
+    const searching = html`
       <auditlane-tiles part="tiles"></auditlane-tiles>
       <auditlane-search part="search"></auditlane-search>
       <auditlane-histogram part="histogram"></auditlane-histogram>
+    `;
+    return html`
+      ${this.header(log, true)}
+      <auditlane-notices></auditlane-notices>
+      ${log.unused && !log.view.query ? nothing : searching}
       <auditlane-table part="table"></auditlane-table>
     `;
   }

@@ -67,7 +67,7 @@ export const states: Texts["states"] = {
   first: {
     title: "Das erste Ereignis senden",
     lead: (tenant) =>
-      `Für ${tenant} wurde noch nichts aufgezeichnet. Setzen Sie eines hiervon in Ihren Dienst ein, oder senden Sie zur Probe ein Testereignis.`,
+      `Für „${tenant}“ wurde noch nichts aufgezeichnet. Setzen Sie eines hiervon in Ihren Dienst ein, oder senden Sie zur Probe ein Testereignis.`,
     ways: "Wege, ein Ereignis zu senden",
     copy: "Kopieren",
     copied: "Kopiert",

@@ -60,7 +60,7 @@ export const states = {
   first: {
     title: "Send the first event",
     lead: (tenant: string): string =>
-      `Nothing was recorded for ${tenant} yet. Put one of these into your service, or send a test event to see the way.`,
+      `Nothing was recorded for “${tenant}” yet. Put one of these into your service, or send a test event to see the way.`,
     ways: "Ways to send an event",
     copy: "Copy",
     copied: "Copied",

@@ -56,6 +56,7 @@ export class FirstUse extends Part {
       }
       pre {
         overflow: auto;
+        max-height: 15rem;
         margin: 0;
         padding: 0.75rem;
         border: 1px solid var(--line);

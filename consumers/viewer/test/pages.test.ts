@@ -130,4 +130,19 @@ describe("pages", () => {
     expect(none.insert(event(1))).toBe(0);
     expect(none.count).toBe(1);
   });
+
+  it("grow by what arrives, and what grew is dropped and read again", () => {
+    const [pages, service] = [new Pages({ kept: 300, known: 100_000, spare: 100 }), new Service(3_000)];
+    let first = look(pages, service, 0);
+    for (let n = 3_001; n <= 5_000; n++) {
+      service.rows.unshift(event(n));
+      expect(pages.insert(event(n))).toBe(0);
+    }
+    expect(ids(pages, 0, 2_100)).toEqual(expected(5_000, 2_100));
+    for (const there of [4_000, 1_000, 1_700, 0, 300]) {
+      first = look(pages, service, there);
+      expect(pages.held).toBeLessThan(1_500);
+      expect(ids(pages, first, 30)).toEqual(expected(5_000 - first, 30));
+    }
+  });
 });

@@ -41,6 +41,11 @@ export class Client {
     return this.place.token;
   }
 
+  /** Named in a header; "" where the credential itself says it. */
+  get tenant(): string {
+    return this.place.tenant;
+  }
+
   /** From now on ask with this token. */
   take(token: string): void {
     this.place = { ...this.place, token };

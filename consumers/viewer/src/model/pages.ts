@@ -164,10 +164,23 @@ export class Pages {
       const within = found < 0 ? rows.length : found;
       page.rows = [...rows.slice(0, within), event, ...rows.slice(within)];
       page.count += 1;
+      if (place === 0 && page.count > 2 * MORE) this.split(page);
       this.placed();
       return (this.starts[place] as number) + within;
     }
     return -1;
+  }
+
+  /** A page that has grown by what arrived becomes two, so that the older one can be dropped. */
+  private split(page: Page): void {
+    const rows = page.rows ?? [];
+    const [newer, older] = [rows.slice(0, -MORE), rows.slice(-MORE)]; // as many as one request brings back
+    this.pages.splice(
+      0,
+      1,
+      { cursor: null, rows: newer, count: newer.length, next: null, prev: null },
+      { cursor: null, rows: older, count: older.length, next: page.next, prev: null },
+    );
   }
 
   private after(end: Page, seen: boolean): Ask {
@@ -182,9 +195,12 @@ export class Pages {
     return null;
   }
 
-  private again(page: Page, seen: boolean): Ask {
-    const following = this.pages[this.pages.indexOf(page) + 1];
-    const cursor = page.cursor ?? following?.prev ?? null;
+  /** A page whose place is only known by one further on waits for that. */
+  private again(wanted: Page, seen: boolean): Ask {
+    const from = this.pages.indexOf(wanted);
+    const place = this.pages.findIndex((page, at) => at >= from && (page.cursor !== null || Boolean(this.pages[at + 1]?.prev)));
+    const page = this.pages[Math.max(0, place)] as Page;
+    const cursor = page.cursor ?? this.pages[place + 1]?.prev ?? null;
     return { kind: "again", cursor, limit: Math.min(MORE, Math.max(1, page.count)), seen, page };
   }
 

@@ -17,6 +17,7 @@ import "./search/tiles.js";
 import "./states/empty.js";
 import "./states/notices.js";
 import "./states/problem.js";
+import "./live-switch.js";
 import "./table/columns.js";
 import "./table/table.js";
 import { Connection } from "./connection.js";
@@ -134,6 +135,7 @@ export class AuditlaneViewer extends LitElement {
       <button part="button refresh" @click=${() => log.refresh()}>
         ${icon("refresh")}<span class="label">${text.states.refresh}</span>
       </button>
+      <auditlane-live></auditlane-live>
       <auditlane-columns></auditlane-columns>
       ${log.may("audits:export") ? html`<auditlane-download></auditlane-download>` : nothing}
     `;

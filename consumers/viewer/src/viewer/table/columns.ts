@@ -1,15 +1,200 @@
-/** `<auditlane-columns>`: which columns there are, and how close rows stand. */
-import { html, type TemplateResult } from "lit";
+/** `<auditlane-columns>`: which columns there are, in which order, how close rows stand, whose clock: for this person. */
+import { css, html, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 
+import type { ShownField } from "../../api/types.js";
+import { chosen, moved, toggled } from "../../model/columns.js";
+import { USUAL } from "../../model/preferences.js";
 import { base } from "../../styles/base.js";
 import { Part } from "../part.js";
+import "../search/drop.js";
 
 @customElement("auditlane-columns")
 export class Columns extends Part {
-  static override styles = [base];
+  static override styles = [
+    base,
+    css`
+      .panel {
+        display: flex;
+        flex-direction: column;
+        gap: 0.75rem;
+        width: 19rem;
+        max-width: 100%;
+      }
+      fieldset {
+        margin: 0;
+        padding: 0;
+        border: 0;
+      }
+      legend {
+        margin-block-end: 0.25rem;
+        padding: 0;
+        color: var(--ink-2);
+        font-size: 0.86em;
+      }
+      ul {
+        max-height: min(22rem, 45vh);
+        margin: 0;
+        padding: 0;
+        overflow: auto;
+        list-style: none;
+      }
+      li {
+        display: flex;
+        align-items: center;
+        border-radius: var(--radius);
+      }
+      li:hover {
+        background: var(--ground-2);
+      }
+      label {
+        display: flex;
+        flex: 1;
+        align-items: center;
+        gap: 0.5em;
+        min-width: 0;
+        min-height: 26px;
+        cursor: pointer;
+      }
+      label bdi {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      input {
+        flex: none;
+        width: 1.05em;
+        min-height: 1.05em;
+        height: 1.05em;
+        margin: 0.2em;
+        accent-color: var(--accent);
+      }
+      li button {
+        min-width: 26px;
+        min-height: 26px;
+      }
+      .choice {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0 1rem;
+      }
+      .choice label {
+        flex: none;
+      }
+      svg {
+        width: 1em;
+        height: 1em;
+        fill: none;
+        stroke: currentColor;
+        stroke-width: 1.6;
+        stroke-linecap: round;
+        stroke-linejoin: round;
+      }
+      footer {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+        gap: 0.75rem;
+      }
+      footer span {
+        font-size: 0.86em;
+      }
+    `,
+  ];
 
   protected override render(): TemplateResult {
-    return html``;
+    const { columns } = this.text.reading;
+    const { density, utc } = this.log.preferences;
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const fields = this.ordered;
+    return html`<auditlane-drop .label=${columns.label} part="button columns">
+      <span slot="button">${columns.button}</span>
+      <div class="panel">
+        <fieldset>
+          <legend>${columns.shown}</legend>
+          <ul>${repeat(fields, (field) => field.name, (field) => this.line(field))}</ul>
+        </fieldset>
+        ${this.choice("density", columns.density, density, [["comfortable", columns.comfortable], ["compact", columns.compact]], (value) =>
+          this.log.prefer({ density: value }),
+        )}
+        ${this.choice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(timeZone)], ["utc", columns.utc]], (value) =>
+          this.log.prefer({ utc: value === "utc" }),
+        )}
+        <footer>
+          <span class="quietly">${columns.yours}</span>
+          <button @click=${() => this.log.prefer({ columns: USUAL.columns, density: USUAL.density, widths: USUAL.widths })}>${columns.reset}</button>
+        </footer>
+      </div>
+    </auditlane-drop>`;
+  }
+
+  private get names(): string[] {
+    return chosen(this.log.fields, this.log.preferences.columns);
+  }
+
+  /** Those that are shown in their order, then the others. */
+  private get ordered(): ShownField[] {
+    const { names } = this;
+    const place = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
+    return [...this.log.fields].sort((one, other) => place(one) - place(other));
+  }
+
+  private line(field: ShownField): TemplateResult {
+    const { columns } = this.text.reading;
+    const { names } = this;
+    const at = names.indexOf(field.name);
+    const alone = at >= 0 && names.length === 1;
+    const move = (by: number, name: string, off: boolean, path: string): TemplateResult =>
+      html`<button class="quiet icon" aria-label=${name} title=${name} ?disabled=${off} @click=${(event: Event) => this.move(field.name, by, event)}>
+        <svg aria-hidden="true" viewBox="0 0 16 16"><path d=${path}></path></svg>
+      </button>`;
+    return html`<li>
+      <label>
+        <input type="checkbox" .checked=${at >= 0} ?disabled=${alone} @change=${() => this.toggle(field.name)} />
+        <bdi>${field.displayName}</bdi>
+      </label>
+      ${at < 0
+        ? ""
+        : html`${move(-1, columns.up(field.displayName), at === 0, "M4 10l4-4 4 4")}
+          ${move(1, columns.down(field.displayName), at === names.length - 1, "M4 6l4 4 4-4")}`}
+    </li>`;
+  }
+
+  private choice<T extends string>(
+    name: string,
+    legend: string,
+    now: T,
+    values: readonly (readonly [T, string])[],
+    take: (value: T) => void,
+  ): TemplateResult {
+    return html`<fieldset>
+      <legend>${legend}</legend>
+      <div class="choice">
+        ${values.map(
+          ([value, label]) => html`<label><input type="radio" name=${name} .checked=${now === value} @change=${() => take(value)} />${label}</label>`,
+        )}
+      </div>
+    </fieldset>`;
+  }
+
+  private toggle(name: string): void {
+    this.log.prefer({ columns: toggled(this.log.fields, this.names, name) });
+  }
+
+  /** The button goes with its line, and keeps the focus; at the end of the way the other one gets it. */
+  private move(name: string, by: number, event: Event): void {
+    const button = event.currentTarget as HTMLButtonElement;
+    this.log.prefer({ columns: moved(this.names, name, by) });
+    void this.updateComplete.then(() => {
+      const other = (by < 0 ? button.nextElementSibling : button.previousElementSibling) as HTMLButtonElement | null;
+      (button.disabled ? other : button)?.focus();
+    });
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-columns": Columns;
   }
 }

@@ -1,15 +1,246 @@
-/** `<auditlane-table>`: the events. */
-import { html, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
+/** `<auditlane-table>`: the events as rows, however many there are, and the details of one. */
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, query, state } from "lit/decorators.js";
 
+import type { AuditEvent } from "../../api/types.js";
+import { type Column, columnsOf, chosen, moved, NARROWEST, toggled, tracks, WIDEST, widthOf } from "../../model/columns.js";
+import { clockOf } from "../../model/format/time.js";
 import { base } from "../../styles/base.js";
+import type { Log } from "../log.js";
 import { Part } from "../part.js";
+import { localeOf, numberOf } from "../search/words.js";
+import { cell, type Reading } from "./cells.js";
+import { head, type HeadActs } from "./head.js";
+import { List } from "./list.js";
+import { markStyles } from "./marks.js";
+import { Opened } from "./opened.js";
+import { tableStyles } from "./table-styles.js";
+
+const HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
+const TICK_MS = 30_000; // "3 minutes ago" is as old as that at most
 
 @customElement("auditlane-table")
 export class Table extends Part {
-  static override styles = [base];
+  static override styles = [base, markStyles, tableStyles];
+
+  @state() private menu = "";
+  /** Of the column whose edge is being drawn. */
+  @state() private trying: Record<string, number> = {};
+  @query(".grid") private grid!: HTMLElement;
+
+  private list!: List;
+  private opened!: Opened;
+  private columns: Column[] = [];
+  private reading!: Reading;
+  private of: Log | null = null;
+  private looked = "";
+  /** What the rows are drawn by, and whether that is other than when they were drawn last. */
+  private drawnBy: readonly unknown[] = [];
+  private anew = true;
+  private ticking = 0;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.ticking = window.setInterval(() => this.requestUpdate(), TICK_MS);
+    this.requestUpdate();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.ticking);
+    this.leave();
+  }
+
+  protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    if (this.of !== this.log) this.enter();
+    const { log } = this;
+    const { query: text, range, sort, open } = log.view;
+    const looked = JSON.stringify([text.trim(), range, sort, log.turn]);
+    if (looked !== this.looked) this.list.loader.begin();
+    this.looked = looked;
+    const by = [log.fields, log.preferences, log.zone, this.trying, this.text, Math.floor(Date.now() / TICK_MS)];
+    this.anew ||= by.some((one, place) => one !== this.drawnBy[place]);
+    this.drawnBy = by;
+    if (this.anew) this.read();
+    this.opened.look(open, (id) => this.list.find(id));
+    this.list.chosen = open;
+  }
 
   protected override render(): TemplateResult {
-    return html``;
+    const { text, list, opened } = this;
+    const { pages, stale, busy } = list.loader;
+    const whole = pages.ended && pages.base === 0 && pages.fromTop;
+    return html`<div class="frame ${opened.id ? "open" : ""}">
+      <div class="main">
+        <div
+          class="grid ${stale ? "stale" : ""}"
+          part="grid"
+          role="grid"
+          tabindex="0"
+          aria-label=${text.reading.table}
+          aria-busy=${busy}
+          aria-colcount=${this.columns.length}
+          aria-rowcount=${whole ? pages.count + 1 : -1}
+          @keydown=${this.key}
+          @click=${this.pressed}
+        >
+          ${head(this.log, this.columns, this.menu, this.acts)}
+          <div class="body" role="rowgroup" part="body"></div>
+        </div>
+        ${this.notes()}
+      </div>
+      ${opened.id ? this.details() : nothing}
+    </div>`;
+  }
+
+  protected override updated(): void {
+    if (this.anew) {
+      this.grid.style.setProperty("--tracks", tracks(this.columns));
+      this.grid.style.setProperty("--width", `calc(${widthOf(this.columns)}px + 1rem)`);
+      this.grid.style.setProperty("--row", `${this.height}px`);
+    }
+    this.list.attach(this.grid);
+    this.list.draw(this.height, this.anew);
+    this.anew = false;
+  }
+
+  private details(): TemplateResult {
+    const { opened, list } = this;
+    void import("./details.js");
+    return html`<auditlane-details
+      part="details"
+      .event=${opened.event}
+      .problem=${opened.problem}
+      .above=${list.beside(-1) !== null}
+      .below=${list.beside(1) !== null}
+      @close=${this.close}
+      @retry=${() => opened.again()}
+      @step=${(event: CustomEvent<number>) => this.open(list.beside(event.detail))}
+    ></auditlane-details>`;
+  }
+
+  /** What is said over the table, or in its place. */
+  private notes(): TemplateResult {
+    const { reading } = this.text;
+    const { list } = this;
+    const { pages, problem, cancelled, slow, stale } = list.loader;
+    const none = stale || !pages.begun;
+    const fresh = list.fresh && !list.atTop ? reading.live.fresh(list.fresh, numberOf(this.log, list.fresh)) : "";
+    const note = (said: string, act: string, then: () => void): TemplateResult =>
+      html`<div class="note"><div><p>${said}</p><button @click=${then}>${act}</button></div></div>`;
+    let shown: TemplateResult | typeof nothing = nothing;
+    if (cancelled) shown = note(reading.cancelled, reading.retry, () => list.loader.retry());
+    else if (problem) {
+      const notice = html`<auditlane-problem .problem=${problem} @retry=${() => list.loader.retry()}></auditlane-problem>`;
+      shown = none ? html`<div class="whole">${notice}</div>` : html`<div class="note"><div>${notice}</div></div>`;
+    } else if (slow) shown = note(reading.slow, reading.cancel, () => list.loader.cancel());
+    else if (!none && pages.count === 0) shown = html`<div class="whole"><auditlane-empty></auditlane-empty></div>`;
+    return html`<div class="note top">${fresh ? html`<button class="primary" @click=${this.toTop}>${fresh}</button>` : nothing}</div>
+      ${shown}
+      <span class="unseen" role="status">${cancelled ? reading.cancelled : slow ? reading.slow : stale ? reading.loading : fresh}</span>`;
+  }
+
+  private get height(): number {
+    return HEIGHTS[this.log.preferences.density];
+  }
+
+  /** How events are read from now on. */
+  private read(): void {
+    const { log } = this;
+    const { columns, widths } = log.preferences;
+    const locale = localeOf(log);
+    this.columns = columnsOf(log.fields, { columns, widths: { ...widths, ...this.trying } });
+    this.reading = {
+      text: this.text,
+      clock: clockOf(locale, log.zone),
+      numbers: new Intl.NumberFormat(locale, { maximumFractionDigits: 20 }),
+      now: Date.now(),
+    };
+  }
+
+  private row(event: AuditEvent | undefined): TemplateResult {
+    const { reading } = this;
+    return html`${this.columns.map(
+      ({ field }) => html`<div class="cell" role="gridcell">${event ? cell(event, field, reading) : nothing}</div>`,
+    )}`;
+  }
+
+  private enter(): void {
+    this.leave();
+    const { log } = this;
+    [this.of, this.looked, this.drawnBy] = [log, "", []];
+    this.list = new List(log, { row: (event) => this.row(event), changed: () => this.requestUpdate() });
+    this.opened = new Opened(log, () => this.requestUpdate());
+  }
+
+  private leave(): void {
+    if (!this.of) return;
+    this.list.close();
+    this.opened.close();
+    this.of = null;
+  }
+
+  private readonly toTop = (): void => {
+    this.list.toTop();
+    this.grid.focus();
+  };
+
+  private readonly key = (event: KeyboardEvent): void => {
+    if (event.target !== this.grid || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter" || event.key === " ") {
+      this.open(Math.max(0, this.list.active));
+      void this.toDetails();
+    } else if (event.key === "Escape" && this.opened.id) this.close();
+    else if (!this.list.key(event.key)) return;
+    event.preventDefault();
+  };
+
+  private readonly pressed = (event: MouseEvent): void => {
+    const index = this.list.indexOf(event.target);
+    if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // else text is being marked
+  };
+
+  private open(index: number | null): void {
+    const event = this.list.at(index);
+    if (!event || index === null) return;
+    this.list.activate(index);
+    this.log.look({ open: event.event_id });
+  }
+
+  private async toDetails(): Promise<void> {
+    await import("./details.js");
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>("auditlane-details")?.focus();
+  }
+
+  private readonly close = (): void => {
+    this.log.look({ open: "" });
+    this.grid.focus();
+  };
+
+  private readonly acts: HeadActs = {
+    sort: (parameter, descending) => this.log.look({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
+    move: (name, by) => this.log.prefer({ columns: moved(this.names, name, by) }),
+    hide: (name) => this.log.prefer({ columns: toggled(this.log.fields, this.names, name) }),
+    width: (name, px, done) => {
+      const width = Math.round(Math.max(NARROWEST, Math.min(WIDEST, px)));
+      this.trying = done ? {} : { [name]: width };
+      if (done) this.log.prefer({ widths: { ...this.log.preferences.widths, [name]: width } });
+    },
+    menu: (name) => {
+      this.menu = name;
+      if (name) void import("../search/facet.js");
+    },
+  };
+
+  private get names(): string[] {
+    return chosen(this.log.fields, this.log.preferences.columns);
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-table": Table;
   }
 }

@@ -1,0 +1,82 @@
+/** A field's value as people read it, in one line or in full. All of it is somebody else's text: isolated, nothing unseen. */
+import { html, nothing, type TemplateResult } from "lit";
+
+import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
+import type { Texts } from "../../i18n/en/index.js";
+import { address } from "../../model/format/address.js";
+import { agentOf } from "../../model/format/agent.js";
+import { shortened, visible } from "../../model/format/text.js";
+import type { Clock } from "../../model/format/time.js";
+import { inOneLine, isCode, number, valueOf } from "../../model/format/value.js";
+
+import { outcomeMark, severityMark } from "./marks.js";
+
+const LONGEST = 240; // signs of a cell; more are never seen in a line
+const LONGEST_TITLE = 1_000;
+
+/** What cells need beside the event. */
+export interface Reading {
+  text: Texts;
+  clock: Clock;
+  numbers: Intl.NumberFormat;
+  /** Ms since 1970 that "ago" counts from. */
+  now: number;
+}
+
+export type Content = TemplateResult | string | typeof nothing;
+
+/** In one line. */
+export function cell(event: AuditEvent, field: ShownField, reading: Reading): Content {
+  const value = valueOf(event, field);
+  if (value === null) return missing(event, field, reading);
+  const told = special(value, field, reading);
+  if (told) return told;
+  const line = shown(field.displayType === "Json" ? inOneLine(value.slice(0, 4_000)) : value);
+  const whole = line.length >= 24 ? titled(value) : nothing;
+  if (!field.custom && field.name === "resource" && event.resource_id) {
+    return html`<bdi title=${whole}>${line}</bdi> <bdi class="beside">${shown(event.resource_id)}</bdi>`;
+  }
+  return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
+}
+
+/** With shape, agent and clock; null for text that says it all. */
+export function special(value: string, field: ShownField, reading: Reading): TemplateResult | null {
+  const { text, clock } = reading;
+  switch (field.displayType) {
+    case "Timestamp":
+      if (Number.isNaN(Date.parse(value))) return null;
+      return html`<time datetime=${value}><span class="ago">${clock.relative(value, reading.now)}</span><span class="exact">${clock.exact(value)}</span></time>`;
+    case "Severity":
+      return value in text.reading.severity ? severityMark(value as Severity, text) : null;
+    case "Number":
+      return html`<bdi class="number">${visible(number(value, reading.numbers))}</bdi>`;
+    case "Boolean":
+      if (value !== "true" && value !== "false") return null;
+      return html`<span>${value === "true" ? text.reading.yes : text.reading.no}</span>`;
+    case "IpAddress":
+      return html`<bdi class="code">${shown(address(value))}</bdi>`;
+    default:
+  }
+  if (!field.custom && field.name === "outcome" && value in text.reading.outcome) return outcomeMark(value as Outcome, text);
+  if (!field.custom && field.name === "user_agent") {
+    const { program, system } = agentOf(value);
+    return html`<bdi title=${titled(value)}>${shown(program)}${system ? html`<span class="beside"> ${system}</span>` : nothing}</bdi>`;
+  }
+  return null;
+}
+
+/** Nobody's name, but somebody's id, is better than nothing. */
+function missing(event: AuditEvent, field: ShownField, { text }: Reading): TemplateResult {
+  if (!field.custom && field.name === "actor_name" && event.actor_id) {
+    return html`<bdi class="code" title=${titled(event.actor_id)}>${shown(event.actor_id)}</bdi>`;
+  }
+  return html`<span class="none"><span aria-hidden="true">–</span><span class="unseen">${text.reading.none}</span></span>`;
+}
+
+function shown(value: string): string {
+  return visible(shortened(value, LONGEST));
+}
+
+function titled(value: string): string {
+  return visible(shortened(value, LONGEST_TITLE), true);
+}

@@ -1,0 +1,172 @@
+/** `<auditlane-changes>`: before and after side by side, key by key: added, removed, changed by sign, word and colour. */
+import { diffWordsWithSpace } from "diff";
+import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+
+import { type Change, changes } from "../../model/diff.js";
+import { shortened, visible } from "../../model/format/text.js";
+import { base } from "../../styles/base.js";
+import { Part } from "../part.js";
+import { numberOf } from "../search/words.js";
+
+const MOST_SIGNS = 400_000; // of both texts; more is read as raw JSON
+const MOST_ROWS = 400;
+const LONGEST = 4_000; // signs of one value
+const WORDS_UP_TO = 2_000; // longer texts are set against each other as a whole
+
+const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", changed: "~", same: "" };
+
+@customElement("auditlane-changes")
+export class Changes extends Part {
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: block;
+      }
+      table {
+        width: 100%;
+        border: 1px solid var(--line);
+        border-collapse: collapse;
+        table-layout: fixed;
+      }
+      th,
+      td {
+        padding: 0.3rem 0.5rem;
+        border-block-end: 1px solid var(--line);
+        text-align: start;
+        vertical-align: top;
+        overflow-wrap: anywhere;
+      }
+      thead th {
+        background: var(--ground-2);
+        color: var(--ink-2);
+        font-size: 0.86em;
+        font-weight: 500;
+      }
+      tbody th {
+        font-weight: 400;
+      }
+      .kind {
+        width: 6.4rem;
+        white-space: nowrap;
+      }
+      .sign {
+        display: inline-block;
+        width: 1em;
+        font-family: var(--mono);
+        font-weight: 600;
+      }
+      .added .kind,
+      ins {
+        color: var(--good);
+      }
+      .removed .kind,
+      del {
+        color: var(--bad);
+      }
+      .changed .kind {
+        color: var(--warn);
+      }
+      ins {
+        text-decoration: underline;
+        text-decoration-thickness: 2px;
+      }
+      .same {
+        color: var(--ink-2);
+      }
+      td {
+        font-family: var(--mono);
+        font-size: 0.93em;
+        white-space: pre-wrap;
+      }
+      .rest {
+        margin-block-start: 0.35rem;
+      }
+      p {
+        margin: 0.25rem 0;
+      }
+    `,
+  ];
+
+  /** JSON, or other text; null when there was nothing. */
+  @property({ attribute: false }) was: string | null = null;
+  @property({ attribute: false }) is: string | null = null;
+
+  @state() private all = false;
+  private found: Change[] = [];
+  private large = false;
+
+  protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    if (!changed.has("was") && !changed.has("is")) return;
+    const { was: before, is: after } = this;
+    this.all = false;
+    this.large = (before?.length ?? 0) + (after?.length ?? 0) > MOST_SIGNS;
+    const whole: Change = { path: [], kind: before === null ? "added" : after === null ? "removed" : before === after ? "same" : "changed", before, after };
+    this.found = this.large ? [] : (changes(before, after) ?? [whole]);
+  }
+
+  protected override render(): TemplateResult {
+    const { details } = this.text.reading;
+    if (this.large) return html`<p>${details.tooLarge}</p>`;
+    const other = this.found.filter((one) => one.kind !== "same");
+    const same = this.found.length - other.length;
+    const shown = (this.all ? this.found : other).slice(0, MOST_ROWS);
+    return html`
+      ${other.length ? nothing : html`<p>${details.nothing}</p>`}
+      ${shown.length
+        ? html`<table>
+            <thead>
+              <tr>
+                <th class="kind" scope="col">${details.kind}</th>
+                <th scope="col">${details.path}</th>
+                <th scope="col">${details.before}</th>
+                <th scope="col">${details.after}</th>
+              </tr>
+            </thead>
+            <tbody>${shown.map((one) => this.row(one))}</tbody>
+          </table>`
+        : nothing}
+      ${same && !this.all
+        ? html`<button class="quiet rest" aria-expanded="false" @click=${() => (this.all = true)}>
+            ${details.unchanged(same, numberOf(this.log, same))}
+          </button>`
+        : nothing}
+    `;
+  }
+
+  private row(change: Change): TemplateResult {
+    const { details } = this.text.reading;
+    const [before, after] = sides(change);
+    return html`<tr class=${change.kind}>
+      <td class="kind"><span class="sign" aria-hidden="true">${SIGNS[change.kind]}</span>${details[change.kind]}</td>
+      <th scope="row"><bdi>${visible(change.path.join(" › ")) || details.whole}</bdi></th>
+      <td>${before}</td>
+      <td>${after}</td>
+    </tr>`;
+  }
+}
+
+type Side = TemplateResult | typeof nothing;
+
+/** With the words that differ marked, where there are few enough. */
+function sides({ kind, before, after }: Change): [Side, Side] {
+  const text = (value: string | null): string => visible(shortened(value ?? "", LONGEST), true);
+  const [old, now] = [text(before), text(after)];
+  if (kind === "added") return [nothing, html`<bdi><ins>${now}</ins></bdi>`];
+  if (kind === "removed") return [html`<bdi><del>${old}</del></bdi>`, nothing];
+  if (kind === "same") return [html`<bdi>${old}</bdi>`, html`<bdi>${now}</bdi>`];
+  if (old.length + now.length > WORDS_UP_TO) return [html`<bdi><del>${old}</del></bdi>`, html`<bdi><ins>${now}</ins></bdi>`];
+  const parts = diffWordsWithSpace(old, now);
+  return [
+    html`<bdi>${parts.filter((part) => !part.added).map((part) => (part.removed ? html`<del>${part.value}</del>` : part.value))}</bdi>`,
+    html`<bdi>${parts.filter((part) => !part.removed).map((part) => (part.added ? html`<ins>${part.value}</ins>` : part.value))}</bdi>`,
+  ];
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-changes": Changes;
+  }
+}

@@ -1,0 +1,151 @@
+/** How an event's details look. */
+import { css } from "lit";
+
+export const detailsStyles = css`
+  :host {
+    display: block;
+    height: 100%;
+    background: var(--ground);
+  }
+  section {
+    display: flex;
+    flex-direction: column;
+    height: 100%;
+  }
+  section:focus {
+    outline: none;
+  }
+  header {
+    display: flex;
+    flex: none;
+    align-items: center;
+    gap: 0.15rem;
+    padding: 0.15rem 0.4rem;
+    border-block-end: 1px solid var(--line);
+    background: var(--ground-2);
+    font-size: 0.93em;
+  }
+  header .ways {
+    display: flex;
+    flex: 1;
+    flex-wrap: wrap;
+    justify-content: flex-end;
+  }
+  header button {
+    min-height: 1.9em;
+    padding: 0 0.5em;
+  }
+  header button.icon {
+    padding: 0;
+  }
+  .all {
+    flex: 1;
+    min-height: 0;
+    padding: 0.75rem 1rem 1.5rem;
+    overflow: auto;
+    overscroll-behavior: contain;
+  }
+  .all:focus-visible {
+    outline-offset: -2px;
+  }
+  .title {
+    margin: 0;
+    font-size: 1.15em;
+    font-weight: 600;
+    overflow-wrap: anywhere;
+  }
+  .marks {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.25rem 1rem;
+    margin: 0.25rem 0 0.75rem;
+  }
+  h4 {
+    margin: 1.25rem 0 0.25rem;
+    color: var(--ink-2);
+    font-size: 0.93em;
+    font-weight: 600;
+  }
+  dl {
+    margin: 0;
+  }
+  .line {
+    display: grid;
+    grid-template-columns: minmax(6rem, 9rem) 1fr;
+    gap: 0.75rem;
+    border-block-end: 1px solid var(--line);
+  }
+  dt {
+    padding-block: 0.35rem;
+    color: var(--ink-2);
+    overflow-wrap: anywhere;
+  }
+  dd {
+    display: flex;
+    align-items: flex-start;
+    min-width: 0;
+    margin: 0;
+  }
+  .value {
+    flex: 1;
+    min-width: 0;
+    max-height: 16rem;
+    padding-block: 0.35rem;
+    overflow: auto;
+    overflow-wrap: anywhere;
+    white-space: pre-line;
+  }
+  .code {
+    font-family: var(--mono);
+    font-size: 0.93em;
+  }
+  .value > .code {
+    white-space: pre-wrap;
+  }
+  .exact {
+    display: none;
+  }
+  .acts {
+    display: flex;
+    flex: none;
+    opacity: 0;
+  }
+  .acts button {
+    min-width: 24px;
+    width: 26px;
+    min-height: 26px;
+    margin-block: 0.15rem;
+    color: var(--ink-2);
+  }
+  .line:hover .acts,
+  .line:focus-within .acts {
+    opacity: 1;
+  }
+  @media (hover: none) {
+    .acts {
+      opacity: 1;
+    }
+  }
+  details {
+    margin-block-start: 1.25rem;
+  }
+  summary {
+    width: max-content;
+    padding-block: 0.2rem;
+    color: var(--ink-2);
+    font-size: 0.93em;
+    font-weight: 600;
+    cursor: pointer;
+  }
+  pre {
+    max-height: 28rem;
+    margin: 0.35rem 0 0;
+    padding: 0.6rem 0.75rem;
+    overflow: auto;
+    border: 1px solid var(--line);
+    border-radius: var(--radius);
+    background: var(--ground-2);
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
+  }
+`;

@@ -1,0 +1,190 @@
+/** `<auditlane-details>`: one event in full: what it says, what changed, as it came, and what to do with it. */
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+
+import type { Problem } from "../../api/problem.js";
+import type { AuditEvent, ShownField } from "../../api/types.js";
+import { address, networkOf } from "../../model/format/address.js";
+import { visible } from "../../model/format/text.js";
+import { clockOf } from "../../model/format/time.js";
+import { isCode, valueOf } from "../../model/format/value.js";
+import { term, withTerm } from "../../model/query.js";
+import { curlFor, jsonOf, linkTo } from "../../model/share.js";
+import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
+import { Part } from "../part.js";
+import { localeOf } from "../search/words.js";
+import { type Reading, special } from "./cells.js";
+import { detailsStyles } from "./details-styles.js";
+import { markStyles, outcomeMark, severityMark } from "./marks.js";
+
+const APART = new Set(["before", "after", "metadata"]); // shown in a way of their own
+
+/** Events: `close`, `retry`, `step` with -1 or 1 as its detail. It takes the focus with `focus()`. */
+@customElement("auditlane-details")
+export class Details extends Part {
+  static override styles = [base, markStyles, detailsStyles];
+
+  /** Null while it is awaited. */
+  @property({ attribute: false }) event: AuditEvent | null = null;
+  @property({ attribute: false }) problem: Problem | null = null;
+  @property({ attribute: false }) above = false;
+  @property({ attribute: false }) below = false;
+
+  @state() private raw = false;
+  @state() private said = "";
+  @query("section") private section!: HTMLElement;
+
+  override focus(options?: FocusOptions): void {
+    void this.updateComplete.then(() => this.section.focus(options));
+  }
+
+  protected override render(): TemplateResult {
+    const { details } = this.text.reading;
+    return html`<section tabindex="-1" aria-label=${details.label} @keydown=${this.key}>
+      <header>
+        <button class="quiet icon" aria-label=${details.newer} title=${details.newer} ?disabled=${!this.above} @click=${() => this.step(-1)}>
+          ${way("M4 10l4-4 4 4")}
+        </button>
+        <button class="quiet icon" aria-label=${details.older} title=${details.older} ?disabled=${!this.below} @click=${() => this.step(1)}>
+          ${way("M4 6l4 4 4-4")}
+        </button>
+        <span class="ways">${this.event ? this.copies(this.event) : nothing}</span>
+        <button class="quiet icon" aria-label=${details.close} title=${details.close} @click=${() => this.tell("close")}>${icon("close")}</button>
+      </header>
+      <div class="all" tabindex="0" role="group" aria-label=${details.about}>${this.content()}</div>
+      <span class="unseen" role="status">${this.said}</span>
+    </section>`;
+  }
+
+  private content(): TemplateResult {
+    const { details } = this.text.reading;
+    if (this.problem) {
+      return html`<auditlane-problem .problem=${this.problem} @retry=${() => this.tell("retry")}></auditlane-problem>`;
+    }
+    if (!this.event) return html`<p class="quietly" role="status">${details.loading}</p>`;
+    const { event } = this;
+    const metadata = Object.entries(event.metadata);
+    const fields = this.log.fields.filter((field) => field.showInMoreInfo && (field.custom || !APART.has(field.name)));
+    const shows = (name: string): boolean => this.log.fields.some((field) => field.name === name && field.showInMoreInfo);
+    return html`
+      <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
+      <p class="marks">${outcomeMark(event.outcome, this.text)} ${severityMark(event.severity, this.text)}</p>
+      <dl>${fields.map((field) => this.entry(field, valueOf(event, field)))}</dl>
+      ${metadata.length && shows("metadata")
+        ? html`<h4>${details.metadata}</h4>
+            <dl>${metadata.map(([key, value]) => this.line(visible(key), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
+        : nothing}
+      ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.changes(event) : nothing}
+      <details @toggle=${(toggled: Event) => (this.raw = (toggled.currentTarget as HTMLDetailsElement).open)}>
+        <summary>${details.raw}</summary>
+        ${this.raw ? html`<pre tabindex="0" aria-label=${details.raw}><bdi>${visible(jsonOf(event), true)}</bdi></pre>` : nothing}
+      </details>
+    `;
+  }
+
+  private changes(event: AuditEvent): TemplateResult {
+    void import("./changes.js");
+    return html`<h4>${this.text.reading.details.changes}</h4>
+      <auditlane-changes .was=${event.before} .is=${event.after}></auditlane-changes>`;
+  }
+
+  private entry(field: ShownField, value: string | null): TemplateResult | typeof nothing {
+    if (value === null && field.custom) return nothing;
+    const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.value(field, value);
+    const time = field.displayType === "Timestamp";
+    return this.line(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown);
+  }
+
+  private value(field: ShownField, value: string): TemplateResult {
+    const { log } = this;
+    const clock = clockOf(localeOf(log), log.zone);
+    if (field.displayType === "Timestamp" && !Number.isNaN(Date.parse(value))) {
+      return html`<time datetime=${value}>${clock.exact(value)}</time>
+        <span class="quietly" title=${this.text.reading.details.time(log.zone)}>${clock.relative(value, Date.now())}</span>
+        <div class="quietly code">${visible(value)}</div>`;
+    }
+    if (field.displayType === "IpAddress") {
+      const network = this.text.reading.network[networkOf(value)];
+      return html`<bdi class="code">${visible(address(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
+    }
+    const reading: Reading = { text: this.text, clock, numbers: new Intl.NumberFormat(localeOf(log), { maximumFractionDigits: 20 }), now: Date.now() };
+    const told = special(value, field, reading);
+    if (!field.custom && field.name === "user_agent") return html`${told}<div class="quietly"><bdi>${visible(value)}</bdi></div>`;
+    return told ?? this.plain(value, isCode(field.displayType, field.name));
+  }
+
+  private plain(value: string, code: boolean): TemplateResult {
+    return html`<bdi class=${code ? "code" : ""}>${visible(value, true)}</bdi>`;
+  }
+
+  /** A name, a value, and what can be done with it; without a parameter it is not to be filtered by. */
+  private line(name: string, parameter: string, value: string | null, shown: TemplateResult): TemplateResult {
+    const { details } = this.text.reading;
+    const said = value === null ? details.lacking : visible(value.slice(0, 80));
+    const filter = (negated: boolean) => (): void => {
+      const { query } = this.log.view;
+      this.log.look({ query: withTerm(query, term(parameter, value, negated)) });
+    };
+    const button = (label: string, sign: TemplateResult, act: () => void): TemplateResult =>
+      html`<button class="quiet icon" aria-label=${label} title=${label} @click=${act}>${sign}</button>`;
+    return html`<div class="line">
+      <dt><bdi>${name}</bdi></dt>
+      <dd>
+        <div class="value">${shown}</div>
+        <span class="acts">
+          ${parameter && (value === null || value.length <= 512)
+            ? html`${button(details.filterFor(name, said), way("M8 3v10M3 8h10"), filter(false))}
+              ${button(details.filterOut(name, said), way("M3 8h10"), filter(true))}`
+            : nothing}
+          ${value === null ? nothing : button(details.copyValue(name), icon("copy"), () => this.copy(value, name))}
+        </span>
+      </dd>
+    </div>`;
+  }
+
+  private copies(event: AuditEvent): TemplateResult {
+    const { details } = this.text.reading;
+    const { client } = this.log;
+    const service = new URL(client.url(""), location.href).href.replace(/\/$/, "");
+    const make = (label: string, what: string, text: () => string): TemplateResult =>
+      html`<button class="quiet" @click=${() => this.copy(text(), what)}>${label}</button>`;
+    return html`${make(details.copyLink, details.link, () => linkTo(event, location))}
+    ${make(details.copyJson, details.json, () => jsonOf(event))}
+    ${make(details.copyCurl, details.curl, () => curlFor(event, service, client.tenant))}`;
+  }
+
+  private async copy(text: string, what: string): Promise<void> {
+    const { details } = this.text.reading;
+    this.said = "";
+    await this.updateComplete;
+    this.said = await navigator.clipboard.writeText(text).then(
+      () => details.copied(what),
+      () => details.notCopied,
+    );
+  }
+
+  private readonly key = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    this.tell("close");
+  };
+
+  private step(by: number): void {
+    this.dispatchEvent(new CustomEvent("step", { detail: by }));
+  }
+
+  private tell(name: string): void {
+    this.dispatchEvent(new Event(name));
+  }
+}
+
+function way(path: string): TemplateResult {
+  return html`<svg class="icon" aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round"><path d=${path}></path></svg>`;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-details": Details;
+  }
+}

@@ -1,0 +1,134 @@
+/** The table's head: what columns are, and what can be done with them. */
+import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
+
+import type { Texts } from "../../i18n/en/index.js";
+import { type Column, NARROWEST, WIDEST } from "../../model/columns.js";
+import { countable, knownFields } from "../../model/known.js";
+import type { Log } from "../log.js";
+import "../search/drop.js";
+
+export interface HeadActs {
+  sort(parameter: string, descending: boolean): void;
+  move(name: string, by: number): void;
+  hide(name: string): void;
+  /** `done`: the width is to be remembered. */
+  width(name: string, px: number, done: boolean): void;
+  /** The menu of this column is open; "" when none is. */
+  menu(name: string): void;
+}
+
+const STEP = 32; // px of a press on wider or narrower
+
+export function head(log: Log, columns: readonly Column[], open: string, acts: HeadActs): TemplateResult {
+  const known = knownFields(log.fields, log.text.search.fields);
+  const filterable = new Set(known.filter((one) => one.filterable && countable(one.kind)).map((one) => one.parameter));
+  return html`<div class="head" role="rowgroup" part="head">
+    <div class="names" role="row" aria-rowindex="1">
+      ${columns.map((column, place) => one(log, column, place, columns.length, filterable.has(column.field.parameter), open, acts))}
+    </div>
+  </div>`;
+}
+
+function one(log: Log, column: Column, place: number, count: number, filterable: boolean, open: string, acts: HeadActs): TemplateResult {
+  const { field } = column;
+  const texts = log.text.reading.column;
+  const sorted = log.view.sort.replace(/^-/, "") === field.parameter;
+  const down = log.view.sort.startsWith("-");
+  const time = field.displayType === "Timestamp";
+  const name = html`<bdi class="name">${field.displayName}</bdi>`;
+  return html`<div
+    class="column"
+    role="columnheader"
+    aria-colindex=${place + 1}
+    aria-sort=${sorted ? (down ? "descending" : "ascending") : field.sortable ? "none" : nothing}
+  >
+    ${field.sortable
+      ? html`<button
+          class="quiet sort"
+          title=${texts.sortBy(field.displayName)}
+          @click=${() => acts.sort(field.parameter, sorted ? !down : time)}
+        >
+          ${name}${sorted ? arrow(down) : nothing}
+        </button>`
+      : name}
+    <auditlane-drop
+      quiet
+      .label=${texts.menu(field.displayName)}
+      .name=${texts.menu(field.displayName)}
+      @opened=${() => acts.menu(field.name)}
+      @closed=${() => acts.menu("")}
+      @done=${close}
+    >
+      <span slot="button" class="dots">${dots()}</span>
+      ${open === field.name ? menu(texts, column, place, count, filterable, acts) : nothing}
+    </auditlane-drop>
+    <span class="grip" aria-hidden="true" @pointerdown=${(event: PointerEvent) => drag(event, field.name, acts)}></span>
+  </div>`;
+}
+
+function menu(
+  texts: Texts["reading"]["column"],
+  { field, width }: Column,
+  place: number,
+  count: number,
+  filterable: boolean,
+  acts: HeadActs,
+): TemplateResult {
+  const time = field.displayType === "Timestamp";
+  const item = (label: string, act: () => void, off = false): TemplateResult =>
+    html`<button class="quiet" ?disabled=${live(off)} @click=${act}>${label}</button>`;
+  const then = (act: () => void) => (event: Event): void => (close(event), act());
+  return html`<div class="menu">
+    ${field.sortable
+      ? html`<div role="group" aria-label=${texts.order}>
+          ${item(time ? texts.oldest : texts.ascending, () => acts.sort(field.parameter, false))}
+          ${item(time ? texts.newest : texts.descending, () => acts.sort(field.parameter, true))}
+        </div>`
+      : nothing}
+    <div role="group" aria-label=${texts.look}>
+      ${item(texts.earlier, () => acts.move(field.name, -1), place === 0)}
+      ${item(texts.later, () => acts.move(field.name, 1), place === count - 1)}
+      ${item(texts.wider, () => acts.width(field.name, width + STEP, true), width >= WIDEST)}
+      ${item(texts.narrower, () => acts.width(field.name, width - STEP, true), width <= NARROWEST)}
+      <button class="quiet" ?disabled=${count === 1} @click=${then(() => acts.hide(field.name))}>${texts.hide}</button>
+    </div>
+    ${filterable
+      ? html`<div class="filter">
+          <h3>${texts.filter}</h3>
+          <auditlane-facet parameter=${field.parameter}></auditlane-facet>
+        </div>`
+      : nothing}
+  </div>`;
+}
+
+function close(event: Event): void {
+  (event.currentTarget as Element).closest("auditlane-drop")?.close();
+}
+
+/** The width follows the pointer; in a page that reads from the right, the other way. */
+function drag(event: PointerEvent, name: string, acts: HeadActs): void {
+  const grip = event.currentTarget as HTMLElement;
+  const column = grip.parentElement as HTMLElement;
+  const [from, width] = [event.clientX, column.offsetWidth];
+  const way = getComputedStyle(column).direction === "rtl" ? -1 : 1;
+  const now = (at: PointerEvent): number => width + way * (at.clientX - from);
+  const move = (at: PointerEvent): void => acts.width(name, now(at), false);
+  const stop = (at: PointerEvent): void => {
+    grip.removeEventListener("pointermove", move);
+    acts.width(name, now(at), true);
+  };
+  event.preventDefault();
+  grip.setPointerCapture(event.pointerId);
+  grip.addEventListener("pointermove", move);
+  grip.addEventListener("lostpointercapture", (end) => stop(end as PointerEvent), { once: true });
+}
+
+function arrow(down: boolean): TemplateResult {
+  return html`<svg class="icon" aria-hidden="true" viewBox="0 0 16 16"><path d=${down ? "M8 3v10M4 9l4 4 4-4" : "M8 13V3M4 7l4-4 4 4"}></path></svg>`;
+}
+
+function dots(): TemplateResult {
+  return html`<svg class="icon" aria-hidden="true" viewBox="0 0 16 16"><path d="M4 6.5l4 4 4-4"></path></svg>`;
+}
+

@@ -1,0 +1,22 @@
+/** Which row a key leads to. */
+
+/** `from` is the row that is active, -1 without; null for a key that does not move. */
+export function target(key: string, from: number, last: number, screenful: number): number | null {
+  const within = (row: number): number => Math.max(0, Math.min(last, row));
+  switch (key) {
+    case "ArrowDown":
+      return within(from + 1);
+    case "ArrowUp":
+      return within(Math.max(0, from) - 1);
+    case "PageDown":
+      return within(Math.max(0, from) + screenful);
+    case "PageUp":
+      return within(from - screenful);
+    case "Home":
+      return 0;
+    case "End":
+      return within(last);
+    default:
+      return null;
+  }
+}

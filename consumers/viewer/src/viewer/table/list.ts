@@ -1,0 +1,213 @@
+/** The list as it is shown: what is loaded, which of it is in view, which row is active, and what arrives meanwhile. */
+import type { TemplateResult } from "lit";
+
+import type { AuditEvent } from "../../api/types.js";
+import type { Moved, Pages } from "../../model/pages.js";
+import { tailOf } from "../live.js";
+import type { Log } from "../log.js";
+import { target } from "./keys.js";
+import { Loader } from "./loader.js";
+import { Rows } from "./rows.js";
+import { Viewport } from "./viewport.js";
+
+const AWAITED = 12; // rows drawn beyond the known ones while more are to come
+
+interface Shows {
+  /** A row's cells; without an event, of one that is awaited. */
+  row(event: AuditEvent | undefined): TemplateResult;
+  /** Something else than rows is to be drawn anew. */
+  changed(): void;
+}
+
+export class List {
+  readonly loader: Loader;
+  /** The row that keys move; -1 without. */
+  active = -1;
+  /** The id of the event that is open. */
+  chosen = "";
+  /** How many have arrived above what is in view. */
+  fresh = 0;
+
+  private grid: HTMLElement | null = null;
+  private viewport: Viewport | null = null;
+  private rows: Rows | null = null;
+  private height = 1;
+  private readonly tail;
+  private readonly unuse: () => void;
+
+  constructor(
+    log: Log,
+    private readonly shows: Shows,
+  ) {
+    this.loader = new Loader(log, (what, moved) => this.told(what, moved));
+    this.tail = tailOf(log);
+    this.unuse = this.tail.use();
+    this.tail.addEventListener("arrived", this.arrived);
+    this.tail.addEventListener("level", this.level);
+  }
+
+  get pages(): Pages {
+    return this.loader.pages;
+  }
+
+  get atTop(): boolean {
+    return this.viewport?.atTop ?? true;
+  }
+
+  /** Where it is shown: the element that scrolls, whose first child is the head and whose second holds the rows. */
+  attach(grid: HTMLElement): void {
+    if (this.grid === grid) return;
+    this.viewport?.close();
+    this.grid = grid;
+    this.rows = new Rows(grid.lastElementChild as HTMLElement);
+    this.viewport = new Viewport(grid, () => this.paint());
+  }
+
+  close(): void {
+    this.loader.close();
+    this.viewport?.close();
+    this.tail.removeEventListener("arrived", this.arrived);
+    this.tail.removeEventListener("level", this.level);
+    this.unuse();
+  }
+
+  /** `height` of a row in px; `anew`: rows say something else than before. */
+  draw(height: number, anew: boolean): void {
+    this.height = height;
+    if (anew) this.rows?.forget();
+    this.measure();
+    this.paint();
+  }
+
+  at(index: number | null): AuditEvent | undefined {
+    return index === null ? undefined : this.pages.at(index);
+  }
+
+  find(id: string): AuditEvent | null {
+    const index = id ? this.pages.indexOf(id) : -1;
+    return index < 0 ? null : (this.pages.at(index) ?? null);
+  }
+
+  /** The row so many beside the one that is open; null when it is not here. */
+  beside(by: number): number | null {
+    const index = this.chosen ? this.pages.indexOf(this.chosen) : -1;
+    return index >= 0 && this.pages.at(index + by) ? index + by : null;
+  }
+
+  indexOf(target: EventTarget | null): number {
+    return this.rows?.indexOf(target) ?? -1;
+  }
+
+  activate(index: number): void {
+    this.active = index;
+    this.viewport?.reveal(index);
+    this.paint();
+  }
+
+  /** Whether this key moves. */
+  key(key: string): boolean {
+    if (key === "Home" && this.pages.base > 0) this.toTop();
+    else {
+      const to = target(key, this.active, this.pages.count - 1, this.viewport?.screenful ?? 1);
+      if (to === null) return false;
+      this.activate(to);
+    }
+    return true;
+  }
+
+  toTop(): void {
+    this.fresh = 0;
+    if (this.pages.base > 0) this.loader.begin(); // the way back is far
+    else this.viewport?.toTop();
+    this.active = this.pages.count ? 0 : -1;
+    this.shows.changed();
+  }
+
+  private told(what: "list" | "rows" | "state", moved?: Moved): void {
+    if (what === "list") {
+      this.active = -1;
+      this.fresh = 0;
+      this.viewport?.toTop();
+    }
+    if (what !== "state") {
+      this.measure();
+      if (moved?.by) this.shift(moved);
+      this.paint();
+    }
+    this.shows.changed();
+  }
+
+  private shift({ at, by }: Moved): void {
+    if (this.active >= at) this.active = Math.max(-1, this.active + by);
+    if (this.viewport && this.viewport.first >= at) this.viewport.follow(by);
+  }
+
+  private readonly arrived = (event: Event): void => this.put((event as CustomEvent<AuditEvent[]>).detail);
+
+  /** What came between the list and the stream's beginning. */
+  private readonly level = async (): Promise<void> => {
+    const newest = await this.loader.newest();
+    if (newest) this.put(newest.toReversed());
+  };
+
+  /** At the top they push down what is there; further down, what is read stays where it is. */
+  private put(events: readonly AuditEvent[]): void {
+    const { pages, viewport } = this;
+    if (this.loader.stale || !viewport) return; // the list that comes has them
+    const top = viewport.atTop;
+    let added = 0;
+    for (const event of events) {
+      const at = pages.insert(event);
+      if (at < 0) {
+        added += pages.at(0) ? 0 : 1; // the beginning is not here now; it is read again when it is looked at
+        continue;
+      }
+      added += 1;
+      if (this.active >= at) this.active += 1;
+      if (top || at > viewport.first) continue;
+      this.measure();
+      viewport.follow(1);
+    }
+    if (!added) return;
+    this.fresh = top ? 0 : this.fresh + added;
+    this.measure();
+    this.paint();
+    this.shows.changed();
+  }
+
+  private get count(): number {
+    return this.pages.count + (this.pages.ended ? 0 : AWAITED);
+  }
+
+  private measure(): void {
+    if (!this.grid) return;
+    const head = this.grid.firstElementChild as HTMLElement;
+    this.grid.style.setProperty("--height", `${this.count * this.height}px`);
+    this.viewport?.set(this.count, this.height, head.offsetHeight);
+  }
+
+  private paint(): void {
+    const { viewport, rows, grid, pages } = this;
+    if (!viewport || !rows || !grid) return;
+    const [first, last] = viewport.drawn;
+    rows.show(first, last, this.height, (index) => {
+      const event = pages.at(index);
+      return {
+        sign: event ?? null,
+        content: () => this.shows.row(event),
+        place: pages.base + index + 2,
+        chosen: event !== undefined && event.event_id === this.chosen,
+        active: index === this.active,
+        waits: event === undefined,
+      };
+    });
+    const active = rows.idOf(this.active);
+    if (active) grid.setAttribute("aria-activedescendant", active);
+    else grid.removeAttribute("aria-activedescendant");
+    if (this.fresh && viewport.atTop) {
+      this.fresh = 0;
+      this.shows.changed();
+    }
+    this.loader.look(viewport.first, viewport.last);
+  }
+}

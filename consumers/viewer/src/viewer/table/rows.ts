@@ -1,0 +1,112 @@
+/** The rows that are in view, as few elements that are used again and again: nothing is built while the table scrolls. */
+import { render, type TemplateResult } from "lit";
+
+export interface Drawn {
+  /** What the row says; a row whose sign is the same is not drawn again. */
+  sign: unknown;
+  content: () => TemplateResult;
+  /** `aria-rowindex`, counted from 1 with the head as the first. */
+  place: number;
+  chosen: boolean;
+  active: boolean;
+  waits: boolean;
+}
+
+interface Row {
+  element: HTMLElement;
+  index: number;
+  sign: unknown;
+}
+
+const UNDRAWN = Symbol();
+let made = 0;
+
+export class Rows {
+  private shown: Row[] = [];
+  private free: Row[] = [];
+  private height = 0;
+
+  constructor(private readonly body: HTMLElement) {}
+
+  /** Shows rows `first` to `last`, each `height` px high. */
+  show(first: number, last: number, height: number, draw: (index: number) => Drawn): void {
+    const kept = new Map<number, Row>();
+    const down = first >= (this.shown[0]?.index ?? 0);
+    for (const row of this.shown) {
+      if (row.index >= first && row.index <= last) kept.set(row.index, row);
+      else this.free.push(row);
+    }
+    const wanted: Row[] = [];
+    for (let index = first; index <= last; index++) {
+      const row = kept.get(index) ?? this.free.pop() ?? this.build();
+      if (row.index !== index || this.height !== height) {
+        row.element.style.transform = `translateY(${index * height}px)`;
+        row.index = index;
+      }
+      this.draw(row, draw(index));
+      wanted.push(row);
+    }
+    this.height = height;
+    this.place(wanted, down);
+    for (const row of this.free.splice(8)) row.element.remove(); // a smaller window needs fewer
+    for (const row of this.free) row.element.hidden = true;
+    this.shown = wanted;
+  }
+
+  /** All of them are to be drawn anew. */
+  forget(): void {
+    for (const row of [...this.shown, ...this.free]) row.sign = UNDRAWN;
+  }
+
+  /** The id of a row's element, for `aria-activedescendant`; "" when it is not in view. */
+  idOf(index: number): string {
+    return this.shown.find((row) => row.index === index)?.element.id ?? "";
+  }
+
+  indexOf(target: EventTarget | null): number {
+    const element = target instanceof Element ? target.closest(".row") : null;
+    return this.shown.find((row) => row.element === element)?.index ?? -1;
+  }
+
+  private draw(row: Row, drawn: Drawn): void {
+    const { element } = row;
+    if (row.sign !== drawn.sign) render(drawn.content(), element);
+    row.sign = drawn.sign;
+    set(element, "aria-rowindex", String(drawn.place));
+    set(element, "aria-selected", String(drawn.chosen));
+    element.classList.toggle("active", drawn.active);
+    element.classList.toggle("waits", drawn.waits);
+    if (element.hidden) element.hidden = false;
+  }
+
+  /** In the order in which they are read, with as few moves as the direction allows. */
+  private place(wanted: Row[], down: boolean): void {
+    const { body } = this;
+    if (down) {
+      let after: Element | null = null;
+      for (const { element } of wanted.toReversed()) {
+        if (element.nextElementSibling !== after || element.parentElement !== body) body.insertBefore(element, after);
+        after = element;
+      }
+      return;
+    }
+    let at = body.firstElementChild;
+    for (const { element } of wanted) {
+      if (element === at) at = at.nextElementSibling;
+      else body.insertBefore(element, at);
+    }
+  }
+
+  private build(): Row {
+    const element = document.createElement("div");
+    element.className = "row";
+    element.setAttribute("role", "row");
+    element.setAttribute("part", "row");
+    element.id = `row-${++made}`;
+    return { element, index: -1, sign: UNDRAWN };
+  }
+}
+
+function set(element: Element, name: string, value: string): void {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

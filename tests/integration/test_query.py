@@ -26,6 +26,7 @@ from auditlane.runtime.settings import load
 ACME, GLOBEX = TenantScope.for_operator("acme"), TenantScope.for_operator("globex")
 HOSTILE = "a\tb\nc\r'\"\\`%s%(x)s{p1:String};--\x01\x00é😀</script>"
 ROWS = 3_000
+FIRST_ID = str(event(0)["event_id"])
 
 
 def rows() -> list[dict[str, Any]]:
@@ -148,6 +149,10 @@ MATCHES: list[tuple[list[tuple[str, str]], Callable[[dict[str, Any]], bool]]] = 
     ([("q", "%s'_")], lambda row: False),
     ([("q", "10.0.0.1")], lambda row: row["ip"] == "10.0.0.1"),
     ([("q", "1.5")], lambda row: "total" in row["fields"]),
+    ([("q", "FAIL")], lambda row: row["outcome"] == "failure"),
+    ([("q", "crit 2001:DB8")], lambda row: row["severity"] == "Critical" and row["ip"] == "2001:db8::1"),
+    ([("q", FIRST_ID[4:21].upper())], lambda row: str(row["event_id"]) == FIRST_ID),
+    ([("q", "eu\nu-17")], lambda row: "eu" in row["metadata"].values() and "u-17" in row["actor_id"]),
     ([("from", "2026-04-01")], lambda row: row["occurred_at"].month > 3),
     ([("to", "2026-03-01T12:00:00.000002Z")], lambda row: row["occurred_at"] < START + timedelta(microseconds=2)),
     (

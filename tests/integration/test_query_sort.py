@@ -185,6 +185,20 @@ def test_the_oldest_first(reader, data):
     assert found == [str(row["event_id"]) for row in sorted(data, key=by_time)]
 
 
+@pytest.mark.parametrize("near", [(1, 8), (20, 60), (ROWS + 40, 10_000)])
+@pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
+def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
+    """However few are tried first, and though losers among them match: the pages are those of the whole list."""
+    monkeypatch.setattr("auditlane.query.reader._NEAR", near)
+    chosen = [row for row in data if row["severity"] in severity]
+    for sort, reverse in (("-occurred_at", True), ("occurred_at", False)):
+        wanted = parse([("severity", one) for one in severity])
+        found = pages(reader, parse_sort(sort, structure), wanted, 11)
+        assert [one for page in found for one in page] == [
+            str(row["event_id"]) for row in sorted(chosen, key=by_time, reverse=reverse)
+        ]
+
+
 def test_a_position_whose_event_is_gone(reader):
     gone = Position(1_772_366_400_000_000, "00000000-0000-4000-8000-000000000001")
     with pytest.raises(InvalidCursor, match="not there any more"):

@@ -20,7 +20,7 @@ from auditlane.query.filters import COLUMNS, Filter
 from auditlane.query.language.fields import BASE
 from auditlane.query.language.tree import Field, Kind
 from auditlane.query.models import Event
-from auditlane.query.sort import Sort
+from auditlane.query.sort import NEWEST, Sort
 from auditlane.query.statements import Statement
 from auditlane.store.structure_book import DEFAULT
 
@@ -70,6 +70,17 @@ def test_every_statement_is_bound_to_the_tenant():
         bound = re.findall(r"tenant_id = \{(p\d+):Array\(String\)\}\[1\]", one.sql)
         assert len(bound) == one.sql.count("FROM {database:Identifier}")
         assert {one.parameters[name][0] for name in bound} == {"acme"}
+
+
+def test_an_edge_is_of_the_tenants_own_events():
+    """It reads the table, which has an event as often as it was sent; nothing of an event comes out but a time."""
+    found = sql.compile_edge(
+        "audit", TenantScope.for_operator("acme"), Filter(), position=Position(1, "x"), sort=NEWEST, rows=7
+    )
+    shown = "SELECT toUnixTimestamp64Micro(e.occurred_at) AS edge\nFROM {database:Identifier}.events AS e\n"
+    assert found.sql.startswith(f"{shown}WHERE e.tenant_id = {{p1:Array(String)}}[1]")
+    assert "acme" not in found.sql
+    assert found.parameters["p1"] == ["acme"]
 
 
 def test_columns_are_the_events_fields_in_their_order():

@@ -20,20 +20,6 @@ FREE_TEXT: Final = (
     *("action", "actor_id", "actor_type", "actor_name", "on_behalf_of", "resource", "resource_id", "description"),
     *("user_agent", "request_id", "source", "before", "after"),
 )
-# Where free text is looked for, as one string each; the separator keeps a word from matching across two columns.
-SEARCHED: Final = "concat({})".format(
-    ", '\\n', ".join(
-        [
-            *(f"ifNull(e.{name}, '')" if name in NULLABLE else f"e.{name}" for name in FREE_TEXT),
-            "toString(e.outcome)",
-            "toString(e.severity)",
-            "toString(e.event_id)",
-            "ifNull(toString(e.ip), '')",
-            "arrayStringConcat(mapValues(e.metadata), '\\n')",
-            "arrayStringConcat(mapValues(e.fields), '\\n')",
-        ]
-    )
-)
 AS_TEXT: Final = {
     "event_id": "toString(e.event_id)",
     "occurred_at": "formatDateTime(e.occurred_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",

@@ -65,6 +65,11 @@ class Filter:
     def __bool__(self) -> bool:
         return self != Filter()
 
+    @property
+    def narrows(self) -> bool:
+        """Whether it asks for more than a stretch of time."""
+        return self != Filter(self.since, self.until)
+
     def digest(self) -> bytes:
         """16 bytes that are equal for equal filters, in whatever order they were written."""
         canonical = [

@@ -30,11 +30,11 @@ class Ordering:
 
 def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
     """The list's order; on the newer side of a position the other way round, so that the nearest come first."""
-    back = position is not None and position.newer
     if sort.by_time:
-        way = _way(sort.descending != back)
+        way = _way(not ascending(sort, position))
         beyond = [beside(parameters, position, descending=sort.descending)] if position else []
         return Ordering("", beyond, f"ORDER BY e.occurred_at {way}, e.event_id {way}")
+    back = position is not None and position.newer
     absent, value = _key(parameters, sort.field)
     ways = (_way(back), _way(sort.descending != back), _way(not back))
     order = f"ORDER BY {absent} {ways[0]}, {value} {ways[1]}, e.occurred_at {ways[2]}, e.event_id {ways[2]}"
@@ -58,6 +58,11 @@ def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: P
         sign = "<" if way == "DESC" else ">"
         condition = f"({left} {sign} {right} OR ({left} = {right} AND {condition}))"
     return Ordering(place, ["place.3 = 1", condition], order)
+
+
+def ascending(sort: Sort, position: Position | None) -> bool:
+    """Whether the least come first on the page beside the position, as it is read."""
+    return sort.descending == (position is not None and position.newer)
 
 
 def beside(parameters: Parameters, position: Position, *, descending: bool = True) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
@@ -19,6 +20,7 @@ from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
 _GRACE_S = 1.0  # for ClickHouse's own answer that a query took too long, before we stop listening
+_NEAR: Final = (10_000, 250_000)  # events that a filter is tried on before it is tried on all
 _ANEW = "Begin the list anew, without a cursor."
 
 
@@ -56,8 +58,7 @@ class Reader:
         sort: Sort = NEWEST,
     ) -> Page:
         """The page beside a position, or the list's first. `limit` is the most events on it."""
-        statement = sql.compile_page(self._database, scope, filter_, position=position, limit=limit + 1, sort=sort)
-        rows = self._results.rows(statement, scope.tenant)
+        rows = self._beside(scope, filter_, limit=limit + 1, position=position, sort=sort)
         towards_newer = position is not None and position.newer
         more, rows = len(rows) > limit, rows[:limit]
         if towards_newer:
@@ -75,6 +76,22 @@ class Reader:
             _position(rows[-1], newer=False) if older else None,
             _position(rows[0], newer=True) if newer else None,
         )
+
+    def _beside(
+        self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort
+    ) -> list[dict[str, Any]]:
+        """Rows of a page. Where a filter has to be tried on event after event, first on the nearest, then on all."""
+        page = partial(sql.compile_page, self._database, scope, filter_, position=position, limit=limit, sort=sort)
+        for near in _NEAR if sort.by_time and filter_.narrows else ():
+            edge = self._results.rows(
+                sql.compile_edge(self._database, scope, filter_, position=position, sort=sort, rows=near), scope.tenant
+            )
+            if not edge:
+                break
+            rows = self._results.rows(page(edge=int(edge[0]["edge"])), scope.tenant)
+            if len(rows) == limit:
+                return rows
+        return self._results.rows(page(), scope.tenant)
 
     def event(self, scope: TenantScope, event_id: str) -> Event:
         """One event, or NotFound: also when it is another tenant's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,19 @@ class Parameters:
         return f"fromUnixTimestamp64Micro({self.add('Int64', micros)}, 'UTC')"
 
 
-def select(columns: str, conditions: list[str], tail: str, parameters: Parameters, *, before: str = "") -> Statement:
-    """One statement over the view; `conditions` are what `sql.where` gave, and more; `before` stands in front of it."""
+def select(
+    columns: str,
+    conditions: list[str],
+    tail: str,
+    parameters: Parameters,
+    *,
+    before: str = "",
+    source: Literal["log", "events"] = "log",
+) -> Statement:
+    """One statement over the view, or the table, which has some events twice; `conditions` are what `sql.where` gave,
+    and more; `before` stands in front of it."""
     all_of_them = "\n  AND ".join(conditions)
-    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.log AS e\nWHERE {all_of_them}\n{tail}"
+    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{source} AS e\nWHERE {all_of_them}\n{tail}"
     return statement(sql, parameters)
 
 

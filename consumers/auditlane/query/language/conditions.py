@@ -9,7 +9,7 @@ import ipaddress
 import re
 from typing import Final
 
-from auditlane.query.columns import AS_TEXT, NULLABLE, SEARCHED
+from auditlane.query.columns import AS_TEXT, FREE_TEXT, NULLABLE
 from auditlane.query.language.fields import level
 from auditlane.query.language.tree import (
     And,
@@ -30,8 +30,10 @@ from auditlane.query.language.tree import (
     Word,
 )
 from auditlane.query.statements import Parameters
-from auditlane.query.values import stored_address
+from auditlane.query.values import choices, stored_address
 
+_IN_IDS: Final = frozenset("0123456789abcdef-")
+_IN_ADDRESSES: Final = frozenset("0123456789abcdef:.")
 _EXACT: Final = 1 << 53  # a float holds every whole number up to here
 
 
@@ -45,7 +47,7 @@ def condition(parameters: Parameters, node: Node) -> str:
         case Not(item):
             return f"(NOT {condition(parameters, item)})"
         case Word(text):
-            return f"(positionCaseInsensitiveUTF8({SEARCHED}, {parameters.text(text)}) > 0)"
+            return occurs(parameters, text)
         case Span():
             return _span(parameters, node)
         case Compare(field, operator, value):
@@ -61,6 +63,28 @@ def condition(parameters: Parameters, node: Node) -> str:
             return _texts(parameters, field, f"{{}} LIKE {parameters.text(_pattern(pieces))}")
         case Match(field, value):
             return _match(parameters, field, value)
+
+
+def occurs(parameters: Parameters, text: str) -> str:
+    """The text occurs in one of the event's texts, its addresses, its metadata or own fields, whatever the case.
+
+    Column by column: joining them to one text took as long again as looking through it.
+    """
+    word = parameters.text(text)
+
+    def found(where: str) -> str:
+        return f"positionCaseInsensitiveUTF8({where}, {word}) > 0"
+
+    tests = [f"ifNull({found(f'e.{name}')}, 0)" if name in NULLABLE else found(f"e.{name}") for name in FREE_TEXT]
+    tests += [f"arrayExists(one -> {found('one')}, mapValues(e.{name}))" for name in ("metadata", "fields")]
+    for name in ("outcome", "severity"):
+        places = [place for place, choice in enumerate(choices(name)) if text.lower() in choice.lower()]
+        tests.append(f"toInt8(e.{name}) IN {parameters.add('Array(Int8)', places)}")
+    # Where the text cannot be a part of an id or an address, none is written out to look for it: `0 AND` ends it.
+    for column, characters in (("event_id", _IN_IDS), ("ip", _IN_ADDRESSES)):
+        possible = parameters.add("UInt8", int(characters.issuperset(text.lower())))
+        tests.append(f"{possible} AND " + found(f"ifNull(toString(e.{column}), '')"))
+    return f"({' OR '.join(f'({one})' for one in tests)})"
 
 
 def _match(parameters: Parameters, field: Field, value: str) -> str:

@@ -34,6 +34,10 @@ class CannotBuild(Exception):
     """There is no build, and why."""
 
 
+class CheckFailed(Exception):
+    """There is a build, and something is wrong with its sources."""
+
+
 def sources() -> Iterator[Path]:
     """Every file that the build is made from."""
     yield from (HERE / name for name in _PROJECT)
@@ -109,9 +113,12 @@ class Builder:
         (MODULES / ".built").write_text(made_from)
 
     def check(self) -> None:
-        """Types and unit tests."""
-        self._run(self._npm, "run", "--silent", "check")
-        self._run(self._npm, "test", "--silent")
+        """Types and unit tests. Raises CheckFailed."""
+        try:
+            self._run(self._npm, "run", "--silent", "check")
+            self._run(self._npm, "test", "--silent")
+        except CannotBuild as error:
+            raise CheckFailed(str(error)) from error
 
     def _run(self, *command: str, **env: str) -> None:
         if code := subprocess.run(command, cwd=HERE, env=self._env | env, check=False).returncode:
@@ -125,7 +132,7 @@ def built_from() -> str:
 
 
 def bring_up(*, check: bool) -> None:
-    """Build when something changed. Raises CannotBuild."""
+    """Build when something changed. Raises CannotBuild, CheckFailed."""
     with (HERE / ".lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         made_from = digest(sources())
@@ -146,6 +153,9 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         bring_up(check=asked.check)
+    except CheckFailed as error:
+        print(f"The viewer's sources have errors: {error}.", file=sys.stderr)
+        return 1
     except CannotBuild as error:
         print(f"The viewer is not built: {error}.", file=sys.stderr)
         if not asked.if_possible:

@@ -181,7 +181,9 @@ def test_a_link_from_the_command_opens_the_page(served, variables):
     entered = served.get(link.removeprefix(served.ready["url"]), accept="text/html")
     assert entered.status == 303
     cookie = entered.headers["set-cookie"].partition(";")[0]
-    page = served.get(entered.headers["location"], cookie=cookie, accept="text/html")
+    assert entered.headers["location"] == "/"
+    assert served.get("/", cookie=cookie, accept="text/html").status == 200
+    page = served.get("/plain", cookie=cookie, accept="text/html")
     assert page.status == 200
     text = page.data.decode()
     assert "acme.did.0" in text

@@ -6,7 +6,16 @@ import type { Log } from "../log.js";
 
 /** The reader's own kind of the viewer's language (en-GB), for dates and numbers. */
 export function localeOf(log: Log): string {
-  return navigator.languages.find((one) => one.toLowerCase().split("-")[0] === log.language) ?? log.language;
+  return navigator.languages.find((one) => one.toLowerCase().split("-")[0] === log.language && wellFormed(one)) ?? log.language;
+}
+
+/** Some systems give their browser names of their own, such as en-US@posix. */
+function wellFormed(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
 }
 
 export function numberOf(log: Log, value: number): string {

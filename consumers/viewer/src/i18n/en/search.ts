@@ -66,6 +66,12 @@ export const search = {
     is: (field: string, value: string, negated: boolean): string => (negated ? `${field} is not ${value}` : `${field} is ${value}`),
     like: (field: string, value: string, negated: boolean): string =>
       negated ? `${field} is not like ${value}` : `${field} is like ${value}`,
+    begins: (field: string, value: string, negated: boolean): string =>
+      negated ? `${field} does not begin with ${value}` : `${field} begins with ${value}`,
+    ends: (field: string, value: string, negated: boolean): string =>
+      negated ? `${field} does not end with ${value}` : `${field} ends with ${value}`,
+    within: (field: string, value: string, negated: boolean): string =>
+      negated ? `${field} does not contain ${value}` : `${field} contains ${value}`,
     ">": compared("above"),
     ">=": compared("at least"),
     "<": compared("below"),

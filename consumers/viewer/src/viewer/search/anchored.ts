@@ -1,6 +1,7 @@
 /** Keeps a panel of the top layer beside what it belongs to. */
 
 const GAP = 4;
+const WIDEST = 640;
 const EDGE = 8; // stays within the window by that much
 
 /** Places the panel under its anchor, over it where there is more room, and again when something moves; returns the end of that. */
@@ -9,7 +10,7 @@ export function anchored(panel: HTMLElement, anchor: HTMLElement, { wide = false
     const at = anchor.getBoundingClientRect();
     const [width, height] = [document.documentElement.clientWidth, window.innerHeight];
     const [above, below] = [at.top - GAP - EDGE, height - at.bottom - GAP - EDGE];
-    if (wide) panel.style.width = `${at.width}px`;
+    if (wide) panel.style.width = `${Math.min(at.width, WIDEST)}px`;
     panel.style.maxHeight = "";
     const over = panel.offsetHeight > below && above > below;
     panel.style.maxHeight = `${Math.max(over ? above : below, 0)}px`;

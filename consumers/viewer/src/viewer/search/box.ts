@@ -172,9 +172,10 @@ export class QueryBox extends Part {
   private sentence(wrong: Problem): TemplateResult {
     const { box } = this.text.search;
     const sentence = wrong.detail.replace(/^query, column \d+: /, "");
+    const fix = wrong.fix.replace(/^(Did you mean .*?\?) Known fields: .*$/, "$1"); // the box offers the fields itself
     return html`<p class="wrong" id="wrong" role="alert">
       ${icon("warning")}
-      <span><strong>${wrong.column ? box.wrong(wrong.column) : box.wrongAnywhere}</strong> ${sentence} ${wrong.fix}</span>
+      <span><strong>${wrong.column ? box.wrong(wrong.column) : box.wrongAnywhere}</strong> ${sentence} ${fix}</span>
     </p>`;
   }
 

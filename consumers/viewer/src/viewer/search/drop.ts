@@ -24,6 +24,9 @@ export class Drop extends LitElement {
       button[aria-expanded="true"] {
         background: var(--ground-3);
       }
+      slot[name="button"]::slotted(*) {
+        display: inline-flex;
+      }
       [popover] {
         position: fixed;
         inset: auto;

@@ -2,7 +2,6 @@
 import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
-import { styleMap } from "lit/directives/style-map.js";
 
 import type { Pairs } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
@@ -94,9 +93,9 @@ export class FacetList extends Part {
         position: absolute;
         bottom: 1px;
         left: 0.4rem;
+        width: calc(100% - 0.8rem);
         height: 2px;
-        border-radius: 1px;
-        background: var(--accent);
+        fill: var(--accent);
         opacity: 0.45;
         pointer-events: none;
       }
@@ -206,7 +205,7 @@ export class FacetList extends Part {
     const [only, not] = [picks.only.includes(value), picks.not.includes(value)];
     const shown = value ?? facet.none;
     return html`<li class=${not ? "out" : ""}>
-      <span class="share" style=${styleMap({ width: `calc((100% - 0.8rem) * ${share.toFixed(3)})` })}></span>
+      <svg class="share" aria-hidden="true"><rect width="${(share * 100).toFixed(1)}%" height="2"></rect></svg>
       <label title=${shown}>
         <input type="checkbox" .checked=${only} @change=${() => this.toggle(value, only ? null : "only")} />
         <span class="value ${value === null ? "none" : ""}">${shown}</span>

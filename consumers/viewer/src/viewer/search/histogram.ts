@@ -1,15 +1,236 @@
 /** `<auditlane-histogram>`: events over time. */
-import { html, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, query, state } from "lit/decorators.js";
 
+import type { Histogram } from "../../api/types.js";
+import { type Bar, barsOf, chosen, highest, widthOf } from "../../model/bars.js";
+import { askedUntil, momentsOf } from "../../model/range.js";
 import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
+import type { Chart } from "./chart.js";
+import { filterOf } from "./facet.js";
+import { histogramStyles } from "./histogram-styles.js";
+import { Question } from "./question.js";
+import { localeOf, numberOf } from "./words.js";
+
+const BUCKETS = 100;
 
 @customElement("auditlane-histogram")
-export class Histogram extends Part {
-  static override styles = [base];
+export class HistogramPart extends Part {
+  static override styles = [base, histogramStyles];
+
+  @state() private folded = false;
+  @state() private over: number | null = null;
+  @state() private active: number | null = null;
+  /** Where a choice by keys began. */
+  @state() private anchor: number | null = null;
+  @query(".plot") private place!: HTMLElement | null;
+
+  private readonly counts = new Question<Histogram>(this);
+  private bars: Bar[] = [];
+  private of: Histogram | null = null;
+  private chart: Chart | null = null;
+  private loading = false;
+  private readonly dark = matchMedia("(prefers-color-scheme: dark)");
+  private readonly themes = new MutationObserver(() => this.chart?.recolour());
+  private readonly recolour = (): void => this.chart?.recolour();
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.dark.addEventListener("change", this.recolour);
+    const host = (this.getRootNode() as ShadowRoot).host;
+    if (host) this.themes.observe(host, { attributeFilter: ["theme", "style", "class"] });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.dark.removeEventListener("change", this.recolour);
+    this.themes.disconnect();
+    this.dropChart();
+  }
+
+  protected override willUpdate(): void {
+    const { log } = this;
+    if (this.folded) return this.counts.drop();
+    const view = filterOf(askedUntil(log.view.range, log.asOf), log.view.query);
+    const pairs = [...view, ["tz", log.zone], ["buckets", String(BUCKETS)]] as const;
+    const about = JSON.stringify([log.view.query.trim(), log.view.range, log.zone, log.turn]);
+    this.counts.want(about, (signal) => log.client.json<Histogram>("/v1/histogram", { pairs, signal }));
+    if (this.counts.answer !== this.of) {
+      this.of = this.counts.answer;
+      const [since, until] = momentsOf(log.view.range, log.asOf);
+      this.bars = this.counts.answer ? barsOf(this.counts.answer, since, until, log.asOf) : [];
+      [this.active, this.anchor, this.over] = [null, null, null];
+    }
+  }
 
   protected override render(): TemplateResult {
-    return html``;
+    const { histogram } = this.text.search;
+    return html`<section aria-label=${histogram.label}>
+      <header>
+        <button
+          class="quiet fold"
+          aria-expanded=${!this.folded}
+          aria-controls="chart"
+          aria-label=${this.folded ? histogram.show : histogram.hide}
+          title=${this.folded ? histogram.show : histogram.hide}
+          @click=${this.fold}
+        >
+          ${icon(this.folded ? "unfold" : "fold")}
+        </button>
+        <span class="said">${this.headline()}</span>
+        <span class="read">${this.reading()}</span>
+      </header>
+      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending}>${this.folded ? nothing : this.frame()}</div>
+    </section>`;
+  }
+
+  protected override updated(): void {
+    if (!this.bars.length || !this.place) return this.dropChart();
+    const drawn = { bars: this.bars, zone: this.log.zone, locale: localeOf(this.log), chosen: this.span() };
+    if (this.chart) return this.chart.show(drawn);
+    if (this.loading) return;
+    this.loading = true;
+    void import("./chart.js").then(({ Chart }) => {
+      this.loading = false;
+      if (!this.place || !this.bars.length || !this.isConnected) return;
+      this.chart = new Chart(
+        this.place,
+        { ...drawn, bars: this.bars, chosen: this.span() },
+        { over: (bar) => (this.over = bar), take: (first, last) => this.narrow(first, last) },
+      );
+      this.requestUpdate();
+    });
+  }
+
+  private frame(): TemplateResult {
+    const { histogram } = this.text.search;
+    if (this.counts.problem) {
+      return html`<p role="status">
+        ${histogram.failed} ${this.counts.problem.detail}
+        <button @click=${() => this.counts.forget()}>${this.text.states.retry}</button>
+      </p>`;
+    }
+    if (!this.bars.length) {
+      return html`<p class="empty quietly" role="status">${this.counts.pending ? "" : histogram.none}</p>`;
+    }
+    const span = this.span();
+    return html`<div class="frame">
+      <div class="plot" aria-hidden="true"></div>
+      <div
+        class="keys"
+        role="listbox"
+        tabindex="0"
+        aria-orientation="horizontal"
+        aria-multiselectable="true"
+        aria-label=${`${histogram.label}. ${this.summary()}`}
+        aria-describedby="hint"
+        aria-activedescendant=${this.active === null ? nothing : `bar${this.active}`}
+        @keydown=${this.pressed}
+        @focus=${() => (this.active ??= this.bars.length - 1)}
+        @blur=${() => ([this.active, this.anchor] = [null, null])}
+      >
+        ${this.bars.map(
+          (bar, place) => html`<span
+            role="option"
+            id=${`bar${place}`}
+            aria-selected=${span !== null && place >= span[0] && place <= span[1]}
+            >${this.words(bar)}</span
+          >`,
+        )}
+      </div>
+      <span id="hint" class="unseen">${histogram.hint}</span>
+    </div>`;
+  }
+
+  private headline(): string {
+    const { histogram } = this.text.search;
+    const answer = this.counts.answer;
+    if (this.folded || !answer) return histogram.label;
+    const total = histogram.events(answer.events, numberOf(this.log, answer.events));
+    return answer.data.length ? `${total}, ${histogram.per(this.width(answer.interval))}` : total;
+  }
+
+  /** The bar under the pointer or the keys, or the bars that the keys chose. */
+  private reading(): string {
+    const { histogram } = this.text.search;
+    const span = this.span();
+    if (span && span[0] !== span[1]) {
+      const all = chosen(this.bars, ...span);
+      return all ? histogram.chosen(this.time(all.from, all.to), all.events, numberOf(this.log, all.events)) : "";
+    }
+    const bar = this.bars[this.over ?? this.active ?? -1];
+    return bar ? this.words(bar) : "";
+  }
+
+  private summary(): string {
+    const { histogram } = this.text.search;
+    const most = highest(this.bars);
+    return `${this.headline()}${most ? `, ${histogram.most(numberOf(this.log, most.events), this.time(most.start, most.end))}` : ""}`;
+  }
+
+  private words(bar: Bar): string {
+    const { histogram } = this.text.search;
+    const said = histogram.bucket(this.time(bar.start, bar.end), bar.events, numberOf(this.log, bar.events));
+    if (!bar.partial) return said;
+    return `${said} ${bar.partial === "ends" && bar.to > this.log.asOf ? histogram.soFar : histogram.partial}`;
+  }
+
+  private width(interval: string): string {
+    const { count, unit } = widthOf(interval);
+    return this.text.search.histogram.units[unit](count);
+  }
+
+  private time(from: string, to: string): string {
+    const [begin, end] = [Date.parse(from), Date.parse(to)];
+    const whole = end - begin >= 23 * 3_600_000; // buckets of a day or more begin at midnight
+    const format = new Intl.DateTimeFormat(localeOf(this.log), {
+      timeZone: this.log.zone,
+      dateStyle: "medium",
+      ...(whole ? {} : { timeStyle: end - begin < 60_000 ? "medium" : "short" }),
+    });
+    return format.formatRange(begin, whole ? end - 1 : end);
+  }
+
+  private span(): [number, number] | null {
+    if (this.active === null) return null;
+    const other = this.anchor ?? this.active;
+    return [Math.min(this.active, other), Math.max(this.active, other)];
+  }
+
+  private readonly pressed = (event: KeyboardEvent): void => {
+    const last = this.bars.length - 1;
+    const active = this.active ?? last;
+    const to = { ArrowLeft: active - 1, ArrowRight: active + 1, Home: 0, End: last, PageUp: active - 10, PageDown: active + 10 }[event.key];
+    if (to !== undefined) {
+      this.anchor = event.shiftKey ? (this.anchor ?? active) : null;
+      this.active = Math.min(Math.max(to, 0), last);
+    } else if (event.key === "Enter" || event.key === " ") this.narrow(...(this.span() ?? [active, active]));
+    else if (event.key === "Escape" && this.anchor !== null) this.anchor = null;
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  private narrow(first: number, last: number): void {
+    const all = chosen(this.bars, first, last);
+    if (all) this.log.look({ range: { kind: "custom", from: all.from, to: all.to } });
+  }
+
+  private readonly fold = (): void => {
+    this.folded = !this.folded;
+    if (this.folded) this.bars = [];
+  };
+
+  private dropChart(): void {
+    this.chart?.close();
+    this.chart = null;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-histogram": HistogramPart;
   }
 }

@@ -1,15 +1,213 @@
 /** `<auditlane-tiles>`: the numbers of today and this week. */
-import { html, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
+import type { Count, Stats } from "../../api/types.js";
+import { pick } from "../../model/picks.js";
+import type { Range } from "../../model/range.js";
+import { withTerm } from "../../model/query.js";
+import { momentOf, wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { Part } from "../part.js";
+import { filterOf } from "./facet.js";
+import { Question } from "./question.js";
+import { fieldName, numberOf } from "./words.js";
 
+const SEVERE = "severity:>=High";
+const WEEK: Range = { kind: "preset", preset: "7d" };
+const SHOWN = 3;
+
+/** They follow the query, but not the time that is looked at: they are of today and of the last seven days. */
 @customElement("auditlane-tiles")
 export class Tiles extends Part {
-  static override styles = [base];
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: block;
+        container-type: inline-size;
+      }
+      ul {
+        margin: 0;
+        padding: 0;
+        list-style: none;
+      }
+      .tiles {
+        display: grid;
+        grid-template-columns: repeat(3, minmax(7rem, 1fr)) repeat(2, minmax(12rem, 2fr));
+        gap: 0.6rem;
+      }
+      .tile {
+        min-width: 0;
+        min-height: 5.1rem;
+        padding: 0.5rem 0.75rem;
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+        background: var(--ground);
+      }
+      button.tile {
+        display: flex;
+        flex-direction: column;
+        align-items: start;
+        justify-content: start;
+        gap: 0;
+        width: 100%;
+        height: 100%;
+        text-align: start;
+        white-space: normal;
+      }
+      .name,
+      h3 {
+        margin: 0;
+        color: var(--ink-2);
+        font-size: 0.86em;
+        font-weight: 400;
+      }
+      .number {
+        font-size: 1.6em;
+        font-weight: 600;
+        font-variant-numeric: tabular-nums;
+        letter-spacing: -0.01em;
+        line-height: 1.25;
+      }
+      .some {
+        color: var(--bad);
+      }
+      .note {
+        color: var(--ink-2);
+        font-size: 0.82em;
+      }
+      li button {
+        position: relative;
+        justify-content: space-between;
+        gap: 0.75rem;
+        width: 100%;
+        min-height: 24px;
+        padding: 0 0.35rem;
+        margin-inline: -0.35rem;
+        box-sizing: content-box;
+      }
+      .value {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        unicode-bidi: isolate;
+      }
+      .count {
+        color: var(--ink-2);
+        font-variant-numeric: tabular-nums;
+      }
+      .waiting {
+        display: inline-block;
+        width: 3.5rem;
+        height: 0.8em;
+        border-radius: 3px;
+        background: var(--ground-3);
+      }
+      [aria-busy="true"] .number,
+      [aria-busy="true"] li {
+        opacity: 0.6;
+      }
+      .failed {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.75rem;
+        margin: 0;
+      }
+      @container (max-width: 60rem) {
+        .tiles {
+          grid-template-columns: repeat(6, 1fr);
+        }
+        .tiles > * {
+          grid-column: span 2;
+        }
+        .tiles > .list {
+          grid-column: span 3;
+        }
+      }
+      @container (max-width: 34rem) {
+        .tiles > .list {
+          display: none;
+        }
+        .note {
+          display: none;
+        }
+        .tile {
+          min-height: 0;
+        }
+      }
+    `,
+  ];
+
+  private readonly stats = new Question<Stats>(this);
+
+  protected override willUpdate(): void {
+    const { log } = this;
+    const pairs = [...filterOf([], log.view.query), ["tz", log.zone]] as const;
+    this.stats.want(JSON.stringify([pairs, log.turn]), (signal) => log.client.json<Stats>("/v1/stats", { pairs, signal }));
+  }
 
   protected override render(): TemplateResult {
-    return html``;
+    const { tiles } = this.text.search;
+    if (this.stats.problem) {
+      return html`<p class="failed quietly" role="status">
+        ${tiles.failed} ${this.stats.problem.detail}
+        <button @click=${() => this.stats.forget()}>${this.text.states.retry}</button>
+      </p>`;
+    }
+    const stats = this.stats.answer;
+    const { query } = this.log.view;
+    return html`<section aria-label=${query.trim() ? `${tiles.label}. ${tiles.matching}` : tiles.label}>
+      <div class="tiles" aria-busy=${this.stats.pending}>
+        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.log.look({ range: this.today() }))}
+        ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.log.look({ range: WEEK }))}
+        ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.severe(), tiles.severeNote)}
+        ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
+      </div>
+    </section>`;
+  }
+
+  private number(name: string, value: number | undefined, title: string, act: () => void, note = ""): TemplateResult {
+    const shown = value === undefined ? html`<span class="waiting"></span>` : numberOf(this.log, value);
+    return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${act}>
+      <span class="name">${name}</span>
+      <span class="number ${note && value ? "some" : ""}">${shown}</span>
+      ${note ? html`<span class="note">${note}</span>` : nothing}
+    </button>`;
+  }
+
+  private list(name: string, parameter: string, counts: readonly Count[] | undefined): TemplateResult {
+    const { tiles } = this.text.search;
+    const rows = (counts ?? []).slice(0, SHOWN).map(({ value, events }) => {
+      const shown = value ?? tiles.none;
+      return html`<li>
+        <button class="quiet" title=${tiles.add(fieldName(this.log, parameter), shown)} @click=${() => this.add(parameter, value)}>
+          <span class="value">${shown}</span><span class="count">${numberOf(this.log, events)}</span>
+        </button>
+      </li>`;
+    });
+    return html`<div class="tile list" part="tile">
+      <h3>${name}</h3>
+      ${counts && !counts.length
+        ? html`<span class="note">${tiles.nothing}</span>`
+        : html`<ul aria-label=${name}>
+            ${counts ? rows : html`<li><span class="waiting"></span></li>`}
+          </ul>`}
+    </div>`;
+  }
+
+  private add(parameter: string, value: string | null): void {
+    this.log.look({ query: pick(this.log.view.query, parameter, value, "only") });
+  }
+
+  private severe(): void {
+    this.log.look({ query: withTerm(this.log.view.query, SEVERE), range: WEEK });
+  }
+
+  /** From the zone's midnight on. */
+  private today(): Range {
+    const midnight = momentOf(wallOf(this.log.asOf, this.log.zone).day, "", this.log.zone);
+    return { kind: "custom", from: new Date(midnight).toISOString().replace(".000Z", "Z"), to: "" };
   }
 }

@@ -44,6 +44,12 @@ export function sentence(log: Log, term: string): string {
   if (said.kind === "group") return words.group(inside(log, said), said.negated);
   const field = fieldName(log, said.parameter);
   if (said.kind === "any") return words.any(field, said.negated);
+  if (said.kind === "like") {
+    const [, before, text, after] = /^(\*?)([^*]+)(\*?)$/.exec(said.value) ?? [];
+    if (text && before && after) return words.within(field, text, said.negated);
+    if (text && before) return words.ends(field, text, said.negated);
+    if (text && after) return words.begins(field, text, said.negated);
+  }
   return words[said.kind](field, said.value, said.negated);
 }
 

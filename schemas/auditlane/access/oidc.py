@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import jwt
 
+from auditlane.access.headers import header_of
 from auditlane.access.jwks import ALGORITHMS, KeySet
 from auditlane.access.permissions import VIEWER, Permission
 from auditlane.access.scope import Principal
@@ -66,24 +67,22 @@ class Oidc:
     def at_hand(self, token: str) -> bool:
         """Whether `authenticate` would not have to ask the issuer, and so not block."""
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
-        except (jwt.PyJWTError, ValueError, TypeError):
+            return self.keys.knows(header_of(token).kid)
+        except Unauthenticated:
             return True
-        return not isinstance(kid, str | None) or self.keys.knows(kid)
 
     def _verified(self, token: str, now: datetime) -> dict[str, Any]:
+        header = header_of(token)
+        if header.alg not in ALGORITHMS:
+            raise Unauthenticated("The token is not signed in a way that is accepted here.")
+        key = self.keys.key(header.kid)
+        if key.algorithm not in ("", header.alg):
+            raise Unauthenticated("The token is signed by another algorithm than its key is for.")
         try:
-            header = jwt.get_unverified_header(token)
-            algorithm, kid = header.get("alg"), header.get("kid")
-            if algorithm not in ALGORITHMS or not isinstance(kid, str | None):
-                raise Unauthenticated("The token is not signed in a way that is accepted here.")
-            key = self.keys.key(kid)
-            if key.algorithm not in ("", algorithm):
-                raise Unauthenticated("The token is signed by another algorithm than its key is for.")
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.key,
-                algorithms=[algorithm],
+                algorithms=[header.alg],
                 audience=self.policy.audiences,
                 issuer=self.policy.issuer,
                 # Times are compared below, with the caller's clock.

@@ -19,6 +19,7 @@ import jwt
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_serializer, model_validator
 
 from auditlane.access.files import CredentialsFile
+from auditlane.access.headers import header_of
 from auditlane.runtime.errors import ConfigError, TokenExpired, Unauthenticated
 
 ALGORITHM: Final = "HS256"
@@ -128,8 +129,8 @@ class SigningKeys:
         Raises TokenExpired after its end, and Unauthenticated for everything else: another purpose, another algorithm,
         an unknown or retired key, a changed byte.
         """
+        kid = header_of(token).kid
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
             key = next((one for one in self._file.current().live(now) if one.kid == kid), None)
             if key is None:
                 raise Unauthenticated("The token was signed with a key that is not in use.", fix="Get a new token.")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import jwt
-
+from auditlane.access.headers import header_of
 from auditlane.access.keys import Client, KeysFile
 from auditlane.access.permissions import VIEWER, Permission
 from auditlane.access.scope import Principal
@@ -119,21 +118,13 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
 def is_ours(token: str) -> bool:
     """Whether it says that it is one of ours, or is nothing that anybody's issuer signs."""
     try:
-        return _typ(token) in (CLIENT_TOKEN, VIEWER_TOKEN, None)
+        return len(token) > _LONGEST or header_of(token).typ in (CLIENT_TOKEN, VIEWER_TOKEN)
     except Unauthenticated:
         return True
 
 
-def _typ(token: str) -> str | None:
-    """What the token says it is for; only a hint which key to verify it with. "" for one that does not say."""
-    try:
-        return str(jwt.get_unverified_header(token).get("typ", "")) if len(token) <= _LONGEST else None
-    except (jwt.InvalidTokenError, ValueError, TypeError) as error:
-        raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.") from error
-
-
 def _purpose(token: str) -> str:
-    typ = _typ(token)
+    typ = header_of(token).typ if len(token) <= _LONGEST else None
     if typ not in (CLIENT_TOKEN, VIEWER_TOKEN):
         raise Unauthenticated("The credential is not one of our tokens.", fix="Get a token: POST /v1/token.")
     return str(typ)

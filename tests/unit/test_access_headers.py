@@ -1,0 +1,50 @@
+"""A token's header, read by itself: what PyJWT reads of it, or Unauthenticated."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import suppress
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.access.headers import Header, header_of
+from auditlane.runtime.errors import Unauthenticated
+
+NAMES = st.text(max_size=80)
+
+
+@given(typ=NAMES, kid=NAMES)
+def test_it_is_what_the_library_reads(typ: str, kid: str) -> None:
+    token = jwt.encode({"sub": "x"}, "k" * 32, "HS256", headers={"typ": typ, "kid": kid})
+    said = jwt.get_unverified_header(token)
+    assert header_of(token) == Header(said.get("typ"), said["alg"], said["kid"])
+    assert header_of(token.partition(".")[0] + ".changed.after it") == header_of(token)
+
+
+def of(content: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode() + ".a.b"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(of(one) for one in ([], "x", None, {"kid": 7}, {"typ": ["x"]}, {"alg": {}})),
+        *("", "a", ".", "..", "é.a.b", "\ud800.a.b", "a+/=.a.b", of({})[:-4] + "\n.a.b", "[" * 4_000 + ".a.b"),
+        of({"kid": "x" * 4_000}),
+        base64.urlsafe_b64encode(b"[" * 3_000).decode().rstrip("=") + ".a.b",
+    ],
+)
+def test_what_is_no_token(token: str) -> None:
+    with pytest.raises(Unauthenticated, match="not a token"):
+        header_of(token)
+
+
+@given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode() + "."))
+def test_anything(token: str) -> None:
+    with suppress(Unauthenticated):
+        assert isinstance(header_of(token), Header)

@@ -22,21 +22,25 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-alone test-parts lint format docs lock bench bench-parts chaos simulate viewer clean help
+.PHONY: run test test-alone test-fault test-parts lint format docs lock bench bench-parts chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
-# Those that need no parts run beside those that do, which mostly wait; what they say comes when they have ended.
+# Three runs beside one another, as most of what they do is waiting for parts. What the first two say comes when they
+# have ended.
 ALONE ?= tests/unit tests/simulation
-PARTS ?= tests/browser tests/contracts tests/fault tests/integration
+FAULT ?= tests/fault
+PARTS ?= tests/browser tests/contracts tests/integration
 test: $(STAMP) lint ## set up, lint, run every test
 	@$(BIN)/python consumers/viewer/build.py --check
-	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-alone test-parts
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-alone test-fault test-parts
 
-test-alone: $(STAMP)
-	@$(BIN)/python -m pytest $(ALONE) > $(VENV)/test-alone.log 2>&1; code=$$?; cat $(VENV)/test-alone.log; exit $$code
+test-alone: TESTS = $(ALONE)
+test-fault: TESTS = $(FAULT)
+test-alone test-fault: $(STAMP)
+	@$(BIN)/python -m pytest $(TESTS) > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
 
 test-parts: $(STAMP)
 	$(BIN)/python -m pytest $(PARTS)

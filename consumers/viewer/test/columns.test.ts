@@ -19,9 +19,9 @@ describe("columns", () => {
 
   it("have widths of their own, one grows, none is too narrow", () => {
     const columns = columnsOf(FIELDS, { columns: null, widths: { ip: 10 } });
-    expect(tracks(columns)).toBe("190px minmax(230px, 1fr) 64px");
-    expect(widthOf(columns)).toBe(484);
-    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("190px 100px minmax(150px, 1fr)");
+    expect(tracks(columns)).toBe("210px minmax(230px, 1fr) 64px");
+    expect(widthOf(columns)).toBe(504);
+    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("minmax(210px, 1fr) 100px 150px");
   });
 
   it("are moved, taken out, and put back where they belong", () => {

@@ -11,13 +11,13 @@ describe("text", () => {
   it.each([
     ["plain ÄÖ 日本 👩‍👩‍👧", "plain ÄÖ 日本 👩‍👩‍👧"],
     ["a\u202egpj.exe", "a⟨U+202E⟩gpj.exe"],
-    ["a\u0000b\u001b[31m\u007f", "a␀b␛[31m␡"],
-    ["one\r\ntwo\tthree", "one␍↵two⇥three"],
+    ["a\u0000b\u001b[31m\u007f", "a⟨U+0000⟩b⟨U+001B⟩[31m⟨U+007F⟩"],
+    ["one\r\ntwo\tthree", "one⟨U+000D⟩↵two⇥three"],
     ["zero\u200bwidth\ufeff", "zero⟨U+200B⟩width⟨U+FEFF⟩"],
     ["line\u2028sep", "line⟨U+2028⟩sep"],
   ])("%j is seen whole", (text, seen) => expect(visible(text)).toBe(seen));
 
-  it("keeps lines where there is room", () => expect(visible("a\n\tb\r\u202e", true)).toBe("a\n\tb␍⟨U+202E⟩"));
+  it("keeps lines where there is room", () => expect(visible("a\n\tb\r\u202e", true)).toBe("a\n\tb⟨U+000D⟩⟨U+202E⟩"));
 
   it("is cut between signs", () => {
     expect(shortened("abcdef", 6)).toBe("abcdef");

@@ -23,7 +23,7 @@ export const NARROWEST = 64;
 export const WIDEST = 1_200;
 
 const WIDTHS: Record<DisplayType, number> = {
-  Timestamp: 190,
+  Timestamp: 210,
   Email: 220,
   AlphaNumeric: 170,
   IpAddress: 150,
@@ -74,9 +74,10 @@ export function columnsOf(fields: readonly ShownField[], preferences: Pick<Prefe
     width: column.getSize(),
     grows: false,
   }));
-  const last = columns.find((one) => one.field.name === "description") ?? columns.findLast((one) => one.field.displayType === "AlphaNumeric") ?? columns.at(-1);
-  if (last && !(last.field.name in preferences.widths)) last.grows = true;
-  else if (columns.length) (columns.at(-1) as Column).grows = true;
+  const free = columns.filter((one) => !(one.field.name in preferences.widths));
+  const widest = free.reduce<Column | null>((most, one) => (one.width > (most?.width ?? 0) ? one : most), null);
+  const grows = widest ?? columns.at(-1);
+  if (grows) grows.grows = true;
   return columns;
 }
 

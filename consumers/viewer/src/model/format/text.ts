@@ -3,7 +3,7 @@
 /** Controls, turns of direction, and signs without width. Joiners stay: emoji and scripts are made with them. */
 const ODD = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 const PLAIN = /^[\x20-\x7e]*$/;
-const NAMED: Record<string, string> = { "\n": "↵", "\r": "␍", "\t": "⇥" };
+const NAMED: Record<string, string> = { "\n": "↵", "\t": "⇥" };
 
 /** In one line, with signs in place of what would not be seen. `lines` keeps breaks and tabs. */
 export function visible(text: string, lines = false): string {
@@ -22,7 +22,5 @@ export function shortened(text: string, most: number): string {
 function shown(sign: string): string {
   const code = sign.codePointAt(0) as number;
   if (NAMED[sign]) return NAMED[sign];
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "␡";
   return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
 }

@@ -54,6 +54,17 @@ export const detailsStyles = css`
     font-weight: 600;
     overflow-wrap: anywhere;
   }
+  .short {
+    margin: 0.15rem 0 0;
+    color: var(--ink-2);
+    overflow-wrap: anywhere;
+  }
+  dl {
+    margin-block-start: 1rem;
+  }
+  h4 + dl {
+    margin-block-start: 0;
+  }
   .marks {
     display: flex;
     flex-wrap: wrap;
@@ -65,9 +76,6 @@ export const detailsStyles = css`
     color: var(--ink-2);
     font-size: 0.93em;
     font-weight: 600;
-  }
-  dl {
-    margin: 0;
   }
   .line {
     display: grid;

@@ -64,18 +64,20 @@ export class Details extends Part {
     }
     if (!this.event) return html`<p class="quietly" role="status">${details.loading}</p>`;
     const { event } = this;
+    const clock = clockOf(localeOf(this.log), this.log.zone);
     const metadata = Object.entries(event.metadata);
     const fields = this.log.fields.filter((field) => field.showInMoreInfo && (field.custom || !APART.has(field.name)));
     const shows = (name: string): boolean => this.log.fields.some((field) => field.name === name && field.showInMoreInfo);
     return html`
       <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
+      <p class="short"><bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> · <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time></p>
       <p class="marks">${outcomeMark(event.outcome, this.text)} ${severityMark(event.severity, this.text)}</p>
+      ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.changes(event) : nothing}
       <dl>${fields.map((field) => this.entry(field, valueOf(event, field)))}</dl>
       ${metadata.length && shows("metadata")
         ? html`<h4>${details.metadata}</h4>
             <dl>${metadata.map(([key, value]) => this.line(visible(key), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
         : nothing}
-      ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.changes(event) : nothing}
       <details @toggle=${(toggled: Event) => (this.raw = (toggled.currentTarget as HTMLDetailsElement).open)}>
         <summary>${details.raw}</summary>
         ${this.raw ? html`<pre tabindex="0" aria-label=${details.raw}><bdi>${visible(jsonOf(event), true)}</bdi></pre>` : nothing}

@@ -87,6 +87,7 @@ export class Loader {
     const [first, last] = this.coming ? [0, 0] : this.view;
     const ask = (this.coming ?? this.pages).wanted(first, last);
     const now = this.asking;
+    if (!now && !ask) return;
     if (now && (!ask || !ask.seen || now.ask.seen || (now.ask.page === ask.page && now.ask.kind === ask.kind))) {
       if (now && ask?.seen && now.ask.page === ask.page) now.ask.seen = true;
       return;

@@ -18,6 +18,7 @@ interface Row {
   sign: unknown;
 }
 
+const SPARE = 24; // rows that are kept for later
 const UNDRAWN = Symbol();
 let made = 0;
 
@@ -48,8 +49,8 @@ export class Rows {
     }
     this.height = height;
     this.place(wanted, down);
-    for (const row of this.free.splice(8)) row.element.remove(); // a smaller window needs fewer
-    for (const row of this.free) row.element.hidden = true;
+    for (const row of this.free) row.element.remove();
+    this.free.length = Math.min(this.free.length, SPARE);
     this.shown = wanted;
   }
 
@@ -76,7 +77,6 @@ export class Rows {
     set(element, "aria-selected", String(drawn.chosen));
     element.classList.toggle("active", drawn.active);
     element.classList.toggle("waits", drawn.waits);
-    if (element.hidden) element.hidden = false;
   }
 
   /** In the order in which they are read, with as few moves as the direction allows. */

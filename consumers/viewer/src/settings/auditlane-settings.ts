@@ -1,20 +1,168 @@
 /** `<auditlane-settings>`: the switch and the data structure, of a tenant or of the environment. */
-import { html, LitElement, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { ContextProvider } from "@lit/context";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
 
+import { type Language, languageOf } from "../i18n/index.js";
+import { visible } from "../model/format/text.js";
 import { base } from "../styles/base.js";
-import { kitTokens } from "../styles/kit.js";
+import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
+import { Renewal } from "../viewer/renewal.js";
+import "./bar.js";
+import "./confirm.js";
+import type { Confirm } from "./confirm.js";
+import "./conflict.js";
+import "./fields.js";
+import "./history.js";
+import { moment } from "./moment.js";
+import "./preview.js";
+import "./removed.js";
+import { rootStyles } from "./root-styles.js";
+import { Settings, settingsContext } from "./settings.js";
+import { note, section } from "./styles.js";
+import "./switch.js";
+import { trouble } from "./trouble.js";
 
+/**
+ * Attributes: `base-url`, `token`, `tenant` (empty: the credential's own tenant, or the environment), `lang`, `theme`
+ * (auto, light, dark). Events: `token-expired` (the host sets a new `token`), `auditlane-problem` with the problem as
+ * detail, `auditlane-saved` after each change that was taken, with the structure as detail.
+ */
 @customElement("auditlane-settings")
 export class AuditlaneSettings extends LitElement {
-  static override styles = [tokens, kitTokens, base];
+  static override styles = [tokens, base, section, note, rootStyles];
 
   @property({ attribute: "base-url" }) baseUrl = "";
   @property() token = "";
   @property() tenant = "";
+  @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
+  @property() override lang = "";
+
+  @state() private settings: Settings | null = null;
+  @query("#leave") private readonly leaving!: Confirm | null;
+
+  private readonly provider = new ContextProvider(this, { context: settingsContext });
+  private readonly renewal = new Renewal(() => this.tell("token-expired", null));
+  private opening = 0;
+
+  /** Something was changed and not saved. */
+  get unsaved(): boolean {
+    return this.settings?.unsaved ?? false;
+  }
+
+  /** Asks the person when there is something that was not saved; whether they want to leave. For hosts that navigate. */
+  async mayLeave(): Promise<boolean> {
+    const words = this.settings?.text.settings.leave;
+    if (!this.unsaved || !words || !this.leaving) return true;
+    return await this.leaving.ask({ title: words.title, lines: [words.lead], go: words.go, stay: words.stay });
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener("beforeunload", this.unload);
+    window.addEventListener("online", this.online);
+    if (this.hasUpdated) void this.open();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener("beforeunload", this.unload);
+    window.removeEventListener("online", this.online);
+    this.opening += 1;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
+    if (!this.hasUpdated || place) void this.open();
+    else if (changed.has("token")) this.took();
+    else if (changed.has("lang")) void this.settings?.speak(this.language);
+  }
+
+  /** Reads everything anew; what was not saved is gone. */
+  async open(): Promise<void> {
+    const turn = ++this.opening;
+    const place = { baseUrl: this.baseUrl.replace(/\/+$/, ""), token: this.token, tenant: this.tenant };
+    const settings = await Settings.open(place, () => this.renewal.next(), this.language);
+    if (turn !== this.opening) return; // another place was named meanwhile
+    settings.addEventListener("change", () => this.requestUpdate());
+    settings.addEventListener("saved", () => this.tell("auditlane-saved", settings.seen?.structure ?? null));
+    this.provider.setValue(settings);
+    this.settings = settings;
+    await settings.load();
+    if (turn === this.opening && settings.problem) this.tell("auditlane-problem", settings.problem);
+  }
 
   protected override render(): TemplateResult {
-    return html``;
+    const { settings } = this;
+    if (!settings) return html`<div class="root">${skeleton}</div>`;
+    return html`<div class="root" part="root" lang=${settings.language}>${this.content(settings)}</div>`;
+  }
+
+  private content(settings: Settings): TemplateResult {
+    const { text } = settings;
+    if (settings.phase === "loading") return html`<p class="unseen" role="status">${text.states.loading}</p>${skeleton}`;
+    if (settings.problem) return trouble(settings.problem, text, () => void settings.load());
+    return html`
+      ${this.header(settings)}
+      ${settings.mayChange ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
+      ${settings.conflict ? html`<auditlane-settings-conflict></auditlane-settings-conflict>` : nothing}
+      ${settings.refused ? trouble(settings.refused, text, null, text.settings.lost) : nothing}
+      <auditlane-settings-switch></auditlane-settings-switch>
+      <auditlane-settings-fields></auditlane-settings-fields>
+      <auditlane-settings-preview></auditlane-settings-preview>
+      ${settings.seen?.structure.removed.length ? html`<auditlane-settings-removed></auditlane-settings-removed>` : nothing}
+      <auditlane-settings-history></auditlane-settings-history>
+      <auditlane-settings-bar></auditlane-settings-bar>
+      <auditlane-settings-confirm id="leave"></auditlane-settings-confirm>
+      <p class="unseen" role="status">${visible(settings.said)}</p>
+    `;
+  }
+
+  private header({ text, tenant, seen, language }: Settings): TemplateResult {
+    const words = text.settings;
+    const { changedBy, changedAt } = seen!.structure;
+    const [before, after] = words.lastChanged(visible(changedBy), "\0").split("\0");
+    return html`<header part="header">
+      <h2>${words.title}<span class="tenant">${tenant ?? words.everybody}</span></h2>
+      <p class="quietly">
+        ${tenant === null ? html`${words.everybodyLead}<br />` : nothing}
+        ${changedAt ? html`${before}${moment(changedAt, language)}${after}` : words.neverChanged}
+      </p>
+    </header>`;
+  }
+
+  /** A token of the same person goes on; whoever sets another's names another place, or opens anew. */
+  private took(): void {
+    this.settings?.take(this.token);
+    this.renewal.give(this.token);
+  }
+
+  private get language(): Language {
+    return languageOf(this.lang, document.documentElement.lang, ...navigator.languages);
+  }
+
+  private readonly unload = (event: BeforeUnloadEvent): void => {
+    if (this.unsaved) event.preventDefault();
+  };
+
+  private readonly online = (): void => {
+    if (this.settings?.problem?.code === "OFFLINE") void this.settings.load();
+  };
+
+  private tell(name: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+  }
+}
+
+const skeleton = html`<div class="skeleton" aria-hidden="true" part="skeleton">
+  <div class="title"></div>
+  <div class="switch"></div>
+  ${Array.from({ length: 9 }, () => html`<div class="row"></div>`)}
+</div>`;
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-settings": AuditlaneSettings;
   }
 }

@@ -169,6 +169,8 @@ export class AuditlaneViewer extends LitElement {
   };
 
   private async fromSettings(log: Log): Promise<void> {
+    const goes = await this.renderRoot.querySelector("auditlane-settings")?.mayLeave();
+    if (goes === false) return; // something is not saved
     await log.read(); // columns and switch may be others now
     this.settings = false;
     await this.updateComplete;

@@ -1,0 +1,81 @@
+/** `<auditlane-settings-bar>`: what is not saved, always in sight while there is something. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+
+import { visible } from "../model/format/text.js";
+import { countTold } from "../model/told.js";
+import { changesOf } from "../model/structure/draft.js";
+import { changesSaid } from "../model/structure/said.js";
+import { base } from "../styles/base.js";
+import { icon } from "../styles/icons.js";
+import { Piece } from "./piece.js";
+import { section } from "./styles.js";
+
+@customElement("auditlane-settings-bar")
+export class Bar extends Piece {
+  static override styles = [
+    base,
+    section,
+    css`
+      .bar {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.5rem 1rem;
+        padding: 0.6rem 1rem;
+        border: 1px solid var(--edge);
+        border-radius: var(--radius);
+        background: var(--ground);
+        box-shadow: 0 4px 18px rgb(0 0 0 / 0.16);
+      }
+      .bar.done {
+        color: var(--good);
+      }
+      details {
+        flex: 1 1 14rem;
+        min-width: 0;
+      }
+      summary {
+        border-radius: calc(var(--radius) * 0.67);
+        cursor: pointer;
+        font-weight: 600;
+      }
+      ul {
+        max-height: 9rem;
+        margin-block-start: 0.35rem;
+        overflow: auto;
+        overflow-wrap: anywhere;
+      }
+    `,
+  ];
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { draft, justSaved, conflict, busy, language } = this.settings;
+    const changes = draft ? changesOf(draft) : [];
+    if (!changes.length || conflict || !draft) {
+      return justSaved ? html`<div class="bar done" part="bar">${icon("check")}<p>${this.text.saved}</p></div>` : nothing;
+    }
+    const words = this.text.bar;
+    const wrong = draft.fields.some((one) => !one.displayName.trim());
+    return html`<section class="bar" part="bar" aria-label=${words.label}>
+      <details>
+        <summary>${words.count(changes.length, countTold(changes.length, language))}</summary>
+        <ul aria-label=${words.show} tabindex="0">
+          ${changesSaid(changes, draft.base, this.text).map((line) => html`<li>${visible(line)}</li>`)}
+        </ul>
+      </details>
+      <div class="ways">
+        <button id="discard" ?disabled=${busy} @click=${() => this.settings.discard()}>${words.discard}</button>
+        <button id="save" class="primary" ?disabled=${busy || wrong} @click=${() => this.settings.save()}>
+          ${icon("check")}${busy ? `${words.saving}…` : words.save}
+        </button>
+      </div>
+    </section>`;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-settings-bar": Bar;
+  }
+}

@@ -1,0 +1,108 @@
+/** `<auditlane-settings-conflict>`: somebody else saved first: who, what, and the two ways on. */
+import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+
+import { visible } from "../model/format/text.js";
+import { changesSaid, clashSaid, labelOf, revisionSaid } from "../model/structure/said.js";
+import { base } from "../styles/base.js";
+import { icon } from "../styles/icons.js";
+import { momentSaid } from "./moment.js";
+import { Piece } from "./piece.js";
+import type { Conflict } from "./state.js";
+import { note, section } from "./styles.js";
+
+@customElement("auditlane-settings-conflict")
+export class ConflictNote extends Piece {
+  static override styles = [
+    base,
+    section,
+    note,
+    css`
+      dl,
+      dd {
+        margin: 0;
+      }
+      dt {
+        font-weight: 500;
+      }
+    `,
+  ];
+
+  private told: Conflict | null = null;
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { conflict, seen } = this.settings;
+    if (!conflict || !seen) return nothing;
+    const words = this.text.conflict;
+    const { clashes, lost } = conflict.merged;
+    const now = conflict.seen.structure;
+    return html`<section class="note" part="conflict" aria-labelledby="title">
+      ${icon("warning")}
+      <div>
+        <div role="alert">
+          <h3 id="title" tabindex="-1">${words.title}</h3>
+          <p>${words.lead}</p>
+        </div>
+        <dl>${this.theirs(conflict)}</dl>
+        ${clashes.length
+          ? html`<div>
+              <p>${words.both}</p>
+              <ul>
+                ${clashes.map((one) => html`<li>${visible(clashSaid(one, now, this.text))}</li>`)}
+              </ul>
+            </div>`
+          : nothing}
+        ${lost.length
+          ? html`<p>${words.gone(this.text.list(lost.map((name) => visible(labelOf(seen.structure, name)))))}</p>`
+          : nothing}
+        <div class="ways">
+          <button id="reapply" class="primary" aria-describedby="hint" @click=${() => this.settings.reapply()}>${words.reapply}</button>
+          <button id="drop" @click=${() => this.settings.giveWay()}>${words.drop}</button>
+        </div>
+        <p id="hint" class="quietly small">${words.reapplyHint}</p>
+      </div>
+    </section>`;
+  }
+
+  protected override updated(_: PropertyValues<this>): void {
+    const { conflict } = this.settings;
+    if (conflict && conflict !== this.told) this.renderRoot.querySelector<HTMLElement>("#title")?.focus();
+    this.told = conflict;
+  }
+
+  /** By whom, as the history has it; what the environment's admins did is only seen by its effect. */
+  private theirs({ revisions, seen, theirs }: Conflict): TemplateResult[] {
+    const words = this.text.conflict;
+    const { language } = this.settings;
+    if (revisions.length) {
+      return revisions.map((one) =>
+        this.entry(
+          words.who(one.changedBy, one.changedAt ? momentSaid(one.changedAt, language) : ""),
+          revisionSaid(one, seen.structure, this.text),
+        ),
+      );
+    }
+    const label = (names: string[]): string => this.text.list(names.map((name) => labelOf(this.either(name, seen.structure), name)));
+    const lines = changesSaid(theirs.changes, seen.structure, this.text);
+    if (theirs.added.length) lines.push(words.added(label(theirs.added)));
+    if (theirs.gone.length) lines.push(words.taken(label(theirs.gone)));
+    if (theirs.enabled !== null) lines.push(theirs.enabled ? words.on : words.off);
+    return [this.entry(words.environment, lines)];
+  }
+
+  private either(name: string, now: Conflict["seen"]["structure"]): Conflict["seen"]["structure"] {
+    const known = now.fields.some((one) => one.name === name);
+    return known ? now : (this.settings.seen?.structure ?? now);
+  }
+
+  private entry(who: string, lines: string[]): TemplateResult {
+    return html`<dt>${visible(who)}</dt>
+      ${lines.map((line) => html`<dd>${visible(line)}</dd>`)}`;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-settings-conflict": ConflictNote;
+  }
+}

@@ -1,0 +1,16 @@
+/** When something was, for people: how long ago, and exactly on a closer look. */
+import { html, type TemplateResult } from "lit";
+
+import { clockOf } from "../model/format/time.js";
+
+export function moment(at: string, language: string): TemplateResult {
+  return html`<time datetime=${at} title=${clock(language).exact(at)}>${momentSaid(at, language)}</time>`;
+}
+
+export function momentSaid(at: string, language: string): string {
+  return clock(language).relative(at, Date.now());
+}
+
+function clock(language: string): ReturnType<typeof clockOf> {
+  return clockOf(language, Intl.DateTimeFormat().resolvedOptions().timeZone);
+}

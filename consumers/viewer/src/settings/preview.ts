@@ -1,0 +1,47 @@
+/** `<auditlane-settings-preview>`: the table with the list as it is now, saved or not. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+
+import { base } from "../styles/base.js";
+import { Piece } from "./piece.js";
+import { sampleStyles, sampleTable } from "./sample-table.js";
+import { section } from "./styles.js";
+
+@customElement("auditlane-settings-preview")
+export class Preview extends Piece {
+  static override styles = [
+    base,
+    section,
+    sampleStyles,
+    css`
+      section {
+        display: flex;
+        flex-direction: column;
+        gap: 0.6rem;
+      }
+    `,
+  ];
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { draft, sample, unsaved, language } = this.settings;
+    if (!draft) return nothing;
+    const words = this.text.preview;
+    const columns = draft.fields.filter((one) => one.showInTable);
+    const lead = `${sample.length ? words.sample : words.empty}${unsaved ? ` ${words.unsaved}` : ""}`;
+    return html`<section class="card" part="preview" aria-labelledby="title">
+      <div>
+        <h3 id="title">${words.title}</h3>
+        <p class="quietly">${lead}</p>
+      </div>
+      ${columns.length
+        ? sampleTable({ columns, events: sample, language, label: words.title, newWord: words.newColumn })
+        : html`<p>${words.noColumn}</p>`}
+    </section>`;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-settings-preview": Preview;
+  }
+}

@@ -1,0 +1,27 @@
+/** What a field's row says of it. */
+import type { Field } from "../api/structure.js";
+import { isOwn } from "../model/structure/draft.js";
+import { typeOf } from "../model/structure/form.js";
+import type { State } from "./state.js";
+
+export function typeSaid(field: Field, { contract, text }: State): string {
+  const known = field.custom ? contract?.fields.find((one) => one.name === field.name) : undefined;
+  return text.settings.types[known ? typeOf(field, known) : field.displayType];
+}
+
+/** Who said how it is shown. */
+export function originSaid(field: Field, { tenant, text }: State): string {
+  const { origins } = text.settings.fields;
+  const isAll = tenant === null;
+  if (field.custom && field.inherited === null) return isAll ? origins.ownAll : origins.own;
+  if (isOwn(field)) return isAll ? origins.changedAll : origins.tenant;
+  if (field.custom) return origins.environmentField;
+  return field.origin === "environment" && !isAll ? origins.environment : origins.default;
+}
+
+/** Finds the same control in the row, after it was moved. */
+export function selectorOf(control: HTMLElement): string {
+  const { toggle } = control.dataset;
+  const which = ["up", "down", "edit", "remove", "reset"].find((one) => control.classList.contains(one));
+  return toggle ? `[data-toggle=${toggle}]` : which ? `.${which}` : "input";
+}

@@ -1,0 +1,91 @@
+/** `<auditlane-settings-switch>`: whether the log can be viewed at all. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement, query } from "lit/decorators.js";
+
+import type { Structure } from "../api/structure.js";
+import { base } from "../styles/base.js";
+import { icon } from "../styles/icons.js";
+import "./confirm.js";
+import type { Confirm } from "./confirm.js";
+import { Piece } from "./piece.js";
+import { section } from "./styles.js";
+
+@customElement("auditlane-settings-switch")
+export class SwitchCard extends Piece {
+  static override styles = [
+    base,
+    section,
+    css`
+      .state {
+        display: flex;
+        align-items: center;
+        gap: 0.45rem;
+        font-weight: 600;
+      }
+      .state .icon {
+        color: var(--good);
+      }
+      .state.off .icon {
+        color: var(--warn);
+      }
+      .card > div + p {
+        margin-block-start: 0.35rem;
+      }
+    `,
+  ];
+
+  @query("auditlane-settings-confirm") private confirm!: Confirm;
+
+  protected override render(): TemplateResult | typeof nothing {
+    const structure = this.settings.seen?.structure;
+    if (!structure) return nothing;
+    const words = this.text.switch;
+    const on = structure.effectiveEnabled;
+    return html`<section class="card" part="switch" aria-labelledby="title">
+        <div class="top">
+          <div>
+            <h3 id="title" class="unseen">${words.title}</h3>
+            <p class="state ${on ? "" : "off"}">${icon(on ? "check" : "off")}${on ? words.on : words.off}</p>
+          </div>
+          ${this.settings.mayChange ? this.ways(structure) : nothing}
+        </div>
+        <p>${on ? words.onLead : words.offLead}</p>
+        <p class="quietly small">${this.whose(structure)}</p>
+      </section>
+      <auditlane-settings-confirm></auditlane-settings-confirm>`;
+  }
+
+  private whose({ tenant, enabled }: Structure): string {
+    const words = this.text.switch;
+    if (enabled === null) return tenant === null ? words.usual : words.inherits;
+    return tenant === null ? words.ownAll : words.own;
+  }
+
+  private ways({ tenant, enabled, effectiveEnabled: on, inheritedEnabled }: Structure): TemplateResult {
+    const words = this.text.switch;
+    const { busy } = this.settings;
+    const follow = tenant === null ? words.unset : words.follow(inheritedEnabled);
+    return html`<div class="ways">
+      ${enabled === null
+        ? nothing
+        : html`<button class="quiet" ?disabled=${busy} @click=${() => this.to(null, inheritedEnabled)}>${icon("undo")}${follow}</button>`}
+      <button class=${on ? "" : "primary"} ?disabled=${busy} @click=${() => this.to(!on, !on)}>
+        ${icon("off")}${on ? words.turnOff : words.turnOn}
+      </button>
+    </div>`;
+  }
+
+  private async to(enabled: boolean | null, means: boolean): Promise<void> {
+    const words = this.text.switch;
+    const lead = this.settings.tenant === null ? words.sureLeadAll : words.sureLead;
+    const goesOff = !means && this.settings.seen?.structure.effectiveEnabled;
+    const sure = !goesOff || (await this.confirm.ask({ title: words.sure, lines: [lead, words.sureStill], go: words.doIt }));
+    if (sure) await this.settings.switchTo(enabled);
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-settings-switch": SwitchCard;
+  }
+}

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from auditlane.runtime.errors import ConfigError, PortInUse
+from auditlane.server.protocol import Protocol
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -77,6 +78,8 @@ def run(
     """
     config = uvicorn.Config(
         app,
+        http=Protocol,
+        ws="none",
         log_config=None,  # our own logging is set up
         access_log=False,  # the middleware's has the request id, and no query string
         server_header=False,

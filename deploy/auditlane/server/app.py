@@ -26,6 +26,7 @@ from auditlane.query.connection import Connection
 from auditlane.query.export.service import Exports
 from auditlane.query.frontegg import export_routes as frontegg_exports
 from auditlane.query.frontegg import metadata_routes as frontegg_metadata
+from auditlane.query.frontegg import places as frontegg_places
 from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
@@ -168,6 +169,11 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
                 gate.client(),
                 gate.environment(Permission.configure),
                 named=frontegg.their_tenant,
+            )
+        )
+        app.include_router(
+            frontegg_places.build(
+                frontegg_places.Places(settings.geoip_file), gate.client(), named=frontegg.their_tenant
             )
         )
         app.include_router(

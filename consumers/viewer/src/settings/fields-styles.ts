@@ -61,6 +61,10 @@ export const fieldStyles = css`
     display: flex;
     align-items: center;
   }
+  li button,
+  li input {
+    scroll-margin-block: 1rem 6.5rem; /* not behind the bar of what is not saved */
+  }
   .places button,
   .deeds button {
     min-width: 1.9em;

@@ -32,7 +32,7 @@ export function formPreview({ form, fields, events, tenant, language, words }: G
   const columns: Column[] = form.showInTable ? [...others.slice(0, NEIGHBOURS), column] : others.slice(0, NEIGHBOURS + 1);
   return html`<div class="preview">
     <h4>${words.form.preview}</h4>
-    ${sampleTable({ columns, events, language, label: words.form.preview, newWord: words.preview.newColumn })}
+    ${sampleTable({ columns, events, language, label: words.form.table, newWord: words.preview.newColumn })}
     <h4>${words.form.code}</h4>
     <pre tabindex="0" role="region" aria-label=${words.form.code}><code>${emitCode(form, tenant)}</code></pre>
   </div>`;

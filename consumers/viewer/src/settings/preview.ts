@@ -34,7 +34,7 @@ export class Preview extends Piece {
         <p class="quietly">${lead}</p>
       </div>
       ${columns.length
-        ? sampleTable({ columns, events: sample, language, label: words.title, newWord: words.newColumn })
+        ? sampleTable({ columns, events: sample, language, label: words.table, newWord: words.newColumn })
         : html`<p>${words.noColumn}</p>`}
     </section>`;
   }

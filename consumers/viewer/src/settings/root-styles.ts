@@ -5,7 +5,6 @@ export const rootStyles = css`
   :host {
     display: block;
     container-type: inline-size;
-    overflow: auto;
     background: var(--ground);
     color-scheme: light dark;
   }

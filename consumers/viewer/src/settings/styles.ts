@@ -42,6 +42,9 @@ export const section = css`
   code {
     overflow-wrap: anywhere;
   }
+  details > * {
+    box-sizing: border-box; /* what is between them is the browser's own and does not hand it down */
+  }
   .bad {
     color: var(--bad);
   }

@@ -46,6 +46,9 @@ export const base = css`
     background: var(--accent);
     color: var(--on-accent);
   }
+  button.primary:hover:not(:disabled) {
+    background: color-mix(in srgb, var(--accent) 88%, var(--ink));
+  }
   button.quiet {
     border-color: transparent;
     background: transparent;

@@ -138,6 +138,7 @@ export const settings: Texts["settings"] = {
     unsaved: "Mit Ihren nicht gespeicherten Änderungen.",
     noColumn: "Kein Feld ist eine Spalte der Tabelle. Schalten Sie „Tabelle“ für mindestens eines ein.",
     newColumn: "neu",
+    table: "Beispiel der Tabelle",
   },
 
   removed: {
@@ -187,6 +188,7 @@ export const settings: Texts["settings"] = {
     advanced: "Dienste, die das Feld noch nicht kennen",
     optional: "freiwillig",
     preview: "So wird es aussehen",
+    table: "Beispiel mit dieser Spalte",
     code: "So sendet es Ihr Dienst",
     submit: "Feld hinzufügen",
     submitChange: "Feld speichern",

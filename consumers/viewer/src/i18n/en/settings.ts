@@ -136,6 +136,7 @@ export const settings = {
     unsaved: "With your unsaved changes.",
     noColumn: "No field is a column of the table. Switch “Table” on for at least one.",
     newColumn: "new",
+    table: "Sample of the table",
   },
 
   removed: {
@@ -183,6 +184,7 @@ export const settings = {
     advanced: "Services that do not know the field yet",
     optional: "optional",
     preview: "How it will look",
+    table: "Sample with this column",
     code: "How your service sends it",
     submit: "Add the field",
     submitChange: "Save the field",

@@ -1,0 +1,485 @@
+"""The settings inside a vendor's page, on real parts: what is set there is what the service has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fixtures.axe import violations
+from fixtures.host_page import complaints, policy
+from fixtures.site import Site, wait_for
+from playwright.sync_api import Locator, Page, Route, expect
+
+from auditlane.access.permissions import Permission
+
+ADMIN = (Permission.read, Permission.configure)
+_SCRIPT = """
+const settings = document.querySelector("auditlane-settings");
+window.told = [];
+for (const name of ["token-expired", "auditlane-problem", "auditlane-saved"]) {
+  settings.addEventListener(name, () => {
+    window.told.push(name);
+    if (name === "token-expired" && window.next) settings.token = window.next;
+  });
+}
+"""
+
+
+def opened(site: Site, page: Page, token: str, **attributes: str) -> Locator:
+    """A vendor's page, under a strict policy, with the settings for this token."""
+    given = {"base-url": site.url, "token": token} | attributes
+    site.vendor.put("/settings.js", _SCRIPT, "text/javascript")
+    site.vendor.put("/settings.css", "body { margin: 0; }", "text/css")
+    written = " ".join(f'{name}="{value}"' for name, value in given.items())
+    page.goto(
+        site.vendor.put(
+            "/settings.html",
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vendor</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy(site.url)}">'
+            '<link rel="icon" href="data:,"><link rel="stylesheet" href="/settings.css">'
+            f'<script type="module" src="{site.url}/static/viewer/auditlane-settings.js"></script>'
+            f'<script type="module" src="/settings.js"></script></head>'
+            f"<body><auditlane-settings {written}></auditlane-settings></body></html>",
+        )
+    )
+    return page.locator("auditlane-settings")
+
+
+def admin(site: Site, page: Page, tenant: str, user: str = "jane", **attributes: str) -> Locator:
+    """The same for somebody who may change everything, once it is there."""
+    found = opened(site, page, site.token(tenant, *ADMIN, user=user), **attributes)
+    expect(found.get_by_role("list", name="Fields in their order")).to_be_visible()
+    return found
+
+
+def well(page: Page, settings: Locator) -> None:
+    """axe finds nothing, in light and in dark."""
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the bar that floats hides nothing then
+    for theme in ("light", "dark"):
+        settings.evaluate("(element, theme) => (element.theme = theme)", theme)
+        assert violations(page, "auditlane-settings") == [], theme
+    settings.evaluate("(element) => (element.theme = 'auto')")
+
+
+def saved(settings: Locator) -> None:
+    """The list is saved as it is."""
+    expect(settings.locator(".bar.done")).to_have_text("Saved.")
+
+
+def call(site: Site, tenant: str, method: str = "GET", rest: str = "", body: Any = None, user: str = "jane") -> Any:
+    """What the service answers an admin of the tenant."""
+    path = f"/v1/tenants/{tenant}/structure{rest}"
+    answer = site.request(path, site.token(tenant, *ADMIN, user=user), method=method, body=body, if_match="*")
+    assert answer.status < 300, answer.data
+    return answer.json() if answer.data else None
+
+
+def field(site: Site, tenant: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in call(site, tenant)["fields"] if one["name"] == name)
+    return found
+
+
+def names(site: Site, tenant: str) -> list[str]:
+    return [one["name"] for one in call(site, tenant)["fields"]]
+
+
+def row(settings: Locator, name: str) -> Locator:
+    return settings.locator(f'li[data-name="{name}"]')
+
+
+def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str, page: Page) -> None:
+    said = complaints(page)
+    site.fill(unique, 5)
+    settings = admin(site, page, unique)
+    expect(settings.get_by_role("heading", level=2)).to_contain_text(unique)
+    preview = settings.get_by_role("region", name="How the table will look").get_by_role("columnheader")
+    expect(preview).to_have_text(["Time", "Actor", "Action", "Resource", "Outcome", "Severity", "IP address"])
+    before = names(site, unique)
+    status = settings.locator("> *").locator("[role=status]").last
+
+    settings.get_by_role("button", name="Move IP address up").focus()
+    page.keyboard.press("Enter")
+    expect(settings.get_by_role("button", name="Move IP address up")).to_be_focused()
+    expect(status).to_have_text("IP address is now at place 6 of 18")
+    for _ in range(4):
+        page.keyboard.press("Alt+ArrowUp")
+    expect(settings.get_by_role("button", name="Move IP address up")).to_be_focused()
+    expect(status).to_have_text("IP address is now at place 2 of 18")
+    settings.get_by_role("checkbox", name="Table: Outcome").focus()
+    page.keyboard.press("Space")
+    name = settings.get_by_role("textbox", name="Name of Resource", exact=True)
+    name.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Thing")
+    expect(preview).to_have_text(["Time", "IP address", "Actor", "Action", "Thing", "Severity"])
+    bar = settings.get_by_role("region", name="Unsaved changes")
+    expect(bar).to_contain_text("3 changes are not saved")
+    expect(row(settings, "ip")).to_contain_text("not saved")
+    bar.get_by_text("3 changes").click()
+    expect(bar.get_by_role("listitem")).to_have_text(
+        ["Resource: renamed from “Resource” to “Thing”", "Outcome: no column of the table", "Order changed: IP address"]
+    )
+    well(page, settings)
+    assert names(site, unique) == before
+
+    bar.get_by_role("button", name="Save").focus()
+    page.keyboard.press("Enter")
+    saved(settings)
+    expect(row(settings, "ip")).not_to_contain_text("not saved")
+    expect(row(settings, "outcome")).to_contain_text("changed for this tenant")
+    assert names(site, unique) == [before[0], "ip", *[one for one in before[1:] if one != "ip"]]
+    assert field(site, unique, "resource")["displayName"] == "Thing"
+    assert field(site, unique, "outcome")["showInTable"] is False
+    untouched = [one for one in call(site, unique)["fields"] if one["origin"] == "default"]
+    assert len(untouched) == 14  # only what moved or made room says something of its own
+    assert page.evaluate("told") == ["auditlane-saved"]
+
+    settings.get_by_role("button", name="Reset Thing to what all tenants have").click()
+    settings.get_by_role("button", name="Save").click()
+    saved(settings)
+    expect(row(settings, "resource")).to_contain_text("standard")
+    assert field(site, unique, "resource")["origin"] == "default"
+    assert said == []
+
+
+def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
+    settings = admin(site, page, unique)
+    rows = settings.get_by_role("list", name="Fields in their order").get_by_role("listitem")
+
+    def order() -> list[str]:
+        found: list[str] = rows.evaluate_all("(rows) => rows.slice(0, 4).map((one) => one.dataset.name)")
+        return found
+
+    def drag(name: str, onto: str) -> None:
+        target = row(settings, onto).bounding_box()
+        row(settings, name).locator(".grip").hover()
+        page.mouse.down()
+        assert target
+        page.mouse.move(target["x"] + 40, target["y"] + target["height"] - 4, steps=8)
+
+    assert order() == ["occurred_at", "actor_name", "action", "resource"]
+    drag("occurred_at", "action")
+    assert order() == ["actor_name", "action", "occurred_at", "resource"]
+    page.keyboard.press("Escape")
+    assert order() == ["occurred_at", "actor_name", "action", "resource"]
+    page.mouse.up()
+    drag("occurred_at", "action")
+    page.mouse.up()
+    expect(settings.locator("[role=status]").last).to_have_text("Time is now at place 3 of 18")
+    expect(settings.get_by_text("1 change is not saved")).to_be_visible()
+    settings.get_by_role("button", name="Discard").click()
+    assert order() == ["occurred_at", "actor_name", "action", "resource"]
+    expect(settings.get_by_role("button", name="Save")).to_have_count(0)
+
+
+def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, unique: str, page: Page) -> None:
+    settings = admin(site, page, unique)
+    settings.get_by_role("button", name="Add a field").click()
+    form = settings.get_by_role("dialog", name="Add a field")
+    expect(form.get_by_label("What people call it")).to_be_focused()
+    page.keyboard.type("Order no.")
+    name = form.get_by_label("Name in code")
+    expect(name).to_have_value("order_no")
+    expect(form.get_by_role("region", name="How your service sends it")).to_contain_text('fields={"order_no": "A-17"}')
+    expect(form.get_by_role("columnheader").last).to_contain_text("Order no.")
+    name.fill("action")
+    expect(form.get_by_text("Every event has a field of this name already.")).to_be_visible()
+    form.get_by_role("button", name="Add the field").click()
+    expect(name).to_be_focused()
+    well(page, settings)
+    name.fill("order_no")
+    form.get_by_label("At most so many characters").fill("20")
+    pattern = form.get_by_label("It must match this pattern")
+    pattern.fill("(?i)x")
+    expect(form.get_by_text("Write it without flags")).to_be_visible()
+    pattern.fill("[A-Z")  # only the service knows
+    form.get_by_role("button", name="Add the field").click()
+    expect(pattern).to_have_attribute("aria-invalid", "true")
+    expect(form.locator("#fault-pattern")).to_contain_text("cannot be used")
+    pattern.fill("[A-Z]{2}-[0-9]+")
+    form.get_by_role("button", name="Add the field").click()
+    expect(form).to_have_count(0)
+    expect(settings.get_by_role("button", name="Add a field")).to_be_focused()
+    expect(row(settings, "order_no")).to_contain_text("Text · this tenant’s field".replace(" · ", ""))
+    expect(settings.get_by_role("columnheader").last).to_contain_text("Order no.")
+    contract = call(site, unique, rest="/fields")
+    assert contract["exclusive"] is False
+    assert contract["fields"][0]["rules"] == {"maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"}
+
+    settings.get_by_role("button", name="Change Order no.").click()
+    form = settings.get_by_role("dialog", name="Change “Order no.”")
+    expect(form.get_by_label("Name in code")).to_be_disabled()
+    form.get_by_label("What it holds").select_option("Choice")
+    form.get_by_label("Values to choose from").fill("eu\nus")
+    form.get_by_label("When an event lacks it").select_option("eu")
+    form.get_by_text("Services that do not know").click()
+    form.get_by_label("Refuse events").check()
+    form.get_by_role("button", name="Save the field").click()
+    expect(form).to_have_count(0)
+    expect(row(settings, "order_no")).to_contain_text("Choice")
+    contract = call(site, unique, rest="/fields")
+    assert contract["exclusive"] is True
+    assert contract["fields"][0] | {"default": "eu", "rules": {"oneOf": ["eu", "us"]}} == contract["fields"][0]
+
+    settings.get_by_role("button", name="Remove Order no.").click()
+    sure = settings.get_by_role("dialog", name="Remove “Order no.”?")
+    expect(sure).to_contain_text("is kept")
+    well(page, settings)
+    sure.get_by_role("button", name="Cancel").click()
+    assert "order_no" in names(site, unique)
+    settings.get_by_role("button", name="Remove Order no.").click()
+    sure.get_by_role("button", name="Remove").click()
+    expect(row(settings, "order_no")).to_have_count(0)
+    assert "order_no" not in names(site, unique)
+    settings.get_by_role("button", name="Restore Order no.").click()
+    expect(row(settings, "order_no")).to_be_visible()
+    assert field(site, unique, "order_no")["displayName"] == "Order no."
+
+
+def test_a_conflict_is_explained_and_resolved(site: Site, unique: str, page: Page) -> None:
+    call(site, unique, "POST", "/fields", {"name": "gone", "displayName": "Gone"})
+    mine = admin(site, page, unique)
+    other = page.context.new_page()
+    theirs = admin(site, other, unique, user="bob@example.com")
+    theirs.get_by_role("textbox", name="Name of Action", exact=True).fill("Deed")
+    theirs.get_by_role("checkbox", name="Sort: Severity").check()
+    theirs.get_by_role("button", name="Save").click()
+    saved(theirs)
+    theirs.get_by_role("button", name="Remove Gone").click()
+    theirs.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(row(theirs, "gone")).to_have_count(0)
+    other.close()
+
+    mine.get_by_role("textbox", name="Name of Action", exact=True).fill("What")
+    mine.get_by_role("checkbox", name="Table: IP address").uncheck()
+    mine.get_by_role("checkbox", name="Table: Gone").uncheck()
+    mine.get_by_role("button", name="Save").click()
+    note = mine.get_by_role("region", name="Somebody else changed this meanwhile")
+    expect(note.get_by_role("heading")).to_be_focused()
+    expect(note.locator("dl")).to_contain_text("bob@example.com")
+    expect(note.locator("dl")).to_contain_text("Deed: renamed from “Action” to “Deed”")
+    expect(note.locator("dl")).to_contain_text("Severity: can be sorted by")
+    expect(note.locator("dl")).to_contain_text("Gone: removed")
+    expect(note.get_by_role("listitem")).to_have_text(["Deed, name: yours is “What”, theirs is “Deed”"])
+    expect(note).to_contain_text("cannot be kept: Gone")
+    assert field(site, unique, "ip")["showInTable"] is True  # nothing was saved
+    well(page, mine)
+
+    note.get_by_role("button", name="Put my changes on top").click()
+    expect(note).to_have_count(0)
+    expect(mine.get_by_text("2 changes are not saved")).to_be_visible()
+    expect(mine.get_by_role("checkbox", name="Sort: Severity")).to_be_checked()
+    mine.get_by_role("button", name="Save").click()
+    saved(mine)
+    assert field(site, unique, "action")["displayName"] == "What"
+    assert field(site, unique, "severity")["sortable"] is True
+    assert field(site, unique, "ip")["showInTable"] is False
+
+    mine.get_by_role("checkbox", name="Table: IP address").check()
+    call(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Act"}]}, user="bob@example.com")
+    mine.get_by_role("button", name="Save").click()
+    note.get_by_role("button", name="Take theirs, discard mine").click()
+    expect(mine.get_by_role("textbox", name="Name of Act", exact=True)).to_be_visible()
+    expect(mine.get_by_role("button", name="Save")).to_have_count(0)
+
+
+def test_history(site: Site, unique: str, page: Page) -> None:
+    for number in range(12):
+        body = {"fields": [{"name": "action", "displayName": f"Deed {number}"}]}
+        call(site, unique, "PUT", body=body, user=f"user-{number}")
+    settings = admin(site, page, unique)
+    settings.get_by_text("Show who changed what").click()
+    entries = settings.get_by_role("list", name="History").get_by_role("listitem")
+    expect(entries).to_have_count(10)
+    expect(entries.first).to_contain_text("user-11")
+    expect(entries.first).to_contain_text("Deed 11: renamed from “Deed 10” to “Deed 11”")
+    expect(entries.first.locator("time")).to_be_visible()
+    settings.get_by_role("button", name="Show older changes").click()
+    expect(entries).to_have_count(12)
+    expect(entries.last).to_contain_text("user-0")
+    settings.get_by_role("checkbox", name="Export: Source").uncheck()
+    settings.get_by_role("button", name="Save").click()
+    expect(entries.first).to_contain_text("Source: left out of exports")
+    expect(entries.first).to_contain_text("jane")
+    well(page, settings)
+
+
+def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 2)
+    settings = admin(site, page, unique)
+    token = site.token(unique)
+    expect(settings.get_by_text("Follows the setting for all tenants.")).to_be_visible()
+    settings.get_by_role("button", name="Switch off").click()
+    sure = settings.get_by_role("dialog", name="Switch the log off?")
+    expect(sure).to_contain_text("Events are still recorded")
+    expect(sure.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(settings.get_by_role("button", name="Switch off")).to_be_focused()
+    assert site.request("/v1/events", token).status == 200
+    # Somebody changes something else meanwhile, and an unsaved change is there: neither is in the way.
+    settings.get_by_role("checkbox", name="Table: IP address").uncheck()
+    call(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Deed"}]}, user="bob")
+    settings.get_by_role("button", name="Switch off").click()
+    sure.get_by_role("button", name="Switch off").click()
+    expect(settings.get_by_text("The log is off").first).to_be_visible()
+    assert site.request("/v1/events", token).json()["code"] == "AUDIT_LOGS_DISABLED"
+    expect(settings.get_by_role("textbox", name="Name of Deed", exact=True)).to_be_visible()
+    expect(settings.get_by_text("1 change is not saved")).to_be_visible()
+    well(page, settings)
+    settings.get_by_role("button", name="Switch on").click()
+    expect(settings.get_by_text("The log is on").first).to_be_visible()
+    expect(settings.get_by_text("Set for this tenant alone.")).to_be_visible()
+    assert call(site, unique)["enabled"] is True
+    settings.get_by_role("button", name="Follow all tenants (on)").click()
+    expect(settings.get_by_text("Follows the setting for all tenants.")).to_be_visible()
+    assert call(site, unique)["enabled"] is None
+    assert site.request("/v1/events", token).status == 200
+
+
+def test_who_may_only_look_and_who_may_not(site: Site, unique: str, page: Page) -> None:
+    call(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
+    settings = opened(site, page, site.token(unique, Permission.read), lang="de")
+    expect(settings.get_by_text("Sie können diese Einstellungen ansehen")).to_be_visible()
+    expect(row(settings, "own")).to_contain_text("Feld dieses Mandanten")
+    expect(settings.get_by_role("img", name="Sortieren: Nein").first).to_be_visible()
+    for role in ("checkbox", "textbox", "button"):
+        expect(settings.get_by_role(role)).to_have_count(0)  # type: ignore[arg-type]
+    well(page, settings)
+    settings = opened(site, page, site.token(unique, Permission.export))
+    expect(settings.get_by_role("alert")).to_contain_text("You may not see this")
+    assert page.evaluate("told") == ["auditlane-problem"]
+    well(page, settings)
+
+
+def test_the_environments_with_its_own_credential(site: Site, page: Page) -> None:
+    settings = opened(site, page, site.served.client_token("vendor"))
+    expect(settings.get_by_role("heading", level=2)).to_contain_text("All tenants")
+    settings.get_by_role("checkbox", name="Table: Source").check()
+    expect(settings.get_by_role("columnheader").last).to_have_text("Source")
+    settings.get_by_role("button", name="Switch off").click()
+    expect(settings.get_by_role("dialog")).to_contain_text("Tenants that are set to “on” themselves stay on")
+    settings.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    settings.get_by_role("button", name="Discard").click()
+
+
+def test_the_console_hosts_a_tenants(site: Site, unique: str, page: Page) -> None:
+    page.goto(site.console_link("olga"))
+    page.goto(f"{site.url}/console/settings?tenant={unique}")
+    page.get_by_role("checkbox", name="Table: Outcome").uncheck()
+    page.get_by_role("button", name="Save").click()
+    saved(page.locator("auditlane-settings"))
+    assert field(site, unique, "outcome")["showInTable"] is False
+    assert call(site, unique)["changedBy"] == "olga"
+
+
+@pytest.mark.parametrize("trouble", ["offline", "away"])
+def test_it_cannot_be_read_and_then_can(site: Site, unique: str, page: Page, trouble: str) -> None:
+    def fails(route: Route) -> None:
+        if trouble == "offline":
+            route.abort("internetdisconnected")
+        else:
+            body = {"code": "STORE_UNAVAILABLE", "detail": "ClickHouse did not answer.", "request_id": "r-1"}
+            headers = {"Access-Control-Allow-Origin": "*"}
+            route.fulfill(status=503, headers=headers, content_type="application/problem+json", body=json.dumps(body))
+
+    page.route("**/structure", fails)
+    settings = opened(site, page, site.token(unique, *ADMIN))
+    alert = settings.get_by_role("alert")
+    expect(alert).to_contain_text("No connection" if trouble == "offline" else "cannot be read right now")
+    well(page, settings)
+    page.unroute("**/structure")
+    settings.get_by_role("button", name="Try again").click()
+    box = settings.get_by_role("checkbox", name="Table: Action")
+    box.uncheck()
+    page.route("**/structure", fails)
+    settings.get_by_role("button", name="Save").click()
+    expect(alert).to_contain_text("Something was not saved")
+    expect(box).not_to_be_checked()  # it is not lost
+    page.unroute("**/structure")
+    settings.get_by_role("button", name="Save").click()
+    saved(settings)
+    assert field(site, unique, "action")["showInTable"] is False
+
+
+def test_without_the_registry_the_rest_can_be_set(site: Site, unique: str, page: Page) -> None:
+    body = json.dumps({"code": "REGISTRY_UNAVAILABLE", "detail": "The registry does not answer.", "request_id": "r-1"})
+    headers = {"Access-Control-Allow-Origin": "*"}
+    call(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
+    page.route(
+        "**/structure/fields",
+        lambda route: route.fulfill(
+            status=503, headers=headers, content_type="application/problem+json", body=body
+        ) if route.request.method != "OPTIONS" else route.continue_(),
+    )  # fmt: skip
+    settings = admin(site, page, unique)
+    settings.get_by_role("button", name="Add a field").click()
+    form = settings.get_by_role("dialog")
+    form.get_by_label("What people call it").fill("Order")
+    form.get_by_role("button", name="Add the field").click()
+    expect(form.get_by_role("alert").first).to_contain_text("Something was not saved")
+    expect(form.get_by_label("Name in code")).to_have_value("order")
+    form.get_by_role("button", name="Cancel").click()
+    settings.get_by_role("button", name="Change Own").click()
+    expect(form).to_contain_text("cannot be read right now")
+    form.get_by_role("button", name="Cancel").click()
+    settings.get_by_role("checkbox", name="Table: Own").uncheck()
+    settings.get_by_role("button", name="Save").click()
+    saved(settings)
+
+
+def test_a_token_that_ends_is_renewed_and_nothing_is_lost(site: Site, unique: str, page: Page) -> None:
+    settings = admin(site, page, unique)
+    settings.get_by_role("checkbox", name="Table: Action").uncheck()
+    page.evaluate("token => (window.next = token)", site.token(unique, *ADMIN))
+    ended = site.token_that_ends(unique, *ADMIN, seconds=-1)
+    settings.evaluate("(element, token) => (element.token = token)", ended)
+    settings.get_by_role("button", name="Save").click()
+    saved(settings)
+    assert page.evaluate("told") == ["token-expired", "auditlane-saved"]
+    assert field(site, unique, "action")["showInTable"] is False
+
+
+def test_leaving_asks_when_something_is_not_saved(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 3)
+    site.sign_in(page, unique, *ADMIN)
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("checkbox", name="Table: Outcome").uncheck()
+    back = page.get_by_role("button", name="Back to the log")
+    back.click()
+    sure = page.get_by_role("dialog", name="Leave without saving?")
+    sure.get_by_role("button", name="Stay").click()
+    expect(page.get_by_role("checkbox", name="Table: Outcome")).not_to_be_checked()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.evaluate("location.reload()")
+    wait_for(page, "document.readyState === 'complete'")
+    assert asked == ["beforeunload"]
+    back.click()
+    sure.get_by_role("button", name="Leave and discard").click()
+    expect(page.get_by_role("button", name="Settings")).to_be_focused()
+    assert field(site, unique, "outcome")["showInTable"] is True
+
+
+def test_narrow(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 3)
+    page.set_viewport_size({"width": 360, "height": 740})
+    settings = admin(site, page, unique)
+    fits = "document.documentElement.scrollWidth <= 360"
+    assert page.evaluate(fits)
+    expect(row(settings, "action").get_by_text("Table", exact=True)).to_be_visible()
+    settings.get_by_role("checkbox", name="Table: Outcome").uncheck()
+    settings.get_by_role("button", name="Move Action down").click()
+    bar = settings.get_by_role("region", name="Unsaved changes").bounding_box()
+    assert bar
+    assert 0 <= bar["y"] <= 740 - bar["height"]
+    well(page, settings)
+    settings.get_by_role("button", name="Add a field").click()
+    form = settings.get_by_role("dialog")
+    form.get_by_label("What people call it").fill("Order number")
+    box = form.bounding_box()
+    assert box
+    assert (box["x"] >= 0, box["x"] + box["width"] <= 360, box["height"] <= 740) == (True, True, True)
+    assert form.evaluate("(element) => element.scrollWidth <= element.clientWidth")
+    well(page, settings)

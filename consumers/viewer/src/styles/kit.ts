@@ -96,4 +96,11 @@ export const kitTokens = css`
     --wa-transition-normal: 150ms;
     --wa-transition-slow: 300ms;
   }
+  @media (prefers-reduced-motion: reduce) {
+    :host {
+      --wa-transition-fast: 0ms;
+      --wa-transition-normal: 0ms;
+      --wa-transition-slow: 0ms;
+    }
+  }
 `;

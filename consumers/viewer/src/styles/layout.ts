@@ -25,7 +25,7 @@ export const layout = css`
     min-height: 30rem;
     padding: 0.75rem 1rem 0;
   }
-  header {
+  .head {
     display: flex;
     flex-wrap: wrap;
     align-items: center;

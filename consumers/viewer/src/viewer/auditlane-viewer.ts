@@ -139,18 +139,18 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-columns></auditlane-columns>
       ${log.may("audits:export") ? html`<auditlane-download></auditlane-download>` : nothing}
     `;
-    return html`<header part="header">
+    return html`<div class="head" part="header">
       <h2 part="title">${text.states.heading}<span class="tenant">${log.tenant}</span></h2>
       <div class="tools" part="toolbar"><slot name="toolbar"></slot>${whole ? parts : nothing}${settings}</div>
-    </header>`;
+    </div>`;
   }
 
   private settingsView(log: Log): TemplateResult {
-    return html`<header part="header">
+    return html`<div class="head" part="header">
         <button id="back" part="button back" @click=${() => this.fromSettings(log)}>
           ${icon("back")}${log.text.states.back}
         </button>
-      </header>
+      </div>
       <auditlane-settings
         class="state"
         .baseUrl=${this.baseUrl}

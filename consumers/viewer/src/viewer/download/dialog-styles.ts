@@ -21,7 +21,7 @@ export const dialogStyles = css`
     gap: 0.9rem;
     padding: 0.9rem 1.1rem 1.1rem;
   }
-  header {
+  .head {
     display: flex;
     align-items: center;
     justify-content: space-between;

@@ -53,10 +53,10 @@ export class DownloadDialog extends Part {
       @click=${(event: MouseEvent) => event.target === event.currentTarget && this.dismiss()}
     >
       <div class="inside">
-        <header>
+        <div class="head">
           <h3 id="title">${words.title}</h3>
           <button class="quiet icon" aria-label=${words.close} @click=${this.dismiss}>${icon("close")}</button>
-        </header>
+        </div>
         <fieldset>
           <legend>${words.format}</legend>
           <div class="choices">${FORMATS.map((format) => this.formatChoice(format))}</div>
@@ -112,7 +112,7 @@ export class DownloadDialog extends Part {
     const rows = this.rows === null ? words.counting : words.events(this.rows, countTold(this.rows, language));
     return html`<dl part="summary">
       <dt>${words.rows}</dt>
-      <dd role="status">${rows}</dd>
+      <dd><span role="status">${rows}</span></dd>
       <dt>${words.filter}</dt>
       <dd>${view.query.trim() ? html`<code>${view.query.trim()}</code>` : words.noFilter}</dd>
       <dt>${words.time}</dt>

@@ -1,4 +1,4 @@
-"""A field added over HTTP, all the way: emitted, stored, shown, filtered, exported; and its rules."""
+"""A field added over HTTP, all the way: emitted, stored, shown, filtered, sorted, exported; and its rules."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 
 
 @pytest.mark.parametrize("whose", ["tenant", "environment"])
-def test_an_added_field_is_accepted_stored_shown_filtered_exported_and_validated(path: Path, whose: str) -> None:
+def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_validated(path: Path, whose: str) -> None:
     tenant, name = f"{whose}1", f"{whose}_order"
     root = "/v1/structure" if whose == "environment" else f"/v1/tenants/{tenant}/structure"
     with path.sdk() as client:
@@ -98,7 +98,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_exported_and_validated
         client.flush()
         field = {"name": name, "displayName": "Order no.", "rules": {"pattern": "[A-Z]{2}-[0-9]+"}}
         path.call("POST", f"{root}/fields", field, status=201)
-        amount = {"name": f"{whose}_amount", "type": "Number", "rules": {"minimum": 0}}
+        amount = {"name": f"{whose}_amount", "type": "Number", "rules": {"minimum": 0}, "sortable": True}
         path.call("POST", f"{root}/fields", amount, status=201)
         wait_until(lambda: _emitted(client, tenant, **{name: "DE-17", f"{whose}_amount": 9.5}), why="for the SDK")
         with pytest.raises(InvalidEvent, match=name):
@@ -118,6 +118,16 @@ def test_an_added_field_is_accepted_stored_shown_filtered_exported_and_validated
     path.stock(tenant, **{name: "FR-1", f"{whose}_amount": -1.0})
     path.stock(tenant, **{name: "FR-2"})
     path.listed(tenant, f"fields.{name}=FR-2", 1)
+    shown = path.call("GET", f"/v1/tenants/{tenant}/structure", tenant=tenant).json()["fields"]
+    assert [one["displayName"] for one in shown if one["name"] == name and one["showInTable"]] == ["Order no."]
+    path.stock(tenant, **{name: "FR-3", f"{whose}_amount": 80.0})
+    path.listed(tenant, f"query={whose}_amount:>9 fields.{name}:FR-3", 1)
+    for sort, first in ((f"-{whose}_amount", ["80", "9.5"]), (f"fields.{whose}_amount", ["9.5", "80"])):
+        page = path.listed(tenant, f"{SENT}&sort={sort}", 4)
+        assert [one["fields"].get(f"{whose}_amount") for one in page] == [*first, None, None], sort
+    refused = path.call("GET", f"/v1/events?sort={name}", tenant=tenant, status=400).json()
+    assert (refused["code"], refused["field"]) == ("FILTER_INVALID", "sort")
+
     letters = [dict(one.headers()) for one in path.world.dead_letters(before + 2)]
     mine = [one for one in letters if one["auditlane.tenant"] == tenant.encode()]
     assert [one["auditlane.error.code"] for one in mine] == [b"FIELD_RULE"] * 2
@@ -131,7 +141,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_exported_and_validated
     [kept] = path.listed(tenant, f"fields.{name}=DE-17", 1)
     assert kept["fields"][name] == "DE-17"
     path.call("POST", f"{root}/fields", field, status=201)
-    assert sorted(row["Order no."] for row in _exported(path, tenant, 4)) == ["", "DE-17", "FR-2", "anything"]
+    assert sorted(row["Order no."] for row in _exported(path, tenant, 5)) == ["", "DE-17", "FR-2", "FR-3", "anything"]
 
 
 def test_the_gateway_holds_a_posted_event_to_a_new_rule(path: Path) -> None:

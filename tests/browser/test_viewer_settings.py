@@ -127,6 +127,7 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     bar.get_by_role("button", name="Save").focus()
     page.keyboard.press("Enter")
     saved(settings)
+    expect(settings.locator(".bar.done")).to_be_focused()
     expect(row(settings, "ip")).not_to_contain_text("not saved")
     expect(row(settings, "outcome")).to_contain_text("changed for this tenant")
     assert names(site, unique) == [before[0], "ip", *[one for one in before[1:] if one != "ip"]]
@@ -170,6 +171,7 @@ def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
     expect(settings.locator("[role=status]").last).to_have_text("Time is now at place 3 of 18")
     expect(settings.get_by_text("1 change is not saved")).to_be_visible()
     settings.get_by_role("button", name="Discard").click()
+    expect(settings.get_by_role("heading", level=2)).to_be_focused()
     assert order() == ["occurred_at", "actor_name", "action", "resource"]
     expect(settings.get_by_role("button", name="Save")).to_have_count(0)
 
@@ -229,10 +231,13 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     well(page, settings)
     sure.get_by_role("button", name="Cancel").click()
     assert "order_no" in names(site, unique)
+    settings.get_by_role("checkbox", name="Table: Order no.").uncheck()
+    settings.get_by_role("checkbox", name="Table: Source").check()
     settings.get_by_role("button", name="Remove Order no.").click()
     sure.get_by_role("button", name="Remove").click()
     expect(row(settings, "order_no")).to_have_count(0)
     assert "order_no" not in names(site, unique)
+    expect(settings.get_by_text("1 change is not saved")).to_be_visible()  # of the other field
     settings.get_by_role("button", name="Restore Order no.").click()
     expect(row(settings, "order_no")).to_be_visible()
     assert field(site, unique, "order_no")["displayName"] == "Order no."
@@ -439,6 +444,11 @@ def test_a_token_that_ends_is_renewed_and_nothing_is_lost(site: Site, unique: st
     saved(settings)
     assert page.evaluate("told") == ["token-expired", "auditlane-saved"]
     assert field(site, unique, "action")["showInTable"] is False
+    # Another tenant's begins anew.
+    settings.get_by_role("checkbox", name="Table: Outcome").uncheck()
+    settings.evaluate("(element, token) => (element.token = token)", site.token(f"{unique}-other", *ADMIN))
+    expect(settings.get_by_role("heading", level=2)).to_contain_text(f"{unique}-other")
+    expect(settings.get_by_role("checkbox", name="Table: Outcome")).to_be_checked()
 
 
 def test_leaving_asks_when_something_is_not_saved(site: Site, unique: str, page: Page) -> None:

@@ -62,7 +62,7 @@ describe("what is wrong with a form", () => {
 describe("the request", () => {
   it("of a new field says what was chosen", () => {
     const given = form({ displayName: " Order ", required: true, maxLength: "20", pattern: "[A-Z]+", minimum: "3", sortable: true });
-    expect(requestOf(given, null, true)).toEqual({
+    expect(requestOf(given, null, false)).toEqual({
       name: "x",
       displayName: "Order",
       type: "AlphaNumeric",
@@ -73,8 +73,10 @@ describe("the request", () => {
       filterable: true,
       sortable: true,
     });
-    expect(requestOf(form({ exclusive: true }), null, true).exclusive).toBe(true);
-    expect("exclusive" in requestOf(form({ exclusive: true }), null, false)).toBe(false);
+    expect(requestOf(form({ exclusive: true }), null, false).exclusive).toBe(true);
+    expect(requestOf(form({}), null, true).exclusive).toBe(false);
+    expect("exclusive" in requestOf(form({ exclusive: true }), null, true)).toBe(false);
+    expect("exclusive" in requestOf(form({ exclusive: true }), null, null)).toBe(false);
   });
 
   it.each<[Partial<Form>, unknown]>([
@@ -83,7 +85,7 @@ describe("the request", () => {
     [{ type: "Boolean", default: "false" }, false],
     [{ type: "Timestamp", default: "2026-01-31T13:45" }, new Date("2026-01-31T13:45").toISOString()],
     [{ default: "eu" }, "eu"],
-  ])("has a default of the field's type: %o", (given, value) => expect(requestOf(form(given), null, false).default).toBe(value));
+  ])("has a default of the field's type: %o", (given, value) => expect(requestOf(form(given), null, null).default).toBe(value));
 
   it("has the rules that the type can have", () => {
     expect(rulesStated(form({ type: "Enum", oneOf: "a\n\na\nb", pattern: "x", minimum: "1" }))).toEqual({ oneOf: ["a", "b"] });
@@ -95,18 +97,18 @@ describe("the request", () => {
     const contract: ContractField = { name: "own", type: "AlphaNumeric", default: "eu", rules: { maxLength: 5 }, shown: true, displayName: "Own" };
     const was = formOf(field("own", true, "Email"), contract, false);
     expect(was).toMatchObject({ type: "Email", default: "eu", maxLength: "5" });
-    expect(requestOf(was, was, true)).toEqual({});
-    expect(requestOf({ ...was, displayName: "O" }, was, true)).toEqual({ displayName: "O" });
-    expect(requestOf({ ...was, maxLength: "", default: "" }, was, true)).toEqual({ rules: {}, default: null });
-    expect(requestOf({ ...was, exclusive: true, default: "us" }, was, true)).toEqual({ exclusive: true, default: "us" });
+    expect(requestOf(was, was, false)).toEqual({});
+    expect(requestOf({ ...was, displayName: "O" }, was, false)).toEqual({ displayName: "O" });
+    expect(requestOf({ ...was, maxLength: "", default: "" }, was, false)).toEqual({ rules: {}, default: null });
+    expect(requestOf({ ...was, exclusive: true, default: "us" }, was, false)).toEqual({ exclusive: true, default: "us" });
     const none = formOf(field("own", true), { ...contract, default: null }, false);
-    expect(requestOf(none, none, true)).toEqual({});
+    expect(requestOf(none, none, false)).toEqual({});
   });
 
   it("takes a moment there and back", () => {
     const contract: ContractField = { name: "own", type: "Timestamp", default: "2026-01-31T13:45:00Z", rules: {}, shown: true, displayName: null };
     const was = formOf(field("own", true, "Timestamp"), contract, false);
-    expect(requestOf(was, null, false).default).toBe("2026-01-31T13:45:00.000Z");
+    expect(requestOf(was, null, null).default).toBe("2026-01-31T13:45:00.000Z");
   });
 });
 

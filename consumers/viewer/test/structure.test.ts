@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Field, FieldView, Structure } from "../src/api/structure.js";
-import { changesOf, draftOf, isOwn, move, reset, set, stated } from "../src/model/structure/draft.js";
+import { changesOf, draftOf, isOwn, move, reset, set, stated, without } from "../src/model/structure/draft.js";
 import { meanwhile, rebased } from "../src/model/structure/merge.js";
 import { moved, ordered } from "../src/model/structure/order.js";
 
@@ -149,6 +149,12 @@ describe("a draft on what others saved", () => {
     const mine = set(draftOf(abcd()), "b", { sortable: true });
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
     expect(rebased(mine, theirs)).toMatchObject({ lost: ["b"], clashes: [] });
+  });
+
+  it("has lost nothing when one removed the field oneself", () => {
+    const mine = without(move(set(draftOf(abcd()), "b", { sortable: true }), "b", 0), "b");
+    const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
+    expect(rebased(mine, theirs)).toMatchObject({ lost: [], clashes: [], draft: { fields: theirs.fields } });
   });
 
   it("says what they did", () => {

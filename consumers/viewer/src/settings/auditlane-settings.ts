@@ -75,7 +75,7 @@ export class AuditlaneSettings extends LitElement {
   protected override willUpdate(changed: PropertyValues<this>): void {
     const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
     if (!this.hasUpdated || place) void this.open();
-    else if (changed.has("token")) this.took();
+    else if (changed.has("token")) void this.took();
     else if (changed.has("lang")) void this.settings?.speak(this.language);
   }
 
@@ -85,6 +85,7 @@ export class AuditlaneSettings extends LitElement {
     const place = { baseUrl: this.baseUrl.replace(/\/+$/, ""), token: this.token, tenant: this.tenant };
     const settings = await Settings.open(place, () => this.renewal.next(), this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
+    settings.addEventListener("heading", () => void this.toHeading());
     settings.addEventListener("change", () => this.requestUpdate());
     settings.addEventListener("saved", () => this.tell("auditlane-saved", settings.seen?.structure ?? null));
     this.provider.setValue(settings);
@@ -124,7 +125,7 @@ export class AuditlaneSettings extends LitElement {
     const { changedBy, changedAt } = seen!.structure;
     const [before, after] = words.lastChanged(visible(changedBy), "\0").split("\0");
     return html`<header part="header">
-      <h2>${words.title}<span class="tenant">${tenant ?? words.everybody}</span></h2>
+      <h2 tabindex="-1">${words.title}<span class="tenant">${tenant ?? words.everybody}</span></h2>
       <p class="quietly">
         ${tenant === null ? html`${words.everybodyLead}<br />` : nothing}
         ${changedAt ? html`${before}${moment(changedAt, language)}${after}` : words.neverChanged}
@@ -132,10 +133,24 @@ export class AuditlaneSettings extends LitElement {
     </header>`;
   }
 
-  /** A token of the same person goes on; whoever sets another's names another place, or opens anew. */
-  private took(): void {
-    this.settings?.take(this.token);
-    this.renewal.give(this.token);
+  /** A new token: the same person's lets everything go on; another's begins anew, so that nobody changes another's. */
+  private async took(): Promise<void> {
+    const { settings, token } = this;
+    if (!settings?.session) {
+      if (settings?.phase === "loading") this.renewal.give(token);
+      else await this.open();
+      return;
+    }
+    const same = await settings.vouch(token).catch(() => true); // one that does not count is told by what is asked with it
+    if (token !== this.token || settings !== this.settings) return;
+    if (same) settings.take(token);
+    this.renewal.give(same ? token : "");
+    if (!same) await this.open();
+  }
+
+  private async toHeading(): Promise<void> {
+    await this.updateComplete;
+    this.renderRoot.querySelector("h2")?.focus();
   }
 
   private get language(): Language {

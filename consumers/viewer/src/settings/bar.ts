@@ -53,7 +53,7 @@ export class Bar extends Piece {
     const { draft, justSaved, conflict, busy, language } = this.settings;
     const changes = draft ? changesOf(draft) : [];
     if (!changes.length || conflict || !draft) {
-      return justSaved ? html`<div class="bar done" part="bar">${icon("check")}<p>${this.text.saved}</p></div>` : nothing;
+      return justSaved ? html`<div class="bar done" part="bar" tabindex="-1">${icon("check")}<p>${this.text.saved}</p></div>` : nothing;
     }
     const words = this.text.bar;
     const wrong = draft.fields.some((one) => !one.displayName.trim());
@@ -65,13 +65,25 @@ export class Bar extends Piece {
         </ul>
       </details>
       <div class="ways">
-        <button id="discard" ?disabled=${busy} @click=${() => this.settings.discard()}>${words.discard}</button>
-        <button id="save" class="primary" ?disabled=${busy || wrong} @click=${() => this.settings.save()}>
+        <button id="discard" aria-disabled=${busy} @click=${this.discard}>${words.discard}</button>
+        <button id="save" class="primary" ?disabled=${wrong} aria-disabled=${busy} @click=${this.save}>
           ${icon("check")}${busy ? `${words.saving}…` : words.save}
         </button>
       </div>
     </section>`;
   }
+
+  private readonly save = async (): Promise<void> => {
+    if (!(await this.settings.save())) return;
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>(".done")?.focus();
+  };
+
+  private readonly discard = (): void => {
+    if (this.settings.busy) return;
+    this.settings.discard();
+    this.settings.toHeading();
+  };
 }
 
 declare global {

@@ -56,8 +56,8 @@ export class ConflictNote extends Piece {
           ? html`<p>${words.gone(this.text.list(lost.map((name) => visible(labelOf(seen.structure, name)))))}</p>`
           : nothing}
         <div class="ways">
-          <button id="reapply" class="primary" aria-describedby="hint" @click=${() => this.settings.reapply()}>${words.reapply}</button>
-          <button id="drop" @click=${() => this.settings.giveWay()}>${words.drop}</button>
+          <button id="reapply" class="primary" aria-describedby="hint" @click=${this.reapply}>${words.reapply}</button>
+          <button id="drop" @click=${this.giveWay}>${words.drop}</button>
         </div>
         <p id="hint" class="quietly small">${words.reapplyHint}</p>
       </div>
@@ -69,6 +69,16 @@ export class ConflictNote extends Piece {
     if (conflict && conflict !== this.told) this.renderRoot.querySelector<HTMLElement>("#title")?.focus();
     this.told = conflict;
   }
+
+  private readonly reapply = (): void => {
+    this.settings.reapply();
+    this.settings.toHeading();
+  };
+
+  private readonly giveWay = (): void => {
+    this.settings.giveWay();
+    this.settings.toHeading();
+  };
 
   /** By whom, as the history has it; what the environment's admins did is only seen by its effect. */
   private theirs({ revisions, seen, theirs }: Conflict): TemplateResult[] {

@@ -39,14 +39,16 @@ export const fieldStyles = css`
   }
   li {
     padding: 0.25rem 0.5rem 0.35rem;
+    padding-inline-start: calc(0.5rem - 3px);
+    border-inline-start: 3px solid transparent;
     border-block-end: 1px solid var(--line);
     background: var(--ground);
   }
   li:last-child {
-    border-block-end: none;
+    border-block-end-color: transparent;
   }
   li.changed {
-    box-shadow: inset 3px 0 0 var(--accent);
+    border-inline-start-color: var(--accent);
     background: var(--accent-ground);
   }
   li.dragged {

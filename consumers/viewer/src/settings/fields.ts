@@ -163,7 +163,6 @@ export class Fields extends Piece {
               class="quiet icon remove"
               aria-label=${words.remove(label)}
               title=${words.remove(label)}
-              ?disabled=${this.settings.busy}
               @click=${() => this.takeAway(field, label)}
             >
               ${icon("trash")}

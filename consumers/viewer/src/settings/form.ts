@@ -71,15 +71,21 @@ export class FieldForm extends Piece {
     return this.theirs || !this.readable || !this.settings.mayChange;
   }
 
+  /** What the contract says now; null for everybody's, which cannot say it. */
+  private get exclusive(): boolean | null {
+    return this.settings.tenant === null ? null : (this.settings.contract?.exclusive ?? false);
+  }
+
   private begin(): void {
-    if (this.isNew) return;
     const { seen, contract } = this.settings;
+    this.form = { ...this.form, exclusive: this.exclusive ?? false };
+    if (this.isNew) return;
     const field = seen?.structure.fields.find((one) => one.name === this.field);
     const known = contract?.fields.find((one) => one.name === this.field);
     this.readable = !!known;
     const bare = { name: this.field, type: "AlphaNumeric", default: null, rules: {}, shown: true, displayName: "" } as const;
     this.opened = true;
-    if (field) this.form = this.was = formOf(field, known ?? bare, contract?.exclusive ?? false);
+    if (field) this.form = this.was = formOf(field, known ?? bare, this.form.exclusive);
   }
 
   protected override render(): TemplateResult {
@@ -198,7 +204,7 @@ export class FieldForm extends Piece {
       await this.focusFault();
       return;
     }
-    const said: StatedField = requestOf(this.form, this.was, this.settings.tenant !== null);
+    const said: StatedField = requestOf(this.form, this.was, this.exclusive);
     if (!this.isNew && !Object.keys(said).length) return this.box.close();
     await this.send(said);
   };

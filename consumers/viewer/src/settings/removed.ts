@@ -53,7 +53,7 @@ export class Removed extends Piece {
             ${this.settings.mayChange
               ? html`<button
                   aria-label=${words.restore(field.displayName)}
-                  ?disabled=${this.settings.busy || !this.settings.contract}
+                  ?disabled=${!this.settings.contract}
                   @click=${() => this.restore(field)}
                 >
                   ${icon("undo")}${words.restoreShort}
@@ -67,7 +67,8 @@ export class Removed extends Piece {
 
   private async restore(field: Field): Promise<void> {
     const contract = this.settings.contract?.fields.find((one) => one.name === field.name);
-    if (contract) await this.settings.restore({ name: field.name, type: typeOf(field, contract) }, field.displayName);
+    if (!contract) return;
+    if (await this.settings.restore({ name: field.name, type: typeOf(field, contract) }, field.displayName)) this.settings.toHeading();
   }
 }
 

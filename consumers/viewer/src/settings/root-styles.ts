@@ -33,6 +33,9 @@ export const rootStyles = css`
     font-weight: 600;
     letter-spacing: -0.01em;
   }
+  h2:focus {
+    outline: none; /* nothing to press: the focus only begins here */
+  }
   h2 .tenant {
     color: var(--ink-2);
     font-size: 0.83em;

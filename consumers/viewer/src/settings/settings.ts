@@ -5,13 +5,13 @@ import type { Place } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Field, HistoryPage, Revision, Seen, StatedField } from "../api/structure.js";
 import { type Language, textsOf } from "../i18n/index.js";
-import { type Draft, draftOf, stated } from "../model/structure/draft.js";
+import { type Draft, draftOf, set, stated, without } from "../model/structure/draft.js";
 import { meanwhile, rebased } from "../model/structure/merge.js";
 import { type Conflict, State } from "./state.js";
 
 const OTHERS = 20; // revisions that a conflict tells at most
 
-/** Its event `saved` says that the service has taken something. */
+/** Its event `saved` says that the service has taken something, `heading` that what had the focus is gone. */
 export class Settings extends State {
   static async open(place: Place, renew: () => Promise<string>, language: Language): Promise<Settings> {
     return new Settings(place, renew, language, await textsOf(language));
@@ -35,7 +35,7 @@ export class Settings extends State {
   /** Saves the list; whether it was. What others did meanwhile is `conflict`, anything else `refused`. */
   async save(): Promise<boolean> {
     const { seen, draft } = this;
-    if (!seen || !draft || this.busy) return false;
+    if (!seen || !draft) return false;
     return await this.doing(async () => {
       const saved = await this.at.save(seen.etag, { fields: stated(draft) });
       Object.assign(this, { seen: saved, draft: draftOf(saved.structure), conflict: null, justSaved: true });
@@ -71,6 +71,8 @@ export class Settings extends State {
   async change(name: string, field: StatedField): Promise<void> {
     const { seen } = this;
     if (!seen) return;
+    const here = fieldOf(seen, name);
+    if (here && field.displayName) this.edit((draft) => set(draft, name, { displayName: here.displayName })); // said anew
     try {
       this.arrive(await this.at.change(seen.etag, name, field));
     } catch (cause) {
@@ -92,6 +94,7 @@ export class Settings extends State {
     const label = this.seen ? (fieldOf(this.seen, name)?.displayName ?? name) : name;
     return await this.doing(async () => {
       await this.at.remove(name);
+      if (this.draft) this.draft = without(this.draft, name);
       this.arrive(await this.at.read());
       await this.fieldsChanged(this.text.settings.removed.done(label));
     });
@@ -121,12 +124,18 @@ export class Settings extends State {
     this.discard();
   }
 
+  /** The focus is to go to where everything begins. */
+  toHeading(): void {
+    this.dispatchEvent(new Event("heading"));
+  }
+
   history(limit: number, before: number | null): Promise<HistoryPage> {
     return this.at.history(limit, before);
   }
 
   /** One change at a time; whether it was taken. */
   private async doing(what: () => Promise<void>): Promise<boolean> {
+    if (this.busy) return false;
     Object.assign(this, { busy: true, refused: null, justSaved: false });
     this.changed();
     let done = true;

@@ -117,6 +117,12 @@ export class State extends EventTarget {
     this.changed();
   }
 
+  /** Whether this token is the same person's in the same place; only then what is shown may stay. Rejects with Problem. */
+  async vouch(token: string): Promise<boolean> {
+    const next = await this.client.as(token).json<Session>("/v1/session");
+    return !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
+  }
+
   take(token: string): void {
     this.client.take(token);
     if (this.phase === "failed") void this.load();

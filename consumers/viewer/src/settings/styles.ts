@@ -35,6 +35,10 @@ export const section = css`
     flex-wrap: wrap;
     gap: 0.5rem;
   }
+  button[aria-disabled="true"] {
+    opacity: 0.55;
+    cursor: default;
+  }
   ul {
     margin: 0;
     padding-inline-start: 1.2rem;

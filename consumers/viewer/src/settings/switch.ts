@@ -68,8 +68,8 @@ export class SwitchCard extends Piece {
     return html`<div class="ways">
       ${enabled === null
         ? nothing
-        : html`<button class="quiet" ?disabled=${busy} @click=${() => this.to(null, inheritedEnabled)}>${icon("undo")}${follow}</button>`}
-      <button class=${on ? "" : "primary"} ?disabled=${busy} @click=${() => this.to(!on, !on)}>
+        : html`<button class="quiet" aria-disabled=${busy} @click=${() => this.to(null, inheritedEnabled)}>${icon("undo")}${follow}</button>`}
+      <button id="turn" class=${on ? "" : "primary"} aria-disabled=${busy} @click=${() => this.to(!on, !on)}>
         ${icon("off")}${on ? words.turnOff : words.turnOn}
       </button>
     </div>`;
@@ -80,7 +80,9 @@ export class SwitchCard extends Piece {
     const lead = this.settings.tenant === null ? words.sureLeadAll : words.sureLead;
     const goesOff = !means && this.settings.seen?.structure.effectiveEnabled;
     const sure = !goesOff || (await this.confirm.ask({ title: words.sure, lines: [lead, words.sureStill], go: words.doIt }));
-    if (sure) await this.settings.switchTo(enabled);
+    if (!sure || !(await this.settings.switchTo(enabled))) return;
+    await this.updateComplete;
+    if (!this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>("#turn")?.focus();
   }
 }
 

@@ -48,6 +48,12 @@ export function reset(draft: Draft, name: string): Draft {
   return { ...draft, fields: rest.toSpliced(after < 0 ? rest.length : after, 0, field) };
 }
 
+/** Without a field, and without what was changed of it. */
+export function without({ base, fields }: Draft, name: string): Draft {
+  const others = (list: readonly Field[]): Field[] => list.filter((one) => one.name !== name);
+  return { base: { ...base, fields: others(base.fields) }, fields: others(fields) };
+}
+
 /** Whether the scope shows it otherwise than it would be inherited. */
 export function isOwn(field: Field): boolean {
   const { inherited } = field;

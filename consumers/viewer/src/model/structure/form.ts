@@ -159,27 +159,28 @@ export function faultsOf(form: Form, structure: Structure, isNew: boolean): Part
   return found;
 }
 
-/** The request for it. `was`: only what is different from this form of the same field. */
-export function requestOf(form: Form, was: Form | null, canExclude: boolean): StatedField {
+/**
+ * The request for it. `was`: only what is different from this form of the same field. `exclusive` is what the contract
+ * says now, null where nobody can say it.
+ */
+export function requestOf(form: Form, was: Form | null, exclusive: boolean | null): StatedField {
   const said: StatedField = {
     displayName: form.displayName.trim(),
     type: form.type,
     default: defaultOf(form),
     rules: rulesStated(form),
   };
+  if (exclusive !== null && form.exclusive !== exclusive) said.exclusive = form.exclusive;
   if (!was) {
     Object.assign(said, { name: form.name });
     for (const name of ["showInTable", "showInMoreInfo", "downloadable", "filterable", "sortable"] as const) said[name] = form[name];
     if (said.default === null) delete said.default;
-    if (canExclude && form.exclusive) said.exclusive = true;
     return said;
   }
-  const before = requestOf(was, null, false);
-  const before_ = { ...before, default: before.default ?? null };
+  const before: StatedField = { default: null, ...requestOf(was, null, null) };
   for (const name of ["displayName", "type", "default", "rules"] as const) {
-    if (JSON.stringify(said[name]) === JSON.stringify(before_[name])) delete said[name];
+    if (JSON.stringify(said[name]) === JSON.stringify(before[name])) delete said[name];
   }
-  if (canExclude && form.exclusive !== was.exclusive) said.exclusive = form.exclusive;
   return said;
 }
 

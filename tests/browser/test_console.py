@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from fixtures.axe import violations
 from fixtures.site import Site, wait_for
 from fixtures.workers import World, wait_until
 from playwright.sync_api import Page, expect
@@ -106,3 +108,14 @@ def test_what_an_operator_sets_is_kept_by_the_operators_name(site: Site, unique:
     query = f"SELECT actor_id FROM {site.world.events} WHERE {where}"
     rows = wait_until(lambda: site.world.client.query(query, {"tenant": unique}).result_rows)
     assert rows == [("olga",)]
+
+
+def test_axe_finds_nothing_in_the_consoles_pages(site: Site, unique: str, page: Page, node_modules: Path) -> None:
+    site.fill(unique, 3)
+    page.goto(site.console_link())
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for path in ("/console", "/console/settings", f"/console/settings?tenant={unique}"):
+            page.goto(site.url + path)
+            expect(page.get_by_role("heading", level=2).first).to_be_visible()
+            assert violations(page, whole_page=True) == []

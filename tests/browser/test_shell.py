@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from fixtures.axe import violations
 from fixtures.site import Site, wait_for
 from playwright.sync_api import BrowserContext, ConsoleMessage, Frame, Page, expect
 
@@ -149,3 +152,16 @@ def test_script_tags_in_a_page_of_another_origin(site: Site, unique: str, page: 
         wait_for(page, READY)
         assert page.evaluate("document.querySelector('auditlane-viewer').log.tenant") == unique
     assert complaints == []
+
+
+def test_axe_finds_nothing_around_the_viewer(site: Site, unique: str, page: Page, node_modules: Path) -> None:
+    site.fill(unique, 5)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.context.clear_cookies()
+        page.goto(f"{site.url}/embed")
+        expect(page.locator("[data-said=alone]")).to_be_visible()
+        assert violations(page, whole_page=True) == []
+        site.sign_in(page, unique)
+        page.goto(site.url + "/plain")
+        assert violations(page, whole_page=True) == []

@@ -7,7 +7,6 @@ const compared = (words: string) => (field: string, value: string, negated: bool
 
 export const search: Texts["search"] = {
   done: "Fertig",
-  close: "Schließen",
   fields: { actor: "Akteur (Name oder Kennung)", event_id: "Kennung des Ereignisses", ingested_at: "Gespeichert um", occurred_at: "Zeit" },
   box: {
     label: "Im Log suchen",
@@ -33,8 +32,6 @@ export const search: Texts["search"] = {
     before: "bis …",
     today: "heute (UTC)",
     yesterday: "gestern (UTC)",
-    yes: "ja",
-    no: "nein",
     keys: "Pfeiltasten wählen aus, Enter übernimmt das Gewählte oder sucht, Escape schließt.",
     wrong: (column) => `Bei Zeichen ${column}:`,
     wrongAnywhere: "Diese Suche ist nicht zu verstehen:",
@@ -97,7 +94,7 @@ export const search: Texts["search"] = {
     nothing: "Kein solches Feld",
   },
   range: {
-    label: (shown) => `Zeit: ${shown}`,
+    label: "Zeit:",
     title: "Zeit",
     presets: {
       "1h": "Letzte Stunde",

@@ -5,7 +5,6 @@ const compared = (words: string) => (field: string, value: string, negated: bool
 
 export const search = {
   done: "Done",
-  close: "Close",
   /** Names of fields that are in a query but in no tenant's structure. */
   fields: { actor: "Actor (name or id)", event_id: "Event id", ingested_at: "Stored at", occurred_at: "Time" },
   box: {
@@ -32,8 +31,6 @@ export const search = {
     before: "until …",
     today: "today (UTC)",
     yesterday: "yesterday (UTC)",
-    yes: "yes",
-    no: "no",
     keys: "Arrow keys choose, Enter takes the chosen one or searches, Escape closes.",
     wrong: (column: number): string => `At character ${column}:`,
     wrongAnywhere: "This search cannot be understood:",
@@ -100,7 +97,7 @@ export const search = {
     nothing: "No such field",
   },
   range: {
-    label: (shown: string): string => `Time: ${shown}`,
+    label: "Time:",
     title: "Time",
     presets: {
       "1h": "Last hour",

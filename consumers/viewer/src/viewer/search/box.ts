@@ -28,7 +28,6 @@ export class QueryBox extends Part {
 
   @state() private draft = "";
   @state() private wrong: Problem | null = null;
-  @state() private checking = false;
   @state() private open = false;
   @state() private active = -1;
   @query("input") private input!: HTMLInputElement;
@@ -109,7 +108,7 @@ export class QueryBox extends Part {
             </button>`
           : nothing}
         <auditlane-help @example=${(event: CustomEvent<string>) => this.take(event.detail)}></auditlane-help>
-        <button class=${dirty ? "primary" : ""} ?disabled=${this.checking}>${box.apply}</button>
+        <button class=${dirty ? "primary" : ""}>${box.apply}</button>
       </form>
       <div
         id="list"
@@ -155,10 +154,12 @@ export class QueryBox extends Part {
       role="option"
       id=${`row${place}`}
       aria-selected=${place === this.active}
-      aria-label=${[label, note, events === null ? "" : box.events(events, counted)].filter(Boolean).join(", ")}
       @click=${() => this.accept(place)}
     >
-      <span class="label">${label}</span><span class="note">${note}</span><span class="count">${counted}</span>
+      <span class="label">${label}</span>
+      <span class="note">${note}</span>
+      <span class="count" aria-hidden="true">${counted}</span>
+      <span class="unseen">${events === null ? "" : box.events(events, counted)}</span>
     </div>`;
   }
 
@@ -258,14 +259,12 @@ export class QueryBox extends Part {
     this.under = own;
     this.wrong = null;
     if (!text) return true;
-    this.checking = true;
     const pairs = [["query", text], ...NEVER, ["limit", "1"]] as const;
     const problem = await this.log.client.json("/v1/events", { pairs, signal: own.signal }).then(
       () => null,
       (cause: unknown) => Problem.of(cause),
     );
     if (own.signal.aborted) return false;
-    this.checking = false;
     this.wrong = problem?.code === "FILTER_INVALID" ? problem : null;
     return this.wrong === null;
   }

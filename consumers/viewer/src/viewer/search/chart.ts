@@ -55,7 +55,7 @@ export class Chart {
 
   /** The colours are others now. */
   recolour(): void {
-    this.plot.redraw(false, true);
+    this.plot.redraw(true, true); // what a path is filled with is kept with it
   }
 
   close(): void {
@@ -100,7 +100,7 @@ export class Chart {
           grid: { show: false },
           ticks: { show: true, size: 4, width: 1, stroke: () => this.colour("--line") },
           border: { show: true, width: 1, stroke: () => this.colour("--line") },
-          values: (plot, splits) => this.labels(plot, splits),
+          values: (_plot, splits) => this.labels(splits),
         },
         { show: false },
       ],
@@ -151,7 +151,7 @@ export class Chart {
   }
 
   /** A label a tick: the day where it changes, the time within a day. */
-  private labels(plot: uPlot, splits: number[]): string[] {
+  private labels(splits: number[]): string[] {
     const { zone: timeZone, locale } = this.drawn;
     const step = (splits[1] ?? 0) - (splits[0] ?? 0);
     const day = new Intl.DateTimeFormat(locale, { timeZone, day: "numeric", month: "short" });
@@ -163,10 +163,12 @@ export class Chart {
       minute: "2-digit",
       ...(step < 60 ? ({ second: "2-digit" } as const) : {}),
     });
+    const [begin, end] = this.ends();
+    const width = this.place.clientWidth;
     let before = "";
     return splits.map((split) => {
-      const left = plot.valToPos(split, "x");
-      if (left < LABEL_PX / 2 || left > plot.over.clientWidth - LABEL_PX / 2) return ""; // it would be cut off
+      const left = ((split - begin) / (end - begin)) * width;
+      if (left < LABEL_PX / 2 || left > width - LABEL_PX / 2) return ""; // it would be cut off
       const moment = split * 1000;
       if (step >= 300 * 86_400) return year.format(moment);
       if (step >= 27 * 86_400) return month.format(moment);

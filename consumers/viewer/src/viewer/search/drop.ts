@@ -56,6 +56,7 @@ export class Drop extends LitElement {
   @query("[popover]") private panel!: HTMLElement;
   @query("button") private button!: HTMLElement;
   private stop: (() => void) | null = null;
+  private focused = false;
 
   get open(): boolean {
     return this.shown;
@@ -87,9 +88,20 @@ export class Drop extends LitElement {
       >
         <slot name="button"></slot>
       </button>
-      <div id="panel" popover role="dialog" aria-label=${this.label} tabindex="-1" @toggle=${this.toggled}>
+      <div id="panel" popover role="dialog" aria-label=${this.label} tabindex="-1" @beforetoggle=${this.leaving} @toggle=${this.toggled}>
         <slot></slot>
       </div>`;
+  }
+
+  /** The browser gives the focus back only from what is the panel's own, not from what is in its slot. */
+  private readonly leaving = (event: ToggleEvent): void => {
+    this.focused = event.newState === "closed" && this.matches(":focus-within");
+  };
+
+  /** Nothing else has taken the focus meanwhile. */
+  private unclaimed(): boolean {
+    const { activeElement, body } = document;
+    return this.matches(":focus-within") || !activeElement || activeElement === body;
   }
 
   private readonly toggled = (event: ToggleEvent): void => {
@@ -97,6 +109,7 @@ export class Drop extends LitElement {
     this.stop?.();
     this.stop = this.shown ? anchored(this.panel, this.button) : null;
     if (this.shown) this.panel.focus({ preventScroll: true });
+    else if (this.focused && this.unclaimed()) this.button.focus({ preventScroll: true });
     this.dispatchEvent(new Event(this.shown ? "opened" : "closed"));
   };
 }

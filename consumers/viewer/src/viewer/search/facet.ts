@@ -5,6 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Pairs } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
+import { visible } from "../../model/format/text.js";
 import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
 import { base } from "../../styles/base.js";
@@ -203,7 +204,7 @@ export class FacetList extends Part {
     const { facet } = this.text.search;
     const picks = picksOf(this.log.view.query, this.parameter);
     const [only, not] = [picks.only.includes(value), picks.not.includes(value)];
-    const shown = value ?? facet.none;
+    const shown = value === null ? facet.none : visible(value);
     return html`<li class=${not ? "out" : ""}>
       <svg class="share" aria-hidden="true"><rect width="${(share * 100).toFixed(1)}%" height="2"></rect></svg>
       <label title=${shown}>

@@ -83,11 +83,10 @@ export class RangeChoice extends Part {
     const said = rangeWords(this.log.view.range, this.log, this.text.search.range);
     return html`<auditlane-drop
       label=${range.title}
-      name=${`${range.label(said)}, ${this.log.zone}`}
       @opened=${this.opened}
       @closed=${() => (this.shown = false)}
     >
-      <span slot="button">${icon("clock")}</span>
+      <span slot="button">${icon("clock")}<span class="unseen">${range.label}</span></span>
       <span slot="button">${said}</span>
       <span slot="button" class="zone">${this.log.zone}</span>
       ${this.shown ? this.panel() : nothing}

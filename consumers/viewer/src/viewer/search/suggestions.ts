@@ -6,6 +6,7 @@ import { Problem } from "../../api/problem.js";
 import type { EventPage, Facet } from "../../api/types.js";
 import * as edit from "../../model/completion.js";
 import type { Edited, Place } from "../../model/completion.js";
+import { visible } from "../../model/format/text.js";
 import { countable, type Known, knownField, knownFields, matching } from "../../model/known.js";
 import { like, term, withTerm } from "../../model/query.js";
 import type { Log } from "../log.js";
@@ -78,7 +79,7 @@ export class Suggestions {
       const hits = (asked.answer?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
       return hits.slice(0, FOUND).map(({ value, events }) => ({
         group: this.log().text.search.box.found,
-        label: value ?? "",
+        label: visible(value ?? ""),
         note: knownField(this.known, field).name,
         events,
         edited: edit.withTermAt(text, place, term(field, value, place.negated)),
@@ -101,7 +102,7 @@ export class Suggestions {
       .slice(0, SHOWN)
       .map(({ value, events }) => ({
         group,
-        label: value ?? this.log().text.search.box.none,
+        label: value === null ? this.log().text.search.box.none : visible(value),
         note: "",
         events,
         edited: edit.withValue(text, place, value),

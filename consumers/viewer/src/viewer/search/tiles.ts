@@ -3,6 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Count, Stats } from "../../api/types.js";
+import { visible } from "../../model/format/text.js";
 import { pick } from "../../model/picks.js";
 import type { Range } from "../../model/range.js";
 import { withTerm } from "../../model/query.js";
@@ -180,7 +181,7 @@ export class Tiles extends Part {
   private list(name: string, parameter: string, counts: readonly Count[] | undefined): TemplateResult {
     const { tiles } = this.text.search;
     const rows = (counts ?? []).slice(0, SHOWN).map(({ value, events }) => {
-      const shown = value ?? tiles.none;
+      const shown = value === null ? tiles.none : visible(value);
       return html`<li>
         <button class="quiet" title=${tiles.add(fieldName(this.log, parameter), shown)} @click=${() => this.add(parameter, value)}>
           <span class="value">${shown}</span><span class="count">${numberOf(this.log, events)}</span>

@@ -1,6 +1,7 @@
 /** Fields, terms and numbers in the reader's words. */
 import type { ShownField } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
+import { visible } from "../../model/format/text.js";
 import { alternativesOf, type Said, saidOf } from "../../model/query.js";
 import type { Log } from "../log.js";
 
@@ -38,6 +39,10 @@ function named(field: ShownField, parameter: string): boolean {
 
 /** A term of the query as a sentence: "Action is not login". */
 export function sentence(log: Log, term: string): string {
+  return visible(worded(log, term));
+}
+
+function worded(log: Log, term: string): string {
   const said = saidOf(term);
   const words: Texts["search"]["terms"] = log.text.search.terms;
   if (said.kind === "word") return words.contains(said.value, said.negated);

@@ -1,0 +1,418 @@
+"""Searching a log: the query with its completion, chips, time, chart, numbers and values, on the real engine."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+from fixtures.axe import violations
+from fixtures.site import COOKIE, Site
+from fixtures.workers import wait_until
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect
+
+BERLIN = "Europe/Berlin"
+Opened = Callable[..., Page]
+
+
+def events(tenant: str, now: datetime) -> list[dict[str, object]]:
+    """Ten of today's or yesterday's, and four around the Berlin day of 29 March 2026, which has 23 hours."""
+
+    def one(action: str, at: datetime, **given: object) -> dict[str, object]:
+        return {"tenant_id": tenant, "action": action, "occurred_at": at, "actor_id": "u-1", "resource": "r"} | given
+
+    minutes = [now - timedelta(minutes=5 * number) for number in range(1, 11)]
+    around = ["2026-03-28T22:30:00+00:00", "2026-03-28T23:30:00+00:00", "2026-03-29T21:30:00+00:00"]
+    return [
+        *(one("login", at, actor_name="Jane", outcome="success", ip="10.0.0.7") for at in minutes[:5]),
+        *(
+            one("login", at, actor_name="Jane", outcome="failure", severity="High", metadata={"region": "eu"})
+            for at in minutes[5:8]
+        ),
+        *(
+            one("document.deleted", at, actor_name="Bob", outcome="denied", severity="Critical", resource="document")
+            for at in minutes[8:]
+        ),
+        *(one("imported", datetime.fromisoformat(at)) for at in [*around, "2026-03-29T22:30:00+00:00"]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def tenant(site: Site) -> str:
+    """One tenant for all tests of the module: they only read."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    site.emit(*events(name, datetime.now(UTC)))
+    return name
+
+
+@pytest.fixture
+def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
+    """Opens the viewer with what an address says, in Berlin if not said otherwise; fails on errors of scripts and on
+    violations of the policy."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def told(message: ConsoleMessage) -> None:
+        if "Policy" in message.text:
+            errors.append(message.text)
+
+    def at(search: str = "", **given: object) -> Page:
+        context = browser.new_context(**({"timezone_id": BERLIN, "locale": "en-GB"} | given))  # type: ignore[arg-type]
+        contexts.append(context)
+        context.add_cookies([{"name": COOKIE, "value": site.token(tenant), "url": site.url, "httpOnly": True}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", told)
+        page.goto(f"{site.url}/{search}")
+        expect(page.locator("auditlane-histogram .said")).to_contain_text("event")
+        return page
+
+    yield at
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="Search the log")
+
+
+def asked(page: Page) -> dict[str, str]:
+    """What the address asks for."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def counts(page: Page, number: int) -> None:
+    """Wait until so many events are counted."""
+    noun = "event" if number == 1 else "events"
+    expect(page.locator("auditlane-histogram .said")).to_have_text(re.compile(rf"^{number} {noun}\b"))
+
+
+def options(page: Page, *texts: str | re.Pattern[str]) -> None:
+    for text in texts:
+        expect(page.get_by_role("option", name=text).first).to_be_attached()
+
+
+def test_a_query_is_completed_by_keys(opened: Opened) -> None:
+    page = opened()
+    counts(page, 14)
+    box(page).press_sequentially("outc")
+    options(page, "Outcome outcome")
+    box(page).press("ArrowDown")
+    expect(page.locator("#row0")).to_have_attribute("aria-selected", "true")
+    expect(box(page)).to_have_attribute("aria-activedescendant", "row0")
+    box(page).press("Enter")
+    expect(box(page)).to_have_value("outcome:")
+    options(page, "success 5 events", "failure 3 events", "denied 2 events")
+    assert violations(page, whole_page=True) == []
+    box(page).press_sequentially("fai")
+    expect(page.get_by_role("option", name="success")).to_have_count(0)
+    box(page).press("ArrowDown")
+    box(page).press("Enter")
+    expect(box(page)).to_have_value("outcome:failure ")
+    expect(box(page)).to_have_attribute("aria-expanded", "false")
+    assert "query" not in asked(page)
+    box(page).press("Enter")
+    counts(page, 3)
+    assert asked(page) == {"query": "outcome:failure"}
+
+    # What is counted are the values beside the other terms; a metadata key is a field too.
+    box(page).press("End")
+    box(page).press_sequentially(" regi")
+    options(page, "region metadata.region")
+    box(page).press("ArrowDown")
+    box(page).press("Enter")
+    options(page, "eu 3 events", "has no value")
+    box(page).press("Escape")
+    expect(box(page)).to_have_attribute("aria-expanded", "false")
+    box(page).press("Escape")
+    expect(box(page)).to_have_value("outcome:failure")
+
+    page.go_back()
+    counts(page, 14)
+    expect(box(page)).to_have_value("")
+
+
+def test_words_and_what_they_may_mean(opened: Opened) -> None:
+    page = opened()
+    box(page).press_sequentially("delet")
+    options(page, "document.deleted Action 2 events")
+    box(page).press("Enter")
+    counts(page, 2)
+    assert asked(page) == {"query": "delet"}
+    box(page).fill("severity:")
+    options(page, "Critical 2 events", "at least … >=", "has any value *")
+    box(page).fill("occurred_at:")
+    options(page, re.compile(r"^\d{4}-\d\d-\d\d today"), "from … on >=")
+    box(page).fill("-action:log")
+    options(page, "begins with log log*")
+    page.get_by_role("option", name="begins with log").click()
+    expect(box(page)).to_have_value("-action:log* ")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_text("Action does not begin with log")).to_be_visible()
+    counts(page, 6)
+    page.get_by_role("button", name="How to search").click()
+    assert violations(page, whole_page=True) == []
+    page.get_by_role("button", name="Search for severity:>=High").click()
+    counts(page, 5)
+    expect(box(page)).to_be_focused()
+
+
+def test_a_mistake_is_shown_where_it_is(opened: Opened) -> None:
+    page = opened("?query=action:login")
+    counts(page, 8)
+    box(page).fill("🙂 action:login actr:jane ip:*")
+    box(page).press("Enter")
+    expect(page.locator("auditlane-query mark")).to_have_text("actr:jane")
+    said = page.locator("auditlane-query [role=alert]")
+    expect(said).to_contain_text("At character 16: there is no field 'actr'. Did you mean actor?")
+    expect(said).not_to_contain_text("Known fields")
+    expect(box(page)).to_have_attribute("aria-invalid", "true")
+    # The mark lies under the same letters of the box: as far from its beginning as the text before it is wide.
+    place = page.locator("auditlane-query").evaluate(
+        """(part) => {
+          const [input, mark] = ["input", "mark"].map((name) => part.shadowRoot.querySelector(name));
+          const pen = document.createElement("canvas").getContext("2d");
+          const style = getComputedStyle(input);
+          pen.font = style.font;
+          const left = input.getBoundingClientRect().left + parseFloat(style.paddingLeft);
+          return [mark.getBoundingClientRect().left - left, pen.measureText("🙂 action:login ").width];
+        }"""
+    )
+    assert place[0] == pytest.approx(place[1], abs=1.5)
+    assert asked(page) == {"query": "action:login"}
+    counts(page, 8)
+    assert violations(page, whole_page=True) == []
+    box(page).press("End")
+    box(page).type(")")
+    expect(said).to_have_count(0)
+    box(page).press("Escape")
+    box(page).press("Escape")
+    expect(box(page)).to_have_value("action:login")
+
+    page.goto(urlsplit(page.url)._replace(query="query=action:(x").geturl())
+    expect(page.locator("auditlane-query [role=alert]")).to_contain_text("At character")
+
+
+def test_chips(opened: Opened) -> None:
+    page = opened("?query=action:login%20-outcome:success%20severity:%3E%3DLow%20-ip:*")
+    counts(page, 3)
+    chips = page.get_by_role("list", name="Filters in use")
+    expect(chips.locator(".words")).to_have_text(
+        ["Action is login", "Outcome is not success", "Severity at least Low", "IP address has no value"]
+    )
+    chips.get_by_role("button", name="Remove: Outcome is not success").focus()
+    page.keyboard.press("Enter")
+    assert asked(page)["query"] == "action:login severity:>=Low -ip:*"
+    expect(chips.get_by_role("button", name="Remove: Severity at least Low")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(chips.locator(".words")).to_have_text(["Action is login"])
+    expect(chips.get_by_role("button", name="Remove: Action is login")).to_be_focused()
+    counts(page, 8)
+    chips.get_by_role("button", name="Clear all").click()
+    expect(chips).to_have_count(0)
+    expect(box(page)).to_be_focused()
+    page.go_back()
+    expect(chips.locator(".words")).to_have_text(["Action is login"])
+    page.goto(urlsplit(page.url)._replace(query="query=outcome:failure%20OR%20outcome:denied").geturl())
+    expect(page.get_by_role("list", name="Filters in use")).to_contain_text(re.compile(r"failure\s+or\s+Outcome"))
+
+
+def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
+    page = opened()
+    choice = page.get_by_role("button", name=re.compile("^Time: "))
+    choice.click()
+    page.get_by_role("button", name="Last 7 days", exact=True).click()
+    counts(page, 10)
+    assert asked(page) == {"range": "7d"}
+    expect(choice).to_have_accessible_name(f"Time: Last 7 days {BERLIN}")
+
+    choice.click()
+    panel = page.locator("auditlane-range")
+    form = page.get_by_role("form", name="Days and times")
+    expect(form.locator("calendar-month").get_by_role("table")).to_be_visible()
+    assert violations(page, whole_page=True) == []
+    for end in ("From", "To"):
+        form.get_by_role("group", name=end).get_by_label("Day").fill("2026-03-29")
+    form.get_by_role("button", name="Show this time").click()
+    expect(form).to_have_count(0)
+    counts(page, 2)
+    assert asked(page) == {"from": "2026-03-28T23:00:00Z", "to": "2026-03-29T22:00:00Z"}
+    expect(choice).to_have_accessible_name(f"Time: 29 Mar 2026 {BERLIN}")
+    options(page, "29 Mar 2026, 01:45–03:00: 0 events")  # a quarter of an hour: the clocks skip one
+
+    choice.click()
+    panel.get_by_role("radio", name="UTC").check()
+    expect(form.get_by_role("group", name="From").get_by_label("Time")).to_have_value("23:00")
+    expect(choice).to_have_accessible_name(re.compile("28 Mar 2026, 23:00.*UTC$"))
+    form.get_by_role("group", name="To").get_by_label("Day").fill("2026-03-27")
+    form.get_by_role("button", name="Show this time").click()
+    expect(form.get_by_role("alert")).to_have_text("The end is before the beginning.")
+    form.locator("calendar-month").get_by_role("button", name=re.compile("30")).click()
+    form.locator("calendar-month").get_by_role("button", name=re.compile("31")).click()
+    for end, day in (("From", "2026-03-30"), ("To", "2026-03-31")):
+        expect(form.get_by_role("group", name=end).get_by_label("Day")).to_have_value(day)
+    page.keyboard.press("Escape")
+    expect(choice).to_be_focused()
+    page.go_back()
+    expect(choice).to_have_accessible_name("Time: Last 7 days UTC")
+
+
+def test_the_chart_chooses_a_time(opened: Opened) -> None:
+    day = {"from": "2026-03-29T00:00:00Z", "to": "2026-03-30T00:00:00Z"}
+    page = opened(f"?from={day['from']}&to={day['to']}", timezone_id="UTC")
+    counts(page, 2)
+    keys = page.get_by_role("listbox", name="Events over time")
+    expect(keys).to_have_accessible_name(re.compile(r"2 events, a bar is 15 minutes, at most 1, 29 Mar 2026, 21:30"))
+    area = page.locator("auditlane-histogram .u-over")
+    expect(area).to_be_visible()
+    keys.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(keys).to_have_attribute("aria-activedescendant", "bar1")
+    expect(page.locator("auditlane-histogram .read")).to_have_text("29 Mar 2026, 00:15–00:30: 0 events")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("auditlane-histogram [aria-selected=true]")).to_have_count(3)
+    assert violations(page, whole_page=True) == []
+    page.keyboard.press("Enter")
+    counts(page, 0)
+    assert asked(page) == {"from": "2026-03-29T00:15:00Z", "to": "2026-03-29T01:00:00Z"}
+    page.go_back()
+    counts(page, 2)
+
+    at = area.bounding_box()
+    assert at
+    hour = at["width"] / 24
+    page.mouse.move(at["x"] + 20.1 * hour, at["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(at["x"] + 21 * hour, at["y"] + 25, steps=3)
+    page.mouse.move(at["x"] + 21.9 * hour, at["y"] + 25, steps=3)
+    page.mouse.up()
+    counts(page, 1)
+    assert asked(page) == {"from": "2026-03-29T20:00:00Z", "to": "2026-03-29T22:00:00Z"}
+    page.mouse.click(at["x"] + at["width"] * 0.76, at["y"] + 20)
+    expect(page).to_have_url(re.compile("from=2026-03-29T21%3A30%3A00Z&to=2026-03-29T21%3A35%3A00Z"))
+    counts(page, 1)
+
+    colour = """(place) => {
+      const canvas = place.shadowRoot.querySelector("canvas"), pen = canvas.getContext("2d");
+      const seen = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+      const at = 4 * (canvas.width * Math.round(canvas.height / 2) + Math.round(canvas.width / 2));
+      for (let place = 0; place < seen.length; place += 4)
+        if (seen[place + 3] === 255 && seen[place + 2] > 180) return [seen[place], seen[place + 1], seen[place + 2]];
+      return null;
+    }"""
+    part = page.locator("auditlane-histogram")
+    assert part.evaluate(colour) == [31, 95, 208]
+    page.emulate_media(color_scheme="dark")
+    wait_until(lambda: part.evaluate(colour) == [127, 176, 255])
+    page.get_by_role("button", name="Hide the chart").click()
+    expect(area).to_have_count(0)
+    page.get_by_role("button", name="Show the chart").click()
+    expect(area).to_be_visible()
+
+
+def test_the_last_bar_says_that_it_is_not_over(opened: Opened) -> None:
+    page = opened("?range=24h")
+    counts(page, 10)
+    expect(page.get_by_role("option", name=re.compile(r"\(so far\)$"))).to_have_count(1)
+    expect(page.get_by_role("option").last).to_have_accessible_name(re.compile(r"so far"))
+
+
+def test_numbers_lead_to_their_events(opened: Opened) -> None:
+    page = opened()
+    midnight = datetime.now(ZoneInfo(BERLIN)).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = page.get_by_role("button", name=re.compile(r"^Today"))
+    expect(today.locator(".number")).to_have_text(re.compile(r"^\d+$"))
+    shown = int(today.locator(".number").inner_text())
+    expect(page.get_by_role("button", name=re.compile(r"^Last 7 days\s+10"))).to_be_visible()
+    today.click()
+    counts(page, shown)
+    assert asked(page) == {"from": midnight.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    page.get_by_role("button", name=re.compile(r"^Severe, last 7 days\s+5")).click()
+    counts(page, 5)
+    assert asked(page) == {"query": "severity:>=High", "range": "7d"}
+    page.get_by_role("list", name="Most frequent actions").get_by_role("button", name="document.deleted").click()
+    counts(page, 2)
+    assert asked(page)["query"] == "severity:>=High action:document.deleted"
+    expect(page.get_by_role("list", name="Most active").get_by_role("button")).to_have_text([re.compile("Bob")])
+    page.get_by_role("button", name="Clear all").click()
+    page.route("**/v1/stats*", lambda route: route.fulfill(status=503, json={"code": "X", "detail": "Away."}))
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.locator("auditlane-tiles")).to_contain_text("These numbers could not be counted. Away.")
+    counts(page, 10)
+    page.unroute("**/v1/stats*")
+    page.locator("auditlane-tiles").get_by_role("button", name="Try again").click()
+    expect(today).to_be_visible()
+
+
+def test_values_are_picked_without_typing(opened: Opened) -> None:
+    page = opened()
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.get_by_role("dialog", name="Filter by a field")).to_be_visible()
+    panel = page.locator("auditlane-filter")
+    expect(panel.get_by_label("Find a field")).to_be_focused()
+    expect(panel.get_by_role("list", name="Metadata").get_by_role("button")).to_have_text(["region"])
+    panel.get_by_label("Find a field").fill("outc")
+    panel.get_by_role("button", name="Outcome").click()
+    expect(panel.get_by_role("button", name="All fields")).to_be_focused()
+    values = panel.get_by_role("list", name="Values of Outcome")
+    expect(values.locator(".value")).to_have_text(["success", "unknown", "failure", "denied"])
+    expect(values.locator(".count")).to_have_text(["5", "4", "3", "2"])
+    assert violations(page, whole_page=True) == []
+    values.get_by_role("checkbox", name=re.compile("failure")).check()
+    counts(page, 3)
+    values.get_by_role("checkbox", name=re.compile("denied")).check()
+    counts(page, 5)
+    assert asked(page) == {"query": "(outcome:failure OR outcome:denied)"}
+    expect(values.locator(".value")).to_have_count(4)  # the others can still be picked
+    values.get_by_role("button", name="Leave out success").click()
+    values.get_by_role("checkbox", name=re.compile("failure")).uncheck()
+    assert asked(page)["query"] == "outcome:denied -outcome:success"
+    panel.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("list", name="Filters in use").locator(".words")).to_have_text(
+        ["Outcome is denied", "Outcome is not success"]
+    )
+
+
+def test_what_nobody_waits_for_is_given_up(opened: Opened) -> None:
+    page = opened()
+    counts(page, 14)
+    given_up: list[str] = []
+    page.on("requestfailed", lambda request: given_up.append(request.url))
+    held: list[Route] = []
+    page.route(re.compile(r"/v1/(histogram|facets)\?.*failure"), lambda route: held.append(route))
+    page.evaluate("document.querySelector('auditlane-viewer').log.look({ query: 'outcome:failure' })")
+    wait_until(lambda: page.evaluate("1") and len(held) >= 1)
+    page.evaluate("document.querySelector('auditlane-viewer').log.look({ query: 'outcome:denied' })")
+    counts(page, 2)
+    wait_until(lambda: page.evaluate("1") and any("/v1/histogram" in url and "failure" in url for url in given_up))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_part_is_well_in_both_schemes_and_in_german(opened: Opened, scheme: str) -> None:
+    page = opened("?query=action:login%20-outcome:denied&range=7d", color_scheme=scheme)
+    counts(page, 8)
+    page.get_by_role("button", name=re.compile("^Time: ")).click()
+    expect(page.locator("calendar-month").get_by_role("table")).to_be_visible()
+    assert violations(page, whole_page=True) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.locator("auditlane-filter").get_by_role("button", name="Severity").click()
+    expect(page.get_by_role("list", name="Values of Severity")).to_be_visible()
+    assert violations(page, whole_page=True) == []
+    page.keyboard.press("Escape")
+    box(page).press("End")
+    box(page).press_sequentially(" act")
+    options(page, "Actor actor_name")
+    assert violations(page, whole_page=True) == []
+    page.evaluate("document.querySelector('auditlane-viewer').lang = 'de'")
+    expect(page.get_by_role("list", name="Benutzte Filter")).to_contain_text("Outcome ist nicht denied")
+    expect(page.locator("auditlane-histogram .said")).to_have_text("8 Ereignisse, ein Balken ist 3 Stunden")

@@ -92,10 +92,12 @@ export class HistogramPart extends Part {
     if (this.chart) return this.chart.show(drawn);
     if (this.loading) return;
     this.loading = true;
-    void import("./chart.js").then(({ Chart }) => {
+    const loaded = import("./chart.js").catch(() => null); // without a network: by the next update
+    void loaded.then((found) => {
       this.loading = false;
+      if (!found) return;
       if (!this.place || !this.bars.length || !this.isConnected) return;
-      this.chart = new Chart(
+      this.chart = new found.Chart(
         this.place,
         { ...drawn, bars: this.bars, chosen: this.span() },
         { over: (bar) => (this.over = bar), take: (first, last) => this.narrow(first, last) },

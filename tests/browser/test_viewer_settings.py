@@ -163,7 +163,9 @@ def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
     assert order() == ["occurred_at", "actor_name", "action", "resource"]
     drag("occurred_at", "action")
     assert order() == ["actor_name", "action", "occurred_at", "resource"]
+    expect(row(settings, "occurred_at")).to_have_css("outline-style", "solid")
     page.keyboard.press("Escape")
+    expect(row(settings, "occurred_at")).to_have_css("outline-style", "none")
     assert order() == ["occurred_at", "actor_name", "action", "resource"]
     page.mouse.up()
     drag("occurred_at", "action")

@@ -18,7 +18,7 @@ export class Drag {
     if (event.button !== 0 || this.row) return;
     event.preventDefault(); // no text is selected
     this.row = row;
-    row.classList.add("dragged");
+    row.toggleAttribute("dragged", true);
     window.addEventListener("pointermove", this.move);
     window.addEventListener("pointerup", this.up);
     window.addEventListener("pointercancel", this.giveUp);
@@ -29,7 +29,7 @@ export class Drag {
     const row = this.row;
     if (!row) return;
     this.row = null;
-    row.classList.remove("dragged");
+    row.toggleAttribute("dragged", false);
     window.removeEventListener("pointermove", this.move);
     window.removeEventListener("pointerup", this.up);
     window.removeEventListener("pointercancel", this.giveUp);

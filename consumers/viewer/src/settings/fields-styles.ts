@@ -17,7 +17,11 @@ export const fieldStyles = css`
     grid-template-columns: minmax(9rem, 1fr) repeat(5, 3.9rem);
   }
   .heads {
+    position: sticky;
+    z-index: 2;
+    inset-block-start: 0;
     margin-block-start: 0.6rem;
+    background: var(--ground);
     padding: 0.3rem 0.5rem;
     border-block-end: 1px solid var(--line);
     color: var(--ink-2);
@@ -51,7 +55,7 @@ export const fieldStyles = css`
     border-inline-start-color: var(--accent);
     background: var(--accent-ground);
   }
-  li.dragged {
+  li[dragged] {
     position: relative;
     z-index: 1;
     outline: 2px solid var(--accent);
@@ -65,7 +69,7 @@ export const fieldStyles = css`
   }
   li button,
   li input {
-    scroll-margin-block: 1rem 6.5rem; /* not behind the bar of what is not saved */
+    scroll-margin-block: 3rem 6.5rem; /* not behind the heads, nor the bar of what is not saved */
   }
   .places button,
   .deeds button {
@@ -86,7 +90,7 @@ export const fieldStyles = css`
     cursor: grab;
     touch-action: none;
   }
-  .dragged .grip {
+  [dragged] .grip {
     cursor: grabbing;
   }
   .name {
@@ -136,7 +140,7 @@ export const fieldStyles = css`
     font-size: 0.86em;
   }
   .sub > * + *::before {
-    content: "·";
+    content: "·" / "";
     margin-inline-end: 0.5em;
   }
   .sub .mark {

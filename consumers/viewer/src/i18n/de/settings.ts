@@ -186,7 +186,7 @@ export const settings: Texts["settings"] = {
     exclusiveHint:
       "Solange das aus ist, dürfen Dienste, die Ihre Felder noch nicht kennen, weiter ohne sie senden, auch ohne verlangte. Schalten Sie es ein, wenn jeder Dienst neu gestartet wurde oder seit einer Minute läuft; es gilt für alle Ereignisse dieses Mandanten.",
     advanced: "Dienste, die das Feld noch nicht kennen",
-    optional: "freiwillig",
+    optional: "optional",
     preview: "So wird es aussehen",
     table: "Beispiel mit dieser Spalte",
     code: "So sendet es Ihr Dienst",

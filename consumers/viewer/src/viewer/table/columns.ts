@@ -91,13 +91,13 @@ export class Columns extends Part {
         stroke-linecap: round;
         stroke-linejoin: round;
       }
-      footer {
+      .end {
         display: flex;
         align-items: center;
         justify-content: space-between;
         gap: 0.75rem;
       }
-      footer span {
+      .end span {
         font-size: 0.86em;
       }
     `,
@@ -121,10 +121,10 @@ export class Columns extends Part {
         ${this.choice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(timeZone)], ["utc", columns.utc]], (value) =>
           this.log.prefer({ utc: value === "utc" }),
         )}
-        <footer>
+        <div class="end">
           <span class="quietly">${columns.yours}</span>
           <button @click=${() => this.log.prefer({ columns: USUAL.columns, density: USUAL.density, widths: USUAL.widths })}>${columns.reset}</button>
-        </footer>
+        </div>
       </div>
     </auditlane-drop>`;
   }

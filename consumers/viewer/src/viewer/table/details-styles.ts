@@ -97,11 +97,13 @@ export const detailsStyles = css`
   .value {
     flex: 1;
     min-width: 0;
-    max-height: 16rem;
     padding-block: 0.35rem;
-    overflow: auto;
     overflow-wrap: anywhere;
     white-space: pre-line;
+  }
+  .long {
+    max-height: 16rem;
+    overflow: auto;
   }
   .code {
     font-family: var(--mono);

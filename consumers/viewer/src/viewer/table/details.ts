@@ -19,6 +19,7 @@ import { detailsStyles } from "./details-styles.js";
 import { markStyles, outcomeMark, severityMark } from "./marks.js";
 
 const APART = new Set(["before", "after", "metadata"]); // shown in a way of their own
+const LONG = 1_000; // signs; more scroll within their line
 
 /** Events: `close`, `retry`, `step` with -1 or 1 as its detail. It takes the focus with `focus()`. */
 @customElement("auditlane-details")
@@ -133,7 +134,9 @@ export class Details extends Part {
     return html`<div class="line">
       <dt><bdi>${name}</bdi></dt>
       <dd>
-        <div class="value">${shown}</div>
+        ${value !== null && value.length > LONG
+          ? html`<div class="value long" tabindex="0" role="group" aria-label=${name}>${shown}</div>`
+          : html`<div class="value">${shown}</div>`}
         <span class="acts">
           ${parameter && (value === null || value.length <= 512)
             ? html`${button(details.filterFor(name, said), way("M8 3v10M3 8h10"), filter(false))}

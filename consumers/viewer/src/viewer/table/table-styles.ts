@@ -213,8 +213,20 @@ export const tableStyles = css`
   .waits .cell:nth-child(even)::before {
     width: 45%;
   }
-  .stale .body {
-    opacity: 0.55;
+  .stale .head::after {
+    position: absolute;
+    inset-inline-start: 0;
+    inset-block-end: -2px;
+    width: 30%;
+    height: 2px;
+    background: var(--accent);
+    animation: along 1.2s ease-in-out infinite alternate;
+    content: "";
+  }
+  @keyframes along {
+    to {
+      inset-inline-start: 70%;
+    }
   }
   .note {
     position: absolute;

@@ -1,0 +1,380 @@
+"""Reading the log in the viewer, on real parts: rows, pages, details, what changed, columns, what arrives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fixtures.axe import violations
+from fixtures.host_page import give_tokens, host_page
+from fixtures.site import Site
+from fixtures.workers import wait_until
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe\u0000"
+PARTS = ("auditlane-table", "auditlane-columns", "auditlane-live")
+IN_VIEW = """(grid, text) => {
+  const rows = [...grid.querySelectorAll(".row")];
+  const row = text ? rows.find((one) => one.textContent.trim() === text) : rows[12];
+  return row ? [row.textContent.trim(), row.getBoundingClientRect().top] : ["", 0];
+}"""
+BEFORE = {"title": "The old title", "tags": ["a", "b"], "public": False, "size": 7}
+AFTER = {"title": "The new title", "tags": ["a", "x", "b"], "size": 7, "owner": "jane"}
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(locale="en-US", timezone_id="Europe/Berlin", viewport={"width": 1300, "height": 900})
+    yield made
+    made.close()
+
+
+def event(tenant: str, number: int, **given: Any) -> dict[str, Any]:
+    """The higher the number, the newer."""
+    return {
+        "tenant_id": tenant,
+        "occurred_at": NOW - timedelta(minutes=90) + timedelta(seconds=number),
+        "action": f"action-{number}",
+        "actor_id": "u-17",
+        "actor_name": "Jane Doe",
+        "resource": "document",
+    } | given
+
+
+def opened(site: Site, page: Page, tenant: str, **more: str) -> Locator:
+    """A vendor's page with the tenant's log; its table."""
+    page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""} | more]))
+    table = page.locator("auditlane-table")
+    expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")
+    return table
+
+
+def well(page: Page) -> None:
+    """axe finds nothing in the parts for reading, in light and in dark."""
+    viewer = page.locator("auditlane-viewer")
+    for theme in ("light", "dark"):
+        viewer.evaluate("(element, theme) => (element.theme = theme)", theme)
+        found = violations(page)
+        assert [one for one in found if any(part in one.partition("]")[0] for part in PARTS)] == [], theme
+    viewer.evaluate("(element) => (element.theme = 'auto')")
+
+
+def cells(table: Locator, column: int = 3) -> list[str]:
+    """What the rows on screen say in a column, counted from 1, from the top."""
+    found: list[str] = table.locator(f".row .cell:nth-child({column})").all_inner_texts()
+    return found
+
+
+def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
+    site.emit(
+        *(event(unique, number) for number in range(30)),
+        event(unique, 30, outcome="denied", severity="Critical", actor_name=None, before=json.dumps(BEFORE),
+              after=json.dumps(AFTER), metadata={"region": "eu-west-1"}, resource_id="4711", ip="::ffff:10.1.2.3"),
+    )  # fmt: skip
+    table = opened(site, page, unique)
+    grid = table.get_by_role("grid", name="Events")
+    expect(grid).to_have_attribute("aria-rowcount", "32")
+    heads = table.get_by_role("columnheader")
+    assert [one.split("\n")[0] for one in heads.all_inner_texts()] == [
+        "Time", "Actor", "Action", "Resource", "Outcome", "Severity", "IP address",
+    ]  # fmt: skip
+    assert cells(table)[:3] == ["action-30", "action-29", "action-28"]
+    first = table.get_by_role("row").nth(1)
+    expect(first).to_have_attribute("aria-rowindex", "2")
+    expect(first).to_contain_text("Critical")
+    expect(first).to_contain_text("Denied")
+    expect(first).to_contain_text("document 4711")
+    expect(first).to_contain_text("10.1.2.3")
+    assert first.locator(".mark svg").count() == 2  # shapes beside the words
+    second = table.get_by_role("row").nth(2).locator("time")
+    expect(second).to_have_text("1 hr. ago", use_inner_text=True)
+    second.hover()
+    exact = (NOW - timedelta(minutes=90) + timedelta(seconds=29)).astimezone()
+    expect(second).to_contain_text(f":{exact:%M:%S}", use_inner_text=True)
+    well(page)
+
+    grid.focus()
+    for key, active in (("ArrowDown", 2), ("ArrowDown", 3), ("ArrowUp", 2), ("End", 32), ("Home", 2)):
+        page.keyboard.press(key)
+        expect(table.locator(".row.active")).to_have_attribute("aria-rowindex", str(active))
+        assert grid.get_attribute("aria-activedescendant") == table.locator(".row.active").get_attribute("id")
+    page.keyboard.press("Enter")
+    details = table.locator("auditlane-details")
+    expect(details.get_by_role("heading", name="action-30")).to_be_visible()
+    expect(details.locator("section")).to_be_focused()
+    assert "event=" in page.url
+    changes = details.get_by_role("table")
+    expect(changes.get_by_role("row")).to_have_count(5)
+    kinds = changes.locator("tbody tr")
+    assert [one.replace("\n", "").split("\t")[:2] for one in kinds.all_inner_texts()] == [
+        ["~changed", "title"],
+        ["+added", "tags › 1"],
+        ["−removed", "public"],
+        ["+added", "owner"],
+    ]
+    assert changes.locator("del").first.inner_text() == "old"
+    assert changes.locator("ins").first.inner_text() == "new"
+    details.get_by_role("button", name="3 fields are unchanged").click()
+    expect(changes.get_by_role("row")).to_have_count(8)
+    details.get_by_text("Raw JSON").click()
+    assert json.loads(details.locator("pre").inner_text())["after"] == AFTER
+    expect(details.locator(".line", has_text="IP address")).to_contain_text("private network")
+    well(page)
+    details.get_by_role("button", name="Event below").click()
+    expect(details.get_by_role("heading", name="action-29")).to_be_visible()
+    page.go_back()
+    expect(details.get_by_role("heading", name="action-30")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(details).to_have_count(0)
+    expect(grid).to_be_focused()
+
+
+def test_a_link_opens_an_event_that_is_not_in_the_list(site: Site, unique: str, page: Page) -> None:
+    site.generate(unique, 1_000)
+    token = site.token(unique)
+    far = site.request("/v1/events?sort=occurred_at&limit=1", token).json()["data"][0]
+    address = host_page(site, unique, [{"token": token, "address": ""}])
+    page.goto(f"{address}?event={far['event_id']}")
+    details = page.locator("auditlane-details")
+    expect(details.locator(".line", has_text="Resource id")).to_contain_text("999")
+    expect(details.get_by_role("button", name="Event below")).to_be_disabled()
+    page.goto(f"{address}?event=019391a4-7f3c-7cc2-9d2e-0242ac120002")
+    expect(details.get_by_text("This is not there")).to_be_visible()
+    well(page)
+
+
+def test_scrolling_beyond_what_is_kept_and_back(site: Site, unique: str, page: Page) -> None:
+    """Rows are numbered from the newest; each is drawn at its place, with no gap and none twice."""
+    site.generate(unique, 9_000)
+    table = opened(site, page, unique)
+    page.locator("auditlane-columns").get_by_role("button").first.click()
+    page.get_by_role("checkbox", name="Resource id").check()
+    page.keyboard.press("Escape")
+    grid = table.locator(".grid")
+
+    def whole() -> bool:
+        """The window shows rows of a known place only; each says the number of its place."""
+        found = table.evaluate(
+            """(table) => [...table.shadowRoot.querySelectorAll(".row")].map((row) =>
+                 [Number(row.getAttribute("aria-rowindex")), row.lastElementChild.textContent.trim()])"""
+        )
+        shown = [(place, int(number)) for place, number in found if number]
+        assert all(number == place - 2 for place, number in shown)
+        assert [place for place, _ in found] == sorted({place for place, _ in found})
+        return len(shown) == len(found) and len(found) > 10
+
+    wait_until(whole)
+    at = 0
+    while at < 8_960:
+        at = min(8_960, at + 150)
+        grid.evaluate("(grid, top) => grid.scrollTo(0, top)", at * 40)
+        wait_until(whole)
+    held = table.evaluate("(table) => table.list.pages.held")
+    assert held < 5_000
+    expect(grid).to_have_attribute("aria-rowcount", "9001")
+    for at in (3_000, 6_000, 1_500, 0):  # jumps to where rows were dropped
+        grid.evaluate("(grid, top) => grid.scrollTo(0, top)", at * 40)
+        wait_until(whole)
+    assert table.evaluate("(table) => table.list.pages.at(0).resource_id") == "0"
+
+
+def test_order(site: Site, unique: str, page: Page) -> None:
+    site.emit(*(event(unique, number) for number in range(5)))
+    table = opened(site, page, unique)
+    time = table.get_by_role("columnheader", name="Time")
+    expect(time).to_have_attribute("aria-sort", "descending")
+    time.get_by_role("button", name="Time", exact=True).click()
+    expect(time).to_have_attribute("aria-sort", "ascending")
+    wait_until(lambda: cells(table)[0] == "action-0")
+    assert page.url.endswith("?sort=occurred_at")
+    page.go_back()
+    wait_until(lambda: cells(table)[0] == "action-4")
+    time.get_by_role("button", name="Column Time").click()
+    page.get_by_role("button", name="Oldest first").click()
+    wait_until(lambda: cells(table)[0] == "action-0")
+    expect(table.get_by_role("columnheader", name="Action")).not_to_have_attribute("aria-sort", "none")
+
+
+def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
+    site.emit(
+        event(unique, 1, action="login"), event(unique, 2, action="login", metadata={"a:b": "x y"}),
+        event(unique, 3, action="logout"),
+    )  # fmt: skip
+    table = opened(site, page, unique)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    table.get_by_role("row", name="logout").click()
+    details = table.locator("auditlane-details")
+    details.get_by_role("button", name="Filter out Action logout").click()
+    wait_until(lambda: cells(table) == ["login", "login"])
+    table.get_by_role("row", name="login").first.click()
+    details.get_by_role("button", name="Filter for a:b x y").click()
+    wait_until(lambda: cells(table) == ["login"])
+
+    def copied(button: str, said: str) -> str:
+        details.get_by_role("button", name=button).click()
+        expect(details.get_by_role("status").last).to_have_text(said)
+        text: str = page.evaluate("navigator.clipboard.readText()")
+        return text
+
+    shown = json.loads(copied("Copy JSON", "JSON copied"))
+    assert shown["metadata"] == {"a:b": "x y"}
+    curl = copied("Copy curl", "curl command copied")
+    assert curl == f"curl -H \"Authorization: Bearer $TOKEN\" \\\n  '{site.url}/v1/events/{shown['event_id']}'"
+    link = copied("Copy link", "Link copied")
+    page.goto(link)
+    expect(details.get_by_role("heading", name="login")).to_be_visible()
+    assert len(cells(table)) == 3  # the link is to the event, not to the search
+
+    table.get_by_role("button", name="Column Action").click()
+    facet = page.locator("auditlane-facet")
+    expect(facet.get_by_role("checkbox", name="login")).to_be_visible()
+    well(page)
+    facet.get_by_role("checkbox", name="logout").check()
+    wait_until(lambda: cells(table) == ["logout"])
+
+
+def test_columns_of_ones_own(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique, 1, user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"))
+    table = opened(site, page, unique)
+
+    def heads() -> list[str]:
+        return [one.split("\n")[0] for one in table.get_by_role("columnheader").all_inner_texts()]
+
+    usual = heads()
+    columns = page.locator("auditlane-columns")
+    columns.get_by_role("button", name="Columns").click()
+    well(page)
+    page.get_by_role("checkbox", name="User agent").check()
+    page.get_by_role("checkbox", name="Severity").uncheck()
+    page.get_by_role("button", name="Move Actor up").click()
+    expect(page.get_by_role("button", name="Move Actor down")).to_be_focused()
+    page.get_by_role("radio", name="Compact").check()
+    page.get_by_role("radio", name="UTC").check()
+    page.keyboard.press("Escape")
+    wait_until(lambda: heads() == ["Actor", "Time", "Action", "Resource", "Outcome", "IP address", "User agent"])
+    expect(table.get_by_role("gridcell", name="Firefox 127 Linux")).to_be_visible()
+    row = table.get_by_role("row").nth(1)
+    assert row.evaluate("(row) => row.offsetHeight") == 29
+    row.hover()
+    expect(row.locator("time")).to_contain_text(
+        f"{NOW - timedelta(minutes=90, seconds=-1):%I:%M:%S}", use_inner_text=True
+    )
+
+    head = table.get_by_role("columnheader", name="Resource")
+    before = head.evaluate("(head) => head.offsetWidth")
+    grip = head.locator(".grip").bounding_box()
+    assert grip
+    page.mouse.move(grip["x"] + 4, grip["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 64, grip["y"] + 4, steps=4)
+    page.mouse.up()
+    assert abs(head.evaluate("(head) => head.offsetWidth") - before - 60) <= 2
+    head.get_by_role("button", name="Column Resource").click()
+    page.get_by_role("button", name="Narrower").click()
+    assert abs(head.evaluate("(head) => head.offsetWidth") - before - 28) <= 2
+    page.get_by_role("button", name="Hide this column").click()
+    wait_until(lambda: "Resource" not in heads())
+
+    page.reload()
+    wait_until(lambda: heads() == ["Actor", "Time", "Action", "Outcome", "IP address", "User agent"])
+    columns.get_by_role("button", name="Columns").click()
+    page.get_by_role("button", name="As your organisation has it").click()
+    wait_until(lambda: heads() == usual)
+
+
+def test_what_arrives(site: Site, unique: str, page: Page) -> None:
+    site.generate(unique, 500, until=NOW - timedelta(minutes=5))
+    token = site.token_that_ends(unique, seconds=10)
+    page.goto(host_page(site, unique, [{"token": token, "address": ""}]))
+    give_tokens(page, site.token(unique), site.token(unique))
+    table, switch = page.locator("auditlane-table"), page.get_by_role("switch", name="Live")
+    grid = table.locator(".grid")
+    expect(table.get_by_role("row").nth(1)).to_be_visible()
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "true")
+    expect(page.locator("auditlane-live").get_by_role("status")).to_have_text("Live: following")
+    well(page)
+    site.emit(event(unique, 5_401, action="first"), event(unique, 5_402, action="second"))
+    wait_until(lambda: cells(table)[:2] == ["second", "first"])
+    wait_until(lambda: page.evaluate("window.expired") > 0)  # the credential ended, and the stream with it
+    site.emit(event(unique, 5_403, action="third"))
+    wait_until(lambda: cells(table)[:3] == ["third", "second", "first"])
+
+    grid.evaluate("(grid) => grid.scrollTo(0, 4000)")
+    wait_until(lambda: table.locator(".row").first.get_attribute("aria-rowindex") != "2")
+    expect(table.locator(".waits")).to_have_count(0)
+    row, top = grid.evaluate(IN_VIEW, "")
+    site.emit(event(unique, 5_404, action="fourth"), event(unique, 5_405, action="fifth"))
+    button = table.get_by_role("button", name="2 new events")
+    expect(button).to_be_visible()
+    assert grid.evaluate(IN_VIEW, row) == [row, pytest.approx(top, abs=1)]
+    well(page)
+    button.click()
+    wait_until(lambda: cells(table)[:5] == ["fifth", "fourth", "third", "second", "first"])
+    expect(button).to_have_count(0)
+    ids = table.evaluate("(table) => Array.from({length: 505}, (_, n) => table.list.pages.at(n)?.event_id)")
+    assert len(set(ids)) == 505
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+
+
+def test_hostile_text_is_only_text(site: Site, unique: str, page: Page) -> None:
+    large = {f"k{number}": "v" * 500 for number in range(30)}
+    site.emit(
+        event(unique, 1, action=HOSTILE, actor_name=HOSTILE, description=HOSTILE, before=json.dumps({HOSTILE: "a"}),
+              after="no json \u202e", metadata={HOSTILE: HOSTILE, "emoji": "👩‍👩‍👧"} | large)
+    )  # fmt: skip
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: alerts.append(dialog.message))
+    table = opened(site, page, unique)
+    shown = "<img src=x onerror=alert(1)>⟨U+202E⟩gnp.exe⟨U+0000⟩"
+    expect(table.get_by_role("row").nth(1)).to_contain_text(shown)
+    table.get_by_role("row").nth(1).click()
+    details = table.locator("auditlane-details")
+    expect(details.get_by_role("heading", name=shown)).to_be_visible()
+    expect(details.get_by_text("👩‍👩‍👧")).to_be_visible()
+    expect(details.get_by_role("table")).to_contain_text("no json ⟨U+202E⟩")
+    details.get_by_text("Raw JSON").click()
+    expect(details.locator("pre")).to_contain_text("⟨U+202E⟩")
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert table.evaluate("(table) => table.shadowRoot.querySelectorAll('img, script').length") == 0
+    assert not alerts
+    well(page)
+
+
+def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page: Page) -> None:
+    site.generate(unique, 1_000)
+    held: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if "cursor" not in route.request.url:
+            held.append(route)
+            return
+        body = json.dumps({"code": "QUERY_TOO_LARGE", "detail": "More than a query may take."})
+        route.fulfill(status=400, body=body, headers={"Access-Control-Allow-Origin": "*"})
+
+    page.route("**/v1/events?*", answer)
+    page.goto(host_page(site, unique, [{"token": site.token(unique), "address": ""}]))
+    table = page.locator("auditlane-table")
+    expect(table.get_by_text("This takes longer than usual.").first).to_be_visible()
+    expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "true")
+    well(page)
+    table.get_by_role("button", name="Cancel").click()
+    expect(table.get_by_text("The search was cancelled.").first).to_be_visible()
+    well(page)
+    table.get_by_role("button", name="Search again").click()
+    wait_until(lambda: len([one for one in held if "limit=50" in one.request.url]) >= 2)
+    for route in held:
+        route.continue_()
+    held.clear()
+    expect(table.locator("auditlane-problem")).to_be_visible()  # of the page after the first
+    wait_until(lambda: len(cells(table)) > 5)
+    well(page)
+    page.unroute("**/v1/events?*")
+    table.locator("auditlane-problem").get_by_role("button", name="Try again").click()
+    expect(table.locator("auditlane-problem")).to_have_count(0)
+    wait_until(lambda: table.evaluate("(table) => table.list.pages.count") >= 250)

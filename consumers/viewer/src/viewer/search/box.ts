@@ -1,26 +1,20 @@
 /** `<auditlane-query>`: the box with the query: completion, and what is wrong with it, shown where it is. */
-import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 
-import { Problem } from "../../api/problem.js";
+import type { Problem } from "../../api/problem.js";
 import { placeOf } from "../../model/completion.js";
-import { grouped } from "../../model/grouped.js";
 import { mistakeIn } from "../../model/mistake.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
 import { anchored } from "./anchored.js";
 import { boxStyles } from "./box-styles.js";
+import { mistakeOf } from "./check.js";
 import "./help.js";
+import { optionsOf } from "./options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
-import { numberOf } from "./words.js";
-
-/** A moment of which nothing is stored: a query that asks about it is checked and finds nothing. */
-const NEVER = [
-  ["from", "1970-01-01T00:00:00Z"],
-  ["to", "1970-01-01T00:00:00.000001Z"],
-] as const;
 
 @customElement("auditlane-query")
 export class QueryBox extends Part {
@@ -54,10 +48,11 @@ export class QueryBox extends Part {
     this.open = false;
   }
 
-  protected override willUpdate(_changed: PropertyValues): void {
+  protected override willUpdate(): void {
     const present = this.log.view.query;
     if (present !== this.seen) {
       const first = this.seen === null;
+      this.under?.abort(); // what was about to be looked for is overtaken
       [this.seen, this.draft, this.wrong] = [present, present, null];
       if (first && present) void this.check(present); // an address may have been written by hand
     }
@@ -103,7 +98,7 @@ export class QueryBox extends Part {
         <span class="unseen" id="keys">${box.keys}</span>
         <span class="unseen" role="status">${shown ? box.count(this.rows.length) : ""}</span>
         ${this.draft
-          ? html`<button type="button" class="quiet icon" aria-label=${box.clear} title=${box.clear} @click=${this.clear}>
+          ? html`<button type="button" class="quiet icon" aria-label=${box.clear} title=${box.clear} @click=${() => this.take("")}>
               ${icon("close")}
             </button>`
           : nothing}
@@ -117,7 +112,7 @@ export class QueryBox extends Part {
         aria-label=${box.suggestions}
         @pointerdown=${(event: Event) => event.preventDefault()}
       >
-        ${shown ? this.groups() : nothing}
+        ${shown ? optionsOf(this.rows, this.active, this.log, (place) => this.accept(place)) : nothing}
       </div>
       ${this.wrong ? this.sentence(this.wrong) : nothing}
     `;
@@ -135,32 +130,6 @@ export class QueryBox extends Part {
     }
     if (this.active >= 0) this.list.querySelector(`#row${this.active}`)?.scrollIntoView({ block: "nearest" });
     this.scrolled();
-  }
-
-  private groups(): TemplateResult[] {
-    const groups = grouped(this.rows.map((row, place) => ({ row, place })), ({ row }) => row.group);
-    return groups.map(
-      ([name, rows], group) => html`<div role="group" aria-labelledby=${`group${group}`}>
-        <div class="group" id=${`group${group}`} role="presentation">${name}</div>
-        ${rows.map(({ row, place }) => this.row(row, place))}
-      </div>`,
-    );
-  }
-
-  private row({ label, note, events }: Suggestion, place: number): TemplateResult {
-    const { box } = this.text.search;
-    const counted = events === null ? "" : numberOf(this.log, events);
-    return html`<div
-      role="option"
-      id=${`row${place}`}
-      aria-selected=${place === this.active}
-      @click=${() => this.accept(place)}
-    >
-      <span class="label">${label}</span>
-      <span class="note">${note}</span>
-      <span class="count" aria-hidden="true">${counted}</span>
-      <span class="unseen">${events === null ? "" : box.events(events, counted)}</span>
-    </div>`;
   }
 
   private underlined(): TemplateResult | string {
@@ -230,10 +199,6 @@ export class QueryBox extends Part {
     this.suggestions.rest();
   };
 
-  private readonly clear = (): void => {
-    this.take("");
-  };
-
   private readonly submit = (event: Event): void => {
     event.preventDefault();
     this.take(this.draft);
@@ -252,20 +217,16 @@ export class QueryBox extends Part {
     this.log.look({ query: text });
   }
 
-  /** Whether it may be looked for; anything but a mistake in it is for those to tell who look. */
+  /** Whether it may be looked for. */
   private async check(text: string): Promise<boolean> {
     this.under?.abort();
     const own = new AbortController();
     this.under = own;
     this.wrong = null;
     if (!text) return true;
-    const pairs = [["query", text], ...NEVER, ["limit", "1"]] as const;
-    const problem = await this.log.client.json("/v1/events", { pairs, signal: own.signal }).then(
-      () => null,
-      (cause: unknown) => Problem.of(cause),
-    );
+    const mistake = await mistakeOf(this.log.client, text, own.signal);
     if (own.signal.aborted) return false;
-    this.wrong = problem?.code === "FILTER_INVALID" ? problem : null;
+    this.wrong = mistake;
     return this.wrong === null;
   }
 

@@ -1,5 +1,5 @@
 /** `<auditlane-facet>`: the values that a field has under the current filter, counted, to pick and to leave out. */
-import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
@@ -10,6 +10,7 @@ import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
 import { base } from "../../styles/base.js";
 import { Part } from "../part.js";
+import { facetStyles } from "./facet-styles.js";
 import { Question } from "./question.js";
 import { fieldName, numberOf } from "./words.js";
 
@@ -26,105 +27,7 @@ const SHOWN = 12; // below that many there is nothing to search for
  */
 @customElement("auditlane-facet")
 export class FacetList extends Part {
-  static override styles = [
-    base,
-    css`
-      :host {
-        display: block;
-        width: 20rem;
-        max-width: 100%;
-      }
-      .within {
-        width: 100%;
-        margin-bottom: 0.4rem;
-      }
-      ul {
-        max-height: min(20rem, 45vh);
-        margin: 0;
-        padding: 0;
-        overflow: auto;
-        list-style: none;
-      }
-      li {
-        position: relative;
-        display: flex;
-        align-items: center;
-        border-radius: var(--radius);
-      }
-      li:hover,
-      li:focus-within {
-        background: var(--ground-3);
-      }
-      label {
-        display: flex;
-        flex: 1;
-        align-items: center;
-        gap: 0.5rem;
-        min-width: 0;
-        min-height: 1.9rem;
-        padding: 0 0.4rem;
-        cursor: pointer;
-      }
-      input[type="checkbox"] {
-        flex: none;
-        width: 1rem;
-        min-height: 1rem;
-        height: 1rem;
-        margin: 0;
-        accent-color: var(--accent);
-      }
-      .value {
-        flex: 1;
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
-        unicode-bidi: isolate;
-      }
-      .none {
-        font-style: italic;
-      }
-      .out .value {
-        text-decoration: line-through;
-      }
-      .count {
-        color: var(--ink-2);
-        font-variant-numeric: tabular-nums;
-      }
-      .share {
-        position: absolute;
-        bottom: 1px;
-        left: 0.4rem;
-        width: calc(100% - 0.8rem);
-        height: 2px;
-        fill: var(--accent);
-        opacity: 0.45;
-        pointer-events: none;
-      }
-      li button {
-        flex: none;
-        min-height: 1.7rem;
-        padding: 0 0.5rem;
-        font-size: 0.86em;
-      }
-      li button[aria-pressed="true"] {
-        border-color: var(--edge);
-        background: var(--ground);
-        font-weight: 600;
-      }
-      footer {
-        display: flex;
-        justify-content: space-between;
-        gap: 0.5rem;
-        margin-top: 0.4rem;
-      }
-      [aria-busy="true"] {
-        opacity: 0.6;
-      }
-      p {
-        margin: 0.4rem;
-      }
-    `,
-  ];
+  static override styles = [base, facetStyles];
 
   @property() parameter = "";
 

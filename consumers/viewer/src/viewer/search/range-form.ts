@@ -1,5 +1,5 @@
 /** `<auditlane-range-form>`: two days, from a calendar or typed, and times, of the zone that is shown. */
-import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { type Filled, filledOf, rangeFrom } from "../../model/range.js";
@@ -103,7 +103,7 @@ export class RangeForm extends Part {
   @state() private wrong: "backwards" | "empty" | null = null;
   private of = "";
 
-  protected override willUpdate(_changed: PropertyValues<this>): void {
+  protected override willUpdate(): void {
     const { log } = this;
     const of = JSON.stringify([log.view.range, log.zone]);
     if (of === this.of) return;

@@ -24,7 +24,8 @@ export class DownloadDialog extends Part {
   @property({ attribute: false }) jobs: Jobs | null = null;
 
   @state() private format: ExportFormat = "csv";
-  @state() private which: Which = "all";
+  /** What the reader chose; until then a PDF has the table's columns, since a page has no room for more. */
+  @state() private chosenWhich: Which | null = null;
   /** Events that match; null while they are counted. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
@@ -99,7 +100,7 @@ export class DownloadDialog extends Part {
         value=${which}
         ?disabled=${count === 0}
         .checked=${which === this.which}
-        @change=${() => (this.which = which)}
+        @change=${() => (this.chosenWhich = which)}
       />${name}
     </label>`;
   }
@@ -157,6 +158,10 @@ export class DownloadDialog extends Part {
     `;
   }
 
+  private get which(): Which {
+    return this.chosenWhich ?? (this.format === "pdf" ? "shown" : "all");
+  }
+
   private get columns() {
     return exported(this.log.fields, chosen(this.log.fields, this.log.preferences.columns), this.which);
   }
@@ -167,7 +172,6 @@ export class DownloadDialog extends Part {
 
   private choose(format: ExportFormat): void {
     [this.format, this.problem, this.finished] = [format, null, ""];
-    if (format === "pdf") this.which = "shown"; // a page has no room for more
   }
 
   private async count(): Promise<void> {

@@ -1,0 +1,106 @@
+"""Downloads in the viewer: what is said before, how far it is, what went wrong, and exports made in the background."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from fixtures.axe import violations
+from fixtures.host_page import complaints, host_page
+from fixtures.site import Site
+from playwright.sync_api import Locator, Page, expect
+
+from auditlane.access.permissions import Permission
+
+
+def dialog_of(site: Site, page: Page, tenant: str, address: str = "") -> Locator:
+    page.goto(
+        host_page(site, tenant, [{"token": site.token(tenant, Permission.read, Permission.export), "address": ""}])
+        + address
+    )
+    page.locator("auditlane-viewer").get_by_role("button", name="Download", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Download the log")
+    expect(dialog.get_by_role("radio", name="CSV")).to_be_focused()
+    return dialog
+
+
+def test_what_is_looked_at_with_the_columns_that_the_table_shows(site: Site, unique: str, page: Page) -> None:
+    said = complaints(page)
+    site.emit(
+        *(
+            {"tenant_id": unique, "action": action, "actor_id": "u-1", "actor_name": "=Jane"}
+            for action in ("login", "logout")
+        )
+    )
+    dialog = dialog_of(site, page, unique, "?query=action:login&range=24h&sort=occurred_at")
+    for told in ("1 event", "action:login", "the last 24 hours", "files do not follow the order of the table"):
+        expect(dialog).to_contain_text(told)
+    dialog.get_by_role("radio", name="Those that the table shows").check()
+    expect(dialog).not_to_contain_text("Metadata")
+    with page.expect_download() as begun:
+        dialog.get_by_role("button", name="Download CSV").click()
+    assert begun.value.suggested_filename.startswith(f"audit-{unique}-")
+    [row] = csv.DictReader(io.StringIO(begun.value.path().read_text(encoding="utf-8-sig"), newline=""))
+    assert (row["Action"], row["Actor"]) == ("login", "'=Jane")
+    assert "Metadata" not in row
+    expect(dialog.get_by_role("status").filter(has_text="Saved: 1 event")).to_be_visible()
+    assert said == []
+
+
+def test_nothing_to_download(site: Site, unique: str, page: Page) -> None:
+    dialog = dialog_of(site, page, unique)
+    expect(dialog).to_contain_text("No event matches, so there is nothing to download.")
+    expect(dialog.get_by_role("button", name="Download CSV")).to_be_disabled()
+
+
+def test_a_download_that_fails(site: Site, unique: str, page: Page) -> None:
+    site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
+    dialog = dialog_of(site, page, unique)
+    expect(dialog).to_contain_text("1 event")
+    page.route("**/v1/export?*", lambda route: route.abort())
+    dialog.get_by_role("button", name="Download CSV").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("No connection")
+    page.unroute("**/v1/export?*")
+    with page.expect_download():
+        dialog.get_by_role("button", name="Try again").click()
+    expect(dialog.get_by_role("alert")).to_have_count(0)
+
+
+def test_large_ones_are_made_in_the_background(site: Site, unique: str, page: Page) -> None:
+    site.generate(unique, 50_001)
+    dialog = dialog_of(site, page, unique)
+    expect(dialog).to_contain_text("50,001 events")
+    expect(dialog).to_contain_text("That is a large file")
+    assert violations(page) == []
+
+    dialog.get_by_role("radio", name="PDF").check()  # a bound that is known before
+    expect(dialog).to_contain_text("A PDF has at most 5,000 events")
+    expect(dialog.get_by_role("button", name="Download PDF")).to_be_disabled()
+
+    dialog.get_by_role("radio", name="Parquet").check()
+    dialog.get_by_role("button", name="Prepare Parquet").click()
+    job = dialog.get_by_role("listitem").filter(has_text="Parquet")
+    expect(job).to_contain_text("Ready", timeout=60_000)
+    expect(job).to_contain_text("kept until")
+    assert violations(page) == []
+    with page.expect_download() as begun:
+        job.get_by_role("button", name="Get the file: Parquet, 50,001 events").click()
+    assert begun.value.path().read_bytes()[:4] == b"PAR1"
+    job.get_by_role("button", name="Remove: Parquet, 50,001 events").click()
+    expect(job).to_have_count(0)
+    expect(dialog).to_contain_text("There are none yet.")
+
+    dialog.get_by_role("radio", name="CSV").check()
+    with page.expect_download() as begun:
+        dialog.get_by_role("button", name="Download at once").click()
+    assert begun.value.path().read_bytes().count(b'"Person ') == 50_001
+
+
+def test_more_exports_than_can_be_kept(site: Site, unique: str, page: Page) -> None:
+    site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
+    token = site.token(unique)
+    while site.request("/v1/exports", token, method="POST", body={"format": "csv"}).status == 202:
+        pass
+    dialog = dialog_of(site, page, unique)
+    dialog.get_by_role("button", name="Prepare in the background").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("There are too many exports")

@@ -1,0 +1,361 @@
+"""The viewer inside a vendor's page, on real parts: every state it can be in, and the way out of each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from fixtures.axe import violations
+from fixtures.host_page import complaints, give_tokens, host_page
+from fixtures.site import Site
+from fixtures.workers import wait_until
+from playwright.sync_api import Locator, Page, Route, expect
+
+from auditlane.access.permissions import Permission
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+
+def opened(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
+    """A page with one viewer of the tenant's."""
+    given = {"token": site.token(tenant, *permissions)} | attributes
+    page.goto(host_page(site, tenant, [given]))
+    return page.locator("auditlane-viewer")
+
+
+def well(page: Page, viewer: Locator) -> None:
+    """axe finds nothing, in light and in dark."""
+    page.emulate_media(reduced_motion="reduce")  # colours that are on their way are nobody's to judge
+    for theme in ("light", "dark"):
+        viewer.evaluate("(element, theme) => (element.theme = theme)", theme)
+        assert violations(page) == [], theme
+    viewer.evaluate("(element) => (element.theme = 'auto')")
+
+
+def event(tenant: str, **given: object) -> dict[str, object]:
+    return {"tenant_id": tenant, "action": "login", "actor_id": "u-17", "resource": "session"} | given
+
+
+def problem(status: int, code: str, **headers: str) -> Callable[[Route], None]:
+    """What a route of the service answers with, in the service's form."""
+    body = {"code": code, "detail": f"The detail of {code}.", "fix": "What helps.", "request_id": f"id-{code}"}
+    headers |= {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
+    return lambda route: route.fulfill(
+        status=status, headers=headers, content_type="application/problem+json", body=json.dumps(body)
+    )
+
+
+def test_the_shape_of_what_comes_until_it_comes(site: Site, unique: str, page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/v1/session", lambda route: held.append(route))
+    page.emulate_media(reduced_motion="reduce")
+    viewer = opened(site, page, unique)
+    expect(viewer.get_by_role("status")).to_have_text("Loading")
+    skeleton = viewer.locator(".skeleton > div").first
+    expect(skeleton).to_be_visible()
+    assert skeleton.evaluate("(element) => getComputedStyle(element).animationName") == "none"
+    page.emulate_media(reduced_motion="no-preference")
+    assert skeleton.evaluate("(element) => getComputedStyle(element).animationName") == "breathe"
+    well(page, viewer)
+    held[0].continue_()
+    expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
+    expect(skeleton).to_be_hidden()
+
+
+def test_first_use(site: Site, unique: str, page: Page) -> None:
+    said = complaints(page)
+    viewer = opened(site, page, unique)
+    first = viewer.get_by_role("region", name="Send the first event")
+    expect(first).to_contain_text(f"“{unique}”")
+    expect(first.get_by_role("tabpanel", name="Python")).to_contain_text(f'tenant_id="{unique}"')
+    first.get_by_role("tab", name="curl").click()
+    curl = first.get_by_role("tabpanel", name="curl")
+    expect(curl).to_contain_text(f"{site.url}/v1/events")
+    expect(curl).to_contain_text(f"Auditlane-Tenant: {unique}")
+    well(page, viewer)
+
+    first.get_by_role("button", name="Send a test event").click()
+    expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
+    expect(viewer.get_by_role("row").filter(has_text="test")).to_have_count(1)
+    site.emit(event(unique))  # from the tenant's own service: there is nothing left to explain
+    expect(first).to_be_hidden(timeout=15_000)
+    expect(viewer.locator("auditlane-search")).to_be_visible()
+    assert said == []
+
+
+def test_who_may_not_send_a_test_event_is_not_offered_one(site: Site, unique: str, page: Page) -> None:
+    viewer = opened(site, page, unique, Permission.read)
+    first = viewer.get_by_role("region", name="Send the first event")
+    expect(first).to_be_visible()
+    expect(first.get_by_role("button", name="Send a test event")).to_have_count(0)
+    expect(viewer.get_by_role("button", name="Settings")).to_have_count(0)
+    expect(viewer.get_by_role("button", name="Download")).to_have_count(0)
+
+
+def test_nothing_matches(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    viewer = opened(site, page, unique, address="")
+    expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
+    page.goto(page.url + "?query=action:nothing.such&range=1h")
+    empty = viewer.locator("auditlane-empty")
+    expect(empty).to_contain_text("No event matches")
+    expect(empty).to_contain_text("action:nothing.such")
+    expect(empty).to_contain_text("the last hour")
+    well(page, viewer)
+    empty.get_by_role("button", name="Search all time").click()
+    expect(empty.get_by_role("button", name="Search all time")).to_have_count(0)
+    empty.get_by_role("button", name="Clear the search").click()
+    expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
+
+
+def test_an_error_with_its_request_id_and_another_try(site: Site, unique: str, page: Page) -> None:
+    page.route("**/v1/session", problem(500, "INTERNAL"), times=1)
+    viewer = opened(site, page, unique)
+    alert = viewer.get_by_role("alert")
+    expect(alert).to_contain_text("Something went wrong")
+    expect(viewer.locator("auditlane-problem")).to_contain_text("id-INTERNAL")
+    well(page, viewer)
+    viewer.get_by_role("button", name="Try again").click()
+    expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
+    expect(alert).to_have_count(0)
+
+
+def test_too_many_requests_count_down_and_go_on(site: Site, unique: str, page: Page) -> None:
+    page.clock.install()
+    page.route("**/v1/session", problem(429, "RATE_LIMITED", **{"Retry-After": "20"}), times=1)
+    viewer = opened(site, page, unique)
+    expect(viewer.get_by_role("alert")).to_contain_text("Too many requests at once")
+    expect(viewer).to_contain_text(re.compile(r"Trying again in (20|19) seconds"))
+    well(page, viewer)
+    page.clock.fast_forward(10_000)
+    expect(viewer).to_contain_text(re.compile(r"Trying again in (\d|1\d) seconds"))
+    page.clock.run_for(20_000)
+    expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
+
+
+def test_not_permitted(site: Site, unique: str, page: Page) -> None:
+    viewer = opened(site, page, unique, Permission.export)
+    expect(viewer.get_by_role("alert")).to_contain_text("You may not see this")
+    expect(viewer.get_by_role("button", name="Try again")).to_have_count(0)
+    well(page, viewer)
+
+
+def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
+    token, path = site.token(unique), f"/v1/tenants/{unique}/structure"
+
+    def switch(enabled: bool) -> None:
+        shown = site.request(path, token)
+        done = site.request(path, token, method="PUT", body={"enabled": enabled}, **{"If-Match": shown.headers["etag"]})
+        assert done.status == 200, done.json()
+
+    switch(False)
+    viewer = opened(site, page, unique, Permission.read)
+    expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
+    expect(viewer.get_by_role("button", name="Open the settings")).to_have_count(0)
+
+    viewer = opened(site, page, unique)
+    expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
+    well(page, viewer)
+    viewer.get_by_role("button", name="Open the settings").click()
+    expect(viewer.locator("auditlane-settings")).to_be_visible()
+    expect(viewer.get_by_role("button", name="Back to the log")).to_be_focused()
+    switch(True)
+    viewer.get_by_role("button", name="Back to the log").click()
+    expect(viewer.get_by_role("button", name="Settings")).to_be_focused()
+    expect(viewer.get_by_role("button", name="Refresh")).to_be_visible()
+
+
+def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    viewer = opened(site, page, unique)
+    row = viewer.get_by_role("row").filter(has_text="login")
+    expect(row).to_have_count(1)
+    page.context.set_offline(True)
+    viewer.get_by_role("button", name="Refresh").click()
+    notices = viewer.locator("auditlane-notices")
+    expect(notices.get_by_role("status")).to_contain_text("No connection")
+    expect(row).to_have_count(1)
+    well(page, viewer)
+    site.emit(event(unique, action="logout"))
+    page.context.set_offline(False)
+    expect(notices).to_be_hidden(timeout=15_000)
+    expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
+
+
+def test_a_token_that_ends_is_renewed_once_and_nothing_flickers(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    ending = site.token_that_ends(unique, seconds=6)
+    page.goto(host_page(site, unique, [{"token": ending}]))
+    viewer = page.locator("auditlane-viewer")
+    row = viewer.get_by_role("row").filter(has_text="login")
+    expect(row).to_have_count(1)
+    table = viewer.locator("auditlane-table").element_handle()
+    row.first.evaluate(
+        """(row) => {
+          window.missing = 0;
+          const look = () => { if (!row.isConnected) window.missing += 1; requestAnimationFrame(look); };
+          look();
+        }"""
+    )
+    wait_until(lambda: site.request("/v1/session", ending).status == 401)
+    site.emit(event(unique, action="logout"))
+    give_tokens(page, site.token(unique))
+    viewer.get_by_role("button", name="Refresh").click()  # list, histogram and numbers ask at once
+    expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
+    assert page.evaluate("[window.expired, window.told]") == [1, ["auditlane-ready"]]
+    assert table.evaluate("(table) => table.isConnected")
+    assert page.evaluate("window.missing") == 0
+    expect(viewer.locator("auditlane-notices")).to_be_hidden()
+
+
+def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    page.clock.install()
+    ending = site.token_that_ends(unique, seconds=6)
+    page.goto(host_page(site, unique, [{"token": ending}]))
+    viewer = page.locator("auditlane-viewer")
+    row = viewer.get_by_role("row").filter(has_text="login")
+    expect(row).to_have_count(1)
+    wait_until(lambda: site.request("/v1/session", ending).status == 401)
+    viewer.get_by_role("button", name="Refresh").click()
+    wait_until(lambda: page.evaluate("window.expired") == 1)
+    page.clock.run_for(16_000)
+    notices = viewer.locator("auditlane-notices")
+    expect(notices).to_contain_text("Your session has ended")
+    well(page, viewer)
+    viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))  # late, but it comes
+    expect(notices).to_be_hidden()
+    expect(row).to_have_count(1)
+
+
+def test_a_token_that_had_ended_before_anything_was_shown(site: Site, unique: str, page: Page) -> None:
+    page.clock.install()
+    page.goto(host_page(site, unique, [{"token": site.token_that_ends(unique, seconds=-1)}]))
+    viewer = page.locator("auditlane-viewer")
+    wait_until(lambda: page.evaluate("window.expired") == 1)
+    page.clock.run_for(16_000)
+    expect(viewer.get_by_role("alert")).to_contain_text("Your session has ended")
+    well(page, viewer)
+    viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))
+    expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
+    expect(viewer.get_by_role("button", name="Refresh")).to_be_visible()
+
+
+def test_two_tenants_side_by_side_see_their_own(site: Site, unique: str, page: Page) -> None:
+    one, other = f"{unique}-one", f"{unique}-other"
+    site.emit(event(one, action="only.one"), event(other, action="only.other"))
+    tokens = [site.token(one), site.token(other)]
+    page.goto(host_page(site, unique, [{"token": token} for token in tokens]))
+    viewers = page.locator("auditlane-viewer")
+    for place, (own, foreign) in enumerate((("only.one", "only.other"), ("only.other", "only.one"))):
+        expect(viewers.nth(place).get_by_role("row").filter(has_text=own)).to_have_count(1)
+        expect(viewers.nth(place)).not_to_contain_text(foreign)
+    # The other tenant's token, given to an element that shows the one's: it begins anew.
+    viewers.nth(0).evaluate("(element, token) => (element.token = token)", tokens[1])
+    expect(viewers.nth(0).get_by_role("row").filter(has_text="only.other")).to_have_count(1)
+    expect(viewers.nth(0)).not_to_contain_text("only.one")
+
+
+def test_a_hostile_event_does_nothing(site: Site, unique: str, page: Page) -> None:
+    said = complaints(page)
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    marks = "admin\u202egnp.exe \u2066\u200f 👩🏽‍💻🏴‍☠️"
+    site.emit(
+        event(
+            unique, action=HOSTILE, actor_id=HOSTILE, actor_name=marks, resource=f"javascript:{HOSTILE}",
+            description=f"{HOSTILE} {marks}", user_agent=HOSTILE, before=json.dumps({HOSTILE: [HOSTILE] * 3}),
+            after=json.dumps({HOSTILE: marks}), metadata={HOSTILE: HOSTILE, "long": "x" * 60_000, marks: marks},
+        )
+    )  # fmt: skip
+    viewer = opened(site, page, unique)
+    row = viewer.get_by_role("row").filter(has_text="<script>alert(2)</script>")
+    expect(row).to_have_count(1)
+    row.click()
+    expect(viewer).to_contain_text("x" * 100)
+    assert viewer.locator("img, script, iframe, object, embed, a[href^='javascript']").count() == 0
+    well(page, viewer)
+    viewer.get_by_role("button", name="Download").click()
+    expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()
+    assert (dialogs, said) == ([], [])
+
+
+def test_german(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    viewer = opened(site, page, unique, lang="de")
+    expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit-Log")
+    expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
+    viewer.get_by_role("button", name="Herunterladen").click()
+    expect(viewer.get_by_role("dialog", name="Das Log herunterladen")).to_contain_text("Ereignis")
+    shown = viewer.inner_text()
+    english = (
+        r"\b(the|and|of|Search|Download|Settings|Refresh|Filter by|Columns|Time zone|Today|week|events?|All time)\b"
+    )
+    assert re.findall(english, shown) == []
+    viewer.evaluate("(element) => (element.lang = 'en')")  # in place, without another look at the log
+    expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit log")
+    expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_whole_thing_is_well(site: Site, unique: str, page: Page, width: int) -> None:
+    site.fill(unique, 60)
+    said = complaints(page)
+    page.set_viewport_size({"width": width, "height": 800})
+    viewer = opened(site, page, unique)
+    expect(viewer.get_by_role("row").nth(5)).to_be_visible()
+    well(page, viewer)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    viewer.get_by_role("button", name="Download").click()
+    expect(viewer.get_by_role("dialog")).to_contain_text("60 events")
+    well(page, viewer)
+    assert said == []
+
+
+def test_search_open_filter_and_download_by_keyboard_alone(site: Site, unique: str, page: Page) -> None:
+    site.emit(
+        event(unique, action="document.deleted", actor_name="Jane"),
+        event(unique, action="document.created", actor_name="Joe"),
+        event(unique, action="login", occurred_at=datetime.now(UTC).isoformat()),
+    )
+    viewer = opened(site, page, unique)
+    rows = viewer.get_by_role("row").filter(has_text=re.compile("document|login"))
+    expect(rows).to_have_count(3)
+
+    def tab_to(target: Locator, presses: int = 60) -> None:
+        for _ in range(presses):
+            page.keyboard.press("Tab")
+            if target.evaluate("(element) => element.matches(':focus, :focus-within')"):
+                return
+        pytest.fail(f"{target} is not reached by the tabulator key")
+
+    tab_to(viewer.get_by_role("combobox").first)
+    page.keyboard.type("action:document*")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(2)
+    tab_to(viewer.get_by_role("grid"))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(viewer.get_by_role("button", name=re.compile("Filter for", re.IGNORECASE)).first).to_be_visible()
+
+    download = viewer.get_by_role("button", name="Download", exact=True)
+    for _ in range(80):
+        page.keyboard.press("Shift+Tab")
+        if download.evaluate("(element) => element.matches(':focus')"):
+            break
+    page.keyboard.press("Enter")
+    dialog = viewer.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 events")
+    page.keyboard.press("ArrowRight")  # JSON Lines
+    tab_to(dialog.get_by_role("button", name="Download JSON Lines"))
+    with page.expect_download() as begun:
+        page.keyboard.press("Enter")
+    lines = begun.value.path().read_text().splitlines()
+    assert sorted(json.loads(line)["action"] for line in lines) == ["document.created", "document.deleted"]
+    expect(dialog).to_contain_text("Saved: 2 events")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(download).to_be_focused()

@@ -22,7 +22,7 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-alone test-fault test-parts lint format docs lock bench bench-parts chaos simulate viewer clean help
+.PHONY: run test test-alone test-fault test-parts lint format docs lock bench bench-parts bench-viewer chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -79,6 +79,9 @@ bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, exports
 	$(BIN)/python tests/bench/bench_table.py
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_http.py' -s
+
+bench-viewer: $(STAMP) ## measure the viewer over a million events in a browser (EVENTS=1000000, LOADS=30, ROWS=100000)
+	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_viewer.py -s
 
 SEED ?= 0
 SCHEDULES ?= 200000

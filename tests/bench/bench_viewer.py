@@ -1,0 +1,230 @@
+"""The viewer over a million events: first rows, what a frame costs while it scrolls, memory. Reported, not asserted.
+
+`make bench-viewer` (EVENTS=1000000 LOADS=30 ROWS=100000). One tenant, the embedded engine, `auditlane serve` as a
+process of its own, Chromium drawing in software. A frame's cost is what its main thread spends in script, style and
+layout from one frame's begin to the next one's, by Chromium's own trace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from bench.measured import machine
+from fixtures.site import Site
+from fixtures.workers import World, wait_until
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
+from querying import Store, store
+from serving import ServeProcess
+
+from auditlane.server.gate import COOKIE
+
+EVENTS = int(os.environ.get("EVENTS", "1000000"))
+LOADS = int(os.environ.get("LOADS", "30"))
+ROWS = int(os.environ.get("ROWS", "100000"))
+SPEEDS = (2_000, 8_000)  # px a second: reading, and looking for something
+PX = 40_000
+RESULTS = Path(__file__).parent.parent / "results"
+CATEGORIES = "devtools.timeline,devtools.timeline.frame,disabled-by-default-devtools.timeline,v8"
+# What the main thread does for us; the union of their times, since they lie within each other.
+WORK = {
+    "BlinkScheduler_PerformMicrotaskCheckpoint", "EvaluateScript",
+    "EventDispatch", "FireAnimationFrame", "FunctionCall",
+    "Layout", "MajorGC", "MinorGC", "RunMicrotasks", "TimerFire", "UpdateLayoutTree", "V8.Execute", "v8.callFunction",
+}  # fmt: skip
+# Notes when the first row with an event is there, and hands the table to the rest.
+INIT = """
+const find = () => {
+  const table = document.querySelector("auditlane-viewer")?.shadowRoot?.querySelector("auditlane-table");
+  const there = table?.shadowRoot?.querySelector(".row:not(.waits)");
+  if (there) [window.firstRows, window.table] = [performance.now(), table];
+  else requestAnimationFrame(find);
+};
+find();
+"""
+HEIGHT = 40  # px of a row
+
+
+@pytest.fixture
+def filled(clickhouse: str) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        world = cast(World, SimpleNamespace(client=made.client, events=f"{made.database}.events"))
+        Site.generate(cast(Site, SimpleNamespace(world=world)), "acme", EVENTS)
+        made.client.command(f"OPTIMIZE TABLE {made.database}.events FINAL")
+        yield made
+
+
+@pytest.fixture
+def url(filled: Store, viewer_build: Path, tmp_path: Path, context: BrowserContext) -> Iterator[str]:
+    process = ServeProcess(
+        tmp_path,
+        clickhouse_url=filled.settings.clickhouse_url,
+        clickhouse_database=filled.database,
+        log_level="warning",
+    )
+    cookie = {"name": COOKIE, "value": process.viewer_token("acme"), "url": process.url, "httpOnly": True}
+    context.add_cookies([cast(Any, cookie)])
+    context.add_init_script(INIT)
+    yield process.url
+    process.stop()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(locale="en-US", viewport={"width": 1440, "height": 900})
+    yield made
+    made.close()
+
+
+def test_viewer(url: str, context: BrowserContext) -> None:
+    loads = [first_rows(context, url) for _ in range(LOADS + 1)][1:]  # the first fills the browser's cache
+    report: dict[str, Any] = {"at": datetime.now(UTC).isoformat(), "machine": machine(), "events": EVENTS}
+    report["first_rows_ms"] = {"loads": LOADS} | quantiles(loads)
+    print(f"\nfirst rows, {LOADS} loads: {shown(report['first_rows_ms'])} ms")
+
+    page = context.new_page()
+    page.goto(url)
+    wait_until(lambda: page.evaluate("window.firstRows > 0"))
+    session = context.new_cdp_session(page)
+    page.wait_for_load_state("networkidle")
+    before = heap(session)
+    for speed in SPEEDS:
+        frames, longest = scrolled(session, page, speed)
+        found = {"frames": len(frames), "longest_task_ms": round(longest, 1)} | quantiles(frames)
+        report[f"frame_ms_at_{speed}_px_s"] = found
+        print(f"scrolling {speed} px/s, {len(frames)} frames: {shown(found)} ms; longest task {longest:.1f} ms")
+    tasks = to_row(session, page, ROWS)
+    held = int(page.evaluate("window.table.list.pages.held"))
+    report["heap_mb"] = {"before": before, "after": heap(session), "rows_scrolled": ROWS, "rows_held": held}
+    report["long_tasks_on_the_way"] = [round(one, 1) for one in tasks]
+    print(f"heap {before} MB, after {ROWS} rows {report['heap_mb']['after']} MB, {held} rows held; long tasks: {tasks}")
+    RESULTS.mkdir(exist_ok=True)
+    target = RESULTS / f"viewer-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    target.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def first_rows(context: BrowserContext, url: str) -> float:
+    """Milliseconds from the navigation's start to the frame with the first event."""
+    page = context.new_page()
+    page.goto(url, wait_until="commit")
+    wait_until(lambda: page.evaluate("window.firstRows > 0"))
+    ms = float(page.evaluate("window.firstRows"))
+    page.wait_for_load_state("networkidle")  # what a load has asked for is not the next one's burden
+    page.close()
+    return ms
+
+
+def scrolled(session: CDPSession, page: Page, speed: int) -> tuple[list[float], float]:
+    """Milliseconds of script, style and layout of each frame, and those of the longest task."""
+    with traced(session) as events:
+        grid = page.locator("auditlane-table .grid").bounding_box()
+        assert grid
+        session.send(
+            "Input.synthesizeScrollGesture",
+            {
+                "x": grid["x"] + 200,
+                "y": grid["y"] + 200,
+                "yDistance": -PX,
+                "speed": speed,
+                "gestureSourceType": "mouse",
+                "preventFling": True,
+            },
+        )
+    main = busiest([one for one in events if one.get("name") == "FunctionCall"])
+    mine = [one for one in events if (one.get("pid"), one.get("tid")) == main]
+    begins = sorted(one["ts"] for one in mine if (one["name"], one["ph"]) == ("AnimationFrame", "b"))
+    frames = [0.0] * len(begins)
+    for start, end in union([one for one in mine if one["name"] in WORK and one.get("dur")]):
+        place = bisect_right(begins, start) - 1
+        if place >= 0:
+            frames[place] += (end - start) / 1_000
+    assert len(frames) > 60, f"only {len(frames)} frames"
+    tasks = [one.get("dur", 0) / 1_000 for one in mine if one["name"] == "RunTask"]
+    return frames, max(tasks)
+
+
+class traced:
+    """Chromium's trace of what happens within, in the list that it gives, complete after it."""
+
+    def __init__(self, session: CDPSession) -> None:
+        self._session, self._events, self._done = session, list[dict[str, Any]](), False
+        session.on("Tracing.dataCollected", lambda told: self._events.extend(told["value"]))
+        session.on("Tracing.tracingComplete", lambda _: setattr(self, "_done", True))
+
+    def __enter__(self) -> list[dict[str, Any]]:
+        config = {"includedCategories": CATEGORIES.split(","), "excludedCategories": ["*"]}
+        self._session.send("Tracing.start", {"transferMode": "ReportEvents", "traceConfig": config})
+        return self._events
+
+    def __exit__(self, *_: object) -> None:
+        self._session.send("Tracing.end")
+        wait_until(lambda: self._session.send("Performance.enable") is not None and self._done)
+
+
+def busiest(events: list[dict[str, Any]]) -> tuple[int, int]:
+    """The thread that ran most of these."""
+    threads = [(one["pid"], one["tid"]) for one in events]
+    return statistics.mode(threads)
+
+
+def union(events: list[dict[str, Any]]) -> Iterator[tuple[float, float]]:
+    """Their times (µs) without what lies within another."""
+    start = end = 0.0
+    for one in sorted(events, key=lambda one: one["ts"]):
+        if one["ts"] >= end:
+            if end:
+                yield start, end
+            start = one["ts"]
+        end = max(end, one["ts"] + one["dur"])
+    if end:
+        yield start, end
+
+
+def to_row(session: CDPSession, page: Page, row: int) -> list[float]:
+    """Scroll on, row by row as pages come, up to this one; milliseconds of the long tasks on the way."""
+    page.evaluate(
+        """() => {
+          window.long = [];
+          new PerformanceObserver((list) => window.long.push(...list.getEntries().map((one) => one.duration)))
+            .observe({type: "longtask"});
+        }"""
+    )
+    page.evaluate(
+        """([row, height]) => new Promise((resolve) => {
+          const grid = window.table.shadowRoot.querySelector(".grid");
+          const { list } = window.table;
+          const on = () => {
+            if (list.pages.base + grid.scrollTop / height >= row) return resolve();
+            const known = (list.pages.count - 30) * height;
+            grid.scrollTop = Math.min(known, grid.scrollTop + 800);
+            requestAnimationFrame(on);
+          };
+          on();
+        })""",
+        [row, HEIGHT],
+    )
+    return list(page.evaluate("window.long"))
+
+
+def heap(session: CDPSession) -> float:
+    """MB of JavaScript's heap after a collection."""
+    session.send("HeapProfiler.collectGarbage")
+    return round(float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6, 1)
+
+
+def quantiles(values: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    at = lambda share: round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)  # noqa: E731
+    return {"p50": at(0.5), "p95": at(0.95), "max": round(ordered[-1], 1)}
+
+
+def shown(found: dict[str, Any]) -> str:
+    return f"p50 {found['p50']}, p95 {found['p95']}, max {found['max']}"

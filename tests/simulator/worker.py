@@ -53,7 +53,9 @@ class Worker(Inserts):
     # The consuming thread.
 
     def poll(self) -> None:
-        """The consumer's poll: first what the group changes, then messages."""
+        """The consumer's poll: first what the group changes, then messages. None while too much is held."""
+        if self.core.full:
+            return
         kafka = self.world.kafka
         revoked, assigned = kafka.poll(self.member)
         if self.member.expelled:  # it joins again under another identity, as the real client does

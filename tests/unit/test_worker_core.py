@@ -219,16 +219,59 @@ def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
     assert worker.step(0, 0) == [], "a new assignment begins unpaused"
 
 
+def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
+    worker = core(queue_bytes=12)
+    worker.received(P, messages(0, 5), 0)
+    [commit] = worker.step(0, 0)
+    assert isinstance(commit, Commit)
+    assert (worker.full, worker.still) == (True, False)
+    assert worker.step(999, 0) == [commit]
+    assert worker.full
+    assert only(worker.step(1_000, 0), Pause).partitions == (P,)
+    assert (worker.full, worker.still) == (False, True), "polled again, so that the group keeps this member"
+
+
+def test_an_insert_that_ends_makes_room() -> None:
+    worker = core(queue_bytes=12)
+    worker.received(P, messages(0, 5), 0)
+    write = sealed(worker)
+    worker.written(write.range, parts=1, rejected=0, took_ms=1)
+    assert worker.full
+    commit = only(worker.step(0, 0), Commit)
+    worker.committed(commit, {}, 0)
+    worker.step(0, 0)
+    assert not worker.full
+
+
 def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
     worker = core(queue_bytes=12)
     worker.received(P, messages(0, 5), 0)
-    actions = worker.step(0, 0)
-    assert only(actions, Pause).partitions == (P,)
-    worker.committed(only(actions, Commit), {}, 0)
-    write = only(worker.step(0, 0), Write)
+    write = sealed(worker)
+    assert only(worker.step(1_000, 0), Pause).partitions == (P,)
     worker.written(write.range, parts=1, rejected=0, took_ms=1)
-    worker.committed(only(worker.step(0, 0), Commit), {}, 0)
-    assert only(worker.step(0, 0), Resume).partitions == (P,)
+    worker.committed(only(worker.step(1_000, 0), Commit), {}, 1_000)
+    assert only(worker.step(1_000, 0), Resume).partitions == (P,)
+    assert not worker.still
+
+
+def test_a_share_waits_for_nothing_while_nothing_is_stored() -> None:
+    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=2)
+    worker.received(P, messages(0, 4), 0)
+    worker.received(Q, messages(0, 4), 0)
+    assert only(worker.step(0, 0), Commit).offsets.keys() == {P, Q}, "ten of forty bytes each, which two share"
+    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=2)
+    worker.received(P, messages(0, 4), 0)
+    sealed(worker)
+    worker.received(Q, messages(0, 4), 0)
+    assert worker.step(0, 0) == [], "a range is being stored"
+    assert only(worker.step(1_000, 0), Commit).offsets.keys() == {Q}
+
+
+def test_the_fullest_goes_first_while_too_much_is_held() -> None:
+    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=1)
+    worker.received(P, messages(0, 7), 0)
+    worker.received(Q, messages(0, 13), 5)
+    assert only(worker.step(5, 0), Commit).offsets.keys() == {Q}
 
 
 def test_a_small_share_waits_for_its_age_while_nothing_is_read() -> None:

@@ -45,7 +45,7 @@ class Blobs(Sequence[bytes | None]):
         given: Sequence[Any] = blobs if isinstance(blobs, (list, tuple)) else list(blobs)
         if given:
             try:
-                made._append(b"".join(given), array("q", map(len, given)))
+                made._append(b"".join(given), array("q", list(map(len, given))))
             except TypeError:  # the rule is that there is no None
                 made._append(
                     b"".join([one for one in given if one is not None]),

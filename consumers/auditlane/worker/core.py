@@ -22,6 +22,8 @@ from auditlane.worker.intent import Intent, digest
 from auditlane.worker.lanes import Flight, Lane, Policy, Step
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import Found, Start, start
+from auditlane.worker.room import Room
+from auditlane.worker.sealing import due
 
 
 class Core:
@@ -33,7 +35,7 @@ class Core:
         self.lanes: dict[Partition, Lane] = {}
         self.draining = False
         self._leases = 0
-        self._crowded = False
+        self._room = Room(policy.queue_bytes)
 
     # Events: what Kafka says.
 
@@ -145,9 +147,19 @@ class Core:
 
     # Decisions.
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing is to be read until the insert threads have made room. Decided by `step`."""
+        return self._room.waits
+
+    @property
+    def still(self) -> bool:
+        """Whether every partition is paused."""
+        return bool(self.lanes) and all(lane.paused for lane in self.lanes.values())
+
     def step(self, now: int, wall_ms: int) -> list[Action]:
         """What to do now. Call again after executing a commit, since its answer allows the next step."""
-        actions: list[Action] = [*self._halts(), *self._flow()]
+        actions: list[Action] = [*self._halts(), *self._flow(now)]
         self._seal(now)
         commits: dict[Partition, tuple[int, str]] = {}
         intents: set[Partition] = set()
@@ -192,13 +204,10 @@ class Core:
         lane.flight = Flight(sealed, Step.WRITE)  # the intent is committed already
 
     def _seal(self, now: int) -> None:
-        """Seal the fullest partitions first, then the oldest, as the budget and the flights allow."""
-        due = [lane for lane in self.lanes.values() if lane.free and lane.rebuild is None and self._due(lane, now)]
-        if not due:
-            return
-        due.sort(key=lambda lane: (not self._full(lane), lane.since))
-        flights = sum(not lane.free for lane in self.lanes.values())
-        for lane in due:
+        """Seal what is due, as the budget and the flights allow."""
+        lanes = self.lanes.values()
+        flights = sum(not lane.free for lane in lanes)
+        for lane in due(lanes, self.policy, self._room, now, draining=self.draining):
             if flights >= self.policy.flights or not (self.draining or self.budget.ready(now)):
                 return
             columns = lane.held.take(lane.held.fitting(self.policy.range_rows, self.policy.range_bytes))
@@ -207,19 +216,6 @@ class Core:
             lane.since = now
             self.budget.spend(1)
             flights += 1
-
-    def _due(self, lane: Lane, now: int) -> bool:
-        if not lane.held or (lane.flight is not None and now < lane.flight.not_before):
-            return False
-        aged = now - lane.since >= self.policy.range_age_ms
-        return self.draining or aged or self._full(lane) or self._fills(lane) or bool(lane.halted)
-
-    def _full(self, lane: Lane) -> bool:
-        return len(lane.held) >= self.policy.range_rows or lane.held.size >= self.policy.range_bytes
-
-    def _fills(self, lane: Lane) -> bool:
-        """Whether a partition has its share of what is held while nothing more is read: waiting would only cost."""
-        return self._crowded and lane.held.size * 2 * len(self.lanes) >= self.policy.queue_bytes
 
     def _range(self, lane: Lane, columns: Columns, last: int, digest: str, *, redo: bool = False) -> Range:
         redo = redo or lane.begin < lane.doubt
@@ -233,15 +229,15 @@ class Core:
             lane.told = True
         return [Halt(lane.partition, lane.halted) for lane in news]
 
-    def _flow(self) -> list[Action]:
-        """Pause everything while too much is held, except what a rebuild waits for: it frees nothing until complete."""
-        held = sum(lane.held_bytes for lane in self.lanes.values())
-        limit = self.policy.queue_bytes
-        self._crowded = held >= limit or (self._crowded and held > limit // 2)
+    def _flow(self, now: int) -> list[Action]:
+        """Pause and resume. What a rebuild waits for is read also while too much is held: it frees nothing before."""
+        lanes = self.lanes.values()
+        rebuilding = any(lane.rebuild is not None for lane in lanes)
+        self._room.look(sum(lane.held_bytes for lane in lanes), now, urgent=rebuilding or self.draining)
         pause: list[Partition] = []
         resume: list[Partition] = []
-        for lane in self.lanes.values():
-            stop = bool(lane.halted) or self.draining or (self._crowded and lane.rebuild is None)
+        for lane in lanes:
+            stop = bool(lane.halted) or self.draining or (self._room.paused and lane.rebuild is None)
             if stop != lane.paused:
                 lane.paused = stop
                 (pause if stop else resume).append(lane.partition)

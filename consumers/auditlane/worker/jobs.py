@@ -110,11 +110,11 @@ class Jobs:
             self._in_flight += 1
         self._work.put(work)
 
-    def poll(self) -> list[Done]:
+    def poll(self, wait_s: float = 0.0) -> list[Done]:
         done: list[Done] = []
         while True:
             try:
-                done.append(self._done.get_nowait())
+                done.append(self._done.get(timeout=wait_s if not done else 0.0))
             except Empty:
                 return done
 

@@ -127,7 +127,9 @@ class Judge:
             members = self._admit(case, known, members)
             if len(members) and known.contract is not None:
                 reads.append(read(case, schema_id, self._decoder(known), members))
-        decoded = without_malformed(case, Decoded.of(reads))
+        decoded = Decoded.of(reads)
+        del reads  # as large as what was made of them
+        decoded = without_malformed(case, decoded)
         for group in decoded.groups:
             ruled = decoded.columns(group, group.decoder.ruled)
             for row, (broken, rule) in checks.broken_rules(ruled).items():

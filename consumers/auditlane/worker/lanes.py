@@ -19,7 +19,7 @@ class Policy:
     range_bytes: int = 32 << 20
     range_age_ms: int = 1_000
     parts_per_second: float = 4.0
-    flights: int = 2  # ranges sealed and not yet complete: one being inserted by each thread, one waiting for it
+    flights: int = 2  # ranges sealed and not yet stored: one being inserted by each thread, and one being judged
     queue_bytes: int = 96 << 20
 
 

@@ -18,8 +18,8 @@ class Stage(Protocol[Work, Done]):
     def submit(self, work: Work) -> None:
         """Hand over work. Called when the core asks for it; returns at once."""
 
-    def poll(self) -> list[Done]:
-        """What has ended since the last call, without waiting. Called every turn of the loop."""
+    def poll(self, wait_s: float = 0.0) -> list[Done]:
+        """What has ended since the last call; waits so long for the first. Called every turn of the loop."""
 
     def close(self) -> None:
         """Take no more; what is in flight goes on. Called once, when the worker has drained or gives up."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from confluent_kafka import Message
@@ -13,10 +15,11 @@ from auditlane.worker.ranges import Columns, Partition
 
 def columns(messages: Sequence[Message]) -> Columns:
     """Messages of one partition, in order, none of them an error."""
+    times = chain.from_iterable(map(Message.timestamp, messages))  # a kind and a time each
     offsets: Any = map(Message.offset, messages)  # None only with an error
     return Columns(
-        offsets,
-        [at for _, at in map(Message.timestamp, messages)],
+        array("q", list(offsets)),
+        array("q", list(times)[1::2]),
         list(map(Message.key, messages)),
         list(map(Message.value, messages)),
     )
@@ -29,10 +32,11 @@ def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], l
         messages = [message for message in messages if message.error() is None]
     if not messages:
         return {}, errors
-    at: list[Any] = list(zip(map(Message.topic, messages), map(Message.partition, messages), strict=True))
-    if at.count(at[0]) == len(at):  # the rule: brokers send one partition after the other
-        return {Partition(*at[0]): columns(messages)}, errors
-    groups: defaultdict[Any, list[Message]] = defaultdict(list)
-    for where, message in zip(at, messages, strict=True):
-        groups[where].append(message)
+    topics: list[Any] = list(map(Message.topic, messages))
+    numbers: list[Any] = list(map(Message.partition, messages))
+    if topics.count(topics[0]) == numbers.count(numbers[0]) == len(messages):  # brokers send one after the other
+        return {Partition(topics[0], numbers[0]): columns(messages)}, errors
+    groups: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
+    for topic, number, message in zip(topics, numbers, messages, strict=True):
+        groups[topic, number].append(message)
     return {Partition(*where): columns(group) for where, group in groups.items()}, errors

@@ -26,7 +26,7 @@ from auditlane.worker.meters import Meters
 from auditlane.worker.ranges import Partition
 
 BATCH: Final = 10_000
-TURN_S: Final = 0.05  # the longest that a turn waits for messages, and so that an insert's end waits for its commit
+TURN_S: Final = 0.05  # the longest that a turn waits
 STALL_MS: Final = 5_000  # a turn that took longer (a frozen process) polls before it commits
 
 
@@ -74,12 +74,17 @@ class Runner:
         self._core.drain()
 
     def turn(self) -> bool:
-        """Poll, feed, act. Returns whether there is more to do; never False before `drain`."""
-        messages = self._consumer.consume(BATCH, TURN_S)
-        self._polled = now_ms()
-        if messages:
-            self._feed(messages)
-        for done in self._jobs.poll():
+        """Poll, feed, act. Returns whether there is more to do; never False before `drain`.
+
+        It waits where something comes from: for messages, or while none are wanted, for the insert threads.
+        """
+        reading = not (self._core.full or self._core.still)
+        if not self._core.full:
+            messages = self._consumer.consume(BATCH, TURN_S if reading else 0.0)
+            self._polled = now_ms()
+            if messages:
+                self._feed(messages)
+        for done in self._jobs.poll(0.0 if reading else TURN_S):
             self._ended(done)
         self._act()
         self._measure()

@@ -202,13 +202,15 @@ def _settle_heap() -> None:
 
 
 def policy(settings: Settings) -> Policy:
-    """The core's part of the settings: one range in the hands of each insert thread, one more waiting for it."""
+    """The core's part of the settings: a range in the hands of each insert thread, one being judged meanwhile, and what
+    may be held has room for one more besides."""
+    flights = settings.insert_threads + 1
     return Policy(
         range_rows=settings.range_rows,
-        range_bytes=settings.range_bytes,
+        range_bytes=min(settings.range_bytes, settings.queue_bytes // (flights + 1)),
         range_age_ms=settings.range_age_ms,
         parts_per_second=settings.insert_parts_per_second,
-        flights=settings.insert_threads * 2,
+        flights=flights,
         queue_bytes=settings.queue_bytes,
     )
 

@@ -1,0 +1,41 @@
+"""How much a worker holds: it reads nothing while that is too much, and pauses its partitions when it lasts.
+
+Pausing keeps the membership for as long as it takes, but throws away what was fetched ahead: Kafka sends it again. So
+the usual wait, for an insert that is about to end, is without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PATIENCE_MS = 1_000  # so long nothing is read, and so the group not polled, before partitions are paused
+
+
+@dataclass(slots=True)
+class Room:
+    """`limit` in bytes of keys and values; times are monotonic milliseconds."""
+
+    limit: int
+    crowded: bool = False
+    paused: bool = False
+    since: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is to be read, and nothing is paused either."""
+        return self.crowded and not self.paused
+
+    def look(self, held: int, now: int, *, urgent: bool) -> None:
+        """So much is held. `urgent`: some partition must be read all the same, so the others pause at once.
+
+        What is paused is resumed when half of it is stored.
+        """
+        crowded = held >= self.limit or (self.paused and held > self.limit // 2)
+        if crowded and not self.crowded:
+            self.since = now
+        self.crowded = crowded
+        self.paused = crowded and (self.paused or urgent or now - self.since >= PATIENCE_MS)
+
+    def shared(self, held: int, partitions: int) -> bool:
+        """Whether one of so many partitions holds its share."""
+        return held * 2 * partitions >= self.limit

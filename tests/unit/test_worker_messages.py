@@ -1,0 +1,42 @@
+"""Messages into columns, and what an insert thread's share of the queue is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka import KafkaError, Message
+
+from auditlane.runtime.settings import load
+from auditlane.worker.messages import columns_of
+from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.service import policy
+
+
+def message(number: int, offset: int, key: bytes | None = b"k", value: bytes | None = b"v", error: Any = None) -> Any:
+    return Message(
+        topic="t", partition=number, offset=offset, timestamp=(1, 1_000 + offset), key=key, value=value, error=error
+    )
+
+
+def test_messages_of_one_partition() -> None:
+    found, errors = columns_of([message(3, 7), message(3, 9, None, b"more"), message(3, 10, b"", None)])
+    columns = Columns([7, 9, 10], [1_007, 1_009, 1_010], [b"k", None, b""], [b"v", b"more", None])
+    assert found == {Partition("t", 3): columns}
+    assert errors == []
+
+
+def test_messages_of_several_partitions_and_errors_between_them() -> None:
+    broken = message(0, 1, error=KafkaError(KafkaError._ALL_BROKERS_DOWN))
+    found, errors = columns_of([message(0, 5), message(1, 8), broken, message(0, 6)])
+    assert found == {
+        Partition("t", 0): Columns([5, 6], [1_005, 1_006], [b"k", b"k"], [b"v", b"v"]),
+        Partition("t", 1): Columns([8], [1_008], [b"k"], [b"v"]),
+    }
+    assert errors == [broken]
+    assert columns_of([broken]) == ({}, [broken])
+
+
+def test_what_is_held_has_room_for_every_flight_and_one_range_more() -> None:
+    for threads, size in ((1, 32 << 20), (2, 24 << 20), (5, (96 << 20) // 7)):
+        made = policy(load(insert_threads=threads))
+        assert (made.flights, made.range_bytes) == (threads + 1, size)

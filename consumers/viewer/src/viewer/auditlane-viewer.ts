@@ -75,7 +75,12 @@ export class AuditlaneViewer extends LitElement {
   /** Reads everything anew, as a first look would. */
   async open(): Promise<void> {
     const turn = ++this.opening;
-    const place = { baseUrl: this.baseUrl.replace(/\/+$/, ""), token: this.token, tenant: this.tenant };
+    const baseUrl = this.baseUrl.replace(/\/+$/, "");
+    // Elsewhere there is no session of the browser's: the host is about to give a token.
+    const elsewhere = new URL(baseUrl || location.origin, location.href).origin !== location.origin;
+    const token = this.token || (elsewhere ? await this.renewal.next() : "");
+    if (turn !== this.opening) return;
+    const place = { baseUrl, token, tenant: this.tenant };
     const log = await Log.open(place, () => this.renewal.next(), this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
     if (this.address) log.view = viewOf(location.search);
@@ -180,8 +185,8 @@ export class AuditlaneViewer extends LitElement {
   /** A new token: the same person's lets everything go on; another's begins anew, so that nobody sees another's events. */
   private async took(): Promise<void> {
     const [log, token] = [this.log, this.token];
-    if (!log || !log.session) {
-      if (log?.phase === "loading") this.renewal.give(token);
+    if (!log?.session) {
+      if (this.renewal.waits) this.renewal.give(token);
       else await this.open();
       return;
     }

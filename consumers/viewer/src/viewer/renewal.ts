@@ -12,6 +12,10 @@ export class Renewal {
     private readonly boundMs = BOUND_MS,
   ) {}
 
+  get waits(): boolean {
+    return this.waiting !== null;
+  }
+
   /** The next token, or "" when none came in time. */
   next(): Promise<string> {
     if (this.waiting) return this.waiting;

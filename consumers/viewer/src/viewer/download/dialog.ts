@@ -42,6 +42,7 @@ export class DownloadDialog extends Part {
 
   protected override firstUpdated(): void {
     this.renderRoot.querySelector("dialog")?.showModal();
+    this.renderRoot.querySelector<HTMLElement>(":checked")?.focus();
     void this.count();
   }
 
@@ -80,7 +81,6 @@ export class DownloadDialog extends Part {
         type="radio"
         name="format"
         value=${format}
-        ?autofocus=${format === this.format}
         .checked=${format === this.format}
         aria-describedby="note-${format}"
         @change=${() => this.choose(format)}

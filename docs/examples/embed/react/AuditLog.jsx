@@ -1,0 +1,25 @@
+import { useEffect, useState } from "react";
+
+/**
+ * The viewer as a component: React 19 gives custom elements their properties and events.
+ * `token()` resolves to a viewer token; it is asked at first, and whenever the last one has ended.
+ */
+export function AuditLog({ service, token, onReady, ...rest }) {
+  const [current, setCurrent] = useState("");
+
+  useEffect(() => {
+    import(/* @vite-ignore */ `${service}/static/viewer/auditlane-viewer.js`);
+    token().then(setCurrent);
+  }, [service]);
+
+  if (!current) return null;
+  return (
+    <auditlane-viewer
+      base-url={service}
+      token={current}
+      ontoken-expired={() => token().then(setCurrent)}
+      onauditlane-ready={onReady}
+      {...rest}
+    />
+  );
+}

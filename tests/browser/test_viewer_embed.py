@@ -1,0 +1,66 @@
+"""The examples of `docs/examples/embed` as they are: each with its backend, another origin, the real service."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fixtures.host_page import complaints
+from fixtures.site import Site
+from playwright.sync_api import FrameLocator, Page, expect
+
+BACKEND = Path(__file__).parent.parent.parent / "docs" / "examples" / "embed" / "backend.py"
+
+
+@contextmanager
+def backend(site: Site, example: str, tenant: str, node: list[str]) -> Iterator[str]:
+    """The example's backend with the environment that `auditlane env` prints; gives the page's address."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(node[0]).parent), os.environ["PATH"]])
+    env = os.environ | {
+        "PATH": path,
+        "AUDITLANE_SERVE_URL": site.url,
+        "AUDITLANE_KEYS_FILE": str(site.served.settings.keys_file),
+        "AUDITLANE_SIGNING_KEYS_FILE": str(site.served.settings.signing_keys_file),
+    }
+    command = [sys.executable, str(BACKEND), example, "--tenant", tenant, "--port", str(site.free_port)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        # npm speaks first, where there is something to build.
+        url = next((line.strip() for line in process.stdout if line.startswith("http")), "")
+        assert url, f"the backend ended with {process.wait()}"
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("example", ["plain", "react", "iframe"])
+def test_an_example(site: Site, unique: str, page: Page, node: list[str], example: str) -> None:
+    site.fill(unique, 30)
+    said = complaints(page)
+    with backend(site, example, unique, node) as url:
+        assert url == f"http://localhost:{site.free_port}"
+        page.goto(url)
+        place: Page | FrameLocator = page.frame_locator("iframe") if example == "iframe" else page
+        viewer = place.locator("auditlane-viewer")
+        expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
+        expect(viewer.get_by_role("row").nth(10)).to_be_visible()
+        viewer.get_by_role("button", name="Download", exact=True).click()
+        dialog = viewer.get_by_role("dialog")
+        expect(dialog).to_contain_text("events")
+        with page.expect_download() as begun:  # also out of a frame, and from another origin
+            dialog.get_by_role("button", name="Download CSV").click()
+        assert len(begun.value.path().read_bytes().splitlines()) > 30
+        page.keyboard.press("Escape")
+        if example == "react":
+            page.get_by_role("button", name="Dark").click()
+            expect(viewer).to_have_attribute("theme", "dark")
+            expect(viewer.get_by_role("row").nth(10)).to_be_visible()
+        assert said == []

@@ -1,7 +1,7 @@
 """What reading costs over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). Reported, not asserted.
 
 One tenant's month beside a hundred small tenants, in inserts that each hold events of the whole month (so that parts
-overlap as much as they can), one in a hundred events twice. One request after another to a real `auditlane serve`.
+overlap as much as they can), one event in eighty twice. One request after another to a real `auditlane serve`.
 """
 
 from __future__ import annotations

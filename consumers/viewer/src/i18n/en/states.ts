@@ -1,7 +1,7 @@
 import type { Preset } from "../../model/range.js";
 import type { Trouble } from "../../model/trouble.js";
 
-interface Said {
+export interface Said {
   title: string;
   advice: string;
 }

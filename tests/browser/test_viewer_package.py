@@ -1,0 +1,81 @@
+"""The viewer as an npm package: what it holds, and that a TypeScript project can use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.site import BUILD
+
+VIEWER = BUILD.parent
+USER = """
+import { AuditlaneViewer } from "@auditlane/viewer";
+import { AuditlaneSettings } from "@auditlane/viewer/settings";
+
+const viewer: AuditlaneViewer = document.createElement("auditlane-viewer");
+viewer.baseUrl = "https://audit.example.com";
+viewer.theme = "dark";
+viewer.addEventListener("token-expired", () => (viewer.token = "next"));
+const settings: AuditlaneSettings = document.createElement("auditlane-settings");
+settings.token = viewer.token;
+// @ts-expect-error: there is no such theme
+viewer.theme = "blue";
+"""
+
+
+@pytest.fixture(scope="module")
+def packed(viewer_build: Path, node: list[str]) -> dict[str, Any]:
+    """The package's `package.json`, and the names of the files in it as `files`."""
+    env = os.environ | {"PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ["PATH"]])}
+
+    def npm(*command: str) -> str:
+        done = subprocess.run(["npm", *command], cwd=VIEWER, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    npm("run", "--silent", "package")
+    [told] = json.loads(npm("pack", "--dry-run", "--json", "--silent"))
+    manifest: dict[str, Any] = json.loads((VIEWER / "package.json").read_text())
+    return manifest | {"files": {one["path"] for one in told["files"]}}
+
+
+def test_what_it_names_is_in_it_and_nothing_else(packed: dict[str, Any]) -> None:
+    files = packed["files"]
+    named = [path.removeprefix("./") for one in packed["exports"].values() for path in one.values()]
+    assert len(named) == 4
+    assert set(named) <= files
+    assert {"README.md", "package.json", "dist/LICENSES.md"} <= files
+    assert not [one for one in files if one.startswith(("src/", "test/", "dist/page", "dist/embed", "dist/console"))]
+    missing = {
+        target
+        for name in files
+        if name.endswith(".js")
+        for target in _imports(VIEWER / name)
+        if target.relative_to(VIEWER).as_posix() not in files
+    }
+    assert missing == set()
+
+
+def _imports(module: Path) -> list[Path]:
+    """Files beside or below the module that it names."""
+    text = module.read_text()
+    near = [one for one in (module.parent, module.parent.parent) for one in one.rglob("*.js")]
+    return [one for one in near if f'"{os.path.relpath(one, module.parent)}"' in text or f'"./{one.name}"' in text]
+
+
+def test_typescript_knows_it(packed: dict[str, Any], node: list[str], tmp_path: Path) -> None:
+    modules = tmp_path / "node_modules"
+    (modules / "@auditlane").mkdir(parents=True)
+    (modules / "@auditlane" / "viewer").symlink_to(VIEWER)
+    (tmp_path / "user.ts").write_text(USER)
+    tsc = VIEWER / "node_modules" / "typescript" / "bin" / "tsc"
+    options = ["--strict", "--noEmit", "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"]
+    libraries = ["--lib", "es2023,dom,dom.iterable", "--types", ""]
+    done = subprocess.run(
+        [*node, str(tsc), *options, *libraries, "user.ts"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

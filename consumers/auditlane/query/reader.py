@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
@@ -14,6 +15,7 @@ from auditlane.query.live.tail import Tail
 from auditlane.query.models import Event
 from auditlane.query.results import Limits, Results
 from auditlane.query.sort import NEWEST, Sort
+from auditlane.query.statements import Statement
 from auditlane.query.summary.summaries import Summaries
 from auditlane.query.turns import Turns
 from auditlane.runtime.errors import InvalidCursor, NotFound
@@ -43,6 +45,7 @@ class Reader:
         limits = limits or Limits.of(settings)
         self._database = settings.clickhouse_database
         self._settings = settings
+        self._page_s = limits.page_s
         self._results = Results(
             settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s, turns=turns
         )
@@ -80,18 +83,24 @@ class Reader:
     def _beside(
         self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort
     ) -> list[dict[str, Any]]:
-        """Rows of a page. Where a filter has to be tried on event after event, first on the nearest, then on all."""
+        """Rows of a page. Where a filter has to be tried on event after event, first on the nearest, then on all.
+
+        All statements together have the time of one.
+        """
+        ends = monotonic() + self._page_s
+
+        def rows_of(statement: Statement) -> list[dict[str, Any]]:
+            return self._results.rows(statement, scope.tenant, max(1.0, ends - monotonic()))
+
         page = partial(sql.compile_page, self._database, scope, filter_, position=position, limit=limit, sort=sort)
         for near in _NEAR if sort.by_time and filter_.narrows else ():
-            edge = self._results.rows(
-                sql.compile_edge(self._database, scope, filter_, position=position, sort=sort, rows=near), scope.tenant
-            )
+            edge = rows_of(sql.compile_edge(self._database, scope, filter_, position=position, sort=sort, rows=near))
             if not edge:
                 break
-            rows = self._results.rows(page(edge=int(edge[0]["edge"])), scope.tenant)
+            rows = rows_of(page(edge=int(edge[0]["edge"])))
             if len(rows) == limit:
                 return rows
-        return self._results.rows(page(), scope.tenant)
+        return rows_of(page())
 
     def event(self, scope: TenantScope, event_id: str) -> Event:
         """One event, or NotFound: also when it is another tenant's."""

@@ -68,10 +68,10 @@ class Results:
             )
         )
 
-    def open(self, statement: Statement) -> Source:
-        """The result as a body to be given to `checked`, then closed."""
+    def open(self, statement: Statement, seconds: float | None = None) -> Source:
+        """The result as a body to be given to `checked`, then closed. `seconds`: less time than any statement has."""
         limits = {
-            "max_execution_time": math.ceil(self._seconds),
+            "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
             "max_memory_usage": self._limits.memory_bytes,
             "max_threads": self._limits.threads,
             "max_rows_to_read": self._limits.rows_read,
@@ -86,10 +86,10 @@ class Results:
                 ),
             )
 
-    def rows(self, statement: Statement, tenant: str = "") -> list[dict[str, Any]]:
+    def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:
         """A small result as a whole. Raises RateLimited when the tenant has no turn left."""
         with self._turns.of(tenant) if self._turns and tenant else nullcontext():
-            source = self.open(statement)
+            source = self.open(statement, seconds)
             try:
                 return [row for batch in checked(source) for row in batch.to_pylist()]
             finally:

@@ -1,0 +1,38 @@
+"""A page's statements, however many its filter takes, have the time of one together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from auditlane.access.scope import TenantScope
+from auditlane.query import reader as module
+from auditlane.query.filters import Filter
+from auditlane.query.reader import Reader
+from auditlane.query.results import Limits
+from auditlane.query.statements import Statement
+from auditlane.runtime.settings import load
+
+
+class Slow:
+    """Answers that there is an edge, then no row; each statement takes four seconds of a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.given: list[float] = []
+
+    def rows(self, statement: Statement, tenant: str, seconds: float) -> list[dict[str, Any]]:
+        self.given.append(seconds)
+        self.now += 4.0
+        return [{"edge": 1}] if " AS edge" in statement.sql else []
+
+
+def test_a_page_of_several_statements_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow()
+    reader = Reader(load(), Limits(page_s=10.0))
+    monkeypatch.setattr(module, "monotonic", lambda: slow.now)
+    monkeypatch.setattr(reader, "_results", slow)
+    page = reader.page(TenantScope.for_operator("acme"), Filter(equals={"action": ("x",)}), limit=5)
+    assert page.events == []
+    assert slow.given == [10.0, 6.0, 2.0, 1.0, 1.0], "what is left of ten seconds, and a second at least"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from auditlane.contract import rules
 from auditlane.contract.avro import base_schema
@@ -20,6 +20,7 @@ _PRIMITIVES: Final = frozenset({"string", "boolean"}) | NUMBERS
 _OWN_TYPES: Final = (
     "string, boolean, long, double, an enum or timestamp-micros (keep anything else as a string of JSON)"
 )
+LONGEST_NAME: Final = 200  # characters: a symbol is a byte of an event and all of its text in the row, a name likewise
 # No event is stored without these; other base fields take their defaults where an older contract lacks them.
 CORE_FIELDS: Final = ("event_id", "tenant_id", "occurred_at", "action")
 
@@ -156,8 +157,8 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
     seen: set[str] = set()
     for position, described in enumerate(schema["fields"]):
         name = described.get("name") if isinstance(described, dict) else None
-        if not isinstance(name, str):
-            problems.append(f"fields[{position}]: must be an object with a name and a type.")
+        if not _is_name(name):
+            problems.append(f"fields[{position}]: must have a type, and a name of at most {LONGEST_NAME} characters.")
             continue
         if name in seen:
             problems.append(f"{name}: is there twice; remove one.")
@@ -224,15 +225,18 @@ def _kind(described: Any, enums: dict[str, tuple[str, ...]]) -> tuple[str, tuple
 
 def _symbols(described: dict[str, Any], enums: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     symbols = described.get("symbols")
-    good = isinstance(symbols, list) and symbols and all(isinstance(one, str) for one in symbols)
-    if not good or len(set(symbols or ())) != len(symbols or ()):
-        raise ValueError("must list its symbols, each once.")
-    assert isinstance(symbols, list)
+    good = isinstance(symbols, list) and all(map(_is_name, symbols))
+    if not good or not symbols or len(set(symbols)) < len(symbols):
+        raise ValueError(f"must list its symbols, each once, of at most {LONGEST_NAME} characters.")
     if isinstance(described.get("name"), str):
         enums[described["name"]] = tuple(symbols)
         if isinstance(described.get("namespace"), str):
             enums[f"{described['namespace']}.{described['name']}"] = tuple(symbols)
     return tuple(symbols)
+
+
+def _is_name(given: Any) -> TypeGuard[str]:
+    return isinstance(given, str) and len(given) <= LONGEST_NAME
 
 
 def _plain(one: Field) -> Any:

@@ -9,6 +9,7 @@ import type { Texts } from "../i18n/en/index.js";
 import { asked } from "../model/range.js";
 import { type Preferences, Remembered } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
+import { Ahead, listed } from "./ahead.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
@@ -38,6 +39,8 @@ export class Log extends EventTarget {
   /** Nobody has sent an event yet, other than auditlane itself; null while that is not known. */
   unused: boolean | null = null;
 
+  readonly ahead = new Ahead();
+
   private readonly remembered: Remembered;
 
   constructor(
@@ -61,6 +64,7 @@ export class Log extends EventTarget {
     this.phase = "loading";
     this.problem = null;
     this.changed();
+    this.ahead.begin(this.client, listed(this.filter(), this.view.sort));
     await this.read();
   }
 

@@ -3,7 +3,7 @@ import type { Pairs } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
 import { type Ask, FIRST, type Moved, Pages } from "../../model/pages.js";
-import { DEFAULT_SORT } from "../../model/view.js";
+import { listed } from "../ahead.js";
 import type { Log } from "../log.js";
 
 const SLOW_MS = 2_000;
@@ -42,8 +42,7 @@ export class Loader {
   /** The list that is looked at now, from its beginning. */
   begin(): void {
     this.close();
-    const { sort } = this.log.view;
-    this.pairs = [...this.log.filter(), ...(sort === DEFAULT_SORT ? [] : [["sort", sort] as const])];
+    this.pairs = listed(this.log.filter(), this.log.view.sort);
     this.coming = new Pages();
     this.cancelled = false;
     this.problem = null;
@@ -105,7 +104,8 @@ export class Loader {
       this.told("state");
     }, SLOW_MS);
     try {
-      const answer = await this.page(ask, stop.signal);
+      const ahead = this.coming ? await this.log.ahead.take(this.pairs) : null;
+      const answer = ahead ?? (await this.page(ask, stop.signal));
       if (this.asking !== asking) return;
       this.close();
       this.take(ask, answer);

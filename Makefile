@@ -22,7 +22,7 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-alone test-fault test-parts lint format docs lock bench bench-parts bench-viewer chaos simulate viewer clean help
+.PHONY: run test test-alone test-fault test-parts lint format docs lock bench bench-parts bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -88,6 +88,12 @@ SEED ?= 0
 SCHEDULES ?= 200000
 simulate: $(STAMP) ## the long simulation: SEED=0 SCHEDULES=200000; writes its report into the docs
 	PYTHONPATH=tests $(BIN)/python -m simulator.long_run --seed $(SEED) --schedules $(SCHEDULES)
+
+bench-embed: $(STAMP) ## measure what the page for frames costs: bytes, requests, time, movement (LOADS=10)
+	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_embed.py -s
+
+pictures: $(STAMP) ## take the docs' pictures anew, of the demo in a browser
+	$(BIN)/python -m pytest tests/browser --override-ini python_files=pictures.py -s
 
 viewer: | $(BIN)/python ## build the viewer when its sources changed; the wheel needs it
 	@$(BIN)/python consumers/viewer/build.py

@@ -37,6 +37,13 @@ export default defineConfig({
         entryFileNames: (chunk) => (STABLE.has(chunk.name) ? "[name].js" : "[name]-[hash].js"),
         chunkFileNames: "chunks/[name]-[hash].js",
         assetFileNames: "assets/[name]-[hash][extname]",
+        // Few files at first: what several entries share would otherwise be a file a combination of them.
+        codeSplitting: {
+          groups: [
+            { name: "lit", test: /node_modules[\\/](@lit|lit|lit-element|lit-html)[\\/]/, minShareCount: 2 },
+            { name: "shared", test: /src[\\/](api|i18n|model|styles)[\\/]/, minShareCount: 2 },
+          ],
+        },
       },
     },
   },

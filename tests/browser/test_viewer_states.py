@@ -300,6 +300,37 @@ def test_german(site: Site, unique: str, page: Page) -> None:
     expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()
 
 
+def test_a_host_dresses_it_and_no_style_leaks_out(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    viewer = opened(site, page, unique)
+    expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
+    sheets = page.evaluate("document.styleSheets.length + document.adoptedStyleSheets.length")
+    assert sheets == 1  # the host's own
+    page.evaluate(
+        """() => {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(`
+            auditlane-viewer { --auditlane-ink: rgb(1, 2, 3); }
+            auditlane-viewer::part(title) { text-transform: uppercase; }
+            auditlane-viewer::part(tile) { border-style: dashed; }
+            auditlane-viewer::part(head) { letter-spacing: 3px; }
+            auditlane-viewer::part(button) { border-radius: 0px; }
+            * { color: red; }`);
+          document.adoptedStyleSheets = [sheet];
+        }"""
+    )
+
+    def style(target: Locator, name: str) -> object:
+        return target.evaluate(f"(element) => getComputedStyle(element).{name}")
+
+    assert style(viewer.get_by_role("heading", level=2), "textTransform") == "uppercase"
+    assert style(viewer.locator("auditlane-tiles [part~=tile]").first, "borderTopStyle") == "dashed"
+    assert style(viewer.locator("auditlane-table [part~=head]"), "letterSpacing") == "3px"
+    for name in ("Refresh", "Columns", "Download", "Settings"):
+        assert style(viewer.get_by_role("button", name=name, exact=True), "borderTopLeftRadius") == "0px", name
+    assert style(viewer.get_by_role("button", name="Refresh"), "color") == "rgb(1, 2, 3)"
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_whole_thing_is_well(site: Site, unique: str, page: Page, width: int) -> None:
     site.fill(unique, 60)

@@ -117,15 +117,15 @@ export class AuditlaneViewer extends LitElement {
         ></auditlane-problem>`;
     }
     const searching = html`
-      <auditlane-tiles part="tiles"></auditlane-tiles>
+      <auditlane-tiles part="tiles" exportparts="tile"></auditlane-tiles>
       <auditlane-search part="search"></auditlane-search>
       <auditlane-histogram part="histogram"></auditlane-histogram>
     `;
     return html`
       ${this.header(log, true)}
-      <auditlane-notices></auditlane-notices>
+      <auditlane-notices exportparts="notice, first-use"></auditlane-notices>
       ${log.unused && !log.view.query ? nothing : searching}
-      <auditlane-table part="table"></auditlane-table>
+      <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
     `;
   }
 
@@ -140,9 +140,9 @@ export class AuditlaneViewer extends LitElement {
       <button part="button refresh" @click=${() => log.refresh()}>
         ${icon("refresh")}<span class="label">${text.states.refresh}</span>
       </button>
-      <auditlane-live></auditlane-live>
-      <auditlane-columns></auditlane-columns>
-      ${log.may("audits:export") ? html`<auditlane-download></auditlane-download>` : nothing}
+      <auditlane-live exportparts="button, live"></auditlane-live>
+      <auditlane-columns exportparts="button, columns"></auditlane-columns>
+      ${log.may("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
     return html`<div class="head" part="header">
       <h2 part="title">${text.states.heading}<span class="tenant">${log.tenant}</span></h2>
@@ -176,6 +176,8 @@ export class AuditlaneViewer extends LitElement {
   private async fromSettings(log: Log): Promise<void> {
     const goes = await this.renderRoot.querySelector("auditlane-settings")?.mayLeave();
     if (goes === false) return; // something is not saved
+    const settings = this.renderRoot.querySelector("auditlane-settings");
+    if (settings && !(await settings.mayLeave())) return;
     await log.read(); // columns and switch may be others now
     this.settings = false;
     await this.updateComplete;

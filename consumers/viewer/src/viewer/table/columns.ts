@@ -108,7 +108,7 @@ export class Columns extends Part {
     const { density, utc } = this.log.preferences;
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const fields = this.ordered;
-    return html`<auditlane-drop .label=${columns.label} part="button columns">
+    return html`<auditlane-drop .label=${columns.label} part="columns" exportparts="button">
       <span slot="button">${columns.button}</span>
       <div class="panel">
         <fieldset>

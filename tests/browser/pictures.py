@@ -1,0 +1,97 @@
+"""Takes the pictures of `docs/pictures` anew: the demo that `make run` starts, in a browser, in light and dark."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fixtures.site import BUILD
+from fixtures.stack import Stack, running
+from playwright.sync_api import Page, expect, sync_playwright
+
+PICTURES = BUILD.parent.parent.parent / "docs" / "pictures"
+MOST_BYTES = 200_000
+SAMPLE = "from=2023-07-10T11:30:00.000Z&to=2023-07-10T12:15:00.000Z"
+SIZE = {"width": 1280, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def demo(viewer_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("pictures") / "data", "--demo", "--port", "0") as stack:
+        yield stack
+
+
+def link(demo: Stack, tenant: str) -> str:
+    """Another link for each page: they work once."""
+    asked = ["token", "--tenant", tenant, "--user", "jane", "--permissions", "read,export,configure", "--link"]
+    return demo.run(*asked).stdout.strip().splitlines()[-1]
+
+
+def the_log(page: Page) -> None:
+    page.goto(page.url.partition("?")[0] + f"?{SAMPLE}")
+    expect(page.get_by_role("row").nth(12)).to_be_visible()
+    expect(page.locator("auditlane-histogram canvas")).to_be_visible()
+
+
+def an_event(page: Page) -> None:
+    page.goto(page.url.partition("?")[0] + f"?{SAMPLE}&query=outcome:denied%20OR%20outcome:failure")
+    page.get_by_role("row").filter(has_text="Failure").first.click()
+    expect(page.locator("auditlane-details section")).to_be_visible()
+
+
+def a_search(page: Page) -> None:
+    the_log(page)
+    box = page.get_by_role("combobox").first
+    box.click()
+    page.keyboard.type("outcome:failure action:")
+    expect(page.get_by_role("option").nth(4)).to_be_visible()
+
+
+def a_download(page: Page) -> None:
+    the_log(page)
+    page.get_by_role("button", name="Download", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("events")
+
+
+def the_settings(page: Page) -> None:
+    page.get_by_role("button", name="Settings", exact=True).click()
+    expect(
+        page.locator("auditlane-settings").get_by_role("checkbox").or_(page.get_by_role("switch")).first
+    ).to_be_visible()
+
+
+def first_use(page: Page) -> None:
+    expect(page.get_by_role("tabpanel", name="Python")).to_be_visible()
+
+
+SCENES: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "log": ("123837392027", the_log),
+    "event": ("123837392027", an_event),
+    "search": ("123837392027", a_search),
+    "download": ("123837392027", a_download),
+    "settings": ("123837392027", the_settings),
+    "first-use": ("newcomer", first_use),
+}
+
+
+def test_pictures(demo: Stack, chromium: tuple[str, list[str], dict[str, str]]) -> None:
+    path, flags, env = chromium
+    PICTURES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        for name, (tenant, scene) in SCENES.items():
+            for scheme in ("light", "dark"):
+                browser = playwright.chromium.launch(executable_path=path, args=flags, env=os.environ | env)
+                page = browser.new_page(
+                    viewport=SIZE, locale="en-US", timezone_id="UTC", color_scheme=scheme, reduced_motion="reduce"
+                )
+                page.goto(link(demo, tenant))
+                expect(page.locator("auditlane-viewer").get_by_role("heading", level=2)).to_contain_text(tenant)
+                scene(page)
+                page.wait_for_load_state("networkidle")
+                picture = PICTURES / f"{name}-{scheme}.png"
+                page.screenshot(path=picture, animations="disabled", caret="hide")
+                browser.close()
+                print(picture.name, picture.stat().st_size)
+                assert picture.stat().st_size < MOST_BYTES, picture.name

@@ -24,6 +24,9 @@ export const layout = css`
     height: 100%;
     min-height: 30rem;
     padding: 0.75rem 1rem 0;
+    /* Here again: a host's \`* { color: … }\` reaches the element itself, and no further. */
+    color: var(--ink);
+    font: var(--size) / 1.45 var(--font);
   }
   .head {
     display: flex;

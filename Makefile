@@ -73,10 +73,11 @@ $(BENCH)/.installed: tests/bench/peers/requirements.txt
 bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilings and peers (EVENTS=300000)
 	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
 
-bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, exports, reading, the SDK, HTTP
+bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the guard, exports, reading, the SDK, HTTP
 	$(BIN)/python tests/bench/bench_stages.py
 	$(BIN)/python tests/bench/bench_judge.py
 	$(BIN)/python tests/bench/bench_table.py
+	$(BIN)/python tests/bench/bench_guard.py
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python tests/bench/bench_query.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_http.py' -s

@@ -3,7 +3,9 @@
 On the embedded stack and in one run: the insert alone, the consuming alone, the worker as it is deployed, a naive loop
 and two frameworks doing the same work. A topic is filled first; then a process is measured from its first message to
 its last commit. CPU seconds per million events and ratios within a run are comparable, rates depend on the machine.
-Merges are stopped, so that every run has the same parts and nothing hides a duplicate.
+`steady_per_s` and `steady_busy` are of the middle of a run, from a tenth of its rows to nine tenths: without the start,
+and without the last ranges' wait for their age, which a stream has once and not every few seconds. Merges are stopped,
+so that every run has the same parts and nothing hides a duplicate.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import psutil
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fixtures.clickhouse import EngineProcess
@@ -35,7 +36,7 @@ from fixtures.kafka import make_broker, wait_for_broker
 from fixtures.registry import RegistryProcess
 from fixtures.workers import WorkerProcess
 from load import SCENARIOS, messages
-from measured import machine, stopwatch, usage
+from measured import Busy, Middle, machine, stopwatch, usage
 
 from auditlane.contract import subjects, topics
 from auditlane.contract.connect import registry_client
@@ -50,8 +51,11 @@ from auditlane.worker.write import PINNED, body
 HERE = Path(__file__).parent
 PEERS = ("naive", "faststream_batch", "arroyo_process")
 RESULTS = HERE.parent / "results"
-POLL_S = 0.05
+POLL_S = 0.1
 PATIENCE_S = 600.0
+PARTS = 16  # a second: what one worker may make of a ClickHouse that it has for itself
+MOST_BUILT = 1_000_000  # events whose inserts are built ahead, in memory
+MOST_OF_PEERS = 200_000  # events: they are an order of magnitude slower
 
 
 @dataclass
@@ -59,6 +63,7 @@ class Parts:
     """The running stack."""
 
     kafka: str
+    kafka_pid: int
     registry: str
     clickhouse: EngineProcess
     folder: Path
@@ -72,7 +77,7 @@ def parts(folder: Path) -> Iterator[Parts]:
     engine = EngineProcess(folder / "clickhouse")
     try:
         wait_for_broker(broker.bootstrap)
-        yield Parts(broker.bootstrap, registry.url, engine, folder)
+        yield Parts(broker.bootstrap, running.pid, registry.url, engine, folder)
     finally:
         engine.stop()
         registry.end()
@@ -151,6 +156,8 @@ def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
     for raw in load.ranges(load.settings.range_rows):
         rows = judge.judge(raw, ingested_at_ms=raw.timestamps_ms[0]).rows
         tables += rows.values()
+        if sum(one.num_rows for one in tables) >= MOST_BUILT:
+            break
     with load.run() as (settings, client):
         names = ", ".join(f"`{name}`" for name in _columns(client, settings))
         statement = f"INSERT INTO `{settings.clickhouse_database}`.events ({names}) FORMAT ArrowStream"
@@ -227,30 +234,35 @@ def worker(load: Load, *, profile: str = "", **given: Any) -> dict[str, Any]:
         mine = WorkerProcess(env, log)
         try:
             _wait(lambda: "partition.assigned" in log.read_text(), mine)
+            completed = _completed(settings)
             started, cpu = time.perf_counter(), stopwatch(mine.process.pid)
-            store = stopwatch(load.parts.clickhouse.process.pid)
-            with _profiled(mine.process.pid, profile):
-                whole = psutil.cpu_percent()
-                _wait(_completed(settings), mine)
-                took, used, stores = time.perf_counter() - started, cpu(), store()
-                whole = psutil.cpu_percent()
+            store, kafka = stopwatch(load.parts.clickhouse.process.pid), stopwatch(load.parts.kafka_pid)
+            with _profiled(mine.process.pid, profile), Busy() as busy:
+                _wait(completed, mine)
+                took, used, stores, brokers = time.perf_counter() - started, cpu(), store(), kafka()
             peak = usage(mine.process.pid).peak_mb
             letters = sum(
                 int(float(one)) for one in re.findall(r"dead_letters_total\{.*?\} (\S+)", mine.get("/metrics"))
             )
             rows, distinct = _counts(client, settings)
             assert rows == distinct == load.count - letters, f"{rows} rows, {distinct} events, {letters} dead letters"
-            inserts = len(mine.events("range.stored"))
+            stored = [
+                (datetime.fromisoformat(one["timestamp"]).timestamp(), one["rows"])
+                for one in mine.events("range.stored")
+            ]
         finally:
             mine.close()
+        middle = Middle.of(stored)
         return _figures(load.count, took, used, stores) | {
+            "kafka_cpu_s_per_million": round(brokers * 1e6 / load.count, 2),
+            "steady_per_s": round(middle.rows / (middle.end - middle.begin)),
+            "steady_busy": round(busy.between(middle.begin, middle.end), 2),
             "peak_mb": round(peak),
             "store_peak_mb": round(usage(load.parts.clickhouse.process.pid).peak_mb),
-            "machine_busy": round(whole / 100, 2),
             "rows": rows,
             "distinct": distinct,
             "dead_letters": letters,
-            "inserts": inserts,
+            "inserts": len(stored),
         }
 
 
@@ -322,27 +334,36 @@ def measure(parts: Parts, given: argparse.Namespace) -> dict[str, dict[str, dict
             report("insert alone, 1 connection", insert_ceiling(load, 1))
             report("insert alone, 2 connections", insert_ceiling(load, 2))
         for _ in range(given.rounds):
-            report("auditlane, 1 insert thread", worker(load, profile=given.profile))
-            report("auditlane, 2 insert threads", worker(load, insert_threads=2))
+            report("auditlane, 1 insert thread", worker(load, profile=given.profile, insert_parts_per_second=PARTS))
+            report("auditlane, 2 insert threads", worker(load, insert_threads=2, insert_parts_per_second=PARTS))
+            report("auditlane, default budget", worker(load))
         if not given.ours:
             for name in PEERS:
-                report(name, peer(load, name, given.peers_python, max(1, given.events // 5)))
+                report(name, peer(load, name, given.peers_python, min(MOST_OF_PEERS, max(1, given.events // 5))))
     return found
 
 
 def summary(found: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """The ratios, one line a scenario."""
-    lines = []
+    """The ratios, two lines a scenario."""
+    lines: list[str] = []
     for scenario, rows in found.items():
         ours = rows.get("auditlane, 1 insert thread")
         ceiling = rows.get("insert alone, 1 connection")
         if not ours or not ceiling:
             continue
+        two = rows["auditlane, 2 insert threads"]
         best = min((rows[name]["cpu_s_per_million"], name) for name in PEERS if name in rows)
+        total = sum(ours[name] for name in ("cpu_s_per_million", "store_cpu_s_per_million", "kafka_cpu_s_per_million"))
+        alone, cores = ceiling["events_per_s"], os.cpu_count() or 1
         lines.append(
-            f"{scenario:14} {ours['events_per_s'] / ceiling['events_per_s']:4.0%} of the insert ceiling; "
-            f"{ours['cpu_s_per_million']} CPU s per million, {best[0] / ours['cpu_s_per_million']:.1f} times less than "
-            f"{best[1]}; {ours['peak_mb']} MB"
+            f"{scenario}: {ours['events_per_s'] / alone:.0%} of the ceiling of one insert connection, in the middle"
+            f" {ours['steady_per_s'] / alone:.0%}, with two threads {two['steady_per_s'] / alone:.0%}; all together"
+            f" {total:.2f} CPU s per million, which allows {cores} cores {cores * 1e6 / total / alone:.0%}"
+        )
+        less = best[0] / ours["cpu_s_per_million"]
+        lines.append(
+            f"  the worker {ours['cpu_s_per_million']} CPU s per million, {less:.1f} times less than {best[1]};"
+            f" {ours['peak_mb']} MB, with two threads {two['peak_mb']} MB"
         )
     return "\n".join(lines)
 

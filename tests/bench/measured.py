@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import os
 import platform
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import psutil
@@ -31,6 +35,56 @@ def stopwatch(pid: int) -> Callable[[], float]:
     """CPU seconds of a process since now."""
     before = usage(pid).cpu_s
     return lambda: usage(pid).cpu_s - before
+
+
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """The part of a run from a tenth of its rows to nine tenths: no start, no end. Times are Unix seconds."""
+
+    begin: float
+    end: float
+    rows: int
+
+    @classmethod
+    def of(cls, stored: Sequence[tuple[float, int]]) -> Middle:
+        """`stored`: when a range was stored, and its rows, in order."""
+        totals = list(accumulate(rows for _, rows in stored))
+        first, last = (bisect.bisect_left(totals, totals[-1] * share) for share in (0.1, 0.9))
+        return cls(stored[first][0], stored[last][0], totals[last] - totals[first])
+
+
+class Busy:
+    """How busy the whole machine was, looked at every `EVERY_S` from entering to leaving."""
+
+    EVERY_S = 0.1
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, float, float]] = []  # when, seconds of all cores, of these idle
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Busy:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def between(self, begin: float, end: float) -> float:
+        """The share of all cores that was in use, 0 to 1."""
+        seen = [one for one in self._seen if begin <= one[0] <= end]
+        if len(seen) < 2:
+            seen = self._seen
+        (_, total, idle), (_, later, later_idle) = seen[0], seen[-1]
+        return 1 - (later_idle - idle) / (later - total)
+
+    def _look(self) -> None:
+        while True:
+            now = psutil.cpu_times()
+            self._seen.append((time.time(), sum(now[:8]), now.idle + getattr(now, "iowait", 0.0)))
+            if self._over.wait(self.EVERY_S):
+                return
 
 
 def machine() -> dict[str, object]:

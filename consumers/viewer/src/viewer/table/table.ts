@@ -11,6 +11,7 @@ import { Part } from "../part.js";
 import { localeOf, numberOf } from "../search/words.js";
 import { cell, type Reading } from "./cells.js";
 import { head, type HeadActs } from "./head.js";
+import { headStyles } from "./head-styles.js";
 import { List } from "./list.js";
 import { markStyles } from "./marks.js";
 import { Opened } from "./opened.js";
@@ -21,7 +22,7 @@ const TICK_MS = 30_000; // "3 minutes ago" is as old as that at most
 
 @customElement("auditlane-table")
 export class Table extends Part {
-  static override styles = [base, markStyles, tableStyles];
+  static override styles = [base, markStyles, headStyles, tableStyles];
 
   @state() private menu = "";
   /** Of the column whose edge is being drawn. */

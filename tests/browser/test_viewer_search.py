@@ -414,5 +414,5 @@ def test_every_part_is_well_in_both_schemes_and_in_german(opened: Opened, scheme
     options(page, "Actor actor_name")
     assert violations(page, whole_page=True) == []
     page.evaluate("document.querySelector('auditlane-viewer').lang = 'de'")
-    expect(page.get_by_role("list", name="Benutzte Filter")).to_contain_text("Outcome ist nicht denied")
+    expect(page.get_by_role("list", name="Benutzte Filter")).to_contain_text("Ergebnis ist nicht denied")
     expect(page.locator("auditlane-histogram .said")).to_have_text("8 Ereignisse, ein Balken ist 3 Stunden")

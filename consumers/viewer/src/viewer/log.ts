@@ -5,7 +5,7 @@ import { Client, type Pairs, type Place } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
 import { type Language, textsOf } from "../i18n/index.js";
-import type { Texts } from "../i18n/en/index.js";
+import { en, type Texts } from "../i18n/en/index.js";
 import { asked } from "../model/range.js";
 import { type Preferences, Remembered } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
@@ -42,6 +42,11 @@ export class Log extends EventTarget {
   readonly ahead = new Ahead();
 
   private readonly remembered: Remembered;
+  private named: { structure: ShownStructure | null; text: Texts | null; fields: readonly ShownField[] } = {
+    structure: null,
+    text: null,
+    fields: [],
+  };
 
   constructor(
     place: Place,
@@ -137,9 +142,17 @@ export class Log extends EventTarget {
     return this.preferences.utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
 
-  /** The tenant's fields in their order. */
+  /** The tenant's fields in their order, under the names that somebody gave them, else under the language's own. */
   get fields(): readonly ShownField[] {
-    return this.structure?.fields ?? [];
+    const { structure, text } = this;
+    if (this.named.structure !== structure || this.named.text !== text) {
+      const fields = (structure?.fields ?? []).map((field) => {
+        const own = text.states.fields[field.name];
+        return own && field.displayName === en.states.fields[field.name] ? { ...field, displayName: own } : field;
+      });
+      this.named = { structure, text, fields };
+    }
+    return this.named.fields;
   }
 
   /** What the list, the summaries and exports are to be asked for: the view as parameters, without order and limit. */

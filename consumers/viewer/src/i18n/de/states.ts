@@ -1,6 +1,26 @@
 import type { Texts } from "../en/index.js";
 
 export const states: Texts["states"] = {
+  fields: {
+    occurred_at: "Zeit",
+    actor_name: "Akteur",
+    action: "Aktion",
+    resource: "Ressource",
+    outcome: "Ergebnis",
+    severity: "Schwere",
+    ip: "IP-Adresse",
+    description: "Beschreibung",
+    actor_id: "Akteur-ID",
+    actor_type: "Art des Akteurs",
+    on_behalf_of: "Im Namen von",
+    resource_id: "Ressourcen-ID",
+    user_agent: "Browser (User-Agent)",
+    request_id: "Anfrage-ID",
+    source: "Quelle",
+    before: "Vorher",
+    after: "Nachher",
+    metadata: "Metadaten",
+  },
   heading: "Audit-Log",
   loading: "Wird geladen",
   retry: "Noch einmal versuchen",

@@ -27,6 +27,27 @@ const problems: Record<Trouble, Said> = {
 };
 
 export const states = {
+  /** What the base fields are called where nobody gave them another name. */
+  fields: {
+    occurred_at: "Time",
+    actor_name: "Actor",
+    action: "Action",
+    resource: "Resource",
+    outcome: "Outcome",
+    severity: "Severity",
+    ip: "IP address",
+    description: "Description",
+    actor_id: "Actor id",
+    actor_type: "Actor type",
+    on_behalf_of: "On behalf of",
+    resource_id: "Resource id",
+    user_agent: "User agent",
+    request_id: "Request id",
+    source: "Source",
+    before: "Before",
+    after: "After",
+    metadata: "Metadata",
+  } as Record<string, string>,
   heading: "Audit log",
   loading: "Loading",
   retry: "Try again",

@@ -51,6 +51,31 @@ describe("a token that ends", () => {
   });
 });
 
+describe("the token to begin with", () => {
+  it("is the host's elsewhere, which is asked for one; at the service the browser's session counts", async () => {
+    const tell = vi.fn(() => queueMicrotask(() => renewal.give("given")));
+    const renewal: Renewal = new Renewal(tell);
+    expect(await renewal.first("", "")).toBe("");
+    expect(await renewal.first(location.origin, "")).toBe("");
+    expect(await renewal.first("https://audit.example", "there")).toBe("there");
+    expect(tell).not.toHaveBeenCalled();
+    expect(await renewal.first("https://audit.example", "")).toBe("given");
+  });
+});
+
+describe("a token that was set while nobody could say whose it is", () => {
+  it("is taken when it is found to be the same person's, else the next one is asked for", async () => {
+    const tell = vi.fn(() => queueMicrotask(() => renewal.give("next")));
+    const renewal: Renewal = new Renewal(tell);
+    expect(await renewal.renewed("set", "used", () => Promise.resolve(true))).toBe("set");
+    expect(tell).not.toHaveBeenCalled();
+    expect(await renewal.renewed("set", "used", () => Promise.resolve(false))).toBe("next");
+    expect(await renewal.renewed("set", "used", () => Promise.reject(new Error()))).toBe("next");
+    expect(await renewal.renewed("used", "used", () => Promise.resolve(true))).toBe("next");
+    expect(tell).toHaveBeenCalledTimes(3);
+  });
+});
+
 describe("how requests end", () => {
   it("is told: well, without a network, and not when we gave up ourselves", async () => {
     const heard: (string | undefined)[] = [];

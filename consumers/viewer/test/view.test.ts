@@ -20,5 +20,6 @@ describe("a view in the address", () => {
 
   it("takes nonsense for the default", () => {
     expect(viewOf("?range=soon&from=yesterday").range).toEqual(EVER);
+    expect(viewOf("?live=1&sort=action").live).toBe(false);
   });
 });

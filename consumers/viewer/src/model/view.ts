@@ -19,11 +19,12 @@ export const DEFAULT_VIEW: View = { query: "", range: EVER, sort: DEFAULT_SORT, 
 /** The view in an address' query string; what is not there or makes no sense is the default's. */
 export function viewOf(search: string): View {
   const given = new URLSearchParams(search);
+  const sort = given.get("sort") || DEFAULT_SORT;
   return {
     query: given.get("query") ?? "",
     range: rangeOf(given),
-    sort: given.get("sort") || DEFAULT_SORT,
-    live: given.get("live") === "1",
+    sort,
+    live: given.get("live") === "1" && sort === DEFAULT_SORT, // what arrives has its place in a list by time only
     open: given.get("event") ?? "",
   };
 }

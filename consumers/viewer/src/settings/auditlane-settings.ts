@@ -82,8 +82,12 @@ export class AuditlaneSettings extends LitElement {
   /** Reads everything anew; what was not saved is gone. */
   async open(): Promise<void> {
     const turn = ++this.opening;
-    const place = { baseUrl: this.baseUrl.replace(/\/+$/, ""), token: this.token, tenant: this.tenant };
-    const settings = await Settings.open(place, () => this.renewal.next(), this.language);
+    const baseUrl = this.baseUrl.replace(/\/+$/, "");
+    const token = await this.renewal.first(baseUrl, this.token);
+    if (turn !== this.opening) return;
+    const renew = (): Promise<string> =>
+      this.renewal.renewed(this.token, settings.client.token, (next) => settings.vouch(next));
+    const settings = await Settings.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
     settings.addEventListener("heading", () => void this.toHeading());
     settings.addEventListener("change", () => this.requestUpdate());
@@ -133,19 +137,23 @@ export class AuditlaneSettings extends LitElement {
     </header>`;
   }
 
-  /** A new token: the same person's lets everything go on; another's begins anew, so that nobody changes another's. */
+  /**
+   * A new token: the same person's lets everything go on; another's, or none where none was asked for, begins anew, so that
+   * nobody changes another's.
+   */
   private async took(): Promise<void> {
     const { settings, token } = this;
-    if (!settings?.session) {
-      if (settings?.phase === "loading") this.renewal.give(token);
-      else await this.open();
-      return;
+    const { waits } = this.renewal;
+    if (!settings?.session || (!token && !waits)) {
+      if (waits) return this.renewal.give(token);
+      if (!token) this.settings = null;
+      return await this.open();
     }
-    const same = await settings.vouch(token).catch(() => true); // one that does not count is told by what is asked with it
+    const same = await settings.vouch(token).catch(() => null);
     if (token !== this.token || settings !== this.settings) return;
     if (same) settings.take(token);
     this.renewal.give(same ? token : "");
-    if (!same) await this.open();
+    if (same === false) await this.open();
   }
 
   private async toHeading(): Promise<void> {

@@ -76,12 +76,11 @@ export class AuditlaneViewer extends LitElement {
   async open(): Promise<void> {
     const turn = ++this.opening;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
-    // Elsewhere there is no session of the browser's: the host is about to give a token.
-    const elsewhere = new URL(baseUrl || location.origin, location.href).origin !== location.origin;
-    const token = this.token || (elsewhere ? await this.renewal.next() : "");
+    const token = await this.renewal.first(baseUrl, this.token);
     if (turn !== this.opening) return;
     const place = { baseUrl, token, tenant: this.tenant };
-    const log = await Log.open(place, () => this.renewal.next(), this.language);
+    const renew = (): Promise<string> => this.renewal.renewed(this.token, log.client.token, (next) => log.vouch(next));
+    const log = await Log.open(place, renew, this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
     if (this.address) log.view = viewOf(location.search);
     log.addEventListener("look", () => this.remember(log));
@@ -176,17 +175,22 @@ export class AuditlaneViewer extends LitElement {
   private async fromSettings(log: Log): Promise<void> {
     const goes = await this.renderRoot.querySelector("auditlane-settings")?.mayLeave();
     if (goes === false) return; // something is not saved
-    const settings = this.renderRoot.querySelector("auditlane-settings");
-    if (settings && !(await settings.mayLeave())) return;
     await log.read(); // columns and switch may be others now
     this.settings = false;
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("#settings")?.focus();
   }
 
-  /** A new token: the same person's lets everything go on; another's begins anew, so that nobody sees another's events. */
+  /**
+   * A new token: the same person's lets everything go on; another's begins anew, so that nobody sees another's events.
+   * One that is taken away takes them away as well, unless it was asked for: then there is none, and what is shown stays.
+   */
   private async took(): Promise<void> {
     const [log, token] = [this.log, this.token];
+    if (!token && !this.renewal.waits) {
+      this.log = null;
+      return await this.open();
+    }
     if (!log?.session) {
       if (this.renewal.waits) this.renewal.give(token);
       else await this.open();
@@ -204,13 +208,15 @@ export class AuditlaneViewer extends LitElement {
   }
 
   private remember(log: Log): void {
-    if (!this.address) return;
-    const search = searchOf(log.view, location.search);
-    if (search !== location.search) history.pushState(null, "", `${location.pathname}${search}${location.hash}`);
+    if (!this.address || searchOf(log.view) === searchOf(viewOf(location.search))) return;
+    history.pushState(null, "", `${location.pathname}${searchOf(log.view, location.search)}${location.hash}`);
   }
 
+  /** To another view; a host's own ways, to a hash or a parameter of its own, change nothing. */
   private readonly back = (): void => {
-    if (this.address) this.log?.look(viewOf(location.search));
+    const { log } = this;
+    const view = viewOf(location.search);
+    if (this.address && log && searchOf(view) !== searchOf(log.view)) log.look(view);
   };
 
   private tell(name: string, detail: unknown): void {

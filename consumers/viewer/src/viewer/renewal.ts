@@ -16,6 +16,18 @@ export class Renewal {
     return this.waiting !== null;
   }
 
+  /** The token to begin with. Elsewhere there is no session of the browser's: the host is about to give a token. */
+  async first(baseUrl: string, token: string): Promise<string> {
+    const elsewhere = new URL(baseUrl || location.origin, location.href).origin !== location.origin;
+    return token || !elsewhere ? token : await this.next();
+  }
+
+  /** The token after `used`: the one that is `set` already, if it could not be vouched for then and can be now. */
+  async renewed(set: string, used: string, vouch: (token: string) => Promise<boolean>): Promise<string> {
+    const vouched = set !== "" && set !== used && (await vouch(set).catch(() => false));
+    return vouched ? set : await this.next();
+  }
+
   /** The next token, or "" when none came in time. */
   next(): Promise<string> {
     if (this.waiting) return this.waiting;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { AuditEvent } from "../src/api/types.js";
+import { Client } from "../src/api/client.js";
 import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
 import { Messages } from "../src/model/stream.js";
 import type { Message } from "../src/model/stream.js";
@@ -9,8 +10,8 @@ const event = { event_id: "0193-a", before: '{"a": "b c"}', after: '{"n": 123456
 
 describe("what is copied", () => {
   it("is a link to the event alone, on this very page", () => {
-    const page = { origin: "https://a.example", pathname: "/log", search: "?tab=2&query=x&live=1" };
-    expect(linkTo(event, page)).toBe("https://a.example/log?tab=2&event=0193-a");
+    const page = { origin: "https://a.example", pathname: "/log", search: "?tab=2&query=x&live=1", hash: "#/audit" };
+    expect(linkTo(event, page)).toBe("https://a.example/log?tab=2&event=0193-a#/audit");
   });
 
   it("is the event with what it holds unfolded, unless digits were lost", () => {
@@ -22,6 +23,11 @@ describe("what is copied", () => {
     expect(curlFor(event, "https://a.example", "")).toBe(
       `curl -H "Authorization: Bearer $TOKEN" \\\n  'https://a.example/v1/events/0193-a'`,
     );
+    history.replaceState(null, "", "?query=x");
+    const service = (baseUrl: string): string => new Client({ baseUrl, token: "", tenant: "" }).service;
+    expect(service("")).toBe(location.origin);
+    expect(service("/console")).toBe(`${location.origin}/console`);
+    expect(service("https://a.example/audit")).toBe("https://a.example/audit");
     expect(curlFor(event, "https://a.example", "o'x")).toContain(`-H 'Auditlane-Tenant: o'\\''x'`);
   });
 });

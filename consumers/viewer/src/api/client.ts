@@ -56,6 +56,11 @@ export class Client {
     return new Client({ ...this.place, token });
   }
 
+  /** Where the service is, in full and without a slash at its end: for what is copied and used elsewhere. */
+  get service(): string {
+    return new URL(this.place.baseUrl || "/", location.href).href.replace(/\/+$/, "");
+  }
+
   /** The address of a path under the service. */
   url(path: string, pairs: Pairs = []): string {
     const query = new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString();

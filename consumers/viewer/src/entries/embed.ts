@@ -53,7 +53,7 @@ function notes(which = ""): HTMLElement[] {
 }
 
 window.addEventListener("message", (event: MessageEvent<unknown>) => {
-  if (event.source !== host || !origins.has(event.origin)) return;
+  if (!host || event.source !== host || !origins.has(event.origin)) return;
   const said = event.data as { type?: unknown; token?: unknown } | null;
   if (said?.type === "auditlane:token" && typeof said.token === "string" && said.token) show(said.token);
 });

@@ -11,6 +11,18 @@ export interface Preferences {
 
 export const USUAL: Preferences = { columns: null, density: "comfortable", utc: false, widths: {} };
 
+/** What was kept, as far as it makes sense: other versions, and other scripts of the page, may have written it. */
+export function preferencesOf(kept: unknown): Preferences {
+  const { columns, density, utc, widths } = { ...(kept as Partial<Record<keyof Preferences, unknown>> | null) };
+  const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
+  return {
+    columns: Array.isArray(columns) ? columns.filter((name) => typeof name === "string") : USUAL.columns,
+    density: density === "compact" ? density : USUAL.density,
+    utc: utc === true,
+    widths: Object.fromEntries(sizes) as Record<string, number>,
+  };
+}
+
 /** Reads and writes them. A browser that keeps nothing (private windows, foreign frames) is no error. */
 export class Remembered {
   constructor(
@@ -25,7 +37,7 @@ export class Remembered {
 
   read(): Preferences {
     try {
-      return { ...USUAL, ...(JSON.parse(localStorage.getItem(this.key) ?? "{}") as Partial<Preferences>) };
+      return preferencesOf(JSON.parse(localStorage.getItem(this.key) ?? "{}"));
     } catch {
       return USUAL;
     }

@@ -4,8 +4,8 @@ import { losesDigits } from "./json.js";
 import { DEFAULT_VIEW, searchOf, type View } from "./view.js";
 
 /** The page's address with this event open and nothing else of the view: whoever gets it sees the same. */
-export function linkTo(event: AuditEvent, page: { origin: string; pathname: string; search: string }, view: View = DEFAULT_VIEW): string {
-  return `${page.origin}${page.pathname}${searchOf({ ...view, open: event.event_id }, page.search)}`;
+export function linkTo(event: AuditEvent, page: Pick<Location, "origin" | "pathname" | "search" | "hash">, view: View = DEFAULT_VIEW): string {
+  return `${page.origin}${page.pathname}${searchOf({ ...view, open: event.event_id }, page.search)}${page.hash}`;
 }
 
 /** As it came, `before` and `after` unfolded where they are JSON. */

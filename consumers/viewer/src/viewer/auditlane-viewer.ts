@@ -51,6 +51,7 @@ export class AuditlaneViewer extends LitElement {
   private readonly renewal = new Renewal(() => this.tell("token-expired", null));
   private connection: Connection | null = null;
   private opening = 0;
+  private returning = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -82,7 +83,8 @@ export class AuditlaneViewer extends LitElement {
     const renew = (): Promise<string> => this.renewal.renewed(this.token, log.client.token, (next) => log.vouch(next));
     const log = await Log.open(place, renew, this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
-    if (this.address) log.view = viewOf(location.search);
+    log.linked = this.address;
+    if (log.linked) log.view = viewOf(location.search);
     log.addEventListener("look", () => this.remember(log));
     log.addEventListener("change", () => this.requestUpdate());
     this.connection?.close();
@@ -208,7 +210,7 @@ export class AuditlaneViewer extends LitElement {
   }
 
   private remember(log: Log): void {
-    if (!this.address || searchOf(log.view) === searchOf(viewOf(location.search))) return;
+    if (!log.linked || this.returning || searchOf(log.view) === searchOf(viewOf(location.search))) return;
     history.pushState(null, "", `${location.pathname}${searchOf(log.view, location.search)}${location.hash}`);
   }
 
@@ -216,7 +218,10 @@ export class AuditlaneViewer extends LitElement {
   private readonly back = (): void => {
     const { log } = this;
     const view = viewOf(location.search);
-    if (this.address && log && searchOf(view) !== searchOf(log.view)) log.look(view);
+    if (!log?.linked || searchOf(view) === searchOf(log.view)) return;
+    this.returning = true; // what is seen then has its place in the history already
+    log.look(view);
+    this.returning = false;
   };
 
   private tell(name: string, detail: unknown): void {

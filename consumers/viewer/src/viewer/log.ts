@@ -26,6 +26,8 @@ export class Log extends EventTarget {
   session: Session | null = null;
   structure: ShownStructure | null = null;
   view: View = DEFAULT_VIEW;
+  /** The page's address says what is looked at, so that links to it can be given. */
+  linked = false;
   /** Ms since 1970 that presets count back from; moves with every `look` and `refresh`, so that all parts ask alike. */
   asOf = Date.now();
   /** Grows with `refresh`: ask again. */
@@ -84,7 +86,7 @@ export class Log extends EventTarget {
       if (!session.audit_logs_enabled) throw new Problem(403, "AUDIT_LOGS_DISABLED", "");
       if (!this.may("audits:read")) throw new Problem(403, "FORBIDDEN", "");
       this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
-      if (!this.sortable(this.view.sort)) this.view = { ...this.view, sort: DEFAULT_SORT };
+      this.view = this.possible(this.view);
       this.problem = null;
       this.phase = "ready";
     } catch (cause) {
@@ -164,7 +166,7 @@ export class Log extends EventTarget {
   /** Look at something else. The address follows. */
   look(at: Partial<View>): void {
     const asks = (["query", "range", "sort"] as const).some((name) => name in at && at[name] !== this.view[name]);
-    this.view = { ...this.view, ...at };
+    this.view = this.possible({ ...this.view, ...at });
     if (asks) this.asOf = Date.now();
     this.changed();
     this.dispatchEvent(new Event("look"));
@@ -196,9 +198,11 @@ export class Log extends EventTarget {
     else if (problem || back) this.changed();
   }
 
-  private sortable(sort: string): boolean {
-    const name = sort.replace(/^-/, "");
-    return this.fields.some((field) => field.sortable && field.parameter === name);
+  /** An address may name an order that there is not. */
+  private possible(view: View): View {
+    const name = view.sort.replace(/^-/, "");
+    const known = this.fields.some((field) => field.sortable && field.parameter === name);
+    return known ? view : { ...view, sort: DEFAULT_SORT };
   }
 
   private remember(tenant: string, user: string): Preferences {

@@ -5,6 +5,7 @@ import { exportBody, type Wanted } from "../../model/export.js";
 import type { Log } from "../log.js";
 
 const POLL_MS = 1_000;
+const PATIENCE_MS = 15_000; // while it does not answer
 
 /** Its event `change` says that the list is another. */
 export class Jobs extends EventTarget {
@@ -42,7 +43,7 @@ export class Jobs extends EventTarget {
     }
     if (this.closed) return;
     clearTimeout(this.timer);
-    if (this.running.length) this.timer = setTimeout(() => void this.look(), POLL_MS);
+    if (this.running.length) this.timer = setTimeout(() => void this.look(), this.problem ? PATIENCE_MS : POLL_MS);
     this.dispatchEvent(new Event("change"));
   }
 

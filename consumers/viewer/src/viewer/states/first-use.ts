@@ -119,7 +119,7 @@ export class FirstUse extends Part {
 
   private ways(): TemplateResult {
     const words = this.text.states.first;
-    const found = snippets(this.log.tenant, this.log.client.url("") || location.origin);
+    const found = snippets(this.log.tenant, this.log.client.service);
     return html`<wa-tab-group aria-label=${words.ways}>
       ${found.map(({ id, name }) => html`<wa-tab panel=${id}>${name}</wa-tab>`)}
       ${found.map(
@@ -171,7 +171,7 @@ export class FirstUse extends Part {
   }
 
   private async lookForUse(): Promise<void> {
-    if (document.hidden) return;
+    if (document.hidden || this.log.ended || this.log.offline) return;
     const unused = await this.log.lookForUse().catch(() => true);
     if (!unused) this.log.refresh();
   }

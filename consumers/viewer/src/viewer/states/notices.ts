@@ -59,7 +59,8 @@ export class Notices extends Part {
     if (this.asked === this.log || this.log.phase !== "ready") return;
     this.asked = this.log;
     // Once a viewer, when there is nothing better to do.
-    setTimeout(() => void this.learn(this.log), 300);
+    const { log } = this;
+    setTimeout(() => this.isConnected && void this.learn(log), 300);
   }
 
   private notice(): TemplateResult | typeof nothing {

@@ -150,13 +150,12 @@ export class Details extends Part {
 
   private copies(event: AuditEvent): TemplateResult {
     const { details } = this.text.reading;
-    const { client } = this.log;
-    const service = new URL(client.url(""), location.href).href.replace(/\/$/, "");
+    const { client, linked } = this.log;
     const make = (label: string, what: string, text: () => string): TemplateResult =>
       html`<button class="quiet" @click=${() => this.copy(text(), what)}>${label}</button>`;
-    return html`${make(details.copyLink, details.link, () => linkTo(event, location))}
+    return html`${linked ? make(details.copyLink, details.link, () => linkTo(event, location)) : nothing}
     ${make(details.copyJson, details.json, () => jsonOf(event))}
-    ${make(details.copyCurl, details.curl, () => curlFor(event, service, client.tenant))}`;
+    ${make(details.copyCurl, details.curl, () => curlFor(event, client.service, client.tenant))}`;
   }
 
   private async copy(text: string, what: string): Promise<void> {

@@ -27,7 +27,9 @@ export class Rows {
   private free: Row[] = [];
   private height = 0;
 
-  constructor(private readonly body: HTMLElement) {}
+  constructor(private readonly body: HTMLElement) {
+    body.replaceChildren(); // rows of another list
+  }
 
   /** Shows rows `first` to `last`, each `height` px high. */
   show(first: number, last: number, height: number, draw: (index: number) => Drawn): void {

@@ -107,10 +107,10 @@ def test_a_query_is_completed_by_keys(opened: Opened) -> None:
     expect(box(page)).to_have_attribute("aria-activedescendant", "row0")
     box(page).press("Enter")
     expect(box(page)).to_have_value("outcome:")
-    options(page, "success 5 events", "failure 3 events", "denied 2 events")
+    options(page, "Success 5 events", "Failure 3 events", "Denied 2 events")
     assert violations(page, whole_page=True) == []
     box(page).press_sequentially("fai")
-    expect(page.get_by_role("option", name="success")).to_have_count(0)
+    expect(page.get_by_role("option", name="Success")).to_have_count(0)
     box(page).press("ArrowDown")
     box(page).press("Enter")
     expect(box(page)).to_have_value("outcome:failure ")
@@ -203,9 +203,9 @@ def test_chips(opened: Opened) -> None:
     counts(page, 3)
     chips = page.get_by_role("list", name="Filters in use")
     expect(chips.locator(".words")).to_have_text(
-        ["Action is login", "Outcome is not success", "Severity at least Low", "IP address has no value"]
+        ["Action is login", "Outcome is not Success", "Severity at least Low", "IP address has no value"]
     )
-    chips.get_by_role("button", name="Remove: Outcome is not success").focus()
+    chips.get_by_role("button", name="Remove: Outcome is not Success").focus()
     page.keyboard.press("Enter")
     assert asked(page)["query"] == "action:login severity:>=Low -ip:*"
     expect(chips.get_by_role("button", name="Remove: Severity at least Low")).to_be_focused()
@@ -220,7 +220,7 @@ def test_chips(opened: Opened) -> None:
     page.go_back()
     expect(chips.locator(".words")).to_have_text(["Action is login"])
     page.goto(urlsplit(page.url)._replace(query="query=outcome:failure%20OR%20outcome:denied").geturl())
-    expect(page.get_by_role("list", name="Filters in use")).to_contain_text(re.compile(r"failure\s+or\s+Outcome"))
+    expect(page.get_by_role("list", name="Filters in use")).to_contain_text(re.compile(r"Failure\s+or\s+Outcome"))
 
 
 def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
@@ -363,22 +363,22 @@ def test_values_are_picked_without_typing(opened: Opened) -> None:
     panel.get_by_role("button", name="Outcome").click()
     expect(panel.get_by_role("button", name="All fields")).to_be_focused()
     values = panel.get_by_role("list", name="Values of Outcome")
-    expect(values.locator(".value")).to_have_text(["success", "unknown", "failure", "denied"])
+    expect(values.locator(".value")).to_have_text(["Success", "Unknown", "Failure", "Denied"])
     expect(values.locator(".count")).to_have_text(["5", "4", "3", "2"])
     assert violations(page, whole_page=True) == []
-    values.get_by_role("checkbox", name=re.compile("failure")).check()
+    values.get_by_role("checkbox", name=re.compile("Failure")).check()
     counts(page, 3)
-    values.get_by_role("checkbox", name=re.compile("denied")).check()
+    values.get_by_role("checkbox", name=re.compile("Denied")).check()
     counts(page, 5)
     assert asked(page) == {"query": "(outcome:failure OR outcome:denied)"}
     expect(values.locator(".value")).to_have_count(4)  # the others can still be picked
-    values.get_by_role("button", name="Leave out success").click()
-    values.get_by_role("checkbox", name=re.compile("failure")).uncheck()
+    values.get_by_role("button", name="Leave out Success").click()
+    values.get_by_role("checkbox", name=re.compile("Failure")).uncheck()
     assert asked(page)["query"] == "outcome:denied -outcome:success"
     panel.get_by_role("button", name="Done").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("list", name="Filters in use").locator(".words")).to_have_text(
-        ["Outcome is denied", "Outcome is not success"]
+        ["Outcome is Denied", "Outcome is not Success"]
     )
 
 
@@ -414,5 +414,5 @@ def test_every_part_is_well_in_both_schemes_and_in_german(opened: Opened, scheme
     options(page, "Actor actor_name")
     assert violations(page, whole_page=True) == []
     page.evaluate("document.querySelector('auditlane-viewer').lang = 'de'")
-    expect(page.get_by_role("list", name="Benutzte Filter")).to_contain_text("Ergebnis ist nicht denied")
+    expect(page.get_by_role("list", name="Benutzte Filter")).to_contain_text("Ergebnis ist nicht Verweigert")
     expect(page.locator("auditlane-histogram .said")).to_have_text("8 Ereignisse, ein Balken ist 3 Stunden")

@@ -17,7 +17,7 @@ export const search = {
     fields: "Fields",
     valuesOf: (field: string): string => `Values of ${field}`,
     found: "Found in the log",
-    forms: "Forms",
+    forms: "More conditions",
     count: (count: number): string => `${count} ${plural.select(count) === "one" ? "suggestion" : "suggestions"}`,
     events,
     none: "(no value)",

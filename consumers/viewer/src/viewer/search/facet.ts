@@ -5,14 +5,13 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Pairs } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
-import { visible } from "../../model/format/text.js";
 import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
 import { base } from "../../styles/base.js";
 import { Part } from "../part.js";
 import { facetStyles } from "./facet-styles.js";
 import { Question } from "./question.js";
-import { fieldName, numberOf } from "./words.js";
+import { fieldName, numberOf, valueName } from "./words.js";
 
 const MOST = 100;
 const SHOWN = 12; // below that many there is nothing to search for
@@ -107,7 +106,7 @@ export class FacetList extends Part {
     const { facet } = this.text.search;
     const picks = picksOf(this.log.view.query, this.parameter);
     const [only, not] = [picks.only.includes(value), picks.not.includes(value)];
-    const shown = value === null ? facet.none : visible(value);
+    const shown = this.named(value);
     return html`<li class=${not ? "out" : ""}>
       <svg class="share" aria-hidden="true"><rect width="${(share * 100).toFixed(1)}%" height="2"></rect></svg>
       <label title=${shown}>
@@ -132,7 +131,11 @@ export class FacetList extends Part {
     const lacking = picks.filter((value) => !found.some((one) => one.value === value));
     const all = [...lacking.map((value) => ({ value, events: 0 })), ...found];
     const typed = this.typed.toLowerCase();
-    return typed ? all.filter(({ value }) => (value ?? this.text.search.facet.none).toLowerCase().includes(typed)) : all;
+    return typed ? all.filter(({ value }) => this.named(value).toLowerCase().includes(typed)) : all;
+  }
+
+  private named(value: Value): string {
+    return value === null ? this.text.search.facet.none : valueName(this.log, this.parameter, value);
   }
 
   /** There are more values than were sent: what is typed has to be looked for by the service. */

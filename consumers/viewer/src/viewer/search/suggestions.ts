@@ -12,6 +12,7 @@ import { like, term, withTerm } from "../../model/query.js";
 import type { Log } from "../log.js";
 import { filterOf } from "./facet.js";
 import { Question } from "./question.js";
+import { valueName } from "./words.js";
 
 export interface Suggestion {
   readonly group: string;
@@ -98,12 +99,13 @@ export class Suggestions {
     const typed = place.typed.toLowerCase();
     const found = this.values.answer?.field === field.parameter ? this.values.answer.data : [];
     const rows = found
-      .filter(({ value }) => (value === null ? !typed && !place.operator : value.toLowerCase().includes(typed)))
+      .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueName(this.log(), field.parameter, value) }))
+      .filter(({ value, label }) => (value === null ? !typed && !place.operator : `${value}\n${label}`.toLowerCase().includes(typed)))
       .slice(0, SHOWN)
-      .map(({ value, events }) => ({
+      .map(({ value, events, label }) => ({
         group,
-        label: value === null ? this.log().text.search.box.none : visible(value),
-        note: "",
+        label: value === null ? this.log().text.search.box.none : label,
+        note: value === null || label.toLowerCase() === value.toLowerCase() ? "" : visible(value),
         events,
         edited: edit.withValue(text, place, value),
         open: false,

@@ -37,6 +37,13 @@ function named(field: ShownField, parameter: string): boolean {
   return field.parameter === parameter || (field.custom && field.name === parameter);
 }
 
+/** A value as the table says it: outcomes and severities in the reader's language. */
+export function valueName(log: Log, parameter: string, value: string): string {
+  const { outcome, severity } = log.text.reading;
+  const words: Record<string, string> = { outcome, severity }[parameter] ?? {};
+  return Object.hasOwn(words, value) ? (words[value] as string) : visible(value);
+}
+
 /** A term of the query as a sentence: "Action is not login". */
 export function sentence(log: Log, term: string): string {
   return visible(worded(log, term));
@@ -55,7 +62,7 @@ function worded(log: Log, term: string): string {
     if (text && before) return words.ends(field, text, said.negated);
     if (text && after) return words.begins(field, text, said.negated);
   }
-  return words[said.kind](field, said.value, said.negated);
+  return words[said.kind](field, valueName(log, said.parameter, said.value), said.negated);
 }
 
 function inside(log: Log, said: Said): string {

@@ -17,6 +17,7 @@ from auditlane.contract.event import AuditEvent, Outcome, parse_ip
 from auditlane.importer import documents
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
+from auditlane.importer.requested import requested
 from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
@@ -121,11 +122,13 @@ def _columns(record: Mapping[str, Any]) -> dict[str, Any]:
     identity = record.get("userIdentity")
     identity = identity if isinstance(identity, dict) else {}
     address = _text(record.get("sourceIPAddress"))
+    action = _text(record.get("eventName")) or _text(record.get("eventType")) or _UNNAMED
+    listed = _resource_id(record.get("resources"))
     values = {
         "occurred_at": _time(record.get("eventTime")),
-        "action": _text(record.get("eventName")) or _text(record.get("eventType")) or _UNNAMED,
+        "action": action,
         "resource": _text(record.get("eventSource")) or "",
-        "resource_id": _resource_id(record.get("resources")),
+        "resource_id": listed or _text(requested(action, record.get("requestParameters"))),
         "outcome": _outcome(record),
         "description": _text(record.get("errorMessage")),
         "ip": address if address and parse_ip(address) else None,  # often it is the host name of a service

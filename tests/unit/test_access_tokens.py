@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -162,6 +163,16 @@ def test_a_link_works_once_within_its_minutes(signing, ask):
         desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
     with pytest.raises(TokenExpired):
         LinkDesk(signing).redeem(code_of(link), now=NOW + timedelta(minutes=5))
+
+
+def test_a_link_leads_to_what_is_to_be_looked_at(signing):
+    view = {"from": "2026-01-01T00:00:00Z", "query": "a&b=//elsewhere.example"}
+    link = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR, view=view)
+    address = LinkDesk(signing).redeem(code_of(link), now=NOW).address
+    assert address.startswith("/?")
+    assert dict(parse_qsl(address[2:])) == view
+    plain = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)
+    assert LinkDesk(signing).redeem(code_of(plain), now=NOW).address == "/"
 
 
 def test_taken_codes_are_forgotten_when_they_have_ended(signing):

@@ -63,12 +63,14 @@ def command(
 
 def _links(env: Mapping[str, str]) -> dict[str, str]:
     """A link for each demo tenant; it works once, within five minutes."""
-    from auditlane.local.demo import LIVE_TENANT, SAMPLE_TENANT
+    from auditlane.local.demo import LIVE_TENANT, SAMPLE_TENANT, SAMPLE_VIEW
 
     signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
     url, now = env[variable("serve_url")], datetime.now(UTC)
-    viewers = [Viewer(tenant, "demo", VIEWER) for tenant in (SAMPLE_TENANT, LIVE_TENANT)]
-    return {viewer.tenant: mint_link(signing, viewer, url=url, now=now, session=_SESSION) for viewer in viewers}
+    return {
+        tenant: mint_link(signing, Viewer(tenant, "demo", VIEWER), url=url, now=now, session=_SESSION, view=view)
+        for tenant, view in ((SAMPLE_TENANT, SAMPLE_VIEW), (LIVE_TENANT, None))
+    }
 
 
 def _console(env: Mapping[str, str]) -> str:
@@ -94,6 +96,7 @@ def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: st
     use = f'eval "$({command} env --data {data})"'
     lines += ["  other commands find this stack after:", f"    {use}"]
     if links:
+        rights = ",".join(sorted(one.value.removeprefix("audits:") for one in VIEWER))
         lines += ["  and then new links:", f"    {command} token --console"]
-        lines += [f"    {command} token --link --tenant {next(iter(links))}"]
+        lines += [f"    {command} token --link --permissions {rights} --ttl 8h --tenant {next(iter(links))}"]
     print("\n".join([*lines, "", "  Ctrl-C stops it."]), flush=True)

@@ -9,6 +9,7 @@ import threading
 from typing import Final
 
 SAMPLE_TENANT: Final = "123837392027"  # the account that the CloudTrail sample was recorded in
+SAMPLE_VIEW: Final = {"from": "2023-07-10T11:30:00Z", "to": "2023-07-10T12:30:00Z"}  # when it was recorded
 LIVE_TENANT: Final = "projects"
 LIVE_EVERY_S: Final = 12.0
 

@@ -31,7 +31,7 @@ def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
         witness.record(
             Action.link_opened, resource="session", page=opened.page, ttl_s=int(opened.token.ttl.total_seconds())
         )
-        answer = RedirectResponse(opened.page.value, status_code=303)
+        answer = RedirectResponse(opened.address, status_code=303)
         set_session(answer, opened.page, opened.token, secure=secure)
         return answer
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import (
@@ -41,8 +43,11 @@ def mint_link(
     session: timedelta,
     ttl: timedelta = LINK_TTL_MAX,
     page: Page = Page.log,
+    view: Mapping[str, str] | None = None,
 ) -> str:
     """A URL under `url` (where the pages are served) that opens one for this viewer for `session`, once, within `ttl`.
+
+    `view` is what the page looks at first, by the parameters of its address: `from`, `to`, `query`.
 
     Raises InvalidInput for a link that lives longer than five minutes (it may end up in a history or a chat), and for
     a viewer who wants the console.
@@ -50,7 +55,8 @@ def mint_link(
     if page is Page.console:
         raise InvalidInput("A viewer has no console.", field="page", fix="Name another page.")
     check_viewer(viewer, session)
-    return _link(signing, viewer.claims(), page, url=url, now=now, session=session, ttl=ttl)
+    who = viewer.claims() | ({"view": urlencode(view)} if view else {})
+    return _link(signing, who, page, url=url, now=now, session=session, ttl=ttl)
 
 
 def mint_console_link(
@@ -85,13 +91,22 @@ def _link(
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session that a link opened: its token, where it leads, whose it is. An operator has no tenant."""
+    """A session that a link opened: its token, where it leads, whose it is. An operator has no tenant.
+
+    `view` is the query string of the page's address, or empty.
+    """
 
     token: Token
     page: Page
     user: str
     client_id: str
     tenant: str | None
+    view: str = ""
+
+    @property
+    def address(self) -> str:
+        """The path and query string that the link leads to."""
+        return f"{self.page.value}?{self.view}" if self.view else self.page.value
 
 
 class LinkDesk:
@@ -118,4 +133,4 @@ class LinkDesk:
             return Opened(token, page, operator.user, operator.client_id, None)
         viewer = Viewer.of(claims)
         token = mint_viewer_token(self._signing, viewer, now=now, ttl=ttl)
-        return Opened(token, page, viewer.user, viewer.client_id, viewer.tenant)
+        return Opened(token, page, viewer.user, viewer.client_id, viewer.tenant, str(claims.get("view", "")))

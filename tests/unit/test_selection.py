@@ -66,7 +66,7 @@ def test_an_unknown_partition_is_refused() -> None:
 def test_what_is_left_out_is_said() -> None:
     made = plan(Selection((Slice(0, 5, None),)), [bounds(low=10, committed=40)], below_commit=True)
     assert made.notes == (
-        "audit.events[0]: stops below offset 40, where the workers are.",
+        "audit.events[0]: what is from offset 40 on waits for the workers; run it again for that.",
         "audit.events[0]: Kafka no longer holds offsets 5-9.",
     )
     [span] = made.spans

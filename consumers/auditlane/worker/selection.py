@@ -104,8 +104,8 @@ def _limit(bound: Bounds, *, below_commit: bool) -> tuple[int, str]:
         return bound.high, ""
     if bound.committed is None:
         return bound.low, f"{bound.partition}: left out, the workers have committed nothing of it."
-    text = f"{bound.partition}: stops below offset {bound.committed}, where the workers are."
-    return min(bound.high, bound.committed), text
+    why = f"{bound.partition}: what is from offset {bound.committed} on waits for the workers; run it again for that."
+    return min(bound.high, bound.committed), why
 
 
 def _span(asked: Slice, bound: Bounds, limit: int) -> Span:

@@ -226,3 +226,13 @@ def test_words_around_it_are_in_the_browsers_language(served):
     german = served.request("/", accept_language="de", **cookie(served)).data.decode()
     assert '<html lang="de">' in german
     assert "Verlassen" in german
+
+
+@pytest.mark.parametrize("path", ["/", "/plain"])
+def test_strangers_are_told_in_their_language(served, path):
+    german = served.request(path, accept="text/html", accept_language="de-AT,de;q=0.9,en;q=0.5")
+    assert german.status == 401
+    assert '<html lang="de">' in german.data.decode()
+    assert TEXTS["de"]["link_needed"] in german.data.decode()
+    assert "Accept-Language" in german.headers["vary"]
+    assert TEXTS["en"]["link_needed"] in served.request(path, accept="text/html").data.decode()

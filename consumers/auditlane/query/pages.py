@@ -22,6 +22,7 @@ from auditlane.query.language.fields import Own, OwnOf, none_known
 from auditlane.query.parameters import DEFAULT_LIMIT, split
 from auditlane.query.reader import Page, Reader
 from auditlane.query.router import Authorize
+from auditlane.query.viewer.words import TEXTS, language
 from auditlane.runtime.errors import (
     AuditlaneError,
     Forbidden,
@@ -59,7 +60,7 @@ def build(
             scope = who(request)
             scope = await scope if inspect.isawaitable(scope) else scope
         except (Unauthenticated, Forbidden) as error:
-            return signed_out(error)
+            return signed_out(request, error)
         return await run_in_threadpool(_log, reader, cursors, own_of(scope.tenant), scope, request, alone)
 
     if alone:
@@ -73,9 +74,15 @@ def build(
     return router
 
 
-def signed_out(error: Unauthenticated | Forbidden) -> Response:
-    """The page for somebody without a session, or with one that does not allow this."""
-    return _render("signed_out.html", http_status(error), problem=error, signed_in=isinstance(error, Forbidden))
+def signed_out(request: Request, error: Unauthenticated | Forbidden) -> Response:
+    """The page for somebody without a session, or with one that does not allow this, in the visitor's language."""
+    lang = language(request.headers.get("accept-language", ""))
+    signed_in = isinstance(error, Forbidden)
+    answer = _render(
+        "signed_out.html", http_status(error), problem=error, signed_in=signed_in, lang=lang, text=TEXTS[lang]
+    )
+    answer.headers["Vary"] = "Accept-Language"
+    return answer
 
 
 async def _not_built() -> Response:

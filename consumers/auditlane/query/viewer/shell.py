@@ -45,7 +45,7 @@ def build(bundle: Bundle, who: Who, *, framed_by: Sequence[str] = ()) -> APIRout
         try:
             visitor = await _visitor(who, request)
         except (Unauthenticated, Forbidden) as error:
-            return signed_out(error)
+            return signed_out(request, error)
         return _page(request, "shell_log.html", bundle, "page", tenant=visitor.tenant)
 
     @router.get("/embed")

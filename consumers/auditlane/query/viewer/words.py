@@ -13,6 +13,12 @@ TEXTS: Final = {
         "plain": "Show the log as a plain page",
         "waiting": "Waiting for the page around this one to say who you are.",
         "alone": "This page is made to be shown inside of another one.",
+        "off": "Audit logs are off",
+        "not_yours": "This log is not yours to see",
+        "link_needed": "A link is needed to see this page",
+        "ended": "The page was open for too long, and its session has ended.",
+        "open_again": "Open it from the product that showed it to you. "
+        "On your own machine, make a link that works once:",
     },
     "de": {
         "log": "Audit-Log",
@@ -22,6 +28,12 @@ TEXTS: Final = {
         "plain": "Das Log als einfache Seite zeigen",
         "waiting": "Die Seite, in der diese steht, hat noch nicht gesagt, wer Sie sind.",
         "alone": "Diese Seite ist dafür gemacht, in einer anderen gezeigt zu werden.",
+        "off": "Audit-Logs sind abgeschaltet",
+        "not_yours": "Dieses Log dürfen Sie nicht sehen",
+        "link_needed": "Für diese Seite braucht es einen Link",
+        "ended": "Die Seite war zu lange offen, und ihre Sitzung ist abgelaufen.",
+        "open_again": "Öffnen Sie sie aus dem Produkt, das sie Ihnen gezeigt hat. "
+        "Auf dem eigenen Rechner macht dies einen Link, der einmal gilt:",
     },
 }
 

@@ -9,6 +9,7 @@ import pytest
 from fixtures.axe import violations
 from fixtures.host_page import complaints, policy
 from fixtures.site import Site, wait_for
+from fixtures.workers import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
 
 from auditlane.access.permissions import Permission

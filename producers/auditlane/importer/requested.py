@@ -1,7 +1,7 @@
 """What a CloudTrail request was about, told by its parameters, where the record lists no resources.
 
-Many services list none; then `DeleteRole` says `roleName`, `DeleteSubnet` says `subnetId`: a parameter that ends as names
-and ids do, and begins as something in the action's own name.
+Many services list none; then `DeleteRole` says `roleName`, `DeleteSubnet` says `subnetId`: a parameter that ends as
+names and ids do, and begins as something in the action's own name.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ export function languageOf(...wishes: readonly (string | null | undefined)[]): L
   return LANGUAGES.find((one) => one === known.find((wish) => (LANGUAGES as readonly (string | undefined)[]).includes(wish))) ?? "en";
 }
 
+/** The texts of a language; English where they cannot be had, as after a new build under an open page. */
 export async function textsOf(language: Language): Promise<Texts> {
-  if (language === "de") return (await import("./de/index.js")).de;
-  return en;
+  if (language !== "de") return en;
+  return import("./de/index.js").then((loaded) => loaded.de, () => en);
 }

@@ -31,8 +31,8 @@ run: $(STACK) ## set up, start the whole stack with sample data, print where to 
 # Three runs beside one another, as most of what they do is waiting for parts. What the first two say comes when they
 # have ended.
 ALONE ?= tests/unit tests/simulation
-FAULT ?= tests/fault
-PARTS ?= tests/browser tests/contracts tests/integration
+FAULT ?= tests/browser tests/fault
+PARTS ?= tests/contracts tests/integration
 test: $(STAMP) lint ## set up, lint, run every test
 	@$(BIN)/python consumers/viewer/build.py --check
 	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-alone test-fault test-parts

@@ -138,7 +138,7 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     assert len(untouched) == 14  # only what moved or made room says something of its own
     assert page.evaluate("told") == ["auditlane-saved"]
 
-    settings.get_by_role("button", name="Reset Thing to what all tenants have").click()
+    settings.get_by_role("button", name="Reset Thing to the default").click()
     settings.get_by_role("button", name="Save").click()
     saved(settings)
     expect(row(settings, "resource")).to_contain_text("standard")
@@ -318,7 +318,7 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 2)
     settings = admin(site, page, unique)
     token = site.token(unique)
-    expect(settings.get_by_text("Follows the setting for all tenants.")).to_be_visible()
+    expect(settings.get_by_text("This is the default.")).to_be_visible()
     settings.get_by_role("button", name="Switch off").click()
     sure = settings.get_by_role("dialog", name="Switch the log off?")
     expect(sure).to_contain_text("Events are still recorded")
@@ -338,10 +338,10 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
     well(page, settings)
     settings.get_by_role("button", name="Switch on").click()
     expect(settings.get_by_text("The log is on").first).to_be_visible()
-    expect(settings.get_by_text("Set for this tenant alone.")).to_be_visible()
+    expect(settings.get_by_text("Set here, instead of the default.")).to_be_visible()
     assert call(site, unique)["enabled"] is True
-    settings.get_by_role("button", name="Follow all tenants (on)").click()
-    expect(settings.get_by_text("Follows the setting for all tenants.")).to_be_visible()
+    settings.get_by_role("button", name="Use the default (on)").click()
+    expect(settings.get_by_text("This is the default.")).to_be_visible()
     assert call(site, unique)["enabled"] is None
     assert site.request("/v1/events", token).status == 200
 

@@ -23,7 +23,7 @@ describe("history in words", () => {
     [[], ["The rules or the default of a field"]],
     [[{ deed: "switched", field: null, values: { enabled: [null, false] } }], ["Switched the log off"]],
     [[{ deed: "switched", field: null, values: { enabled: [false, true] } }], ["Switched the log on"]],
-    [[{ deed: "switched", field: null, values: { enabled: [false, null] } }], ["The switch follows what is set for all tenants again"]],
+    [[{ deed: "switched", field: null, values: { enabled: [false, null] } }], ["The switch follows the default again"]],
     [[{ deed: "added", field: "actor", values: { displayName: [null, "Who"], order: [null, 18] } }], ["Who: added"]],
     [[{ deed: "removed", field: "old", values: { hidden: [null, true], order: [1, 2] } }], ["Old: removed"]],
     [[{ deed: "restored", field: "actor", values: {} }], ["Who: restored"]],

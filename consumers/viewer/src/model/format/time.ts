@@ -17,12 +17,10 @@ export function clockOf(language: string, zone: string): Clock {
 
 export class Clock {
   private readonly ago: Intl.RelativeTimeFormat;
-  private readonly near: Intl.DateTimeFormat;
   private readonly full: Intl.DateTimeFormat;
 
   constructor(language: string, readonly zone: string) {
     this.ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-    this.near = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone: zone });
     this.full = new Intl.DateTimeFormat(language, {
       year: "numeric",
       month: "short",
@@ -34,13 +32,13 @@ export class Clock {
     });
   }
 
-  /** "3 min. ago", "yesterday"; a date and a time of day for what is more than a week off. `now` in ms. */
+  /** "3 min. ago", "yesterday"; exact for what is more than a week off. `now` in ms. */
   relative(moment: string, now: number): string {
     const ms = Date.parse(moment);
     if (Number.isNaN(ms)) return moment;
     const off = ms - now;
     const size = Math.abs(off);
-    if (size >= RELATIVE_UNTIL) return this.near.format(ms);
+    if (size >= RELATIVE_UNTIL) return this.full.format(ms);
     if (size < MINUTE) return this.ago.format(Math.trunc(off / 1000), "second");
     if (size < HOUR) return this.ago.format(Math.trunc(off / MINUTE), "minute");
     if (size < DAY) return this.ago.format(Math.trunc(off / HOUR), "hour");

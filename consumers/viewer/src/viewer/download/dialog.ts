@@ -109,7 +109,8 @@ export class DownloadDialog extends Part {
   private summary(): TemplateResult {
     const words = this.text.download;
     const { view, language, zone } = this.log;
-    const time = timeTold(view.range, this.text, language, zone) || words.allTime;
+    const told = timeTold(view.range, this.text, language, zone);
+    const time = told && view.range.kind === "custom" ? `${told} (${zone})` : told || words.allTime;
     const rows = this.rows === null ? words.counting : words.events(this.rows, countTold(this.rows, language));
     return html`<dl part="summary">
       <dt>${words.rows}</dt>

@@ -173,11 +173,10 @@ export class QueryBox extends Part {
     } else if (event.key === "Enter" && this.active >= 0) {
       event.preventDefault();
       this.accept(this.active);
-    } else if (event.key === "Escape" && (this.open || this.draft !== this.log.view.query)) {
+    } else if (event.key === "Escape" && this.open && this.rows.length) {
       event.preventDefault();
       event.stopPropagation();
-      if (this.open && this.rows.length) this.close();
-      else [this.draft, this.wrong] = [this.log.view.query, null];
+      this.close(); // what was typed stays
     }
   };
 

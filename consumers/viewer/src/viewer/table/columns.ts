@@ -93,9 +93,9 @@ export class Columns extends Part {
       }
       .end {
         display: flex;
-        align-items: center;
-        justify-content: space-between;
-        gap: 0.75rem;
+        flex-direction: column;
+        align-items: flex-start;
+        gap: 0.35rem;
       }
       .end span {
         font-size: 0.86em;

@@ -88,4 +88,15 @@ describe("how requests end", () => {
     await client.json("/a");
     expect(heard).toEqual(["OFFLINE", undefined]);
   });
+
+  it("with a network, no answer from another origin is told as what it may be, and how to mend it once", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
+    const client = new Client({ baseUrl: "https://audit.example.com", token: "", tenant: "" });
+    for (const path of ["/a", "/b"]) await expect(client.json(path)).rejects.toMatchObject({ code: "UNREACHABLE" });
+    expect(warn).toHaveBeenCalledOnce();
+    expect(warn.mock.calls[0]?.[0]).toContain(`AUDITLANE_CORS_ORIGINS=${location.origin}`);
+    vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);
+    await expect(client.json("/c")).rejects.toMatchObject({ code: "OFFLINE" });
+  });
 });

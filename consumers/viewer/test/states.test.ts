@@ -15,6 +15,7 @@ describe("trouble", () => {
     [503, "SOMETHING_NEW", "away"],
     [500, "INTERNAL", "failed"],
     [0, "OFFLINE", "offline"],
+    [0, "UNREACHABLE", "unreachable"],
   ])("%i %s is %s", (status, code, trouble) => {
     expect(troubleOf(new Problem(status, code, ""))).toBe(trouble);
   });

@@ -1,5 +1,6 @@
 /** Requests to the service: credential, errors, and a token that ends while the page is open. */
 import { Problem, problemOf } from "./problem.js";
+import { unreached } from "./unreached.js";
 
 /** Names and values of a query string; a name may be there several times. */
 export type Pairs = readonly (readonly [string, string])[];
@@ -120,7 +121,7 @@ export class Client {
     };
     if (asked.body !== undefined) request.body = JSON.stringify(asked.body);
     const answer = await fetch(this.url(path, asked.pairs), request).catch((cause: unknown) => {
-      throw Problem.of(cause);
+      throw unreached(Problem.of(cause), this.service);
     });
     if (!answer.ok) throw await problemOf(answer);
     return answer;

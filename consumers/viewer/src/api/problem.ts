@@ -3,7 +3,7 @@ export class Problem extends Error {
   constructor(
     /** HTTP status; 0 when no answer came. */
     readonly status: number,
-    /** The service's stable code, or OFFLINE, ABORTED, UNREADABLE. */
+    /** The service's stable code, or OFFLINE, UNREACHABLE, ABORTED, UNREADABLE. */
     readonly code: string,
     readonly detail: string,
     readonly fix = "",

@@ -9,6 +9,7 @@ export type Trouble =
   | "tenantNeeded"
   | "disabled"
   | "offline"
+  | "unreachable"
   | "limited"
   | "away"
   | "tooLarge"
@@ -25,6 +26,7 @@ const KINDS: Record<string, Trouble> = {
   TENANT_NEEDED: "tenantNeeded",
   AUDIT_LOGS_DISABLED: "disabled",
   OFFLINE: "offline",
+  UNREACHABLE: "unreachable",
   RATE_LIMITED: "limited",
   QUERY_TOO_LARGE: "tooLarge",
   FILTER_INVALID: "notUnderstood",

@@ -170,7 +170,8 @@ export class AuditlaneSettings extends LitElement {
   };
 
   private readonly online = (): void => {
-    if (this.settings?.problem?.code === "OFFLINE") void this.settings.load();
+    const { settings } = this;
+    if (settings && ["OFFLINE", "UNREACHABLE"].includes(settings.problem?.code ?? "")) void settings.load();
   };
 
   private tell(name: string, detail: unknown): void {

@@ -15,6 +15,8 @@ export type Phase = "loading" | "ready" | "failed";
 
 /** The credential counts no longer: what is shown stays, nothing new can be had. */
 const ENDED = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
+/** No answer came at all. */
+const CUT_OFF = new Set(["OFFLINE", "UNREACHABLE"]);
 
 /**
  * The state of one viewer. Parts listen to its event `change` and read; they change what is looked at with `look`, and
@@ -36,6 +38,8 @@ export class Log extends EventTarget {
   client: Client;
   /** The last request found no network, or no service. */
   offline = false;
+  /** While `offline`: there is a network, so that it is the service. */
+  unreachable = false;
   /** Why the credential counts no longer; null while it does. */
   ended: Problem | null = null;
   /** Nobody has sent an event yet, other than auditlane itself; null while that is not known. */
@@ -189,7 +193,8 @@ export class Log extends EventTarget {
   /** What any request's end says of all that follow. */
   private hear(problem: Problem | null): void {
     const [wasOffline, hadEnded] = [this.offline, this.ended !== null];
-    this.offline = problem?.code === "OFFLINE";
+    this.offline = problem !== null && CUT_OFF.has(problem.code);
+    if (this.offline) this.unreachable = problem?.code === "UNREACHABLE";
     if (!problem) this.ended = null;
     else if (this.phase === "ready" && ENDED.has(problem.code)) this.ended = problem;
     else if (this.phase === "ready" && problem.code === "AUDIT_LOGS_DISABLED") [this.problem, this.phase] = [problem, "failed"];

@@ -50,6 +50,10 @@ export const states: Texts["states"] = {
       advice: "Solange das so ist, kann nichts angesehen werden. Ereignisse werden weiter aufgezeichnet.",
     },
     offline: { title: "Keine Verbindung", advice: "Es geht von selbst weiter, sobald der Dienst erreichbar ist." },
+    unreachable: {
+      title: "Der Dienst ist von dieser Seite aus nicht erreichbar",
+      advice: "Er antwortet nicht oder erlaubt diese Seite nicht. Wer die Seite betreibt, findet mehr in der Konsole des Browsers.",
+    },
     limited: { title: "Zu viele Anfragen auf einmal", advice: "Andere in Ihrer Organisation suchen ebenfalls gerade." },
     away: {
       title: "Das Log kann gerade nicht gelesen werden",
@@ -66,6 +70,8 @@ export const states: Texts["states"] = {
   },
   endedNotice: "Ihre Sitzung ist abgelaufen. Was Sie sehen, bleibt; Neues kann nicht geladen werden.",
   offlineNotice: "Keine Verbindung. Was Sie sehen, ist vielleicht nicht aktuell; es geht von selbst weiter.",
+  unreachableNotice:
+    "Der Dienst antwortet dieser Seite nicht. Was Sie sehen, ist vielleicht nicht aktuell; es wird von selbst weiter versucht.",
   nothingMatches: "Kein Ereignis passt",
   youLookFor: "Suche",
   inTime: "Zeit",

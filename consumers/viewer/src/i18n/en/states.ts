@@ -17,6 +17,10 @@ const problems: Record<Trouble, Said> = {
     advice: "Nothing can be viewed while they are. Events go on being recorded.",
   },
   offline: { title: "No connection", advice: "It goes on by itself as soon as the service can be reached." },
+  unreachable: {
+    title: "The service cannot be reached from this page",
+    advice: "It does not answer, or does not allow this page. Whoever runs the page finds more in the browser’s console.",
+  },
   limited: { title: "Too many requests at once", advice: "Others in your organisation are searching as well." },
   away: { title: "The log cannot be read right now", advice: "Nothing is lost. It usually works again in a moment." },
   tooLarge: { title: "That was too much to search", advice: "Choose a shorter time, or a narrower search." },
@@ -60,6 +64,7 @@ export const states = {
   problems,
   endedNotice: "Your session has ended. What you see stays; nothing new can be loaded.",
   offlineNotice: "No connection. What you see may be out of date; it goes on by itself.",
+  unreachableNotice: "The service does not answer this page. What you see may be out of date; it is tried again by itself.",
   nothingMatches: "No event matches",
   youLookFor: "Search",
   inTime: "Time",

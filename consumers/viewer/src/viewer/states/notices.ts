@@ -73,7 +73,7 @@ export class Notices extends Part {
       </div>`;
     }
     if (this.log.offline) {
-      return html`<div class="notice" part="notice">${icon("offline")}<p>${states.offlineNotice}</p></div>`;
+      return html`<div class="notice" part="notice">${icon("offline")}<p>${this.log.unreachable ? states.unreachableNotice : states.offlineNotice}</p></div>`;
     }
     return nothing;
   }

@@ -16,6 +16,7 @@ const ICONS: Partial<Record<Trouble, IconName>> = {
   otherTenant: "lock",
   disabled: "off",
   offline: "offline",
+  unreachable: "offline",
   limited: "clock",
   tooLarge: "clock",
   notUnderstood: "search",
@@ -97,7 +98,7 @@ export class ProblemNotice extends Part {
     const words = this.text.states;
     const trouble = troubleOf(problem);
     const said = words.problems[trouble];
-    const told = trouble === "offline" ? "" : `${problem.detail} ${problem.fix}`.trim();
+    const told = trouble === "offline" || trouble === "unreachable" ? "" : `${problem.detail} ${problem.fix}`.trim();
     return html`<div class="box" part="problem">
       <div role="alert">
         <p class="head">${icon(ICONS[trouble] ?? "warning")}${said.title}</p>

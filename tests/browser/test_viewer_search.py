@@ -144,6 +144,9 @@ def test_words_and_what_they_may_mean(opened: Opened) -> None:
     box(page).press("Enter")
     counts(page, 2)
     assert asked(page) == {"query": "delet"}
+    box(page).fill("docu")
+    page.get_by_role("option", name="begins with docu Action").click()
+    expect(box(page)).to_have_value("action:docu* ")
     box(page).fill("severity:")
     options(page, "Critical 2 events", "at least … >=", "has any value *")
     box(page).fill("occurred_at:")

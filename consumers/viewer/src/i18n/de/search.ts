@@ -78,6 +78,8 @@ export const search: Texts["search"] = {
     search: "Werte durchsuchen",
     values: (field) => `Werte von ${field}`,
     nothing: "Keine Werte",
+    most: (count) => `Die ${count} häufigsten. Nach anderen suchen Sie oben.`,
+    begins: (text) => `Alle, die mit „${text}“ beginnen`,
     none: "(kein Wert)",
     out: "Ausschließen",
     outLabel: (value) => `${value} ausschließen`,

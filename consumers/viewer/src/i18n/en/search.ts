@@ -81,6 +81,8 @@ export const search = {
     search: "Search values",
     values: (field: string): string => `Values of ${field}`,
     nothing: "No values",
+    most: (count: string): string => `The ${count} most frequent. Search for others.`,
+    begins: (text: string): string => `All that begin with “${text}”`,
     none: "(no value)",
     out: "Leave out",
     outLabel: (value: string): string => `Leave out ${value}`,

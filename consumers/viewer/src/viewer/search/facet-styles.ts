@@ -92,6 +92,16 @@ export const facetStyles = css`
     gap: 0.5rem;
     margin-top: 0.4rem;
   }
+  .begins {
+    justify-content: start;
+    width: 100%;
+    margin-bottom: 0.2rem;
+    overflow-wrap: anywhere;
+    white-space: normal;
+  }
+  .small {
+    font-size: 0.86em;
+  }
   [aria-busy="true"] {
     opacity: 0.6;
   }

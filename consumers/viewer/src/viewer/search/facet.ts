@@ -5,6 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Pairs } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
+import { type Kind, knownField, knownFields } from "../../model/known.js";
 import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
 import { base } from "../../styles/base.js";
@@ -71,7 +72,13 @@ export class FacetList extends Part {
             @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)}
           />`
         : nothing}
+      ${this.typed && !this.typed.includes("*") && this.kind === "text"
+        ? html`<button class="quiet begins" @click=${this.begins}>${text.search.facet.begins(this.typed)}</button>`
+        : nothing}
       <div aria-busy=${this.counts.pending}>${this.list(name, rows)}</div>
+      ${(this.counts.answer?.data.length ?? 0) >= MOST
+        ? html`<p class="quietly small">${text.search.facet.most(numberOf(this.log, MOST))}</p>`
+        : nothing}
       ${any
         ? html`<footer>
             <button class="quiet" @click=${() => this.look(picked(this.log.view.query, this.parameter, { only: [], not: [] }))}>
@@ -146,6 +153,16 @@ export class FacetList extends Part {
   private get searchable(): boolean {
     return this.typed !== "" || (this.counts.answer?.data.length ?? 0) > SHOWN;
   }
+
+  private get kind(): Kind {
+    return knownField(knownFields(this.log.fields, this.text.search.fields), this.parameter).kind;
+  }
+
+  private readonly begins = (): void => {
+    this.look(withTerm(this.log.view.query, like(this.parameter, this.typed, "first")));
+    this.typed = "";
+    this.focus();
+  };
 
   private toggle(value: Value, as: "only" | "not" | null): void {
     this.look(pick(this.log.view.query, this.parameter, value, as));

@@ -27,7 +27,7 @@ export interface Suggestion {
 
 const MOST = 100;
 const SHOWN = 20;
-const FOUND = 4; // values of a field that a plain word is looked for in
+const FOUND = 10; // values of a field that a plain word is looked for in
 const SAMPLE = 50; // events whose metadata keys are offered
 const PAUSE_MS = 120;
 
@@ -36,6 +36,8 @@ export class Suggestions {
   private readonly actions: Question<Facet>;
   private readonly actors: Question<Facet>;
   private readonly sample: Question<EventPage>;
+  /** Fields with more values than are sent: what is typed is looked for by the service. */
+  private readonly many = new Set<string>();
 
   constructor(
     host: ReactiveControllerHost,
@@ -56,6 +58,7 @@ export class Suggestions {
   /** Nobody is waiting for suggestions any more. */
   rest(): void {
     for (const one of [this.values, this.actions, this.actors]) one.drop();
+    this.many.clear();
   }
 
   private fieldsAt(text: string, place: Place): Suggestion[] {
@@ -76,16 +79,22 @@ export class Suggestions {
     const typed = place.typed.toLowerCase();
     return (["action", "actor"] as const).flatMap((field) => {
       const asked = field === "action" ? this.actions : this.actors;
-      this.count(asked, field, text, place, "");
+      this.count(asked, field, text, place, place.typed);
       const hits = (asked.answer?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
-      return hits.slice(0, FOUND).map(({ value, events }) => ({
-        group: this.log().text.search.box.found,
-        label: visible(value ?? ""),
+      const { box } = this.log().text.search;
+      const row = (label: string, events: number | null, term: string): Suggestion => ({
+        group: box.found,
+        label,
         note: knownField(this.known, field).name,
         events,
-        edited: edit.withTermAt(text, place, term(field, value, place.negated)),
+        edited: edit.withTermAt(text, place, term),
         open: false,
-      }));
+      });
+      const begins = hits.some(({ value }) => value?.toLowerCase().startsWith(typed)) && !place.typed.includes("*");
+      return [
+        ...(begins ? [row(box.begins(place.typed), null, (place.negated ? "-" : "") + like(field, place.typed, "first"))] : []),
+        ...hits.slice(0, FOUND).map(({ value, events }) => row(visible(value ?? ""), events, term(field, value, place.negated))),
+      ];
     });
   }
 
@@ -94,8 +103,7 @@ export class Suggestions {
     const group = this.log().text.search.box.valuesOf(field.name);
     if (field.kind === "time") return [...this.days(text, place, group), ...this.forms(text, place, field)];
     if (!countable(field.kind)) return this.forms(text, place, field);
-    const full = (this.values.answer?.data.length ?? 0) >= MOST && this.values.answer?.field === place.field;
-    this.count(this.values, place.field, text, place, full && field.kind === "text" ? place.typed : "");
+    this.count(this.values, place.field, text, place, field.kind === "text" ? place.typed : "");
     const typed = place.typed.toLowerCase();
     const found = this.values.answer?.field === field.parameter ? this.values.answer.data : [];
     const rows = found
@@ -147,8 +155,11 @@ export class Suggestions {
     return [...ordered, row(box.has, "*", edit.withRaw(text, place, "*")), row(box.lacks, "-…:*", edit.withValue(text, place, null))];
   }
 
-  private count(asked: Question<Facet>, field: string, text: string, place: Place, narrowed: string): void {
+  /** `typed` narrows the values where there are more than are sent. */
+  private count(asked: Question<Facet>, field: string, text: string, place: Place, typed: string): void {
     const log = this.log();
+    if (asked.answer?.field === field && asked.answer.data.length >= MOST) this.many.add(field);
+    const narrowed = this.many.has(field) ? typed : "";
     const rest = edit.withoutPlace(text, place);
     const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
       const narrow = narrowed ? withTerm(query, like(field, narrowed, "within")) : query;

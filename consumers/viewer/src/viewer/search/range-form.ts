@@ -2,10 +2,12 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
+import type { EventPage } from "../../api/types.js";
 import { type Filled, filledOf, rangeFrom } from "../../model/range.js";
 import { wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { Part } from "../part.js";
+import { Question } from "./question.js";
 import { localeOf } from "./words.js";
 
 // A page that has the calendar already keeps its own: a name is given to an element once.
@@ -102,9 +104,15 @@ export class RangeForm extends Part {
   @state() private filled: Filled = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
   @state() private wrong: "backwards" | "empty" | null = null;
   private of = "";
+  /** The newest event of what is looked for, whose month is where all time is chosen from. */
+  private readonly newest = new Question<EventPage>(this);
 
   protected override willUpdate(): void {
     const { log } = this;
+    if (log.view.range.kind === "ever") {
+      const pairs = [...log.filter(), ["limit", "1"]] as const;
+      this.newest.want(JSON.stringify([pairs, log.turn]), (signal) => log.client.json<EventPage>("/v1/events", { pairs, signal }));
+    } else this.newest.drop();
     const of = JSON.stringify([log.view.range, log.zone]);
     if (of === this.of) return;
     this.of = of;
@@ -118,7 +126,7 @@ export class RangeForm extends Part {
     return html`<form aria-label=${range.custom} novalidate @submit=${this.apply}>
       <calendar-range
         .value=${fromDay && toDay ? `${fromDay}/${toDay}` : ""}
-        .focusedDate=${toDay || fromDay || undefined}
+        .focusedDate=${toDay || fromDay || this.newestDay || undefined}
         .today=${wallOf(this.log.asOf, this.log.zone).day}
         .locale=${locale}
         .firstDayOfWeek=${firstDay(locale)}
@@ -136,6 +144,11 @@ export class RangeForm extends Part {
         <button class="primary">${range.apply}</button>
       </div>
     </form>`;
+  }
+
+  private get newestDay(): string {
+    const event = this.newest.answer?.data[0];
+    return event ? wallOf(Date.parse(event.occurred_at), this.log.zone).day : "";
   }
 
   private end(name: string, side: "from" | "to"): TemplateResult {

@@ -219,6 +219,16 @@ def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
     assert worker.step(0, 0) == [], "a new assignment begins unpaused"
 
 
+def test_a_rebuild_that_kafka_cannot_deliver_keeps_no_other_partition_from_waiting_unpaused() -> None:
+    worker = core(P, Q, queue_bytes=20, range_rows=100)
+    pending(worker, 30)
+    worker.unreadable(P, "out of range")
+    assert only(worker.step(0, 0), Pause).partitions == (P,)
+    worker.received(Q, messages(0, 9), 0)
+    assert not [one for one in worker.step(0, 0) if isinstance(one, Pause)]
+    assert worker.full
+
+
 def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
     worker = core(queue_bytes=12)
     worker.received(P, messages(0, 5), 0)
@@ -272,6 +282,20 @@ def test_the_fullest_goes_first_while_too_much_is_held() -> None:
     worker.received(P, messages(0, 7), 0)
     worker.received(Q, messages(0, 13), 5)
     assert only(worker.step(5, 0), Commit).offsets.keys() == {Q}
+
+
+def test_a_quiet_partition_gets_its_turn_in_a_backlog() -> None:
+    worker = core(P, Q, queue_bytes=40, range_rows=20, flights=1)
+    worker.received(P, messages(0, 0), 0)
+    turns = []
+    for now in range(0, 6_000, 100):
+        first = worker.lanes[Q].position
+        worker.received(Q, messages(first, first + 19), now)  # always full, and as much as may be held
+        write = sealed(worker, now)
+        worker.written(write.range, parts=1, rejected=0, took_ms=1)
+        if write.range.partition == P:
+            turns.append(now)
+    assert turns == [5_000], "after larger ones went first for a while"
 
 
 def test_a_small_share_waits_for_its_age_while_nothing_is_read() -> None:

@@ -86,8 +86,8 @@ class Core:
         lane = self.lanes.get(partition)
         if lane is not None:
             lane.halt(reason)
-            if lane.rebuild is not None:
-                lane.held = Columns()
+            if lane.rebuild is not None:  # its intent stands
+                lane.rebuild, lane.held = None, Columns()
 
     # Events: what became of our actions.
 

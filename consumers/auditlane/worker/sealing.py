@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from auditlane.worker.lanes import Lane, Policy
 from auditlane.worker.room import Room
 
+OVERDUE: Final = 5  # ages that a range waits for larger ones to go first
+
 
 def due(lanes: Collection[Lane], policy: Policy, room: Room, now: int, *, draining: bool) -> list[Lane]:
-    """Full partitions first, then the oldest; while too much is held, the fullest.
+    """Full partitions first, then the oldest; while too much is held, the fullest. What is overdue goes before them:
+    a backlog is too much for hours, and a quiet partition never the fullest.
 
     A range waits to be full or for its age. One with its share of what may be held waits for neither when nothing more
     is read, or nothing is being stored.
@@ -28,6 +32,9 @@ def due(lanes: Collection[Lane], policy: Policy, room: Room, now: int, *, draini
     def full(lane: Lane) -> bool:
         return len(lane.held) >= policy.range_rows or lane.held.size >= policy.range_bytes
 
-    return sorted(
-        filter(ready, lanes), key=lambda lane: (not full(lane), -lane.held.size if room.crowded else lane.since)
-    )
+    def order(lane: Lane) -> tuple[int, int]:
+        if now - lane.since >= OVERDUE * policy.range_age_ms:
+            return 0, lane.since
+        return 1 if full(lane) else 2, -lane.held.size if room.crowded else lane.since
+
+    return sorted(filter(ready, lanes), key=order)

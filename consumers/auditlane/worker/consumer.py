@@ -27,7 +27,6 @@ from auditlane.worker.ranges import Partition
 from auditlane.worker.recovery import Found, Stored, wants_store
 
 ENDS_MS: Final = 5_000  # how old what is known of the partitions' ends may be, for the metrics
-FETCH_BYTES: Final = 8 << 20  # of an answer: as much of one partition as it has, so that its range is soon full
 ASK_S: Final = 30.0  # brokers that do not answer within this make the worker start over
 
 
@@ -45,8 +44,9 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         **CONSUMER,
         "allow.auto.create.topics": False,
         "fetch.queue.backoff.ms": 10,
-        "fetch.message.max.bytes": FETCH_BYTES,
-        "fetch.max.bytes": FETCH_BYTES,
+        # Of each partition. More than so much lets the first of them fill what is fetched ahead, and the others wait:
+        # librdkafka asks for them in the same order again and again.
+        "fetch.message.max.bytes": 2 << 20,
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": max(8 << 10, (settings.queue_bytes >> 10) // 8),
     }

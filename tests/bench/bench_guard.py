@@ -60,7 +60,7 @@ class Table:
             text, found = _GUARD.subn("", text)
             assert found == 1, text
         settings = {**self._table.settings, "insert_deduplication_token": uuid.uuid4().hex, "log_comment": mark}
-        write.send(self._client, text, write.sent(rows, sealed), settings)
+        write.send(self._client, text, write.Packed(write.sent(rows, sealed)), settings)
 
     def spent(self, mark: str) -> tuple[float, float]:
         """Means over the inserts of this mark: CPU ms, ms from begin to end."""

@@ -25,7 +25,7 @@ from auditlane.worker.messages import columns_of
 from auditlane.worker.ranges import Columns, Range
 from auditlane.worker.runner import BATCH, TURN_S
 from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import Writer
+from auditlane.worker.write import Packed, Writer, sent
 
 
 def stages(load: Load, rows: int) -> dict[str, float]:
@@ -73,7 +73,8 @@ def stages(load: Load, rows: int) -> dict[str, float]:
                 raw = RawRange(at[0], _ID, at[1], cut.offsets, cut.timestamps_ms, cut.keys, cut.values)
                 verdict = timed("judge", lambda r=raw: judge.judge(r, ingested_at_ms=1_750_000_000_000), count)
                 for month, accepted in verdict.rows.items():
-                    timed("serialise, send", lambda s=sealed, m=month, a=accepted: writer.insert(s, m, a), count)
+                    packed = timed("serialise", lambda s=sealed, a=accepted: Packed(sent(a, s)), count)
+                    timed("send", lambda s=sealed, m=month, p=packed: writer.insert(s, m, p), count)
         client.close()
     return {name: spent[name] / seen[name] * 1e6 for name in spent}
 

@@ -29,7 +29,7 @@ from auditlane.worker import guarantees
 from auditlane.worker.judge import Judge, RawRange
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import Writer
+from auditlane.worker.write import Packed, Writer, sent
 
 # Variant -> replacements in the shipped text.
 _TEXTS = ("actor_id String", "actor_name Nullable(String)", "resource_id Nullable(String)", "before Nullable(String)",
@@ -108,7 +108,7 @@ def variant(
     writer = Writer(client, guarantees.check(client, database, parts_per_second=4))
     for sealed, months in judged:
         for month, rows in months.items():
-            writer.insert(sealed, month, rows)
+            writer.insert(sealed, month, Packed(sent(rows, sealed)))
     client.command("SYSTEM FLUSH LOGS")
     rows = len(judged[0][0].columns)
     spent = client.query(

@@ -95,7 +95,7 @@ class Real:
         range_ = self._range(min(offsets), max(offsets), partition)
         text = write.statement(self._made, range_, MONTH, held=held)
         settings = {**self._made.settings, "insert_deduplication_token": token}
-        write.send(self._client, text, write.sent(self._table(offsets, partition), range_), settings)
+        write.send(self._client, text, write.Packed(write.sent(self._table(offsets, partition), range_)), settings)
 
     def rows(self, partition: int = 0) -> list[int]:
         query = f"SELECT kafka_offset FROM {self._events} WHERE kafka_partition = {partition} ORDER BY 1"

@@ -58,7 +58,10 @@ class Store:
         return Range(Partition("t", 0), self.topic_id, first, last, columns, "", lease=1)
 
     def insert(self, first: int, last: int, rows: pa.Table | None = None) -> None:
-        self.writer.insert(self.range(first, last), MONTH, self.rows(first, last) if rows is None else rows)
+        self.write(self.range(first, last), self.rows(first, last) if rows is None else rows)
+
+    def write(self, range_: Range, rows: pa.Table, **seen: Any) -> None:
+        self.writer.insert(range_, MONTH, write.Packed(write.sent(rows, range_)), **seen)
 
     def one(self, query: str) -> Any:
         return self.client.query(query.replace("events", f"`{self.database}`.events")).result_rows[0][0]
@@ -117,9 +120,9 @@ def test_a_redo_adds_nothing_where_the_table_holds_other_than_it_saw(store: Stor
     """Somebody stored or removed rows between its look and its statement: it must look again."""
     store.insert(0, 4)
     for seen in (set(), {0, 1}, set(range(6))):
-        store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=seen)
+        store.write(store.range(0, 9), store.rows(0, 9), seen=seen)
         assert store.count() == 5
-    store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=set(range(5)))
+    store.write(store.range(0, 9), store.rows(0, 9), seen=set(range(5)))
     assert store.count() == 10
 
 
@@ -129,9 +132,9 @@ def test_a_first_attempt_and_a_redo_that_saw_nothing_exclude_one_another(store: 
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
     store.client.command(f"ALTER TABLE `{store.database}`.events DELETE WHERE 1 SETTINGS mutations_sync = 1")
     assert store.count() == 0
-    store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=set())
+    store.write(store.range(0, 9), store.rows(0, 9), seen=set())
     assert store.count() == 0
-    store.writer.insert(store.range(0, 9), MONTH, store.rows(0, 9), seen=set(), again=1)
+    store.write(store.range(0, 9), store.rows(0, 9), seen=set(), again=1)
     assert store.count() == 10
 
 

@@ -16,7 +16,7 @@ from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.jobs import Done, Jobs
 from auditlane.worker.judge import Rejection, Verdict
 from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.write import token
+from auditlane.worker.write import Packed, token
 
 MONTH = 202611
 COUNT = 6
@@ -30,9 +30,9 @@ class Table:
     spent: set[Any] = field(default_factory=set)
 
     def insert(
-        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None:
-        left = [one for one in rows.column("kafka_offset").to_pylist() if one not in self.offsets]  # the guard
+        left = [one for one in rows.offsets if one not in self.offsets]  # the guard
         name = token(range_, month, seen=seen, again=again)
         as_seen = seen is None or len(seen) == len(self.offsets)
         if left and as_seen and name not in self.spent:

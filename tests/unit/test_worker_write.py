@@ -13,7 +13,7 @@ from auditlane.worker.actions import Remedy
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.store_failures import HALT, SLOWER, classify
-from auditlane.worker.write import PINNED, Table, body, sent, statement, token
+from auditlane.worker.write import PINNED, Packed, Table, sent, statement, token
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 RANGE = Range(Partition("t", 4), TOPIC, 10, 12, Columns([10, 12], [70, 60], [b"", b""], [b"", b""]), "d", lease=1)
@@ -50,10 +50,13 @@ def test_what_all_rows_of_a_range_share_is_said_once() -> None:
 
 
 def test_the_body_is_one_batch_however_the_rows_were_made() -> None:
-    rows = pa.concat_tables([pa.table({"a": list(range(1_000))}) for _ in range(80)])
-    text, _, stream = bytes(body("INSERT …", rows)).partition(b"\n")
-    assert text == "INSERT …".encode()
-    assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [80_000]
+    rows = Packed(pa.concat_tables([pa.table({"kafka_offset": list(range(1_000))}) for _ in range(80)]))
+    assert len(rows) == 80_000
+    assert rows.offsets == list(range(1_000)) * 80
+    for given in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # a repeated one is sent again
+        text, _, stream = bytes(rows.behind(given)).partition(b"\n")
+        assert text.decode() == given
+        assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [80_000]
 
 
 def error(code: int | None) -> DatabaseError:

@@ -19,13 +19,13 @@ from urllib3.exceptions import HTTPError
 
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.actions import Bury, Failure, Remedy, Write
-from auditlane.worker.arrow import pa
 from auditlane.worker.brake import Brakes
 from auditlane.worker.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge, RawRange, Rejection, Verdict
 from auditlane.worker.ranges import Range
 from auditlane.worker.store_failures import classify
+from auditlane.worker.write import Packed, sent
 
 UNSEEN: Final = 3  # one is a token spent on rows that were removed by hand
 
@@ -34,7 +34,7 @@ class Store(Protocol):
     """The part of `write.Writer` that is needed here."""
 
     def insert(
-        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None: ...
     def stored(self, range_: Range) -> dict[int, set[int]]: ...
 
@@ -62,17 +62,17 @@ class Braked(Exception):
 @dataclass(slots=True)
 class _Progress:
     rejected: list[Rejection]
-    rows: dict[int, pa.Table]  # months still to store
+    rows: dict[int, Packed]  # months still to store
     stored_rows: int = 0
     parts: int = 0
 
     def ended(self, month: int) -> None:
         """All of the month is stored."""
-        self.stored_rows += self.rows.pop(month).num_rows
+        self.stored_rows += len(self.rows.pop(month))
 
 
-def _lacks(seen: Mapping[int, set[int]], month: int, rows: pa.Table) -> bool:
-    return not seen.get(month, set()).issuperset(rows.column("kafka_offset").to_pylist())
+def _lacks(seen: Mapping[int, set[int]], month: int, rows: Packed) -> bool:
+    return not seen.get(month, set()).issuperset(rows.offsets)
 
 
 class Jobs:
@@ -203,7 +203,8 @@ class Jobs:
             raw = RawRange.of(range_.topic_id, range_.partition, range_.columns)
             verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
             self._brake(range_, verdict)
-            progress = self._progress[range_] = _Progress(list(verdict.rejected), dict(verdict.rows))
+            rows = {month: Packed(sent(one, range_)) for month, one in verdict.rows.items()}
+            progress = self._progress[range_] = _Progress(list(verdict.rejected), rows)
         return progress
 
     def _brake(self, range_: Range, verdict: Verdict) -> None:

@@ -24,7 +24,7 @@ from auditlane.worker.replay_checkpoint import Progress
 from auditlane.worker.selection import Span
 from auditlane.worker.store_failures import classify
 from auditlane.worker.stored_offsets import StoredOffsets
-from auditlane.worker.write import Table, offsets_digest, send, sent, statement
+from auditlane.worker.write import Packed, Table, offsets_digest, send, sent, statement
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0
@@ -92,13 +92,13 @@ class ToTable:
             **self._table.settings,
             "insert_deduplication_token": token(run, range_, month),
         }
-        text = statement(self._table, range_, month)
+        text, packed = statement(self._table, range_, month), Packed(sent(rows, range_))
         for attempt in range(1, TRIES + 1):
             while not self._budget.ready(_now_ms()):
                 self._sleep(0.02)
             self._budget.spend(1)
             try:
-                send(self._client, text, sent(rows, range_), settings)
+                send(self._client, text, packed, settings)
                 return
             except (ClickHouseError, HTTPError, OSError) as error:
                 failure = classify(error)

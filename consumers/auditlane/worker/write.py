@@ -26,6 +26,7 @@ from xxhash import xxh64_hexdigest
 from auditlane.worker.arrow import pa
 from auditlane.worker.ranges import Range
 
+_ROOM: Final = 16 << 10  # bytes: a statement has some three thousand
 _HUGE: Final = 1_000_000_000  # rows or bytes: no range comes near, and servers clamp what is larger
 
 # What the promise rests on; `guarantees.check` proves at start that the server takes them.
@@ -129,29 +130,53 @@ def _escaped(text: str) -> str:
 
 
 def sent(rows: pa.Table, range_: Range) -> pa.Table:
-    """The columns that follow the statement."""
+    """The columns that follow the statement, to be packed."""
     return rows.drop_columns([name for name in _told(range_) if name in rows.column_names])
 
 
-def body(text: str, rows: pa.Table) -> memoryview:
-    """What is POSTed: the statement, then the rows as one record batch in an Arrow stream."""
-    batch = rows.combine_chunks()
-    size = pa.MockOutputStream()
-    _write(size, text, batch)
-    buffer = pa.allocate_buffer(size.size())  # of the right size at once: a growing one copies itself again and again
-    _write(pa.FixedSizeBufferWriter(buffer), text, batch)
-    return memoryview(buffer)
+class Packed:
+    """The rows of one insert as they are sent: an Arrow stream of one record batch, behind room for a statement.
+
+    The columns that it was made of are needed no more, so a range that waits for its insert is held once, not twice.
+    """
+
+    __slots__ = ("_buffer", "_offsets")
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._offsets = rows.column("kafka_offset")
+        batch = rows.combine_chunks()
+        size = pa.MockOutputStream()
+        _write(size, batch)
+        self._buffer = pa.allocate_buffer(size.size())  # of its size at once: a growing one copies itself repeatedly
+        _write(pa.FixedSizeBufferWriter(self._buffer), batch)
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @property
+    def offsets(self) -> list[int]:
+        """Of each row."""
+        offsets: list[int] = self._offsets.to_pylist()
+        return offsets
+
+    def behind(self, text: str) -> memoryview:
+        """What is POSTed: the statement, then the rows. Valid until the next call."""
+        head, whole = text.encode() + b"\n", memoryview(self._buffer).cast("B")
+        if len(head) > _ROOM:
+            return memoryview(head + whole[_ROOM:])
+        whole[_ROOM - len(head) : _ROOM] = head
+        return whole[_ROOM - len(head) :]
 
 
-def _write(sink: Any, text: str, batch: pa.Table) -> None:
-    sink.write(text.encode() + b"\n")
+def _write(sink: Any, batch: pa.Table) -> None:
+    sink.write(bytes(_ROOM))
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_table(batch, max_chunksize=max(1, batch.num_rows))
 
 
-def send(client: Client, text: str, rows: pa.Table, settings: dict[str, Any]) -> None:
+def send(client: Client, text: str, rows: Packed, settings: dict[str, Any]) -> None:
     """Run an INSERT over its rows. `command` would decode and scan the whole body to see whether it only reads."""
-    data: Any = body(text, rows)  # sent from where Arrow wrote it, without a copy
+    data: Any = rows.behind(text)  # sent from where Arrow wrote it, without a copy
     client.raw_insert("", insert_block=data, settings=settings)
 
 
@@ -163,7 +188,7 @@ class Writer:
         self._table = table
 
     def insert(
-        self, range_: Range, month: int, rows: pa.Table, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None:
         """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are.
 
@@ -172,7 +197,7 @@ class Writer:
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
         held = None if seen is None else len(seen)
-        send(self._client, statement(self._table, range_, month, held=held), sent(rows, range_), settings)
+        send(self._client, statement(self._table, range_, month, held=held), rows, settings)
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
         """The range's offsets that are stored, by month."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from fixtures.kafka import make_broker, wait_for_broker
 from fixtures.registry import RegistryProcess
 from fixtures.workers import World, wait_until, world_on
@@ -51,6 +52,25 @@ def test_a_second_worker_takes_its_share(world: World) -> None:
     world.completed()
     assert second.stop() == 0
     assert world.counts() == (500, 500)
+
+
+@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+def test_a_partition_that_was_taken_while_paused_is_read_when_it_comes_back(world: World, protocol: str) -> None:
+    """A halted partition is paused, and librdkafka keeps a pause over assignments."""
+    for number in range(2):
+        world.produce(10, partition=number)
+        world.commit(number, 20)  # past the end
+    first = world.worker(group_protocol=protocol)
+    wait_until(lambda: len(first.events("partition.halted")) == 2, why=first.tail)
+    second = world.worker(group_protocol=protocol)
+    [moved] = wait_until(lambda: second.events("partition.halted"), why=second.tail)
+    assert first.events("partition.revoked")
+    world.produce(30, partition=int(moved["at"][-2]))
+    assert second.stop() == 0
+    world.stored(20)
+    assert len(first.events("partition.assigned")) == 3
+    assert world.counts() == (20, 20)
+    assert first.stop() == 0
 
 
 def test_a_worker_without_partitions_is_ready_too(world: World) -> None:

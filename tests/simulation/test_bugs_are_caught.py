@@ -14,7 +14,7 @@ from simulator.worker import Worker
 
 from auditlane.worker.actions import Action, Commit
 from auditlane.worker.core import Core
-from auditlane.worker.ranges import Partition, Range
+from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import Found, Start
 
 ENOUGH = 600
@@ -55,10 +55,9 @@ class TakesNothingForDoubtful(Core):
 class NoOwnership(Core):
     """Goes on with partitions that were taken from it, under whatever membership it has by then."""
 
-    def dropped(self, partitions: Iterable[Partition]) -> None:
-        for at in partitions:
-            if (lane := self.lanes.get(at)) is not None and lane.flight is None:
-                super().dropped([at])
+    def dropped(self, partitions: Iterable[Partition]) -> list[Partition]:
+        lanes = [lane for at in partitions if (lane := self.lanes.get(at)) is not None]
+        return super().dropped(lane.partition for lane in lanes if lane.flight is None)
 
 
 class NotCompared(Core):
@@ -67,6 +66,34 @@ class NotCompared(Core):
     def _flight(self, range_: Range) -> Any:
         lane = self.lanes.get(range_.partition)
         return lane.flight if lane is not None else None
+
+
+class PauseOutlivesAssignment(Core):
+    """Forgets a partition that is taken from it, and leaves it paused for when it comes back."""
+
+    def dropped(self, partitions: Iterable[Partition]) -> list[Partition]:
+        super().dropped(partitions)
+        return []
+
+
+class DropsWhenFull(Core):
+    """Goes on behind what comes while too much is held, as if it had taken it."""
+
+    def received(self, partition: Partition, columns: Columns, now: int) -> int:
+        lane = self.lanes.get(partition)
+        if lane is None or not columns or not self._room.crowded:
+            return super().received(partition, columns, now)
+        lane.position = columns.offsets[-1] + 1
+        return 0
+
+
+class WaitsForEver(Core):
+    """Once that too much is held, it waits for room without looking for it."""
+
+    @property
+    def full(self) -> bool:
+        self.waits = getattr(self, "waits", False) or super().full
+        return self.waits
 
 
 def worker_with(core: type[Core]) -> type[Worker]:
@@ -105,6 +132,9 @@ BUGS = {
     "unstable boundaries": {"worker": worker_with(UnstableBoundaries)},
     "no ownership check": {"worker": worker_with(NoOwnership)},
     "results of an old assignment": {"worker": worker_with(NotCompared)},
+    "a pause that outlives its assignment": {"worker": worker_with(PauseOutlivesAssignment)},
+    "what comes while too much is held is dropped": {"worker": worker_with(DropsWhenFull)},
+    "a wait for room without an end": {"worker": worker_with(WaitsForEver)},
     "a guard counted by the client": {"worker": CountsInTheClient, "guard": False, "window": 2},
     "token alone": {"guard": False, "window": 2},
     "a window too small": {"window": 1, "patient": False},

@@ -65,15 +65,13 @@ class Worker(Inserts):
             self.world.say(f"{self.name} gives up {_names(revoked)}")
             for partition in revoked:
                 self.world.struck["revoked", self._doing(partition)] += 1
-            self.core.dropped(revoked)
+            self.paused.difference_update(self.core.dropped(revoked))  # else a pause lasts, as it does in librdkafka
             for partition in revoked:
                 self.positions.pop(partition, None)
-                self.paused.discard(partition)
                 self.halts.pop(partition, None)
         for partition in sorted(assigned):
             begin = self.core.assigned(self._found(partition))
             self.positions[partition] = begin.offset
-            self.paused.discard(partition)
             rebuild = f", rebuilds {begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
             self.world.say(f"{self.name} takes {partition} at {begin.offset}{rebuild} {begin.halt}")
         for partition in sorted(self.positions):

@@ -55,10 +55,13 @@ class Core:
         )
         return begin
 
-    def dropped(self, partitions: Iterable[Partition]) -> None:
-        """Partitions were revoked or lost: forget them at once; the intent hands over what is in flight."""
-        for partition in partitions:
-            self.lanes.pop(partition, None)
+    def dropped(self, partitions: Iterable[Partition]) -> list[Partition]:
+        """Partitions were revoked or lost: forget them at once; the intent hands over what is in flight.
+
+        Returns those that are paused. Resume them: librdkafka keeps a pause for when they are assigned again.
+        """
+        lanes = [lane for one in partitions if (lane := self.lanes.pop(one, None)) is not None]
+        return [lane.partition for lane in lanes if lane.paused]
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
         """Messages in order of offset. Returns how many offsets Kafka left out (its control records, usually).

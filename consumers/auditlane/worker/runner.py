@@ -117,15 +117,17 @@ class Runner:
             said = self._log.warning if begin.note else self._log.info
             said("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
 
-    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._drop(partitions, "partition.revoked")
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop(consumer, partitions, "partition.revoked")
 
-    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._drop(partitions, "partition.lost")
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop(consumer, partitions, "partition.lost")
 
-    def _drop(self, partitions: list[TopicPartition], event: str) -> None:
+    def _drop(self, consumer: Consumer, partitions: list[TopicPartition], event: str) -> None:
         self._meters.rebalances.labels(event.partition(".")[2]).inc()
-        self._core.dropped(Partition(one.topic, one.partition) for one in partitions)
+        paused = self._core.dropped(Partition(one.topic, one.partition) for one in partitions)
+        if paused and not self._closing:
+            consumer.resume([TopicPartition(*one) for one in paused])
         self._log.info(event, partitions=[f"{one.topic}[{one.partition}]" for one in partitions])
 
     def _feed(self, messages: Sequence[Message]) -> None:

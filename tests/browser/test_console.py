@@ -39,6 +39,9 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         page.get_by_role("button", name="View as tenant3").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("tenant3")
         assert page.url == f"{served.url}/"
+        expect(page.get_by_text("You are viewing as tenant3")).to_be_visible()
+        page.get_by_role("link", name="Back to the console").click()
+        assert page.url == f"{served.url}/console"
         page.goto(f"{served.url}/plain")
         expect(page.locator("td.action").filter(has_text=re.compile(r"^act"))).not_to_have_count(0)
         wait_until(lambda: page.reload() and page.get_by_text("audit_log.viewed_as_tenant").count())
@@ -68,8 +71,9 @@ def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, 
     expect(find).to_be_focused()
     expect(find).to_have_value("half typed")
     assert page.evaluate("window.row === document.querySelector('#tenants tbody tr')")  # changed in place
-    arrived = page.locator("#rate strong").last.inner_text()
-    assert int(arrived.replace(",", "")) >= 15
+    # What came before the service first looked at Kafka is not in its rate.
+    arrived = "[...document.querySelectorAll('#rate strong')].at(-1).innerText.replaceAll(',', '')"
+    wait_for(page, f"Number({arrived}) >= 5")
     page.get_by_role("button", name="Pause").click()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
 
+import jwt
 import pytest
 from serving import Served
 
@@ -216,6 +217,7 @@ def test_to_view_as_a_tenant_is_an_event_in_its_log(served, kept):
     assert (answer.status, answer.headers["location"]) == (303, "/")
     session = SimpleCookie(answer.headers["set-cookie"])["auditlane_viewer"]
     assert session["max-age"] == "900"
+    assert jwt.decode(session.value, options={"verify_signature": False})["console"] is True
     # The store is away: that the request got so far shows whose session it is and what it may.
     request = {"cookie": f"auditlane_viewer={session.value}"}
     assert served.request("/v1/events", **request).status == 503

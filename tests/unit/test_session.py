@@ -44,7 +44,8 @@ def test_a_viewers_own(served, kept):
     left = datetime.fromisoformat(found.pop("expires_at")) - datetime.now(UTC)
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
     assert found == {
-        "scope": "tenant", "tenant": "acme", "user": "jane", "permissions": ALL, "audit_logs_enabled": True,
+        "scope": "tenant", "tenant": "acme", "user": "jane", "permissions": ALL, "from_console": False,
+        "audit_logs_enabled": True,
     }  # fmt: skip
     cookie = f"auditlane_viewer={served.viewer_token('acme', Permission.read)}"
     assert served.request("/v1/session", cookie=cookie).json()["permissions"] == ["audits:read"]

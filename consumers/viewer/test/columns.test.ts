@@ -19,9 +19,9 @@ describe("columns", () => {
 
   it("have widths of their own, one grows, none is too narrow", () => {
     const columns = columnsOf(FIELDS, { columns: null, widths: { ip: 10 } });
-    expect(tracks(columns)).toBe("210px minmax(230px, 1fr) 64px");
-    expect(widthOf(columns)).toBe(504);
-    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("minmax(210px, 1fr) 100px 150px");
+    expect(tracks(columns)).toBe("195px minmax(200px, 1fr) 64px");
+    expect(widthOf(columns)).toBe(459);
+    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("minmax(195px, 1fr) 100px 135px");
   });
 
   it("are moved, taken out, and put back where they belong", () => {

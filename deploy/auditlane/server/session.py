@@ -31,6 +31,7 @@ class Session(BaseModel):
     user: str = Field(description="The user, or the client's id.", examples=["u-17"])
     permissions: list[Permission] = Field(description="Also while audit logs are switched off.")
     expires_at: datetime = Field(description="When the credential ends.")
+    from_console: bool = Field(description="Whether an operator looks at the tenant's log from the console.")
     audit_logs_enabled: bool = Field(
         description="Whether the log may be viewed; without a tenant, what tenants inherit."
     )
@@ -58,6 +59,7 @@ def build(
             user=principal.subject,
             permissions=sorted(principal.permissions),
             expires_at=principal.expires_at,
+            from_console=principal.console,
             audit_logs_enabled=await switch.on(tenant),
         )
 

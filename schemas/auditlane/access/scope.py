@@ -18,6 +18,7 @@ class Principal:
     """A credential that verified. `tenant` is None for a client or an operator of the whole environment.
 
     `subject` is the client id or the user; `client_id` is the client, or the one that minted the user's token, or "".
+    `console`: an operator who looks at one tenant's log from the console.
     """
 
     kind: Literal["client", "viewer", "operator"]
@@ -26,6 +27,7 @@ class Principal:
     tenant: str | None
     permissions: frozenset[Permission]
     expires_at: datetime
+    console: bool = False
 
     def demand(self, permission: Permission) -> None:
         """Raise Forbidden unless this principal has the permission."""

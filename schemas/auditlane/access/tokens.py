@@ -32,21 +32,26 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whom a viewer token is for: a user of one tenant. `client_id` is the client that vouches, "" the operator."""
+    """Whom a viewer token is for: a user of one tenant. `client_id` is the client that vouches, "" the operator.
+
+    `console`: an operator who looks at the tenant's log from the console.
+    """
 
     tenant: str
     user: str
     permissions: frozenset[Permission]
     client_id: str = ""
+    console: bool = False
 
     def claims(self) -> dict[str, Any]:
         """As in a token; `of` reads them back."""
-        return {
+        said = {
             "sub": self.user,
             "tenant": self.tenant,
             "permissions": sorted(self.permissions),
             "client": self.client_id,
         }
+        return {**said, "console": True} if self.console else said
 
     @classmethod
     def of(cls, claims: dict[str, Any]) -> Viewer:
@@ -56,6 +61,7 @@ class Viewer:
             user=claims["sub"],
             permissions=frozenset(Permission(one) for one in claims["permissions"] if one in known),
             client_id=claims["client"],
+            console=claims.get("console") is True,
         )
 
 
@@ -112,7 +118,9 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
     viewer = Viewer.of(claims)
     if viewer.client_id:
         _active(keys, viewer.client_id, now)
-    return Principal("viewer", viewer.user, viewer.client_id, viewer.tenant, viewer.permissions, until)
+    return Principal(
+        "viewer", viewer.user, viewer.client_id, viewer.tenant, viewer.permissions, until, console=viewer.console
+    )
 
 
 def is_ours(token: str) -> bool:

@@ -114,6 +114,8 @@ export interface Session {
   user: string;
   permissions: Permission[];
   expires_at: string | null;
+  /** An operator looks at a tenant's log, from the console. */
+  from_console: boolean;
   audit_logs_enabled: boolean;
 }
 

@@ -23,22 +23,22 @@ export const NARROWEST = 64;
 export const WIDEST = 1_200;
 
 const WIDTHS: Record<DisplayType, number> = {
-  Timestamp: 210,
-  Email: 220,
-  AlphaNumeric: 170,
-  IpAddress: 150,
-  Severity: 116,
+  Timestamp: 195,
+  Email: 200,
+  AlphaNumeric: 140,
+  IpAddress: 135,
+  Severity: 108,
   Json: 260,
   Number: 120,
   Boolean: 96,
 };
 const NAMED: Record<string, number> = {
-  action: 230,
-  actor_name: 190,
+  action: 200,
+  actor_name: 155,
   actor_type: 110,
   description: 320,
-  outcome: 116,
-  resource: 210,
+  outcome: 112,
+  resource: 165,
   user_agent: 190,
 };
 

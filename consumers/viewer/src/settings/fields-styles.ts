@@ -55,6 +55,15 @@ export const fieldStyles = css`
     border-inline-start-color: var(--accent);
     background: var(--accent-ground);
   }
+  li.added {
+    border-inline-start-color: var(--good);
+    animation: added 2.5s ease-out;
+  }
+  @keyframes added {
+    from {
+      background: var(--accent-ground);
+    }
+  }
   li[dragged] {
     position: relative;
     z-index: 1;

@@ -23,6 +23,10 @@ export class Fields extends Piece {
   @state() private form: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: Confirm;
 
+  /** The field that was added last, until something else is done with the form; it is marked in the list. */
+  @state() private added = "";
+
+  private known: ReadonlySet<string> = new Set(); // names of the fields when the form was opened
   private untouched: Draft | null = null; // before a row was dragged
   private readonly drag = new Drag({
     rows: () => [...this.renderRoot.querySelectorAll<HTMLElement>("li")],
@@ -75,7 +79,7 @@ export class Fields extends Piece {
   private row(field: Field, place: number, count: number, changed: boolean): TemplateResult {
     const { mayChange } = this.settings;
     const label = field.displayName || field.name;
-    return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${mayChange ? "" : "still"}" @keydown=${this.key}>
+    return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${mayChange ? "" : "still"} ${field.name === this.added ? "added" : ""}" @keydown=${this.key}>
       <div class="group" role="group" aria-label=${label}>
         ${mayChange ? this.places(field, label, place, count) : nothing}
         <div class="name">
@@ -93,6 +97,7 @@ export class Fields extends Piece {
           ${field.displayName.trim() ? nothing : html`<span class="bad small">${this.text.fields.nameNeeded}</span>`}
           <span class="sub quietly small">
             <code>${field.name}</code><span>${typeSaid(field, this.settings)}</span><span>${originSaid(field, this.settings)}</span>
+            ${field.name === this.added ? html`<span class="mark">${this.text.form.added(label)}</span>` : nothing}
             ${changed ? html`<span class="mark">${this.text.fields.changed}</span>` : nothing}
           </span>
         </div>
@@ -225,16 +230,21 @@ export class Fields extends Piece {
 
   private async open(name: string): Promise<void> {
     await import("./form.js");
-    this.form = name;
+    [this.form, this.added, this.known] = [name, "", new Set(this.names)];
   }
 
   private readonly closed = async (): Promise<void> => {
     const name = this.form;
     this.form = null;
+    if (name === "") this.added = this.names.find((one) => !this.known.has(one)) ?? "";
     await this.updateComplete;
-    if (name) await this.focusIn(name, ".edit");
+    if (name || this.added) await this.focusIn(name || this.added, ".edit"); // which scrolls to it
     else this.renderRoot.querySelector<HTMLElement>("#add")?.focus();
   };
+
+  private get names(): string[] {
+    return (this.settings.draft?.fields ?? []).map((field) => field.name);
+  }
 
   private async focusIn(name: string, selector: string): Promise<void> {
     await this.updateComplete;

@@ -24,6 +24,7 @@ import { Connection } from "./connection.js";
 import { Log, logContext } from "./log.js";
 import { Renewal } from "./renewal.js";
 import { skeleton, skeletonStyles } from "./states/skeleton.js";
+import { visit, visitStyles } from "./states/visit.js";
 
 /**
  * Attributes: `base-url` (where the service is; empty for the page's own origin), `token` (a viewer token; without one
@@ -35,7 +36,7 @@ import { skeleton, skeletonStyles } from "./states/skeleton.js";
  */
 @customElement("auditlane-viewer")
 export class AuditlaneViewer extends LitElement {
-  static override styles = [tokens, kitTokens, base, layout, skeletonStyles];
+  static override styles = [tokens, kitTokens, base, layout, skeletonStyles, visitStyles];
 
   @property({ attribute: "base-url" }) baseUrl = "";
   @property() token = "";
@@ -145,7 +146,7 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-columns exportparts="button, columns"></auditlane-columns>
       ${log.may("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
-    return html`<div class="head" part="header">
+    return html`${visit(log)}<div class="head" part="header">
       <h2 part="title">${text.states.heading}<span class="tenant">${log.tenant}</span></h2>
       <div class="tools" part="toolbar"><slot name="toolbar"></slot>${whole ? parts : nothing}${settings}</div>
     </div>`;

@@ -125,7 +125,7 @@ def build(
         tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
         if not is_tenant(tenant):
             raise InvalidInput("The form names no tenant.", field="tenant")
-        viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id)
+        viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
         token = mint_viewer_token(gate.signing, viewer, now=datetime.now(UTC), ttl=viewer_ttl)
         witness_of(request).record(
             Action.viewed_as_tenant, tenant=tenant, resource="audit_log", ttl_s=int(viewer_ttl.total_seconds())

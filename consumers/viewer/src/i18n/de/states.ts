@@ -21,6 +21,8 @@ export const states: Texts["states"] = {
     after: "Nachher",
     metadata: "Metadaten",
   },
+  viewingAs: (tenant) => `Sie sehen das Log als ${tenant}, so wie es dort gesehen wird.`,
+  toConsole: "Zurück zur Konsole",
   heading: "Audit-Log",
   loading: "Wird geladen",
   retry: "Noch einmal versuchen",

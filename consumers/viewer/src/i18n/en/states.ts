@@ -52,6 +52,8 @@ export const states = {
     after: "After",
     metadata: "Metadata",
   } as Record<string, string>,
+  viewingAs: (tenant: string): string => `You are viewing as ${tenant}, as its people see it.`,
+  toConsole: "Back to the console",
   heading: "Audit log",
   loading: "Loading",
   retry: "Try again",

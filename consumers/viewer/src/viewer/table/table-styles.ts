@@ -29,6 +29,43 @@ export const tableStyles = css`
   .grid:focus-visible {
     outline-offset: -2px;
   }
+  /* There are columns beyond this edge: as strong as there is still to scroll. */
+  @supports (animation-timeline: --sideways) {
+    .main {
+      timeline-scope: --sideways;
+    }
+    .grid {
+      scroll-timeline: --sideways x;
+    }
+    .edge {
+      position: absolute;
+      inset-block: 0;
+      z-index: 2;
+      width: 1.1rem;
+      opacity: 0;
+      pointer-events: none;
+      animation: beyond linear both !important; /* also where motion is reduced: nothing moves by itself */
+      animation-timeline: --sideways !important;
+    }
+    .edge.end {
+      inset-inline-end: 0;
+      background: linear-gradient(to left, rgb(0 0 0 / 0.2), transparent);
+      animation-direction: reverse !important;
+    }
+    .edge.start {
+      inset-inline-start: 0;
+      background: linear-gradient(to right, rgb(0 0 0 / 0.2), transparent);
+    }
+  }
+  @keyframes beyond {
+    from {
+      opacity: 0;
+    }
+    12%,
+    to {
+      opacity: 1;
+    }
+  }
   .head {
     position: sticky;
     inset-block-start: 0;

@@ -89,6 +89,8 @@ export class Table extends Part {
           ${head(this.log, this.columns, this.menu, this.acts)}
           <div class="body" role="rowgroup" part="body"></div>
         </div>
+        <div class="edge start" aria-hidden="true"></div>
+        <div class="edge end" aria-hidden="true"></div>
         ${this.notes()}
       </div>
       ${opened.id ? this.details() : nothing}

@@ -185,6 +185,25 @@ def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Si
     expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
 
 
+def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    viewer = opened(site, page, unique, Permission.read, Permission.export)
+    expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
+    expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
+    notice = viewer.locator("auditlane-missing-part")
+    expect(notice).to_be_hidden()
+    page.route("**/static/viewer/chunks/**", lambda route: route.fulfill(status=404))  # as after an upgrade
+    viewer.get_by_role("button", name="Download", exact=True).click()
+    expect(notice.get_by_role("alert")).to_contain_text("could not be loaded")
+    well(page, viewer)
+    page.unroute("**/static/viewer/chunks/**")
+    notice.get_by_role("button", name="Reload the page").click()
+    expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
+    expect(notice).to_be_hidden()
+    viewer.get_by_role("button", name="Download", exact=True).click()
+    expect(page.get_by_role("dialog", name="Download the log")).to_be_visible()
+
+
 def test_a_token_that_ends_is_renewed_once_and_nothing_flickers(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     ending = site.token_that_ends(unique, seconds=6)

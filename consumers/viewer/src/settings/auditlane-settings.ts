@@ -4,6 +4,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { type Language, languageOf } from "../i18n/index.js";
+import "../missing-part.js";
 import { visible } from "../model/format/text.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
@@ -111,6 +112,7 @@ export class AuditlaneSettings extends LitElement {
     return html`
       ${this.header(settings)}
       ${settings.mayChange ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
+      <auditlane-missing-part exportparts="notice" .text=${text.states}></auditlane-missing-part>
       ${settings.conflict ? html`<auditlane-settings-conflict></auditlane-settings-conflict>` : nothing}
       ${settings.refused ? trouble(settings.refused, text, null, text.settings.lost) : nothing}
       <auditlane-settings-switch></auditlane-settings-switch>

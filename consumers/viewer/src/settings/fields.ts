@@ -4,6 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
+import { late } from "../late.js";
 import { changesOf, type Draft, isOwn, move, reset, set, type Toggle, TOGGLES } from "../model/structure/draft.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
@@ -229,7 +230,7 @@ export class Fields extends Piece {
   }
 
   private async open(name: string): Promise<void> {
-    await import("./form.js");
+    if (!(await late.load(() => import("./form.js")))) return;
     [this.form, this.added, this.known] = [name, "", new Set(this.names)];
   }
 

@@ -4,12 +4,13 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, property, state } from "lit/decorators.js";
 
 import { type Language, languageOf } from "../i18n/index.js";
+import { late } from "../late.js";
 import { searchOf, viewOf } from "../model/view.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { kitTokens } from "../styles/kit.js";
 import { layout } from "../styles/layout.js";
 import { tokens } from "../styles/tokens.js";
+import "../missing-part.js";
 import "./download/download.js";
 import "./search/histogram.js";
 import "./search/search.js";
@@ -36,7 +37,7 @@ import { visit, visitStyles } from "./states/visit.js";
  */
 @customElement("auditlane-viewer")
 export class AuditlaneViewer extends LitElement {
-  static override styles = [tokens, kitTokens, base, layout, skeletonStyles, visitStyles];
+  static override styles = [tokens, base, layout, skeletonStyles, visitStyles];
 
   @property({ attribute: "base-url" }) baseUrl = "";
   @property() token = "";
@@ -125,6 +126,7 @@ export class AuditlaneViewer extends LitElement {
     `;
     return html`
       ${this.header(log, true)}
+      <auditlane-missing-part exportparts="notice" .text=${log.text.states}></auditlane-missing-part>
       <auditlane-notices exportparts="notice, first-use"></auditlane-notices>
       ${log.unused && !log.view.query ? nothing : searching}
       <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
@@ -169,7 +171,7 @@ export class AuditlaneViewer extends LitElement {
   }
 
   private readonly toSettings = async (): Promise<void> => {
-    await import("../settings/auditlane-settings.js");
+    if (!(await late.load(() => import("../settings/auditlane-settings.js")))) return;
     this.settings = true;
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("#back")?.focus();

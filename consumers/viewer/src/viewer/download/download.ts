@@ -2,6 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
+import { late } from "../../late.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import type { Log } from "../log.js";
@@ -73,7 +74,7 @@ export class Download extends Part {
   }
 
   private readonly show = async (): Promise<void> => {
-    await import("./dialog.js");
+    if (!(await late.load(() => import("./dialog.js")))) return;
     if (this.jobsOf !== this.log) {
       this.jobs?.close();
       this.jobs = new Jobs(this.log);

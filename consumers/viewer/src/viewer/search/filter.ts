@@ -2,6 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
+import { late } from "../../late.js";
 import { grouped } from "../../model/grouped.js";
 import { countable, type Known, knownFields, matching } from "../../model/known.js";
 import { picksOf } from "../../model/picks.js";
@@ -138,7 +139,7 @@ export class FilterMenu extends Part {
 
   private readonly opened = (): void => {
     [this.shown, this.field, this.typed] = [true, null, ""];
-    void import("./facet.js");
+    void late.load(() => import("./facet.js"));
     void this.settle();
   };
 

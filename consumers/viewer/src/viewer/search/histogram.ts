@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
+import { late } from "../../late.js";
 import { type Bar, barsOf, chosen, highest, widthOf } from "../../model/bars.js";
 import { askedUntil, momentsOf } from "../../model/range.js";
 import { base } from "../../styles/base.js";
@@ -92,7 +93,7 @@ export class HistogramPart extends Part {
     if (this.chart) return this.chart.show(drawn);
     if (this.loading) return;
     this.loading = true;
-    const loaded = import("./chart.js").catch(() => null); // without a network: by the next update
+    const loaded = late.load(() => import("./chart.js")); // without a network: by the next update
     void loaded.then((found) => {
       this.loading = false;
       if (!found) return;

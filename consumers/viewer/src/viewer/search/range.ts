@@ -2,6 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
+import { late } from "../../late.js";
 import { daysOf, type Preset, PRESETS, type Range, EVER } from "../../model/range.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -126,7 +127,7 @@ export class RangeChoice extends Part {
 
   private readonly opened = async (): Promise<void> => {
     this.shown = true;
-    await import("./range-form.js");
+    await late.load(() => import("./range-form.js"));
   };
 }
 

@@ -3,10 +3,11 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
+import { late } from "../../late.js";
 import { snippets } from "../../model/snippets.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { kit } from "../../styles/kit.js";
+import { kitTokens, tabs } from "../../styles/kit.js";
 import { Part } from "../part.js";
 import { sendTestEvent } from "./test-event.js";
 
@@ -17,6 +18,7 @@ type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 @customElement("auditlane-first-use")
 export class FirstUse extends Part {
   static override styles = [
+    kitTokens,
     base,
     css`
       :host {
@@ -92,7 +94,7 @@ export class FirstUse extends Part {
     super.connectedCallback();
     this.leaving = new AbortController();
     this.timer = setInterval(() => void this.lookForUse(), LOOK_MS);
-    void kit("tabs").then(() => (this.tabs = true));
+    void late.load(tabs).then((came) => (this.tabs = came !== null));
   }
 
   override disconnectedCallback(): void {

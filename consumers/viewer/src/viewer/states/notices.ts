@@ -2,8 +2,10 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
+import { late } from "../../late.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
+import { notice } from "../../styles/notice.js";
 import type { Log } from "../log.js";
 import { Part } from "../part.js";
 
@@ -11,31 +13,13 @@ import { Part } from "../part.js";
 export class Notices extends Part {
   static override styles = [
     base,
+    notice,
     css`
       :host {
         display: block;
       }
       :host([idle]) {
         display: none;
-      }
-      .notice {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.35rem 0.75rem;
-        padding: 0.4rem 0.75rem;
-        border: 1px solid var(--line);
-        border-inline-start: 3px solid var(--warn);
-        border-radius: var(--radius);
-        background: var(--ground-2);
-      }
-      .notice .icon {
-        flex: none;
-        color: var(--warn);
-      }
-      .notice p {
-        flex: 1 1 14rem;
-        margin: 0;
       }
     `,
   ];
@@ -81,7 +65,7 @@ export class Notices extends Part {
   private async learn(log: Log): Promise<void> {
     const unused = await log.lookForUse().catch(() => false);
     if (!unused) return;
-    await import("./first-use.js");
+    if (!(await late.load(() => import("./first-use.js")))) return;
     this.ready = true;
   }
 }

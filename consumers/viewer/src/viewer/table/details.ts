@@ -4,6 +4,7 @@ import { customElement, property, query, state } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
+import { late } from "../../late.js";
 import { address, networkOf } from "../../model/format/address.js";
 import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
@@ -87,7 +88,7 @@ export class Details extends Part {
   }
 
   private changes(event: AuditEvent): TemplateResult {
-    void import("./changes.js");
+    void late.load(() => import("./changes.js"));
     return html`<h4>${this.text.reading.details.changes}</h4>
       <auditlane-changes .was=${event.before} .is=${event.after}></auditlane-changes>`;
   }

@@ -3,6 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../../api/types.js";
+import { late } from "../../late.js";
 import { type Column, columnsOf, chosen, moved, NARROWEST, toggled, tracks, WIDEST, widthOf } from "../../model/columns.js";
 import { clockOf } from "../../model/format/time.js";
 import { base } from "../../styles/base.js";
@@ -110,7 +111,7 @@ export class Table extends Part {
 
   private details(): TemplateResult {
     const { opened, list } = this;
-    void import("./details.js");
+    void late.load(() => import("./details.js"));
     return html`<auditlane-details
       part="details"
       .event=${opened.event}
@@ -212,7 +213,7 @@ export class Table extends Part {
   }
 
   private async toDetails(): Promise<void> {
-    await import("./details.js");
+    if (!(await late.load(() => import("./details.js")))) return;
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("auditlane-details")?.focus();
   }
@@ -233,7 +234,7 @@ export class Table extends Part {
     },
     menu: (name) => {
       this.menu = name;
-      if (name) void import("../search/facet.js");
+      if (name) void late.load(() => import("../search/facet.js"));
     },
   };
 

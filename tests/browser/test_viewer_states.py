@@ -319,6 +319,20 @@ def test_german(site: Site, unique: str, page: Page) -> None:
     expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()
 
 
+def test_english_reads_from_the_left_in_a_page_that_reads_from_the_right(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique))
+    viewer = opened(site, page, unique, Permission.read, Permission.configure)
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    heads = viewer.get_by_role("columnheader")
+    expect(heads.first).to_have_text("Time")
+    lefts = [box["x"] for box in (one.bounding_box() for one in heads.all()) if box]
+    assert len(lefts) > 3
+    assert lefts == sorted(lefts)
+    viewer.get_by_role("button", name="Settings").click()
+    root = viewer.locator("auditlane-settings .root")
+    expect(root).to_have_css("direction", "ltr")
+
+
 def test_a_host_dresses_it_and_no_style_leaks_out(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     viewer = opened(site, page, unique)

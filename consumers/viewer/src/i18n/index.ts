@@ -4,6 +4,9 @@ import { en, type Texts } from "./en/index.js";
 export const LANGUAGES = ["en", "de"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
+/** How a language is written, whatever the page around does: "1 sec. ago" would read backwards in a page in Arabic. */
+export const DIRECTIONS: Record<Language, "ltr" | "rtl"> = { en: "ltr", de: "ltr" };
+
 /** The first of these wishes (BCP 47 tags) that there is; English otherwise. */
 export function languageOf(...wishes: readonly (string | null | undefined)[]): Language {
   const known = wishes.map((wish) => wish?.toLowerCase().split("-")[0]);

@@ -3,7 +3,7 @@ import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { type Language, languageOf } from "../i18n/index.js";
+import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import "../missing-part.js";
 import { visible } from "../model/format/text.js";
 import { base } from "../styles/base.js";
@@ -102,7 +102,7 @@ export class AuditlaneSettings extends LitElement {
   protected override render(): TemplateResult {
     const { settings } = this;
     if (!settings) return html`<div class="root">${skeleton}</div>`;
-    return html`<div class="root" part="root" lang=${settings.language}>${this.content(settings)}</div>`;
+    return html`<div class="root" part="root" lang=${settings.language} dir=${DIRECTIONS[settings.language]}>${this.content(settings)}</div>`;
   }
 
   private content(settings: Settings): TemplateResult {

@@ -3,7 +3,7 @@ import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
-import { type Language, languageOf } from "../i18n/index.js";
+import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import { late } from "../late.js";
 import { searchOf, viewOf } from "../model/view.js";
 import { base } from "../styles/base.js";
@@ -100,7 +100,7 @@ export class AuditlaneViewer extends LitElement {
   protected override render(): TemplateResult {
     const log = this.log;
     if (!log) return html`<div class="root">${skeleton()}</div>`;
-    return html`<div class="root" part="root" lang=${log.language}>${this.content(log)}</div>`;
+    return html`<div class="root" part="root" lang=${log.language} dir=${DIRECTIONS[log.language]}>${this.content(log)}</div>`;
   }
 
   private content(log: Log): TemplateResult {

@@ -22,7 +22,7 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-alone test-fault test-parts lint format docs lock bench bench-parts bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run test test-alone test-fault test-parts lint format docs texts lock bench bench-parts bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -53,6 +53,14 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 
 docs: $(STAMP) ## write the generated parts of the docs
 	$(BIN)/python docs/generate.py
+
+# In each catalogue new texts are added, empty, and what nobody says any more is dropped.
+PO := --no-wrap --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date
+texts: $(STAMP) ## bring the catalogues of the server's pages up to date with what the code says
+	@for one in consumers/auditlane/query deploy/auditlane/server; do \
+	  $(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-wrap --add-location file --sort-by-file --output $(VENV)/texts.pot $$one && \
+	  $(BIN)/pybabel --quiet update $(PO) --locale de --input-file $(VENV)/texts.pot --output-file $$one/locale/de.po || exit 1; \
+	done
 
 lock: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

@@ -12,11 +12,14 @@ import pytest
 from serving import Served
 
 from auditlane.access.trail import Deed, Witness
+from auditlane.query.catalogue import catalogues
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
+from auditlane.server.admin.said import Said, counted
 from auditlane.server.console import page, view
 
+EN, DE = (catalogues("auditlane.server")[one] for one in ("en", "de"))
 HOSTILE = "<script>alert(1)</script>\"'"
 TIME = "2026-01-31T13:45:00.123456Z"
 COUNT = {"code": "FIELD_RULE", "tenant": HOSTILE, "state": "open", "letters": 1_234}
@@ -54,7 +57,10 @@ class Told:
         self.asked: list[dict[str, Any]] = []
 
     async def health(self) -> Health:
-        parts = [{"name": "kafka", "state": "away", "problem": HOSTILE}, {"name": "keys", "state": "up"}]
+        parts = [
+            {"name": "kafka", "state": "away", "problem": HOSTILE},
+            {"name": "registry", "state": "up", "detail": Said(counted("%(count)s subject", "%(count)s subjects", 3))},
+        ]
         return Health.model_validate({"healthy": False, "parts": parts})
 
     async def rate(self) -> Rate:
@@ -157,6 +163,65 @@ def test_the_board(served):
     assert "2026-01-31 13:45:00" in html
     assert 'href="/console?after=globex#tenants"' in html
     assert "&lt;script&gt;" in html
+
+
+def test_the_board_in_german(served, told):
+    cookie = entered(served)
+    for path, header, lang in (("/console", "de", ""), ("/console?lang=de", "en", "?lang=de")):
+        answer = served.request(path, cookie=cookie, accept_language=header)
+        html = answer.data.decode()
+        assert '<html lang="de">' in html
+        assert "Accept-Language" in answer.headers["vary"]
+        for shown in (
+            "72,0</strong> Ereignisse pro Sekunde",
+            "4.321",
+            "5.000</strong> Nachrichten im Rückstand, die älteste seit 2 min",
+            "7 gelöscht, bevor sie gelesen wurden",
+            "niemand",
+            ">1.234</strong> abgewiesene Nachrichten",
+            "31.01.2026 13:45:00",
+            ">gestört</td>",
+            "3 Subjects",
+            "15 Minuten",
+            'data-pause="Anhalten"',
+        ):
+            assert shown in html
+        assert '<td><span lang="en">&lt;script&gt;' in html  # what a part itself says
+        assert f'href="/console/settings{lang}"' in html
+        assert f'action="/console/view{lang}"' in html
+    assert 'href="/console?lang=de&amp;after=globex#tenants"' in html
+    assert '<input type="hidden" name="lang" value="de">' in html
+    told.away = True
+    away = served.request("/console?lang=de", cookie=cookie).data.decode()
+    assert 'Das kann gerade nicht gezeigt werden. <span lang="en">The brokers did not answer.</span>' in away
+    settings = served.request("/console/settings?tenant=acme&lang=de", cookie=cookie).data.decode()
+    assert 'Einstellungen des Mandanten <span class="tenant">acme</span>' in settings
+    assert 'href="/console?lang=de"' in settings
+
+
+def test_small_pages_in_german(served):
+    german = {"accept": "text/html", "accept_language": "de"}
+    stranger = served.request("/console", **german).data.decode()
+    assert "Für die Konsole braucht es einen Link" in stranger
+    assert "auditlane token --console" in stranger
+    for path, said in (
+        ("/leave", "Sie haben die Seite verlassen"),
+        ("/enter?code=x", "Dieser Link gilt nicht mehr"),
+        ("/nothing", "Das gibt es nicht"),
+        ("/enter", "Diese Anfrage wurde nicht verstanden"),
+    ):
+        answer = served.request(path, **german)
+        html = answer.data.decode()
+        assert '<html lang="de">' in html
+        assert said in html
+        assert "Accept-Language" in answer.headers["vary"]
+    assert '<p lang="en">There is nothing at /nothing.' in served.request("/nothing", **german).data.decode()
+    assert served.request("/nothing", accept_language="de").json()["detail"] == "There is nothing at /nothing."
+
+
+def test_the_api_says_the_same_in_any_language(served):
+    told = served.request("/v1/admin/health", served.client_token("admin"), accept_language="de").json()
+    assert [one.get("detail") for one in told["parts"]] == ["", "3 subjects"]
 
 
 def test_nothing_inline_and_nothing_of_theirs_as_markup(served):
@@ -302,11 +367,11 @@ def test_the_api_under_the_console_takes_its_cookie_and_nothing_else(served):
 
 def test_how_fast_events_come():
     rates = [Rate(seconds=60, events=round(60 * one), events_per_second=one) for one in (0, 0.05, 1.25, 99.94, 1_234.5)]
-    assert [view.pace(one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
+    assert [view.pace(EN, one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
+    assert [view.pace(DE, one) for one in rates] == ["0", "0,05", "1,2", "99,9", "1.234"]
 
 
 def test_ages():
-    assert [view.seconds(one) for one in (None, 0.44, 12.4, 300.0, 11_520.0, 181_440.0)] == [
-        "", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d",
-    ]  # fmt: skip
-    assert view.moment(None) == "–"
+    ages = (None, 0.44, 12.4, 300.0, 11_520.0, 181_440.0)
+    assert [view.age(EN, one) for one in ages] == ["", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d"]
+    assert [view.age(DE, one) for one in ages] == ["", "0,4 s", "12 s", "5 min", "3,2 h", "2,1 Tage"]

@@ -71,7 +71,7 @@ def test_form_and_chips():
 
 def test_row():
     row = view.row_of(made(metadata={"region": "eu"}, fields={"total": "1.5"}, before='{"b":1,"a":"é"}', after="{no"))
-    assert (row.day, row.time, row.level) == ("2026-01-31", "13:45:00", 3)
+    assert row.level == 3
     assert row.before == '{\n  "b": 1,\n  "a": "é"\n}'
     assert row.after == "{no"
     details = {detail.name: detail for detail in row.details}
@@ -115,6 +115,40 @@ def test_no_events_yet_says_how_to_emit_one():
     html = get(Told([]))[1]
     assert "auditlane emit --tenant acme" in html
     assert "from auditlane.sdk import AuditClient" in html
+
+
+def test_the_page_in_german():
+    event = made(on_behalf_of="Eva", metadata={"region": "eu"})
+    status, html, headers = get(Told([event]), "/plain?lang=de&action=login&ip=10.0.0.1")
+    assert status == 200
+    assert '<html lang="de">' in html
+    assert "Accept-Language" in headers["Vary"]
+    for shown in (
+        "1 Ereignis auf dieser Seite",
+        ">31.01.2026</span> 13:45:00",
+        "verweigert",
+        "Hoch",
+        "im Namen von Eva",
+    ):
+        assert shown in html
+    assert '<option value="denied">verweigert</option>' in html
+    assert '<input type="hidden" name="lang" value="de">' in html
+    links = re.findall(r'href="(/plain[^"]*)"', html)
+    assert len(links) >= 5
+    assert all("lang=de" in link for link in links)
+    exports = re.findall(r'href="(/v1/export[^"]*)"', html)
+    assert exports
+    assert not [link for link in exports if "lang" in link]
+    empty = get(Told([]), **{"Accept-Language": "de"})[1]
+    assert "Noch keine Ereignisse" in empty
+    assert 'name="lang"' not in empty
+
+
+def test_a_problem_is_told_in_german_with_what_the_api_says():
+    status, html, _ = get(Told([]), "/plain?from=yesterday", **{"Accept-Language": "de"})
+    assert status == 400
+    assert "Die Suche wurde nicht verstanden" in html
+    assert re.search(r'<p lang="en">[^<]*is not a time', html.replace("&#39;", "'"))
 
 
 def test_not_signed_in_says_how_to_get_a_link():

@@ -14,7 +14,6 @@ from serving import HOUR, Served
 from auditlane.access.permissions import Permission
 from auditlane.query.viewer import bundle as bundles
 from auditlane.query.viewer.bundle import PATH, Bundle
-from auditlane.query.viewer.words import TEXTS, language
 from auditlane.store.structure_book import DEFAULT, StructureBook
 
 VENDOR = "https://app.vendor.example"
@@ -218,14 +217,18 @@ def test_with_a_build_the_plain_page_leads_to_the_viewer(served):
     assert "make viewer" not in html
 
 
-def test_words_around_it_are_in_the_browsers_language(served):
-    assert [language(one) for one in ("", "fr, de;q=0.3, en;q=0.7", "de-AT,en;q=0.9", "de;q=x, en", "xx")] == [
-        "en", "en", "de", "en", "en",
-    ]  # fmt: skip
-    assert all(texts.keys() == TEXTS["en"].keys() for texts in TEXTS.values())
-    german = served.request("/", accept_language="de", **cookie(served)).data.decode()
-    assert '<html lang="de">' in german
-    assert "Verlassen" in german
+@pytest.mark.parametrize(("path", "said"), [("/", "Verlassen"), ("/embed", "in einer anderen gezeigt")])
+def test_words_around_it_are_in_the_browsers_language_or_the_one_named(served, path, said):
+    by_browser = served.request(path, accept_language="de", **cookie(served))
+    named = served.request(f"{path}?lang=de", accept_language="en", **cookie(served))
+    for german in (by_browser, named):
+        assert '<html lang="de">' in german.data.decode()
+        assert said in german.data.decode()
+        assert "Accept-Language" in german.headers["vary"]
+    assert 'lang="en"' in served.request(f"{path}?lang=en", accept_language="de", **cookie(served)).data.decode()
+    if path == "/":
+        assert 'href="/leave?lang=de"' in named.data.decode()
+        assert 'href="/leave"' in by_browser.data.decode()
 
 
 @pytest.mark.parametrize("path", ["/", "/plain"])
@@ -233,6 +236,6 @@ def test_strangers_are_told_in_their_language(served, path):
     german = served.request(path, accept="text/html", accept_language="de-AT,de;q=0.9,en;q=0.5")
     assert german.status == 401
     assert '<html lang="de">' in german.data.decode()
-    assert TEXTS["de"]["link_needed"] in german.data.decode()
+    assert "Für diese Seite braucht es einen Link" in german.data.decode()
     assert "Accept-Language" in german.headers["vary"]
-    assert TEXTS["en"]["link_needed"] in served.request(path, accept="text/html").data.decode()
+    assert "A link is needed to see this page" in served.request(path, accept="text/html").data.decode()

@@ -75,6 +75,7 @@ def test_the_wheel_has_the_whole_build(tree):
         names = set(packed.namelist())
         assert {f"auditlane/query/static/viewer/{name}" for name in (*FILES, ".vite/manifest.json")} <= names
         assert "auditlane/query/static/shell.css" in names
+        assert {f"auditlane/{package}/locale/de.po" for package in ("query", "server")} <= names
     assert not [name for name in names if "hatch_build" in name or name.endswith(".ts")]
 
 

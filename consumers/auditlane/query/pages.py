@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from functools import partial
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from auditlane.access.permissions import Permission
@@ -21,8 +21,8 @@ from auditlane.query.export.formats import Format
 from auditlane.query.language.fields import Own, OwnOf, none_known
 from auditlane.query.parameters import DEFAULT_LIMIT, split
 from auditlane.query.reader import Page, Reader
+from auditlane.query.rendering import Pages, address
 from auditlane.query.router import Authorize
-from auditlane.query.viewer.words import TEXTS, language
 from auditlane.runtime.errors import (
     AuditlaneError,
     Forbidden,
@@ -37,13 +37,7 @@ STYLE_PATH: Final = f"/static/log-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
 PATH: Final = "/plain"
 _EMPTY: Final = Page([], None, None)
 
-_environment = Environment(
-    loader=PackageLoader(__package__, "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+PAGES: Final = Pages(__package__)
 
 
 def build(
@@ -75,23 +69,19 @@ def build(
 
 
 def signed_out(request: Request, error: Unauthenticated | Forbidden) -> Response:
-    """The page for somebody without a session, or with one that does not allow this, in the visitor's language."""
-    lang = language(request.headers.get("accept-language", ""))
-    signed_in = isinstance(error, Forbidden)
-    answer = _render(
-        "signed_out.html", http_status(error), problem=error, signed_in=signed_in, lang=lang, text=TEXTS[lang]
-    )
-    answer.headers["Vary"] = "Accept-Language"
-    return answer
+    """The page for somebody without a session, or with one that does not allow this."""
+    values = {"problem": error, "signed_in": isinstance(error, Forbidden), "style": STYLE_PATH}
+    return PAGES.render(request, "signed_out.html", http_status(error), **values)
 
 
-async def _not_built() -> Response:
-    return _render("not_built.html", 503)
+async def _not_built(request: Request) -> Response:
+    return PAGES.render(request, "not_built.html", 503, style=STYLE_PATH)
 
 
 def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, request: Request, alone: bool) -> Response:
     """The page for a signed-in reader. What is wrong with the request is said on the page, with the form kept."""
-    pairs = view.given(request.query_params.multi_items())
+    to = partial(address, request, PATH)
+    pairs = [pair for pair in view.given(request.query_params.multi_items()) if pair[0] != "lang"]
     filters = [pair for pair in pairs if pair[0] != "cursor"]
     problem: AuditlaneError | None = None
     page, newer, older = _EMPTY, "", ""
@@ -100,36 +90,33 @@ def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, requ
         position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
         page = reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
         if position is not None and position.newer and page.newer is None:
-            return RedirectResponse(
-                view.address(filters), 303
-            )  # the newest page, full, rather than what was left of it
+            return RedirectResponse(to(filters), 303)  # the newest page, full, rather than what was left of it
         newer = cursors.sign(scope, filter_, page.newer) if page.newer else ""
         older = cursors.sign(scope, filter_, page.older) if page.older else ""
     except InvalidCursor:
-        return RedirectResponse(view.address(filters), 303)  # an old bookmark, or keys that were rotated
+        return RedirectResponse(to(filters), 303)  # an old bookmark, or keys that were rotated
     except AuditlaneError as error:
         problem = error
     export = Permission.export in scope.permissions and problem is None
-    return _render(
+    status = http_status(problem) if problem else 200
+    return PAGES.render(
+        request,
         "log.html",
-        http_status(problem) if problem else 200,
+        status,
         tenant=scope.tenant,
-        form=view.form_of(filters),
+        form=view.form_of(filters, to),
         outcomes=[one.value for one in Outcome],
         severities=[one.value for one in Severity],
-        rows=[view.row_of(event) for event in page.events],
+        rows=[view.row_of(event, to) for event in page.events],
         filtered=bool(filters),
-        first=view.address(filters) if "cursor" in dict(pairs) else "",
-        newer=view.address([*filters, ("cursor", newer)]) if newer else "",
-        older=view.address([*filters, ("cursor", older)]) if older else "",
+        first=to(filters) if "cursor" in dict(pairs) else "",
+        newer=to([*filters, ("cursor", newer)]) if newer else "",
+        older=to([*filters, ("cursor", older)]) if older else "",
         exports=[(one.label, view.address([("format", one), *filters], "/v1/export")) for one in Format]
         if export
         else [],
         problem=problem,
+        away=status >= 500,
         alone=alone,
+        style=STYLE_PATH,
     )
-
-
-def _render(template: str, status: int, **values: Any) -> Response:
-    html = _environment.get_template(template).render(style=STYLE_PATH, **values)
-    return HTMLResponse(html, status, {"Cache-Control": "no-store"})

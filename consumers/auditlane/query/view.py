@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from auditlane.contract.event import Severity
 from auditlane.query.models import Event
 
 Pair = tuple[str, str]
+Address = Callable[[Iterable[Pair]], str]  # of the page with these parameters
 
 FORM_FIELDS: Final = ("from", "to", "actor", "action", "outcome", "severity", "q")
 _LEVELS: Final = {severity.value: level for level, severity in enumerate(Severity)}
@@ -42,8 +43,6 @@ class Row:
     """One event as the table shows it; the rest of it are `details` and the two sides of a change."""
 
     event: Event
-    day: str
-    time: str
     level: int
     details: list[Detail]
     before: str
@@ -64,14 +63,20 @@ def given(pairs: Iterable[Pair]) -> list[Pair]:
     return [(name, value) for name, value in pairs if value.strip()]
 
 
-def form_of(pairs: Sequence[Pair]) -> Form:
+def address(pairs: Iterable[Pair], path: str = "/plain") -> str:
+    """The path with these parameters."""
+    query = urlencode(list(pairs))
+    return f"{path}?{query}" if query else path
+
+
+def form_of(pairs: Sequence[Pair], to: Address = address) -> Form:
     """Put a filter's pairs back into the form; what does not fit there (or is given twice) becomes a chip."""
     names = [name for name, _ in pairs]
     fits = [name in FORM_FIELDS and names.count(name) == 1 for name in names]
     return Form(
         values={name: value for (name, value), fit in zip(pairs, fits, strict=True) if fit},
         chips=[
-            Chip(f"{name}: {value}", address([*pairs[:place], *pairs[place + 1 :]]))
+            Chip(f"{name}: {value}", to([*pairs[:place], *pairs[place + 1 :]]))
             for place, ((name, value), fit) in enumerate(zip(pairs, fits, strict=True))
             if not fit
         ],
@@ -79,28 +84,21 @@ def form_of(pairs: Sequence[Pair]) -> Form:
     )
 
 
-def address(pairs: Iterable[Pair], path: str = "/plain") -> str:
-    """The path with these parameters."""
-    query = urlencode(list(pairs))
-    return f"{path}?{query}" if query else path
-
-
-def row_of(event: Event) -> Row:
+def row_of(event: Event, to: Address = address) -> Row:
     """An event as a row."""
-    day, _, time = event.occurred_at.rstrip("Z").partition("T")
     details = [
-        Detail(name, str(value), address([(name, str(value))]) if name in _SHARED else "")
+        Detail(name, str(value), to([(name, str(value))]) if name in _SHARED else "")
         for name, value in event
         if name not in _IN_ROW and value not in (None, "")
     ]
     details.insert(0, Detail("occurred_at", event.occurred_at))
     for group in ("fields", "metadata"):
         details += [
-            Detail(f"{group}.{key}", value, address([(f"{group}.{key}", value)]) if value else "")
+            Detail(f"{group}.{key}", value, to([(f"{group}.{key}", value)]) if value else "")
             for key, value in getattr(event, group).items()
         ]
     level = _LEVELS[event.severity.value]
-    return Row(event, day, time[:8], level, details, _pretty(event.before), _pretty(event.after))
+    return Row(event, level, details, _pretty(event.before), _pretty(event.after))
 
 
 def _pretty(text: str | None) -> str:

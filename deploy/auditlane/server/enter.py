@@ -11,8 +11,9 @@ from fastapi.responses import RedirectResponse
 from auditlane.access.links import LinkDesk, Page
 from auditlane.access.tokens import Token
 from auditlane.access.trail import Action, witness_of
+from auditlane.query.catalogue import spoken
 from auditlane.server.gate import CONSOLE_COOKIE, COOKIE
-from auditlane.server.problems import page
+from auditlane.server.problems import PACKAGE, page
 
 
 def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
@@ -38,7 +39,9 @@ def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
     @router.api_route("/leave", methods=["GET", "POST"], include_in_schema=False)
     async def leave(request: Request) -> Response:
         """Give the cookie back. The session's token ends by itself within its short life."""
-        answer = page("You have left", "To come back, get a new link where you got the last one.")
+        words = spoken(request, PACKAGE)
+        told = words.gettext("To come back, get a new link where you got the last one.")
+        answer = page(request, words.gettext("You have left"), told)
         answer.delete_cookie(COOKIE, path="/", secure=secure, httponly=True, samesite="lax")
         answer.delete_cookie(CONSOLE_COOKIE, path=Page.console, secure=secure, httponly=True, samesite="lax")
         return answer

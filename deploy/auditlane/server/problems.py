@@ -14,7 +14,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from auditlane.query.catalogue import N_, language_of, spoken
 from auditlane.query.pages import STYLE_PATH
+from auditlane.query.rendering import HEADERS
 from auditlane.runtime.errors import (
     AuditlaneError,
     BodyTooLarge,
@@ -28,6 +30,7 @@ from auditlane.runtime.errors import (
 from auditlane.runtime.log import get
 from auditlane.runtime.wording import plain
 
+PACKAGE: Final = __package__ or ""  # whose texts they are
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
 # What HTTP itself has no error of ours for; the docs list them beside ours.
@@ -38,6 +41,13 @@ HTTP_CODES: Final = {
     411: ("LENGTH_REQUIRED", "the body does not say how long it is"),
     413: ("TOO_LARGE", "the body is larger than the limit"),
     415: ("MEDIA_TYPE_UNSUPPORTED", "the body is in a form that is not read there"),
+}
+
+_TITLES: Final = {
+    403: N_("You may not see this"),
+    404: N_("This is not there"),
+    429: N_("Too many requests at once"),
+    503: N_("The service cannot answer right now"),
 }
 
 
@@ -208,29 +218,43 @@ def navigates(request: Request) -> bool:
 
 
 def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None) -> Response:
-    title, text, kept = problem.title, f"{problem.detail} {problem.fix or ''}", dict(headers or {})
-    if problem.status == HTTPStatus.UNAUTHORIZED:
-        kept.pop("WWW-Authenticate", None)  # it would make some browsers ask for a password that does not exist
-        text = "Get a new link where you got the last one. Each works once, within a few minutes."
-        if request.url.path == "/enter":
-            title = "This link no longer works"
-        elif problem.code == TokenExpired.code:
-            title = "Your session has ended"
-        else:
-            title = "You need a link to see this page"
-    return page(title, text, f"{problem.code} · {problem.request_id}", status=problem.status, headers=kept)
+    words, kept = spoken(request, PACKAGE), dict(headers or {})
+    small = f"{problem.code} · {problem.request_id}"
+    if problem.status != HTTPStatus.UNAUTHORIZED:
+        usual = N_("Something went wrong") if problem.status >= 500 else N_("This request was not understood")
+        title = words.gettext(_TITLES.get(problem.status, usual))
+        told = f"{problem.detail} {problem.fix or ''}"
+        return page(request, title, "", small, told=told, status=problem.status, headers=kept)
+    kept.pop("WWW-Authenticate", None)  # it would make some browsers ask for a password that does not exist
+    text = words.gettext("Get a new link where you got the last one. Each works once, within a few minutes.")
+    if request.url.path == "/enter":
+        title = words.gettext("This link no longer works")
+    elif problem.code == TokenExpired.code:
+        title = words.gettext("Your session has ended")
+    else:
+        title = words.gettext("You need a link to see this page")
+    return page(request, title, text, small, status=problem.status, headers=kept)
 
 
 def page(
-    title: str, text: str, small: str = "", *, status: int = 200, headers: Mapping[str, str] | None = None
+    request: Request,
+    title: str,
+    text: str,
+    small: str = "",
+    *,
+    told: str = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A page with one message and no script."""
+    """A page with one message and no script, in the request's language. `told` is what the API says, in English."""
+    paragraphs = [f"<p>{escape(text)}</p>"] if text else []
+    paragraphs += [f'<p lang="en">{escape(told)}</p>'] if told else []
     html = f"""<!doctype html>
-<html lang="en">
+<html lang="{language_of(request)}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{STYLE_PATH}"></head>
-<body><main class="notice"><h1>{escape(title)}</h1><p>{escape(text)}</p>
+<body><main class="notice"><h1>{escape(title)}</h1>{"".join(paragraphs)}
 <p class="quiet">{escape(small)}</p></main></body>
 </html>
 """
-    return HTMLResponse(html, status, headers)
+    return HTMLResponse(html, status, HEADERS | dict(headers or {}))

@@ -11,28 +11,17 @@ from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from auditlane.access.scope import Principal
 from auditlane.access.trail import witness_of
-from auditlane.query.pages import signed_out
+from auditlane.query.pages import PAGES, signed_out
 from auditlane.query.viewer.bundle import Bundle
-from auditlane.query.viewer.words import TEXTS, language
 from auditlane.runtime.errors import Forbidden, Unauthenticated
 
 Who = Callable[[Request], Awaitable[Principal]]
 
 _STYLE: Final = files("auditlane.query").joinpath("static", "shell.css").read_bytes()
 STYLE_PATH: Final = f"/static/shell-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
-
-_environment = Environment(
-    loader=PackageLoader("auditlane.query", "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def build(bundle: Bundle, who: Who, *, framed_by: Sequence[str] = ()) -> APIRouter:
@@ -78,8 +67,5 @@ async def _visitor(who: Who, request: Request) -> Principal:
 def _page(
     request: Request, template: str, bundle: Bundle, entry: str | None, status: int = 200, **values: Any
 ) -> Response:
-    lang = language(request.headers.get("accept-language", ""))
-    html = _environment.get_template(template).render(
-        lang=lang, text=TEXTS[lang], style=STYLE_PATH, entry=bundle.entry(entry) if entry else None, **values
-    )
-    return HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "Accept-Language"})
+    loaded = bundle.entry(entry) if entry else None
+    return PAGES.render(request, template, status, style=STYLE_PATH, entry=loaded, **values)

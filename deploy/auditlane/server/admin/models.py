@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from auditlane.contract.codes import RejectCode
+from auditlane.server.admin.said import Text
 
 
 class Tenant(BaseModel):
@@ -110,8 +111,8 @@ class PartHealth(BaseModel):
     state: Literal["up", "stale", "away", "off"] = Field(
         description="`stale`: what was last good is in use. `off`: it is not configured."
     )
-    detail: str = ""
-    problem: str | None = None
+    detail: Text = ""
+    problem: Text | None = None
 
 
 class Health(BaseModel):

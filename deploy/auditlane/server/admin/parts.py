@@ -11,9 +11,11 @@ from auditlane.access.oidc import Oidc
 from auditlane.contract.connect import registry_client
 from auditlane.contract.tenants import base_subject
 from auditlane.contract.topics import admin
+from auditlane.query.catalogue import N_
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import Lag, PartHealth
+from auditlane.server.admin.said import Phrase, Said, counted, said
 from auditlane.server.gate import Gate
 from auditlane.server.trail import OwnTrail
 
@@ -23,46 +25,52 @@ ASK_S: Final = 5.0
 def kafka(settings: Settings) -> PartHealth:
     """Whether brokers answer and both topics are there."""
     if not settings.kafka_bootstrap:
-        return PartHealth(name="kafka", state="off", problem="AUDITLANE_KAFKA_BOOTSTRAP is not set where `serve` runs.")
+        return PartHealth(name="kafka", state="off", problem=_not_set("AUDITLANE_KAFKA_BOOTSTRAP"))
     try:
         found = admin(settings).list_topics(timeout=ASK_S)
     except KafkaException as error:
-        return PartHealth(name="kafka", state="away", problem=f"Kafka does not answer: {error.args[0].str()}.")
+        problem = said("Kafka does not answer: %(reason)s.", reason=error.args[0].str())
+        return PartHealth(name="kafka", state="away", problem=problem)
     except AuditlaneError as error:
         return PartHealth(name="kafka", state="away", problem=str(error))
     missing = [name for name in (settings.topic, settings.dead_letter_topic) if name not in found.topics]
     if missing:
-        problem = f"There is no topic {', '.join(missing)}. Run `auditlane init`."
+        problem = said("There is no topic %(names)s. Run `auditlane init`.", names=", ".join(missing))
         return PartHealth(name="kafka", state="away", problem=problem)
-    return PartHealth(name="kafka", state="up", detail=_many(len(found.brokers), "broker"))
+    brokers = counted("%(count)s broker", "%(count)s brokers", len(found.brokers))
+    return PartHealth(name="kafka", state="up", detail=Said(brokers))
 
 
 def registry(settings: Settings) -> PartHealth:
     """Whether the registry answers and knows the event."""
     if not settings.registry_url:
-        return PartHealth(name="registry", state="off", problem="AUDITLANE_REGISTRY_URL is not set where `serve` runs.")
+        return PartHealth(name="registry", state="off", problem=_not_set("AUDITLANE_REGISTRY_URL"))
     try:
         with closing(registry_client(settings)) as client:
             subjects = client.subjects()
     except AuditlaneError as error:
         return PartHealth(name="registry", state="away", problem=str(error))
     if base_subject(settings.topic) not in subjects:
-        problem = f"There is no subject {base_subject(settings.topic)}. Run `auditlane init`."
+        problem = said("There is no subject %(name)s. Run `auditlane init`.", name=base_subject(settings.topic))
         return PartHealth(name="registry", state="away", problem=problem)
-    return PartHealth(name="registry", state="up", detail=_many(len(subjects), "subject"))
+    known = counted("%(count)s subject", "%(count)s subjects", len(subjects))
+    return PartHealth(name="registry", state="up", detail=Said(known))
 
 
 def workers(lag: Lag) -> PartHealth:
     """Whether somebody works on every partition that has something to do."""
     members = len({one.member for one in lag.partitions if one.member})
-    detail = f"{_many(members, 'member')}, {_many(lag.lag, 'message')} behind"
-    detail += f", the oldest {lag.age_s:.1f} s old" if lag.lag else ""
+    told = [
+        counted("%(count)s member", "%(count)s members", members),
+        counted("%(count)s message behind", "%(count)s messages behind", lag.lag),
+    ]
+    if lag.lag:
+        told.append(Phrase(N_("the oldest %(age)s s old"), values={"age": lag.age_s}))
     if lag.abandoned or not members:
-        problem = (
-            f"Nobody works on {_many(lag.abandoned, 'partition')}." if lag.abandoned else "The group has no member."
-        )
-        return PartHealth(name="workers", state="away", detail=detail, problem=problem)
-    return PartHealth(name="workers", state="up", detail=detail)
+        nobody = counted("Nobody works on %(count)s partition.", "Nobody works on %(count)s partitions.", lag.abandoned)
+        problem = Said(nobody) if lag.abandoned else said("The group has no member.")
+        return PartHealth(name="workers", state="away", detail=Said(*told), problem=problem)
+    return PartHealth(name="workers", state="up", detail=Said(*told))
 
 
 def files(gate: Gate) -> list[PartHealth]:
@@ -89,10 +97,9 @@ def trail(own: OwnTrail) -> PartHealth:
     if own.waiting is None:
         return PartHealth(name="trail", state="off", problem=own.problem or None)
     state: Literal["up", "stale"] = "stale" if own.problem else "up"
-    return PartHealth(
-        name="trail", state=state, detail=f"{_many(own.waiting, 'event')} to emit", problem=own.problem or None
-    )
+    waiting = Said(counted("%(count)s event to emit", "%(count)s events to emit", own.waiting))
+    return PartHealth(name="trail", state=state, detail=waiting, problem=own.problem or None)
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _not_set(variable: str) -> Said:
+    return said("%(variable)s is not set where `serve` runs.", variable=variable)

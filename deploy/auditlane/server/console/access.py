@@ -12,11 +12,14 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.tokens import authenticate_operator
 from auditlane.access.trail import witness_of
+from auditlane.query.catalogue import N_
 from auditlane.runtime.errors import Unauthenticated
 from auditlane.server.gate import CONSOLE_COOKIE, Gate, demand_our_pages, identify, tenant_in_path
 
 API: Final = "/console/v1"  # below the path that the cookie is sent to
-HOW: Final = "Make a link that works once: auditlane token --console. An admin's client asks /v1/admin/console-links."
+HOW: Final = N_(
+    "Make a link that works once: auditlane token --console. An admin's client asks /v1/admin/console-links."
+)
 
 
 class Operators:

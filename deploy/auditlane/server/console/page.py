@@ -9,8 +9,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from auditlane.access.links import Page, mint_console_link
@@ -19,7 +18,9 @@ from auditlane.access.scope import Principal
 from auditlane.access.tokens import Operator, Viewer, mint_viewer_token
 from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import is_tenant
+from auditlane.query.catalogue import spoken
 from auditlane.query.pages import STYLE_PATH as LOG_STYLE_PATH
+from auditlane.query.rendering import Pages, address
 from auditlane.query.viewer.bundle import Bundle, Entry
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server import problems
@@ -33,14 +34,7 @@ from auditlane.server.parameters import only
 _STYLE: Final = files(__package__ or "").joinpath("static", "console.css").read_bytes()
 STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
 
-_environment = Environment(
-    loader=PackageLoader(__package__ or "", "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.globals.update(mark=view.mark, seconds=view.seconds, moment=view.moment, pace=view.pace)
+PAGES: Final = Pages(problems.PACKAGE, "console/templates", view.helpers)
 
 
 class ConsoleLinkRequest(BaseModel):
@@ -94,16 +88,8 @@ def build(
             return _stranger(request, error)
         prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
         found = await view.look(operations, prefix=prefix, after=after)
-        tenants = found.tenants.value
-        return _page(
-            "console.html",
-            operator,
-            bundle.entry("console") if bundle else None,
-            board=found,
-            prefix=prefix,
-            next=view.next_tenants(tenants, prefix) if tenants else "",
-            minutes=round(viewer_ttl.total_seconds() / 60),
-        )
+        entry, minutes = bundle.entry("console") if bundle else None, round(viewer_ttl.total_seconds() / 60)
+        return _page(request, "console.html", operator, entry, board=found, prefix=prefix, minutes=minutes)
 
     @router.get("/console/settings", include_in_schema=False)
     async def settings(request: Request) -> Response:
@@ -116,7 +102,7 @@ def build(
         if tenant and not is_tenant(tenant):
             raise InvalidInput("That cannot be a tenant's id.", field="tenant")
         entry = bundle.entry("auditlane-settings") if bundle else None
-        return _page("console_settings.html", operator, entry, tenant=tenant)
+        return _page(request, "console_settings.html", operator, entry, tenant=tenant)
 
     @router.post("/console/view", include_in_schema=False)
     async def view_as(request: Request) -> Response:
@@ -130,7 +116,7 @@ def build(
         witness_of(request).record(
             Action.viewed_as_tenant, tenant=tenant, resource="audit_log", ttl_s=int(viewer_ttl.total_seconds())
         )
-        answer = RedirectResponse(Page.log.value, status_code=303)
+        answer = RedirectResponse(address(request, Page.log.value), status_code=303)
         set_session(answer, Page.log, token, secure=secure)
         return answer
 
@@ -141,13 +127,14 @@ def build(
     return router
 
 
-def _page(template: str, operator: Principal, entry: Entry | None, **values: Any) -> Response:
-    html = _environment.get_template(template).render(
-        user=operator.subject, entry=entry, log_style=LOG_STYLE_PATH, style=STYLE_PATH, **values
+def _page(request: Request, template: str, operator: Principal, entry: Entry | None, **values: Any) -> Response:
+    return PAGES.render(
+        request, template, user=operator.subject, entry=entry, log_style=LOG_STYLE_PATH, style=STYLE_PATH, **values
     )
-    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
 def _stranger(request: Request, error: Unauthenticated) -> Response:
     request.state.code = error.code
-    return problems.page("A link is needed to see the console", HOW, error.code, status=401)
+    words = spoken(request, problems.PACKAGE)
+    title = words.gettext("A link is needed to see the console")
+    return problems.page(request, title, words.gettext(HOW), error.code, status=401)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
-from urllib.parse import urlencode
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
 
 import anyio
+from markupsafe import Markup
 
+from auditlane.query.catalogue import N_, Catalogue
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.operations import Operations
+from auditlane.server.admin.said import Said
 from auditlane.worker.letters.index import Selection
 
 T = TypeVar("T")
@@ -67,30 +70,33 @@ def mark(part: PartHealth) -> str:
     return _STATES[part.state]
 
 
-def next_tenants(tenants: Tenants, prefix: str) -> str:
-    """The address of the tenants behind these; empty where there are none."""
-    if tenants.next is None:
-        return ""
-    given = {"prefix": prefix, "after": tenants.next}
-    return "/console?" + urlencode({name: value for name, value in given.items() if value}) + "#tenants"
+def helpers(words: Catalogue) -> dict[str, Any]:
+    """What the templates call, in a catalogue's language."""
+    return {
+        "mark": mark,
+        "age": partial(age, words),
+        "pace": partial(pace, words),
+        "said": partial(said, words),
+    }
 
 
-def seconds(age: float | None) -> str:
+def age(words: Catalogue, seconds: float | None) -> str:
     """An age with one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
-    if age is None:
+    if seconds is None:
         return ""
-    for size, unit, digits in ((86_400, "d", 1), (3_600, "h", 1), (60, "min", 0)):
-        if age >= size:
-            return f"{age / size:.{digits}f} {unit}"
-    return f"{age:.1f} s" if age < 10 else f"{age:.0f} s"
+    units = ((86_400, N_("%(number)s d"), 1), (3_600, N_("%(number)s h"), 1), (60, N_("%(number)s min"), 0))
+    size, unit, digits = next((one for one in units if seconds >= one[0]), (1, N_("%(number)s s"), int(seconds < 10)))
+    return words.gettext(unit, number=words.number(seconds / size, digits))
 
 
-def pace(rate: Rate) -> str:
+def pace(words: Catalogue, rate: Rate) -> str:
     """Events a second with three digits, fewer where they would claim more than was counted."""
     value = rate.events_per_second
-    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 
 
-def moment(text: str | None) -> str:
-    """RFC 3339 to the second, for a table; a dash where there is none."""
-    return text[:19].replace("T", " ") if text else "–"
+def said(words: Catalogue, text: str) -> str:
+    """A part's state in the page's language; what else the API says of it is English, and marked so."""
+    if isinstance(text, Said):
+        return text.told(words)
+    return Markup('<span lang="en">{}</span>').format(text) if text else ""

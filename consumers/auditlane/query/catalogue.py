@@ -1,0 +1,114 @@
+"""The languages of our own pages: which one a request asks for, its texts, its numbers and its times.
+
+English is in the code, each text its own key; the other languages are `locale/<language>.po` of the package.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from typing import Any, Final
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from fastapi import Request
+
+# The first is what texts are written in. Times stand below one another, so that all of a language have one width.
+_DAYS: Final = {"en": "%Y-%m-%d", "de": "%d.%m.%Y"}
+LANGUAGES: Final = tuple(_DAYS)
+
+
+class Catalogue:
+    """One language of one package. Values are named in a text: `%(name)s`."""
+
+    def __init__(self, language: str, texts: NullTranslations) -> None:
+        self.language = language
+        self.texts = texts
+
+    def gettext(self, text: str, **values: Any) -> str:
+        """The text with these values."""
+        return self.texts.gettext(text) % values
+
+    def ngettext(self, one: str, other: str, count: int, **values: Any) -> str:
+        """The text for that many; `%(count)s` in it is the count as the language writes it."""
+        return self.texts.ngettext(one, other, count) % ({"count": self.number(count)} | values)
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """Rounded to so many digits behind the point: 1,234.5 or 1.234,5."""
+        pattern = "#,##0" + ("." + "0" * digits if digits else "")
+        return format_decimal(value, format=pattern, locale=self.language)
+
+    def day(self, text: str) -> str:
+        """The UTC day of a time in RFC 3339."""
+        return self._time(text, _DAYS[self.language])
+
+    def clock(self, text: str) -> str:
+        """Its time of day, to the second."""
+        return self._time(text, "%H:%M:%S")
+
+    def moment(self, text: str) -> str:
+        """Both."""
+        return f"{self.day(text)} {self.clock(text)}"
+
+    def _time(self, text: str, form: str) -> str:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime(form)
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
+    """Mark a text that is translated where it is told."""
+    return text
+
+
+@cache
+def catalogues(package: str) -> Mapping[str, Catalogue]:
+    """A package's catalogues by language."""
+    return {one: Catalogue(one, _texts(package, one)) for one in LANGUAGES}
+
+
+def spoken(request: Request, package: str) -> Catalogue:
+    """The package's catalogue in the language that the request asks for."""
+    return catalogues(package)[language_of(request)]
+
+
+def language_of(request: Request) -> str:
+    """The language that the address names, else the browser's first that there is, else English."""
+    return named(request) or accepted(request.headers.get("accept-language", ""))
+
+
+def named(request: Request) -> str:
+    """The language that the address names with `lang`; empty where it names none that there is."""
+    return _known(request.query_params.get("lang", ""))
+
+
+def accepted(header: str) -> str:
+    """The first language of the header Accept-Language that there are texts in, by its weights; else English."""
+    wished: list[tuple[float, str]] = []
+    for one in header.split(","):
+        name, _, parameter = one.strip().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            continue
+        if weight > 0:
+            wished.append((-weight, _known(name)))
+    return next((name for _, name in sorted(wished, key=lambda one: one[0]) if name), LANGUAGES[0])
+
+
+def _known(tag: str) -> str:
+    name = tag.strip().partition("-")[0].lower()
+    return name if name in LANGUAGES else ""
+
+
+def _texts(package: str, language: str) -> NullTranslations:
+    if language == LANGUAGES[0]:
+        return NullTranslations()
+    text = files(package).joinpath("locale", f"{language}.po").read_bytes()
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(text), locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)

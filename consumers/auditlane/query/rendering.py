@@ -1,0 +1,62 @@
+"""Our own pages from their templates, each in the language that its request asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from auditlane.query.catalogue import Catalogue, catalogues, language_of, named
+
+HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
+Helpers = Callable[[Catalogue], dict[str, Any]]
+
+
+class Pages:
+    """The templates of a package's folder. Safe in threads.
+
+    In a template are `_`, `ngettext`, `pgettext` and `{% trans %}`, `number(value, digits)`, `day`, `clock` and
+    `moment` of a time, `lang`, `named` (what the address said of it), `at(path, name=value)` for an address of ours,
+    and what `helpers` makes.
+    """
+
+    def __init__(self, package: str, folder: str = "templates", helpers: Helpers = lambda _: {}) -> None:
+        self._environments = {
+            language: _environment(package, folder, words, helpers(words))
+            for language, words in catalogues(package).items()
+        }
+
+    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """The page as an answer."""
+        environment = self._environments[language_of(request)]
+        html = environment.get_template(template).render(at=partial(address, request), named=named(request), **values)
+        return HTMLResponse(html, status, HEADERS)
+
+
+def address(request: Request, path: str, pairs: Iterable[tuple[str, str]] = (), **more: str) -> str:
+    """The path with these parameters, but for empty ones, in the language that the request's own address names."""
+    every = [("lang", named(request)), *pairs, *more.items()]
+    query = urlencode([(name, value) for name, value in every if value])
+    return f"{path}?{query}" if query else path
+
+
+def _environment(package: str, folder: str, words: Catalogue, helpers: dict[str, Any]) -> Environment:
+    environment = Environment(
+        loader=PackageLoader(package, folder),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_translations(words.texts, newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    environment.globals.update(
+        lang=words.language, number=words.number, day=words.day, clock=words.clock, moment=words.moment, **helpers
+    )
+    return environment

@@ -1,0 +1,67 @@
+"""Sentences about the parts: English in the API's answers, in its reader's language on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import WrapValidator
+
+from auditlane.query.catalogue import LANGUAGES, Catalogue, catalogues
+from auditlane.server.problems import PACKAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A text and its values; `other` is for a `count` that is not one. Numbers are written as the language does."""
+
+    text: str
+    other: str = ""
+    count: int = 0
+    values: Mapping[str, str | float] = field(default_factory=dict)
+
+    def told(self, words: Catalogue) -> str:
+        shown = {
+            name: value if isinstance(value, str) else words.number(value, int(isinstance(value, float)))
+            for name, value in self.values.items()
+        }
+        if self.other:
+            return words.ngettext(self.text, self.other, self.count, **shown)
+        return words.gettext(self.text, **shown)
+
+
+class Said(str):
+    """The English text, which knows the phrases that it was made of."""
+
+    phrases: tuple[Phrase, ...]
+
+    def __new__(cls, *phrases: Phrase) -> Said:
+        made = super().__new__(cls, _joined(phrases, catalogues(PACKAGE)[LANGUAGES[0]]))
+        made.phrases = phrases
+        return made
+
+    def told(self, words: Catalogue) -> str:
+        """The same in a catalogue's language."""
+        return _joined(self.phrases, words)
+
+
+def said(text: str, **values: str | float) -> Said:
+    """A text of one phrase."""
+    return Said(Phrase(text, values=values))
+
+
+def counted(one: str, other: str, count: int) -> Phrase:
+    """So many of something; `%(count)s` in the texts is the count."""
+    return Phrase(one, other, count)
+
+
+def _joined(phrases: tuple[Phrase, ...], words: Catalogue) -> str:
+    return ", ".join(one.told(words) for one in phrases)
+
+
+def _as_it_is(value: Any, check: Any) -> Any:
+    return value if isinstance(value, Said) else check(value)
+
+
+Text = Annotated[str, WrapValidator(_as_it_is)]  # Pydantic would make a plain text of it

@@ -1,0 +1,148 @@
+"""The languages of our own pages: none lacks a text, which one a request gets, numbers and times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.frontend import CommandLineInterface
+from babel.messages.pofile import read_po
+from fastapi import Request
+
+from auditlane.query.catalogue import LANGUAGES, accepted, catalogues, language_of
+from auditlane.query.rendering import address
+from auditlane.server.admin.said import Phrase, Said, counted, said
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("auditlane.query", "auditlane.server")
+OTHERS = LANGUAGES[1:]
+EN, DE = (catalogues("auditlane.server")[one] for one in ("en", "de"))
+# What is the same in every language.
+NAMES = {"auditlane", "IP", "lt", "gt", "tenant"}
+
+
+def folder(package: str) -> Path:
+    return Path(str(files(package)))
+
+
+def written(package: str, language: str) -> Catalog:
+    with (folder(package) / "locale" / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language)
+
+
+def spoken(package: str, scratch: Path) -> Catalog:
+    """What the package's code and templates say, as `make texts` finds it."""
+    found = scratch / "found.pot"
+    asked = ["--mapping", str(ROOT / "pyproject.toml"), "--output", str(found), str(folder(package))]
+    CommandLineInterface().run(["pybabel", "--quiet", "extract", *asked])
+    with found.open("rb") as file:
+        return read_po(file)
+
+
+def keys(catalog: Iterable[Message]) -> set[tuple[str | None, str | tuple[str, ...]]]:
+    return {(one.context, one.id if isinstance(one.id, str) else tuple(one.id)) for one in catalog if one.id}
+
+
+def forms(text: str | Iterable[str]) -> list[str]:
+    return [text] if isinstance(text, str) else list(text)
+
+
+def parts(text: str) -> list[str]:
+    """What a translation must have as well: values and markup."""
+    return sorted(re.findall(r"%\(\w+\)s|\{\w+\}|</?\w+[^>]*>", text))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_text_is_translated_and_no_translation_is_left_over(package, language, tmp_path):
+    found = spoken(package, tmp_path)
+    assert len(found) > 50
+    assert keys(written(package, language)) == keys(found), "run: make texts"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("package", PACKAGES)
+def test_translations_are_whole(package, language):
+    catalog = written(package, language)
+    assert not catalog.obsolete
+    for one in (message for message in catalog if message.id):
+        assert not one.fuzzy, one.id
+        told = forms(one.string)
+        assert len(told) == (catalog.num_plurals if one.pluralizable else 1)
+        assert all(told), f"not translated: {one.id}"
+        for form in told:
+            for text in forms(one.id):
+                assert parts(form) == parts(text), one.id
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_templates_say_nothing_but_by_the_catalogue(package):
+    """What is left of them without expressions, markup and code is not language."""
+    templates = sorted(folder(package).rglob("templates/*.html"))
+    assert templates
+    for path in templates:
+        text = re.sub(r"{% trans.*?endtrans %}|{%.*?%}|{{.*?}}|{#.*?#}", "", path.read_text(), flags=re.DOTALL)
+        labels = re.findall(r'(?:aria-label|placeholder|title|alt|data-[a-z-]+)="([^"]*)"', text)
+        text = re.sub(r"<code>.*?</code>|<[^>]*>", " ", text, flags=re.DOTALL)
+        names = {word for one in (text, *labels) for word in re.findall(r"[^\W\d_]+", one)}
+        assert names <= NAMES | {"waiting", "alone"}, path.name  # the last two are marks for the script
+
+
+def asking(query: str = "", header: str = "") -> Request:
+    headers = [(b"accept-language", header.encode())] if header else []
+    return Request({"type": "http", "path": "/x", "query_string": query.encode(), "headers": headers})
+
+
+def test_the_browsers_first_language_that_there_is():
+    asked = (
+        "",
+        "fr, de;q=0.3, en;q=0.7",
+        "de-AT,en;q=0.9",
+        "de;q=x, en",
+        "xx",
+        "*",
+        "fr, DE;q=0.1",
+        "en;q=0, de;q=0.1",
+    )
+    assert [accepted(one) for one in asked] == ["en", "en", "de", "en", "en", "en", "de", "de"]
+
+
+def test_the_address_goes_before_the_browser():
+    assert language_of(asking("", "de")) == "de"
+    assert language_of(asking("lang=en", "de")) == "en"
+    assert language_of(asking("a=b&lang=de-CH")) == "de"
+    assert language_of(asking("lang=tlh", "de")) == "de"
+
+
+def test_addresses_stay_in_the_language_that_was_named():
+    assert address(asking("lang=de"), "/console", [("prefix", "a&b")], after="") == "/console?lang=de&prefix=a%26b"
+    assert address(asking("", "de"), "/console", tenant="acme") == "/console?tenant=acme"
+    assert address(asking("lang=x"), "/") == "/"
+
+
+def test_numbers_and_times():
+    assert [EN.number(1_234_567), DE.number(1_234_567)] == ["1,234,567", "1.234.567"]
+    assert [EN.number(1_234.56, 1), DE.number(1_234.56, 1), DE.number(72, 1)] == ["1,234.6", "1.234,6", "72,0"]
+    moment = "2026-01-31T23:45:00.123456Z"
+    assert [EN.moment(moment), DE.moment(moment)] == ["2026-01-31 23:45:00", "31.01.2026 23:45:00"]
+    assert DE.moment("2026-02-01T01:00:00+02:00") == "31.01.2026 23:00:00"
+
+
+def test_many_of_something():
+    told = [DE.ngettext("%(count)s member", "%(count)s members", one) for one in (0, 1, 1_000)]
+    assert told == ["0 Mitglieder", "1 Mitglied", "1.000 Mitglieder"]
+
+
+def test_what_is_said_is_english_to_programs_and_the_readers_language_on_a_page():
+    text = Said(
+        counted("%(count)s message behind", "%(count)s messages behind", 1_200),
+        Phrase("the oldest %(age)s s old", values={"age": 2.51}),
+    )
+    assert text == "1,200 messages behind, the oldest 2.5 s old"
+    assert text.told(DE) == "1.200 Nachrichten im Rückstand, die älteste seit 2,5 s"
+    reason = said("Kafka does not answer: %(reason)s.", reason="100% lost")
+    assert (reason, reason.told(DE)) == ("Kafka does not answer: 100% lost.", "Kafka antwortet nicht: 100% lost.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from fixtures.axe import violations
 from fixtures.site import Site, wait_for
 from fixtures.workers import World, wait_until
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from serving import Served
 
 from auditlane.access.links import mint_console_link
@@ -123,3 +123,30 @@ def test_axe_finds_nothing_in_the_consoles_pages(site: Site, unique: str, page: 
             page.goto(site.url + path)
             expect(page.get_by_role("heading", level=2).first).to_be_visible()
             assert violations(page, whole_page=True) == []
+
+
+def test_the_console_in_german(site: Site, unique: str, browser: Browser, node_modules: Path) -> None:
+    site.fill(unique, 3)
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(site.console_link())
+    page.goto(f"{site.url}/console?prefix={unique}")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator("#tenants tbody tr")).to_contain_text("Ansehen als")
+    expect(page.locator("#parts")).to_contain_text("bereit")
+    expect(page.locator("#parts")).to_contain_text("im Rückstand")
+    expect(page.locator(".fresh")).to_contain_text("Stand:", timeout=20_000)  # renewed, in German too
+    expect(page.locator("#rate")).to_contain_text("Ereignisse pro Sekunde")
+    page.get_by_role("button", name="Anhalten").click()
+    expect(page.get_by_role("button", name="Fortsetzen")).to_be_visible()
+    assert violations(page, whole_page=True) == []
+    page.get_by_role("link", name=f"Einstellungen von {unique}").click()
+    expect(page.get_by_role("heading", name="Felder")).to_be_visible()  # the settings follow the page
+    assert violations(page, whole_page=True) == []
+    # A language that the address names stays with its reader.
+    page.goto(f"{site.url}/console?lang=en")
+    page.get_by_role("link", name="Settings of the environment").click()
+    page.get_by_role("link", name="Back to the console").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    assert page.url == f"{site.url}/console?lang=en"
+    context.close()

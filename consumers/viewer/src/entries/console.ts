@@ -1,10 +1,12 @@
 /**
  * The operators' console: keeps the board fresh. The server renders it anew, and only what differs is changed in place:
- * nothing flickers, and neither focus, nor what is typed, nor a scrolled table is lost.
+ * nothing flickers, and neither focus, nor what is typed, nor a scrolled table is lost. What it says itself are the
+ * page's `data-` attributes, in the page's language.
  */
 const EVERY_MS = 5_000;
 
 const main = document.querySelector("main")!;
+const words = main.dataset;
 const told = document.createElement("p");
 const button = document.createElement("button");
 let paused = false;
@@ -26,11 +28,15 @@ function renew(old: Element, fresh: Element): void {
   for (const left of before.slice(after.length)) left.remove();
 }
 
+function say(text = ""): void {
+  told.textContent = text;
+}
+
 async function look(): Promise<void> {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
   if (answer.status === 401) {
     stop();
-    told.textContent = "Your session has ended: this is the last that was seen. Open the console with a new link.";
+    say(words["ended"]);
     button.remove();
     return;
   }
@@ -40,7 +46,7 @@ async function look(): Promise<void> {
     const fresh = board.getElementById(section.id);
     if (fresh) renew(section, fresh);
   }
-  told.textContent = `Seen at ${new Date().toLocaleTimeString(document.documentElement.lang)}.`;
+  say(words["seen"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
 }
 
 /** One look after the other: a slow one makes the next one later, never two at once. */
@@ -51,7 +57,7 @@ async function go(): Promise<void> {
   try {
     await look();
   } catch {
-    told.textContent = "The service does not answer: this is the last that was seen.";
+    say(words["away"]);
   }
   looking = false;
   if (!paused && button.isConnected) timer = window.setTimeout(go, EVERY_MS);
@@ -63,7 +69,7 @@ function stop(): void {
 
 function toggle(): void {
   paused = !paused;
-  button.textContent = paused ? "Go on" : "Pause";
+  button.textContent = (paused ? words["goOn"] : words["pause"]) ?? "";
   if (paused) stop();
   else void go();
 }
@@ -71,8 +77,8 @@ function toggle(): void {
 const fresh = document.createElement("div");
 fresh.className = "fresh";
 told.className = "quiet";
-told.textContent = "Renewed by itself.";
-button.textContent = "Pause";
+say(words["renewed"]);
+button.textContent = words["pause"] ?? "";
 button.className = "button";
 button.addEventListener("click", toggle);
 fresh.append(told, button);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 from auditlane.contract import librdkafka
 from auditlane.contract.connect import registry_client
 from auditlane.contract.kafka import client_config
+from auditlane.runtime import heap
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailable
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
@@ -44,7 +44,6 @@ from auditlane.worker.write import Writer
 SOFT = 0.8  # of drain_s for storing what is held; the rest is for leaving the group
 READY_S = 2.0  # how old an answer about readiness may be
 HARD_EXIT = 70
-GC_OBJECTS = 100_000  # new objects between two looks for garbage in cycles
 PROTOCOLS = {"auto": ("consumer", "classic"), "consumer": ("consumer",), "classic": ("classic",)}
 T = TypeVar("T")
 
@@ -194,11 +193,8 @@ class Service:
 
 
 def _settle_heap() -> None:
-    """What is here now stays, and messages come by the ten thousand: looking for cycles that often costs 5 % of all."""
     pa.array([0])  # pyarrow's first array imports pandas where there is one
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_OBJECTS)
+    heap.settle()
 
 
 def policy(settings: Settings) -> Policy:

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from auditlane.runtime import heap
 from auditlane.runtime.errors import ConfigError, PortInUse
 from auditlane.server.protocol import Protocol
 
@@ -59,6 +60,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        heap.settle()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

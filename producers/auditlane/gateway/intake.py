@@ -26,7 +26,7 @@ from auditlane.sdk import AuditClient
 
 SLICE: Final = 1_000  # events that are sent together, and waited for together
 _AT_ONCE: Final = 16  # so few are checked on the event loop itself: a thread would cost more than they do
-_THREADS: Final = 4
+_THREADS: Final = 4  # that may wait for the registry at once
 _COMPLAIN_EVERY_S: Final = 10.0  # Kafka that is away is reported several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
 
@@ -63,6 +63,7 @@ class Intake:
         self._held = 0
         self._client: AuditClient | None = None
         self._threads: anyio.CapacityLimiter | None = None
+        self._turn: anyio.CapacityLimiter | None = None
         self._complain_at = 0.0
         self._log = get("ingest")
 
@@ -119,11 +120,14 @@ class Intake:
         acks, ids = Acks(len(posted)), [""] * len(posted)
         client = self._running()
         hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
-        if len(posted) <= _AT_ONCE and self._known(client, posted, sender):
-            hand_over()
-        else:
+        if not self._known(client, posted, sender):
             self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
             await anyio.to_thread.run_sync(hand_over, limiter=self._threads)
+        elif len(posted) <= _AT_ONCE:
+            hand_over()
+        else:  # nothing but work: two threads at it would only take the interpreter from one another
+            self._turn = self._turn or anyio.CapacityLimiter(1)
+            await anyio.to_thread.run_sync(hand_over, limiter=self._turn)
         fates = await acks.wait(self._ack_s)
         results = [Result(first + place, ids[place], _error(fate)) for place, fate in enumerate(fates)]
         errors = [result.error for result in results if result.error]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fixtures.axe import violations
 from playwright.sync_api import BrowserContext, Page, expect
 from querying import START, event, served, store
 
@@ -168,3 +169,14 @@ def test_the_policy_blocks_nothing_of_ours(page: Page, context: BrowserContext, 
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert grounds == {"rgb(246, 247, 249)", "rgb(18, 21, 26)"}
     assert complaints == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_axe_finds_nothing(page: Page, context: BrowserContext, url: str, language: str, node_modules: Path) -> None:
+    sign_in(context, url, "acme")
+    for query in ("", "&action=login&ip=10.0.0.1", "&action=nothing", "&from=nonsense"):
+        page.goto(f"{url}/plain?lang={language}{query}")
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        for arrow in page.locator("summary").all()[:1]:
+            arrow.click()
+        assert violations(page, whole_page=True) == [], query

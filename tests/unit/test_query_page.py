@@ -126,12 +126,12 @@ def test_the_page_in_german():
     for shown in (
         "1 Ereignis auf dieser Seite",
         ">31.01.2026</span> 13:45:00",
-        "verweigert",
+        "Verweigert",
         "Hoch",
         "im Namen von Eva",
     ):
         assert shown in html
-    assert '<option value="denied">verweigert</option>' in html
+    assert '<option value="denied">Verweigert</option>' in html
     assert '<input type="hidden" name="lang" value="de">' in html
     links = re.findall(r'href="(/plain[^"]*)"', html)
     assert len(links) >= 5

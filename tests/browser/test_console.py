@@ -114,15 +114,28 @@ def test_what_an_operator_sets_is_kept_by_the_operators_name(site: Site, unique:
     assert rows == [("olga",)]
 
 
-def test_axe_finds_nothing_in_the_consoles_pages(site: Site, unique: str, page: Page, node_modules: Path) -> None:
+def test_axe_finds_nothing_in_the_consoles_pages_and_they_fit_a_phone(
+    site: Site, unique: str, page: Page, node_modules: Path
+) -> None:
     site.fill(unique, 3)
     page.goto(site.console_link())
-    for scheme in ("light", "dark"):
+    # The wide page in English, the narrow one in German, whose words are longer.
+    for scheme, width, lang in (("light", 1280, "en"), ("dark", 360, "de")):
         page.emulate_media(color_scheme=scheme)
-        for path in ("/console", "/console/settings", f"/console/settings?tenant={unique}"):
-            page.goto(site.url + path)
+        page.set_viewport_size({"width": width, "height": 780})
+        for path in (f"/console?prefix={unique}&", "/console/settings?", f"/console/settings?tenant={unique}&"):
+            page.goto(f"{site.url}{path}lang={lang}")
             expect(page.get_by_role("heading", level=2).first).to_be_visible()
             assert violations(page, whole_page=True) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto(f"{site.url}/console?prefix={unique}&lang=en")
+    for way in (page.get_by_role("button", name=f"View as {unique}"), page.get_by_role("link", name=f"of {unique}")):
+        expect(way).to_be_in_viewport(ratio=1)
+    row = page.get_by_role("row").filter(has_text=unique)
+    expect(row.get_by_role("cell").first).to_have_text("3")
+    boxes = page.locator("#tenants tbody tr, #lag tbody tr").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+    assert max(boxes[1:]) < 45  # a partition is one line
+    assert boxes[0] < 130
 
 
 def test_the_console_in_german(site: Site, unique: str, browser: Browser, node_modules: Path) -> None:

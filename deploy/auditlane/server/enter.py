@@ -13,7 +13,7 @@ from auditlane.access.tokens import Token
 from auditlane.access.trail import Action, witness_of
 from auditlane.query.catalogue import spoken
 from auditlane.server.gate import CONSOLE_COOKIE, COOKIE
-from auditlane.server.problems import PACKAGE, page
+from auditlane.server.notice import PACKAGE, page
 
 
 def build(desk: LinkDesk, *, secure: bool) -> APIRouter:

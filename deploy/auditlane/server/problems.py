@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from html import escape
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from auditlane.query.catalogue import N_, language_of, spoken
-from auditlane.query.pages import STYLE_PATH
-from auditlane.query.rendering import HEADERS
+from auditlane.query.catalogue import N_, spoken
 from auditlane.runtime.errors import (
     AuditlaneError,
     BodyTooLarge,
@@ -29,8 +26,8 @@ from auditlane.runtime.errors import (
 )
 from auditlane.runtime.log import get
 from auditlane.runtime.wording import plain
+from auditlane.server.notice import PACKAGE, page
 
-PACKAGE: Final = __package__ or ""  # whose texts they are
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
 # What HTTP itself has no error of ours for; the docs list them beside ours.
@@ -234,27 +231,3 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None)
     else:
         title = words.gettext("You need a link to see this page")
     return page(request, title, text, small, status=problem.status, headers=kept)
-
-
-def page(
-    request: Request,
-    title: str,
-    text: str,
-    small: str = "",
-    *,
-    told: str = "",
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """A page with one message and no script, in the request's language. `told` is what the API says, in English."""
-    paragraphs = [f"<p>{escape(text)}</p>"] if text else []
-    paragraphs += [f'<p lang="en">{escape(told)}</p>'] if told else []
-    html = f"""<!doctype html>
-<html lang="{language_of(request)}">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{STYLE_PATH}"></head>
-<body><main class="notice"><h1>{escape(title)}</h1>{"".join(paragraphs)}
-<p class="quiet">{escape(small)}</p></main></body>
-</html>
-"""
-    return HTMLResponse(html, status, HEADERS | dict(headers or {}))

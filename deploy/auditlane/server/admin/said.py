@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import WrapValidator
 
 from auditlane.query.catalogue import LANGUAGES, Catalogue, catalogues
-from auditlane.server.problems import PACKAGE
+from auditlane.server.notice import PACKAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from auditlane.query.pages import STYLE_PATH as LOG_STYLE_PATH
 from auditlane.query.rendering import Pages, address
 from auditlane.query.viewer.bundle import Bundle, Entry
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
-from auditlane.server import problems
+from auditlane.server import notice
 from auditlane.server.admin.operations import Operations
 from auditlane.server.console import view
 from auditlane.server.console.access import HOW, Operators
@@ -34,7 +34,7 @@ from auditlane.server.parameters import only
 _STYLE: Final = files(__package__ or "").joinpath("static", "console.css").read_bytes()
 STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
 
-PAGES: Final = Pages(problems.PACKAGE, "console/templates", view.helpers)
+PAGES: Final = Pages(notice.PACKAGE, "console/templates", view.helpers)
 
 
 class ConsoleLinkRequest(BaseModel):
@@ -135,6 +135,6 @@ def _page(request: Request, template: str, operator: Principal, entry: Entry | N
 
 def _stranger(request: Request, error: Unauthenticated) -> Response:
     request.state.code = error.code
-    words = spoken(request, problems.PACKAGE)
+    words = spoken(request, notice.PACKAGE)
     title = words.gettext("A link is needed to see the console")
-    return problems.page(request, title, words.gettext(HOW), error.code, status=401)
+    return notice.page(request, title, words.gettext(HOW), error.code, status=401)

@@ -1,0 +1,40 @@
+"""A page with one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Final
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+
+from auditlane.query.catalogue import language_of
+from auditlane.query.pages import STYLE_PATH
+from auditlane.query.rendering import HEADERS
+
+PACKAGE: Final = __package__ or ""  # whose catalogue has the texts of our pages
+
+
+def page(
+    request: Request,
+    title: str,
+    text: str,
+    small: str = "",
+    *,
+    told: str = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A page with one message and no script, in the request's language. `told` is what the API says, in English."""
+    paragraphs = [f"<p>{escape(text)}</p>"] if text else []
+    paragraphs += [f'<p lang="en">{escape(told)}</p>'] if told else []
+    html = f"""<!doctype html>
+<html lang="{language_of(request)}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{STYLE_PATH}"></head>
+<body><main class="notice"><h1>{escape(title)}</h1>{"".join(paragraphs)}
+<p class="quiet">{escape(small)}</p></main></body>
+</html>
+"""
+    return HTMLResponse(html, status, HEADERS | dict(headers or {}))

@@ -185,7 +185,12 @@ def served(
     if exporter is not None:
         app.include_router(
             export_router.build(
-                exporter, authorize, Links(signer or Signer()), structure_of, count_rows=count_rows, job_file=no_file
+                exporter,
+                authorize,
+                Links(signer or Signer(), lambda scope: None),
+                structure_of,
+                count_rows=count_rows,
+                job_file=no_file,
             )
         )
     app.include_router(pages.build(reader, authorize, mac))

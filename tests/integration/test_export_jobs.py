@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 import urllib3
 from fixtures.stack import until
 from querying import Store, event, store
-from serving import Served
+from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
+from auditlane.access.tokens import Viewer, mint_client_token, mint_viewer_token
 from auditlane.query.export.jobs.folder import Jobs
 from auditlane.query.export.jobs.lease import Lease
 
@@ -152,3 +154,57 @@ def test_a_job_of_one_that_is_gone_is_taken_up_and_can_be_cancelled(filled: Stor
         got = urllib3.request("GET", job["url"]).data
     assert got == marked + direct[len(first) :]
     assert [one.name for one in folder.path.glob("output.*")] == ["output.2"]
+
+
+@pytest.mark.parametrize("asks", ["the client", "a viewer that it vouches for"])
+def test_links_end_with_the_key_behind_them(served: Served, asks: str) -> None:
+    client, now = served.client("auditor").client, datetime.now(UTC)
+    token = mint_client_token(served.signing, client, now=now, ttl=HOUR).text
+    if asks != "the client":
+        viewer = Viewer("acme", "jane", frozenset({Permission.export}), client.client_id)
+        token = mint_viewer_token(served.signing, viewer, now=now, ttl=HOUR).text
+    tenant = {"auditlane_tenant": "acme"}
+    once = served.request("/v1/export-links", token, method="POST", body={"format": "csv"}, **tenant).json()["url"]
+    job = served.request("/v1/exports", token, method="POST", body={"format": "csv"}, **tenant).json()
+    link = until(lambda: served.request(f"/v1/exports/{job['id']}", token, **tenant).json()["url"], 60, "its link")
+    others = ended(served, served.viewer_token("acme", Permission.export), job["id"])["url"]
+    for url in (once, link):
+        assert urllib3.request("GET", url).status == 200
+    served.keys.revoke(client.client_id, now=datetime.now(UTC))
+    for url in (once, link):
+        refused = urllib3.request("GET", url)
+        assert (refused.status, refused.json()["code"]) == (401, "UNAUTHENTICATED")
+        assert "link is revoked" in refused.json()["detail"]
+    assert urllib3.request("GET", others).status == 200
+    for changed in (others[:-3] + "AAA", others.partition("=")[0], others.replace("code=", "code=x")):
+        refused = urllib3.request("GET", changed).json()
+        assert (refused["status"], refused["detail"]) == (401, "The link is not valid.")
+        assert refused["fix"] == "Ask for a new link."
+    page = urllib3.request("GET", once, headers={"accept": "text/html", "sec-fetch-mode": "navigate"})
+    assert (page.status, "This link no longer works" in page.data.decode()) == (401, True)
+    assert "where you got this link" in page.data.decode()
+
+
+def test_a_finished_file_is_kept_back_once_a_column_of_it_may_not_be_downloaded(served: Served, token: str) -> None:
+    with_it = ended(served, token, ask(served, token, format="csv", columns=["action", "actor_id"])["id"])
+    without = ended(served, token, ask(served, token, format="csv", columns=["action", "event_id"])["id"])
+    settings = served.client_token("admin")
+
+    def may_be_downloaded(yes: bool) -> None:
+        path = "/v1/tenants/acme/structure"
+        body = {"fields": [] if yes else [{"name": "actor_id", "downloadable": False}]}
+        done = served.request(path, settings, method="PUT", body=body, if_match="*")
+        assert done.status == 200, done.data
+
+    may_be_downloaded(False)
+    try:
+        for answer in (
+            served.request(f"/v1/exports/{with_it['id']}/file", token),
+            urllib3.request("GET", with_it["url"]),
+        ):
+            assert (answer.status, answer.json()["code"]) == (409, "CONFLICT")
+            assert "'actor_id'" in answer.json()["detail"]
+        assert urllib3.request("GET", without["url"]).status == 200
+    finally:
+        may_be_downloaded(True)
+    assert urllib3.request("GET", with_it["url"]).status == 200

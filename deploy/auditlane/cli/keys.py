@@ -93,7 +93,7 @@ def rotate(
 
 @app.command()
 def revoke(client_id: str, file: File = None, as_json: AsJson = False) -> None:
-    """End a key at once, with every token that it was given or that it minted."""
+    """End a key at once, with every token and link that it was given or that it minted."""
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)

@@ -92,7 +92,9 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     turns = Turns(settings.query_concurrency)
     reader = Reader(settings, turns=turns)
     tail = reader.tail()
-    exports = Exports(settings, gate.authorize, gate.signing, structures.of, count_rows=metrics.exported)
+    exports = Exports(
+        settings, gate.authorize, gate.signing, gate.demand_standing, structures.of, count_rows=metrics.exported
+    )
     audits = AuditReader(settings, turns)
     structure = StructureService(store.client, settings.clickhouse_database, contracts_of(settings), structures)
     own = trail.of(settings, metrics.trail)

@@ -17,7 +17,7 @@ from auditlane.access.oidc import Oidc
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
 from auditlane.access.signing import SigningKeys
-from auditlane.access.tokens import authenticate, is_ours
+from auditlane.access.tokens import authenticate, demand_standing, is_ours
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated, WrongTenant
@@ -78,6 +78,10 @@ class Gate:
             found = await anyio.to_thread.run_sync(check, limiter=self._askers)
         identify(request, found)
         return found
+
+    def demand_standing(self, scope: TenantScope) -> None:
+        """Raise Unauthenticated or Forbidden when whoever a link was made for would not be given it any more."""
+        demand_standing(scope, keys=self.keys, now=datetime.now(UTC))
 
     def authorize(
         self,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from auditlane.query.catalogue import N_, spoken
+from auditlane.query.export.links import PATH as DOWNLOAD_PATH
 from auditlane.runtime.errors import (
     AuditlaneError,
     BodyTooLarge,
@@ -224,7 +225,9 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None)
         return page(request, title, "", small, told=told, status=problem.status, headers=kept)
     kept.pop("WWW-Authenticate", None)  # it would make some browsers ask for a password that does not exist
     text = words.gettext("Get a new link where you got the last one. Each works once, within a few minutes.")
-    if request.url.path == "/enter":
+    if request.url.path == DOWNLOAD_PATH:
+        text = words.gettext("Ask for the file again where you got this link.")
+    if request.url.path in ("/enter", DOWNLOAD_PATH):
         title = words.gettext("This link no longer works")
     elif problem.code == TokenExpired.code:
         title = words.gettext("Your session has ended")

@@ -52,10 +52,10 @@ class Download:
             self._note.write_text(json.dumps({"job": id_, "request": self._digest()}))
         try:
             job = self._made(id_)
+            self._fetch(id_, int(job["bytes"]))
         except (NotFound, Conflict):
             self._note.unlink(missing_ok=True)  # cannot be gone on with
             raise
-        self._fetch(id_, int(job["bytes"]))
         self._part.replace(self._path)
         self._note.unlink(missing_ok=True)
         with contextlib.suppress(AuditlaneError):  # it expires by itself

@@ -212,7 +212,7 @@ class KeysFile:
         return Issued(_existing(self._file.update(rotated), client_id), secret)
 
     def revoke(self, client_id: str, *, now: datetime) -> Client:
-        """End a client and every token that it was given or has minted. Again is harmless. Raises NotFound."""
+        """End a client and every token and link that it was given or has minted. Again is harmless. Raises NotFound."""
 
         def revoked(content: KeysContent) -> KeysContent:
             client = _existing(content, client_id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,7 +21,7 @@ from auditlane.access.tokens import (
     mint_console_token,
     mint_viewer_token,
 )
-from auditlane.runtime.errors import InvalidInput, Unauthenticated
+from auditlane.runtime.errors import InvalidInput, TokenExpired, Unauthenticated
 
 LINK_CODE: Final = "auditlane-link+jwt"
 LINK_TTL_MAX: Final = timedelta(minutes=5)
@@ -89,6 +90,17 @@ def _link(
     return f"{url.rstrip('/')}/enter?code={signing.sign(LINK_CODE, claims, now=now, ttl=ttl)}"
 
 
+@contextmanager
+def of_link() -> Iterator[None]:
+    """What is wrong with a code, said of the link that whoever follows it has."""
+    try:
+        yield
+    except TokenExpired as error:
+        raise TokenExpired("The link has ended.", fix="Ask for a new link.") from error
+    except Unauthenticated as error:
+        raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A session that a link opened: its token, where it leads, whose it is. An operator has no tenant.
@@ -119,7 +131,8 @@ class LinkDesk:
 
     def redeem(self, code: str, *, now: datetime) -> Opened:
         """What the code stands for. Raises TokenExpired; Unauthenticated for a code used before."""
-        claims = self._signing.verify(LINK_CODE, code, now=now)
+        with of_link():
+            claims = self._signing.verify(LINK_CODE, code, now=now)
         with self._lock:
             moment = now.astimezone(UTC).timestamp()
             self._taken = {jti: end for jti, end in self._taken.items() if end > moment}

@@ -64,27 +64,37 @@ class Principal:
                 field=TENANT_HEADER,
                 fix=f"This credential is valid for every tenant; name one in the header {TENANT_HEADER}.",
             )
-        return TenantScope(tenant, self.subject, self.permissions, grant=_GRANT)
+        return TenantScope(tenant, self.subject, self.permissions, client_id=self.client_id, grant=_GRANT)
 
 
 class TenantScope:
-    """The one tenant that a query may touch, and on whose behalf.
+    """The one tenant that a query may touch, and on whose behalf; `client_id` as a Principal has it.
 
     Made by `Principal.scope` after authentication, by `authorized_before` for what such a request began, and by
     `for_operator` for a command on the operator's own machine, whose access to the store is its credential. Nothing
     else can make one, and none can be changed.
     """
 
-    __slots__ = ("actor", "permissions", "tenant")
+    __slots__ = ("actor", "client_id", "permissions", "tenant")
 
     tenant: str
     actor: str
     permissions: frozenset[Permission]
+    client_id: str
 
-    def __init__(self, tenant: str, actor: str, permissions: frozenset[Permission], *, grant: object = None) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        actor: str,
+        permissions: frozenset[Permission],
+        *,
+        client_id: str = "",
+        grant: object = None,
+    ) -> None:
         if grant is not _GRANT:
             raise TypeError("a TenantScope comes from authentication: Principal.scope, or TenantScope.for_operator")
-        for name, value in (("tenant", tenant), ("actor", actor), ("permissions", permissions)):
+        given = {"tenant": tenant, "actor": actor, "permissions": permissions, "client_id": client_id}
+        for name, value in given.items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -93,10 +103,10 @@ class TenantScope:
         return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)
 
     @classmethod
-    def authorized_before(cls, tenant: str, actor: str, permission: Permission) -> TenantScope:
+    def authorized_before(cls, tenant: str, actor: str, permission: Permission, client_id: str = "") -> TenantScope:
         """The scope, with this permission alone, of what a request was authorized for before: by a signed link's code
         that verified, or by the record of a job that it began."""
-        return cls(tenant, actor, frozenset({permission}), grant=_GRANT)
+        return cls(tenant, actor, frozenset({permission}), client_id=client_id, grant=_GRANT)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a TenantScope cannot be changed")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from auditlane.access.headers import header_of
 from auditlane.access.keys import Client, KeysFile
 from auditlane.access.permissions import VIEWER, Permission
-from auditlane.access.scope import Principal
+from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.signing import SigningKeys
 from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
@@ -123,6 +123,18 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
     )
 
 
+def demand_standing(scope: TenantScope, *, keys: KeysFile, now: datetime) -> None:
+    """Raise what `authenticate` would, were a link's code the token of whoever asked for it: its client must be active
+    still, and a client that asked by itself still have the rights."""
+    if not scope.client_id:
+        return
+    client = _active(keys, scope.client_id, now, behind="link", fix="Ask for a new link with a key that is active.")
+    if scope.actor == scope.client_id:
+        asks = Principal("client", client.client_id, client.client_id, client.tenant, client.permissions, now)
+        for permission in scope.permissions:
+            asks.scope(permission, scope.tenant)
+
+
 def is_ours(token: str) -> bool:
     """Whether it says that it is one of ours, or is nothing that anybody's issuer signs."""
     try:
@@ -182,9 +194,16 @@ def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, n
     return Principal("operator", operator.user, operator.client_id, None, _OPERATOR, until)
 
 
-def _active(keys: KeysFile, client_id: str, now: datetime) -> Client:
+def _active(
+    keys: KeysFile,
+    client_id: str,
+    now: datetime,
+    *,
+    behind: str = "token",
+    fix: str = "Get a token with a key that is active.",
+) -> Client:
     client = keys.find(client_id)
     state = client.state(now) if client else "gone"
     if client is None or state != "active":
-        raise Unauthenticated(f"The key behind this token is {state}.", fix="Get a token with a key that is active.")
+        raise Unauthenticated(f"The key behind this {behind} is {state}.", fix=fix)
     return client

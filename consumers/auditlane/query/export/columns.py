@@ -72,6 +72,12 @@ def choose(structure: Structure, named: str | None, *, everything: bool = False)
     return _distinct(chosen)
 
 
+def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column]:
+    """Of the columns that were chosen once, those that could not be chosen now."""
+    allowed = {(one.name, one.custom) for one in _nameable(structure, downloadable(structure), everything=False)}
+    return [one for one in columns if (one.name, one.custom) not in allowed]
+
+
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
     """Of these, what the page's table shows; all of them when it shows none."""
     return tuple(column for column in columns if column.in_table) or tuple(columns)

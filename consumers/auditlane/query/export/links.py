@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
+from auditlane.access.links import of_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.trail import Witness
@@ -39,13 +40,18 @@ class Opened:
         """Tell the audit trail who downloads."""
         witness.tenant = self.scope.tenant
         witness.actor_id, witness.actor_type = self.scope.actor, self.actor_type
+        witness.client_id = self.scope.client_id if self.scope.client_id != self.scope.actor else ""
 
 
 class Links:
-    """Signs and opens codes. `url` is where clients reach the service; empty: each request's own address."""
+    """Signs and opens codes. `url` is where clients reach the service; empty: each request's own address.
 
-    def __init__(self, signer: Signer, url: str = "") -> None:
+    `demand_standing` raises when whoever asked for a link may not have what it leads to any more.
+    """
+
+    def __init__(self, signer: Signer, demand_standing: Callable[[TenantScope], None], url: str = "") -> None:
         self._signer = signer
+        self._demand_standing = demand_standing
         self._url = url
 
     def of_export(self, scope: TenantScope, witness: Witness, pairs: list[tuple[str, str]], *, base: str) -> str:
@@ -57,16 +63,21 @@ class Links:
         return self._link(scope, witness, {"job": job}, JOB_TTL, base)
 
     def open(self, code: str) -> Opened:
-        """Raises TokenExpired, and Unauthenticated for a code that `Links` did not make."""
-        claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
+        """Raises TokenExpired, and Unauthenticated for a code that `Links` did not make, or whose maker is revoked."""
+        with of_link():
+            claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
         try:
             pairs = tuple((str(name), str(value)) for name, value in claims.get("pairs", ()))
-            scope = TenantScope.authorized_before(str(claims["tenant"]), str(claims["sub"]), Permission.export)
-            return Opened(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
+            tenant, actor, client = (str(claims[name]) for name in ("tenant", "sub", "client"))
+            scope = TenantScope.authorized_before(tenant, actor, Permission.export, client)
+            opened = Opened(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
         except (KeyError, TypeError, ValueError) as error:
-            raise Unauthenticated("The link does not verify.", fix="Ask for a new link.") from error
+            raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
+        self._demand_standing(scope)
+        return opened
 
     def _link(self, scope: TenantScope, witness: Witness, what: dict[str, Any], ttl: timedelta, base: str) -> str:
-        who = {"tenant": scope.tenant, "sub": scope.actor, "actor_type": witness.actor_type}
+        who = {"tenant": scope.tenant, "sub": scope.actor, "client": scope.client_id}
+        who["actor_type"] = witness.actor_type
         code = self._signer.sign(PURPOSE, who | what, now=datetime.now(UTC), ttl=ttl)
         return f"{(self._url or base).rstrip('/')}{PATH}?{urlencode({'code': code})}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter
 
+from auditlane.access.scope import TenantScope
 from auditlane.query.export import router
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
@@ -32,12 +34,13 @@ class Exports:
         settings: Settings,
         authorize: Authorize,
         signer: Signer,
+        demand_standing: Callable[[TenantScope], None],
         structure_of: StructureOf,
         *,
         count_rows: CountRows = lambda format_, rows: None,
     ) -> None:
         self.exporter = Exporter(settings)
-        links = Links(signer, settings.serve_url)
+        links = Links(signer, demand_standing, settings.serve_url)
         jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
         self._runner = Runner(
             jobs,
@@ -48,7 +51,12 @@ class Exports:
         )
         self.routers: list[APIRouter] = [
             router.build(
-                self.exporter, authorize, links, structure_of, count_rows=count_rows, job_file=partial(file_of, jobs)
+                self.exporter,
+                authorize,
+                links,
+                structure_of,
+                count_rows=count_rows,
+                job_file=partial(file_of, jobs, structure_of),
             ),
             jobs_router.build(
                 jobs,

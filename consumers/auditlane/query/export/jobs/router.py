@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.trail import Action, witness_of
+from auditlane.query.export.columns import withdrawn_of
 from auditlane.query.export.download import file_name, headers_of
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format
@@ -156,7 +157,7 @@ def build(
     )
     def get_file(request: Request, export_id: str, scope: TenantScope = exports) -> Response:
         """The whole file, or a part: a download that broke off goes on with `Range` and `If-Range`."""
-        return file_of(jobs, request, scope, export_id)
+        return file_of(jobs, structure_of, request, scope, export_id)
 
     @router.delete("/{export_id}", summary="Cancel or remove an export job", status_code=204)
     def cancel(request: Request, export_id: str, scope: TenantScope = exports) -> None:
@@ -171,12 +172,18 @@ def build(
     return router
 
 
-def file_of(jobs: Jobs, request: Request, scope: TenantScope, id_: str) -> Response:
-    """A finished job's file. Raises NotFound; Conflict while it is not done."""
+def file_of(jobs: Jobs, structure_of: StructureOf, request: Request, scope: TenantScope, id_: str) -> Response:
+    """A finished job's file. Raises NotFound; Conflict while it is not done, and once a column of it may not be
+    downloaded any more."""
     folder, seen = jobs.find(scope, id_)
     record, run = seen.record, seen.run
     if seen.state != "done" or run is None:
         raise Conflict(f"The export is {seen.state}, not done.", fix=f"Ask {_PATH}/{id_} until it is.")
+    if withdrawn := withdrawn_of(record.columns, structure_of(scope.tenant)):
+        raise Conflict(
+            f"The file holds {withdrawn[0].name!r}, which may not be downloaded any more.",
+            fix="Ask for a new export, without it.",
+        )
     path = folder.output(run.epoch)
     if not path.exists():
         raise NotFound("The export's file is gone.", fix="Ask for the export again.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
+import pathlib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,8 +27,9 @@ SENT = "action=Before&action=Ordered&action=Stock"  # as opposed to what the ser
 class Path:
     """A world with a worker, the service over it, and a client of the whole environment."""
 
-    def __init__(self, world: World, served: Served) -> None:
+    def __init__(self, world: World, served: Served, folder: pathlib.Path) -> None:
         self.world = world
+        self.folder = folder
         self.served = served
         self.token = served.client_token("admin")
 
@@ -44,7 +45,6 @@ class Path:
             kafka_bootstrap=settings.kafka_bootstrap,
             registry_url=settings.registry_url,
             topic=settings.topic,
-            registry_refresh_s=0.1,
         )
 
     def subject(self, tenant: str) -> str:
@@ -80,11 +80,11 @@ class Path:
 @pytest.fixture(scope="module")
 def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("structure")
-    world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder, registry_refresh_s=1)
+    world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     try:
         world.worker().ready()
         with Served(folder, **world.settings.model_dump(exclude_unset=True)) as served:
-            yield Path(world, served)
+            yield Path(world, served, folder)
     finally:
         world.close()
 
@@ -100,7 +100,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
         path.call("POST", f"{root}/fields", field, status=201)
         amount = {"name": f"{whose}_amount", "type": "Number", "rules": {"minimum": 0}, "sortable": True}
         path.call("POST", f"{root}/fields", amount, status=201)
-        wait_until(lambda: _emitted(client, tenant, **{name: "DE-17", f"{whose}_amount": 9.5}), why="for the SDK")
+        client.emit(tenant_id=tenant, action="Ordered", fields={name: "DE-17", f"{whose}_amount": 9.5})
         with pytest.raises(InvalidEvent, match=name):
             client.emit(tenant_id=tenant, action="Wrong", fields={name: "17"})
         client.flush()
@@ -144,29 +144,33 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
     assert sorted(row["Order no."] for row in _exported(path, tenant, 5)) == ["", "DE-17", "FR-2", "FR-3", "anything"]
 
 
-def test_the_gateway_holds_a_posted_event_to_a_new_rule(path: Path) -> None:
-    path.call("POST", "/v1/tenants/posted/structure/fields", {"name": "code", "rules": {"maxLength": 3}}, status=201)
+@pytest.mark.parametrize("whose", ["tenant", "environment"])
+def test_what_was_added_or_removed_just_now_counts_for_the_next_posted_event(path: Path, whose: str) -> None:
+    """By the service that changed it and by another one: neither refuses by what it knew before."""
+    tenant, name = f"{whose}2", f"{whose}_code"
+    root = "/v1/structure" if whose == "environment" else f"/v1/tenants/{tenant}/structure"
 
-    def answered(code: str) -> tuple[int, dict[str, Any]]:
-        body = {"action": "Posted", "fields": {"code": code}}
-        answer = path.served.request("/v1/events", path.token, method="POST", body=body, auditlane_tenant="posted")
+    def answered(served: Served, token: str, code: str | None) -> tuple[int, dict[str, Any]]:
+        body = {"action": "Posted"} | ({"fields": {name: code}} if code else {})
+        answer = served.request("/v1/events", token, method="POST", body=body, auditlane_tenant=tenant)
         return answer.status, json.loads(answer.data)
 
-    wait_until(lambda: answered("abc")[0] == 202, why="for the gateway to see the contract")
-    status, problem = answered("abcd")
-    assert (status, problem["code"]) == (400, "EVENT_INVALID"), problem
-    assert "code" in problem["detail"]
-    path.listed("posted", "fields.code=abc", 1)
-
-
-def _emitted(client: AuditClient, tenant: str, **fields: Any) -> bool:
-    """False while the client still writes with the contract that it knew."""
-    try:
-        client.emit(tenant_id=tenant, action="Ordered", fields=fields)
-    except InvalidEvent:
-        time.sleep(0.05)
-        return False
-    return True
+    with Served(path.folder / whose, **path.world.settings.model_dump(exclude_unset=True)) as other:
+        both = [(path.served, path.token), (other, other.client_token("writer"))]
+        for one in both:
+            assert answered(*one, None)[0] == 202  # from here on each knows what there was
+        path.call("POST", f"{root}/fields", {"name": name, "rules": {"maxLength": 3}}, status=201)
+        for one in both:
+            assert answered(*one, "abc")[0] == 202
+            status, problem = answered(*one, "abcd")
+            assert (status, problem["code"]) == (400, "EVENT_INVALID"), problem
+            assert name in problem["detail"]
+        with path.sdk() as client:
+            client.emit(tenant_id=tenant, action="Posted", fields={name: "abc"})
+            path.call("DELETE", f"{root}/fields/{name}", status=204)
+            client.emit(tenant_id=tenant, action="Posted", fields={name: "abcdefg"})
+        assert answered(*both[0], "abcdefg")[0] == 202
+    path.listed(tenant, f"fields.{name}=abcdefg", 2)
 
 
 def _exported(path: Path, tenant: str, rows: int = 0) -> list[dict[str, str]]:

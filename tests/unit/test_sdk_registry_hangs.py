@@ -161,7 +161,7 @@ def test_a_known_contract_never_waits_for_a_refresh() -> None:
     for _ in range(3):
         assert contracts.encoder("acme").schema_id == 1
     listed, registry.subjects = frozenset(registry.schemas), lambda: listed  # type: ignore[method-assign]
-    contracts._subjects = listed
+    contracts._known._subjects = listed
     for _ in range(3):
         assert contracts.encoder("acme").schema_id == 1
     registry.answers.set()

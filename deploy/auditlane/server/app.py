@@ -96,9 +96,15 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         settings, gate.authorize, gate.signing, gate.demand_standing, structures.of, count_rows=metrics.exported
     )
     audits = AuditReader(settings, turns)
-    structure = StructureService(store.client, settings.clickhouse_database, contracts_of(settings), structures)
-    own = trail.of(settings, metrics.trail)
     intake = Intake(settings, Meters(metrics.registry)) if "ingest" in roles else None
+    structure = StructureService(
+        store.client,
+        settings.clickhouse_database,
+        contracts_of(settings),
+        structures,
+        registered=intake.contract_changed if intake else lambda tenant: None,
+    )
+    own = trail.of(settings, metrics.trail)
     asked: dict[str, Probe] = {
         "ingest": KafkaProbe(settings),
         "query": StoreProbe(

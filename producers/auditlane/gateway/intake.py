@@ -23,10 +23,11 @@ from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, ht
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.sdk import AuditClient
+from auditlane.sdk.contracts import Outdated
 
 SLICE: Final = 1_000  # events that are sent together, and waited for together
 _AT_ONCE: Final = 16  # so few are checked on the event loop itself: a thread would cost more than they do
-_THREADS: Final = 4  # that may wait for the registry at once
+_THREADS: Final = 4  # that may wait for the registry at once, for what is not known and for what may be old each
 _COMPLAIN_EVERY_S: Final = 10.0  # Kafka that is away is reported several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
 
@@ -64,6 +65,7 @@ class Intake:
         self._client: AuditClient | None = None
         self._threads: anyio.CapacityLimiter | None = None
         self._turn: anyio.CapacityLimiter | None = None
+        self._doubts: anyio.CapacityLimiter | None = None
         self._complain_at = 0.0
         self._log = get("ingest")
 
@@ -120,14 +122,18 @@ class Intake:
         acks, ids = Acks(len(posted)), [""] * len(posted)
         client = self._running()
         hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
+        doubted: list[int] = []
         if not self._known(client, posted, sender):
             self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
-            await anyio.to_thread.run_sync(hand_over, limiter=self._threads)
+            await anyio.to_thread.run_sync(hand_over, doubted, limiter=self._threads)
         elif len(posted) <= _AT_ONCE:
-            hand_over()
+            hand_over(doubted)
         else:  # nothing but work: two threads at it would only take the interpreter from one another
             self._turn = self._turn or anyio.CapacityLimiter(1)
-            await anyio.to_thread.run_sync(hand_over, limiter=self._turn)
+            await anyio.to_thread.run_sync(hand_over, doubted, limiter=self._turn)
+        if doubted:  # not where everybody's events are checked: these wait for the registry
+            self._doubts = self._doubts or anyio.CapacityLimiter(_THREADS)
+            await anyio.to_thread.run_sync(hand_over, None, doubted, limiter=self._doubts)
         fates = await acks.wait(self._ack_s)
         results = [Result(first + place, ids[place], _error(fate)) for place, fate in enumerate(fates)]
         errors = [result.error for result in results if result.error]
@@ -148,6 +154,11 @@ class Intake:
         self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
         return await anyio.to_thread.run_sync(client.own_fields, tenant, limiter=self._threads)
 
+    def contract_changed(self, tenant: str | None) -> None:
+        """The registry has something new for this tenant, for None for everybody. From any thread."""
+        if self._client:
+            self._client.contract_changed(tenant)
+
     def close(self) -> None:
         """Give what is on its way the time it has, and end."""
         if self._client:
@@ -158,17 +169,33 @@ class Intake:
         return self._client
 
     def _hand_over(
-        self, client: AuditClient, posted: Sequence[object], sender: Sender, first: int, acks: Acks, ids: list[str]
+        self,
+        client: AuditClient,
+        posted: Sequence[object],
+        sender: Sender,
+        first: int,
+        acks: Acks,
+        ids: list[str],
+        doubted: list[int] | None,
+        places: Sequence[int] | None = None,
     ) -> None:
-        """Check and send; every event is settled here or by the client's thread."""
+        """Check and send those at `places`, or all; every event is settled here or by the client's thread.
+
+        But where the registry has to be asked before one is refused, its place is put into `doubted`; with None it is
+        asked.
+        """
         headers = {REQUEST_ID: sender.request_id} if sender.request_id else None
-        for place, one in enumerate(posted):
+        for place in range(len(posted)) if places is None else places:
+            one = posted[place]
             try:
                 if isinstance(one, AuditlaneError):
                     raise one
                 event = event_of(one, sender, first + place)
                 ids[place] = event.event_id
-                client.send(event, partial(acks.settle, place), headers)
+                client.send(event, partial(acks.settle, place), headers, may_ask=doubted is None)
+            except Outdated:
+                if doubted is not None:
+                    doubted.append(place)
             except AuditlaneError as error:
                 acks.settle(place, error)
             except Exception:  # one event must not leave the others unsettled

@@ -17,10 +17,11 @@ from typing import Any, Final
 
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
-from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, InvalidEvent
+from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, EventTooLarge, InvalidEvent
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.contracts import Contracts, Registry
+from auditlane.sdk.contracts import Contracts, Outdated
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
+from auditlane.sdk.known import Registry
 from auditlane.sdk.ledger import Ledger
 from auditlane.sdk.results import ClientStats, FlushResult
 
@@ -78,20 +79,33 @@ class AuditClient:
         Give an AuditEvent, or its fields by name; the tenant's own fields stand beside them. Raises InvalidEvent
         (naming the field), BufferFull after `max_block_ms`, RegistryUnavailable or RegistryRefused when no schema is
         known yet, ClientClosed. Only the first event of a contract waits for the registry: `registry_wait_ms` at most,
-        and a tenth of a second a second while the registry goes on failing.
+        and a tenth of a second a second while the registry goes on failing. So does, once a second and for a second at
+        most, one that the known contract refuses, since that may have been changed.
         """
         return self._send(lambda: self._event(event, values))
 
     def send(
-        self, event: AuditEvent, on_settled: OnSettled | None = None, headers: Mapping[str, str] | None = None
+        self,
+        event: AuditEvent,
+        on_settled: OnSettled | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        may_ask: bool = True,
     ) -> str:
         """As `emit`, for who waits for each event by itself: `on_settled(None)` is called when Kafka has it, else
-        `on_settled(error)`; once, from a thread of the client's, and never when this raises. `headers` are Kafka's."""
-        return self._send(lambda: self._event(event, {}), on_settled, headers)
+        `on_settled(error)`; once, from a thread of the client's, and never when this raises. `headers` are Kafka's.
+
+        Without `may_ask` an event that the registry has to be asked for, before it is refused, raises Outdated instead.
+        """
+        return self._send(lambda: self._event(event, {}), on_settled, headers, may_ask=may_ask)
 
     def knows(self, tenant: str) -> bool:
         """Whether an event of this tenant would not wait for the registry."""
         return self._contracts.knows(tenant)
+
+    def contract_changed(self, tenant: str | None) -> None:
+        """What is known of this tenant's contract, for None of everybody's, is old: the registry is asked anew."""
+        self._contracts.forget(tenant)
 
     def own_fields(self, tenant: str) -> frozenset[str]:
         """The fields that the tenant's contract adds to an event's. May wait for the registry, and raises as `emit`."""
@@ -102,13 +116,15 @@ class AuditClient:
         make: Callable[[], AuditEvent],
         on_settled: OnSettled | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        may_ask: bool = True,
     ) -> str:
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")
         config = self.config
         try:
             event = make()
-            value = self._contracts.encoder(event.tenant_id).encode(event, config.max_event_bytes)
+            value = self._encoded(event, may_ask=may_ask)
         except InvalidEvent:
             self._rejected += 1
             raise
@@ -177,6 +193,22 @@ class AuditClient:
         result = self.close()
         if kind is None:
             result.raise_for_failure()
+
+    def _encoded(self, event: AuditEvent, *, may_ask: bool) -> bytes:
+        """The Kafka value. Before a contract refuses an event, the registry is asked whether that is the newest."""
+        tenant, limit = event.tenant_id, self.config.max_event_bytes
+        encoder = self._contracts.encoder(tenant)
+        try:
+            return encoder.encode(event, limit)
+        except EventTooLarge:
+            raise
+        except InvalidEvent:
+            if not may_ask and self._contracts.doubtful(tenant):
+                raise Outdated from None
+            newer = self._contracts.newer(tenant, encoder)
+            if newer is None:
+                raise
+        return newer.encode(event, limit)
 
     def _event(self, event: AuditEvent | None, values: dict[str, Any]) -> AuditEvent:
         if event is None:

@@ -7,37 +7,29 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from auditlane.contract.tenants import base_subject, tenant_subject
 from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, SchemaNotFound
 from auditlane.sdk.encoding import Encoder
+from auditlane.sdk.known import Known, Registry
 
 log = logging.getLogger("auditlane.sdk")
 RETRY_S: Final = 1.0  # a registry that just failed is not asked again before
 TRY_S: Final = 0.1  # how long an emitter waits for a registry that failed before
+DOUBT_S: Final = 1.0  # how often a tenant's refused events may ask anew, and how long they wait for the answer
 
 
-class Registered(Protocol):
-    @property
-    def schema_id(self) -> int: ...
-    @property
-    def schema(self) -> str: ...
-
-
-class Registry(Protocol):
-    """The part of `contract.registry.RegistryClient` that is needed here."""
-
-    def subjects(self) -> frozenset[str]: ...
-    def latest(self, subject: str) -> Registered: ...
-    def close(self) -> None: ...
+class Outdated(Exception):
+    """What is known of a tenant's contract refuses the event and may be old: the registry has to be asked first."""
 
 
 class Contracts:
     """`encoder(tenant)` answers from what is known, however old; one thread at a time asks the registry.
 
     What was never known is waited for: `wait_s` at most, and once the registry has failed TRY_S every RETRY_S, until it
-    answers. What is known is refreshed after `refresh_s` while the old answer stands. Thread-safe.
+    answers. What is known is refreshed after `refresh_s` while the old answer stands; before an event is refused by it,
+    `newer` asks. Thread-safe.
     """
 
     def __init__(
@@ -49,19 +41,15 @@ class Contracts:
         wait_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._registry = registry
         self._topic = topic
         self._base = base_subject(topic)
         self._refresh_s = refresh_s
         self._wait_s = wait_s
         self._clock = clock
         self._changed = threading.Condition()
-        self._subjects: frozenset[str] = frozenset()
-        self._listed_at: float | None = None
-        self._encoders: dict[str, tuple[float, Encoder]] = {}  # by subject, with when it was asked for
-        self._uses: dict[str, str] = {}  # a tenant's own subject -> the one that its events are written with
-        self._parsed: dict[tuple[str, int], Encoder] = {}
-        self._wanted: dict[str, None] = {}  # subjects to ask for, in their order
+        self._known = Known(registry, self._base)
+        self._wanted: dict[str, float] = {}  # subjects to ask for, in their order, and since when an answer may be
+        self._doubted: dict[str, float] = {}  # by tenant's subject: when a refused event asked for it last
         self._learning = False
         # What the last question came to when it was not an answer, and when to ask again: of the registry as a whole
         # under "", else of the subject that it refused.
@@ -70,47 +58,72 @@ class Contracts:
     def learn(self) -> None:
         """Begin to learn the base contract, for the first emitter to wait less."""
         with self._changed:
-            self._want(self._base)
+            self._want(self._base, self._clock() - self._refresh_s)
 
     def encoder(self, tenant: str) -> Encoder:
         """Raises RegistryUnavailable or RegistryRefused when nothing is known yet and the registry does not help."""
         own = tenant_subject(self._topic, tenant)
-        if (known := self._known(own)) is None:
+        if (known := self._known.of(own)) is None:
             return self._awaited(own)
         asked_at, encoder = known
         now = self._clock()
         if now - asked_at > self._refresh_s and not ((failed := self._failure(own)) and now < failed[0]):
             with self._changed:
-                self._want(own)
+                self._want(own, now - self._refresh_s)
         return encoder
+
+    def newer(self, tenant: str, refused_by: Encoder) -> Encoder | None:
+        """What the tenant's events are written with by now; None when that is `refused_by`, or cannot be known.
+
+        Waits for the registry: of a tenant's refused events one in DOUBT_S asks, and none waits longer than that.
+        """
+        own = tenant_subject(self._topic, tenant)
+        with self._changed:
+            now, failed = self._clock(), self._failure(own)
+            if self._may_ask(own, now):
+                self._doubted[own] = now
+                self._want(own, now)
+                self._wanted = {own: now} | self._wanted  # before those that nobody waits for
+            if own in self._wanted:
+                patience = TRY_S if failed else self._doubted.get(own, now) + DOUBT_S - now
+                self._changed.wait_for(lambda: own not in self._wanted, max(min(patience, self._wait_s), 0.0))
+            known = self._known.of(own)
+        return known[1] if known and known[1] is not refused_by else None
+
+    def doubtful(self, tenant: str) -> bool:
+        """Whether `newer` would wait for the registry."""
+        own = tenant_subject(self._topic, tenant)
+        return own in self._wanted or self._may_ask(own, self._clock())
+
+    def forget(self, tenant: str | None) -> None:
+        """Somebody says that the tenant's contract was changed just now; None: every tenant's."""
+        own = None if tenant is None else tenant_subject(self._topic, tenant)
+        with self._changed:
+            self._known.forget(own)
+            for one in list(self._doubted) if own is None else [own]:
+                self._doubted.pop(one, None)
 
     def knows(self, tenant: str) -> bool:
         """Whether `encoder` would answer at once."""
-        return self._known(tenant_subject(self._topic, tenant)) is not None
+        return self._known.of(tenant_subject(self._topic, tenant)) is not None
 
     def close(self) -> None:
-        self._registry.close()
+        self._known.registry.close()
 
     def after_fork(self, registry: Registry) -> None:
         """In a forked child: keep what is known, drop the parent's locks, sockets and thread."""
-        self._registry = registry
+        self._known.registry = registry
         self._changed = threading.Condition()
         self._wanted = {}
         self._learning = False
 
-    def _known(self, own: str) -> tuple[float, Encoder] | None:
-        """(since when nothing was asked again, the encoder). A tenant keeps its contract until another one is known."""
-        right = own if own in self._subjects else self._base
-        used = self._uses.get(own)
-        if self._listed_at is None or (used is None and right not in self._encoders):
-            return None
-        if used is None:
-            used = self._uses[own] = right
-        asked_at, encoder = self._encoders[used]
-        return min(asked_at, self._listed_at) if used == right else -math.inf, encoder
-
     def _failure(self, own: str) -> tuple[float, AuditlaneError] | None:
         return self._failed.get("") or self._failed.get(own)
+
+    def _may_ask(self, own: str, now: float) -> bool:
+        """Whether a refused event may ask anew."""
+        failed = self._failure(own)
+        return now - self._doubted.get(own, -math.inf) >= DOUBT_S and not (failed and now < failed[0])
 
     def _awaited(self, own: str) -> Encoder:
         with self._changed:
@@ -121,18 +134,18 @@ class Contracts:
                     raise error
                 self._fail(own, error)  # this emitter tries; the others go on failing at once
                 patience = min(patience, TRY_S)
-            self._want(own)
+            self._want(own, self._clock() - self._refresh_s)
             asked = self._changed.wait_for(lambda: own not in self._wanted, patience)
-            if (known := self._known(own)) is not None:
+            if (known := self._known.of(own)) is not None:
                 return known[1]
             if asked and (failed := self._failure(own)):
                 raise failed[1]
             late = RegistryUnavailable(f"It did not answer within {patience:g} s.")
             raise self._fail(own, self._explained(late))
 
-    def _want(self, own: str) -> None:
-        """With the lock held."""
-        self._wanted[own] = None
+    def _want(self, own: str, since: float) -> None:
+        """With the lock held: an answer that was asked for at `since` or later."""
+        self._wanted[own] = max(since, self._wanted.get(own, -math.inf))
         if not self._learning:
             self._learning = True
             threading.Thread(target=self._learn, name="auditlane-contracts", daemon=True).start()
@@ -149,45 +162,34 @@ class Contracts:
                 if not self._wanted:
                     self._learning = False
                     return
-                own = next(iter(self._wanted))
+                own, since = next(iter(self._wanted.items()))
+                began = self._clock()
             try:
                 failed = None
-                self._ask(own)
+                alone = self._doubted.get(own, -math.inf) >= since
+                self._known.ask(own, since, began, alone=alone)
             except AuditlaneError as error:
                 failed = error
             except BaseException:
                 self._learning = False  # the next emitter starts another thread
                 raise
             with self._changed:
-                self._settle(own, failed)
+                self._settle(own, failed, began)
                 self._changed.notify_all()
 
-    def _settle(self, own: str, failed: AuditlaneError | None) -> None:
-        """With the lock held."""
+    def _settle(self, own: str, failed: AuditlaneError | None, began: float) -> None:
+        """With the lock held. Whoever wants a later answer than this one is asked for again."""
         if failed is None or not isinstance(failed, RegistryUnavailable):
             self._failed.pop("", None)  # it answers
             self._failed.pop(own, None)
-            self._wanted.pop(own, None)
+            if failed is not None or self._wanted.get(own, -math.inf) <= began:
+                self._wanted.pop(own, None)
         else:
             self._wanted.clear()
         if failed is not None:
-            if self._known(own) is not None:
+            if self._known.of(own) is not None:
                 log.warning("contracts are not refreshed, the known ones go on: %s", failed)
             self._fail(own, self._explained(failed))
-
-    def _ask(self, own: str) -> None:
-        if self._listed_at is None or self._clock() - self._listed_at > self._refresh_s:
-            self._subjects = self._registry.subjects()
-            self._listed_at = self._clock()
-        subject = own if own in self._subjects else self._base
-        known = self._encoders.get(subject)
-        if known is None or self._clock() - known[0] > self._refresh_s:
-            latest = self._registry.latest(subject)
-            key = subject, latest.schema_id
-            if key not in self._parsed:
-                self._parsed[key] = Encoder.parse(subject, latest.schema_id, latest.schema)
-            self._encoders[subject] = self._clock(), self._parsed[key]
-        self._uses[own] = subject
 
     def _explained(self, error: AuditlaneError) -> AuditlaneError:
         if isinstance(error, RegistryUnavailable):

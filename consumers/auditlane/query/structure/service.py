@@ -6,7 +6,8 @@ is finished by the same call again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -73,12 +74,15 @@ class StructureService:
         contracts: Callable[[], Contracts],
         book: StructureBook | None = None,
         *,
+        registered: Callable[[str | None], None] = lambda tenant: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`registered(tenant)` is called when something may have been registered for the tenant, or for everybody."""
         self._client = client
         self._database = database
         self.contracts = contracts
         self._book = book
+        self._registered = registered
         self._now = now
 
     def shown(self, tenant: str | None) -> Shown:
@@ -120,7 +124,8 @@ class StructureService:
                 field="name",
                 fix="Change it with PUT …/fields/{name}, or choose another name.",
             )
-        changed = self.contracts().add(tenant, avro, replace=not there, exclusive=stated.exclusive)
+        with self._registering(tenant):
+            changed = self.contracts().add(tenant, avro, replace=not there, exclusive=stated.exclusive)
 
         def new(shown: Shown) -> Revision:
             fields = views.with_view(shown, _view(shown, stated))
@@ -145,7 +150,8 @@ class StructureService:
                 default if stated.default is None else stated.default,
                 rules if stated.rules is None else stated.rules,
             )
-            changed = self.contracts().add(tenant, definition.avro(), replace=True, exclusive=stated.exclusive)
+            with self._registering(tenant):
+                changed = self.contracts().add(tenant, definition.avro(), replace=True, exclusive=stated.exclusive)
 
         def new(shown: Shown) -> Revision:
             fields = views.with_view(shown, _view(shown, stated))
@@ -156,7 +162,8 @@ class StructureService:
     def remove(self, tenant: str | None, name: str, *, etags: Sequence[str] | None, who: str) -> Done:
         """Hide a field and demand nothing of it any more; its data stays. Raises NotFound."""
         views.without_view(self._seen(tenant, etags), name)
-        changed = self.contracts().release(tenant, name)
+        with self._registering(tenant):
+            changed = self.contracts().release(tenant, name)
 
         def new(shown: Shown) -> Revision:
             return shown.own.model_copy(update={"fields": views.without_view(shown, name), "changed_by": who})
@@ -172,6 +179,13 @@ class StructureService:
         older = [*rows[1:], Revision(scope=scope)]
         pairs = list(zip(rows, older, strict=False))[:limit]  # what precedes the first is nothing
         return [(row, views.changes(previous, row)) for row, previous in pairs]
+
+    @contextmanager
+    def _registering(self, tenant: str | None) -> Iterator[None]:
+        try:
+            yield
+        finally:  # what fails half-way may have registered something too
+            self._registered(tenant)
 
     def _seen(self, tenant: str | None, etags: Sequence[str] | None) -> Shown:
         shown = self.shown(tenant)

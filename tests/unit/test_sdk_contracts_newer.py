@@ -1,0 +1,209 @@
+"""Before a known contract refuses an event, the registry is asked whether it is still the newest; not too often."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from auditlane.contract.avro import base_schema
+from auditlane.contract.event import AuditEvent
+from auditlane.gateway.intake import Intake
+from auditlane.gateway.sender import Sender
+from auditlane.runtime.errors import InvalidEvent, RegistryUnavailable, SchemaNotFound
+from auditlane.runtime.settings import load
+from auditlane.sdk.contracts import DOUBT_S, RETRY_S, Contracts, Outdated
+
+FOR_EVER_S = 600.0
+
+
+def schema(*own: str) -> str:
+    described = base_schema()
+    described["fields"] += [{"name": name, "type": ["null", "string"], "default": None} for name in own]
+    return json.dumps(described)
+
+
+class FakeRegistry:
+    """A registry in memory that counts what it is asked, and can be away or hang."""
+
+    def __init__(self) -> None:
+        self.schemas = {"t-value": (1, schema()), "t.acme-value": (2, schema("x"))}
+        self.away = False
+        self.answers = threading.Event()
+        self.answers.set()
+        self.asked: list[str] = []
+
+    def subjects(self) -> frozenset[str]:
+        self._ask("subjects")
+        return frozenset(self.schemas)
+
+    def latest(self, subject: str) -> SimpleNamespace:
+        self._ask(subject)
+        if subject not in self.schemas:
+            raise SchemaNotFound(f"Subject '{subject}' not found.")
+        schema_id, text = self.schemas[subject]
+        return SimpleNamespace(schema_id=schema_id, schema=text)
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        assert self.answers.wait(FOR_EVER_S)
+        if self.away:
+            raise RegistryUnavailable("It does not answer.")
+
+    def close(self) -> None:
+        pass
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def registry() -> FakeRegistry:
+    return FakeRegistry()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def contracts(registry: FakeRegistry, clock: Clock) -> Contracts:
+    one = Contracts(registry, topic="t", refresh_s=30, clock=clock)
+    for tenant in ("acme", "other"):
+        one.encoder(tenant)
+    registry.asked.clear()
+    return one
+
+
+def newer(contracts: Contracts, tenant: str) -> int | None:
+    found = contracts.newer(tenant, contracts.encoder(tenant))
+    return found and found.schema_id
+
+
+def test_a_contract_that_was_changed_just_now_is_found_and_used_from_then_on(contracts, registry):
+    registry.schemas["t.acme-value"] = (3, schema("x", "y"))
+    assert newer(contracts, "acme") == 3
+    assert contracts.encoder("acme").schema_id == 3
+    assert registry.asked == ["t.acme-value"]
+
+
+def test_a_tenants_first_own_contract_is_found_without_a_list_of_all(contracts, registry):
+    registry.schemas["t.other-value"] = (4, schema("z"))
+    assert newer(contracts, "other") == 4
+    assert contracts.encoder("other").schema_id == 4
+    assert registry.asked == ["t.other-value"]
+
+
+def test_a_change_of_the_base_event_is_found_by_who_has_no_contract(contracts, registry, clock):
+    clock.now += 1
+    registry.schemas["t-value"] = (5, schema("z"))
+    assert newer(contracts, "other") == 5
+    assert registry.asked == ["t.other-value", "t-value"]
+
+
+def test_a_contract_that_is_gone_gives_way_to_the_base_event(contracts, registry):
+    del registry.schemas["t.acme-value"]
+    assert newer(contracts, "acme") == 1
+    assert contracts.encoder("acme").schema_id == 1
+
+
+def test_of_a_tenants_refused_events_one_a_second_asks(contracts, registry, clock):
+    for _ in range(5):
+        assert newer(contracts, "acme") is None
+    assert registry.asked == ["t.acme-value"]
+    assert not contracts.doubtful("acme")
+    assert contracts.doubtful("other"), "one tenant's bad events are no other's"
+    registry.schemas["t.acme-value"] = (3, schema("y"))
+    clock.now += DOUBT_S
+    assert contracts.doubtful("acme")
+    assert newer(contracts, "acme") == 3
+
+
+def test_who_is_told_of_a_change_asks_at_once(contracts, registry):
+    assert newer(contracts, "acme") is None
+    assert newer(contracts, "other") is None
+    registry.schemas |= {"t.acme-value": (3, schema("y")), "t-value": (5, schema("z"))}
+    contracts.forget("acme")
+    assert newer(contracts, "acme") == 3
+    assert newer(contracts, "other") is None
+    contracts.forget(None)
+    assert newer(contracts, "other") == 5
+
+
+def test_who_is_told_of_a_change_refreshes_without_waiting(contracts, registry):
+    """A rule that was added refuses soon, though nothing is refused by what is known."""
+    registry.schemas["t.acme-value"] = (3, schema("x", "y"))
+    contracts.forget("acme")
+    assert contracts.encoder("acme").schema_id == 2
+    for thread in threading.enumerate():
+        if thread.name == "auditlane-contracts":
+            thread.join(30)
+    assert contracts.encoder("acme").schema_id == 3
+
+
+def test_with_the_registry_away_the_refusal_stands_and_it_is_not_asked_for_each(contracts, registry, clock):
+    registry.away = True
+    for _ in range(5):
+        assert newer(contracts, "acme") is None
+        assert newer(contracts, "other") is None
+    assert len(registry.asked) == 1
+    registry.away = False
+    registry.schemas["t.acme-value"] = (3, schema("y"))
+    clock.now += RETRY_S
+    assert newer(contracts, "acme") == 3
+
+
+def test_a_registry_that_hangs_is_waited_for_once_a_second(registry):
+    contracts = Contracts(registry, topic="t", refresh_s=30)
+    known = contracts.encoder("acme")
+    registry.answers.clear()
+    registry.asked.clear()
+    assert contracts.newer("acme", known) is None
+    assert contracts.encoder("acme") is known
+    registry.answers.set()
+
+
+class Client:
+    """As AuditClient, with a contract that refuses until the registry was asked."""
+
+    def __init__(self) -> None:
+        self.asked_on: set[int] = set()
+        self.sent: list[AuditEvent] = []
+
+    def knows(self, tenant: str) -> bool:
+        return True
+
+    def send(self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool) -> str:
+        if event.action == "New" and not may_ask:
+            raise Outdated
+        if may_ask:
+            self.asked_on.add(threading.get_ident())
+        if event.action == "Bad":
+            raise InvalidEvent("No.", field="action")
+        self.sent.append(event)
+        on_settled(None)
+        return event.event_id
+
+
+@pytest.mark.parametrize("others", [0, 40])
+def test_the_gateway_asks_on_a_thread_and_keeps_each_result_in_its_place(others):
+    settings = load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", ingest_ack_timeout_ms=300)
+    intake, client = Intake(settings), Client()
+    intake._client = client
+    posted = [{"action": one} for one in ["Known", "New", "Bad", *["Known"] * others, "New"]]
+    results = asyncio.run(intake.accept(posted, Sender("api", tenant="acme", bound=True)))
+    assert [one.index for one in results] == list(range(len(posted)))
+    assert [one.index for one in results if one.error] == [2]
+    assert {one.event_id for one in results} >= {one.event_id for one in client.sent}
+    assert len(client.sent) == len(posted) - 1
+    assert client.asked_on, "the registry is asked before an event is refused"
+    assert threading.get_ident() not in client.asked_on, "never on the event loop"

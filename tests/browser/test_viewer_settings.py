@@ -457,25 +457,50 @@ def test_a_token_that_ends_is_renewed_and_nothing_is_lost(site: Site, unique: st
     expect(settings.get_by_role("checkbox", name="Table: Outcome")).to_be_checked()
 
 
-def test_leaving_asks_when_something_is_not_saved(site: Site, unique: str, page: Page) -> None:
+def test_the_settings_are_a_step_of_the_history_and_leaving_asks_when_something_is_not_saved(
+    site: Site, unique: str, page: Page
+) -> None:
     site.fill(unique, 3)
     site.sign_in(page, unique, *ADMIN)
-    page.get_by_role("button", name="Settings").click()
-    page.get_by_role("checkbox", name="Table: Outcome").uncheck()
+    log, there = f"{site.url}/", f"{site.url}/?settings=1"
+    ways = page.get_by_role("button", name="Settings")
+    ways.click()
+    box = page.get_by_role("checkbox", name="Table: Outcome")
     back = page.get_by_role("button", name="Back to the log")
-    back.click()
+    expect(back).to_be_focused()
+    assert page.url == there
+    box.uncheck()
     sure = page.get_by_role("dialog", name="Leave without saving?")
-    sure.get_by_role("button", name="Stay").click()
-    expect(page.get_by_role("checkbox", name="Table: Outcome")).not_to_be_checked()
+    for leave in (back.click, page.go_back):
+        leave()
+        sure.get_by_role("button", name="Stay").click()
+        expect(box).not_to_be_checked()
+        wait_until(lambda: page.evaluate("location.href") == there)
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     page.evaluate("location.reload()")
     wait_for(page, "document.readyState === 'complete'")
     assert asked == ["beforeunload"]
-    back.click()
+    page.go_back()
     sure.get_by_role("button", name="Leave and discard").click()
-    expect(page.get_by_role("button", name="Settings")).to_be_focused()
+    expect(ways).to_be_focused()
+    assert page.url == log
     assert field(site, unique, "outcome")["showInTable"] is True
+    page.go_forward()
+    expect(box).to_be_checked()
+    back.click()
+    expect(ways).to_be_focused()
+    assert page.url == log
+    page.goto(f"{there}&query=login")
+    expect(box).to_be_visible()
+    page.reload()
+    expect(box).to_be_visible()
+    back.click()
+    expect(page.get_by_role("combobox", name="Search")).to_have_value("login")
+    site.sign_in(page, unique, Permission.read)
+    page.goto(there)
+    expect(page.get_by_role("grid")).to_be_visible()
+    expect(ways).to_have_count(0)
 
 
 def test_narrow(site: Site, unique: str, page: Page) -> None:

@@ -159,6 +159,7 @@ def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
     viewer = opened(site, page, unique)
     expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
     well(page, viewer)
+    came = page.evaluate("[history.length, location.href]")
     viewer.get_by_role("button", name="Open the settings").click()
     expect(viewer.locator("auditlane-settings")).to_be_visible()
     expect(viewer.get_by_role("button", name="Back to the log")).to_be_focused()
@@ -166,6 +167,7 @@ def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
     viewer.get_by_role("button", name="Back to the log").click()
     expect(viewer.get_by_role("button", name="Settings")).to_be_focused()
     expect(viewer.get_by_role("button", name="Refresh")).to_be_visible()
+    assert page.evaluate("[history.length, location.href]") == came  # no `address`: the page's history is its own
 
 
 def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Site, unique: str, page: Page) -> None:

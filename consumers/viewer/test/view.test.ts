@@ -9,6 +9,7 @@ describe("a view in the address", () => {
     { ...DEFAULT_VIEW, query: 'action:login* "a & b" +c', live: true },
     { ...DEFAULT_VIEW, range: { kind: "preset", preset: "7d" } as const, sort: "actor_name" },
     { ...DEFAULT_VIEW, range: { kind: "custom", from: "2026-01-01T00:00:00Z", to: "" } as const, open: "0193-a" },
+    { ...DEFAULT_VIEW, query: "login", settings: true },
   ])("comes back as it was: %o", (view) => {
     expect(viewOf(searchOf(view))).toEqual(view);
   });
@@ -16,6 +17,9 @@ describe("a view in the address", () => {
   it("leaves what is not its own", () => {
     expect(searchOf({ ...DEFAULT_VIEW, query: "x" }, "?tab=2&query=old&event=9")).toBe("?tab=2&query=x");
     expect(searchOf(DEFAULT_VIEW, "?from=2026")).toBe("");
+    expect(searchOf(DEFAULT_VIEW, "?settings=profile")).toBe("?settings=profile");
+    expect(viewOf("?settings=profile").settings).toBe(false);
+    expect(searchOf(DEFAULT_VIEW, "?tab=2&settings=1")).toBe("?tab=2");
   });
 
   it("takes nonsense for the default", () => {

@@ -11,10 +11,13 @@ export interface View {
   live: boolean;
   /** The id of the event whose details are open, or "". */
   open: string;
+  /** The settings are in its place. */
+  settings: boolean;
 }
 
 export const DEFAULT_SORT = "-occurred_at";
-export const DEFAULT_VIEW: View = { query: "", range: EVER, sort: DEFAULT_SORT, live: false, open: "" };
+export const DEFAULT_VIEW: View = { query: "", range: EVER, sort: DEFAULT_SORT, live: false, open: "", settings: false };
+const SHOWN = "1";
 
 /** The view in an address' query string; what is not there or makes no sense is the default's. */
 export function viewOf(search: string): View {
@@ -26,6 +29,7 @@ export function viewOf(search: string): View {
     sort,
     live: given.get("live") === "1" && sort === DEFAULT_SORT, // what arrives has its place in a list by time only
     open: given.get("event") ?? "",
+    settings: given.get("settings") === SHOWN, // a host may have a parameter of this name
   };
 }
 
@@ -33,11 +37,13 @@ export function viewOf(search: string): View {
 export function searchOf(view: View, present = ""): string {
   const said = new URLSearchParams(present);
   for (const name of ["query", "range", "from", "to", "sort", "live", "event"]) said.delete(name);
+  if (said.get("settings") === SHOWN) said.delete("settings");
   if (view.query) said.set("query", view.query);
   for (const [name, value] of rangePairs(view.range)) said.set(name, value);
   if (view.sort !== DEFAULT_SORT) said.set("sort", view.sort);
   if (view.live) said.set("live", "1");
   if (view.open) said.set("event", view.open);
+  if (view.settings) said.set("settings", SHOWN);
   const text = said.toString();
   return text ? `?${text}` : "";
 }

@@ -5,7 +5,6 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import { late } from "../late.js";
-import { searchOf, viewOf } from "../model/view.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { layout } from "../styles/layout.js";
@@ -26,6 +25,7 @@ import { Log, logContext } from "./log.js";
 import { Renewal } from "./renewal.js";
 import { skeleton, skeletonStyles } from "./states/skeleton.js";
 import { visit, visitStyles } from "./states/visit.js";
+import { Steps } from "./steps.js";
 
 /**
  * Attributes: `base-url` (where the service is; empty for the page's own origin), `token` (a viewer token; without one
@@ -47,23 +47,26 @@ export class AuditlaneViewer extends LitElement {
   @property({ type: Boolean }) address = false;
 
   @state() private log: Log | null = null;
-  @state() private settings = false;
+  /** The settings' own part is there. */
+  @state() private prepared = false;
 
   private readonly provider = new ContextProvider(this, { context: logContext });
   private readonly renewal = new Renewal(() => this.tell("token-expired", null));
+  private readonly steps = new Steps(this, {
+    log: () => this.log,
+    mayLeave: async () => (await this.renderRoot.querySelector("auditlane-settings")?.mayLeave()) ?? true,
+    left: () => void this.focusOn("#settings"),
+  });
   private connection: Connection | null = null;
   private opening = 0;
-  private returning = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    window.addEventListener("popstate", this.back);
     if (this.hasUpdated) void this.open();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    window.removeEventListener("popstate", this.back);
     this.connection?.close();
     this.opening += 1;
   }
@@ -73,6 +76,7 @@ export class AuditlaneViewer extends LitElement {
     if (!this.hasUpdated || place) void this.open();
     else if (changed.has("token")) void this.took();
     else if (changed.has("lang")) void this.log?.speak(this.language);
+    if (this.log?.view.settings && !this.prepared) void this.prepareFor(this.log);
   }
 
   /** Reads everything anew, as a first look would. */
@@ -85,14 +89,12 @@ export class AuditlaneViewer extends LitElement {
     const renew = (): Promise<string> => this.renewal.renewed(this.token, log.client.token, (next) => log.vouch(next));
     const log = await Log.open(place, renew, this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
-    log.linked = this.address;
-    if (log.linked) log.view = viewOf(location.search);
-    log.addEventListener("look", () => this.remember(log));
+    this.steps.begin(log, this.address);
     log.addEventListener("change", () => this.requestUpdate());
     this.connection?.close();
     this.connection = new Connection(log);
     this.provider.setValue(log);
-    [this.log, this.settings] = [log, false];
+    this.log = log;
     await log.load();
     if (turn === this.opening) this.tell(log.problem ? "auditlane-problem" : "auditlane-ready", log.problem);
   }
@@ -107,7 +109,7 @@ export class AuditlaneViewer extends LitElement {
     if (log.phase === "loading") {
       return html`<p class="unseen" role="status">${log.text.states.loading}</p>${skeleton()}`;
     }
-    if (this.settings) return this.settingsView(log);
+    if (log.view.settings && log.may("audits:configure")) return this.settingsView(log);
     if (log.problem) {
       return html`${this.header(log, false)}
         <auditlane-problem
@@ -156,34 +158,43 @@ export class AuditlaneViewer extends LitElement {
 
   private settingsView(log: Log): TemplateResult {
     return html`<div class="head" part="header">
-        <button id="back" part="button back" @click=${() => this.fromSettings(log)}>
+        <button id="back" part="button back" @click=${() => this.steps.leave(log)}>
           ${icon("back")}${log.text.states.back}
         </button>
       </div>
-      <auditlane-settings
-        class="state"
-        .baseUrl=${this.baseUrl}
-        .token=${log.client.token}
-        .tenant=${this.tenant}
-        .theme=${this.theme}
-        .lang=${log.language}
-      ></auditlane-settings>`;
+      ${this.prepared
+        ? html`<auditlane-settings
+            class="state"
+            .baseUrl=${this.baseUrl}
+            .token=${log.client.token}
+            .tenant=${this.tenant}
+            .theme=${this.theme}
+            .lang=${log.language}
+          ></auditlane-settings>`
+        : skeleton()}`;
   }
 
   private readonly toSettings = async (): Promise<void> => {
-    if (!(await late.load(() => import("../settings/auditlane-settings.js")))) return;
-    this.settings = true;
-    await this.updateComplete;
-    this.renderRoot.querySelector<HTMLElement>("#back")?.focus();
+    const { log } = this;
+    if (!(await this.prepare()) || log !== this.log) return;
+    log?.look({ settings: true });
+    await this.focusOn("#back");
   };
 
-  private async fromSettings(log: Log): Promise<void> {
-    const goes = await this.renderRoot.querySelector("auditlane-settings")?.mayLeave();
-    if (goes === false) return; // something is not saved
-    await log.read(); // columns and switch may be others now
-    this.settings = false;
+  /** Loads the settings' part; whether it came. */
+  private async prepare(): Promise<boolean> {
+    this.prepared ||= (await late.load(() => import("../settings/auditlane-settings.js"))) !== null;
+    return this.prepared;
+  }
+
+  /** An address, or a step of the history, led into the settings. */
+  private async prepareFor(log: Log): Promise<void> {
+    if (!(await this.prepare()) && log === this.log) log.look({ settings: false });
+  }
+
+  private async focusOn(selector: string): Promise<void> {
     await this.updateComplete;
-    this.renderRoot.querySelector<HTMLElement>("#settings")?.focus();
+    this.renderRoot.querySelector<HTMLElement>(selector)?.focus();
   }
 
   /**
@@ -211,21 +222,6 @@ export class AuditlaneViewer extends LitElement {
   private get language(): Language {
     return languageOf(this.lang, document.documentElement.lang, ...navigator.languages);
   }
-
-  private remember(log: Log): void {
-    if (!log.linked || this.returning || searchOf(log.view) === searchOf(viewOf(location.search))) return;
-    history.pushState(null, "", `${location.pathname}${searchOf(log.view, location.search)}${location.hash}`);
-  }
-
-  /** To another view; a host's own ways, to a hash or a parameter of its own, change nothing. */
-  private readonly back = (): void => {
-    const { log } = this;
-    const view = viewOf(location.search);
-    if (!log?.linked || searchOf(view) === searchOf(log.view)) return;
-    this.returning = true; // what is seen then has its place in the history already
-    log.look(view);
-    this.returning = false;
-  };
 
   private tell(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));

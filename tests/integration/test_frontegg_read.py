@@ -302,3 +302,18 @@ def test_who_may_see_and_save_the_metadata(served):
     assert ask(vendor, body={"properties": "x"}).json()["field"] == "properties"
     assert ask(vendor, body={"entityName": "users"}).json()["field"] == "entityName"
     assert ask(vendor, body=[1]).status == 400
+
+
+def test_a_theme_alone_leaves_every_column(served):
+    vendor = served.client_token("vendor")
+
+    def fields():
+        return served.request("/v1/structure", vendor).json()["fields"]
+
+    before = fields()
+    for body in ({}, {"theme": {"palette": {"primary": "#123456"}}}):
+        answer = served.request("/metadata", method="POST", body=body, x_access_token=vendor)
+        assert answer.status == 200, answer.data
+        assert any(one["showInTable"] for one in answer.json()["properties"])
+    assert answer.json()["theme"] == {"palette": {"primary": "#123456"}}
+    assert fields() == before

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from auditlane.query.frontegg.metadata import shown, stated
+from auditlane.query.frontegg.metadata import kept, shown, stated
 from auditlane.runtime.errors import InvalidInput
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
 
@@ -35,7 +35,7 @@ def told(stored, fields=DEFAULT_FIELDS):
 
 def saved(document, fields=DEFAULT_FIELDS) -> list[FieldView]:
     """The fields after a save."""
-    said = dict(stated(document, fields))
+    said = dict(stated(document, fields) or [])
     return sorted((one.model_copy(update=said.get(one.name, {})) for one in fields), key=lambda one: one.order)
 
 
@@ -101,7 +101,19 @@ def test_of_two_names_for_one_field_both_come_back():
     assert told(document, saved(document))["properties"] == document["properties"]
 
 
-@pytest.mark.parametrize("properties", ["x", [1], [{}], [{"name": ""}], [{"name": "a"}] * 501])
+@pytest.mark.parametrize("document", [{}, {"theme": {"palette": {}}}, {"entityName": "audits"}])
+def test_a_document_without_properties_says_nothing_of_the_fields(document):
+    assert stated(document, DEFAULT_FIELDS) is None
+    assert kept(document, {}) == document
+    assert kept(document, DEMO) == {"properties": DEMO["properties"]} | document
+
+
+def test_an_explicitly_empty_list_is_no_column_at_all():
+    assert not any(one.show_in_table for one in saved({"properties": []}))
+    assert kept({"properties": []}, DEMO) == {"properties": []}
+
+
+@pytest.mark.parametrize("properties", [None, "x", [1], [{}], [{"name": ""}], [{"name": "a"}] * 501])
 def test_what_is_no_document_is_refused(properties):
     with pytest.raises(InvalidInput):
         stated({"properties": properties}, DEFAULT_FIELDS)

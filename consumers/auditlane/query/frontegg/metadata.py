@@ -54,11 +54,18 @@ def shown(
     }
 
 
-def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tuple[str, dict[str, Any]]]:
+def kept(document: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What to store of a document: one without `properties` leaves those that are stored."""
+    return {"properties": stored["properties"]} | dict(document) if "properties" in stored else dict(document)
+
+
+def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tuple[str, dict[str, Any]]] | None:
     """(field, what the document says of it) for every field; those that it does not list are no columns.
 
-    Raises InvalidInput for a document that is none.
+    None for a document without `properties`: it says nothing of any field. Raises InvalidInput for one that is none.
     """
+    if "properties" not in document:
+        return None
     by_field = _by_field(_checked(document))
     places = {id(one): place for place, one in enumerate(_properties(document))}
     said: list[tuple[str, dict[str, Any]]] = []
@@ -71,7 +78,7 @@ def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tup
 
 
 def _checked(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    given = document.get("properties", [])
+    given = document["properties"]
     if not isinstance(given, list) or len(given) > MOST:
         raise InvalidInput(f"properties must be a list of at most {MOST}.", field="properties")
     for place, one in enumerate(given):

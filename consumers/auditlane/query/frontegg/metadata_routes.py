@@ -58,7 +58,8 @@ def build(
         _check_json(given)
         fields = metadata.stated(given, service.shown(None).fields.values())
         done = service.replace(None, fields=fields, switch=None, etags=[ANY], who=who.subject)
-        save_document(connect(), database, DOCUMENT, given, changed_by=who.subject, now=datetime.now(UTC))
+        kept = metadata.kept(given, load_document(connect(), database, DOCUMENT))
+        save_document(connect(), database, DOCUMENT, kept, changed_by=who.subject, now=datetime.now(UTC))
         witness_of(request).record(
             Action.structure_changed,
             resource="structure",
@@ -66,7 +67,7 @@ def build(
             revision=done.after.own.revision,
             changes=json.dumps(done.changes, ensure_ascii=False, default=str),
         )
-        return document_of(given, None, who.client_id)
+        return document_of(kept, None, who.client_id)
 
     return router
 

@@ -9,7 +9,7 @@ import pytest
 from auditlane.runtime.errors import ConfigError
 from auditlane.store.cluster import SHARDING, script, statements
 from auditlane.store.migrate import Migration, known
-from auditlane.worker.guarantees import check_table, settings_for
+from auditlane.worker.guarantees import Made, check_table, settings_for
 from auditlane.worker.write import PINNED
 
 
@@ -50,8 +50,12 @@ def test_each_table_has_a_path_of_its_own_and_no_name_of_one_replica() -> None:
 
 def test_the_worker_accepts_the_table_that_is_generated() -> None:
     [events] = [one for one in made() if "Replicated" in one and "`audit`.events" in one]
-    window = int(re.search(r"replicated_deduplication_window = (\d+)", events)[1])  # type: ignore[index]
-    check_table("audit.events", "ReplicatedReplacingMergeTree", "toYYYYMM(occurred_at)", window, 4.0)
+    definition = events[events.index("Replicated") :].partition("\n")[0]
+    window, window_s = (
+        int(re.search(rf"replicated_deduplication_window{unit} = (\d+)", events)[1])  # type: ignore[index]
+        for unit in ("", "_seconds")
+    )
+    check_table(Made("audit.events", "ReplicatedReplacingMergeTree", definition, window=window, window_s=window_s), 4.0)
 
 
 def test_inserts_into_replicas_wait_for_a_majority_and_their_guard_reads_what_it_has() -> None:
@@ -67,7 +71,7 @@ def test_inserts_into_replicas_wait_for_a_majority_and_their_guard_reads_what_it
 
 def test_the_worker_never_writes_through_distributed() -> None:
     with pytest.raises(ConfigError, match="Distributed"):
-        check_table("audit.events_all", "Distributed", "", 10_000, 4.0)
+        check_table(Made("audit.events_all", "Distributed", "Distributed('main', 'audit', 'events')"), 4.0)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x`y", "{cluster}"])

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import pytest
+
 from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
+from auditlane.worker.behind import Behind, Lag
 from auditlane.worker.core import Core
 from auditlane.worker.intent import Intent, decode, digest
 from auditlane.worker.lanes import Policy
@@ -178,6 +181,16 @@ def test_what_was_read_before_the_position_was_lost_is_stored() -> None:
     actions = worker.step(0, 0)
     assert only(actions, Halt).reason == "out of range"
     assert plan(only(actions, Commit)) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("remedy", [Remedy.halt, Remedy.brake])
+def test_a_partition_is_behind_from_the_range_on_that_halted_it(remedy: Remedy) -> None:
+    worker = core(P)
+    worker.received(P, Columns(range(5), [4_000 + at for at in range(5)], [b"k"] * 5, [b"v"] * 5), 0)
+    write = sealed(worker)
+    assert (write.range.first, write.range.last) == (0, 2)
+    worker.failed(write.range, Failure(remedy, "refused"), 0)
+    assert Behind().measure(worker.lanes.values(), {P: 50}, 64_000) == Lag(50, 60.0)
 
 
 def test_a_refused_range_halts_and_is_never_completed() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -82,29 +83,47 @@ def test_what_a_failure_means(failure: Exception, remedy: Remedy) -> None:
     assert classify(failure).remedy is remedy
 
 
+_PLAIN: dict[str, Any] = {
+    "engine": "ReplacingMergeTree",
+    "definition": "ReplacingMergeTree(first_wins) PARTITION BY x",
+    "window": 2_400,
+}
+_REPLICATED: dict[str, Any] = {
+    "engine": "ReplicatedReplacingMergeTree",
+    "definition": "ReplicatedReplacingMergeTree('/clickhouse/{shard}/events', '{replica}', first_wins) ORDER BY x",
+    "window": 2_400,
+    "window_s": 604_800,
+}
+
+
 @pytest.mark.parametrize(
-    ("engine", "partitioning", "window", "because"),
+    ("made", "because"),
     [
-        ("Distributed", "toYYYYMM(occurred_at)", 10_000, "has the engine Distributed"),
-        ("Log", "toYYYYMM(occurred_at)", 10_000, "has the engine Log"),
-        ("SharedReplacingMergeTree", "toYYYYMM(occurred_at)", 10_000, "has the engine Shared"),
-        ("ReplacingMergeTree", "toYYYYMMDD(occurred_at)", 10_000, "is partitioned by 'toYYYYMMDD"),
-        ("ReplacingMergeTree", "toYYYYMM(occurred_at)", 0, "remembers the tokens of 0 inserts"),
-        ("ReplicatedReplacingMergeTree", "toYYYYMM(occurred_at)", 2_399, "up to 2400 in 600 s"),
+        ({"engine": "Distributed"}, "has the engine Distributed"),
+        ({"engine": "Log"}, "has the engine Log"),
+        ({"engine": "MergeTree"}, "has the engine MergeTree"),
+        ({"engine": "SummingMergeTree"}, "has the engine SummingMergeTree"),
+        ({"engine": "SharedReplacingMergeTree"}, "has the engine Shared"),
+        (_PLAIN | {"definition": "ReplacingMergeTree PARTITION BY x"}, "keeps what came last"),
+        (_PLAIN | {"definition": "ReplacingMergeTree(ingested_at) ORDER BY x"}, "keeps what ingested_at says"),
+        (_REPLICATED | {"definition": "ReplicatedReplacingMergeTree('/a', '{replica}')"}, "keeps what came last"),
+        (_PLAIN | {"sorting": "tenant_id"}, r"is sorted by (tenant_id): rows that are alike"),
+        (_PLAIN | {"partitioning": "toYYYYMMDD(occurred_at)"}, "is partitioned by 'toYYYYMMDD"),
+        (_PLAIN | {"window": 0}, "remembers the tokens of 0 inserts"),
+        (_REPLICATED | {"window": 2_399}, "up to 2400 are made in 600 s"),
+        (_REPLICATED | {"window_s": 599}, "forgets the tokens of inserts after 599 s"),
     ],
 )
-def test_a_table_that_cannot_keep_the_promise_is_refused(
-    engine: str, partitioning: str, window: int, because: str
-) -> None:
+def test_a_table_that_cannot_keep_the_promise_is_refused(made: dict[str, Any], because: str) -> None:
     with pytest.raises(ConfigError, match=r"audit\.events") as raised:
-        guarantees.check_table("audit.events", engine, partitioning, window, parts_per_second=4.0)
+        guarantees.check_table(guarantees.Made("audit.events", **({"definition": ""} | made)), parts_per_second=4.0)
     assert because in raised.value.message
     assert raised.value.fix
 
 
-def test_a_table_that_can_is_not() -> None:
-    for engine in ("ReplacingMergeTree", "ReplicatedReplacingMergeTree"):
-        guarantees.check_table("audit.events", engine, "toYYYYMM(occurred_at)", 2_400, parts_per_second=4.0)
+@pytest.mark.parametrize("made", [_PLAIN, _REPLICATED])
+def test_a_table_that_can_is_not(made: dict[str, Any]) -> None:
+    guarantees.check_table(guarantees.Made("audit.events", **made), parts_per_second=4.0)
 
 
 def test_inserts_into_a_replicated_table_wait_for_a_quorum() -> None:

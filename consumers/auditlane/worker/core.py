@@ -133,6 +133,7 @@ class Core:
             lane = self.lanes[range_.partition]
             lane.braked = failure.remedy is Remedy.brake
             lane.halt(f"{range_}: {failure.message}")
+            lane.begin, lane.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # it is behind from here on
             lane.flight = None
             lane.held = Columns()
 
@@ -197,7 +198,7 @@ class Core:
         columns = lane.held.take(lane.held.through(intent.last))
         lane.rebuild, lane.since = None, now
         if digest(columns) != intent.digest:
-            lane.held = Columns()
+            lane.held, lane.oldest_ms = Columns(), columns.timestamps_ms[0] if columns else 0
             lane.halt(
                 f"offsets {intent.first}-{intent.last} are pending, but Kafka now holds other messages there; "
                 "compare them with the store before committing an offset past them"

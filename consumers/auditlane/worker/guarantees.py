@@ -3,76 +3,129 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from math import ceil
+from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
 from auditlane.runtime.errors import ConfigError, StoreRefused
+from auditlane.runtime.settings import variable
 from auditlane.store.client import store_errors
+from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
 from auditlane.worker.recovery import Stored
 from auditlane.worker.write import OPTIONAL, PINNED, REPLICATED, Table
 
 WINDOW_SECONDS = 600  # the longest pause plus takeover that tokens must outlive
 GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie
-_PARTITIONING = "toYYYYMM(occurred_at)"  # one insert a month is one part only then
+ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
+VERSION: Final = "first_wins"  # of rows with one key, which Kafka had first
+PARTITIONING: Final = "toYYYYMM(occurred_at)"  # one insert a month is one part only then
+SORTING: Final = "tenant_id, occurred_at, event_id"  # rows that are alike in these are one event; all others are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a table is made, as `system.tables` tells it, and how many inserts' tokens it remembers for how many seconds
+    (None: for as long as they are among so many)."""
+
+    name: str
+    engine: str
+    definition: str
+    partitioning: str = PARTITIONING
+    sorting: str = SORTING
+    window: int = 0
+    window_s: int | None = None
+
+    @property
+    def version(self) -> str:
+        """The engine's last argument: the column that decides between rows of one key; empty without one."""
+        arguments = re.match(r"\w+\((.*?)\)(?= |$)", self.definition)
+        last = arguments[1].rpartition(",")[2].strip() if arguments else ""
+        return "" if last.startswith("'") else last.strip("`")
 
 
 def check(client: Client, database: str, *, parts_per_second: float) -> Table:
-    """Read what the table is and prove that inserts may carry the pinned settings.
+    """Read what the table is and prove that inserts may carry the pinned settings. `parts_per_second`: of all workers.
 
     Raises ConfigError that says what to change, StoreUnavailable when ClickHouse is away.
     """
     with store_errors():
         found = client.query(
-            "SELECT engine, engine_full, partition_key FROM system.tables "
+            "SELECT engine, engine_full, partition_key, sorting_key FROM system.tables "
             "WHERE database = {database:String} AND name = 'events'",
             parameters={"database": database},
         ).result_rows
         if not found:
             raise ConfigError(f"ClickHouse has no table {database}.events.", fix="Run `auditlane init`.")
-        engine, definition, partitioning = found[0]
+        engine, definition, partitioning, sorting = found[0]
         columns = client.query(
             "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = 'events' "
             "AND default_kind NOT IN ('MATERIALIZED', 'ALIAS') ORDER BY position",
             parameters={"database": database},
         ).result_rows
-        window = _window(client, engine, definition)
-    check_table(f"{database}.events", engine, partitioning, window, parts_per_second)
+        window = _setting(client, definition, _window(engine))
+        window_s = _setting(client, definition, f"{_window(engine)}_seconds") if _replicated(engine) else None
+    made = Made(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
+    check_table(made, parts_per_second)
     settings = _accepted(client, settings_for(engine))
     return Table(database, tuple((str(name), str(kind)) for name, kind in columns), settings)
 
 
 def settings_for(engine: str) -> dict[str, int | str]:
     """What every insert into a table of this engine carries."""
-    return PINNED | (REPLICATED if engine.startswith("Replicated") else {})
+    return PINNED | (REPLICATED if _replicated(engine) else {})
 
 
-def check_table(name: str, engine: str, partitioning: str, window: int, parts_per_second: float) -> None:
-    """Raises ConfigError when a repeated insert into such a table could add something."""
-    if not engine.endswith("MergeTree") or engine.startswith("Shared"):
+def check_table(made: Made, parts_per_second: float) -> None:
+    """Raises ConfigError when such a table could lose a row, or a repeated insert could add one."""
+    name = made.name
+    if made.engine not in ENGINES:
         raise ConfigError(
-            f"{name} has the engine {engine}, which does not promise that a repeated insert adds nothing.",
-            fix="The worker writes to ReplacingMergeTree or ReplicatedReplacingMergeTree, never through Distributed.",
+            f"{name} has the engine {made.engine}, which does not promise that each event stays, and stays once.",
+            fix=f"The worker writes to {' or '.join(ENGINES)}, never through Distributed. {_ANEW}",
         )
-    if partitioning.replace("`", "") != _PARTITIONING:
-        raise ConfigError(f"{name} is partitioned by {partitioning!r}.", fix=f"It must be by {_PARTITIONING}.")
-    wanted = ceil(parts_per_second * WINDOW_SECONDS)
-    if window < wanted:
-        setting = _window_setting(engine)
+    if made.version != VERSION:
         raise ConfigError(
-            f"{name} remembers the tokens of {window} inserts; this worker makes up to {wanted} in {WINDOW_SECONDS} s.",
-            fix=f"ALTER TABLE {name} MODIFY SETTING {setting} = {max(10_000, wanted)}; count every worker.",
+            f"Of rows with one key {name} keeps what {made.version or 'came last'} says, not {VERSION}.",
+            fix=f"The engine's last argument must be {VERSION}. {_ANEW}",
+        )
+    if made.sorting.replace("`", "") != SORTING:
+        raise ConfigError(
+            f"{name} is sorted by ({made.sorting}): rows that are alike in these are merged into one, and events lost.",
+            fix=f"It must be ORDER BY ({SORTING}). {_ANEW}",
+        )
+    if made.partitioning.replace("`", "") != PARTITIONING:
+        raise ConfigError(
+            f"{name} is partitioned by {made.partitioning!r}.", fix=f"It must be by {PARTITIONING}. {_ANEW}"
+        )
+    wanted, setting = ceil(parts_per_second * WINDOW_SECONDS), _window(made.engine)
+    if made.window < wanted:
+        raise ConfigError(
+            f"{name} remembers the tokens of {made.window} inserts; up to {wanted} are made in {WINDOW_SECONDS} s.",
+            fix=f"ALTER TABLE {name} MODIFY SETTING {setting} = {max(10_000, wanted)}; "
+            f"{variable('workers')} says how many workers insert.",
+        )
+    if made.window_s is not None and made.window_s < WINDOW_SECONDS:
+        raise ConfigError(
+            f"{name} forgets the tokens of inserts after {made.window_s} s.",
+            fix=f"ALTER TABLE {name} MODIFY SETTING {setting}_seconds = {CLUSTER_WINDOW_S}.",
         )
 
 
-def _window_setting(engine: str) -> str:
-    return (
-        "replicated_deduplication_window" if engine.startswith("Replicated") else "non_replicated_deduplication_window"
-    )
+_ANEW: Final = "Make the table anew with `auditlane init`, in another database or after a rename, and replay into it."
 
 
-def _window(client: Client, engine: str, definition: str) -> int:
-    setting = _window_setting(engine)
+def _replicated(engine: str) -> bool:
+    return engine.startswith("Replicated")
+
+
+def _window(engine: str) -> str:
+    return "replicated_deduplication_window" if _replicated(engine) else "non_replicated_deduplication_window"
+
+
+def _setting(client: Client, definition: str, setting: str) -> int:
+    """What the table says, else the server's default."""
     given = re.search(rf"\b{setting} = (\d+)", definition)
     if given:
         return int(given[1])

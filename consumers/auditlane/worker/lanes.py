@@ -66,6 +66,7 @@ class Lane:
     flight: Flight | None = None
     halted: str = ""
     braked: bool = False  # halted by the dead-letter brake
+    oldest_ms: int = 0  # when Kafka had the message at `begin`; 0 while it was not seen
     told: bool = False  # the halt was announced
     paused: bool = False
     doubt: int = 0  # ranges that begin below this offset may have been attempted before

@@ -90,7 +90,9 @@ class Service:
             self._client = client
             table = self._until(
                 lambda: guarantees.check(
-                    client, settings.clickhouse_database, parts_per_second=settings.insert_parts_per_second
+                    client,
+                    settings.clickhouse_database,
+                    parts_per_second=settings.insert_parts_per_second * settings.workers,
                 )
             )
             if table is None:

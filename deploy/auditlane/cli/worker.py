@@ -44,7 +44,11 @@ def command(
         return
     ports_(read, count)  # says so now, rather than in every process
     group = Group(
-        command_line("worker"), count, lambda number: child_env(read, number), drain_s=read.drain_s, on_ready=_all_ready
+        command_line("worker"),
+        count,
+        lambda number: child_env(read, number, count),
+        drain_s=read.drain_s,
+        on_ready=_all_ready,
     )
     if code := group.run():
         raise typer.Exit(code)
@@ -62,9 +66,12 @@ def ports_(read: Settings, count: int) -> list[int]:
     return [first + number if first else 0 for number in range(count)]
 
 
-def child_env(read: Settings, number: int) -> dict[str, str]:
-    """Our environment, with the port of this process."""
-    return os.environ | {variable("worker_port"): str(ports_(read, number + 1)[number])}
+def child_env(read: Settings, number: int, count: int) -> dict[str, str]:
+    """Our environment, with the port of this process, and that there are `count` of them at least."""
+    return os.environ | {
+        variable("worker_port"): str(ports_(read, number + 1)[number]),
+        variable("workers"): str(max(read.workers, count)),
+    }
 
 
 def _all_ready(told: list[dict[str, Any]]) -> None:

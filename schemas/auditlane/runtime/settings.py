@@ -101,6 +101,11 @@ class WorkerSettings(BaseModel):
     range_bytes: int = Field(32 << 20, ge=1_024, description="… or at this many bytes.")
     range_age_ms: int = Field(1_000, ge=1, description="… or when its first message has waited this long.")
     insert_parts_per_second: float = Field(4.0, gt=0, description="Budget of ClickHouse parts for one worker.")
+    workers: int = Field(
+        1,
+        ge=1,
+        description="Worker processes in all, on every machine: the table's deduplication window must fit them.",
+    )
     insert_threads: int = Field(1, ge=1, le=16, description="Inserts in flight at once.")
     insert_timeout_s: float = Field(60.0, gt=0, description="How long one insert may take.")
     queue_bytes: int = Field(96 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused.")

@@ -25,7 +25,7 @@ from auditlane.query.live.resume import Resume, Seals
 from auditlane.query.live.subscription import Subscription
 from auditlane.query.live.tail import Tail
 from auditlane.query.reader import Reader
-from auditlane.runtime.errors import TokenExpired
+from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable, TokenExpired
 from auditlane.runtime.settings import load
 
 WAIT_S = 30.0
@@ -328,7 +328,85 @@ def test_a_store_that_is_away():
     tail = away.tail()
     subscription = Subscription(lambda: None)
     channel = tail.join(TenantScope.for_operator("acme"), Filter())
-    assert tail.begin(channel, subscription, 0.3) is None
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        tail.begin(channel, subscription, 0.3)
     tail.leave(channel, subscription)
     tail.close()
     away.close()
+
+
+FEW = 50
+
+
+@pytest.fixture
+def crowded(clickhouse: str) -> Iterator[tuple[Store, Reader]]:
+    """A large tenant beside a small one, each in blocks of its own, and a bound of what one query of a tenant reads."""
+    with store(clickhouse) as made:
+        made.add([new(number, "large") for number in range(4 * FEW)])
+        made.add([new(number, "small") for number in range(3)])
+        reader = Reader(made.settings.model_copy(update={"query_rows_read": FEW, "stream_poll_s": 0.05}))
+        yield made, reader
+        reader.close()
+
+
+def test_what_one_query_may_read_is_no_bound_of_the_shared_poll(crowded):
+    table, reader = crowded
+    with served(reader) as address:
+        stream = begun(Stream(address, "small"))
+        assert stream.answer.status == 200
+        table.add([new(number, "large") for number in range(1_000, 1_000 + 4 * FEW)])
+        table.add([new(1_000, "small")])
+        assert stream.actors(1) == ["u-1000"]
+        stream.close()
+
+
+def test_a_tenants_own_failure_is_told_to_it_at_once_and_stops_nobody_else(crowded):
+    table, reader = crowded
+    with served(reader) as address:
+        small = begun(Stream(address, "small"))
+        refused = Stream(address, "large")
+        assert (refused.answer.status, json.loads(refused.answer.read())["code"]) == (400, "QUERY_TOO_LARGE")
+        table.add([new(2_000, "small")])
+        assert small.actors(1) == ["u-2000"]
+        for one in (small, refused):
+            one.close()
+
+
+def test_a_stream_whose_tenant_comes_to_have_too_much_ends_with_the_reason(crowded):
+    table, reader = crowded
+    with served(reader) as address:
+        stream, small = begun(Stream(address, "growing")), begun(Stream(address, "small"))
+        table.add([new(number, "growing") for number in range(4 * FEW)])
+        ended = stream.next()
+        assert ended is not None
+        assert (ended[0], ended[1]["code"]) == ("end", "QUERY_TOO_LARGE")
+        assert stream.next() is None
+        again = Stream(address, "growing", stream.last)
+        assert json.dumps(again.next()).count("QUERY_TOO_LARGE") == 1
+        table.add([new(3_000, "small")])
+        assert small.actors(1) == ["u-3000"]
+        for one in (stream, small, again):
+            one.close()
+
+
+def test_what_fails_for_all_is_said_as_it_is(filled, monkeypatch):
+    """At once where waiting is no help: the tables are not there."""
+    reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
+    with served(reader) as address:
+        stream = Stream(address, "acme")
+        assert (stream.answer.status, json.loads(stream.answer.read())["code"]) == (502, "STORE_REFUSED")
+        stream.close()
+    reader.close()
+    slow = Reader(filled.settings.model_copy(update={"stream_poll_s": 0.05}))
+    tail, subscription = slow.tail(), Subscription(lambda: None)
+
+    def takes_too_long(*_: Any, **__: Any) -> None:
+        raise QueryTooLarge("The query took longer than it may.")
+
+    monkeypatch.setattr(tail._shared, "_rows", takes_too_long)
+    channel = tail.join(TenantScope.for_operator("acme"), Filter())
+    with pytest.raises(StoreUnavailable, match="took longer than it may"):
+        tail.begin(channel, subscription, 0.3)
+    tail.leave(channel, subscription)
+    tail.close()
+    slow.close()

@@ -17,7 +17,7 @@ import pytest
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter
-from auditlane.query.live import follow, sql, tail
+from auditlane.query.live import follow, poll, sql, tail
 from auditlane.query.live.resume import Seals
 from auditlane.query.live.subscription import Subscription
 
@@ -108,7 +108,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setattr(sql, "compile_arrived", arrived)
     monkeypatch.setattr(sql, "compile_tables", lambda database: lambda rows: [])
     monkeypatch.setattr(follow, "PAGE", 7)
-    monkeypatch.setattr(tail, "POLL_ROWS", 40)
+    monkeypatch.setattr(poll, "ROWS", 40)
     return Memory()
 
 

@@ -34,7 +34,7 @@ class Limits:
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
-    rows_read: int = 0  # 0: as many as there are
+    rows_read: int = 0  # 0: as many as there are; of a tenant's query
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -74,7 +74,7 @@ class Results:
             "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
             "max_memory_usage": self._limits.memory_bytes,
             "max_threads": self._limits.threads,
-            "max_rows_to_read": self._limits.rows_read,
+            "max_rows_to_read": 0 if statement.shared else self._limits.rows_read,
             # Small blocks: an export holds a few of them at a time.
             "max_block_size": 4_096,
         }

@@ -9,11 +9,15 @@ from typing import Any, Final, Literal
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `{name:Type}` placeholders, the values for them, and ClickHouse settings that its output depends on."""
+    """SQL with `{name:Type}` placeholders, the values for them, and ClickHouse settings that its output depends on.
+
+    `shared`: it reads for all tenants at once, so the rows that a tenant's query may read are no bound for it.
+    """
 
     sql: str
     parameters: dict[str, Any]
     settings: dict[str, Any]
+    shared: bool = False
 
 
 _OUTPUT: Final = {
@@ -63,9 +67,9 @@ def select(
     return statement(sql, parameters)
 
 
-def statement(sql: str, parameters: Parameters) -> Statement:
+def statement(sql: str, parameters: Parameters, *, shared: bool = False) -> Statement:
     """The text with its values, answered in the form that results are read in."""
-    return Statement(sql, parameters.values, dict(_OUTPUT))
+    return Statement(sql, parameters.values, dict(_OUTPUT), shared)
 
 
 def _micros(value: datetime) -> int:

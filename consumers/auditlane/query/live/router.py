@@ -18,14 +18,15 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Mac
 from auditlane.query.language.fields import OwnOf, none_known
+from auditlane.query.live.channel import Channel
 from auditlane.query.live.follow import Arrived
 from auditlane.query.live.resume import Resume, Seals
-from auditlane.query.live.subscription import Subscription
-from auditlane.query.live.tail import Channel, Tail
+from auditlane.query.live.subscription import Ending, Subscription
+from auditlane.query.live.tail import Tail
 from auditlane.query.models import Event
 from auditlane.query.parameters import described, split
 from auditlane.query.router import Authorize
-from auditlane.runtime.errors import AuditlaneError, StoreUnavailable
+from auditlane.runtime.errors import AuditlaneError
 
 HEARTBEAT_S: Final = 15.0
 CHECK_S: Final = 3.0  # how often the credential and the connection are looked at
@@ -128,12 +129,10 @@ class _Stream:
         self._level = False  # whether the client has what it had missed
 
     async def begin(self, patience_s: float, threads: CapacityLimiter) -> None:
-        """Follow from now on. Raises StoreUnavailable when the store does not answer."""
-        begun = await to_thread.run_sync(
+        """Follow from now on. Raises what `Tail.begin` raises."""
+        await to_thread.run_sync(
             lambda: self._tail.begin(self._channel, self._subscription, patience_s), limiter=threads
         )
-        if begun is None:
-            raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.")
 
     async def body(
         self,
@@ -150,7 +149,7 @@ class _Stream:
                 async for text in self._caught_up(start, patience_s, threads, check, gone):
                     yield text
                 if self._subscription.ended and not self._level:  # what waits comes after what was not given yet
-                    yield _ended(self._subscription.ended)
+                    yield _ended(self._subscription)
                     return
             async for text in self._following(check, gone):
                 yield text
@@ -187,7 +186,7 @@ class _Stream:
             if events:
                 yield self._text(events)
             if ended:
-                yield _ended(ended)
+                yield _ended(subscription)
                 return
             if not events and time.monotonic() - said >= HEARTBEAT_S:
                 # An id without data: the client goes on from here, though nothing matched since.
@@ -210,13 +209,16 @@ def _json(line: str) -> str:
     return Event.model_validate_json(line).model_dump_json()
 
 
-_ENDINGS: Final = {
+_ENDINGS: Final[dict[Ending, str]] = {
     "slow": "Events arrived faster than they were read. Go on with the last id.",
     "stopping": "The service is stopping. Go on with the last id.",
 }
 
 
-def _ended(why: str) -> str:
+def _ended(subscription: Subscription) -> str:
+    if failure := subscription.failure:
+        return _end(failure.code, failure.message)
+    why = subscription.ended
     return _end("STREAM_SLOW" if why == "slow" else "STREAM_STOPPED", _ENDINGS[why])
 
 

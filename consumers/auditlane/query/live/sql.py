@@ -38,7 +38,7 @@ WHERE ingested_at >= fromUnixTimestamp64Milli({parameters.add("Int64", since_ms)
   AND (kafka_offset >= {nexts}[{known}] OR arrayExists(
     (f, l) -> kafka_offset >= f AND kafka_offset <= l, {firsts}[{known}], {lasts}[{known}]))
 ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 - placeholders
-    return statement(sql, parameters)
+    return statement(sql, parameters, shared=True)
 
 
 def compile_home(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
@@ -98,4 +98,4 @@ def _within(parameters: Parameters, place: Place, runs: Sequence[Run]) -> str:
 def compile_tables(database: str) -> Statement:
     """Rows: `name`, which of the tables of events there are."""
     tables = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ('events', 'events_all')"
-    return statement(tables, Parameters(database))
+    return statement(tables, Parameters(database), shared=True)

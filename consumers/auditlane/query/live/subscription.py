@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from auditlane.query.live.follow import Arrived, Stretch
 from auditlane.query.live.places import union
 from auditlane.query.live.resume import Resume
+from auditlane.runtime.errors import AuditlaneError
 
+Ending: TypeAlias = Literal["", "slow", "stopping", "failed"]
 BUFFER: Final = 2_000  # events
 LAG_MS: Final = 60_000  # by how much one process, or replica, may be behind another
 
@@ -26,7 +28,8 @@ class Subscription:
         self._before: Resume | None = None
         self._position: Resume | None = None
         self.goal: Resume | None = None  # what is to be caught up with before anything is drained
-        self.ended = ""  # why nothing more will come: `slow` or `stopping`
+        self.ended: Ending = ""  # why nothing more will come
+        self.failure: AuditlaneError | None = None  # of a stream that has `failed`
 
     @property
     def position(self) -> Resume | None:
@@ -72,10 +75,11 @@ class Subscription:
         if stretch.events:
             self._wake()
 
-    def end(self, why: str) -> None:
+    def end(self, why: Ending, failure: AuditlaneError | None = None) -> None:
         """No more."""
         with self._lock:
-            self.ended = self.ended or why
+            if not self.ended:
+                self.ended, self.failure = why, failure
         self._wake()
 
 

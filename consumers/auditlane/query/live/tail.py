@@ -7,48 +7,24 @@ asks for its events only when something arrived for its tenant.
 from __future__ import annotations
 
 import threading
-import time
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter
-from auditlane.query.live import sql
-from auditlane.query.live.follow import HOUR_MS, Follower, Stretch
-from auditlane.query.live.places import Place, Seen, Watch
+from auditlane.query.live.channel import Channel
+from auditlane.query.live.follow import Follower, Stretch
+from auditlane.query.live.places import Place, Seen
+from auditlane.query.live.poll import Poll
 from auditlane.query.live.resume import Resume
 from auditlane.query.live.subscription import Subscription
 from auditlane.query.results import Results
-from auditlane.runtime.errors import AuditlaneError, RateLimited
+from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get
-
-SKEW_MS: Final = 120_000  # by how much a worker's clock, or its insert, may be behind for a poll to see the event
-SWEEP_S: Final = 30.0  # every so often a poll looks an hour back, for inserts that were held up
-MARGIN_MS: Final = 300_000
-POLL_ROWS: Final = 50_000
-
-
-@dataclass(slots=True, eq=False)
-class Channel:
-    """Streams with the same tenant and filter, and how far they are."""
-
-    scope: TenantScope
-    filter: Filter
-    position: Resume | None = None  # None until its first poll
-    subscriptions: list[Subscription] = field(default_factory=list)
-    followers: int = 0  # the subscriptions, and those that are still catching up
-    news: set[Place] = field(default_factory=set)  # where events of the tenant are that were not asked for yet
-    occurred: tuple[int, int] | None = None
 
 
 class Tail:
     """Thread-safe; its thread lives while there are streams."""
 
     def __init__(self, results: Results, database: str, *, poll_s: float, per_tenant: int) -> None:
-        self._results = results
-        self._database = database
         self._follower = Follower(results, database)
         self._poll_s = poll_s
         self._per_tenant = per_tenant
@@ -56,10 +32,8 @@ class Tail:
         self._channels: dict[tuple[str, bytes], Channel] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._table = ""
-        self._watches: dict[Place, Watch] = {}
-        self._polled_ms = 0  # when the last poll that succeeded began
-        self._swept = 0.0
+        self._shared = Poll(results, database)
+        self._failure: AuditlaneError | None = None  # of the last poll
 
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
         """The channel of this filter; `leave` must follow. Raises RateLimited when the tenant has streams enough."""
@@ -89,13 +63,19 @@ class Tail:
                 self._channels = {key: one for key, one in self._channels.items() if one is not channel}
             self._changed.notify_all()
 
-    def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> Resume | None:
-        """Follow from now on; where that is, or None when no poll succeeds within `timeout_s`."""
+    def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> Resume:
+        """Follow from now on; where that is.
+
+        Raises what keeps polls from succeeding: at once where waiting is no help, else after `timeout_s`.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: channel.position is not None or self._closed, timeout_s)
-            if channel.position is not None:
-                self._attach(channel, subscription)
-            return channel.position
+            position = self._begun(channel, timeout_s)
+            if position is None:
+                raise self._failure or StoreUnavailable(
+                    "ClickHouse did not answer in time.", fix="Try again in a moment."
+                )
+            self._attach(channel, subscription)
+            return position
 
     def catch_up(
         self, channel: Channel, subscription: Subscription, start: Resume, timeout_s: float
@@ -104,8 +84,7 @@ class Tail:
         goal = subscription.goal
         if goal is None:
             with self._changed:
-                self._changed.wait_for(lambda: channel.position is not None or self._closed, timeout_s)
-                goal = channel.position
+                goal = self._begun(channel, timeout_s)
         if goal is None:
             return Stretch([], start, ended=False), False
         stretch = self._follower.on(channel.scope, channel.filter, start, goal, everywhere=True)
@@ -137,6 +116,17 @@ class Tail:
         if thread is not None:
             thread.join()
 
+    def _begun(self, channel: Channel, timeout_s: float) -> Resume | None:
+        """The channel's position once it has one, within the time. Raises what it waits for in vain."""
+
+        def hopeless() -> AuditlaneError | None:
+            return channel.failure or (None if isinstance(self._failure, Unavailable) else self._failure)
+
+        self._changed.wait_for(lambda: channel.position or hopeless() or self._closed, timeout_s)
+        if channel.position is None and (failure := hopeless()):
+            raise failure
+        return channel.position
+
     def _attach(self, channel: Channel, subscription: Subscription) -> None:
         assert channel.position is not None
         subscription.follow(channel.position)
@@ -151,10 +141,10 @@ class Tail:
                 channels = list(self._channels.values())
                 if not channels or self._closed:
                     self._thread = None
-                    self._watches, self._polled_ms = {}, 0
+                    self._shared.forget()
+                    self._failure = None
                     return
-            more, failed = self._tried(channels, quiet=failing)
-            failing = failed
+            more, failing = self._tried(channels, quiet=failing)
             if not more:
                 with self._changed:
                     self._changed.wait_for(lambda begun=channels: self._is_due(begun), self._poll_s)  # type: ignore[misc]
@@ -166,56 +156,46 @@ class Tail:
 
     def _tried(self, channels: list[Channel], *, quiet: bool) -> tuple[bool, bool]:
         """(whether there is more already, whether it failed)."""
+        failure: AuditlaneError | None = None
         try:
             return self._poll(channels), False
         except AuditlaneError as error:
+            failure = error
             if not quiet:
                 get("query").error("stream.poll_failed", code=error.code, problem=str(error))
         except Exception:
             get("query").exception("stream.poll_broken")
+            failure = Unavailable("New events cannot be looked for right now.", fix="Try again in a moment.")
+        finally:
+            with self._changed:
+                self._failure = failure
+                self._changed.notify_all()
         return False, True
 
     def _poll(self, channels: list[Channel]) -> bool:
-        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
-        tenants = sorted({one.scope.tenant for one in channels})
-        self._table = self._table or self._source()
-        since_ms = self._since(now, now_ms)
-        seen = {place: watch.seen for place, watch in self._watches.items()}
-        rows = self._results.rows(
-            sql.compile_news(self._database, self._table, tenants, seen, since_ms=since_ms, limit=POLL_ROWS)
-        )
-        self._take(rows, now)
+        """Whether there is more already."""
+        news = self._shared.look(sorted({one.scope.tenant for one in channels}))
         for channel in channels:
-            self._note(channel, tenants.index(channel.scope.tenant) + 1, rows)
-        if len(rows) < POLL_ROWS:  # else the rest of this window is still to be read
-            self._polled_ms = now_ms
-            self._swept = now if since_ms <= now_ms - HOUR_MS else self._swept
-        states = {place: watch.seen for place, watch in self._watches.items()}
+            channel.note(news)
         for channel in channels:
-            self._advance(channel, now_ms, states)
-        return len(rows) == POLL_ROWS
+            self._tried_to_advance(channel, news.at_ms, news.states)
+        return news.more
 
-    def _since(self, now: float, now_ms: int) -> int:
-        if not self._polled_ms:
-            return now_ms - HOUR_MS - MARGIN_MS
-        return self._polled_ms - (HOUR_MS if now - self._swept >= SWEEP_S else SKEW_MS)
-
-    def _take(self, rows: Sequence[dict[str, Any]], now: float) -> None:
-        found: defaultdict[Place, list[int]] = defaultdict(list)
-        for row in rows:
-            found[_place(row)].append(int(row["place_offset"]))
-        for place in self._watches.keys() | found.keys():
-            self._watches.setdefault(place, Watch()).take(found.get(place, []), now)
-
-    def _note(self, channel: Channel, number: int, rows: Sequence[dict[str, Any]]) -> None:
-        """Remember where something of the tenant became visible, and when it had occurred."""
-        for row in rows:
-            place = _place(row)
-            if row["tenant"] == number and self._watches[place].seen.holds(int(row["place_offset"])):
-                at = int(row["occurred_us"])
-                first, last = channel.occurred or (at, at)
-                channel.occurred = (min(first, at), max(last, at))
-                channel.news.add(place)
+    def _tried_to_advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> None:
+        """What a tenant's own question fails with ends its streams, and nobody else's. Raises Unavailable."""
+        try:
+            self._advance(channel, at_ms, states)
+            channel.failure = None
+        except Unavailable:
+            raise
+        except AuditlaneError as error:
+            tenant = channel.scope.tenant
+            get("query").error("stream.failed", code=error.code, problem=str(error), tenant=tenant)
+            with self._changed:
+                channel.failure, subscriptions = error, list(channel.subscriptions)
+                self._changed.notify_all()
+            for one in subscriptions:
+                one.end("failed", error)
 
     def _advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> None:
         """Give the channel's streams what arrived. What fails here is left for the next poll."""
@@ -242,17 +222,7 @@ class Tail:
         for one in subscriptions:
             one.push(stretch)
 
-    def _source(self) -> str:
-        """The table of all shards where there is one."""
-        rows = self._results.rows(sql.compile_tables(self._database))
-        return "events_all" if any(one["name"] in ("events_all", b"events_all") for one in rows) else "events"
-
 
 def _part(at_ms: int, states: dict[Place, Seen], places: set[Place]) -> Resume:
     """The states of these partitions."""
     return Resume(at_ms, {place: states[place] for place in places if place in states})
-
-
-def _place(row: dict[str, Any]) -> Place:
-    topic = row["topic"]
-    return topic.decode() if isinstance(topic, bytes) else str(topic), int(row["partition"])

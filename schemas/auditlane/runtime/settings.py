@@ -143,7 +143,9 @@ class ServeSettings(BaseModel):
     )
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
     query_memory_bytes: int = Field(2 << 30, ge=1 << 20, description="Memory of ClickHouse that one query may take.")
-    query_rows_read: int = Field(0, ge=0, description="Rows that one query of a tenant may read; 0: as many as there are.")
+    query_rows_read: int = Field(
+        0, ge=0, description="Rows that one query of a tenant may read; 0: as many as there are."
+    )
     geoip_file: File | None = Field(
         None, description="Places of addresses for Frontegg's page, a city or country file in MaxMind's format."
     )

@@ -273,11 +273,33 @@ def test_each_sees_and_changes_its_own_only(api: Api, path: str, tenant: str) ->
         ({"name": "x", "rules": {"maxLength": "3"}}, "rules.maxLength"),
         ({"name": "x", "default": "long", "rules": {"maxLength": 2}}, "default"),
         ({"name": "x", "shownInTable": True}, "shownInTable"),
+        ({"name": "x", "default": "\ud800"}, "default"),
+        ({"name": "x", "rules": {"oneOf": ["\ud800"]}}, "rules"),
+        ({"name": "x", "rules": {"pattern": "\ud800"}}, "rules"),
+        ({"name": "x", "type": "Number", "default": float("inf")}, "default"),
+        ({"name": "x", "type": "Number", "default": float("nan")}, "default"),
+        ({"name": "x", "type": "Number", "default": 10**400}, "default"),
+        ({"name": "x", "type": "Integer", "default": 10**400}, "default"),
+        ({"name": "x", "rules": {"maxLength": 10**400}}, "rules"),
+        ({"name": "x", "type": "Timestamp", "default": "0001-01-01T00:00:00+14:00"}, "default"),
+        ({"name": "x", "displayName": "Or\r\nder"}, "displayName"),
+        ({"name": "x", "displayName": "Order\0"}, "displayName"),
+        ({"name": "x", "displayName": "\ud800"}, "displayName"),
     ],
 )
 def test_what_is_wrong_is_named(api: Api, path: str, body: dict[str, Any], field: str) -> None:
     problem = api.refused(400, "INPUT_INVALID", "POST", f"{path}/fields", body)
     assert problem["field"] == field, problem
+
+
+def test_a_registry_that_is_away_is_not_told_where(api: Api, clickhouse: str, path: str, tmp_path: Any) -> None:
+    store = {"clickhouse_url": clickhouse, "clickhouse_database": api.topic}
+    with Served(tmp_path, registry_url="http://127.0.0.1:1", **store) as served:
+        alone = Api(served, api.registry, api.topic)
+        for method, body in (("POST", {"name": "x"}), ("GET", None)):
+            problem = alone.refused(503, "REGISTRY_UNAVAILABLE", method, f"{path}/fields", body)
+            assert "127.0.0.1" not in str(problem)
+            assert "AUDITLANE_" not in str(problem)
 
 
 def test_without_a_registry_the_structure_is_shown_and_fields_wait(

@@ -117,3 +117,8 @@ def test_an_explicitly_empty_list_is_no_column_at_all():
 def test_what_is_no_document_is_refused(properties):
     with pytest.raises(InvalidInput):
         stated({"properties": properties}, DEFAULT_FIELDS)
+
+
+def test_a_heading_is_one_line():
+    fields = saved({"properties": [{"name": "action", "displayName": "Ac\r\ntion\0"}]})
+    assert next(one.display_name for one in fields if one.name == "action") == "Ac  tion "

@@ -124,7 +124,12 @@ def without(name: str) -> dict[str, Any]:
         ),
         (contract({"name": "x", "type": ["null", "string"]}), 'x: has no default; add `"default": null`.'),
         (contract(own("x", "string", required="yes")), "x: `required` must be true or false."),
-        (contract(own("x", "string", maxLength=0)), "x: `maxLength` must be a whole number above 0."),
+        (
+            contract(own("x", "string", maxLength=0)),
+            "x: `maxLength` must be a whole number above 0, of 64 bits at most.",
+        ),
+        (contract(own("x", "string", maxLength=2**63)), "x: `maxLength` must be a whole number above 0, of 64 bits"),
+        (contract(own("x", "string", oneOf=["\ud800"])), "x: `oneOf` lists a text with half of a surrogate pair"),
         (contract(own("x", "string", maxLength=True)), "x: `maxLength` must be a whole number"),
         (contract(own("x", "string", pattern="(?=a)")), "x: `pattern` '(?=a)' cannot be used: write it without"),
         (contract(own("x", "long", minimum=1.5)), "x: `minimum` must be a whole number, as the field is."),

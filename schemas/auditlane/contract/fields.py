@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -94,7 +95,10 @@ class FieldDefinition:
             return None
         whole = isinstance(given, int) and not isinstance(given, bool)
         if kind == "double" and (whole or isinstance(given, float)):
-            return float(given)
+            number = _float(given)
+            if math.isfinite(number):
+                return number
+            raise _invalid("default", "must be a number that 64 bits can hold")
         if kind == "long" and whole and -(2**63) <= given < 2**63:
             return given
         if kind == "boolean" and isinstance(given, bool):
@@ -102,7 +106,9 @@ class FieldDefinition:
         if kind == "timestamp" and isinstance(given, str):
             return _micros(given)
         if kind == "string" and isinstance(given, str):
-            return given
+            if rules_.storable(given):
+                return given
+            raise _invalid("default", "has half of a surrogate pair, which UTF-8 cannot carry")
         raise _invalid("default", f"must be {_WORDS[kind]}, as the field is")
 
 
@@ -221,11 +227,18 @@ def _type_of(avro: Mapping[str, Any]) -> str:
     return "timestamp" if plain.get("logicalType") == "timestamp-micros" else str(plain["type"])
 
 
+def _float(given: float) -> float:
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf
+
+
 def _micros(text: str) -> int:
     try:
         time = datetime.fromisoformat(text)
         if time.tzinfo is not None:
-            return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+            return (time.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         pass
     raise _invalid("default", "must be a time with a zone, such as 2024-05-01T12:00:00Z")

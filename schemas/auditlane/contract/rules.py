@@ -121,8 +121,8 @@ def _problem(name: str, value: Any, kind: str, symbols: tuple[str, ...]) -> str 
         case "required":
             return None if isinstance(value, bool) else "`required` must be true or false."
         case "maxLength":
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            return None if whole and value > 0 else "`maxLength` must be a whole number above 0."
+            whole = _is_number(value, whole=True)
+            return None if whole and value > 0 else "`maxLength` must be a whole number above 0, of 64 bits at most."
         case "pattern":
             try:
                 Pattern.parse(value)
@@ -146,8 +146,15 @@ def _one_of_problem(value: Any, kind: str, symbols: tuple[str, ...]) -> str | No
         return None if fits else f"`oneOf` must list numbers, as the field is of type {kind}."
     if not all(isinstance(one, str) for one in value):
         return f"`oneOf` must list texts, as the field is of type {kind}."
+    if not all(map(storable, value)):
+        return "`oneOf` lists a text with half of a surrogate pair, which UTF-8 cannot carry; correct it."
     strange = [one for one in value if symbols and one not in symbols]
     return f"`oneOf` lists {strange[0]!r}, which is no symbol of the enum." if strange else None
+
+
+def storable(text: str) -> bool:
+    """Whether UTF-8 can carry it."""
+    return not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _is_number(value: Any, *, whole: bool = False) -> bool:

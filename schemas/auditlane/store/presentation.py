@@ -4,6 +4,7 @@ environment's."""
 from __future__ import annotations
 
 import json
+import unicodedata
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -109,6 +110,11 @@ DEFAULT_FIELDS: Final = tuple(
 )
 _STORED: Final = frozenset(to_camel(name) for name in FieldView.model_fields)
 _BASE: Final = frozenset({"event_id", "tenant_id", "ingested_at"} | {field.name for field in DEFAULT_FIELDS})
+
+
+def one_line(name: str) -> bool:
+    """Whether a display name is free of control characters, line separators among them."""
+    return not any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in name)
 
 
 def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldView]]:

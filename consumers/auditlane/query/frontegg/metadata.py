@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from auditlane.contract.frontegg import ACTORS, NAMES
 from auditlane.runtime.errors import InvalidInput
-from auditlane.store.presentation import DisplayType, FieldView
+from auditlane.store.presentation import DisplayType, FieldView, one_line
 
 ENTITY: Final = "audits"
 MOST: Final = 500  # properties
@@ -108,8 +108,8 @@ def _view(one: Mapping[str, Any]) -> dict[str, Any]:
     """What a property says of how a field is shown."""
     said: dict[str, Any] = {ours: bool(one[theirs]) for theirs, ours in _BOOLS.items() if theirs in one}
     label, kind = one.get("displayName"), one.get("type")
-    if isinstance(label, str) and label.strip():
-        said["display_name"] = label[:200]
+    if isinstance(label, str) and (name := "".join(one if one_line(one) else " " for one in label[:200])).strip():
+        said["display_name"] = name
     if isinstance(kind, str) and kind in DisplayType.__members__:
         said["display_type"] = DisplayType(kind)
     if "showInMoreInfo" in one:

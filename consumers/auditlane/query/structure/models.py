@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from auditlane.contract.fields import FieldType
 from auditlane.query.structure.views import Origin
-from auditlane.store.presentation import DisplayType
+from auditlane.store.presentation import DisplayType, one_line
 
 MOST: Final = 500  # fields of one request
 _VIEW: Final = (
@@ -101,6 +101,14 @@ class _Toggles(_Request):
     show_in_more_info: bool | None = None
     downloadable: bool | None = None
     order: int | None = Field(None, ge=-1_000_000, le=1_000_000)
+
+    @field_validator("display_name")
+    @classmethod
+    def _one_line(cls, value: str | None) -> str | None:
+        """It becomes a heading of tables and files."""
+        if value is not None and not one_line(value):
+            raise ValueError("must have no line break or other control character")
+        return value
 
     def view(self) -> dict[str, Any]:
         """What is said of how the field is shown."""

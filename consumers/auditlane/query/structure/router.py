@@ -21,6 +21,7 @@ from auditlane.query.structure.models import (
     ShownStructure,
     StatedStructure,
 )
+from auditlane.query.structure.refusals import for_callers
 from auditlane.query.structure.service import Done, Stated, StructureService
 from auditlane.runtime.errors import InvalidInput, PreconditionMissing
 
@@ -97,7 +98,9 @@ def _mount(
         """Fields beyond the base event's, each with its type, default and rules. Needs the schema registry."""
         _quiet(request)
         tenant = _tenant(who)
-        return answers.contract(service.contracts().of(tenant), service.shown(tenant))
+        with for_callers():
+            registered = service.contracts().of(tenant)
+        return answers.contract(registered, service.shown(tenant))
 
     @router.post(
         f"{path}/fields",
@@ -109,7 +112,8 @@ def _mount(
     def add(request: Request, response: Response, body: NewField, who: Any = changes) -> ShownStructure:
         """Events may carry it from now on: in the contract, in the table, in exports. Also restores a removed one."""
         stated = _stated(who, body.name, body)
-        done = service.add(_tenant(who), stated, etags=_given(request), who=_name(who))
+        with for_callers():
+            done = service.add(_tenant(who), stated, etags=_given(request), who=_name(who))
         return _answered(request, response, done, stated)
 
     @router.put(
@@ -123,7 +127,8 @@ def _mount(
     ) -> ShownStructure:
         """What is left out stays. Events that were written before keep being read."""
         stated = _stated(who, name, body)
-        done = service.change(_tenant(who), stated, etags=_needed(request), who=_name(who))
+        with for_callers():
+            done = service.change(_tenant(who), stated, etags=_needed(request), who=_name(who))
         return _answered(request, response, done, stated)
 
     @router.delete(
@@ -135,7 +140,8 @@ def _mount(
     )
     def remove(request: Request, response: Response, name: str, who: Any = changes) -> None:
         """Readers no longer see it, and events need not carry it. Its data is kept: POST restores it."""
-        done = service.remove(_tenant(who), name, etags=_given(request), who=_name(who))
+        with for_callers():
+            done = service.remove(_tenant(who), name, etags=_given(request), who=_name(who))
         _answered(request, response, done)
 
     @router.get(f"{path}/history", summary=f"Who changed {whose} data structure", dependencies=paged)

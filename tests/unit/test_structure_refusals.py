@@ -1,0 +1,41 @@
+"""What a tenant's admin is told of a registry: its kind of failure, never where it is."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from auditlane.query.structure.refusals import for_callers
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    FieldConflict,
+    RegistryRefused,
+    RegistryUnavailable,
+    SchemaIncompatible,
+    SchemaNotFound,
+)
+
+SAID = "The registry at http://registry.internal:8081 answered 42201: no"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RegistryRefused(SAID, fix="Check AUDITLANE_REGISTRY_USER."), "REGISTRY_REFUSED"),
+        (SchemaIncompatible(SAID), "REGISTRY_REFUSED"),
+        (SchemaNotFound(SAID, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL."), "SCHEMA_NOT_FOUND"),
+        (RegistryUnavailable(SAID, fix="Check AUDITLANE_REGISTRY_URL."), "REGISTRY_UNAVAILABLE"),
+    ],
+)
+def test_a_host_is_for_the_operators_log_only(error: AuditlaneError, code: str) -> None:
+    with capture_logs() as logged, pytest.raises(AuditlaneError) as caught, for_callers():
+        raise error
+    assert caught.value.code == code
+    assert "registry.internal" not in str(caught.value)
+    assert "AUDITLANE_" not in f"{caught.value.message} {caught.value.fix}"
+    assert "registry.internal" in str(logged)
+
+
+def test_what_the_caller_can_correct_is_told_as_it_is() -> None:
+    with pytest.raises(FieldConflict, match="There is one"), for_callers():
+        raise FieldConflict("There is one.", field="name")

@@ -8,9 +8,10 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
@@ -218,8 +219,6 @@ def test_ids(reader, data):
 
 
 def test_over_http(reader):
-    import urllib3
-
     def get(path: str, **fields: str) -> urllib3.BaseHTTPResponse:
         return urllib3.request("GET", url + path, fields=fields, headers={TENANT_HEADER: "acme"}, retries=False)
 
@@ -239,3 +238,25 @@ def test_over_http(reader):
             14,
         )
         assert "Did you mean actor?" in problem["fix"]
+        assert problem["reason"] == "unknown_field"
+        assert (problem["arguments"]["field"], problem["arguments"]["meant"]) == ("actr", "actor")
+
+
+def test_a_query_is_checked_where_no_event_can_be_read():
+    """The reader has no method at all: whatever was read would fail."""
+    with served(cast("Reader", object())) as url:
+
+        def check(**fields: str) -> Any:
+            answer = urllib3.request(
+                "GET", f"{url}/v1/check", fields=fields, headers={TENANT_HEADER: "acme"}, retries=False
+            )
+            assert answer.status == 200
+            return answer.json()["mistake"]
+
+        assert check() is None
+        assert check(query="action:login* -ip:*", outcome="failure", to="2026-01-31") is None
+        wrong = check(query="action:login actr:x")
+        assert (wrong["field"], wrong["column"], wrong["reason"]) == ("query", 14, "unknown_field")
+        assert wrong["detail"].startswith("query, column 14:")
+        assert check(**{"from": "x"})["field"] == "from"
+        assert check(limit="5")["field"] == "limit"  # no filter

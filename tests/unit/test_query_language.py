@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
-from auditlane.query.filters import Filter
+from auditlane.query.filters import MAX_VALUE_CHARS, Filter
 from auditlane.query.filters import parse as parse_pairs
 from auditlane.query.language.conditions import condition
 from auditlane.query.language.fields import BASE
@@ -43,6 +43,7 @@ from auditlane.query.statements import Parameters
 from auditlane.query.values import LATEST, choices
 from auditlane.runtime.errors import InvalidFilter
 
+ROOT = Path(__file__).parents[2]
 OWN = {"invoice_total": Kind.number, "due": Kind.time, "paid": Kind.boolean, "peer": Kind.ip, "note": Kind.text}
 BASE_FIELDS = [Field(name, kind) for name, kind in BASE.items()]
 OWN_FIELDS = [Field(name, kind, "fields") for name, kind in OWN.items()]
@@ -109,64 +110,82 @@ def test_forms(text, tree):
     assert parse(text, OWN) == tree
 
 
-@pytest.mark.parametrize(
-    ("text", "column"),
-    [
-        ("actr:x", 1),
-        ("a actr:x", 3),
-        ("tenant_id:globex", 1),
-        ("kafka_offset:1", 1),
-        ("metadata:x", 1),
-        ("fields.:x", 1),
-        ("10:30", 1),
-        ("action:", 7),
-        ("action: login", 7),
-        (":x", 1),
-        ("(a", 3),
-        ("a)", 2),
-        ("()", 2),
-        ('a "b', 3),
-        ("a OR", 5),
-        ("OR a", 1),
-        ("a OR OR b", 6),
-        ("a AND", 6),
-        ("NOT", 4),
-        ("- a", 1),
-        ("a\\", 2),
-        ("a*b", 1),
-        ("x *", 3),
-        ('""', 1),
-        ("action:>5", 9),
-        ("action:>", 9),
-        ("outcome:won", 9),
-        ("outcome:f*", 9),
-        ("severity:>worst", 11),
-        ("severity:h*", 10),
-        ("severity:High..Low", 10),
-        ("ip:300.1.1.1", 4),
-        ("ip:10.0.0.0/40", 4),
-        ("ip:>10.0.0.1", 5),
-        ("event_id:17", 10),
-        ("invoice_total:abc", 15),
-        ("invoice_total:1e999", 15),
-        ("invoice_total:1*", 15),
-        ("invoice_total:5..1", 15),
-        ("invoice_total:..", 15),
-        ("metadata.n:>x", 13),
-        ("paid:yes", 6),
-        ("occurred_at:yesterday", 13),
-        ("occurred_at:2026-02-30", 13),
-        ("occurred_at:2026-*", 13),
-        ("occurred_at:2026-01-02..2026-01-01", 13),
-        ("x action:a actor:<b", 19),
-    ],
-)
+WRONG = [
+    ("actr:x", 1),
+    ("a actr:x", 3),
+    ("tenant_id:globex", 1),
+    ("kafka_offset:1", 1),
+    ("metadata:x", 1),
+    ("fields.:x", 1),
+    ("10:30", 1),
+    ("action:", 7),
+    ("action: login", 7),
+    (":x", 1),
+    ("(a", 3),
+    ("a)", 2),
+    ("()", 2),
+    ('a "b', 3),
+    ("a OR", 5),
+    ("OR a", 1),
+    ("a OR OR b", 6),
+    ("a AND", 6),
+    ("NOT", 4),
+    ("- a", 1),
+    ("a\\", 2),
+    ("a*b", 1),
+    ("x *", 3),
+    ('""', 1),
+    ("action:>5", 9),
+    ("action:>", 9),
+    ("outcome:won", 9),
+    ("outcome:f*", 9),
+    ("severity:>worst", 11),
+    ("severity:h*", 10),
+    ("severity:High..Low", 10),
+    ("ip:300.1.1.1", 4),
+    ("ip:10.0.0.0/40", 4),
+    ("ip:>10.0.0.1", 5),
+    ("event_id:17", 10),
+    ("invoice_total:abc", 15),
+    ("invoice_total:1e999", 15),
+    ("invoice_total:1*", 15),
+    ("invoice_total:5..1", 15),
+    ("invoice_total:..", 15),
+    ("metadata.n:>x", 13),
+    ("paid:yes", 6),
+    ("occurred_at:yesterday", 13),
+    ("occurred_at:2026-02-30", 13),
+    ("occurred_at:2026-*", 13),
+    ("occurred_at:2026-01-02..2026-01-01", 13),
+    ("x action:a actor:<b", 19),
+    ("action:>=>x", 10),
+    ('"a":b', 4),
+]
+
+
+@pytest.mark.parametrize(("text", "column"), WRONG)
 def test_what_is_wrong_is_pointed_at(text, column):
     with pytest.raises(InvalidFilter) as caught:
         parse(text, OWN)
     assert (caught.value.column, caught.value.field) == (column, "query")
     assert f"column {column}" in str(caught.value)
     assert caught.value.fix
+
+
+def test_each_reason_is_in_the_docs_and_the_viewer_has_words_for_it():
+    long = "x" * (MAX_VALUE_CHARS + 1)
+    wrong = [*(text for text, _ in WRONG), " ".join("x" * (MAX_TERMS + 1)), "-" * (MAX_DEPTH + 1) + "x", long]
+    found: dict[str, set[str]] = {}
+    for text in wrong:
+        with pytest.raises(InvalidFilter) as caught:
+            parse_pairs([("query", text)], lambda: OWN)
+        found.setdefault(caught.value.reason, set()).update(caught.value.arguments)
+    docs = re.findall(r"^\| `(\w+)` \| (.*?) \|", (ROOT / "docs/query.md").read_text(), re.MULTILINE)
+    listed = {reason: set(re.findall(r"`(\w+)`", about)) for reason, about in docs if reason in found}
+    assert listed == found
+    for language in ("en", "de"):
+        words = (ROOT / f"consumers/viewer/src/i18n/{language}/mistakes.ts").read_text()
+        assert set(re.findall(r"^  (\w+):", words, re.MULTILINE)) == set(found), language
 
 
 def test_an_unknown_field_names_the_known_ones():
@@ -352,7 +371,7 @@ def test_no_value_stands_in_the_sql(tree):
 
 def test_the_documented_forms():
     """Every form in the table of docs/query.md is a query; comparisons, wildcards and ranges in it mean some."""
-    text = (Path(__file__).parents[2] / "docs" / "query.md").read_text()
+    text = (ROOT / "docs" / "query.md").read_text()
     language = text[text.index("## The query language") : text.index("## Pages")]
     rows = re.findall(r"^\| (`.*?`) \| ", language, re.MULTILINE)
     forms = [form for row in rows for form in re.findall(r"`(.+?)`", row)]

@@ -158,6 +158,8 @@ def _check_text(name: str, value: str) -> None:
             f"{name[:100]!r} is longer than {MAX_VALUE_CHARS} characters.",
             field=name[:100],
             fix="Search for a part of it.",
+            reason="too_long",
+            arguments={"field": name[:100], "most": str(MAX_VALUE_CHARS)},
         )
     try:
         (name + value).encode()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from auditlane.contract.stored import Event
 
-__all__ = ["Event", "EventPage"]
+__all__ = ["Checked", "Event", "EventPage", "Mistake"]
 
 
 class EventPage(BaseModel):
@@ -16,3 +16,20 @@ class EventPage(BaseModel):
     data: list[Event]
     next: str | None
     prev: str | None
+
+
+class Mistake(BaseModel):
+    """What is wrong with a filter, as the problem FILTER_INVALID says it."""
+
+    detail: str = Field(description="What is wrong, for people.")
+    fix: str | None = Field(None, description="What to do about it.")
+    field: str | None = Field(None, description="The parameter that is wrong.")
+    column: int | None = Field(None, description="The place in `query`, counted from 1.")
+    reason: str | None = Field(None, description="Which mistake of the query language it is, for programs.")
+    arguments: dict[str, str] | None = Field(None, description="What the mistake is about, by the reason.")
+
+
+class Checked(BaseModel):
+    """Whether a filter is understood: then there is no mistake."""
+
+    mistake: Mistake | None

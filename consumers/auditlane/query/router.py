@@ -1,4 +1,4 @@
-"""The JSON API over a tenant's log: list, one event."""
+"""The JSON API over a tenant's log: list, one event, whether a filter is understood."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Cursors, Mac
 from auditlane.query.language.fields import from_structure
-from auditlane.query.models import Event, EventPage
+from auditlane.query.models import Checked, Event, EventPage, Mistake
 from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, described, limit_of, split
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, StructureOf, parse_sort
 from auditlane.query.values import check_event_id
+from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_book import DEFAULT
 
 Authorize = Callable[[Permission], Callable[..., Any]]
@@ -38,6 +39,8 @@ _LIST = described(
         " Events without a value come last, equal ones newest first.",
     },
 )
+
+_CHECK = described()
 
 
 def build(
@@ -71,5 +74,22 @@ def build(
     def get_event(event_id: str, scope: TenantScope = reads) -> Event:
         """The event with this id. 404 also for an event of another tenant."""
         return reader.event(scope, check_event_id(event_id))
+
+    @router.get("/check", summary="Check a filter", openapi_extra=_CHECK)
+    def check_filter(request: Request, scope: TenantScope = reads) -> Checked:
+        """What is wrong with the filter, as a list would say it. No event is read, so the answer comes at once."""
+        try:
+            split(request.query_params.multi_items(), (), own_of(scope.tenant))
+        except InvalidFilter as error:
+            mistake = Mistake(
+                detail=error.message,
+                fix=error.fix or None,
+                field=error.field or None,
+                column=error.column,
+                reason=error.reason or None,
+                arguments=error.arguments or None,
+            )
+            return Checked(mistake=mistake)
+        return Checked(mistake=None)
 
     return router

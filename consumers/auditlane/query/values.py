@@ -28,6 +28,8 @@ def parse_time(name: str, text: str) -> datetime:
             f"{name!r} is not a time: {text[:60]!r}.",
             field=name,
             fix="Write it as RFC 3339, such as 2026-01-31T13:45:00Z or 2026-01-31; in a URL, write + as %2B.",
+            reason="not_a_time",
+            arguments={"field": name, "value": text[:60]},
         ) from None
     if value.tzinfo is None:
         return min(max(value.replace(tzinfo=UTC), EARLIEST), LATEST)
@@ -47,7 +49,11 @@ def parse_choice(column: str, value: str) -> str:
     known = {one.lower(): one for one in choices(column)}
     if value.lower() not in known:
         raise InvalidFilter(
-            f"There is no {column} {value[:60]!r}.", field=column, fix="Use one of: " + ", ".join(known.values()) + "."
+            f"There is no {column} {value[:60]!r}.",
+            field=column,
+            fix="Use one of: " + ", ".join(known.values()) + ".",
+            reason="not_a_choice",
+            arguments={"field": column, "value": value[:60], "known": ", ".join(known.values())},
         )
     return known[value.lower()]
 
@@ -56,7 +62,13 @@ def parse_address(name: str, value: str) -> ipaddress.IPv4Address | ipaddress.IP
     """The address; an IPv4 one that is written as IPv6 is IPv4. Raises InvalidFilter."""
     address = parse_ip(value)
     if address is None:
-        raise InvalidFilter(f"{name!r} is not an address: {value[:60]!r}.", field=name, fix="Write IPv4 or IPv6.")
+        raise InvalidFilter(
+            f"{name!r} is not an address: {value[:60]!r}.",
+            field=name,
+            fix="Write IPv4 or IPv6.",
+            reason="not_an_address",
+            arguments={"field": name, "value": value[:60]},
+        )
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -74,4 +86,6 @@ def check_event_id(value: str) -> str:
             f"'event_id' is not a UUID: {value[:60]!r}.",
             field="event_id",
             fix="Write it as the event shows it: 36 characters with dashes.",
+            reason="not_an_id",
+            arguments={"field": "event_id", "value": value[:60]},
         ) from None

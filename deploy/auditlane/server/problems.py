@@ -84,6 +84,8 @@ class Problem(BaseModel):
     fix: str | None = Field(None, description="What to do about it.")
     field: str | None = Field(None, description="The parameter, header or body field that is wrong.")
     column: int | None = Field(None, description="The place in `query`, counted from 1.")
+    reason: str | None = Field(None, description="Which mistake of the query language it is, for programs.")
+    arguments: dict[str, str] | None = Field(None, description="What the mistake is about, by the reason.")
     errors: list[FieldProblem] | None = Field(None, description="Every wrong field, when there are several.")
     request_id: str = Field(description="Also in the header X-Request-Id and in the service's log.")
 
@@ -121,10 +123,17 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
         error.message,
         fix=error.fix,
         field=error.field,
-        column=error.column if isinstance(error, InvalidFilter) else None,
         headers=headers,
-        more=more,
+        more={**_mistake(error), **(more or {})},
     )
+
+
+def _mistake(error: AuditlaneError) -> dict[str, Any]:
+    """The members of a mistake in a query, those that it has."""
+    if not isinstance(error, InvalidFilter):
+        return {}
+    members = {"column": error.column, "reason": error.reason, "arguments": error.arguments}
+    return {name: value for name, value in members.items() if value}
 
 
 async def _validation(request: Request, error: Exception) -> Response:
@@ -171,7 +180,6 @@ def answer(
     *,
     fix: str = "",
     field: str = "",
-    column: int | None = None,
     errors: list[FieldProblem] | None = None,
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
@@ -186,7 +194,6 @@ def answer(
         detail=detail,
         fix=fix or None,
         field=field or None,
-        column=column,
         errors=errors,
         request_id=request_id(request),
     )

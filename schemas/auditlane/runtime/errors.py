@@ -51,6 +51,7 @@ Every error carries a stable `code`; the message says what is wrong and, where w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -99,13 +100,28 @@ class MediaTypeUnsupported(InvalidInput):
 
 
 class InvalidFilter(InvalidInput):
-    """`column` is the place in a query of the query language, counted from 1."""
+    """`column` is the place in a query of the query language, counted from 1.
+
+    `reason` is stable, and `arguments` are what its sentence is about: with them it can be said in any language. Both
+    are empty where a filter is wrong in another way than a query can be.
+    """
 
     code = "FILTER_INVALID"
 
-    def __init__(self, message: str, *, fix: str = "", field: str = "", column: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str = "",
+        field: str = "",
+        column: int | None = None,
+        reason: str = "",
+        arguments: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message, fix=fix, field=field)
         self.column = column
+        self.reason = reason
+        self.arguments = dict(arguments or {})
 
 
 class InvalidCursor(InvalidInput):

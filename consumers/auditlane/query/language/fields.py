@@ -79,7 +79,12 @@ def find(name: str, own: Mapping[str, Kind]) -> Field:
     known = [*BASE, "metadata.<key>", "fields.<name>", *own]
     close = difflib.get_close_matches(name.lower(), known, 1)
     meant = f"Did you mean {close[0]}? " if close else ""
-    raise InvalidFilter(f"there is no field {name[:100]!r}", fix=f"{meant}Known fields: {', '.join(known)}.")
+    raise InvalidFilter(
+        f"there is no field {name[:100]!r}",
+        fix=f"{meant}Known fields: {', '.join(known)}.",
+        reason="unknown_field",
+        arguments={"field": name[:100], "meant": close[0] if close else "", "known": ", ".join(known)},
+    )
 
 
 def level(value: str) -> int:

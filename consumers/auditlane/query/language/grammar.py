@@ -100,9 +100,10 @@ def shape_of(text: str) -> Shape | None:
     return counted.shape if counted else None
 
 
-def refuse(message: str, column: int, *, fix: str = FIX) -> NoReturn:
+def refuse(reason: str, message: str, column: int, *, fix: str = FIX, **arguments: str) -> NoReturn:
     """Raise InvalidFilter that points at a column of the query."""
-    raise InvalidFilter(f"query, column {column}: {message}.", field="query", fix=fix, column=column)
+    said = f"query, column {column}: {message}."
+    raise InvalidFilter(said, field="query", fix=fix, column=column, reason=reason, arguments=arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +144,15 @@ class _Shapes(Transformer[Token, _Counted]):
     def _group(self, either: bool, parts: tuple[_Counted, ...]) -> _Counted:
         terms = sum(one.terms for one in parts)
         if terms > MAX_TERMS:
-            refuse(f"there are more than {MAX_TERMS} terms", parts[-1].column, fix="Ask for less at once.")
+            said = f"there are more than {MAX_TERMS} terms"
+            refuse("too_many_terms", said, parts[-1].column, fix="Ask for less at once.", most=str(MAX_TERMS))
         shape = Group(either, tuple(one.shape for one in parts))
         return _Counted(shape, terms, max(one.depth for one in parts), parts[0].column)
 
     def _deeper(self, shape: Shape, item: _Counted) -> _Counted:
         if item.depth >= MAX_DEPTH:
-            refuse(f"it is nested more than {MAX_DEPTH} deep", item.column, fix="Write it flatter.")
+            said = f"it is nested more than {MAX_DEPTH} deep"
+            refuse("too_deep", said, item.column, fix="Write it flatter.", most=str(MAX_DEPTH))
         return _Counted(shape, item.terms, item.depth + 1, item.column)
 
 
@@ -179,27 +182,34 @@ def _value(token: Token) -> Value:
 
 _parser: Final[Any] = Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Shapes(), maybe_placeholders=False)
 
-_KEYWORD: Final = re.compile(r"(?:OR|AND|NOT)\b")
+_KEYWORDS: Final = ("OR", "AND", "NOT")
 _MEANINGS: Final = {
-    '"': "the quote is not closed",
-    ":": "there is no value after ':', or no name before it",
-    "(": "a bracket does not fit here",
-    ")": "a bracket does not fit here",
-    "\\": "the backslash has nothing after it",
-    "-": "there is nothing after '-'",
-    "<": "a comparison does not fit here",
-    ">": "a comparison does not fit here",
+    '"': ("quote_open", "the quote is not closed"),
+    ":": ("colon_alone", "there is no value after ':', or no name before it"),
+    "(": ("bracket_misplaced", "a bracket does not fit here"),
+    ")": ("bracket_misplaced", "a bracket does not fit here"),
+    "\\": ("backslash_last", "the backslash has nothing after it"),
+    "-": ("minus_alone", "there is nothing after '-'"),
+    "<": ("comparison_misplaced", "a comparison does not fit here"),
+    ">": ("comparison_misplaced", "a comparison does not fit here"),
 }
 
 
 def _explain(text: str, error: UnexpectedInput) -> NoReturn:
     if isinstance(error, UnexpectedCharacters):
         column = (error.pos_in_stream or 0) + 1
-        if keyword := _KEYWORD.match(text, column - 1):
-            refuse(f"{keyword[0]} has nothing beside it", column, fix=f'Quote it if it is a word: "{keyword[0]}".')
-        refuse(_MEANINGS.get(text[column - 1], f"{text[column - 1]!r} does not fit here"), column)
+        _misplaced(text[column - 1], column)
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        shown = str(error.token)
-        refuse(_MEANINGS.get(shown, f"{shown[:60]!r} does not fit here"), _column(error.token))
-    unclosed = "a bracket is not closed" if text.count("(") > text.count(")") else "something is missing at the end"
-    refuse(unclosed, len(text) + 1)
+        _misplaced(str(error.token), _column(error.token))
+    if text.count("(") > text.count(")"):
+        refuse("bracket_open", "a bracket is not closed", len(text) + 1)
+    refuse("end_missing", "something is missing at the end", len(text) + 1)
+
+
+def _misplaced(shown: str, column: int) -> NoReturn:
+    if shown in _KEYWORDS:
+        fix = f'Quote it if it is a word: "{shown}".'
+        refuse("keyword_alone", f"{shown} has nothing beside it", column, fix=fix, word=shown)
+    if shown in _MEANINGS:
+        refuse(*_MEANINGS[shown], column)
+    refuse("misplaced", f"{shown[:60]!r} does not fit here", column, text=shown[:60])

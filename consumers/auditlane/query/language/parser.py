@@ -64,9 +64,10 @@ def _word(value: Value) -> Node:
     if len(pieces) > 1:  # a word is looked for inside of texts, so a wildcard at its ends says nothing
         pieces = pieces[not pieces[0] : len(pieces) - (not pieces[-1])]
     if len(pieces) > 1:
-        refuse("a '*' within a word needs a field", value.column, fix='Write field:a*b, or quote the word: "a*b".')
+        fix = 'Write field:a*b, or quote the word: "a*b".'
+        refuse("wildcard_in_word", "a '*' within a word needs a field", value.column, fix=fix)
     if not pieces or not pieces[0]:
-        refuse("there is nothing to look for", value.column, fix="Leave it out.")
+        refuse("nothing_to_find", "there is nothing to look for", value.column, fix="Leave it out.")
     return Word(pieces[0])
 
 
@@ -74,13 +75,17 @@ def _about(about: About, own: Mapping[str, Kind]) -> Node:
     try:
         field = fields.find(about.name, own)
     except InvalidFilter as error:
-        refuse(error.message, about.column, fix=error.fix)
+        _refuse(error, about.column)
     try:
         return _term(field, about.operator, about.value)
     except InvalidFilter as error:
         if error.column is not None:
             raise
-        refuse(error.message.rstrip("."), about.value.column, fix=error.fix)
+        _refuse(error, about.value.column)
+
+
+def _refuse(error: InvalidFilter, column: int) -> NoReturn:
+    refuse(error.reason, error.message.rstrip("."), column, fix=error.fix, **error.arguments)
 
 
 def _term(field: Field, operator: str, value: Value) -> Node:
@@ -95,6 +100,8 @@ def _term(field: Field, operator: str, value: Value) -> Node:
         raise InvalidFilter(
             f"{field.path} holds text, which {operator} cannot compare",
             fix=f'If the value begins with it: {field.path}:"{operator}…".',
+            reason="not_comparable",
+            arguments={"field": field.path, "operator": operator},
         )
     if len(value.pieces) > 1:
         return _like(field, value)
@@ -113,14 +120,19 @@ def _match(field: Field, value: Value) -> Node:
         return Match(field, check_event_id(text))
     if field.kind is Kind.boolean:
         if text.lower() not in ("true", "false"):
-            raise InvalidFilter(f"{field.path} is true or false, not {text[:60]!r}", fix="Write true or false.")
+            raise InvalidFilter(
+                f"{field.path} is true or false, not {text[:60]!r}",
+                fix="Write true or false.",
+                reason="not_boolean",
+                arguments={"field": field.path, "value": text[:60]},
+            )
         return Match(field, text.lower())
     return Match(field, text)
 
 
 def _like(field: Field, value: Value) -> Node:
     if field.kind not in (Kind.text, Kind.loose, Kind.ip, Kind.id):
-        raise InvalidFilter(f"{field.path} takes no wildcards", fix=f"Write the value, or {field.path}:* for any.")
+        _no_wildcards(field, f"Write the value, or {field.path}:* for any.")
     first, *inner, last = value.pieces
     return Like(field, (first, *filter(None, inner), last))
 
@@ -130,7 +142,10 @@ def _network(field: Field, text: str) -> str:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
         raise InvalidFilter(
-            f"{field.path} is not a network: {text[:60]!r}", fix="Write it as 10.0.0.0/8 or 2001:db8::/32."
+            f"{field.path} is not a network: {text[:60]!r}",
+            fix="Write it as 10.0.0.0/8 or 2001:db8::/32.",
+            reason="not_a_network",
+            arguments={"field": field.path, "value": text[:60]},
         ) from None
 
 
@@ -141,13 +156,13 @@ def _numeric(operator: str, value: Value) -> bool:
 
 def _ordered(field: Field, operator: str, value: Value) -> Node:
     if len(value.pieces) > 1:
-        raise InvalidFilter(f"{field.path} takes no wildcards", fix=f"Compare: {field.path}:>=…, or {field.path}:a..b.")
+        _no_wildcards(field, f"Compare: {field.path}:>=…, or {field.path}:a..b.")
     if value.ends and not operator:
         low, high = (_bound(field, end) if end else None for end in value.ends)
         if low is None or high is None:
             return Compare(field, ">=", low) if low is not None else Compare(field, "<=", _given(high))
         if _place(low) > _place(high):
-            raise InvalidFilter("the range ends before it begins", fix="Swap its ends.")
+            _backwards()
         return Between(field, low, high)
     bound = _bound(field, value.text)
     if field.kind is Kind.level and not operator:
@@ -184,12 +199,26 @@ def _bound(field: Field, text: str) -> Number | str:
 
 
 def _no_number(field: Field, text: str) -> NoReturn:
-    raise InvalidFilter(f"{field.path} compares numbers, and {text[:60]!r} is none", fix="Write it as -1.5 or 1e6.")
+    raise InvalidFilter(
+        f"{field.path} compares numbers, and {text[:60]!r} is none",
+        fix="Write it as -1.5 or 1e6.",
+        reason="not_a_number",
+        arguments={"field": field.path, "value": text[:60]},
+    )
+
+
+def _no_wildcards(field: Field, fix: str) -> NoReturn:
+    said = f"{field.path} takes no wildcards"
+    raise InvalidFilter(said, fix=fix, reason="no_wildcards", arguments={"field": field.path})
+
+
+def _backwards() -> NoReturn:
+    raise InvalidFilter("the range ends before it begins", fix="Swap its ends.", reason="range_backwards")
 
 
 def _time(field: Field, operator: str, value: Value) -> Span:
     if len(value.pieces) > 1:
-        raise InvalidFilter(f"{field.path} takes no wildcards", fix=f"Write {field.path}:2026-01-31 for a whole day.")
+        _no_wildcards(field, f"Write {field.path}:2026-01-31 for a whole day.")
     if value.ends and not operator:
         low, high = value.ends
         return _span(field, _covered(field, low)[0] if low else None, _covered(field, high)[1] if high else None)
@@ -215,5 +244,5 @@ def _covered(field: Field, text: str) -> tuple[datetime, datetime]:
 def _span(field: Field, since: datetime | None, until: datetime | None) -> Span:
     since, until = (one and min(one, LATEST) for one in (since, until))
     if since and until and since >= until:
-        raise InvalidFilter("the range ends before it begins", fix="Swap its ends.")
+        _backwards()
     return Span(field, since, until)

@@ -1,3 +1,10 @@
+/** A mistake in a query, to be said in any language. */
+export interface Mistake {
+  /** The service's stable name of it. */
+  readonly reason: string;
+  readonly about: Readonly<Record<string, string>>;
+}
+
 /** What went wrong with a request, in the words of the service (RFC 9457 problem details with our codes). */
 export class Problem extends Error {
   constructor(
@@ -16,6 +23,8 @@ export class Problem extends Error {
     readonly requestId = "",
     /** Every wrong field of the request, when there are several. */
     readonly errors: readonly { field: string; message: string }[] = [],
+    /** Of a mistake in a query: which one, and what it is about. */
+    readonly mistake: Mistake | null = null,
   ) {
     super(detail);
     this.name = "Problem";
@@ -37,7 +46,11 @@ export class Problem extends Error {
 
 /** The problem that an answer tells of. */
 export async function problemOf(answer: Response): Promise<Problem> {
-  const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+  return told((await answer.json().catch(() => ({}))) as Record<string, unknown>, answer);
+}
+
+/** The problem that a body describes; `answer` says what the body does not. */
+export function told(body: Record<string, unknown>, answer: Pick<Response, "status" | "statusText" | "headers">): Problem {
   const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
   const retry = Number(answer.headers.get("Retry-After") ?? NaN);
   return new Problem(
@@ -50,5 +63,6 @@ export async function problemOf(answer: Response): Promise<Problem> {
     Number.isFinite(retry) ? retry : null,
     text("request_id"),
     Array.isArray(body["errors"]) ? (body["errors"] as { field: string; message: string }[]) : [],
+    text("reason") ? { reason: text("reason"), about: (body["arguments"] ?? {}) as Mistake["about"] } : null,
   );
 }

@@ -1,4 +1,6 @@
-/** Where a mistake in a query is to be underlined. */
+/** A mistake in a query: where it is to be underlined, and its words. */
+import type { Problem } from "../api/problem.js";
+import type { Texts } from "../i18n/en/index.js";
 
 /** From and to, in UTF-16 units, of the mistake at a column that the service gave: counted from 1, in code points. */
 export function mistakeIn(query: string, column: number): readonly [number, number] {
@@ -7,4 +9,12 @@ export function mistakeIn(query: string, column: number): readonly [number, numb
   const rest = query.slice(begin);
   const length = /^(?:"(?:\\.|[^"\\])*"?|(?:\\.|[^\s()"])+|.)/su.exec(rest)?.[0].length ?? 0;
   return [begin, begin + length];
+}
+
+/** What is wrong, in the reader's language where there are words for it; else as the service says it, in English. */
+export function sentenceOf(problem: Problem, texts: Texts): { readonly words: string; readonly own: boolean } {
+  const known = texts.mistakes as Record<string, (about: Readonly<Record<string, string>>) => string>;
+  const { reason, about } = problem.mistake ?? { reason: "", about: {} };
+  if (Object.hasOwn(known, reason)) return { words: (known[reason] as (typeof known)[string])(about), own: true };
+  return { words: `${problem.detail.replace(/^query, column \d+: /, "")} ${problem.fix}`.trim(), own: false };
 }

@@ -1,8 +1,9 @@
 import type { Texts } from "../en/index.js";
 import { download } from "./download.js";
+import { mistakes } from "./mistakes.js";
 import { reading } from "./reading.js";
 import { search } from "./search.js";
 import { settings } from "./settings.js";
 import { states } from "./states.js";
 
-export const de: Texts = { download, reading, search, settings, states };
+export const de: Texts = { download, mistakes, reading, search, settings, states };

@@ -5,7 +5,7 @@ import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
 import { placeOf } from "../../model/completion.js";
-import { mistakeIn } from "../../model/mistake.js";
+import { mistakeIn, sentenceOf } from "../../model/mistake.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
@@ -15,6 +15,9 @@ import { mistakeOf } from "./check.js";
 import "./help.js";
 import { optionsOf } from "./options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
+
+/** A service that says nothing for so long is asked for the events themselves: then it is seen that it takes its time. */
+const PATIENCE_MS = 1_000;
 
 @customElement("auditlane-query")
 export class QueryBox extends Part {
@@ -34,6 +37,8 @@ export class QueryBox extends Part {
   private caret = 0;
   private seen: string | null = null;
   private under: AbortController | null = null;
+  /** What is looked for before it is known whether the service understands it. */
+  private unsure = "";
   private stop: (() => void) | null = null;
 
   override focus(options?: FocusOptions): void {
@@ -54,7 +59,8 @@ export class QueryBox extends Part {
       const first = this.seen === null;
       this.under?.abort(); // what was about to be looked for is overtaken
       [this.seen, this.draft, this.wrong] = [present, present, null];
-      if (first && present) void this.check(present); // an address may have been written by hand
+      const unsure = first || present === this.unsure; // an address may have been written by hand
+      if (unsure && present) void this.check(present);
     }
     this.rows = this.open ? this.suggestions.at(this.draft, placeOf(this.draft, this.caret)) : [];
     if (this.active >= this.rows.length) this.active = -1;
@@ -141,15 +147,18 @@ export class QueryBox extends Part {
 
   private sentence(wrong: Problem): TemplateResult {
     const { box } = this.text.search;
-    const sentence = wrong.detail.replace(/^query, column \d+: /, "");
-    const fix = wrong.fix.replace(/^(Did you mean .*?\?) Known fields: .*$/, "$1"); // the box offers the fields itself
+    const { words, own } = sentenceOf(wrong, this.text);
     return html`<p class="wrong" id="wrong" role="alert">
       ${icon("warning")}
-      <span><strong>${wrong.column ? box.wrong(wrong.column) : box.wrongAnywhere}</strong> ${sentence} ${fix}</span>
+      <span>
+        <strong>${wrong.column ? box.wrong(wrong.column) : box.wrongAnywhere}</strong>
+        <span lang=${own ? nothing : "en"}>${words}</span>
+      </span>
     </p>`;
   }
 
   private readonly typed = (): void => {
+    this.under?.abort();
     [this.draft, this.caret] = [this.input.value, this.input.selectionStart ?? this.input.value.length];
     [this.open, this.active, this.wrong] = [true, -1, null];
   };
@@ -212,21 +221,26 @@ export class QueryBox extends Part {
   }
 
   private async apply(text: string): Promise<void> {
-    if (text !== this.log.view.query && !(await this.check(text))) return;
+    if (text !== this.log.view.query) {
+      const patience = new Promise<"late">((resolve) => setTimeout(resolve, PATIENCE_MS, "late"));
+      const found = await Promise.race([this.check(text), patience]);
+      if (found === "no") return;
+      this.unsure = found === "late" ? text : "";
+    }
     this.log.look({ query: text });
   }
 
-  /** Whether it may be looked for. */
-  private async check(text: string): Promise<boolean> {
+  /** Whether it may be looked for; "no" also when something else was asked meanwhile. */
+  private async check(text: string): Promise<"yes" | "no"> {
     this.under?.abort();
     const own = new AbortController();
     this.under = own;
     this.wrong = null;
-    if (!text) return true;
+    if (!text) return "yes";
     const mistake = await mistakeOf(this.log.client, text, own.signal);
-    if (own.signal.aborted) return false;
+    if (own.signal.aborted) return "no";
     this.wrong = mistake;
-    return this.wrong === null;
+    return mistake ? "no" : "yes";
   }
 
   private readonly scrolled = (): void => {

@@ -1,16 +1,12 @@
 /** Whether the service understands a query, asked before anything is looked for with it. */
 import type { Client } from "../../api/client.js";
-import { Problem } from "../../api/problem.js";
+import { Problem, told } from "../../api/problem.js";
 
-/** A moment of which nothing is stored: a query that asks about it is read, and finds nothing. */
-const NEVER = [
-  ["from", "1970-01-01T00:00:00Z"],
-  ["to", "1970-01-01T00:00:00.000001Z"],
-] as const;
+const WRONG = { status: 400, statusText: "", headers: new Headers() };
 
-/** The mistake in a query; null when there is none, or when something else went wrong, which those tell who look. */
+/** The mistake in a query; null when there is none, or when that cannot be said, which those tell who look. */
 export async function mistakeOf(client: Client, query: string, signal: AbortSignal): Promise<Problem | null> {
-  const pairs = [["query", query], ...NEVER, ["limit", "1"]] as const;
-  const problem = await client.json("/v1/events", { pairs, signal }).then(() => null, Problem.of);
-  return problem?.code === "FILTER_INVALID" ? problem : null;
+  const asked = client.json<{ mistake: Record<string, unknown> | null }>("/v1/check", { pairs: [["query", query]], signal });
+  const { mistake } = await asked.catch(() => ({ mistake: null }));
+  return mistake && told({ code: "FILTER_INVALID", ...mistake }, WRONG);
 }

@@ -98,7 +98,8 @@ export class ProblemNotice extends Part {
     const words = this.text.states;
     const trouble = troubleOf(problem);
     const said = words.problems[trouble];
-    const told = trouble === "offline" || trouble === "unreachable" ? "" : `${problem.detail} ${problem.fix}`.trim();
+    const elsewhere = trouble === "offline" || trouble === "unreachable" || problem.column !== null; // at the box, its mistake
+    const told = elsewhere ? "" : `${problem.detail} ${problem.fix}`.trim();
     return html`<div class="box" part="problem">
       <div role="alert">
         <p class="head">${icon(ICONS[trouble] ?? "warning")}${said.title}</p>

@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import judging
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
+from auditlane.contract.tenants import tenant_subject
 from auditlane.worker.positions import Positions
 from auditlane.worker.ranges import Partition
 
@@ -181,6 +183,42 @@ def test_a_lost_dead_letter_is_missing(world: World, commands: Commands) -> None
     found = commands.run("verify", code=1)
     assert wrong(found) == [(0, 5, 5, "missing")]
     assert found["ranges"][0]["wrong"][0]["reason"] == "NOT_FRAMED, without a dead letter"
+    assert found["refused"] == 1
+    told = commands.text("verify", code=1)
+    assert "1 of the missing no worker would store now" in told
+    assert "auditlane replay" not in told
+    for options in ([], ["--dry-run"], ["--into-table", "rebuilt"]):
+        told = commands.text("replay", world.settings.topic, *options, code=3)
+        assert "no worker would store them now: 1 message." in told
+
+
+def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, commands: Commands) -> None:
+    """What is past the workers and has no dead letter was stored, whatever the registry says now."""
+    topic, database = world.settings.topic, world.settings.clickhouse_database
+    world.send(b"not framed", partition=0)
+    world.produce(69, partition=0)
+    work(world, 69)
+    before = offsets(world)
+    schema = judging.contract(judging.own("note", "string", maxLength=5))
+    world.registry.register(tenant_subject(topic, "tenant0"), json.dumps(schema))
+    world.send(world.value("tenant0", 1), partition=0)  # the workers have still to refuse it
+    delete(world, "tenant_id IN ('tenant0', 'tenant1') AND kafka_offset < 40")
+    lost = len(before) - len(offsets(world))
+
+    found = commands.run("verify", code=1)
+    assert (found["counts"]["missing"], found["refused"]) == (lost, 0)
+    assert {run["reason"] for run in found["ranges"][0]["wrong"]} == {"its event is not stored"}
+    told = commands.text("verify", code=1)
+    assert f"`auditlane replay {topic}` stores what is missing." in told
+    assert commands.run("replay", topic, "--dry-run")["stored"] == lost
+    assert commands.run("replay", topic)["stored"] == lost
+    assert offsets(world) == before
+
+    rebuilt = commands.run("replay", topic, "--into-table", "rebuilt")
+    assert (rebuilt["stored"], rebuilt["dead_lettered"], rebuilt["to_bury"], rebuilt["refused"]) == (69, 1, 1, {})
+    world.client.command(f"TRUNCATE TABLE `{database}`.rebuilt")
+    told = commands.text("verify", topic, "--table", "rebuilt", code=1)
+    assert f"`auditlane replay {topic} --into-table rebuilt` stores what is missing." in told
 
 
 def test_what_kafka_dropped_and_what_the_workers_have_not_done_is_not_wrong(world: World, commands: Commands) -> None:

@@ -281,3 +281,24 @@ def same(one: Verdict, other: Verdict) -> bool:
     return one.rejected == other.rejected and all(
         isinstance(table, pa.Table) and table.equals(other.rows[month]) for month, table in one.rows.items()
     )
+
+
+def test_of_settled_messages_the_rules_of_then_have_decided(registry: DictRegistry) -> None:
+    """What may have changed since is not asked again: who may write with a schema, and how large an event may be."""
+    values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
+    keys: list[bytes | None] = [b"acme"] * len(values)
+    assert codes(judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=0)) == [
+        R.SCHEMA_NOT_TENANTS,
+        R.TOO_LARGE,
+        R.NOT_FRAMED,
+        R.SCHEMA_NOT_TENANTS,
+    ]
+    settled = judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=0, settled=104)
+    assert codes(settled) == [R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
+    assert sum(rows.num_rows for rows in settled.rows.values()) == 2
+    one = judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=0, settled=101)
+    assert codes(one) == [R.TOO_LARGE, R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
+
+
+def codes(verdict: Verdict) -> list[R]:
+    return [one.code for one in verdict.rejected]

@@ -69,6 +69,7 @@ class Case:
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
+    settled: checks.Mask  # past the workers, without a dead letter
     unique_keys: list[bytes | None]
     key_codes: Indexes  # of each message, into unique_keys
     tenants: list[str | None]  # of each unique key; None where there is no legal tenant id
@@ -77,7 +78,7 @@ class Case:
     broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its own fields break
 
     @classmethod
-    def open(cls, raw: RawRange) -> Case:
+    def open(cls, raw: RawRange, settled: int = 0) -> Case:
         values = Blobs.of(raw.values)
         lengths = values.sizes()
         header = values.heads(HEADER_BYTES).view(_FRAME)[:, 0]
@@ -90,6 +91,7 @@ class Case:
             framed=(header["magic"] == 0) & (lengths >= HEADER_BYTES),
             schema_ids=header["id"].astype(np.uint32),
             timestamps_ms=np.asarray(raw.timestamps_ms, dtype=np.int64),
+            settled=np.asarray(raw.offsets, dtype=np.int64) < settled,
             unique_keys=unique_keys,
             key_codes=keys.indices.to_numpy().astype(np.int64),
             tenants=[_tenant(key) for key in unique_keys],

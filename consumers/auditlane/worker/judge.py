@@ -1,7 +1,8 @@
 """One range of Kafka messages into rows to store and messages to refuse, decided on columns.
 
-A verdict follows from the messages, their Kafka timestamps and the schemas: judging again decides alike. A message
-that breaks several rules gets the first code in the order of `ORDER`.
+A verdict follows from the messages, their Kafka timestamps and the schemas: judging again decides alike. What may have
+changed since, who may write with a schema and how large an event may be, is not asked of messages that are settled. A
+message that breaks several rules gets the first code in the order of `ORDER`.
 """
 
 from __future__ import annotations
@@ -64,9 +65,12 @@ class Judge:
         self._max_event_bytes = max_event_bytes
         self._decoders: dict[int, Decoder] = {}
 
-    def judge(self, raw: RawRange, *, ingested_at_ms: int) -> Verdict:
-        """Raises RegistryUnavailable where schemas cannot be asked for; the range is to be judged again later."""
-        case = Case.open(raw)
+    def judge(self, raw: RawRange, *, ingested_at_ms: int, settled: int = 0) -> Verdict:
+        """Raises RegistryUnavailable where schemas cannot be asked for; the range is to be judged again later.
+
+        Offsets below `settled` are past the workers and have no dead letter: the rules of then have let them pass.
+        """
+        case = Case.open(raw, settled)
         self._check_frames(case)
         self._check_tenants(case)
         decoded = self._decode(case)
@@ -90,7 +94,7 @@ class Judge:
         sizes = case.lengths - HEADER_BYTES
         case.refuse(
             RejectCode.TOO_LARGE,
-            np.flatnonzero(sizes > self._max_event_bytes),
+            np.flatnonzero((sizes > self._max_event_bytes) & ~case.settled),
             lambda index: f"The event has {sizes[index]} bytes; at most {self._max_event_bytes} are allowed.",
         )
 
@@ -148,8 +152,11 @@ class Judge:
             admitted = self._schemas.admissible(known.schema_id, {case.tenants[code] or "" for code in used})
         may = np.zeros(len(case.tenants), dtype=bool)
         may[[code for code in used if case.tenants[code] in admitted]] = True
-        case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~may[codes]], _always(why))
-        return members[may[codes]]
+        passes = may[codes]
+        if known.contract is not None:
+            passes |= case.settled[members]
+        case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~passes], _always(why))
+        return members[passes]
 
     def _decoder(self, known: Known) -> Decoder:
         decoder = self._decoders.get(known.schema_id)

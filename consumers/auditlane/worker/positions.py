@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -17,10 +17,12 @@ from auditlane.contract.topics import admin
 from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import ASK_S, Brokers, pattern
+from auditlane.worker.intent import UnknownIntent, decode
 from auditlane.worker.ranges import Partition
 from auditlane.worker.selection import Bounds, Selection
 
 T = TypeVar("T")
+Commit = tuple[int, str]
 _MOVING: Final = frozenset(
     {
         KafkaError.NOT_COORDINATOR,
@@ -70,17 +72,21 @@ class Positions:
     def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
         """Every partition's bounds, its commit read first: what it says is done was done when the ends were read."""
         partitions = self.partitions(topic)
-        topic_id = self.topic_id(topic)
-        committed = self.committed(partitions)
+        topic_id, consumed = self.topic_id(topic), self.consumed(topic)
+        committed = _of_topic(self._commits(partitions), topic_id)
         low, high = self.low(partitions), self.high(partitions)
         since, until = (self._at(partitions, at, high) for at in (selection.since_ms, selection.until_ms))
         return [
-            Bounds(one, topic_id, low[one], high[one], committed[one], since.get(one), until.get(one))
+            Bounds(one, topic_id, low[one], high[one], committed.get(one), since.get(one), until.get(one), consumed)
             for one in partitions
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """What the live group has committed, None where it has not.
+        """What the live group has committed, None where it has not."""
+        return {one: commit and commit[0] for one, commit in self._commits(partitions).items()}
+
+    def _commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
+        """(offset, metadata) of each, None where nothing is committed.
 
         Asked by a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the
         process when a coordinator that has just moved answers this question.
@@ -99,7 +105,10 @@ class Positions:
             if one.error is not None:
                 raise KafkaUnavailable(f"No committed offset of {one.topic}[{one.partition}]: {one.error}.")
         return {
-            Partition(one.topic, one.partition): None if one.offset == OFFSET_INVALID else one.offset for one in answers
+            Partition(one.topic, one.partition): None
+            if one.offset == OFFSET_INVALID
+            else (one.offset, one.metadata or "")
+            for one in answers
         }
 
     def low(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
@@ -135,6 +144,20 @@ class Positions:
             }
 
         return _asked(ask)
+
+
+def _of_topic(commits: Mapping[Partition, Commit | None], topic_id: str) -> dict[Partition, int]:
+    """The offsets, without those of an earlier topic of the same name, as far as they say; a tool's says nothing."""
+    found: dict[Partition, int] = {}
+    for partition, commit in commits.items():
+        offset, metadata = commit or (None, "")
+        try:
+            intent = decode(metadata)
+        except UnknownIntent:
+            intent = None
+        if offset is not None and (intent is None or intent.topic_id == topic_id):
+            found[partition] = offset
+    return found
 
 
 def _asked(question: Callable[[], T]) -> T:

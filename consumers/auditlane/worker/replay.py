@@ -129,7 +129,7 @@ def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
 
 
 def _part(span: Span, first: int, end: int) -> Span:
-    return Span(span.partition, span.topic_id, first, end, first)
+    return replace(span, first=first, end=end, asked=first)
 
 
 def tenant(key: bytes | None) -> str | None:

@@ -17,13 +17,15 @@ from auditlane.runtime.files import write_text
 
 @dataclass(slots=True)
 class Counts:
-    """Messages by what became of them. `refused` are those that no worker would store, by code."""
+    """Messages by what became of them. `refused` are those that no worker would store and that have no dead letter, by
+    code; `to_bury` those that the workers have still to come to, and will dead-letter themselves."""
 
     read: int = 0
     other_tenants: int = 0
     dead_lettered: int = 0
     already: int = 0
     stored: int = 0
+    to_bury: int = 0
     refused: dict[str, int] = field(default_factory=dict)
 
     def refuse(self, code: str) -> None:

@@ -78,9 +78,14 @@ class ToTable:
         columns = chunk.columns(missing)
         range_ = Range(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns, "", 0, redo=True)
         raw = RawRange.of(span.topic_id, span.partition, columns)
-        verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
+        # Dead letters are not in the chunk: what the workers are past of it, they have stored.
+        now, settled = time.time_ns() // 1_000_000, span.settled
+        verdict = self._judge.judge(raw, ingested_at_ms=now, settled=settled or 0)
         for rejection in verdict.rejected:
-            counts.refuse(rejection.code.value)
+            if settled is not None and columns.offsets[rejection.index] >= settled:
+                counts.to_bury += 1
+            else:
+                counts.refuse(rejection.code.value)
         if not self._dry and verdict.rows:
             announce()
             for month in sorted(verdict.rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditlane.worker.ranges import Partition
 
@@ -32,7 +32,7 @@ class Selection:
 class Bounds:
     """What Kafka says of a partition. `low` is the first offset it holds, `high` one past the last that a reader of
     committed messages sees; `since` and `until` are the first offsets at or after the selection's times (`high` when
-    there is none), None when no time was asked for."""
+    there is none), None when no time was asked for. `consumed` says that the workers read the topic."""
 
     partition: Partition
     topic_id: str
@@ -41,13 +41,15 @@ class Bounds:
     committed: int | None = None
     since: int | None = None
     until: int | None = None
+    consumed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """Offsets of one partition, `first` included, `end` not. Of what was asked for, `[asked, first)` is no longer in
     Kafka, and `pending` offsets at its end are not yet completed by the workers. `whole` says that it ends where the
-    workers or the log end, not where the request does."""
+    workers or the log end, not where the request does. The workers have decided of every offset below `settled`: it is
+    stored or has a dead letter; None where they do not read the topic."""
 
     partition: Partition
     topic_id: str
@@ -56,6 +58,7 @@ class Span:
     asked: int
     pending: int = 0
     whole: bool = True
+    settled: int | None = None
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -116,7 +119,14 @@ def _span(asked: Slice, bound: Bounds, limit: int) -> Span:
     end = max(first, min(wanted_end, limit))
     pending = max(0, wanted_end - max(limit, first))
     return Span(
-        bound.partition, bound.topic_id, first, end, min(wanted_first, first), pending, whole=end >= limit and not ends
+        bound.partition,
+        bound.topic_id,
+        first,
+        end,
+        min(wanted_first, first),
+        pending,
+        whole=end >= limit and not ends,
+        settled=(bound.committed or 0) if bound.consumed else None,
     )
 
 
@@ -126,14 +136,12 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
     for span in sorted(spans, key=lambda one: (one.first, one.end)):
         if merged and span.first <= merged[-1].end:
             before = merged[-1]
-            merged[-1] = Span(
-                before.partition,
-                before.topic_id,
-                before.first,
-                max(before.end, span.end),
-                min(before.asked, span.asked),
-                max(before.pending, span.pending),
-                before.whole or span.whole,
+            merged[-1] = replace(
+                before,
+                end=max(before.end, span.end),
+                asked=min(before.asked, span.asked),
+                pending=max(before.pending, span.pending),
+                whole=before.whole or span.whole,
             )
         else:
             merged.append(span)

@@ -82,7 +82,7 @@ class Verifier:
             low, high = np.searchsorted(letters, [chunk.first, chunk.end])
             compared = compare(messages, stored.between(chunk.first, chunk.end), letters[low:high])
             compared = self._without_dropped(compared, result)
-            compared, reasons = self._explained(compared, span, chunk)
+            compared, reasons = self._explained(compared, result, chunk)
             result.messages += len(messages)
             result.tally.add(compared, reasons)
             on_progress(span, chunk.end)
@@ -101,15 +101,16 @@ class Verifier:
         result.beyond_retention += int((~keep).sum())
         return Compared(compared.offsets[keep], compared.fates[keep], compared.doubled)
 
-    def _explained(self, compared: Compared, span: Span, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
+    def _explained(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
         """What is not stored: a duplicate of an event that is, or missing for a reason."""
         missing = compared.of(Fate.missing)
         if len(missing) == 0:
             return compared, {}
-        wanted = set(missing.tolist())
+        span, wanted = result.span, set(missing.tolist())
         columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
         raw = RawRange.of(span.topic_id, span.partition, columns)
-        verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
+        verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000, settled=span.settled or 0)
+        result.refused += len(verdict.rejected)
         reasons = {columns.offsets[one.index]: f"{one.code}, without a dead letter" for one in verdict.rejected}
         duplicates: list[int] = []
         for rows in verdict.rows.values():

@@ -16,13 +16,15 @@ _COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "pending", "be
 @dataclass(slots=True)
 class Result:
     """What was found in one span. `beyond_retention` are rows whose messages Kafka no longer holds, `pending` offsets
-    that the workers have not completed, `stray` rows above the end of the partition."""
+    that the workers have not completed, `stray` rows above the end of the partition. `refused` are those of the missing
+    that no worker would store now."""
 
     span: Span
     tally: Tally
     messages: int = 0
     beyond_retention: int = 0
     stray: list[int] = field(default_factory=list)
+    refused: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -55,6 +57,16 @@ class Report:
         total["extra"] += sum(one.rows for one in self.extra_origins)
         total["beyond_retention"] += sum(one.rows for one in self.beyond_origins)
         return {**total, "two_times": len(self.two_times)}
+
+    @property
+    def refused(self) -> int:
+        """How many of the missing no worker would store now, so that a replay does not bring them back."""
+        return sum(one.refused for one in self.results)
+
+    @property
+    def storable(self) -> list[str]:
+        """The topics of which a replay stores what is missing."""
+        return sorted({one.span.partition.topic for one in self.results if one.counts["missing"] > one.refused})
 
     @property
     def ok(self) -> bool:

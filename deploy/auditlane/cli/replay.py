@@ -15,10 +15,11 @@ import typer
 
 from auditlane.cli import range_options as options
 from auditlane.cli.advance import shown
+from auditlane.cli.wording import number_of
 from auditlane.contract import topics
 from auditlane.contract.connect import registry_client
 from auditlane.local import cache
-from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.errors import ConfigError, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
 from auditlane.worker import guarantees
@@ -62,7 +63,8 @@ def command(
     """Read a topic again and store what is missing in the live table.
 
     Stops below what the workers have committed, and never moves their offsets: it may run while they do. Ctrl-C is
-    safe; the same command goes on from there.
+    safe; the same command goes on from there. Exit code 3 when a message is neither stored nor dead-lettered, and no
+    worker would store it now.
     """
     settings = load()
     selection = options.selection(
@@ -107,6 +109,11 @@ def command(
                 _interrupted(checkpoint)
                 raise typer.Exit(INTERRUPTED) from None
     _report(plan, done.counts, target_name, dry=dry_run, resumed=before is not None, as_json=as_json)
+    if refused := sum(done.counts.refused.values()):
+        raise ReplayIncomplete(
+            f"Neither stored nor dead-lettered, and no worker would store them now: {number_of(refused, 'message')}.",
+            fix="Their schemas or their dead letters were deleted: see docs/operate/replay-and-verify.md.",
+        )
 
 
 def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> None:
@@ -199,7 +206,8 @@ def _report(plan: Plan, counts: Counts, target: str, *, dry: bool, resumed: bool
         ("already there", counts.already),
         ("left out: dead-lettered", counts.dead_lettered),
         ("left out: other tenants", counts.other_tenants),
-        *((f"refused: {code}", count) for code, count in sorted(counts.refused.items())),
+        ("left for the workers to dead-letter", counts.to_bury),
+        *((f"refused, no dead letter: {code}", count) for code, count in sorted(counts.refused.items())),
     ]
     for label, count in rows:
         if count or label in ("stored", "would be stored"):

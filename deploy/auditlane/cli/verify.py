@@ -30,6 +30,7 @@ from auditlane.worker.verify_report import Report, Result
 
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
+_WHY = "their schemas or their dead letters were deleted"
 
 
 @app.command()
@@ -91,8 +92,22 @@ def command(
         counts = report.counts
         raise Unreconciled(
             f"{counts['missing']} missing, {counts['extra']} extra, {counts['doubled']} stored twice.",
-            fix="`auditlane replay TOPIC` stores what is missing." if counts["missing"] else "",
+            fix=fix(report, table),
         )
+
+
+def fix(report: Report, table: str) -> str:
+    """What mends it, as far as a command does."""
+    said: list[str] = []
+    into = f" --into-table {table}" * (table != "events")
+    if topics := report.storable:
+        commands = ", ".join(f"`auditlane replay {one}{into}`" for one in topics[:3])
+        said.append(f"{commands}{' and so on' * (len(topics) > 3)} stores what is missing.")
+    if report.refused:
+        said.append(f"{report.refused} of the missing no worker would store now: {_WHY}.")
+    if report.counts["extra"] or report.counts["doubled"]:
+        said.append("What to do about extra and doubled rows: docs/operate/replay-and-verify.md.")
+    return " ".join(said)
 
 
 def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table: str) -> Verifier:
@@ -110,6 +125,7 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
         "ok": report.ok,
         "topics": topics,
         "counts": report.counts,
+        "refused": report.refused,
         "ranges": [_range(one) for one in report.results],
         "two_times": [asdict(one) for one in report.two_times],
         "extra_origins": [asdict(one) for one in report.extra_origins],

@@ -82,7 +82,9 @@ def test_times(text, expected):
         ([("event_id", "1")], "event_id"),
         ([("q", " ".join(map(str, range(MAX_WORDS + 1))))], "q"),
         ([("q", "x" * 5000)], "q"),
-        ([("action", "\ud800")], "'action'"),
+        ([("action", "\ud800")], "action"),
+        ([("action", "x" * 5000)], "action"),
+        ([("\ud800", "x")], "\\ud800"),
     ],
 )
 def test_what_is_wrong_is_named(pairs, field):

@@ -100,6 +100,11 @@ def test_every_wrong_field_is_named(served):
     assert body["field"] == "client_id"
 
 
+@pytest.mark.parametrize("body", [{"\ud800": 1}, {"client_id": "\ud800", "secret": "s"}, ["\ud800"]])
+def test_half_a_surrogate_pair_in_a_body_is_told_as_any_other_problem(served, body):
+    problem(served.request("/v1/token", method="POST", body=body), 400, "INPUT_INVALID")
+
+
 def test_a_body_that_is_no_json_is_named_as_the_body(served):
     pool = urllib3.PoolManager()
     sent = {"content-type": "application/json"}

@@ -164,6 +164,4 @@ def _check_text(name: str, value: str) -> None:
     try:
         (name + value).encode()
     except UnicodeEncodeError:
-        raise InvalidFilter(
-            f"{ascii(name)[:100]} is not valid UTF-8.", field=ascii(name)[:100], fix="Send it as UTF-8."
-        ) from None
+        raise InvalidFilter(f"{name[:100]!r} is not valid UTF-8.", field=name[:100], fix="Send it as UTF-8.") from None

@@ -26,7 +26,7 @@ from auditlane.runtime.errors import (
     http_status,
 )
 from auditlane.runtime.log import get
-from auditlane.runtime.wording import plain
+from auditlane.runtime.wording import plain, sayable
 from auditlane.server.notice import PACKAGE, page
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -141,7 +141,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     problems = [
         FieldProblem(field="body", message=f"is not JSON: {one['ctx']['error']}")
         if one["type"] == "json_invalid"  # its location ends with a position in the text
-        else FieldProblem(field=_place(one["loc"]), message=plain(one))
+        else FieldProblem(field=_place(one["loc"]), message=sayable(plain(one)))
         for one in error.errors()
     ]
     detail = "; ".join(f"{one.field}: {one.message}" for one in problems)
@@ -150,7 +150,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 def _place(location: tuple[int | str, ...]) -> str:
     """`("query", "limit")` as `limit`, `("body", "permissions", 0)` as `permissions.0`, a whole body as `body`."""
-    return ".".join(map(str, location[1:])) or str(location[0])
+    return sayable(".".join(map(str, location[1:])) or str(location[0]))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -54,6 +54,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from auditlane.runtime.wording import sayable
+
 
 class AuditlaneError(Exception):
     """The root of every error that we raise on purpose."""
@@ -61,10 +63,11 @@ class AuditlaneError(Exception):
     code: ClassVar[str] = "INTERNAL"
 
     def __init__(self, message: str, *, fix: str = "", field: str = "") -> None:
+        message = sayable(message)
         super().__init__(message)
         self.message = message
-        self.fix = fix
-        self.field = field
+        self.fix = sayable(fix)
+        self.field = sayable(field)
 
     def __str__(self) -> str:
         stop = "" if not self.fix or self.message.endswith((".", "!", "?", ":", ")")) else "."

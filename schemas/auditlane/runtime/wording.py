@@ -1,4 +1,4 @@
-"""What is wrong with a value, in plain words: pydantic's problems as the end of the sentence that its place begins."""
+"""What is wrong with a value, in plain words that every answer can carry."""
 
 from __future__ import annotations
 
@@ -40,8 +40,14 @@ _WORDS: Final = {
 }
 
 
+def sayable(text: str) -> str:
+    """The text in UTF-8's reach: half a surrogate pair, which a value that is quoted may hold, as its escape."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
 def plain(problem: Mapping[str, Any]) -> str:
-    """`is missing`, `must be text`; a problem of our own validators, and one we have no words for, as it is said."""
+    """A problem of pydantic's as the end of the sentence that its place begins: `is missing`, `must be text`; that of
+    our own validators, and one we have no words for, as it is said."""
     kind, context = str(problem["type"]), problem.get("ctx") or {}
     if kind.startswith(("datetime", "timezone")):
         return "must be a time with its offset from UTC (RFC 3339), such as 2024-05-01T12:00:00Z"

@@ -14,6 +14,7 @@ from querying import event, store
 from serving import Served
 
 from auditlane.contract.event import parse_ip
+from auditlane.contract.frontegg import MARK
 from auditlane.gateway.frontegg.audit import event_of
 
 V2_EXPORT = "/audits/resources/audits/v2/export/csv"
@@ -45,6 +46,8 @@ def served(clickhouse, tmp_path_factory):
     with store(clickhouse) as made:
         made.add([stored(*one) for one in SENT])
         made.add([stored(9, 0, {"user": "eve@x.io", "action": "Login"}, tenant="other")])
+        older = {"k": r'"v\ud800"', "n": "Infinity", MARK: '["k", "n"]'}  # what an older release kept
+        made.add([event(10, tenant="older", metadata=older, actor_name="v\ufffd")])
         with Served(
             tmp_path_factory.mktemp("served"), clickhouse_url=clickhouse, clickhouse_database=made.database
         ) as served:
@@ -121,6 +124,14 @@ def test_filters(ask, query, found):
     answer = ask(query)
     assert users(answer) == found.split()
     assert answer["total"] == len(found.split())
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"), [("", 1), (r'user={"$eq":"v\ud800"}', 1), (r'user={"$eq":"\ud800"}', 0), ('n={"$gt":1e400}', 0)]
+)
+def test_text_and_numbers_that_no_answer_can_hold(ask, query, rows):
+    found = ask(quote(query, safe="="), tenant="older")["data"]
+    assert [(row["k"], row["n"]) for row in found] == [("v\ufffd", "Infinity")] * rows
 
 
 def test_ranges_of_time_in_every_encoding(ask):

@@ -126,6 +126,80 @@ def test_what_is_refused_is_told_one_by_one(gateway: Gateway, unique: str) -> No
     assert (problem["accepted"], problem["refused"], len(problem["results"])) == (0, 2, 2)
 
 
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+def test_what_cannot_be_encoded_does_not_hide_what_was_taken(gateway: Gateway, unique: str, content_type: str) -> None:
+    events = [
+        {"action": "ok1"},
+        {"\ud800": 1, "action": "b"},
+        {"action": "c", "fields": {"\udfff": 1}},
+        {"action": "ok2"},
+        {"action": "d", "before": {"\ud800": 10**400}},
+    ]
+    body = b"\n".join(json.dumps(one).encode() for one in events) if content_type == NDJSON else events
+    response = gateway.post(body, unique, content_type=content_type)
+    assert response.status == 207, response.data
+    told = response.json()["results"]
+    assert [(one["status"], one.get("field")) for one in told] == [
+        (202, None),
+        (400, r"\ud800"),
+        (400, r"\udfff"),
+        (202, None),
+        (400, "before"),
+    ]
+    gateway.stored(unique, 2)
+    viewer = gateway.viewer_token(unique, Permission.configure)
+    refused(
+        gateway.request("/v1/test-event", viewer, method="POST", body={"\ud800": 1}),
+        400,
+        "EVENT_INVALID",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/export-links", {"format": "csv", "columns": ["\ud800"]}),
+        ("POST", "/v1/export-links", {"format": "csv", "query": "\ud800"}),
+        ("POST", "/v1/export-links", {"format": "csv", "filter": {"action": "\ud800"}}),
+        ("POST", "/v1/exports", {"format": "csv", "columns": ["\ud800"]}),
+        ("PUT", "/v1/structure", {"fields": [{"name": "\ud800"}]}),
+        ("PUT", "/v1/structure", {"fields": [{"name": "action", "displayName": "\ud800"}]}),
+        ("POST", "/v1/structure/fields", {"name": "\ud800"}),
+        ("POST", "/v1/structure/fields", {"name": "surrogate", "default": "\ud800"}),
+        ("POST", "/v1/structure/fields", {"name": "surrogate", "rules": {"pattern": "\ud800"}}),
+        ("POST", "/v1/structure/fields", {"name": "surrogate", "rules": {"oneOf": ["\ud800"]}}),
+        ("POST", "/v1/structure/fields", {"name": "surrogate", "type": "Number", "default": 10**400}),
+        ("POST", "/v1/structure/fields", {"name": "surrogate", "type": "Number", "rules": {"minimum": 10**400}}),
+        (
+            "POST",
+            "/v1/structure/fields",
+            {"name": "surrogate", "type": "Number", "rules": {"minimum": float("inf")}},
+        ),
+        ("POST", "/audits/export/csv", {"properties": [{"name": "\ud800"}]}),
+        ("POST", "/metadata", {"properties": [{"name": "\ud800"}]}),
+        ("POST", "/metadata", {"properties": [], "deep": json.loads("[" * 300 + "]" * 300)}),
+    ],
+)
+def test_no_text_and_no_number_is_an_error_of_ours(gateway: Gateway, method: str, path: str, body: Any) -> None:
+    token = gateway.client_token("vendor")
+    sent = {} if path in ("/metadata", "/v1/structure", "/v1/structure/fields") else {"auditlane_tenant": "acme"}
+    response = gateway.request(path, token, method=method, body=body, if_match="*", **sent)
+    assert response.status == 400, response.data
+    response.json()
+
+
+def test_an_audit_cut_in_the_middle_of_an_emoji_is_stored_and_read(gateway: Gateway, unique: str) -> None:
+    body = rb'{"action": "a\ud83d", "k": "v\ud800", "inner": {"\udfff": [1e400]}}'
+    sent = {"x-access-token": gateway.any, "frontegg-tenant-id": unique}
+    response = HTTP.request("POST", f"{gateway.url}/audits", body=body, headers=sent)
+    assert response.status == 202, response.data
+    gateway.stored(unique, 1)
+    reader = gateway.client_token("vendor")
+    [row] = gateway.request("/audits", reader, frontegg_tenant_id=unique).json()["data"]
+    assert (row["action"], row["k"], row["inner"]) == ("a\ufffd", "v\ufffd", {"\ufffd": ["1e400"]})
+    assert row | response.json() | {"updatedAt": row["updatedAt"], "vendorId": row["vendorId"]} == row
+
+
 def test_a_request_sent_again_adds_nothing(gateway: Gateway, unique: str) -> None:
     events = [{"action": f"a{one}", "occurred_at": TIME} for one in range(3)]
     first = gateway.post(events, unique, idempotency_key="k")

@@ -42,6 +42,8 @@ def test_nothing_asked_is_the_newest_twenty():
         ("user[$in][]=u&user[$in][]=v", ("user", "in", ("u", "v"))),
         ("action[$contains]=log", ("action", "contains", ("log",))),
         ("note={", ("note", "in", ("{",))),
+        (r'user={"$eq":"v\ud800"}', ("user", "in", ("v\ufffd",))),  # as it is kept
+        (r'user=["\udfff",1e400]', ("user", "in", ("\ufffd", "Infinity"))),
         ("note=[x]", ("note", "in", ("[x]",))),
     ],
 )
@@ -97,6 +99,7 @@ def test_a_column_alone_is_sorted_upwards():
         ("a[=1", "a["),
         ("tenantId=a/b", "tenantId"),
         ("x" * 5000 + "=1", "x" * 100),
+        ("n=" + "x" * 5000, "n"),
     ],
 )
 def test_what_cannot_be_meant_names_the_parameter(query, field):

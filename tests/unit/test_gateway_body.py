@@ -85,9 +85,26 @@ def test_any_bytes_are_a_value_or_an_invalid_event(text):
         assert found == expected or isinstance(found, InvalidEvent)  # NaN is no JSON
 
 
-@pytest.mark.parametrize("text", [b"{", b"NaN", b'{"a": Infinity}', b"\xff", b"[" * 100_000, b"1" * 5_000])
-def test_what_is_no_json_says_so(text):
-    assert "not JSON" in str(value_of(text))
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"{", "Expecting property name"),
+        (b"NaN", "NaN is no JSON number."),
+        (b'{"a": Infinity}', "Infinity is no JSON number."),
+        (b'{"a": 1e400}', "1e400 is beyond the numbers of 64 bits."),
+        (b"[-1.5e999]", "-1.5e999 is beyond the numbers of 64 bits."),
+        (b"\xff", "not UTF-8 at byte 1."),
+        (b"[" * 100_000, "nested too deep."),
+        (b"1" * 5_000, "a whole number has more than 4300 digits."),
+    ],
+)
+def test_what_is_no_json_says_so(text, problem):
+    said = str(value_of(text))
+    assert said.startswith("The line is not JSON: ")
+    assert problem in said
+    with pytest.raises(InvalidInput) as raised:
+        read(body.document(pieces_of([text])))
+    assert problem in raised.value.message
 
 
 # Bodies
@@ -118,7 +135,8 @@ def test_other_types_are_refused(content_type, encoding):
 def test_a_document_is_an_object_or_an_array():
     assert read(body.document(pieces_of([b'{"a":', b"1}"]))) == [{"a": 1}]
     assert read(body.document(pieces_of([b"[1, {}]"]))) == [1, {}]
-    for text in (b"", b"7", b"[1", b"\xff", b"[NaN]"):
+    assert read(body.document(pieces_of([b"\xef\xbb", b"\xbf[1]"]))) == [1]
+    for text in (b"", b"7", b"[1", b"\xff", b"[NaN]", b"\xef\xbb\xbf\xef\xbb\xbf{}"):
         with pytest.raises(InvalidInput, match="body"):
             read(body.document(pieces_of([text])))
 

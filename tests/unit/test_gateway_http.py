@@ -64,13 +64,14 @@ def test_what_may_be_sent_again_decides_the_status(served, token):
     assert [one["status"] for one in response.json()["results"]] == [400, 503]
 
 
+TEXTS = st.text(st.characters(exclude_categories=[]), max_size=10)  # also half a surrogate pair, which JSON can name
 JSONS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.just(10**400) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=12,
 )
 NAMES = ("event_id", "tenant_id", "occurred_at", "action", "ip", "before", "metadata", "fields", "outcome", "source")
-EVENTS = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), JSONS, max_size=6)
+EVENTS = st.dictionaries(st.sampled_from(NAMES) | TEXTS, JSONS, max_size=6)
 
 
 @settings(max_examples=80)

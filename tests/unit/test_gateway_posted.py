@@ -23,6 +23,13 @@ BOUND = Sender("al_1", "acme", bound=True)
 KEYED = Sender("al_1", "acme", idempotency_key="k1")
 
 
+def nested(levels: int) -> list:
+    inner: list = []
+    for _ in range(levels):
+        inner = [inner]
+    return inner
+
+
 def principal(*roles: str, tenant: str | None = None) -> Principal:
     return Principal("client", "al_1", "al_1", tenant, permissions_of(roles), datetime.now(UTC) + timedelta(hours=1))
 
@@ -38,7 +45,8 @@ def test_what_an_event_does_not_say():
 
 
 def test_own_fields_stand_beside_or_under_fields():
-    for posted in ({"project": "moon"}, {"fields": {"project": "moon"}}):
+    both = {"project": "moon", "fields": {"project": "moon"}}
+    for posted in ({"project": "moon"}, {"fields": {"project": "moon"}}, both):
         assert event_of({"action": "a"} | posted, ACME, 0).fields == {"project": "moon"}
 
 
@@ -54,6 +62,10 @@ def test_own_fields_stand_beside_or_under_fields():
         (ACME, [], InvalidEvent, ""),
         (ACME, None, InvalidEvent, ""),
         (ACME, {"action": "a", "fields": 1}, InvalidEvent, "fields"),
+        (ACME, {"action": "a", "cnt": 1, "fields": {"cnt": 2}}, InvalidEvent, "cnt"),
+        (ACME, {"action": "a", "before": {"a": float("inf")}}, InvalidEvent, "before"),
+        (ACME, {"action": "a", "after": nested(2_000)}, InvalidEvent, "after"),
+        (ACME, {"action": "  \t"}, InvalidEvent, "action"),
         (ACME, {"action": "a", "metadata": {"a": 1}}, InvalidEvent, "metadata.a"),
         (ACME, {"action": "a", "occurred_at": 1_700_000_000}, InvalidEvent, "occurred_at"),
         (ACME, {"action": "a", "occurred_at": "2026-01-31"}, InvalidEvent, "occurred_at"),

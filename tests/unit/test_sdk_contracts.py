@@ -200,6 +200,8 @@ def test_own_fields_of_every_kind(name, value, becomes):
         ("count", 1.0),
         ("small", 2**31),
         ("ratio", "1"),
+        ("ratio", 10**400),
+        ("text", [float("nan")]),
         ("level", "middle"),
         ("due", "2026-01-01T00:00:00"),
         ("due", 5),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from auditlane.gateway.lines import Line, Lines, parse, value_of
+from auditlane.gateway.lines import BOM, Line, Lines, parse, value_of
 from auditlane.runtime.errors import BodyTooLarge, InvalidInput, MediaTypeUnsupported
 
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson", "application/x-jsonlines")
@@ -70,7 +70,7 @@ async def document(pieces: AsyncIterator[bytes]) -> list[object]:
     """The events of a JSON object or array. Raises InvalidInput when the body is neither."""
     text = b"".join([piece async for piece in pieces])
     try:
-        value = parse(text)
+        value = parse(text.removeprefix(BOM))
     except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}", field="body") from None
     if isinstance(value, dict):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from auditlane.contract.event_json import finite, no_constant, said
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 Line = bytes | InvalidEvent
 
 
@@ -52,7 +53,7 @@ class Lines:
     def _line(self, text: bytes, size: int) -> Line:
         if not self._begun:
             self._begun = True
-            text = text.removeprefix(_BOM)
+            text = text.removeprefix(BOM)
         if size > self._longest:
             return EventTooLarge(f"The line has more than {self._longest} bytes.")
         return text.strip()
@@ -68,20 +69,18 @@ def value_of(line: Line) -> object:
         return InvalidEvent(f"The line is not JSON: {error}")
 
 
-def parse(text: bytes) -> Any:
+_DECODER: Final = json.JSONDecoder(parse_float=finite, parse_constant=no_constant)
+
+
+def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
     """The JSON value. Raises ValueError whose message follows a colon."""
     try:
-        return _DECODER.decode(text.decode())
+        return decoder.decode(text.decode())
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 at byte {error.start + 1}.") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at character {error.pos + 1}.") from None
     except RecursionError:
         raise ValueError("it is nested too deep.") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number.")
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
+    except ValueError as error:
+        raise ValueError(said(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditlane.contract.event import AuditEvent
-from auditlane.contract.event_json import values_of
+from auditlane.contract.event_json import finite, values_of
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
 from auditlane.importer.sources import Item, Source
@@ -30,7 +30,7 @@ class AuditlaneLines:
         self._occurrences.next(item.text)
 
     def event(self, item: Item) -> AuditEvent:
-        values = values_of(parse_object(item))
+        values = values_of(parse_object(item, parse_float=finite))
         tenant = values.setdefault("tenant_id", self._tenant)
         if tenant is None:
             raise InvalidEvent("names no tenant_id", field="tenant_id", fix="Add it, or give --tenant.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from auditlane.contract.event_json import no_constant, said
 from auditlane.importer.sources import Item
 from auditlane.runtime.errors import InvalidEvent
 
@@ -14,17 +15,15 @@ def parse_object(item: Item, **hooks: Any) -> dict[str, Any]:
     if item.problem:
         raise InvalidEvent(item.problem)
     try:
-        value = json.loads(item.text.decode("utf-8"), parse_constant=_refuse, **hooks)
+        value = json.loads(item.text.decode("utf-8"), parse_constant=no_constant, **hooks)
     except UnicodeDecodeError as error:
         raise InvalidEvent(f"is not UTF-8 at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
         raise InvalidEvent(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidEvent(f"is not JSON that can be read: {error}") from None
+    except RecursionError:
+        raise InvalidEvent("is not JSON that can be read: it is nested too deep") from None
+    except ValueError as error:
+        raise InvalidEvent(f"is not JSON that can be read: {said(error)}") from None
     if not isinstance(value, dict):
         raise InvalidEvent(f"is not a JSON object but {'null' if value is None else type(value).__name__}")
     return value
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")

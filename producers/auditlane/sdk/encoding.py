@@ -11,7 +11,7 @@ from typing import Any, Final
 import fastavro
 
 from auditlane.contract import rules
-from auditlane.contract.event import BASE_FIELDS, AuditEvent
+from auditlane.contract.event import BASE_FIELDS, AuditEvent, json_text
 from auditlane.contract.structure import Field, TenantContract
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent, InvalidInput, RegistryRefused
@@ -136,7 +136,7 @@ def _converted(one: Field, value: Any) -> Any:
         raise ValueError(f"must be a whole number of {_INT_RANGES[kind] + 1} bits")
     if kind in ("float", "double"):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            return _number(value)
         raise ValueError("must be a number")
     if kind == "enum":
         if isinstance(value, str) and value in one.symbols:
@@ -145,6 +145,13 @@ def _converted(one: Field, value: Any) -> Any:
     if kind == "timestamp":
         return _time(value)
     return _text(value)
+
+
+def _number(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("must be a number of 64 bits") from None
 
 
 def _time(value: Any) -> datetime:
@@ -160,7 +167,7 @@ def _time(value: Any) -> datetime:
 def _text(value: Any) -> str:
     """Text as it is; lists and objects as JSON text, the way a contract carries them."""
     if isinstance(value, (dict, list)):
-        value = json.dumps(value, ensure_ascii=False, default=str)
+        value = json_text(value)
     if not isinstance(value, str):
         raise ValueError("must be text")
     try:

@@ -68,6 +68,12 @@ def _encodable(value: str) -> str:
     return value
 
 
+def _not_blank(value: str) -> str:
+    if value.isspace():
+        raise ValueError("must have at least 1 character that is no space")
+    return value
+
+
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address in `text`, or None. Scoped addresses (`fe80::1%eth0`) are refused: ClickHouse cannot hold them."""
     return None if "%" in text or len(text) > _LONGEST_IP else _parsed(text)
@@ -92,7 +98,17 @@ def _ip(value: object) -> object:
 
 def _json_text(value: object) -> object:
     """`before` and `after` may be given as objects; they travel as JSON text."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return value if value is None or isinstance(value, str) else json_text(value)
+
+
+def json_text(value: object) -> str:
+    """JSON text. Raises ValueError, the end of a sentence that begins with the value's place."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+    except RecursionError:
+        raise ValueError("is nested too deep") from None
+    except ValueError:  # also an object that holds itself
+        raise ValueError("must be what JSON can say, without NaN and infinite numbers") from None
 
 
 def _place(problem: ErrorDetails) -> str:
@@ -120,7 +136,7 @@ class AuditEvent(BaseModel):
     event_id: Annotated[str, BeforeValidator(_event_id)] = Field(default_factory=uuid7)
     tenant_id: Annotated[Text, AfterValidator(_tenant_id)]
     occurred_at: Annotated[AwareDatetime, AfterValidator(_utc)] = Field(default_factory=lambda: datetime.now(UTC))
-    action: Annotated[Text, Field(min_length=1)]
+    action: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
     actor_id: Text = ""
     actor_type: Text = "user"
     actor_name: Text | None = None

@@ -1,13 +1,16 @@
 """Frontegg's names for an audit's parts beside ours, and how a stored event reads in them: shared by writer and reader.
 
 What they send has no fixed form, so a value that no field of an event gives back as it was is kept in the metadata,
-under its own key; one that is no text is kept as JSON, and the entry `MARK` lists those keys.
+under its own key; one that is no text is kept as JSON, and the entry `MARK` lists those keys. Of what JSON can say and
+an answer cannot, `storable` makes what both can.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -38,6 +41,8 @@ ACTORS: Final = ("user", "email", "actorMail")
 # What we say of an event, whatever its sender wrote under the same name.
 OURS: Final = frozenset({"frontegg_id", "tenantId", "vendorId", "createdAt", "updatedAt"})
 MARK: Final = "frontegg:json"
+DEEPEST: Final = 100  # levels of lists and objects: what makes an answer of them counts to 255
+_HALVES: Final = re.compile("[\ud800-\udfff]")  # of surrogate pairs, which no UTF-8 has
 
 
 def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
@@ -75,6 +80,22 @@ def as_read(event: AuditEvent) -> dict[str, Any]:
     }
 
 
+def storable(value: Any, levels: int = DEEPEST) -> Any:
+    """A JSON value as every store and every answer can hold it: U+FFFD for half a surrogate pair, in keys too, and text
+    for a number beyond a double's range. Raises ValueError below so many levels."""
+    if isinstance(value, str):
+        return value if value.isascii() else _HALVES.sub("\ufffd", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if not levels:
+        raise ValueError(f"it has more than {DEEPEST} levels")
+    if isinstance(value, dict):
+        return {storable(key): storable(one, levels - 1) for key, one in value.items()}
+    return [storable(one, levels - 1) for one in value]
+
+
 def _marked(text: str) -> set[str]:
     try:
         keys = json.loads(text)
@@ -85,8 +106,8 @@ def _marked(text: str) -> set[str]:
 
 def _value(text: Any) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):  # somebody else's mark
+        return storable(json.loads(text))
+    except (ValueError, TypeError, RecursionError):  # somebody else's mark, or deeper than we take
         return text
 
 

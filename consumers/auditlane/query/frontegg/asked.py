@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from auditlane.contract.frontegg import storable
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidFilter
 
@@ -106,7 +107,7 @@ def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _check(name: str, value: str, count: int) -> None:
-    shown = ascii(name)[1:101]
+    shown = name[:100]
     if count > MAX_CONDITIONS:
         raise InvalidFilter(f"There are more than {MAX_CONDITIONS} parameters.", fix="Ask for fewer at once.")
     if len(name) > MAX_CHARS or len(value) > MAX_CHARS:
@@ -156,7 +157,7 @@ def _json(value: str) -> Any:
     if value[:1] not in "{[":
         return None
     try:
-        return json.loads(value)
+        return storable(json.loads(value))
     except (ValueError, RecursionError):
         return None
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Body, Depends, Request
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.access.trail import Action, witness_of
+from auditlane.contract.frontegg import storable
 from auditlane.query.frontegg import metadata
 from auditlane.query.structure.service import ANY, StructureService
 from auditlane.runtime.errors import InvalidInput
@@ -55,7 +56,7 @@ def build(
     def save(request: Request, given: Annotated[Document, Body()], who: Principal = changes) -> Document:
         if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
             raise InvalidInput("There is only the entity 'audits'.", field="entityName", fix="Leave it out.")
-        _check_json(given)
+        _check(given)
         fields = metadata.stated(given, service.shown(None).fields.values())
         done = service.replace(None, fields=fields, switch=None, etags=[ANY], who=who.subject)
         kept = metadata.kept(given, load_document(connect(), database, DOCUMENT))
@@ -72,8 +73,11 @@ def build(
     return router
 
 
-def _check_json(document: Document) -> None:
+def _check(document: Document) -> None:
     try:
-        json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+        if storable(document) == document:
+            return
+        problem = "half a surrogate pair, or a number beyond 64 bits, is in it"
     except ValueError as error:
-        raise InvalidInput(f"The document cannot be kept: {error}", field="body") from None
+        problem = str(error)
+    raise InvalidInput(f"The document cannot be kept: {problem}.", field="body")

@@ -1,4 +1,4 @@
-"""From one of their audits to an event of ours: nothing that was sent is lost, and next to nothing is refused."""
+"""From one of their audits to an event of ours: what was sent can be read again, and next to nothing is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from auditlane.contract.event import AuditEvent, Outcome, Severity, parse_ip
-from auditlane.contract.frontegg import ACTORS, MARK, OURS, as_read, row_of
+from auditlane.contract.frontegg import ACTORS, MARK, OURS, as_read, row_of, storable
 from auditlane.contract.lenient_time import parse_time
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid7
@@ -40,9 +40,12 @@ def event_of(
 ) -> AuditEvent:
     """The event of an audit. `own` are the fields of the tenant's contract; null is the same as not sent.
 
-    Raises InvalidEvent for a tenant id, an own field or a key that cannot be kept.
+    Raises InvalidEvent for a tenant id, an own field or a key that cannot be kept, and for too many levels.
     """
-    sent = {_text(key): value for key, value in audit.items() if value is not None}
+    try:
+        sent = {key: value for key, value in storable(audit).items() if value is not None}
+    except ValueError as error:
+        raise InvalidEvent(f"The audit is nested too deep: {error}.", fix="Send what is inner as text.") from None
     if MARK in sent:
         raise InvalidEvent(f"The key {MARK!r} is ours.", field=MARK, fix="Choose another name for it.")
     values: dict[str, Any] = {ours: text for theirs, ours in _TEXTS.items() if (text := _text(sent.get(theirs)))}
@@ -51,7 +54,7 @@ def event_of(
         "event_id": event_id or uuid7(),
         "tenant_id": tenant,
         "occurred_at": _occurred_at(sent, now),
-        "action": _text(sent.get("action")) or "audit",
+        "action": action if (action := _text(sent.get("action"))).strip() else "audit",
         "actor_id": _text(sent.get("userId")) or actor,
         "actor_name": actor or None,
         "severity": _SEVERITIES.get(_text(sent.get("severity")).lower(), Severity.Info),
@@ -79,9 +82,8 @@ def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
             if not isinstance(value, str):
                 marked.append(key)
         elif not _shown(key, value, given, event):
-            kept[key] = text = _text(value)
-            if text != value:
-                kept[key] = _json(value)
+            kept[key] = _text(value)
+            if not isinstance(value, str):
                 marked.append(key)
     return kept | ({MARK: json.dumps(marked)} if marked else {})
 
@@ -107,16 +109,7 @@ def _ip(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """Text as it is, but for half a surrogate pair, which no store takes; anything else as JSON."""
+    """Text as it is; anything else as JSON."""
     if value is None:
         return ""
-    return value.encode(errors="replace").decode() if isinstance(value, str) else _json(value)
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)  # all of it escaped
-    return text
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from auditlane.access.scope import Principal
+from auditlane.contract.event_json import NoNumber, finite, no_constant
 from auditlane.contract.frontegg import as_read, row_of
 from auditlane.contract.tenants import check_tenant
 from auditlane.gateway.frontegg.audit import event_of, posted_of
 from auditlane.gateway.intake import Intake
+from auditlane.gateway.lines import BOM, parse
 from auditlane.gateway.posted import idempotent_id
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
@@ -58,8 +60,8 @@ def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Reques
 def audit_of(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, or InvalidInput."""
     try:
-        audit = json.loads(body, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        audit = parse(body.removeprefix(BOM), _DECODER)
+    except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}", field="body") from None
     if not isinstance(audit, dict):
         raise InvalidInput("An audit is a JSON object.", field="body", fix='Such as {"action": "Login"}.')
@@ -85,5 +87,12 @@ def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
     return check_tenant(told)
 
 
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+def _number(text: str) -> float | str:
+    """The number, or its text where a double cannot hold it."""
+    try:
+        return finite(text)
+    except NoNumber:
+        return text
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_number, parse_constant=no_constant)

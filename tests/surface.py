@@ -38,7 +38,7 @@ def operations(app: FastAPI) -> list[Operation]:
     document = app.openapi()
     found = []
     for route in _routes(app):
-        for method in sorted((route.methods or set()) - {"HEAD", "OPTIONS"}):
+        for method in sorted((route.methods or set()) - {"OPTIONS"}):
             described = document["paths"].get(route.path, {}).get(method.lower(), {})
             content = described.get("requestBody", {}).get("content", {})
             found.append(

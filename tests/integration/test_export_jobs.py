@@ -96,7 +96,35 @@ def test_a_download_goes_on_where_it_broke_off(served: Served, token: str) -> No
     )
     assert whole.data[:half] + rest.data == whole.data
     assert served.request(path, token, **again | {"if_range": '"another"'}).data == whole.data
-    assert served.request(path, token, range=f"bytes={len(whole.data)}-").status == 416
+    size, link = len(whole.data), job["url"]
+    for beyond in (f"bytes={size}-", f"bytes={size}-{size + 9}", "bytes=-0", f"bytes={size}-,{size + 5}-"):
+        refused = served.request(path, token, range=beyond)
+        assert (refused.status, refused.json()["code"]) == (416, "RANGE_NOT_SATISFIABLE")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.headers["content-range"] == f"bytes */{size}"
+    for ignored in ("bytes=20-10", "bytes=a-b", "items=0-1", "bytes", "bytes=", "bytes=1", f"bytes={'9' * 400}-"):
+        answer = served.request(path, token, range=ignored)
+        assert (answer.status, answer.data == whole.data) == (200, True), ignored
+    for partly, expected in ((f"bytes=0-{size * 2}", whole.data), (f"bytes=-7, {size}-", whole.data[-7:])):
+        answer = served.request(path, token, range=partly)
+        assert (answer.status, answer.data) == (206, expected)
+    two = served.request(path, token, range="Bytes=0-4,10-14")
+    assert (two.status, two.headers["content-type"].partition(";")[0]) == (206, "multipart/byteranges")
+    assert served.request(path, token, range=f"bytes={size}-", if_range='"another"').data == whole.data
+    for head in (served.request(path, token, method="HEAD", range="bytes=0-1"), urllib3.request("HEAD", link)):
+        assert (head.status, head.data) == (200, b"")
+        for name in ("content-length", "etag", "auditlane-rows", "accept-ranges", "content-disposition"):
+            assert head.headers[name] == whole.headers[name], name
+
+
+def test_head_of_a_link_tells_what_it_downloads(served: Served, token: str) -> None:
+    url = served.request("/v1/export-links", token, method="POST", body={"format": "csv"}).json()["url"]
+    head, whole = urllib3.request("HEAD", url), urllib3.request("GET", url)
+    assert (head.status, head.data) == (200, b"")
+    for name in ("auditlane-rows", "content-type", "cache-control"):
+        assert head.headers[name] == whole.headers[name]
+    assert "content-length" not in head.headers
+    assert urllib3.request("HEAD", url[:-3] + "AAA").status == 401
 
 
 def test_each_tenant_has_its_own(served: Served, token: str) -> None:

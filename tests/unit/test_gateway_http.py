@@ -126,3 +126,21 @@ def test_accept_is_for_a_whole_request():
             intake._running().flush()
 
     asyncio.run(sent())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/events", "GET, POST"),
+        ("OPTIONS", "/v1/events", "GET, POST"),
+        ("HEAD", "/v1/events", "GET, POST"),
+        ("POST", "/v1/exports/x/file", "GET, HEAD"),
+        ("PATCH", "/v1/exports/x", "GET, DELETE"),
+        ("PUT", "/v1/structure/fields", "GET, POST"),
+    ],
+)
+def test_a_405_names_every_method_of_the_address(served, method, path, allowed):
+    refused = served.request(path, method=method)
+    assert (refused.status, refused.headers["allow"]) == (405, allowed)
+    if method != "HEAD":
+        assert refused.json()["fix"] == f"Use {allowed}."

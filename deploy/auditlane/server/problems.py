@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from auditlane.query.catalogue import N_, spoken
 from auditlane.query.export.links import PATH as DOWNLOAD_PATH
@@ -21,6 +22,7 @@ from auditlane.runtime.errors import (
     ConfigError,
     InvalidFilter,
     InvalidInput,
+    RangeNotSatisfiable,
     RateLimited,
     TokenExpired,
     http_status,
@@ -41,6 +43,7 @@ HTTP_CODES: Final = {
     415: ("MEDIA_TYPE_UNSUPPORTED", "the body is in a form that is not read there"),
 }
 
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TITLES: Final = {
     403: N_("You may not see this"),
     404: N_("This is not there"),
@@ -114,6 +117,8 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
         headers["Retry-After"] = "5"
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size}"
     if isinstance(error, BodyTooLarge):
         headers["Connection"] = "close"  # the unread body must not be taken for the next request
     return answer(
@@ -157,12 +162,21 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = HTTP_CODES.get(error.status_code, (f"HTTP_{error.status_code}", ""))[0]
     headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
     detail, fix = {
         404: (f"There is nothing at {request.url.path}.", "See /openapi.json for the addresses that there are."),
-        405: (f"{request.method} is not possible here.", f"Use {headers.get('allow') or headers.get('Allow', '')}."),
+        405: (f"{request.method} is not possible here.", f"Use {headers.get('Allow', '')}."),
         408: (str(error.detail), "Send it faster, or in smaller requests; nothing of it was answered for."),
     }.get(error.status_code, (str(error.detail), ""))
     return answer(request, error.status_code, code, detail, fix=fix, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that the address knows; the routes of one address are several, and Starlette asks the first."""
+    asked = {method: dict(request.scope) | {"method": method} for method in _METHODS}
+    routes = request.app.routes
+    return [name for name, scope in asked.items() if any(one.matches(scope)[0] is Match.FULL for one in routes)]
 
 
 def unforeseen(request: Request) -> Response:

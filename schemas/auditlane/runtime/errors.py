@@ -10,6 +10,7 @@
     │   ├── MediaTypeUnsupported  a request's body in a form that is not read there
     │   ├── InvalidFilter        an unknown or malformed filter
     │   ├── InvalidCursor        a cursor that we did not sign, or for another query
+    │   ├── RangeNotSatisfiable  a range of a file's bytes of which none is there
     │   ├── QueryTooLarge        a query that needed more time or memory than it may
     │   ├── PreconditionMissing  a replacement that does not say which version it replaces
     │   ├── ImportIncomplete     an import in which some lines were refused
@@ -129,6 +130,16 @@ class InvalidFilter(InvalidInput):
 
 class InvalidCursor(InvalidInput):
     code = "CURSOR_INVALID"
+
+
+class RangeNotSatisfiable(InvalidInput):
+    """`size` is how many bytes there are."""
+
+    code = "RANGE_NOT_SATISFIABLE"
+
+    def __init__(self, message: str, *, fix: str = "", field: str = "", size: int = 0) -> None:
+        super().__init__(message, fix=fix, field=field)
+        self.size = size
 
 
 class QueryTooLarge(InvalidInput):
@@ -285,6 +296,7 @@ _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
     BodyTooLarge: (413, 3),
     PreconditionMissing: (428, 3),
     MediaTypeUnsupported: (415, 3),
+    RangeNotSatisfiable: (416, 3),
     Unauthenticated: (401, 4),
     Forbidden: (403, 4),
     NotFound: (404, 3),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.responses import StreamingResponse
 from fastapi.security import APIKeyQuery
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.trail import Action, witness_of
-from auditlane.query.export.download import CountRows, Download, file_name
+from auditlane.query.export.download import CountRows, Download, file_name, headers_of
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format
 from auditlane.query.export.links import QUERY_TTL, Links, Opened
@@ -61,12 +62,16 @@ def build(
     def send(request: Request, scope: TenantScope, pairs: list[Pair]) -> Response:
         what = asked(pairs, scope, structure_of)
         format_ = what.form.format
+        name = file_name(scope.tenant, format_, datetime.now(UTC))
+        if request.method == "HEAD":  # takes nothing away
+            witness_of(request).recorded = True
+            rows = exporter.count(scope, what.filter, format_).rows
+            return StreamingResponse(iter(()), headers=headers_of(name, rows), media_type=format_.media_type)
         export = exporter.export(scope, what.filter, what.form)
         columns = ",".join(column.name for column in what.form.columns)
         witness_of(request).record(
             Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
         )
-        name = file_name(scope.tenant, format_, datetime.now(UTC))
         return Download(export, format_=format_, name=name, count_rows=count_rows)
 
     def follow(request: Request, opened: Opened) -> Response:
@@ -97,9 +102,10 @@ def build(
         witness.record(Action.link_issued, resource="audit_log", format=what.form.format)
         return LinkAnswer(url=url, expires_in=int(QUERY_TTL.total_seconds()))
 
+    @router.head("/download", include_in_schema=False)
     @router.get("/download", summary="Follow a download link", response_class=Response, responses={200: FILE})
     async def download(request: Request, code: str | None = CODE) -> Response:
-        """What the link's code stands for: an export that is made now, or a job's file."""
+        """What the link's code stands for: an export made now, or a job's file. HEAD gives the headers alone."""
         opened = links.open(code or "")
         request.state.permission = Permission.export
         opened.identify(witness_of(request))

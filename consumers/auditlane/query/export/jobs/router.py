@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from auditlane.access.permissions import Permission
@@ -18,6 +17,7 @@ from auditlane.query.export.download import file_name, headers_of
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format
 from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, Seen, State
 from auditlane.query.export.links import Links
 from auditlane.query.export.request import ExportRequest, StructureOf, asked
@@ -149,6 +149,7 @@ def build(
         _, seen = jobs.find(scope, export_id)
         return told(request, scope, seen)
 
+    @router.head("/{export_id}/file", include_in_schema=False)
     @router.get(
         "/{export_id}/file",
         summary="Download an export job's file",
@@ -156,7 +157,10 @@ def build(
         responses={200: FILE, 206: FILE},
     )
     def get_file(request: Request, export_id: str, scope: TenantScope = exports) -> Response:
-        """The whole file, or a part: a download that broke off goes on with `Range` and `If-Range`."""
+        """The whole file, or a part: a download that broke off goes on with `Range` and `If-Range`.
+
+        HEAD gives the headers alone.
+        """
         return file_of(jobs, structure_of, request, scope, export_id)
 
     @router.delete("/{export_id}", summary="Cancel or remove an export job", status_code=204)
@@ -184,18 +188,28 @@ def file_of(jobs: Jobs, structure_of: StructureOf, request: Request, scope: Tena
             f"The file holds {withdrawn[0].name!r}, which may not be downloaded any more.",
             fix="Ask for a new export, without it.",
         )
-    path = folder.output(run.epoch)
-    if not path.exists():
-        raise NotFound("The export's file is gone.", fix="Ask for the export again.")
-    witness_of(request).record(
+    name = file_name(record.tenant, record.format, record.created_at)
+    try:
+        file = RangedFile(
+            folder.output(run.epoch),
+            method=request.method,
+            asked=request.headers,
+            media_type=record.format.media_type,
+            headers=headers_of(name, run.rows) | {"ETag": f'"{record.id}-{run.epoch}"'},
+        )
+    except FileNotFoundError as error:
+        raise NotFound("The export's file is gone.", fix="Ask for the export again.") from error
+    witness = witness_of(request)
+    if request.method == "HEAD":  # takes nothing away
+        witness.recorded = True
+        return file
+    witness.record(
         Action.exported,
         resource="audit_log",
         format=record.format,
         rows=run.rows,
         columns=",".join(column.name for column in record.columns),
         job=id_,
-        range=request.headers.get("range"),
+        range=file.range,
     )
-    name = file_name(record.tenant, record.format, record.created_at)
-    headers = headers_of(name, run.rows) | {"ETag": f'"{record.id}-{run.epoch}"'}
-    return FileResponse(path, media_type=record.format.media_type, headers=headers)
+    return file

@@ -1,0 +1,62 @@
+"""A finished job's file, whole or in ranges as RFC 9110 has them: what is not understood is ignored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
+
+from auditlane.runtime.errors import RangeNotSatisfiable
+
+_ONE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
+
+
+class RangedFile(FileResponse):
+    """The file that is at `path` now; to HEAD, its headers alone. `asked` are the request's headers.
+
+    Raises FileNotFoundError, and RangeNotSatisfiable when nothing of what is asked for is there.
+    """
+
+    def __init__(
+        self, path: Path, *, method: str, asked: Mapping[str, str], media_type: str, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(path, media_type=media_type, headers=headers, stat_result=path.stat())
+        same = asked.get("if-range") in (None, self.headers["etag"], self.headers["last-modified"])
+        header = asked.get("range") if same and method == "GET" else None
+        self.range = None if header is None else there(header, int(self.headers["content-length"]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
+        if self.range:
+            headers.append((b"range", self.range.encode()))
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+def there(header: str, size: int) -> str | None:
+    """What of a `Range` there is in so many bytes, as such a header; None for one that is ignored: of another unit, or
+    none that RFC 9110 knows. Raises RangeNotSatisfiable when it is one, and nothing of it is there."""
+    unit, _, listed = header.partition("=")
+    parts = [one.strip(" \t") for one in listed.split(",") if one.strip(" \t")]
+    specs = [_ONE.fullmatch(one) for one in parts]
+    if unit.strip().lower() != "bytes" or not specs:
+        return None
+    found = []
+    for spec in specs:
+        if spec is None or (spec[2] and int(spec[2]) < int(spec[1])):
+            return None
+        first = int(spec[1]) if spec[1] else max(0, size - int(spec[3]))
+        last = min(int(spec[2]), size - 1) if spec[2] else size - 1
+        if first <= last:
+            found.append(f"{first}-{last}")
+    if not found:
+        raise RangeNotSatisfiable(
+            f"The file has {size} bytes, and none of those that are asked for.",
+            field="Range",
+            fix="Ask for bytes that are there, or leave the header out.",
+            size=size,
+        )
+    return f"bytes={','.join(found)}"

@@ -66,6 +66,21 @@ def leader_killed(at: Pipeline) -> Fault:
     return moved and back
 
 
+def controller_killed(at: Pipeline) -> Fault:
+    """The active controller of three; another is elected."""
+    cluster = at.parts.brokers.cluster
+    epoch, controller = cluster.controller()
+    cluster.kill(controller)
+    yield
+    elected = happens(
+        lambda: cluster.controller()[0] > epoch and cluster.controller()[1] not in (-1, controller), seconds=30
+    )
+    cluster.start(controller)
+    topic, everywhere = at.world.settings.topic, range(at.world.settings.topic_partitions)
+    back = happens(lambda: all(controller in cluster.in_sync(topic, one) for one in everywhere), seconds=90)
+    return elected and back
+
+
 def clickhouse_killed(at: Pipeline) -> Fault:
     at.parts.kill_clickhouse()
     yield
@@ -124,7 +139,7 @@ def _zombie(at: Pipeline, *, window: int | None) -> Fault:
     yield
     gone = lambda: zombie.process.poll() is not None  # noqa: E731
     if not happens(lambda: gone() or zombie.stopped()) or gone():
-        _bury(zombie)
+        bury(zombie)
         return False
     if window is not None:
         at.setting("non_replicated_deduplication_window", window)
@@ -133,11 +148,11 @@ def _zombie(at: Pipeline, *, window: int | None) -> Fault:
     happens(lambda: gone() or zombie.events("partition.lost") or zombie.events("partition.revoked"))
     if window is not None:
         at.setting("non_replicated_deduplication_window", WINDOW)
-    _bury(zombie)
+    bury(zombie)
     return True
 
 
-def _bury(worker: WorkerProcess) -> None:
+def bury(worker: WorkerProcess) -> None:
     if worker.process.poll() is None:
         worker.process.send_signal(signal.SIGCONT)
         worker.kill()

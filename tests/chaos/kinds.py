@@ -11,6 +11,7 @@ from chaos.faults import (
     at_a_step,
     broker_killed,
     clickhouse_killed,
+    controller_killed,
     frozen,
     leader_killed,
     registry_killed,
@@ -21,6 +22,7 @@ from chaos.faults import (
     zombie,
     zombie_without_tokens,
 )
+from chaos.meanwhile import PARTS, killed_at_a_step
 from chaos.pipeline import INSERT_TIMEOUT_S, Pipeline
 from chaos.refusals import (
     letters_unacknowledged,
@@ -52,6 +54,7 @@ SCALED = "workers: 1 → 3 → 1"
 KINDS = (
     Kind("broker: SIGKILL", "kafka", broker_killed, frozenset({"registry"}), nodes=1),
     Kind("broker that leads a partition, of three: SIGKILL", "kafka", leader_killed, nodes=3),
+    Kind("controller of three: SIGKILL", "kafka", controller_killed, nodes=3),
     Kind("Kafka: commit applied, acknowledgement lost", "kafka",
          network(log, "lost", lambda at, p: p.lose_answers())),
     Kind("Kafka: acknowledgement of a commit delayed", "kafka",
@@ -85,6 +88,13 @@ KINDS = (
     Kind(SCALED, "worker", scaled, alone=True),
     *(
         Kind(f"worker: SIGKILL {when} {step}", "step", at_a_step(when, step))
+        for step in STEPS
+        for when in ("before", "after")
+    ),
+    *(
+        Kind(f"{part.name}: SIGKILL as a worker stands {when} {step}", "step", killed_at_a_step(part, when, step),
+             frozenset({"kafka", "clickhouse", "registry"}), nodes=part.nodes)
+        for part in PARTS
         for step in STEPS
         for when in ("before", "after")
     ),

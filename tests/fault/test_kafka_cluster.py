@@ -1,15 +1,16 @@
-"""A partition's leader dies while producers and a worker are at it: nothing is lost, nothing doubled."""
+"""A partition's leader dies while producers and a worker are at it, then the controller: nothing is lost or doubled."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from confluent_kafka import Producer
+from confluent_kafka.admin import NewTopic
 from fixtures.kafka_cluster import Cluster
 from fixtures.workers import wait_until, world_on
 
 
-def test_the_leader_dies_while_producing(
+def test_the_leader_dies_while_producing_and_then_the_controller(
     kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, tmp_path: Path
 ) -> None:
     world = world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication=3)
@@ -44,5 +45,21 @@ def test_the_leader_dies_while_producing(
     assert sure.flush(60) == 0
     world.completed()
     assert world.counts() == (1_000, 1_000)
+
+    epoch, controller = kafka_cluster.controller()
+    produce(100)  # in flight
+    kafka_cluster.kill(controller)
+    produce(100)
+    assert sure.flush(120) == 0
+    assert not failed
+    wait_until(
+        lambda: kafka_cluster.controller()[0] > epoch and kafka_cluster.controller()[1] not in (-1, controller),
+        why=kafka_cluster.tail,
+    )
+    world.admin.create_topics([NewTopic(f"{unique}-after", 1, 2)])[f"{unique}-after"].result(60)  # it works
+    world.completed()
+    assert world.counts() == (1_200, 1_200)
+    kafka_cluster.start(controller)
+    wait_until(lambda: controller in kafka_cluster.in_sync(topic), why=kafka_cluster.tail, patience_s=90)
     assert worker.stop() == 0
     world.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fixtures.axe import violations
-from fixtures.host_page import complaints, policy
+from fixtures.host_page import complaints, host_page, policy
 from fixtures.site import Site, wait_for
 from fixtures.workers import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
@@ -143,6 +143,61 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     saved(settings)
     expect(row(settings, "resource")).to_contain_text("standard")
     assert field(site, unique, "resource")["origin"] == "default"
+    assert said == []
+
+
+def test_the_preview_is_the_table_in_the_readers_words_and_the_notice_goes(site: Site, unique: str, page: Page) -> None:
+    said = complaints(page)
+    site.emit(
+        {
+            "tenant_id": unique,
+            "action": "login",
+            "actor_id": "u-23",
+            "resource": "session",
+            "resource_id": "s-1",
+            "outcome": "success",
+        }
+    )
+    call(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Deed"}]})
+    page.goto(host_page(site, unique, [{"token": site.token(unique, *ADMIN), "lang": "de"}]))
+    viewer = page.locator("auditlane-viewer")
+    heads, row_of = viewer.get_by_role("columnheader"), viewer.get_by_role("row").filter(has_text="login")
+    expect(row_of).to_have_count(1)
+    heads_said = [one.strip() for one in viewer.locator(".head .name").all_inner_texts()]
+    told = row_of.get_by_role("gridcell").all_inner_texts()
+    assert heads_said[:4] == ["Zeit", "Akteur", "Deed", "Ressource"]
+    assert told[1:5] == ["u-23", "login", "session s-1", "Erfolg"]
+
+    viewer.get_by_role("button", name="Einstellungen").click()
+    settings = viewer.locator("auditlane-settings")
+    preview = settings.locator("auditlane-settings-preview")
+    expect(preview.get_by_role("columnheader")).to_have_text(heads_said)
+    expect(preview).to_contain_text("s-1")
+    assert preview.get_by_role("row").last.get_by_role("cell").all_inner_texts()[1:] == told[1:]
+    name = row(settings, "occurred_at").get_by_role("textbox")
+    expect(name).to_have_accessible_name("Name von Zeit")
+    expect(name).to_have_value("Zeit")
+    expect(row(settings, "action").get_by_role("textbox")).to_have_value("Deed")
+    page.clock.install()
+    name.fill("")
+    name.press_sequentially("Time")
+    expect(name).to_have_value("Time")  # the standard's word is not turned into the language's own as it is typed
+    name.press_sequentially("stamp")
+    settings.locator("auditlane-settings-bar summary").click()
+    expect(settings.locator("auditlane-settings-bar li")).to_have_text("Zeit: von „Zeit“ in „Timestamp“ umbenannt")
+    name.fill("Zeit")
+    expect(settings.locator(".bar")).to_have_count(0)  # nobody's own name: nothing is to be saved
+    name.fill("Timestamp")
+    settings.get_by_role("button", name="Speichern").click()
+    expect(settings.locator(".bar.done")).to_be_focused()
+    assert field(site, unique, "occurred_at")["displayName"] == "Timestamp"
+    place = page.evaluate("scrollY")
+    page.clock.fast_forward(10_000)
+    expect(settings.locator(".bar")).to_have_count(0)
+    expect(settings.get_by_role("heading", level=2)).to_be_focused()
+    assert page.evaluate("scrollY") == place
+    settings.get_by_role("button", name="Feld hinzufügen").click()
+    expect(settings.get_by_role("dialog").get_by_role("textbox").first).to_be_focused()
     assert said == []
 
 
@@ -309,6 +364,7 @@ def test_history(site: Site, unique: str, page: Page) -> None:
     settings.get_by_role("button", name="Show older changes").click()
     expect(entries).to_have_count(12)
     expect(entries.last).to_contain_text("user-0")
+    expect(entries.last).to_contain_text("Deed 0 (now “Deed 11”): renamed from “Action” to “Deed 0”")
     settings.get_by_role("checkbox", name="Export: Source").uncheck()
     settings.get_by_role("button", name="Save").click()
     expect(entries.first).to_contain_text("Source: left out of exports")

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 
 import type { Deed, Field, Revision, Structure } from "../src/api/structure.js";
-import { settings as words } from "../src/i18n/en/settings.js";
-import { changesSaid, clashSaid, labelOf, revisionSaid } from "../src/model/structure/said.js";
+import { de } from "../src/i18n/de/index.js";
+import { en } from "../src/i18n/en/index.js";
+import { keptName, labelIn } from "../src/model/labels.js";
+import { changesSaid, clashSaid, historySaid, labelOf, revisionSaid } from "../src/model/structure/said.js";
 
 const inherited = { displayName: "IP address", displayType: "IpAddress", showInTable: true, sortable: false, order: 6 };
 const structure = {
@@ -49,7 +51,7 @@ describe("history in words", () => {
       ],
       ["Order changed: IP address"],
     ],
-  ])("%o", (deeds, lines) => expect(revisionSaid(revision(...deeds), structure, words)).toEqual(lines));
+  ])("%o", (deeds, lines) => expect(revisionSaid(revision(...deeds), structure, en)).toEqual(lines));
 });
 
 describe("unsaved changes in words", () => {
@@ -62,7 +64,7 @@ describe("unsaved changes in words", () => {
         { name: "actor", what: "follows", was: 1, now: 2 },
       ],
       structure,
-      words,
+      en,
     );
     expect(lines).toEqual([
       "IP address: not offered as a filter",
@@ -72,11 +74,58 @@ describe("unsaved changes in words", () => {
   });
 
   it("tell what both changed", () => {
-    expect(clashSaid({ name: "ip", what: "displayName", mine: "A", theirs: "B" }, structure, words)).toBe(
+    expect(clashSaid({ name: "ip", what: "displayName", mine: "A", theirs: "B" }, structure, en)).toBe(
       "IP address, name: yours is “A”, theirs is “B”",
     );
-    expect(clashSaid({ name: "ip", what: "showInTable", mine: true, theirs: false }, structure, words)).toContain("yours is Yes, theirs is No");
-    expect(clashSaid({ name: "ip", what: "place", mine: 0, theirs: 4 }, structure, words)).toContain("place 1, theirs is place 5");
-    expect(labelOf(structure, "nowhere")).toBe("nowhere");
+    expect(clashSaid({ name: "ip", what: "showInTable", mine: true, theirs: false }, structure, en)).toContain("yours is Yes, theirs is No");
+    expect(clashSaid({ name: "ip", what: "place", mine: 0, theirs: 4 }, structure, en)).toContain("place 1, theirs is place 5");
+    expect(labelOf(structure, "nowhere", en)).toBe("nowhere");
+  });
+});
+
+describe("names", () => {
+  const renamed = (field: string, was: string | null, now: string | null): Deed => ({
+    deed: now === null ? "reset" : was === null ? "added" : "changed",
+    field,
+    values: { displayName: [was, now] },
+  });
+
+  it("are those of then, with what they are called now", () => {
+    const shown: Deed = { deed: "changed", field: "ip", values: { sortable: [false, true] } };
+    const told = historySaid(
+      [
+        revision(renamed("actor", "Doer", "Who")),
+        revision(renamed("ip", "From", null)),
+        revision(shown, { deed: "changed", field: "actor", values: { order: [1, 9] } }),
+        revision(renamed("ip", null, "From")),
+        revision(renamed("actor", "Person", "Doer"), { deed: "added", field: "x", values: {} }),
+        revision({ deed: "changed", field: "actor", values: { filterable: [true, false] } }),
+      ],
+      structure,
+      en,
+    );
+    expect(told).toEqual([
+      ["Who: renamed from “Doer” to “Who”"],
+      ["IP address: as inherited again"],
+      ["From (now “IP address”): can be sorted by", "Order changed: Doer (now “Who”)"],
+      ["From (now “IP address”): renamed from “IP address” to “From”"],
+      ["Doer (now “Who”): renamed from “Person” to “Doer”", "x: added"],
+      ["Person (now “Who”): not offered as a filter"],
+    ]);
+  });
+
+  it("are the language's own unless somebody named a field", () => {
+    expect(labelOf(structure, "ip", de)).toBe("IP-Adresse");
+    expect(labelOf(structure, "actor", de)).toBe("Who");
+    expect(revisionSaid(revision(renamed("ip", "IP address", "Herkunft")), structure, de)).toEqual([
+      "IP-Adresse: von „IP-Adresse“ in „Herkunft“ umbenannt",
+    ]);
+    expect(clashSaid({ name: "ip", what: "displayName", mine: "IP address", theirs: "Wo" }, structure, de)).toContain("„IP-Adresse“");
+    const named = { name: "ip", displayName: "Address" };
+    expect(labelIn(named, de)).toBe("Address");
+    expect(keptName("ip", "IP-Adresse", de)).toBe("IP address");
+    expect(keptName("ip", "IP-Adresse ", de)).toBe("IP address");
+    expect(keptName("ip", "IP", de)).toBe("IP");
+    expect(keptName("order_no", "IP-Adresse", de)).toBe("IP-Adresse");
   });
 });

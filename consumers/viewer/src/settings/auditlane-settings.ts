@@ -90,7 +90,7 @@ export class AuditlaneSettings extends LitElement {
       this.renewal.renewed(this.token, settings.client.token, (next) => settings.vouch(next));
     const settings = await Settings.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
     if (turn !== this.opening) return; // another place was named meanwhile
-    settings.addEventListener("heading", () => void this.toHeading());
+    settings.addEventListener("heading", (event) => void this.toHeading((event as CustomEvent<boolean>).detail));
     settings.addEventListener("change", () => this.requestUpdate());
     settings.addEventListener("saved", () => this.tell("auditlane-saved", settings.seen?.structure ?? null));
     this.provider.setValue(settings);
@@ -158,9 +158,9 @@ export class AuditlaneSettings extends LitElement {
     if (same === false) await this.open();
   }
 
-  private async toHeading(): Promise<void> {
+  private async toHeading(still: boolean): Promise<void> {
     await this.updateComplete;
-    this.renderRoot.querySelector("h2")?.focus();
+    this.renderRoot.querySelector("h2")?.focus({ preventScroll: still });
   }
 
   private get language(): Language {

@@ -11,6 +11,8 @@ import { icon } from "../styles/icons.js";
 import { Piece } from "./piece.js";
 import { section } from "./styles.js";
 
+const SEEN_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
+
 @customElement("auditlane-settings-bar")
 export class Bar extends Piece {
   static override styles = [
@@ -49,6 +51,8 @@ export class Bar extends Piece {
     `,
   ];
 
+  private going = 0;
+
   protected override render(): TemplateResult | typeof nothing {
     const { draft, justSaved, conflict, busy, language } = this.settings;
     const changes = draft ? changesOf(draft) : [];
@@ -61,7 +65,7 @@ export class Bar extends Piece {
       <details>
         <summary>${words.count(changes.length, countTold(changes.length, language))}</summary>
         <ul aria-label=${words.show} tabindex="0">
-          ${changesSaid(changes, draft.base, this.text).map((line) => html`<li>${visible(line)}</li>`)}
+          ${changesSaid(changes, draft.base, this.settings.text).map((line) => html`<li>${visible(line)}</li>`)}
         </ul>
       </details>
       <div class="ways">
@@ -71,6 +75,26 @@ export class Bar extends Piece {
         </button>
       </div>
     </section>`;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.clearTimeout(this.going);
+    this.going = 0;
+  }
+
+  protected override updated(): void {
+    const { justSaved } = this.settings;
+    if (justSaved && !this.going) this.going = window.setTimeout(() => this.go(), SEEN_MS);
+    if (justSaved) return;
+    window.clearTimeout(this.going);
+    this.going = 0;
+  }
+
+  /** The notice has been seen, and covers nothing any longer; its focus goes to what begins the page, without a jump. */
+  private go(): void {
+    if (this.renderRoot.querySelector(".done:focus")) this.settings.toHeading(true);
+    this.settings.seenSaved();
   }
 
   private readonly save = async (): Promise<void> => {

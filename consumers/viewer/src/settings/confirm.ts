@@ -30,6 +30,7 @@ export class Confirm extends Piece {
     this.question = question;
     await this.updateComplete;
     this.box.showModal();
+    this.renderRoot.querySelector<HTMLElement>("#stay")?.focus();
     return await new Promise((resolve) => (this.answer = resolve));
   }
 
@@ -40,7 +41,7 @@ export class Confirm extends Piece {
         <h3 id="title">${question?.title}</h3>
         <div id="lines">${question?.lines.map((line) => html`<p>${line}</p>`)}</div>
         <div class="feet">
-          <button value="no" autofocus>${question?.stay ?? this.text.cancel}</button>
+          <button id="stay" value="no">${question?.stay ?? this.text.cancel}</button>
           <button value="yes" class="primary">${question?.go}</button>
         </div>
       </form>

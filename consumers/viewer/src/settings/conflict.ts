@@ -48,12 +48,12 @@ export class ConflictNote extends Piece {
           ? html`<div>
               <p>${words.both}</p>
               <ul>
-                ${clashes.map((one) => html`<li>${visible(clashSaid(one, now, this.text))}</li>`)}
+                ${clashes.map((one) => html`<li>${visible(clashSaid(one, now, this.settings.text))}</li>`)}
               </ul>
             </div>`
           : nothing}
         ${lost.length
-          ? html`<p>${words.gone(this.text.list(lost.map((name) => visible(labelOf(seen.structure, name)))))}</p>`
+          ? html`<p>${words.gone(this.text.list(lost.map((name) => visible(labelOf(seen.structure, name, this.settings.text)))))}</p>`
           : nothing}
         <div class="ways">
           <button id="reapply" class="primary" aria-describedby="hint" @click=${this.reapply}>${words.reapply}</button>
@@ -83,17 +83,17 @@ export class ConflictNote extends Piece {
   /** By whom, as the history has it; what the environment's admins did is only seen by its effect. */
   private theirs({ revisions, seen, theirs }: Conflict): TemplateResult[] {
     const words = this.text.conflict;
-    const { language } = this.settings;
+    const { language, text } = this.settings;
     if (revisions.length) {
       return revisions.map((one) =>
         this.entry(
           words.who(one.changedBy, one.changedAt ? momentSaid(one.changedAt, language) : ""),
-          revisionSaid(one, seen.structure, this.text),
+          revisionSaid(one, seen.structure, text),
         ),
       );
     }
-    const label = (names: string[]): string => this.text.list(names.map((name) => labelOf(this.either(name, seen.structure), name)));
-    const lines = changesSaid(theirs.changes, seen.structure, this.text);
+    const label = (names: string[]): string => this.text.list(names.map((name) => labelOf(this.either(name, seen.structure), name, text)));
+    const lines = changesSaid(theirs.changes, seen.structure, text);
     if (theirs.added.length) lines.push(words.added(label(theirs.added)));
     if (theirs.gone.length) lines.push(words.taken(label(theirs.gone)));
     if (theirs.enabled !== null) lines.push(theirs.enabled ? words.on : words.off);

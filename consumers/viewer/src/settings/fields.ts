@@ -5,6 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
 import { late } from "../late.js";
+import { labelIn } from "../model/labels.js";
 import { changesOf, type Draft, isOwn, move, reset, set, type Toggle, TOGGLES } from "../model/structure/draft.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
@@ -12,8 +13,9 @@ import "./confirm.js";
 import type { Confirm } from "./confirm.js";
 import { Drag } from "./drag.js";
 import { fieldStyles } from "./fields-styles.js";
+import { NameInput } from "./name-input.js";
 import { Piece } from "./piece.js";
-import { originSaid, selectorOf, typeSaid } from "./row.js";
+import { originSaid, selectorOf, toggleSaid, typeSaid } from "./row.js";
 import { section } from "./styles.js";
 
 @customElement("auditlane-settings-fields")
@@ -26,8 +28,8 @@ export class Fields extends Piece {
 
   /** The field that was added last, until something else is done with the form; it is marked in the list. */
   @state() private added = "";
-
   private known: ReadonlySet<string> = new Set(); // names of the fields when the form was opened
+  private readonly naming = new NameInput(() => this.settings);
   private untouched: Draft | null = null; // before a row was dragged
   private readonly drag = new Drag({
     rows: () => [...this.renderRoot.querySelectorAll<HTMLElement>("li")],
@@ -79,21 +81,13 @@ export class Fields extends Piece {
 
   private row(field: Field, place: number, count: number, changed: boolean): TemplateResult {
     const { mayChange } = this.settings;
-    const label = field.displayName || field.name;
+    const label = labelIn(field, this.settings.text) || field.name;
     return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${mayChange ? "" : "still"} ${field.name === this.added ? "added" : ""}" @keydown=${this.key}>
       <div class="group" role="group" aria-label=${label}>
         ${mayChange ? this.places(field, label, place, count) : nothing}
         <div class="name">
           ${mayChange
-            ? html`<input
-                aria-label=${this.text.fields.name(label)}
-                maxlength="200"
-                required
-                autocomplete="off"
-                aria-invalid=${field.displayName.trim() ? "false" : "true"}
-                .value=${field.displayName}
-                @input=${(event: Event) => this.set(field, { displayName: (event.target as HTMLInputElement).value })}
-              />`
+            ? this.naming.input(field, label)
             : html`<span class="label">${label}</span>`}
           ${field.displayName.trim() ? nothing : html`<span class="bad small">${this.text.fields.nameNeeded}</span>`}
           <span class="sub quietly small">
@@ -133,12 +127,7 @@ export class Fields extends Piece {
 
   private toggle(field: Field, label: string, toggle: Toggle): TemplateResult {
     const words = this.text.fields;
-    if (!this.settings.mayChange) {
-      const said = `${words.toggles[toggle]}: ${field[toggle] ? this.text.yes : this.text.no}`;
-      return html`<div class="toggle" role="img" aria-label=${said} title=${words.hints[toggle]}>
-        ${field[toggle] ? icon("check") : html`<i>–</i>`}<span>${words.toggles[toggle]}</span>
-      </div>`;
-    }
+    if (!this.settings.mayChange) return toggleSaid(field, toggle, this.settings);
     return html`<label class="toggle" title=${words.hints[toggle]}>
       <input
         type="checkbox"
@@ -195,7 +184,8 @@ export class Fields extends Piece {
 
   private placeSaid(name: string, place: number): string {
     const fields = this.settings.draft?.fields ?? [];
-    const label = fields.find((one) => one.name === name)?.displayName ?? name;
+    const field = fields.find((one) => one.name === name);
+    const label = field ? labelIn(field, this.settings.text) : name;
     return this.text.fields.movedTo(label, String(place + 1), String(fields.length));
   }
 

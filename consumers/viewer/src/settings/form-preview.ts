@@ -3,9 +3,10 @@ import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
 import type { AuditEvent, DisplayType } from "../api/types.js";
-import type { Texts } from "../i18n/en/index.js";
+import { labelIn } from "../model/labels.js";
 import type { Form } from "../model/structure/form.js";
 import { emitCode, sampleOf } from "../model/structure/sample.js";
+import type { Reading } from "../viewer/table/cells.js";
 import { type Column, sampleTable } from "./sample-table.js";
 
 interface Given {
@@ -13,26 +14,29 @@ interface Given {
   fields: readonly Field[];
   events: readonly AuditEvent[];
   tenant: string | null;
-  language: string;
-  words: Texts["settings"];
+  reading: Reading;
 }
 
 const NEIGHBOURS = 2; // columns beside the new one: as many as there is room for
 
-export function formPreview({ form, fields, events, tenant, language, words }: Given): TemplateResult {
+export function formPreview({ form, fields, events, tenant, reading }: Given): TemplateResult {
+  const { text } = reading;
+  const words = text.settings;
   const column: Column = {
     name: form.name,
-    displayName: form.displayName.trim() || form.name,
+    label: form.displayName.trim() || form.name,
     displayType: form.type === "Integer" ? "Number" : form.type === "Enum" ? "AlphaNumeric" : (form.type as DisplayType),
     custom: true,
     fresh: true,
     sample: String(sampleOf(form)),
   };
-  const others = fields.filter((one) => one.showInTable && one.name !== form.name);
+  const others: Column[] = fields
+    .filter((one) => one.showInTable && one.name !== form.name)
+    .map((one) => ({ ...one, label: labelIn(one, text) }));
   const columns: Column[] = form.showInTable ? [...others.slice(0, NEIGHBOURS), column] : others.slice(0, NEIGHBOURS + 1);
   return html`<div class="preview">
     <h4>${words.form.preview}</h4>
-    ${sampleTable({ columns, events, language, label: words.form.table, newWord: words.preview.newColumn })}
+    ${sampleTable({ columns, events, reading, label: words.form.table, newWord: words.preview.newColumn })}
     <h4>${words.form.code}</h4>
     <pre tabindex="0" role="region" aria-label=${words.form.code}><code>${emitCode(form, tenant)}</code></pre>
   </div>`;

@@ -29,7 +29,7 @@ import { trouble } from "./trouble.js";
 
 @customElement("auditlane-settings-form")
 export class FieldForm extends Piece {
-  static override styles = [base, section, dialog, note, sampleStyles, formStyles];
+  static override styles = [base, section, dialog, note, ...sampleStyles, formStyles];
 
   /** The field's name; "" for a new one. */
   @property() field = "";
@@ -55,6 +55,7 @@ export class FieldForm extends Piece {
 
   protected override firstUpdated(_: PropertyValues<this>): void {
     this.box.showModal();
+    this.renderRoot.querySelector<HTMLElement>("#displayName")?.focus();
   }
 
   private get isNew(): boolean {
@@ -90,7 +91,7 @@ export class FieldForm extends Piece {
 
   protected override render(): TemplateResult {
     const words = this.text.form;
-    const { draft, sample, tenant, language } = this.settings;
+    const { draft, sample, tenant, reading } = this.settings;
     const label = this.form.displayName.trim() || this.form.name;
     return html`<dialog aria-labelledby="title" @cancel=${this.cancel} @close=${this.close}>
       <form class="inside" novalidate @submit=${this.submit}>
@@ -100,7 +101,7 @@ export class FieldForm extends Piece {
         </div>
         <div class="sides">
           <div class="inputs">${this.naming()}${this.demands()}${this.isNew ? placeInputs(this.form, this.text, (what) => this.set(what)) : nothing}${this.exclusion()}</div>
-          ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, language, words: this.text })}
+          ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, reading })}
         </div>
         ${this.problem ? trouble(this.problem, this.settings.text, null, this.settings.text.settings.lost) : nothing}
         <p class="bad" role="alert">${this.told[""] ?? nothing}</p>
@@ -119,7 +120,7 @@ export class FieldForm extends Piece {
   private naming(): TemplateResult {
     const words = this.text.form;
     return html`
-      ${line(this.input("displayName", words.displayName, words.displayNameHint), { maxlength: 200, focus: true })}
+      ${line(this.input("displayName", words.displayName, words.displayNameHint), { maxlength: 200 })}
       ${line({ ...this.input("name", words.name, words.nameHint), fixed: !this.isNew }, { maxlength: 100, code: true })}
       ${this.theirs ? html`<p class="quietly">${words.theirs}</p>` : nothing}
       ${this.readable ? this.typing() : html`<p class="quietly">${words.noRules}</p>`}

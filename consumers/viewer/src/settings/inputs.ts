@@ -22,7 +22,6 @@ interface Look {
   numeric?: boolean;
   moment?: boolean;
   short?: boolean;
-  focus?: boolean;
 }
 
 export function line(box: Box, look: Look = {}): TemplateResult {
@@ -37,7 +36,6 @@ export function line(box: Box, look: Look = {}): TemplateResult {
       autocomplete="off"
       spellcheck=${look.code ? "false" : "true"}
       autocapitalize=${look.code ? "none" : "sentences"}
-      ?autofocus=${look.focus}
       ?disabled=${box.fixed}
       aria-invalid=${box.fault ? "true" : "false"}
       aria-describedby=${described(box)}

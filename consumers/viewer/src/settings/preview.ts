@@ -2,6 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
+import { labelIn } from "../model/labels.js";
 import { base } from "../styles/base.js";
 import { Piece } from "./piece.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";
@@ -12,7 +13,7 @@ export class Preview extends Piece {
   static override styles = [
     base,
     section,
-    sampleStyles,
+    ...sampleStyles,
     css`
       section {
         display: flex;
@@ -23,10 +24,10 @@ export class Preview extends Piece {
   ];
 
   protected override render(): TemplateResult | typeof nothing {
-    const { draft, sample, unsaved, language } = this.settings;
+    const { draft, sample, unsaved, text, reading } = this.settings;
     if (!draft) return nothing;
     const words = this.text.preview;
-    const columns = draft.fields.filter((one) => one.showInTable);
+    const columns = draft.fields.filter((one) => one.showInTable).map((one) => ({ ...one, label: labelIn(one, text) }));
     const lead = `${sample.length ? words.sample : words.empty}${unsaved ? ` ${words.unsaved}` : ""}`;
     return html`<section class="card" part="preview" aria-labelledby="title">
       <div>
@@ -34,7 +35,7 @@ export class Preview extends Piece {
         <p class="quietly">${lead}</p>
       </div>
       ${columns.length
-        ? sampleTable({ columns, events: sample, language, label: words.table, newWord: words.newColumn })
+        ? sampleTable({ columns, events: sample, reading, label: words.table, newWord: words.newColumn })
         : html`<p>${words.noColumn}</p>`}
     </section>`;
   }

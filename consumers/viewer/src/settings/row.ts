@@ -1,7 +1,10 @@
 /** What a field's row says of it. */
+import { html, type TemplateResult } from "lit";
+
 import type { Field } from "../api/structure.js";
-import { isOwn } from "../model/structure/draft.js";
+import { isOwn, type Toggle } from "../model/structure/draft.js";
 import { typeOf } from "../model/structure/form.js";
+import { icon } from "../styles/icons.js";
 import type { State } from "./state.js";
 
 export function typeSaid(field: Field, { contract, text }: State): string {
@@ -17,6 +20,15 @@ export function originSaid(field: Field, { tenant, text }: State): string {
   if (isOwn(field)) return isAll ? origins.changedAll : origins.tenant;
   if (field.custom) return origins.environmentField;
   return field.origin === "environment" && !isAll ? origins.environment : origins.default;
+}
+
+/** A toggle for those who may not use it. */
+export function toggleSaid(field: Field, toggle: Toggle, { text }: State): TemplateResult {
+  const { fields, yes, no } = text.settings;
+  const name = fields.toggles[toggle];
+  return html`<div class="toggle" role="img" aria-label="${name}: ${field[toggle] ? yes : no}" title=${fields.hints[toggle]}>
+    ${field[toggle] ? icon("check") : html`<i>–</i>`}<span>${name}</span>
+  </div>`;
 }
 
 /** Finds the same control in the row, after it was moved. */

@@ -1,16 +1,16 @@
-/** A small table as the viewer's will look: the columns in their order, with a few events where there are some. */
+/** A small table as the viewer's: its cells, the columns in their order, with a few events where there are some. */
 import { css, html, nothing, type TemplateResult } from "lit";
 
-import type { AuditEvent, DisplayType } from "../api/types.js";
+import type { AuditEvent } from "../api/types.js";
 import { visible } from "../model/format/text.js";
-import { clockOf } from "../model/format/time.js";
-import { inOneLine, valueOf } from "../model/format/value.js";
+import { valueOf } from "../model/format/value.js";
+import { cell, type Reading, type Shape } from "../viewer/table/cells.js";
+import { cellStyles } from "../viewer/table/cell-styles.js";
+import { markStyles } from "../viewer/table/marks.js";
 
-export interface Column {
-  name: string;
-  displayName: string;
-  displayType: DisplayType;
-  custom: boolean;
+export interface Column extends Shape {
+  /** Its heading. */
+  label: string;
   /** A field that is only being made. */
   fresh?: boolean;
   /** Shown in every row, for a column that no event has yet. */
@@ -20,7 +20,7 @@ export interface Column {
 export interface Sample {
   columns: readonly Column[];
   events: readonly AuditEvent[];
-  language: string;
+  reading: Reading;
   label: string;
   /** Marks a fresh column. */
   newWord: string;
@@ -28,7 +28,7 @@ export interface Sample {
 
 const EMPTY_ROWS = 3;
 
-export function sampleTable({ columns, events, language, label, newWord }: Sample): TemplateResult {
+export function sampleTable({ columns, events, reading, label, newWord }: Sample): TemplateResult {
   const rows: (AuditEvent | null)[] = events.length ? [...events] : Array.from({ length: EMPTY_ROWS }, () => null);
   return html`<div class="sample" tabindex="0" role="region" aria-label=${label}>
     <table>
@@ -36,32 +36,30 @@ export function sampleTable({ columns, events, language, label, newWord }: Sampl
         <tr>
           ${columns.map(
             (one) => html`<th scope="col" class=${one.fresh ? "fresh" : ""}>
-              ${visible(one.displayName) || "…"}${one.fresh ? html`<span class="new">${newWord}</span>` : nothing}
+              ${visible(one.label) || "…"}${one.fresh ? html`<span class="new">${newWord}</span>` : nothing}
             </th>`,
           )}
         </tr>
       </thead>
       <tbody>
-        ${rows.map((event) => html`<tr>${columns.map((one) => cell(one, event, language))}</tr>`)}
+        ${rows.map((event) => html`<tr class="row">${columns.map((one) => sampleCell(one, event, reading))}</tr>`)}
       </tbody>
     </table>
   </div>`;
 }
 
-function cell(column: Column, event: AuditEvent | null, language: string): TemplateResult {
-  const value = (event && valueOf(event, column)) ?? column.sample ?? null;
+function sampleCell(column: Column, event: AuditEvent | null, reading: Reading): TemplateResult {
+  const { sample } = column;
+  const lacks = sample !== undefined && (!event || valueOf(event, column) === null);
+  const shown = lacks ? ({ ...event, fields: { [column.name]: sample } } as unknown as AuditEvent) : event;
   return html`<td class=${column.fresh ? "fresh" : ""}>
-    ${value === null ? html`<span class="bar" aria-hidden="true"></span>` : shown(column, value, language)}
+    ${shown ? cell(shown, column, reading) : html`<span class="bar" aria-hidden="true"></span>`}
   </td>`;
 }
 
-function shown(column: Column, value: string, language: string): string {
-  if (column.displayType === "Timestamp") return clockOf(language, Intl.DateTimeFormat().resolvedOptions().timeZone).exact(value);
-  return visible(column.displayType === "Json" ? inOneLine(value) : value);
-}
-
-export const sampleStyles = css`
+const tableStyles = css`
   .sample {
+    position: relative; /* what is only for screen readers stays inside */
     overflow-x: auto;
     border: 1px solid var(--line);
     border-radius: var(--radius);
@@ -108,3 +106,5 @@ export const sampleStyles = css`
     background: var(--ground-3);
   }
 `;
+
+export const sampleStyles = [markStyles, cellStyles, tableStyles];

@@ -124,9 +124,15 @@ export class Settings extends State {
     this.discard();
   }
 
-  /** The focus is to go to where everything begins. */
-  toHeading(): void {
-    this.dispatchEvent(new Event("heading"));
+  /** The focus is to go to where everything begins; `still`: what is in view stays there. */
+  toHeading(still = false): void {
+    this.dispatchEvent(new CustomEvent("heading", { detail: still }));
+  }
+
+  /** That it was saved needs to be told no longer. */
+  seenSaved(): void {
+    this.justSaved = false;
+    this.changed();
   }
 
   history(limit: number, before: number | null): Promise<HistoryPage> {

@@ -5,8 +5,11 @@ import { type Contract, type Revision, type Seen, Structures } from "../api/stru
 import type { AuditEvent, EventPage, Session } from "../api/types.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
+import { localeOf } from "../model/format/locale.js";
+import { Remembered } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
 import type { Meanwhile, Merged } from "../model/structure/merge.js";
+import { type Reading, readingIn } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
@@ -64,6 +67,12 @@ export class State extends EventTarget {
 
   get mayChange(): boolean {
     return this.session?.permissions.includes("audits:configure") ?? false;
+  }
+
+  /** How this person's table shows events. */
+  get reading(): Reading {
+    const { utc } = new Remembered(this.tenant ?? "", this.session?.user ?? "").read();
+    return readingIn(this.text, localeOf(this.language), utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone);
   }
 
   get unsaved(): boolean {

@@ -5,7 +5,8 @@ import { Client, type Pairs, type Place } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
 import { type Language, textsOf } from "../i18n/index.js";
-import { en, type Texts } from "../i18n/en/index.js";
+import type { Texts } from "../i18n/en/index.js";
+import { labelIn } from "../model/labels.js";
 import { asked } from "../model/range.js";
 import { type Preferences, Remembered } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
@@ -153,10 +154,7 @@ export class Log extends EventTarget {
   get fields(): readonly ShownField[] {
     const { structure, text } = this;
     if (this.named.structure !== structure || this.named.text !== text) {
-      const fields = (structure?.fields ?? []).map((field) => {
-        const own = text.states.fields[field.name];
-        return own && field.displayName === en.states.fields[field.name] ? { ...field, displayName: own } : field;
-      });
+      const fields = (structure?.fields ?? []).map((field) => ({ ...field, displayName: labelIn(field, text) }));
       this.named = { structure, text, fields };
     }
     return this.named.fields;

@@ -129,6 +129,7 @@ export const settings: Texts["settings"] = {
   },
   phrases,
   line: (label, what) => `${label}: ${what}`,
+  quoted: (text) => `„${text}“`,
   list: (items) => new Intl.ListFormat("de", { type: "conjunction" }).format(items),
 
   preview: {
@@ -259,6 +260,7 @@ export const settings: Texts["settings"] = {
     restored: (label) => `${label}: wiederhergestellt`,
     reset: (label) => `${label}: wieder wie geerbt`,
     moved: (labels) => `Reihenfolge geändert: ${labels}`,
+    nowCalled: (then, now) => `${then} (jetzt „${now}“)`,
     contract: "Die Regeln oder der Vorgabewert eines Feldes",
     on: "Das Log eingeschaltet",
     off: "Das Log ausgeschaltet",

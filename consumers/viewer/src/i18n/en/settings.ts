@@ -127,6 +127,7 @@ export const settings = {
   },
   phrases,
   line: (label: string, what: string): string => `${label}: ${what}`,
+  quoted: (text: string): string => `“${text}”`,
   list: (items: string[]): string => new Intl.ListFormat("en", { type: "conjunction" }).format(items),
 
   preview: {
@@ -256,6 +257,7 @@ export const settings = {
     restored: (label: string): string => `${label}: restored`,
     reset: (label: string): string => `${label}: as inherited again`,
     moved: (labels: string): string => `Order changed: ${labels}`,
+    nowCalled: (then: string, now: string): string => `${then} (now “${now}”)`,
     contract: "The rules or the default of a field",
     on: "Switched the log on",
     off: "Switched the log off",

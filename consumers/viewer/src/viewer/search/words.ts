@@ -1,22 +1,14 @@
 /** Fields, terms and numbers in the reader's words. */
 import type { ShownField } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
+import { localeOf as kindOf } from "../../model/format/locale.js";
 import { visible } from "../../model/format/text.js";
 import { alternativesOf, type Said, saidOf } from "../../model/query.js";
 import type { Log } from "../log.js";
 
 /** The reader's own kind of the viewer's language (en-GB), for dates and numbers. */
 export function localeOf(log: Log): string {
-  return navigator.languages.find((one) => one.toLowerCase().split("-")[0] === log.language && wellFormed(one)) ?? log.language;
-}
-
-/** Some systems give their browser names of their own, such as en-US@posix. */
-function wellFormed(tag: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(tag).length === 1;
-  } catch {
-    return false;
-  }
+  return kindOf(log.language);
 }
 
 export function numberOf(log: Log, value: number): string {

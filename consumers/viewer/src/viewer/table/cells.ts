@@ -6,7 +6,7 @@ import type { Texts } from "../../i18n/en/index.js";
 import { address } from "../../model/format/address.js";
 import { agentOf } from "../../model/format/agent.js";
 import { shortened, visible } from "../../model/format/text.js";
-import type { Clock } from "../../model/format/time.js";
+import { type Clock, clockOf } from "../../model/format/time.js";
 import { inOneLine, isCode, number, valueOf } from "../../model/format/value.js";
 
 import { outcomeMark, severityMark } from "./marks.js";
@@ -23,10 +23,23 @@ export interface Reading {
   now: number;
 }
 
+/** In a locale (BCP 47) and a zone (IANA). */
+export function readingIn(text: Texts, locale: string, zone: string): Reading {
+  return {
+    text,
+    clock: clockOf(locale, zone),
+    numbers: new Intl.NumberFormat(locale, { maximumFractionDigits: 20 }),
+    now: Date.now(),
+  };
+}
+
+/** What cells need of a field. */
+export type Shape = Pick<ShownField, "name" | "displayType" | "custom">;
+
 export type Content = TemplateResult | string | typeof nothing;
 
 /** In one line. */
-export function cell(event: AuditEvent, field: ShownField, reading: Reading): Content {
+export function cell(event: AuditEvent, field: Shape, reading: Reading): Content {
   const value = valueOf(event, field);
   if (value === null) return missing(event, field, reading);
   const told = special(value, field, reading);
@@ -40,7 +53,7 @@ export function cell(event: AuditEvent, field: ShownField, reading: Reading): Co
 }
 
 /** With shape, agent and clock; null for text that says it all. */
-export function special(value: string, field: ShownField, reading: Reading): TemplateResult | null {
+export function special(value: string, field: Shape, reading: Reading): TemplateResult | null {
   const { text, clock } = reading;
   switch (field.displayType) {
     case "Timestamp":
@@ -66,7 +79,7 @@ export function special(value: string, field: ShownField, reading: Reading): Tem
 }
 
 /** Nobody's name, but somebody's id, is better than nothing. */
-function missing(event: AuditEvent, field: ShownField, { text }: Reading): TemplateResult {
+function missing(event: AuditEvent, field: Shape, { text }: Reading): TemplateResult {
   if (!field.custom && field.name === "actor_name" && event.actor_id) {
     return html`<bdi class="code" title=${titled(event.actor_id)}>${shown(event.actor_id)}</bdi>`;
   }

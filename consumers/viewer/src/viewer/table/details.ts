@@ -15,7 +15,7 @@ import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
 import { localeOf } from "../search/words.js";
-import { type Reading, special } from "./cells.js";
+import { readingIn, special } from "./cells.js";
 import { detailsStyles } from "./details-styles.js";
 import { markStyles, outcomeMark, severityMark } from "./marks.js";
 
@@ -112,8 +112,7 @@ export class Details extends Part {
       const network = this.text.reading.network[networkOf(value)];
       return html`<bdi class="code">${visible(address(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
     }
-    const reading: Reading = { text: this.text, clock, numbers: new Intl.NumberFormat(localeOf(log), { maximumFractionDigits: 20 }), now: Date.now() };
-    const told = special(value, field, reading);
+    const told = special(value, field, readingIn(this.text, localeOf(log), log.zone));
     if (!field.custom && field.name === "user_agent") return html`${told}<div class="quietly"><bdi>${visible(value)}</bdi></div>`;
     return told ?? this.plain(value, isCode(field.displayType, field.name));
   }

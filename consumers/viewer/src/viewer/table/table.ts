@@ -5,12 +5,12 @@ import { customElement, query, state } from "lit/decorators.js";
 import type { AuditEvent } from "../../api/types.js";
 import { late } from "../../late.js";
 import { type Column, columnsOf, chosen, moved, NARROWEST, toggled, tracks, WIDEST, widthOf } from "../../model/columns.js";
-import { clockOf } from "../../model/format/time.js";
 import { base } from "../../styles/base.js";
 import type { Log } from "../log.js";
 import { Part } from "../part.js";
 import { localeOf, numberOf } from "../search/words.js";
-import { cell, type Reading } from "./cells.js";
+import { cellStyles } from "./cell-styles.js";
+import { cell, type Reading, readingIn } from "./cells.js";
 import { head, type HeadActs } from "./head.js";
 import { headStyles } from "./head-styles.js";
 import { List } from "./list.js";
@@ -23,7 +23,7 @@ const TICK_MS = 30_000; // "3 minutes ago" is as old as that at most
 
 @customElement("auditlane-table")
 export class Table extends Part {
-  static override styles = [base, markStyles, headStyles, tableStyles];
+  static override styles = [base, markStyles, headStyles, tableStyles, cellStyles];
 
   @state() private menu = "";
   /** Of the column whose edge is being drawn. */
@@ -153,14 +153,8 @@ export class Table extends Part {
   private read(): void {
     const { log } = this;
     const { columns, widths } = log.preferences;
-    const locale = localeOf(log);
     this.columns = columnsOf(log.fields, { columns, widths: { ...widths, ...this.trying } });
-    this.reading = {
-      text: this.text,
-      clock: clockOf(locale, log.zone),
-      numbers: new Intl.NumberFormat(locale, { maximumFractionDigits: 20 }),
-      now: Date.now(),
-    };
+    this.reading = readingIn(this.text, localeOf(log), log.zone);
   }
 
   private row(event: AuditEvent | undefined): TemplateResult {

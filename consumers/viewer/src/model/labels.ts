@@ -1,0 +1,13 @@
+/** What a field is called: as somebody named it, for all languages; else in the reader's own. */
+import { en, type Texts } from "../i18n/en/index.js";
+
+/** Its name for people. */
+export function labelIn(field: { readonly name: string; readonly displayName: string }, text: Texts): string {
+  const own = text.states.fields[field.name];
+  return own && field.displayName === en.states.fields[field.name] ? own : field.displayName;
+}
+
+/** What to keep for a name that was typed: the language's own is no name of somebody's, and goes on being everybody's own. */
+export function keptName(name: string, typed: string, text: Texts): string {
+  return (typed.trim() === text.states.fields[name] && en.states.fields[name]) || typed;
+}

@@ -1,0 +1,40 @@
+/** The input of a field's name: in the reader's language until somebody gives it a name. */
+import { html, type TemplateResult } from "lit";
+
+import type { Field } from "../api/structure.js";
+import { keptName, labelIn } from "../model/labels.js";
+import type { Settings } from "./settings.js";
+import { set } from "../model/structure/draft.js";
+
+export class NameInput {
+  /** As it is typed, until it is left: "Time" on the way to "Timer" is not turned into another language's word. */
+  private typed: { name: string; text: string } | null = null;
+
+  constructor(private readonly settings: () => Settings) {}
+
+  input(field: Field, label: string): TemplateResult {
+    const { text } = this.settings();
+    const { name } = field;
+    return html`<input
+      aria-label=${text.settings.fields.name(label)}
+      maxlength="200"
+      required
+      autocomplete="off"
+      aria-invalid=${field.displayName.trim() ? "false" : "true"}
+      .value=${this.typed?.name === name ? this.typed.text : labelIn(field, text)}
+      @input=${(event: Event) => this.takes(name, (event.target as HTMLInputElement).value)}
+      @blur=${() => this.left()}
+    />`;
+  }
+
+  private takes(name: string, typed: string): void {
+    this.typed = { name, text: typed };
+    this.settings().edit((draft) => set(draft, name, { displayName: keptName(name, typed, this.settings().text) }));
+  }
+
+  private left(): void {
+    if (!this.typed) return;
+    this.typed = null;
+    this.settings().edit((draft) => draft);
+  }
+}

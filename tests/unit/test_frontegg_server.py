@@ -53,6 +53,30 @@ def test_a_wrong_key_gets_none(served, path):
     assert served.request(path).status == 405
 
 
+def test_an_error_is_told_in_their_words_too(served):
+    """Their browser SDK reads `errors`, a list of texts, and `errorCode`; what is ours stays beside it."""
+    for path in (*FORMS, "/audits", "//audits//stats"):
+        body = served.request(path, method="PUT", body={}).json()
+        assert body["errorCode"] == body["code"]
+        assert body["errors"] == [f"{body['detail']} {body['fix']}"]
+    body = served.request("/auth/vendor", method="POST", body={"clientId": 7}).json()
+    assert body["errors"] == ["clientId: must be text", "secret: is missing"]
+    assert body["errorCode"] == "INPUT_INVALID"
+    ours = served.request("/v1/token", method="POST", body={"client_id": 7}).json()
+    assert ours["errors"][0] == {"field": "client_id", "message": "must be text"}
+    assert "errorCode" not in ours
+
+
+def test_the_header_that_is_missing_is_theirs(served):
+    vendor, bound = served.client_token("vendor"), served.client_token("vendor", tenant="acme")
+    for path in ("/audits", "/audits/stats"):
+        told = served.request(path, vendor).json()
+        assert (told["field"], "header frontegg-tenant-id" in told["fix"]) == ("frontegg-tenant-id", True)
+    for path in ("/audits", "/metadata", "/metadata/ip/10.0.0.1"):
+        told = served.request(path, bound, frontegg_tenant_id="other").json()
+        assert (told["errorCode"], told["field"]) == ("TENANT_FORBIDDEN", "frontegg-tenant-id")
+
+
 def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_path):
     with Served(tmp_path, token_ttl_s=2_592_000) as served:
         long = served.client("vendor")

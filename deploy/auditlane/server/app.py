@@ -17,6 +17,7 @@ from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.permissions import Permission
 from auditlane.access.signing import SigningKeys
+from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.gateway import router as ingest
 from auditlane.gateway.frontegg import routes as frontegg_ingest
 from auditlane.gateway.intake import Intake
@@ -153,7 +154,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     bundle, framed_by = bundles.load(), forms.listed(settings.frame_ancestors)
     operators = console_access.Operators(gate)
-    theirs = partial(gate.authorize, named_in=frontegg.their_tenant)
+    theirs = partial(gate.authorize, named_in=frontegg.their_tenant, header=TENANT_HEADER)
     in_path = partial(gate.authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
     if intake:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))

@@ -1,6 +1,5 @@
 """What Frontegg's clients ask of a server before they send or read: a token, and addresses that mind no slash."""
 
-import re
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Request
@@ -8,14 +7,14 @@ from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auditlane.access.scope import TENANT_HEADER as OUR_HEADER
+from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.runtime.errors import InvalidInput
+from auditlane.server.frontegg_words import FAMILIES
 from auditlane.server.gate import named_tenant
 from auditlane.server.tokens import Exchange
 
-TENANT_HEADER: Final = "frontegg-tenant-id"
 TOKEN_PATHS: Final = ("/auth/vendor", "/vendors/auth/token")
 LONGEST_S: Final = 2_684_354  # at 80 % of it JavaScript arms a timer, which a longer life would set off at once
-_FAMILIES: Final = re.compile(r"/+(audits|metadata|auth/+vendor|vendors/+auth/+token)(/.*)?", re.DOTALL)
 
 
 class Slashes:
@@ -29,7 +28,7 @@ class Slashes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Changed in place, so that the access log and the metrics outside see the route.
-        if scope["type"] == "http" and _FAMILIES.fullmatch(scope["path"]):
+        if scope["type"] == "http" and FAMILIES.fullmatch(scope["path"]):
             scope["path"] = plain(scope["path"])
             scope["raw_path"] = scope["path"].encode()
         await self._app(scope, receive, send)

@@ -88,12 +88,14 @@ class Gate:
         permission: Permission,
         named_in: Callable[[Request], str | None] | None = None,
         *,
+        header: str = TENANT_HEADER,
         even_off: bool = False,
     ) -> Callable[..., Awaitable[TenantScope]]:
         """A FastAPI dependency that gives a request's TenantScope, or raises what `Principal.scope` raises.
 
-        `named_in` finds the tenant that a request names, where that is not `named_tenant`'s to find. Who may read or
-        export gets LogsDisabled while the tenant's audit logs are switched off, unless `even_off`.
+        `named_in` finds the tenant that a request names, where that is not `named_tenant`'s to find; `header` is what
+        errors call its place. Who may read or export gets LogsDisabled while the tenant's audit logs are switched off,
+        unless `even_off`.
         """
 
         async def scope(
@@ -108,7 +110,7 @@ class Gate:
             witness_of(request).tenant = principal.tenant or named
             if named == OURS and principal.tenant is None:
                 principal.demand(Permission.admin)  # there it says what operators did
-            found = principal.scope(permission, named)
+            found = principal.scope(permission, named, header=header)
             if self._switch and permission in _VIEWS and not even_off:
                 await self._switch.demand_on(found.tenant)
             return found

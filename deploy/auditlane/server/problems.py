@@ -29,6 +29,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.runtime.log import get
 from auditlane.runtime.wording import plain, sayable
+from auditlane.server.frontegg_words import worded
 from auditlane.server.notice import PACKAGE, page
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -214,7 +215,7 @@ def answer(
     if navigates(request):
         return _page(request, problem, headers)
     content: dict[str, Any] = problem.model_dump(exclude_none=True) | dict(more or {})
-    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(worded(request.url.path, content), status, headers, media_type=MEDIA_TYPE)
 
 
 def challenge(error: AuditlaneError) -> str:

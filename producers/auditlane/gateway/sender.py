@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal
 from auditlane.contract.tenants import OURS
-from auditlane.runtime.errors import InvalidInput, WrongTenant
+from auditlane.runtime.errors import InvalidInput
 
 _KEY_LENGTH = 255
 
@@ -29,22 +29,24 @@ class Sender:
     idempotency_key: str = ""
 
     @classmethod
-    def of(cls, principal: Principal, named: str | None, *, request_id: str = "", idempotency_key: str = "") -> Sender:
-        """`named` is the tenant in the request's header, None without one.
+    def of(
+        cls,
+        principal: Principal,
+        named: str | None,
+        *,
+        header: str = TENANT_HEADER,
+        request_id: str = "",
+        idempotency_key: str = "",
+    ) -> Sender:
+        """`named` is the tenant in the request's `header`, None without one.
 
         Raises Forbidden without `audits:write`, WrongTenant when a tenant's credential names another tenant, and
         InvalidInput for our own tenant or a key that is none.
         """
         principal.demand(Permission.write)
-        if principal.tenant is not None and named not in (None, principal.tenant):
-            raise WrongTenant(
-                "This credential belongs to another tenant.",
-                field=TENANT_HEADER,
-                fix=f"Leave the header {TENANT_HEADER} out, or use a credential of that tenant.",
-            )
-        tenant = principal.tenant or named
+        tenant = principal.about(named, header=header)
         if tenant == OURS:
-            raise InvalidInput(f"The tenant {OURS} is reserved for auditlane's own events.", field=TENANT_HEADER)
+            raise InvalidInput(f"The tenant {OURS} is reserved for auditlane's own events.", field=header)
         if idempotency_key and not (
             len(idempotency_key) <= _KEY_LENGTH and idempotency_key.isascii() and idempotency_key.isprintable()
         ):

@@ -37,32 +37,32 @@ class Principal:
                 fix="Ask whoever issued it for one that has it.",
             )
 
-    def about(self, named: str | None) -> str | None:
+    def about(self, named: str | None, *, header: str = TENANT_HEADER) -> str | None:
         """The tenant that a request is about, None when a credential of the whole environment names none.
 
-        Raises WrongTenant when a tenant's credential names another.
+        `header` is where it names one. Raises WrongTenant when a tenant's credential names another.
         """
         if self.tenant is not None and named not in (None, self.tenant):
             raise WrongTenant(
                 "This credential belongs to another tenant.",
-                field=TENANT_HEADER,
-                fix=f"Leave the header {TENANT_HEADER} out, or use a credential of that tenant.",
+                field=header,
+                fix=f"Leave the header {header} out, or use a credential of that tenant.",
             )
         return self.tenant or named
 
-    def scope(self, permission: Permission, named: str | None) -> TenantScope:
-        """The tenant that this request is about; `named` is the header `Auditlane-Tenant`, None when absent.
+    def scope(self, permission: Permission, named: str | None, *, header: str = TENANT_HEADER) -> TenantScope:
+        """The tenant that this request is about; `named` is what `header` holds, None when it is absent.
 
         Raises Forbidden without the permission, WrongTenant when a tenant's credential names another, and InvalidInput
         when a credential of the whole environment names none.
         """
         self.demand(permission)
-        tenant = self.about(named)
+        tenant = self.about(named, header=header)
         if not tenant:
             raise InvalidInput(
                 "The request does not say which tenant it is about.",
-                field=TENANT_HEADER,
-                fix=f"This credential is valid for every tenant; name one in the header {TENANT_HEADER}.",
+                field=header,
+                fix=f"This credential is valid for every tenant; name one in the header {header}.",
             )
         return TenantScope(tenant, self.subject, self.permissions, client_id=self.client_id, grant=_GRANT)
 

@@ -36,6 +36,7 @@ NAMES: Final[Mapping[str, str]] = {
         for name in ("outcome", "resource_id", "request_id", "on_behalf_of", "actor_type", "source", "before", "after")
     },
 }
+TENANT_HEADER: Final = "frontegg-tenant-id"  # names a request's tenant
 # Who acted, as their callers say it; the first that is there names the actor.
 ACTORS: Final = ("user", "email", "actorMail")
 # What we say of an event, whatever its sender wrote under the same name.

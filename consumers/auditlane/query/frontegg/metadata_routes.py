@@ -13,7 +13,7 @@ from fastapi import APIRouter, Body, Depends, Request
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.access.trail import Action, witness_of
-from auditlane.contract.frontegg import storable
+from auditlane.contract.frontegg import TENANT_HEADER, storable
 from auditlane.query.frontegg import metadata
 from auditlane.query.structure.service import ANY, StructureService
 from auditlane.runtime.errors import InvalidInput
@@ -46,7 +46,7 @@ def build(
     def read(request: Request, entityName: str = metadata.ENTITY, who: Principal = asks) -> Document:  # noqa: N803 - their name for it
         tenant = named(request)
         if who.tenant or tenant:
-            tenant = who.scope(Permission.read, tenant).tenant
+            tenant = who.scope(Permission.read, tenant, header=TENANT_HEADER).tenant
         who.demand(Permission.read)
         if entityName != metadata.ENTITY:
             return {"rows": []}

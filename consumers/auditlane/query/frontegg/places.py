@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
+from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.query.values import parse_address
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
@@ -94,7 +95,7 @@ def build(places: Places, client: Callable[..., Any], *, named: Callable[[Reques
     def place(request: Request, ip: str, who: Principal = asks) -> Place:
         tenant = named(request)
         if who.tenant or tenant:
-            who.scope(Permission.read, tenant)
+            who.scope(Permission.read, tenant, header=TENANT_HEADER)
         who.demand(Permission.read)
         return places.of(str(parse_address("ip", ip)))
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.trail import witness_of
+from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.query.frontegg.asked import MAX_COUNT, Asked, newer_parameters, parse
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.parameters import one_of
@@ -85,7 +86,7 @@ def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
         raise InvalidInput(
             "tenantId is not the tenant of this request.",
             field="tenantId",
-            fix="Name the tenant in the header frontegg-tenant-id; in the address it may be left out.",
+            fix=f"Name the tenant in the header {TENANT_HEADER}; in the address it may be left out.",
         )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity, parse_ip
-from auditlane.contract.frontegg import ACTORS, NAMES, OURS
+from auditlane.contract.frontegg import ACTORS, MARK, NAMES, OURS
 from auditlane.contract.lenient_time import parse_time
 from auditlane.query.columns import AS_TEXT, JSON_LINE
 from auditlane.query.export.formats import Form, Format
@@ -135,7 +135,9 @@ def _any_of(parameters: Parameters, column: str, one: Condition) -> str:
     where it was kept."""
     typed = _TYPED.get(column)
     if typed is None:
-        return f"{_text(parameters, one.name)} IN {parameters.add('Array(String)', list(one.values))}"
+        text, values = _text(parameters, one.name), parameters.add("Array(String)", list(one.values))
+        is_one = f"{text} IN {values}"
+        return is_one if one.name in NAMES else f"({is_one} OR {_in_list(parameters, one.name, text, values)})"
     left, kind, read = typed
     held = {value: read(value) for value in one.values}
     fitting = [value for value in held.values() if value is not None]
@@ -145,6 +147,14 @@ def _any_of(parameters: Parameters, column: str, one: Condition) -> str:
         key = parameters.text(one.name)
         found.append(f"e.metadata[{key}] IN {parameters.add('Array(String)', rest)}")
     return f"ifNull({' OR '.join(found)}, 0)"
+
+
+def _in_list(parameters: Parameters, name: str, text: str, values: str) -> str:
+    """Whether the row shows a list, which is kept as marked JSON, and one of its members is one of the values."""
+    marked = f"JSONExtract(e.metadata[{parameters.text(MARK)}], 'Array(String)')"
+    members = f"JSONExtract({text}, 'Array(String)')"
+    is_list = f"startsWith({text}, '[') AND has({marked}, {parameters.text(name)})"
+    return f"({is_list} AND hasAny({members}, {values}))"
 
 
 def _compared(parameters: Parameters, column: str, one: Condition, value: str) -> str:

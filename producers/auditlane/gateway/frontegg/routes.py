@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from auditlane.access.scope import Principal
 from auditlane.contract.event_json import NoNumber, finite, no_constant
-from auditlane.contract.frontegg import as_read, row_of
+from auditlane.contract.frontegg import TENANT_HEADER, as_read, row_of
 from auditlane.contract.tenants import check_tenant
 from auditlane.gateway.frontegg.audit import event_of, posted_of
 from auditlane.gateway.intake import Intake
@@ -22,7 +22,6 @@ from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 PATH: Final = "/audits"
-_HEADER: Final = "frontegg-tenant-id"
 
 
 def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
@@ -34,6 +33,7 @@ def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Reques
         sender = Sender.of(
             principal,
             named(request),
+            header=TENANT_HEADER,
             request_id=str(getattr(request.state, "request_id", "")),
             idempotency_key=request.headers.get("idempotency-key", ""),
         )
@@ -75,12 +75,12 @@ def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
     if told in (None, ""):
         told = sender.tenant
     if told is None:
-        raise InvalidEvent("The audit names no tenant.", field=_HEADER, fix=f"Send the header {_HEADER}.")
+        raise InvalidEvent("The audit names no tenant.", field=TENANT_HEADER, fix=f"Send the header {TENANT_HEADER}.")
     if not isinstance(told, str):
         raise InvalidEvent("tenantId must be text.", field="tenantId")
     if sender.tenant not in (None, told):
         raise InvalidEvent(
-            f"tenantId is not the tenant of the header {_HEADER}, or of the credential.",
+            f"tenantId is not the tenant of the header {TENANT_HEADER}, or of the credential.",
             field="tenantId",
             fix="Send the same in both, or leave tenantId out.",
         )

@@ -165,6 +165,29 @@ def test_a_tenant_that_was_forgotten_during_a_read_is_read_again(table: Table, c
     assert len(table.reads) == 2
 
 
+def test_what_was_forgotten_is_told_to_nobody_while_others_are_read(table: Table, clock: Clock) -> None:
+    book = book_of(table, clock)
+    assert book.of("acme").enabled is True
+    table.gate = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        other = pool.submit(book.of, "other")
+        while len(table.reads) < 2:
+            pass
+        table.save(tenant_scope("acme"), enabled=False)
+        book.forget("acme")
+        asked = [pool.submit(book.of, "acme") for _ in range(2)]
+        while "acme" not in book._wanted:
+            pass
+        assert not any(one.done() for one in asked)
+        table.gate.set()
+        assert other.result(10).enabled is True
+        assert [one.result(10).enabled for one in asked] == [False, False]
+    # While ClickHouse is away, what was known last is better than nothing.
+    table.away = True
+    book.forget("acme")
+    assert book.of("acme").enabled is False
+
+
 def test_those_who_wait_are_read_together(table: Table, clock: Clock) -> None:
     book = book_of(table, clock)
     table.gate = threading.Event()

@@ -80,8 +80,8 @@ class _Entry:
 class StructureBook:
     """`of(tenant)` is at most `refresh_s` old while ClickHouse answers, and what was known last while it does not.
 
-    One thread reads at a time, for all tenants that were asked about lately; the others go on with what is known, or
-    wait for it. Thread-safe. `connect` gives a client that others may use too; `clock` counts seconds.
+    One thread reads at a time, for all tenants that were asked about lately; the others wait for it, or go on with what
+    is known and not forgotten. Thread-safe. `connect` gives a client that others may use too; `clock` counts seconds.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class StructureBook:
                     return entry.structure
                 self._wanted.add(tenant)
                 if self._reading:
-                    if entry is not None:
+                    if entry is not None and entry.read_at != -math.inf:
                         return entry.structure
                     self._changed.wait(1.0)
                     continue

@@ -372,10 +372,14 @@ def summary(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
+def _names() -> str:
+    return ", ".join(SCENARIOS).replace("%", "%%")  # argparse formats its help
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=int(os.environ.get("EVENTS", "300000")))
-    parser.add_argument("--only", default="", help="the beginning of a scenario's name: " + ", ".join(SCENARIOS))
+    parser.add_argument("--only", default="", help="the beginning of a scenario's name: " + _names())
     parser.add_argument("--ours", action="store_true", help="only the worker")
     parser.add_argument("--rounds", type=int, default=1, help="runs of the worker a scenario; the last counts")
     parser.add_argument("--profile", default="", help="a file for py-spy's stacks of the worker with one thread")

@@ -371,13 +371,20 @@ def test_numbers_lead_to_their_events(opened: Opened) -> None:
     assert asked(page)["query"] == "severity:>=High action:document.deleted"
     expect(page.get_by_role("list", name="Most active").get_by_role("button")).to_have_text([re.compile("Bob")])
     page.get_by_role("button", name="Clear all").click()
+    expect(page.get_by_role("button", name=re.compile(r"^Last 7 days\s+10"))).to_be_visible()
     page.route("**/v1/stats*", lambda route: route.fulfill(status=503, json={"code": "X", "detail": "Away."}))
     page.get_by_role("button", name="Refresh").click()
-    expect(page.locator("auditlane-tiles")).to_contain_text("These numbers could not be counted. Away.")
-    counts(page, 10)
+    notices = page.locator("auditlane-notices")
+    expect(notices).to_contain_text("The log cannot be read right now. What you see may be out of date.")
+    expect(today).to_be_visible()  # as it was
+    box(page).fill("action:imported")
+    box(page).press("Enter")
+    expect(page.locator("auditlane-tiles")).to_contain_text("These numbers could not be counted.")
+    counts(page, 0)
     page.unroute("**/v1/stats*")
-    page.locator("auditlane-tiles").get_by_role("button", name="Try again").click()
-    expect(today).to_be_visible()
+    notices.get_by_role("button", name="Try again").click()
+    expect(notices).to_be_hidden()
+    expect(page.get_by_role("button", name=re.compile(r"^Today\s+0"))).to_be_visible()
 
 
 def test_values_are_picked_without_typing(opened: Opened) -> None:

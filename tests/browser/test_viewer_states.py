@@ -35,6 +35,15 @@ def well(page: Page, viewer: Locator) -> None:
     viewer.evaluate("(element) => (element.theme = 'auto')")
 
 
+def all_stays(viewer: Locator) -> None:
+    """What was shown is shown, nothing is on its way, and one button asks again."""
+    expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
+    expect(viewer).not_to_contain_text(re.compile("could not be counted|fetch|Bearer|The detail of"))
+    expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
+    assert viewer.locator("auditlane-problem").count() == 0
+    assert viewer.locator(".grid").get_attribute("class").split() == ["grid"]  # type: ignore[union-attr]
+
+
 def event(tenant: str, **given: object) -> dict[str, object]:
     return {"tenant_id": tenant, "action": "login", "actor_id": "u-17", "resource": "session"} | given
 
@@ -175,16 +184,37 @@ def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Si
     viewer = opened(site, page, unique)
     row = viewer.get_by_role("row").filter(has_text="login")
     expect(row).to_have_count(1)
+    today = viewer.get_by_role("button", name=re.compile("^Today 1$"))
+    expect(today).to_be_visible()
+    expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
     page.context.set_offline(True)
     viewer.get_by_role("button", name="Refresh").click()
     notices = viewer.locator("auditlane-notices")
     expect(notices.get_by_role("status")).to_contain_text("No connection")
+    all_stays(viewer)
+    expect(today).to_be_visible()
     expect(row).to_have_count(1)
     well(page, viewer)
     site.emit(event(unique, action="logout"))
     page.context.set_offline(False)
     expect(notices).to_be_hidden(timeout=15_000)
     expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
+
+    # The service is away: all that asked asks again together, when the service said.
+    paths = [f"**/v1/{path}?*" for path in ("events", "stats", "histogram")]
+    for path in paths:
+        page.route(path, problem(503, "STORE_UNAVAILABLE", **{"Retry-After": "2"}))
+    viewer.get_by_role("button", name="Refresh").click()
+    expect(notices).to_contain_text("The log cannot be read right now. What you see may be out of date.")
+    expect(notices).to_contain_text(re.compile("Trying again in [12] second"))
+    all_stays(viewer)
+    site.emit(event(unique, action="signup"))
+    for path in paths:
+        page.unroute(path)
+    expect(notices).to_be_hidden()
+    expect(viewer.get_by_role("row").filter(has_text="signup")).to_have_count(1)
+    expect(viewer.get_by_role("button", name=re.compile("^Today 3$"))).to_be_visible()
+    expect(viewer.locator("auditlane-histogram .said")).to_contain_text("3 events")
 
 
 def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, unique: str, page: Page) -> None:
@@ -246,6 +276,17 @@ def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None
     page.clock.run_for(16_000)
     notices = viewer.locator("auditlane-notices")
     expect(notices).to_contain_text("Your session has ended")
+    all_stays(viewer)
+    well(page, viewer)
+    search = viewer.get_by_role("combobox", name="Search the log")
+    search.fill("action:login")
+    search.press("Enter")
+    ended = viewer.locator("auditlane-table auditlane-problem")
+    wait_until(lambda: page.clock.run_for(1_000) or ended.count() == 1)
+    expect(ended).to_contain_text("Your session has ended")
+    expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
+    expect(viewer).not_to_contain_text(re.compile("Bearer|Send `"))
+    expect(viewer.get_by_role("status").filter(has_text="Loading events")).to_have_count(0)
     well(page, viewer)
     viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))  # late, but it comes
     expect(notices).to_be_hidden()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { barAt, barsOf, chosen, highest, widthOf } from "../src/model/bars.js";
+import { axisOf, barAt, barsOf, chosen, highest, placeAgain, stepsOf, widthOf } from "../src/model/bars.js";
 
 const hour = (number: number): string => `2026-03-01T${String(number).padStart(2, "0")}:00:00Z`;
 const histogram = {
@@ -19,6 +19,22 @@ describe("bars", () => {
     expect(partial("01:30", "05:00")).toEqual(["begins", "", "", ""]);
     expect(partial("01:00", "04:20")).toEqual(["", "", "", "ends"]);
     expect(partial("", "", "04:20")).toEqual(["", "", "", "ends"]);
+  });
+
+  it("keep their places when they are counted again", () => {
+    const bars = barsOf(histogram, null, null, at("23:00"));
+    const later = barsOf({ ...histogram, data: histogram.data.slice(1) }, null, null, at("23:00"));
+    expect([null, 0, 1, 3, 9].map((place) => placeAgain(bars, later, place))).toEqual([null, null, 0, 2, null]);
+  });
+
+  it("have no tick within one, and room beside them when they are few", () => {
+    const bars = barsOf(histogram, null, null, at("23:00"));
+    expect(stepsOf(bars)[0]).toBe(3_600);
+    expect(axisOf(bars)).toEqual([at("01:00"), at("05:00")]);
+    expect(axisOf(bars.slice(0, 1))).toEqual([at("00:00"), at("03:00")]);
+    const month = { ...histogram, data: [{ start: "2026-01-01T00:00:00Z", end: "2026-02-01T00:00:00Z", events: 1 }] };
+    expect(stepsOf(barsOf(month, null, null, at("23:00")))[0]).toBe(30 * 86_400);
+    expect(stepsOf([])[0]).toBe(1);
   });
 
   it("are found by a moment, and chosen from either side", () => {

@@ -5,7 +5,7 @@ import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
 import { snippets } from "../src/model/snippets.js";
 import { sizeTold, timeTold } from "../src/model/told.js";
-import { troubleOf } from "../src/model/trouble.js";
+import { detailOf, troubleOf } from "../src/model/trouble.js";
 
 describe("trouble", () => {
   it.each([
@@ -18,6 +18,18 @@ describe("trouble", () => {
     [0, "UNREACHABLE", "unreachable"],
   ])("%i %s is %s", (status, code, trouble) => {
     expect(troubleOf(new Problem(status, code, ""))).toBe(trouble);
+  });
+});
+
+describe("the service's own words", () => {
+  it.each([
+    [401, "UNAUTHENTICATED", ""],
+    [503, "STORE_UNAVAILABLE", ""],
+    [0, "OFFLINE", ""],
+    [400, "FILTER_INVALID", "It failed. Do this."],
+    [500, "INTERNAL", "It failed. Do this."],
+  ])("%i %s are told where they help", (status, code, told) => {
+    expect(detailOf(new Problem(status, code, "It failed.", "Do this."))).toBe(told);
   });
 });
 

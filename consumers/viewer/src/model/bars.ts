@@ -26,6 +26,38 @@ export function barAt(bars: readonly Bar[], moment: number): number {
   return found < 0 ? bars.length - 1 : found;
 }
 
+/** Where the bar at a place of the bars before is now that they were counted again; null when it is not there. */
+export function placeAgain(before: readonly Bar[], after: readonly Bar[], place: number | null): number | null {
+  const bar = place === null ? undefined : before[place];
+  const found = bar ? after.findIndex((one) => one.start === bar.start) : -1;
+  return found < 0 ? null : found;
+}
+
+/** Ticks of an axis, in seconds: what clocks and calendars are divided by. */
+const STEPS = [
+  ...[1, 5, 10, 15, 30],
+  ...[1, 5, 10, 15, 30].map((minutes) => minutes * 60),
+  ...[1, 2, 3, 4, 6, 8, 12].map((hours) => hours * 3_600),
+  ...[1, 2, 3, 4, 5, 6, 7, 10, 15, 30, 60, 90, 120, 180].map((days) => days * 86_400),
+  ...[1, 2, 5, 10, 25, 50, 100].map((years) => years * 365 * 86_400),
+];
+
+/** The steps that ticks may have, in seconds: none within a bar. */
+export function stepsOf(bars: readonly Bar[]): number[] {
+  const first = bars[0];
+  const width = first ? (first.to - first.from) / 1_000 : 0;
+  const found = STEPS.filter((step) => step >= 0.9 * width); // a month has 28 days, or 31
+  return found.length ? found : STEPS.slice(-1);
+}
+
+/** What the axis shows, in ms: the bars, and some of what is around them when there are so few that no tick has room. */
+export function axisOf(bars: readonly Bar[]): [number, number] {
+  const [first, last] = [bars[0], bars.at(-1)];
+  if (!first || !last) return [0, 1_000];
+  const around = bars.length < 3 ? first.to - first.from : 0;
+  return [first.from - around, last.to + around];
+}
+
 /** Bars from one to another, whichever comes first. */
 export function chosen(bars: readonly Bar[], one: number, other: number): { from: string; to: string; events: number } | null {
   const [first, last] = [bars[Math.min(one, other)], bars[Math.max(one, other)]];

@@ -41,6 +41,13 @@ export function troubleOf(problem: Problem): Trouble {
   return problem.status === 503 ? "away" : "failed";
 }
 
+/** The service's own words, where they say more than ours do; "" elsewhere: most speak to whoever writes requests. */
+export function detailOf(problem: Problem): string {
+  const atTheBox = problem.column !== null; // which says it
+  const helps = ["notUnderstood", "failed"].includes(troubleOf(problem)) && !atTheBox;
+  return helps ? `${problem.detail} ${problem.fix}`.trim() : "";
+}
+
 /** Whether asking the same again may end better. */
 export function maySucceedLater(trouble: Trouble): boolean {
   return !["forbidden", "otherTenant", "tenantNeeded", "notUnderstood", "gone", "full"].includes(trouble);

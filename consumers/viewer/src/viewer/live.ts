@@ -3,6 +3,7 @@ import { Problem } from "../api/problem.js";
 import type { AuditEvent } from "../api/types.js";
 import { type Message, Messages } from "../model/stream.js";
 import type { Log } from "./log.js";
+import { Recount } from "./recount.js";
 
 export type Status = "off" | "connecting" | "following" | "waiting" | "failed";
 
@@ -29,9 +30,12 @@ export class Tail extends EventTarget {
   private about = "";
   private stop: AbortController | null = null;
   private users = 0;
+  private readonly recount: Recount;
 
   constructor(private readonly log: Log) {
     super();
+    this.recount = new Recount(() => log.recount());
+    this.addEventListener("arrived", () => this.recount.arrived());
   }
 
   /** Somebody shows it; the returned function ends that. */
@@ -41,6 +45,7 @@ export class Tail extends EventTarget {
     return () => {
       if (--this.users > 0) return;
       this.log.removeEventListener("change", this.look);
+      this.recount.close();
       this.end();
     };
   }

@@ -11,6 +11,7 @@ import { asked } from "../model/range.js";
 import { type Preferences, Remembered } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 import { Ahead, listed } from "./ahead.js";
+import { Failures } from "./failures.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
@@ -35,6 +36,8 @@ export class Log extends EventTarget {
   asOf = Date.now();
   /** Grows with `refresh`: ask again. */
   turn = 0;
+  /** Grows with `recount`, and with `refresh`: count again. */
+  counts = 0;
   preferences: Preferences;
   client: Client;
   /** The last request found no network, or no service. */
@@ -47,6 +50,7 @@ export class Log extends EventTarget {
   unused: boolean | null = null;
 
   readonly ahead = new Ahead();
+  readonly failures = new Failures(() => this.changed());
 
   private readonly remembered: Remembered;
   private named: { structure: ShownStructure | null; text: Texts | null; fields: readonly ShownField[] } = {
@@ -115,7 +119,7 @@ export class Log extends EventTarget {
     this.client.take(token);
     const waited = this.ended !== null;
     this.ended = null;
-    if (waited) this.refresh();
+    if (waited) this.retry();
     else this.changed();
   }
 
@@ -177,8 +181,22 @@ export class Log extends EventTarget {
 
   /** Ask again for what is looked at. */
   refresh(): void {
-    this.asOf = Date.now();
     this.turn += 1;
+    this.recount();
+  }
+
+  /** There are more events than were counted: ask for the numbers and the chart again, and leave the list as it is. */
+  recount(): void {
+    this.asOf = Date.now();
+    this.counts += 1;
+    this.changed();
+  }
+
+  /** Ask again for all that could not be had; for everything when that is not known to be anything. */
+  retry(): void {
+    if (!this.failures.first) return this.refresh();
+    this.asOf = Date.now();
+    this.failures.again();
     this.changed();
   }
 
@@ -198,7 +216,7 @@ export class Log extends EventTarget {
     else if (this.phase === "ready" && ENDED.has(problem.code)) this.ended = problem;
     else if (this.phase === "ready" && problem.code === "AUDIT_LOGS_DISABLED") [this.problem, this.phase] = [problem, "failed"];
     const back = !problem && (wasOffline || hadEnded);
-    if (back && this.phase === "ready") queueMicrotask(() => this.refresh()); // what failed meanwhile is asked again
+    if (back && this.phase === "ready") queueMicrotask(() => this.retry()); // what failed meanwhile is asked again
     else if (problem || back) this.changed();
   }
 

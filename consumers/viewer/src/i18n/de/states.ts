@@ -74,6 +74,7 @@ export const states: Texts["states"] = {
   offlineNotice: "Keine Verbindung. Was Sie sehen, ist vielleicht nicht aktuell; es geht von selbst weiter.",
   unreachableNotice:
     "Der Dienst antwortet dieser Seite nicht. Was Sie sehen, ist vielleicht nicht aktuell; es wird von selbst weiter versucht.",
+  maybeOld: "Was Sie sehen, ist vielleicht nicht aktuell.",
   missingPart:
     "Ein Teil dieser Seite konnte nicht geladen werden. Bleibt es so, ist die Seite älter als der Dienst: Laden Sie sie neu.",
   reload: "Seite neu laden",

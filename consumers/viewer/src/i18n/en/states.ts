@@ -67,6 +67,7 @@ export const states = {
   endedNotice: "Your session has ended. What you see stays; nothing new can be loaded.",
   offlineNotice: "No connection. What you see may be out of date; it goes on by itself.",
   unreachableNotice: "The service does not answer this page. What you see may be out of date; it is tried again by itself.",
+  maybeOld: "What you see may be out of date.",
   missingPart: "A part of this page could not be loaded. If it stays so, the page is older than the service: reload it.",
   reload: "Reload the page",
   nothingMatches: "No event matches",

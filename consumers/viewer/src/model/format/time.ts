@@ -4,6 +4,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const RELATIVE_UNTIL = 7 * DAY; // further off, a date says more
+const SKEW = 5_000; // another clock's "now" may be so far ahead of ours
 
 const made = new Map<string, Clock>();
 
@@ -36,7 +37,8 @@ export class Clock {
   relative(moment: string, now: number): string {
     const ms = Date.parse(moment);
     if (Number.isNaN(ms)) return moment;
-    const off = ms - now;
+    const ahead = ms - now;
+    const off = ahead > 0 && ahead <= SKEW ? 0 : ahead;
     const size = Math.abs(off);
     if (size >= RELATIVE_UNTIL) return this.full.format(ms);
     if (size < MINUTE) return this.ago.format(Math.trunc(off / 1000), "second");

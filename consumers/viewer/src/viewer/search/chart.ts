@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import sheetText from "uplot/dist/uPlot.min.css?inline";
 
-import { type Bar, barAt, highest } from "../../model/bars.js";
+import { axisOf, type Bar, barAt, highest, stepsOf } from "../../model/bars.js";
 
 export interface Drawn {
   readonly bars: readonly Bar[];
@@ -30,6 +30,8 @@ export class Chart {
   private readonly plot: uPlot;
   private readonly sizes: ResizeObserver;
   private drawn: Drawn;
+  /** Where it is, in px from the left; below 0 when it is elsewhere. */
+  private pointer = -1;
 
   constructor(
     private readonly place: HTMLElement,
@@ -95,6 +97,7 @@ export class Chart {
         {
           size: AXIS,
           space: 90,
+          incrs: () => stepsOf(this.drawn.bars),
           stroke: () => this.colour("--ink-2"),
           font: `11px ${getComputedStyle(this.place).fontFamily}`,
           grid: { show: false },
@@ -106,7 +109,7 @@ export class Chart {
       ],
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: LEAST_PX } },
       hooks: {
-        setCursor: [(plot) => this.told.over(plot.cursor.left !== undefined && plot.cursor.left >= 0 ? this.at(plot.cursor.left) : null)],
+        setCursor: [(plot) => this.pointed(plot.cursor.left ?? -1)],
         setSelect: [(plot) => this.dragged(plot)],
         ready: [(plot) => plot.over.addEventListener("click", () => this.clicked(plot))],
       },
@@ -114,12 +117,19 @@ export class Chart {
   }
 
   private ends(): [number, number] {
-    const { bars } = this.drawn;
-    return [(bars[0]?.from ?? 0) / 1000, (bars.at(-1)?.to ?? 1000) / 1000];
+    const [begin, end] = axisOf(this.drawn.bars);
+    return [begin / 1000, end / 1000];
   }
 
   private at(left: number): number {
     return barAt(this.drawn.bars, this.plot.posToVal(left, "x") * 1000);
+  }
+
+  /** uPlot tells it with every drawing; only the pointer's own moves count. */
+  private pointed(left: number): void {
+    if (left === this.pointer) return;
+    this.pointer = left;
+    this.told.over(left >= 0 ? this.at(left) : null);
   }
 
   private dragged(plot: uPlot): void {

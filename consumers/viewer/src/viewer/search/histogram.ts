@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
 import { late } from "../../late.js";
-import { type Bar, barsOf, chosen, highest, widthOf } from "../../model/bars.js";
+import { type Bar, barsOf, chosen, highest, placeAgain, widthOf } from "../../model/bars.js";
 import { askedUntil, momentsOf } from "../../model/range.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -28,7 +28,10 @@ export class HistogramPart extends Part {
   @state() private anchor: number | null = null;
   @query(".plot") private place!: HTMLElement | null;
 
-  private readonly counts = new Question<Histogram>(this);
+  private readonly counts = new Question<Histogram>(this, (problem) => {
+    const again = (): void => this.counts.forget();
+    this.log?.failures.set(this.counts, problem && { problem, kept: this.counts.answer !== null, told: false, again });
+  });
   private bars: Bar[] = [];
   private of: Histogram | null = null;
   private chart: Chart | null = null;
@@ -56,13 +59,16 @@ export class HistogramPart extends Part {
     if (this.folded) return this.counts.drop();
     const view = filterOf(askedUntil(log.view.range, log.asOf), log.view.query);
     const pairs = [...view, ["tz", log.zone], ["buckets", String(BUCKETS)]] as const;
-    const about = JSON.stringify([log.view.query.trim(), log.view.range, log.zone, log.turn]);
-    this.counts.want(about, (signal) => log.client.json<Histogram>("/v1/histogram", { pairs, signal }));
+    const about = JSON.stringify([log.view.query.trim(), log.view.range, log.zone]);
+    const turn = log.counts;
+    this.counts.want(about, (signal) => log.client.json<Histogram>("/v1/histogram", { pairs, signal }), { turn });
     if (this.counts.answer !== this.of) {
       this.of = this.counts.answer;
       const [since, until] = momentsOf(log.view.range, log.asOf);
+      const before = this.bars;
       this.bars = this.counts.answer ? barsOf(this.counts.answer, since, until, log.asOf) : [];
-      [this.active, this.anchor, this.over] = [null, null, null];
+      const again = (place: number | null): number | null => placeAgain(before, this.bars, place);
+      [this.active, this.anchor, this.over] = [again(this.active), again(this.anchor), again(this.over)];
     }
   }
 
@@ -83,7 +89,7 @@ export class HistogramPart extends Part {
         <span class="said">${this.headline()}</span>
         <span class="read">${this.reading()}</span>
       </header>
-      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending}>${this.folded ? nothing : this.frame()}</div>
+      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.other}>${this.folded ? nothing : this.frame()}</div>
     </section>`;
   }
 
@@ -109,12 +115,7 @@ export class HistogramPart extends Part {
 
   private frame(): TemplateResult {
     const { histogram } = this.text.search;
-    if (this.counts.problem) {
-      return html`<p role="status">
-        ${histogram.failed} ${this.counts.problem.detail}
-        <button @click=${() => this.counts.forget()}>${this.text.states.retry}</button>
-      </p>`;
-    }
+    if (this.counts.problem && !this.counts.answer) return html`<p class="quietly" role="status">${histogram.failed}</p>`;
     if (!this.bars.length) {
       return html`<p class="empty quietly" role="status">${this.counts.pending ? "" : histogram.none}</p>`;
     }
@@ -209,6 +210,7 @@ export class HistogramPart extends Part {
     if (to !== undefined) {
       this.anchor = event.shiftKey ? (this.anchor ?? active) : null;
       this.active = Math.min(Math.max(to, 0), last);
+      this.over = null; // the pointer rests: what the keys do is read
     } else if (event.key === "Enter" || event.key === " ") this.narrow(...(this.span() ?? [active, active]));
     else if (event.key === "Escape" && this.anchor !== null) this.anchor = null;
     else return;

@@ -106,15 +106,16 @@ export class Tiles extends Part {
         background: var(--ground-3);
       }
       [aria-busy="true"] .number,
-      [aria-busy="true"] li {
-        opacity: 0.6;
+      [aria-busy="true"] .value {
+        opacity: 0.7; /* as old, and still to be read */
       }
       .failed {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.75rem;
+        display: grid;
+        place-items: center;
+        min-height: 5.1rem;
         margin: 0;
+        border: 1px dashed var(--line);
+        border-radius: var(--radius);
       }
       @container (max-width: 60rem) {
         .tiles {
@@ -141,26 +142,25 @@ export class Tiles extends Part {
     `,
   ];
 
-  private readonly stats = new Question<Stats>(this);
+  private readonly stats = new Question<Stats>(this, (problem) => {
+    const again = (): void => this.stats.forget();
+    this.log?.failures.set(this.stats, problem && { problem, kept: this.stats.answer !== null, told: false, again });
+  });
 
   protected override willUpdate(): void {
     const { log } = this;
     const pairs = [...filterOf([], log.view.query), ["tz", log.zone]] as const;
-    this.stats.want(JSON.stringify([pairs, log.turn]), (signal) => log.client.json<Stats>("/v1/stats", { pairs, signal }));
+    const turn = log.counts;
+    this.stats.want(JSON.stringify(pairs), (signal) => log.client.json<Stats>("/v1/stats", { pairs, signal }), { turn });
   }
 
   protected override render(): TemplateResult {
     const { tiles } = this.text.search;
-    if (this.stats.problem) {
-      return html`<p class="failed quietly" role="status">
-        ${tiles.failed} ${this.stats.problem.detail}
-        <button @click=${() => this.stats.forget()}>${this.text.states.retry}</button>
-      </p>`;
-    }
+    if (this.stats.problem && !this.stats.answer) return html`<p class="failed quietly" role="status">${tiles.failed}</p>`;
     const stats = this.stats.answer;
     const { query } = this.log.view;
     return html`<section aria-label=${query.trim() ? `${tiles.label}. ${tiles.matching}` : tiles.label}>
-      <div class="tiles" aria-busy=${this.stats.pending}>
+      <div class="tiles" aria-busy=${this.stats.pending && this.stats.other}>
         ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.log.look({ range: this.today() }))}
         ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.log.look({ range: WEEK }))}
         ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.severe(), tiles.severeNote)}
@@ -171,7 +171,7 @@ export class Tiles extends Part {
 
   private number(name: string, value: number | undefined, title: string, act: () => void, note = ""): TemplateResult {
     const shown = value === undefined ? html`<span class="waiting"></span>` : numberOf(this.log, value);
-    return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${act}>
+    return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.show(act)}>
       <span class="name">${name}</span>
       <span class="number ${note && value ? "some" : ""}">${shown}</span>
       ${note ? html`<span class="note">${note}</span>` : nothing}
@@ -196,6 +196,12 @@ export class Tiles extends Part {
             ${counts ? rows : html`<li><span class="waiting"></span></li>`}
           </ul>`}
     </div>`;
+  }
+
+  /** The list is of now: so is the number beside it. */
+  private show(act: () => void): void {
+    act();
+    this.stats.forget();
   }
 
   private add(parameter: string, value: string | null): void {

@@ -3,9 +3,13 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { late } from "../../late.js";
+import { secondsTold } from "../../model/told.js";
+import { detailOf, maySucceedLater, troubleOf } from "../../model/trouble.js";
 import { base } from "../../styles/base.js";
-import { icon } from "../../styles/icons.js";
+import { icon, type IconName } from "../../styles/icons.js";
 import { notice } from "../../styles/notice.js";
+import { Countdown } from "../countdown.js";
+import type { Failure } from "../failures.js";
 import type { Log } from "../log.js";
 import { Part } from "../part.js";
 
@@ -28,13 +32,23 @@ export class Notices extends Part {
   @state() private ready = false;
 
   private asked: Log | null = null;
+  private counted: Failure | null = null;
+  private readonly countdown = new Countdown(this, () => this.log.retry());
+
+  protected override willUpdate(): void {
+    const { failures } = this.log;
+    if (failures.first === this.counted) return;
+    this.counted = failures.first;
+    this.countdown.from(failures.told ? 0 : failures.wait);
+  }
 
   protected override render(): TemplateResult {
     const { log } = this;
     const first = log.unused === true && !this.put && this.ready;
-    this.toggleAttribute("idle", !log.ended && !log.offline && !first);
+    const notice = this.notice();
+    this.toggleAttribute("idle", notice === nothing && !first);
     return html`
-      <div role="status">${this.notice()}</div>
+      <div role="status">${notice}</div>
       ${first ? html`<auditlane-first-use part="first-use" @hide=${() => (this.put = true)}></auditlane-first-use>` : nothing}
     `;
   }
@@ -49,17 +63,34 @@ export class Notices extends Part {
 
   private notice(): TemplateResult | typeof nothing {
     const { states } = this.text;
-    if (this.log.ended) {
-      return html`<div class="notice" part="notice">
-        ${icon("lock")}
-        <p>${states.endedNotice}</p>
-        <button @click=${() => this.log.refresh()}>${icon("refresh")}${states.retry}</button>
-      </div>`;
-    }
-    if (this.log.offline) {
-      return html`<div class="notice" part="notice">${icon("offline")}<p>${this.log.unreachable ? states.unreachableNotice : states.offlineNotice}</p></div>`;
-    }
-    return nothing;
+    const { ended, offline, unreachable, failures } = this.log;
+    if (ended) return this.line("lock", states.endedNotice);
+    if (offline) return this.line("offline", unreachable ? states.unreachableNotice : states.offlineNotice);
+    const failure = failures.told ? null : failures.first;
+    return failure ? this.failed(failure) : nothing;
+  }
+
+  private failed({ problem, kept }: Failure): TemplateResult {
+    const { states } = this.text;
+    const trouble = troubleOf(problem);
+    const { title, advice } = states.problems[trouble];
+    const { left } = this.countdown;
+    const more = [detailOf(problem), problem.requestId && trouble === "failed" ? `${states.requestId}: ${problem.requestId}` : ""];
+    const said = html`${title}. ${kept ? states.maybeOld : advice}
+      ${left ? html`<span class="quietly">${states.retryIn(secondsTold(left, this.log.language))}</span>` : nothing}
+      ${more.map((one) => (one ? html`<span class="quietly" lang="en">${one}</span>` : nothing))}`;
+    return this.line("warning", said, maySucceedLater(trouble));
+  }
+
+  /** With a button, unless whatever failed has one. */
+  private line(sign: IconName, said: TemplateResult | string, again = true): TemplateResult {
+    return html`<div class="notice" part="notice">
+      ${icon(sign)}
+      <p>${said}</p>
+      ${again && !this.log.failures.told
+        ? html`<button @click=${() => this.log.retry()}>${icon("refresh")}${this.text.states.retry}</button>`
+        : nothing}
+    </div>`;
   }
 
   private async learn(log: Log): Promise<void> {

@@ -1,12 +1,13 @@
 /** `<auditlane-problem>`: what went wrong, in words that help, and the way on. */
 import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { customElement, property } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
 import { secondsTold } from "../../model/told.js";
-import { maySucceedLater, type Trouble, troubleOf } from "../../model/trouble.js";
+import { detailOf, maySucceedLater, type Trouble, troubleOf } from "../../model/trouble.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
+import { Countdown } from "../countdown.js";
 import { Part } from "../part.js";
 
 const ICONS: Partial<Record<Trouble, IconName>> = {
@@ -79,17 +80,10 @@ export class ProblemNotice extends Part {
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ type: Boolean, reflect: true }) whole = false;
 
-  @state() private left = 0;
-
-  private timer: ReturnType<typeof setInterval> | undefined;
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    clearInterval(this.timer);
-  }
+  private readonly countdown = new Countdown(this, () => this.retry());
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("problem")) this.countDown(this.problem?.retryAfter ?? 0);
+    if (changed.has("problem")) this.countdown.from(this.problem?.retryAfter ?? 0);
   }
 
   protected override render(): TemplateResult | typeof nothing {
@@ -98,8 +92,7 @@ export class ProblemNotice extends Part {
     const words = this.text.states;
     const trouble = troubleOf(problem);
     const said = words.problems[trouble];
-    const elsewhere = trouble === "offline" || trouble === "unreachable" || problem.column !== null; // at the box, its mistake
-    const told = elsewhere ? "" : `${problem.detail} ${problem.fix}`.trim();
+    const told = detailOf(problem);
     return html`<div class="box" part="problem">
       <div role="alert">
         <p class="head">${icon(ICONS[trouble] ?? "warning")}${said.title}</p>
@@ -114,26 +107,15 @@ export class ProblemNotice extends Part {
           ? html`<button class="primary" @click=${() => this.tell("settings")}>${words.switchOn}</button>`
           : nothing}
         ${maySucceedLater(trouble) ? html`<button @click=${this.retry}>${icon("refresh")}${words.retry}</button>` : nothing}
-        ${this.left > 0
-          ? html`<span class="quietly">${words.retryIn(secondsTold(this.left, this.log.language))}</span>`
+        ${this.countdown.left > 0
+          ? html`<span class="quietly">${words.retryIn(secondsTold(this.countdown.left, this.log.language))}</span>`
           : nothing}
       </div>
     </div>`;
   }
 
-  private countDown(seconds: number): void {
-    clearInterval(this.timer);
-    this.left = Math.ceil(seconds);
-    if (this.left <= 0) return;
-    this.timer = setInterval(() => {
-      this.left -= 1;
-      if (this.left <= 0) this.retry();
-    }, 1_000);
-  }
-
   private readonly retry = (): void => {
-    clearInterval(this.timer);
-    this.left = 0;
+    this.countdown.stop();
     this.tell("retry");
   };
 

@@ -17,6 +17,8 @@ interface Shows {
   row(event: AuditEvent | undefined): TemplateResult;
   /** Something else than rows is to be drawn anew. */
   changed(): void;
+  /** Rows have come: they say how long ago it is from now on. Whether those that are drawn are to be drawn anew. */
+  came(): boolean;
 }
 
 export class List {
@@ -64,7 +66,7 @@ export class List {
   }
 
   close(): void {
-    this.loader.close();
+    this.loader.end();
     this.viewport?.close();
     this.tail.removeEventListener("arrived", this.arrived);
     this.tail.removeEventListener("level", this.level);
@@ -132,9 +134,14 @@ export class List {
     if (what !== "state") {
       this.measure();
       if (moved?.by) this.shift(moved);
-      this.paint();
+      this.came();
     }
     this.shows.changed();
+  }
+
+  private came(): void {
+    if (this.shows.came()) this.rows?.forget();
+    this.paint();
   }
 
   private shift({ at, by }: Moved): void {
@@ -171,7 +178,7 @@ export class List {
     if (!added) return;
     this.fresh = top ? 0 : this.fresh + added;
     this.measure();
-    this.paint();
+    this.came();
     this.shows.changed();
   }
 
@@ -199,6 +206,7 @@ export class List {
         chosen: event !== undefined && event.event_id === this.chosen,
         active: index === this.active,
         waits: event === undefined,
+        other: this.loader.other,
       };
     });
     const active = rows.idOf(this.active);

@@ -8,19 +8,27 @@ import type { Log } from "../log.js";
 
 const SLOW_MS = 2_000;
 
+/** A list: what was asked for, and the pages that came. */
+interface Listed {
+  /** The question: the same at another time is the same. */
+  about: string;
+  pairs: Pairs;
+  pages: Pages;
+}
+
 /** `told("list")`: another list is shown, from its top; `told("rows", moved)`; `told("state")`. */
 type Told = (what: "list" | "rows" | "state", moved?: Moved) => void;
 
 export class Loader {
-  /** What is shown. Of the list before while the first page of another is awaited. */
-  pages = new Pages();
+  /** Why what is missing could not be had. What was only asked for again is no problem of the list: it stays as it was. */
   problem: Problem | null = null;
   cancelled = false;
   /** A request that somebody waits for takes long. */
   slow = false;
 
-  private coming: Pages | null = null;
-  private pairs: Pairs = [];
+  /** The list before while the first page of another is awaited. */
+  private shown: Listed = { about: "", pairs: [], pages: new Pages() };
+  private coming: Listed | null = null;
   private asking: { ask: Ask; stop: AbortController } | null = null;
   private view: readonly [number, number] = [0, 0];
   private timer = 0;
@@ -30,9 +38,18 @@ export class Loader {
     private readonly told: Told,
   ) {}
 
-  /** Whether what is shown is not what is looked at. */
+  get pages(): Pages {
+    return this.shown.pages;
+  }
+
+  /** Whether the list that is looked at has not come. */
   get stale(): boolean {
     return this.coming !== null;
+  }
+
+  /** Whether what is shown answers another question than what is looked at. */
+  get other(): boolean {
+    return this.coming !== null && this.coming.about !== this.shown.about;
   }
 
   get busy(): boolean {
@@ -42,8 +59,9 @@ export class Loader {
   /** The list that is looked at now, from its beginning. */
   begin(): void {
     this.close();
-    this.pairs = listed(this.log.filter(), this.log.view.sort);
-    this.coming = new Pages();
+    const { query, range, sort } = this.log.view;
+    const about = JSON.stringify([query.trim(), range, sort]);
+    this.coming = { about, pairs: listed(this.log.filter(), sort), pages: new Pages() };
     this.cancelled = false;
     this.problem = null;
     this.next();
@@ -56,6 +74,7 @@ export class Loader {
   }
 
   retry(): void {
+    if (this.coming) return this.begin();
     this.problem = null;
     this.cancelled = false;
     this.next();
@@ -63,8 +82,16 @@ export class Loader {
 
   cancel(): void {
     this.close();
-    this.cancelled = true;
+    if (this.coming && !this.other) this.coming = null;
+    else this.cancelled = true;
+    this.failed(null);
     this.told("state");
+  }
+
+  /** Nobody waits for anything any more. */
+  end(): void {
+    this.close();
+    this.failed(null);
   }
 
   close(): void {
@@ -76,15 +103,15 @@ export class Loader {
 
   /** The newest events of this list, however many pages are known; null when there is no answer. */
   async newest(): Promise<AuditEvent[] | null> {
-    const pairs = this.pairs;
-    const found = await this.page({ cursor: null, limit: FIRST }).catch(() => null);
-    return pairs === this.pairs && !this.coming ? (found?.data ?? null) : null;
+    const { shown } = this;
+    const found = await this.page(shown, { cursor: null, limit: FIRST }).catch(() => null);
+    return shown === this.shown && !this.coming ? (found?.data ?? null) : null;
   }
 
   private next(): void {
     if (this.problem || this.cancelled) return;
     const [first, last] = this.coming ? [0, 0] : this.view;
-    const ask = (this.coming ?? this.pages).wanted(first, last);
+    const ask = (this.coming ?? this.shown).pages.wanted(first, last);
     const now = this.asking;
     if (!now && !ask) return;
     if (now && (!ask || !ask.seen || now.ask.seen || (now.ask.page === ask.page && now.ask.kind === ask.kind))) {
@@ -104,16 +131,21 @@ export class Loader {
       this.told("state");
     }, SLOW_MS);
     try {
-      const ahead = this.coming ? await this.log.ahead.take(this.pairs) : null;
-      const answer = ahead ?? (await this.page(ask, stop.signal));
+      const ahead = this.coming ? await this.log.ahead.take(this.coming.pairs) : null;
+      if (this.asking !== asking) return;
+      const answer = ahead ?? (await this.page(this.coming ?? this.shown, ask, stop.signal));
       if (this.asking !== asking) return;
       this.close();
+      this.failed(null);
       this.take(ask, answer);
     } catch (cause) {
       const problem = Problem.of(cause);
       if (this.asking !== asking || problem.aborted) return;
       this.close();
-      this.problem = problem;
+      const kept = this.coming !== null && !this.other;
+      if (kept) this.coming = null;
+      else this.problem = problem;
+      this.failed(problem, kept);
       this.told("state");
       return;
     }
@@ -122,7 +154,7 @@ export class Loader {
 
   private take(ask: Ask, answer: EventPage): void {
     if (this.coming) {
-      [this.pages, this.coming] = [this.coming, null];
+      [this.shown, this.coming] = [this.coming, null];
       this.pages.take(ask, answer);
       this.view = [0, 0];
       this.told("list");
@@ -138,8 +170,14 @@ export class Loader {
     this.told("rows", moved);
   }
 
-  private page({ cursor, limit }: Pick<Ask, "cursor" | "limit">, signal?: AbortSignal): Promise<EventPage> {
+  /** `kept`: the list before, of the same, is still there. */
+  private failed(problem: Problem | null, kept = false): void {
+    const again = (): void => (kept ? this.begin() : this.retry());
+    this.log.failures.set(this, problem && { problem, kept, told: !kept, again });
+  }
+
+  private page({ pairs }: Listed, { cursor, limit }: Pick<Ask, "cursor" | "limit">, signal?: AbortSignal): Promise<EventPage> {
     const place: Pairs = cursor === null ? [] : [["cursor", cursor]];
-    return this.log.client.json<EventPage>("/v1/events", { pairs: [...this.pairs, ["limit", String(limit)], ...place], signal });
+    return this.log.client.json<EventPage>("/v1/events", { pairs: [...pairs, ["limit", String(limit)], ...place], signal });
   }
 }

@@ -10,6 +10,8 @@ export interface Drawn {
   chosen: boolean;
   active: boolean;
   waits: boolean;
+  /** It answers another question than what is looked at. */
+  other: boolean;
 }
 
 interface Row {
@@ -77,6 +79,7 @@ export class Rows {
     row.sign = drawn.sign;
     set(element, "aria-rowindex", String(drawn.place));
     set(element, "aria-selected", String(drawn.chosen));
+    set(element, "aria-disabled", String(drawn.other));
     element.classList.toggle("active", drawn.active);
     element.classList.toggle("waits", drawn.waits);
   }

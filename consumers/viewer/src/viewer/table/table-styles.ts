@@ -130,7 +130,12 @@ export const tableStyles = css`
   .waits .cell:nth-child(even)::before {
     width: 45%;
   }
-  .stale .head::after {
+  .row[aria-disabled="true"] {
+    opacity: 0.45;
+    cursor: default;
+    transition: opacity 0s 300ms; /* what comes at once does not flicker */
+  }
+  .coming .head::after {
     position: absolute;
     inset-inline-start: 0;
     inset-block-end: -2px;

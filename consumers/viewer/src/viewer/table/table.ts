@@ -8,18 +8,20 @@ import { type Column, columnsOf, chosen, moved, NARROWEST, toggled, tracks, WIDE
 import { base } from "../../styles/base.js";
 import type { Log } from "../log.js";
 import { Part } from "../part.js";
-import { localeOf, numberOf } from "../search/words.js";
+import { localeOf } from "../search/words.js";
 import { cellStyles } from "./cell-styles.js";
 import { cell, type Reading, readingIn } from "./cells.js";
 import { head, type HeadActs } from "./head.js";
 import { headStyles } from "./head-styles.js";
 import { List } from "./list.js";
 import { markStyles } from "./marks.js";
+import { notes } from "./notes.js";
 import { Opened } from "./opened.js";
 import { tableStyles } from "./table-styles.js";
 
 const HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
 const TICK_MS = 30_000; // "3 minutes ago" is as old as that at most
+const STILL_NOW_MS = 1_000; // what says "2 seconds ago" need not be drawn anew within it
 
 @customElement("auditlane-table")
 export class Table extends Part {
@@ -76,7 +78,7 @@ export class Table extends Part {
     return html`<div class="frame ${opened.id ? "open" : ""}">
       <div class="main">
         <div
-          class="grid ${stale ? "stale" : ""}"
+          class="grid ${stale && busy ? "coming" : ""}"
           part="grid"
           role="grid"
           tabindex="0"
@@ -92,7 +94,7 @@ export class Table extends Part {
         </div>
         <div class="edge start" aria-hidden="true"></div>
         <div class="edge end" aria-hidden="true"></div>
-        ${this.notes()}
+        ${notes(this.log, list, this.toTop)}
       </div>
       ${opened.id ? this.details() : nothing}
     </div>`;
@@ -124,27 +126,6 @@ export class Table extends Part {
     ></auditlane-details>`;
   }
 
-  /** What is said over the table, or in its place. */
-  private notes(): TemplateResult {
-    const { reading } = this.text;
-    const { list } = this;
-    const { pages, problem, cancelled, slow, stale } = list.loader;
-    const none = stale || !pages.begun;
-    const fresh = list.fresh && !list.atTop ? reading.live.fresh(list.fresh, numberOf(this.log, list.fresh)) : "";
-    const note = (said: string, act: string, then: () => void): TemplateResult =>
-      html`<div class="note"><div><p>${said}</p><button @click=${then}>${act}</button></div></div>`;
-    let shown: TemplateResult | typeof nothing = nothing;
-    if (cancelled) shown = note(reading.cancelled, reading.retry, () => list.loader.retry());
-    else if (problem) {
-      const notice = html`<auditlane-problem .problem=${problem} @retry=${() => list.loader.retry()}></auditlane-problem>`;
-      shown = none ? html`<div class="whole">${notice}</div>` : html`<div class="note"><div>${notice}</div></div>`;
-    } else if (slow) shown = note(reading.slow, reading.cancel, () => list.loader.cancel());
-    else if (!none && pages.count === 0) shown = html`<div class="whole"><auditlane-empty></auditlane-empty></div>`;
-    return html`<div class="note top">${fresh ? html`<button class="primary" @click=${this.toTop}>${fresh}</button>` : nothing}</div>
-      ${shown}
-      <span class="unseen" role="status">${cancelled ? reading.cancelled : slow ? reading.slow : stale ? reading.loading : fresh}</span>`;
-  }
-
   private get height(): number {
     return HEIGHTS[this.log.preferences.density];
   }
@@ -155,6 +136,13 @@ export class Table extends Part {
     const { columns, widths } = log.preferences;
     this.columns = columnsOf(log.fields, { columns, widths: { ...widths, ...this.trying } });
     this.reading = readingIn(this.text, localeOf(log), log.zone);
+  }
+
+  private came(): boolean {
+    const now = Date.now();
+    const other = Math.abs(now - this.reading.now) >= STILL_NOW_MS;
+    if (other) this.reading = { ...this.reading, now };
+    return other;
   }
 
   private row(event: AuditEvent | undefined): TemplateResult {
@@ -168,7 +156,11 @@ export class Table extends Part {
     this.leave();
     const { log } = this;
     [this.of, this.looked, this.drawnBy] = [log, "", []];
-    this.list = new List(log, { row: (event) => this.row(event), changed: () => this.requestUpdate() });
+    this.list = new List(log, {
+      row: (event) => this.row(event),
+      changed: () => this.requestUpdate(),
+      came: () => this.came(),
+    });
     this.opened = new Opened(log, () => this.requestUpdate());
   }
 
@@ -201,7 +193,7 @@ export class Table extends Part {
 
   private open(index: number | null): void {
     const event = this.list.at(index);
-    if (!event || index === null) return;
+    if (!event || index === null || this.list.loader.other) return;
     this.list.activate(index);
     this.log.look({ open: event.event_id });
   }

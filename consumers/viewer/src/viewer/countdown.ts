@@ -1,0 +1,39 @@
+/** Seconds that run out while somebody reads them. */
+import type { ReactiveController, ReactiveControllerHost } from "lit";
+
+export class Countdown implements ReactiveController {
+  /** Whole seconds; 0 when nothing runs. */
+  left = 0;
+
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    private readonly host: ReactiveControllerHost,
+    private readonly over: () => void,
+  ) {
+    host.addController(this);
+  }
+
+  from(seconds: number): void {
+    this.stop();
+    this.left = Math.ceil(seconds);
+    if (this.left > 0) this.timer = setInterval(() => this.tick(), 1_000);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.left = 0;
+  }
+
+  hostDisconnected(): void {
+    this.stop();
+  }
+
+  private tick(): void {
+    this.left -= 1;
+    this.host.requestUpdate();
+    if (this.left > 0) return;
+    this.stop();
+    this.over();
+  }
+}

@@ -205,7 +205,7 @@ def truncated(at: Pipeline) -> Fault:
     happens(lambda: at.world.admin.delete_records([where])[where].result(30), seconds=30)
     at.load.lose(partition, first, low)
     halts = at.start()
-    halted = happens(lambda: any(f"offset {low}" in one["reason"] for one in halts.events("partition.halted")))
+    halted = happens(lambda: any(f"--to {low}`" in one["reason"] for one in halts.events("partition.halted")))
     halts.kill()
     accepted = happens(lambda: _commits(at, partition, low), seconds=30)
     at.staff(1)

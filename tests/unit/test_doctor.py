@@ -120,6 +120,7 @@ def test_parts_that_are_away_are_each_named_with_a_fix(tmp_path):
         registry_url=f"http://127.0.0.1:{two}",
         clickhouse_url=f"http://127.0.0.1:{three}",
         serve_url=f"http://127.0.0.1:{four}",
+        worker_port=0,
     )
     failed = [finding for finding in run.examine(settings) if finding.level is Level.FAIL]
     assert [finding.part for finding in failed] == ["kafka", "registry", "clickhouse", "serve"]
@@ -131,3 +132,48 @@ def test_a_stack_that_does_not_run_is_one_finding(tmp_path):
     failed = [finding for finding in run.examine(load(data_dir=tmp_path)) if finding.level is Level.FAIL]
     assert [finding.message for finding in failed] == [f"No stack runs in {tmp_path}."]
     assert f"auditlane up --data {tmp_path}" in failed[0].fix
+
+
+class Answers:
+    """Workers at some ports of one host: halted partitions by port; `busy` ports answer something else."""
+
+    def __init__(self, halted, busy=()):
+        self.halted, self.busy = halted, busy
+        self.asked = []
+
+    def __call__(self, url):
+        port = int(url.rpartition(":")[2])
+        self.asked.append(url)
+        if port in self.busy:
+            return SimpleNamespace(status=200, json=lambda: {"status": "ready"})
+        if port not in self.halted:
+            return None
+        return SimpleNamespace(status=200, json=lambda: {"status": "ready", "halted": self.halted[port]})
+
+
+@pytest.mark.parametrize(
+    ("halted", "busy", "levels"),
+    [
+        ({}, (), [Level.WARN]),
+        ({}, (8481,), [Level.WARN]),
+        ({8481: {}}, (), [Level.OK]),
+        ({8481: {}, 8482: {"t[1]": "offsets are lost"}}, (8483,), [Level.OK, Level.OK, Level.FAIL]),
+        ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # one in the middle is down
+    ],
+)
+def test_every_configured_worker_process_is_asked(monkeypatch, halted, busy, levels):
+    answers = Answers(halted, busy)
+    monkeypatch.setattr(host, "_ready", answers)
+    found = list(host.workers(load(worker_port=8481)))
+    assert [one.level for one in found] == levels
+    assert {url.rpartition(":")[0] for url in answers.asked} == {"http://127.0.0.1"}
+    for reason in (reason for one in halted.values() for reason in one.values()):
+        assert any(reason in one.message for one in found)
+
+
+def test_workers_that_listen_everywhere_are_asked_here(monkeypatch):
+    answers = Answers({})
+    monkeypatch.setattr(host, "_ready", answers)
+    list(host.workers(load(worker_host="::", worker_port=8481)))
+    assert answers.asked[0] == "http://[::1]:8481"
+    assert [one.level for one in host.workers(load(worker_port=0))] == [Level.WARN]

@@ -21,7 +21,7 @@ from auditlane.worker.budget import Budget
 from auditlane.worker.intent import Intent, digest
 from auditlane.worker.lanes import Flight, Lane, Policy, Step
 from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.recovery import Found, Start, start
+from auditlane.worker.recovery import TRUNCATED, Found, Start, start
 from auditlane.worker.room import Room
 from auditlane.worker.sealing import due
 
@@ -200,8 +200,8 @@ class Core:
         if digest(columns) != intent.digest:
             lane.held, lane.oldest_ms = Columns(), columns.timestamps_ms[0] if columns else 0
             lane.halt(
-                f"offsets {intent.first}-{intent.last} are pending, but Kafka now holds other messages there; "
-                "compare them with the store before committing an offset past them"
+                f"offsets {intent.first}-{intent.last} are pending, but Kafka now holds other messages there: "
+                f"the log was truncated; {TRUNCATED}"
             )
             return
         sealed = self._range(lane, columns, intent.last, intent.digest, redo=True)

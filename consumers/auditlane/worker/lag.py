@@ -8,15 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract.kafka import client_config
 from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import admin
-from auditlane.runtime.errors import KafkaUnavailable, NotFound
+from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import ASK_S
+from auditlane.worker.group import members, name
 from auditlane.worker.positions import Positions
 from auditlane.worker.ranges import Partition
 
@@ -139,22 +140,8 @@ class GroupLag:
 
     def _members(self) -> dict[Partition, str]:
         """Who has which partition; nobody when the group is not there."""
-        try:
-            listed = self._admin.list_consumer_groups(request_timeout=self._ask_s).result(self._ask_s)
-            if self._group not in {one.group_id for one in listed.valid}:
-                return {}
-            described = self._admin.describe_consumer_groups([self._group], request_timeout=self._ask_s)
-            members = described[self._group].result(self._ask_s).members
-        except (KafkaException, TimeoutError) as error:
-            raise KafkaUnavailable(f"The brokers did not describe the group: {error}.") from error
-        return {
-            Partition(at.topic, at.partition): _name(one) for one in members for at in one.assignment.topic_partitions
-        }
-
-
-def _name(member: Any) -> str:
-    """Client and address, and enough of its id to tell the processes of one machine apart."""
-    return f"{member.client_id}/{member.host.lstrip('/')} {member.member_id[:8]}"
+        found = members(self._admin, self._group, self._ask_s)
+        return {Partition(at.topic, at.partition): name(one) for one in found for at in one.assignment.topic_partitions}
 
 
 class Oldest:

@@ -23,7 +23,7 @@ from auditlane.worker.selection import Bounds, Selection
 
 T = TypeVar("T")
 Commit = tuple[int, str]
-_MOVING: Final = frozenset(
+MOVING: Final = frozenset(
     {
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -73,7 +73,7 @@ class Positions:
         """Every partition's bounds, its commit read first: what it says is done was done when the ends were read."""
         partitions = self.partitions(topic)
         topic_id, consumed = self.topic_id(topic), self.consumed(topic)
-        committed = _of_topic(self._commits(partitions), topic_id)
+        committed = _of_topic(self.commits(partitions), topic_id)
         low, high = self.low(partitions), self.high(partitions)
         since, until = (self._at(partitions, at, high) for at in (selection.since_ms, selection.until_ms))
         return [
@@ -83,9 +83,9 @@ class Positions:
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         """What the live group has committed, None where it has not."""
-        return {one: commit and commit[0] for one, commit in self._commits(partitions).items()}
+        return {one: commit and commit[0] for one, commit in self.commits(partitions).items()}
 
-    def _commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
+    def commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
         """(offset, metadata) of each, None where nothing is committed.
 
         Asked by a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the
@@ -98,7 +98,7 @@ class Positions:
                 answers = self._group.committed(asked, timeout=self._ask_s)
                 break
             except KafkaException as error:
-                if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
+                if error.args[0].code() not in MOVING or time.monotonic() > deadline:
                     raise _unanswered(error) from error
                 time.sleep(0.1)
         for one in answers:

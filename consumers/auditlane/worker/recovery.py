@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from auditlane.worker.intent import Intent, UnknownIntent, decode
 from auditlane.worker.ranges import Partition
+
+TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,12 @@ def start(found: Found) -> Start:
     try:
         intent = decode(found.metadata)
     except UnknownIntent as error:
-        return _halt(found, f"its intent cannot be read ({error}); run the auditlane version that wrote it")
+        newer = f"its intent cannot be read ({error}); run the auditlane version that wrote it"
+        return _halt(found, f"{newer}, or {_command(found, found.committed)}")
     if intent is not None and intent.topic_id != found.topic_id:
         if intent.pending:
             gone = f"offsets {intent.first}-{intent.last} were pending when the topic was deleted and created again"
-            return _halt(found, f"{gone}; delete the group's offset for the partition to accept their loss")
+            return _halt(found, f"{gone}; to accept their loss {_command(found, found.low)}")
         return _uncommitted(found, note="the topic was created again; its old offset does not apply")
     if intent is not None and intent.pending:
         return _pending(found, intent)
@@ -78,20 +82,23 @@ def start(found: Found) -> Start:
 def _committed(found: Found, note: str, doubt: int) -> Start:
     at = found.committed or 0
     if at < found.low:
-        return _halt(found, _lost(at, found.low))
+        return _halt(found, _lost(found, at))
     if at > found.high:
-        return _halt(found, f"offset {at} was committed but the log ends at {found.high}: it was truncated")
+        return _halt(found, _truncated(found, f"offset {at} was committed"))
     return Start(at, note=note, doubt=doubt)
 
 
 def _pending(found: Found, intent: Intent) -> Start:
     assert intent.first is not None and intent.last is not None  # noqa: PT018 - one fact: it is pending
     if intent.first != found.committed:
-        return _halt(found, f"its intent begins at {intent.first}, the offset committed with it is {found.committed}")
+        odd = f"its intent begins at {intent.first}, the offset committed with it is {found.committed}"
+        return _halt(
+            found, f"{odd}; to read from the lower one {_command(found, min(intent.first, found.committed or 0))}"
+        )
     if intent.first < found.low:
-        return _halt(found, _lost(intent.first, found.low))
+        return _halt(found, _lost(found, intent.first))
     if intent.last >= found.high:
-        return _halt(found, f"offsets {intent.first}-{intent.last} are pending but the log ends at {found.high}")
+        return _halt(found, _truncated(found, f"offsets {intent.first}-{intent.last} are pending"))
     return Start(intent.first, rebuild=intent, doubt=intent.doubt)
 
 
@@ -105,17 +112,24 @@ def _uncommitted(found: Found, note: str = "") -> Start:
     gap, after = found.stored.first_gap, found.stored.highest + 1
     at = after if gap is None else gap
     if at < found.low:
-        return _halt(found, _lost(at, found.low))
+        return _halt(found, _lost(found, at))
     if after > found.high:
-        return _halt(found, f"offset {after - 1} is stored but the log ends at {found.high}: it was truncated")
+        return _halt(found, _truncated(found, f"offset {after - 1} is stored"))
     return Start(at, note=f"{note}; the store holds offsets up to {after - 1}: reading from {at}", doubt=after)
 
 
-def _lost(first: int, low: int) -> str:
-    return (
-        f"offsets {first}-{low - 1} were not stored and Kafka no longer holds them; "
-        f"commit offset {low} for the partition to accept their loss"
-    )
+def _lost(found: Found, first: int) -> str:
+    gone = f"offsets {first}-{found.low - 1} were not stored and Kafka no longer holds them"
+    return f"{gone}; to accept their loss {_command(found, found.low)}"
+
+
+def _truncated(found: Found, what: str) -> str:
+    return f"{what} but the log ends at {found.high}: it was truncated; {TRUNCATED}"
+
+
+def _command(found: Found, to: int | None) -> str:
+    partition = found.partition
+    return f"stop the workers and run `auditlane accept-loss {partition.topic} {partition.number} --to {to}`"
 
 
 def _halt(found: Found, reason: str) -> Start:

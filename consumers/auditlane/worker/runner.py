@@ -149,7 +149,7 @@ class Runner:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own codes have this form
             raise KafkaUnavailable(f"The consumer cannot go on: {error.str()}.", fix="Start the worker again.")
         if topic is not None and number is not None and out_of_range(error):
-            reason = f"Kafka cannot deliver the position: {error.str()}"
+            reason = f"Kafka cannot deliver the position: {error.str()}; restart the worker: it then says what is lost"
             self._core.unreadable(Partition(topic, number), reason)
         else:
             self._log.warning("kafka.error", code=error.name(), error=error.str(), topic=topic, number=number)

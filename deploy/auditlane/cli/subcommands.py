@@ -16,7 +16,7 @@ class Subcommand:
 
     @property
     def module(self) -> str:
-        return f"auditlane.cli.{self.name}_" if self.name == "import" else f"auditlane.cli.{self.name}"
+        return "auditlane.cli.import_" if self.name == "import" else f"auditlane.cli.{self.name.replace('-', '_')}"
 
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (
@@ -30,6 +30,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("dlq", "worker", "Look at the messages that workers refused, replay or close them."),
     Subcommand("replay", "worker", "Read a topic again, into the table, another table or another topic."),
     Subcommand("verify", "worker", "Check that each message became a row or a dead letter, each row has a message."),
+    Subcommand("accept-loss", "worker", "Let a halted partition go on past offsets that Kafka has lost."),
     Subcommand("serve", "serve", "Answer over HTTP: the log's pages and JSON API."),
     Subcommand("emit", "cli", "Emit one event."),
     Subcommand("import", "cli", "Emit the events of a file."),

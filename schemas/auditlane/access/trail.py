@@ -29,6 +29,7 @@ class Action(StrEnum):
     key_rotated = "key.rotated"
     key_revoked = "key.revoked"
     signing_keys_rotated = "signing_keys.rotated"
+    loss_accepted = "loss.accepted"
     operated = "installation.viewed"  # lag, dead letters, health, tenants
 
 

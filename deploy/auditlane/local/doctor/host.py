@@ -16,6 +16,12 @@ from auditlane.runtime.settings import Settings, variable
 PART = "host"
 ROOM_WARN = 2 << 30
 ROOM_FAIL = 256 << 20
+_ANSWER_S = 5.0
+_FURTHER = 2  # ports past the last that answers, since a process in the middle may be starting again
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask one that listens everywhere
+_ELSEWHERE = (
+    f"If they run elsewhere, run the doctor there, or set {variable('worker_host')} and {variable('worker_port')}."
+)
 
 
 def room(folder: Path) -> Iterator[Finding]:
@@ -52,10 +58,7 @@ def credentials(settings: Settings) -> Iterator[Finding]:
 
 def service(part: str, url: str) -> Iterator[Finding]:
     """The worker or `serve` at its URL, and the partitions that a worker has halted."""
-    try:
-        answer = urllib3.PoolManager().request("GET", url + "/health/ready", timeout=5.0, retries=False)
-    except urllib3.exceptions.HTTPError:
-        answer = None
+    answer = _ready(url)
     if answer is None or answer.status != 200:
         yield fail(
             part, f"{url}/health/ready does not answer 200.", f"Start it (auditlane {part}), or look at its log."
@@ -63,4 +66,36 @@ def service(part: str, url: str) -> Iterator[Finding]:
         return
     yield ok(part, f"{url} is ready")
     for partition, reason in answer.json().get("halted", {}).items():
-        yield fail(part, f"{partition} stands still: {reason}.", "Mend that, then restart the worker.")
+        yield fail(part, f"{partition} stands still: {reason}.", "Do what it says, or mend it and restart the worker.")
+
+
+def workers(settings: Settings) -> Iterator[Finding]:
+    """The worker processes where the settings say, their ports counted up as `--processes` counts them."""
+    first, host = settings.worker_port, _ANY.get(settings.worker_host, settings.worker_host)
+    base = f"http://[{host}]" if ":" in host else f"http://{host}"
+    if not first:
+        yield warn("worker", f"{variable('worker_port')} is 0: no worker can be asked.", _ELSEWHERE)
+        return
+    last, port = -1, first
+    while port <= min(max(last, first) + _FURTHER, 65_535):
+        last = port if _is_worker(f"{base}:{port}") else last
+        port += 1
+    if last < 0:
+        yield warn("worker", f"No worker answers at {base}:{first}.", _ELSEWHERE)
+    for port in range(first, last + 1):
+        yield from service("worker", f"{base}:{port}")
+
+
+def _is_worker(url: str) -> bool:
+    answer = _ready(url)
+    try:
+        return answer is not None and "halted" in answer.json()
+    except ValueError:
+        return False
+
+
+def _ready(url: str) -> urllib3.BaseHTTPResponse | None:
+    try:
+        return urllib3.PoolManager().request("GET", url + "/health/ready", timeout=_ANSWER_S, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return None

@@ -37,7 +37,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         for row in state["parts"]:
             if row["name"] in ("worker", "serve"):
                 yield from host.service(row["name"], row["url"])
-    elif settings.serve_url:
+        return
+    if settings.kafka_bootstrap:
+        yield from host.workers(settings)
+    if settings.serve_url:
         yield from host.service("serve", settings.serve_url)
 
 

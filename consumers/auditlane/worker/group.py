@@ -1,0 +1,77 @@
+"""The consumer group as a whole: who is in it, and an offset of it set by hand."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from auditlane.contract.kafka import client_config
+from auditlane.contract.librdkafka import client
+from auditlane.runtime.errors import Conflict, KafkaUnavailable
+from auditlane.runtime.settings import Settings
+from auditlane.worker.positions import MOVING
+from auditlane.worker.ranges import Partition
+
+# What brokers answer to an offset by hand while the group has members.
+_MEMBERS: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.REBALANCE_IN_PROGRESS,
+    }
+)
+
+
+def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
+    """The group's members as Kafka describes them; none when there is no such group. Raises KafkaUnavailable."""
+    try:
+        listed = admin.list_consumer_groups(request_timeout=ask_s).result(ask_s)
+        if group not in {one.group_id for one in listed.valid}:
+            return []
+        described = admin.describe_consumer_groups([group], request_timeout=ask_s)
+        return list(described[group].result(ask_s).members)
+    except (KafkaException, TimeoutError) as error:
+        raise KafkaUnavailable(f"The brokers did not describe the group: {error}.") from error
+
+
+def name(member: Any) -> str:
+    """Client and address, and enough of its id to tell the processes of one machine apart."""
+    return f"{member.client_id}/{member.host.lstrip('/')} {member.member_id[:8]}"
+
+
+def has_members(group: str, count: int = 0) -> Conflict:
+    """Kafka takes an offset by hand only when nobody is there who could overwrite it."""
+    who = f"{count} member{'s' * (count != 1)}" if count else "members"
+    return Conflict(
+        f"The group {group} has {who}: Kafka takes an offset by hand only when it has none.",
+        fix="Stop every worker of the group, run this again, then start them.",
+    )
+
+
+def commit(settings: Settings, partition: Partition, offset: int, metadata: str, *, ask_s: float) -> None:
+    """Set the group's offset. Raises Conflict while the group has members, KafkaUnavailable."""
+    options = {"group.id": settings.group, "enable.auto.commit": False, "enable.auto.offset.store": False}
+    consumer: Consumer = client(Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka"))
+    deadline = time.monotonic() + ask_s
+    try:
+        while True:
+            try:
+                wanted = TopicPartition(partition.topic, partition.number, offset, metadata)
+                answers = consumer.commit(offsets=[wanted], asynchronous=False) or []
+                error = next((one.error for one in answers if one.error is not None), None)
+            except KafkaException as raised:
+                error = raised.args[0]
+            if error is None:
+                return
+            if error.code() in _MEMBERS:
+                raise has_members(settings.group)
+            if error.code() not in MOVING or time.monotonic() > deadline:
+                raise KafkaUnavailable(f"The brokers did not take the offset: {error.str()}.")
+            time.sleep(0.1)
+    finally:
+        consumer.close()

@@ -1,0 +1,80 @@
+"""A loss that somebody accepts: where the group goes on in a halted partition, decided from what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditlane.runtime.errors import ConfigError, Conflict
+from auditlane.worker.intent import Intent, UnknownIntent, decode
+from auditlane.worker.ranges import Partition
+from auditlane.worker.recovery import Found
+
+ASIDE = "docs/operate/workers.md#a-truncated-log"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The group goes on at `to`; it would have gone on at `first`. `metadata` is of the commit that says so: whatever
+    was attempted before is compared with the store, so that nothing is doubled."""
+
+    partition: Partition
+    topic_id: str
+    first: int
+    to: int
+    metadata: str
+
+    @property
+    def offsets(self) -> int:
+        """How many are given up."""
+        return max(0, self.to - self.first)
+
+
+def accept(found: Found, to: int, *, highest: int | None, at_ms: int) -> Loss:
+    """`highest` is the highest offset that the store holds of the partition.
+
+    Raises ConfigError where `to` is not an offset to go on at, or would skip what Kafka still holds; Conflict where
+    rows of lost messages stand at offsets that Kafka gives out again.
+    """
+    at, intent = found.partition, _intent(found)
+    if not found.low <= to <= found.high:
+        raise ConfigError(
+            f"{at} begins at offset {found.low} and ends before {found.high}.",
+            field="--to",
+            fix="Use the offset that the worker's message says.",
+        )
+    first = _first(found, intent)
+    held = max(first, found.low)
+    if to > held:
+        raise ConfigError(
+            f"{at}: Kafka still holds offsets {held}-{to - 1}, which the workers can store.",
+            field="--to",
+            fix=f"Use --to {held}.",
+        )
+    pending = intent if intent is not None and intent.pending and intent.topic_id == found.topic_id else None
+    again = pending is not None and pending.first is not None and to <= pending.first
+    reused = to if again else found.high
+    if highest is not None and highest >= reused:
+        raise Conflict(
+            f"{at}: the store holds rows of offsets {reused}-{highest}, which Kafka gives out again: "
+            "new messages would count as stored.",
+            fix=f"Move those rows aside first: {ASIDE}.",
+        )
+    doubt = max(found.high, first, (highest or 0) + 1, (pending.last or 0) + 1 if pending else 0)
+    return Loss(at, found.topic_id, first, to, Intent(found.topic_id, at_ms=at_ms, doubt=doubt).encode())
+
+
+def _intent(found: Found) -> Intent | None:
+    try:
+        return decode(found.metadata)
+    except UnknownIntent:
+        return None
+
+
+def _first(found: Found, intent: Intent | None) -> int:
+    """The first offset that is not known to be stored or dead-lettered."""
+    if found.committed is not None and (intent is None or intent.topic_id == found.topic_id):
+        return found.committed
+    stored = found.stored
+    if stored is None or stored.highest is None:
+        return found.low
+    return stored.highest + 1 if stored.first_gap is None else stored.first_gap

@@ -1,0 +1,133 @@
+"""`auditlane accept-loss`: let a halted partition go on past offsets that Kafka has lost."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from auditlane.access.trail import Action
+from auditlane.cli.own_events import record
+from auditlane.cli.wording import number_of
+from auditlane.contract.topics import admin
+from auditlane.runtime.errors import ConfigError, NotFound
+from auditlane.runtime.settings import Settings, load
+from auditlane.store.client import connect
+from auditlane.worker import group, guarantees
+from auditlane.worker.consumer import ASK_S
+from auditlane.worker.loss import Loss, accept
+from auditlane.worker.positions import Positions
+from auditlane.worker.ranges import Partition
+from auditlane.worker.recovery import Found, wants_store
+from auditlane.worker.selection import Span
+from auditlane.worker.stored_offsets import StoredOffsets
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The loss, and how many rows the store holds of what is given up."""
+
+    loss: Loss
+    rows: int
+
+
+@app.command()
+def command(
+    topic: Annotated[str, typer.Argument(help="The topic of the halted partition.")],
+    partition: Annotated[int, typer.Argument(min=0, help="Its number.")],
+    to: Annotated[int, typer.Option("--to", min=0, help="The offset to go on at, as the worker's message says.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be given up, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let a halted partition go on past offsets that Kafka has lost.
+
+    Never skips what Kafka still holds. Stop every worker of the group first: while it has members, this ends with exit
+    code 5. It is recorded in auditlane's own log.
+    """
+    settings = load()
+    at = Partition(topic, partition)
+    known = _known(settings, at, to)
+    members = group.members(admin(settings), settings.group, ASK_S)
+    if not dry_run:
+        if members:
+            raise group.has_members(settings.group, len(members))
+        _confirm(known, yes=yes)
+        group.commit(settings, at, to, known.loss.metadata, ask_s=ASK_S)
+    _tell(settings, known, dry_run=dry_run, members=len(members), as_json=as_json)
+    if not dry_run:
+        record(
+            Action.loss_accepted,
+            resource="partition",
+            resource_id=str(at),
+            group=settings.group,
+            first=str(known.loss.first),
+            to=str(to),
+            offsets=str(known.loss.offsets),
+            stored=str(known.rows),
+        )
+
+
+def _known(settings: Settings, at: Partition, to: int) -> Known:
+    with closing(Positions(settings)) as positions, closing(connect(settings)) as client:
+        if at not in positions.partitions(at.topic):
+            raise NotFound(f"{at.topic} has no partition {at.number}.", field="partition")
+        topic_id, database = positions.topic_id(at.topic), settings.clickhouse_database
+        offset, metadata = positions.commits([at])[at] or (None, "")
+        low, high = positions.low([at])[at], positions.high([at])[at]
+        asked = wants_store(offset, metadata, topic_id)
+        stored = guarantees.newest(client, database, topic_id, at.number, low=low) if asked else None
+        highest = guarantees.newest(client, database, topic_id, at.number, low=0).highest
+        found = Found(at, topic_id, offset, metadata, low, high, stored)
+        loss = accept(found, to, highest=highest, at_ms=time.time_ns() // 1_000_000)
+        span = Span(at, topic_id, loss.first, max(loss.first, to), loss.first)
+        return Known(loss, StoredOffsets(client, f"`{database}`.events", span).count(span.first, span.end))
+
+
+def _confirm(known: Known, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError("Nobody is there to be asked.", field="--yes", fix="Look with --dry-run, then give --yes.")
+    typer.confirm(f"{_sentence(known)} Go on?", abort=True, err=True)
+
+
+def _sentence(known: Known) -> str:
+    loss = known.loss
+    if not loss.offsets:
+        return f"{loss.partition}: nothing is given up; the workers read from offset {loss.to} on."
+    gone = f"{number_of(loss.offsets, 'offset')} ({loss.first}-{loss.to - 1}) given up"
+    return f"{loss.partition}: {gone}, of which the store holds {number_of(known.rows, 'row')}."
+
+
+def _tell(settings: Settings, known: Known, *, dry_run: bool, members: int, as_json: bool) -> None:
+    if as_json:
+        loss = known.loss
+        print(
+            json.dumps(
+                {
+                    "topic": loss.partition.topic,
+                    "partition": loss.partition.number,
+                    "group": settings.group,
+                    "first": loss.first,
+                    "to": loss.to,
+                    "offsets": loss.offsets,
+                    "stored": known.rows,
+                    "members": members,
+                    "dry_run": dry_run,
+                }
+            )
+        )
+        return
+    print(("Would be done. " if dry_run else "") + _sentence(known))
+    if not dry_run:
+        print("Start the workers.")
+    elif members:
+        print(f"The group {settings.group} has {number_of(members, 'member')}: stop every worker first.")

@@ -44,6 +44,9 @@ def test_what_is_looked_at_with_the_columns_that_the_table_shows(site: Site, uni
     assert (row["Action"], row["Actor"]) == ("login", "'=Jane")
     assert "Metadata" not in row
     expect(dialog.get_by_role("status").filter(has_text="Saved: 1 event")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Download CSV")).to_be_focused()
+    dialog.get_by_role("radio", name="JSON Lines").check()
+    expect(dialog).to_contain_text("In the file: occurred_at · ")
     assert said == []
 
 
@@ -82,6 +85,7 @@ def test_large_ones_are_made_in_the_background(site: Site, unique: str, page: Pa
     job = dialog.get_by_role("listitem").filter(has_text="Parquet")
     expect(job).to_contain_text("Ready", timeout=60_000)
     expect(job).to_contain_text("kept until")
+    expect(dialog).not_to_contain_text("is being prepared")
     assert violations(page) == []
     with page.expect_download() as begun:
         job.get_by_role("button", name="Get the file: Parquet, 50,001 events").click()

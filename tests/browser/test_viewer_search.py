@@ -136,6 +136,12 @@ def test_a_query_is_completed_by_keys(opened: Opened) -> None:
     counts(page, 14)
     expect(box(page)).to_have_value("")
 
+    box(page).fill("action:LOGIN outcome:success")
+    box(page).press("Enter")
+    page.locator("auditlane-empty").get_by_role("button", name="action:login 5 events").click()
+    counts(page, 5)
+    assert asked(page) == {"query": "action:login outcome:success"}
+
 
 def test_words_and_what_they_may_mean(opened: Opened) -> None:
     page = opened()
@@ -281,6 +287,10 @@ def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
     form.get_by_role("group", name="To").get_by_label("Day").fill("2026-03-27")
     form.get_by_role("button", name="Show this time").click()
     expect(form.get_by_role("alert")).to_have_text("The end is before the beginning.")
+    form.get_by_role("group", name="To").get_by_label("Day").fill("2026-03-28")
+    form.get_by_role("group", name="To").get_by_label("Time").fill("23:00:00")
+    form.get_by_role("button", name="Show this time").click()
+    expect(form.get_by_role("alert")).to_have_text("The end is the beginning: nothing lies between them.")
     form.locator("calendar-month").get_by_role("button", name=re.compile("30")).click()
     form.locator("calendar-month").get_by_role("button", name=re.compile("31")).click()
     for end, day in (("From", "2026-03-30"), ("To", "2026-03-31")):
@@ -289,6 +299,29 @@ def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
     expect(choice).to_be_focused()
     page.go_back()
     expect(choice).to_have_accessible_name("Time: Last 7 days UTC")
+
+    # All time is chosen from where the newest event is; a link's time that is none is told, until one is chosen.
+    page.goto(urlsplit(page.url)._replace(query="query=action:imported&from=garbage").geturl())
+    unread = page.get_by_text("The time in this link was not understood (from=garbage).")
+    expect(unread).to_be_visible()
+    counts(page, 4)
+    choice.click()
+    expect(form.locator("calendar-range").get_by_role("group", name="March 2026")).to_be_visible()
+    for end in form.locator("input").all():  # nothing of what an input shows is cut off
+        wide, needed = end.evaluate(
+            """(input) => {
+              const copy = input.cloneNode();
+              Object.assign(copy.style, { position: "absolute", flex: "none", width: "max-content" });
+              input.after(copy);
+              const needed = copy.offsetWidth;
+              copy.remove();
+              return [input.offsetWidth, needed];
+            }"""
+        )
+        assert wide >= needed > 50
+    assert violations(page, whole_page=True) == []
+    panel.get_by_role("button", name="All time", exact=True).click()
+    expect(unread).to_have_count(0)
 
 
 def test_the_chart_chooses_a_time(opened: Opened) -> None:

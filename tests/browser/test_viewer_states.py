@@ -88,6 +88,7 @@ def test_first_use(site: Site, unique: str, page: Page) -> None:
 
     first.get_by_role("button", name="Send a test event").click()
     expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
+    expect(first.get_by_role("button", name="Send a test event")).to_be_focused()
     expect(viewer.get_by_role("row").filter(has_text="test")).to_have_count(1)
     site.emit(event(unique))  # from the tenant's own service: there is nothing left to explain
     expect(first).to_be_hidden(timeout=15_000)
@@ -350,13 +351,19 @@ def test_german(site: Site, unique: str, page: Page) -> None:
     viewer = opened(site, page, unique, lang="de")
     expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit-Log")
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
+    expect(viewer.locator("auditlane-histogram .said")).to_contain_text("Ereignis")
+    shown = viewer.aria_snapshot()
+    assert "Spalten" in shown
     viewer.get_by_role("button", name="Herunterladen").click()
     expect(viewer.get_by_role("dialog", name="Das Log herunterladen")).to_contain_text("Ereignis")
-    shown = viewer.inner_text()
     english = (
         r"\b(the|and|of|Search|Download|Settings|Refresh|Filter by|Columns|Time zone|Today|week|events?|All time)\b"
     )
     assert re.findall(english, shown) == []
+    dialog = viewer.get_by_role("dialog")
+    expect(dialog).to_contain_text("In der Datei: Time · Actor")
+    for note in dialog.locator(".choice").all():
+        assert note.evaluate("(one) => one.scrollWidth <= one.clientWidth")
     viewer.evaluate("(element) => (element.lang = 'en')")  # in place, without another look at the log
     expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit log")
     expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
-import { exportBody, exported, exportPairs, fileName, wayOf } from "../src/model/export.js";
+import { exportBody, exported, exportPairs, fileName, headings, wayOf } from "../src/model/export.js";
 
 function field(name: string, downloadable: boolean, custom = false): ShownField {
   return { name, downloadable, custom, parameter: custom ? `fields.${name}` : name } as ShownField;
@@ -13,6 +13,15 @@ describe("an export's columns", () => {
   it("are what may be downloaded, or of those shown what may be, in their order", () => {
     expect(exported(FIELDS, [], "all").map((one) => one.name)).toEqual(["occurred_at", "action", "total"]);
     expect(exported(FIELDS, ["total", "ip", "occurred_at"], "shown").map((one) => one.name)).toEqual(["total", "occurred_at"]);
+  });
+});
+
+describe("a file's columns", () => {
+  const columns = [{ ...FIELDS[2]!, displayName: "What" }, { ...FIELDS[3]!, displayName: "Total" }];
+
+  it("are called as people call the fields where people read it, else as programs do", () => {
+    for (const format of ["csv", "pdf"] as const) expect(headings(format, columns)).toEqual(["What", "Total"]);
+    for (const format of ["jsonl", "parquet"] as const) expect(headings(format, columns)).toEqual(["action", "total"]);
   });
 });
 

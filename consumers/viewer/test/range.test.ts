@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { asked, askedUntil, daysOf, filledOf, rangeFrom } from "../src/model/range.js";
+import { asked, askedUntil, daysOf, filledOf, rangeFrom, rangeOf, unreadIn } from "../src/model/range.js";
 import { dayAfter, momentOf, wallOf } from "../src/model/zone.js";
 
 const BERLIN = "Europe/Berlin";
@@ -47,7 +47,8 @@ describe("a range that is filled in", () => {
     expect(rangeFrom({ ...filled, fromDay: "", toDay: "" }, "UTC")).toBe("empty");
     expect(rangeFrom({ ...filled, fromDay: "soon" }, "UTC")).toBe("empty");
     expect(rangeFrom({ ...filled, toDay: "2026-03-28" }, "UTC")).toBe("backwards");
-    expect(rangeFrom({ ...filled, fromTime: "10:00", toTime: "10:00" }, "UTC")).toBe("backwards");
+    expect(rangeFrom({ ...filled, fromTime: "10:00", toTime: "10:00" }, "UTC")).toBe("same");
+    expect(rangeFrom({ ...filled, fromTime: "10:01", toTime: "10:00" }, "UTC")).toBe("backwards");
   });
 
   it.each([
@@ -81,5 +82,32 @@ describe("a preset", () => {
 
   it("is shown as the days that it covers", () => {
     expect(filledOf(day, BERLIN, now)).toEqual({ fromDay: "2026-03-28", fromTime: "", toDay: "2026-03-29", toTime: "" });
+  });
+});
+
+describe("an address that says no time", () => {
+  it.each([
+    ["from=garbage", "from=garbage"],
+    ["range=banana&query=x", "range=banana"],
+    ["range=banana&from=x&to=2026-01-01", "range=banana, from=x"],
+    ["from=2026-02-01&to=2026-01-01", "from=2026-02-01, to=2026-01-01"],
+    ["from=2026-01-01&to=2026-01-01", "from=2026-01-01, to=2026-01-01"],
+    ["from=July+2023", "from=July 2023"],
+    ["to=2026-13-01", "to=2026-13-01"],
+  ])("%s", (search, said) => {
+    const given = new URLSearchParams(search);
+    expect(unreadIn(given)).toBe(said);
+    expect(rangeOf(given)).toEqual({ kind: "ever" });
+  });
+
+  it.each([
+    ["", { kind: "ever" }],
+    ["range=7d&from=x", { kind: "preset", preset: "7d" }],
+    ["from=2026-01-01", { kind: "custom", from: "2026-01-01", to: "" }],
+    ["from=2026-01-01T10:00:00.5%2B02:00&to=2026-01-02T00:00:00Z", { kind: "custom", from: "2026-01-01T10:00:00.5+02:00", to: "2026-01-02T00:00:00Z" }],
+  ])("is not %s", (search, range) => {
+    const given = new URLSearchParams(search);
+    expect(unreadIn(given)).toBe("");
+    expect(rangeOf(given)).toEqual(range);
   });
 });

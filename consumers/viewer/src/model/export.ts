@@ -19,6 +19,12 @@ export function exported(fields: readonly ShownField[], shown: readonly string[]
   return shown.flatMap((name) => known.get(name) ?? []);
 }
 
+/** What the file calls its columns: a format for people by the fields' names, one for programs by their own. */
+export function headings(format: ExportFormat, columns: readonly ShownField[]): string[] {
+  const forPeople = format === "csv" || format === "pdf";
+  return columns.map((field) => (forPeople ? field.displayName : field.name));
+}
+
 export interface Wanted {
   format: ExportFormat;
   columns: readonly ShownField[];

@@ -1,7 +1,8 @@
 /** The query's text: terms put into it and taken out, as clicks on rows and chips do. Its meaning is the service's. */
 
 const BARE = /^[\p{L}\p{N}_@/+.][\p{L}\p{N}_@/+.:-]*$/u;
-const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
+/** What is escaped where it stands outside of quotes. */
+export const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
 
 /** `field:value`, with `-` before it when negated; no value means that the field has none. */
 export function term(parameter: string, value: string | null, negated = false): string {

@@ -13,6 +13,8 @@ export type Range =
 
 export const EVER: Range = { kind: "ever" };
 
+/** As the service reads it: a date, or a time of it, in UTC where it names no offset. */
+const TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[Tt ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)?)?$/;
 const HOUR_MS = 3_600_000;
 const LENGTH_MS: Record<Preset, number> = {
   "1h": HOUR_MS,
@@ -27,8 +29,23 @@ const LENGTH_MS: Record<Preset, number> = {
 export function rangeOf(given: URLSearchParams): Range {
   const preset = given.get("range");
   if (preset && (PRESETS as readonly string[]).includes(preset)) return { kind: "preset", preset: preset as Preset };
-  const [from, to] = [moment(given.get("from")), moment(given.get("to"))];
+  if (unreadIn(given)) return EVER;
+  const [from, to] = [given.get("from") ?? "", given.get("to") ?? ""];
   return from || to ? { kind: "custom", from, to } : EVER;
+}
+
+/** What an address says of the time that is no time, as it is written there; "" when all of it can be looked at. */
+export function unreadIn(given: URLSearchParams): string {
+  const [range, from, to] = ["range", "from", "to"].map((name) => given.get(name) ?? "") as [string, string, string];
+  const known = (PRESETS as readonly string[]).includes(range);
+  const wrong: [string, boolean][] = [
+    [`range=${range}`, range !== "" && !known],
+    [`from=${from}`, !known && from !== "" && !TIME.test(from)],
+    [`to=${to}`, !known && to !== "" && !TIME.test(to)],
+  ];
+  const named = wrong.filter(([, is]) => is).map(([said]) => said);
+  const none = !named.length && !known && from !== "" && to !== "" && Date.parse(from) >= Date.parse(to);
+  return none ? `from=${from}, to=${to}` : named.join(", ");
 }
 
 /** The parameters of an address that say this range. */
@@ -57,14 +74,17 @@ export interface Filled {
   readonly toTime: string;
 }
 
-/** The range that was filled in. A day that is empty leaves that end open; "backwards" and "empty" are no range. */
-export function rangeFrom({ fromDay, fromTime, toDay, toTime }: Filled, zone: string): Range | "backwards" | "empty" {
+/** Why what was filled in is none: it ends before it begins, or where it begins, or says nothing. */
+export type NoRange = "backwards" | "same" | "empty";
+
+/** The range that was filled in. A day that is empty leaves that end open; the words are no range. */
+export function rangeFrom({ fromDay, fromTime, toDay, toTime }: Filled, zone: string): Range | NoRange {
   if (!fromDay && !toDay) return "empty";
   const from = fromDay ? momentOf(fromDay, fromTime, zone) : null;
   let to: number | null = null;
   if (toDay) to = toTime ? momentOf(toDay, toTime, zone) : momentOf(dayAfter(toDay), "", zone);
   if (Number.isNaN(from) || Number.isNaN(to)) return "empty";
-  if (from !== null && to !== null && from >= to) return "backwards";
+  if (from !== null && to !== null && from >= to) return from === to && toTime ? "same" : "backwards";
   return { kind: "custom", from: text(from), to: text(to) };
 }
 
@@ -114,8 +134,4 @@ function ends(range: Range): Pairs {
   if (range.kind !== "custom") return [];
   const pairs: [string, string][] = [["from", range.from], ["to", range.to]];
   return pairs.filter(([, value]) => value);
-}
-
-function moment(text: string | null): string {
-  return text && Number.isFinite(Date.parse(text)) ? text : "";
 }

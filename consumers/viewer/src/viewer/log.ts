@@ -30,6 +30,8 @@ export class Log extends EventTarget {
   session: Session | null = null;
   structure: ShownStructure | null = null;
   view: View = DEFAULT_VIEW;
+  /** What the address says of the time that is no time, until a time is chosen; "" mostly. */
+  unread = "";
   /** The page's address says what is looked at, so that links to it can be given. */
   linked = false;
   /** Ms since 1970 that presets count back from; moves with every `look` and `refresh`, so that all parts ask alike. */
@@ -172,6 +174,7 @@ export class Log extends EventTarget {
 
   /** Look at something else. The address follows. */
   look(at: Partial<View>): void {
+    if ("range" in at) this.unread = "";
     const asks = (["query", "range", "sort"] as const).some((name) => name in at && at[name] !== this.view[name]);
     this.view = this.possible({ ...this.view, ...at });
     if (asks) this.asOf = Date.now();

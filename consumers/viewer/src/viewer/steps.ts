@@ -1,6 +1,7 @@
 /** The browser's history: each look is a step of it, going back is a look, and the settings are left by consent alone. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
+import { unreadIn } from "../model/range.js";
 import { searchOf, type View, viewOf } from "../model/view.js";
 import type { Log } from "./log.js";
 
@@ -34,7 +35,7 @@ export class Steps implements ReactiveController {
   /** Looks at what the address says, if that is to say it. Without, nothing touches the history. */
   begin(log: Log, linked: boolean): void {
     log.linked = linked;
-    if (linked) log.view = viewOf(location.search);
+    if (linked) [log.view, log.unread] = [viewOf(location.search), unreadIn(new URLSearchParams(location.search))];
     log.addEventListener("look", () => this.remember(log));
   }
 

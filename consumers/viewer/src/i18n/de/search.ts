@@ -38,7 +38,7 @@ export const search: Texts["search"] = {
   },
   help: {
     title: "Suchen",
-    intro: "Wörter werden überall im Ereignis gesucht. Ein Feld und ein Wert grenzen ein:",
+    intro: "Wörter werden überall im Ereignis gesucht. Ein Feld und ein Wert grenzen ein; in solch einem Wert zählt Groß- und Kleinschreibung:",
     examples: [
       ["jane", "das Wort, wo auch immer, groß oder klein geschrieben"],
       ['"password changed"', "die Wörter zusammen"],
@@ -117,6 +117,8 @@ export const search: Texts["search"] = {
     wholeDay: "bis zum Ende des Tages",
     apply: "Diese Zeit zeigen",
     backwards: "Das Ende liegt vor dem Anfang.",
+    same: "Das Ende ist der Anfang: dazwischen liegt nichts.",
+    unread: (said) => `Die Zeit in diesem Link wurde nicht verstanden (${said}). Gezeigt wird die gesamte Zeit.`,
     needed: "Wählen Sie einen Tag.",
     zone: "Zeiten werden gezeigt in",
     utc: "UTC",

@@ -1,5 +1,7 @@
 import type { Texts } from "../en/index.js";
 
+const plural = new Intl.PluralRules("de");
+
 export const states: Texts["states"] = {
   fields: {
     occurred_at: "Zeit",
@@ -92,6 +94,8 @@ export const states: Texts["states"] = {
   between: (from, to) => `${from} bis ${to}`,
   since: (from) => `seit ${from}`,
   until: (to) => `bis ${to}`,
+  capitals: "Groß- und Kleinschreibung zählt. Meinten Sie:",
+  countedEvents: (count, shown) => `${shown} ${plural.select(count) === "one" ? "Ereignis" : "Ereignisse"}`,
   clearFilters: "Suche leeren",
   allTime: "In der ganzen Zeit suchen",
   nothingYet: "Noch keine Ereignisse",
@@ -99,16 +103,16 @@ export const states: Texts["states"] = {
   first: {
     title: "Das erste Ereignis senden",
     lead: (tenant) =>
-      `Für „${tenant}“ wurde noch nichts aufgezeichnet. Setzen Sie eines hiervon in Ihren Dienst ein, oder senden Sie zur Probe ein Testereignis.`,
+      `„${tenant}“ hat noch kein eigenes Ereignis gesendet. Setzen Sie eines hiervon in Ihren Dienst ein, oder senden Sie zur Probe ein Testereignis.`,
     ways: "Wege, ein Ereignis zu senden",
     copy: "Kopieren",
     copied: "Kopiert",
     hide: "Ausblenden",
     test: "Testereignis senden",
     sending: "Das Testereignis wird gesendet",
-    waiting: "Kafka hat es. Es wird gewartet, bis es gespeichert ist",
+    waiting: "Es wurde angenommen. Gleich steht es in der Liste",
     arrived: "Das Testereignis ist angekommen.",
-    late: "Das Testereignis wurde angenommen, ist aber nach einer Minute nicht gespeichert. Läuft ein Worker?",
+    late: "Das Testereignis wurde angenommen, steht aber nach einer Minute nicht in der Liste. Verloren ist es nicht: Sehen Sie später nach.",
     show: "Ansehen",
     credential: "Ein Token oder Schlüssel kommt von den Betreibern von auditlane; er bleibt in Ihrem Dienst und steht nie in einer Seite.",
   },

@@ -37,7 +37,7 @@ export const search = {
   },
   help: {
     title: "Searching",
-    intro: "Words are looked for everywhere in an event. A field and a value narrow it down:",
+    intro: "Words are looked for everywhere in an event. A field and a value narrow it down; capitals count in such a value:",
     examples: [
       ["jane", "the word anywhere, in small or capital letters"],
       ['"password changed"', "the words together"],
@@ -120,6 +120,8 @@ export const search = {
     wholeDay: "to the end of the day",
     apply: "Show this time",
     backwards: "The end is before the beginning.",
+    same: "The end is the beginning: nothing lies between them.",
+    unread: (said: string): string => `The time in this link was not understood (${said}). All time is shown.`,
     needed: "Choose a day.",
     zone: "Times are shown in",
     utc: "UTC",

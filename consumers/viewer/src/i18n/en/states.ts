@@ -1,6 +1,8 @@
 import type { Preset } from "../../model/range.js";
 import type { Trouble } from "../../model/trouble.js";
 
+const plural = new Intl.PluralRules("en");
+
 export interface Said {
   title: string;
   advice: string;
@@ -84,6 +86,8 @@ export const states = {
   between: (from: string, to: string): string => `${from} to ${to}`,
   since: (from: string): string => `since ${from}`,
   until: (to: string): string => `until ${to}`,
+  capitals: "Capitals count. Did you mean:",
+  countedEvents: (count: number, shown: string): string => `${shown} ${plural.select(count) === "one" ? "event" : "events"}`,
   clearFilters: "Clear the search",
   allTime: "Search all time",
   nothingYet: "No events yet",
@@ -91,16 +95,16 @@ export const states = {
   first: {
     title: "Send the first event",
     lead: (tenant: string): string =>
-      `Nothing was recorded for “${tenant}” yet. Put one of these into your service, or send a test event to see the way.`,
+      `“${tenant}” has not sent an event of its own yet. Put one of these into your service, or send a test event to see the way.`,
     ways: "Ways to send an event",
     copy: "Copy",
     copied: "Copied",
     hide: "Hide this",
     test: "Send a test event",
     sending: "Sending the test event",
-    waiting: "Kafka has it. Waiting until it is stored",
+    waiting: "It was taken. Waiting until it is in the list",
     arrived: "The test event has arrived.",
-    late: "The test event was taken, but it is not stored after a minute. Is a worker running?",
+    late: "The test event was taken, but is not in the list after a minute. It is not lost: look again later.",
     show: "Show it",
     credential: "A token or key comes from whoever operates auditlane; it stays in your service and never in a page.",
   },

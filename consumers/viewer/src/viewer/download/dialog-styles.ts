@@ -61,6 +61,10 @@ export const dialogStyles = css`
     border-color: var(--accent);
     background: var(--accent-ground);
   }
+  .choice > span {
+    min-width: 0;
+    overflow-wrap: anywhere;
+  }
   .choice span span,
   .choice strong {
     display: block;

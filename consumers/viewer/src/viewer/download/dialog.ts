@@ -3,9 +3,9 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
-import type { ExportFormat, Histogram } from "../../api/types.js";
+import type { ExportFormat, ExportJob, Histogram } from "../../api/types.js";
 import { chosen } from "../../model/columns.js";
-import { exported, FORMATS, PDF_MOST, wayOf, type Wanted, type Which } from "../../model/export.js";
+import { exported, FORMATS, headings, PDF_MOST, wayOf, type Wanted, type Which } from "../../model/export.js";
 import { countTold, sizeTold, timeTold } from "../../model/told.js";
 import { DEFAULT_SORT } from "../../model/view.js";
 import { base } from "../../styles/base.js";
@@ -16,12 +16,13 @@ import { fetchFile, followLink, type Progress } from "./fetch.js";
 import "./job-list.js";
 import type { Jobs } from "./jobs.js";
 
-/** Property `jobs`; its event `close` says that it is gone. Opens itself. */
+/** Properties `jobs`, and `changes`, which grows with them; its event `close` says that it is gone. Opens itself. */
 @customElement("auditlane-download-dialog")
 export class DownloadDialog extends Part {
   static override styles = [base, dialogStyles];
 
   @property({ attribute: false }) jobs: Jobs | null = null;
+  @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
   /** What the reader chose; until then a PDF has the table's columns, since a page has no room for more. */
@@ -31,6 +32,8 @@ export class DownloadDialog extends Part {
   @state() private progress: Progress | null = null;
   @state() private busy = false;
   @state() private finished = "";
+  /** What was asked for in the background last. */
+  @state() private begun: ExportJob | null = null;
   @state() private problem: Problem | null = null;
 
   private stop = new AbortController();
@@ -66,7 +69,7 @@ export class DownloadDialog extends Part {
         <fieldset>
           <legend>${words.columns}</legend>
           <div class="line">${this.whichChoice("all")}${this.whichChoice("shown")}</div>
-          <p class="small">${this.columns.map((field) => field.displayName).join(" · ") || words.noColumns}</p>
+          <p class="small">${this.columns.length ? words.inFile(headings(this.format, this.columns).join(" · ")) : words.noColumns}</p>
         </fieldset>
         ${this.summary()} ${this.outcome()} ${this.ways()}
         <auditlane-exports .jobs=${this.jobs}></auditlane-exports>
@@ -118,7 +121,7 @@ export class DownloadDialog extends Part {
       <dt>${words.filter}</dt>
       <dd>${view.query.trim() ? html`<code>${view.query.trim()}</code>` : words.noFilter}</dd>
       <dt>${words.time}</dt>
-      <dd>${time}</dd>
+      <dd>${time}${zone === "UTC" ? nothing : html`<br /><span class="small">${words.timesInFile(zone)}</span>`}</dd>
       <dt>${words.order}</dt>
       <dd>${view.sort === DEFAULT_SORT ? words.newestFirst : words.newestFirstAnyway}</dd>
     </dl>`;
@@ -127,11 +130,13 @@ export class DownloadDialog extends Part {
   private outcome(): TemplateResult {
     const words = this.text.download;
     const { language } = this.log;
+    const goesOn = this.jobs?.running.some((job) => job.id === this.begun?.id); // then the list says how it ended
+    const finished = goesOn ? words.begun : this.finished;
     const size = this.progress ? sizeTold(this.progress.bytes, language) : "";
     return html`
       <div role="status" class="outcome">
         ${this.busy ? html`<progress aria-label=${words.goesOn}></progress> ${words.goesOn} ${size}` : nothing}
-        ${this.finished && !this.busy ? html`${icon("check")} ${this.finished}` : nothing}
+        ${finished && !this.busy ? html`${icon("check")} ${finished}` : nothing}
       </div>
       ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.go}></auditlane-problem>` : nothing}
     `;
@@ -146,11 +151,10 @@ export class DownloadDialog extends Part {
     return html`
       ${said[way] ? html`<p class="hint" id="hint">${icon(way === "job" ? "clock" : "warning")}<span>${said[way]}</span></p>` : nothing}
       <div class="ways">
-        ${this.busy
-          ? html`<button @click=${this.giveUp}>${icon("close")}${words.cancel}</button>`
-          : html`<button class="primary" ?disabled=${none} @click=${this.go}>
-              ${icon(way === "job" ? "clock" : "download")}${way === "job" ? words.prepare(name) : words.save(name)}
-            </button>`}
+        <button class=${this.busy ? "" : "primary"} ?disabled=${none && !this.busy} @click=${this.press}>
+          ${icon(this.busy ? "close" : way === "job" ? "clock" : "download")}
+          ${this.busy ? words.cancel : way === "job" ? words.prepare(name) : words.save(name)}
+        </button>
         ${way === "job" && !this.busy ? html`<button @click=${this.straight}>${icon("download")}${words.straight}</button>` : nothing}
         ${way === "at once" && !this.busy && this.rows !== null
           ? html`<button class="quiet" ?disabled=${none} @click=${this.ask}>${words.inBackground}</button>`
@@ -164,7 +168,8 @@ export class DownloadDialog extends Part {
   }
 
   private get columns() {
-    return exported(this.log.fields, chosen(this.log.fields, this.log.preferences.columns), this.which);
+    const fields = this.log.structure?.fields ?? []; // under their names in the file, which are of no language
+    return exported(fields, chosen(fields, this.log.preferences.columns), this.which);
   }
 
   private get wanted(): Wanted {
@@ -172,7 +177,7 @@ export class DownloadDialog extends Part {
   }
 
   private choose(format: ExportFormat): void {
-    [this.format, this.problem, this.finished] = [format, null, ""];
+    [this.format, this.problem, this.finished, this.begun] = [format, null, "", null];
   }
 
   private async count(): Promise<void> {
@@ -199,8 +204,7 @@ export class DownloadDialog extends Part {
 
   private readonly ask = async (): Promise<void> => {
     await this.trying(async () => {
-      await this.jobs?.ask(this.wanted);
-      this.finished = this.text.download.begun;
+      this.begun = (await this.jobs?.ask(this.wanted)) ?? null;
     });
   };
 
@@ -211,8 +215,10 @@ export class DownloadDialog extends Part {
     });
   };
 
-  private readonly giveUp = (): void => {
-    this.stop.abort();
+  /** One button, so that the focus stays on it; the second click of two is no cancelling. */
+  private readonly press = (event: MouseEvent): void => {
+    if (!this.busy) void this.go();
+    else if (event.detail < 2) this.stop.abort();
   };
 
   private readonly dismiss = (): void => {
@@ -221,7 +227,7 @@ export class DownloadDialog extends Part {
 
   private async trying(what: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.stop = new AbortController();
-    [this.problem, this.finished] = [null, ""];
+    [this.problem, this.finished, this.begun] = [null, "", null];
     try {
       await what(this.stop.signal);
     } catch (cause) {

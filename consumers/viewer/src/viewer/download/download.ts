@@ -67,6 +67,7 @@ export class Download extends Part {
             part="dialog"
             exportparts="dialog"
             .jobs=${this.jobs}
+            .changes=${this.changes}
             @close=${() => (this.open = false)}
           ></auditlane-download-dialog>`
         : nothing}

@@ -5,7 +5,7 @@ import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
 import { placeOf } from "../../model/completion.js";
-import { mistakeIn, sentenceOf } from "../../model/mistake.js";
+import { mistakeIn } from "../../model/mistake.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
@@ -15,6 +15,7 @@ import { mistakeOf } from "./check.js";
 import "./help.js";
 import { optionsOf } from "./options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
+import { wrongly } from "./wrong.js";
 
 /** A service that says nothing for so long is asked for the events themselves: then it is seen that it takes its time. */
 const PATIENCE_MS = 1_000;
@@ -120,7 +121,7 @@ export class QueryBox extends Part {
       >
         ${shown ? optionsOf(this.rows, this.active, this.log, (place) => this.accept(place)) : nothing}
       </div>
-      ${this.wrong ? this.sentence(this.wrong) : nothing}
+      ${this.wrong ? wrongly(this.wrong, this.text) : nothing}
     `;
   }
 
@@ -143,18 +144,6 @@ export class QueryBox extends Part {
     if (!place) return this.draft;
     const [begin, end] = place;
     return html`${this.draft.slice(0, begin)}<mark>${this.draft.slice(begin, end) || "\u00a0"}</mark>${this.draft.slice(end)}`;
-  }
-
-  private sentence(wrong: Problem): TemplateResult {
-    const { box } = this.text.search;
-    const { words, own } = sentenceOf(wrong, this.text);
-    return html`<p class="wrong" id="wrong" role="alert">
-      ${icon("warning")}
-      <span>
-        <strong>${wrong.column ? box.wrong(wrong.column) : box.wrongAnywhere}</strong>
-        <span lang=${own ? nothing : "en"}>${words}</span>
-      </span>
-    </p>`;
   }
 
   private readonly typed = (): void => {

@@ -3,10 +3,12 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import type { EventPage } from "../../api/types.js";
-import { type Filled, filledOf, rangeFrom } from "../../model/range.js";
+import { withTerm } from "../../model/query.js";
+import { type Filled, filledOf, type NoRange, rangeFrom } from "../../model/range.js";
 import { wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { Part } from "../part.js";
+import { filterOf } from "./facet.js";
 import { Question } from "./question.js";
 import { localeOf } from "./words.js";
 
@@ -71,8 +73,8 @@ export class RangeForm extends Part {
         gap: 0.75rem;
       }
       fieldset {
-        display: grid;
-        grid-template-columns: 1.4fr 1fr;
+        display: flex;
+        flex-wrap: wrap;
         gap: 0.2rem 0.5rem;
         margin: 0;
         padding: 0;
@@ -83,12 +85,12 @@ export class RangeForm extends Part {
         font-weight: 600;
       }
       fieldset input {
-        width: 100%;
-        min-width: 0;
+        flex: 1 0 8.75rem;
+        min-width: min-content;
         padding: 0 0.4rem;
       }
       .hint {
-        grid-column: 1 / -1;
+        flex: 1 0 100%;
         font-size: 0.86em;
       }
       .wrong {
@@ -102,15 +104,15 @@ export class RangeForm extends Part {
   ];
 
   @state() private filled: Filled = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
-  @state() private wrong: "backwards" | "empty" | null = null;
+  @state() private wrong: NoRange | null = null;
   private of = "";
-  /** The newest event of what is looked for, whose month is where all time is chosen from. */
+  /** The newest event of what is looked for, whose month is where all time is chosen from; a look at the log is none. */
   private readonly newest = new Question<EventPage>(this);
 
   protected override willUpdate(): void {
     const { log } = this;
     if (log.view.range.kind === "ever") {
-      const pairs = [...log.filter(), ["limit", "1"]] as const;
+      const pairs = [...filterOf(log.filter(), withTerm(log.view.query, "-source:auditlane")), ["limit", "1"]] as const;
       this.newest.want(JSON.stringify([pairs, log.turn]), (signal) => log.client.json<EventPage>("/v1/events", { pairs, signal }));
     } else this.newest.drop();
     const of = JSON.stringify([log.view.range, log.zone]);
@@ -139,7 +141,7 @@ export class RangeForm extends Part {
       <div class="ends">
         ${this.end(range.from, "from")} ${this.end(range.to, "to")}
         ${this.wrong
-          ? html`<p class="wrong" role="alert" id="wrong">${this.wrong === "empty" ? range.needed : range.backwards}</p>`
+          ? html`<p class="wrong" role="alert" id="wrong">${this.wrong === "empty" ? range.needed : range[this.wrong]}</p>`
           : nothing}
         <button class="primary">${range.apply}</button>
       </div>

@@ -27,7 +27,7 @@ export class RangeChoice extends Part {
         display: flex;
         flex-wrap: wrap;
         gap: 1rem;
-        max-width: 44rem;
+        max-width: 48rem;
       }
       .presets {
         display: flex;

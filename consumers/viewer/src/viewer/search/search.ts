@@ -1,8 +1,10 @@
 /** `<auditlane-search>`: the query, its chips and the time. */
-import { css, html, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
+import { visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
 import "./box.js";
 import type { QueryBox } from "./box.js";
@@ -32,6 +34,17 @@ export class Search extends Part {
       auditlane-range {
         --drop-height: 2.5rem;
       }
+      .unread {
+        display: flex;
+        align-items: center;
+        gap: 0.5rem;
+        margin: 0.5rem 0 0;
+        overflow-wrap: anywhere;
+      }
+      .unread .icon {
+        flex: none;
+        color: var(--warn);
+      }
     `,
   ];
 
@@ -42,11 +55,13 @@ export class Search extends Part {
   }
 
   protected override render(): TemplateResult {
+    const { unread } = this.log;
     return html`<div class="line">
         <auditlane-query></auditlane-query>
         <auditlane-filter></auditlane-filter>
         <auditlane-range></auditlane-range>
       </div>
+      ${unread ? html`<p class="unread" role="status">${icon("warning")}${this.text.search.range.unread(visible(unread))}</p>` : nothing}
       <auditlane-chips @emptied=${() => this.box.focus()}></auditlane-chips>`;
   }
 }

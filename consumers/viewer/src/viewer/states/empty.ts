@@ -2,11 +2,25 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
+import type { Facet } from "../../api/types.js";
+import { knownField, knownFields } from "../../model/known.js";
+import { casedTerms, recased, type Recased, replaced } from "../../model/recased.js";
 import { EVER } from "../../model/range.js";
 import { timeTold } from "../../model/told.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
+import { filterOf } from "../search/facet.js";
+import { Question } from "../search/question.js";
+import { numberOf } from "../search/words.js";
+
+const TERMS = 3; // of a query that are looked at for their capitals
+const VALUES = 100;
+
+/** What would be looked for, and what one term of it would be. */
+interface Offer extends Recased {
+  readonly query: string;
+}
 
 /** For the table's place when a list has no event. */
 @customElement("auditlane-empty")
@@ -50,10 +64,34 @@ export class Empty extends Part {
         flex-wrap: wrap;
         justify-content: center;
         gap: 0.5rem;
+        align-items: center;
         margin-block-start: 0.4rem;
+      }
+      .offer code {
+        overflow: hidden;
+        max-width: 20rem;
+        text-overflow: ellipsis;
       }
     `,
   ];
+
+  /** What would match if capitals did not count. */
+  private readonly offers = new Question<Offer[]>(this);
+
+  protected override willUpdate(): void {
+    const { log } = this;
+    const { query } = log.view;
+    const known = knownFields(log.fields, this.text.search.fields);
+    const terms = casedTerms(query, (parameter) => knownField(known, parameter).kind === "text").slice(0, TERMS);
+    this.offers.want(JSON.stringify([query, log.view.range, log.turn]), async (signal) => {
+      const found = terms.map(async (term) => {
+        const pairs = [...filterOf(log.filter(), term.around), ["field", term.parameter], ["limit", String(VALUES)]] as const;
+        const other = recased(term, (await log.client.json<Facet>("/v1/facets", { pairs, signal })).data);
+        return other ? [{ ...other, query: replaced(query, term.text, other.text) }] : [];
+      });
+      return (await Promise.all(found)).flat();
+    });
+  }
 
   protected override render(): TemplateResult {
     const { states } = this.text;
@@ -73,6 +111,7 @@ export class Empty extends Part {
         ${query.trim() ? html`<p>${states.youLookFor}: <code>${query.trim()}</code></p>` : nothing}
         ${time ? html`<p>${states.inTime}: ${time}</p>` : nothing}
       </div>
+      ${this.offered()}
       <div class="ways">
         ${query.trim()
           ? html`<button @click=${() => this.log.look({ query: "" })}>${icon("close")}${states.clearFilters}</button>`
@@ -81,6 +120,20 @@ export class Empty extends Part {
           ? html`<button @click=${() => this.log.look({ range: EVER })}>${icon("clock")}${states.allTime}</button>`
           : nothing}
       </div>
+    </div>`;
+  }
+
+  private offered(): TemplateResult | typeof nothing {
+    const { states } = this.text;
+    const offers = this.offers.pending ? [] : (this.offers.answer ?? []);
+    if (!offers.length) return nothing;
+    return html`<div class="ways" role="status">
+      <span>${states.capitals}</span>
+      ${offers.map(
+        ({ text, events, query }) => html`<button class="offer" @click=${() => this.log.look({ query })}>
+          <code>${text}</code><span class="quietly">${states.countedEvents(events, numberOf(this.log, events))}</span>
+        </button>`,
+      )}
     </div>`;
   }
 }

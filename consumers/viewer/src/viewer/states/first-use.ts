@@ -142,7 +142,7 @@ export class FirstUse extends Part {
     const busy = this.step === "sending" || this.step === "waiting";
     const said = { idle: "", sending: words.sending, waiting: words.waiting, arrived: words.arrived, late: words.late };
     return html`<div class="test">
-        <button class="primary" ?disabled=${busy} @click=${this.send}>${icon("send")}${words.test}</button>
+        <button class="primary" aria-disabled=${busy} @click=${this.send}>${icon("send")}${words.test}</button>
         <span role="status">${said[this.step]}${busy ? "…" : ""}</span>
         ${this.step === "arrived"
           ? html`<button @click=${() => this.log.look({ open: this.arrived })}>${words.show}</button>`
@@ -152,6 +152,7 @@ export class FirstUse extends Part {
   }
 
   private readonly send = async (): Promise<void> => {
+    if (this.step === "sending" || this.step === "waiting") return;
     [this.step, this.problem] = ["sending", null];
     try {
       const { id, stored } = await sendTestEvent(this.log.client, () => (this.step = "waiting"), this.leaving.signal);

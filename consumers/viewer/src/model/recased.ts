@@ -1,0 +1,71 @@
+/** Terms that would match if capitals did not count, and how the log writes what they ask for. */
+import type { Count } from "../api/types.js";
+import { alternativesOf, colonIn, saidOf, SPECIAL, unescaped, valueOf } from "./query.js";
+
+export interface Term {
+  readonly text: string;
+  readonly parameter: string;
+  /** What it asks for, in pieces; "*" is anything. */
+  readonly pieces: readonly string[];
+  /** The query with a word in this term's place, which matches whatever the capitals. */
+  readonly around: string;
+}
+
+export interface Recased {
+  /** The term as the log writes it. */
+  readonly text: string;
+  readonly events: number;
+}
+
+/** The terms of a query that ask for a text with letters in it: those that capitals can keep from matching. */
+export function casedTerms(query: string, isText: (parameter: string) => boolean): Term[] {
+  return alternativesOf(query)
+    .flat()
+    .flatMap((text) => {
+      const said = saidOf(text);
+      if (said.negated || (said.kind !== "is" && said.kind !== "like") || !isText(said.parameter)) return [];
+      const pieces = said.kind === "is" ? [said.value] : piecesOf(text.slice(colonIn(text) + 1));
+      const longest = pieces.reduce((one, other) => (other !== "*" && other.length > one.length ? other : one), "");
+      if (longest.toLowerCase() === longest.toUpperCase()) return [];
+      return [{ text, parameter: said.parameter, pieces, around: replaced(query, text, quoted(longest)) }];
+    });
+}
+
+/** The term in the letters of the most frequent value that it matches but for its capitals; null when there is none. */
+export function recased(term: Term, values: readonly Count[]): Recased | null {
+  const like = patternOf(term.pieces, "isu");
+  for (const { value } of values) {
+    const [, ...found] = (value !== null && like.exec(value)) || [];
+    if (!found.length) continue;
+    const written = term.pieces.map((piece, place) => (piece === "*" ? "*" : (found[place] as string)));
+    const exact = patternOf(written, "su");
+    const raw = term.pieces.includes("*") ? written.map((piece) => (piece === "*" ? "*" : escaped(piece))).join("") : valueOf(written[0] as string);
+    const events = values.reduce((sum, one) => sum + (one.value !== null && exact.test(one.value) ? one.events : 0), 0);
+    return { text: term.text.slice(0, colonIn(term.text) + 1) + raw, events };
+  }
+  return null;
+}
+
+/** The query with another term in this one's place. */
+export function replaced(query: string, term: string, by: string): string {
+  return alternativesOf(query)
+    .map((terms) => terms.map((one) => (one === term ? by : one)).join(" "))
+    .join(" OR ");
+}
+
+function piecesOf(raw: string): string[] {
+  return (raw.match(/(?:\\.|[^\\*])+|\*/gsu) ?? []).map((piece) => (piece === "*" ? piece : unescaped(piece)));
+}
+
+function patternOf(pieces: readonly string[], flags: string): RegExp {
+  const parts = pieces.map((piece) => (piece === "*" ? "(.*)" : `(${piece.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")})`));
+  return new RegExp(`^${parts.join("")}$`, flags);
+}
+
+function escaped(text: string): string {
+  return text.replace(SPECIAL, (found) => `\\${found}`);
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, (found) => `\\${found}`)}"`;
+}

@@ -96,6 +96,19 @@ describe("a draft", () => {
     expect(changesOf(move(set(there, "b", { showInTable: true }), "d", 3))).toEqual([]);
   });
 
+  it("names the field that a person took past another, not the other", () => {
+    for (const [name, to] of [["b", 2], ["c", 1]] as const) {
+      const draft = move(draftOf(abcd()), name, to);
+      expect(draft.fields.map((one) => one.name)).toEqual(["a", "c", "b", "d"]);
+      expect(changesOf(draft).map((one) => [one.name, one.what])).toEqual([[name, "place"]]);
+      expect(changesOf(rebased(draft, abcd()).draft).map((one) => one.name)).toEqual([name]);
+    }
+    const spaced = structure([field("a", 0), field("b", 10), field("c", 20), field("d", 30)]);
+    const orders = (name: string, to: number) => stated(move(draftOf(spaced), name, to)).map((one) => [one.name, one.order]);
+    expect(orders("b", 2)).toEqual([["a", 0], ["c", 20], ["b", 25], ["d", 30]]);
+    expect(orders("c", 1)).toEqual([["a", 0], ["c", 5], ["b", 10], ["d", 30]]);
+  });
+
   it("states everything, and other orders for those that moved", () => {
     const saved = stated(move(set(draftOf(abcd()), "a", { displayName: " Who " }), "d", 0));
     expect(saved.map((one) => [one.name, one.order])).toEqual([["d", -1], ["a", 0], ["b", 1], ["c", 2]]);

@@ -12,6 +12,8 @@ export interface Draft {
   base: Structure;
   /** How it is to be, in this sequence. `order` is the number that a field keeps if its place allows. */
   fields: readonly Field[];
+  /** Those that were taken to their places, and did not only make room. */
+  taken: ReadonlySet<string>;
 }
 
 /** One difference; `place`: it stands elsewhere, `follows`: it takes its inherited place again. */
@@ -23,7 +25,7 @@ export interface Change {
 }
 
 export function draftOf(base: Structure): Draft {
-  return { base, fields: base.fields };
+  return { base, fields: base.fields, taken: new Set() };
 }
 
 export function set(draft: Draft, name: string, what: Partial<FieldView>): Draft {
@@ -31,7 +33,7 @@ export function set(draft: Draft, name: string, what: Partial<FieldView>): Draft
 }
 
 export function move(draft: Draft, name: string, to: number): Draft {
-  return { ...draft, fields: withMoved(draft.fields, name, to) };
+  return { ...draft, fields: withMoved(draft.fields, name, to), taken: new Set([...draft.taken, name]) };
 }
 
 /** As inherited in everything, its place too. A field of the scope's own has nothing to inherit. */
@@ -49,9 +51,9 @@ export function reset(draft: Draft, name: string): Draft {
 }
 
 /** Without a field, and without what was changed of it. */
-export function without({ base, fields }: Draft, name: string): Draft {
+export function without({ base, fields, taken }: Draft, name: string): Draft {
   const others = (list: readonly Field[]): Field[] => list.filter((one) => one.name !== name);
-  return { base: { ...base, fields: others(base.fields) }, fields: others(fields) };
+  return { base: { ...base, fields: others(base.fields) }, fields: others(fields), taken };
 }
 
 /** Whether the scope shows it otherwise than it would be inherited. */
@@ -61,12 +63,13 @@ export function isOwn(field: Field): boolean {
 }
 
 /** Every difference to what was read, in the list's sequence. Fields that only one of them has are none. */
-export function changesOf({ base, fields }: Draft): Change[] {
+export function changesOf({ base, fields, taken }: Draft): Change[] {
   const before = new Map(base.fields.map((one, place) => [one.name, { one, place }]));
   const elsewhere = new Set(
     moved(
       base.fields.map((one) => one.name),
       fields.map((one) => one.name),
+      taken,
     ),
   );
   return fields.flatMap((field, place) => {
@@ -87,7 +90,7 @@ export function changesOf({ base, fields }: Draft): Change[] {
 
 /** What to save. A field that is stated as it is inherited goes on following. */
 export function stated(draft: Draft): ({ name: string } & FieldView)[] {
-  const orders = ordered(draft.fields);
+  const orders = ordered(draft.fields, draft.taken);
   return draft.fields.map((field) => ({
     name: field.name,
     displayName: field.displayName.trim(),

@@ -30,7 +30,7 @@ export interface Meanwhile {
 export function meanwhile(base: Structure, theirs: Structure): Meanwhile {
   const [before, after] = [names(base.fields), names(theirs.fields)];
   return {
-    changes: changesOf({ base, fields: theirs.fields }).filter((one) => one.what !== "follows"),
+    changes: changesOf({ base, fields: theirs.fields, taken: new Set() }).filter((one) => one.what !== "follows"),
     added: after.filter((name) => !before.includes(name)),
     gone: before.filter((name) => !after.includes(name)),
     enabled: base.effectiveEnabled === theirs.effectiveEnabled ? null : theirs.effectiveEnabled,
@@ -48,7 +48,7 @@ export function rebased(draft: Draft, theirs: Structure): Merged {
   });
   const present = new Set(names(theirs.fields));
   const lost = [...new Set(changesOf(draft).map((one) => one.name))].filter((name) => !present.has(name));
-  return { draft: { ...draftOf(theirs), fields: placed(draft, theirs, fields, clashes) }, clashes, lost };
+  return { draft: { ...draftOf(theirs), taken: draft.taken, fields: placed(draft, theirs, fields, clashes) }, clashes, lost };
 }
 
 function merged(before: Field, own: Field, their: Field, clashes: Clash[]): Field {
@@ -68,7 +68,7 @@ function placed(draft: Draft, theirs: Structure, fields: Field[], clashes: Clash
   const [before, own, their] = [names(draft.base.fields), names(draft.fields), names(theirs.fields)];
   const theyMoved = new Set(moved(before, their));
   let found = fields;
-  for (const name of moved(before, own)) {
+  for (const name of moved(before, own, draft.taken)) {
     if (!their.includes(name)) continue;
     const ahead = own.slice(0, own.indexOf(name)).reverse().find((one) => their.includes(one));
     const rest = names(found).filter((one) => one !== name);

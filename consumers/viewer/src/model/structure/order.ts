@@ -7,10 +7,11 @@ export interface Placed {
 }
 
 const MOST = 1_000_000; // either way, as the service takes them
+const NONE: ReadonlySet<string> = new Set();
 
-/** Orders that give this sequence, by name: most fields keep theirs. */
-export function ordered(sequence: readonly Placed[]): Map<string, number> {
-  const kept = mostThatStay(sequence);
+/** Orders that give this sequence, by name: most fields keep theirs, of equally many rather not those of `taken`. */
+export function ordered(sequence: readonly Placed[], taken: ReadonlySet<string> = NONE): Map<string, number> {
+  const kept = mostThatStay(sequence, taken);
   const orders = new Map<string, number>();
   const first = kept[0];
   if (first === undefined) return orders;
@@ -36,11 +37,11 @@ export function ordered(sequence: readonly Placed[]): Map<string, number> {
   }
 }
 
-/** Names whose place among the others is another than it was: the fewest that explain it. */
-export function moved(before: readonly string[], after: readonly string[]): string[] {
+/** Names whose place among the others is another than it was: the fewest that explain it, of equally few those of `taken`. */
+export function moved(before: readonly string[], after: readonly string[], taken: ReadonlySet<string> = NONE): string[] {
   const place = new Map(before.map((name, at) => [name, at]));
   const known = after.filter((name) => place.has(name));
-  const stays = chain(known.length, (left, right) => at(left) < at(right));
+  const stays = chain(known.length, (left, right) => at(left) < at(right), (index) => taken.has(known[index] as string));
   const still = new Set(stays);
   return known.filter((_, index) => !still.has(index));
 
@@ -58,24 +59,30 @@ export function withMoved<T extends { name: string }>(list: readonly T[], name: 
   return rest;
 }
 
-function mostThatStay(sequence: readonly Placed[]): number[] {
-  return chain(sequence.length, (left, right) => {
+function mostThatStay(sequence: readonly Placed[], taken: ReadonlySet<string>): number[] {
+  const follows = (left: number, right: number): boolean => {
     const [low, high] = [sequence[left] as Placed, sequence[right] as Placed];
     const gap = high.order - low.order;
     const inside = right - left - 1;
     return gap > inside || (gap === 0 && inside === 0 && low.name < high.name);
-  });
+  };
+  return chain(sequence.length, follows, (index) => taken.has((sequence[index] as Placed).name));
 }
 
-/** The longest ascending list of indexes below `count` of which each may follow the one before. */
-function chain(count: number, follows: (left: number, right: number) => boolean): number[] {
+/** The longest ascending list of indexes below `count` of which each may follow the one before; with few `avoided` ones. */
+function chain(
+  count: number,
+  follows: (left: number, right: number) => boolean,
+  avoided: (index: number) => boolean,
+): number[] {
   const length: number[] = [];
   const previous: number[] = [];
   for (let right = 0; right < count; right++) {
-    [length[right], previous[right]] = [1, -1];
+    const counts = avoided(right) ? 1 - 1 / (count + 1) : 1; // all of them together are worth less than one
+    [length[right], previous[right]] = [counts, -1];
     for (let left = 0; left < right; left++) {
-      if ((length[left] as number) >= (length[right] as number) && follows(left, right)) {
-        [length[right], previous[right]] = [(length[left] as number) + 1, left];
+      if ((length[left] as number) + counts > (length[right] as number) && follows(left, right)) {
+        [length[right], previous[right]] = [(length[left] as number) + counts, left];
       }
     }
   }

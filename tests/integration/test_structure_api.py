@@ -166,9 +166,7 @@ def test_the_second_of_two_editors_is_told(api: Api, path: str) -> None:
     revisions = api.ok("GET", f"{path}/history?limit=3")
     assert [one["revision"] for one in revisions["data"]] == [4, 3, 2]
     (last,) = api.ok("GET", f"{path}/history?before={revisions['next']}")["data"]
-    assert last["changes"] == [
-        {"deed": "added", "field": "ip", "values": last["changes"][0]["values"]},
-    ]
+    assert last["changes"] == [{"deed": "changed", "field": "ip", "values": {"showInTable": [True, False]}}]
     assert last["changedBy"]
     assert last["changedAt"]
 
@@ -311,3 +309,34 @@ def test_without_a_registry_the_structure_is_shown_and_fields_wait(
         alone.ok("PUT", path, {"fields": [{"name": "ip", "displayName": "From"}]}, if_match="*")
         alone.refused(503, "REGISTRY_UNAVAILABLE", "POST", f"{path}/fields", {"name": "x"})
         alone.refused(503, "REGISTRY_UNAVAILABLE", "GET", f"{path}/fields")
+
+
+def test_history_says_what_was_in_effect_and_what_moved(api: Api, path: str) -> None:
+    def put(where: str, fields: list[dict[str, Any]]) -> None:
+        given = [{"name": one["name"]} for one in api.ok("GET", where)["fields"]]
+        stated = {one["name"]: one for one in fields}
+        api.ok("PUT", where, {"fields": [one | stated.get(one["name"], {}) for one in given]}, if_match="*")
+
+    put(path, [{"name": "occurred_at", "displayName": "Event time"}])
+    put("/v1/structure", [{"name": "action", "displayName": "Deed"}])
+    put(path, [{"name": "action", "displayName": "What"}])
+    put(path, [{"name": "actor_name", "order": 4}, {"name": "action", "order": 4}, {"name": "resource", "order": 4}])
+    put("/v1/structure", [{"name": "action", "displayName": "Later"}])
+    put(path, [{"name": "outcome", "displayName": "Result"}])
+
+    renamed, moved, again, first = api.ok("GET", f"{path}/history")["data"]
+    assert [(one["deed"], one["field"], one["values"]) for one in first["changes"]] == [
+        ("changed", "occurred_at", {"displayName": ["Time", "Event time"]})
+    ]
+    assert first["sequence"] is None
+    assert again["changes"][0]["values"] == {"displayName": ["Deed", "What"]}  # as the environment had it by then
+    was, now = moved["sequence"]
+    assert was[1:6] == ["actor_name", "action", "resource", "outcome", "severity"]
+    assert now[1:6] == ["action", "actor_name", "outcome", "resource", "severity"]
+    assert (moved["labels"]["outcome"], renamed["labels"]["outcome"]) == ("Outcome", "Result")
+    environment = api.ok("GET", "/v1/structure/history?limit=2")["data"]
+    assert [one["changes"][0]["values"]["displayName"] for one in environment] == [
+        ["Deed", "Later"],
+        ["Action", "Deed"],
+    ]
+    put("/v1/structure", [{"name": "action", "displayName": "Action"}])

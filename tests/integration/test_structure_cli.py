@@ -52,7 +52,7 @@ def test_an_operator_shows_changes_and_looks_back(run: Callable[..., str]) -> No
     }  # fmt: skip
     assert "removed: amount" in run("remove-field", "amount", "--tenant", "acme")
     lines = [line.split()[:2] for line in run("history", "--tenant", "acme").splitlines() if line.startswith("    ")]
-    assert lines == [["removed", "amount"], ["switched", "enabled:"], ["added", "ip"], ["added", "amount"]]
+    assert lines == [["removed", "amount"], ["switched", "enabled:"], ["changed", "ip"], ["added", "amount"]]
     assert json.loads(run("history", "--json"))["data"][0]["changes"][0]["field"] == "region"
 
 

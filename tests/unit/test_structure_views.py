@@ -96,16 +96,41 @@ def test_the_etag_changes_with_what_is_inherited() -> None:
 
 
 def test_changes_name_each_field_once_with_what_was_and_is() -> None:
-    before = ACME.model_copy(update={"fields": (ORDER,)})
+    before = tenant(ORDER)
     hidden = ORDER.model_copy(update={"hidden": True, "show_in_table": False})
-    after = before.model_copy(update={"enabled": False, "fields": (hidden, FieldView(name="ip", display_name="IP"))})
+    named = before.fields["ip"].model_copy(update={"display_name": "IP"})
+    after = Shown(ENV, ACME.model_copy(update={"enabled": False, "fields": (hidden, named)}))
     found = {one["field"]: one for one in views.changes(before, after)}
     assert found[None]["values"] == {"enabled": (None, False)}
     assert found["order_number"]["deed"] == "removed"
     assert found["order_number"]["values"] == {"showInTable": (True, False), "hidden": (None, True)}
-    assert (found["ip"]["deed"], found["ip"]["values"]["displayName"]) == ("added", (None, "IP"))
-    assert {one["deed"] for one in views.changes(after, before)} == {"switched", "restored", "reset"}
+    assert (found["ip"]["deed"], found["ip"]["values"]) == ("changed", {"displayName": ("IP address", "IP")})
+    back = {one["field"]: one for one in views.changes(after, before)}
+    assert {one["deed"] for one in back.values()} == {"switched", "restored", "reset"}
+    assert back["ip"]["values"] == {"displayName": ("IP", "IP address")}
     assert views.changes(before, before) == []
+
+
+def test_what_was_is_the_environments_word_where_the_tenant_said_nothing() -> None:
+    deed = DEFAULT_FIELDS[2].model_copy(update={"display_name": "Deed"})
+    mine = deed.model_copy(update={"display_name": "What"})
+    [change] = views.changes(tenant(env=(deed,)), tenant(mine, env=(deed,)))
+    assert change == {"deed": "changed", "field": "action", "values": {"displayName": ("Deed", "What")}}
+    [change] = views.changes(tenant(env=(ORDER,)), tenant(ORDER.model_copy(update={"hidden": True}), env=(ORDER,)))
+    assert (change["deed"], change["values"]) == ("removed", {"hidden": (None, True)})
+    [change] = views.changes(Shown(ENV, ENV), Shown(*[ENV.model_copy(update={"fields": (deed,)})] * 2))
+    assert (change["deed"], change["values"]) == ("changed", {"displayName": ("Action", "Deed")})
+    [change] = views.changes(tenant(), tenant(ORDER))
+    assert (change["deed"], change["values"]["displayName"]) == ("added", (None, "Order"))
+
+
+def test_the_sequence_is_told_when_fields_moved_whichever_of_them_has_another_number() -> None:
+    room = [one.model_copy(update={"order": 5}) for one in DEFAULT_FIELDS if one.name in ("actor_name", "action")]
+    before, after = views.sequence(tenant(), tenant(*room)) or ([], [])
+    assert before[:6] == ["occurred_at", "actor_name", "action", "resource", "outcome", "severity"]
+    assert after[:6] == ["occurred_at", "resource", "outcome", "action", "actor_name", "severity"]
+    assert views.sequence(tenant(), tenant(ORDER)) is None  # a new one moves nobody
+    assert views.sequence(tenant(), tenant(room[0].model_copy(update={"order": 1, "display_name": "X"}))) is None
 
 
 # Laws of the overlay

@@ -7,7 +7,7 @@ import json
 import unicodedata
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -163,6 +163,27 @@ def history(client: Client, database: str, scope: str, *, limit: int, before: in
             },
         ).result_rows
     return [_revision(row) for row in rows]
+
+
+def as_of(client: Client, database: str, scope: str, times: Sequence[datetime]) -> list[Revision]:
+    """The scope's revision that was the newest at each of these times, in their order."""
+    if not times:
+        return []
+    with store_errors():
+        rows = client.query(
+            "WITH (SELECT max(revision) FROM {database:Identifier}.settings WHERE scope = {scope:String} "
+            "AND toUnixTimestamp64Milli(changed_at) <= {oldest:Int64}) AS first "
+            "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
+            "WHERE scope = {scope:String} AND revision >= first "
+            "AND toUnixTimestamp64Milli(changed_at) <= {newest:Int64} ORDER BY revision DESC",
+            parameters={"database": database, "scope": scope, "oldest": _ms(min(times)), "newest": _ms(max(times))},
+        ).result_rows
+    known = [*map(_revision, rows), Revision(scope=scope)]
+    return [next(one for one in known if one.changed_at is None or one.changed_at <= time) for time in times]
+
+
+def _ms(time: datetime) -> int:
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def _revision(row: Sequence[Any]) -> Revision:

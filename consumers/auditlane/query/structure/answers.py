@@ -18,8 +18,9 @@ from auditlane.query.structure.models import (
     ShownStructure,
     ShownView,
 )
+from auditlane.query.structure.service import Done
 from auditlane.query.structure.views import Shown
-from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision
+from auditlane.store.presentation import ENVIRONMENT, FieldView
 
 
 def structure(shown: Shown) -> ShownStructure:
@@ -50,19 +51,25 @@ def contract(registered: Registered, shown: Shown) -> Contract:
     )
 
 
-def history(revisions: list[tuple[Revision, list[dict[str, Any]]]], limit: int) -> History:
+def history(revisions: list[Done], limit: int) -> History:
     """A page of revisions; the last revision of all is 1."""
-    data = [
-        RevisionChanges(
-            revision=one.revision,
-            changed_by=one.changed_by,
-            changed_at=one.changed_at,
-            changes=[Change(**change) for change in changes],
-        )
-        for one, changes in revisions
-    ]
+    data = [_revision(one) for one in revisions]
     more = len(data) == limit and data[-1].revision > 1
     return History(data=data, next=data[-1].revision if more else None)
+
+
+def _revision(done: Done) -> RevisionChanges:
+    own, changes, sequence = done.after.own, done.changes, done.sequence
+    named = {one["field"] for one in changes} | {name for names in sequence or () for name in names}
+    fields = done.before.fields | done.after.fields
+    return RevisionChanges(
+        revision=own.revision,
+        changed_by=own.changed_by,
+        changed_at=own.changed_at,
+        changes=[Change(**change) for change in changes],
+        sequence=sequence,
+        labels={name: one.display_name for name, one in fields.items() if name in named},
+    )
 
 
 def _field(shown: Shown, view: FieldView, below: FieldView | None) -> ShownField:

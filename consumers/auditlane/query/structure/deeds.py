@@ -24,7 +24,8 @@ def deeds(done: Done, stated: Stated | None = None) -> Iterator[tuple[Action, di
         yield action, facts | {"enabled": json.dumps(own.enabled)}
     if fields or (not switched and own.revision != done.before.own.revision):
         contract = {} if stated is None else {"contract": _text(_contract(stated))}
-        yield Action.structure_changed, facts | {"changes": _text(fields)} | contract
+        moved = {} if done.sequence is None else {"sequence": _text(done.sequence)}
+        yield Action.structure_changed, facts | {"changes": _text(fields)} | moved | contract
 
 
 def _contract(stated: Stated) -> dict[str, Any]:

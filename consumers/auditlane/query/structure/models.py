@@ -194,7 +194,7 @@ class Change(_Answer):
 
     deed: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
     field: str | None
-    values: dict[str, tuple[Any, Any]] = Field(description="What was and what is, by attribute.")
+    values: dict[str, tuple[Any, Any]] = Field(description="What was and what is, by attribute, inherited or not.")
 
 
 class RevisionChanges(_Answer):
@@ -204,6 +204,10 @@ class RevisionChanges(_Answer):
     changed_by: str
     changed_at: datetime | None
     changes: list[Change]
+    sequence: tuple[list[str], list[str]] | None = Field(
+        description="When fields moved: the names of all that are shown, as they stood and as they stand."
+    )
+    labels: dict[str, str] = Field(description="What the fields that are named here were called from then on.")
 
 
 class History(_Answer):

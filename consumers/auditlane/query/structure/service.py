@@ -58,7 +58,12 @@ class Done:
     @property
     def changes(self) -> list[dict[str, Any]]:
         """As in the history."""
-        return views.changes(self.before.own, self.after.own)
+        return views.changes(self.before, self.after)
+
+    @property
+    def sequence(self) -> tuple[list[str], list[str]] | None:
+        """As in the history."""
+        return views.sequence(self.before, self.after)
 
 
 class StructureService:
@@ -170,15 +175,17 @@ class StructureService:
 
         return self._save(tenant, new, etags, even_so=changed)
 
-    def history(
-        self, tenant: str | None, *, limit: int, before: int | None = None
-    ) -> list[tuple[Revision, list[dict[str, Any]]]]:
-        """The newest revisions below `before`, newest first, each with what it changed."""
+    def history(self, tenant: str | None, *, limit: int, before: int | None = None) -> list[Done]:
+        """The newest revisions below `before`, newest first, each with the state before and after it."""
         scope = _scope(tenant)
         rows = presentation.history(self._client(), self._database, scope, limit=limit + 1, before=before)
         older = [*rows[1:], Revision(scope=scope)]
         pairs = list(zip(rows, older, strict=False))[:limit]  # what precedes the first is nothing
-        return [(row, views.changes(previous, row)) for row, previous in pairs]
+        if tenant is None:
+            return [Done(Shown(previous, previous), Shown(row, row)) for row, previous in pairs]
+        times = [row.changed_at for row, _ in pairs if row.changed_at]
+        below = presentation.as_of(self._client(), self._database, ENVIRONMENT, times)
+        return [Done(Shown(one, previous), Shown(one, row)) for (row, previous), one in zip(pairs, below, strict=True)]
 
     @contextmanager
     def _registering(self, tenant: str | None) -> Iterator[None]:

@@ -113,32 +113,46 @@ def next_order(shown: Shown) -> int:
     return max((one.order for one in shown.fields.values()), default=-1) + 1
 
 
-def changes(before: Revision, after: Revision) -> list[dict[str, Any]]:
+def changes(before: Shown, after: Shown) -> list[dict[str, Any]]:
     """What one revision changed, a line for each field and one for the switch: names as in JSON, (old, new) each.
 
-    `deed`: added (this scope says something of it from now on), removed, restored, changed, reset (inherited again).
+    Values are those that were and are in effect, inherited ones too. `deed`: added (a new field), removed, restored,
+    changed, reset (inherited again).
     """
     found: list[dict[str, Any]] = []
-    if before.enabled != after.enabled:
-        found.append({"deed": "switched", "field": None, "values": {"enabled": (before.enabled, after.enabled)}})
-    was = {one.name: one for one in before.fields}
-    now = {one.name: one for one in after.fields}
-    for name in sorted(was.keys() | now.keys()):
+    if before.own.enabled != after.own.enabled:
+        switched = before.own.enabled, after.own.enabled
+        found.append({"deed": "switched", "field": None, "values": {"enabled": switched}})
+    said = {one.name: one for one in before.own.fields}, {one.name: one for one in after.own.fields}
+    was, now = before.fields, after.fields
+    for name in sorted(name for name in said[0].keys() | said[1].keys() if said[0].get(name) != said[1].get(name)):
         old, new = _said(was.get(name)), _said(now.get(name))
-        values = {key: (old.get(key), new.get(key)) for key in (new or old) if old.get(key) != new.get(key)}
-        if values:
-            found.append({"deed": _deed(was.get(name), now.get(name)), "field": name, "values": values})
+        values = {key: (old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)}
+        deed = _deed(was.get(name), now.get(name), inherited=name not in said[1])
+        if values or deed == "reset":
+            found.append({"deed": deed, "field": name, "values": values})
     return found
 
 
-def _deed(old: FieldView | None, new: FieldView | None) -> str:
-    if new is None:
-        return "restored" if old and old.hidden else "reset"
-    if new.hidden:
-        return "changed" if old and old.hidden else "removed"
+def sequence(before: Shown, after: Shown) -> tuple[list[str], list[str]] | None:
+    """The names of the fields that are shown, as they stood and as they stand; None when none moved."""
+    was, now = _standing(before), _standing(after)
+    if [one for one in was if one in now] == [one for one in now if one in was]:
+        return None
+    return was, now
+
+
+def _standing(shown: Shown) -> list[str]:
+    return [one.name for one in shown.fields.values() if not one.hidden]
+
+
+def _deed(old: FieldView | None, new: FieldView | None, *, inherited: bool) -> str:
+    gone, there = old is not None and old.hidden, new is not None and not new.hidden
+    if not there:
+        return "changed" if gone else "removed"
     if old is None:
         return "added"
-    return "restored" if old.hidden else "changed"
+    return "restored" if gone else "reset" if inherited else "changed"
 
 
 def _said(view: FieldView | None) -> dict[str, Any]:

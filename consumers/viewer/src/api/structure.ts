@@ -67,7 +67,7 @@ export interface Deed {
   deed: "added" | "changed" | "removed" | "restored" | "reset" | "switched";
   /** Null for the switch. */
   field: string | null;
-  /** What was and what is, by attribute. */
+  /** What was and what is in effect, by attribute. */
   values: Record<string, [unknown, unknown]>;
 }
 
@@ -76,6 +76,10 @@ export interface Revision {
   changedBy: string;
   changedAt: string | null;
   changes: Deed[];
+  /** When fields moved: the names of all that are shown, as they stood and as they stand. */
+  sequence: [string[], string[]] | null;
+  /** What the named fields were called from then on. */
+  labels: Record<string, string>;
 }
 
 export interface HistoryPage {

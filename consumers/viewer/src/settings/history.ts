@@ -5,7 +5,7 @@ import { customElement, state } from "lit/decorators.js";
 import { Problem } from "../api/problem.js";
 import type { Revision } from "../api/structure.js";
 import { visible } from "../model/format/text.js";
-import { historySaid } from "../model/structure/said.js";
+import { revisionSaid } from "../model/structure/said.js";
 import { base } from "../styles/base.js";
 import { Piece } from "./piece.js";
 import { note, section } from "./styles.js";
@@ -68,15 +68,13 @@ export class History extends Piece {
 
   protected override render(): TemplateResult {
     const words = this.text.history;
-    const { seen, text } = this.settings;
-    const told = seen ? historySaid(this.revisions, seen.structure, text) : [];
     return html`<details class="card" part="history" @toggle=${this.toggled}>
       <summary>${words.title}<span class="quietly">${words.show}</span></summary>
       ${this.read >= 0 && !this.revisions.length && !this.loading && !this.problem
         ? html`<div class="feet"><p>${words.none}</p></div>`
         : nothing}
       <ol aria-label=${words.title} aria-busy=${this.loading}>
-        ${this.revisions.map((one, at) => this.revision(one, told[at] ?? []))}
+        ${this.revisions.map((one) => this.revision(one))}
       </ol>
       <div class="feet">
         ${this.problem ? trouble(this.problem, this.settings.text, () => void this.more()) : this.foot()}
@@ -89,8 +87,9 @@ export class History extends Piece {
     if (this.open && revision !== this.read) void this.begin(revision);
   }
 
-  private revision(one: Revision, lines: string[]): TemplateResult {
-    const { language } = this.settings;
+  private revision(one: Revision): TemplateResult {
+    const { language, seen, text } = this.settings;
+    const lines = seen ? revisionSaid(one, seen.structure, text) : [];
     return html`<li>
       <div>
         <div>${visible(one.changedBy)}</div>

@@ -7,7 +7,6 @@ import type { Clash } from "./merge.js";
 import { moved } from "./order.js";
 
 type Words = Texts["settings"];
-type Label = (name: string) => string;
 
 /** A field's name for people, wherever it is now; else its own. */
 export function labelOf(structure: Structure, name: string, text: Texts): string {
@@ -29,45 +28,20 @@ export function changesSaid(changes: readonly Change[], structure: Structure, te
   return elsewhere.length ? [...lines, words.history.moved(words.list(elsewhere))] : lines;
 }
 
-/** What each of these revisions did, the newest first and without a gap: with the names that fields had then, and have now. */
-export function historySaid(revisions: readonly Revision[], structure: Structure, text: Texts): string[][] {
-  const then = new Map<string, string>(); // after the revision that is told
-  const label: Label = (name) => {
-    const [old, now] = [then.get(name) ?? "", labelOf(structure, name, text)];
-    return old && old !== now ? text.settings.history.nowCalled(old, now) : now;
+/** What a revision did, in words; fields by the names that they had then, and have now. */
+export function revisionSaid(revision: Revision, structure: Structure, text: Texts): string[] {
+  const { history, list } = text.settings;
+  const label = (name: string): string => {
+    const now = fieldOf(structure, name) && labelOf(structure, name, text);
+    const then = valued(name, text)(revision.labels[name] ?? now ?? name);
+    return now === undefined || then === now ? then : history.nowCalled(then, now);
   };
-  return revisions.map((revision) => {
-    const lines = revisionSaid(revision, structure, text, label);
-    for (const { field, values } of revision.changes) {
-      const [was] = values["displayName"] ?? [];
-      const before = was ?? (field && fieldOf(structure, field)?.inherited?.displayName);
-      if (field && "displayName" in values && before) then.set(field, valued(field, text)(before));
-    }
-    return lines;
-  });
-}
-
-/** What a revision did, in words. */
-export function revisionSaid(
-  revision: Revision,
-  structure: Structure,
-  text: Texts,
-  label: Label = (name) => labelOf(structure, name, text),
-): string[] {
-  const words = text.settings;
-  const orders: Shift[] = [];
-  const lines = revision.changes.flatMap((deed) => {
-    if (deed.field === null) return [switchSaid(deed, structure.tenant !== null, words)];
-    const called = label(deed.field);
-    const values = differing(deed, structure);
-    if ("order" in values && (deed.deed === "added" || deed.deed === "changed")) {
-      const [was, now] = values["order"] as [number, number];
-      orders.push({ label: called, was, now });
-    }
-    return deedSaid(deed, values, called, text);
-  });
-  if (orders.length) lines.push(words.history.moved(words.list(movedOf(orders))));
-  return lines.length ? lines : [words.history.contract];
+  const lines = revision.changes.flatMap((deed) =>
+    deed.field === null ? [switchSaid(deed, structure.tenant !== null, text.settings)] : deedSaid(deed, label(deed.field), text),
+  );
+  const elsewhere = movedOf(revision);
+  if (elsewhere.length) lines.push(history.moved(list(elsewhere.map(label))));
+  return lines.length ? lines : [history.contract];
 }
 
 /** What both changed, as the two want it. */
@@ -82,45 +56,22 @@ export function clashSaid(clash: Clash, structure: Structure, text: Texts): stri
   return conflict.mineTheirs(labelOf(structure, clash.name, text), conflict.what[clash.what], told(clash.mine), told(clash.theirs));
 }
 
-function deedSaid(deed: Deed, values: Deed["values"], label: string, text: Texts): string[] {
+function deedSaid({ deed, field, values }: Deed, label: string, text: Texts): string[] {
   const words = text.settings;
-  const { history } = words;
-  if (deed.deed === "removed" || deed.deed === "restored" || deed.deed === "reset") return [history[deed.deed](label)];
-  if (deed.deed === "added" && !Object.keys(values).length) return [history.added(label)];
+  if (deed !== "changed" && deed !== "switched") return [words.history[deed](label)];
   const said = ATTRIBUTES.filter((what) => what in values).map((what) => {
     const [was, now] = values[what] as [unknown, unknown];
-    return phrase(what, was, now, valued(deed.field ?? "", text), words);
+    return phrase(what, was, now, valued(field ?? "", text), words);
   });
   return said.length ? [words.line(label, words.list(said))] : [];
 }
 
-/**
- * The attributes that a deed made different. What a scope says of an inherited field for the first time is all of it:
- * then only what differs from the inherited is told.
- */
-function differing(deed: Deed, structure: Structure): Deed["values"] {
-  const field = [...structure.fields, ...structure.removed].find((one) => one.name === deed.field);
-  if (deed.deed !== "added") return deed.values;
-  if (!field?.inherited) return {}; // new as a whole
-  const inherited = field.inherited as unknown as Record<string, unknown>;
-  return Object.fromEntries(
-    Object.entries(deed.values)
-      .filter(([what, [, now]]) => what in inherited && inherited[what] !== now)
-      .map(([what, [, now]]) => [what, [inherited[what], now]]),
-  );
-}
-
-interface Shift {
-  label: string;
-  was: number;
-  now: number;
-}
-
-/** Those that passed others; the others only made room. When none did, each passed one that has no line. */
-function movedOf(orders: readonly Shift[]): string[] {
-  const by = (key: "was" | "now"): string[] => [...orders].sort((one, other) => one[key] - other[key]).map((one) => one.label);
-  const found = moved(by("was"), by("now"));
-  return found.length ? found : orders.map((one) => one.label);
+/** The fields that stand elsewhere, by name: the fewest that explain it. When only numbers changed, those. */
+function movedOf({ changes, sequence }: Revision): string[] {
+  const only = changes.filter((one) => one.deed === "changed" && "order" in one.values && Object.keys(one.values).length === 1);
+  if (!sequence) return only.map((one) => one.field as string);
+  const told = new Set(changes.filter((one) => one.deed !== "changed").map((one) => one.field));
+  return moved(...sequence).filter((name) => !told.has(name));
 }
 
 function switchSaid(deed: Deed, isTenant: boolean, words: Words): string {

@@ -82,7 +82,7 @@ _SCHEMA: Final = {
         "event_id": {"type": "string", "format": "uuid", "description": "Yours, to make a retry harmless."},
         "tenant_id": {"type": "string", "description": f"Unless the header {TENANT_HEADER} or the token says it."},
         "occurred_at": {"type": "string", "format": "date-time", "description": "With its offset. Default: now."},
-        "action": {"type": "string", "minLength": 1},
+        "action": {"type": "string", "minLength": 1, "pattern": r"\S"},
         **{name: {"type": "string"} for name in ("actor_id", "actor_type", "actor_name", "on_behalf_of")},
         **{name: {"type": "string"} for name in ("resource", "resource_id", "description", "ip", "user_agent")},
         "outcome": {"type": "string", "enum": ["unknown", "success", "failure", "denied"]},

@@ -29,7 +29,21 @@ describe("the service's own words", () => {
     [400, "FILTER_INVALID", "It failed. Do this."],
     [500, "INTERNAL", "It failed. Do this."],
   ])("%i %s are told where they help", (status, code, told) => {
-    expect(detailOf(new Problem(status, code, "It failed.", "Do this."))).toBe(told);
+    const { words, own } = detailOf(new Problem(status, code, "It failed.", "Do this."), de);
+    expect([words, own]).toEqual([told, told === ""]);
+  });
+});
+
+describe("a mistake", () => {
+  const wrong = (column: number | null) =>
+    new Problem(400, "FILTER_INVALID", "'from' is no time.", "", "from", column, null, "", [], {
+      reason: "not_a_time",
+      about: { field: "from", value: "2026-02-30" },
+    });
+
+  it("is told in the reader's language where the box does not", () => {
+    expect(detailOf(wrong(null), de).words).toMatch(/^from: „2026-02-30“ ist keine Zeit/);
+    expect(detailOf(wrong(3), de).words).toBe("");
   });
 });
 

@@ -11,8 +11,14 @@ export function mistakeIn(query: string, column: number): readonly [number, numb
   return [begin, begin + length];
 }
 
+export interface Sentence {
+  readonly words: string;
+  /** In the reader's language. */
+  readonly own: boolean;
+}
+
 /** What is wrong, in the reader's language where there are words for it; else as the service says it, in English. */
-export function sentenceOf(problem: Problem, texts: Texts): { readonly words: string; readonly own: boolean } {
+export function sentenceOf(problem: Problem, texts: Texts): Sentence {
   const known = texts.mistakes as Record<string, (about: Readonly<Record<string, string>>) => string>;
   const { reason, about } = problem.mistake ?? { reason: "", about: {} };
   if (Object.hasOwn(known, reason)) return { words: (known[reason] as (typeof known)[string])(about), own: true };

@@ -1,5 +1,7 @@
 /** What kind of trouble a problem is: the words and the way on follow from it. */
 import type { Problem } from "../api/problem.js";
+import type { Texts } from "../i18n/en/index.js";
+import { type Sentence, sentenceOf } from "./mistake.js";
 
 export type Trouble =
   | "expired"
@@ -41,11 +43,14 @@ export function troubleOf(problem: Problem): Trouble {
   return problem.status === 503 ? "away" : "failed";
 }
 
-/** The service's own words, where they say more than ours do; "" elsewhere: most speak to whoever writes requests. */
-export function detailOf(problem: Problem): string {
+/**
+ * What the service says, where that is more than our words do; nothing elsewhere: most speaks to whoever writes requests.
+ * `own`: in the reader's language, else in English.
+ */
+export function detailOf(problem: Problem, texts: Texts): Sentence {
   const atTheBox = problem.column !== null; // which says it
   const helps = ["notUnderstood", "failed"].includes(troubleOf(problem)) && !atTheBox;
-  return helps ? `${problem.detail} ${problem.fix}`.trim() : "";
+  return helps ? sentenceOf(problem, texts) : { words: "", own: true };
 }
 
 /** Whether asking the same again may end better. */

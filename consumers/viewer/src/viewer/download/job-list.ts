@@ -5,6 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
 import { countTold, sizeTold } from "../../model/told.js";
+import { troubleOf } from "../../model/trouble.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { Part } from "../part.js";
@@ -129,8 +130,16 @@ export class Exports extends Part {
         </button>
       </div>
       ${on ? html`<progress aria-label=${name} max=${Math.max(1, job.total)} value=${job.rows}></progress>` : nothing}
-      ${job.error ? html`<p class="why small" lang="en">${job.error.message} ${job.error.fix}</p>` : nothing}
+      ${job.error ? this.why(job.error) : nothing}
     </li>`;
+  }
+
+  /** In our words where there are some for its code, else as the service says it. */
+  private why({ code, message, fix }: NonNullable<ExportJob["error"]>): TemplateResult {
+    const trouble = troubleOf(new Problem(0, code, message, fix));
+    if (trouble === "failed") return html`<p class="why small" lang="en">${message} ${fix}</p>`;
+    const { title, advice } = this.text.states.problems[trouble];
+    return html`<p class="why small">${title}. ${advice}</p>`;
   }
 
   private time(text: string): string {

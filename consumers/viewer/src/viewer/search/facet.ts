@@ -8,6 +8,7 @@ import type { Count, Facet } from "../../api/types.js";
 import { type Kind, knownField, knownFields } from "../../model/known.js";
 import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
+import { troubleOf } from "../../model/trouble.js";
 import { base } from "../../styles/base.js";
 import { Part } from "../part.js";
 import { facetStyles } from "./facet-styles.js";
@@ -94,7 +95,7 @@ export class FacetList extends Part {
     const { text } = this;
     if (this.counts.problem) {
       return html`<p role="alert">
-        ${this.counts.problem.detail} <button @click=${() => this.counts.forget()}>${text.states.retry}</button>
+        ${text.states.problems[troubleOf(this.counts.problem)].title}. <button @click=${() => this.counts.forget()}>${text.states.retry}</button>
       </p>`;
     }
     if (!this.counts.answer) return html`<p role="status" class="quietly">${text.states.loading}</p>`;

@@ -75,10 +75,11 @@ export class Notices extends Part {
     const trouble = troubleOf(problem);
     const { title, advice } = states.problems[trouble];
     const { left } = this.countdown;
-    const more = [detailOf(problem), problem.requestId && trouble === "failed" ? `${states.requestId}: ${problem.requestId}` : ""];
+    const { words, own } = detailOf(problem, this.text);
+    const more = [words, problem.requestId && trouble === "failed" ? `${states.requestId}: ${problem.requestId}` : ""];
     const said = html`${title}. ${kept ? states.maybeOld : advice}
       ${left ? html`<span class="quietly">${states.retryIn(secondsTold(left, this.log.language))}</span>` : nothing}
-      ${more.map((one) => (one ? html`<span class="quietly" lang="en">${one}</span>` : nothing))}`;
+      ${more.map((one) => (one ? html`<span class="quietly" lang=${own ? nothing : "en"}>${one}</span>` : nothing))}`;
     return this.line("warning", said, maySucceedLater(trouble));
   }
 

@@ -92,13 +92,13 @@ export class ProblemNotice extends Part {
     const words = this.text.states;
     const trouble = troubleOf(problem);
     const said = words.problems[trouble];
-    const told = detailOf(problem);
+    const told = detailOf(problem, this.text);
     return html`<div class="box" part="problem">
       <div role="alert">
         <p class="head">${icon(ICONS[trouble] ?? "warning")}${said.title}</p>
         <p>${said.advice}</p>
       </div>
-      ${told ? html`<p class="details" lang="en">${told}</p>` : nothing}
+      ${told.words ? html`<p class="details" lang=${told.own ? nothing : "en"}>${told.words}</p>` : nothing}
       ${problem.requestId
         ? html`<p class="details">${words.requestId}: <code>${problem.requestId}</code></p>`
         : nothing}

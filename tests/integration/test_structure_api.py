@@ -136,6 +136,20 @@ def test_removed_kept_and_restored(api: Api, path: str, tenant: str) -> None:
     assert deeds == ["restored", "removed", "added"]
 
 
+def test_two_names_do_not_differ_in_case_only(api: Api, path: str, tenant: str) -> None:
+    where, name = f"{path}/fields", f"total_{tenant}"
+    api.ok("POST", where, {"name": name})
+    for other in (name.title(), name.upper(), "Action"):
+        problem = api.refused(409, "FIELD_CONFLICT", "POST", where, {"name": other})
+        assert problem["field"] == "name"
+    assert (
+        tenant in api.refused(409, "FIELD_CONFLICT", "POST", "/v1/structure/fields", {"name": name.upper()})["detail"]
+    )
+    api.ok("DELETE", f"{where}/{name}")
+    api.refused(409, "FIELD_CONFLICT", "POST", where, {"name": name.title()})  # the removed one can come back
+    api.ok("POST", where, {"name": name})
+
+
 def test_a_default_is_set_and_ended(api: Api, path: str) -> None:
     field = {"name": "region", "displayName": "Region", "default": "eu", "rules": {"maxLength": 5}}
     api.ok("POST", f"{path}/fields", field)

@@ -156,6 +156,29 @@ def test_another_form_is_a_conflict_or_a_change(registry: InProcess, contracts: 
     assert own_field(latest(registry, ACME), "order") == text("order", maxLength=3)
 
 
+def test_names_that_differ_in_case_only_are_no_two_fields(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add(None, text("region"), replace=False)
+    contracts.add("acme", text("order"), replace=False)
+    for tenant in ("acme", "other"):
+        with pytest.raises(FieldConflict, match="a field region"):
+            contracts.add(tenant, text("Region"), replace=False)
+    contracts.release("acme", "order")
+    for name in ("Order", "ORDER", "Action"):
+        with pytest.raises(FieldConflict, match="case only"):
+            contracts.add("acme", text(name), replace=True)
+    with pytest.raises(FieldConflict, match="acme"):
+        contracts.add(None, text("Order"), replace=False)
+    assert names(latest(registry, ACME)) == ["region", "order"]
+
+
+def test_two_that_were_registered_before_go_on(registry: InProcess, contracts: Contracts) -> None:
+    schema = json.loads(registry.latest(BASE).schema)
+    both = schema["fields"] + [text("order"), text("Order")]
+    registry.register(ACME, json.dumps(schema | {"fields": both}))
+    assert contracts.add("acme", text("Order", maxLength=3), replace=True)
+    assert contracts.release("acme", "Order")
+
+
 def test_a_removed_fields_rules_go_and_come_back(registry: InProcess, contracts: Contracts) -> None:
     contracts.add("acme", text("order", required=True), replace=False)
     assert contracts.release("acme", "order")

@@ -52,6 +52,11 @@ describe("history in words", () => {
     ];
     const labels = { outcome: "Outcome", severity: "Severity" };
     expect(revisionSaid(revision(room, [was, now], labels), structure, en)).toEqual(["Order changed: Outcome and Severity"]);
+    for (const field of ["action", "resource"]) {
+      const swapped: Deed = { deed: "changed", field, values: { order: [2, 3] } };
+      const lines = revisionSaid(revision([swapped], [["action", "resource"], ["resource", "action"]]), structure, en);
+      expect(lines).toEqual([`Order changed: ${field}`]);
+    }
     const reset: Deed = { deed: "reset", field: "ip", values: { order: [9, 6] } };
     expect(revisionSaid(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: as inherited again"]);
   });

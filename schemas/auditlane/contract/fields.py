@@ -169,6 +169,12 @@ def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in schema["fields"] if one["name"] not in base_fields()]
 
 
+def alike(schema: Mapping[str, Any], name: str) -> str:
+    """The field, one of every event's too, whose name differs from this one only in upper and lower case; or none."""
+    names = {one["name"] for one in schema["fields"]} | set(base_fields())
+    return next((one for one in sorted(names) if one != name and one.lower() == name.lower()), "")
+
+
 def same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     """Whether two fields demand the same of an event."""
     return _demands(one) == _demands(other)

@@ -13,7 +13,7 @@ from typing import Final
 
 from auditlane.contract.amend import Amended, Schema, amend
 from auditlane.contract.connect import registry_client
-from auditlane.contract.fields import conflict, own_field, same, with_field, without_rules
+from auditlane.contract.fields import alike, conflict, own_field, same, with_field, without_rules
 from auditlane.contract.registry import Registered, RegistryClient
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
@@ -112,17 +112,20 @@ class Contracts:
 
         def differs(tenant: str) -> str:
             own = self._own(tenant)
-            here = own_field(schema_of(own), avro["name"]) if own else None
-            return tenant if here is not None and conflict(here, avro) else ""
+            if own is None:
+                return ""
+            here = own_field(schema_of(own), avro["name"])
+            return tenant if (conflict(here, avro) if here else alike(schema_of(own), avro["name"])) else ""
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = sorted(filter(None, pool.map(differs, self._tenants())))
         if found:
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
             raise FieldConflict(
-                f"These tenants have a field {avro['name']} of another type: {', '.join(found[:_NAMED])}{more}.",
+                f"These tenants have a field {avro['name']} of another type, or one whose name differs in case only: "
+                f"{', '.join(found[:_NAMED])}{more}.",
                 field="name",
-                fix="Choose another name, or give it their type.",
+                fix="Choose another name, or give it their type, or the name as they write it.",
             )
 
     def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> bool:
@@ -176,6 +179,12 @@ def _adding(
                 f"The contract has a field {avro['name']} already, of another type, default or rules.",
                 field="name",
                 fix="Change it with PUT …/fields/{name}, or choose another name.",
+            )
+        if here is None and (other := alike(schema, avro["name"])):
+            raise FieldConflict(
+                f"There is a field {other}, whose name differs in upper and lower case only.",
+                field="name",
+                fix=f"Choose another name; if {other} was removed, POST …/fields restores it.",
             )
         return with_field(schema, avro, exclusive=exclusive)
 

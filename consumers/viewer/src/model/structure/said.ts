@@ -66,12 +66,13 @@ function deedSaid({ deed, field, values }: Deed, label: string, text: Texts): st
   return said.length ? [words.line(label, words.list(said))] : [];
 }
 
-/** The fields that stand elsewhere, by name: the fewest that explain it. When only numbers changed, those. */
+/** The fields that stand elsewhere, by name: the fewest that explain it, of equally few those with another number. */
 function movedOf({ changes, sequence }: Revision): string[] {
-  const only = changes.filter((one) => one.deed === "changed" && "order" in one.values && Object.keys(one.values).length === 1);
-  if (!sequence) return only.map((one) => one.field as string);
+  const numbered = changes.filter((one) => one.deed === "changed" && "order" in one.values);
+  const names = (deeds: readonly Deed[]): string[] => deeds.map((one) => one.field as string);
+  if (!sequence) return names(numbered.filter((one) => Object.keys(one.values).length === 1));
   const told = new Set(changes.filter((one) => one.deed !== "changed").map((one) => one.field));
-  return moved(...sequence).filter((name) => !told.has(name));
+  return moved(...sequence, new Set(names(numbered))).filter((name) => !told.has(name));
 }
 
 function switchSaid(deed: Deed, isTenant: boolean, words: Words): string {

@@ -60,10 +60,10 @@ def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
         if "Policy" in message.text:
             errors.append(message.text)
 
-    def at(search: str = "", **given: object) -> Page:
+    def at(search: str = "", of: str = tenant, **given: object) -> Page:
         context = browser.new_context(**({"timezone_id": BERLIN, "locale": "en-GB"} | given))  # type: ignore[arg-type]
         contexts.append(context)
-        context.add_cookies([{"name": COOKIE, "value": site.token(tenant), "url": site.url, "httpOnly": True}])
+        context.add_cookies([{"name": COOKIE, "value": site.token(of), "url": site.url, "httpOnly": True}])
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", told)
@@ -322,6 +322,16 @@ def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
     assert violations(page, whole_page=True) == []
     panel.get_by_role("button", name="All time", exact=True).click()
     expect(unread).to_have_count(0)
+
+
+def test_all_time_is_chosen_from_where_its_events_are(opened: Opened, site: Site, unique: str) -> None:
+    site.emit({"tenant_id": unique, "action": "imported", "actor_id": "u-1", "occurred_at": "2023-07-10T12:00:00Z"})
+    sent = site.request("/v1/test-event", site.token(unique), method="POST")  # newer, but of the log itself
+    assert sent.status == 202
+    wait_until(lambda: site.stored(unique) == 2)
+    page = opened(of=unique)
+    page.get_by_role("button", name=re.compile("^Time: ")).click()
+    expect(page.locator("calendar-range").get_by_role("group", name="July 2023")).to_be_visible()
 
 
 def test_the_chart_chooses_a_time(opened: Opened) -> None:

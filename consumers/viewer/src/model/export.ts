@@ -19,10 +19,10 @@ export function exported(fields: readonly ShownField[], shown: readonly string[]
   return shown.flatMap((name) => known.get(name) ?? []);
 }
 
-/** What the file calls its columns: a format for people by the fields' names, one for programs by their own. */
+/** What the file calls its columns: a format for people by what they call the fields, one for programs by their names. */
 export function headings(format: ExportFormat, columns: readonly ShownField[]): string[] {
-  const forPeople = format === "csv" || format === "pdf";
-  return columns.map((field) => (forPeople ? field.displayName : field.name));
+  const by = { csv: "displayName", pdf: "displayName", jsonl: "parameter", parquet: "name" } as const;
+  return columns.map((field) => field[by[format]]);
 }
 
 export interface Wanted {

@@ -128,6 +128,15 @@ def test_of_a_tenants_refused_events_one_a_second_asks(contracts, registry, cloc
     assert newer(contracts, "acme") == 3
 
 
+def test_who_may_not_ask_is_told_what_others_have_found(contracts, registry):
+    known = contracts.encoder("acme")
+    registry.schemas["t.acme-value"] = (3, schema("y"))
+    assert contracts.newer("acme", known, may_ask=False) is None
+    assert registry.asked == []
+    assert newer(contracts, "acme") == 3
+    assert contracts.newer("acme", known, may_ask=False).schema_id == 3
+
+
 def test_who_is_told_of_a_change_asks_at_once(contracts, registry):
     assert newer(contracts, "acme") is None
     assert newer(contracts, "other") is None

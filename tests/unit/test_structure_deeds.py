@@ -9,8 +9,9 @@ from auditlane.contract.fields import FieldType
 from auditlane.query.structure.deeds import deeds
 from auditlane.query.structure.service import Done, Stated
 from auditlane.query.structure.views import Shown
-from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision, tenant_scope
+from auditlane.store.presentation import DEFAULT_FIELDS, ENVIRONMENT, FieldView, Revision, tenant_scope
 
+IP = next(one for one in DEFAULT_FIELDS if one.name == "ip")
 ENV, ACME = Revision(scope=ENVIRONMENT), Revision(scope=tenant_scope("acme"))
 
 
@@ -41,6 +42,13 @@ def test_a_field_with_what_was_asked_of_its_contract() -> None:
 def test_a_change_of_the_contract_alone_is_recorded() -> None:
     [(action, facts)] = deeds(done(), Stated("x", rules={}))
     assert (action, json.loads(facts["changes"])) == (Action.structure_changed, [])
+
+
+def test_what_moved_is_recorded_by_how_all_stand() -> None:
+    [(_, facts)] = deeds(done(fields=(IP.model_copy(update={"order": -1}),)))
+    was, now = json.loads(facts["sequence"])
+    assert (was[0], now[:2]) == ("occurred_at", ["ip", "occurred_at"])
+    assert json.loads(facts["changes"]) == [{"deed": "changed", "field": "ip", "values": {"order": [6, -1]}}]
 
 
 def test_both_at_once() -> None:

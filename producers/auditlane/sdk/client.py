@@ -205,7 +205,7 @@ class AuditClient:
         except InvalidEvent:
             if not may_ask and self._contracts.doubtful(tenant):
                 raise Outdated from None
-            newer = self._contracts.newer(tenant, encoder)
+            newer = self._contracts.newer(tenant, encoder, may_ask=may_ask)
             if newer is None:
                 raise
         return newer.encode(event, limit)

@@ -72,19 +72,20 @@ class Contracts:
                 self._want(own, now - self._refresh_s)
         return encoder
 
-    def newer(self, tenant: str, refused_by: Encoder) -> Encoder | None:
+    def newer(self, tenant: str, refused_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
         """What the tenant's events are written with by now; None when that is `refused_by`, or cannot be known.
 
-        Waits for the registry: of a tenant's refused events one in DOUBT_S asks, and none waits longer than that.
+        With `may_ask` it waits for the registry: of a tenant's refused events one in DOUBT_S asks, and none waits
+        longer than that.
         """
         own = tenant_subject(self._topic, tenant)
         with self._changed:
             now, failed = self._clock(), self._failure(own)
-            if self._may_ask(own, now):
+            if may_ask and self._may_ask(own, now):
                 self._doubted[own] = now
                 self._want(own, now)
                 self._wanted = {own: now} | self._wanted  # before those that nobody waits for
-            if own in self._wanted:
+            if may_ask and own in self._wanted:
                 patience = TRY_S if failed else self._doubted.get(own, now) + DOUBT_S - now
                 self._changed.wait_for(lambda: own not in self._wanted, max(min(patience, self._wait_s), 0.0))
             known = self._known.of(own)

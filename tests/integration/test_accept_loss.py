@@ -62,7 +62,11 @@ def test_lost_offsets_are_given_up_by_the_command_that_the_message_names(world: 
     ).result_rows
     assert [tuple(row) for row in rows] == [(f"{world.settings.topic}[0]", "20")]
     assert world.counts() == (61, 61)
-    assert commands.run("verify")["ok"]
+    found = commands.run("verify")
+    assert found["ok"]
+    assert (found["counts"]["gone"], found["counts"]["beyond_retention"]) == (60, 40)
+    given_up = commands.run("verify", world.settings.topic, "--range", "0:40-59")["counts"]
+    assert (given_up["gone"], given_up["beyond_retention"]) == (20, 0)
 
 
 def test_a_truncated_log_goes_on_once_its_rows_are_moved_aside(world: World, commands: Commands) -> None:

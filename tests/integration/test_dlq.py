@@ -75,11 +75,15 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     assert "01 6a 75 6e 6b" in commands.text("dlq", "show", junk["letter"])
     commands.text("dlq", "show", "nowhere:0:0", code=3)
 
-    dry = commands.run("dlq", "replay", "--dry-run")
+    dry = commands.run("dlq", "replay", "--dry-run", code=3)
     assert (dry["replayed"], dry["stays"]) == (0, {"FIELD_RULE": 3, "NOT_FRAMED": 2})
     latest, _ = contract(world, "acme", maximum=5)
-    dry = commands.run("dlq", "replay", "--dry-run")
+    dry = commands.run("dlq", "replay", "--dry-run", code=3)
     assert (dry["replayed"], dry["stays"]) == (2, {"FIELD_RULE": 1, "NOT_FRAMED": 2})
+    told = commands.text("dlq", "replay", "--dry-run", code=3)
+    assert "2 letters would be replayed." in told
+    assert "1 letter would stay: FIELD_RULE" in told
+    assert "Would not be sent: 3 letters." in told
     assert len(listed(commands)) == 5
 
     done = commands.run("dlq", "replay", "--yes", "--tenant", "acme", code=3)

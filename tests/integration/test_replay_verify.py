@@ -228,9 +228,10 @@ def test_what_kafka_dropped_and_what_the_workers_have_not_done_is_not_wrong(worl
     wait_until(lambda: world.low(0) == 10)
     found = commands.run("verify")
     assert found["ok"]
-    assert {name: found["counts"][name] for name in ("messages", "stored", "beyond_retention", "pending")} == {
+    assert {name: found["counts"][name] for name in ("messages", "stored", "gone", "beyond_retention", "pending")} == {
         "messages": 30,
         "stored": 30,
+        "gone": 10,
         "beyond_retention": 10,
         "pending": 7,
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from auditlane.cli.lag import age, table
+from auditlane.worker.group import name
 from auditlane.worker.lag import PartitionLag, Total, document, partition_lag, total
 from auditlane.worker.ranges import Partition
 
@@ -66,6 +68,23 @@ def test_the_table_and_the_document_say_the_same() -> None:
         "topic": "audit.events", "partition": 3, "committed": 10, "end": 15, "lag": 3, "lost": 2, "age_s": 5.0,
         "member": "", "abandoned": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("client", "member_id", "shown"),
+    [
+        ("auditlane-worker", "Zm9vYmFyYmF6cXV4", "auditlane-worker/192.168.100.100 Zm9vYm"),
+        ("auditlane-worker", "auditlane-worker-6f9619ff-8b86", "auditlane-worker/192.168.100.100 6f9619"),
+    ],
+)
+def test_a_line_fits_a_terminal_of_eighty_columns(client: str, member_id: str, shown: str) -> None:
+    member = name(SimpleNamespace(client_id=client, host="/192.168.100.100", member_id=member_id))
+    assert member == shown
+    rows = [line(member=member, committed=9_000_000 + at, end=9_123_456) for at in range(3)]
+    out = io.StringIO()
+    Console(width=80, file=out).print(table("g", rows))
+    assert len(out.getvalue().splitlines()) == 2 + len(rows) + 1
+    assert shown.partition("/")[2] in out.getvalue()
 
 
 def test_ages_have_one_unit() -> None:

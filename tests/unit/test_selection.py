@@ -35,6 +35,7 @@ def spans(selection: Selection, *given: Bounds, below_commit: bool = False) -> l
         (Selection((Slice(0, 20, None),)), bounds(), False, (20, 100)),
         (Selection((Slice(0, None, 29),)), bounds(low=10), False, (10, 30)),
         (Selection((Slice(0, 5, 29),)), bounds(low=10), False, (10, 30)),
+        (Selection((Slice(0, 5, 29),)), bounds(low=50), False, (30, 30)),
         (Selection((Slice(0, 20, 500),)), bounds(committed=25), True, (20, 25)),
         (Selection((Slice(0, 200, 500),)), bounds(), False, (200, 200)),
         (Selection(since_ms=1), bounds(since=30), False, (30, 100)),

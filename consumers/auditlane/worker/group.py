@@ -41,7 +41,8 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 def name(member: Any) -> str:
     """Client and address, and enough of its id to tell the processes of one machine apart."""
-    return f"{member.client_id}/{member.host.lstrip('/')} {member.member_id[:8]}"
+    own = member.member_id.removeprefix(f"{member.client_id}-")  # the classic protocol's ids begin with the client's
+    return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 
 def has_members(group: str, count: int = 0) -> Conflict:

@@ -195,9 +195,8 @@ class Judge:
                 RejectCode.OCCURRED_AT_OUT_OF_RANGE,
                 checks.bad_times(occurred, case.timestamps_ms[rows]),
                 lambda index: (
-                    f"occurred_at is {occurred[at(index)] / 1e6:.0f} s after 1970, the message's "
-                    f"Kafka timestamp {case.timestamps_ms[index] / 1e3:.0f} s: more than a day after it, or ten years "
-                    "before it."
+                    f"occurred_at is {_time(occurred[at(index)] // 1_000_000)}, the message's Kafka timestamp "
+                    f"{_time(case.timestamps_ms[index] // 1_000)}: more than a day after it, or ten years before it."
                 ),
             ),
             (
@@ -215,6 +214,11 @@ class Judge:
             if bad.any():
                 case.refuse(code, rows[bad], why)
         case.refuse(RejectCode.FIELD_RULE, np.array(sorted(case.broken), dtype=np.int64), case.broken.__getitem__)
+
+
+def _time(seconds: int) -> str:
+    """RFC 3339 of seconds since 1970, also in years that Python's calendar lacks."""
+    return f"{np.datetime64(int(seconds), 's')}Z"
 
 
 def _always(text: str) -> Callable[[int], str]:

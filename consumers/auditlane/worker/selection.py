@@ -96,7 +96,7 @@ def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) 
         notes += [
             f"{span.partition}: Kafka no longer holds offsets {span.asked}-{span.first - 1}."
             for span in found
-            if selection.slices and span.asked < span.first == bound.low
+            if selection.slices and span.asked < span.first <= bound.low
         ]
     return Plan(tuple(spans), tuple(notes))
 
@@ -115,7 +115,7 @@ def _span(asked: Slice, bound: Bounds, limit: int) -> Span:
     wanted_first = max(asked.first or 0, bound.since or 0)
     ends = [one for one in (None if asked.last is None else asked.last + 1, bound.until) if one is not None]
     wanted_end = min([bound.high, *ends])
-    first = max(wanted_first, bound.low)
+    first = max(wanted_first, min(bound.low, wanted_end))
     end = max(first, min(wanted_end, limit))
     pending = max(0, wanted_end - max(limit, first))
     return Span(

@@ -10,7 +10,7 @@ from auditlane.worker.reconcile import Fate, Origin, Tally
 from auditlane.worker.selection import Span
 from auditlane.worker.stored_events import TwoTimes
 
-_COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "pending", "beyond_retention")
+_COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "pending", "gone", "beyond_retention")
 
 
 @dataclass(slots=True)
@@ -35,6 +35,7 @@ class Result:
             **counts,
             "doubled": self.tally.doubled_count,
             "pending": self.span.pending,
+            "gone": self.span.first - self.span.asked,
             "beyond_retention": self.beyond_retention,
         }
 
@@ -50,7 +51,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Offsets by what became of them; `pending` are not completed by the workers."""
+        """Offsets by what became of them; `pending` are not completed by the workers, `gone` no longer in Kafka."""
         total = Counter(dict.fromkeys(_COUNTED, 0))
         for result in self.results:
             total.update(result.counts)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from auditlane.cli import dlq_output as output
 from auditlane.cli.pipes import quiet_when_cut
+from auditlane.cli.wording import number_of
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.connect import registry_client
 from auditlane.contract.kafka import client_config
@@ -138,7 +139,7 @@ def replay_(
     """Send open letters again that are valid now; those that are not stay, and the reason is told.
 
     Each is resolved into its tenant's latest contract and keeps its event id and time. Run it again after an
-    interruption: it goes on, and readers see nothing twice. Exit code 3 when letters stay.
+    interruption: it goes on, and readers see nothing twice. Exit code 3 when letters stay, or would with --dry-run.
     """
     settings = load()
     selection = _selection(tenant, code, since, until, names)
@@ -146,7 +147,7 @@ def replay_(
         _named(index, selection)
         total = min(index.count(selection), limit or sys.maxsize)
         if total and not dry_run:
-            _confirm(f"Replay {total} letters?", yes=yes)
+            _confirm(f"Replay {number_of(total, 'letter')}?", yes=yes)
         assessor, _ = _assessor(settings, registry)
         sender = None if dry_run else _sender(settings)
         letters = found(topic, index.in_topic_order(selection, limit))
@@ -183,14 +184,14 @@ def resolve(
         _named(index, selection)
         total = index.count(selection)
         if total:
-            _confirm(f"Close {total} letters without sending them?", yes=yes)
+            _confirm(f"Close {number_of(total, 'letter')} without sending?", yes=yes)
         sender = _sender(settings)
         with _bar("closing", total) as advance:
             closed = 0
             for chunk in chunks(found(topic, index.in_topic_order(selection))):
                 closed += sender.resolve(chunk, State.discarded, reason)
                 advance(len(chunk))
-    print(json.dumps({"closed": closed}) if as_json else f"{closed} letters closed.")
+    print(json.dumps({"closed": closed}) if as_json else f"{number_of(closed, 'letter')} closed.")
 
 
 def _selection(
@@ -280,8 +281,9 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 def _complain(report: Report, gone: int, *, dry_run: bool) -> None:
     stays: Any = report.stays
-    if (stays or gone) and not dry_run:
+    if stays or gone:
+        left = number_of(stays.total() + gone, "letter")
         raise ReplayIncomplete(
-            f"{stays.total() + gone} letters stay.",
+            f"Not sent: {left}." if not dry_run else f"Would not be sent: {left}.",
             fix="Correct the tenant's contract and replay again, or close them: auditlane dlq resolve --reason …",
         )

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from auditlane.cli.wording import number_of
 from auditlane.worker.letters.facts import time_of
 from auditlane.worker.letters.index import Count
 from auditlane.worker.letters.record import Letter
@@ -43,9 +44,9 @@ def counts(counts: Sequence[Count], foreign: int, topic: str, *, states: bool) -
         shown.add_row(*_safe(str(one.letters), one.code, one.tenant or "", *state, *times))
     _print(shown, "No open letters." if not states else "No letters.")
     if counts:
-        print(f"{sum(one.letters for one in counts)} letters")
+        print(number_of(sum(one.letters for one in counts), "letter"))
     if foreign:
-        print(f"{foreign} records of {topic} are no letters of auditlane's.", file=sys.stderr)
+        print(f"Besides, {topic} has {number_of(foreign, 'record')} of others.", file=sys.stderr)
 
 
 def one(shown: dict[str, Any], value: bytes | None) -> None:
@@ -84,18 +85,19 @@ def report(result: Report, gone: int, *, dry_run: bool, as_json: bool) -> None:
         counts: dict[str, Any] = {"stays": dict(result.stays), "dropped_fields": dict(result.dropped), "gone": gone}
         print(json.dumps({"dry_run": dry_run, "replayed": result.replayed} | counts | {"remaining": remaining}))
         return
-    print(f"{result.replayed} letters would be replayed." if dry_run else f"{result.replayed} letters replayed.")
+    print(f"{number_of(result.replayed, 'letter')} {'would be replayed' if dry_run else 'replayed'}.")
     for name, count in result.dropped.most_common():
         lose = "would lose" if dry_run else "lost"
-        print(_printable(f"{count} events {lose} {name}: the tenant's latest contract has no such field."))
+        print(_printable(f"{number_of(count, 'event')} {lose} {name}: the tenant's latest contract has no such field."))
+    would = "would " if dry_run else ""
     for code, count in result.stays.most_common():
-        print(f"{count} letters stay: {code}")
+        print(f"{number_of(count, 'letter')} {would}{'stays' if count == 1 and not dry_run else 'stay'}: {code}")
     for one in result.remaining[:_SHOWN]:
         print(_printable(f"  {one.found.letter.name}  {one.code}: {one.reason}"))
     if result.stays.total() > _SHOWN:
         print(f"  … and {result.stays.total() - _SHOWN} more")
     if gone:
-        print(f"{gone} letters are no longer in Kafka.")
+        print(f"No longer in Kafka: {number_of(gone, 'letter')}.")
 
 
 def _hex(value: bytes) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from contextlib import closing, suppress
 from typing import Annotated
@@ -17,6 +18,7 @@ from auditlane.worker.lag import GroupLag, PartitionLag, document, total
 
 app = typer.Typer(add_completion=False)
 _BEHIND = 1
+_WIDTH_WHEN_PIPED = 200
 
 
 @app.command()
@@ -49,7 +51,7 @@ def command(
     if as_json:
         print(json.dumps(document(settings.group, rows)))
     else:
-        Console(highlight=False).print(table(settings.group, rows))
+        _console().print(table(settings.group, rows))
     found = total(rows)
     if (max_lag is not None and found.lag > max_lag) or (max_age is not None and found.age_s > max_age):
         raise typer.Exit(_BEHIND)
@@ -61,11 +63,16 @@ def _watch(asked: GroupLag, rows: list[PartitionLag], group: str, every: float, 
             print(json.dumps(document(group, rows)), flush=True)
             time.sleep(every)
             rows = asked.rows()
-    with Live(table(group, rows), console=Console(highlight=False), auto_refresh=False) as live:
+    with Live(table(group, rows), console=_console(), auto_refresh=False) as live:
         while True:
             time.sleep(every)
             rows = asked.rows()
             live.update(table(group, rows), refresh=True)
+
+
+def _console() -> Console:
+    """As wide as the terminal; wide enough for every line where nobody's terminal is."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED)
 
 
 def table(group: str, rows: list[PartitionLag]) -> Table:
@@ -86,7 +93,7 @@ def table(group: str, rows: list[PartitionLag]) -> Table:
             f"{one.end:,}",
             f"{one.lag:,}" if not one.lag else f"[yellow]{one.lag:,}[/]",
             "" if one.age_s is None else age(one.age_s),
-            (one.member or ("[red]nobody[/]" if one.lag else "nobody")) + lost,
+            (one.member.rpartition("/")[2] or ("[red]nobody[/]" if one.lag else "nobody")) + lost,
         )
     return made
 

@@ -188,9 +188,18 @@ def test_the_preview_is_the_table_in_the_readers_words_and_the_notice_goes(site:
     name.fill("Zeit")
     expect(settings.locator(".bar")).to_have_count(0)  # nobody's own name: nothing is to be saved
     name.fill("Timestamp")
-    settings.get_by_role("button", name="Speichern").click()
+    save = settings.get_by_role("button", name="Speichern")
+    sent: list[Route] = []
+    page.route("**/structure", lambda route: sent.append(route) if route.request.method == "PUT" else route.continue_())
+    save.click()
+    settings.get_by_role("checkbox", name="Filter: Ressource", exact=True).uncheck()  # while it is being saved
+    sent[0].continue_()
+    page.unroute("**/structure")
+    expect(settings.locator("auditlane-settings-bar li")).to_have_text(["Ressource: nicht als Filter angeboten"])
+    save.click()
     expect(settings.locator(".bar.done")).to_be_focused()
     assert field(site, unique, "occurred_at")["displayName"] == "Timestamp"
+    assert field(site, unique, "resource")["filterable"] is False
     place = page.evaluate("scrollY")
     page.clock.fast_forward(10_000)
     expect(settings.locator(".bar")).to_have_count(0)

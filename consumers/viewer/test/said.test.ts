@@ -106,6 +106,11 @@ describe("names", () => {
     expect(told([], { actor: "Doer", ip: "From" }, [["actor", "x", "ip"], ["x", "ip", "actor"]])).toEqual([
       "Order changed: Doer (now “Who”)",
     ]);
+    for (const field of ["ip", "actor"]) {
+      const renumbered: Deed = { deed: "changed", field, values: { order: [1, 5] } };
+      const label = field === "ip" ? "IP address" : "Who";
+      expect(told([renumbered], {}, [["ip", "actor"], ["actor", "ip"]])).toEqual([`Order changed: ${label}`]);
+    }
     expect(revisionSaid(revision([shown], null, { ip: "From" }), structure, de)[0]).toContain("From (jetzt „IP-Adresse“)");
     expect(revisionSaid(revision([shown]), structure, de)[0]).toMatch(/^IP-Adresse: /);
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Field, FieldView, Structure } from "../src/api/structure.js";
 import { changesOf, draftOf, isOwn, move, reset, set, stated, without } from "../src/model/structure/draft.js";
-import { meanwhile, rebased } from "../src/model/structure/merge.js";
+import { carried, meanwhile, rebased } from "../src/model/structure/merge.js";
 import { moved, ordered } from "../src/model/structure/order.js";
 
 function view(name: string, order: number, given: Partial<FieldView> = {}): FieldView {
@@ -94,6 +94,18 @@ describe("a draft", () => {
       { name: "b", what: "showInTable", was: true, now: false },
     ]);
     expect(changesOf(move(set(there, "b", { showInTable: true }), "d", 3))).toEqual([]);
+  });
+
+  it("keeps what is changed while it is being saved", () => {
+    const sent = move(set(draftOf(abcd()), "a", { showInTable: false, displayName: "Who" }), "d", 0);
+    const saved = structure([field("d", -1), field("a", 0, { showInTable: false, displayName: "Who" }), field("b", 1), field("c", 2)]);
+    expect(changesOf(carried(sent, sent, saved))).toEqual([]);
+    const since = move(set(set(sent, "a", { showInTable: true }), "b", { sortable: true }), "c", 0);
+    expect(changesOf(carried(sent, since, saved))).toEqual([
+      { name: "c", what: "place", was: 3, now: 0 },
+      { name: "a", what: "showInTable", was: false, now: true },
+      { name: "b", what: "sortable", was: false, now: true },
+    ]);
   });
 
   it("names the field that a person took past another, not the other", () => {

@@ -6,7 +6,7 @@ import { Problem } from "../api/problem.js";
 import type { Field, HistoryPage, Revision, Seen, StatedField } from "../api/structure.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import { type Draft, draftOf, set, stated, without } from "../model/structure/draft.js";
-import { meanwhile, rebased } from "../model/structure/merge.js";
+import { carried, meanwhile, rebased } from "../model/structure/merge.js";
 import { type Conflict, State } from "./state.js";
 
 const OTHERS = 20; // revisions that a conflict tells at most
@@ -38,7 +38,8 @@ export class Settings extends State {
     if (!seen || !draft) return false;
     return await this.doing(async () => {
       const saved = await this.at.save(seen.etag, { fields: stated(draft) });
-      Object.assign(this, { seen: saved, draft: draftOf(saved.structure), conflict: null, justSaved: true });
+      const left = carried(draft, this.draft ?? draft, saved.structure); // of what was done while it was sent
+      Object.assign(this, { seen: saved, draft: left, conflict: null, justSaved: true });
       this.said = this.text.settings.saved;
     });
   }

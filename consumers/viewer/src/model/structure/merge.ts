@@ -51,6 +51,12 @@ export function rebased(draft: Draft, theirs: Structure): Merged {
   return { draft: { ...draftOf(theirs), taken: draft.taken, fields: placed(draft, theirs, fields, clashes) }, clashes, lost };
 }
 
+/** What is not saved yet after `sent` was: what was changed since, as it is in `now`. */
+export function carried(sent: Draft, now: Draft, saved: Structure): Draft {
+  if (sent === now) return draftOf(saved);
+  return rebased({ ...now, base: { ...now.base, fields: [...sent.fields] } }, saved).draft;
+}
+
 function merged(before: Field, own: Field, their: Field, clashes: Clash[]): Field {
   let field = their;
   for (const what of ATTRIBUTES) {

@@ -37,7 +37,7 @@ def operations(app: FastAPI) -> list[Operation]:
     """All of them, also those that no document shows."""
     document = app.openapi()
     found = []
-    for route in _routes(app):
+    for route in routes_of(app):
         for method in sorted((route.methods or set()) - {"OPTIONS"}):
             described = document["paths"].get(route.path, {}).get(method.lower(), {})
             content = described.get("requestBody", {}).get("content", {})
@@ -53,12 +53,13 @@ def operations(app: FastAPI) -> list[Operation]:
     return found
 
 
-def _routes(owner: Any) -> Iterator[APIRoute]:
+def routes_of(owner: Any) -> Iterator[APIRoute]:
+    """Every route of an app, in the order in which they are tried."""
     for route in owner.routes:
         if isinstance(route, APIRoute):
             yield route
         elif (included := getattr(route, "original_router", None)) is not None:
-            yield from _routes(included)
+            yield from routes_of(included)
 
 
 def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Final, Literal
 
 import anyio
 import anyio.to_thread
@@ -29,6 +29,16 @@ class Ready(BaseModel):
     parts: list[Part]
 
 
+_AWAY: Final[dict[str, Any]] = {
+    "model": Ready,
+    "content": {
+        "application/json": {
+            "example": {"ready": False, "parts": [{"name": "clickhouse", "state": "away", "problem": "It is away."}]}
+        }
+    },
+}
+
+
 def build(probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, metrics: HttpMetrics) -> APIRouter:
     """The routes. `probes` has one for each role of this process."""
     router = APIRouter(tags=["health"])
@@ -40,7 +50,7 @@ def build(probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, metrics
         """Restart the process when this does not answer."""
         return Live()
 
-    @router.get("/health/ready", summary="Can requests be served?", responses={503: {"model": Ready}})
+    @router.get("/health/ready", summary="Can requests be served?", responses={503: _AWAY})
     async def ready(response: Response) -> Ready:
         """Send no requests while this answers 503: no role of this process can do its work.
 

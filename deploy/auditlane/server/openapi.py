@@ -1,4 +1,4 @@
-"""`openapi.json`: what FastAPI derives, with our error body in place of its own on every operation."""
+"""`openapi.json`: what FastAPI derives, with our problems in place of its own, and examples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from auditlane.contract.tenants import TENANT_PATTERN
+from auditlane.server.examples import OF_MEDIA, OF_SCHEMA
 from auditlane.server.problems import MEDIA_TYPE, FieldProblem, Problem
+from auditlane.server.refusals import codes_of
+from auditlane.server.samples import PROBLEMS
 
 _REF: Final = "#/components/schemas/{model}"
 _MEANINGS: Final = {
@@ -18,11 +21,16 @@ _MEANINGS: Final = {
     "403": "The credential lacks the permission, or belongs to another tenant.",
     "404": "There is nothing by this name for this caller.",
     "409": "It does not go with what is there; `code` and `detail` say why.",
+    "408": "The body came too slowly.",
     "411": "The body does not say how long it is.",
+    "412": "It was changed since it was read.",
     "413": "The body is longer than it may be.",
     "415": "The body is in a form that is not read here.",
-    "429": "This client sends more than it may; try again after `Retry-After`.",
+    "416": "The file has none of the bytes that are asked for; `Content-Range` says how many it has.",
+    "428": "If-Match is missing.",
+    "429": "This client, or this tenant, asks for more at once than it may; try again after `Retry-After`.",
     "500": "Something went wrong on our side.",
+    "502": "A part that this needs answered, and said no; the service's log says why.",
     "503": "A part that this needs is away; try again after `Retry-After`.",
 }
 _TEXT: Final = {"type": "string", "minLength": 1}
@@ -49,17 +57,18 @@ def install(app: FastAPI) -> None:
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """The document with problem responses on every operation, and without FastAPI's 422, which we never answer."""
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    components["examples"] = {code: {"value": problem} for code, problem in sorted(PROBLEMS.items())}
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             _describe_path(path, operation)
             responses = operation["responses"]
             responses.pop("422", None)
-            for status in _statuses(path, operation):
-                responses.setdefault(status, _response(status))
+            _answer_errors(method, path, operation)
             for status, response in responses.items():
-                if status >= "400":
-                    response.setdefault("content", _response("500")["content"])
+                if status < "400":
+                    _show_success(response)
             operation["responses"] = dict(sorted(responses.items()))
     for model in (Problem, FieldProblem):
         schemas[model.__name__] = model.model_json_schema(ref_template=_REF)
@@ -78,25 +87,21 @@ def _describe_path(path: str, operation: dict[str, Any]) -> None:
             parameters.append({"name": name, "in": "path", "required": True, "schema": _PATH_VALUES.get(name, _TEXT)})
 
 
-def _statuses(path: str, operation: dict[str, Any]) -> list[str]:
-    if not path.startswith("/v1/"):
-        return ["400", "401", "500"] if path == "/enter" else []
-    statuses = ["400", "401", "500"]
-    if path != "/v1/token":
-        statuses.append("403")
-    if "ingest" in operation.get("tags", []):
-        statuses += ["413", "415", "429"]
-    elif "requestBody" in operation:
-        statuses += ["411", "413"]
-    if "tokens" not in operation.get("tags", []):
-        statuses.append("503")  # the token routes depend on nothing that can be away
-    if "/structure" in path:
-        statuses.append("409")
-    if "{" in path or path.startswith("/v1/admin/"):
-        statuses.append("404")
-    return statuses
+def _answer_errors(method: str, path: str, operation: dict[str, Any]) -> None:
+    """Every status of a problem that this operation answers with, each with an example of every code."""
+    responses, by_status = operation["responses"], dict[str, list[str]]()
+    for code in codes_of(method, path, operation):
+        by_status.setdefault(str(PROBLEMS[code]["status"]), []).append(code)
+    for status, codes in by_status.items():
+        response = responses.setdefault(status, {"description": _MEANINGS[status]})
+        content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {})
+        content["schema"] = {"$ref": _REF.format(model=Problem.__name__)}
+        content["examples"] = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
 
 
-def _response(status: str) -> dict[str, Any]:
-    schema = {"$ref": _REF.format(model=Problem.__name__)}
-    return {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+def _show_success(response: dict[str, Any]) -> None:
+    for media_type, content in response.get("content", {}).items():
+        model = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        example = OF_SCHEMA.get(model, OF_MEDIA.get(media_type))
+        if example is not None and "examples" not in content:
+            content.setdefault("example", example)

@@ -1,0 +1,199 @@
+"""An example of each answer, by the name of its schema or by its media type; a test holds them against the schemas."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_ID: Final = "019391a4-7f3c-7cc2-9d2e-0242ac120002"
+_JOB: Final = "01a20a64-55d1-7c0b-8a7e-3f1d2b9c4e10"
+_AT: Final = "2026-01-31T13:45:00.123456Z"
+_LATER: Final = "2026-01-31T14:45:00Z"
+_EVENT: Final[dict[str, Any]] = {
+    "event_id": _ID,
+    "tenant_id": "acme",
+    "occurred_at": _AT,
+    "action": "document.deleted",
+    "actor_id": "user-17",
+    "actor_type": "user",
+    "actor_name": "Jane",
+    "on_behalf_of": None,
+    "resource": "document",
+    "resource_id": "d-98765",
+    "outcome": "success",
+    "severity": "Info",
+    "description": None,
+    "ip": "192.0.2.17",
+    "user_agent": None,
+    "request_id": "6a1f3c2e",
+    "before": '{"title":"Draft"}',
+    "after": None,
+    "source": "billing",
+    "metadata": {"region": "eu-1"},
+    "fields": {"invoice_total": "99.5"},
+    "ingested_at": "2026-01-31T13:45:01.042000Z",
+}
+_EXPORT: Final[dict[str, Any]] = {
+    "id": _JOB,
+    "state": "done",
+    "format": "csv",
+    "columns": ["occurred_at", "action"],
+    "rows": 1_204,
+    "total": 1_204,
+    "bytes": 48_160,
+    "created_at": "2026-01-31T13:45:00Z",
+    "created_by": "user-17",
+    "ended_at": "2026-01-31T13:45:02Z",
+    "expires_at": "2026-02-01T13:45:02Z",
+    "error": None,
+    "url": "https://audit.example.com/v1/download?code=eyJhbGciOi…",
+}
+_VIEW: Final[dict[str, Any]] = {
+    "displayName": "Order",
+    "displayType": "Number",
+    "sortable": True,
+    "filterable": True,
+    "showInTable": True,
+    "showInMoreInfo": True,
+    "downloadable": True,
+    "order": 20,
+}
+_TOKEN: Final = {"access_token": "eyJhbGciOi…", "token_type": "Bearer"}
+_PARTITION: Final = {"topic": "audit.events", "partition": 3, "committed": 1_204, "end": 1_207, "lag": 3, "lost": 0}
+_READY: Final = {"ready": True, "parts": [{"name": "clickhouse", "state": "up", "problem": None}]}
+_COUNTS: Final = [{"value": "login", "events": 812}, {"value": None, "events": 3}]
+
+OF_SCHEMA: Final[dict[str, Any]] = {
+    "TokenAnswer": _TOKEN | {"expires_in": 86_400},
+    "ViewerTokenAnswer": _TOKEN
+    | {
+        "expires_in": 900,
+        "tenant": "acme",
+        "permissions": ["audits:read"],
+        "link": "https://audit.example.com/enter?code=eyJhbGciOi…",
+    },
+    "Event": _EVENT,
+    "EventPage": {"data": [_EVENT], "next": "AQAABk…", "prev": None},
+    "Checked": {
+        "mistake": {
+            "detail": "query, column 1: there is no field 'actr'.",
+            "fix": "Did you mean actor?",
+            "field": "query",
+            "column": 1,
+        }
+    },
+    "TestEvent": {"event_id": _ID, "tenant_id": "acme"},
+    "Session": {
+        "scope": "tenant",
+        "tenant": "acme",
+        "user": "user-17",
+        "permissions": ["audits:export", "audits:read"],
+        "expires_at": _LATER,
+        "from_console": False,
+        "audit_logs_enabled": True,
+    },
+    "Facet": {"field": "action", "data": _COUNTS},
+    "Histogram": {
+        "interval": "PT1H",
+        "tz": "UTC",
+        "events": 815,
+        "data": [{"start": "2026-01-31T13:00:00Z", "end": "2026-01-31T14:00:00Z", "events": 815}],
+    },
+    "Stats": {
+        "tz": "Europe/Berlin",
+        "today": 812,
+        "week": 5_204,
+        "severe": 3,
+        "actions": _COUNTS,
+        "actors": [{"value": "user-17", "events": 204}],
+    },
+    "LinkAnswer": {"url": _EXPORT["url"], "expires_in": 60},
+    "Job": _EXPORT,
+    "JobList": {"data": [_EXPORT]},
+    "ShownStructure": {
+        "tenant": "acme",
+        "revision": 4,
+        "enabled": None,
+        "effectiveEnabled": True,
+        "inheritedEnabled": True,
+        "fields": [
+            _VIEW
+            | {
+                "name": "order_number",
+                "custom": True,
+                "parameter": "fields.order_number",
+                "origin": "tenant",
+                "inherited": None,
+            }
+        ],
+        "removed": [],
+        "changedBy": "user-17",
+        "changedAt": _AT,
+    },
+    "Contract": {
+        "subject": "audit.events.acme-value",
+        "version": 2,
+        "schemaId": 7,
+        "exclusive": False,
+        "fields": [
+            {
+                "name": "order_number",
+                "type": "Integer",
+                "default": None,
+                "rules": {"minimum": 1},
+                "shown": True,
+                "displayName": "Order",
+            }
+        ],
+    },
+    "History": {
+        "data": [
+            {
+                "revision": 4,
+                "changedBy": "user-17",
+                "changedAt": _AT,
+                "changes": [{"deed": "changed", "field": "order_number", "values": {"downloadable": [True, False]}}],
+            }
+        ],
+        "next": None,
+    },
+    "Tenants": {
+        "data": [{"tenant": "acme", "events": 5_204, "last_event": _AT, "last_stored": _AT, "enabled": True}],
+        "next": None,
+    },
+    "Lag": {
+        "group": "auditlane",
+        "lag": 3,
+        "age_s": 0.4,
+        "abandoned": 0,
+        "lost": 0,
+        "partitions": [_PARTITION | {"age_s": 0.4, "member": "worker-1", "abandoned": False}],
+    },
+    "Rate": {"seconds": 60.0, "events": 12_000, "events_per_second": 200.0},
+    "DeadLetters": {
+        "complete": True,
+        "read": 12,
+        "records": 12,
+        "letters": 1,
+        "foreign_records": 0,
+        "counts": [
+            {
+                "code": "FIELD_RULE",
+                "tenant": "acme",
+                "state": "open",
+                "letters": 1,
+                "first_received_at": _AT,
+                "last_received_at": _AT,
+            }
+        ],
+        "newest": [],
+    },
+    "Health": {"healthy": True, "parts": [{"name": "kafka", "state": "up", "detail": "3 brokers", "problem": None}]},
+    "ConsoleLink": {"link": "https://audit.example.com/enter?code=eyJhbGciOi…"},
+    "Live": {"live": True},
+    "Ready": _READY,
+}
+OF_MEDIA: Final[dict[str, str]] = {
+    "text/csv": '"Time","Action"\r\n"2026-01-31T13:45:00.123456Z","document.deleted"\r\n',
+    "application/jsonl": '{"occurred_at":"2026-01-31T13:45:00.123456Z","action":"document.deleted"}\n',
+    "text/event-stream": f'id: rNq5ZQUMKV8C…\nevent: event\ndata: {{"event_id": "{_ID}", "…": "as in the list"}}\n\n',
+}

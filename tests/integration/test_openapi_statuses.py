@@ -1,0 +1,121 @@
+"""Statuses that are hard to come by: each is provoked on every route that declares it, as a problem with its code."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from querying import Store, event, store
+from serving import Served
+from surface import operations
+
+from auditlane.query.turns import Turns
+from auditlane.server import app as app_
+
+NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1", "ingest_ack_timeout_ms": 300}
+VALUES = {"event_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002", "export_id": "x", "name": "x", "tenant": "acme"}
+NEEDED = {"/v1/facets": "?field=action", "/v1/export": "?format=csv"}
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        made.add([event(number) for number in range(3)])
+        yield made
+
+
+def declaring(served: Served, status: str) -> list[tuple[str, str]]:
+    """The operations whose document has this status, as method and path."""
+    paths = served.app.openapi()["paths"]
+    return [
+        (one.method, one.path)
+        for one in operations(served.app)
+        if status in paths.get(one.path, {}).get(one.method.lower(), {}).get("responses", {})
+    ]
+
+
+def at(path: str) -> str:
+    for name, value in VALUES.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path + NEEDED.get(path, "")
+
+
+def problem(answer: Any, status: int, code: str) -> None:
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status, answer.json()["code"]) == (status, code), answer.data
+
+
+def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Turns] = []
+
+    def kept(at_once: int) -> Turns:
+        made.append(Turns(at_once))
+        return made[-1]
+
+    monkeypatch.setattr(app_, "Turns", kept)
+    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **given, query_concurrency=1, streams_per_tenant=1) as served:
+        token = served.viewer_token("acme")
+        reads = [path for method, path in declaring(served, "429") if method == "GET"]
+        assert set(reads) == {
+            *("/v1/events", "/v1/events/{event_id}", "/v1/events/stream"),
+            *("/v1/facets", "/v1/histogram", "/v1/stats"),
+        }
+        headers = {"authorization": f"Bearer {token}"}
+        stream = served._pool.request("GET", f"{served.url}/v1/events/stream", headers=headers, preload_content=False)
+        assert stream.status == 200
+        with made[0].of("acme"):
+            for path in reads:
+                answer = served.request(at(path), token)
+                problem(answer, 429, "RATE_LIMITED")
+                assert int(answer.headers["retry-after"]) >= 1
+            other = served.viewer_token("globex")
+            assert served.request("/v1/events", other).status == 200
+        assert served.request("/v1/events", token).status == 200
+        stream.close()
+
+
+def test_408_where_a_body_does_not_come(tmp_path: Path) -> None:
+    with Served(tmp_path, **NOWHERE, serve_body_timeout_s=0.2) as served:
+        token = served.client_token("admin")
+        where, slow = urlsplit(served.url), declaring(served, "408")
+        assert {("POST", "/v1/token"), ("POST", "/v1/events"), ("PUT", "/v1/structure")} <= set(slow)
+        for method, path in slow:
+            with socket.create_connection((where.hostname or "", where.port or 0), timeout=30) as line:
+                head = f"{method} {at(path)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                head += "Content-Type: application/json\r\nContent-Length: 100\r\nAuditlane-Tenant: acme\r\n\r\n{"
+                line.sendall(head.encode())
+                told = b"".join(iter(lambda line=line: line.recv(65_536), b""))  # type: ignore[misc]
+            first, _, rest = told.partition(b"\r\n")
+            assert b" 408 " in first, f"{method} {path}: {told!r}"
+            assert json.loads(rest.partition(b"\r\n\r\n")[2])["code"] == "BODY_TIMEOUT"
+
+
+def test_502_where_the_store_says_no(clickhouse: str, tmp_path: Path) -> None:
+    given = {"clickhouse_url": clickhouse, "clickhouse_database": "nowhere"}
+    with Served(tmp_path, **given) as served:
+        token, refused = served.client_token("admin"), declaring(served, "502")
+        assert {"/v1/events", "/v1/exports", "/v1/structure", "/v1/stats"} <= {path for _, path in refused}
+        for method, path in refused:
+            if path.endswith(("/download", "/structure/fields")):
+                continue  # the one needs a link; the others ask the registry first
+            sent = {"POST": {"format": "csv"}, "PUT": {}}.get(method)
+            answer = served.request(at(path), token, method=method, body=sent, auditlane_tenant="acme", if_match="*")
+            problem(answer, 502, "STORE_REFUSED")
+
+
+def test_502_where_the_registry_says_no(filled: Store, registry: str, tmp_path: Path) -> None:
+    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **given, registry_url=registry, topic=f"{filled.database}.none") as served:
+        token = served.client_token("admin")
+        asking = [(method, path) for method, path in declaring(served, "502") if path.endswith("/structure/fields")]
+        assert len(asking) == 4
+        for method, path in asking:
+            body = {"name": "x"} if method == "POST" else None
+            answer = served.request(at(path), token, method=method, body=body)
+            problem(answer, 502, "SCHEMA_NOT_FOUND")

@@ -18,7 +18,9 @@ from auditlane.runtime.errors import InvalidFilter
 
 MAX_TERMS: Final = 64
 MAX_DEPTH: Final = 16
-FIX: Final = 'Quote what is meant literally: "…"; the forms are in docs/query.md.'
+FIX: Final = (
+    'Write field:value, a word or "a phrase", joined by AND, OR, NOT and brackets; quote what is meant literally: "…".'
+)
 
 _GRAMMAR: Final = r"""
 start: either?

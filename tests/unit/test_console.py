@@ -186,7 +186,7 @@ def test_the_board_in_german(served, told):
             'data-pause="Anhalten"',
         ):
             assert shown in html
-        assert '<td><span lang="en">&lt;script&gt;' in html  # what a part itself says
+        assert '<td class="text"><span lang="en">&lt;script&gt;' in html  # what a part itself says
         assert f'href="/console/settings{lang}"' in html
         assert f'action="/console/view{lang}"' in html
     assert 'href="/console?lang=de&amp;after=globex#tenants"' in html

@@ -152,6 +152,8 @@ OF_SCHEMA: Final[dict[str, Any]] = {
                 "changedBy": "user-17",
                 "changedAt": _AT,
                 "changes": [{"deed": "changed", "field": "order_number", "values": {"downloadable": [True, False]}}],
+                "sequence": None,
+                "labels": {"order_number": "Order"},
             }
         ],
         "next": None,

@@ -47,6 +47,8 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
         jane = served.viewer_token("tenant0", Permission.read, Permission.export)
         for _ in range(3):
             assert served.request("/v1/events", jane).status == 200
+        checked = served.request("/v1/check?query=actr:x", jane)  # shows nothing of the log, so it is no fourth look
+        assert (checked.status, checked.json()["mistake"]["reason"]) == (200, "unknown_field")
         assert served.request("/v1/export?format=csv", jane).headers["auditlane-rows"] == "2"
         assert served.request("/v1/export?format=csv", served.viewer_token("tenant1", Permission.read)).status == 403
         admin = served.client("admin")

@@ -43,8 +43,8 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         "client.id": "auditlane-worker",
         **CONSUMER,
         "allow.auto.create.topics": False,
-        # It is the broker's rebalance timeout too: how long others wait for a member that was told to give a partition up
-        # and did not hear it, as the answer to its heartbeat was lost. The loop polls every few milliseconds.
+        # The broker's rebalance timeout too: how long others wait for a member that was told to give a partition up and
+        # did not hear it, as the answer to its heartbeat was lost. The loop polls every few milliseconds.
         "max.poll.interval.ms": 60_000,
         "fetch.queue.backoff.ms": 10,
         # Of each partition. More than so much lets the first of them fill what is fetched ahead, and the others wait:

@@ -6,6 +6,7 @@ import json
 import signal
 from typing import Any
 
+from confluent_kafka import KafkaException, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
@@ -39,6 +40,36 @@ def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) 
     wait_until(lambda: all(one["member"] for one in lag(commands)["partitions"]), why=worker.tail)
     assert "auditlane-worker" in lag(commands)["partitions"][0]["member"]
     assert worker.stop() == 0
+
+
+def test_a_new_group_over_a_stored_partition_is_not_behind(world: World, commands: Commands) -> None:
+    """A worker begins after what is stored, and commits nothing until a message comes."""
+    world.produce(40, partition=0)
+    first = world.worker()
+    world.stored(40)
+    world.completed()
+    assert first.stop() == 0
+    topic, group = world.settings.topic, world.settings.group
+
+    def forgotten() -> bool:
+        try:
+            return world.admin.delete_consumer_groups([group])[group].result(10) is None
+        except KafkaException:  # its last member is still leaving
+            return False
+
+    wait_until(forgotten)
+    world.admin.delete_records([TopicPartition(topic, 0, 25)])
+    wait_until(lambda: world.low(0) == 25)
+    second = world.worker()
+    second.ready()
+    wait_until(lambda: second.events("partition.assigned"), why=second.tail)
+    told = lag(commands, "--max-age", "0", "--max-lag", "0")["partitions"][0]
+    assert (told["committed"], told["end"], told["lag"], told["age_s"]) == (None, 40, 0, None)
+    found = commands.run("verify")
+    assert (found["counts"]["stored"], found["counts"]["pending"], found["ok"]) == (15, 0, True)
+    asked = commands.start("lag", "--json", clickhouse_url="http://127.0.0.1:1")
+    assert json.loads(asked.communicate(timeout=60)[0])["lag"] == 15, "without the store, what Kafka holds"
+    assert second.stop() == 0
 
 
 def test_watching_prints_a_line_a_look_until_it_is_interrupted(world: World, commands: Commands) -> None:

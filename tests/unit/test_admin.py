@@ -124,6 +124,7 @@ def lag(*members: str, behind: int = 0) -> Lag:
             Partition("audit.events", number),
             committed=10 - behind,
             low=0,
+            first=10 - behind,
             end=10,
             oldest_ms=1_000 if behind else None,
             member=member,
@@ -137,7 +138,14 @@ def lag(*members: str, behind: int = 0) -> Lag:
 def test_the_answer_is_what_the_command_prints():
     rows = [
         partition_lag(
-            Partition("audit.events", 3), committed=None, low=4, end=9, oldest_ms=1_000, member="", now_ms=2_000
+            Partition("audit.events", 3),
+            committed=None,
+            low=4,
+            first=4,
+            end=9,
+            oldest_ms=1_000,
+            member="",
+            now_ms=2_000,
         )
     ]
     assert Lag.model_validate(document("g", rows)).model_dump() == document("g", rows)

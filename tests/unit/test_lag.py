@@ -20,6 +20,7 @@ AT = Partition("audit.events", 3)
 
 def line(**given: Any) -> PartitionLag:
     facts = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1", "now_ms": 9_000} | given
+    facts.setdefault("first", max(facts["committed"] or 0, facts["low"]))
     return partition_lag(AT, **facts)
 
 
@@ -31,6 +32,7 @@ def line(**given: Any) -> PartitionLag:
         ({"committed": 15, "oldest_ms": 4_000}, 0, 0, None),  # completed while it was read
         ({"committed": None}, 15, 0, 5.0),
         ({"committed": None, "low": 12}, 3, 0, 5.0),
+        ({"committed": None, "low": 2, "first": 15}, 0, 0, None),  # a new group: all of it is stored
         ({"committed": 10, "low": 12}, 3, 2, 5.0),  # Kafka deleted what was not read
         ({"committed": 20}, 0, 0, None),  # the log was truncated
         ({"oldest_ms": 9_500}, 5, 0, 0.0),  # our clock is behind Kafka's

@@ -30,6 +30,7 @@ def spans(selection: Selection, *given: Bounds, below_commit: bool = False) -> l
         (Selection(), bounds(committed=40), False, (0, 100)),
         (Selection(), bounds(committed=400), True, (0, 100)),  # the log was truncated
         (Selection(), bounds(committed=None), True, (0, 0)),
+        (Selection(), bounds(committed=None, begins=70), True, (0, 70)),
         (Selection(), bounds(low=50, committed=40), True, (50, 50)),
         (Selection((Slice(None, 20, 29),)), bounds(), False, (20, 30)),
         (Selection((Slice(0, 20, None),)), bounds(), False, (20, 100)),

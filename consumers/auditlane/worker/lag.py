@@ -16,6 +16,7 @@ from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import admin
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
+from auditlane.worker.beginnings import Beginnings
 from auditlane.worker.consumer import ASK_S
 from auditlane.worker.group import members, name
 from auditlane.worker.positions import Positions
@@ -27,7 +28,8 @@ _UNUSED_GROUP: Final = "auditlane-lag"  # librdkafka wants a name; nothing joins
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """`committed` is None where the group has no offset: it then begins at the first that Kafka holds.
+    """`committed` is None where the group has no offset: it then begins after what is stored, else at the first offset
+    that Kafka holds.
 
     `lost` counts offsets that Kafka deleted before the group came to them. `age_s` is how long Kafka has had the oldest
     message that the group has not completed, None where there is none. `member` is empty while nobody has it.
@@ -48,18 +50,21 @@ class PartitionLag:
 
 
 def partition_lag(
-    partition: Partition, *, committed: int | None, low: int, end: int, oldest_ms: int | None, member: str, now_ms: int
+    partition: Partition,
+    *,
+    committed: int | None,
+    low: int,
+    first: int,
+    end: int,
+    oldest_ms: int | None,
+    member: str,
+    now_ms: int,
 ) -> PartitionLag:
-    """Pure: one partition's line. `oldest_ms` is the Kafka timestamp of the first message from `begin` on."""
-    first = begin(committed, low)
+    """Pure: one partition's line. `oldest_ms` is the Kafka timestamp of the first message from `first` on, which is
+    the first that the group would read."""
     age = None if oldest_ms is None or first >= end else max(0.0, (now_ms - oldest_ms) / 1_000)
     lost = max(0, low - committed) if committed is not None else 0
     return PartitionLag(partition, committed, end, max(0, end - first), lost, age, member)
-
-
-def begin(committed: int | None, low: int) -> int:
-    """The first offset that the group would read."""
-    return low if committed is None else max(committed, low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
 class GroupLag:
     """Asks the brokers; joins no group and commits nothing. Raises KafkaUnavailable, and NotFound for no such group.
 
-    Each of its few questions takes `ask_s` at most.
+    Each of its few questions takes `ask_s` at most. ClickHouse is asked where the group has no offset.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
@@ -107,9 +112,11 @@ class GroupLag:
         self._positions = Positions(settings, ask_s=ask_s)
         self._admin: AdminClient = admin(settings)
         self._oldest = Oldest(settings)
+        self._beginnings = Beginnings(settings, ask_s=ask_s)
 
     def close(self) -> None:
         self._oldest.close()
+        self._beginnings.close()
         self._positions.close()
 
     def rows(self, now_ms: int | None = None) -> list[PartitionLag]:
@@ -122,7 +129,7 @@ class GroupLag:
         if not members and not any(offset is not None for offset in committed.values()):
             raise NotFound(f"The group {self._group} has neither a member nor an offset.", field="--group")
         low, end = self._positions.low(partitions), self._positions.high(partitions)
-        first = {one: begin(committed[one], low[one]) for one in partitions}
+        first = {one: self._first(one, committed[one], low[one], end[one]) for one in partitions}
         oldest = self._oldest.timestamps({one: at for one, at in first.items() if at < end[one]})
         now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         return [
@@ -130,6 +137,7 @@ class GroupLag:
                 one,
                 committed=committed[one],
                 low=low[one],
+                first=first[one],
                 end=end[one],
                 oldest_ms=oldest.get(one),
                 member=members.get(one, ""),
@@ -137,6 +145,12 @@ class GroupLag:
             )
             for one in partitions
         ]
+
+    def _first(self, partition: Partition, committed: int | None, low: int, end: int) -> int:
+        """The first offset that the group would read."""
+        if committed is not None:
+            return max(committed, low)
+        return self._beginnings.of(partition, self._positions.topic_id(partition.topic), low, end) if low < end else low
 
     def _members(self) -> dict[Partition, str]:
         """Who has which partition; nobody when the group is not there."""

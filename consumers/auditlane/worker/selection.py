@@ -32,7 +32,8 @@ class Selection:
 class Bounds:
     """What Kafka says of a partition. `low` is the first offset it holds, `high` one past the last that a reader of
     committed messages sees; `since` and `until` are the first offsets at or after the selection's times (`high` when
-    there is none), None when no time was asked for. `consumed` says that the workers read the topic."""
+    there is none), None when no time was asked for. `consumed` says that the workers read the topic,
+    `begins` where they would begin in it while nothing is committed, as far as the store was asked."""
 
     partition: Partition
     topic_id: str
@@ -42,6 +43,7 @@ class Bounds:
     since: int | None = None
     until: int | None = None
     consumed: bool = True
+    begins: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,11 @@ def _limit(bound: Bounds, *, below_commit: bool) -> tuple[int, str]:
     """(one past the last offset that may be covered, why not further)."""
     if not below_commit:
         return bound.high, ""
-    if bound.committed is None:
+    done = bound.begins if bound.committed is None else bound.committed
+    if done is None:
         return bound.low, f"{bound.partition}: left out, the workers have committed nothing of it."
-    why = f"{bound.partition}: what is from offset {bound.committed} on waits for the workers; run it again for that."
-    return min(bound.high, bound.committed), why
+    why = f"{bound.partition}: what is from offset {done} on waits for the workers; run it again for that."
+    return min(bound.high, done), why
 
 
 def _span(asked: Slice, bound: Bounds, limit: int) -> Span:

@@ -20,6 +20,7 @@ from auditlane.runtime.errors import ConfigError, Unreconciled
 from auditlane.runtime.metrics import BY_NAME
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
+from auditlane.worker.beginnings import Beginnings
 from auditlane.worker.judge import Judge
 from auditlane.worker.positions import Positions
 from auditlane.worker.reconcile import Origin
@@ -64,10 +65,15 @@ def command(
     every = not (selection.slices or since or until)
     with ExitStack() as stack:
         positions = stack.enter_context(closing(Positions(settings)))
+        beginnings = stack.enter_context(closing(Beginnings(settings)))
         topics = [topic] if topic else positions.topics()
         verifier = _verifier(settings, stack, positions, table)
         plans = {
-            one: options.planned(selection, positions.bounds(one, selection), below_commit=positions.consumed(one))
+            one: options.planned(
+                selection,
+                beginnings.told(positions.bounds(one, selection)),
+                below_commit=positions.consumed(one),
+            )
             for one in topics
         }
         spans = [span for plan in plans.values() for span in plan.spans]

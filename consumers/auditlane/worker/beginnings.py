@@ -1,0 +1,58 @@
+"""Where a worker would begin in a partition of which its group has committed nothing: as it decides itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.settings import Settings
+from auditlane.store.client import connect
+from auditlane.worker import guarantees
+from auditlane.worker.ranges import Partition
+from auditlane.worker.recovery import Found, start
+from auditlane.worker.selection import Bounds
+
+_WAIT_S: Final = 5.0
+_Asked = tuple[Partition, str, int, int]
+
+
+class Beginnings:
+    """Asks ClickHouse only when there is such a partition, and again only when Kafka's bounds of it have changed."""
+
+    def __init__(self, settings: Settings, *, ask_s: float = _WAIT_S) -> None:
+        self._settings, self._wait_s = settings, min(ask_s, _WAIT_S)
+        self._client: Client | None = None
+        self._known: dict[_Asked, int] = {}
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def of(self, partition: Partition, topic_id: str, low: int, high: int) -> int:
+        """The offset; the first that Kafka holds where ClickHouse is not configured or does not answer."""
+        asked = (partition, topic_id, low, high)
+        if asked not in self._known:
+            try:
+                self._client = self._client or connect(
+                    self._settings, connect_timeout=self._wait_s, send_receive_timeout=self._wait_s
+                )
+                database = self._settings.clickhouse_database
+                stored = guarantees.newest(self._client, database, topic_id, partition.number, low=low)
+            except AuditlaneError:
+                return low
+            self._known = {key: at for key, at in self._known.items() if key[0] != partition}
+            self._known[asked] = start(Found(partition, topic_id, None, "", low, high, stored)).offset
+        return self._known[asked]
+
+    def told(self, bounds: Sequence[Bounds]) -> list[Bounds]:
+        """The bounds, with where the workers would begin."""
+        return [
+            replace(one, begins=self.of(one.partition, one.topic_id, one.low, one.high))
+            if one.consumed and one.committed is None
+            else one
+            for one in bounds
+        ]

@@ -13,9 +13,12 @@ import urllib3
 from querying import START, Store, event, store
 from serving import ServeProcess
 
+from auditlane.access.keys import Client
 from auditlane.access.permissions import Permission
+from auditlane.access.tokens import mint_client_token
 from auditlane.runtime.errors import (
     ConfigError,
+    Conflict,
     Forbidden,
     InvalidFilter,
     InvalidInput,
@@ -147,6 +150,28 @@ def test_an_export_goes_on_where_it_broke_off(serve: ServeProcess, tmp_path: Pat
                 reader.export(tmp_path / "more", resume=False, progress=gives_up)
         with pytest.raises(TooManyExports):
             reader.export(tmp_path / "yet more")
+
+
+def test_a_file_that_is_kept_back_is_begun_anew(serve: ServeProcess, tmp_path: Path) -> None:
+    """A column was withdrawn between making and download: the service says so once, then a new job is asked for."""
+    path, admin = tmp_path / "log.csv", serve.keys.create(roles=("admin",), tenant=None, now=datetime.now(UTC)).client
+    headers = {"if-match": "*", "authorization": f"Bearer {client_token(serve, admin)}"}
+
+    def withdraws(now: ExportProgress) -> None:
+        if now.what == "making" and now.done == now.total == ROWS:
+            body = {"fields": [{"name": "actor_id", "downloadable": False}]}
+            url = f"{serve.url}/v1/tenants/acme/structure"
+            assert urllib3.request("PUT", url, json=body, headers=headers).status == 200
+
+    with AuditReader(serve.url, token=serve.viewer_token("acme")) as reader:
+        with pytest.raises(Conflict, match="actor_id"):
+            reader.export(path, format="csv", progress=withdraws)
+        assert reader.export(path, format="csv") == ROWS
+    assert "u-1" not in path.read_text("utf-8")
+
+
+def client_token(serve: ServeProcess, client: Client) -> str:
+    return mint_client_token(serve.signing, client, now=datetime.now(UTC), ttl=timedelta(hours=1)).text
 
 
 def test_the_docs_snippet(serve: ServeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,6 +19,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe\u0000"
 PARTS = ("auditlane-table", "auditlane-columns", "auditlane-live")
+OVERFLOWS = """(row) => [...row.querySelectorAll(".cell")]
+  .filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)"""
 IN_VIEW = """(grid, text) => {
   const rows = [...grid.querySelectorAll(".row")];
   const row = text ? rows.find((one) => one.textContent.trim() === text) : rows[12];
@@ -71,8 +74,11 @@ def cells(table: Locator, column: int = 3) -> list[str]:
 
 
 def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
+    arn = "arn:aws:ssm:us-east-1:1234:parameter/credentials/of-somebody/credentials-14"
     site.emit(
-        *(event(unique, number) for number in range(30)),
+        event(unique, 0, occurred_at="2023-07-10T20:58:58Z", actor_name=None, outcome="denied",
+              resource="ssm.amazonaws.com", resource_id=arn),
+        *(event(unique, number) for number in range(1, 30)),
         event(unique, 30, outcome="denied", severity="Critical", actor_name=None, before=json.dumps(BEFORE),
               after=json.dumps(AFTER), metadata={"region": "eu-west-1"}, resource_id="4711", ip="::ffff:10.1.2.3"),
     )  # fmt: skip
@@ -99,6 +105,20 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     well(page)
 
     grid.focus()
+    grid.evaluate("(grid) => grid.scrollTo(0, grid.scrollHeight)")
+    oldest = table.locator(".row[aria-rowindex='32']")
+    for lang, denied in (("de", "Verweigert"), ("en", "Denied")):
+        page.locator("auditlane-viewer").evaluate("(viewer, lang) => (viewer.lang = lang)", lang)
+        expect(oldest).to_contain_text(denied)
+        assert oldest.evaluate(OVERFLOWS) == [], lang
+    expect(oldest.locator("time")).to_have_text(re.compile(r"Jul 10, 2023, 10:58:58\sPM"), use_inner_text=True)
+    name, start, end = (oldest.locator(f".pair {part}") for part in ("bdi >> nth=0", ".start", ".end"))
+    assert [name.inner_text(), end.inner_text()] == ["ssm.amazonaws.com", "dentials-14"]  # both are seen, whole
+    assert name.evaluate("(name) => name.clientWidth") > 90
+    assert start.evaluate("(start) => start.scrollWidth - start.clientWidth") > 0
+    assert oldest.locator(".pair").inner_text().replace("\n", " ") == f"ssm.amazonaws.com {arn}"
+
+    grid.evaluate("(grid) => grid.scrollTo(0, 0)")
     for key, active in (("ArrowDown", 2), ("ArrowDown", 3), ("ArrowUp", 2), ("End", 32), ("Home", 2)):
         page.keyboard.press(key)
         expect(table.locator(".row.active")).to_have_attribute("aria-rowindex", str(active))
@@ -124,6 +144,9 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     details.get_by_text("Raw JSON").click()
     assert json.loads(details.locator("pre").inner_text())["after"] == AFTER
     expect(details.locator(".line", has_text="IP address")).to_contain_text("private network")
+    actor = details.locator(".line", has=page.get_by_text("Actor", exact=True))
+    expect(actor.locator(".value")).to_have_text("u-17")  # as in the row
+    expect(actor.get_by_role("button", name="Filter for Actor u-17")).to_be_attached()
     well(page)
     details.get_by_role("button", name="Event below").click()
     expect(details.get_by_role("heading", name="action-29")).to_be_visible()
@@ -222,9 +245,18 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
 
     shown = json.loads(copied("Copy JSON", "JSON copied"))
     assert shown["metadata"] == {"a:b": "x y"}
+    expect(details.get_by_role("button", name="Copied", exact=True)).to_be_visible()
+    # As in a frame without the right: the older way.
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     curl = copied("Copy curl", "curl command copied")
     assert curl == f"curl -H \"Authorization: Bearer $TOKEN\" \\\n  '{site.url}/v1/events/{shown['event_id']}'"
     link = copied("Copy link", "Link copied")
+    page.evaluate("() => { document.execCommand = () => false; }")
+    details.get_by_role("button", name="Copy JSON").click()
+    refused = details.get_by_text("The browser did not let us copy.")
+    expect(refused).to_be_visible()
+    assert refused.evaluate("(said) => said.offsetHeight") > 10
+    well(page)
     page.goto(link)
     expect(details.get_by_role("heading", name="login")).to_be_visible()
     assert len(cells(table)) == 3  # the link is to the event, not to the search
@@ -298,17 +330,24 @@ def test_what_arrives(site: Site, unique: str, page: Page) -> None:
     expect(switch).to_have_attribute("aria-checked", "true")
     expect(page.locator("auditlane-live").get_by_role("status")).to_have_text("Live: following")
     well(page)
-    site.emit(event(unique, 5_401, action="first"), event(unique, 5_402, action="second"))
+
+    def happens(*actions: str) -> None:
+        site.emit(*(event(unique, 0, action=action, occurred_at=datetime.now(UTC)) for action in actions))
+
+    happens("first", "second")
     wait_until(lambda: cells(table)[:2] == ["second", "first"])
     wait_until(lambda: page.evaluate("window.expired") > 0)  # the credential ended, and the stream with it
-    site.emit(event(unique, 5_403, action="third"))
+    happens("third")
     wait_until(lambda: cells(table)[:3] == ["third", "second", "first"])
+    expect(table.locator("time").first).to_have_text(re.compile(r"^(now|\d+ sec\. ago)"), use_inner_text=True)
+    counted = page.locator("auditlane-histogram .said")
+    expect(counted).to_contain_text(re.compile("50[23] events"), timeout=15_000)  # the numbers follow
 
     grid.evaluate("(grid) => grid.scrollTo(0, 4000)")
     wait_until(lambda: table.locator(".row").first.get_attribute("aria-rowindex") != "2")
     expect(table.locator(".waits")).to_have_count(0)
     row, top = grid.evaluate(IN_VIEW, "")
-    site.emit(event(unique, 5_404, action="fourth"), event(unique, 5_405, action="fifth"))
+    happens("fourth", "fifth")
     button = table.get_by_role("button", name="2 new events")
     expect(button).to_be_visible()
     assert grid.evaluate(IN_VIEW, row) == [row, pytest.approx(top, abs=1)]
@@ -365,6 +404,7 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     well(page)
     table.get_by_role("button", name="Cancel").click()
     expect(table.get_by_text("The search was cancelled.").first).to_be_visible()
+    expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))
     well(page)
     table.get_by_role("button", name="Search again").click()
     # a browser's events reach this thread only in a call to it, so each look asks it something
@@ -379,3 +419,13 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     table.locator("auditlane-problem").get_by_role("button", name="Try again").click()
     expect(table.locator("auditlane-problem")).to_have_count(0)
     wait_until(lambda: table.evaluate("(table) => table.list.pages.count") >= 250)
+
+    page.route("**/v1/events?*", lambda route: held.append(route))
+    box = page.get_by_role("combobox", name="Search the log")
+    box.fill("action:other")
+    box.press("Enter")
+    expect(table.locator(".row").first).to_have_attribute("aria-disabled", "true")  # of the search before
+    expect(table.locator(".grid")).to_have_class(re.compile("coming"))
+    table.get_by_role("button", name="Cancel").click()
+    expect(table.locator(".whole")).to_contain_text("The search was cancelled.")
+    expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))

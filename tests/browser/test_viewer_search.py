@@ -342,7 +342,9 @@ def test_the_chart_chooses_a_time(opened: Opened) -> None:
     expect(keys).to_have_accessible_name(re.compile(r"2 events, a bar is 15 minutes, at most 1, 29 Mar 2026, 21:30"))
     area = page.locator("auditlane-histogram .u-over")
     expect(area).to_be_visible()
-    keys.focus()
+    area.hover()
+    expect(page.locator("auditlane-histogram .read")).to_contain_text("29 Mar 2026, 1")
+    keys.focus()  # while the pointer rests
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     expect(keys).to_have_attribute("aria-activedescendant", "bar1")

@@ -17,11 +17,23 @@ describe("columns", () => {
     expect(chosen(FIELDS, null)).toEqual(["occurred_at", "action", "ip"]);
   });
 
-  it("have widths of their own, one grows, none is too narrow", () => {
+  it("have widths of their own, none too narrow", () => {
     const columns = columnsOf(FIELDS, { columns: null, widths: { ip: 10 } });
     expect(tracks(columns)).toBe("195px minmax(200px, 1fr) 64px");
     expect(widthOf(columns)).toBe(459);
-    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("minmax(195px, 1fr) 100px 135px");
+    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("195px 100px minmax(135px, 1fr)");
+  });
+
+  it("are as wide as what they always say", () => {
+    const needed = { Timestamp: 212.4, action: 90, IpAddress: 140 };
+    expect(tracks(columnsOf(FIELDS, { columns: null, widths: { ip: 80 } }, needed))).toBe("213px minmax(200px, 1fr) 80px");
+  });
+
+  it("share what is left: most of it goes to what was dealt with", () => {
+    const fields = [...FIELDS, field("actor_name", "AlphaNumeric"), field("resource", "AlphaNumeric")];
+    const shared = (columns: string[] | null, widths = {}): string => tracks(columnsOf(fields, { columns, widths }));
+    expect(shared(null)).toBe("195px minmax(200px, 1fr) 135px 155px minmax(200px, 3fr)");
+    expect(shared(null, { resource: 120 })).toBe("195px minmax(200px, 1fr) 135px minmax(155px, 1fr) 120px");
   });
 
   it("are moved, taken out, and put back where they belong", () => {

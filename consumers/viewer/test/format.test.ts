@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { AuditEvent } from "../src/api/types.js";
 import { address, networkOf } from "../src/model/format/address.js";
 import { agentOf } from "../src/model/format/agent.js";
-import { shortened, visible } from "../src/model/format/text.js";
+import { parted, shortened, visible } from "../src/model/format/text.js";
 import { clockOf } from "../src/model/format/time.js";
-import { inOneLine, number, valueOf } from "../src/model/format/value.js";
+import { inOneLine, keyTold, number, valueOf } from "../src/model/format/value.js";
 
 describe("text", () => {
   it.each([
@@ -26,6 +26,23 @@ describe("text", () => {
   });
 });
 
+describe("an id in two", () => {
+  it.each([
+    ["4711", ["", "4711"]],
+    ["arn:parameter-14", ["arn:param", "eter-14"]],
+    ["abc👩cdefgh", ["abc👩", "cdefgh"]],
+  ])("%s", (id, parts) => expect(parted(id, 7)).toEqual(parts));
+});
+
+describe("a metadata key", () => {
+  const metadata = { "userIdentity:json": "{}", a: "1", "a:json": "{}" };
+  it("of CloudTrail is told without how it was kept", () => {
+    expect(keyTold("userIdentity:json", { source: "cloudtrail", metadata })).toBe("userIdentity");
+    expect(keyTold("a:json", { source: "cloudtrail", metadata })).toBe("a:json");
+    expect(keyTold("userIdentity:json", { source: "sdk", metadata })).toBe("userIdentity:json");
+  });
+});
+
 describe("time", () => {
   const now = Date.parse("2026-03-08T12:00:00Z");
   it.each([
@@ -39,6 +56,14 @@ describe("time", () => {
     ["2026-02-01T11:00:00Z", "Feb 1, 2026, 11:00:00 AM"],
     ["never", "never"],
   ])("%s", (moment, said) => expect(clockOf("en", "UTC").relative(moment, now).replace(/\s/g, " ")).toBe(said));
+
+  it("names the longest that it writes", () => {
+    const texts = clockOf("en", "UTC").longest();
+    const other = clockOf("en", "UTC").exact("2023-07-10T08:12:01Z");
+    expect(new Set(texts).size).toBe(24);
+    expect(Math.max(...texts.map((one) => one.length))).toBeGreaterThanOrEqual(other.length);
+    expect(clockOf("de", "UTC").longest().some((one) => one.includes("Sept."))).toBe(true);
+  });
 
   it("is exact in the zone and the language", () => {
     const moment = "2026-03-08T23:30:05.123456Z";

@@ -15,8 +15,8 @@ export interface Column {
   field: ShownField;
   /** In px. */
   width: number;
-  /** Takes what is left of the table's width. */
-  grows: boolean;
+  /** Its share of what is left of the table's width; 0 of those that do not grow. */
+  grows: number;
 }
 
 export const NARROWEST = 64;
@@ -38,9 +38,13 @@ const NAMED: Record<string, number> = {
   actor_type: 110,
   description: 320,
   outcome: 112,
-  resource: 165,
+  resource: 200,
   user_agent: 190,
 };
+/** What has long values of many kinds gets most of what is left. */
+const SHARES: Record<string, number> = { description: 3, resource: 3 };
+const GROWING = 2; // columns at once: the others keep their width, and are found where they were
+const TEXTS = new Set<DisplayType>(["AlphaNumeric", "Email", "Json"]);
 
 const features = tableFeatures({
   coreReactivityFeature: storeReactivityBindings(),
@@ -49,8 +53,15 @@ const features = tableFeatures({
   columnVisibilityFeature,
 });
 
-/** The columns to show, in their order; the tenant's when the person chose none that are still there. */
-export function columnsOf(fields: readonly ShownField[], preferences: Pick<Preferences, "columns" | "widths">): Column[] {
+/**
+ * The columns to show, in their order; the tenant's when the person chose none that are still there. `needed` is what
+ * some need at least, in px, by a field's name or else by its type.
+ */
+export function columnsOf(
+  fields: readonly ShownField[],
+  preferences: Pick<Preferences, "columns" | "widths">,
+  needed: Readonly<Record<string, number>> = {},
+): Column[] {
   const shown = chosen(fields, preferences.columns);
   const table = constructTable<typeof features, AuditEvent>({
     features,
@@ -58,7 +69,7 @@ export function columnsOf(fields: readonly ShownField[], preferences: Pick<Prefe
     columns: fields.map((field) => ({
       id: field.name,
       accessorFn: () => null,
-      size: NAMED[field.name] ?? WIDTHS[field.displayType],
+      size: Math.max(NAMED[field.name] ?? WIDTHS[field.displayType], Math.ceil(needed[field.name] ?? needed[field.displayType] ?? 0)),
       minSize: NARROWEST,
       maxSize: WIDEST,
     })),
@@ -72,13 +83,19 @@ export function columnsOf(fields: readonly ShownField[], preferences: Pick<Prefe
   const columns = table.getVisibleLeafColumns().map((column) => ({
     field: named.get(column.id) as ShownField,
     width: column.getSize(),
-    grows: false,
+    grows: 0,
   }));
-  const free = columns.filter((one) => !(one.field.name in preferences.widths));
-  const widest = free.reduce<Column | null>((most, one) => (one.width > (most?.width ?? 0) ? one : most), null);
-  const grows = widest ?? columns.at(-1);
-  if (grows) grows.grows = true;
+  for (const one of growing(columns, preferences.widths)) one.grows = SHARES[one.field.name] ?? 1;
   return columns;
+}
+
+/** Those with the largest shares, then the widest, among texts whose width nobody chose; else the last of all. */
+function growing(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
+  const free = columns.filter((one) => !(one.field.name in chosenWidths));
+  const texts = free.filter((one) => TEXTS.has(one.field.displayType));
+  const share = (one: Column): number => SHARES[one.field.name] ?? 1;
+  const found = texts.sort((one, other) => share(other) - share(one) || other.width - one.width).slice(0, GROWING);
+  return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((one) => one !== undefined);
 }
 
 /** Names of the columns that are shown. */
@@ -107,7 +124,7 @@ export function toggled(fields: readonly ShownField[], names: readonly string[],
 
 /** What a grid of these columns has as `grid-template-columns`. */
 export function tracks(columns: readonly Column[]): string {
-  return columns.map((one) => (one.grows ? `minmax(${one.width}px, 1fr)` : `${one.width}px`)).join(" ");
+  return columns.map((one) => (one.grows ? `minmax(${one.width}px, ${one.grows}fr)` : `${one.width}px`)).join(" ");
 }
 
 /** The width below which the table scrolls sideways, in px. */

@@ -6,6 +6,7 @@ const PATHS = {
   check: "M3 8.5l3.2 3.2L13 5",
   clock: "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 0 0 0-11M8 5v3.2l2 1.3",
   close: "M4 4l8 8M12 4l-8 8",
+  columns: "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
   copy: "M5.5 5.5h7v8h-7zM3.5 10.5v-8h7",
   down: "M8 3v9.5M4 8.5l4 4 4-4",
   download: "M8 2.5v7.5M4.8 7L8 10.2 11.2 7M3 13.5h10",

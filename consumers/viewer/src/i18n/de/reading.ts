@@ -78,7 +78,7 @@ export const reading: Texts["reading"] = {
     copyJson: "JSON kopieren",
     copyCurl: "curl kopieren",
     copied: (what) => `${what} kopiert`,
-    notCopied: "Der Browser ließ das Kopieren nicht zu.",
+    notCopied: "Der Browser ließ das Kopieren nicht zu. Markieren und kopieren Sie den Text selbst.",
     link: "Link",
     json: "JSON",
     curl: "curl-Befehl",

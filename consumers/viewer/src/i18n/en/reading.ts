@@ -79,7 +79,7 @@ export const reading = {
     copyJson: "Copy JSON",
     copyCurl: "Copy curl",
     copied: (what: string): string => `${what} copied`,
-    notCopied: "The browser did not let us copy.",
+    notCopied: "The browser did not let us copy. Mark the text and copy it yourself.",
     link: "Link",
     json: "JSON",
     curl: "curl command",

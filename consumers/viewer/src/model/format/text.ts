@@ -19,6 +19,13 @@ export function shortened(text: string, most: number): string {
   return `${text.slice(0, end)}…`;
 }
 
+/** In two: the second are the last signs, so many or one less than that. */
+export function parted(text: string, last: number): [string, string] {
+  let at = Math.max(0, text.length - last);
+  if (at && /[\udc00-\udfff]/.test(text[at] as string)) at += 1; // no half of a pair
+  return [text.slice(0, at), text.slice(at)];
+}
+
 function shown(sign: string): string {
   const code = sign.codePointAt(0) as number;
   if (NAMED[sign]) return NAMED[sign];

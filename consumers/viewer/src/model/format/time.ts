@@ -20,7 +20,10 @@ export class Clock {
   private readonly ago: Intl.RelativeTimeFormat;
   private readonly full: Intl.DateTimeFormat;
 
-  constructor(language: string, readonly zone: string) {
+  constructor(
+    readonly language: string,
+    readonly zone: string,
+  ) {
     this.ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
     this.full = new Intl.DateTimeFormat(language, {
       year: "numeric",
@@ -45,6 +48,12 @@ export class Clock {
     if (size < HOUR) return this.ago.format(Math.trunc(off / MINUTE), "minute");
     if (size < DAY) return this.ago.format(Math.trunc(off / HOUR), "hour");
     return this.ago.format(Math.trunc(off / DAY), "day");
+  }
+
+  /** Exact moments of which one is the longest to write: of each month, before noon and after, with wide digits. */
+  longest(): string[] {
+    const months = Array.from({ length: 12 }, (_, month) => month);
+    return months.flatMap((month) => [8, 20].map((hour) => this.full.format(Date.UTC(2028, month, 28, hour, 58, 58))));
   }
 
   /** To the second. */

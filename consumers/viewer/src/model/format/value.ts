@@ -9,6 +9,12 @@ export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "cus
   return typeof value === "string" && value !== "" ? value : null;
 }
 
+/** A metadata key as people read it: the CloudTrail import keeps what is no text as JSON, under `<name>:json`. */
+export function keyTold(key: string, { source, metadata }: Pick<AuditEvent, "source" | "metadata">): string {
+  const name = key.replace(/:json$/, "");
+  return source === "cloudtrail" && !(name in metadata) ? name : key;
+}
+
 /** A number by the language's rules, however many digits it has; other text as it is. */
 export function number(text: string, format: Intl.NumberFormat): string {
   if (!/^-?\d+(\.\d+)?$/.test(text)) return text;

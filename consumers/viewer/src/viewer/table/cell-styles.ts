@@ -14,6 +14,30 @@ export const cellStyles = css`
   .none {
     color: var(--ink-2);
   }
+  /* Two values share the line: neither is cut for the other before it has its part. */
+  .pair {
+    display: flex;
+    gap: 0.4em;
+  }
+  .pair > bdi {
+    flex: 1 0 calc(40% - 0.2em);
+    max-width: max-content;
+    overflow: hidden;
+    text-overflow: ellipsis;
+  }
+  .pair > .beside {
+    flex-basis: calc(60% - 0.2em);
+  }
+  .parted {
+    white-space: pre;
+  }
+  .start {
+    display: inline-block; /* no box of its own in the line: whoever copies the row gets one word */
+    max-width: calc(100% - 11ch);
+    overflow: hidden;
+    text-overflow: ellipsis;
+    vertical-align: bottom;
+  }
   .number {
     display: block;
     text-align: end;

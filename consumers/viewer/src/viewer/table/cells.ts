@@ -5,7 +5,7 @@ import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.
 import type { Texts } from "../../i18n/en/index.js";
 import { address } from "../../model/format/address.js";
 import { agentOf } from "../../model/format/agent.js";
-import { shortened, visible } from "../../model/format/text.js";
+import { parted, shortened, visible } from "../../model/format/text.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
 import { inOneLine, isCode, number, valueOf } from "../../model/format/value.js";
 
@@ -13,6 +13,7 @@ import { outcomeMark, severityMark } from "./marks.js";
 
 const LONGEST = 240; // signs of a cell; more are never seen in a line
 const LONGEST_TITLE = 1_000;
+const TAIL = 11; // signs of a long id's end that are always seen
 
 /** What cells need beside the event. */
 export interface Reading {
@@ -47,7 +48,9 @@ export function cell(event: AuditEvent, field: Shape, reading: Reading): Content
   const line = shown(field.displayType === "Json" ? inOneLine(value.slice(0, 4_000)) : value);
   const whole = line.length >= 24 ? titled(value) : nothing;
   if (!field.custom && field.name === "resource" && event.resource_id) {
-    return html`<bdi title=${whole}>${line}</bdi> <bdi class="beside">${shown(event.resource_id)}</bdi>`;
+    return html`<span class="pair">
+      <bdi title=${whole}>${line}</bdi> ${id(event.resource_id)}
+    </span>`;
   }
   return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
 }
@@ -84,6 +87,14 @@ function missing(event: AuditEvent, field: Shape, { text }: Reading): TemplateRe
     return html`<bdi class="code" title=${titled(event.actor_id)}>${shown(event.actor_id)}</bdi>`;
   }
   return html`<span class="none"><span aria-hidden="true">–</span><span class="unseen">${text.reading.none}</span></span>`;
+}
+
+/** Long ids differ at their ends: what has no room is left out of the middle. */
+function id(value: string): TemplateResult {
+  const line = shown(value);
+  if (line.length <= 2 * TAIL) return html`<bdi class="beside" title=${titled(value)}>${line}</bdi>`;
+  const [start, end] = parted(line, TAIL);
+  return html`<bdi class="beside parted" title=${titled(value)}><span class="start">${start}</span><span class="end">${end}</span></bdi>`;
 }
 
 function shown(value: string): string {

@@ -7,6 +7,7 @@ import type { ShownField } from "../../api/types.js";
 import { chosen, moved, toggled } from "../../model/columns.js";
 import { USUAL } from "../../model/preferences.js";
 import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
 import "../search/drop.js";
 
@@ -15,6 +16,20 @@ export class Columns extends Part {
   static override styles = [
     base,
     css`
+      .button {
+        display: inline-flex;
+        align-items: center;
+        gap: 0.4em;
+      }
+      @container (max-width: 40rem) {
+        .label {
+          position: absolute;
+          width: 1px;
+          height: 1px;
+          overflow: hidden;
+          clip-path: inset(50%);
+        }
+      }
       .panel {
         display: flex;
         flex-direction: column;
@@ -109,7 +124,7 @@ export class Columns extends Part {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const fields = this.ordered;
     return html`<auditlane-drop .label=${columns.label} part="columns" exportparts="button">
-      <span slot="button">${columns.button}</span>
+      <span slot="button" class="button">${icon("columns")}<span class="label">${columns.button}</span></span>
       <div class="panel">
         <fieldset>
           <legend>${columns.shown}</legend>

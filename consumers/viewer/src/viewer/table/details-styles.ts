@@ -38,6 +38,13 @@ export const detailsStyles = css`
   header button.icon {
     padding: 0;
   }
+  .refused {
+    flex: none;
+    margin: 0;
+    padding: 0.35rem 1rem;
+    border-block-end: 1px solid var(--line);
+    color: var(--bad);
+  }
   .all {
     flex: 1;
     min-height: 0;

@@ -1,14 +1,15 @@
 /** `<auditlane-details>`: one event in full: what it says, what changed, as it came, and what to do with it. */
-import { html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
+import { copyText } from "../../copy.js";
 import { late } from "../../late.js";
 import { address, networkOf } from "../../model/format/address.js";
 import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
-import { isCode, valueOf } from "../../model/format/value.js";
+import { isCode, keyTold, valueOf } from "../../model/format/value.js";
 import { term, withTerm } from "../../model/query.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { base } from "../../styles/base.js";
@@ -21,6 +22,7 @@ import { markStyles, outcomeMark, severityMark } from "./marks.js";
 
 const APART = new Set(["before", "after", "metadata"]); // shown in a way of their own
 const LONG = 1_000; // signs; more scroll within their line
+const SHOWN_MS = 3_000;
 
 /** Events: `close`, `retry`, `step` with -1 or 1 as its detail. It takes the focus with `focus()`. */
 @customElement("auditlane-details")
@@ -35,7 +37,17 @@ export class Details extends Part {
 
   @state() private raw = false;
   @state() private said = "";
+  /** What was copied last: its button shows it for a while. */
+  @state() private copied = "";
+  @state() private refused = false;
   @query("section") private section!: HTMLElement;
+
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    super.willUpdate(changed);
+    if (changed.has("event")) this.forget();
+  }
 
   override focus(options?: FocusOptions): void {
     void this.updateComplete.then(() => this.section.focus(options));
@@ -54,8 +66,8 @@ export class Details extends Part {
         <span class="ways">${this.event ? this.copies(this.event) : nothing}</span>
         <button class="quiet icon" aria-label=${details.close} title=${details.close} @click=${() => this.tell("close")}>${icon("close")}</button>
       </header>
+      <p class=${this.refused ? "refused" : "unseen"} role="status">${this.said}</p>
       <div class="all" tabindex="0" role="group" aria-label=${details.about}>${this.content()}</div>
-      <span class="unseen" role="status">${this.said}</span>
     </section>`;
   }
 
@@ -75,10 +87,10 @@ export class Details extends Part {
       <p class="short"><bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> · <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time></p>
       <p class="marks">${outcomeMark(event.outcome, this.text)} ${severityMark(event.severity, this.text)}</p>
       ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.changes(event) : nothing}
-      <dl>${fields.map((field) => this.entry(field, valueOf(event, field)))}</dl>
+      <dl>${fields.map((field) => this.entry(event, field))}</dl>
       ${metadata.length && shows("metadata")
         ? html`<h4>${details.metadata}</h4>
-            <dl>${metadata.map(([key, value]) => this.line(visible(key), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
+            <dl>${metadata.map(([key, value]) => this.line(visible(keyTold(key, event)), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
         : nothing}
       <details @toggle=${(toggled: Event) => (this.raw = (toggled.currentTarget as HTMLDetailsElement).open)}>
         <summary>${details.raw}</summary>
@@ -93,8 +105,13 @@ export class Details extends Part {
       <auditlane-changes .was=${event.before} .is=${event.after}></auditlane-changes>`;
   }
 
-  private entry(field: ShownField, value: string | null): TemplateResult | typeof nothing {
+  private entry(event: AuditEvent, field: ShownField): TemplateResult | typeof nothing {
+    const value = valueOf(event, field);
     if (value === null && field.custom) return nothing;
+    if (value === null && field.name === "actor_name" && event.actor_id) {
+      // as in the table: somebody's id for nobody's name
+      return this.line(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.plain(event.actor_id, true));
+    }
     const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.value(field, value);
     const time = field.displayType === "Timestamp";
     return this.line(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown);
@@ -104,9 +121,10 @@ export class Details extends Part {
     const { log } = this;
     const clock = clockOf(localeOf(log), log.zone);
     if (field.displayType === "Timestamp" && !Number.isNaN(Date.parse(value))) {
-      return html`<time datetime=${value}>${clock.exact(value)}</time>
-        <span class="quietly" title=${this.text.reading.details.time(log.zone)}>${clock.relative(value, Date.now())}</span>
-        <div class="quietly code">${visible(value)}</div>`;
+      const [exact, ago] = [clock.exact(value), clock.relative(value, Date.now())];
+      return html`<time datetime=${value} title=${this.text.reading.details.time(log.zone)}>${exact}</time>${ago === exact ? nothing : html` <span class="quietly">${ago}</span>`}<div
+          class="quietly code"
+        >${visible(value)}</div>`;
     }
     if (field.displayType === "IpAddress") {
       const network = this.text.reading.network[networkOf(value)];
@@ -142,7 +160,7 @@ export class Details extends Part {
             ? html`${button(details.filterFor(name, said), way("M8 3v10M3 8h10"), filter(false))}
               ${button(details.filterOut(name, said), way("M3 8h10"), filter(true))}`
             : nothing}
-          ${value === null ? nothing : button(details.copyValue(name), icon("copy"), () => this.copy(value, name))}
+          ${value === null ? nothing : button(details.copyValue(name), icon(this.copied === name ? "check" : "copy"), () => this.copy(value, name))}
         </span>
       </dd>
     </div>`;
@@ -152,7 +170,9 @@ export class Details extends Part {
     const { details } = this.text.reading;
     const { client, linked } = this.log;
     const make = (label: string, what: string, text: () => string): TemplateResult =>
-      html`<button class="quiet" @click=${() => this.copy(text(), what)}>${label}</button>`;
+      html`<button class="quiet" @click=${() => this.copy(text(), what)}>
+        ${this.copied === what ? html`${icon("check")}${this.text.states.first.copied}` : label}
+      </button>`;
     return html`${linked ? make(details.copyLink, details.link, () => linkTo(event, location)) : nothing}
     ${make(details.copyJson, details.json, () => jsonOf(event))}
     ${make(details.copyCurl, details.curl, () => curlFor(event, client.service, client.tenant))}`;
@@ -160,12 +180,16 @@ export class Details extends Part {
 
   private async copy(text: string, what: string): Promise<void> {
     const { details } = this.text.reading;
-    this.said = "";
+    this.forget();
     await this.updateComplete;
-    this.said = await navigator.clipboard.writeText(text).then(
-      () => details.copied(what),
-      () => details.notCopied,
-    );
+    const copied = await copyText(text, this.renderRoot);
+    [this.said, this.copied, this.refused] = copied ? [details.copied(what), what, false] : [details.notCopied, "", true];
+    if (copied) this.timer = setTimeout(() => this.forget(), SHOWN_MS);
+  }
+
+  private forget(): void {
+    clearTimeout(this.timer);
+    [this.said, this.copied, this.refused] = ["", "", false];
   }
 
   private readonly key = (event: KeyboardEvent): void => {

@@ -162,6 +162,9 @@ export const tableStyles = css`
   .note.top {
     inset-block: 3rem auto;
   }
+  .whole .note {
+    inset-block: 1.5rem auto;
+  }
   .note > * {
     pointer-events: auto;
   }

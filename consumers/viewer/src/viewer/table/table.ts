@@ -15,6 +15,7 @@ import { head, type HeadActs } from "./head.js";
 import { headStyles } from "./head-styles.js";
 import { List } from "./list.js";
 import { markStyles } from "./marks.js";
+import { neededIn } from "./needed.js";
 import { notes } from "./notes.js";
 import { Opened } from "./opened.js";
 import { tableStyles } from "./table-styles.js";
@@ -134,8 +135,8 @@ export class Table extends Part {
   private read(): void {
     const { log } = this;
     const { columns, widths } = log.preferences;
-    this.columns = columnsOf(log.fields, { columns, widths: { ...widths, ...this.trying } });
     this.reading = readingIn(this.text, localeOf(log), log.zone);
+    this.columns = columnsOf(log.fields, { columns, widths: { ...widths, ...this.trying } }, neededIn(this, this.reading));
   }
 
   private came(): boolean {

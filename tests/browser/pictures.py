@@ -46,7 +46,7 @@ def a_search(page: Page) -> None:
     box = page.get_by_role("combobox").first
     box.click()
     page.keyboard.type("outcome:failure action:")
-    expect(page.get_by_role("option").nth(4)).to_be_visible()
+    expect(page.get_by_role("option").filter(has_text="DeleteParameter")).to_be_visible()
 
 
 def a_download(page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from fixtures.commands import Commands
@@ -67,6 +68,25 @@ def test_lost_offsets_are_given_up_by_the_command_that_the_message_names(world: 
     assert (found["counts"]["gone"], found["counts"]["beyond_retention"]) == (60, 40)
     given_up = commands.run("verify", world.settings.topic, "--range", "0:40-59")["counts"]
     assert (given_up["gone"], given_up["beyond_retention"]) == (20, 0)
+
+
+def test_a_worker_that_cannot_be_stopped_is_frozen_meanwhile(world: World, commands: Commands) -> None:
+    """As in a stack of `auditlane up`, which starts its worker again: Kafka expels a frozen one."""
+    world.produce(10, partition=0)
+    world.commit(0, 0)
+    world.admin.delete_records([TopicPartition(world.settings.topic, 0, 4)])
+    wait_until(lambda: world.low(0) == 4)
+    worker = world.worker()
+    command = named(halted(worker))
+    worker.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: commands.run(*command, "--dry-run")["members"] == 0)
+    assert commands.run(*command, "--yes")["offsets"] == 4
+    worker.process.send_signal(signal.SIGCONT)
+    world.stored(7)
+    world.completed()
+    assert json.loads(worker.get("/health/ready"))["halted"] == {}
+    assert worker.stop() == 0
+    assert world.counts() == (7, 7)
 
 
 def test_a_truncated_log_goes_on_once_its_rows_are_moved_aside(world: World, commands: Commands) -> None:

@@ -16,7 +16,6 @@ export const reading: Texts["reading"] = {
   cancel: "Abbrechen",
   cancelled: "Die Suche wurde abgebrochen.",
   retry: "Noch einmal suchen",
-  more: "Weitere Ereignisse konnten nicht geladen werden.",
   column: {
     menu: (name) => `Spalte ${name}`,
     sortBy: (name) => `Nach ${name} sortieren`,

@@ -17,7 +17,6 @@ export const reading = {
   cancel: "Cancel",
   cancelled: "The search was cancelled.",
   retry: "Search again",
-  more: "Further events could not be loaded.",
   column: {
     menu: (name: string): string => `Column ${name}`,
     sortBy: (name: string): string => `Sort by ${name}`,

@@ -101,16 +101,14 @@ class Handler(BaseHTTPRequestHandler):
     def _route(self) -> None:
         path, _, query = self.path.partition("?")
         if not self._from_here():
-            self.close_connection = True
-            self._plain(b"Requests from other sites and for other hosts are refused.\n", 403)
+            self._turn_away(b"Requests from other sites and for other hosts are refused.\n", 403)
         elif path == "/" and (query or self.command == "POST"):
             with self.server.answering():
                 self._serve(query)
         elif path in {"/", "/ping", "/replicas_status"}:
             self._plain(b"Ok.\n", 200)
         else:
-            self.close_connection = True
-            self._plain(b"There is no handle %s: the query goes to /.\n" % path.encode("latin-1", "replace"), 404)
+            self._turn_away(b"There is no handle %s: the query goes to /.\n" % path.encode("latin-1", "replace"), 404)
 
     def _serve(self, query: str) -> None:
         answer = Answer(self._write, head_only=self.command == "HEAD", chunks=self.request_version != "HTTP/1.0")
@@ -164,8 +162,16 @@ class Handler(BaseHTTPRequestHandler):
             hosts.append(urlsplit(origin).hostname)
         return all(host is not None and _is_loopback(host) for host in hosts)
 
+    def _turn_away(self, body: bytes, status: int) -> None:
+        """Answer without reading what was sent, say that the connection ends with it, and let the answer be read."""
+        self.close_connection = True
+        self._plain(body, status)
+        self._linger()
+
     def _plain(self, body: bytes, status: int) -> None:
         self.send_response(status)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Content-Type", "text/html; charset=UTF-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -49,6 +49,17 @@ def settings_table() -> str:
     return "\n".join(parts)
 
 
+def budgets_table() -> str:
+    """Every setting that is a budget of one tenant or client."""
+    rows = [
+        (f"`{settings.variable(name)}`", f"`{field.default}`", field.description or "", consequence)
+        for group in settings.GROUPS
+        for name, field in group.model_fields.items()
+        if (consequence := settings.budget_of(field))
+    ]
+    return table(("Variable", "Default", "What is bounded", "When it is reached"), rows)
+
+
 def errors_table() -> str:
     def walk(error: type[errors.AuditlaneError]) -> Iterator[type[errors.AuditlaneError]]:
         yield error
@@ -135,6 +146,7 @@ def http_codes() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
+    "budgets": budgets_table,
     "errors": errors_table,
     "codes": codes_table,
     "http_codes": http_codes,

@@ -182,3 +182,10 @@ def test_a_traceback_in_a_log_shows_no_local_variables() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "ValueError: no" in run.stderr
     assert "hunter2" not in run.stderr
+
+
+def test_no_budget_is_unlimited_by_default() -> None:
+    fields = {name: field for group in settings.GROUPS for name, field in group.model_fields.items()}
+    budgets = {name: field.default for name, field in fields.items() if settings.budget_of(field)}
+    assert len(budgets) >= 3
+    assert not {name for name, default in budgets.items() if not default or default <= 0}

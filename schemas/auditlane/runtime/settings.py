@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auditlane.runtime import forms
@@ -52,6 +53,21 @@ Topic = Annotated[str, AfterValidator(forms.topic)]
 DeadLetterTopic = Annotated[Topic, AfterValidator(_outside_the_workers_topics)]
 File = Annotated[Path, AfterValidator(forms.file)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def reached(consequence: str) -> Any:
+    """Mark a setting as a budget that keeps one tenant or client from using up what others need.
+
+    `consequence` is what happens when the budget is reached; the table in docs/operate/serve.md is generated from it.
+    Pass it as `json_schema_extra`. The default of a budget is never 0 or unlimited.
+    """
+    return {"budget": consequence}
+
+
+def budget_of(field: FieldInfo) -> str:
+    """What happens when this budget is reached; empty when the setting is not a budget."""
+    extra = field.json_schema_extra
+    return str(extra.get("budget", "")) if isinstance(extra, dict) else ""
 
 
 class KafkaSettings(BaseModel):
@@ -150,8 +166,18 @@ class ServeSettings(BaseModel):
         None, description="Places of addresses for Frontegg's page, a city or country file in MaxMind's format."
     )
     stream_poll_s: float = Field(1.0, gt=0, description="How often live streams look for what arrived.")
-    streams_per_tenant: int = Field(50, ge=1, description="Live streams of one tenant, in one process.")
-    query_concurrency: int = Field(16, ge=1, description="Queries of one tenant that may run at once, in one process.")
+    streams_per_tenant: int = Field(
+        50,
+        ge=1,
+        description="Live streams of one tenant, in one process.",
+        json_schema_extra=reached("One more stream is refused with 429 and `Retry-After`."),
+    )
+    query_concurrency: int = Field(
+        16,
+        ge=1,
+        description="Queries of one tenant that may run at once, in one process.",
+        json_schema_extra=reached("One more query is refused with 429 and `Retry-After`."),
+    )
 
 
 class OidcSettings(BaseModel):
@@ -198,7 +224,12 @@ class ExportSettings(BaseModel):
         "Empty: `exports` beside the signing keys.",
     )
     export_expire_s: int = Field(86_400, ge=60, description="How long a job's file is kept after its end.")
-    export_jobs_per_tenant: int = Field(10, ge=1, description="Export jobs of one tenant, until they expire.")
+    export_jobs_per_tenant: int = Field(
+        10,
+        ge=1,
+        description="Export jobs of one tenant, until they expire.",
+        json_schema_extra=reached("One more job is refused with 429."),
+    )
     export_jobs_at_once: int = Field(2, ge=0, description="Jobs that one `serve` works on at once; 0 only takes them.")
     export_lease_s: float = Field(
         15.0, ge=1, description="How long a job's `serve` may be silent before another goes on with it."

@@ -94,6 +94,13 @@ def test_roles():
     assert all(Permission.admin not in rights for role, rights in ROLES.items() if role != "admin")
 
 
+def test_the_contract_is_no_tenants_by_a_role():
+    for role, rights in ROLES.items():
+        assert permissions_of([role]) == rights
+        assert permissions_of([role], bound=True) == rights - {Permission.contract}
+    assert {role for role, rights in ROLES.items() if Permission.contract in rights} == {"vendor", "admin"}
+
+
 def test_permissions_by_name():
     assert parse_permissions(["read", "audits:export"]) == {Permission.read, Permission.export}
     for wrong in ([], ["admin"], ["audits:write"], ["read", "nothing"]):

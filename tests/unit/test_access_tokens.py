@@ -152,6 +152,36 @@ def test_nobody_gives_more_than_they_have():
             check_delegation(wrong, JANE)
 
 
+def test_only_who_decides_the_contract_gives_that_away(keys, signing, ask):
+    tenants_admin = Viewer("acme", "jane", frozenset({Permission.read, Permission.contract}))
+    for roles, tenant, extra, may in (
+        (("vendor",), None, (), True),
+        (("admin",), None, (), True),
+        (("vendor", "admin"), "acme", (), False),
+        (("vendor",), "acme", (Permission.contract,), True),
+        (("auditor",), "acme", (Permission.contract,), True),
+        (("auditor",), None, (), False),
+        (("vendor",), "globex", (Permission.contract,), False),
+    ):
+        client = keys.create(roles=roles, tenant=tenant, extra_permissions=extra, now=NOW).client
+        asks = ask(mint_client_token(signing, client, now=NOW, ttl=HOUR))
+        if may:
+            check_delegation(asks, tenants_admin)
+        else:
+            with pytest.raises(Forbidden):
+                check_delegation(asks, tenants_admin)
+
+
+def test_an_operator_may_what_the_client_behind_the_console_may(keys, signing):
+    for roles, extra, allowed in (
+        (("admin",), (), {"audits:admin", "audits:read", "audits:configure", "audits:contract"}),
+        (("writer",), (Permission.admin,), {"audits:admin"}),
+    ):
+        client = keys.create(roles=roles, extra_permissions=extra, now=NOW).client
+        token = mint_console_token(signing, Operator("ops", client.client_id), now=NOW, ttl=HOUR)
+        assert authenticate_operator(token.text, keys=keys, signing=signing, now=NOW).permissions == allowed
+
+
 def test_a_link_works_once_within_its_minutes(signing, ask):
     link = mint_link(signing, JANE, url="https://audit.example/", now=NOW, session=HOUR)
     assert link.startswith("https://audit.example/enter?code=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -60,6 +61,22 @@ def test_a_key_from_creation_to_its_end(folder):
     assert json.loads(run(keys.app, "list", "--json"))[0]["state"] == "revoked"
 
 
+def test_a_permission_of_its_own(folder):
+    bound = ("create", "--role", "vendor", "--tenant", "acme", "--json")
+    plain = json.loads(run(keys.app, *bound))
+    assert "audits:contract" not in plain["permissions"]
+    named = json.loads(run(keys.app, *bound, "--permission", "contract"))
+    assert named["extra_permissions"] == ["audits:contract"]
+    assert set(named["permissions"]) == {*plain["permissions"], "audits:contract"}
+    file = KeysFile(folder / "keys.json")
+    assert Permission.contract in file.find(named["client_id"]).permissions
+    run(keys.app, "rotate", named["client_id"])
+    assert Permission.contract in file.find(named["client_id"]).permissions
+    assert json.loads(run(keys.app, "create", "--role", "vendor", "--json"))["permissions"] == sorted(
+        {*plain["permissions"], "audits:contract"}
+    )
+
+
 def test_a_secret_is_printed_once_for_people(folder):
     out = run(keys.app, "create", "--role", "auditor", "--tenant", "acme")
     client_id, secret = (line.split()[-1] for line in out.splitlines()[:2])
@@ -74,6 +91,8 @@ def test_a_secret_is_printed_once_for_people(folder):
         (["--role", "writer", "--tenant", "a b"], "tenant_id"),
         (["--role", "writer", "--tenant", ""], "tenant_id"),
         (["--role", "writer", "--expires", "soon"], "not a span"),
+        (["--role", "writer", "--permission", "audits:everything"], "audits:everything"),
+        (["--role", "writer", "--permission", "contract,read"], "contract,read"),
         (["--role", "writer", "--expires", "2020-01-01"], "past"),
     ],
 )
@@ -115,7 +134,16 @@ def test_a_token_for_a_viewer(folder):
         now=datetime.now(UTC),
     )
     assert (found.subject, found.tenant, found.permissions) == ("jane", "acme", {Permission.read})
+    assert permissions_in(run(token.app, "--tenant", "acme")) == {"audits:read", "audits:export"}
+    assert permissions_in(
+        run(token.app, "--tenant", "acme", "--permission", "read,configure", "--permission", "audits:contract")
+    ) == {"audits:read", "audits:configure", "audits:contract"}
     assert run(token.app, "--tenant", "acme").count(".") == 2
+
+
+def permissions_in(printed: str) -> set[str]:
+    body = printed.strip().split(".")[1]
+    return set(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["permissions"])
 
 
 def test_a_link(folder):

@@ -271,6 +271,9 @@ def test_a_discovery_document_of_somebody_else(issuer):
         ({"realm": {"roles": ["audit*", "aud.*"]}}, set()),
         ({"realm": "auditor"}, set()),
         ({"permissions": ["fe.secure.*"], "realm": {"roles": ["shaper"]}}, {"audits:read", "audits:configure"}),
+        ({"permissions": ["fe.secure.decide.audits"]}, {"audits:contract"}),
+        ({"permissions": ["fe.*", "fe.secure.*", "fe.secure.decide.*"]}, {"audits:read"}),
+        ({"realm": {"roles": ["decider"]}}, {"audits:contract"}),
     ],
 )
 def test_permissions_and_roles(claims, allowed):
@@ -278,8 +281,12 @@ def test_permissions_and_roles(claims, allowed):
         issuer="i",
         audiences=("a",),
         roles_claim="realm.roles",
-        permissions={"fe.secure.read.audits": frozenset({Permission.read})},
+        permissions={
+            "fe.secure.read.audits": frozenset({Permission.read}),
+            "fe.secure.decide.audits": frozenset({Permission.contract}),
+        },
         roles={
+            "decider": frozenset({Permission.contract}),
             "auditor": frozenset({Permission.read, Permission.export}),
             "shaper": frozenset({Permission.configure, Permission.admin}),  # admin is not theirs to give
         },

@@ -13,7 +13,7 @@ from auditlane.access.trail import Deed, Witness
 from auditlane.store.presentation import DEFAULT_FIELDS
 from auditlane.store.structure_book import Structure, StructureBook
 
-ALL = ["audits:configure", "audits:export", "audits:read"]
+ALL = ["audits:configure", "audits:contract", "audits:export", "audits:read"]
 
 
 class Kept:

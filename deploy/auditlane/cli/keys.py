@@ -34,6 +34,10 @@ _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 @app.command()
 def create(
     role: Annotated[list[str], typer.Option(help="writer, auditor, vendor or admin; may be repeated.")],
+    permission: Annotated[
+        list[str] | None,
+        typer.Option(help="Give this one too, beside those of the roles, such as audits:contract; may be repeated."),
+    ] = None,
     tenant: Annotated[str | None, typer.Option(help="Bind the key to one tenant; else it is for all of them.")] = None,
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h, or 2027-01-31.")] = None,
@@ -43,10 +47,13 @@ def create(
 ) -> None:
     """Create a key and print its secret, this once. The file is made when it is missing."""
     from auditlane.access.keys import KeysFile
+    from auditlane.access.permissions import Permission, parse_permissions
 
     now = datetime.now(UTC)
+    extra = parse_permissions(permission, allowed=frozenset(Permission)) if permission else frozenset()
     issued = KeysFile.load_or_create(_path(file)).create(
         roles=tuple(role),
+        extra_permissions=tuple(sorted(extra)),
         tenant=check_tenant(tenant) if tenant is not None else None,
         name=name,
         expires=parse_end(expires, now) if expires else None,
@@ -54,7 +61,8 @@ def create(
         now=now,
     )
     _print_issued(issued, now, as_json=as_json)
-    _record(Action.key_created, issued.client, roles=" ".join(issued.client.roles), expires=expires)
+    given = {"roles": " ".join(issued.client.roles), "permissions": " ".join(sorted(issued.client.permissions))}
+    _record(Action.key_created, issued.client, **given, expires=expires)
 
 
 @app.command(name="list")
@@ -67,11 +75,12 @@ def list_(file: File = None, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([_facts(client, now) for client in clients]))
         return
-    table = Table(Column("client id", no_wrap=True), "name", "roles", "tenant", "state", "expires", box=SIMPLE)
+    headings = "name", "roles", "also", "tenant", "state", "expires"
+    table = Table(Column("client id", no_wrap=True), *headings, box=SIMPLE)
     for client in clients:
         ends = f"{client.expires:%Y-%m-%d %H:%M}" if client.expires else "never"
-        row = (client.client_id, client.name, ", ".join(client.roles), client.tenant or "every tenant")
-        table.add_row(*row, client.state(now), ends)
+        granted = ", ".join(client.roles), ", ".join(client.extra_permissions)
+        table.add_row(client.client_id, client.name, *granted, client.tenant or "every tenant", client.state(now), ends)
     Console().print(table)
 
 
@@ -164,6 +173,8 @@ def _facts(client: Client, now: datetime) -> dict[str, Any]:
         "client_id": client.client_id,
         "name": client.name,
         "roles": list(client.roles),
+        "extra_permissions": list(client.extra_permissions),
+        "permissions": sorted(client.permissions),
         "tenant": client.tenant,
         "state": client.state(now),
         "created": client.created.isoformat(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,13 +16,19 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load, variable
 
 app = typer.Typer(add_completion=False)
+_GIVEN: Final = ["read", "export"]  # what decides over the log is given by name only
 
 
 @app.command()
 def command(
     tenant: Annotated[str | None, typer.Option(help="The tenant whose log may be seen.")] = None,
     user: Annotated[str, typer.Option(help="Who sees it.")] = "operator",
-    permissions: Annotated[str, typer.Option(help="read, export, configure; separated by commas.")] = "read,export",
+    permissions: Annotated[
+        list[str],
+        typer.Option(
+            "--permission", "--permissions", help="read, export, configure, contract; separated by commas, or repeated."
+        ),
+    ] = _GIVEN,
     ttl: Annotated[str | None, typer.Option(help="Its life: 15m, 8h. [AUDITLANE_VIEWER_TOKEN_TTL_S]")] = None,
     link: Annotated[
         bool, typer.Option("--link", help="Print a link that opens the pages once, within 5 minutes.")
@@ -56,7 +62,7 @@ def command(
         return
     if tenant is None:
         raise ConfigError("No tenant is named.", field="--tenant", fix="Give --tenant, or --console.")
-    viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(permissions.split(",")))
+    viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(",".join(permissions).split(",")))
     said = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
     if link:
         text = mint_link(signing, viewer, url=url, now=now, session=life)

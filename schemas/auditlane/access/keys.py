@@ -42,6 +42,7 @@ class Client(BaseModel):
     client_id: str
     name: str = ""
     roles: tuple[str, ...] = Field(min_length=1)
+    extra_permissions: tuple[Permission, ...] = ()  # beside those of the roles
     tenant: str | None = None
     created: AwareDatetime
     expires: AwareDatetime | None = None
@@ -72,7 +73,8 @@ class Client(BaseModel):
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        return permissions_of(self.roles)
+        """What its roles give, and what is named for this key."""
+        return permissions_of(self.roles, bound=self.tenant is not None) | frozenset(self.extra_permissions)
 
     def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
         """Whether the client may be used at `now`."""
@@ -163,6 +165,7 @@ class KeysFile:
         *,
         roles: tuple[str, ...],
         now: datetime,
+        extra_permissions: tuple[Permission, ...] = (),
         tenant: str | None = None,
         name: str = "",
         expires: datetime | None = None,
@@ -176,6 +179,7 @@ class KeysFile:
                 client_id=client_id,
                 name=name,
                 roles=roles,
+                extra_permissions=extra_permissions,
                 tenant=tenant,
                 created=now,
                 expires=expires,

@@ -11,7 +11,7 @@ import jwt
 
 from auditlane.access.headers import header_of
 from auditlane.access.jwks import ALGORITHMS, KeySet
-from auditlane.access.permissions import VIEWER, Permission
+from auditlane.access.permissions import NAMED_WHERE_BOUND, VIEWER, Permission
 from auditlane.access.scope import Principal
 from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
 
@@ -100,12 +100,17 @@ class Oidc:
 
 
 def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Permission]:
-    """What the claims allow: the union over the permissions and the roles that the policy knows."""
+    """What the claims allow: the union over the permissions and the roles that the policy knows.
+
+    A wildcard in the token gives everything but what has to be named.
+    """
+    said = list(_texts(_at(claims, policy.permissions_claim)))
     granted = {
         one
         for name, gives in policy.permissions.items()
-        if any(_covers(said, name) for said in _texts(_at(claims, policy.permissions_claim)))
+        if any(_covers(text, name) for text in said)
         for one in gives
+        if one not in NAMED_WHERE_BOUND or name in said
     }
     roles = set(_texts(_at(claims, policy.roles_claim)))
     granted |= {one for name, gives in policy.roles.items() if name in roles for one in gives}

@@ -14,13 +14,18 @@ class Permission(StrEnum):
 
     read = "audits:read"  # see the tenant's events
     export = "audits:export"  # take them away as a file
-    configure = "audits:configure"  # shape the data structure, switch audit logs on and off
+    configure = "audits:configure"  # say how the log is shown, switch audit logs on and off
+    contract = "audits:contract"  # decide what an event must be: fields, their types, rules, defaults, `exclusive`
     write = "audits:write"  # send events
     admin = "audits:admin"  # operate the installation: every tenant's lag, dead letters, health
 
 
 # What a viewer token may carry; the rest needs a client of its own.
-VIEWER: Final = frozenset({Permission.read, Permission.export, Permission.configure})
+VIEWER: Final = frozenset({Permission.read, Permission.export, Permission.configure, Permission.contract})
+
+# What no role gives to a key that is bound to a tenant: the contract is the vendor's promise of what is recorded. Such
+# a key has it only when it is named for the key itself.
+NAMED_WHERE_BOUND: Final = frozenset({Permission.contract})
 
 ROLES: Final[dict[str, frozenset[Permission]]] = {
     "writer": frozenset({Permission.write}),
@@ -30,9 +35,10 @@ ROLES: Final[dict[str, frozenset[Permission]]] = {
 }
 
 
-def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
-    """The union of the roles' permissions; an unknown role grants nothing."""
-    return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+def permissions_of(roles: Iterable[str], *, bound: bool = False) -> frozenset[Permission]:
+    """The union of the roles' permissions; an unknown role grants nothing. `bound`: for a key of one tenant."""
+    granted = frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+    return granted - NAMED_WHERE_BOUND if bound else granted
 
 
 def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = VIEWER) -> frozenset[Permission]:

@@ -18,7 +18,7 @@ VIEWER_TOKEN: Final = "auditlane-viewer+jwt"  # noqa: S105
 CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - taken by the console only, as a cookie
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
-_OPERATOR: Final = frozenset({Permission.admin, Permission.read, Permission.configure})
+_OPERATOR: Final = frozenset({Permission.admin, Permission.read, Permission.configure, Permission.contract})
 _LONGEST: Final = 16_384  # characters; what is longer is not one of ours
 
 
@@ -186,12 +186,13 @@ def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, n
     Raises TokenExpired, and Unauthenticated for anything else that is wrong.
     """
     claims = signing.verify(CONSOLE_TOKEN, token, now=now)
-    operator, until = Operator.of(claims), datetime.fromtimestamp(claims["exp"], UTC)
+    operator, until, granted = Operator.of(claims), datetime.fromtimestamp(claims["exp"], UTC), _OPERATOR
     if operator.client_id:
         client = _active(keys, operator.client_id, now)
         if client.tenant is not None or Permission.admin not in client.permissions:
             raise Unauthenticated("The key behind this session is no admin's any more.", fix="Get a new link.")
-    return Principal("operator", operator.user, operator.client_id, None, _OPERATOR, until)
+        granted &= client.permissions  # a client gives only what it has itself
+    return Principal("operator", operator.user, operator.client_id, None, granted, until)
 
 
 def _active(

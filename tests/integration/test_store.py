@@ -67,16 +67,28 @@ def test_readers_see_an_event_once_and_the_first_to_reach_kafka_wins(client: Any
     migrate.migrate(client, unique)
     twice, shared = uuid4(), uuid4()
     blocks = [
-        [_row(twice, "late", partition=1, offset=1, at_ms=2), _row(shared, "other tenant's", "t2", at_ms=9)],
-        [_row(twice, "first", partition=3, offset=7_000_000, at_ms=1)],
-        [_row(twice, "same time, later offset", partition=3, offset=7_000_001, at_ms=1), _row(shared, "own", at_ms=8)],
+        [_row(twice, "a", partition=1, offset=1, at_ms=2), _row(shared, "other tenant's", "t2", offset=3, at_ms=9)],
+        [_row(twice, "a", partition=3, offset=7_000_000, at_ms=1)],
+        [_row(twice, "a", partition=3, offset=7_000_001, at_ms=1), _row(shared, "own", offset=4, at_ms=8)],
     ]
     for block in blocks:
         client.insert("events", block, column_names=COLUMNS, database=unique)
     if merged:
         client.command(f"OPTIMIZE TABLE {unique}.events FINAL")
-    seen = client.query(f"SELECT tenant_id, action FROM {unique}.log ORDER BY tenant_id, action").result_rows
-    assert seen == [("t1", "first"), ("t1", "own"), ("t2", "other tenant's")]
+    seen = client.query(f"SELECT tenant_id, action, kafka_offset FROM {unique}.log ORDER BY tenant_id, action")
+    assert seen.result_rows == [("t1", "a", 7_000_000), ("t1", "own", 4), ("t2", "other tenant's", 3)]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_events_of_one_id_and_time_with_different_contents_are_all_kept(client: Any, unique: str, merged: bool) -> None:
+    migrate.migrate(client, unique)
+    shared = uuid4()
+    for offset, action in enumerate(["harmless", "StopLogging", "harmless"]):
+        client.insert("events", [_row(shared, action, offset=offset)], column_names=COLUMNS, database=unique)
+    if merged:
+        client.command(f"OPTIMIZE TABLE {unique}.events FINAL")
+    seen = client.query(f"SELECT action, kafka_offset FROM {unique}.log ORDER BY action").result_rows
+    assert seen == [("StopLogging", 1), ("harmless", 0)]
 
 
 def test_one_of_many_savers_of_a_revision_wins(client: Any, clickhouse: str, unique: str) -> None:

@@ -167,7 +167,7 @@ def test_what_is_newest(store: Store) -> None:
     [
         ("ALTER TABLE events MODIFY SETTING non_replicated_deduplication_window = 10", "the tokens of 10 inserts"),
         ("DROP TABLE events", "has no table"),
-        ("ORDER BY (tenant_id, occurred_at, event_id) -> ORDER BY tenant_id", r"is sorted by \(tenant_id\)"),
+        (", event_id, content_hash) -> , event_id)", r"is sorted by \(tenant_id, occurred_at, event_id\)"),
         ("ENGINE = ReplacingMergeTree(first_wins) -> ENGINE = MergeTree", "has the engine MergeTree"),
     ],
 )

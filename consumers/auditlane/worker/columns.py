@@ -29,6 +29,9 @@ EVENTS: Final = pa.schema(
         pa.field("kafka_partition", pa.uint32()),
         pa.field("kafka_offset", pa.uint64()),
         pa.field("kafka_timestamp", _MS),
+        pa.field("provenance", pa.string()),
+        pa.field("provenance_id", pa.string()),
+        pa.field("defaulted", pa.list_(pa.string())),
     ]
 )
 
@@ -102,6 +105,9 @@ def event_rows(
         "kafka_partition": pa.array(np.full(rows, partition, dtype=np.uint32)),
         "kafka_offset": pa.array(offsets[decoded.rows].astype(np.uint64)),
         "kafka_timestamp": pa.array(timestamps_ms[decoded.rows]).cast(_MS),
+        "provenance": pa.repeat("kafka", rows),
+        "provenance_id": pa.repeat(topic, rows),
+        "defaulted": pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, dtype=np.int32)), pa.array([], pa.string())),
     }
     table: Table = pa.Table.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
     return table

@@ -21,7 +21,7 @@ GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stor
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
 VERSION: Final = "first_wins"  # of rows with one key, which Kafka had first
 PARTITIONING: Final = "toYYYYMM(occurred_at)"  # one insert a month is one part only then
-SORTING: Final = "tenant_id, occurred_at, event_id"  # rows that are alike in these are one event; all others are kept
+SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows alike in these are one event; others are kept
 
 
 @dataclass(frozen=True, slots=True)

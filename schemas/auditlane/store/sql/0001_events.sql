@@ -32,20 +32,35 @@ CREATE TABLE IF NOT EXISTS {database}.events (
     kafka_partition UInt32,
     kafka_offset UInt64 CODEC(Delta, ZSTD(1)),
     kafka_timestamp DateTime64(3, 'UTC'),
+    -- Who vouches for the row: the gateway for a client of ours, or nobody but whoever may write to the topic.
+    provenance Enum8('kafka' = 0, 'gateway' = 1),
+    provenance_id LowCardinality(String) DEFAULT kafka_topic COMMENT 'The client id, or the topic where provenance is kafka',
+    defaulted Array(LowCardinality(String)) COMMENT 'The fields that the producer did not set: they hold a default',
+    -- Of what the producer set, and of nothing else, so that it is the same by whichever way an event comes. RowBinary
+    -- gives each value with its length and tells NULL from empty: no two contents are written alike.
+    content_hash FixedString(16) MATERIALIZED CAST(substring(SHA256(formatRowNoNewline('RowBinary',
+        action, actor_id, actor_type, actor_name, on_behalf_of, resource, resource_id, outcome, severity, description,
+        ip, user_agent, if(has(defaulted, 'request_id'), NULL, request_id), before, after,
+        if(has(defaulted, 'source'), '', source), mapSort(metadata),
+        mapSort(mapFilter((name, value) -> NOT has(defaulted, name), fields)))), 1, 16), 'FixedString(16)'),
     -- The larger wins a merge, so the earliest Kafka timestamp does, then the lowest offset.
     first_wins UInt64 MATERIALIZED bitNot(bitOr(
         bitShiftLeft(toUInt64(toUnixTimestamp64Milli(kafka_timestamp)), 22), bitAnd(kafka_offset, 4194303))),
-    INDEX kafka_time kafka_timestamp TYPE minmax GRANULARITY 1
+    INDEX kafka_time kafka_timestamp TYPE minmax GRANULARITY 1,
+    INDEX ingested ingested_at TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree(first_wins)
 PARTITION BY toYYYYMM(occurred_at)
-ORDER BY (tenant_id, occurred_at, event_id)
+PRIMARY KEY (tenant_id, occurred_at, event_id)
+ORDER BY (tenant_id, occurred_at, event_id, content_hash)
 SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 134217728;
 
--- What readers see: each (tenant, occurred_at, event_id) once, the first to reach Kafka winning.
+-- What readers see: each event once, the first of its copies to reach Kafka winning. Events with one
+-- (tenant, occurred_at, event_id) and different contents are different events, and a conflict.
 CREATE VIEW IF NOT EXISTS {database}.log AS
 SELECT
     tenant_id, occurred_at, event_id, action, actor_id, actor_type, actor_name, on_behalf_of, resource, resource_id,
     outcome, severity, description, ip, user_agent, request_id, before, after, source, metadata, fields,
-    schema_id, ingested_at, kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, kafka_timestamp
+    schema_id, ingested_at, kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, kafka_timestamp,
+    provenance, provenance_id, defaulted, content_hash
 FROM {database}.events FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;

@@ -1,0 +1,89 @@
+"""The signature that says who vouches for a message: what verifies, and everything else that does not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.contract.provenance import FILLABLE, HEADER, RESERVED, Claim, Key, sign, signer, verify
+
+KEY = Key("20260101-0a", b"secret" * 8)
+SECRETS = {KEY.kid: KEY.secret, "older": b"older" * 8}
+CLAIM = Claim("billing", ("request_id", "source"))
+MESSAGE = (b"acme", b"\x00\x00\x00\x00\x07event")
+
+
+def signed(claim: Claim = CLAIM, key: Key = KEY, message: tuple[bytes, bytes] = MESSAGE) -> bytes:
+    return sign(key, claim, *message)[1]
+
+
+@given(client_id=st.text(), filled=st.sets(st.sampled_from(sorted(FILLABLE))), key=st.binary(), value=st.binary())
+def test_what_was_signed_verifies_whatever_the_client_is_called(
+    client_id: str, filled: set[str], key: bytes, value: bytes
+) -> None:
+    try:
+        client_id.encode()
+    except UnicodeEncodeError:
+        return
+    name, header = signer(KEY, client_id, filled)(key, value)
+    assert name == HEADER
+    assert name.startswith(RESERVED)
+    assert verify(SECRETS, header, key, value) == Claim(client_id, tuple(sorted(filled)))
+
+
+def test_a_signature_says_nothing_about_another_message() -> None:
+    key, value = MESSAGE
+    assert verify(SECRETS, signed(), key, value) == CLAIM
+    assert verify(SECRETS, signed(), key, value + b"x") is None
+    assert verify(SECRETS, signed(), key + b"#1", value) is None
+    assert verify(SECRETS, signed(), key + value[:1], value[1:]) is None  # the same bytes, cut elsewhere
+
+
+def test_each_key_in_the_file_verifies_what_it_signed_and_no_other_does() -> None:
+    assert verify(SECRETS, signed(key=Key("older", SECRETS["older"])), *MESSAGE) == CLAIM
+    assert verify(SECRETS, signed(key=Key("unknown", KEY.secret)), *MESSAGE) is None
+    assert verify(SECRETS, signed(key=Key(KEY.kid, b"guess" * 8)), *MESSAGE) is None
+    assert verify(SECRETS, signed(key=Key("older", KEY.secret)), *MESSAGE) is None
+    assert verify({}, signed(), *MESSAGE) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        (0, b"2"),
+        (0, b"01"),
+        (1, b"older"),
+        (2, b"payroll"),
+        (2, b"b%69lling"),  # says the same, and is not what we write
+        (2, b"%ff"),
+        (3, b"source"),
+        (3, b""),
+        (3, b"source,request_id"),
+        (3, b"request_id,source,actor_id"),
+        (3, b"request_id,request_id,source"),
+        (4, b""),
+        (4, b"A" * 43),
+        (4, "ü".encode()),
+    ],
+)
+def test_a_header_that_was_tampered_with_does_not_verify(part: int, instead: bytes) -> None:
+    parts = signed().split(b";")
+    parts[part] = instead
+    assert verify(SECRETS, b";".join(parts), *MESSAGE) is None
+
+
+@pytest.mark.parametrize("header", [b"", b";", b";;;;", b"1;a;b", b"\xff" * 40, b"1;" * 40])
+def test_bytes_that_are_no_header_do_not_verify(header: bytes) -> None:
+    assert verify(SECRETS, header, *MESSAGE) is None
+    assert verify(SECRETS, signed() + header + b" ", *MESSAGE) is None
+
+
+@given(header=st.binary(max_size=200))
+def test_no_bytes_raise(header: bytes) -> None:
+    assert verify(SECRETS, header, *MESSAGE) is None
+
+
+def test_only_what_the_gateway_fills_in_can_be_signed_as_filled() -> None:
+    with pytest.raises(ValueError, match="actor_id"):
+        signer(KEY, "billing", ["actor_id"])

@@ -245,9 +245,9 @@ def test_the_environments_switch_reaches_who_has_none(api: Api, path: str) -> No
 def test_each_sees_and_changes_its_own_only(api: Api, path: str, tenant: str) -> None:
     tokens = {
         "viewer": api.served.viewer_token(tenant, Permission.read),
-        "admin": api.served.viewer_token(tenant, Permission.read, Permission.configure),
+        "admin": api.served.viewer_token(tenant, Permission.read, Permission.configure, Permission.contract),
         "other": api.served.viewer_token("someone-else"),
-        "bound": api.served.client_token("vendor", tenant=tenant),
+        "bound": api.served.client_token("vendor", tenant=tenant, also=(Permission.contract,)),
         "writer": api.served.client_token("writer"),
     }
     field = {"name": "x", "displayName": "X"}
@@ -270,6 +270,80 @@ def test_each_sees_and_changes_its_own_only(api: Api, path: str, tenant: str) ->
     api.refused(401, "UNAUTHENTICATED", "GET", path, token="nonsense")
     api.refused(400, "INPUT_INVALID", "GET", path, auditlane_tenant="someone-else")
     api.refused(400, "INPUT_INVALID", "GET", "/v1/tenants/-bad-/structure")
+
+
+def state(api: Api, path: str) -> tuple[Any, Any, Any]:
+    """All that a change could have changed: what is shown, the revisions, the contract."""
+    return api.ok("GET", path), api.ok("GET", f"{path}/history"), api.ok("GET", f"{path}/fields")
+
+
+def test_who_shapes_the_log_does_not_decide_what_an_event_must_be(api: Api, path: str, tenant: str) -> None:
+    field = {"name": "order_number", "displayName": "Order", "rules": {"maxLength": 20}}
+    api.ok("POST", f"{path}/fields", field)
+    before = state(api, path)
+    changes: list[tuple[str, str, Any, tuple[str, ...]]] = [
+        ("POST", f"{path}/fields", {"name": "more"}, ()),
+        ("POST", f"{path}/fields", field, ()),
+        ("DELETE", f"{path}/fields/order_number", None, ()),
+        ("PUT", f"{path}/fields/order_number", {"displayName": "Mine", "rules": {"required": True}}, ("rules",)),
+        ("PUT", f"{path}/fields/order_number", {"rules": {}, "type": "Email"}, ("rules", "type")),
+        ("PUT", f"{path}/fields/order_number", {"order": 1, "default": "x" * 9}, ("default",)),
+        ("PUT", f"{path}/fields/order_number", {"default": None}, ("default",)),
+        ("PUT", f"{path}/fields/order_number", {"showInTable": False, "exclusive": True}, ("exclusive",)),
+    ]
+    for token in (
+        api.served.viewer_token(tenant, Permission.read, Permission.configure),
+        api.served.viewer_token(tenant, Permission.read, Permission.configure, Permission.export),
+        api.served.client_token("vendor", tenant=tenant),
+        api.served.client_token("vendor", "admin", tenant=tenant),
+    ):
+        for method, where, body, named in changes:
+            problem = api.refused(403, "FORBIDDEN", method, where, body, token=token, if_match="*")
+            assert "audits:contract" in problem["detail"]
+            assert all(name in problem["detail"] for name in named)
+            assert problem.get("field") in (*named, None)
+        assert state(api, path) == before
+        for method, where, body in (
+            ("PUT", f"{path}/fields/order_number", {"displayName": "Order"}),
+            ("PUT", path, {"enabled": None, "fields": [{"name": "order_number", "showInTable": True}]}),
+        ):
+            api.ok(method, where, body, token=token, if_match="*")
+
+
+def test_who_decides_the_contract_alone_leaves_alone_how_it_is_shown(api: Api, path: str, tenant: str) -> None:
+    token = api.served.viewer_token(tenant, Permission.read, Permission.contract)
+    api.ok("POST", f"{path}/fields", {"name": "tier", "displayName": "Tier"}, token=token)
+    api.ok("PUT", f"{path}/fields/tier", {"rules": {"maxLength": 3}}, token=token, if_match="*")
+    before = state(api, path)
+    for method, where, body in (
+        ("PUT", path, {"enabled": False}),
+        ("PUT", f"{path}/fields/tier", {"displayName": "Level"}),
+        ("PUT", f"{path}/fields/tier", {"displayName": "Level", "rules": {"maxLength": 9}}),
+    ):
+        problem = api.refused(403, "FORBIDDEN", method, where, body, token=token, if_match="*")
+        assert "audits:configure" in problem["detail"]
+    assert state(api, path) == before
+    api.ok("DELETE", f"{path}/fields/tier", token=token)
+
+
+def test_the_environments_contract_takes_the_same(api: Api) -> None:
+    shows = api.served.client_token("writer", also=(Permission.configure,))
+    decides = api.served.client_token("writer", also=(Permission.contract,))
+    name = f"f{uuid4().hex[:8]}"
+    where, field = f"/v1/structure/fields/{name}", {"name": name, "displayName": "Of all"}
+    assert (
+        "audits:contract" in api.refused(403, "FORBIDDEN", "POST", "/v1/structure/fields", field, token=shows)["detail"]
+    )
+    api.ok("POST", "/v1/structure/fields", field, token=decides)
+    before = state(api, "/v1/structure")
+    both = {"displayName": "Other", "rules": {"maxLength": 3}}
+    for token, permission in ((shows, "audits:contract"), (decides, "audits:configure")):
+        problem = api.refused(403, "FORBIDDEN", "PUT", where, both, token=token, if_match="*")
+        assert permission in problem["detail"]
+    api.refused(403, "FORBIDDEN", "DELETE", where, token=shows)
+    assert state(api, "/v1/structure") == before
+    api.ok("PUT", where, {"displayName": "Other"}, token=shows, if_match="*")
+    api.ok("DELETE", where, token=decides)
 
 
 @pytest.mark.parametrize(

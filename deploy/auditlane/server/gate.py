@@ -85,14 +85,14 @@ class Gate:
 
     def authorize(
         self,
-        permission: Permission,
+        *any_of: Permission,
         named_in: Callable[[Request], str | None] | None = None,
-        *,
         header: str = TENANT_HEADER,
         even_off: bool = False,
     ) -> Callable[..., Awaitable[TenantScope]]:
         """A FastAPI dependency that gives a request's TenantScope, or raises what `Principal.scope` raises.
 
+        It takes one of the permissions; a route that needs another as well asks the scope for it.
         `named_in` finds the tenant that a request names, where that is not `named_tenant`'s to find; `header` is what
         errors call its place. Who may read or export gets LogsDisabled while the tenant's audit logs are switched off,
         unless `even_off`.
@@ -106,8 +106,9 @@ class Gate:
             _session: Annotated[object, Security(SESSION)] = None,
         ) -> TenantScope:
             principal, named = await self.principal(request), (named_in or named_tenant)(request)
-            request.state.permission = permission  # tells the audit trail what an answer means
+            request.state.permission = any_of[0]  # tells the audit trail what an answer means
             witness_of(request).tenant = principal.tenant or named
+            permission = principal.demand(*any_of)
             if named == OURS and principal.tenant is None:
                 principal.demand(Permission.admin)  # there it says what operators did
             found = principal.scope(permission, named, header=header)
@@ -117,8 +118,9 @@ class Gate:
 
         return scope
 
-    def environment(self, permission: Permission) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency for what belongs to the whole environment: no tenant's credential may touch it."""
+    def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency for what belongs to the whole environment: no tenant's credential may touch it, and
+        another needs one of the permissions."""
 
         async def principal(
             request: Request,
@@ -126,8 +128,8 @@ class Gate:
             _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
         ) -> Principal:
             found = await self.principal(request)
-            request.state.permission = permission
-            found.demand(permission)
+            request.state.permission = any_of[0]
+            found.demand(*any_of)
             if found.tenant is not None:
                 raise WrongTenant(
                     "This is the whole environment's, and the credential belongs to one tenant.",

@@ -29,13 +29,15 @@ class Principal:
     expires_at: datetime
     console: bool = False
 
-    def demand(self, permission: Permission) -> None:
-        """Raise Forbidden unless this principal has the permission."""
-        if permission not in self.permissions:
-            raise Forbidden(
-                f"This credential lacks the permission {permission}.",
-                fix="Ask whoever issued it for one that has it.",
-            )
+    def demand(self, *any_of: Permission) -> Permission:
+        """The first of these permissions that this principal has. Raises Forbidden when it has none of them."""
+        for permission in any_of:
+            if permission in self.permissions:
+                return permission
+        raise Forbidden(
+            f"This credential lacks the permission {' or '.join(any_of)}.",
+            fix="Ask whoever issued it for one that has it.",
+        )
 
     def about(self, named: str | None, *, header: str = TENANT_HEADER) -> str | None:
         """The tenant that a request is about, None when a credential of the whole environment names none.

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.trail import witness_of
-from auditlane.query.router import Authorize
-from auditlane.query.structure import answers
+from auditlane.query.structure import answers, rights
 from auditlane.query.structure.deeds import deeds
 from auditlane.query.structure.models import (
     ChangedField,
@@ -25,6 +24,7 @@ from auditlane.query.structure.refusals import for_callers
 from auditlane.query.structure.service import Done, Stated, StructureService
 from auditlane.runtime.errors import InvalidInput, PreconditionMissing
 
+Authorize = Callable[..., Callable[..., Any]]  # called with the permissions of which a caller needs one
 _Responses = dict[int | str, dict[str, Any]]
 _CHANGED: Final[_Responses] = {
     412: {"description": "It was changed since it was read."},
@@ -45,15 +45,15 @@ def build(
     prefix: str = "/v1",
     documented: bool = True,
 ) -> APIRouter:
-    """`authorize` gives a TenantScope (of the path's tenant), `environment` a Principal of the whole environment.
+    """`authorize` gives a TenantScope (of the path's tenant), `environment` a Principal of the whole environment; each
+    is called with the permissions of which the caller needs one.
 
     `only(*names)` is a dependency that refuses any other query parameter.
     """
     router = APIRouter(prefix=prefix, tags=["structure"], include_in_schema=documented)
     plain, paged = [Depends(only())], [Depends(only("limit", "before"))]
-    whole, own = environment(Permission.configure), authorize(Permission.configure)
-    _mount(router, service, "/structure", whole, whole, plain, paged)
-    _mount(router, service, "/tenants/{tenant}/structure", authorize(Permission.read), own, plain, paged)
+    _mount(router, service, "/structure", environment, Permission.configure, plain, paged)
+    _mount(router, service, "/tenants/{tenant}/structure", authorize, Permission.read, plain, paged)
     return router
 
 
@@ -61,15 +61,17 @@ def _mount(
     router: APIRouter,
     service: StructureService,
     path: str,
-    may_read: Callable[..., Any],
-    may_change: Callable[..., Any],
+    authorize: Authorize,
+    to_read: Permission,
     plain: list[Any],
     paged: list[Any],
 ) -> None:
     """The same routes for the environment and for a tenant."""
     whose = "a tenant's" if "{tenant}" in path else "the environment's"
     # As defaults: annotations are text here, and FastAPI could not resolve local names in them.
-    reads, changes = Depends(may_read), Depends(may_change)
+    reads, configures = Depends(authorize(to_read)), Depends(authorize(Permission.configure))
+    decides = Depends(authorize(Permission.contract))
+    changes = Depends(authorize(Permission.configure, Permission.contract))  # by what is changed: see `rights`
 
     @router.get(path, summary=f"Get {whose} data structure", dependencies=plain, responses={200: _WITH_ETAG})
     def show(request: Request, response: Response, who: Any = reads) -> ShownStructure:
@@ -82,7 +84,7 @@ def _mount(
     @router.put(
         path, summary=f"Change {whose} data structure", dependencies=plain, responses={200: _WITH_ETAG, **_CHANGED}
     )
-    def replace(request: Request, response: Response, body: StatedStructure, who: Any = changes) -> ShownStructure:
+    def replace(request: Request, response: Response, body: StatedStructure, who: Any = configures) -> ShownStructure:
         """Needs `If-Match` with the ETag that was read; `*` overwrites whatever is there."""
         done = service.replace(
             _tenant(who),
@@ -109,7 +111,7 @@ def _mount(
         dependencies=plain,
         responses={201: _WITH_ETAG, **_ADDED},
     )
-    def add(request: Request, response: Response, body: NewField, who: Any = changes) -> ShownStructure:
+    def add(request: Request, response: Response, body: NewField, who: Any = decides) -> ShownStructure:
         """Events may carry it from now on: in the contract, in the table, in exports. Also restores a removed one."""
         stated = _stated(who, body.name, body)
         with for_callers():
@@ -125,7 +127,11 @@ def _mount(
     def change(
         request: Request, response: Response, name: str, body: ChangedField, who: Any = changes
     ) -> ShownStructure:
-        """What is left out stays. Events that were written before keep being read."""
+        """What is left out stays. Events that were written before keep being read.
+
+        `type`, `default`, `rules` and `exclusive` take `audits:contract`, everything else `audits:configure`.
+        """
+        rights.demand(who.permissions, body)
         stated = _stated(who, name, body)
         with for_callers():
             done = service.change(_tenant(who), stated, etags=_needed(request), who=_name(who))
@@ -138,7 +144,7 @@ def _mount(
         dependencies=plain,
         responses={412: _CHANGED[412]},
     )
-    def remove(request: Request, response: Response, name: str, who: Any = changes) -> None:
+    def remove(request: Request, response: Response, name: str, who: Any = decides) -> None:
         """Readers no longer see it, and events need not carry it. Its data is kept: POST restores it."""
         with for_callers():
             done = service.remove(_tenant(who), name, etags=_given(request), who=_name(who))

@@ -39,22 +39,22 @@ class Operators:
         request.state.permission = Permission.admin
         return found
 
-    def authorize(self, permission: Permission) -> Callable[..., Awaitable[TenantScope]]:
-        """A FastAPI dependency that gives the scope of the tenant in the path."""
+    def authorize(self, *any_of: Permission) -> Callable[..., Awaitable[TenantScope]]:
+        """A FastAPI dependency that gives the scope of the tenant in the path, for one of the permissions."""
 
         async def scope(request: Request) -> TenantScope:
             operator, tenant = self.entered(request), tenant_in_path(request)
             witness_of(request).tenant = tenant  # it is that tenant's people who must be able to see it
-            return operator.scope(permission, tenant)
+            return operator.scope(operator.demand(*any_of), tenant)
 
         return scope
 
-    def environment(self, permission: Permission) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency for what belongs to the whole environment."""
+    def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency for what belongs to the whole environment; it takes one of the permissions."""
 
         async def principal(request: Request) -> Principal:
             operator = self.entered(request)
-            operator.demand(permission)
+            operator.demand(*any_of)
             return operator
 
         return principal

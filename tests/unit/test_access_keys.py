@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from auditlane.access import keys as keys_module
 from auditlane.access.keys import KeysFile
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import ConfigError, Conflict, InvalidInput, NotFound, Unauthenticated
@@ -27,6 +28,15 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def keys(path: Path) -> KeysFile:
     return KeysFile.load_or_create(path)
+
+
+@pytest.fixture
+def hashed(monkeypatch) -> list[str]:
+    """Every secret that is hashed."""
+    taken: list[str] = []
+    hash_ = keys_module._hash
+    monkeypatch.setattr(keys_module, "_hash", lambda secret: taken.append(secret) or hash_(secret))
+    return taken
 
 
 def test_a_key_verifies_with_its_secret_only(keys, path):
@@ -47,6 +57,34 @@ def test_a_key_verifies_with_its_secret_only(keys, path):
     text = path.read_text()
     assert one.secret not in text
     assert two.secret not in text
+
+
+def test_what_has_not_the_form_of_a_secret_is_not_hashed(keys, hashed):
+    issued = keys.create(roles=("writer",), now=NOW)
+    hashed.clear()
+    for secret in ("", "x", "als_wrong", issued.secret[:-1], issued.secret + "A", "ALS_" + issued.secret[4:], "é" * 47):
+        with pytest.raises(Unauthenticated):
+            keys.verify(issued.client.client_id, secret, now=NOW)
+    assert not hashed
+
+
+def test_every_client_id_costs_the_same_work(keys, hashed, monkeypatch):
+    compared: list[str] = []
+    compare = keys_module.hmac.compare_digest
+    monkeypatch.setattr(keys_module.hmac, "compare_digest", lambda a, b: compared.append(b) or compare(a, b))
+    ids = {state: keys.create(roles=("writer",), now=NOW).client.client_id for state in ("known", "rotated", "revoked")}
+    ids["expired"] = keys.create(roles=("writer",), now=NOW, expires=NOW + timedelta(days=1)).client.client_id
+    keys.rotate(ids["rotated"], now=NOW, overlap=timedelta(days=3))
+    keys.revoke(ids["revoked"], now=NOW)
+    ids["unknown"] = "nobody"
+    spent = {}
+    for state, client_id in ids.items():
+        hashed.clear()
+        compared.clear()
+        with pytest.raises(Unauthenticated, match="client id or the secret is wrong"):
+            keys.verify(client_id, "als_" + "A" * 43, now=NOW + timedelta(days=2))
+        spent[state] = (len(hashed), len(compared))
+    assert spent == dict.fromkeys(ids, (1, 2))
 
 
 def test_the_file_is_its_owners_alone(keys, path):

@@ -18,8 +18,8 @@ from auditlane.server.refusals import listed
 ANY, READS, CHANGES = "400 401 403 500 503", "400 401 403 500 502 503", "408 409 411 412 413"
 BODY = "408 411 413"
 EXPECTED = {
-    "POST /v1/token": f"200 400 401 500 {BODY}",
-    "POST /v1/viewer-tokens": f"200 {ANY} {BODY}",
+    "POST /v1/token": f"200 400 401 500 {BODY} 429",
+    "POST /v1/viewer-tokens": f"200 {ANY} {BODY} 429",
     "GET /enter": "303 400 401 500 503",
     "POST /v1/events": f"202 207 {READS} 408 413 415 429",
     "POST /v1/test-event": f"202 {READS} {BODY} 429",

@@ -46,6 +46,7 @@ from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, session, tokens, trail
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
+from auditlane.server.attempts import Attempts
 from auditlane.server.console import access as console_access
 from auditlane.server.console import page as console
 from auditlane.server.gate import Gate, named_tenant, tenant_in_path
@@ -148,8 +149,9 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.state.before_drain = tail.stop  # open streams would keep a stopping server
     fields_of = from_structure(structures.of)
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
-    exchange = tokens.Exchange(gate, token_ttl)
-    app.include_router(tokens.build(gate, exchange, viewer_ttl=viewer_ttl, url=settings.serve_url))
+    attempts = Attempts(settings)
+    exchange = tokens.Exchange(gate, token_ttl, attempts)
+    app.include_router(tokens.build(gate, exchange, attempts, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(frontegg.build(exchange))
     app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     bundle, framed_by = bundles.load(), forms.listed(settings.frame_ancestors)

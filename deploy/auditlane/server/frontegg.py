@@ -67,7 +67,7 @@ def build(exchange: Exchange) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def token(request: Request, body: KeyOfTheirs) -> TokenOfTheirs:
-        minted = await exchange(request, body.client_id, body.secret)
+        minted = exchange(request, body.client_id, body.secret)
         return TokenOfTheirs(token=minted.text, expires_in=min(LONGEST_S, max(1, int(minted.ttl.total_seconds()))))
 
     for path in TOKEN_PATHS:

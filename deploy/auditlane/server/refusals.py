@@ -20,8 +20,8 @@ _FILE: Final = ("NOT_FOUND", "CONFLICT", "RANGE_NOT_SATISFIABLE")
 _CHANGES: Final = ("PRECONDITION_FAILED", "CONFLICT")
 
 _OF: Final[dict[str, tuple[str, ...]]] = {
-    "POST /v1/token": (),
-    "POST /v1/viewer-tokens": (),
+    "POST /v1/token": _TURNS,
+    "POST /v1/viewer-tokens": _TURNS,
     "GET /enter": (),
     "POST /v1/events": (*_SENDS, "TOO_LARGE", "BODY_TIMEOUT", "MEDIA_TYPE_UNSUPPORTED"),
     "POST /v1/test-event": _SENDS,

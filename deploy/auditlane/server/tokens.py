@@ -5,11 +5,8 @@
 import base64
 import binascii
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Literal
 
-import anyio
-import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPBasic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -22,10 +19,9 @@ from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client
 from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
+from auditlane.server.attempts import Attempts
 from auditlane.server.gate import Gate, TenantName, named_tenant
 from auditlane.server.parameters import only
-
-HASHERS = 4  # secrets checked at once; each takes 19 MiB for some 20 ms
 
 
 class _Described(HTTPBasic):
@@ -93,18 +89,16 @@ class ViewerTokenAnswer(TokenAnswer):
 class Exchange:
     """A client's key for a token: what every route that gives one does."""
 
-    def __init__(self, gate: Gate, ttl: timedelta) -> None:
+    def __init__(self, gate: Gate, ttl: timedelta, attempts: Attempts) -> None:
         self._gate = gate
         self._ttl = ttl
-        # Threads of its own: slow queries must not keep clients from getting their token.
-        self._hashers = anyio.CapacityLimiter(HASHERS)
+        self._attempts = attempts
 
-    async def __call__(self, request: Request, client_id: str, secret: str) -> Token:
-        """Raises Unauthenticated."""
-        now, keys = datetime.now(UTC), self._gate.keys
-        witness, check = witness_of(request), partial(keys.verify, client_id, secret, now=now)
+    def __call__(self, request: Request, client_id: str, secret: str) -> Token:
+        """Raises Unauthenticated, and RateLimited after too many wrong keys or tokens."""
+        now, keys, witness = datetime.now(UTC), self._gate.keys, witness_of(request)
         try:
-            client = await anyio.to_thread.run_sync(check, limiter=self._hashers)
+            client = keys.verify(client_id, secret, now=now)
         except Unauthenticated:
             known = keys.find(client_id)  # any other id is whatever somebody typed, perhaps a secret
             witness.record(
@@ -114,14 +108,16 @@ class Exchange:
                 resource="token",
                 client=known.client_id if known else None,
             )
+            self._attempts.failed(request, client_id)
             raise
+        self._attempts.issue(client.client_id)
         request.state.who = f"client:{client.client_id}"
         witness.actor_id, witness.actor_type, witness.tenant = client.client_id, "api_key", client.tenant
         witness.record(Action.token_issued, resource="token", roles=" ".join(client.roles))
         return mint_client_token(self._gate.signing, client, now=now, ttl=self._ttl)
 
 
-def build(gate: Gate, exchange: Exchange, *, viewer_ttl: timedelta, url: str) -> APIRouter:
+def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: timedelta, url: str) -> APIRouter:
     """`POST /v1/token` and `POST /v1/viewer-tokens`. `url` is where the pages are; empty takes the request's own."""
     router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(only())])
 
@@ -133,7 +129,7 @@ def build(gate: Gate, exchange: Exchange, *, viewer_ttl: timedelta, url: str) ->
     ) -> TokenAnswer:
         """The key comes in the body as JSON, or as basic authentication with an empty body."""
         client_id, secret = (body.client_id, body.secret) if body else _basic_credentials(request)
-        minted = await exchange(request, client_id, secret)
+        minted = exchange(request, client_id, secret)
         return TokenAnswer(access_token=minted.text, expires_in=int(minted.ttl.total_seconds()))
 
     @router.post("/viewer-tokens", summary="Mint a token for one of a tenant's people")
@@ -151,6 +147,7 @@ def build(gate: Gate, exchange: Exchange, *, viewer_ttl: timedelta, url: str) ->
         page = Page[body.page]
         if body.link and page is not Page.log and not _serves(request, page.value):
             raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Leave it out.")
+        attempts.issue(principal.client_id, viewer.tenant)
         now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else viewer_ttl
         minted = mint_viewer_token(gate.signing, viewer, now=now, ttl=ttl)
         witness_of(request).record(

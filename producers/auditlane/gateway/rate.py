@@ -1,8 +1,14 @@
-"""How many events a second one client may send: a token bucket that may go into debt. Pure: time is passed in."""
+"""How much one caller may do in a time: token buckets that may go into debt, as many as memory allows. Pure: time is
+passed in."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Final
+
+MOST_KEYS: Final = 20_000  # buckets kept; of more callers the one that was seen longest ago begins anew
 
 
 @dataclass(slots=True)
@@ -13,30 +19,34 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Rates:
-    """One bucket a client. `per_s` events a second, 0 for any number; `burst` of them at once.
+    """One bucket a key. `per_s` tokens a second, 0 for any number; `burst` of them at once.
 
-    A request is let in while there is a token, and then charged for every event it holds: one larger than the burst
+    A request is let in while there is a token, and then charged for everything it holds: one larger than the burst
     passes as well, and what follows waits until the debt is paid.
     """
 
     per_s: float
     burst: float
-    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    most_keys: int = MOST_KEYS
+    _buckets: OrderedDict[Hashable, _Bucket] = field(default_factory=OrderedDict)  # the last used one at the end
 
-    def wait_s(self, client: str, now: float) -> float:
-        """Seconds until this client may send; 0 when it may now."""
-        if not self.per_s:
+    def wait_s(self, key: Hashable, now: float) -> float:
+        """Seconds until this key may go on; 0 when it may now."""
+        bucket = self._buckets.get(key) if self.per_s else None
+        if bucket is None:
             return 0.0
-        bucket = self._filled(client, now)
-        return 0.0 if bucket.tokens >= 1 else (1 - bucket.tokens) / self.per_s
+        tokens = self._tokens(bucket, now)
+        return 0.0 if tokens >= 1 else (1 - tokens) / self.per_s
 
-    def charge(self, client: str, events: int, now: float) -> None:
-        """The client has sent so many events."""
-        if self.per_s:
-            self._filled(client, now).tokens -= events
+    def charge(self, key: Hashable, amount: int, now: float) -> None:
+        """Take so many tokens from this key's bucket."""
+        if not self.per_s:
+            return
+        bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))
+        bucket.tokens, bucket.at = self._tokens(bucket, now) - amount, now
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self.most_keys:
+            self._buckets.popitem(last=False)
 
-    def _filled(self, client: str, now: float) -> _Bucket:
-        bucket = self._buckets.setdefault(client, _Bucket(self.burst, now))
-        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.at) * self.per_s)
-        bucket.at = now
-        return bucket
+    def _tokens(self, bucket: _Bucket, now: float) -> float:
+        return min(self.burst, bucket.tokens + (now - bucket.at) * self.per_s)

@@ -154,6 +154,24 @@ class ServeSettings(BaseModel):
     signing_keys_file: Path | None = Field(None, description="Keys that sign tokens, cursors and links.")
     token_ttl_s: int = Field(86_400, ge=60, le=2_592_000, description="Life of a client's token.")
     viewer_token_ttl_s: int = Field(900, ge=60, le=86_400, description="Life of a viewer token unless asked otherwise.")
+    sign_in_failures_per_address: int = Field(
+        120,
+        ge=1,
+        description="Wrong keys and codes from one address (IPv6: one /64) a minute, in each process.",
+        json_schema_extra=reached("A further wrong one is answered 429 with `Retry-After`; a right one is let in."),
+    )
+    sign_in_failures_per_client: int = Field(
+        30,
+        ge=1,
+        description="… with one client id, from that address.",
+        json_schema_extra=reached("A further wrong one is answered 429 with `Retry-After`; a right one is let in."),
+    )
+    tokens_per_client: int = Field(
+        1_200,
+        ge=1,
+        description="Tokens of one client a minute, and viewer tokens that it mints for one tenant, in each process.",
+        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+    )
     trail_window_s: float = Field(
         60.0, ge=0, description="Reads (and refusals) of one actor within so long become one event of ours; 0: each."
     )

@@ -91,7 +91,7 @@ def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -
         "name": "order_number",
         "displayName": "Order",
         "type": "string",
-        "rules": {"required": True, "pattern": "[A-Z]{2}-[0-9]+"},
+        "rules": {"required": True, "maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"},
         "showInTable": False,
     }
     answer = api.call("POST", f"{path}/fields", field)
@@ -110,7 +110,7 @@ def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -
     contract = api.ok("GET", f"{path}/fields")
     assert contract["subject"] == f"{api.topic}.{tenant}-value"
     assert contract["exclusive"] is False
-    assert contract["fields"][0]["rules"] == {"required": True, "pattern": "[A-Z]{2}-[0-9]+"}
+    assert contract["fields"][0]["rules"] == {"required": True, "maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"}
     again = api.call("POST", f"{path}/fields", field)  # what is there already is no error
     assert (again.status, again.headers["etag"]) == (201, answer.headers["etag"])
     api.refused(409, "FIELD_CONFLICT", "POST", f"{path}/fields", field | {"displayName": "Other"})

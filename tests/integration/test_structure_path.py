@@ -96,7 +96,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
     with path.sdk() as client:
         client.emit(tenant_id=tenant, action="Before")  # written with the base event, before there is a field
         client.flush()
-        field = {"name": name, "displayName": "Order no.", "rules": {"pattern": "[A-Z]{2}-[0-9]+"}}
+        field = {"name": name, "displayName": "Order no.", "rules": {"maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"}}
         path.call("POST", f"{root}/fields", field, status=201)
         amount = {"name": f"{whose}_amount", "type": "Number", "rules": {"minimum": 0}, "sortable": True}
         path.call("POST", f"{root}/fields", amount, status=201)

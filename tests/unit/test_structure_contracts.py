@@ -138,9 +138,9 @@ def test_a_level_that_an_operator_set_stays(registry: InProcess, contracts: Cont
 
 def test_exclusive_is_said_not_inferred(registry: InProcess, contracts: Contracts) -> None:
     contracts.add("acme", text("order"), replace=False)
-    contracts.add("acme", text("code", pattern="[0-9]+"), replace=False)
+    contracts.add("acme", text("code", pattern="[0-9]+", maxLength=9), replace=False)
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is False
-    contracts.add("acme", text("code", pattern="[0-9]+"), replace=False, exclusive=True)
+    contracts.add("acme", text("code", pattern="[0-9]+", maxLength=9), replace=False, exclusive=True)
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is True
     contracts.add("acme", text("more"), replace=False)
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is True

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auditlane.contract.event import parse_ip
+from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.rules import Rules
 from auditlane.contract.structure import Field
 from auditlane.worker.arrow import Column, pa, pc
@@ -63,6 +64,17 @@ def _is_ip(text: str) -> bool:
     return parse_ip(text) is not None
 
 
+def unmatchable(fields: Iterable[Field]) -> str:
+    """Why Arrow's own RE2 cannot match the pattern of one of the fields; empty when it can match all of them."""
+    for one in fields:
+        if one.rules.pattern is not None:
+            try:
+                pc.match_substring_regex(pa.array([""]), one.rules.pattern.re2)
+            except pa.ArrowInvalid as error:
+                return f"{one.name}: `pattern` {one.rules.pattern.text!r} cannot be used: {error}"
+    return ""
+
+
 def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Field, str]]:
     """Row -> the first field, in the order given, and the first rule of it that the row breaks.
 
@@ -104,7 +116,12 @@ def _max_length(rules: Rules, field: Field, column: Column) -> Mask | None:
 
 
 def _pattern(rules: Rules, field: Field, column: Column) -> Mask | None:
-    return None if rules.pattern is None else ~mask(pc.match_substring_regex(column, rules.pattern.re2), null=True)
+    if rules.pattern is None:
+        return None
+    # What is longer breaks `maxLength` already: a pattern's cost grows with the value's length.
+    longest = LONGEST_VALUE if rules.max_length is None else rules.max_length
+    bounded = pc.if_else(pc.greater(pc.utf8_length(column), longest), pa.scalar(None, column.type), column)
+    return ~mask(pc.match_substring_regex(bounded, rules.pattern.re2), null=True)
 
 
 def _minimum(rules: Rules, field: Field, column: Column) -> Mask | None:

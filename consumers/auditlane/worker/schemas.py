@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
+from auditlane.worker.checks import unmatchable
 
 REFUSAL_S: Final = 2.0
 T = TypeVar("T")
@@ -81,7 +82,9 @@ class SchemaBook:
                 self._unknown[schema_id] = now
                 return None
             try:
-                known = Known(schema_id, TenantContract.parse(text))
+                contract = TenantContract.parse(text)
+                problem = unmatchable(contract.fields)
+                known = Known(schema_id, None if problem else contract, problem)
             except InvalidInput as error:
                 known = Known(schema_id, None, error.message)
             self._known[schema_id] = known

@@ -36,6 +36,9 @@ describe("a term as the log writes it", () => {
     ["action:straße*", ["Straße 1"], { text: "action:Straße*", events: 10 }],
     ["action:delete*", ["undelete", "remove", null], null],
     ["action:a.b*", ["AxB"], null],
+    ["action:*a*b*c", ["xAbCC", "AcB"], { text: "action:*A*b*C", events: 10 }],
+    ["action:ab*ba", ["ABA", "AB-BA"], { text: "action:AB*BA", events: 9 }],
+    [`action:${"*a".repeat(40)}*b`, ["A".repeat(4_000)], null], // one expression of all would not end
   ])("%s among %j", (query, values, found) => {
     expect(of(query, ...values)).toEqual(found);
   });

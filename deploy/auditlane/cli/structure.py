@@ -90,7 +90,7 @@ def add_field(
     default: Annotated[str | None, typer.Option(help="As JSON, for events that do not carry it.")] = None,
     required: Annotated[bool, typer.Option("--required", help="Neither null nor empty.")] = False,
     max_length: Annotated[int | None, typer.Option(help="Characters of a text.")] = None,
-    pattern: Annotated[str | None, typer.Option(help="RE2 syntax, the whole text.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="RE2 syntax, the whole text; needs --max-length.")] = None,
     minimum: Annotated[float | None, typer.Option(help="Of a number.")] = None,
     maximum: Annotated[float | None, typer.Option(help="Of a number.")] = None,
     one_of: Annotated[list[str] | None, typer.Option(help="A value that is allowed; may be repeated.")] = None,

@@ -1,124 +1,115 @@
-"""One regular expression with one meaning in Python and in RE2, which the worker matches with.
+"""Regular expressions that a contract demands of a value: matched by RE2 and by nothing else.
 
-The two share a syntax but not every meaning (`$` before a final newline, `\\s`, `(?i)`, `{,3}`). A pattern that uses
-such a construct is refused or translated, so that the SDK at emit and the worker never disagree about a value.
+RE2 needs time proportional to the value's length times the size of the pattern's program, whatever the pattern; both
+are bounded when a contract is read. Python's `re`, which can need exponential time, never sees such a pattern: a
+process without RE2 (a service that only emits) leaves patterns to the gateway and the worker.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-import warnings
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-LONGEST_PATTERN: Final = 1_000
-LONGEST_VALUE: Final = 200  # code points that Python matches at emit; longer values are left to the worker
-MOST_REPEATS: Final = (
-    3  # open-ended ones; with more, or with one inside another, Python's backtracking may not end soon
-)
-_SPACE: Final = r"\t\n\f\r "  # RE2's \s; Python's has \v too
+LONGEST_PATTERN: Final = 1_000  # characters
+# Instructions of RE2's program. In the worst case RE2 takes 12 ns for each of them and each character of a value:
+# 2,000 of them on 4,096 characters take 0.1 s.
+MOST_STATES: Final = 2_000
+LONGEST_VALUE: Final = 4_096  # characters that a pattern may be matched against: `maxLength` beside it is at most this
+MOST_WORK: Final = MOST_STATES * LONGEST_VALUE  # states times characters, of all patterns of a contract together
+# An eighth of what Arrow's RE2 has, so whatever compiles here compiles in the worker too.
+_MEMORY_BYTES: Final = 1 << 20
 # An escape, a class, a group's beginning, a count, or one character.
-_PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?:|\(\?|\(|\{,|\{\d+(?:,\d*)?\}|.", re.DOTALL)
-_ESCAPED_DIGIT: Final = frozenset("123456789")
+_PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?:|\(\?|\{,|.", re.DOTALL)
+# Versions of RE2 differ in these: Unicode's tables grow, and syntax is added.
+_REFUSED_ESCAPES: Final = {
+    "p": r"write the characters in brackets instead of `\p`.",
+    "P": r"write the characters in brackets instead of `\P`.",
+    "C": r"write it without `\C`, which is half a character.",
+    "Q": r"write it without `\Q`.",
+}
 
 try:
     _re2: Any = importlib.import_module("re2")
-except ImportError:  # a service that only emits; registration runs where RE2 is
+except ImportError:  # a service that only emits
     _re2 = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`text` as the contract has it. `python` is None where Python's backtracking could take long."""
+    """`text` as the contract has it. `states` is the size of its program, 0 where this process lacks RE2."""
 
     text: str
-    python: re.Pattern[str] | None = field(compare=False, repr=False)
+    states: int = field(default=0, compare=False)
+    _program: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: Any) -> Pattern:
         """Raises ValueError, one sentence with what to write instead."""
         if not isinstance(text, str) or not 0 < len(text) <= LONGEST_PATTERN:
             raise ValueError(f"write a text of 1 to {LONGEST_PATTERN} characters.")
-        translated, slow = _translate(text)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # Python warns of a syntax that it may read otherwise some day
-                python = re.compile(translated, re.ASCII)
-        except (re.error, Warning, OverflowError, RecursionError) as error:
-            raise ValueError(f"Python's re says: {error}.") from error
-        if _re2 is not None:
-            options = _re2.Options()
-            options.log_errors = False
-            try:
-                _re2.compile(text, options)
-            except _re2.error as error:
-                raise ValueError(f"RE2 says: {error}.") from error
-        return cls(text, None if slow else python)
+        if any("\ud800" <= one <= "\udfff" for one in text):
+            raise ValueError("it has half of a surrogate pair, which UTF-8 cannot carry; correct it.")
+        if advice := _advice(text):
+            raise ValueError(advice)
+        if _re2 is None:
+            return cls(text)
+        _compiled(text)  # by itself too: `a)|(?:b` is none, though the whole expression around it is one
+        program = _compiled(_whole(text), captures=False)
+        if program.programsize > MOST_STATES:
+            raise ValueError(
+                f"its program has {program.programsize} states (limit {MOST_STATES}); repeat less in it, and bound "
+                "the length with `maxLength`."
+            )
+        return cls(text, program.programsize, program)
 
     @property
     def re2(self) -> str:
         """The RE2 expression that searches for the whole value."""
-        return rf"\A(?:{self.text})\z"
+        return _whole(self.text)
 
     def matches(self, value: str) -> bool | None:
-        """Whether the whole value matches; None when that is left to the worker."""
-        if self.python is None or len(value) > LONGEST_VALUE:
+        """Whether the whole value matches; None in a process without RE2. The caller bounds the value's length."""
+        if self._program is None:
             return None
-        return self.python.fullmatch(value) is not None
+        return self._program.match(value.encode()) is not None
 
 
-def _translate(text: str) -> tuple[str, bool]:
-    """(the same expression for Python, whether Python could be slow at it). Raises ValueError on what cannot agree."""
-    out: list[str] = []
-    repeats = 0
-    busy = False  # whether the group closed last did
-    groups = [False]  # of each open group: whether it repeats or chooses inside
+def available() -> bool:
+    """Whether this process has RE2, without which it can neither register a pattern nor match it."""
+    return _re2 is not None
+
+
+def _whole(text: str) -> str:
+    return rf"\A(?:{text})\z"
+
+
+def _compiled(text: str, *, captures: bool = True) -> Any:
+    options = _re2.Options()
+    options.log_errors = False
+    options.never_capture = not captures
+    options.max_mem = _MEMORY_BYTES
+    try:
+        return _re2.compile(text.encode(), options)
+    except _re2.error as error:
+        said = error.args[0] if error.args else error
+        raise ValueError(f"RE2 says: {said.decode() if isinstance(said, bytes) else said}.") from error
+
+
+def _advice(text: str) -> str:
+    """What to write instead of a construct whose meaning is not sure; empty without one."""
     for piece in _PIECE.findall(text):
-        after_busy = out[-1:] == [")"] and busy
         if piece == "(?":
-            raise ValueError("write it without flags and look-arounds; only `(?:` and `(?P<name>` are understood.")
+            return "write it without flags and look-arounds; only `(?:` and `(?P<name>` are understood."
         if piece == "{,":
-            raise ValueError("write `{0,n}` instead of `{,n}`.")
-        if piece[0] == "(":
-            groups.append(False)
-        elif piece == ")" and len(groups) > 1:
-            busy = groups.pop()
-            groups[-1] |= busy
-        elif piece in ("*", "+", "?", "|") or piece[0] == "{":
-            groups[-1] = True
-            if piece in ("*", "+") or "," in piece:
-                repeats += 1
-            if after_busy and piece not in ("?", "|"):
-                repeats = MOST_REPEATS + 1
-        out.append(_translated(piece))
-    return "".join(out), repeats > MOST_REPEATS
-
-
-def _translated(piece: str) -> str:
-    if piece == "$":
-        return r"\Z"
-    if piece[0] == "\\":
-        return _escape(piece, in_class=False)
-    if piece[0] == "[":
-        if "[:" in piece[1:]:
-            raise ValueError(
-                "write `[` before `:` in brackets as `\\[`; classes such as `[:alpha:]` are not understood."
-            )
-        return re.sub(r"\\.", lambda pair: _escape(pair[0], in_class=True), piece, flags=re.DOTALL)
-    return piece
-
-
-def _escape(pair: str, *, in_class: bool) -> str:
-    letter = pair[1:]
-    if letter in _ESCAPED_DIGIT:
-        raise ValueError("write it without back-references and octal numbers.")
-    if letter == "s":
-        return _SPACE if in_class else f"[{_SPACE}]"
-    if letter == "S":
-        if in_class:
-            raise ValueError(r"write `\S` outside of brackets only.")
-        return f"[^{_SPACE}]"
-    if letter == "B":
-        raise ValueError(r"write it without `\B`.")
-    return pair
+            return "write `{0,n}` instead of `{,n}`."
+        if piece[0] == "[" and "[:" in piece[1:]:
+            return "write `[` before `:` in brackets as `\\[`; classes such as `[:alpha:]` are not understood."
+        escapes = re.findall(r"\\.", piece, re.DOTALL) if piece[0] in "\\[" else ()
+        for letter in (pair[1] for pair in escapes):
+            if letter in "123456789":
+                return "write it without back-references and octal numbers."
+            if letter in _REFUSED_ESCAPES:
+                return _REFUSED_ESCAPES[letter]
+    return ""

@@ -1,7 +1,8 @@
-"""The rules a field's attributes can carry, and the check of one value: what the SDK asks at emit.
+"""The rules a field's attributes can carry, and the check of one value: what the SDK and the gateway ask of an event.
 
-`required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, the whole value. `minimum`, `maximum`:
-numbers, both ends included. `oneOf`: the values allowed. A null value breaks `required` and nothing else.
+`required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, the whole value; only beside a
+`maxLength`. `minimum`, `maximum`: numbers, both ends included. `oneOf`: the values allowed. A null value breaks
+`required` and nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from auditlane.contract.patterns import Pattern
+from auditlane.contract.patterns import LONGEST_VALUE, Pattern
 
 NAMES: Final = ("required", "maxLength", "pattern", "minimum", "maximum", "oneOf")
 NUMBERS: Final = frozenset({"int", "long", "float", "double"})
@@ -41,6 +42,11 @@ class Rules:
             rule is not None for rule in (self.max_length, self.pattern, self.minimum, self.maximum, self.one_of)
         )
 
+    @property
+    def work(self) -> int:
+        """What matching the longest value may cost: states of the pattern's program times characters."""
+        return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE)
+
 
 def sentence(rules: Rules, rule: str) -> str:
     """What a value had to be, to end a sentence that begins with the field's name."""
@@ -62,7 +68,7 @@ def sentence(rules: Rules, rule: str) -> str:
 def check_value(rules: Rules, value: Any) -> str | None:
     """The first rule that a field's value breaks, by its attribute's name; None when it keeps all of them.
 
-    A pattern that Python could be slow at, or a very long value, is left to the worker: `patterns.Pattern.matches`.
+    A process without RE2 leaves the pattern to the gateway and the worker.
     """
     if rules.required and (value is None or value in ("", {})):
         return "required"
@@ -88,13 +94,20 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
         raise ValueError(problem)
     pattern = attributes.get("pattern")
     one_of = attributes.get("oneOf")
+    floats = kind in ("float", "double")
+
+    def number(given: Any) -> Any:
+        # Arrow takes no whole number that a float cannot hold for a bound of floats, and raises.
+        return float(given) if floats and float(given) != given else given
+
+    low, high = attributes.get("minimum"), attributes.get("maximum")
     return Rules(
         required=attributes.get("required", False),
         max_length=attributes.get("maxLength"),
         pattern=None if pattern is None else Pattern.parse(pattern),
-        minimum=attributes.get("minimum"),
-        maximum=attributes.get("maximum"),
-        one_of=None if one_of is None else tuple(one_of),
+        minimum=None if low is None else number(low),
+        maximum=None if high is None else number(high),
+        one_of=None if one_of is None else tuple(map(number, one_of)),
     )
 
 
@@ -111,6 +124,10 @@ def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] 
         problem = _problem(name, value, kind, symbols)
         if problem:
             yield problem
+    longest = attributes.get("maxLength")
+    bounded = isinstance(longest, int) and longest <= LONGEST_VALUE
+    if attributes.get("pattern") is not None and kind in _APPLIES["pattern"] and not bounded:
+        yield f"`pattern` needs `maxLength` beside it, of at most {LONGEST_VALUE}; add it."
     low, high = attributes.get("minimum"), attributes.get("maximum")
     if low is not None and high is not None and _is_number(low) and _is_number(high) and low > high:
         yield f"`minimum` {low} is above `maximum` {high}, so no value could pass; swap them."

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, TypeGuard
 
-from auditlane.contract import rules
+from auditlane.contract import patterns, rules
 from auditlane.contract.avro import base_schema
+from auditlane.contract.patterns import MOST_WORK
 from auditlane.contract.rules import NUMBERS, Rules
 from auditlane.runtime.errors import InvalidInput
 
@@ -105,6 +106,8 @@ def check_registrable(schema_text: str) -> list[str]:
         if name not in present and name not in CORE_FIELDS  # a missing core field is reported already
     ]
     defaults = {one["name"] for one in schema["fields"] if isinstance(one, dict) and "name" in one and "default" in one}
+    if any(one.rules.pattern for one in fields) and not patterns.available():
+        problems.append("schema: has patterns, which this process cannot check; install auditlane[serve].")
     for one in fields:
         if base := base_fields().get(one.name):
             problems += [
@@ -182,6 +185,11 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
         problems += [
             f"{name}: the base field is missing; add it back as it was." for name in CORE_FIELDS if name not in seen
         ]
+        if (work := sum(one.rules.work for one in fields)) > MOST_WORK:
+            problems.append(
+                f"schema: its patterns may take {work} steps for one event (limit {MOST_WORK}, which counts the states "
+                "of each pattern times its `maxLength`); lower `maxLength`, or repeat less in the patterns."
+            )
         given = schema.get("exclusive")
         if given is not None and not isinstance(given, bool):
             problems.append("schema: `exclusive` must be true or false.")

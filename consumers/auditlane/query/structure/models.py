@@ -83,7 +83,11 @@ class Rules(_Request):
 
     required: bool | None = Field(None, description="Neither null nor empty.")
     max_length: int | None = Field(None, description="Characters of a text.")
-    pattern: str | None = Field(None, description="RE2 syntax, the whole text.", examples=["[A-Z]{2}-[0-9]+"])
+    pattern: str | None = Field(
+        None,
+        description="RE2 syntax, the whole text; needs `maxLength`, of at most 4096.",
+        examples=["[A-Z]{2}-[0-9]+"],
+    )
     minimum: int | float | None = None
     maximum: int | float | None = None
     one_of: list[str | int | float] | None = Field(None, description="The values of an Enum, or of any text or number.")

@@ -33,14 +33,11 @@ export function casedTerms(query: string, isText: (parameter: string) => boolean
 
 /** The term in the letters of the most frequent value that it matches but for its capitals; null when there is none. */
 export function recased(term: Term, values: readonly Count[]): Recased | null {
-  const like = patternOf(term.pieces, "isu");
   for (const { value } of values) {
-    const [, ...found] = (value !== null && like.exec(value)) || [];
-    if (!found.length) continue;
-    const written = term.pieces.map((piece, place) => (piece === "*" ? "*" : (found[place] as string)));
-    const exact = patternOf(written, "su");
+    const written = value === null ? null : found(term.pieces, value, "iu");
+    if (!written) continue;
     const raw = term.pieces.includes("*") ? written.map((piece) => (piece === "*" ? "*" : escaped(piece))).join("") : valueOf(written[0] as string);
-    const events = values.reduce((sum, one) => sum + (one.value !== null && exact.test(one.value) ? one.events : 0), 0);
+    const events = values.reduce((sum, one) => sum + (one.value !== null && found(written, one.value, "u") ? one.events : 0), 0);
     return { text: term.text.slice(0, colonIn(term.text) + 1) + raw, events };
   }
   return null;
@@ -57,9 +54,27 @@ function piecesOf(raw: string): string[] {
   return (raw.match(/(?:\\.|[^\\*])+|\*/gsu) ?? []).map((piece) => (piece === "*" ? piece : unescaped(piece)));
 }
 
-function patternOf(pieces: readonly string[], flags: string): RegExp {
-  const parts = pieces.map((piece) => (piece === "*" ? "(.*)" : `(${piece.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")})`));
-  return new RegExp(`^${parts.join("")}$`, flags);
+/**
+ * The pieces as they stand in the whole value; null when it does not match. Piece by piece, each in the first place where
+ * it fits: one expression with several ".*" could take longer than anyone waits.
+ */
+function found(pieces: readonly string[], value: string, flags: string): string[] | null {
+  const written: string[] = [];
+  let at = 0;
+  let loose = false; // whether anything may stand before the next piece
+  for (const [place, piece] of pieces.entries()) {
+    if (piece !== "*") {
+      const literal = new RegExp(piece.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), flags + (loose ? "g" : "y"));
+      const last = place === pieces.length - 1;
+      literal.lastIndex = loose && last ? Math.max(at, value.length - piece.length) : at;
+      const match = literal.exec(value);
+      if (!match) return null;
+      at = match.index + match[0].length;
+      written.push(match[0]);
+    } else written.push(piece);
+    loose = piece === "*";
+  }
+  return loose || at === value.length ? written : null;
 }
 
 function escaped(text: string): string {

@@ -209,6 +209,7 @@ export const settings: Texts["settings"] = {
       nameRemoved: "Es gab ein Feld dieses Namens. Stellen Sie es in der Liste der entfernten Felder wieder her, oder wählen Sie einen anderen Namen.",
       choicesNeeded: "Zählen Sie mindestens einen Wert auf.",
       wholeAboveZero: "Schreiben Sie eine ganze Zahl über 0.",
+      patternLength: "Ein Muster braucht auch das: Schreiben Sie eine ganze Zahl bis 4096.",
       number: "Schreiben Sie eine Zahl, etwa 12 oder 0.5.",
       wholeNumber: "Schreiben Sie eine ganze Zahl.",
       range: "Das liegt unter „Mindestens“: Kein Wert könnte stimmen.",

@@ -205,6 +205,7 @@ export const settings = {
       nameRemoved: "There was a field of this name. Restore it in the list of removed fields, or choose another name.",
       choicesNeeded: "List at least one value.",
       wholeAboveZero: "Write a whole number above 0.",
+      patternLength: "A pattern needs this too: write a whole number of at most 4096.",
       number: "Write a number, such as 12 or 0.5.",
       wholeNumber: "Write a whole number.",
       range: "This is below “At least”: no value could be right.",

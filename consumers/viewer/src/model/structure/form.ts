@@ -31,6 +31,7 @@ export type Fault =
   | "nameRemoved"
   | "choicesNeeded"
   | "wholeAboveZero"
+  | "patternLength"
   | "number"
   | "wholeNumber"
   | "range"
@@ -55,6 +56,7 @@ const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress
 /** Of every event, though the list does not show them. */
 const UNLISTED = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
 const LONGEST_NAME = 100;
+const LONGEST_MATCHED = 4096; // characters of a value that a pattern is matched against
 
 /** The rules that make sense for a type, in the form's sequence. */
 export function rulesOf(type: FieldType): RuleName[] {
@@ -142,7 +144,11 @@ export function faultsOf(form: Form, structure: Structure, isNew: boolean): Part
   if (rules.includes("maxLength") && form.maxLength.trim() && !/^0*[1-9]\d{0,9}$/.test(form.maxLength.trim())) {
     found.maxLength = "wholeAboveZero";
   }
-  if (rules.includes("pattern")) say("pattern", patternFault(form.pattern));
+  if (rules.includes("pattern")) {
+    say("pattern", patternFault(form.pattern));
+    const bounded = /^0*[1-9]/.test(form.maxLength.trim()) && Number(form.maxLength) <= LONGEST_MATCHED;
+    if (form.pattern && !bounded) found.maxLength ??= "patternLength";
+  }
   if (rules.includes("minimum")) {
     for (const key of ["minimum", "maximum"] as const) say(key, form[key].trim() ? numberFault(form[key], whole) : "");
     const [low, high] = [form.minimum, form.maximum].map((one) => (one.trim() ? Number(one) : NaN)) as [number, number];
@@ -220,7 +226,7 @@ function nameFault(name: string, structure: Structure): Fault | "" {
   return structure.removed.some((one) => one.name === name) ? "nameRemoved" : "";
 }
 
-/** What the service refuses for sure, since Python and RE2 read it differently. */
+/** What the service refuses for sure. */
 function patternFault(pattern: string): Fault | "" {
   const plain = pattern.replace(/\\[^1-9]/g, "").replace(/\[\^?\]?[^\]]*\]/g, "");
   if (/\(\?(?!:|P<\w+>)/.test(plain)) return "lookAround";

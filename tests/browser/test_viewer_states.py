@@ -89,7 +89,7 @@ def test_first_use(site: Site, unique: str, page: Page) -> None:
     first.get_by_role("button", name="Send a test event").click()
     expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
     expect(first.get_by_role("button", name="Send a test event")).to_be_focused()
-    expect(viewer.get_by_role("row").filter(has_text="test")).to_have_count(1)
+    expect(viewer.get_by_role("row").filter(has_text="auditlane.test")).to_have_count(1)
     site.emit(event(unique))  # from the tenant's own service: there is nothing left to explain
     expect(first).to_be_hidden(timeout=15_000)
     expect(viewer.locator("auditlane-search")).to_be_visible()

@@ -254,16 +254,68 @@ def test_a_test_event(gateway: Gateway, unique: str) -> None:
     viewer = gateway.viewer_token(unique, Permission.configure, Permission.read)
     sent = gateway.request("/v1/test-event", viewer, method="POST")
     assert sent.status == 202, sent.data
-    changed = gateway.request("/v1/test-event", viewer, method="POST", body={"severity": "High"})
-    assert changed.status == 202, changed.data
     gateway.stored(unique, 2)
-    read = gateway.request(f"/v1/events/{changed.json()['event_id']}", viewer).json()
-    assert (read["action"], read["severity"], read["actor_id"]) == ("auditlane.test", "High", "jane")
+    read = gateway.request(f"/v1/events/{sent.json()['event_id']}", viewer).json()
+    assert (read["action"], read["actor_id"], read["actor_type"]) == ("auditlane.test", "jane", "user")
+    assert read["source"] == "auditlane-test"
+    recorded = gateway.request("/v1/events?action=test_event.sent", viewer).json()["data"]
+    assert [(one["source"], one["actor_id"], one["resource_id"], one["outcome"]) for one in recorded] == [
+        ("auditlane", "jane", read["event_id"], "success")
+    ]
     refused(
         gateway.request("/v1/test-event", gateway.viewer_token(unique, Permission.read), method="POST"),
         403,
         "FORBIDDEN",
     )
+
+
+def test_a_test_event_is_no_way_to_write_what_one_wants(gateway: Gateway, unique: str) -> None:
+    """Who may configure the log, and not write to it, forges nothing with it: no actor, action, time, id or source."""
+    insider = gateway.viewer_token(unique, Permission.configure, Permission.read)
+    refused(gateway.post({"action": "x"}, token=insider), 403, "FORBIDDEN")
+    forged: dict[str, Any] = {
+        "event_id": str(uuid4()),
+        "occurred_at": "2019-03-01T12:00:00Z",
+        "actor_id": "ceo@acme.example",
+        "actor_name": "The CEO",
+        "action": "audit_log.exported",
+        "source": "auditlane",
+        "resource": "audit_log",
+        "description": None,
+        "ip": "198.51.100.7",
+        "metadata": {"format": "csv", "rows": "12345"},
+        "request_id": "r-1",
+        "tenant_id": "globex",
+    }
+    for body in (forged, {"fields": forged}, *({name: value} for name, value in forged.items())):
+        problem = refused(gateway.request("/v1/test-event", insider, method="POST", body=body), 400, "EVENT_INVALID")
+        assert problem["field"] in forged
+    unknown = gateway.request("/v1/test-event", insider, method="POST", body={"colour": "red"})
+    assert refused(unknown, 400, "EVENT_INVALID")["field"] == "colour"
+    sent = gateway.request(
+        "/v1/test-event", insider, method="POST", idempotency_key="k", x_request_id=unique, auditlane_tenant=unique
+    )
+    assert sent.status == 202, sent.data
+    gateway.stored(unique, 2)  # the one, and that it was sent
+    read = gateway.request("/v1/events", insider).json()["data"]
+    assert {one["actor_id"] for one in read} == {"jane"}
+    assert {one["occurred_at"][:10] for one in read} <= {TIME[:10], datetime.now(UTC).isoformat()[:10]}
+
+
+def test_a_test_event_meets_the_tenants_own_contract(gateway: Gateway, unique: str) -> None:
+    field = {"name": "order_number", "rules": {"required": True, "maxLength": 8}, "exclusive": True}
+    vendor = gateway.client_token("vendor")
+    made = gateway.request(f"/v1/tenants/{unique}/structure/fields", vendor, method="POST", body=field)
+    assert made.status == 201, made.data
+    insider = gateway.viewer_token(unique, Permission.configure)
+    for body in ({"order_number": "far too long"}, {}):  # the first has the new contract looked up
+        problem = gateway.request("/v1/test-event", insider, method="POST", body=body)
+        assert refused(problem, 400, "EVENT_INVALID")["field"] == "order_number"
+    for body in ({"order_number": "DE-17"}, {"fields": {"order_number": "DE-18"}}):
+        assert gateway.request("/v1/test-event", insider, method="POST", body=body).status == 202
+    wait_until(lambda: gateway.rows(unique) >= 2)
+    found = gateway.request("/v1/events?action=auditlane.test", gateway.viewer_token(unique)).json()["data"]
+    assert {one["fields"]["order_number"] for one in found} == {"DE-17", "DE-18"}
 
 
 def test_the_documented_requests_run_as_they_stand(gateway: Gateway) -> None:

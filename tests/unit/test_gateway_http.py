@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import Served
 
+from auditlane.access.permissions import Permission
 from auditlane.gateway.intake import Intake
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
@@ -95,6 +96,26 @@ def test_a_key_that_sends_too_much_waits(tmp_path):
         assert 100 <= int(response.headers["retry-after"]) <= 200
         assert post(served, served.client_token("writer", tenant="acme"), b"{}").status == 400
         assert 'auditlane_ingest_refused_total{code="RATE_LIMITED"} 1.0' in served.request("/metrics").data.decode()
+
+
+def test_a_tenants_log_is_not_filled_with_test_events(tmp_path):
+    with Served(tmp_path, **NOWHERE, test_events_per_minute=2) as served:
+        jane = served.viewer_token("acme", Permission.configure)
+        others = (served.viewer_token("acme"), served.client_token("admin", tenant="acme"))
+        for chosen in ("actor_id", "action", "occurred_at", "event_id", "source", "tenant_id", "metadata"):
+            refused = served.request("/v1/test-event", jane, method="POST", body={chosen: "x"})
+            assert (refused.status, refused.json()["field"]) == (400, chosen)  # which is no test event yet
+        for _ in range(2):  # Kafka is away: whether they were sent is not known
+            assert served.request("/v1/test-event", jane, method="POST").status == 503
+        for token in (jane, *others):
+            refused = served.request("/v1/test-event", token, method="POST", body={"own": 1})
+            assert (refused.status, refused.json()["code"]) == (429, "RATE_LIMITED")
+            assert 1 <= int(refused.headers["retry-after"]) <= 30
+        assert served.request("/v1/test-event", served.viewer_token("globex"), method="POST").status == 503
+        reserved = {"method": "POST", "auditlane_tenant": "_auditlane"}
+        assert served.request("/v1/test-event", served.client_token("admin"), **reserved).status == 400
+        for lacking in (served.viewer_token("acme", Permission.read), served.client_token("writer", tenant="acme")):
+            assert served.request("/v1/test-event", lacking, method="POST").status == 403
 
 
 def test_no_more_bytes_are_held_than_there_is_room_for():

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from auditlane.access.permissions import Permission, permissions_of
 from auditlane.access.scope import Principal
+from auditlane.contract.event import BASE_FIELDS
 from auditlane.gateway.posted import event_of
 from auditlane.gateway.rate import Rates
+from auditlane.gateway.sample import sample_event
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import Forbidden, InvalidEvent, InvalidInput, WrongTenant
 
@@ -119,6 +121,32 @@ def test_a_client_waits_until_its_debt_is_paid():
     assert rates.wait_s("a", 10) == pytest.approx(0.1)
     assert rates.wait_s("a", 10.2) == 0
     assert Rates(per_s=0, burst=1).wait_s("a", 0) == 0
+
+
+def test_a_test_event_is_the_same_whoever_sends_it():
+    sent = sample_event("jane", "user", {"order_number": "DE-17", "fields": {"total": 3}, "nothing": None})
+    assert sent["fields"] == {"order_number": "DE-17", "total": 3}
+    plain = sample_event("jane", "user", {})
+    assert plain == sent | {"fields": {}} == sample_event("jane", "user", {"fields": None})
+    assert not plain.keys() & {"event_id", "occurred_at", "tenant_id", "request_id", "metadata", "ip"}
+    event = event_of(plain, Sender("test:jane", "acme", bound=True), 0)
+    assert (event.tenant_id, event.actor_id, event.action) == ("acme", "jane", "auditlane.test")
+
+
+@pytest.mark.parametrize("name", BASE_FIELDS)
+@pytest.mark.parametrize("value", ["x", None, {}])
+@pytest.mark.parametrize("within", [False, True])
+def test_nothing_of_a_test_event_is_chosen(name: str, value: object, within: bool):
+    given = {"order_number": "DE-17", "fields": {name: value}} if within else {"order_number": "DE-17", name: value}
+    with pytest.raises(InvalidEvent, match=f"{name} is set for a test event") as caught:
+        sample_event("jane", "user", given)
+    assert caught.value.field == name
+
+
+@pytest.mark.parametrize("fields", ["x", 3, [{"actor_id": "x"}]])
+def test_the_fields_of_a_test_event_are_an_object(fields: object):
+    with pytest.raises(InvalidEvent, match="fields must be an object"):
+        sample_event("jane", "user", {"fields": fields})
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 50)), min_size=1))

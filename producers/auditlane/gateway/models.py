@@ -26,9 +26,12 @@ IdempotencyKey = Annotated[
         examples=["6a1f3c2e-1b7d-4d0e-9a55-0c8f6b1f0d11"],
     ),
 ]
-Changes = Annotated[
+OwnFields = Annotated[
     dict[str, Any] | None,
-    Body(description="Fields of the event to set otherwise, such as what the tenant's contract requires."),
+    Body(
+        description="Values of the tenant's own fields, such as its contract requires. Nothing else can be chosen.",
+        examples=[{}],
+    ),
 ]
 
 

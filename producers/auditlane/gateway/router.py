@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -11,13 +12,15 @@ from fastapi.responses import JSONResponse
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
+from auditlane.access.trail import Action, witness_of
 from auditlane.gateway import body, models
 from auditlane.gateway.intake import Intake
 from auditlane.gateway.posting import Arrived, post, too_many
+from auditlane.gateway.rate import Rates
 from auditlane.gateway.sample import sample_event
 from auditlane.gateway.sender import Sender
 from auditlane.gateway.tally import Tally, answer
-from auditlane.runtime.errors import AuditlaneError, InvalidInput
+from auditlane.runtime.errors import AuditlaneError, InvalidEvent, InvalidInput, RateLimited
 from auditlane.runtime.settings import Settings
 
 PATH: Final = "/v1/events"
@@ -44,6 +47,8 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
     """
     router = APIRouter(prefix="/v1", tags=["ingest"])
     sends, configures = Depends(gate.client()), Depends(gate.authorize(Permission.configure))
+    # By tenant: whoever may not write events must not fill its log with these.
+    tests = Rates(settings.test_events_per_minute / 60, settings.test_events_per_minute)
 
     @router.post("/events", **models.EVENTS)
     async def post_events(
@@ -74,13 +79,30 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
 
     @router.post("/test-event", **models.TEST_EVENT)
     async def post_test_event(
-        request: Request, scope: TenantScope = configures, changes: models.Changes = None
+        request: Request, scope: TenantScope = configures, own: models.OwnFields = None
     ) -> models.TestEvent:
-        """Sends one event to the tenant's log and answers when Kafka has it. It is stored a moment later."""
-        sender = Sender(f"test:{scope.actor}", scope.tenant, bound=True, request_id=request.state.request_id)
-        [result] = await intake.accept([sample_event(scope, changes or {})], sender)
+        """Sends one event to the tenant's log and answers when Kafka has it. It is stored a moment later.
+
+        The event says who sent it, and is the same whoever does: only the tenant's own fields can be given values.
+        """
+        sender, witness = Sender.of_test(scope, request_id=request.state.request_id), witness_of(request)
+        event, now = sample_event(scope.actor, witness.actor_type, own or {}), time.monotonic()
+        if wait_s := tests.wait_s(scope.tenant, now):
+            raise RateLimited(
+                "So many test events of one tenant are enough.",
+                fix="Wait as long as Retry-After says; POST /v1/events takes events with audits:write.",
+                retry_after_s=wait_s,
+            )
+        tests.charge(scope.tenant, 1, now)
+        [result] = await intake.accept([event], sender)
+        sent: dict[str, Any] = {"resource": "test_event", "resource_id": result.event_id or None}
         if result.error:
+            if isinstance(result.error, InvalidEvent):  # nothing was sent
+                tests.charge(scope.tenant, -1, now)
+            else:  # it may have been
+                witness.record(Action.test_event_sent, outcome="failure", **sent, code=result.error.code)
             raise result.error
+        witness.record(Action.test_event_sent, **sent)
         return models.TestEvent(event_id=result.event_id, tenant_id=scope.tenant)
 
     return router

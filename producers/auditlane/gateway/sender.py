@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditlane.access.permissions import Permission
-from auditlane.access.scope import TENANT_HEADER, Principal
+from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import InvalidInput
 
@@ -45,8 +45,7 @@ class Sender:
         """
         principal.demand(Permission.write)
         tenant = principal.about(named, header=header)
-        if tenant == OURS:
-            raise InvalidInput(f"The tenant {OURS} is reserved for auditlane's own events.", field=header)
+        _refuse_ours(tenant, header)
         if idempotency_key and not (
             len(idempotency_key) <= _KEY_LENGTH and idempotency_key.isascii() and idempotency_key.isprintable()
         ):
@@ -58,3 +57,14 @@ class Sender:
         return cls(
             principal.client_id or principal.subject, tenant, principal.tenant is not None, request_id, idempotency_key
         )
+
+    @classmethod
+    def of_test(cls, scope: TenantScope, *, request_id: str) -> Sender:
+        """Of the test event for a tenant, which takes no `audits:write`. Raises InvalidInput for our own tenant."""
+        _refuse_ours(scope.tenant, TENANT_HEADER)
+        return cls(f"test:{scope.actor}", scope.tenant, bound=True, request_id=request_id)
+
+
+def _refuse_ours(tenant: str | None, header: str) -> None:
+    if tenant == OURS:
+        raise InvalidInput(f"The tenant {OURS} is reserved for auditlane's own events.", field=header)

@@ -22,6 +22,7 @@ class Action(StrEnum):
     viewer_token_issued = "viewer_token.issued"  # noqa: S105
     link_issued = "link.issued"
     link_opened = "link.opened"
+    test_event_sent = "test_event.sent"
     structure_changed = "structure.changed"
     logs_enabled = "audit_logs.enabled"
     logs_disabled = "audit_logs.disabled"

@@ -227,6 +227,12 @@ class GatewaySettings(BaseModel):
     ingest_request_events: int = Field(100_000, ge=1, description="The most events that one request may hold.")
     ingest_rate: float = Field(0.0, ge=0, description="Events a second from one key, in each process; 0: any number.")
     ingest_burst: int = Field(10_000, ge=1, description="How many events a key may send at once before that counts.")
+    test_events_per_minute: int = Field(
+        10,
+        ge=1,
+        description="Test events of one tenant in a minute, in one process.",
+        json_schema_extra=reached("One more test event is refused with 429 and `Retry-After`."),
+    )
     ingest_ack_timeout_ms: int = Field(
         2_500, ge=100, le=60_000, description="How long Kafka may take to acknowledge before the answer is 503."
     )

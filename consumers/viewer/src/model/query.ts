@@ -4,6 +4,9 @@ const BARE = /^[\p{L}\p{N}_@/+.][\p{L}\p{N}_@/+.:-]*$/u;
 /** What is escaped where it stands outside of quotes. */
 export const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
 
+/** Events that somebody sends, as opposed to what auditlane records of itself and to a test. */
+export const OTHERS = "-source:auditlane -source:auditlane-test";
+
 /** `field:value`, with `-` before it when negated; no value means that the field has none. */
 export function term(parameter: string, value: string | null, negated = false): string {
   const name = nameOf(parameter);

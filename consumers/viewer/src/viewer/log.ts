@@ -7,6 +7,7 @@ import type { Permission, Session, ShownField, ShownStructure } from "../api/typ
 import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
 import { labelIn } from "../model/labels.js";
+import { OTHERS } from "../model/query.js";
 import { asked } from "../model/range.js";
 import { type Preferences, Remembered } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
@@ -136,7 +137,7 @@ export class Log extends EventTarget {
   /** Finds out whether anybody has sent an event yet; `unused` says it. Rejects with Problem. */
   async lookForUse(): Promise<boolean> {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
-      pairs: [["limit", "1"], ["query", "-source:auditlane"]],
+      pairs: [["limit", "1"], ["query", OTHERS]],
     });
     this.unused = found.data.length === 0;
     this.changed();

@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import type { EventPage } from "../../api/types.js";
-import { withTerm } from "../../model/query.js";
+import { OTHERS, withTerm } from "../../model/query.js";
 import { type Filled, filledOf, type NoRange, rangeFrom } from "../../model/range.js";
 import { wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
@@ -112,7 +112,7 @@ export class RangeForm extends Part {
   protected override willUpdate(): void {
     const { log } = this;
     if (log.view.range.kind === "ever") {
-      const pairs = [...filterOf(log.filter(), withTerm(log.view.query, "-source:auditlane")), ["limit", "1"]] as const;
+      const pairs = [...filterOf(log.filter(), withTerm(log.view.query, OTHERS)), ["limit", "1"]] as const;
       this.newest.want(JSON.stringify([pairs, log.turn]), (signal) => log.client.json<EventPage>("/v1/events", { pairs, signal }));
     } else this.newest.drop();
     const of = JSON.stringify([log.view.range, log.zone]);

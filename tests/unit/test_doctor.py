@@ -107,9 +107,10 @@ def test_credential_files(tmp_path):
     host.SigningKeys.load_or_create(open_to_all)
     open_to_all.chmod(0o644)
     found = list(host.credentials(load(keys_file=missing, signing_keys_file=open_to_all)))
-    assert [one.level for one in found] == [Level.FAIL, Level.WARN]
+    assert [one.level for one in found] == [Level.FAIL, Level.WARN, Level.FAIL]
+    assert "provenance-keys.json does not exist" in found[2].message
     assert "chmod 600" in found[1].fix
-    assert [one.level for one in host.credentials(load())] == [Level.WARN, Level.WARN]
+    assert [one.level for one in host.credentials(load())] == [Level.WARN] * 3
 
 
 def test_parts_that_are_away_are_each_named_with_a_fix(tmp_path):

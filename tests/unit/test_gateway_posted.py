@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from auditlane.access.permissions import Permission, permissions_of
 from auditlane.access.scope import Principal
 from auditlane.contract.event import BASE_FIELDS
-from auditlane.gateway.posted import event_of
+from auditlane.gateway.posted import event_of, filled
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sample import sample_event
 from auditlane.gateway.sender import Sender
@@ -158,3 +158,22 @@ def test_over_time_nobody_exceeds_the_rate(sent):
             rates.charge("a", events, now)
             taken, last = taken + events, events
     assert taken - last <= 20 + 10 * now + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("posted", "named"),
+    [
+        ({"action": "a"}, ("request_id", "source")),
+        ({"action": "a", "source": None, "request_id": "r"}, ("source",)),
+        ({"action": "a", "source": ""}, ("request_id",)),
+        ({"action": "a", "source": "s", "request_id": "r"}, ()),
+        ("no object", ()),
+    ],
+)
+def test_what_the_sender_did_not_set_is_named(posted: object, named: tuple[str, ...]) -> None:
+    assert filled(posted, Sender("billing", "acme", request_id="r-1")) == named
+
+
+def test_a_user_of_another_issuer_does_not_pass_for_a_client() -> None:
+    assert Sender("billing", outside=True).vouched == "oidc:billing"
+    assert Sender("billing").vouched == "billing"

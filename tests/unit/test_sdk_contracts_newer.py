@@ -191,7 +191,7 @@ class Client:
     def knows(self, tenant: str) -> bool:
         return True
 
-    def send(self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool) -> str:
+    def send(self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any = None) -> str:
         if event.action == "New" and not may_ask:
             raise Outdated
         if may_ask:

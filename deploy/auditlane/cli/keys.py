@@ -133,6 +133,34 @@ def rotate_signing(
     )
 
 
+@app.command(name="rotate-provenance")
+def rotate_provenance(
+    overlap: Annotated[
+        str | None, typer.Option(help="End the earlier keys so long after; else they verify for ever.")
+    ] = None,
+    at_once: Annotated[bool, typer.Option("--at-once", help="After a leak: earlier keys verify no more.")] = False,
+    file: Annotated[Path | None, typer.Option(help="The provenance keys. [AUDITLANE_PROVENANCE_KEYS_FILE]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a key that signs provenance from five minutes on, when every `serve` and worker has it.
+
+    Messages that an ended key signed, and that are stored only then, are stored as coming from anybody who may write
+    to the topic.
+    """
+    from auditlane.access.provenance_keys import ProvenanceKeys, path_of
+    from auditlane.access.signing import SPREAD
+
+    path = file or path_of(load()) or _missing("provenance_keys_file")
+    wait, keep = SPREAD, parse_span(overlap) if overlap else None
+    if at_once:
+        wait, keep = timedelta(0), timedelta(0)
+    key = ProvenanceKeys(path).rotate(now=datetime.now(UTC), overlap=keep, spread=wait)
+    facts = {"kid": key.kid, "signs_from": key.signs_from.isoformat()}
+    print(json.dumps(facts) if as_json else f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC.")
+    kept = "0" if at_once else overlap or "for ever"
+    record(Action.provenance_keys_rotated, resource="provenance_key", resource_id=key.kid, overlap=kept)
+
+
 def _record(action: Action, client: Client, **facts: str | None) -> None:
     """An event of the client's tenant, or of our own for a client of every tenant."""
     record(action, tenant=client.tenant, resource="key", resource_id=client.client_id, name=client.name, **facts)

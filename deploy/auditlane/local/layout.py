@@ -42,6 +42,10 @@ class Layout:
     def signing_keys(self) -> Path:
         return self.root / "signing-keys.json"
 
+    @property
+    def provenance_keys(self) -> Path:
+        return self.root / "provenance-keys.json"
+
     def prepare(self) -> None:
         """Make the folders. Raises ConfigError with what to do when they cannot be made or there is no room."""
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import urllib3
 
+from auditlane.access.provenance_keys import path_of
 from auditlane.local import ports
 from auditlane.local.health import KafkaProbe, http_answers
 from auditlane.local.kafka import Broker
@@ -70,6 +71,7 @@ def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> 
         variable("clickhouse_url"): settings.clickhouse_url or f"http://{ports.HOST}:{port['clickhouse']}",
         variable("keys_file"): str(settings.keys_file or layout.keys),
         variable("signing_keys_file"): str(settings.signing_keys_file or layout.signing_keys),
+        variable("provenance_keys_file"): str(path_of(settings) or layout.provenance_keys),
         variable("serve_url"): settings.serve_url or serve,
     }
 

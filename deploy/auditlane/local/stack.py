@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from auditlane.access.keys import KeysFile
+from auditlane.access.provenance_keys import ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, parts
 from auditlane.local.kafka import Broker, Node
@@ -39,6 +40,7 @@ def stack(
         env = parts.environment(settings, layout, port)
         KeysFile.load_or_create(settings.keys_file or layout.keys)
         SigningKeys.load_or_create(settings.signing_keys_file or layout.signing_keys)
+        ProvenanceKeys.load_or_create(path_of(settings) or layout.provenance_keys)
 
         def broker() -> Broker:
             return _broker(settings, layout, port, download, note)

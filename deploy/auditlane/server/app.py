@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.permissions import Permission
+from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.gateway import router as ingest
@@ -98,7 +99,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         settings, gate.authorize, gate.signing, gate.demand_standing, structures.of, count_rows=metrics.exported
     )
     audits = AuditReader(settings, turns)
-    intake = Intake(settings, Meters(metrics.registry)) if "ingest" in roles else None
+    provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
+    intake = Intake(settings, Meters(metrics.registry), provenance.signer) if "ingest" in roles else None
     structure = StructureService(
         store.client,
         settings.clickhouse_database,

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from auditlane.access import provenance_keys
 from auditlane.contract.event import Outcome, Severity, parse_ip
+from auditlane.contract.provenance import TRAIL, Sign
 from auditlane.contract.tenants import OURS
-from auditlane.runtime.errors import AuditlaneError
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.errors import AuditlaneError, ConfigError
+from auditlane.runtime.settings import Settings, variable
 from auditlane.sdk.client import AuditClient
 from auditlane.sdk.results import ClientStats
 from auditlane.server.tally import Dated
 
 BUFFER_BYTES: Final = 8 << 20
 DELIVERY_TIMEOUT_MS: Final = 3_600_000  # Kafka may be away for an hour before events are given up
-SOURCE: Final = "auditlane"
+SOURCE: Final = TRAIL
 
 
 class Emitter(Protocol):
@@ -53,7 +55,20 @@ def client(settings: Settings, on_error: OnError, *, delivery_timeout_ms: int) -
         source=SOURCE,
         on_error=on_error,
         own_events=True,
+        sign=signer(settings),
     )
+
+
+def signer(settings: Settings) -> Sign:
+    """What signs our own events, without which a worker takes them for forged. Raises ConfigError."""
+    path = provenance_keys.path_of(settings)
+    if path is None:
+        raise ConfigError(
+            "Our own events cannot be signed: there are no provenance keys.",
+            field=variable("provenance_keys_file"),
+            fix="Set it to the file that `serve` and the workers use; `auditlane env` prints that of a local stack.",
+        )
+    return provenance_keys.ProvenanceKeys.load_or_create(path).lasting_signer(TRAIL)
 
 
 def event_of(dated: Dated) -> dict[str, Any]:

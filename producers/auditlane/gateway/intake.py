@@ -13,10 +13,11 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from auditlane.contract.provenance import Sign
 from auditlane.gateway import kafka
 from auditlane.gateway.acks import ACKNOWLEDGED, Acks, Fate
 from auditlane.gateway.meters import Meters
-from auditlane.gateway.posted import event_of
+from auditlane.gateway.posted import event_of, filled
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
@@ -30,6 +31,7 @@ _AT_ONCE: Final = 16  # so few are checked on the event loop itself: a thread wo
 _THREADS: Final = 4  # that may wait for the registry at once, for what is not known and for what may be old each
 _COMPLAIN_EVERY_S: Final = 10.0  # Kafka that is away is reported several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
+Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> what signs their messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,10 @@ class Intake:
         return {"event_id": result.event_id}
     """
 
-    def __init__(self, settings: Settings, meters: Meters | None = None) -> None:
-        """Reaches nothing yet. Raises ConfigError for settings of Kafka or the registry that are not valid."""
+    def __init__(self, settings: Settings, meters: Meters | None = None, signer: Signer | None = None) -> None:
+        """Reaches nothing yet. Without a `signer` workers store the events as coming from anybody who may write to
+        the topic. Raises ConfigError for settings of Kafka or the registry that are not valid."""
+        self._signer = signer
         self._config = kafka.client_config(settings)
         self._meters = meters or Meters()
         self._rates = Rates(settings.ingest_rate, settings.ingest_burst)
@@ -165,7 +169,7 @@ class Intake:
             self._client.close(self._ack_s)
 
     def _running(self) -> AuditClient:
-        self._client = self._client or AuditClient(self._config, on_error=self._noted)
+        self._client = self._client or AuditClient(self._config, on_error=self._noted, own_headers=True)
         return self._client
 
     def _hand_over(
@@ -185,14 +189,20 @@ class Intake:
         asked.
         """
         headers = {REQUEST_ID: sender.request_id} if sender.request_id else None
+        signs: dict[tuple[str, ...], Sign] = {}
         for place in range(len(posted)) if places is None else places:
             one = posted[place]
+            fields: tuple[str, ...] = ()
             try:
                 if isinstance(one, AuditlaneError):
                     raise one
                 event = event_of(one, sender, first + place)
                 ids[place] = event.event_id
-                client.send(event, partial(acks.settle, place), headers, may_ask=doubted is None)
+                if self._signer and (fields := filled(one, sender)) not in signs:
+                    signs[fields] = self._signer(sender.vouched, fields)
+                client.send(
+                    event, partial(acks.settle, place), headers, may_ask=doubted is None, sign=signs.get(fields)
+                )
             except Outdated:
                 if doubted is not None:
                     doubted.append(place)

@@ -32,6 +32,14 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
     return AuditEvent.checked(values)
 
 
+def filled(posted: object, sender: Sender) -> tuple[str, ...]:
+    """The fields of such an event that its sender did not set: `event_of` fills them in."""
+    if not isinstance(posted, dict):
+        return ()
+    defaults = {"request_id": sender.request_id, "source": sender.client_id}
+    return tuple(name for name, default in defaults.items() if default and posted.get(name) is None)
+
+
 def idempotent_id(client_id: str, tenant: str, key: str, index: int) -> str:
     """The event id that a repeated request repeats."""
     return uuid5("http", client_id, tenant, key, str(index))

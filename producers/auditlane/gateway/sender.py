@@ -19,7 +19,7 @@ class Sender:
 
     `client_id` is the client's, or the user's whom another issuer vouches for; it is charged for what is sent.
     `request_id` and `client_id` are the defaults of an event's `request_id` and `source`. With an `idempotency_key` an
-    event gets the same id whenever the same request is sent again.
+    event gets the same id whenever the same request is sent again. `outside`: another issuer vouches for the user.
     """
 
     client_id: str
@@ -27,6 +27,12 @@ class Sender:
     bound: bool = False
     request_id: str = ""
     idempotency_key: str = ""
+    outside: bool = False
+
+    @property
+    def vouched(self) -> str:
+        """What provenance calls the sender. No client id has a colon, so nobody else's user passes for a client."""
+        return f"oidc:{self.client_id}" if self.outside else self.client_id
 
     @classmethod
     def of(
@@ -55,7 +61,12 @@ class Sender:
                 fix="Use a UUID that you make for each request, and keep for its retries.",
             )
         return cls(
-            principal.client_id or principal.subject, tenant, principal.tenant is not None, request_id, idempotency_key
+            principal.client_id or principal.subject,
+            tenant,
+            principal.tenant is not None,
+            request_id,
+            idempotency_key,
+            outside=not principal.client_id,
         )
 
     @classmethod

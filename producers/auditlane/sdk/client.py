@@ -16,8 +16,17 @@ from types import TracebackType
 from typing import Any, Final
 
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
+from auditlane.contract.provenance import RESERVED, Sign, is_ours
 from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
-from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, EventTooLarge, InvalidEvent
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    BufferFull,
+    ClientClosed,
+    ConfigError,
+    EventTooLarge,
+    InvalidEvent,
+    InvalidInput,
+)
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.contracts import Contracts, Outdated
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
@@ -45,19 +54,30 @@ class AuditClient:
         *,
         on_error: OnError | None = None,
         own_events: bool = False,
+        own_headers: bool = False,
+        sign: Sign | None = None,
         **options: Any,
     ) -> None:
         """`options` are fields of ClientConfig and win over the environment, which is read unless `config` is given.
 
         `on_error(error, event_id)` is called, from a thread of the client's, for each event that Kafka did not take,
-        and with `event_id=None` when Kafka is away; without it they are logged. `own_events` admits auditlane's own
-        tenant. Raises ConfigError.
+        and with `event_id=None` when Kafka is away; without it they are logged. Raises ConfigError.
+
+        The rest is for auditlane itself: `own_events` admits its tenant and its `source`, `own_headers` Kafka headers
+        that begin with `auditlane.`, and `sign` gives each message, from its key and value, a header that says who
+        vouches for it.
         """
         if config is not None and options:
             config, options = replace(config, **options), {}
         self.config = config or ClientConfig.load(**options)
         self._on_error = on_error or _log_error
-        self._own_events = own_events
+        if is_ours(self.config.source) and not own_events:
+            raise ConfigError(
+                f"The source {self.config.source!r} is reserved for auditlane's own events.",
+                field="AUDITLANE_SOURCE",
+                fix="Name the service that sends the events.",
+            )
+        self._own_events, self._own_headers, self._sign = own_events, own_headers, sign
         self._lock = threading.Lock()
         self._closed = False
         self._ledger = Ledger()
@@ -91,13 +111,17 @@ class AuditClient:
         headers: Mapping[str, str] | None = None,
         *,
         may_ask: bool = True,
+        sign: Sign | None = None,
     ) -> str:
         """As `emit`, for who waits for each event by itself: `on_settled(None)` is called when Kafka has it, else
-        `on_settled(error)`; once, from a thread of the client's, and never when this raises. `headers` are Kafka's.
+        `on_settled(error)`; once, from a thread of the client's, and never when this raises. `headers` are Kafka's,
+        and none of them begins with `auditlane.`: that raises InvalidInput. `sign` is as the client's, for this event.
 
         Without `may_ask` an event that the registry has to be asked for, before it is refused, raises Outdated instead.
         """
-        return self._send(lambda: self._event(event, {}), on_settled, headers, may_ask=may_ask)
+        if not self._own_headers:
+            _check_headers(headers or {})
+        return self._send(lambda: self._event(event, {}), on_settled, headers, may_ask=may_ask, sign=sign)
 
     def knows(self, tenant: str) -> bool:
         """Whether an event of this tenant would not wait for the registry."""
@@ -118,6 +142,7 @@ class AuditClient:
         headers: Mapping[str, str] | None = None,
         *,
         may_ask: bool = True,
+        sign: Sign | None = None,
     ) -> str:
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")
@@ -130,8 +155,12 @@ class AuditClient:
             raise
         tenant = event.tenant_id
         topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
+        key, sent, sign = self._key(event), dict[str, str | bytes](headers or {}), sign or self._sign
+        if sign is not None:
+            name, signature = sign(key, value)
+            sent[name] = signature
         try:
-            self._living().produce(topic, self._key(event), value, event.event_id, tenant, on_settled, headers)
+            self._living().produce(topic, key, value, event.event_id, tenant, on_settled, sent)
         except BufferFull:
             self._buffer_full += 1
             raise
@@ -226,6 +255,12 @@ class AuditClient:
                 fix="Give its fields by name: emit(**fields).",
             )
         check_tenant(event.tenant_id, ours=self._own_events)
+        if event.source and is_ours(event.source) and not self._own_events:
+            raise InvalidEvent(
+                f"source {event.source[:120]!r} is reserved for auditlane's own events.",
+                field="source",
+                fix="Name the service that sends the event, or leave source out.",
+            )
         check_time(event.occurred_at, datetime.now(UTC))
         return event
 
@@ -276,6 +311,16 @@ def check_time(occurred_at: datetime, now: datetime) -> None:
             f"occurred_at {occurred_at.isoformat()} is out of range: it may be ten years ago at most, and a day ahead.",
             field="occurred_at",
         )
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name in headers:
+        if name.strip().lower().startswith(RESERVED):
+            raise InvalidInput(
+                f"The Kafka header {name[:120]!r} is reserved: no header of a sender begins with {RESERVED!r}.",
+                field=name,
+                fix="Choose another name for it.",
+            )
 
 
 def _registry(config: ClientConfig) -> Registry:

@@ -65,7 +65,7 @@ class Delivery:
         event_id: str,
         tenant: str,
         on_settled: OnSettled | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
     ) -> None:
         """Hand one event to librdkafka.
 

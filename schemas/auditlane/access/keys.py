@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from auditlane.access.files import CredentialsFile
 from auditlane.access.permissions import ROLES, Permission, permissions_of
+from auditlane.contract.provenance import is_ours
 from auditlane.runtime.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 
 _ALGORITHM: Final = "sha256"
@@ -59,6 +60,8 @@ class Client(BaseModel):
     def _usable(cls, client_id: str) -> str:
         if not _CLIENT_ID.fullmatch(client_id):  # basic authentication ends the id at the first colon
             raise ValueError("must be 1 to 128 visible ASCII characters other than ':'")
+        if is_ours(client_id):
+            raise ValueError(f"{client_id!r} is reserved for auditlane's own events")
         return client_id
 
     @field_validator("roles")

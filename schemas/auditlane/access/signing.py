@@ -67,15 +67,27 @@ class SigningKeysContent(BaseModel):
         alive = [key for key in self.keys if key.retires is None or now < key.retires]
         return sorted(alive, key=lambda key: key.signs_from)
 
-    def rotated(self, now: datetime, overlap: timedelta, spread: timedelta) -> SigningKeysContent:
-        """With a new key that signs after `spread`; earlier ones retire `overlap` later, retired ones go."""
+    def signing(self, now: datetime) -> SigningKey | None:
+        """The key that signs at `now`; None when every key has retired."""
+        live = self.live(now)
+        return next((key for key in reversed(live) if key.signs_from <= now), live[0] if live else None)
+
+    def rotated(self, now: datetime, overlap: timedelta | None, spread: timedelta) -> SigningKeysContent:
+        """With a new key that signs after `spread`; earlier ones retire `overlap` later, never with None."""
         new = _new_key(now + spread)
+        if overlap is None:
+            return SigningKeysContent(keys=(*self.live(now), new))
         end = new.signs_from + overlap
         kept = [
             key if key.retires and key.retires < end else key.model_copy(update={"retires": end})
             for key in self.live(now)
         ]
         return SigningKeysContent(keys=(*kept, new))
+
+
+def first_key(now: datetime) -> SigningKeysContent:
+    """What a new file holds."""
+    return SigningKeysContent(keys=(_new_key(now),))
 
 
 def _new_key(signs_from: datetime) -> SigningKey:
@@ -95,8 +107,7 @@ class SigningKeys:
     def load_or_create(cls, path: Path) -> SigningKeys:
         """Open the file, or make it with one new key. Several processes may call this at once."""
         if not path.exists():
-            first = SigningKeysContent(keys=(_new_key(datetime.now(UTC)),))
-            CredentialsFile(path, SigningKeysContent).create(first)
+            CredentialsFile(path, SigningKeysContent).create(first_key(datetime.now(UTC)))
         return cls(path)
 
     @property
@@ -159,9 +170,9 @@ class SigningKeys:
         return hmac.digest(oldest[0].derived(f"mac/{purpose}"), data, hashlib.sha256)
 
     def _signing(self, now: datetime) -> SigningKey:
-        live = self._file.current().live(now)
-        if not live:
+        key = self._file.current().signing(now)
+        if key is None:
             raise ConfigError(
                 f"Every key in {self._file.path} has retired.", fix="Add one: auditlane keys rotate-signing."
             )
-        return next((key for key in reversed(live) if key.signs_from <= now), live[0])
+        return key

@@ -30,6 +30,7 @@ class Action(StrEnum):
     key_rotated = "key.rotated"
     key_revoked = "key.revoked"
     signing_keys_rotated = "signing_keys.rotated"
+    provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
     operated = "installation.viewed"  # lag, dead letters, health, tenants
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -108,3 +109,12 @@ def _mac(secret: bytes, signed: bytes, message_key: bytes, value: bytes) -> byte
 
 def _sized(part: bytes) -> bytes:
     return len(part).to_bytes(8, "big") + part
+
+
+@lru_cache(maxsize=65_536)
+def is_ours(name: str) -> bool:
+    """Whether a `source` or a client id reads as our own: whatever its case, its width, and spaces in it or around."""
+    if name.isascii() and len(name) < len(TRAIL):
+        return False
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if one.isprintable() and not one.isspace())
+    return seen.casefold() == TRAIL

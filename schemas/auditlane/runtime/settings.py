@@ -152,6 +152,11 @@ class ServeSettings(BaseModel):
     )
     keys_file: Path | None = Field(None, description="Clients and their hashed secrets; `auditlane keys` writes it.")
     signing_keys_file: Path | None = Field(None, description="Keys that sign tokens, cursors and links.")
+    provenance_keys_file: Path | None = Field(
+        None,
+        description="Keys with which `serve` signs what it takes, and workers verify it. "
+        "Empty: `provenance-keys.json` beside the signing keys.",
+    )
     token_ttl_s: int = Field(86_400, ge=60, le=2_592_000, description="Life of a client's token.")
     viewer_token_ttl_s: int = Field(900, ge=60, le=86_400, description="Life of a viewer token unless asked otherwise.")
     sign_in_failures_per_address: int = Field(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import urllib3
 
 from auditlane.access.keys import KeysFile
+from auditlane.access.provenance_keys import ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.runtime.settings import Settings, variable
@@ -19,6 +20,7 @@ ROOM_FAIL = 256 << 20
 _ANSWER_S = 5.0
 _FURTHER = 2  # ports past the last that answers, since a process in the middle may be starting again
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask one that listens everywhere
+_MADE_BY = {"keys_file": "Create a key: auditlane keys create, or run auditlane up."}
 _ELSEWHERE = (
     f"If they run elsewhere, run the doctor there, or set {variable('worker_host')} and {variable('worker_port')}."
 )
@@ -41,13 +43,17 @@ def judge_room(folder: Path, free: int) -> Finding:
 
 
 def credentials(settings: Settings) -> Iterator[Finding]:
-    """The keys file and the signing keys. Raises ConfigError for one that cannot be read."""
-    for field, opened in (("keys_file", KeysFile), ("signing_keys_file", SigningKeys)):
-        path: Path | None = getattr(settings, field)
+    """The keys file, the signing keys, the provenance keys. Raises ConfigError for one that cannot be read."""
+    files: tuple[tuple[str, Callable[[Path], object], Path | None], ...] = (
+        ("keys_file", KeysFile, settings.keys_file),
+        ("signing_keys_file", SigningKeys, settings.signing_keys_file),
+        ("provenance_keys_file", ProvenanceKeys, path_of(settings)),
+    )
+    for field, opened, path in files:
         if path is None:
             yield warn(PART, f"{variable(field)} is not set.", "`auditlane env` prints it for a stack of `up`.")
         elif not path.exists():
-            yield fail(PART, f"{path} does not exist.", "Create a key: auditlane keys create, or run auditlane up.")
+            yield fail(PART, f"{path} does not exist.", _MADE_BY.get(field, "Run auditlane serve, which makes it."))
         else:
             opened(path)
             if path.stat().st_mode & 0o077:

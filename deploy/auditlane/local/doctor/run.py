@@ -10,7 +10,7 @@ from auditlane.local.doctor.finding import Finding, fail, guarded, ok
 from auditlane.local.layout import Layout
 from auditlane.runtime.settings import PREFIX, Settings
 
-_FILES = ("keys_file", "signing_keys_file")
+_FILES = ("keys_file", "signing_keys_file", "provenance_keys_file")
 _CHECKS = {
     "kafka_bootstrap": ("kafka", kafka.check),
     "registry_url": ("registry", registry.check),

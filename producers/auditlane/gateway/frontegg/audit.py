@@ -68,8 +68,8 @@ def event_of(
 
 
 def posted_of(event: AuditEvent) -> dict[str, Any]:
-    """The event as the JSON API takes it."""
-    return event.model_dump(mode="json", exclude_none=True)
+    """The event as the JSON API takes it, without its source: the sender cannot set that, the JSON API fills it in."""
+    return event.model_dump(mode="json", exclude_none=True, exclude={"source"})
 
 
 def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:

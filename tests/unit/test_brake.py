@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from judging import BASE_ID, base_registry, message
 
 from auditlane.worker.actions import Commit, Failure, Halt, Remedy, Write
-from auditlane.worker.brake import Brake, BrakePolicy, Brakes
+from auditlane.worker.brake import DAY_MS, Brake, BrakePolicy, Brakes, Traffic
 from auditlane.worker.core import Core, Policy
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.intent import Intent
@@ -24,10 +24,21 @@ TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 POLICY = BrakePolicy(ratio=0.5, window=10, within_ms=1_000)
 
 
+Given = dict[str, tuple[int, int]]
+
+
+def traffic(given: Given) -> dict[str, Traffic]:
+    return {tenant: Traffic(*counts) for tenant, counts in given.items()}
+
+
 def brake(*ranges: tuple[int, int], policy: BrakePolicy = POLICY) -> list[bool]:
-    """Whether it stops at each of the ranges (messages, refused), a millisecond apart."""
+    """Whether it stops at each of the ranges (messages, refused) of the only tenant, a millisecond apart."""
+    return stops(*({"acme": one} for one in ranges), policy=policy)
+
+
+def stops(*ranges: Given, policy: BrakePolicy = POLICY) -> list[bool]:
     one = Brake(policy)
-    return [bool(one.judged(*range_, now)) for now, range_ in enumerate(ranges)]
+    return [bool(one.judged(traffic(range_), now)) for now, range_ in enumerate(ranges)]
 
 
 def test_it_stops_when_more_than_the_ratio_is_refused() -> None:
@@ -49,9 +60,9 @@ def test_it_looks_at_the_newest_messages_only() -> None:
 
 def test_what_is_long_ago_does_not_count() -> None:
     one = Brake(POLICY)
-    assert not one.judged(9, 9, 0)
-    assert not one.judged(9, 9, 1_001)
-    assert one.judged(1, 1, 2_001)
+    assert not one.judged(traffic({"a": (9, 9)}), 0)
+    assert not one.judged(traffic({"a": (9, 9)}), 1_001)
+    assert one.judged(traffic({"a": (1, 1)}), 2_001)
 
 
 def test_a_ratio_of_one_lets_everything_through() -> None:
@@ -59,8 +70,8 @@ def test_a_ratio_of_one_lets_everything_through() -> None:
 
 
 def test_the_reason_has_the_numbers() -> None:
-    assert Brake(POLICY).judged(40, 30, 0) == (
-        "the dead-letter brake: 30 of the last 40 messages are refused, more than 50%"
+    assert Brake(POLICY).judged(traffic({"a": (40, 30)}), 0) == (
+        "the dead-letter brake: 30 of the last 40 messages are refused, more than 50%; they are of one tenant"
     )
 
 
@@ -73,7 +84,69 @@ def test_it_agrees_with_a_window_counted_anew(ranges: list[tuple[int, int]]) -> 
             count, bad = newest.pop()
             messages_, refused = messages_ + count, refused + bad
         expected = messages_ >= POLICY.window and refused > messages_ / 2
-        assert bool(one.judged(*range_, now)) == expected
+        assert bool(one.judged(traffic({"a": range_}), now)) == expected
+
+
+def test_one_tenant_of_several_does_not_stop_the_partition() -> None:
+    assert stops({"mallory": (990, 990), "victim": (1, 0)}) == [False]
+    assert stops({"mallory": (990, 990)}, policy=POLICY) == [True], "it is the partition's only tenant"
+
+
+def test_the_others_count_also_when_a_flood_has_pushed_them_out_of_the_window() -> None:
+    assert stops({"victim": (1, 0)}, *[{"mallory": (10, 10)}] * 100) == [False] * 101
+
+
+def test_whom_nobody_served_for_a_day_is_no_longer_one_of_the_partitions_tenants() -> None:
+    one = Brake(POLICY)
+    one.judged(traffic({"gone": (1, 0)}), 0)
+    assert not one.judged(traffic({"acme": (10, 10)}), DAY_MS)
+    assert one.judged(traffic({"acme": (10, 9)}), DAY_MS + 1)
+
+
+def test_refusals_of_enough_tenants_stop_it_whoever_else_sends() -> None:
+    assert stops({"a": (4, 4), "b": (4, 4), "c": (4, 4), "d": (8, 0)}) == [True]
+    assert stops({"a": (4, 4), "b": (4, 4), "d": (4, 0)}) == [False], "two of three"
+    assert stops({"a": (5, 5), "b": (5, 5)}) == [True], "every tenant there is"
+    assert stops({"a": (4, 4), "d": (3, 0)}, policy=BrakePolicy(0.5, 5, tenants=1)) == [False], "all of it by one"
+
+
+def test_a_stray_refusal_of_two_others_does_not_make_a_tenants_flood_everybodys() -> None:
+    assert stops({"mallory": (990, 990), "b": (20, 1), "c": (20, 1)}) == [False]
+    assert stops({"mallory": (990, 990), "b": (1, 1), "c": (1, 1), "d": (6, 0)}) == [False]
+
+
+def test_messages_whose_key_names_no_tenant_are_one_tenants() -> None:
+    assert stops({"": (50, 50), "d": (4, 0)}) == [False]
+
+
+counts = st.integers(1, 40).flatmap(lambda of: st.tuples(st.just(of), st.integers(0, of)))
+clean = st.dictionaries(st.sampled_from("bcdef"), st.integers(0, 40), max_size=5)
+
+
+@given(
+    st.integers(1, 9),
+    st.dictionaries(st.sampled_from("bcdef"), st.integers(1, 40), min_size=1),
+    st.lists(st.tuples(st.none() | counts, clean), max_size=30),
+    st.sampled_from([BrakePolicy(0.5, 10), BrakePolicy(0.1, 30, tenants=2), BrakePolicy(0.9, 5, tenants=1)]),
+)
+def test_nothing_that_one_tenant_sends_stops_a_partition_whose_other_tenants_send_well(
+    step: int, first: dict[str, int], ranges: list[tuple[tuple[int, int] | None, dict[str, int]]], policy: BrakePolicy
+) -> None:
+    one = Brake(policy)
+    assert not one.judged(traffic({tenant: (of, 0) for tenant, of in first.items()}), 0)
+    for at, (bad, others) in enumerate(ranges, 1):
+        given = {tenant: (of, 0) for tenant, of in others.items() if of} | ({"mallory": bad} if bad else {})
+        assert not one.judged(traffic(given), at * step)
+
+
+@given(st.lists(st.dictionaries(st.integers(0, 99).map(str), counts, max_size=9), max_size=30))
+def test_what_is_counted_is_what_the_window_holds(ranges: list[Given]) -> None:
+    one = Brake(BrakePolicy(0.99, 50))
+    for now, range_ in enumerate(ranges):
+        one.judged(traffic(range_), now)
+    in_window = [counts for _, counted in one._ranges for counts in counted.values()]
+    assert one._all == (sum(of for of, _ in in_window), sum(bad for _, bad in in_window))
+    assert one._tenants.keys() == {tenant for _, counted in one._ranges for tenant in counted}
 
 
 def messages(count: int) -> Columns:
@@ -83,14 +156,30 @@ def messages(count: int) -> Columns:
 def test_each_partition_and_assignment_has_its_own() -> None:
     brakes = Brakes(POLICY)
 
-    def range_(partition: Partition = P, lease: int = 1) -> Range:
-        return Range(partition, TOPIC_ID, 0, 5, messages(6), "", lease)
+    def range_(partition: Partition = P, lease: int = 1, first: int = 0) -> Range:
+        return Range(partition, TOPIC_ID, first, first + 5, messages(6), "", lease)
 
-    assert not brakes.judged(range_(), 6, 0)
-    assert not brakes.judged(range_(Q), 6, 0)
-    assert not brakes.judged(range_(lease=2), 6, 0)
-    assert brakes.judged(range_(Q), 6, 0)
-    assert brakes.judged(range_(lease=2), 6, 0)
+    refused = traffic({"a": (6, 6)})
+    assert not brakes.judged(range_(), refused, 0)
+    assert not brakes.judged(range_(Q), refused, 0)
+    assert not brakes.judged(range_(lease=2), refused, 0)
+    assert brakes.judged(range_(Q, first=6), refused, 0)
+    assert not brakes.judged(range_(lease=2), refused, 0), "the same range, judged again"
+    assert brakes.judged(range_(lease=2, first=6), refused, 0)
+
+
+def test_a_new_assignment_asks_the_store_before_it_takes_a_tenant_for_the_only_one() -> None:
+    asked: list[int] = []
+
+    def served(range_: Range) -> list[str]:
+        asked.append(range_.first)
+        return ["mallory", "victim"]
+
+    brakes = Brakes(POLICY, served=served)
+    for first in range(0, 100, 10):
+        given = traffic({"mallory": (10, 10)})
+        assert not brakes.judged(Range(P, TOPIC_ID, first, first + 9, messages(10), "", 1), given, first)
+    assert asked == [0], "once an assignment"
 
 
 def test_a_braked_range_is_neither_completed_nor_buried_and_others_go_on() -> None:

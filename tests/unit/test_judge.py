@@ -120,7 +120,7 @@ def test_each_refusal(registry: DictRegistry, code: R, says: str, key: bytes | N
 
 
 def test_every_code_has_an_example_and_a_place_in_the_order() -> None:
-    assert {case[1] for case in CASES} == set(R) == set(ORDER)
+    assert {case[1] for case in CASES} == set(R) - {R.NOT_JUDGED} == set(ORDER)
 
 
 def test_the_first_code_in_the_order_counts(registry: DictRegistry) -> None:

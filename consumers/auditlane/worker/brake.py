@@ -2,25 +2,57 @@
 
 After a bad deploy every message would become a dead letter. The brake looks at a range's verdict before anything of it
 is written: the range stays pending, and whoever takes the partition up again judges it anew, by what holds then.
+
+A partition is shared by many tenants, so the brake stops it only for what concerns many of them. What one tenant sends
+never stops a partition that others use: its refused messages become dead letters.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Final, NamedTuple
 
 from auditlane.worker.ranges import Partition, Range
+
+DAY_MS: Final = 86_400_000
+REMEMBERED: Final = 1_000  # tenants of one partition; those that were heard of last
+
+
+class Traffic(NamedTuple):
+    """How many messages a tenant has in a range or window, and how many of them are refused."""
+
+    messages: int
+    refused: int
+
+    def plus(self, more: Traffic, times: int = 1) -> Traffic:
+        return Traffic(self.messages + times * more.messages, self.refused + times * more.refused)
+
+    def exceeds(self, ratio: float) -> bool:
+        return self.refused > ratio * self.messages
+
+
+_NONE: Final = Traffic(0, 0)
+ByTenant = Mapping[str, Traffic]
 
 
 @dataclass(frozen=True, slots=True)
 class BrakePolicy:
     """Stop when more than `ratio` of the newest messages are refused: the last `window` of them at least, none judged
-    longer than `within_ms` ago. A ratio of 1 lets everything through."""
+    longer than `within_ms` ago. A ratio of 1 lets everything through.
+
+    The refusals must come from at least `tenants` tenants, or from every tenant that the partition was seen to have.
+    They come from a tenant when more than `ratio` of its own messages are refused; messages whose key names no tenant
+    count as one tenant's. Nor may they be the work of one:
+    without the tenant of which most is refused, more than half of `ratio` must still be refused.
+    """
 
     ratio: float = 0.5
     window: int = 1_000
     within_ms: int = 600_000
+    tenants: int = 3
 
     @property
     def off(self) -> bool:
@@ -29,48 +61,119 @@ class BrakePolicy:
 
 @dataclass(slots=True)
 class Brake:
-    """One partition's, under one assignment. Times are monotonic milliseconds."""
+    """One partition's, under one assignment. Times are monotonic milliseconds.
+
+    Memory: a count for each tenant and range of the window, and at most `REMEMBERED` names.
+    """
 
     policy: BrakePolicy
-    _ranges: deque[tuple[int, int, int]] = field(default_factory=deque)  # (judged at, messages, refused)
-    _messages: int = 0
-    _refused: int = 0
+    _ranges: deque[tuple[int, ByTenant]] = field(default_factory=deque)  # (judged at, what was in it)
+    _tenants: dict[str, Traffic] = field(default_factory=dict)  # in the window
+    _all: Traffic = _NONE
+    # Tenants of which anything was accepted within a day: a flood of one pushes the others out of the window, but they
+    # are still those whom a stop would concern.
+    _served: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
-    def judged(self, messages: int, refused: int, now: int) -> str:
+    def judged(self, traffic: ByTenant, now: int) -> str:
         """Count a range in. Why the partition is to stop, or empty: then the range may be written."""
-        if self.policy.off:
+        self.count(traffic, now)
+        return self.why()
+
+    def count(self, traffic: ByTenant, now: int) -> None:
+        """Count a range in, and forget what is too old or pushed out of the window."""
+        if self.policy.off or not traffic:
+            return
+        self._ranges.append((now, traffic))
+        self._add(traffic, 1)
+        while self._too_old(now) or self._all.messages - _size(self._ranges[0][1]) >= self.policy.window:
+            self._add(self._ranges.popleft()[1], -1)
+        self.serves({tenant for tenant, one in traffic.items() if one.refused < one.messages}, now)
+
+    def why(self) -> str:
+        """Why the partition is to stop by what was counted; empty when it is not."""
+        if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
-        self._ranges.append((now, messages, refused))
-        self._messages += messages
-        self._refused += refused
-        while self._too_old(now) or self._messages - self._ranges[0][1] >= self.policy.window:
-            _, gone, gone_refused = self._ranges.popleft()
-            self._messages -= gone
-            self._refused -= gone_refused
-        if self._messages < self.policy.window or self._refused <= self.policy.ratio * self._messages:
+        failing = {tenant for tenant, one in self._tenants.items() if one.exceeds(self.policy.ratio)}
+        if not (self._from_every_tenant(failing) or self._from_many(failing)):
             return ""
         return (
-            f"the dead-letter brake: {self._refused} of the last {self._messages} messages are refused, more than "
-            f"{self.policy.ratio:.0%}"
+            f"the dead-letter brake: {self._all.refused} of the last {self._all.messages} messages are refused, more "
+            f"than {self.policy.ratio:.0%}; they are of {_tenants(len(failing))}"
         )
+
+    def serves(self, tenants: Iterable[str], now: int) -> None:
+        """These tenants are known to use the partition."""
+        for tenant in tenants:
+            self._served[tenant] = now
+            self._served.move_to_end(tenant)
+        while self._served and (len(self._served) > REMEMBERED or now - next(iter(self._served.values())) > DAY_MS):
+            self._served.popitem(last=False)
+
+    def _from_every_tenant(self, failing: set[str]) -> bool:
+        return failing >= self._tenants.keys() and failing >= self._served.keys()
+
+    def _from_many(self, failing: set[str]) -> bool:
+        worst = max(self._tenants.values(), key=lambda one: one.refused)
+        return len(failing) >= self.policy.tenants and self._all.plus(worst, -1).exceeds(self.policy.ratio / 2)
+
+    def _add(self, traffic: ByTenant, times: int) -> None:
+        for tenant, one in traffic.items():
+            self._all = self._all.plus(one, times)
+            counted = self._tenants[tenant] = self._tenants.get(tenant, _NONE).plus(one, times)
+            if not counted.messages:
+                del self._tenants[tenant]
 
     def _too_old(self, now: int) -> bool:
         return now - self._ranges[0][0] > self.policy.within_ms
 
 
-class Brakes:
-    """The brake of every partition. A new assignment begins with nothing counted. Usable from several threads."""
+def _size(traffic: ByTenant) -> int:
+    return sum(one.messages for one in traffic.values())
 
-    def __init__(self, policy: BrakePolicy) -> None:
+
+def _tenants(count: int) -> str:
+    return "one tenant" if count == 1 else f"{count} tenants"
+
+
+@dataclass(slots=True)
+class _Assigned:
+    """The brake of one assignment. `counted` is the first offset of the newest range: one that is judged again, since
+    the store did not answer, counts once."""
+
+    lease: int
+    brake: Brake
+    counted: int = -1
+    asked: bool = False
+
+
+class Brakes:
+    """The brake of every partition. A new assignment begins with nothing counted. Usable from several threads, one a
+    partition.
+
+    `served` says which tenants have rows among a partition's newest messages. It is asked before the first stop of an
+    assignment, so that a tenant is not taken for the only one because it was heard of first. What it raises is raised.
+    """
+
+    def __init__(self, policy: BrakePolicy, *, served: Callable[[Range], Iterable[str]] = lambda _: ()) -> None:
         self._policy = policy
-        self._brakes: dict[Partition, tuple[int, Brake]] = {}
+        self._served = served
+        self._brakes: dict[Partition, _Assigned] = {}
         self._lock = Lock()
 
-    def judged(self, range_: Range, refused: int, now: int) -> str:
+    def judged(self, range_: Range, traffic: ByTenant, now: int) -> str:
         """As `Brake.judged`, for the range's partition."""
+        one = self._of(range_)
+        if one.counted != range_.first:
+            one.counted = range_.first
+            one.brake.count(traffic, now)
+        if one.brake.why() and not one.asked:
+            one.brake.serves(self._served(range_), now)
+            one.asked = True
+        return one.brake.why()
+
+    def _of(self, range_: Range) -> _Assigned:
         with self._lock:
-            lease, brake = self._brakes.get(range_.partition, (-1, None))
-            if brake is None or lease != range_.lease:
-                brake = Brake(self._policy)
-                self._brakes[range_.partition] = range_.lease, brake
-            return brake.judged(len(range_.columns), refused, now)
+            found = self._brakes.get(range_.partition)
+            if found is None or found.lease != range_.lease:
+                found = self._brakes[range_.partition] = _Assigned(range_.lease, Brake(self._policy))
+            return found

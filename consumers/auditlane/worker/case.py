@@ -19,6 +19,7 @@ from auditlane.worker.blobs import Blobs
 from auditlane.worker.ranges import Columns, Partition
 
 Indexes = npt.NDArray[np.int64]
+_LONGEST_CACHED: Final = 256  # bytes
 _FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
 
 
@@ -105,6 +106,17 @@ class Case:
         key = self.unique_keys[int(self.key_codes[index])]
         return key[:120] if key else key
 
+    def by_tenant(self) -> dict[str, tuple[int, int]]:
+        """Tenant -> (messages, those of them that are refused); the empty name stands for every key without one."""
+        keys = len(self.unique_keys)
+        messages = np.bincount(self.key_codes, minlength=keys).tolist()
+        refused = np.bincount(self.key_codes[self.refused], minlength=keys).tolist()
+        counts: dict[str, tuple[int, int]] = {}
+        for tenant, of, bad in zip(self.tenants, messages, refused, strict=True):  # a tenant has a key for each shard
+            before = counts.get(tenant or "", (0, 0))
+            counts[tenant or ""] = before[0] + of, before[1] + bad
+        return counts
+
     def with_keys(self, which: checks.Mask) -> Indexes:
         """The messages whose key is one of these."""
         return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
@@ -130,10 +142,17 @@ def _binary(blobs: Blobs) -> Column:
     return pa.Array.from_buffers(pa.binary(), len(blobs), buffers)
 
 
-@lru_cache(maxsize=65_536)
 def _tenant(key: bytes | None) -> str | None:
+    if key is None:
+        return None
+    # A key may have as many bytes as a message: only those of a sane length are worth their place in the cache.
+    return _tenant_of(key) if len(key) <= _LONGEST_CACHED else _tenant_of.__wrapped__(key)
+
+
+@lru_cache(maxsize=65_536)
+def _tenant_of(key: bytes) -> str | None:
     try:
-        tenant = tenant_of_key(key or b"")
+        tenant = tenant_of_key(key)
     except UnicodeDecodeError:
         return None
     return tenant if is_tenant(tenant) else None

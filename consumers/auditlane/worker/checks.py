@@ -27,6 +27,7 @@ _LAST_US: Final = 9_214_646_400_000_000
 _TIME_FIRST: Final = -62_167_219_200_000_000
 _TIME_LAST: Final = 253_402_300_799_999_999
 
+_LONGEST_IP: Final = 64  # characters, with room to spare
 _UUID: Final = r"\A[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\z"
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"\A{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}\z"
@@ -55,7 +56,7 @@ def bad_ips(column: Column) -> Mask:
     doubtful = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
     rows = np.flatnonzero(doubtful)
     for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
-        doubtful[row] = not _is_ip(text)
+        doubtful[row] = len(text) > _LONGEST_IP or not _is_ip(text)  # what is longer is not to stay in the cache
     return doubtful
 
 

@@ -29,6 +29,7 @@ _STAGES: Final = {
     RejectCode.AVRO_MALFORMED: "VALUE_CONVERTER",
     RejectCode.TOO_LARGE: "VALUE_CONVERTER",
 }
+_LONGEST_MESSAGE: Final = 2_000  # characters: a letter must fit its topic, whatever its schema's text is said to lack
 _EXCEPTION: Final = "auditlane.worker.judge.Rejection"
 _HOPELESS: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE})
 
@@ -50,7 +51,7 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
         f"{_CONNECT}offset": range_.columns.offsets[index],
         f"{_CONNECT}stage": _STAGES.get(rejection.code, "TRANSFORMATION"),
         f"{_CONNECT}exception.class.name": _EXCEPTION,
-        f"{_CONNECT}exception.message": rejection.message,
+        f"{_CONNECT}exception.message": rejection.message[:_LONGEST_MESSAGE],
         f"{_CONNECT}task.id": task,
         f"{_OURS}error.code": rejection.code.value,
         f"{_OURS}tenant": rejection.tenant,

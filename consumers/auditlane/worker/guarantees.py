@@ -13,11 +13,13 @@ from auditlane.runtime.errors import ConfigError, StoreRefused
 from auditlane.runtime.settings import variable
 from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
+from auditlane.worker.ranges import Range
 from auditlane.worker.recovery import Stored
 from auditlane.worker.write import OPTIONAL, PINNED, REPLICATED, Table
 
 WINDOW_SECONDS = 600  # the longest pause plus takeover that tokens must outlive
 GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie
+_DAY_MS: Final = 86_400_000
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
 VERSION: Final = "first_wins"  # of rows with one key, which Kafka had first
 PARTITIONING: Final = "toYYYYMM(occurred_at)"  # one insert a month is one part only then
@@ -192,3 +194,17 @@ def newest(client: Client, database: str, topic_id: str, partition: int, *, low:
             return Stored(int(highest), expected)
         expected += 1
     return Stored(int(highest))
+
+
+def tenants_served(client: Client, database: str, range_: Range) -> frozenset[str]:
+    """Some of the tenants of which a partition had events within a day before the range: enough to tell one from many.
+
+    Raises clickhouse-connect's errors, as an insert does.
+    """
+    earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
+    rows = client.query(
+        f"SELECT DISTINCT tenant_id FROM `{database}`.events WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608
+        "AND kafka_partition = {partition:UInt32} AND kafka_timestamp >= fromUnixTimestamp64Milli({at:Int64}) LIMIT 10",
+        parameters={"topic": range_.topic_id, "partition": range_.partition.number, "at": earliest},
+    ).result_rows
+    return frozenset(str(row[0]) for row in rows)

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.actions import Bury, Failure, Remedy, Write
-from auditlane.worker.brake import Brakes
+from auditlane.worker.brake import Brakes, Traffic
 from auditlane.worker.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge, RawRange, Rejection, Verdict
@@ -209,7 +209,8 @@ class Jobs:
 
     def _brake(self, range_: Range, verdict: Verdict) -> None:
         now = time.monotonic_ns() // 1_000_000
-        why = self._brakes.judged(range_, len(verdict.rejected), now) if self._brakes else ""
+        traffic = {tenant: Traffic(*counts) for tenant, counts in verdict.by_tenant.items()}
+        why = self._brakes.judged(range_, traffic, now) if self._brakes else ""
         if why:
             first = verdict.rejected[0]
             raise Braked(

@@ -7,14 +7,13 @@ message that breaks several rules gets the first code in the order of `ORDER`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from pyarrow import Table
 
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
@@ -25,7 +24,9 @@ from auditlane.worker.case import Case, Indexes, RawRange, Rejection
 from auditlane.worker.datums import read, without_malformed
 from auditlane.worker.decode import Decoder
 from auditlane.worker.decoded import Decoded, Read
+from auditlane.worker.isolation import isolated
 from auditlane.worker.schemas import Known, SchemaBook
+from auditlane.worker.verdict import Verdict
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
 # event's tenant_id against the key.
@@ -44,16 +45,10 @@ ORDER: Final = (
     RejectCode.IP_INVALID,
     RejectCode.FIELD_RULE,
 )
+UNKNOWN_IDS: Final = (
+    32  # schema ids of one tenant and range that the registry does not know; further ones are not asked
+)
 __all__ = ["ORDER", "Judge", "RawRange", "Rejection", "Verdict"]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Every message of the range is in one place: a row of `rows` (month as yyyymm -> rows in the columns of
-    `columns.EVENTS`, ordered by schema and offset) or one of `rejected`, ordered by index."""
-
-    rows: dict[int, Table]
-    rejected: list[Rejection]
 
 
 class Judge:
@@ -69,7 +64,11 @@ class Judge:
         """Raises RegistryUnavailable where schemas cannot be asked for; the range is to be judged again later.
 
         Offsets below `settled` are past the workers and have no dead letter: the rules of then have let them pass.
+        Messages by which judging itself fails are refused as NOT_JUDGED; the others are judged without them.
         """
+        return isolated(raw, lambda part: self._judged(part, ingested_at_ms=ingested_at_ms, settled=settled))
+
+    def _judged(self, raw: RawRange, *, ingested_at_ms: int, settled: int) -> Verdict:
         case = Case.open(raw, settled)
         self._check_frames(case)
         self._check_tenants(case)
@@ -87,7 +86,8 @@ class Judge:
             timestamps_ms=case.timestamps_ms,
             ingested_at_ms=ingested_at_ms,
         )
-        return Verdict(columns.by_month(table), [case.rejected[index] for index in sorted(case.rejected)])
+        rejected = [case.rejected[index] for index in sorted(case.rejected)]
+        return Verdict(columns.by_month(table), rejected, case.by_tenant())
 
     def _check_frames(self, case: Case) -> None:
         case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), _always(RejectCode.NOT_FRAMED.meaning))
@@ -122,8 +122,9 @@ class Judge:
     def _decode(self, case: Case) -> Decoded:
         """The messages that are events of their schema; refuses the others, and notes the rules that events break."""
         reads: list[Read] = []
+        unknown: Counter[str | None] = Counter()
         for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
-            known = self._schemas.known(schema_id)
+            known = self._known(case, schema_id, members, unknown)
             if known is None:
                 text = f"The registry knows no schema {schema_id}."
                 case.refuse(RejectCode.SCHEMA_UNKNOWN, members, _always(text))
@@ -140,6 +141,17 @@ class Judge:
                 what = "must be a time of the years 0 to 9999" if rule == "time" else sentence(broken.rules, rule)
                 case.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
         return decoded
+
+    def _known(self, case: Case, schema_id: int, members: Indexes, unknown: Counter[str | None]) -> Known | None:
+        """The schema of these messages. A tenant that names many unknown ones keeps nobody waiting for answers."""
+        if unknown and not self._schemas.learnt(schema_id):
+            tenants = {case.tenants[code] for code in np.unique(case.key_codes[members]).tolist()}
+            if all(unknown[tenant] >= UNKNOWN_IDS for tenant in tenants):
+                return None
+        known = self._schemas.known(schema_id)
+        if known is None:
+            unknown.update(case.tenants[code] for code in np.unique(case.key_codes[members]).tolist())
+        return known
 
     def _admit(self, case: Case, known: Known, members: Indexes) -> Indexes:
         """The members whose tenant may write with the schema; refuses the others."""

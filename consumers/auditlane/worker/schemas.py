@@ -2,22 +2,30 @@
 
 A refusal is never made from old knowledge: before one, what decides it is asked again, so that a contract registered a
 moment ago counts. Refusals are remembered briefly, to bound what a flood of bad messages can ask.
+
+A registry that is away says nothing about a message, so judging waits for it. One that answers, but not about one
+schema, must not stop a partition: that schema counts as unknown (`unanswered`).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
+from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
 from auditlane.worker.checks import unmatchable
+from auditlane.worker.unanswered import Patience
 
 REFUSAL_S: Final = 2.0
+LARGEST_ID: Final = (1 << 31) - 1  # registries count ids in a signed 32-bit integer; the frame has room for more
+MOST_KEPT: Final = 10_000  # answers of each kind; the oldest goes first
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -45,7 +53,7 @@ class Known:
 
 
 class SchemaBook:
-    """Answers from what was learnt, asks the registry for the rest. Thread-safe.
+    """Answers from what was learnt, asks the registry for the rest. Thread-safe; no lock is held while it asks.
 
     `refresh_s` is how old an admission may be; `clock` counts seconds. Every method raises RegistryUnavailable when the
     registry is away, refuses our credentials or is not ours: none of that says anything about a message.
@@ -58,7 +66,8 @@ class SchemaBook:
         self._topic = topic
         self._refresh_s = refresh_s
         self._clock = clock
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._patience = Patience()
         self._known: dict[int, Known] = {}
         self._unknown: dict[int, float] = {}  # schema id -> when the registry did not know it
         self._with_contract: tuple[float, frozenset[str]] | None = None  # tenants that have a subject of their own
@@ -66,29 +75,26 @@ class SchemaBook:
         self._exclusive: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[int, str], float] = {}
 
+    def learnt(self, schema_id: int) -> bool:
+        """Whether `known` has a schema for this id without asking."""
+        return schema_id in self._known
+
     def known(self, schema_id: int) -> Known | None:
         """The schema of an id, None when the registry does not know it."""
-        with self._lock:
-            if schema_id in self._known:
-                return self._known[schema_id]
-            now = self._clock()
-            if now - self._unknown.get(schema_id, -REFUSAL_S) < REFUSAL_S:
-                return None
-            try:
-                text = _asked(lambda: self._registry.schema(schema_id))
-            except SchemaNotFound:
-                self._tenants(since=now - self._refresh_s)  # an empty registry is not ours: raises
-                _forget(self._unknown, now - REFUSAL_S)
-                self._unknown[schema_id] = now
-                return None
-            try:
-                contract = TenantContract.parse(text)
-                problem = unmatchable(contract.fields)
-                known = Known(schema_id, None if problem else contract, problem)
-            except InvalidInput as error:
-                known = Known(schema_id, None, error.message)
-            self._known[schema_id] = known
+        known = self._known.get(schema_id)
+        now = self._clock()
+        if known is not None or schema_id > LARGEST_ID or self._refused_lately(self._unknown, schema_id, now):
             return known
+        try:
+            text = self._ask(("schema", schema_id), lambda: self._registry.schema(schema_id), now)
+        except SchemaNotFound:
+            self._tenants(since=now - self._refresh_s)  # an empty registry is not ours: raises
+            text = None
+        if text is None:
+            self._refuse(self._unknown, [schema_id], now)
+            return None
+        known = self._known[schema_id] = _read(schema_id, text)
+        return known
 
     def admissible(self, schema_id: int, tenants: Collection[str]) -> frozenset[str]:
         """Those of the tenants that may write with a schema that is known.
@@ -96,20 +102,18 @@ class SchemaBook:
         A tenant may when the id is registered under its own subject, or, unless its contract is exclusive, under the
         base subject.
         """
-        with self._lock:
-            now = self._clock()
-            admitted = self._admitted(schema_id, tenants, since=now - self._refresh_s)
-            doubted = {
-                tenant
-                for tenant in tenants
-                if tenant not in admitted and now - self._refused.get((schema_id, tenant), -REFUSAL_S) >= REFUSAL_S
-            }
-            if doubted:
-                again = self._admitted(schema_id, doubted, since=now)
-                _forget(self._refused, now - REFUSAL_S)
-                self._refused |= dict.fromkeys(((schema_id, tenant) for tenant in doubted - again), now)
-                admitted |= again
-            return frozenset(admitted)
+        now = self._clock()
+        admitted = self._admitted(schema_id, tenants, since=now - self._refresh_s)
+        doubted = {
+            tenant
+            for tenant in tenants
+            if tenant not in admitted and not self._refused_lately(self._refused, (schema_id, tenant), now)
+        }
+        if doubted:
+            again = self._admitted(schema_id, doubted, since=now)
+            self._refuse(self._refused, [(schema_id, tenant) for tenant in doubted - again], now)
+            admitted |= again
+        return frozenset(admitted)
 
     def _admitted(self, schema_id: int, tenants: Collection[str], *, since: float) -> set[str]:
         subjects = self._subjects_of(schema_id, since=since)
@@ -124,7 +128,8 @@ class SchemaBook:
         return admitted
 
     def _tenants(self, *, since: float) -> frozenset[str]:
-        if self._with_contract is None or self._with_contract[0] <= since:
+        seen = self._with_contract
+        if seen is None or seen[0] <= since:
             now = self._clock()
             subjects = _asked(self._registry.subjects)
             if base_subject(self._topic) not in subjects:
@@ -133,8 +138,8 @@ class SchemaBook:
                     fix="Check AUDITLANE_REGISTRY_URL, or run `auditlane init`.",
                 )
             tenants = (tenant_of_subject(self._topic, subject) for subject in subjects)
-            self._with_contract = now, frozenset(tenant for tenant in tenants if tenant is not None)
-        return self._with_contract[1]
+            seen = self._with_contract = now, frozenset(tenant for tenant in tenants if tenant is not None)
+        return seen[1]
 
     def _subjects_of(self, schema_id: int, *, since: float) -> frozenset[str]:
         seen = self._subjects.get(schema_id)
@@ -142,39 +147,81 @@ class SchemaBook:
             self._tenants(since=since)  # an empty registry is not ours: raises
             now = self._clock()
             try:
-                subjects = _asked(lambda: self._registry.subjects_of(schema_id))
+                subjects = self._ask(("subjects", schema_id), lambda: self._registry.subjects_of(schema_id), now)
             except SchemaNotFound:  # deleted since
-                subjects = frozenset()
-            seen = self._subjects[schema_id] = now, subjects
+                subjects = None
+            seen = now, subjects or frozenset()
+            self._keep(self._subjects, schema_id, seen)
         return seen[1]
 
     def _is_exclusive(self, tenant: str, *, since: float) -> bool:
         seen = self._exclusive.get(tenant)
         if seen is None or seen[0] <= since:
             now = self._clock()
-            seen = self._exclusive[tenant] = now, self._ask_exclusive(tenant)
+            seen = now, self._ask_exclusive(tenant, now)
+            self._keep(self._exclusive, tenant, seen)
         return seen[1]
 
-    def _ask_exclusive(self, tenant: str) -> bool:
+    def _ask_exclusive(self, tenant: str, now: float) -> bool:
+        subject = tenant_subject(self._topic, tenant)
         try:
-            latest = _asked(lambda: self._registry.latest(tenant_subject(self._topic, tenant)))
+            latest = self._ask(("latest", subject), lambda: self._registry.latest(subject), now)
         except SchemaNotFound:  # deleted since the subjects were listed
             return False
+        # Of no contract of an event, or none that can be had, there is nothing to hold the tenant to.
+        contract = None if latest is None else _read(0, latest.schema).contract
+        return contract is not None and contract.exclusive
+
+    def _ask(self, about: tuple[str, object], question: Callable[[], T], now: float) -> T | None:
+        """The answer; None where the registry answers, but not this. Raises SchemaNotFound and RegistryUnavailable."""
         try:
-            return TenantContract.parse(latest.schema).exclusive
-        except InvalidInput:  # no contract of an event, so nothing to hold the tenant to
-            return False
+            answer = question()
+        except SchemaNotFound:
+            raise
+        except Exception as error:
+            self._tenants(since=self._clock())  # raises where the registry is away, for this question too
+            if self._patience.waits(about, error, now):
+                raise RegistryUnavailable(str(error)) from error
+            log.get("worker").warning("registry.unanswered", about=f"{about[0]} {about[1]}", error=repr(error)[:500])
+            return None
+        self._patience.answered(about)
+        return answer
+
+    def _refused_lately(self, refusals: Mapping[K, float], key: K, now: float) -> bool:
+        return now - refusals.get(key, -REFUSAL_S) < REFUSAL_S
+
+    def _refuse(self, refusals: dict[K, float], keys: Iterable[K], now: float) -> None:
+        with self._lock:
+            for key in [key for key, at in refusals.items() if at < now - REFUSAL_S]:
+                del refusals[key]
+            refusals |= dict.fromkeys(keys, now)
+
+    def _keep(self, answers: dict[K, T], key: K, answer: T) -> None:
+        with self._lock:
+            answers.pop(key, None)
+            answers[key] = answer
+            while len(answers) > MOST_KEPT:
+                del answers[next(iter(answers))]
+
+
+def _read(schema_id: int, text: str) -> Known:
+    """The schema of a text, whatever is in it."""
+    try:
+        contract = TenantContract.parse(text)
+        problem = unmatchable(contract.fields)
+    except InvalidInput as error:
+        return Known(schema_id, None, error.message)
+    except Exception as error:  # such as one nested too deeply to be read
+        return Known(schema_id, None, f"The schema cannot be read ({type(error).__name__}).")
+    return Known(schema_id, None if problem else contract, problem)
 
 
 def _asked(question: Callable[[], T]) -> T:
     try:
         return question()
-    except SchemaNotFound:
+    except RegistryUnavailable:
         raise
     except RegistryRefused as error:
         raise RegistryUnavailable(error.message, fix=error.fix) from error
-
-
-def _forget(times: dict[Any, float], before: float) -> None:
-    for key in [key for key, at in times.items() if at < before]:
-        del times[key]
+    except Exception as error:
+        raise RegistryUnavailable(f"What the registry answers cannot be read: {error!r}.") from error

@@ -102,7 +102,10 @@ class Service:
             producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
             letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
             failpoints = Failpoints.from_environment()
-            brakes = Brakes(BrakePolicy(settings.brake_ratio, settings.brake_window))
+            brakes = Brakes(
+                BrakePolicy(settings.brake_ratio, settings.brake_window, tenants=settings.brake_tenants),
+                served=lambda range_: guarantees.tenants_served(client, settings.clickhouse_database, range_),
+            )
             writer = Writer(client, table)
             jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes)
             stack.callback(jobs.close)

@@ -32,3 +32,4 @@ class RejectCode(StrEnum):
     IP_INVALID = "IP_INVALID", "ip is neither empty nor an IPv4 or IPv6 address."
     FIELD_RULE = "FIELD_RULE", "A field breaks a rule of the tenant's contract."
     TOO_LARGE = "TOO_LARGE", "The encoded event is larger than the limit."
+    NOT_JUDGED = "NOT_JUDGED", "Judging the message failed by an error of auditlane's own, which the worker logs."

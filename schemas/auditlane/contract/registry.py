@@ -182,19 +182,19 @@ class RegistryClient:
             return RegistryUnavailable(said)
         if status == 401:
             fix = "Check AUDITLANE_REGISTRY_USER and AUDITLANE_REGISTRY_PASSWORD, or AUDITLANE_REGISTRY_TOKEN."
-            return RegistryRefused(said, fix=fix)
+            return RegistryRefused(said, fix=fix, status=status)
         if status == 403:
-            return RegistryRefused(said, fix="Give the registry's user the right to do this.")
+            return RegistryRefused(said, fix="Give the registry's user the right to do this.", status=status)
         if 300 <= status < 400:
-            return RegistryRefused(said, fix="Set AUDITLANE_REGISTRY_URL to where it redirects.")
+            return RegistryRefused(said, fix="Set AUDITLANE_REGISTRY_URL to where it redirects.", status=status)
         if status == 404 and str(code).startswith("404") and len(str(code)) == 5:
             return SchemaNotFound(message or said)
         if status == 404:
             fix = "Check the path in AUDITLANE_REGISTRY_URL: it must end where Confluent's API begins."
-            return RegistryRefused(said, fix=fix)
+            return RegistryRefused(said, fix=fix, status=status)
         if status == 409:
             return SchemaIncompatible(message or said)
-        return RegistryRefused(said)
+        return RegistryRefused(said, status=status)
 
     def _decode(self, data: bytes) -> Any:
         try:
@@ -228,6 +228,7 @@ class RegistryClient:
         return RegistryRefused(
             f"What answers at {self._url} is not a schema registry: {str(answer)[:200]}",
             fix="Check AUDITLANE_REGISTRY_URL.",
+            status=200,
         )
 
 

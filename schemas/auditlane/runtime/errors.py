@@ -259,7 +259,13 @@ class IssuerUnavailable(Unavailable):
 
 
 class RegistryRefused(AuditlaneError):
+    """`status` is the HTTP status of the answer, 0 where it is not known."""
+
     code = "REGISTRY_REFUSED"
+
+    def __init__(self, message: str, *, fix: str = "", field: str = "", status: int = 0) -> None:
+        super().__init__(message, fix=fix, field=field)
+        self.status = status
 
 
 class SchemaNotFound(RegistryRefused):

@@ -129,6 +129,9 @@ class WorkerSettings(BaseModel):
         0.5, gt=0, le=1, description="Stop a partition when more of its newest messages are refused; 1 never stops."
     )
     brake_window: int = Field(1_000, ge=1, description="How many of its newest messages that is, at least.")
+    brake_tenants: int = Field(
+        3, ge=1, description="… and when they are of so many tenants, or of every tenant that the partition has."
+    )
     registry_refresh_s: float = Field(30.0, gt=0, description="How old what is known of the registry may be.")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's `/metrics` and `/health`.")
     worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 takes a free one.")

@@ -1,0 +1,283 @@
+"""One message, or one schema, that cannot be judged: it alone is refused, whatever the reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from judging import BASE_ID, TOPIC, DictRegistry, base_registry, contract, datum, event, message, own, raw_range
+
+from auditlane.contract.codes import RejectCode
+from auditlane.contract.wire import frame
+from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
+from auditlane.worker.case import RawRange
+from auditlane.worker.dead_letters import headers
+from auditlane.worker.isolation import TRIES, isolated
+from auditlane.worker.judge import UNKNOWN_IDS, Judge, Rejection, Verdict
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.schemas import LARGEST_ID, SchemaBook
+from auditlane.worker.unanswered import IMPATIENT_S, PATIENCE_S
+
+POISON = 99
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class OneAway(DictRegistry):
+    """Answers everything but what concerns one schema, where it does what `fails` says."""
+
+    fails: Any = None
+
+    def schema(self, schema_id: int) -> str:
+        return self._or_fails(schema_id) or super().schema(schema_id)
+
+    def subjects_of(self, schema_id: int) -> frozenset[str]:
+        return self._or_fails(schema_id) or super().subjects_of(schema_id)
+
+    def _or_fails(self, schema_id: int) -> Any:
+        if schema_id == POISON and isinstance(self.fails, Exception):
+            raise self.fails
+        return self.fails if schema_id == POISON else None
+
+
+def one_away(fails: Any) -> OneAway:
+    registry, base = OneAway(), base_registry()
+    registry.schemas, registry.registered, registry.fails = base.schemas, base.registered, fails
+    return registry
+
+
+def judge(registry: DictRegistry, clock: Clock | None = None) -> Judge:
+    book = SchemaBook(registry, topic=TOPIC, refresh_s=30, clock=clock or Clock())
+    return Judge(book, topic=TOPIC, max_event_bytes=100_000)
+
+
+def judged(one: Judge, *values: bytes | None, keys: list[bytes | None] | None = None) -> Verdict:
+    return one.judge(raw_range(list(values), keys), ingested_at_ms=0)
+
+
+def codes(verdict: Verdict) -> dict[int, RejectCode]:
+    return {one.index: one.code for one in verdict.rejected}
+
+
+def rows(verdict: Verdict) -> int:
+    return sum(one.num_rows for one in verdict.rows.values())
+
+
+@pytest.mark.parametrize("schema_id", [1 << 31, (1 << 31) + 7, (1 << 32) - 1])
+def test_an_id_that_no_registry_can_have_is_unknown_and_nobody_is_asked(schema_id: int) -> None:
+    registry = base_registry()
+    verdict = judged(judge(registry), message(), frame(schema_id, b"x"), message())
+    assert codes(verdict) == {1: RejectCode.SCHEMA_UNKNOWN}
+    assert rows(verdict) == 2
+    assert ("schema", schema_id) not in registry.asked
+
+
+def test_the_largest_id_is_asked_for() -> None:
+    registry = base_registry()
+    assert codes(judged(judge(registry), frame(LARGEST_ID, b"x"))) == {0: RejectCode.SCHEMA_UNKNOWN}
+    assert ("schema", LARGEST_ID) in registry.asked
+
+
+FINAL = [
+    RegistryRefused("404 without a code", status=404),
+    RegistryRefused("422", status=422),
+    RegistryRefused("400", status=400),
+    RegistryRefused("what answers is no registry", status=200),
+    RecursionError("maximum recursion depth exceeded"),
+    ValueError("Exceeds the limit (4300 digits) for integer string conversion"),
+    KeyError("subject"),
+]
+
+
+@pytest.mark.parametrize("fails", FINAL, ids=repr)
+def test_what_the_registry_says_of_one_id_only_refuses_its_messages(fails: Exception) -> None:
+    verdict = judged(judge(one_away(fails)), message(), frame(POISON, b"x"), message())
+    assert codes(verdict) == {1: RejectCode.SCHEMA_UNKNOWN}
+    assert rows(verdict) == 2
+
+
+@pytest.mark.parametrize("fails", FINAL, ids=repr)
+def test_the_same_from_a_registry_that_says_it_of_everything_refuses_nothing(fails: Exception) -> None:
+    registry = one_away(fails)
+
+    def subjects() -> frozenset[str]:
+        raise fails
+
+    registry.subjects = subjects  # type: ignore[method-assign]
+    with pytest.raises(RegistryUnavailable):
+        judged(judge(registry), frame(POISON, b"x"))
+
+
+PASSING = [
+    RegistryUnavailable("50001"),
+    RegistryRefused("40301", status=403),
+    RegistryRefused("401", status=401),
+]
+
+
+@pytest.mark.parametrize("fails", PASSING, ids=repr)
+def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception) -> None:
+    registry, clock = one_away(fails), Clock()
+    one = judge(registry, clock)
+    values = [message(), frame(POISON, b"x"), message()]
+    for _ in range(int(PATIENCE_S)):
+        with pytest.raises(RegistryUnavailable):
+            judged(one, *values)
+        clock.now += 1
+    assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_UNKNOWN}
+    clock.now += 10
+    registry.fails = RegistryUnavailable("50001")
+    assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_UNKNOWN}, "not waited for again"
+    clock.now += IMPATIENT_S
+    with pytest.raises(RegistryUnavailable):
+        judged(one, *values)
+    registry.fails = registry.schemas[BASE_ID]  # it is answered again: the base event's text under another id
+    clock.now += 10
+    assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_NOT_TENANTS}
+
+
+def test_while_the_registry_is_away_everything_waits_however_long() -> None:
+    registry, clock = base_registry(), Clock()
+    one = judge(registry, clock)
+    registry.down = True
+    for _ in range(10):
+        with pytest.raises(RegistryUnavailable):
+            judged(one, frame(POISON, b"x"))
+        clock.now += PATIENCE_S
+
+
+NO_CONTRACTS = [
+    "{",
+    "",
+    "null",
+    "[]",
+    '"string"',
+    "[" * 100_000 + "]" * 100_000,
+    '{"type":"record","name":"a","fields":[{"name":"m","type":' + '{"type":"map","values":' * 3_000 + '"string"'
+    + "}" * 3_000 + "}]}",
+    json.dumps({"type": "record", "name": "a", "fields": [{"name": "a", "type": "a"}]}),
+    json.dumps({"type": "record", "name": "a", "fields": [{}] * 20_000}),
+    json.dumps(contract(own("x", "string")) | {"fields": 7}),
+    json.dumps(contract(own("x", {"type": "enum", "name": "e", "symbols": [["a"]]}))),
+    json.dumps(contract(own("x", {"type": {"type": "enum"}}))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_CONTRACTS, ids=range(len(NO_CONTRACTS)))
+def test_whatever_is_registered_under_an_id_only_refuses_its_messages(text: str) -> None:
+    registry = base_registry()
+    registry.schemas[POISON] = text
+    registry.registered[f"{TOPIC}.acme-value"] = [POISON]
+    verdict = judged(judge(registry), message(), frame(POISON, b"x"), message())
+    assert codes(verdict)[1] in (RejectCode.SCHEMA_NOT_TENANTS, RejectCode.SCHEMA_UNKNOWN)
+    assert rows(verdict) == 2
+
+
+def test_a_letter_of_a_schema_with_endless_problems_fits_its_topic() -> None:
+    columns = Columns([0], [0], [b"acme"], [b"x"])
+    range_ = Range(Partition(TOPIC, 0), "id", 0, 0, columns, "", 1)
+    refused = Rejection(0, RejectCode.SCHEMA_NOT_TENANTS, "a problem. " * 100_000, "acme", POISON)
+    assert sum(len(name) + len(value or b"") for name, value in headers(range_, refused, task="t")) < 4_000
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\0", b"\0\0\0\0", b"\1\0\0\0\1x", b"\0\0\0\0\0"])
+def test_what_is_no_frame_is_refused_alone(value: bytes | None) -> None:
+    verdict = judged(judge(base_registry()), message(), value, message())
+    assert codes(verdict).keys() == {1}
+    assert rows(verdict) == 2
+
+
+@pytest.mark.parametrize("key", [None, b"", b"#", b"\xff", b"a" * 1_000_000, b"a/b", b" "])
+def test_a_key_that_names_no_tenant_is_refused_alone(key: bytes | None) -> None:
+    verdict = judged(judge(base_registry()), message(), message(), message(), keys=[b"acme", key, b"acme"])
+    assert codes(verdict).keys() == {1}
+    assert verdict.by_tenant == {"acme": (2, 0), "": (1, 1)}
+
+
+def test_the_shards_of_a_tenant_are_one_tenant() -> None:
+    verdict = judged(judge(base_registry()), message(), message(), b"x", keys=[b"acme#1", b"acme#2", b"acme#2"])
+    assert verdict.by_tenant == {"acme": (3, 1)}
+
+
+def test_a_tenant_that_names_many_ids_is_not_asked_about_for_ever_and_costs_the_others_nothing() -> None:
+    registry = base_registry()
+    contract_id = registry.register(f"{TOPIC}.zoe-value", contract(own("x", "string")))
+    registry.schemas[5_000] = registry.schemas.pop(contract_id)
+    registry.registered[f"{TOPIC}.zoe-value"] = [5_000]
+    values = [frame(100 + at, b"x") for at in range(1_000)]
+    text = contract(own("x", "string"))
+    values.append(frame(5_000, datum(event(tenant_id="zoe", x="1"), text)))
+    verdict = judged(judge(registry), *values, keys=[b"mallory"] * 1_000 + [b"zoe"])
+    assert len(codes(verdict)) == 1_000
+    assert rows(verdict) == 1
+    assert sum(what == "schema" for what, _ in registry.asked) == UNKNOWN_IDS + 1
+
+
+def numbered(raw: RawRange, bad: set[bytes]) -> Verdict:
+    """Fails on any of the bad values, as a mistake of ours would; else every message is a rejection of its own."""
+    if bad & set(raw.values):  # type: ignore[arg-type]
+        raise IndexError("a mistake")
+    found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]
+    return Verdict({}, found, {"acme": (len(found), len(found))})
+
+
+@given(st.integers(1, 60), st.sets(st.integers(0, 59)), st.integers(1, 4))
+def test_exactly_the_messages_by_which_judging_fails_are_refused(count: int, bad: set[int], tenants: int) -> None:
+    values = [frame(1, str(at).encode()) for at in range(count)]
+    keys = [f"t{at % tenants}".encode() for at in range(count)]
+    poison = {values[at] for at in bad if at < count}
+    verdict = isolated(raw_range(list(values), list(keys)), lambda raw: numbered(raw, poison))
+    assert [one.index for one in verdict.rejected] == list(range(count))
+    not_judged = {one.index for one in verdict.rejected if one.code is RejectCode.NOT_JUDGED}
+    assert not_judged == {at for at in bad if at < count}
+    assert sum(of for of, _ in verdict.by_tenant.values()) == count
+
+
+def test_a_schema_by_which_all_fails_costs_a_bounded_number_of_tries_and_no_neighbour() -> None:
+    values = [frame(1 + at % 2, str(at).encode()) for at in range(20_000)]
+    poison = {one for one in values if one[4] == 2}
+    tries = 0
+
+    def judge_(raw: RawRange) -> Verdict:
+        nonlocal tries
+        tries += 1
+        return numbered(raw, poison)
+
+    verdict = isolated(raw_range(list(values)), judge_)
+    refused = {one.index for one in verdict.rejected if one.code is RejectCode.NOT_JUDGED}
+    assert refused == {at for at in range(20_000) if at % 2}
+    assert tries <= 4 * TRIES
+
+
+def test_a_part_that_is_away_is_no_messages_fault() -> None:
+    def away(raw: RawRange) -> Verdict:
+        raise RegistryUnavailable("away")
+
+    with pytest.raises(RegistryUnavailable):
+        isolated(raw_range([message()]), away)
+
+
+def test_a_mistake_in_judging_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = judge(base_registry())
+    whole = one._judged
+    poison = message(action="poison")
+
+    def judge_(raw: RawRange, **options: Any) -> Verdict:
+        if poison in list(raw.values):
+            raise MemoryError
+        return whole(raw, **options)
+
+    monkeypatch.setattr(one, "_judged", judge_)
+    verdict = judged(one, *[message() for _ in range(50)], poison, *[message() for _ in range(50)], b"junk")
+    assert codes(verdict) == {50: RejectCode.NOT_JUDGED, 101: RejectCode.NOT_FRAMED}
+    offsets = sorted(offset for table in verdict.rows.values() for offset in table["kafka_offset"].to_pylist())
+    assert offsets == [100 + at for at in range(101) if at != 50]

@@ -14,7 +14,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from auditlane.access.permissions import Permission
 
-ADMIN = (Permission.read, Permission.configure)
+ADMIN = (Permission.read, Permission.configure, Permission.contract)
+SHAPER = (Permission.read, Permission.configure)
 _SCRIPT = """
 const settings = document.querySelector("auditlane-settings");
 window.told = [];
@@ -433,6 +434,57 @@ def test_who_may_only_look_and_who_may_not(site: Site, unique: str, page: Page) 
     well(page, settings)
 
 
+def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: str, page: Page) -> None:
+    said = complaints(page)
+    for name in ("tier", "gone"):
+        call(site, unique, "POST", "/fields", {"name": name, "displayName": name.title(), "rules": {"maxLength": 9}})
+    call(site, unique, "DELETE", "/fields/gone")
+    settings = opened(site, page, site.token(unique, *SHAPER))
+    expect(settings.get_by_role("list", name="Fields in their order")).to_be_visible()
+    expect(settings.get_by_text("whoever has the permission audits:contract")).to_be_visible()
+    expect(settings.get_by_role("region", name="Removed fields")).to_contain_text("Gone")
+    for label in ("Add a field", "Change Tier", "Remove Tier", "Restore Gone"):
+        expect(settings.get_by_role("button", name=label)).to_have_count(0)
+    expect(settings.locator("#add, .edit, .remove, auditlane-settings-form")).to_have_count(0)
+    tier = row(settings, "tier")
+    tier.get_by_role("textbox", name="Name of Tier").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    tier.get_by_role("textbox", name="Name of Tier").fill("Level")
+    tier.get_by_role("checkbox", name="Table: Level").uncheck()
+    settings.get_by_role("button", name="Save", exact=True).click()
+    saved(settings)
+    now = field(site, unique, "tier")
+    assert (now["displayName"], now["showInTable"]) == ("Level", False)
+    well(page, settings)
+    settings.evaluate("(element) => (element.lang = 'de')")
+    expect(settings.get_by_text("wer die Berechtigung audits:contract hat")).to_be_visible()
+    expect(settings.get_by_role("button", name="Feld hinzufügen")).to_have_count(0)
+    site.sign_in(page, unique, *SHAPER)
+    page.goto(f"{site.url}/?settings=1")
+    expect(page.get_by_role("list", name="Fields in their order")).to_be_visible()
+    expect(page.get_by_role("button", name="Add a field")).to_have_count(0)
+    assert said == []
+
+
+def test_who_decides_the_contract_alone_adds_fields_and_arranges_none(site: Site, unique: str, page: Page) -> None:
+    settings = opened(site, page, site.token(unique, Permission.read, Permission.contract))
+    settings.get_by_role("button", name="Add a field").click()
+    form = settings.get_by_role("dialog")
+    form.get_by_label("What people call it").fill("Tier")
+    form.get_by_role("button", name="Add the field").click()
+    expect(row(settings, "tier")).to_contain_text("Tier")
+    expect(settings.get_by_role("button", name="Move Tier up")).to_have_count(0)
+    expect(settings.get_by_role("checkbox")).to_have_count(0)
+    settings.get_by_role("button", name="Change Tier").click()
+    expect(form.get_by_label("What people call it")).to_be_disabled()
+    form.get_by_label("At most so many characters").fill("9")
+    form.get_by_role("button", name="Save the field").click()
+    expect(form).to_have_count(0)
+    [found] = call(site, unique, rest="/fields")["fields"]
+    assert found["rules"] == {"maxLength": 9}
+    well(page, settings)
+
+
 def test_the_environments_with_its_own_credential(site: Site, page: Page) -> None:
     settings = opened(site, page, site.served.client_token("vendor"))
     expect(settings.get_by_role("heading", level=2)).to_contain_text("All tenants")
@@ -447,6 +499,7 @@ def test_the_environments_with_its_own_credential(site: Site, page: Page) -> Non
 def test_the_console_hosts_a_tenants(site: Site, unique: str, page: Page) -> None:
     page.goto(site.console_link("olga"))
     page.goto(f"{site.url}/console/settings?tenant={unique}")
+    expect(page.get_by_role("button", name="Add a field")).to_be_visible()
     page.get_by_role("checkbox", name="Table: Outcome").uncheck()
     page.get_by_role("button", name="Save").click()
     saved(page.locator("auditlane-settings"))

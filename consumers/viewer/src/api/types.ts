@@ -2,7 +2,7 @@
 
 export type Severity = "Info" | "Low" | "Medium" | "High" | "Critical" | "Error";
 export type Outcome = "unknown" | "success" | "failure" | "denied";
-export type Permission = "audits:read" | "audits:export" | "audits:configure" | "audits:write" | "audits:admin";
+export type Permission = "audits:read" | "audits:export" | "audits:configure" | "audits:contract" | "audits:write" | "audits:admin";
 
 export interface AuditEvent {
   event_id: string;

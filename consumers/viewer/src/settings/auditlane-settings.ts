@@ -111,7 +111,7 @@ export class AuditlaneSettings extends LitElement {
     if (settings.problem) return trouble(settings.problem, text, () => void settings.load());
     return html`
       ${this.header(settings)}
-      ${settings.mayChange ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
+      ${settings.mayChange || settings.mayDecide ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
       <auditlane-missing-part exportparts="notice" .text=${text.states}></auditlane-missing-part>
       ${settings.conflict ? html`<auditlane-settings-conflict></auditlane-settings-conflict>` : nothing}
       ${settings.refused ? trouble(settings.refused, text, null, text.settings.lost) : nothing}

@@ -46,7 +46,7 @@ export class Fields extends Piece {
   }
 
   protected override render(): TemplateResult | typeof nothing {
-    const { draft, mayChange } = this.settings;
+    const { draft, mayChange, mayDecide } = this.settings;
     if (!draft) return nothing;
     const words = this.text.fields;
     const changed = new Set(changesOf(draft).map((one) => one.name));
@@ -55,13 +55,14 @@ export class Fields extends Piece {
           <div>
             <h3 id="title">${words.title}</h3>
             <p class="quietly">${words.lead}</p>
+            ${mayChange && !mayDecide ? html`<p class="quietly small">${words.decided}</p>` : nothing}
           </div>
-          ${mayChange
+          ${mayDecide
             ? html`<button id="add" class="primary" @click=${() => this.open("")}>${icon("plus")}${words.add}</button>`
             : nothing}
         </div>
         ${mayChange ? html`<p class="keys quietly small">${words.keys}</p>` : nothing}
-        <div class="heads ${mayChange ? "" : "still"}" aria-hidden="true">
+        <div class="heads ${mayChange || mayDecide ? "" : "still"}" aria-hidden="true">
           <span class="field">${words.field}</span>
           ${TOGGLES.map((one) => html`<span title=${words.hints[one]}>${words.toggles[one]}</span>`)}
         </div>
@@ -80,11 +81,11 @@ export class Fields extends Piece {
   }
 
   private row(field: Field, place: number, count: number, changed: boolean): TemplateResult {
-    const { mayChange } = this.settings;
+    const { mayChange, mayDecide } = this.settings;
     const label = labelIn(field, this.settings.text) || field.name;
-    return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${mayChange ? "" : "still"} ${field.name === this.added ? "added" : ""}" @keydown=${this.key}>
+    return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${mayChange || mayDecide ? "" : "still"} ${field.name === this.added ? "added" : ""}" @keydown=${this.key}>
       <div class="group" role="group" aria-label=${label}>
-        ${mayChange ? this.places(field, label, place, count) : nothing}
+        ${mayChange ? this.places(field, label, place, count) : mayDecide ? html`<div class="places"></div>` : nothing}
         <div class="name">
           ${mayChange
             ? this.naming.input(field, label)
@@ -97,7 +98,7 @@ export class Fields extends Piece {
           </span>
         </div>
         ${TOGGLES.map((toggle) => this.toggle(field, label, toggle))}
-        ${mayChange ? this.deeds(field, label) : nothing}
+        ${mayChange || mayDecide ? this.deeds(field, label) : nothing}
       </div>
     </li>`;
   }
@@ -141,16 +142,17 @@ export class Fields extends Piece {
 
   private deeds(field: Field, label: string): TemplateResult {
     const words = this.text.fields;
-    const isAll = this.settings.tenant === null;
+    const { mayChange, mayDecide, tenant } = this.settings;
+    const isAll = tenant === null;
     const resets = isAll ? words.resetAll(label) : words.reset(label);
     const edits = !isAll && field.inherited ? words.rules(label) : words.edit(label);
     return html`<div class="deeds">
-      ${isOwn(field)
+      ${mayChange && isOwn(field)
         ? html`<button class="quiet icon reset" aria-label=${resets} title=${resets} @click=${() => this.reset(field, label)}>
             ${icon("undo")}
           </button>`
         : nothing}
-      ${field.custom
+      ${mayDecide && field.custom
         ? html`<button class="quiet icon edit" aria-label=${edits} title=${edits} @click=${() => this.open(field.name)}>
               ${icon("pencil")}
             </button>
@@ -220,7 +222,7 @@ export class Fields extends Piece {
   }
 
   private async open(name: string): Promise<void> {
-    if (!(await late.load(() => import("./form.js")))) return;
+    if (!this.settings.mayDecide || !(await late.load(() => import("./form.js")))) return;
     [this.form, this.added, this.known] = [name, "", new Set(this.names)];
   }
 

@@ -69,7 +69,16 @@ export class FieldForm extends Piece {
   }
 
   private get fixed(): boolean {
-    return this.theirs || !this.readable || !this.settings.mayChange;
+    return this.theirs || !this.readable;
+  }
+
+  /** Whether anything of it can be changed: a field that there is is named by who shapes the log. */
+  private get mayName(): boolean {
+    return this.isNew || this.settings.mayChange;
+  }
+
+  private get maySend(): boolean {
+    return this.mayName || !this.fixed;
   }
 
   /** What the contract says now; null for everybody's, which cannot say it. */
@@ -106,8 +115,8 @@ export class FieldForm extends Piece {
         ${this.problem ? trouble(this.problem, this.settings.text, null, this.settings.text.settings.lost) : nothing}
         <p class="bad" role="alert">${this.told[""] ?? nothing}</p>
         <div class="feet">
-          <button type="button" @click=${() => this.box.close()}>${this.settings.mayChange ? this.text.cancel : this.text.close}</button>
-          ${this.settings.mayChange
+          <button type="button" @click=${() => this.box.close()}>${this.maySend ? this.text.cancel : this.text.close}</button>
+          ${this.maySend
             ? html`<button type="submit" class="primary" aria-disabled=${this.sending}>
                 ${this.sending ? `${words.sending}…` : this.isNew ? words.submit : words.submitChange}
               </button>`
@@ -120,7 +129,7 @@ export class FieldForm extends Piece {
   private naming(): TemplateResult {
     const words = this.text.form;
     return html`
-      ${line(this.input("displayName", words.displayName, words.displayNameHint), { maxlength: 200 })}
+      ${line({ ...this.input("displayName", words.displayName, words.displayNameHint), fixed: !this.mayName }, { maxlength: 200 })}
       ${line({ ...this.input("name", words.name, words.nameHint), fixed: !this.isNew }, { maxlength: 100, code: true })}
       ${this.theirs ? html`<p class="quietly">${words.theirs}</p>` : nothing}
       ${this.readable ? this.typing() : html`<p class="quietly">${words.noRules}</p>`}

@@ -50,7 +50,7 @@ export class Removed extends Piece {
         ${removed.map(
           (field) => html`<li>
             <span>${field.displayName}<code>${field.name}</code></span>
-            ${this.settings.mayChange
+            ${this.settings.mayDecide
               ? html`<button
                   aria-label=${words.restore(field.displayName)}
                   ?disabled=${!this.settings.contract}

@@ -65,8 +65,14 @@ export class State extends EventTarget {
     return this.structures?.tenant ?? null;
   }
 
+  /** How fields are shown, and the switch. */
   get mayChange(): boolean {
     return this.session?.permissions.includes("audits:configure") ?? false;
+  }
+
+  /** What an event must be: which fields there are, their types and rules. */
+  get mayDecide(): boolean {
+    return this.session?.permissions.includes("audits:contract") ?? false;
   }
 
   /** How this person's table shows events. */

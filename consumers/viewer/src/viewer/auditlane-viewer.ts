@@ -109,7 +109,7 @@ export class AuditlaneViewer extends LitElement {
     if (log.phase === "loading") {
       return html`<p class="unseen" role="status">${log.text.states.loading}</p>${skeleton()}`;
     }
-    if (log.view.settings && log.may("audits:configure")) return this.settingsView(log);
+    if (log.view.settings && log.mayOpenSettings) return this.settingsView(log);
     if (log.problem) {
       return html`${this.header(log, false)}
         <auditlane-problem
@@ -137,7 +137,7 @@ export class AuditlaneViewer extends LitElement {
 
   private header(log: Log, whole: boolean): TemplateResult {
     const { text } = log;
-    const settings = log.may("audits:configure")
+    const settings = log.mayOpenSettings
       ? html`<button id="settings" part="button settings" @click=${this.toSettings}>
           ${icon("settings")}<span class="label">${text.states.settings}</span>
         </button>`

@@ -95,7 +95,7 @@ export class Log extends EventTarget {
       if (!tenant) throw new Problem(400, "TENANT_NEEDED", "");
       this.session = session;
       this.preferences = this.remember(tenant, session.user);
-      if (!this.may("audits:configure")) this.view = { ...this.view, settings: false };
+      if (!this.mayOpenSettings) this.view = { ...this.view, settings: false };
       if (!session.audit_logs_enabled) throw new Problem(403, "AUDIT_LOGS_DISABLED", "");
       if (!this.may("audits:read")) throw new Problem(403, "FORBIDDEN", "");
       this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
@@ -146,6 +146,11 @@ export class Log extends EventTarget {
 
   get tenant(): string {
     return this.session?.tenant ?? "";
+  }
+
+  /** Whether anything in the settings is this person's to change. */
+  get mayOpenSettings(): boolean {
+    return this.may("audits:configure") || this.may("audits:contract");
   }
 
   may(permission: Permission): boolean {

@@ -54,6 +54,7 @@ export const settings: Texts["settings"] = {
     title: "Felder",
     lead: "Was man von jedem Ereignis sieht, und in welcher Reihenfolge.",
     add: "Feld hinzufügen",
+    decided: "Welche Felder es gibt und wie ihre Werte sein müssen, legt fest, wer die Berechtigung audits:contract hat.",
     label: "Felder in ihrer Reihenfolge",
     field: "Feld",
     name: (label) => `Name von ${label}`,

@@ -52,6 +52,7 @@ export const settings = {
     title: "Fields",
     lead: "What people see of each event, and in which order.",
     add: "Add a field",
+    decided: "Which fields there are and what their values must be is decided by whoever has the permission audits:contract.",
     label: "Fields in their order",
     field: "Field",
     name: (label: string): string => `Name of ${label}`,

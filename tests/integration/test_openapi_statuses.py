@@ -61,11 +61,11 @@ def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monk
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     with Served(tmp_path, **given, query_concurrency=1, streams_per_tenant=1) as served:
         token = served.viewer_token("acme")
-        reads = [path for method, path in declaring(served, "429") if method == "GET"]
-        assert set(reads) == {
+        reads = [
             *("/v1/events", "/v1/events/{event_id}", "/v1/events/stream"),
             *("/v1/facets", "/v1/histogram", "/v1/stats"),
-        }
+        ]
+        assert {("GET", path) for path in reads} <= set(declaring(served, "429"))
         headers = {"authorization": f"Bearer {token}"}
         stream = served._pool.request("GET", f"{served.url}/v1/events/stream", headers=headers, preload_content=False)
         assert stream.status == 200

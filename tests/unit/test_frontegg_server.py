@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
+import threading
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -92,18 +91,22 @@ def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_pa
 def test_a_token_is_had_from_a_busy_process(tmp_path):
     """Their Node client ends the process that holds it when it cannot renew its token."""
     with Served(tmp_path, serve_requests=1, serve_body_timeout_s=60) as served:
-        issued, at = served.client("vendor"), urlsplit(served.url)
-        token = served.client_token("vendor")
-        with socket.create_connection((at.hostname, at.port), timeout=30) as slow:
-            slow.sendall(
-                f"POST /v1/viewer-tokens HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n"
-                "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
-            )
-            while served.request("/v1/events").json()["code"] != "BUSY":
-                pass
-            for path in FORMS:
-                body = {"clientId": issued.client.client_id, "secret": issued.secret}
-                assert served.request(path, method="POST", body=body).status == 200
+        issued, entered, go_on = served.client("vendor"), threading.Event(), threading.Event()
+
+        def hold() -> None:
+            entered.set()
+            go_on.wait(30)
+
+        served.app.add_api_route("/v1/hold", hold)
+        thread = threading.Thread(target=served.request, args=("/v1/hold",))
+        thread.start()
+        assert entered.wait(30)
+        assert served.request("/v1/events").json()["code"] == "BUSY"
+        for path in FORMS:
+            body = {"clientId": issued.client.client_id, "secret": issued.secret}
+            assert served.request(path, method="POST", body=body).status == 200
+        go_on.set()
+        thread.join(30)
 
 
 def test_other_addresses_keep_their_slashes(served):

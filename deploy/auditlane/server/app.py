@@ -50,6 +50,7 @@ from auditlane.server.admin.operations import Operations
 from auditlane.server.attempts import Attempts
 from auditlane.server.console import access as console_access
 from auditlane.server.console import page as console
+from auditlane.server.entrance import Entrance
 from auditlane.server.gate import Gate, named_tenant, tenant_in_path
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
@@ -162,7 +163,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     in_path = partial(gate.authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
     if intake:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
-        app.include_router(frontegg_ingest.build(intake, gate.client(), named=frontegg.their_tenant))
+        app.include_router(frontegg_ingest.build(intake, gate.client(Permission.write), named=frontegg.their_tenant))
     if "query" in roles:
         app.include_router(session.build(gate.whoever(), switch))
         app.include_router(
@@ -216,10 +217,10 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(Pace, most=settings.serve_requests, body_s=settings.serve_body_timeout_s)
-    app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
     bodies = {ingest.PATH: settings.ingest_body_bytes}
-    app.add_middleware(Around, metrics=metrics, trail=own, bodies=bodies, framed_by=framed_by)
+    app.add_middleware(Pace, entrance=Entrance(app), settings=settings, streamed=bodies)
+    app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
+    app.add_middleware(Around, metrics=metrics, trail=own, framed_by=framed_by)
     if settings.cors_origins:
         cors.install(app, forms.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there
     return app

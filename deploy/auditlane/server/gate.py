@@ -20,13 +20,15 @@ from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import authenticate, demand_standing, is_ours
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
-from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated, WrongTenant
+from auditlane.runtime.errors import Forbidden, InvalidInput, IssuerUnavailable, Unauthenticated, WrongTenant
+from auditlane.server.entrance import asks_for_a_credential
 from auditlane.server.switch import Switch
 
 COOKIE: Final = "auditlane_viewer"
 CONSOLE_COOKIE: Final = "auditlane_console"
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait
+MOST_WAITING: Final = 32  # requests that may wait for one of these
 _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"}
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -68,15 +70,21 @@ class Gate:
 
     async def principal(self, request: Request) -> Principal:
         """Who asks. Raises Unauthenticated, TokenExpired, IssuerUnavailable, and Forbidden for another site's form."""
+        known = getattr(request.state, "principal", None)
+        if isinstance(known, Principal):  # asked before the body was read
+            return known
         token, now = presented(request), datetime.now(UTC)
         if self.oidc is None or is_ours(token):
             found = authenticate(token, keys=self.keys, signing=self.signing, now=now)
         elif self.oidc.at_hand(token):
             found = self.oidc.authenticate(token, now=now)
         else:
+            if self._askers.statistics().tasks_waiting >= MOST_WAITING:
+                raise IssuerUnavailable("Too many requests wait for the issuer's keys.", fix="Try again in a moment.")
             check = partial(self.oidc.authenticate, token, now=now)
             found = await anyio.to_thread.run_sync(check, limiter=self._askers)
         identify(request, found)
+        request.state.principal = found
         return found
 
     def demand_standing(self, scope: TenantScope) -> None:
@@ -98,6 +106,7 @@ class Gate:
         unless `even_off`.
         """
 
+        @asks_for_a_credential
         async def scope(
             request: Request,
             _tenant: TenantName = None,
@@ -122,6 +131,7 @@ class Gate:
         """A FastAPI dependency for what belongs to the whole environment: no tenant's credential may touch it, and
         another needs one of the permissions."""
 
+        @asks_for_a_credential
         async def principal(
             request: Request,
             _bearer: Annotated[object, Security(BEARER)] = None,
@@ -142,6 +152,7 @@ class Gate:
     def whoever(self) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency that gives whoever asks, by a token or by a session's cookie."""
 
+        @asks_for_a_credential
         async def principal(
             request: Request,
             _bearer: Annotated[object, Security(BEARER)] = None,
@@ -152,15 +163,20 @@ class Gate:
 
         return principal
 
-    def client(self) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency that gives whoever sent a token in a header; what they may do is the route's to ask."""
+    def client(self, permission: Permission | None = None) -> Callable[..., Awaitable[Principal]]:
+        """A FastAPI dependency that gives whoever sent a token in a header. What they may do is the route's to ask, but
+        for a `permission` that whoever lacks is refused without."""
 
+        @asks_for_a_credential
         async def principal(
             request: Request,
             _bearer: Annotated[object, Security(BEARER)] = None,
             _access_token: Annotated[object, Security(ACCESS_TOKEN)] = None,
         ) -> Principal:
-            return await self.principal(request)
+            found = await self.principal(request)
+            if permission:
+                found.demand(permission)
+            return found
 
         return principal
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from fastapi import Request, Response
+from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,13 +18,11 @@ from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
 from auditlane.server import watch
 from auditlane.server.metrics import HttpMetrics
-from auditlane.server.problems import answer, unforeseen
+from auditlane.server.problems import unforeseen
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET: Final = ("/health/", "/metrics")  # asked every few seconds: logged only when they fail
-MAX_BODY: Final = 1 << 20  # bytes; the routes here take a few hundred
-_CLOSE: Final = {"Connection": "close"}  # the unread body must not be taken for the next request
 
 # No inline script or style, nothing from elsewhere, no frame around us.
 _POLICY: Final = (
@@ -59,15 +57,10 @@ class Around:
         app: ASGIApp,
         metrics: HttpMetrics,
         trail: Trail | None = None,
-        bodies: Mapping[str, int] | None = None,
         framed_by: Sequence[str] = (),
     ) -> None:
-        """`bodies`: the paths that read their body by the piece, also one of unknown length, and its most bytes.
-
-        `framed_by`: the origins whose pages may show those of `FRAMED` in a frame.
-        """
+        """`framed_by`: the origins whose pages may show those of `FRAMED` in a frame."""
         self._app = app
-        self._bodies = dict(bodies or {})
         self._metrics = metrics
         self._trail = trail or NoTrail()
         self._log = get("serve")
@@ -96,11 +89,7 @@ class Around:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                refusal = self._refusal(request)
-                if refusal:
-                    await refusal(scope, receive, send_with_headers)
-                else:
-                    await self._app(scope, receive, send_with_headers)
+                await self._app(scope, receive, send_with_headers)
             except ClientDisconnect:
                 self._log.info("http.client_gone", path=request.url.path)
             except Exception:
@@ -112,18 +101,6 @@ class Around:
                 if status == 200 and not ended:
                     watch.broke_off(request)
                 self._note(request, status, first_byte, time.perf_counter() - began)
-
-    def _refusal(self, request: Request) -> Response | None:
-        """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
-        most = self._bodies.get(request.url.path)
-        if "transfer-encoding" in request.headers:
-            text, fix = "The body's length is missing.", "Send Content-Length."
-            return None if most else answer(request, 411, "LENGTH_REQUIRED", text, fix=fix, headers=_CLOSE)
-        most = most or MAX_BODY
-        length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > most:
-            return answer(request, 413, "TOO_LARGE", f"A body has at most {most} bytes here.", headers=_CLOSE)
-        return None
 
     def _note(self, request: Request, status: int, first_byte: float, whole: float) -> None:
         self._metrics.observe(watch.route(request), status, first_byte)

@@ -1,84 +1,194 @@
-"""What one process takes at once, and how slowly a body may come: uvicorn bounds neither.
+"""What one process takes at once. A request is authenticated, then its body arrives, and only then is it worked on.
 
-A sender that sends its body by the drop would hold a place for hours. Headers that come by the drop never get here:
-they are the proxy's to bound.
+Whoever has no credential costs a look at the head; whoever sends a body by the drop holds no place that others need.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auditlane.runtime.errors import Busy
-from auditlane.server.problems import of_error
+from auditlane.access.scope import TENANT_HEADER
+from auditlane.access.trail import witness_of
+from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
+from auditlane.runtime.settings import Settings
+from auditlane.server.addresses import network_of
+from auditlane.server.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
+from auditlane.server.entrance import Door, Entrance
+from auditlane.server.problems import answer, of_error, of_http
 
-PIECE_BYTES: Final = 64 << 10  # each piece of a body has the time-out anew
 # A process that is busy is not dead, and tokens must be had whatever else is slow.
 ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
+_CLOSE: Final = {"Connection": "close"}
+_READING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Places:
+    """The requests that are worked on, in all and by tenant."""
+
+    def __init__(self, most: int, of_tenant: int) -> None:
+        self._most = most
+        self._of_tenant = of_tenant
+        self._all = 0
+        self._tenants: dict[str, int] = {}
+
+    def demand(self) -> None:
+        """Raise Busy when there is no place."""
+        if self._all >= self._most:
+            raise Busy(
+                f"This process works on {self._most} requests, as many as it takes at once.",
+                fix="Try again in a moment; if it goes on, add processes or raise AUDITLANE_SERVE_REQUESTS.",
+            )
+
+    def demand_for(self, tenant: str) -> None:
+        """Raise RateLimited when the tenant has its share of the places."""
+        if tenant and self._tenants.get(tenant, 0) >= self._of_tenant:
+            raise RateLimited(
+                f"{self._of_tenant} requests about this tenant are worked on, as many as may be at once.",
+                fix="Send fewer at once, or wait as long as Retry-After says.",
+            )
+
+    def add(self, tenant: str, by: int) -> None:
+        self._all += by
+        if tenant and (count := self._tenants.get(tenant, 0) + by):
+            self._tenants[tenant] = count
+        else:
+            self._tenants.pop(tenant, None)
+
+
+class _Place:
+    """One request's place. It is given back while the body is waited for, and when the answer begins."""
+
+    def __init__(self, places: Places, *, counted: bool) -> None:
+        self._places = places
+        self._counted = counted
+        self._taken = False
+        self.tenant = ""
+        self.answered = False
+
+    def take(self, *, again: bool = False) -> None:
+        """Raises Busy, RateLimited. `again`: it had one, and what came for it is worked on in any case."""
+        if not self._counted or self._taken or self.answered:
+            return
+        if not again:
+            self._places.demand()
+            self._places.demand_for(self.tenant)
+        self._places.add(self.tenant, 1)
+        self._taken = True
+
+    def leave(self) -> None:
+        if self._taken:
+            self._taken = False
+            self._places.add(self.tenant, -1)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Without the place, then with it again."""
+        self.leave()
+        yield
+        self.take(again=True)
 
 
 class Pace:
-    """ASGI middleware. `most` requests are worked on at once, until their answers begin; `body_s` for each 64 KiB."""
+    """ASGI middleware: who asks, what of the body there is, and a place to work on it, in this order."""
 
-    def __init__(self, app: ASGIApp, *, most: int, body_s: float) -> None:
+    def __init__(self, app: ASGIApp, *, entrance: Entrance, settings: Settings, streamed: Mapping[str, int]) -> None:
+        """`streamed`: the paths whose routes read their body by the piece, and its most bytes. Such a body may be of
+        unknown length, and is not waited for as a whole."""
         self._app = app
-        self._most = most
-        self._body_s = body_s
-        self._now = 0
+        self._entrance = entrance
+        self._streamed = dict(streamed)
+        self._body_s = settings.serve_body_timeout_s
+        self._places = Places(settings.serve_requests, settings.serve_requests_per_tenant)
+        self._unfinished = Unfinished(settings.serve_bodies_per_address, settings.serve_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        counted = not scope["path"].startswith(ALWAYS)
-        if counted and self._now >= self._most:
-            busy = Busy(
-                f"This process works on {self._most} requests, as many as it takes at once.",
-                fix="Try again in a moment; if it goes on, add processes or raise AUDITLANE_SERVE_REQUESTS.",
-            )
-            refused = of_error(Request(scope), busy)
-            refused.headers["Connection"] = "close"  # the unread body must not be taken for the next request
-            await refused(scope, receive, send)
-            return
-        self._now += counted
-        begun = False
+        request, door = Request(scope), self._entrance.door(scope)
+        arriving = Arriving(receive, self._body_s, whole=not has_body(request.headers))
+        send = arriving.closing(send)
+        place = _Place(self._places, counted=not scope["path"].startswith(ALWAYS))
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start" and not begun:
-                begun = True
-                self._now -= counted
+        async def begun(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                place.leave()
+                place.answered = True
             await send(message)
 
         try:
-            await self._app(scope, _timed(receive, self._body_s), watched)
+            try:
+                refusal = self._too_large(request, door)
+                if refusal is None:
+                    receive = await self._admitted(request, door, arriving, place)
+            except AuditlaneError as error:
+                refusal = of_error(request, error)
+            except HTTPException as error:
+                refusal = of_http(request, error)
+            await (refusal or self._app)(scope, receive, begun)
         finally:
-            if not begun:
-                self._now -= counted
+            place.leave()
 
+    def _too_large(self, request: Request, door: Door | None) -> Response | None:
+        """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
+        streamed = self._streamed.get(request.url.path)
+        if "transfer-encoding" in request.headers:
+            text, fix = "The body's length is missing.", "Send Content-Length."
+            return None if streamed else answer(request, 411, "LENGTH_REQUIRED", text, fix=fix, headers=_CLOSE)
+        most = streamed or (MOST_OPEN if door and not door.checks else MOST)
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > most:
+            return answer(request, 413, "TOO_LARGE", f"A body has at most {most} bytes here.", headers=_CLOSE)
+        return None
 
-def _timed(receive: Receive, body_s: float) -> Receive:
-    """`receive` that raises a 408 when the body is slower; what comes after the body is waited for without end."""
-    began, got, whole = time.monotonic(), 0, False
+    async def _admitted(self, request: Request, door: Door | None, arriving: Arriving, place: _Place) -> Receive:
+        """What the app receives, once the request may be worked on. Raises what is answered instead."""
+        place.take()
+        if door is None:
+            return arriving.receive  # nothing is there: nothing is read
+        await door.admit(request.scope)
+        witness = witness_of(request)
+        place.leave()
+        place.tenant = witness.tenant or request.headers.get(TENANT_HEADER, "")[:100] if door.checks else ""
+        if arriving.whole or request.method not in _READING:
+            place.take()
+            return arriving.receive
+        with self._unfinished.one_of(network_of(address_of(request))):
+            if request.url.path in self._streamed:
+                first = await arriving.receive()
+            else:
+                first = await self._whole(arriving, place.tenant or witness.actor_id or "", counted=bool(door.checks))
+        place.take()
+        return _streaming(replayed(first, arriving.receive), arriving, place)
 
-    async def timed() -> Message:
-        nonlocal got, whole
-        if whole:
-            return await receive()
-        due = began + body_s * (1 + got // PIECE_BYTES)
+    async def _whole(self, arriving: Arriving, holder: str, *, counted: bool) -> Message:
+        """All of the body. What open routes take is small, and not counted: tokens must be had whatever else comes."""
+        body = bytearray()
+        held = 0
         try:
-            message = await asyncio.wait_for(receive(), max(0.001, due - time.monotonic()))
-        except TimeoutError:
-            raise HTTPException(
-                408, f"The body came too slowly: {got} bytes so far.", headers={"Connection": "close"}
-            ) from None
-        got += len(message.get("body", b""))
-        whole = message["type"] != "http.request" or not message.get("more_body", False)
-        return message
+            async for piece in arriving.pieces():
+                if counted:
+                    self._unfinished.take(holder, len(piece))
+                    held += len(piece)
+                body += piece
+        finally:
+            self._unfinished.give_back(holder, held)
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
 
-    return timed
+
+def _streaming(receive: Receive, arriving: Arriving, place: _Place) -> Receive:
+    """`receive` that gives the place back while more of the body is waited for."""
+
+    async def received() -> Message:
+        if arriving.whole:
+            return await receive()
+        with place.away():
+            return await receive()
+
+    return received

@@ -161,6 +161,11 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    return of_http(request, error)
+
+
+def of_http(request: Request, error: HTTPException) -> Response:
+    """The answer to an error that HTTP itself has."""
     code = HTTP_CODES.get(error.status_code, (f"HTTP_{error.status_code}", ""))[0]
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -36,7 +36,7 @@ class Gate(Protocol):
     """The dependencies that authenticate a request; each may raise what the app answers."""
 
     def authorize(self, permission: Permission) -> Callable[..., Any]: ...
-    def client(self) -> Callable[..., Any]: ...
+    def client(self, permission: Permission) -> Callable[..., Any]: ...
 
 
 def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refuse: Refuse) -> APIRouter:
@@ -46,7 +46,7 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
     here, where it tells of every event.
     """
     router = APIRouter(prefix="/v1", tags=["ingest"])
-    sends, configures = Depends(gate.client()), Depends(gate.authorize(Permission.configure))
+    sends, configures = Depends(gate.client(Permission.write)), Depends(gate.authorize(Permission.configure))
     # By tenant: whoever may not write events must not fill its log with these.
     tests = Rates(settings.test_events_per_minute / 60, settings.test_events_per_minute)
 

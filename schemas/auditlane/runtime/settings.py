@@ -142,7 +142,30 @@ class ServeSettings(BaseModel):
     serve_host: str = Field("127.0.0.1", description="Address that `serve` listens on.")
     serve_port: Port = Field(8480, description="Port that `serve` listens on; 0 takes a free one.")
     serve_url: HttpUrl = Field("", description="Where clients reach `serve`, for links; else host and port.")
-    serve_requests: int = Field(256, ge=1, description="Requests worked on at once in a process; more get 503.")
+    serve_requests: int = Field(
+        256,
+        ge=1,
+        description="Requests worked on at once in a process: from the end of the body to the begin of the answer.",
+        json_schema_extra=reached("One more is answered `503 BUSY`; tokens, health and metrics go on."),
+    )
+    serve_requests_per_tenant: int = Field(
+        64,
+        ge=1,
+        description="… of these about one tenant.",
+        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+    )
+    serve_body_bytes: int = Field(
+        64 << 20,
+        ge=1 << 20,
+        description="Bytes of unfinished bodies in a process, beside `POST /v1/events`; one tenant has a quarter.",
+        json_schema_extra=reached("A tenant above its share gets 429, others `503 BUSY`."),
+    )
+    serve_bodies_per_address: int = Field(
+        1_000,
+        ge=1,
+        description="Unfinished bodies from one address (IPv6: one /64) in a process.",
+        json_schema_extra=reached("One more request with a body is refused with 429."),
+    )
     serve_body_timeout_s: float = Field(20.0, gt=0, description="How long each 64 KiB of a body may take to come.")
     cors_origins: Annotated[str, AfterValidator(forms.origins)] = Field(
         "", description="Origins whose pages may call the API, `https://app.example,…`. Empty: only our own pages."

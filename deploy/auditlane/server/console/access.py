@@ -14,6 +14,7 @@ from auditlane.access.tokens import authenticate_operator
 from auditlane.access.trail import witness_of
 from auditlane.query.catalogue import N_
 from auditlane.runtime.errors import Unauthenticated
+from auditlane.server.entrance import asks_for_a_credential
 from auditlane.server.gate import CONSOLE_COOKIE, Gate, demand_our_pages, identify, tenant_in_path
 
 API: Final = "/console/v1"  # below the path that the cookie is sent to
@@ -42,6 +43,7 @@ class Operators:
     def authorize(self, *any_of: Permission) -> Callable[..., Awaitable[TenantScope]]:
         """A FastAPI dependency that gives the scope of the tenant in the path, for one of the permissions."""
 
+        @asks_for_a_credential
         async def scope(request: Request) -> TenantScope:
             operator, tenant = self.entered(request), tenant_in_path(request)
             witness_of(request).tenant = tenant  # it is that tenant's people who must be able to see it
@@ -52,6 +54,7 @@ class Operators:
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency for what belongs to the whole environment; it takes one of the permissions."""
 
+        @asks_for_a_credential
         async def principal(request: Request) -> Principal:
             operator = self.entered(request)
             operator.demand(*any_of)
@@ -62,6 +65,7 @@ class Operators:
     def whoever(self) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency that gives the operator."""
 
+        @asks_for_a_credential
         async def principal(request: Request) -> Principal:
             return self.entered(request)
 

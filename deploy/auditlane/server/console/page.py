@@ -105,9 +105,8 @@ def build(
         return _page(request, "console_settings.html", operator, entry, tenant=tenant)
 
     @router.post("/console/view", include_in_schema=False)
-    async def view_as(request: Request) -> Response:
+    async def view_as(request: Request, operator: Annotated[Principal, Depends(operators.whoever())]) -> Response:
         """Open a tenant's log as its people see it, read only; an event in that log."""
-        operator = operators.entered(request)
         tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
         if not is_tenant(tenant):
             raise InvalidInput("The form names no tenant.", field="tenant")

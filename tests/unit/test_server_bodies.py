@@ -1,0 +1,213 @@
+"""Who has no credential is refused before the body; a body that does not come takes nobody's place."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from serving import Served
+from surface import Operation, operations
+
+from auditlane.runtime.errors import Busy, RateLimited
+from auditlane.server.bodies import Unfinished
+from auditlane.server.entrance import Entrance
+from auditlane.server.pace import Places
+
+NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
+# What gives a credential asks for none; nothing else is open to everybody.
+OPEN = {"POST /v1/token", "POST /auth/vendor", "POST /vendors/auth/token", "POST /leave", "POST /enter"}
+PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Everything that is away stays away; no body is given up before a test ends."""
+    with Served(tmp_path_factory.mktemp("served"), **NOWHERE, serve_requests=2, serve_body_timeout_s=300) as one:
+        yield one
+
+
+def raw(served: Served, head: str, *headers: str, body: bytes = b"") -> socket.socket:
+    """A connection that has sent this much of a request, and nothing more."""
+    at = urlsplit(served.url)
+    connection = socket.create_connection((at.hostname, at.port), timeout=30)
+    lines = [f"{head} HTTP/1.1", "Host: here", *headers]
+    connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+    return connection
+
+
+def answered(connection: socket.socket) -> tuple[int, dict[str, str], str]:
+    """Status, headers and body; nothing more was sent for it."""
+    with connection, connection.makefile("rb") as file:
+        status = int(file.readline().split()[1])
+        lines = iter(lambda: file.readline().decode().strip(), "")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return status, headers, file.read(int(headers["content-length"])).decode()
+
+
+def with_bodies(served: Served) -> list[Operation]:
+    """Every operation that may read a body and asks for a credential."""
+    found = [one for one in operations(served.app) if one.method in ("POST", "PUT", "PATCH", "DELETE")]
+    return [one for one in found if str(one) not in OPEN]
+
+
+BODIES = [("Content-Length: 1000",), ("Content-Length: 1000", "Expect: 100-continue")]
+
+
+def test_every_route_refuses_who_has_no_credential_before_the_body(served):
+    asked = with_bodies(served)
+    assert len(asked) > 15
+    for operation in asked:
+        for length in BODIES:
+            for credential in ((), ("Authorization: Bearer wrong",)):
+                given = ("Content-Type: application/json", *length, *credential)
+                status, headers, body = answered(raw(served, f"{operation.method} {operation.at(PLACES)}", *given))
+                assert status == 401, f"{operation}: {status} {body}"
+                assert headers["connection"] == "close"
+
+
+def test_who_may_not_do_it_is_refused_before_the_body(served):
+    tokens = {
+        "/v1/events": served.client_token("auditor"),  # may not write
+        "/v1/structure/fields": served.client_token("vendor", tenant="acme"),  # the environment's
+        "/v1/tenants/globex/structure/fields": served.client_token("vendor", tenant="acme"),
+        "/v1/admin/console-links": served.client_token("vendor"),
+        "/v1/exports": served.client_token("writer", tenant="acme"),
+    }
+    for path, token in tokens.items():
+        given = (f"Authorization: Bearer {token}", "Content-Type: application/json", "Content-Length: 1000")
+        status, headers, body = answered(raw(served, f"POST {path}", *given))
+        assert status == 403, f"{path}: {body}"
+        assert headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("path", ["/v1/viewer-tokens", "/v1/events", "/v1/token", "/auth/vendor", "/console/view"])
+@pytest.mark.parametrize("credential", [True, False], ids=["client", "nobody"])
+def test_requests_whose_bodies_do_not_come_leave_others_their_places(served, path, credential):
+    """There are two places, and many such requests."""
+    given = [f"Authorization: Bearer {served.client_token('vendor')}"] if credential else []
+    given += ["Content-Type: application/json", "Content-Length: 1000"]
+    with ExitStack() as open_:
+        for number in range(40):
+            body = b"" if number % 2 else b'{"tenant": '
+            open_.enter_context(raw(served, f"POST {path}", *given, body=body))
+        issued = served.client("vendor")
+        key = {"client_id": issued.client.client_id, "secret": issued.secret}
+        token = served.request("/v1/token", method="POST", body=key)
+        assert token.status == 200
+        for _ in range(3):
+            body = {"tenant": "acme", "user": "jane"}
+            minted = served.request("/v1/viewer-tokens", token.json()["access_token"], method="POST", body=body)
+            assert minted.status == 200, minted.data
+            assert served.request("/v1/events").status == 401
+
+
+def test_a_chunked_body_without_an_end_holds_no_place_either(served):
+    given = (f"Authorization: Bearer {served.client_token('writer', tenant='acme')}",)
+    chunked = ("Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")
+    with ExitStack() as open_:
+        for _ in range(10):
+            open_.enter_context(raw(served, "POST /v1/events", *given, *chunked, body=b"2\r\n{}\r\n"))
+        for _ in range(3):
+            assert served.request("/v1/events").status == 401
+    status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *given, *chunked, body=b"2\r\n{}\r\n"))
+    assert (status, json.loads(body)["code"]) == (411, "LENGTH_REQUIRED")
+
+
+@pytest.mark.parametrize("path", ["/v1/token", "/auth/vendor", "//vendors//auth/token/", "/leave"])
+def test_where_no_credential_is_asked_for_bodies_are_small(served, path):
+    status, headers, body = answered(raw(served, f"POST {path}", "Content-Length: 5000", body=b"x" * 4_000))
+    assert status == 413, body
+    assert "4096" in body
+    assert headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("head", ["POST /nothing", "PUT /v1/token", "POST /static/x"])
+def test_what_is_not_there_reads_nothing(served, head):
+    status, headers, _ = answered(raw(served, head, "Content-Length: 1000000"))
+    assert status in (404, 405)
+    assert headers["connection"] == "close"
+
+
+def test_who_still_sends_gets_the_answer(served):
+    """A megabyte is on its way when the answer comes; a reset would take the answer away."""
+    given = ("Content-Type: application/json", "Content-Length: 1000000")
+    status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *given, body=b"x" * 1_000_000))
+    assert (status, json.loads(body)["code"]) == (401, "UNAUTHENTICATED")
+
+
+def test_a_body_that_was_awaited_is_asked_for_once(served):
+    """The client waits for `100 Continue`, and gets it only where its credential is good."""
+    token = served.client_token("vendor")
+    text = b'{"tenant": "acme", "user": "jane"}'
+    given = (f"Authorization: Bearer {token}", "Content-Type: application/json", f"Content-Length: {len(text)}")
+    with raw(served, "POST /v1/viewer-tokens", *given, "Expect: 100-continue", "Connection: close") as connection:
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(text)
+        status, _, body = answered(connection)
+    assert status == 200, body
+
+
+def test_one_address_cannot_leave_any_number_of_bodies_unfinished(tmp_path: Path):
+    with Served(tmp_path, serve_bodies_per_address=3, serve_body_timeout_s=300) as served, ExitStack() as open_:
+        given = (f"Authorization: Bearer {served.client_token('vendor')}", "Content-Length: 1000")
+        many = [open_.enter_context(raw(served, "POST /v1/viewer-tokens", *given)) for _ in range(4)]
+        [refused], _, _ = select.select(many, [], [], 30)
+        status, headers, body = answered(refused)
+        assert (status, json.loads(body)["code"]) == (429, "RATE_LIMITED")
+        assert "retry-after" in headers
+        assert served.request("/v1/events").status == 401  # needs no body
+        at = urlsplit(served.url)
+        with socket.create_connection((at.hostname, at.port), 30, source_address=("127.0.0.2", 0)) as elsewhere:
+            elsewhere.sendall(b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            assert answered(elsewhere)[0] == 400
+
+
+def test_bytes_of_unfinished_bodies_are_shared():
+    unfinished = Unfinished(most_of_address=10, most_bytes=8 << 20)
+    unfinished.take("acme", 2 << 20)
+    with pytest.raises(RateLimited):
+        unfinished.take("acme", 1)
+    for tenant in ("one", "two", "three"):
+        unfinished.take(tenant, 2 << 20)
+    with pytest.raises(Busy):
+        unfinished.take("four", 1)
+    unfinished.give_back("acme", 2 << 20)
+    unfinished.take("four", 1)
+    for tenant, held in (("four", 1), ("one", 2 << 20), ("two", 2 << 20), ("three", 2 << 20)):
+        unfinished.give_back(tenant, held)
+    assert unfinished == Unfinished(10, 8 << 20)  # nothing is left of who was here
+
+
+def test_one_tenant_has_its_share_of_the_places():
+    places = Places(most=4, of_tenant=2)
+    places.add("acme", 1)
+    places.demand_for("acme")
+    places.add("acme", 1)
+    with pytest.raises(RateLimited):
+        places.demand_for("acme")
+    places.demand_for("globex")
+    places.demand_for("")  # of no tenant in particular
+    places.add("globex", 1)
+    places.demand()
+    places.add("", 1)
+    with pytest.raises(Busy):
+        places.demand()
+    for tenant in ("acme", "acme", "globex", ""):
+        places.add(tenant, -1)
+    places.demand()
+    assert not places._tenants
+
+
+def test_every_route_that_reads_a_body_asks_for_a_credential_or_is_known_to_be_open(served):
+    entrance = Entrance(served.app)
+    for one in operations(served.app):
+        if one.method in ("POST", "PUT", "PATCH", "DELETE"):
+            door = entrance.door({"type": "http", "method": one.method, "path": one.at(PLACES), "headers": []})
+            assert door is not None, one
+            assert bool(door.checks) == (str(one) not in OPEN), one

@@ -54,3 +54,15 @@ def test_what_moved_is_recorded_by_how_all_stand() -> None:
 def test_both_at_once() -> None:
     found = deeds(done(enabled=False, fields=(FieldView(name="ip", display_name="IP"),)))
     assert [action for action, _ in found] == [Action.logs_disabled, Action.structure_changed]
+
+
+def test_rules_of_any_size_are_summed_up() -> None:
+    choices = [f"v{n:06}_xxxxxxxxxx" for n in range(29_000)]
+    views = tuple(FieldView(name=f"x{n}", display_name="X" * 100, order=n + 50) for n in range(200))
+    [(_, facts)] = deeds(done(fields=views), Stated("x0", FieldType.Enum, None, {"oneOf": choices, "required": True}))
+    told = json.loads(facts["contract"])
+    assert (told["name"], told["rules"]["required"]) == ("x0", True)
+    assert (told["rules"]["oneOf"]["count"], told["rules"]["oneOf"]["first"][0]) == (29_000, choices[0])
+    changed = json.loads(facts["changes"])
+    assert (changed[0]["field"], changed[-1]["digest"]["count"]) == ("x0", 200)
+    assert sum(map(len, map(str, facts.values()))) < 40_000

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
+from fixtures.workers import wait_until
 from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
 from auditlane.access.trail import Action, Deed, NoTrail, Witness, witness_of
-from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, RegistryUnavailable
+from auditlane.contract.event import AuditEvent
+from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEvent, RegistryUnavailable
+from auditlane.runtime.ids import uuid7
 from auditlane.runtime.settings import load
-from auditlane.sdk import ClientStats
+from auditlane.runtime.spool import Drained, NoSpool, Send, Spool
+from auditlane.sdk.delivery import OnSettled
 from auditlane.server import tally, trail
-from auditlane.server.own_client import event_of
+from auditlane.server.own_event import events_of
 from auditlane.server.tally import Dated, Tally
-from auditlane.server.trail import KafkaTrail
+from auditlane.server.trail import KafkaTrail, record_of
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -140,37 +145,92 @@ def test_a_window_of_nothing_counts_nothing_together():
     assert len(Tally(timedelta(0)).add(view(), T0)) == 1
 
 
-# Into Kafka, or not
+# Into Kafka, into a file, or not
 
 
 class Emitter:
-    """Takes what it is told to take."""
+    """Takes what it is told to take; acknowledges it at once, or when `answer` is called."""
 
-    def __init__(self, *errors: Exception) -> None:
+    def __init__(self, *errors: Exception, answers: bool = True) -> None:
         self.errors = list(errors)
-        self.events: list[dict[str, Any]] = []
+        self.answers = answers
+        self.events: list[AuditEvent] = []
+        self.open: list[OnSettled] = []
         self.took = threading.Event()
         self.closed = False
-        self.stats = ClientStats()
 
-    def emit(self, /, **values: Any) -> str:
+    def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
         if self.errors:
             raise self.errors.pop(0)
-        self.events.append(values)
+        self.events.append(event)
+        self.open.append(on_settled)
+        if self.answers:
+            self.answer()
         self.took.set()
-        return "id"
 
-    def close(self, timeout: float | None = None) -> None:
+    def answer(self, error: AuditlaneError | None = None) -> None:
+        waiting, self.open = self.open, []
+        for settled in waiting:
+            settled(error)
+
+    def close(self, timeout_s: float) -> None:
         self.closed = True
+        self.answer(DeliveryFailed("Closed before Kafka took it."))
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(event.tenant_id, event.actor_id) for event in self.events]
 
 
-def trail_of(emitter: Emitter, window: timedelta = timedelta(0)) -> tuple[KafkaTrail, Counter[str]]:
+class MemorySpool:
+    """Keeps records in memory, `most` of them."""
+
+    def __init__(self, most: int = 10**9) -> None:
+        self.most = most
+        self.records: list[bytes] = []
+
+    def append(self, records: Sequence[bytes]) -> int:
+        room = self.most - len(self.records)
+        self.records += records[:room]
+        return min(room, len(records))
+
+    def drain(self, send: Send) -> Drained:
+        batch, self.records = self.records, []
+        if batch and not send(batch):
+            self.records = batch + self.records
+            return Drained(complete=False)
+        return Drained(sent=len(batch))
+
+    def size(self) -> int:
+        return sum(map(len, self.records))
+
+    @property
+    def events(self) -> list[AuditEvent]:
+        return [AuditEvent.model_validate_json(one) for one in self.records]
+
+
+def trail_of(
+    emitter: Emitter, spool: Spool | None = None, window: timedelta = timedelta(0), reserve: Spool | None = None
+) -> tuple[KafkaTrail, Counter[str]]:
     counted: Counter[str] = Counter()
 
     def count(result: str) -> None:
         counted[result] += 1
 
-    return KafkaTrail(lambda on_error: emitter, window=window, count=count), counted
+    kept = spool or NoSpool()
+    made = KafkaTrail(
+        lambda on_error: emitter, kept, window=window, max_event_bytes=524_288, count=count, reserve=reserve
+    )
+    return made, counted
+
+
+def away(times: int = 10_000) -> list[Exception]:
+    return [RegistryUnavailable("It is away.")] * times
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(trail, "_RETRY_S", 0.01)
 
 
 def test_a_deed_becomes_an_event():
@@ -180,73 +240,177 @@ def test_a_deed_becomes_an_event():
         own.record(Deed(action=Action.denied, outcome="denied", actor_id="al_1", ip="192.0.2.1", request_id="r"))
         assert emitter.took.wait(10)
     [event] = emitter.events
-    assert (event["tenant_id"], event["action"], event["source"]) == ("_auditlane", "access.denied", "auditlane")
-    assert (event["outcome"], event["severity"], event["ip"]) == ("denied", "Medium", "192.0.2.1")
+    assert (event.tenant_id, event.action, event.source) == ("_auditlane", "access.denied", "auditlane")
+    assert (event.outcome, event.severity, event.ip) == ("denied", "Medium", "192.0.2.1")
     assert emitter.closed
     assert counted == {"emitted": 1}
 
 
+def test_a_tenants_deed_goes_into_both_logs():
+    emitter = Emitter()
+    own, counted = trail_of(emitter)
+    with own.kept():
+        own.record(view(metadata={"route": "/"}))
+        assert emitter.took.wait(10)
+    ours, theirs = emitter.events
+    assert (ours.tenant_id, theirs.tenant_id) == ("_auditlane", "acme")
+    assert ours.metadata == theirs.metadata | {"tenant": "acme"}
+    assert counted == {"emitted": 2}
+
+
 def test_an_address_that_is_none_is_left_out():
-    assert event_of(Dated(view(ip="testclient"), T0))["ip"] is None
-    assert event_of(Dated(view(ip="fe80::1%eth0"), T0))["ip"] is None
+    for ip in ("testclient", "fe80::1%eth0"):
+        assert {event.ip for event in events_of(view(ip=ip), at=T0, event_id=uuid7())} == {None}
 
 
 def test_the_end_ends_every_group():
     emitter = Emitter()
-    own, counted = trail_of(emitter, MINUTE)
+    own, counted = trail_of(emitter, window=MINUTE)
     with own.kept():
         for _ in range(3):
             own.record(view())
         assert not emitter.events
-    assert [event["metadata"]["count"] for event in emitter.events] == ["3"]
-    assert counted == {"emitted": 1}
+    assert [event.metadata["count"] for event in emitter.events] == ["3", "3"]
+    assert counted == {"emitted": 2}
 
 
-def test_a_registry_that_is_away_is_waited_for(monkeypatch):
-    monkeypatch.setattr(trail, "_RETRY_S", 0.01)
-    emitter = Emitter(RegistryUnavailable("It is away."), RegistryUnavailable("It is away."))
+def test_a_registry_that_is_away_is_waited_for():
+    emitter = Emitter(*away(2))
     own, counted = trail_of(emitter)
     with own.kept():
         own.record(view())
         own.record(view("john"))
         assert emitter.took.wait(10)
-    assert [event["actor_id"] for event in emitter.events] == ["jane", "john"]
-    assert counted == {"emitted": 2}
+    assert emitter.told == [("_auditlane", "jane"), ("acme", "jane"), ("_auditlane", "john"), ("acme", "john")]
+    assert counted == {"emitted": 4}
 
 
-def test_what_a_tenants_contract_refuses_is_kept_under_our_own_tenant():
-    emitter = Emitter(InvalidEvent("department must not be empty.", field="department"))
-    own, counted = trail_of(emitter)
+def test_what_is_left_at_the_end_is_in_the_file_and_sent_by_the_next_process():
+    spool, emitter = MemorySpool(), Emitter(*away())
+    own, counted = trail_of(emitter, spool, window=MINUTE)
     with own.kept():
-        own.record(view(metadata={"route": "/"}))
-        assert emitter.took.wait(10)
-    [event] = emitter.events
-    assert event["tenant_id"] == "_auditlane"
-    assert event["metadata"]["tenant"] == "acme"
-    assert event["metadata"]["route"] == "/"
-    assert "department" in event["metadata"]["kept_here_because"]
-    assert counted == {"emitted": 1}
+        own.record(view())
+        own.record(Deed(action=Action.exported, tenant="acme", actor_id="jane"))
+    assert not emitter.events
+    assert counted == {"spooled": 4}
+    left = spool.events
+    assert sorted((one.tenant_id, one.action) for one in left) == sorted(
+        (tenant, action) for tenant in ("_auditlane", "acme") for action in (Action.viewed, Action.exported)
+    )
+    later = Emitter()
+    own, counted = trail_of(later, spool)
+    with own.kept():
+        assert later.took.wait(10)
+        wait_until(lambda: not spool.records)
+    assert later.events == left, "with the same ids and times, so that a double sending collapses"
+    assert counted == {"emitted": 4}
 
 
-def test_without_kafka_requests_go_on_and_what_is_lost_is_counted(monkeypatch):
+def test_what_kafka_has_not_acknowledged_at_the_end_is_in_the_file():
+    spool, emitter = MemorySpool(), Emitter(answers=False)
+    own, counted = trail_of(emitter, spool)
+    with own.kept():
+        own.record(view())
+        wait_until(lambda: len(emitter.events) == 2)
+        assert not counted
+    assert spool.events == emitter.events
+    assert counted == {"spooled": 2}
+
+
+def test_what_kafka_gave_back_is_sent_again():
+    spool, emitter = MemorySpool(), Emitter(answers=False)
+    own, counted = trail_of(emitter, spool)
+    with own.kept():
+        own.record(view())
+        wait_until(lambda: len(emitter.events) == 2)
+        emitter.answers = True
+        emitter.answer(DeliveryFailed("Too late."))
+        wait_until(lambda: len(spool.records) == 2)
+    assert counted == {"undelivered": 2, "spooled": 2}
+    again = Emitter()
+    own, _ = trail_of(again, spool)
+    with own.kept():
+        wait_until(lambda: not spool.records)
+    assert again.events == emitter.events
+
+
+def test_a_file_is_kept_while_kafka_does_not_answer_and_nothing_is_written_twice():
+    spool, emitter = MemorySpool(), Emitter(answers=False)
+    spool.append([record_of(one) for one in events_of(view(), at=T0, event_id=uuid7())])
+    before = list(spool.records)
+    own, counted = trail_of(emitter, spool)
+    with own.kept():
+        wait_until(lambda: len(emitter.events) == 2)
+    assert spool.records == before
+    assert not counted
+
+
+def test_what_a_file_holds_and_is_no_event_is_counted_and_told():
+    spool, emitter = MemorySpool(), Emitter()
+    spool.append([b"{}"])
+    own, counted = trail_of(emitter, spool)
+    with own.kept():
+        wait_until(lambda: counted["dropped"] == 1)
+    assert [(one.action, one.metadata["actions"]) for one in spool.events] == [("events.dropped", "unknown: 1")]
+
+
+def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
+    monkeypatch.setattr(trail, "MOST_QUEUED", 20)
+    spool, emitter = MemorySpool(), Emitter(*away(10**6))
+    own, counted = trail_of(emitter, spool)
+    with own.kept():
+        for number in range(100):
+            own.record(view(f"u-{number}"))
+            wait_until(lambda: len(own._queue) < 20)
+    assert [one.actor_id for one in spool.events] == [f"u-{number}" for number in range(100) for _ in range(2)]
+    assert counted == {"spooled": 200}
+
+
+def test_what_no_file_has_room_for_is_counted_and_told_in_one_event(monkeypatch):
     monkeypatch.setattr(trail, "MOST_QUEUED", 5)
-    emitter = Emitter(*[RegistryUnavailable("It is away.")] * 1_000)
-    own, counted = trail_of(emitter)
+    spool, reserve, emitter = MemorySpool(3), MemorySpool(1), Emitter(*away(10**6))
+    own, counted = trail_of(emitter, spool, reserve=reserve)
     with own.kept():
         for _ in range(8):
             own.record(view())
-    assert counted == {"dropped": 8}
-    assert not emitter.events
+    [told] = reserve.events
+    assert (told.tenant_id, told.action, told.outcome) == ("_auditlane", "events.dropped", "failure")
+    assert int(told.metadata["count"]) == counted["dropped"] > 0
+    assert told.metadata["actions"] == f"audit_log.viewed: {counted['dropped']}"
+    assert len(spool.records) == 3
 
 
-def test_a_bug_in_one_event_does_not_end_the_trail():
-    emitter = Emitter(ZeroDivisionError(), DeliveryFailed("no"))
+def test_what_was_dropped_is_told_once_kafka_takes_events_again(monkeypatch):
+    monkeypatch.setattr(trail, "MOST_QUEUED", 5)
+    emitter = Emitter(*away(10**6))
     own, counted = trail_of(emitter)
     with own.kept():
-        for _ in range(3):
+        for _ in range(20):
             own.record(view())
+        emitter.errors.clear()
+        wait_until(lambda: any(event.action == Action.events_dropped for event in emitter.events))
+    assert counted["dropped"] > 0
+
+
+def test_an_event_that_the_client_refuses_stops_no_other_and_is_kept():
+    spool, emitter = MemorySpool(), Emitter(InvalidEvent("no"), ZeroDivisionError())
+    own, counted = trail_of(emitter, spool)
+    with own.kept():
+        for name in ("jane", "john"):
+            own.record(Deed(action="key.created", actor_id=name))
         assert emitter.took.wait(10)
-    assert counted == {"refused": 2, "emitted": 1}
+    assert [name for _, name in emitter.told] == ["john"]
+    assert [one.actor_id for one in spool.events] == ["jane"]
+    assert counted == {"refused": 1, "emitted": 1, "spooled": 1}
+
+
+def test_a_deed_after_the_end_is_in_the_file():
+    spool = MemorySpool()
+    own, _ = trail_of(Emitter(), spool)
+    with own.kept():
+        pass
+    own.record(view())
+    assert len(spool.records) == 2
 
 
 def test_a_service_without_kafka_keeps_nothing_and_says_so():

@@ -1,5 +1,4 @@
-"""What an operator does from the command line, as events of our own: best effort, and only where Kafka is in the
-settings."""
+"""What an operator does from the command line, as events of our own, where Kafka is in the settings."""
 
 from __future__ import annotations
 
@@ -9,21 +8,27 @@ from datetime import UTC, datetime
 from typing import Final
 
 from auditlane.access.trail import Deed
+from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, ConfigError
-from auditlane.runtime.settings import load
+from auditlane.runtime.ids import uuid7
+from auditlane.runtime.settings import Settings, load
 
 _WAIT_S: Final = 5.0
 
 
 def record(action: str, **facts: str | None) -> None:
-    """Emit one event and wait for Kafka a little. `tenant`, `resource` and `resource_id` are the event's, the rest its
-    metadata. What goes wrong is said on stderr: the command has done its work already."""
+    """Emit the deed's events and wait for Kafka a little. `tenant`, `resource` and `resource_id` are the deed's, the
+    rest its metadata.
+
+    What Kafka does not take is left to the service, in the file that it sends. That, and what goes wrong, is said on
+    stderr: the command has done its work already.
+    """
     try:
         settings = load()
         if not (settings.kafka_bootstrap and settings.registry_url):
             return
-        from auditlane.server.own_client import client, event_of
-        from auditlane.server.tally import Dated
+        from auditlane.server.own_client import send_now
+        from auditlane.server.own_event import bounded, events_of
 
         own = {name: facts.pop(name, None) or "" for name in ("tenant", "resource", "resource_id")}
         deed = Deed(
@@ -35,16 +40,28 @@ def record(action: str, **facts: str | None) -> None:
             resource_id=own["resource_id"] or None,
             metadata={"via": "command line"} | {name: value for name, value in facts.items() if value},
         )
-        emitter = client(settings, lambda error, event_id: None, delivery_timeout_ms=int(_WAIT_S * 1_000))
-        try:
-            emitter.emit(**event_of(Dated(deed, datetime.now(UTC))))
-            emitter.flush(_WAIT_S).raise_for_failure()
-        finally:
-            emitter.close(0)
+        events = events_of(bounded(deed, settings.max_event_bytes), at=datetime.now(UTC), event_id=uuid7())
+        left, problem = send_now(settings, events, _WAIT_S)
+        if left:
+            _leave(settings, left, problem)
     except AuditlaneError as error:
         _complain(error)
     except ModuleNotFoundError as error:  # an installation that only has the keys' commands
         _complain(ConfigError(f"{error.name} is not installed.", fix="pip install 'auditlane[serve]'"))
+
+
+def _leave(settings: Settings, events: list[AuditEvent], problem: str) -> None:
+    """In the file for the service."""
+    from auditlane.server.trail import record_of, spool_folder, spool_of
+
+    try:
+        kept = spool_of(settings).append([record_of(one) for one in events])
+    except OSError as error:
+        kept, problem = 0, f"{problem} {spool_folder(settings)} cannot be written: {error.strerror or error}."
+    if kept < len(events):
+        raise ConfigError(problem or "Kafka did not acknowledge it in time.")
+    where = f"It waits in {spool_folder(settings)} for `auditlane serve`, which sends it."
+    _complain(ConfigError(problem or "Kafka did not acknowledge it in time.", fix=where), " yet")
 
 
 def operator() -> str:
@@ -55,5 +72,5 @@ def operator() -> str:
         return "operator"
 
 
-def _complain(error: AuditlaneError) -> None:
-    print(f"This is not in the audit trail: {error}", file=sys.stderr)
+def _complain(error: AuditlaneError, yet: str = "") -> None:
+    print(f"This is not in the audit trail{yet}: {error}", file=sys.stderr)

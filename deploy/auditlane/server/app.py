@@ -110,6 +110,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         registered=intake.contract_changed if intake else lambda tenant: None,
     )
     own = trail.of(settings, metrics.trail)
+    metrics.spool(lambda: own.spooled_bytes)
     asked: dict[str, Probe] = {
         "ingest": KafkaProbe(settings),
         "query": StoreProbe(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from auditlane.runtime.metrics import BY_NAME
 
@@ -32,6 +34,11 @@ class HttpMetrics:
     def trail(self, result: str) -> None:
         """What became of one event of our own."""
         self._trail.labels(result).inc()
+
+    def spool(self, size: Callable[[], float]) -> None:
+        """Where to ask for the bytes of such events that wait in files."""
+        waits = BY_NAME["auditlane_trail_spool_bytes"]
+        Gauge(waits.name, waits.help, waits.labels, registry=self.registry).set_function(size)
 
     def render(self) -> bytes:
         """Prometheus' text format, version 0.0.4."""

@@ -6,12 +6,13 @@ group becomes one event with a count. What changes something, or takes it away, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final
 
 from auditlane.access.trail import Action, Deed
+from auditlane.runtime.ids import uuid7
 
 MOST_WINDOWS: Final = 2_000  # groups open at once; beyond it the oldest one ends early
 MOST_VALUES: Final = 10  # values told of one detail that differs within a group
@@ -21,10 +22,11 @@ _SEPARATOR: Final = ", "
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A deed that is ready to become an event, and when it (or the first of its group) was done."""
+    """A deed that is ready to become an event, when it (or the first of its group) was done, and the event's id."""
 
     deed: Deed
     at: datetime
+    event_id: str = field(default_factory=uuid7, compare=False)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Our own audit trail: what people do with auditlane becomes events on the same path as everybody's.
 
-`record` only counts and queues; a thread emits. What cannot be kept is dropped, counted and logged: an audit log that
-answers nobody while Kafka is away would be worth less than one with a gap that it tells.
+`record` only counts and queues; a thread emits, and takes an event as done once Kafka has acknowledged it. What waits
+too long, was not delivered, or is left at an orderly stop goes into a file, which this process or the next one sends.
 """
 
 from __future__ import annotations
@@ -9,26 +9,40 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
 
 from auditlane.access.trail import Deed, NoTrail, Trail
-from auditlane.contract.tenants import OURS
-from auditlane.runtime.errors import AuditlaneError, BufferFull, ConfigError, InvalidEvent, RegistryUnavailable
+from auditlane.contract.event import AuditEvent
+from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
-from auditlane.server.own_client import Connect, Emitter, connect, event_of
+from auditlane.runtime.spool import FileSpool, NoSpool, Spool
+from auditlane.server.losses import Losses
+from auditlane.server.own_client import Connect, Emitter, connect
+from auditlane.server.own_event import bounded, events_of, weight
 from auditlane.server.tally import Dated, Tally
 
-MOST_QUEUED: Final = 10_000  # events; what comes on top is dropped
+MOST_QUEUED: Final = 10_000  # deeds in memory
+MOST_BYTES: Final = 16 << 20  # of them
 CLOSE_S: Final = 3.0
+_MADE: Final = 500  # events that are made of them before they are sent
+_FULL: Final = "the files hold as much as they may"
 _RETRY_S: Final = 1.0
+_LOOK_EVERY: Final = timedelta(seconds=30)  # for what other processes left
+_ACKNOWLEDGED_S: Final = 10.0  # how long the records of a file may take before newer events go first
 _COMPLAIN_EVERY: Final = timedelta(minutes=1)
+_RESERVE: Final = 65_536  # bytes of files beyond the bound, for the event that tells what was dropped
 
 Count = Callable[[str], None]
-"""Called with `emitted`, `dropped` (no room, or the process ended), `refused` or `undelivered`, once an event."""
+"""Called once an event with `emitted` (Kafka acknowledged it), `spooled` (it waits in a file), `dropped` (no room, or
+the file could not be written), `refused` (the client would not take it) or `undelivered` (Kafka did not take it)."""
+
+_Key = tuple[str, str]  # tenant and event id
 
 
 def of(settings: Settings, count: Count) -> OwnTrail:
@@ -37,7 +51,32 @@ def of(settings: Settings, count: Count) -> OwnTrail:
     if missing:
         get("trail").warning("trail.off", missing=", ".join(missing), means="what people do here is not recorded")
         return OwnNothing(f"Not set: {', '.join(missing)}.")
-    return KafkaTrail(connect(settings), window=timedelta(seconds=settings.trail_window_s), count=count)
+    return KafkaTrail(
+        connect(settings),
+        spool_of(settings),
+        window=timedelta(seconds=settings.trail_window_s),
+        max_event_bytes=settings.max_event_bytes,
+        count=count,
+        reserve=spool_of(settings, beyond=_RESERVE),
+    )
+
+
+def spool_folder(settings: Settings) -> Path | None:
+    """Where events wait for Kafka between two runs; None where no setting says it."""
+    if settings.trail_spool_dir:
+        return settings.trail_spool_dir
+    return settings.signing_keys_file.parent / "trail" if settings.signing_keys_file else None
+
+
+def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
+    """The files in that folder, with `beyond` bytes more than they may have."""
+    folder = spool_folder(settings)
+    return FileSpool(folder, most_bytes=settings.trail_spool_bytes + beyond) if folder else NoSpool()
+
+
+def record_of(event: AuditEvent) -> bytes:
+    """The event as it waits in a file."""
+    return event.model_dump_json(exclude={"fields"}).encode()
 
 
 class OwnTrail(Trail, Protocol):
@@ -49,10 +88,15 @@ class OwnTrail(Trail, Protocol):
         ...
 
     @property
+    def spooled_bytes(self) -> int:
+        """What waits in files."""
+        ...
+
+    @property
     def problem(self) -> str: ...
 
     def kept(self) -> AbstractContextManager[object]:
-        """Within it events are emitted; at its end what is left goes out, for some seconds at most."""
+        """Within it events are emitted; at its end what is left goes out, for some seconds at most, or into a file."""
         ...
 
 
@@ -60,6 +104,7 @@ class OwnNothing(NoTrail):
     """A trail that keeps nothing."""
 
     waiting = None
+    spooled_bytes = 0
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
@@ -71,13 +116,35 @@ class OwnNothing(NoTrail):
 class KafkaTrail:
     """Thread-safe."""
 
-    def __init__(self, connect: Connect, *, window: timedelta, count: Count) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        spool: Spool,
+        *,
+        window: timedelta,
+        max_event_bytes: int,
+        count: Count,
+        reserve: Spool | None = None,
+    ) -> None:
+        """`reserve` takes what tells of losses, when there is no room in `spool`."""
         self._connect = connect
+        self._spool = spool
+        self._reserve = reserve or spool
+        self._max_event_bytes = max_event_bytes
         self._count = count
         self._tally = Tally(window)
-        self._queue: deque[Dated] = deque()
         self._changed = threading.Condition()
-        self._stopping = False
+        # An event is in one of these four until Kafka has acknowledged it or a file holds it.
+        self._queue: deque[Dated] = deque()
+        self._unsent: deque[AuditEvent] = deque()
+        self._in_flight: dict[_Key, AuditEvent] = {}
+        self._returned: list[AuditEvent] = []
+        self._queued_bytes = 0
+        self._of_files: set[_Key] = set()  # those in flight that a file holds as well
+        self._losses = Losses()
+        self._takes = False  # Kafka acknowledged the last event that it answered for
+        self._look_at = datetime.min.replace(tzinfo=UTC)
+        self._stopping = self._closed = False
         self._client: Emitter | None = None
         self._thread = threading.Thread(target=self._run, name="auditlane-trail", daemon=True)
         self._complained: datetime | None = None
@@ -94,7 +161,12 @@ class KafkaTrail:
 
     @property
     def waiting(self) -> int:
-        return len(self._queue) + (self._client.stats.pending if self._client else 0)
+        with self._changed:
+            return len(self._queue) + len(self._unsent) + len(self._in_flight) + len(self._returned)
+
+    @property
+    def spooled_bytes(self) -> int:
+        return self._spool.size()
 
     @property
     def problem(self) -> str:
@@ -103,6 +175,10 @@ class KafkaTrail:
 
     def record(self, deed: Deed) -> None:
         """Count or queue one deed. Never blocks on anything but other threads that do the same."""
+        deed = bounded(deed, self._max_event_bytes)
+        if self._closed:
+            self._write_down(self._events(Dated(deed, datetime.now(UTC))))
+            return
         with self._changed:
             idle = self._tally.wakes_at() is None
             ready = self._tally.add(deed, datetime.now(UTC))
@@ -111,87 +187,229 @@ class KafkaTrail:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """End every group, emit what is queued, wait for Kafka a little, and count the rest as dropped."""
+        """End every group, emit what waits, give Kafka a little time, and write the rest into a file."""
         with self._changed:
             self._take(self._tally.flush())
             self._stopping = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join(2 * CLOSE_S)
-        for _ in range(len(self._queue)):
-            self._drop("the service ended")
-        self._queue.clear()
+            self._thread.join(CLOSE_S)
         if self._client is not None:
             self._client.close(CLOSE_S)
+        self._closed = True
+        while self._queue:
+            self._make()
+        with self._changed:
+            left = [one for key, one in self._in_flight.items() if key not in self._of_files]
+            left += [*self._returned, *self._unsent]
+        self._write_down(left)
 
-    def _take(self, ready: list[Dated]) -> None:
+    def _write_down(self, events: Sequence[AuditEvent]) -> None:
+        """Into the file, and what there is no room for is dropped; at the end, when there is no other way left."""
+        left, why = self._keep(events)
+        with self._changed:
+            for one in left:
+                self._drop(one.action, one.occurred_at, why)
+            told = self._losses.told()
+        if told is not None:
+            self._keep(self._events(Dated(bounded(told, self._max_event_bytes), datetime.now(UTC))), self._reserve)
+
+    def _take(self, ready: Sequence[Dated]) -> None:
         """With the lock held."""
         for one in ready:
-            if len(self._queue) >= MOST_QUEUED:
-                self._drop(f"{MOST_QUEUED} events wait already")
+            size = weight(one.deed)
+            if len(self._queue) >= MOST_QUEUED or self._queued_bytes + size > MOST_BYTES:
+                self._drop(one.deed.action, one.at, "as many events wait as may")
             else:
                 self._queue.append(one)
+                self._queued_bytes += size
 
     def _run(self) -> None:
         while True:
+            try:
+                moving = self._step()
+            except Exception as error:  # whatever it is, it must not end the thread
+                self._complain("trail.waits", error)
+                moving = False
             with self._changed:
-                self._take(self._tally.due(datetime.now(UTC)))
-                one = self._queue[0] if self._queue else None
-                if one is None:
-                    if self._stopping:
-                        return
+                ready = bool(self._queue or self._returned)
+                if self._stopping and not (moving and ready):
+                    return
+                if not moving:
+                    self._changed.wait_for(lambda: self._stopping, _RETRY_S)
+                elif not ready:
                     self._changed.wait(self._patience())
-                    continue
-            if self._emitted(one):
-                with self._changed:
-                    self._queue.popleft()
-            elif self._stopping:
+
+    def _step(self) -> bool:
+        """Emit what is ready and then what files hold; whether Kafka's client takes events."""
+        with self._changed:
+            self._take(self._tally.due(datetime.now(UTC)))
+            if self._takes and (told := self._losses.told()):
+                self._queue.append(Dated(bounded(told, self._max_event_bytes), datetime.now(UTC)))
+        self._make()
+        moving = self._sent()
+        with self._changed:
+            returned, self._returned = self._returned, []
+        returned, _ = self._keep(returned)
+        with self._changed:
+            self._unsent.extend(returned)
+        if not moving:
+            self._relieve()
+        if moving and not self._stopping and datetime.now(UTC) >= self._look_at:
+            self._drain()
+        return moving
+
+    def _patience(self) -> float:
+        at = self._look_at if (wakes := self._tally.wakes_at()) is None else min(wakes, self._look_at)
+        return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+    def _relieve(self) -> None:
+        """When memory is half full: from there into the file, as far as that has room."""
+        while len(self._queue) > MOST_QUEUED // 2 or self._queued_bytes > MOST_BYTES // 2:
+            left, _ = self._keep(list(self._unsent))
+            with self._changed:
+                self._unsent = deque(left)
+            if left:
                 return
+            self._make()
+
+    def _make(self) -> None:
+        """Deeds of the queue into events, while few wait to be sent."""
+        with self._changed:
+            while self._queue and (len(self._unsent) < _MADE or self._closed):
+                one = self._queue.popleft()
+                self._queued_bytes -= weight(one.deed)
+                self._unsent.extend(self._events(one))
+
+    def _events(self, one: Dated) -> list[AuditEvent]:
+        try:
+            return events_of(one.deed, at=one.at, event_id=one.event_id)
+        except Exception as error:  # a mistake of ours, which must not stop the others
+            self._count("refused")
+            self._losses.add(str(one.deed.action), one.at, str(error))
+            self._complain("trail.refused", error, action=str(one.deed.action))
+            return []
+
+    def _sent(self) -> bool:
+        """Hand over what is unsent; false when the client takes no more for now."""
+        while self._unsent:
+            try:
+                self._hand_over(self._unsent[0])
+            except InvalidEvent as error:  # it alone is not taken, and may be later: the schema's fault, not the deed's
+                self._count("refused")
+                self._complain("trail.refused", error, action=self._unsent[0].action)
+                with self._changed:
+                    self._returned.append(self._unsent.popleft())
+            except AuditlaneError as error:
+                self._takes = False
+                self._complain("trail.waits", error)
+                return False
             else:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._stopping, _RETRY_S)
-
-    def _patience(self) -> float | None:
-        wakes_at = self._tally.wakes_at()
-        return None if wakes_at is None else max(0.0, (wakes_at - datetime.now(UTC)).total_seconds())
-
-    def _emitted(self, one: Dated) -> bool:
-        """Whether it is done with: handed over, or not worth another try."""
-        try:
-            if self._client is None:
-                self._client = self._connect(self._undelivered)
-            self._hand_over(self._client, event_of(one))
-        except (RegistryUnavailable, BufferFull) as error:
-            self._complain("trail.waits", error)
-            return False
-        except AuditlaneError as error:
-            self._count("refused")
-            self._complain("trail.refused", error, action=str(one.deed.action))
-        except Exception as error:  # whatever it is, it must not end the thread
-            self._count("refused")
-            self._complain("trail.refused", error, action=str(one.deed.action))
-        else:
-            self._count("emitted")
+                    self._unsent.popleft()
         return True
 
-    def _hand_over(self, client: Emitter, values: dict[str, Any]) -> None:
+    def _hand_over(self, event: AuditEvent, *, of_file: bool = False) -> None:
+        if self._client is None:
+            self._client = self._connect(self._noted)
+        key = event.tenant_id, event.event_id
+        with self._changed:
+            self._in_flight[key] = event
+            if of_file:
+                self._of_files.add(key)
         try:
-            client.emit(**values)
-        except InvalidEvent as error:
-            if values["tenant_id"] == OURS:
-                raise
-            # The tenant's contract demands fields that our events do not have: then it is ours to keep.
-            told = {"tenant": values["tenant_id"], "kept_here_because": str(error)[:300]}
-            client.emit(**values | {"tenant_id": OURS, "metadata": values["metadata"] | told})
+            self._client.send(event, partial(self._settled, key))
+        except BaseException:
+            with self._changed:
+                self._in_flight.pop(key, None)
+                self._of_files.discard(key)
+            raise
 
-    def _undelivered(self, error: AuditlaneError, event_id: str | None) -> None:
+    def _settled(self, key: _Key, error: AuditlaneError | None) -> None:
         """From the client's thread."""
-        if event_id is not None:
+        with self._changed:
+            event = self._in_flight.pop(key, None)
+            of_file = key in self._of_files
+            self._of_files.discard(key)
+            self._takes = error is None
+            if event is not None and error is not None and not (of_file and self._stopping):
+                self._returned.append(event)
+            self._changed.notify_all()
+        if error is None:
+            self._count("emitted")
+        elif not self._stopping:  # else it was given up for the file
             self._count("undelivered")
-        self._complain("trail.undelivered" if event_id else "trail.waits", error)
+            self._complain("trail.undelivered", error)
 
-    def _drop(self, why: str) -> None:
+    def _drain(self) -> None:
+        """Send what waits in files, of this process and of those that ended."""
+        self._look_at = datetime.now(UTC) + _LOOK_EVERY
+        try:
+            drained = self._spool.drain(self._resent)
+        except OSError as error:
+            self._complain("trail.spool", error)
+            return
+        if drained.damaged:
+            self._log.warning("trail.damaged", lines=drained.damaged, means="what a crash cut short was no event yet")
+        if drained.sent:
+            self._log.info("trail.resent", events=drained.sent)
+
+    def _resent(self, records: Sequence[bytes]) -> bool:
+        """Whether Kafka has all of them, or a file has them anew."""
+        mine: set[_Key] = set()
+        for record in records:
+            try:
+                event = AuditEvent.model_validate_json(record)
+            except ValueError:  # of a release that had other events
+                with self._changed:
+                    self._drop("unknown", datetime.now(UTC), "what a file held is no event")
+                continue
+            key = event.tenant_id, event.event_id
+            mine.add(key)
+            if key not in self._in_flight:
+                try:
+                    self._hand_over(event, of_file=True)
+                except InvalidEvent as error:
+                    self._complain("trail.refused", error, action=event.action)
+                    with self._changed:
+                        self._returned.append(event)
+                except AuditlaneError as error:
+                    self._complain("trail.waits", error)
+                    return False
+        with self._changed:
+            settled = self._changed.wait_for(
+                lambda: self._stopping or mine.isdisjoint(self._in_flight), timeout=_ACKNOWLEDGED_S
+            )
+            if not settled or not mine.isdisjoint(self._in_flight):
+                return False
+            returned, self._returned = self._returned, []
+        left, _ = self._keep(returned)
+        with self._changed:
+            self._returned += left
+        return not left
+
+    def _keep(self, events: Sequence[AuditEvent], spool: Spool | None = None) -> tuple[list[AuditEvent], str]:
+        """Write events into the file; (those that are not there, and why)."""
+        kept, why = 0, _FULL
+        try:
+            if events:
+                kept = (spool or self._spool).append([record_of(one) for one in events])
+        except OSError as error:
+            why = f"the file could not be written: {error.strerror or error}"
+            self._complain("trail.spool", error)
+        for _ in range(kept):
+            self._count("spooled")
+        return list(events[kept:]), why
+
+    def _noted(self, error: AuditlaneError, event_id: str | None) -> None:
+        """From the client's thread; what concerns one event is told by `_settled`."""
+        if event_id is None:
+            self._complain("trail.waits", error)
+
+    def _drop(self, action: str, at: datetime, why: str) -> None:
+        """With the lock held."""
         self._count("dropped")
+        self._losses.add(str(action), at, why)
         self._complain("trail.dropped", ConfigError(f"An event of our own was dropped: {why}."))
 
     def _complain(self, event: str, error: Exception, **facts: str) -> None:

@@ -33,14 +33,15 @@ class Action(StrEnum):
     provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
     operated = "installation.viewed"  # lag, dead letters, health, tenants
+    events_dropped = "events.dropped"  # of this trail: no memory and no file had room for them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
     """One thing that somebody did, or tried to do, with auditlane itself.
 
-    `tenant` None records it under auditlane's own tenant `_auditlane`. `actor_type` is user, api_key, service, system
-    or anonymous.
+    `tenant` None records it in the log of auditlane's own tenant `_auditlane` alone, which has a copy of every deed.
+    `actor_type` is user, api_key, service, system or anonymous.
     """
 
     action: str

@@ -62,9 +62,11 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_trail_events_total",
         "counter",
-        "Our own audit events: emitted; dropped, refused and undelivered ones are missing.",
+        "Our own audit events: emitted ones Kafka has, spooled ones wait in a file, dropped ones are missing; refused "
+        "and undelivered ones are tried again.",
         ("result",),
     ),
+    Metric("auditlane_trail_spool_bytes", "gauge", "Bytes of our own audit events that wait in files for Kafka."),
 )
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}

@@ -206,6 +206,17 @@ class ServeSettings(BaseModel):
     trail_window_s: float = Field(
         60.0, ge=0, description="Reads (and refusals) of one actor within so long become one event of ours; 0: each."
     )
+    trail_spool_dir: Path | None = Field(
+        None,
+        description="Where events of our own wait that Kafka has not taken when `serve` ends; replicas may share it. "
+        "Empty: `trail` beside the signing keys.",
+    )
+    trail_spool_bytes: int = Field(
+        64 << 20,
+        ge=1 << 16,
+        description="Bytes of events of our own that may wait there, in all files.",
+        json_schema_extra=reached("What comes on top is dropped, counted, and told in one event `events.dropped`."),
+    )
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
     query_memory_bytes: int = Field(2 << 30, ge=1 << 20, description="Memory of ClickHouse that one query may take.")
     query_rows_read: int = Field(

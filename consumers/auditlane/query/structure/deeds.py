@@ -1,15 +1,17 @@
-"""What a change of the structure is in our own audit trail."""
+"""What a change of the structure is in our own audit trail, whatever it holds in events of a bounded size."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from auditlane.access.trail import Action
 from auditlane.query.structure.service import Done, Stated
+from auditlane.runtime.digest import digested, digested_list, json_text
 
-RESOURCE = "structure"
+RESOURCE: Final = "structure"
+_MOST_BYTES: Final = 12_288  # of the text of the changes, and of the contract; what is larger is summed up
 
 
 def deeds(done: Done, stated: Stated | None = None) -> Iterator[tuple[Action, dict[str, Any]]]:
@@ -23,15 +25,14 @@ def deeds(done: Done, stated: Stated | None = None) -> Iterator[tuple[Action, di
         action = Action.logs_enabled if done.after.enabled else Action.logs_disabled
         yield action, facts | {"enabled": json.dumps(own.enabled)}
     if fields or (not switched and own.revision != done.before.own.revision):
-        contract = {} if stated is None else {"contract": _text(_contract(stated))}
-        moved = {} if done.sequence is None else {"sequence": _text(done.sequence)}
-        yield Action.structure_changed, facts | {"changes": _text(fields)} | moved | contract
+        facts["changes"] = json_text(digested_list(fields, _MOST_BYTES, name="field"))
+        if done.sequence is not None:
+            facts["sequence"] = json_text([digested(one, _MOST_BYTES // 2) for one in done.sequence])
+        if stated is not None:
+            facts["contract"] = json_text(digested(_contract(stated), _MOST_BYTES))
+        yield Action.structure_changed, facts
 
 
 def _contract(stated: Stated) -> dict[str, Any]:
     said = {"type": stated.type, "default": stated.default, "rules": stated.rules, "exclusive": stated.exclusive}
     return {"name": stated.name} | {key: value for key, value in said.items() if value is not None}
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)

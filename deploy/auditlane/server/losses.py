@@ -1,0 +1,57 @@
+"""What our own audit trail had to drop, to be told in one event: how many events, of which actions, and when. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from auditlane.access.trail import Action, Deed
+from auditlane.runtime.digest import shortened
+
+_MOST_ACTIONS = 30  # that are told by name
+_ACTION_BYTES = 100
+_OTHERS = "others"
+
+
+@dataclass(slots=True)
+class Losses:
+    """Not thread-safe; its owner has the lock."""
+
+    count: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    first: datetime | None = None
+    last: datetime | None = None
+    why: str = ""
+
+    def add(self, action: str, at: datetime, why: str) -> None:
+        """One event is gone."""
+        name = shortened(action, _ACTION_BYTES)
+        known = name in self.actions or len(self.actions) < _MOST_ACTIONS
+        self.actions[name if known else _OTHERS] += 1
+        self.count += 1
+        self.first = self.first or at
+        self.last = at
+        self.why = why
+
+    def told(self) -> Deed | None:
+        """The event that tells of them, once; None when nothing was lost since."""
+        if not self.count or self.first is None or self.last is None:
+            return None
+        counts = ", ".join(f"{name}: {count}" for name, count in self.actions.most_common())
+        deed = Deed(
+            action=Action.events_dropped,
+            actor_type="system",
+            outcome="failure",
+            resource="audit_trail",
+            metadata={
+                "count": str(self.count),
+                "actions": counts,
+                "first": self.first.isoformat(),
+                "until": self.last.isoformat(),
+                "because": self.why,
+            },
+        )
+        self.count, self.first, self.last, self.why = 0, None, None, ""
+        self.actions.clear()
+        return deed

@@ -1,0 +1,150 @@
+"""Records in files: durable, bounded, sent once a process can, by whichever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from auditlane.runtime.spool import BATCH, Drained, FileSpool, NoSpool
+
+
+class Sent:
+    """Takes what it is sent, as long as it `takes`."""
+
+    def __init__(self, *, takes: int = 10**9) -> None:
+        self.takes = takes
+        self.records: list[bytes] = []
+
+    def __call__(self, records: Sequence[bytes]) -> bool:
+        if len(self.records) + len(records) > self.takes:
+            return False
+        self.records += records
+        return True
+
+
+def spool_in(folder: Path, most_bytes: int = 1 << 20) -> FileSpool:
+    return FileSpool(folder / "trail", most_bytes=most_bytes)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "trail").iterdir())
+
+
+def test_what_is_appended_is_sent_in_its_order_and_gone(tmp_path):
+    spool, sent = spool_in(tmp_path), Sent()
+    assert spool.append([b"one", b"two"]) == 2
+    assert spool.append([b"three"]) == 1
+    assert len(files(tmp_path)) == 1
+    assert spool.size() > 0
+    assert spool.drain(sent) == Drained(sent=3)
+    assert sent.records == [b"one", b"two", b"three"]
+    assert (spool.size(), files(tmp_path)) == (0, [])
+    assert spool.append([b"four"]) == 1, "it goes on with another file"
+
+
+def test_files_are_their_owners_alone(tmp_path):
+    spool_in(tmp_path).append([b"one"])
+    [file] = files(tmp_path)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_without_records_there_is_no_folder(tmp_path):
+    spool = spool_in(tmp_path)
+    assert spool.append([]) == 0
+    assert spool.drain(Sent()) == Drained()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_taken_stays(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append([b"%d" % n for n in range(BATCH + 1)])
+    assert spool.drain(Sent(takes=BATCH)) == Drained(sent=BATCH, complete=False)
+    sent = Sent()
+    assert spool.drain(sent).sent == BATCH + 1, "the file is sent anew, as a whole"
+
+
+def test_another_process_drains_what_was_left_and_not_what_is_written(tmp_path):
+    left, mine, other = spool_in(tmp_path), spool_in(tmp_path), spool_in(tmp_path)
+    left.append([b"left"])
+    left.drain(Sent(takes=0))  # released: as its process does when it ends
+    mine.append([b"mine"])
+    sent = Sent()
+    assert other.drain(sent) == Drained(sent=1)
+    assert sent.records == [b"left"]
+    assert mine.drain(sent) == Drained(sent=1)
+
+
+def test_a_process_that_was_killed_leaves_its_file_to_the_next(tmp_path):
+    script = textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        from auditlane.runtime.spool import FileSpool
+        FileSpool(Path(sys.argv[1]), most_bytes=10_000).append([b"kept"])
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "trail")], check=False)
+    sent = Sent()
+    assert spool_in(tmp_path).drain(sent) == Drained(sent=1)
+    assert sent.records == [b"kept"]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 11])
+def test_a_torn_end_is_counted_and_the_rest_is_sent(tmp_path, cut):
+    spool, sent = spool_in(tmp_path), Sent()
+    spool.append([b"whole", b"torn"])
+    [file] = files(tmp_path)
+    os.truncate(file, file.stat().st_size - cut)
+    assert spool.drain(sent) == Drained(sent=1, damaged=1)
+    assert sent.records == [b"whole"]
+
+
+def test_a_line_that_was_changed_is_no_record(tmp_path):
+    spool, sent = spool_in(tmp_path), Sent()
+    spool.append([b"one", b"two", b"three"])
+    [file] = files(tmp_path)
+    file.write_bytes(file.read_bytes().replace(b"two", b"owt"))
+    assert spool.drain(sent) == Drained(sent=2, damaged=1)
+    assert sent.records == [b"one", b"three"]
+
+
+def test_all_files_together_are_bounded(tmp_path):
+    first, second = spool_in(tmp_path, 100), spool_in(tmp_path, 100)
+    assert first.append([b"x" * 30] * 2) == 2
+    assert second.append([b"x" * 30]) == 0
+    assert second.append([b"y", b"z" * 30]) == 1, "from the first one that has no room on, nothing is kept"
+    assert first.size() <= 100
+
+
+def test_a_disk_that_is_full_leaves_whole_records(tmp_path, monkeypatch):
+    spool, sent = spool_in(tmp_path), Sent()
+    spool.append([b"one"])
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        write(descriptor, bytes(data)[:4])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        spool.append([b"two"])
+    monkeypatch.setattr(os, "write", write)
+    assert spool.append([b"three"]) == 1
+    assert spool.drain(sent) == Drained(sent=2)
+    assert sent.records == [b"one", b"three"]
+
+
+def test_a_record_has_no_line_break(tmp_path):
+    with pytest.raises(ValueError, match="line break"):
+        spool_in(tmp_path).append([b"a\nb"])
+
+
+def test_no_spool_keeps_nothing():
+    spool = NoSpool()
+    assert (spool.append([b"x"]), spool.size(), spool.drain(Sent())) == (0, 0, Drained())

@@ -13,9 +13,9 @@ import pytest
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent
+from auditlane.contract.window import check_time
 from auditlane.contract.wire import unframe
 from auditlane.runtime.errors import InvalidEvent, RegistryRefused, RegistryUnavailable, SchemaNotFound
-from auditlane.sdk.client import check_time
 from auditlane.sdk.contracts import RETRY_S, Contracts
 from auditlane.sdk.encoding import Encoder
 

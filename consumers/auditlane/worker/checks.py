@@ -13,19 +13,15 @@ from auditlane.contract.event import parse_ip
 from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.rules import Rules
 from auditlane.contract.structure import Field
+from auditlane.contract.values import TIME_FIRST_US, TIME_LAST_US
+from auditlane.contract.window import EARLIEST_US, LATEST_US
 from auditlane.worker.arrow import Column, pa, pc
 
 Mask = npt.NDArray[np.bool_]
 
-DAY_US: Final = 86_400_000_000
-LATEST_US: Final = DAY_US  # after the message's Kafka timestamp
-EARLIEST_US: Final = 3_653 * DAY_US  # before it: ten years with as many leap days as ten years can have
 # What every column type on the way holds: 1970 until 2262, where nanoseconds end.
 _FIRST_US: Final = 0
 _LAST_US: Final = 9_214_646_400_000_000
-# RFC 3339 has the years 0000 to 9999.
-_TIME_FIRST: Final = -62_167_219_200_000_000
-_TIME_LAST: Final = 253_402_300_799_999_999
 
 _LONGEST_IP: Final = 64  # characters, with room to spare
 _UUID: Final = r"\A[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\z"
@@ -92,7 +88,7 @@ def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Fie
 
 def _broken(field: Field, column: Column) -> Iterator[tuple[str, Mask]]:
     if field.kind == "timestamp":
-        yield "time", mask(pc.or_(pc.less(column, _TIME_FIRST), pc.greater(column, _TIME_LAST)))
+        yield "time", mask(pc.or_(pc.less(column, TIME_FIRST_US), pc.greater(column, TIME_LAST_US)))
     rules = field.rules
     if not rules:
         return

@@ -11,13 +11,14 @@ import weakref
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.contract.provenance import RESERVED, Sign, is_ours
 from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
+from auditlane.contract.window import check_time
 from auditlane.runtime.errors import (
     AuditlaneError,
     BufferFull,
@@ -34,9 +35,6 @@ from auditlane.sdk.known import Registry
 from auditlane.sdk.ledger import Ledger
 from auditlane.sdk.results import ClientStats, FlushResult
 
-# What a worker stores: from ten years before the message reaches Kafka to a day after. An hour is left for the way.
-OLDEST: Final = timedelta(days=3653) - timedelta(hours=1)
-NEWEST: Final = timedelta(days=1)
 _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)
 log = logging.getLogger("auditlane.sdk")
@@ -302,15 +300,6 @@ class AuditClient:
     def _at_exit(self) -> None:
         if not (result := self.close()):
             log.error("%d audit events were not delivered before the exit", result.failed_count + result.pending)
-
-
-def check_time(occurred_at: datetime, now: datetime) -> None:
-    """Raises InvalidEvent for a time that a worker would refuse."""
-    if not now - OLDEST <= occurred_at <= now + NEWEST:
-        raise InvalidEvent(
-            f"occurred_at {occurred_at.isoformat()} is out of range: it may be ten years ago at most, and a day ahead.",
-            field="occurred_at",
-        )
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -12,7 +12,8 @@ import fastavro
 
 from auditlane.contract import rules
 from auditlane.contract.event import BASE_FIELDS, AuditEvent, json_text
-from auditlane.contract.structure import Field, TenantContract
+from auditlane.contract.structure import Field, TenantContract, default_problem
+from auditlane.contract.values import as_stored
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent, InvalidInput, RegistryRefused
 
@@ -35,6 +36,8 @@ class Encoder:
     own: dict[str, Field]
     ruled: tuple[Field, ...]
     absent: tuple[str, ...]  # base fields that this version does not have
+    defaults: dict[str, Any]  # of own fields, where they are not null
+    unfit: dict[str, str]  # own fields whose default no worker would store, and why
 
     @classmethod
     def parse(cls, subject: str, schema_id: int, text: str) -> Encoder:
@@ -56,6 +59,8 @@ class Encoder:
             {one.name: one for one in contract.own},
             contract.ruled,
             tuple(name for name in BASE_FIELDS if name not in named),
+            {one.name: one.default for one in contract.own if one.default is not None},
+            {one.name: problem for one in contract.own if (problem := default_problem(one))},
         )
 
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:
@@ -63,6 +68,8 @@ class Encoder:
         record = event.record()
         for name in event.fields:
             record[name] = self._own_value(name, event)
+        if self.defaults:
+            self._fill(record, event)
         self._check_absent(record)
         for one in self.ruled:
             broken = rules.check_value(one.rules, record.get(one.name))
@@ -85,6 +92,19 @@ class Encoder:
                 fix="Keep large objects elsewhere and put their address into the event.",
             )
         return frame(self.schema_id, datum)
+
+    def _fill(self, record: dict[str, Any], event: AuditEvent) -> None:
+        """The defaults of fields that the event does not carry: they are stored, so they are held to the rules too."""
+        for name, default in self.defaults.items():
+            if name in record:
+                continue
+            if name in self.unfit:
+                raise InvalidEvent(
+                    f"{name} is missing, and its default in {event.tenant_id}'s contract {self.unfit[name]}.",
+                    field=name,
+                    fix="Give the field a value, or correct its default in the contract.",
+                )
+            record[name] = default
 
     def _own_value(self, name: str, event: AuditEvent) -> Any:
         described = self.own.get(name)
@@ -136,7 +156,7 @@ def _converted(one: Field, value: Any) -> Any:
         raise ValueError(f"must be a whole number of {_INT_RANGES[kind] + 1} bits")
     if kind in ("float", "double"):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return _number(value)
+            return _number(kind, value)
         raise ValueError("must be a number")
     if kind == "enum":
         if isinstance(value, str) and value in one.symbols:
@@ -147,11 +167,12 @@ def _converted(one: Field, value: Any) -> Any:
     return _text(value)
 
 
-def _number(value: int | float) -> float:
+def _number(kind: str, value: int | float) -> float:
+    """As it is stored: a rule is about what readers see."""
     try:
-        return float(value)
+        return float(as_stored(kind, value))
     except OverflowError:
-        raise ValueError("must be a number of 64 bits") from None
+        raise ValueError(f"must be a number of {32 if kind == 'float' else 64} bits") from None
 
 
 def _time(value: Any) -> datetime:

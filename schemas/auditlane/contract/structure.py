@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, TypeGuard
 
-from auditlane.contract import patterns, rules
+from auditlane.contract import patterns, rules, values
 from auditlane.contract.avro import base_schema
 from auditlane.contract.patterns import MOST_WORK
 from auditlane.contract.rules import NUMBERS, Rules
@@ -39,6 +39,7 @@ class Field:
     union: bool = False
     symbols: tuple[str, ...] = ()
     rules: Rules = field(default_factory=Rules)
+    default: Any = None  # as the schema's JSON has it
 
     @property
     def nullable(self) -> bool:
@@ -120,7 +121,19 @@ def check_registrable(schema_text: str) -> list[str]:
             problems.append(f'{one.name}: must be nullable; write its type as ["null", …].')
         if one.name not in defaults:
             problems.append(f'{one.name}: has no default; add `"default": null`.')
+        elif problem := default_problem(one):
+            problems.append(f"{one.name}: its default {problem}; correct the default.")
     return problems
+
+
+def default_problem(field: Field) -> str:
+    """Why an own field's default could not be stored, as the end of a sentence; empty when it can be, or is null."""
+    if field.default is None:
+        return ""
+    if not values.fits(field.kind, field.symbols, field.default):
+        return f"{str(field.default)[:100]!r} is no value of type {field.kind}"
+    broken = rules.check_value(field.rules, values.as_stored(field.kind, field.default))
+    return rules.sentence(field.rules, broken) if broken else ""
 
 
 def _refusal(problems: list[str]) -> InvalidInput:
@@ -180,7 +193,8 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
         if found:
             problems += [f"{name}: {problem}" for problem in found]
             continue
-        fields.append(replace(one, rules=rules.parse(described, one.kind, one.symbols)))
+        kept = rules.parse(described, one.kind, one.symbols)
+        fields.append(replace(one, rules=kept, default=described.get("default")))
     if with_base:
         problems += [
             f"{name}: the base field is missing; add it back as it was." for name in CORE_FIELDS if name not in seen

@@ -10,9 +10,9 @@ from typing import Any, Final
 from auditlane.contract.event import AuditEvent, Outcome, Severity, parse_ip
 from auditlane.contract.frontegg import ACTORS, MARK, OURS, as_read, row_of, storable
 from auditlane.contract.lenient_time import parse_time
+from auditlane.contract.window import NEWEST, OLDEST
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid7
-from auditlane.sdk.client import NEWEST, OLDEST
 
 _SEVERITIES: Final = {one.value.lower(): one for one in Severity} | {"attention": Severity.Medium}
 _OUTCOMES: Final = {one.value: one for one in Outcome}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from judging import TOPIC, DictRegistry, base_registry, contract, own, raw_range
 
@@ -252,6 +252,8 @@ def ruled(draw: st.DrawFn) -> tuple[str, dict[str, Any], list[Any]]:
 
 @settings(max_examples=400, deadline=None)
 @given(ruled())
+@example(("double", {"oneOf": [-0.0, 2]}, [0.0, -0.0, 2.0, math.nan]))
+@example(("double", {"minimum": 2**53 + 1}, [2.0**53, 1.0]))
 def test_any_rule_is_the_same_of_a_value_and_of_a_column(drawn: tuple[str, dict[str, Any], list[Any]]) -> None:
     kind, attributes, given = drawn
     assert not list(rules.problems(attributes, kind))

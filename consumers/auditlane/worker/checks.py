@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -132,10 +132,10 @@ def _maximum(rules: Rules, field: Field, column: Column) -> Mask | None:
 def _one_of(rules: Rules, field: Field, column: Column) -> Mask | None:
     if rules.one_of is None:
         return None
-    values: Any = [float(one) for one in rules.one_of] if pa.types.is_floating(column.type) else list(rules.one_of)
-    return ~mask(pc.is_in(_wide(column), value_set=pa.array(values, _wide(column).type)), null=True) & mask(
-        column.is_valid()
-    )
+    wide, values = _wide(column), list(rules.one_of)
+    if pa.types.is_floating(column.type):  # Arrow tells -0.0 from 0.0; the sum with 0.0 is 0.0 for both
+        wide, values = pc.add(wide, 0.0), [float(one) + 0.0 for one in rules.one_of]
+    return ~mask(pc.is_in(wide, value_set=pa.array(values, wide.type)), null=True) & mask(column.is_valid())
 
 
 def _beyond(column: Column, bound: float, *, below: bool) -> Mask:

@@ -1,0 +1,233 @@
+"""Our own audit trail on the real parts: no contract keeps an event of it out, no stop and no outage loses one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from fixtures.kafka import make_broker, wait_for_broker
+from fixtures.workers import World, wait_until, world_on
+from serving import Served, ServeProcess
+
+from auditlane.access.permissions import Permission
+from auditlane.contract.avro import base_schema
+from auditlane.local import process
+
+OURS = "_auditlane"
+INSIDER = (Permission.read, Permission.export, Permission.configure, Permission.contract)
+CHOICES = [f"v{number:06}_xxxxxxxxxx" for number in range(29_000)]
+
+
+class Stage:
+    """A worker, the service, and an insider of a tenant who may decide its contract."""
+
+    def __init__(self, world: World, served: Served) -> None:
+        self.world = world
+        self.served = served
+        self.vendor = served.client_token("vendor")
+        self.admin = served.client_token("admin")
+
+    def change(
+        self, tenant: str, method: str, field: str = "", body: Any = None, *, whose: str = ""
+    ) -> urllib3.BaseHTTPResponse:
+        """One change of the fields of a tenant's contract by its insider, or `whose="environment"` by an operator."""
+        root = "/v1/structure" if whose else f"/v1/tenants/{tenant}/structure"
+        token = self.admin if whose else self.served.viewer_token(tenant, *INSIDER)
+        return self.served.request(
+            f"{root}/fields{field and f'/{field}'}", token, method=method, body=body, if_match="*"
+        )
+
+    def export(self, tenant: str) -> None:
+        """What the insider wants to hide."""
+        answer = self.served.request("/v1/export?format=csv", self.served.viewer_token(tenant, *INSIDER))
+        assert answer.status == 200, answer.data
+
+    def told(self, tenant: str) -> dict[str, Counter[str]]:
+        """Of the events about a tenant, each counted once: action -> how many, in its log and in ours."""
+        rows = self.world.client.query(
+            f"SELECT tenant_id, action, count() FROM (SELECT DISTINCT tenant_id, action, occurred_at, event_id"
+            f" FROM {self.world.events} WHERE source = 'auditlane'"
+            " AND (tenant_id = {tenant:String} OR metadata['tenant'] = {tenant:String})) GROUP BY ALL",
+            {"tenant": tenant},
+        ).result_rows
+        found: dict[str, Counter[str]] = {tenant: Counter(), OURS: Counter()}
+        for log, action, count in rows:
+            found[log][action] = count
+        return found
+
+    def recorded(self, tenant: str, **expected: int) -> None:
+        """Wait until both logs have these: `audit_log__exported=1`."""
+        wanted = {action.replace("__", "."): count for action, count in expected.items()}
+
+        def both() -> bool:
+            told = self.told(tenant)
+            return all({action: log[action] for action in wanted} == wanted for log in told.values())
+
+        wait_until(both, why=lambda: f"{self.told(tenant)} {self.world.workers[-1].tail()}")
+
+
+@pytest.fixture(scope="module")
+def stage(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("trail")
+    keys = folder / "provenance-keys.json"
+    world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder, provenance_keys_file=keys)
+    try:
+        given = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 0.2}
+        with Served(folder, **given) as served:  # makes the keys
+            world.worker().ready()
+            yield Stage(world, served)
+    finally:
+        world.close()
+
+
+def demand_what_nobody_sends(stage: Stage, tenant: str) -> int:
+    assert stage.change(tenant, "POST", body={"name": "never_sent", "rules": {"required": True}}).status == 201
+    return 1
+
+
+def have_rules_of_a_great_size(stage: Stage, tenant: str) -> int:
+    """As many choices as the contract may have."""
+    size = len(CHOICES)
+    while True:
+        body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}}
+        if stage.change(tenant, "POST", body=body).status == 201:
+            return 1
+        size //= 2
+        assert size
+
+
+def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> int:
+    """With the registry's own interface, which asks nobody."""
+    schema = base_schema()
+    rules = {"pattern": "x+y", "maxLength": 100, "required": True}
+    schema["fields"].append({"name": "zz", "type": ["string", "null"], "default": "q", "rules": rules})
+    stage.world.registry.register(f"{stage.world.settings.topic}.{tenant}-value", json.dumps(schema))
+    return 0
+
+
+def change_it_back_and_forth(stage: Stage, tenant: str) -> int:
+    assert stage.change(tenant, "POST", body={"name": "own"}).status == 201
+    for number in range(10):
+        body = {"rules": {"required": number % 2 == 0}}
+        assert stage.change(tenant, "PUT", "own", body).status == 200
+    assert stage.change(tenant, "DELETE", "own").status == 204
+    return 12
+
+
+def add_and_remove_at_once(stage: Stage, tenant: str) -> int:
+    for _ in range(5):
+        body = {"name": "gone", "rules": {"required": True}}
+        assert stage.change(tenant, "POST", body=body).status == 201
+        assert stage.change(tenant, "DELETE", "gone").status == 204
+    return 10
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        demand_what_nobody_sends,
+        have_rules_of_a_great_size,
+        register_a_default_that_breaks_its_own_rule,
+        change_it_back_and_forth,
+        add_and_remove_at_once,
+    ],
+)
+def test_no_contract_of_a_tenant_hides_what_its_people_do(stage: Stage, attack: Callable[[Stage, str], int]) -> None:
+    tenant = f"t{uuid.uuid4().hex[:10]}"
+    stage.export(tenant)
+    changes = attack(stage, tenant)
+    stage.export(tenant)
+    stage.recorded(tenant, audit_log__exported=2, structure__changed=changes)
+
+
+def test_a_field_that_the_environment_demands_is_demanded_of_no_event_of_ours(stage: Stage) -> None:
+    tenant = f"t{uuid.uuid4().hex[:10]}"
+    body = {"name": "env_demanded", "rules": {"required": True}}
+    assert stage.change(tenant, "POST", body=body, whose="environment").status == 201
+    try:
+        stage.export(tenant)
+        stage.recorded(tenant, audit_log__exported=1)
+    finally:
+        assert stage.change(tenant, "DELETE", "env_demanded", whose="environment").status == 204
+
+
+def test_long_names_and_ids_are_recorded_by_their_digest(stage: Stage) -> None:
+    tenant = f"t{uuid.uuid4().hex[:10]}"
+    body = {"tenant": tenant, "user": "u" * 6_000, "permissions": ["audits:read"]}
+    issued = stage.served.request("/v1/viewer-tokens", stage.vendor, method="POST", body=body)
+    events = stage.told(tenant)
+    if issued.status == 201:
+        token = issued.json()["token"]
+        assert stage.served.request("/v1/events", token, user_agent="a" * 9_000).status == 200
+        stage.recorded(tenant, viewer_token__issued=1, audit_log__viewed=1)
+    else:
+        assert issued.status == 400, events
+
+
+class Outage:
+    """A broker of its own that can be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._broker = make_broker(folder)
+        self.bootstrap = self._broker.bootstrap
+        self.start()
+
+    def start(self) -> None:
+        self._running = self._broker.start(self._folder / "kafka.out")
+        wait_for_broker(self.bootstrap)
+
+    def stop(self) -> None:
+        process.stop(self._running, grace_s=20)
+
+
+def test_what_kafka_had_not_taken_at_a_stop_is_in_both_logs_after_the_next_start(
+    registry: str, clickhouse: str, unique: str, tmp_path: Path
+) -> None:
+    broker = Outage(tmp_path)
+    keys = tmp_path / "provenance-keys.json"
+    world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path, provenance_keys_file=keys)
+    given = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 3_600}  # reads are counted until the end
+    given.pop("provenance_keys_file")
+    spool = tmp_path / "trail"
+
+    def looks(serve: ServeProcess) -> None:
+        token = serve.viewer_token("acme", *INSIDER)
+        with urllib3.PoolManager(retries=False, timeout=60.0) as pool:
+            for path in ("/v1/export?format=csv", "/v1/events", "/v1/events"):
+                answer = pool.request("GET", serve.url + path, headers={"authorization": f"Bearer {token}"})
+                assert answer.status == 200, answer.data
+
+    try:
+        with ServeProcess(tmp_path, **given) as serve:
+            looks(serve)
+            broker.stop()
+            looks(serve)
+            assert serve.stop() == 0
+        [file] = spool.glob("*.spool")
+        assert file.stat().st_mode & 0o777 == 0o600
+        with ServeProcess(tmp_path, **given) as serve:  # one that never sees Kafka at all
+            looks(serve)
+            assert serve.stop(signal.SIGINT) in (0, 130, -signal.SIGINT)
+        assert len(list(spool.glob("*.spool"))) >= 2
+        broker.start()
+        world.worker().ready()
+        with Served(tmp_path, **given) as served:
+            wait_until(lambda: not list(spool.glob("*.spool")), why=lambda: str(list(spool.iterdir())))
+            stage = Stage(world, served)
+            stage.recorded("acme", audit_log__exported=3, audit_log__viewed=2)
+            for tenant, query in (("acme", ""), (OURS, "&metadata.tenant=acme")):
+                asked = f"/v1/events?action=audit_log.exported{query}"
+                page = served.request(asked, stage.admin, auditlane_tenant=tenant).json()["data"]
+                assert len(page) == len({one["event_id"] for one in page}) == 3, "exactly once, also when sent twice"
+                assert {one["actor_id"] for one in page} == {"jane"}
+    finally:
+        world.close()
+        broker.stop()

@@ -18,10 +18,12 @@ import typer.main
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from auditlane.access.permissions import Permission
 from auditlane.cli import app as cli
 from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract.codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
+from auditlane.server.matrix import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +146,23 @@ def http_codes() -> str:
     return table(("Code", "HTTP", "When"), rows)
 
 
+def permissions_table() -> str:
+    """Every route and every permission: who may send it with that permission alone."""
+    foreign = {Whose.tenant: "403", Whose.client: "403", Whose.credential: "403", Whose.environment: "403"}
+    rows = [
+        (
+            f"`{one.route}`" + (f": {one.what}" if one.what else ""),
+            *(one.cell(permission).value for permission in Permission),
+            ""
+            if one.cell(Permission.read) is Cell.any
+            else foreign.get(one.whose, "its own" if one.whose is Whose.page else "401"),
+            one.whose.value if one.whose in (Whose.anybody, Whose.key, Whose.code) else "401",
+        )
+        for one in RIGHTS
+    ]
+    return table(("Request", *(one.name for one in Permission), "Another tenant's", "No credential"), rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "budgets": budgets_table,
@@ -151,6 +170,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "codes": codes_table,
     "http_codes": http_codes,
     "metrics": metrics_table,
+    "permissions": permissions_table,
     "cli": cli_help,
     "layers": layers,
     "modules": modules,

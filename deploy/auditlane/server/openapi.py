@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.server.examples import OF_MEDIA, OF_SCHEMA
+from auditlane.server.matrix import needs_of, route_of
 from auditlane.server.problems import MEDIA_TYPE, FieldProblem, Problem
 from auditlane.server.refusals import codes_of
 from auditlane.server.samples import PROBLEMS
@@ -63,6 +64,8 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe_path(path, operation)
+            if needs := needs_of(route_of(method.upper(), path)):
+                operation["x-permissions"] = needs
             responses = operation["responses"]
             responses.pop("422", None)
             _answer_errors(method, path, operation)

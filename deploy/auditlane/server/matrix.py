@@ -1,0 +1,173 @@
+"""Who may call each route, in one table: the docs show it, `openapi.json` names the permissions, and tests hold every
+route of the app to every cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from auditlane.access.permissions import VIEWER, Permission
+
+
+class Whose(StrEnum):
+    """Which credentials a route takes; the value is what the docs say."""
+
+    anybody = "anybody"
+    key = "a key's id and secret"
+    code = "a link's code"
+    credential = "any credential"
+    tenant = "tenant"  # of the tenant that it is about; a key of no tenant names it
+    page = "tenant's page"  # of one tenant, whatever the request names
+    client = "client"  # a key's token, for what the key may do itself
+    environment = "environment"  # a key of no tenant
+    console = "console"  # an operator's session of the console
+
+
+class Cell(StrEnum):
+    """What a credential with one permission alone may do with a route."""
+
+    no = ""
+    own = "own"
+    all = "all"
+    console = "console"
+    any = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A route and what it takes. `needs` are needed together; `what` tells requests of one route apart that need
+    different ones."""
+
+    route: str
+    whose: Whose
+    needs: tuple[Permission, ...] = ()
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.route} ({self.what})" if self.what else self.route
+
+    def cell(self, permission: Permission) -> Cell:
+        """Who may send this request with that permission and no other. (An operator has `audits:admin` as well.)"""
+        match self.whose:
+            case Whose.anybody | Whose.key | Whose.code:
+                return Cell.any
+            case Whose.credential | Whose.page:
+                return Cell.own
+            case Whose.client:  # it gives a permission that it has
+                return Cell.own if permission in VIEWER else Cell.no
+            case Whose.tenant:
+                return Cell.own if self.needs == (permission,) else Cell.no
+            case Whose.environment:
+                return Cell.all if self.needs == (permission,) else Cell.no
+            case Whose.console:
+                return Cell.console if {*self.needs} <= {permission, Permission.admin} else Cell.no
+
+
+def _rows() -> Iterator[Right]:
+    read, export, write, admin = Permission.read, Permission.export, Permission.write, Permission.admin
+    configure = Permission.configure
+
+    def each(whose: Whose, needs: Permission | None, *routes: str) -> Iterator[Right]:
+        for route in routes:
+            yield Right(route, whose, () if needs is None else (needs,))
+
+    yield from each(Whose.tenant, write, "POST /v1/events", "POST /audits")
+    yield from each(Whose.tenant, configure, "POST /v1/test-event")
+    yield from each(
+        Whose.tenant,
+        read,
+        "GET /v1/events",
+        "GET /v1/events/stream",
+        "GET /v1/events/{event_id}",
+        "GET /v1/check",
+        "GET /v1/facets",
+        "GET /v1/histogram",
+        "GET /v1/stats",
+        "GET /audits",
+        "GET /audits/resources/audits/v2",
+        "GET /audits/stats",
+        "GET /audits/resources/metrics/v1",
+        "GET /metadata",
+        "GET /metadata/ip/{ip}",
+        "GET /plain",
+    )
+    yield from each(
+        Whose.tenant,
+        export,
+        "GET /v1/export",
+        "POST /v1/export-links",
+        "POST /v1/exports",
+        "GET /v1/exports",
+        "GET /v1/exports/{export_id}",
+        "GET /v1/exports/{export_id}/file",
+        "HEAD /v1/exports/{export_id}/file",
+        "DELETE /v1/exports/{export_id}",
+        "POST /audits/export/csv",
+        "POST /audits/export/csv/v2",
+        "POST /audits/export/pdf",
+        "POST /audits/resources/audits/v2/export/csv",
+    )
+    yield from _structure("/v1/tenants/{tenant}/structure", Whose.tenant, read)
+    yield from _structure("/v1/structure", Whose.environment, configure)
+    yield from each(Whose.environment, configure, "POST /metadata")
+    yield from each(
+        Whose.environment,
+        admin,
+        "GET /v1/admin/tenants",
+        "GET /v1/admin/lag",
+        "GET /v1/admin/rate",
+        "GET /v1/admin/dead-letters",
+        "GET /v1/admin/health",
+        "POST /v1/admin/console-links",
+    )
+    yield from each(Whose.client, None, "POST /v1/viewer-tokens")
+    yield from each(Whose.credential, None, "GET /v1/session")
+    yield from each(Whose.page, None, "GET /")
+    yield from each(Whose.console, admin, "GET /console", "GET /console/settings", "POST /console/view")
+    yield from each(Whose.console, admin, "GET /console/v1/session")
+    yield from _structure("/console/v1/tenants/{tenant}/structure", Whose.console, read)
+    yield from _structure("/console/v1/structure", Whose.console, configure)
+    yield from each(Whose.key, None, "POST /v1/token", "POST /auth/vendor", "POST /vendors/auth/token")
+    yield from each(Whose.code, None, "GET /enter", "GET /v1/download", "HEAD /v1/download")
+    yield from each(
+        Whose.anybody,
+        None,
+        "GET /leave",
+        "POST /leave",
+        "GET /embed",
+        "GET /health/live",
+        "GET /health/ready",
+        "GET /metrics",
+        "GET /static/{style}.css",
+        "GET /static/viewer/{name:path}",
+        "HEAD /static/viewer/{name:path}",
+    )
+
+
+def _structure(path: str, whose: Whose, to_read: Permission) -> Iterator[Right]:
+    shown, decided = Permission.configure, Permission.contract
+    yield Right(f"GET {path}", whose, (to_read,))
+    yield Right(f"PUT {path}", whose, (shown,))
+    yield Right(f"GET {path}/fields", whose, (to_read,))
+    yield Right(f"POST {path}/fields", whose, (decided,))
+    yield Right(f"PUT {path}/fields/{{name}}", whose, (shown,), "how it is shown")
+    yield Right(f"PUT {path}/fields/{{name}}", whose, (decided,), "type, default, rules, exclusive")
+    yield Right(f"PUT {path}/fields/{{name}}", whose, (shown, decided), "both")
+    yield Right(f"DELETE {path}/fields/{{name}}", whose, (decided,))
+    yield Right(f"GET {path}/history", whose, (to_read,))
+
+
+RIGHTS: Final = tuple(_rows())
+
+
+def route_of(method: str, path: str) -> str:
+    """A route as the table names it: style sheets are called after their content."""
+    return f"{method} {re.sub(r'^/static/[a-z]+-[0-9a-f]+[.]css$', '/static/{style}.css', path)}"
+
+
+def needs_of(route: str) -> list[Permission]:
+    """Every permission that some request of this route needs."""
+    return sorted({one for right in RIGHTS if right.route == route for one in right.needs})

@@ -115,6 +115,20 @@ def test_the_doctor_finds_nothing_to_fix(stack):
     assert {one["part"] for one in findings} == {"host", *NAMES}
 
 
+def test_nothing_in_its_folder_is_for_others_to_read(stack):
+    """Kafka's log, ClickHouse's parts, the registry, keys and logs hold every tenant's events."""
+    env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
+    done = cli("emit", "--tenant", "acme", "--action", "login", env=env)
+    assert done.returncode == 0, done.stderr
+    assert stack.data.stat().st_mode & 0o077 == 0
+    found = [path for path in stack.data.rglob("*") if path.name not in ("up.out", "up.err")]  # those are the test's
+    assert any(path.suffix == ".log" for path in found)
+    assert any(path.name == "keys.json" for path in found)
+    for path in found:
+        with contextlib.suppress(FileNotFoundError):  # merged away in between
+            assert path.lstat().st_mode & 0o077 == 0 or path.is_symlink(), path
+
+
 def test_a_second_up_is_refused(stack):
     done = cli("up", "--data", stack.data)
     assert done.returncode == 5

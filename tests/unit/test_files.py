@@ -7,13 +7,11 @@ import pytest
 from auditlane.runtime.files import write_text
 
 
-def test_the_file_is_replaced_with_the_mode_asked_for(tmp_path):
+def test_the_file_is_replaced_and_its_owners_alone(tmp_path):
     path = tmp_path / "keys.json"
     for text in ("old", "néw"):
-        write_text(path, text, mode=0o600)
+        write_text(path, text)
         assert (path.read_text("utf-8"), path.stat().st_mode & 0o777) == (text, 0o600)
-    write_text(path, "shared")
-    assert path.stat().st_mode & 0o777 == 0o644
     assert list(tmp_path.iterdir()) == [path], "nothing is left beside it"
 
 

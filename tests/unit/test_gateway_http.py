@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -15,6 +17,7 @@ from serving import Served
 
 from auditlane.access.permissions import Permission
 from auditlane.gateway.intake import Intake
+from auditlane.gateway.posted import event_of
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
 from auditlane.runtime.settings import load
@@ -42,8 +45,11 @@ def token(served) -> str:
     return served.client_token("writer", tenant="acme")
 
 
-def post(served: Served, token: str, body: bytes, content_type: str = TYPES[0]) -> urllib3.BaseHTTPResponse:
+def post(
+    served: Served, token: str, body: bytes, content_type: str = TYPES[0], tenant: str = ""
+) -> urllib3.BaseHTTPResponse:
     headers = {"authorization": f"Bearer {token}", "content-type": content_type}
+    headers |= {"auditlane-tenant": tenant} if tenant else {}
     return served._pool.request("POST", f"{served.url}/v1/events", body=body, headers=headers)
 
 
@@ -165,3 +171,47 @@ def test_a_405_names_every_method_of_the_address(served, method, path, allowed):
     assert (refused.status, refused.headers["allow"]) == (405, allowed)
     if method != "HEAD":
         assert refused.json()["fix"] == f"Use {allowed}."
+
+
+def test_one_tenants_flood_leaves_the_client_what_its_other_tenants_need(tmp_path):
+    with Served(tmp_path, **NOWHERE, ingest_rate=0.01, ingest_burst=2) as served:
+        vendor = served.client_token("vendor")
+        assert post(served, vendor, b"[{}, {}]", tenant="acme").status == 400
+        assert post(served, vendor, b"{}", tenant="acme").status == 429
+        assert post(served, vendor, b"{}", tenant="globex").status == 400
+        bound = served.client_token("writer", tenant="acme")
+        assert post(served, bound, b"{}").status == 400  # has a rate of its own, which no other key's flood takes
+        each = post(served, vendor, b'[{"tenant_id": "acme"}, {"tenant_id": "initech"}, {"tenant_id": 7}]')
+        assert [one["code"] for one in each.json()["results"]] == ["RATE_LIMITED", "EVENT_INVALID", "EVENT_INVALID"]
+        assert (each.status, each.json()["code"]) == (429, "RATE_LIMITED")
+        assert int(each.headers["retry-after"]) >= 1
+
+
+def test_one_sender_holds_half_of_the_room():
+    intake = Intake(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
+    acme, globex, vendor = Sender("al_1", "acme"), Sender("al_1", "globex"), Sender("al_2")
+    with intake.holding(0, acme) as count, intake.holding(0, globex), intake.holding(0, vendor) as vendors:
+        count(1 << 19)
+        with pytest.raises(RateLimited):
+            count(1)
+        with pytest.raises(RateLimited), intake.holding(1, Sender("al_3", "acme")):
+            pass
+        vendors((1 << 19) - 1)
+        with intake.holding(1, globex), pytest.raises(BufferFull), intake.holding(1, Sender("al_1", "initech")):
+            pass
+    assert not intake._held_by
+    with intake.holding(1 << 20, acme):  # alone, even a large one is let in
+        pass
+
+
+def test_nobody_elses_user_passes_for_a_client():
+    """Neither in what it may send, nor in the ids of events that it repeats."""
+    client, user = Sender("al_1", "acme"), Sender("al_1", "acme", outside=True)
+    posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
+    ids = {event_of(dict(posted), replace(one, idempotency_key="k"), 0).event_id for one in (client, user)}
+    assert len(ids) == 2
+    rates = Intake(load(**NOWHERE, ingest_rate=1, ingest_burst=1))
+    rates._within_rate([posted], user, time.monotonic())
+    rates.admit(client)
+    with pytest.raises(RateLimited):
+        rates.admit(user)

@@ -15,14 +15,15 @@ from http.cookies import SimpleCookie
 import pytest
 import structlog
 import urllib3
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
-from auditlane.runtime.errors import ConfigError, PortInUse, StoreUnavailable
+from auditlane.runtime.errors import ConfigError, IssuerUnavailable, PortInUse, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
 from auditlane.server.app import create_app
+from auditlane.server.problems import of_error
 from auditlane.server.run import listen
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
@@ -432,13 +433,35 @@ def test_health_without_a_store(served):
 
 def test_a_broken_keys_file_is_reported_while_the_last_good_one_serves(tmp_path):
     with Served(tmp_path) as served:
-        token = served.client_token("vendor")
+        token, admin = served.client_token("vendor"), served.client_token("admin")
         problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
         (tmp_path / "keys.json").write_text("{")
         problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
         parts = {part["name"]: part for part in served.request("/health/ready").json()["parts"]}
-        assert parts["keys"]["state"] == "stale"
-        assert "line 1" in parts["keys"]["problem"]
+        assert parts["keys"] == {"name": "keys", "state": "stale", "problem": None}  # anybody may ask
+        told = served.request("/v1/admin/health", admin).json()["parts"]
+        assert "line 1" in next(part["problem"] for part in told if part["name"] == "keys")
+
+
+def test_what_is_ready_names_no_host_and_no_path(tmp_path):
+    given = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
+    with Served(tmp_path, **given, clickhouse_url="http://user-of-ours.invalid:1") as served:
+        (tmp_path / "signing-keys.json").write_text('{"keys": "secret"}')
+        served.request("/v1/events", served.viewer_token("acme"))
+        answer = served.request("/health/ready")
+        states = {part["name"]: part["state"] for part in answer.json()["parts"]}
+        assert states == {"kafka": "away", "clickhouse": "away", "keys": "up", "signing-keys": "stale"}
+        for said in ("127.0.0.1", "invalid", "secret", str(tmp_path), "json"):
+            assert said not in answer.data.decode()
+
+
+def test_what_clickhouse_says_of_itself_stays_in_the_log():
+    request = Request({"type": "http", "method": "GET", "path": "/v1/events", "headers": [], "query_string": b""})
+    for error in (
+        StoreRefused("Code: 60. audit.log at ch-7.internal (version 25.1)"),
+        IssuerUnavailable("ch-7.internal"),
+    ):
+        assert "internal" not in bytes(of_error(request, error).body).decode()
 
 
 def test_metrics_count_by_route_not_by_path(served):

@@ -7,6 +7,7 @@ import sys
 
 from auditlane.cli.subcommands import find
 from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
+from auditlane.runtime.files import private
 
 # What these say while they try is no output of a command, whose error says it at the end; a configured log has it.
 _CLIENTS = ("auditlane.sdk", "librdkafka")
@@ -14,6 +15,7 @@ _CLIENTS = ("auditlane.sdk", "librdkafka")
 
 def run() -> None:
     """Entry point of the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
+    private()
     for name in _CLIENTS:
         logging.getLogger(name).addHandler(logging.NullHandler())
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -49,7 +50,10 @@ class Layout:
     def prepare(self) -> None:
         """Make the folders. Raises ConfigError with what to do when they cannot be made or there is no room."""
         try:
-            (self.root / "logs").mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
+            with suppress(PermissionError):  # somebody else's, who lets us write there
+                self.root.chmod(0o700)  # every tenant's events are in it
+            (self.root / "logs").mkdir(exist_ok=True)
             write_text(self.root / ".written", "")
             available = shutil.disk_usage(self.root).free
         except OSError as error:

@@ -43,6 +43,7 @@ from auditlane.query.viewer import assets, shell
 from auditlane.query.viewer import bundle as bundles
 from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, session, tokens, trail
 from auditlane.server.admin import router as admin_router
@@ -248,4 +249,7 @@ def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
             "These settings are missing:\n" + "\n".join(f"  {one}" for one in missing),
             fix="Set them, or run `auditlane up`, whose `auditlane env` prints them.",
         )
+    for path in (settings.keys_file, settings.signing_keys_file):
+        if path.exists() and path.stat().st_mode & 0o077:
+            get("serve").warning("credentials.readable", path=str(path), fix="Other users can read it: chmod 600.")
     return settings.keys_file, settings.signing_keys_file

@@ -8,10 +8,11 @@ from typing import Any, Final, Literal
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.signing import SigningKeys
+from auditlane.runtime.log import get
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.probes import Part, Probe
 
@@ -22,18 +23,31 @@ class Live(BaseModel):
     live: Literal[True] = True
 
 
+class PartState(BaseModel):
+    """How one part is doing, as anybody may know it. What went wrong is in the log and in `/v1/admin/health`."""
+
+    name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
+    state: Literal["up", "stale", "away"] = Field(
+        description="`stale`: the file's present version is broken, the last good one is in use."
+    )
+    problem: str | None = Field(None, description="What to look at; no host, path or content.")
+
+
 class Ready(BaseModel):
     """Whether requests can be served, and how each part is doing."""
 
     ready: bool
-    parts: list[Part]
+    parts: list[PartState]
 
 
 _AWAY: Final[dict[str, Any]] = {
     "model": Ready,
     "content": {
         "application/json": {
-            "example": {"ready": False, "parts": [{"name": "clickhouse", "state": "away", "problem": "It is away."}]}
+            "example": {
+                "ready": False,
+                "parts": [{"name": "clickhouse", "state": "away", "problem": "Run `auditlane init`."}],
+            }
         }
     },
 }
@@ -42,6 +56,7 @@ _AWAY: Final[dict[str, Any]] = {
 def build(probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, metrics: HttpMetrics) -> APIRouter:
     """The routes. `probes` has one for each role of this process."""
     router = APIRouter(tags=["health"])
+    said: dict[str, str | None] = {}  # what the log last said of a part
     # A thread of its own: slow queries, which take all the others, must not make the process look dead.
     prober = anyio.CapacityLimiter(max(1, len(probes)))
 
@@ -67,7 +82,12 @@ def build(probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, metrics
         parts.sort(key=lambda part: part.name)
         able = any(part.state == "up" for part in parts)
         parts += [_file("keys", keys.problem), _file("signing-keys", signing.problem)]
-        found = Ready(ready=able, parts=parts)
+        for part in parts:
+            if part.problem != said.get(part.name):
+                said[part.name] = part.problem
+                get("serve").warning("health.part", part=part.name, state=part.state, problem=part.problem)
+        shown = [PartState(name=part.name, state=part.state, problem=part.fix) for part in parts]
+        found = Ready(ready=able, parts=shown)
         response.status_code = 200 if found.ready else 503
         return found
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from pydantic import BaseModel, Field
 
 from auditlane.contract import librdkafka
 from auditlane.contract.kafka import client_config
@@ -20,14 +20,14 @@ from auditlane.store.client import store_errors
 PROBE_TIMEOUT_S: Final = 2.0
 
 
-class Part(BaseModel):
-    """How one thing that the service needs is doing."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How one thing that the service needs is doing. `problem` may name hosts and files, `fix` does not."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
-    state: Literal["up", "stale", "away"] = Field(
-        description="`stale`: the file's present version is broken, the last good one is in use."
-    )
+    state: Literal["up", "stale", "away"]
     problem: str | None = None
+    fix: str | None = None
 
 
 class Probe(Protocol):
@@ -57,7 +57,7 @@ class StoreProbe:
                 raise StoreRefused(f"The database {self._database} has no view `log`.", fix="Run `auditlane init`.")
         except AuditlaneError as error:
             self._client = None
-            return Part(name="clickhouse", state="away", problem=str(error))
+            return Part(name="clickhouse", state="away", problem=str(error), fix=error.fix or None)
         return Part(name="clickhouse", state="up")
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class KafkaProbe:
             with self._lock:
                 self._ask()
         except AuditlaneError as error:
-            return Part(name="kafka", state="away", problem=str(error))
+            return Part(name="kafka", state="away", problem=str(error), fix=error.fix or None)
         return Part(name="kafka", state="up")
 
     def close(self) -> None:

@@ -22,8 +22,10 @@ from auditlane.runtime.errors import (
     ConfigError,
     InvalidFilter,
     InvalidInput,
+    IssuerUnavailable,
     RangeNotSatisfiable,
     RateLimited,
+    StoreRefused,
     TokenExpired,
     http_status,
 )
@@ -44,6 +46,11 @@ HTTP_CODES: Final = {
     415: ("MEDIA_TYPE_UNSUPPORTED", "the body is in a form that is not read there"),
 }
 
+# Their messages hold what another server said: its version, hosts, names of tables. The log has it.
+_WITHOUT_DETAILS: Final = {
+    StoreRefused.code: "ClickHouse refused the query.",
+    IssuerUnavailable.code: "The issuer's keys cannot be had.",
+}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TITLES: Final = {
     403: N_("You may not see this"),
@@ -113,6 +120,7 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
     if isinstance(error, ConfigError):  # names files of this machine: for its operator's log only
         return unforeseen(request)
+    message = _WITHOUT_DETAILS.get(error.code, error.message)
     headers = {"WWW-Authenticate": challenge(error)} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
@@ -126,7 +134,7 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
         request,
         status,
         error.code,
-        error.message,
+        message,
         fix=error.fix,
         field=error.field,
         headers=headers,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Final
 
 from auditlane.gateway.lines import BOM, Line, Lines, parse, value_of
 from auditlane.runtime.errors import BodyTooLarge, InvalidInput, MediaTypeUnsupported
 
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson", "application/x-jsonlines")
 JSON = ("application/json",)
-_DISCARDED: Final = 32 << 20
 
 
 def is_lines(content_type: str, content_encoding: str = "") -> bool:
@@ -39,7 +37,6 @@ async def bounded(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[byte
     async for piece in pieces:
         size += len(piece)
         if size > most:
-            await _discard(pieces)
             raise BodyTooLarge(
                 f"The body has more than {most} bytes.",
                 fix="Send fewer events in a request, or NDJSON, which may be longer.",
@@ -55,15 +52,6 @@ async def counted(pieces: AsyncIterator[bytes], count: Callable[[int], None], mo
             count(min(len(piece), most))
             most -= len(piece)
         yield piece
-
-
-async def _discard(pieces: AsyncIterator[bytes]) -> None:
-    """Read on for a while: a client that still sends when its connection is closed does not see the answer."""
-    size = 0
-    async for piece in pieces:
-        size += len(piece)
-        if size > _DISCARDED:
-            return
 
 
 async def document(pieces: AsyncIterator[bytes]) -> list[object]:

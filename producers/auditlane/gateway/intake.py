@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import anyio
 import anyio.to_thread
 
 from auditlane.contract.provenance import Sign
+from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
 from auditlane.gateway.acks import ACKNOWLEDGED, Acks, Fate
 from auditlane.gateway.meters import Meters
@@ -66,6 +68,7 @@ class Intake:
         self._ack_s = settings.ingest_ack_timeout_ms / 1000
         self._room = settings.ingest_buffer_bytes
         self._held = 0
+        self._held_by: Counter[tuple[str | None, str]] = Counter()
         self._client: AuditClient | None = None
         self._threads: anyio.CapacityLimiter | None = None
         self._turn: anyio.CapacityLimiter | None = None
@@ -79,7 +82,8 @@ class Intake:
         `posted` are JSON values; an InvalidEvent among them stands for one that could not be read, and becomes its
         result. An event without a result in `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable: it may still be
         stored. Errors of a result: InvalidEvent, WrongTenant, RegistryRefused, and to be tried again KafkaUnavailable,
-        BufferFull, RegistryUnavailable. Raises RateLimited when this client has sent too much: then nothing was taken.
+        BufferFull, RateLimited, RegistryUnavailable. Raises RateLimited when this client has sent too much: then
+        nothing was taken.
         """
         self.admit(sender)
         results: list[Result] = []
@@ -88,41 +92,50 @@ class Intake:
         return results
 
     def admit(self, sender: Sender) -> None:
-        """Raises RateLimited when this client has to wait; for who calls `take`, once a request."""
-        if wait_s := self._rates.wait_s(sender.client_id, time.monotonic()):
-            raise self._turned_away(
-                RateLimited(
-                    "This client sends more events than it may.",
-                    fix="Wait as long as Retry-After says, then send the request again.",
-                    retry_after_s=wait_s,
-                )
-            )
+        """Raises RateLimited when this client has to wait; for who calls `take`, once a request. Where each event names
+        its tenant, it is `take` that refuses those whose tenant has to wait."""
+        if sender.tenant and (wait_s := self._rates.wait_s((sender.vouched, sender.tenant), time.monotonic())):
+            raise self._turned_away(_too_fast(wait_s))
 
     @contextmanager
-    def holding(self, size: int) -> Iterator[Callable[[int], None]]:
-        """Count `size` bytes of a request as held in memory; what it yields counts more of them, for a request that
-        does not say how long it is. Both raise BufferFull when that would be too many."""
+    def holding(self, size: int, sender: Sender | None = None) -> Iterator[Callable[[int], None]]:
+        """Count `size` bytes of a request as held in memory; what it yields counts more of them as they arrive.
+
+        Both raise BufferFull when that would be too many, RateLimited when the sender's requests hold half of it all.
+        """
+        holder = (sender.tenant, "" if sender.tenant else sender.vouched) if sender else None
         mine = 0
 
         def more(size: int) -> None:
             nonlocal mine
+            theirs = self._held_by[holder] if holder else 0
+            if theirs and theirs + size > self._room // 2:
+                raise self._turned_away(
+                    RateLimited("So many bytes of one sender are held as may be.", fix="Send fewer requests at once.")
+                )
             if self._held and self._held + size > self._room:
                 raise self._turned_away(
                     BufferFull("The service holds as much as it may.", fix="Send the request again a little later.")
                 )
             self._held += size
             mine += size
+            if holder:
+                self._held_by[holder] += size
 
         more(size)
         try:
             yield more
         finally:
             self._held -= mine
+            if holder:
+                self._held_by[holder] -= mine
+                if not self._held_by[holder]:
+                    del self._held_by[holder]
 
     async def take(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
         """`accept` for a slice of a request that arrives by the piece; `first` is the index of its first event."""
         began = time.monotonic()
-        self._rates.charge(sender.client_id, len(posted), began)
+        posted = self._within_rate(posted, sender, began)
         acks, ids = Acks(len(posted)), [""] * len(posted)
         client = self._running()
         hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
@@ -145,6 +158,26 @@ class Intake:
             self._log.warning("ingest.failed", problem=str(failed), request_id=sender.request_id)
         self._meters.settled(len(results) - len(errors), errors, time.monotonic() - began)
         return results
+
+    def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
+        """Charge the client for the events, by tenant; one tenant's flood leaves the client what others need.
+
+        A request that is about one tenant was admitted as a whole; else those of tenants that have to wait are errors.
+        """
+        tenants = [sender.tenant or _named(one) for one in posted]
+        waits: dict[str, float] = {}
+        for tenant, count in Counter(tenants).items():
+            key = (sender.vouched, tenant)
+            wait_s = 0.0 if sender.tenant else self._rates.wait_s(key, now)
+            if wait_s:
+                waits[tenant] = wait_s
+            else:
+                self._rates.charge(key, count, now)
+        if not waits:
+            return posted
+        return [
+            _too_fast(waits[tenant]) if tenant in waits else one for one, tenant in zip(posted, tenants, strict=True)
+        ]
 
     def open(self) -> None:
         """Begin to learn the contracts, for the first event to wait less."""
@@ -226,6 +259,20 @@ class Intake:
     def _turned_away(self, error: AuditlaneError) -> AuditlaneError:
         self._meters.turned_away(error)
         return error
+
+
+def _named(posted: object) -> str:
+    """The tenant that an event names; "" for one that names none, or not as a text."""
+    tenant = posted.get("tenant_id") if isinstance(posted, dict) else None
+    return tenant if isinstance(tenant, str) and is_tenant(tenant) else ""
+
+
+def _too_fast(wait_s: float) -> RateLimited:
+    return RateLimited(
+        "This client sends more events of one tenant than it may.",
+        fix="Wait as long as Retry-After says, then send them again.",
+        retry_after_s=wait_s,
+    )
 
 
 def _error(fate: Fate) -> AuditlaneError | None:

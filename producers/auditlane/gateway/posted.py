@@ -25,7 +25,7 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
     elif "occurred_at" in values:
         _check_time(values)
     if sender.idempotency_key and "event_id" not in values:
-        values["event_id"] = idempotent_id(sender.client_id, tenant, sender.idempotency_key, index)
+        values["event_id"] = idempotent_id(sender.vouched, tenant, sender.idempotency_key, index)
     if sender.request_id:
         values.setdefault("request_id", sender.request_id)
     values.setdefault("source", sender.client_id)

@@ -70,10 +70,10 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
         lines = body.is_lines(headers.get("content-type", ""), headers.get("content-encoding", ""))
         intake.admit(sender)
         most = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
-        held, length = min(_SLICES_BYTES, most) if lines else most, headers.get("content-length")
-        with intake.holding(min(int(length), held) if length else 0) as count:
-            pieces = body.bounded(request.stream(), most)
-            arriving = _arriving(pieces if length else body.counted(pieces, count, held), settings, lines=lines)
+        held = min(_SLICES_BYTES, most) if lines else most
+        with intake.holding(0, sender) as count:  # what has not arrived takes nobody's room
+            pieces = body.counted(body.bounded(request.stream(), most), count, held)
+            arriving = _arriving(pieces, settings, lines=lines)
             tally = await post(intake, arriving, sender, settings.ingest_request_events)
         return _answer(request, tally, refuse)
 

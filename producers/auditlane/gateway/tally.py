@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from auditlane.gateway.intake import Result
-from auditlane.runtime.errors import AuditlaneError, BufferFull, KafkaUnavailable, Unavailable, http_status
+from auditlane.runtime.errors import AuditlaneError, BufferFull, KafkaUnavailable, RateLimited, Unavailable, http_status
 
 KEPT: Final = 1_000
 
@@ -47,7 +47,7 @@ class Tally:
     def _refused(self, error: AuditlaneError) -> None:
         self.refused += 1
         self.first = self.first or error
-        if isinstance(error, (Unavailable, BufferFull)):
+        if isinstance(error, (Unavailable, BufferFull, RateLimited)):
             self.again = self.again or error
         if isinstance(error, (KafkaUnavailable, BufferFull)):
             self.outage = self.outage or error

@@ -93,7 +93,7 @@ class CredentialsFile(Generic[T]):
             raise _unreadable(self.path, error) from error
 
     def _write(self, content: T) -> None:
-        write_text(self.path, content.model_dump_json(indent=2, exclude_none=True) + "\n", mode=0o600)
+        write_text(self.path, content.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
 def _stamp(path: Path) -> Stamp:

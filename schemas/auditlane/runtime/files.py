@@ -1,4 +1,4 @@
-"""Small files that another process may read at any moment: written whole or not at all."""
+"""Files of ours: nobody else's to read, and the small ones written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import tempfile
 from pathlib import Path
 
 
-def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replace a file atomically; a reader sees the old text or the new, also after a crash.
+def private() -> None:
+    """From now on what this process and those that it starts create is readable by their user alone."""
+    os.umask(0o077)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file atomically; a reader sees the old text or the new, also after a crash. Only its owner may read it.
 
     A link stays, and the file that it leads to is replaced. Raises OSError.
     """
@@ -19,7 +24,7 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fchmod(descriptor, mode)
+            os.fchmod(descriptor, 0o600)
             os.fsync(descriptor)
         temporary.replace(path)
     except BaseException:

@@ -267,8 +267,18 @@ class GatewaySettings(BaseModel):
         8 << 20, ge=1_024, description="… when it is one JSON document, which is held whole; NDJSON is not."
     )
     ingest_request_events: int = Field(100_000, ge=1, description="The most events that one request may hold.")
-    ingest_rate: float = Field(0.0, ge=0, description="Events a second from one key, in each process; 0: any number.")
-    ingest_burst: int = Field(10_000, ge=1, description="How many events a key may send at once before that counts.")
+    ingest_rate: float = Field(
+        5_000.0,
+        ge=0,
+        description="Events of one tenant a second from one key, in each process; 0: any number.",
+        json_schema_extra=reached("Further events are refused with 429 and `Retry-After`, other tenants' are taken."),
+    )
+    ingest_burst: int = Field(
+        50_000,
+        ge=1,
+        description="How many of them a key may send at once before that counts.",
+        json_schema_extra=reached("`AUDITLANE_INGEST_RATE` counts."),
+    )
     test_events_per_minute: int = Field(
         10,
         ge=1,
@@ -279,7 +289,10 @@ class GatewaySettings(BaseModel):
         2_500, ge=100, le=60_000, description="How long Kafka may take to acknowledge before the answer is 503."
     )
     ingest_buffer_bytes: int = Field(
-        64 << 20, ge=1 << 20, description="Bytes of bodies held at once, and of events on their way to Kafka."
+        64 << 20,
+        ge=1 << 20,
+        description="Bytes of bodies held at once, and of events on their way to Kafka; one sender has half of it.",
+        json_schema_extra=reached("A sender above its half gets 429, others `503 BUFFER_FULL`."),
     )
 
 

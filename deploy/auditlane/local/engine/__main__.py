@@ -15,12 +15,14 @@ from auditlane.local.engine.embedded import Engine
 from auditlane.local.engine.server import Server
 from auditlane.local.engine.service import Service
 from auditlane.runtime.errors import AuditlaneError, exit_code
+from auditlane.runtime.files import private
 
 _DRAIN_S = 10.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the process; its exit code."""
+    private()
     parser = argparse.ArgumentParser(prog="python -m auditlane.local.engine", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data directory, made if missing")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")

@@ -22,6 +22,7 @@ from auditlane.local.registry.http import App
 from auditlane.local.registry.service import Registry
 from auditlane.local.registry.store import Store
 from auditlane.runtime.errors import AlreadyRunning, AuditlaneError, PartFailed, PortInUse, exit_code
+from auditlane.runtime.files import private
 
 
 class _Server(uvicorn.Server):
@@ -42,6 +43,7 @@ class _Server(uvicorn.Server):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
+    private()
     options = _options(arguments)
     try:
         _run(options.data, options.host, options.port)

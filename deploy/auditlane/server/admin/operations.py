@@ -41,7 +41,7 @@ class Operations:
         self._rate = Source("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
         self._dead = Bounded("Kafka", timeout_s=2 * READ_S + PART_TIMEOUT_S)
         self._parts = {
-            "clickhouse": self._part("ClickHouse", lambda: PartHealth.model_validate(probe.part().model_dump())),
+            "clickhouse": self._part("ClickHouse", partial(parts.store, probe)),
             "kafka": self._part("Kafka", partial(parts.kafka, settings)),
             "registry": self._part("The registry", partial(parts.registry, settings)),
             "workers": self._working,

@@ -17,9 +17,16 @@ from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import Lag, PartHealth
 from auditlane.server.admin.said import Phrase, Said, counted, said
 from auditlane.server.gate import Gate
+from auditlane.server.probes import Probe
 from auditlane.server.trail import OwnTrail
 
 ASK_S: Final = 5.0
+
+
+def store(probe: Probe) -> PartHealth:
+    """Whether ClickHouse has what readers ask it for."""
+    part = probe.part()
+    return PartHealth(name="clickhouse", state=part.state, problem=part.problem)
 
 
 def kafka(settings: Settings) -> PartHealth:

@@ -41,7 +41,7 @@ def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Reques
         tenant = tenant_of(audit, sender)
         now = datetime.now(UTC)
         key = sender.idempotency_key
-        event_id = idempotent_id(sender.client_id, tenant, key, 0) if key else ""
+        event_id = idempotent_id(sender.vouched, tenant, key, 0) if key else ""
         own = await intake.own_fields(tenant)
         event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
         if key and event.occurred_at == now:  # a repeat would have another time, and so be another event

@@ -57,13 +57,13 @@ class JobFolder:
     def make(self, record: JobRecord) -> None:
         """Write the record, which makes the folder a job."""
         self.path.mkdir(parents=True)
-        write_text(self.path / "job.json", record.model_dump_json(), mode=0o600)
+        write_text(self.path / "job.json", record.model_dump_json())
 
     def begin(self, run: Run) -> bool:
         """Take the job for a new epoch; False when somebody else did."""
         new = self.path / f".{uuid.uuid4().hex}"
         try:
-            write_text(new, run.model_dump_json(), mode=0o600)
+            write_text(new, run.model_dump_json())
             os.link(new, self._run(run.epoch))
         except FileExistsError:
             return False
@@ -77,7 +77,7 @@ class JobFolder:
 
     def save(self, run: Run) -> None:
         """Replace what this epoch has written down."""
-        write_text(self._run(run.epoch), run.model_dump_json(), mode=0o600)
+        write_text(self._run(run.epoch), run.model_dump_json())
 
     def cancel(self) -> None:
         """Mark it as not wanted; whoever works on it notices at the next sign of life."""

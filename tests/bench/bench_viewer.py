@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 from querying import Store, store
 from serving import ServeProcess
 
-from auditlane.server.gate import COOKIE
+from auditlane.server.cookies import COOKIE
 
 EVENTS = int(os.environ.get("EVENTS", "1000000"))
 LOADS = int(os.environ.get("LOADS", "30"))
@@ -71,7 +71,7 @@ def url(filled: Store, viewer_build: Path, tmp_path: Path, context: BrowserConte
         clickhouse_database=filled.database,
         log_level="warning",
     )
-    cookie = {"name": COOKIE, "value": process.viewer_token("acme"), "url": process.url, "httpOnly": True}
+    cookie = {"name": COOKIE, "value": process.session("acme"), "url": process.url, "httpOnly": True}
     context.add_cookies([cast(Any, cookie)])
     context.add_init_script(INIT)
     yield process.url

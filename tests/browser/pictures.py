@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fixtures.site import BUILD
+from fixtures.site import BUILD, follow
 from fixtures.stack import Stack, running
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -86,7 +86,7 @@ def test_pictures(demo: Stack, chromium: tuple[str, list[str], dict[str, str]]) 
                 page = browser.new_page(
                     viewport=SIZE, locale="en-US", timezone_id="UTC", color_scheme=scheme, reduced_motion="reduce"
                 )
-                page.goto(link(demo, tenant))
+                follow(page, link(demo, tenant))
                 expect(page.locator("auditlane-viewer").get_by_role("heading", level=2)).to_contain_text(tenant)
                 scene(page)
                 page.wait_for_load_state("networkidle")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fixtures.axe import violations
-from fixtures.site import Site, wait_for
+from fixtures.site import Site, follow, wait_for
 from fixtures.workers import World, wait_until
 from playwright.sync_api import Browser, Page, expect
 from serving import Served
@@ -27,7 +27,7 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         hour, now = timedelta(hours=1), datetime.now(UTC)
         errors: list[str] = []
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(mint_console_link(served.signing, Operator("ops"), url=served.url, now=now, session=hour))
+        follow(page, mint_console_link(served.signing, Operator("ops"), url=served.url, now=now, session=hour))
         assert page.url == f"{served.url}/console"
         expect(page.locator("#parts")).to_contain_text("clickhouse")
         expect(page.locator("#parts")).not_to_contain_text("away")
@@ -47,7 +47,8 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         wait_until(lambda: page.reload() and page.get_by_text("audit_log.viewed_as_tenant").count())
         page.goto(f"{served.url}/console")
         expect(page.locator("#lag")).to_contain_text("behind")
-        page.goto(f"{served.url}/leave")
+        page.get_by_role("button", name="Leave").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("You have left")
         page.goto(f"{served.url}/console")
         expect(page.get_by_role("heading", level=1)).to_contain_text("A link is needed")
         # The answer 401 is one that a browser tells its console.
@@ -58,7 +59,7 @@ def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, 
     site.fill(unique, 10)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
-    page.goto(site.console_link())
+    follow(page, site.console_link())
     page.goto(f"{site.url}/console?prefix={unique}")
     row = page.locator("#tenants tbody tr")
     expect(row).to_contain_text("10")
@@ -86,7 +87,7 @@ def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, 
 
 
 def test_a_session_that_ended_is_told_and_nothing_is_asked_again(site: Site, page: Page) -> None:
-    page.goto(site.console_link())
+    follow(page, site.console_link())
     page.context.clear_cookies()
     expect(page.locator(".fresh")).to_contain_text("Your session has ended", timeout=20_000)
     expect(page.locator("#parts")).to_contain_text("clickhouse")
@@ -95,7 +96,7 @@ def test_a_session_that_ended_is_told_and_nothing_is_asked_again(site: Site, pag
 
 def test_what_an_operator_sets_is_kept_by_the_operators_name(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 3)
-    page.goto(site.console_link("olga"))
+    follow(page, site.console_link("olga"))
     page.goto(f"{site.url}/console?prefix={unique}")
     page.get_by_role("link", name=f"Settings of {unique}").click()
     expect(page.get_by_role("heading", level=2).first).to_contain_text(unique)
@@ -118,7 +119,7 @@ def test_axe_finds_nothing_in_the_consoles_pages_and_they_fit_a_phone(
     site: Site, unique: str, page: Page, node_modules: Path
 ) -> None:
     site.fill(unique, 3)
-    page.goto(site.console_link())
+    follow(page, site.console_link())
     # The wide page in English, the narrow one in German, whose words are longer.
     for scheme, width, lang in (("light", 1280, "en"), ("dark", 360, "de")):
         page.emulate_media(color_scheme=scheme)
@@ -142,7 +143,7 @@ def test_the_console_in_german(site: Site, unique: str, browser: Browser, node_m
     site.fill(unique, 3)
     context = browser.new_context(locale="de-DE")
     page = context.new_page()
-    page.goto(site.console_link())
+    follow(page, site.console_link())
     page.goto(f"{site.url}/console?prefix={unique}")
     expect(page.locator("html")).to_have_attribute("lang", "de")
     expect(page.locator("#tenants tbody tr")).to_contain_text("Ansehen als")

@@ -48,9 +48,11 @@ def test_the_viewer_runs_under_our_policy(site: Site, unique: str, page: Page, c
 def test_a_link_opens_it_and_leave_closes_it(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 5)
     page.goto(site.link(unique))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Open the audit log")
+    page.get_by_role("button", name="Open the audit log").click()
     assert page.url == f"{site.url}/"
     wait_for(page, READY)
-    page.locator("a.leave").click()
+    page.get_by_role("button", name="Leave").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("You have left")
     page.goto(site.url)
     expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")

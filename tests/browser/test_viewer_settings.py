@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fixtures.axe import violations
 from fixtures.host_page import complaints, host_page, policy
-from fixtures.site import Site, wait_for
+from fixtures.site import Site, follow, wait_for
 from fixtures.workers import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -497,7 +497,7 @@ def test_the_environments_with_its_own_credential(site: Site, page: Page) -> Non
 
 
 def test_the_console_hosts_a_tenants(site: Site, unique: str, page: Page) -> None:
-    page.goto(site.console_link("olga"))
+    follow(page, site.console_link("olga"))
     page.goto(f"{site.url}/console/settings?tenant={unique}")
     expect(page.get_by_role("button", name="Add a field")).to_be_visible()
     page.get_by_role("checkbox", name="Table: Outcome").uncheck()

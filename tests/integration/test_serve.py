@@ -178,7 +178,11 @@ def test_a_link_from_the_command_opens_the_page(served, variables):
     command = [sys.executable, "-m", "auditlane.cli", "token", "--tenant", "acme", "--link"]
     environment = dict(os.environ) | variables | {"AUDITLANE_SERVE_URL": served.ready["url"]}
     link = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    entered = served.get(link.removeprefix(served.ready["url"]), accept="text/html")
+    path = link.removeprefix(served.ready["url"])
+    looked = served.get(path, accept="text/html")
+    assert looked.status == 200
+    assert "set-cookie" not in looked.headers
+    entered = HTTP.request("POST", served.ready["url"] + path, redirect=False)
     assert entered.status == 303
     cookie = entered.headers["set-cookie"].partition(";")[0]
     assert entered.headers["location"] == "/"

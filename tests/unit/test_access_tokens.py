@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 import pytest
+from serving import MemoryClaims
 
+from auditlane.access.addresses import base
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk, Page, mint_console_link, mint_link
 from auditlane.access.permissions import Permission
-from auditlane.access.scope import Principal
+from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import (
     Operator,
@@ -18,7 +20,9 @@ from auditlane.access.tokens import (
     Viewer,
     authenticate,
     authenticate_operator,
+    authenticate_session,
     check_delegation,
+    demand_standing,
     mint_client_token,
     mint_console_token,
     mint_viewer_token,
@@ -47,6 +51,11 @@ def ask(keys, signing):
         return authenticate(text, keys=keys, signing=signing, now=now)
 
     return ask
+
+
+@pytest.fixture
+def desk(keys, signing) -> LinkDesk:
+    return LinkDesk(signing, keys, MemoryClaims())
 
 
 def code_of(link: str) -> str:
@@ -182,41 +191,70 @@ def test_an_operator_may_what_the_client_behind_the_console_may(keys, signing):
         assert authenticate_operator(token.text, keys=keys, signing=signing, now=NOW).permissions == allowed
 
 
-def test_a_link_works_once_within_its_minutes(signing, ask):
+def test_a_link_works_once_within_its_minutes(signing, keys, desk):
     link = mint_link(signing, JANE, url="https://audit.example/", now=NOW, session=HOUR)
     assert link.startswith("https://audit.example/enter?code=")
-    desk = LinkDesk(signing)
+    for _ in range(3):  # to look at it uses nothing up
+        assert desk.look(code_of(link), now=NOW + timedelta(minutes=4)) is Page.log
     token = desk.redeem(code_of(link), now=NOW + timedelta(minutes=4)).token
     assert token.ttl == HOUR
-    assert ask(token, NOW + timedelta(minutes=5)).subject == "jane"
+    found = authenticate_session(token.text, keys=keys, signing=signing, now=NOW + timedelta(minutes=5))
+    assert (found.kind, found.subject, found.permissions) == ("viewer", "jane", JANE.permissions)
+    with pytest.raises(Unauthenticated):  # the cookie is no token of the API
+        authenticate(token.text, keys=keys, signing=signing, now=NOW)
     with pytest.raises(Unauthenticated, match="used before"):
         desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
-    with pytest.raises(TokenExpired):
-        LinkDesk(signing).redeem(code_of(link), now=NOW + timedelta(minutes=5))
+    for ask in (desk.look, desk.redeem):
+        with pytest.raises(TokenExpired):
+            ask(code_of(link), now=NOW + timedelta(minutes=5))
 
 
-def test_a_link_leads_to_what_is_to_be_looked_at(signing):
+def test_no_token_is_a_session(signing, keys):
+    client = keys.create(roles=("admin",), now=NOW).client
+    for token in (
+        mint_client_token(signing, client, now=NOW, ttl=HOUR),
+        mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR),
+        mint_console_token(signing, Operator("ops"), now=NOW, ttl=HOUR),
+    ):
+        with pytest.raises(Unauthenticated):
+            authenticate_session(token.text, keys=keys, signing=signing, now=NOW)
+
+
+def test_a_link_that_was_not_opened_ends_with_its_key(signing, keys, desk):
+    for roles, tenant, error in (
+        (("writer",), None, Forbidden),
+        (("vendor",), "globex", Unauthenticated),
+        (("vendor",), "revoked", Unauthenticated),
+    ):
+        client = keys.create(roles=roles, tenant=tenant, now=NOW).client
+        if tenant == "revoked":
+            keys.revoke(client.client_id, now=NOW)
+        viewer = Viewer("acme", "jane", JANE.permissions, client.client_id)
+        code = code_of(mint_link(signing, viewer, url="http://h", now=NOW, session=HOUR))
+        for ask in (desk.look, desk.redeem):
+            with pytest.raises(error):
+                ask(code, now=NOW)
+    client = keys.create(roles=("vendor",), now=NOW).client
+    link = mint_console_link(signing, Operator("ops", client.client_id), url="http://h", now=NOW, session=HOUR)
+    for ask in (desk.look, desk.redeem):
+        with pytest.raises(Unauthenticated, match="no admin's"):
+            ask(code_of(link), now=NOW)
+
+
+def test_a_link_leads_to_what_is_to_be_looked_at(signing, desk):
     view = {"from": "2026-01-01T00:00:00Z", "query": "a&b=//elsewhere.example"}
     link = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR, view=view)
-    address = LinkDesk(signing).redeem(code_of(link), now=NOW).address
+    address = desk.redeem(code_of(link), now=NOW).address
     assert address.startswith("/?")
     assert dict(parse_qsl(address[2:])) == view
     plain = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)
-    assert LinkDesk(signing).redeem(code_of(plain), now=NOW).address == "/"
+    assert desk.redeem(code_of(plain), now=NOW).address == "/"
 
 
-def test_taken_codes_are_forgotten_when_they_have_ended(signing):
-    desk = LinkDesk(signing)
-    for minute in range(0, 60, 6):
-        now = NOW + timedelta(minutes=minute)
-        desk.redeem(code_of(mint_link(signing, JANE, url="http://h", now=now, session=HOUR)), now=now)
-    assert len(desk._taken) == 1
-
-
-def test_a_token_is_no_link(signing):
+def test_a_token_is_no_link(signing, desk):
     token = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR)
     with pytest.raises(Unauthenticated):
-        LinkDesk(signing).redeem(token.text, now=NOW)
+        desk.redeem(token.text, now=NOW)
 
 
 def test_a_link_cannot_be_made_to_live_long(signing):
@@ -228,8 +266,8 @@ def test_a_link_cannot_be_made_to_live_long(signing):
 # The console
 
 
-def test_a_link_leads_to_its_page(signing):
-    desk, now = LinkDesk(signing), NOW
+def test_a_link_leads_to_its_page(signing, desk):
+    now = NOW
     for page in (Page.log, Page.embed):
         link = mint_link(signing, JANE, url="http://h", now=now, session=HOUR, page=page)
         opened = desk.redeem(code_of(link), now=now)
@@ -238,12 +276,12 @@ def test_a_link_leads_to_its_page(signing):
         mint_link(signing, JANE, url="http://h", now=now, session=HOUR, page=Page.console)
 
 
-def test_the_console_is_an_operators(signing, keys):
+def test_the_console_is_an_operators(signing, keys, desk):
     client = keys.create(roles=("admin",), now=NOW).client
     for client_id in ("", client.client_id):
         operator = Operator("ops", client_id)
         link = mint_console_link(signing, operator, url="http://h", now=NOW, session=HOUR)
-        opened = LinkDesk(signing).redeem(code_of(link), now=NOW)
+        opened = desk.redeem(code_of(link), now=NOW)
         assert (opened.page, opened.user, opened.client_id, opened.tenant) == (Page.console, "ops", client_id, None)
         found = authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW)
         assert (found.kind, found.subject, found.tenant) == ("operator", "ops", None)
@@ -270,3 +308,94 @@ def test_who_is_no_admin_has_no_console(signing, keys):
         mint_console_token(signing, Operator(""), now=NOW, ttl=HOUR)
     with pytest.raises(InvalidInput):
         mint_console_link(signing, Operator("ops"), url="http://h", now=NOW, session=timedelta(days=2))
+
+
+# What a client still has
+
+
+def vouched(keys, signing, *roles: str, tenant: str | None = None, **given) -> tuple[str, str]:
+    """(a client's id, the token of acme's viewer that it vouches for)."""
+    client = keys.create(roles=roles, tenant=tenant, now=NOW).client
+    viewer = Viewer("acme", "jane", JANE.permissions, client.client_id, **given)
+    return client.client_id, mint_viewer_token(signing, viewer, now=NOW, ttl=HOUR).text
+
+
+def test_a_viewer_has_what_its_client_has_at_present(keys, signing, ask):
+    for roles, left in (
+        (("vendor",), {Permission.read, Permission.export}),
+        (("auditor",), {Permission.read, Permission.export}),
+        (("writer",), set()),
+    ):
+        _, token = vouched(keys, signing, *roles)
+        assert ask(token).permissions == left
+
+
+def test_a_viewer_of_another_tenant_than_its_client_is_nobody(keys, signing, ask):
+    _, token = vouched(keys, signing, "vendor", tenant="acme")
+    assert ask(token).tenant == "acme"
+    _, token = vouched(keys, signing, "vendor", tenant="globex")
+    with pytest.raises(Unauthenticated, match="another tenant"):
+        ask(token)
+
+
+def test_an_operators_view_ends_when_its_client_is_no_admin_any_more(keys, signing, ask):
+    _, token = vouched(keys, signing, "admin", console=True)
+    assert ask(token).console
+    for roles, tenant in ((("vendor",), None), (("admin",), "acme")):
+        _, token = vouched(keys, signing, *roles, tenant=tenant, console=True)
+        with pytest.raises(Unauthenticated, match="no admin's"):
+            ask(token)
+
+
+@pytest.mark.parametrize("actor", ["jane", "the client itself"])
+def test_what_was_begun_stands_while_its_client_may_do_it(keys, actor):
+    def demand(*roles: str, tenant: str | None = None, operators: bool = False) -> None:
+        client = keys.create(roles=roles, tenant=tenant, now=NOW).client
+        who = actor if actor == "jane" else client.client_id
+        scope = TenantScope.authorized_before("acme", who, Permission.export, client.client_id)
+        demand_standing(scope, Permission.export, keys=keys, now=NOW, operators=operators)
+
+    demand("vendor")
+    demand("auditor", tenant="acme")
+    demand("admin", operators=True)
+    for roles, tenant, operators in ((("writer",), None, False), (("vendor",), None, True)):
+        with pytest.raises(Forbidden, match="lacks"):
+            demand(*roles, tenant=tenant, operators=operators)
+    with pytest.raises(Unauthenticated, match="another tenant"):
+        demand("vendor", tenant="globex")
+    with pytest.raises(Unauthenticated, match="gone"):
+        scope = TenantScope.authorized_before("acme", actor, Permission.export, "nobody")
+        demand_standing(scope, Permission.export, keys=keys, now=NOW)
+    nobodys = TenantScope.authorized_before("acme", "jane", Permission.export)
+    demand_standing(nobodys, Permission.export, keys=keys, now=NOW)
+
+
+# Where links lead
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8480", "localhost:8480", "LOCALHOST:8480", "[::1]:8480", "10.0.0.7:8480"])
+def test_without_an_address_links_lead_to_where_the_process_listens(host):
+    at = "127.0.0.1" if host[0] in "l[L1" and not host.startswith("10.") else "10.0.0.7"
+    assert base("", scheme="http", host=host, at=(at, 8480)) == f"http://{host.lower()}"
+
+
+def test_a_bare_host_has_the_schemes_port():
+    assert base("", scheme="http", host="localhost", at=("127.0.0.1", 80)) == "http://localhost"
+    assert base("", scheme="https", host="[2001:db8::1]", at=("2001:db8::1", 443)) == "https://[2001:db8::1]"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "evil.example:8480", "127.0.0.1", "127.0.0.1:80", "localhost:8481",
+        "127.0.0.1.evil.example:8480",
+        "evil.example@127.0.0.1:8480", "127.0.0.1:8480@evil.example", "127.0.0.1:8480/", "127.0.0.1:8480#x",
+        "localhost:8480, evil.example", "10.0.0.7:8480", "", ":8480", "[::1", "127.0.0.1:99999999",
+    ],
+)  # fmt: skip
+def test_no_link_is_made_for_a_host_that_is_not_ours(host):
+    with pytest.raises(InvalidInput, match="AUDITLANE_SERVE_URL"):
+        base("", scheme="http", host=host, at=("127.0.0.1", 8480))
+    with pytest.raises(InvalidInput):
+        base("", scheme="http", host=host, at=None)
+    assert base("https://audit.example/", scheme="http", host=host, at=None) == "https://audit.example"

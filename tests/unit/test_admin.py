@@ -46,7 +46,7 @@ def served(tmp_path, kept) -> Iterator[Served]:
 
 @pytest.mark.parametrize("path", ROUTES)
 def test_only_an_admin_of_the_environment_may_ask(served, kept, path):
-    session = f"auditlane_viewer={served.viewer_token('acme')}"
+    session = served.session("acme")
     for token, headers, status, code in (
         ("", {}, 401, "UNAUTHENTICATED"),
         ("", {"cookie": session}, 403, "FORBIDDEN"),

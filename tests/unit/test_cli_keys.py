@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import MemoryClaims
 from typer.testing import CliRunner
 
 from auditlane.access.keys import KeysFile
@@ -149,7 +150,7 @@ def permissions_in(printed: str) -> set[str]:
 def test_a_link(folder):
     link = run(token.app, "--tenant", "acme", "--link").strip()
     assert link.startswith("https://audit.example/enter?code=")
-    desk = LinkDesk(SigningKeys(folder / "signing.json"))
+    desk = LinkDesk(SigningKeys(folder / "signing.json"), KeysFile.load_or_create(folder / "keys.json"), MemoryClaims())
     assert desk.redeem(link.partition("code=")[2], now=datetime.now(UTC)).token.ttl == timedelta(minutes=15)
 
 
@@ -218,7 +219,8 @@ def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, 
 def test_a_link_to_the_console(folder):
     link = run(token.app, "--console", "--user", "ops").strip()
     assert link.startswith("https://audit.example/enter?code=")
-    opened = LinkDesk(SigningKeys(folder / "signing.json")).redeem(link.partition("code=")[2], now=datetime.now(UTC))
+    desk = LinkDesk(SigningKeys(folder / "signing.json"), KeysFile.load_or_create(folder / "keys.json"), MemoryClaims())
+    opened = desk.redeem(link.partition("code=")[2], now=datetime.now(UTC))
     assert (opened.page, opened.user, opened.tenant) == ("/console", "ops", None)
     with pytest.raises(ConfigError, match="No tenant is named"):
         run(token.app, "--link")

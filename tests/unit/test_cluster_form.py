@@ -7,7 +7,7 @@ import re
 import pytest
 
 from auditlane.runtime.errors import ConfigError
-from auditlane.store.cluster import SHARDING, script, statements
+from auditlane.store.cluster import SHARDING, SHARED, script, statements
 from auditlane.store.migrate import Migration, known
 from auditlane.worker.guarantees import Made, check_table, settings_for
 from auditlane.worker.write import PINNED
@@ -24,8 +24,8 @@ def made() -> list[str]:
 def test_every_statement_runs_on_the_cluster_and_every_table_has_its_distributed_one() -> None:
     assert all("ON CLUSTER `main`" in one for one in made())
     tables = {match[1] for one in single() if (match := re.match(r"CREATE TABLE IF NOT EXISTS `audit`\.(\w+)", one))}
-    assert tables == SHARDING.keys()
-    for name in tables:
+    assert tables == SHARDING.keys() | SHARED
+    for name in SHARDING:
         assert f"Distributed(`main`, `audit`, {name}, {SHARDING[name]})" in script("audit", "main")
 
 
@@ -36,7 +36,9 @@ def test_taking_the_cluster_away_again_gives_the_single_form() -> None:
         if one.startswith("CREATE DATABASE") or "ENGINE = Distributed" in one:
             continue
         one = one.replace(" ON CLUSTER `main`", "").replace("events_all FINAL", "events FINAL")
-        one = re.sub(r"Replicated(\w+)\('[^']*', '\{replica\}'(?:, )?", r"\1(", one).replace("MergeTree()", "MergeTree")
+        one = re.sub(r"Replicated(\w+)\('[^']*', '[^']*\{replica\}'(?:, )?", r"\1(", one).replace(
+            "MergeTree()", "MergeTree"
+        )
         one = re.sub(r", replicated_deduplication_window_seconds = \d+$", "", one)
         back.append(re.sub(r"\breplicated_deduplication_window", "non_replicated_deduplication_window", one))
     assert back == single()
@@ -44,8 +46,17 @@ def test_taking_the_cluster_away_again_gives_the_single_form() -> None:
 
 def test_each_table_has_a_path_of_its_own_and_no_name_of_one_replica() -> None:
     paths = re.findall(r"Replicated\w+\('([^']+)', '([^']+)'", script("audit", "main"))
-    assert len(paths) == len(set(paths)) == len(SHARDING)
-    assert all("{shard}" in path and replica == "{replica}" for path, replica in paths)
+    assert len(paths) == len(set(paths)) == len(SHARDING) + len(SHARED)
+    own = [one for one in paths if "/shared/" not in one[0]]
+    assert all("{shard}" in path and replica == "{replica}" for path, replica in own)
+
+
+def test_what_links_were_opened_is_one_table_for_all_shards() -> None:
+    """Else a link would work once in each shard that a process talks to."""
+    [(path, replica)] = re.findall(r"Replicated\w+\('([^']+/shared/[^']+)', '([^']+)'", script("audit", "main"))
+    assert "{shard}" not in path
+    assert replica == "{shard}-{replica}"
+    assert "link_claims_all" not in script("audit", "main")
 
 
 def test_the_worker_accepts_the_table_that_is_generated() -> None:

@@ -119,7 +119,7 @@ def entered(served: Served, **more: Any) -> str:
     body = {"user": "ops"} | more
     answer = served.request("/v1/admin/console-links", served.client_token("admin"), method="POST", body=body)
     assert answer.status == 200, answer.data
-    opened = served.request(answer.json()["link"].removeprefix(served.url))
+    opened = served.request(answer.json()["link"].removeprefix(served.url), method="POST")
     assert (opened.status, opened.headers["location"]) == (303, "/console")
     cookie = SimpleCookie(opened.headers["set-cookie"])["auditlane_console"]
     assert cookie["httponly"]
@@ -205,7 +205,6 @@ def test_small_pages_in_german(served):
     assert "Für die Konsole braucht es einen Link" in stranger
     assert "auditlane token --console" in stranger
     for path, said in (
-        ("/leave", "Sie haben die Seite verlassen"),
         ("/enter?code=x", "Dieser Link gilt nicht mehr"),
         ("/nothing", "Das gibt es nicht"),
         ("/enter", "Diese Anfrage wurde nicht verstanden"),
@@ -215,6 +214,8 @@ def test_small_pages_in_german(served):
         assert '<html lang="de">' in html
         assert said in html
         assert "Accept-Language" in answer.headers["vary"]
+    left = served.request("/leave", method="POST", **german).data.decode()
+    assert "Sie haben die Seite verlassen" in left
     assert '<p lang="en">There is nothing at /nothing.' in served.request("/nothing", **german).data.decode()
     assert served.request("/nothing", accept_language="de").json()["detail"] == "There is nothing at /nothing."
 
@@ -319,7 +320,7 @@ def test_a_key_that_is_revoked_closes_the_console(served):
     key = {"client_id": issued.client.client_id, "secret": issued.secret}
     token = served.request("/v1/token", method="POST", body=key).json()["access_token"]
     answer = served.request("/v1/admin/console-links", token, method="POST", body={"user": "ops"}).json()
-    opened = served.request(answer["link"].removeprefix(served.url))
+    opened = served.request(answer["link"].removeprefix(served.url), method="POST")
     cookie = opened.headers["set-cookie"].partition(";")[0]
     assert served.request("/console", cookie=cookie).status == 200
     served.keys.revoke(issued.client.client_id, now=issued.client.created)

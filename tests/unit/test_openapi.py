@@ -20,7 +20,8 @@ BODY = "408 411 413"
 EXPECTED = {
     "POST /v1/token": f"200 400 401 500 {BODY} 429",
     "POST /v1/viewer-tokens": f"200 {ANY} {BODY} 429",
-    "GET /enter": "303 400 401 429 500 503",
+    "GET /enter": "200 400 401 403 429 500 503",
+    "POST /enter": f"303 {READS} {BODY}",
     "POST /v1/events": f"202 207 {READS} 408 413 415 429",
     "POST /v1/test-event": f"202 {READS} {BODY} 429",
     "GET /v1/session": f"200 {READS}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import re
 import socket
@@ -11,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
+from urllib.parse import urlencode
 
 import pytest
 import structlog
@@ -161,7 +163,7 @@ def test_who_cannot_mint(served):
     problem(ask(served.client_token("vendor", tenant="other")), 403, "FORBIDDEN")
     problem(ask(served.viewer_token("acme")), 403, "FORBIDDEN")
     problem(ask(served.client_token("vendor"), auditlane_tenant="other"), 400, "INPUT_INVALID")
-    cookie = f"auditlane_viewer={served.viewer_token('acme')}"
+    cookie = served.session("acme")
     problem(ask("", cookie=cookie), 403, "FORBIDDEN")
     assert served.request("/v1/viewer-tokens", method="POST", body={}).status == 401  # before the body is looked at
 
@@ -175,7 +177,7 @@ def test_credentials_that_are_refused(served):
     problem(served.request("/v1/events"), 401, "UNAUTHENTICATED")
     problem(served.request("/v1/events", served.viewer_token("acme", age=HOUR)), 401, "TOKEN_EXPIRED")
     # The first credential there is counts: a bad header is not made up for by a good cookie.
-    cookie = f"auditlane_viewer={served.viewer_token('acme')}"
+    cookie = served.session("acme")
     problem(served.request("/v1/events", "wrong", cookie=cookie), 401, "UNAUTHENTICATED")
 
 
@@ -185,7 +187,7 @@ def test_every_place_a_token_can_be_in(served):
         {"authorization": f"Bearer {token}"},
         {"authorization": f"bearer   {token} "},
         {"x_access_token": token},
-        {"cookie": f"a=b; auditlane_viewer={token}"},
+        {"cookie": f"a=b; {served.session('acme')}"},
     ):
         problem(served.request("/v1/events", **headers), 503, "STORE_UNAVAILABLE")
     for path in (f"/v1/events?token={token}", f"/v1/events?access_token={token}"):
@@ -246,7 +248,7 @@ def link(served, **more) -> str:
 
 def test_a_link_becomes_a_session_once(served):
     path = link(served, ttl_s=600)
-    response = served.request(path, **HTML)
+    response = served.request(path, method="POST", **HTML)
     assert response.status == 303
     assert response.headers["location"] == "/"
     assert response.headers["referrer-policy"] == "no-referrer"
@@ -258,12 +260,73 @@ def test_a_link_becomes_a_session_once(served):
     assert not cookie["secure"]
     session = f"auditlane_viewer={cookie.value}"
     problem(served.request("/v1/events", cookie=session), 503, "STORE_UNAVAILABLE")
-    again = served.request(path, **HTML)
+    again = served.request(path, method="POST", **HTML)
     assert again.status == 401
     assert "no longer works" in again.data.decode()
     assert "set-cookie" not in again.headers
-    left = served.request("/leave", cookie=session)
+    left = served.request("/leave", cookie=session, method="POST")
     assert SimpleCookie(left.headers["set-cookie"])["auditlane_viewer"]["max-age"] == "0"
+
+
+def test_to_follow_a_link_uses_nothing_up(served):
+    """As scanners of mails and previews of chats do. The page works without script, in either language."""
+    path = link(served)
+    for headers in ({}, HTML, HTML | {"accept_language": "de"}):
+        looked = served.request(path, **headers)
+        assert looked.status == 200
+        assert "set-cookie" not in looked.headers
+        assert "<script" not in looked.data.decode()
+    html = looked.data.decode()
+    assert "Protokoll" in html
+    form = re.search(r'<form method="post" action="([^"]+)"><input type="hidden" name="code" value="([^"]+)">', html)
+    assert form
+    sent = {"content-type": "application/x-www-form-urlencoded"}
+    body = urlencode({"code": form[2]})
+    pool = urllib3.PoolManager(retries=False)
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 303), ("same-origin", 401)):
+        opened = pool.request(
+            "POST", served.url + form[1], body=body, headers=sent | {"sec-fetch-site": site}, redirect=False
+        )
+        assert opened.status == status, opened.data
+    assert served.request("/enter", method="POST").status == 401
+
+
+def test_nobody_is_signed_out_by_a_link_or_by_another_site(served):
+    cookie = served.session("acme")
+    problem(served.request("/leave", cookie=cookie), 405, "METHOD_NOT_ALLOWED")
+    for site in ("cross-site", "same-site"):
+        answer = served.request("/leave", method="POST", cookie=cookie, sec_fetch_site=site)
+        assert (answer.status, "set-cookie" in answer.headers) == (403, False)
+    assert served.request("/leave", method="POST", cookie=cookie, sec_fetch_site="same-origin").status == 200
+
+
+def test_only_a_session_is_a_cookie(served):
+    for token in (
+        served.client_token("vendor", tenant="acme"),
+        served.client_token("admin"),
+        served.viewer_token("acme"),
+    ):
+        problem(served.request("/v1/session", cookie=f"auditlane_viewer={token}"), 401, "UNAUTHENTICATED")
+        problem(served.request("/console/v1/session", cookie=f"auditlane_console={token}"), 401, "UNAUTHENTICATED")
+
+
+def test_no_link_is_made_for_a_foreign_host(served):
+    admin = served.client_token("admin")
+    minted = {"tenant": "acme", "user": "jane"}
+    for headers in ({"host": "evil.example"}, {"host": "evil.example", "x_forwarded_host": "evil.example"}):
+        for path, token, body in (
+            ("/v1/viewer-tokens", admin, minted | {"link": True}),
+            ("/v1/admin/console-links", admin, {"user": "ops"}),
+        ):
+            refused = problem(served.request(path, token, method="POST", body=body, **headers), 400, "INPUT_INVALID")
+            assert refused["field"] == "Host"
+            assert "AUDITLANE_SERVE_URL" in refused["fix"]
+        # A token alone leads nowhere.
+        assert served.request("/v1/viewer-tokens", admin, method="POST", body=minted, **headers).status == 200
+    forwarded = served.request(
+        "/v1/viewer-tokens", admin, method="POST", body=minted | {"link": True}, x_forwarded_host="evil.example"
+    )
+    assert forwarded.json()["link"].startswith(served.url)
 
 
 def test_over_https_the_cookie_is_secure(tmp_path):
@@ -271,8 +334,15 @@ def test_over_https_the_cookie_is_secure(tmp_path):
         body = {"tenant": "acme", "user": "jane", "link": True}
         answer = served.request("/v1/viewer-tokens", served.client_token("vendor"), method="POST", body=body).json()
         assert answer["link"].startswith("https://audit.example/enter?code=")
-        response = served.request(answer["link"].removeprefix("https://audit.example"))
-        assert SimpleCookie(response.headers["set-cookie"])["auditlane_viewer"]["secure"]
+        response = served.request(answer["link"].removeprefix("https://audit.example"), method="POST")
+        cookie = SimpleCookie(response.headers["set-cookie"])["__Host-auditlane_viewer"]
+        assert cookie["secure"]
+        assert (cookie["path"], cookie["domain"]) == ("/", "")
+        problem(
+            served.request("/v1/events", cookie=f"__Host-auditlane_viewer={cookie.value}"), 503, "STORE_UNAVAILABLE"
+        )
+        # A name without the prefix may come from a neighbour or from whoever is on the wire.
+        problem(served.request("/v1/events", cookie=f"auditlane_viewer={cookie.value}"), 401, "UNAUTHENTICATED")
 
 
 def test_a_link_into_a_frame(tmp_path):
@@ -285,7 +355,9 @@ def test_a_link_into_a_frame(tmp_path):
             assert problem(refused, 400, "INPUT_INVALID")["field"] == "page"
             served.app.add_api_route("/embed", lambda: "", include_in_schema=False)
         made = served.request("/v1/viewer-tokens", token, method="POST", body=body).json()["link"]
-        opened = served.request(made.removeprefix("https://audit.example"))
+        path = made.removeprefix("https://audit.example")
+        assert re.search('<script src="/static/enter-[0-9a-f]+.js" defer>', served.request(path).data.decode())
+        opened = served.request(path, method="POST")
         assert opened.headers["location"] == "/embed"
         said = opened.headers["set-cookie"].lower()
         for attribute in ("samesite=none", "secure", "partitioned", "httponly"):
@@ -293,8 +365,9 @@ def test_a_link_into_a_frame(tmp_path):
 
 
 def test_no_other_token_opens_the_pages(served):
-    for code in ("", "abc", served.viewer_token("acme"), served.client_token("vendor"), "x" * 5_000):
-        response = served.request(f"/enter?code={code}", **HTML)
+    codes = ("", "abc", served.viewer_token("acme"), served.client_token("vendor"), "x" * 5_000)
+    for code, method in itertools.product(codes, ("GET", "POST")):
+        response = served.request(f"/enter?code={code}", method=method, **HTML)
         assert response.status in (400, 401)
         assert response.headers["content-type"].startswith("text/html")
         assert "www-authenticate" not in response.headers
@@ -308,7 +381,7 @@ def test_a_link_code_is_no_token(served):
 
 
 def test_a_browser_gets_pages_and_a_program_gets_json(served):
-    expired = f"auditlane_viewer={served.viewer_token('acme', age=HOUR)}"
+    expired = served.session("acme", age=HOUR)
     for headers in ({}, {"cookie": expired}):
         response = served.request("/", **HTML, **headers)
         assert response.status == 401
@@ -328,7 +401,7 @@ def test_what_an_error_page_repeats_is_escaped(served):
 
 
 def test_a_foreign_page_cannot_use_the_session_to_change_anything(served):
-    cookie = f"auditlane_viewer={served.viewer_token('acme')}"
+    cookie = served.session("acme")
     body = {"tenant": "acme", "user": "jane"}
     for headers in ({}, {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}):
         response = served.request("/v1/viewer-tokens", method="POST", body=body, cookie=cookie, **headers)

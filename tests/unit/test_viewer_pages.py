@@ -70,7 +70,7 @@ def bare(tmp_path, monkeypatch) -> Iterator[Served]:
 
 
 def cookie(served: Served, *permissions: Permission, tenant: str = "acme") -> dict[str, str]:
-    return {"cookie": f"auditlane_viewer={served.viewer_token(tenant, *permissions)}"} | HTML
+    return {"cookie": served.session(tenant, *permissions)} | HTML
 
 
 def test_what_an_entry_loads(build):
@@ -178,7 +178,7 @@ def test_the_page_for_frames(served):
     assert f'data-origins="{VENDOR}"' in html
     assert "data-session" not in html
     assert "data-session" in served.request("/embed", **cookie(served)).data.decode()
-    ended = f"auditlane_viewer={served.viewer_token('acme', age=2 * HOUR)}"
+    ended = served.session("acme", age=2 * HOUR)
     assert "data-session" not in served.request("/embed", cookie=ended, **HTML).data.decode()
     for path in ("/embed", "/enter?code=x"):
         headers = served.request(path, **HTML).headers
@@ -227,8 +227,8 @@ def test_words_around_it_are_in_the_browsers_language_or_the_one_named(served, p
         assert "Accept-Language" in german.headers["vary"]
     assert 'lang="en"' in served.request(f"{path}?lang=en", accept_language="de", **cookie(served)).data.decode()
     if path == "/":
-        assert 'href="/leave?lang=de"' in named.data.decode()
-        assert 'href="/leave"' in by_browser.data.decode()
+        assert 'action="/leave?lang=de"' in named.data.decode()
+        assert 'action="/leave"' in by_browser.data.decode()
 
 
 @pytest.mark.parametrize("path", ["/", "/plain"])

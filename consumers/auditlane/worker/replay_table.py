@@ -28,7 +28,7 @@ from auditlane.worker.write import Packed, Table, offsets_digest, send, sent, st
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0
-OURS: Final = frozenset({"events", "log", "migrations", "settings"})
+OURS: Final = frozenset({"events", "link_claims", "log", "migrations", "settings"})
 
 
 def token(run: str, range_: Range, month: int) -> str:

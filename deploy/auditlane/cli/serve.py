@@ -34,7 +34,7 @@ def command(
     Prints one line of JSON when it is ready. SIGTERM lets requests under way finish within AUDITLANE_DRAIN_S.
 
     With several workers, one that ends is started again, and the line is printed once all are ready. Limits and
-    `/metrics` are of each process by itself; a link works once in each.
+    `/metrics` are of each process by itself; a link works once in all of them.
     """
     from auditlane.server.app import create_app
     from auditlane.server.run import inherited, listen, run, url_of

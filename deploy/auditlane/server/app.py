@@ -14,7 +14,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from auditlane.access.keys import KeysFile
-from auditlane.access.links import LinkDesk
+from auditlane.access.links import Claims, LinkDesk
 from auditlane.access.permissions import Permission
 from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
@@ -51,6 +51,7 @@ from auditlane.server.admin.operations import Operations
 from auditlane.server.attempts import Attempts
 from auditlane.server.console import access as console_access
 from auditlane.server.console import page as console
+from auditlane.server.cookies import Cookies
 from auditlane.server.entrance import Entrance
 from auditlane.server.gate import Gate, named_tenant, tenant_in_path
 from auditlane.server.metrics import HttpMetrics
@@ -60,6 +61,7 @@ from auditlane.server.parameters import only
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.switch import Switch
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
+from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_book import StructureBook
 
 ROLES: Final = ("ingest", "query")
@@ -74,8 +76,10 @@ _NEEDED_BY: Final = {
 }
 
 
-def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
+def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Claims | None = None) -> FastAPI:
     """The app for these roles: `ingest` takes events, `query` reads them.
+
+    `claims` is where opened links are written down: ClickHouse, unless another place is given.
 
     Reaches nothing yet: a ClickHouse that is away is an error of the request that needs it.
 
@@ -92,13 +96,14 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     )
     structures = StructureBook(store.client, settings.clickhouse_database)
     switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=min(SWITCH_S, settings.query_timeout_s))
-    gate = Gate(KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file), issuer.of(settings), switch)
+    keys, signing = KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file)
+    gate = Gate(keys, signing, issuer.of(settings), switch, cookies=Cookies(settings.serve_url))
     metrics = HttpMetrics()
     turns = Turns(settings.query_concurrency)
     reader = Reader(settings, turns=turns)
     tail = reader.tail()
     exports = Exports(
-        settings, gate.authorize, gate.signing, gate.demand_standing, structures.of, count_rows=metrics.exported
+        settings, gate.authorize, gate.signing, gate.demand_export, structures.of, count_rows=metrics.exported
     )
     audits = AuditReader(settings, turns)
     provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
@@ -158,7 +163,6 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
     exchange = tokens.Exchange(gate, token_ttl, attempts)
     app.include_router(tokens.build(gate, exchange, attempts, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(frontegg.build(exchange))
-    app.include_router(enter.build(LinkDesk(gate.signing), secure=settings.serve_url.startswith("https://")))
     bundle, framed_by = bundles.load(), forms.listed(settings.frame_ancestors)
     operators = console_access.Operators(gate)
     theirs = partial(gate.authorize, named_in=frontegg.their_tenant, header=TENANT_HEADER)
@@ -167,6 +171,9 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES) -> FastAPI:
         app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
         app.include_router(frontegg_ingest.build(intake, gate.client(Permission.write), named=frontegg.their_tenant))
     if "query" in roles:
+        desk = LinkDesk(signing, keys, claims or LinkClaims(store.client, settings.clickhouse_database))
+        app.include_router(enter.build(desk, gate.cookies))
+        app.include_router(enter.leaving(gate.cookies))
         app.include_router(session.build(gate.whoever(), switch))
         app.include_router(
             live_router.build(tail, gate.authorize, gate.signing.mac, fields_of, patience_s=settings.query_timeout_s)

@@ -1,31 +1,88 @@
-"""In and out of the pages: a link's code is exchanged for an HttpOnly cookie, and the cookie is given back."""
+"""In and out of the pages: a link's code is exchanged for an HttpOnly cookie, and the cookie is given back.
+
+A link's address only shows a button. What follows links by itself (a mail's scanner, a chat's preview) asks with GET
+and uses nothing up; the button's form is a POST.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import partial
+from html import escape
+from importlib.resources import files
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs
 
+import anyio
+import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from auditlane.access.links import LinkDesk, Page
-from auditlane.access.tokens import Token
 from auditlane.access.trail import Action, witness_of
 from auditlane.query.catalogue import spoken
-from auditlane.server.gate import CONSOLE_COOKIE, COOKIE
+from auditlane.query.rendering import address
+from auditlane.runtime.errors import InvalidInput
+from auditlane.server.cookies import Cookies
+from auditlane.server.gate import demand_not_elsewhere
 from auditlane.server.notice import PACKAGE, page
 
+OPENERS: Final = 8  # threads that ask whether a link was used; slow queries have others
+_SCRIPT: Final = files(PACKAGE).joinpath("static", "enter.js").read_bytes()
+SCRIPT_PATH: Final = f"/static/enter-{hashlib.sha256(_SCRIPT).hexdigest()[:12]}.js"
+_FORM: Final = "application/x-www-form-urlencoded"
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "content": {
+            _FORM: {
+                "schema": {
+                    "type": "object",
+                    "properties": {"code": {"type": "string", "maxLength": 4096, "description": "From the link."}},
+                }
+            }
+        }
+    }
+}
+Code = Annotated[str, Query(max_length=4096, description="From the link.")]
 
-def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
-    """`GET /enter` and `/leave`. `secure` when the pages are served over https, which the cookie is then bound to."""
+
+def build(desk: LinkDesk, cookies: Cookies) -> APIRouter:
+    """`GET` and `POST /enter`, and what the former needs."""
     router = APIRouter(tags=["pages"])
+    openers = anyio.CapacityLimiter(OPENERS)
 
-    @router.get("/enter", summary="Open the pages with a link's code", status_code=303, response_class=RedirectResponse)
+    @router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)
+    async def ask(request: Request, code: Code) -> Response:
+        """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
+        leads_to = desk.look(code, now=datetime.now(UTC))
+        words = spoken(request, PACKAGE)
+        if leads_to is Page.console:
+            title, label = words.gettext("Open the console"), words.gettext("Open the console")
+        else:
+            title, label = words.gettext("Open the audit log"), words.gettext("Open the audit log")
+        form = (
+            f'<form method="post" action="{escape(address(request, "/enter"))}">'
+            f'<input type="hidden" name="code" value="{escape(code)}"><button>{escape(label)}</button></form>'
+        )
+        if leads_to is Page.embed:
+            form += f'<script src="{SCRIPT_PATH}" defer></script>'
+        return page(request, title, words.gettext("This link works once."), form=form)
+
+    @router.post(
+        "/enter",
+        summary="Open the pages with a link's code",
+        status_code=303,
+        response_class=RedirectResponse,
+        openapi_extra=_BODY,
+    )
     async def enter(
-        request: Request, code: Annotated[str, Query(max_length=4096, description="From the link.")]
+        request: Request, code: Annotated[str, Query(max_length=4096, include_in_schema=False)] = ""
     ) -> Response:
         """The code works once. The answer sets the session's cookie and leads to an address without the code."""
-        opened = desk.redeem(code, now=datetime.now(UTC))
+        demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor in as somebody else
+        redeem = partial(desk.redeem, await _code(request) or code, now=datetime.now(UTC))
+        opened = await anyio.to_thread.run_sync(redeem, limiter=openers)
         witness = witness_of(request)
         witness.actor_id, witness.actor_type = opened.user, "user"
         witness.tenant, witness.client_id = opened.tenant, opened.client_id
@@ -33,37 +90,39 @@ def build(desk: LinkDesk, *, secure: bool) -> APIRouter:
             Action.link_opened, resource="session", page=opened.page, ttl_s=int(opened.token.ttl.total_seconds())
         )
         answer = RedirectResponse(opened.address, status_code=303)
-        set_session(answer, opened.page, opened.token, secure=secure)
+        cookies.put(request, answer, opened.page, opened.token)
         return answer
 
-    @router.api_route("/leave", methods=["GET", "POST"], include_in_schema=False)
+    @router.get(SCRIPT_PATH, include_in_schema=False)
+    async def script() -> Response:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(_SCRIPT, media_type="text/javascript", headers=headers)
+
+    return router
+
+
+def leaving(cookies: Cookies) -> APIRouter:
+    """`POST /leave`."""
+    router = APIRouter(tags=["pages"])
+
+    @router.post("/leave", include_in_schema=False)
     async def leave(request: Request) -> Response:
         """Give the cookie back. The session's token ends by itself within its short life."""
+        demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor out
         words = spoken(request, PACKAGE)
         told = words.gettext("To come back, get a new link where you got the last one.")
         answer = page(request, words.gettext("You have left"), told)
-        answer.delete_cookie(COOKIE, path="/", secure=secure, httponly=True, samesite="lax")
-        answer.delete_cookie(CONSOLE_COOKIE, path=Page.console, secure=secure, httponly=True, samesite="lax")
+        cookies.drop(request, answer)
         return answer
 
     return router
 
 
-def set_session(answer: Response, page: Page, token: Token, *, secure: bool) -> None:
-    """Put a session's token into its cookie. The console's is sent to the console only.
-
-    Inside of a page of another site browsers only keep and send a cookie that says `None` and is partitioned, which
-    needs https. With "strict" the first page after a click in a mail would come without the cookie.
-    """
-    framed = page is Page.embed and secure
-    answer.set_cookie(
-        CONSOLE_COOKIE if page is Page.console else COOKIE,
-        token.text,
-        max_age=int(token.ttl.total_seconds()),
-        path=Page.console if page is Page.console else "/",
-        secure=secure,
-        httponly=True,
-        samesite="none" if framed else "lax",
-    )
-    if framed:  # Starlette knows the attribute from Python 3.14 on
-        answer.headers["set-cookie"] += "; Partitioned"
+async def _code(request: Request) -> str:
+    """The code in the form; empty without one. Raises InvalidInput for one that is too long to be ours."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        return ""
+    found = parse_qs((await request.body()).decode(errors="replace")).get("code", [""])[0]
+    if len(found) > 4096:
+        raise InvalidInput("The code is too long.", field="code", fix="Follow the link as you got it.")
+    return found

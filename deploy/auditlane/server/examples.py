@@ -195,6 +195,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
     "Ready": _READY,
 }
 OF_MEDIA: Final[dict[str, str]] = {
+    "text/html": '<!doctype html>\n<form method="post" action="/enter">…</form>\n',
     "text/csv": '"Time","Action"\r\n"2026-01-31T13:45:00.123456Z","document.deleted"\r\n',
     "application/jsonl": '{"occurred_at":"2026-01-31T13:45:00.123456Z","action":"document.deleted"}\n',
     "text/event-stream": f'id: rNq5ZQUMKV8C…\nevent: event\ndata: {{"event_id": "{_ID}", "…": "as in the list"}}\n\n',

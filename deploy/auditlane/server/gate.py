@@ -13,19 +13,19 @@ from fastapi import Header, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
 from auditlane.access.keys import KeysFile
+from auditlane.access.links import Page
 from auditlane.access.oidc import Oidc
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
 from auditlane.access.signing import SigningKeys
-from auditlane.access.tokens import authenticate, demand_standing, is_ours
+from auditlane.access.tokens import authenticate, authenticate_session, demand_standing, is_ours
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, IssuerUnavailable, Unauthenticated, WrongTenant
+from auditlane.server.cookies import COOKIE, Cookies
 from auditlane.server.entrance import asks_for_a_credential
 from auditlane.server.switch import Switch
 
-COOKIE: Final = "auditlane_viewer"
-CONSOLE_COOKIE: Final = "auditlane_console"
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait
 MOST_WAITING: Final = 32  # requests that may wait for one of these
@@ -42,7 +42,10 @@ ACCESS_TOKEN: Final = APIKeyHeader(
     scheme_name="access-token", name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in this header."
 )
 SESSION: Final = APIKeyCookie(
-    scheme_name="session", name=COOKIE, auto_error=False, description="A session that a link opened."
+    scheme_name="session",
+    name=COOKIE,
+    auto_error=False,
+    description="A session that a link opened. Over https the name begins with `__Host-`.",
 )
 _TENANT_FORM: Final = "Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit."
 
@@ -60,11 +63,18 @@ class Gate:
     """Authenticates requests against one keys file, one set of signing keys, and maybe somebody else's issuer."""
 
     def __init__(
-        self, keys: KeysFile, signing: SigningKeys, oidc: Oidc | None = None, switch: Switch | None = None
+        self,
+        keys: KeysFile,
+        signing: SigningKeys,
+        oidc: Oidc | None = None,
+        switch: Switch | None = None,
+        *,
+        cookies: Cookies | None = None,
     ) -> None:
         self.keys = keys
         self.signing = signing
         self.oidc = oidc
+        self.cookies = cookies or Cookies()
         self._switch = switch
         self._askers = anyio.CapacityLimiter(ASKERS)
 
@@ -74,7 +84,9 @@ class Gate:
         if isinstance(known, Principal):  # asked before the body was read
             return known
         token, now = presented(request), datetime.now(UTC)
-        if self.oidc is None or is_ours(token):
+        if not token:
+            found = self._session(request, now)
+        elif self.oidc is None or is_ours(token):
             found = authenticate(token, keys=self.keys, signing=self.signing, now=now)
         elif self.oidc.at_hand(token):
             found = self.oidc.authenticate(token, now=now)
@@ -87,9 +99,21 @@ class Gate:
         request.state.principal = found
         return found
 
-    def demand_standing(self, scope: TenantScope) -> None:
-        """Raise Unauthenticated or Forbidden when whoever a link was made for would not be given it any more."""
-        demand_standing(scope, keys=self.keys, now=datetime.now(UTC))
+    def _session(self, request: Request, now: datetime) -> Principal:
+        """Who has our pages open. No token of the API is taken from a cookie."""
+        session = self.cookies.of(request, Page.log)
+        if not session:
+            raise Unauthenticated(
+                "The request carries no credential.",
+                fix="Send `Authorization: Bearer <token>`; POST /v1/token gives one.",
+            )
+        demand_our_pages(request)
+        return authenticate_session(session, keys=self.keys, signing=self.signing, now=now)
+
+    def demand_export(self, scope: TenantScope, behind: str = "export") -> None:
+        """Raise Unauthenticated or Forbidden when whoever began an export, or has a link to it, may not have it now."""
+        now, operators = datetime.now(UTC), scope.tenant == OURS
+        demand_standing(scope, Permission.export, keys=self.keys, now=now, operators=operators, behind=behind)
 
     def authorize(
         self,
@@ -190,7 +214,7 @@ def identify(request: Request, found: Principal) -> None:
 
 
 def presented(request: Request) -> str:
-    """The token in `Authorization: Bearer`, else in `x-access-token`, else in our cookie; the first there is counts."""
+    """The token in `Authorization: Bearer`, else in `x-access-token`, else empty; the first there is counts."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
@@ -199,22 +223,19 @@ def presented(request: Request) -> str:
                 "The header Authorization carries no bearer token.", fix="Send `Authorization: Bearer <token>`."
             )
         return token.strip()
-    token = request.headers.get(ACCESS_TOKEN_HEADER, "")
-    if token:
-        return token
-    token = request.cookies.get(COOKIE, "")
-    if not token:
-        raise Unauthenticated(
-            "The request carries no credential.", fix="Send `Authorization: Bearer <token>`; POST /v1/token gives one."
-        )
-    demand_our_pages(request)
-    return token
+    return request.headers.get(ACCESS_TOKEN_HEADER, "")
 
 
 def demand_our_pages(request: Request) -> None:
     """Raise Forbidden when a session's cookie comes with a change that another site may have asked for."""
     if request.method not in _SAFE and not _from_our_pages(request):
         raise Forbidden("A session only takes changes from our own pages.", fix="Send a token instead of the cookie.")
+
+
+def demand_not_elsewhere(request: Request) -> None:
+    """Raise Forbidden when a browser says that another site asks for this."""
+    if request.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
+        raise Forbidden("This is only done for our own pages.", fix="Open the link itself.")
 
 
 def _from_our_pages(request: Request) -> bool:

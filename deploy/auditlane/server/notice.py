@@ -23,17 +23,21 @@ def page(
     small: str = "",
     *,
     told: str = "",
+    form: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A page with one message and no script, in the request's language. `told` is what the API says, in English."""
+    """A page with one message and no script, in the request's language. `told` is what the API says, in English.
+
+    `form` is HTML that stands below the text.
+    """
     paragraphs = [f"<p>{escape(text)}</p>"] if text else []
     paragraphs += [f'<p lang="en">{escape(told)}</p>'] if told else []
     html = f"""<!doctype html>
 <html lang="{language_of(request)}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{STYLE_PATH}"></head>
-<body><main class="notice"><h1>{escape(title)}</h1>{"".join(paragraphs)}
+<body><main class="notice"><h1>{escape(title)}</h1>{"".join(paragraphs)}{form}
 <p class="quiet">{escape(small)}</p></main></body>
 </html>
 """

@@ -12,6 +12,7 @@ from fastapi.security import HTTPBasic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.routing import Match
 
+from auditlane.access.addresses import base_of
 from auditlane.access.links import Page, mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
 from auditlane.access.scope import Principal
@@ -118,7 +119,7 @@ class Exchange:
 
 
 def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: timedelta, url: str) -> APIRouter:
-    """`POST /v1/token` and `POST /v1/viewer-tokens`. `url` is where the pages are; empty takes the request's own."""
+    """`POST /v1/token` and `POST /v1/viewer-tokens`. `url` is where the pages are; empty: here."""
     router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(only())])
 
     @router.post("/token", summary="Exchange a client's key for a token")
@@ -144,7 +145,7 @@ def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: tim
             raise InvalidInput("The header and the body name different tenants.", field="tenant")
         viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
         check_delegation(principal, viewer)
-        page = Page[body.page]
+        page, base = Page[body.page], base_of(request, url) if body.link else ""
         if body.link and page is not Page.log and not _serves(request, page.value):
             raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Leave it out.")
         attempts.issue(principal.client_id, viewer.tenant)
@@ -158,7 +159,6 @@ def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: tim
             permissions=" ".join(sorted(viewer.permissions)),
             ttl_s=int(minted.ttl.total_seconds()),
         )
-        base = url or str(request.base_url)
         return ViewerTokenAnswer(
             access_token=minted.text,
             expires_in=int(minted.ttl.total_seconds()),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
+from auditlane.access.keys import KeysFile
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import (
     Operator,
@@ -18,10 +18,12 @@ from auditlane.access.tokens import (
     Viewer,
     check_operator,
     check_viewer,
+    demand_operates,
+    left_of,
     mint_console_token,
-    mint_viewer_token,
+    mint_session_token,
 )
-from auditlane.runtime.errors import InvalidInput, TokenExpired, Unauthenticated
+from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
 
 LINK_CODE: Final = "auditlane-link+jwt"
 LINK_TTL_MAX: Final = timedelta(minutes=5)
@@ -121,29 +123,56 @@ class Opened:
         return f"{self.page.value}?{self.view}" if self.view else self.page.value
 
 
-class LinkDesk:
-    """Exchanges link codes for sessions. Remembers the codes it took until they end, so that each works once here."""
+class Claims(Protocol):
+    """Where it is written down which links were opened, for all processes and replicas."""
 
-    def __init__(self, signing: SigningKeys) -> None:
+    def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
+        """Whether the caller is the one whom the link lets in; at most once True for a `jti`, wherever it is asked.
+
+        Raises StoreUnavailable or StoreRefused when nobody can say; the link was not used then.
+        """
+        ...
+
+
+class LinkDesk:
+    """Exchanges link codes for sessions, each once. Whoever vouched for a link must still be able to."""
+
+    def __init__(self, signing: SigningKeys, keys: KeysFile, claims: Claims) -> None:
         self._signing = signing
-        self._taken: dict[str, float] = {}
-        self._lock = threading.Lock()
+        self._keys = keys
+        self._claims = claims
+
+    def look(self, code: str, *, now: datetime) -> Page:
+        """Where the code leads; nothing is used up by it. Raises as `redeem` does, but for a code used before."""
+        _, who, page, _ = self._read(code, now)
+        self._demand_standing(who, now)
+        return page
 
     def redeem(self, code: str, *, now: datetime) -> Opened:
-        """What the code stands for. Raises TokenExpired; Unauthenticated for a code used before."""
+        """What the code stands for. Blocks until the claims say whether it was used.
+
+        Raises TokenExpired; Unauthenticated for a code used before, or when the key behind it is not active any more;
+        Forbidden when that key has none of the permissions any more; StoreUnavailable, StoreRefused.
+        """
+        claims, who, page, ttl = self._read(code, now)
+        self._demand_standing(who, now)
+        until = datetime.fromtimestamp(claims["exp"], UTC)
+        if not self._claims.claim(str(claims["jti"]), until=until, now=now):
+            raise Unauthenticated("The link was used before.", fix="Ask for a new link; each works once.")
+        if isinstance(who, Operator):
+            token = mint_console_token(self._signing, who, now=now, ttl=ttl)
+            return Opened(token, page, who.user, who.client_id, None)
+        token = mint_session_token(self._signing, who, now=now, ttl=ttl)
+        return Opened(token, page, who.user, who.client_id, who.tenant, str(claims.get("view", "")))
+
+    def _read(self, code: str, now: datetime) -> tuple[dict[str, Any], Viewer | Operator, Page, timedelta]:
         with of_link():
             claims = self._signing.verify(LINK_CODE, code, now=now)
-        with self._lock:
-            moment = now.astimezone(UTC).timestamp()
-            self._taken = {jti: end for jti, end in self._taken.items() if end > moment}
-            if claims["jti"] in self._taken:
-                raise Unauthenticated("The link was used before.", fix="Ask for a new link; each works once.")
-            self._taken[claims["jti"]] = float(claims["exp"])
         page, ttl = Page(claims["page"]), timedelta(seconds=int(claims["session"]))
-        if page is Page.console:
-            operator = Operator.of(claims)
-            token = mint_console_token(self._signing, operator, now=now, ttl=ttl)
-            return Opened(token, page, operator.user, operator.client_id, None)
-        viewer = Viewer.of(claims)
-        token = mint_viewer_token(self._signing, viewer, now=now, ttl=ttl)
-        return Opened(token, page, viewer.user, viewer.client_id, viewer.tenant, str(claims.get("view", "")))
+        return claims, Operator.of(claims) if page is Page.console else Viewer.of(claims), page, ttl
+
+    def _demand_standing(self, who: Viewer | Operator, now: datetime) -> None:
+        if isinstance(who, Operator):
+            demand_operates(who, keys=self._keys, now=now, behind="link")
+        elif not left_of(who, keys=self._keys, now=now, behind="link"):
+            raise Forbidden("The key behind this link has none of its permissions any more.", fix="Ask for a new link.")

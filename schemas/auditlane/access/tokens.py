@@ -15,6 +15,7 @@ from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
 CLIENT_TOKEN: Final = "auditlane-client+jwt"  # noqa: S105 - a purpose, not a secret
 VIEWER_TOKEN: Final = "auditlane-viewer+jwt"  # noqa: S105
+SESSION_TOKEN: Final = "auditlane-session+jwt"  # noqa: S105 - a viewer's, taken as our cookie and nowhere else
 CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - taken by the console only, as a cookie
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
@@ -78,6 +79,12 @@ def mint_viewer_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, tt
     return Token(signing.sign(VIEWER_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
 
 
+def mint_session_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
+    """The same for the cookie of our pages. Raises as `mint_viewer_token` does."""
+    check_viewer(viewer, ttl)
+    return Token(signing.sign(SESSION_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
+
+
 def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
     """Raise InvalidInput unless a viewer may be given this for so long."""
     if not viewer.permissions <= VIEWER or not viewer.permissions:
@@ -104,35 +111,72 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 
 
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Who presents this token. A client's rights are read from the keys file at each request, not from the token: to
-    revoke its key ends its tokens, and those that it minted, at once.
+    """Who presents this token. A client's rights are read from the keys file at each request, not from the token.
+
+    To revoke its key ends its tokens, and those that it minted, at once; a right that it loses, they lose.
 
     Raises TokenExpired, and Unauthenticated for anything else that is wrong.
     """
     purpose = _purpose(token)
     claims = signing.verify(purpose, token, now=now)
-    until = datetime.fromtimestamp(claims["exp"], UTC)
     if purpose == CLIENT_TOKEN:
-        client = _active(keys, str(claims["sub"]), now)
+        client, until = _active(keys, str(claims["sub"]), now), _until(claims)
         return Principal("client", client.client_id, client.client_id, client.tenant, client.permissions, until)
+    return _viewing(claims, keys, now)
+
+
+def authenticate_session(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
+    """Who has our pages open, by the cookie that a link's session is kept in. Raises as `authenticate` does."""
+    return _viewing(signing.verify(SESSION_TOKEN, token, now=now), keys, now)
+
+
+def _viewing(claims: dict[str, Any], keys: KeysFile, now: datetime) -> Principal:
     viewer = Viewer.of(claims)
-    if viewer.client_id:
-        _active(keys, viewer.client_id, now)
-    return Principal(
-        "viewer", viewer.user, viewer.client_id, viewer.tenant, viewer.permissions, until, console=viewer.console
-    )
+    left, until = left_of(viewer, keys=keys, now=now), _until(claims)
+    return Principal("viewer", viewer.user, viewer.client_id, viewer.tenant, left, until, console=viewer.console)
 
 
-def demand_standing(scope: TenantScope, *, keys: KeysFile, now: datetime) -> None:
-    """Raise what `authenticate` would, were a link's code the token of whoever asked for it: its client must be active
-    still, and a client that asked by itself still have the rights."""
+def _until(claims: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(claims["exp"], UTC)
+
+
+def left_of(viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token") -> frozenset[Permission]:
+    """What a viewer may still do: of its own permissions, those that the client which vouches for it has at present.
+
+    Raises Unauthenticated when the client is not active, or belongs to another tenant. `behind` is what it vouched by.
+    """
+    if not viewer.client_id:
+        return viewer.permissions
+    client = _active(keys, viewer.client_id, now, behind)
+    if client.tenant not in (None, viewer.tenant):
+        raise Unauthenticated(f"The key behind this {behind} belongs to another tenant now.", fix=_fix(behind))
+    if viewer.console and not _operates(client):
+        raise Unauthenticated(f"The key behind this {behind} is no admin's any more.", fix=_fix(behind))
+    return viewer.permissions & client.permissions
+
+
+def demand_standing(
+    scope: TenantScope,
+    permission: Permission,
+    *,
+    keys: KeysFile,
+    now: datetime,
+    operators: bool = False,
+    behind: str = "link",
+) -> None:
+    """Raise Unauthenticated or Forbidden when the client behind a link, a download or a job may not go on with it.
+
+    It must be active, of no tenant or of this one, and have the permission. `operators`: of what only operators may see
+    a client of no tenant must be an admin's.
+    """
     if not scope.client_id:
         return
-    client = _active(keys, scope.client_id, now, behind="link", fix="Ask for a new link with a key that is active.")
-    if scope.actor == scope.client_id:
-        asks = Principal("client", client.client_id, client.client_id, client.tenant, client.permissions, now)
-        for permission in scope.permissions:
-            asks.scope(permission, scope.tenant)
+    client = _active(keys, scope.client_id, now, behind)
+    if client.tenant not in (None, scope.tenant):
+        raise Unauthenticated(f"The key behind this {behind} belongs to another tenant now.", fix=_fix(behind))
+    for needed in (permission, *([Permission.admin] if operators and client.tenant is None else [])):
+        if needed not in client.permissions:
+            raise Forbidden(f"The key behind this {behind} lacks the permission {needed}.", fix=_fix(behind))
 
 
 def is_ours(token: str) -> bool:
@@ -186,25 +230,36 @@ def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, n
     Raises TokenExpired, and Unauthenticated for anything else that is wrong.
     """
     claims = signing.verify(CONSOLE_TOKEN, token, now=now)
-    operator, until, granted = Operator.of(claims), datetime.fromtimestamp(claims["exp"], UTC), _OPERATOR
-    if operator.client_id:
-        client = _active(keys, operator.client_id, now)
-        if client.tenant is not None or Permission.admin not in client.permissions:
-            raise Unauthenticated("The key behind this session is no admin's any more.", fix="Get a new link.")
+    operator, until, granted = Operator.of(claims), _until(claims), _OPERATOR
+    if client := demand_operates(operator, keys=keys, now=now):
         granted &= client.permissions  # a client gives only what it has itself
     return Principal("operator", operator.user, operator.client_id, None, granted, until)
 
 
-def _active(
-    keys: KeysFile,
-    client_id: str,
-    now: datetime,
-    *,
-    behind: str = "token",
-    fix: str = "Get a token with a key that is active.",
-) -> Client:
+def demand_operates(operator: Operator, *, keys: KeysFile, now: datetime, behind: str = "session") -> Client | None:
+    """The client that vouches, None for whoever has the signing keys.
+
+    Raises Unauthenticated unless the client is still an active admin's of the whole environment.
+    """
+    if not operator.client_id:
+        return None
+    client = _active(keys, operator.client_id, now, behind)
+    if not _operates(client):
+        raise Unauthenticated(f"The key behind this {behind} is no admin's any more.", fix="Get a new link.")
+    return client
+
+
+def _operates(client: Client) -> bool:
+    return client.tenant is None and Permission.admin in client.permissions
+
+
+def _active(keys: KeysFile, client_id: str, now: datetime, behind: str = "token") -> Client:
     client = keys.find(client_id)
     state = client.state(now) if client else "gone"
     if client is None or state != "active":
-        raise Unauthenticated(f"The key behind this {behind} is {state}.", fix=fix)
+        raise Unauthenticated(f"The key behind this {behind} is {state}.", fix=_fix(behind))
     return client
+
+
+def _fix(behind: str) -> str:
+    return f"Get a new {behind} with a key that is active and has the rights."

@@ -141,7 +141,9 @@ class WorkerSettings(BaseModel):
 class ServeSettings(BaseModel):
     serve_host: str = Field("127.0.0.1", description="Address that `serve` listens on.")
     serve_port: Port = Field(8480, description="Port that `serve` listens on; 0 takes a free one.")
-    serve_url: HttpUrl = Field("", description="Where clients reach `serve`, for links; else host and port.")
+    serve_url: HttpUrl = Field(
+        "", description="Where clients reach `serve`; without it links are made only for the address it listens on."
+    )
     serve_requests: int = Field(
         256,
         ge=1,

@@ -1,7 +1,9 @@
 """The tables' cluster form, derived from the same numbered SQL: replicated engines, one Distributed table before each.
 
 `events` and `settings` stay the local, replicated tables under the names that the worker and the queries of one server
-use; `<name>_all` reads all shards. Pure text: nothing here talks to ClickHouse.
+use; `<name>_all` reads all shards. A table that is `SHARED` has every server of every shard as a replica.
+
+Pure text: nothing here talks to ClickHouse.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from auditlane.store.migrate import Migration, known
 
 # How rows are spread: one tenant on one shard, so that FINAL and a page of one tenant need only that shard.
 SHARDING: Final = {"events": "cityHash64(tenant_id)", "settings": "cityHash64(scope)"}
+# One replicated table for all shards: whichever of them a process talks to, a link that was opened is known.
+SHARED: Final = frozenset({"link_claims"})
 WINDOW_SECONDS: Final = 7 * 86_400  # tokens are also forgotten by age; a server's own default may be an hour
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (`[^`]+`)\.(\w+)")
 _ENGINE = re.compile(r"\) ENGINE = (\w*MergeTree)(?:\(([^)]*)\))?")
@@ -44,9 +48,11 @@ def _clustered(statement: str, database: str, cluster: str) -> list[str]:
     on = f"ON CLUSTER `{cluster}`"
     if table := _TABLE.match(statement):
         name = table[2]
+        local = _replicated(statement.replace(table[0], f"{table[0]} {on}", 1), name)
+        if name in SHARED:
+            return [local]
         if name not in SHARDING:
             raise ConfigError(f"The table {name} has no sharding key for its cluster form.")
-        local = _replicated(statement.replace(table[0], f"{table[0]} {on}", 1), name)
         engine = f"Distributed(`{cluster}`, `{database}`, {name}, {SHARDING[name]})"
         everywhere = (
             f"CREATE TABLE IF NOT EXISTS `{database}`.{name}_all {on} AS `{database}`.{name}\nENGINE = {engine}"
@@ -66,6 +72,8 @@ def _replicated(statement: str, name: str) -> str:
     if engine is None:
         raise ConfigError(f"The table {name} has no MergeTree engine.")
     path = f"'/clickhouse/tables/{{shard}}/{{database}}/{name}', '{{replica}}'"
+    if name in SHARED:
+        path = f"'/clickhouse/tables/shared/{{database}}/{name}', '{{shard}}-{{replica}}'"
     arguments = ", ".join(filter(None, (path, engine[2])))
     made = statement.replace(engine[0], f") ENGINE = Replicated{engine[1]}({arguments})", 1)
     return made.replace("non_replicated_deduplication_window =", "replicated_deduplication_window =") + (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -37,12 +38,20 @@ class Counted:
 class Export:
     """A file in the making. `rows` is what it will hold; iterating gives its bytes, whole rows at a time.
 
-    Iterating raises StoreUnavailable or QueryTooLarge when the result breaks off: what was given until then is not
-    whole. `close` may be called at any time and ends the query. `written` and `position` are of the newest piece.
+    Iterating raises StoreUnavailable or QueryTooLarge when the result breaks off, and what `check` raises, which is
+    asked before every batch of rows: what was given until then is not whole. `close` may be called at any time and
+    ends the query. `written` and `position` are of the newest piece.
     """
 
     def __init__(
-        self, rows: int, encoder: Encoder, batches: Iterator[pa.RecordBatch], source: Source | None, *, written: int = 0
+        self,
+        rows: int,
+        encoder: Encoder,
+        batches: Iterator[pa.RecordBatch],
+        source: Source | None,
+        *,
+        written: int = 0,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.rows = rows
         self.written = written
@@ -50,12 +59,14 @@ class Export:
         self._encoder = encoder
         self._batches = batches
         self._source = source
+        self._check = check
         self._continued = written > 0
 
     def __iter__(self) -> Iterator[bytes]:
         if not self._continued and (first := self._encoder.begin()):
             yield first
         for batch in self._batches:
+            self._check()
             if batch.num_rows:
                 piece = self._encoder.add(batch)
                 self.written += batch.num_rows
@@ -75,15 +86,25 @@ class Export:
 
 
 class Exporter:
-    """Exports from any number of threads; connects when it is first asked something."""
+    """Exports from any number of threads; connects when it is first asked something.
 
-    def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
+    `demand_standing` raises when whoever asked for an export may not have the rest of it: their key was revoked, say.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits | None = None,
+        *,
+        demand_standing: Callable[[TenantScope], None] = lambda scope: None,
+    ) -> None:
         limits = limits or replace(Limits.of(settings), rows_read=0)  # an export reads what it exports
         self._database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
         self._counts = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s)
         silence_s = max(limits.page_s, _SILENCE_S) + CONNECT_TIMEOUT_S
         self._files = Results(settings, limits, silence_s=silence_s, seconds=limits.export_s)
+        self._demand_standing = demand_standing
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
         """What an export that begins now is to hold. Raises QueryTooLarge for more than the format can hold."""
@@ -119,21 +140,25 @@ class Exporter:
         statement = compile_export(
             self._database, scope, filter_, form, bound_ms=counted.bound_ms, after=after if written else None
         )
-        return self.started(statement, scope.tenant, form, counted, written=written)
+        return self.started(statement, scope, form, counted, written=written)
 
-    def started(self, statement: Statement, tenant: str, form: Form, counted: Counted, *, written: int = 0) -> Export:
+    def started(
+        self, statement: Statement, scope: TenantScope, form: Form, counted: Counted, *, written: int = 0
+    ) -> Export:
         """`export` by a statement that is there already; its columns are those of `compile_export`."""
+        check = partial(self._demand_standing, scope)
+        check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        coder = encoder(form, Heading(tenant, counted.rows, made_at), self._font)
+        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font)
         if counted.rows <= written:
-            return Export(counted.rows, coder, iter(()), None, written=written)
+            return Export(counted.rows, coder, iter(()), None, written=written, check=check)
         source = self._files.open(statement)
         try:
             batches = _primed(checked(source))
         except BaseException:
             source.close()
             raise
-        return Export(counted.rows, coder, batches, source, written=written)
+        return Export(counted.rows, coder, batches, source, written=written, check=check)
 
     def close(self) -> None:
         """Close the connections."""

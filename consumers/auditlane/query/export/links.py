@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
+from auditlane.access.addresses import base_of
 from auditlane.access.links import of_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
@@ -18,6 +19,10 @@ PURPOSE: Final = "auditlane-export+jwt"
 PATH: Final = "/v1/download"
 QUERY_TTL: Final = timedelta(minutes=1)
 JOB_TTL: Final = timedelta(minutes=15)  # a download that began goes on; one that broke off may be taken up again
+
+
+DemandStanding = Callable[[TenantScope], None]
+"""Raises Unauthenticated or Forbidden when whoever asked for an export, or a link to one, may not have it any more."""
 
 
 class Signer(Protocol):
@@ -44,15 +49,19 @@ class Opened:
 
 
 class Links:
-    """Signs and opens codes. `url` is where clients reach the service; empty: each request's own address.
+    """Signs and opens codes. `url` is where clients reach the service; empty: the address that it listens on.
 
     `demand_standing` raises when whoever asked for a link may not have what it leads to any more.
     """
 
-    def __init__(self, signer: Signer, demand_standing: Callable[[TenantScope], None], url: str = "") -> None:
+    def __init__(self, signer: Signer, demand_standing: DemandStanding, url: str = "") -> None:
         self._signer = signer
         self._demand_standing = demand_standing
         self._url = url
+
+    def base(self, request: Any) -> str:
+        """What links answered to this request begin with. Raises InvalidInput for a Host that is none of ours."""
+        return base_of(request, self._url)
 
     def of_export(self, scope: TenantScope, witness: Witness, pairs: list[tuple[str, str]], *, base: str) -> str:
         """A link that downloads what these pairs (format, columns, filter) ask for, for a minute."""
@@ -80,4 +89,4 @@ class Links:
         who = {"tenant": scope.tenant, "sub": scope.actor, "client": scope.client_id}
         who["actor_type"] = witness.actor_type
         code = self._signer.sign(PURPOSE, who | what, now=datetime.now(UTC), ttl=ttl)
-        return f"{(self._url or base).rstrip('/')}{PATH}?{urlencode({'code': code})}"
+        return f"{base}{PATH}?{urlencode({'code': code})}"

@@ -98,7 +98,7 @@ def build(
         pairs = body.pairs()
         what = asked(pairs, scope, structure_of)
         witness = witness_of(request)
-        url = links.of_export(scope, witness, pairs, base=str(request.base_url))
+        url = links.of_export(scope, witness, pairs, base=links.base(request))
         witness.record(Action.link_issued, resource="audit_log", format=what.form.format)
         return LinkAnswer(url=url, expires_in=int(QUERY_TTL.total_seconds()))
 

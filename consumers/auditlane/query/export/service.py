@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter
 
-from auditlane.access.scope import TenantScope
 from auditlane.query.export import router
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
@@ -19,7 +17,7 @@ from auditlane.query.export.jobs.record import JobRecord
 from auditlane.query.export.jobs.router import file_of
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker
-from auditlane.query.export.links import Links, Signer
+from auditlane.query.export.links import DemandStanding, Links, Signer
 from auditlane.query.export.request import StructureOf, asked_filter
 from auditlane.query.filters import Filter
 from auditlane.query.router import Authorize
@@ -34,14 +32,15 @@ class Exports:
         settings: Settings,
         authorize: Authorize,
         signer: Signer,
-        demand_standing: Callable[[TenantScope], None],
+        demand_standing: DemandStanding,
         structure_of: StructureOf,
         *,
         count_rows: CountRows = lambda format_, rows: None,
     ) -> None:
-        self.exporter = Exporter(settings)
+        self.exporter = Exporter(settings, demand_standing=demand_standing)
         links = Links(signer, demand_standing, settings.serve_url)
         jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
+        job_file = partial(file_of, jobs, structure_of, demand_standing)
         self._runner = Runner(
             jobs,
             Worker(self.exporter, partial(_filter_of, structure_of), count_rows),
@@ -56,7 +55,7 @@ class Exports:
                 links,
                 structure_of,
                 count_rows=count_rows,
-                job_file=partial(file_of, jobs, structure_of),
+                job_file=job_file,
             ),
             jobs_router.build(
                 jobs,
@@ -65,6 +64,7 @@ class Exports:
                 links,
                 structure_of,
                 most=settings.export_jobs_per_tenant,
+                job_file=job_file,
                 keep=keep,
                 wake=self._runner.wake,
             ),

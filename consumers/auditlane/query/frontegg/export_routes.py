@@ -58,7 +58,7 @@ def build(
         form = Form(format_, columns_of(given.properties if given else [], structure))
         counted = exporter.counted(sql.compile_count(database, scope, asked), format_)
         statement = sql.compile_export(database, scope, asked, form, bound_ms=counted.bound_ms)
-        export = exporter.started(statement, scope.tenant, form, counted)
+        export = exporter.started(statement, scope, form, counted)
         columns = ",".join(column.name for column in form.columns)
         witness_of(request).record(
             Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns

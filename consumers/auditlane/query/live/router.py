@@ -26,7 +26,7 @@ from auditlane.query.live.tail import Tail
 from auditlane.query.models import Event
 from auditlane.query.parameters import described, split
 from auditlane.query.router import Authorize
-from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.errors import AuditlaneError, WrongTenant
 
 HEARTBEAT_S: Final = 15.0
 CHECK_S: Final = 3.0  # how often the credential and the connection are looked at
@@ -52,10 +52,13 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
     seals = Seals(mac)
     threads = CapacityLimiter(_THREADS)
 
-    async def scope_of(request: Request) -> TenantScope:
+    async def check(request: Request, scope: TenantScope) -> None:
+        """Raise what the request would be answered with now, and WrongTenant when it would be another tenant's."""
+        request.state.principal = None  # who asked at first may be nobody by now
         found = who(request)
-        scope: TenantScope = await found if inspect.isawaitable(found) else found
-        return scope
+        now: TenantScope = await found if inspect.isawaitable(found) else found
+        if now.tenant != scope.tenant:
+            raise WrongTenant("This credential belongs to another tenant now.", fix="Open a new stream.")
 
     @router.get(
         "/events/stream",
@@ -82,7 +85,7 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
         except BaseException:
             tail.leave(channel, subscription)
             raise
-        body = followed.body(start, patience_s, threads, lambda: scope_of(request), request.is_disconnected)
+        body = followed.body(start, patience_s, threads, lambda: check(request, scope), request.is_disconnected)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return _Left(body, tail, channel, subscription, headers)
 
@@ -139,7 +142,7 @@ class _Stream:
         start: Resume | None,
         patience_s: float,
         threads: CapacityLimiter,
-        check: Callable[[], Awaitable[TenantScope]],
+        check: Callable[[], Awaitable[None]],
         gone: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
         """The stream's text. It ends when the credential does, the client is gone or too slow, or the service stops."""
@@ -161,7 +164,7 @@ class _Stream:
         start: Resume,
         patience_s: float,
         threads: CapacityLimiter,
-        check: Callable[[], Awaitable[TenantScope]],
+        check: Callable[[], Awaitable[None]],
         gone: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
         while not self._level and not self._subscription.ended and not await gone():
@@ -175,7 +178,7 @@ class _Stream:
             yield self._text(stretch.events, start) if stretch.events or self._level else ": behind\n\n"
 
     async def _following(
-        self, check: Callable[[], Awaitable[TenantScope]], gone: Callable[[], Awaitable[bool]]
+        self, check: Callable[[], Awaitable[None]], gone: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[str]:
         subscription, said = self._subscription, -math.inf
         while not await gone():

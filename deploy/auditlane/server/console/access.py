@@ -8,6 +8,7 @@ from typing import Final
 
 from fastapi import Request
 
+from auditlane.access.links import Page
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.tokens import authenticate_operator
@@ -15,7 +16,7 @@ from auditlane.access.trail import witness_of
 from auditlane.query.catalogue import N_
 from auditlane.runtime.errors import Unauthenticated
 from auditlane.server.entrance import asks_for_a_credential
-from auditlane.server.gate import CONSOLE_COOKIE, Gate, demand_our_pages, identify, tenant_in_path
+from auditlane.server.gate import Gate, demand_our_pages, identify, tenant_in_path
 
 API: Final = "/console/v1"  # below the path that the cookie is sent to
 HOW: Final = N_(
@@ -31,7 +32,7 @@ class Operators:
 
     def entered(self, request: Request) -> Principal:
         """Who has the console open. Raises Unauthenticated, and Forbidden for a change that another site asks for."""
-        token = request.cookies.get(CONSOLE_COOKIE, "")
+        token = self._gate.cookies.of(request, Page.console)
         if not token:
             raise Unauthenticated("The request carries no session of the console.", fix=HOW)
         demand_our_pages(request)

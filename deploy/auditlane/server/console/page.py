@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from auditlane.access.addresses import base_of
 from auditlane.access.links import Page, mint_console_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
-from auditlane.access.tokens import Operator, Viewer, mint_viewer_token
+from auditlane.access.tokens import Operator, Viewer, mint_session_token
 from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import is_tenant
 from auditlane.query.catalogue import spoken
@@ -27,7 +28,6 @@ from auditlane.server import notice
 from auditlane.server.admin.operations import Operations
 from auditlane.server.console import view
 from auditlane.server.console.access import HOW, Operators
-from auditlane.server.enter import set_session
 from auditlane.server.gate import Gate
 from auditlane.server.parameters import only
 
@@ -62,7 +62,6 @@ def build(
     Without the viewer's build the board does not renew itself, and there are no settings.
     """
     router = APIRouter()
-    secure = url.startswith("https://")
     Admin = Annotated[Principal, Depends(gate.environment(Permission.admin))]  # noqa: N806 - a type
 
     @router.post(
@@ -74,8 +73,8 @@ def build(
     async def link(request: Request, admin: Admin, body: ConsoleLinkRequest) -> ConsoleLink:
         """For an admin's client of the whole environment, which vouches for the person."""
         session, now = timedelta(seconds=body.ttl_s), datetime.now(UTC)
-        operator, base = Operator(body.user, admin.client_id), url or str(request.base_url)
-        made = mint_console_link(gate.signing, operator, url=base, now=now, session=session)
+        operator = Operator(body.user, admin.client_id)
+        made = mint_console_link(gate.signing, operator, url=base_of(request, url), now=now, session=session)
         witness_of(request).record(Action.link_issued, resource="console", user=body.user, ttl_s=body.ttl_s)
         return ConsoleLink(link=made)
 
@@ -111,12 +110,12 @@ def build(
         if not is_tenant(tenant):
             raise InvalidInput("The form names no tenant.", field="tenant")
         viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
-        token = mint_viewer_token(gate.signing, viewer, now=datetime.now(UTC), ttl=viewer_ttl)
+        token = mint_session_token(gate.signing, viewer, now=datetime.now(UTC), ttl=viewer_ttl)
         witness_of(request).record(
             Action.viewed_as_tenant, tenant=tenant, resource="audit_log", ttl_s=int(viewer_ttl.total_seconds())
         )
         answer = RedirectResponse(address(request, Page.log.value), status_code=303)
-        set_session(answer, Page.log, token, secure=secure)
+        gate.cookies.put(request, answer, Page.log, token)
         return answer
 
     @router.get(STYLE_PATH, include_in_schema=False)

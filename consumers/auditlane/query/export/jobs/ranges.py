@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from fastapi.responses import FileResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from auditlane.runtime.errors import RangeNotSatisfiable
+from auditlane.runtime.errors import AuditlaneError, RangeNotSatisfiable
+from auditlane.runtime.log import get
 
+CHECK_BYTES: Final = 1 << 20  # of a file between two checks
 _ONE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 class RangedFile(FileResponse):
     """The file that is at `path` now; to HEAD, its headers alone. `asked` are the request's headers.
 
+    `check` is asked every MiB: what it raises ends the body before its end, which every client notices.
     Raises FileNotFoundError, and RangeNotSatisfiable when nothing of what is asked for is there.
     """
 
     def __init__(
-        self, path: Path, *, method: str, asked: Mapping[str, str], media_type: str, headers: Mapping[str, str]
+        self,
+        path: Path,
+        *,
+        method: str,
+        asked: Mapping[str, str],
+        media_type: str,
+        headers: Mapping[str, str],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(path, media_type=media_type, headers=headers, stat_result=path.stat())
         same = asked.get("if-range") in (None, self.headers["etag"], self.headers["last-modified"])
         header = asked.get("range") if same and method == "GET" else None
+        self._check = check
         self.range = None if header is None else there(header, int(self.headers["content-length"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
         if self.range:
             headers.append((b"range", self.range.encode()))
-        await super().__call__({**scope, "headers": headers}, receive, send)
+        sent = 0
+
+        async def checked(message: Message) -> None:
+            nonlocal sent
+            before, sent = sent, sent + len(message.get("body", b""))
+            if before // CHECK_BYTES != sent // CHECK_BYTES:
+                self._check()
+            await send(message)
+
+        try:
+            await super().__call__({**scope, "headers": headers}, receive, checked)
+        except AuditlaneError as error:
+            # Returning now leaves the body without its end; the server then closes the connection.
+            get("query").error("export.broken", code=error.code, problem=str(error), sent=sent)
 
 
 def there(header: str, size: int) -> str | None:

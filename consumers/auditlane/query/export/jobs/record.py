@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from auditlane.access.permissions import Permission
+from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column
 from auditlane.query.export.exporter import Counted
@@ -25,6 +27,7 @@ class JobRecord(BaseModel):
     tenant: str
     actor: str
     actor_type: str
+    client_id: str = ""  # whose key vouches for it, "" an operator's
     pairs: tuple[tuple[str, str], ...]
     format: Format
     columns: tuple[Column, ...]
@@ -37,6 +40,11 @@ class JobRecord(BaseModel):
     def form(self) -> Form:
         """What the file looks like, whatever the tenant's structure has become."""
         return Form(self.format, self.columns, self.raw_formulas)
+
+    @property
+    def scope(self) -> TenantScope:
+        """On whose behalf the file is made."""
+        return TenantScope.authorized_before(self.tenant, self.actor, Permission.export, self.client_id)
 
     @property
     def counted(self) -> Counted:

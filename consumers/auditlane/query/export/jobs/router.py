@@ -19,10 +19,18 @@ from auditlane.query.export.formats import Format
 from auditlane.query.export.jobs.folder import Jobs
 from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, Seen, State
-from auditlane.query.export.links import Links
+from auditlane.query.export.links import DemandStanding, Links
 from auditlane.query.export.request import ExportRequest, StructureOf, asked
 from auditlane.query.router import Authorize
-from auditlane.runtime.errors import ConfigError, Conflict, NotFound, TooManyExports
+from auditlane.runtime.errors import (
+    ConfigError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TooManyExports,
+    Unauthenticated,
+)
 from auditlane.runtime.ids import uuid7
 
 _PATH: Final = "/v1/exports"
@@ -52,7 +60,10 @@ class Job(BaseModel):
     ended_at: datetime | None
     expires_at: datetime | None = Field(description="When the file is removed; null until the job has ended.")
     error: Failure | None = Field(description="Why it failed.")
-    url: str | None = Field(description="A link to the file that needs no header, for a quarter of an hour; when done.")
+    url: str | None = Field(
+        description="A link to the file that needs no header, for a quarter of an hour; when done. Null where the "
+        "service does not know its own address (AUDITLANE_SERVE_URL)."
+    )
 
 
 class JobList(BaseModel):
@@ -69,17 +80,26 @@ def build(
     structure_of: StructureOf,
     *,
     most: int,
+    job_file: Callable[[Request, TenantScope, str], Response],
     keep: timedelta,
     wake: Callable[[], None],
 ) -> APIRouter:
-    """The routes under `/v1/exports`. A tenant has at most `most` jobs; `wake` is called when there is a new one."""
+    """The routes under `/v1/exports`. A tenant has at most `most` jobs; `wake` is called when there is a new one.
+
+    `job_file` answers with the file of a job.
+    """
     router = APIRouter(prefix=_PATH, tags=["export"])
     exports = Depends(authorize(Permission.export))
+
+    def link_to(request: Request, scope: TenantScope, id_: str) -> str | None:
+        try:
+            return links.of_job(scope, witness_of(request), id_, base=links.base(request))
+        except InvalidInput:  # the request came by an address that is not known to be ours
+            return None
 
     def told(request: Request, scope: TenantScope, seen: Seen) -> Job:
         record, run = seen.record, seen.run
         done = seen.state == "done"
-        base = str(request.base_url)
         return Job(
             id=record.id,
             state=seen.state,
@@ -93,7 +113,7 @@ def build(
             ended_at=seen.ended_at,
             expires_at=seen.ended_at + keep if seen.ended_at else None,
             error=run.failure if run else None,
-            url=links.of_job(scope, witness_of(request), record.id, base=base) if done else None,
+            url=link_to(request, scope, record.id) if done else None,
         )
 
     @router.post("", summary="Ask for a large export", status_code=202)
@@ -114,6 +134,7 @@ def build(
             tenant=scope.tenant,
             actor=scope.actor,
             actor_type=witness.actor_type,
+            client_id=scope.client_id,
             pairs=tuple(pairs),
             format=what.form.format,
             columns=what.form.columns,
@@ -161,7 +182,7 @@ def build(
 
         HEAD gives the headers alone.
         """
-        return file_of(jobs, structure_of, request, scope, export_id)
+        return job_file(request, scope, export_id)
 
     @router.delete("/{export_id}", summary="Cancel or remove an export job", status_code=204)
     def cancel(request: Request, export_id: str, scope: TenantScope = exports) -> None:
@@ -176,13 +197,32 @@ def build(
     return router
 
 
-def file_of(jobs: Jobs, structure_of: StructureOf, request: Request, scope: TenantScope, id_: str) -> Response:
-    """A finished job's file. Raises NotFound; Conflict while it is not done, and once a column of it may not be
-    downloaded any more."""
+def file_of(
+    jobs: Jobs,
+    structure_of: StructureOf,
+    demand_standing: DemandStanding,
+    request: Request,
+    scope: TenantScope,
+    id_: str,
+) -> Response:
+    """A finished job's file, cut off once whoever downloads it, or asked for it, may not have it any more.
+
+    Raises NotFound; Conflict while it is not done, once its key may not have it, and once a column of it may not be
+    downloaded any more.
+    """
     folder, seen = jobs.find(scope, id_)
     record, run = seen.record, seen.run
     if seen.state != "done" or run is None:
         raise Conflict(f"The export is {seen.state}, not done.", fix=f"Ask {_PATH}/{id_} until it is.")
+    try:
+        demand_standing(record.scope)
+    except (Unauthenticated, Forbidden) as error:
+        raise Conflict(f"The export cannot be downloaded: {error.message}", fix="Ask for a new export.") from error
+
+    def check() -> None:
+        demand_standing(scope)
+        demand_standing(record.scope)
+
     if withdrawn := withdrawn_of(record.columns, structure_of(scope.tenant)):
         raise Conflict(
             f"The file holds {withdrawn[0].name!r}, which may not be downloaded any more.",
@@ -196,6 +236,7 @@ def file_of(jobs: Jobs, structure_of: StructureOf, request: Request, scope: Tena
             asked=request.headers,
             media_type=record.format.media_type,
             headers=headers_of(name, run.rows) | {"ETag": f'"{record.id}-{run.epoch}"'},
+            check=check,
         )
     except FileNotFoundError as error:
         raise NotFound("The export's file is gone.", fix="Ask for the export again.") from error

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
-from auditlane.access.permissions import Permission
-from auditlane.access.scope import TenantScope
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs.lease import Lease, Lost
@@ -60,6 +58,7 @@ class Worker:
             log.info("export.given_back", rows=lease.run.rows)
         except AuditlaneError as error:
             self._end(lease, state="failed", failure=Failure.of(error))
+            lease.folder.drop_outputs()
             log.error("export.failed", code=error.code, problem=str(error))
         except Exception:
             self._end(
@@ -126,7 +125,7 @@ class Worker:
     def _write(self, lease: Lease, record: JobRecord, file: BinaryIO) -> None:
         run = lease.run
         export = self._exporter.export(
-            TenantScope.authorized_before(record.tenant, record.actor, Permission.export),
+            record.scope,
             self._filter_of(record),
             record.form,
             counted=record.counted,

@@ -1,0 +1,160 @@
+"""One-time links on the real engine: of everybody who opens one at the same time, one is let in."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import urllib3
+from querying import Store, store
+from serving import HOUR, Served
+
+from auditlane.access.links import Page, mint_console_link, mint_link
+from auditlane.access.permissions import VIEWER
+from auditlane.access.tokens import Operator, Viewer
+from auditlane.store.client import connect
+from auditlane.store.link_claims import LinkClaims
+
+THREADS = 8
+PROCESSES = 3
+LINKS = 10
+CLAIMER = """
+import json, sys
+from datetime import UTC, datetime, timedelta
+from auditlane.runtime.settings import load
+from auditlane.store.client import connect
+from auditlane.store.link_claims import LinkClaims
+given = json.loads(sys.argv[1])
+settings = load(clickhouse_url=given["url"], clickhouse_database=given["database"])
+client = connect(settings)
+claims, now = LinkClaims(lambda: client, settings.clickhouse_database), datetime.now(UTC)
+print("ready", flush=True)
+sys.stdin.readline()
+won = [jti for jti in given["links"] if claims.claim(jti, until=now + timedelta(minutes=5), now=now)]
+print(json.dumps(won))
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        yield made
+
+
+def given(filled: Store) -> dict[str, str]:
+    return {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+
+
+def links(count: int) -> list[str]:
+    return [uuid.uuid4().hex for _ in range(count)]
+
+
+def test_of_many_threads_one_has_the_link(filled: Store) -> None:
+    client = connect(filled.settings)
+    # A ledger each, as processes have it.
+    ledgers = [LinkClaims(lambda: client, filled.database) for _ in range(THREADS)]
+    now = datetime.now(UTC)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for jti in links(LINKS):
+            start = threading.Barrier(THREADS)
+
+            def claim(ledger: LinkClaims, jti: str = jti, start: threading.Barrier = start) -> bool:
+                start.wait(60)
+                return ledger.claim(jti, until=now + timedelta(minutes=5), now=now)
+
+            assert sorted(pool.map(claim, ledgers)) == [False] * (THREADS - 1) + [True]
+    client.close()
+
+
+def test_of_many_processes_one_has_the_link(filled: Store) -> None:
+    wanted = links(LINKS)
+    told = json.dumps({"url": filled.settings.clickhouse_url, "database": filled.database, "links": wanted})
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIMER, told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(PROCESSES)
+    ]
+    for child in children:
+        assert child.stdout
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin
+        child.stdin.write("\n")
+        child.stdin.flush()
+    won = [json.loads(child.communicate(timeout=120)[0]) for child in children]
+    assert sorted(itertools.chain(*won)) == sorted(wanted)
+
+
+def test_a_link_opens_once_at_all_replicas(filled: Store, tmp_path: Path) -> None:
+    with Served(tmp_path, **given(filled)) as one, Served(tmp_path, **given(filled)) as other:
+        now = datetime.now(UTC)
+        made = {
+            Page.log: mint_link(one.signing, Viewer("acme", "jane", VIEWER), url="", now=now, session=HOUR),
+            Page.console: mint_console_link(one.signing, Operator("ops"), url="", now=now, session=HOUR),
+        }
+        for page, path in made.items():
+            assert [served.request(path).status for served in (one, other, one)] == [200, 200, 200]
+            with ThreadPoolExecutor(8) as pool:
+                asked = [pool.submit(served.request, path, method="POST") for served in [one, other] * 4]
+                answers = [one.result() for one in asked]
+            assert sorted(answer.status for answer in answers) == [303] + [401] * 7
+            [opened] = [answer for answer in answers if answer.status == 303]
+            assert opened.headers["location"] == page
+            assert other.request(path, method="POST").status == 401
+
+
+def test_a_link_stays_valid_while_clickhouse_is_away(filled: Store, tmp_path: Path) -> None:
+    away = {**given(filled), "clickhouse_url": "http://127.0.0.1:1"}
+    with Served(tmp_path, **away) as lonely, Served(tmp_path, **given(filled)) as served:
+        viewer = Viewer("acme", "jane", VIEWER)
+        path = mint_link(served.signing, viewer, url="", now=datetime.now(UTC), session=HOUR)
+        for _ in range(2):
+            refused = lonely.request(path, method="POST")
+            assert (refused.status, refused.json()["code"]) == (503, "STORE_UNAVAILABLE")
+            assert "set-cookie" not in refused.headers
+        assert served.request(path, method="POST").status == 303
+
+
+def test_what_was_claimed_without_an_answer_is_claimed_again_by_one(filled: Store) -> None:
+    """The insert was stored and its answer got lost: nobody was let in, so whoever tries again here is."""
+    client = connect(filled.settings)
+
+    class Cut:
+        """The client of a connection that is cut once it has sent an insert."""
+
+        def __init__(self) -> None:
+            self.cuts = 1
+
+        def query(self, *arguments, **named):
+            return client.query(*arguments, **named)
+
+        def insert(self, *arguments, **named):
+            client.insert(*arguments, **named)
+            if self.cuts:
+                self.cuts -= 1
+                raise urllib3.exceptions.ProtocolError("cut")
+
+    cut = Cut()
+    claims, now = LinkClaims(lambda: cut, filled.database), datetime.now(UTC)  # type: ignore[arg-type, return-value]
+    until, [jti] = now + timedelta(minutes=5), links(1)
+    with pytest.raises(Exception, match="cannot be reached"):
+        claims.claim(jti, until=until, now=now)
+    start = threading.Barrier(4)
+
+    def claim(_: int) -> bool:
+        start.wait(60)
+        return claims.claim(jti, until=until, now=now)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(claim, range(4))) == [False, False, False, True]
+    client.close()

@@ -14,10 +14,18 @@ from registering import InProcess
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.fields import FieldDefinition, FieldType, described, own_field, without_rules
-from auditlane.contract.structure import TenantContract, check_registrable
+from auditlane.contract.structure import MISREAD_NAMES, TenantContract, check_registrable
 from auditlane.contract.subjects import ensure_base_subject
 from auditlane.query.structure.contracts import Contracts
-from auditlane.runtime.errors import AuditlaneError, FieldConflict, InvalidInput, RegistryUnavailable
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    FieldConflict,
+    InvalidInput,
+    RegistryUnavailable,
+    TooManyVersions,
+    http_status,
+)
+from auditlane.runtime.settings import ContractSettings
 from auditlane.sdk.encoding import Encoder
 
 TOPIC = "audit.events"
@@ -166,9 +174,8 @@ def test_names_that_differ_in_case_only_are_no_two_fields(registry: InProcess, c
     for name in ("Order", "ORDER", "Action"):
         with pytest.raises(FieldConflict, match="case only"):
             contracts.add("acme", text(name), replace=True)
-    with pytest.raises(FieldConflict, match="acme"):
-        contracts.add(None, text("Order"), replace=False)
-    assert names(latest(registry, ACME)) == ["region", "order"]
+    assert contracts.add(None, text("Order"), replace=False)  # a tenant's field is in nobody else's way
+    assert names(latest(registry, ACME)) == ["region", "order", "Order"]
 
 
 def test_two_that_were_registered_before_go_on(registry: InProcess, contracts: Contracts) -> None:
@@ -259,13 +266,123 @@ def test_an_environments_change_reaches_those_who_have_its_form(registry: InProc
     assert own_field(latest(registry, BASE), "region") == text("region")
 
 
-def test_a_tenants_field_of_another_type_stops_the_environments_before_anything_is_registered(
+def test_a_tenants_field_of_another_type_is_in_nobody_elses_way(registry: InProcess, contracts: Contracts) -> None:
+    number = FieldDefinition("region", FieldType.Number).avro()
+    contracts.add("acme", number | {"required": True}, replace=False)
+    contracts.add("globex", text("own"), replace=False)
+    assert contracts.add(None, text("region"), replace=False)
+    assert own_field(latest(registry, BASE), "region") == text("region")
+    assert own_field(latest(registry, "audit.events.globex-value"), "region") == text("region")
+    assert own_field(latest(registry, ACME), "region") == number | {"required": True}  # stored messages are read by it
+    assert contracts.add(None, text("region", maxLength=4), replace=True)
+    assert own_field(latest(registry, ACME), "region") == number | {"required": True}
+    assert contracts.release("acme", "region")
+    assert own_field(latest(registry, ACME), "region") == number
+
+
+# Budgets
+
+
+LIMITS = ContractSettings(contract_fields=3, contract_choices=4, contract_rules_bytes=1_024)
+
+
+def test_a_full_contract_is_in_nobody_elses_way(registry: InProcess) -> None:
+    contracts = Contracts(registry, TOPIC, LIMITS)
+    contracts.add(None, text("env_0"), replace=False)
+    for number in range(3):
+        contracts.add("acme", text(f"own_{number}"), replace=False)
+    with pytest.raises(InvalidInput, match=r"4 own fields .limit 3") as full:
+        contracts.add("acme", text("own_3"), replace=False)
+    assert full.value.field == "name"
+    assert "AUDITLANE_CONTRACT_FIELDS" in full.value.fix
+    for number in (1, 2):
+        assert contracts.add(None, text(f"env_{number}"), replace=False)
+    assert names(latest(registry, ACME)) == ["env_0", "own_0", "own_1", "own_2", "env_1", "env_2"]
+    with pytest.raises(InvalidInput, match=r"4 own fields .limit 3"):  # the environment's own are bounded too
+        contracts.add(None, text("env_3"), replace=False)
+    assert names(latest(registry, BASE)) == ["env_0", "env_1", "env_2"]
+    assert contracts.add("acme", text("own_2", maxLength=9), replace=True)  # what is there can be changed
+
+
+def test_a_tenants_versions_are_bounded_and_the_environments_changes_reach_it_still(registry: InProcess) -> None:
+    contracts = Contracts(registry, TOPIC, ContractSettings(contract_versions=4))
+    for length in range(1, 6):  # one more for each of the environment's versions, which reach it
+        contracts.add("acme", text("own", required=True, maxLength=length), replace=True)
+    with pytest.raises(TooManyVersions, match="5 times") as full:
+        contracts.add("acme", text("own", maxLength=9), replace=True)
+    assert "AUDITLANE_CONTRACT_VERSIONS" in full.value.fix
+    assert http_status(full.value) == 409
+    assert len(registry.versions(ACME)) == 5
+    assert not contracts.add("acme", text("own", required=True, maxLength=5), replace=True)  # nothing to register
+    assert contracts.add(None, text("region"), replace=False)
+    assert own_field(latest(registry, ACME), "region") == text("region")
+    assert contracts.release("acme", "own")  # a demand can always be ended
+
+
+@pytest.mark.parametrize(
+    ("definition", "says"),
+    [
+        (FieldDefinition("x", FieldType.Enum, rules={"oneOf": list("abcde")}), "lists 5 values (limit 4)"),
+        (FieldDefinition("x", FieldType.Enum, rules={"oneOf": ["a" * 1_000]}), "bytes of JSON (limit 1024)"),
+        (FieldDefinition("x", FieldType.AlphaNumeric, "ü" * 500), "bytes of JSON (limit 1024)"),
+    ],
+)
+@pytest.mark.parametrize("tenant", [None, "acme"])
+def test_a_field_is_bounded(registry: InProcess, tenant: str | None, definition: FieldDefinition, says: str) -> None:
+    with pytest.raises(InvalidInput) as large:
+        Contracts(registry, TOPIC, LIMITS).add(tenant, definition.avro(), replace=False)
+    assert says in large.value.message
+    assert "AUDITLANE_CONTRACT_" in large.value.fix
+    assert registry.subjects() == {BASE}
+    assert registry.versions(BASE) == [1]
+
+
+def test_the_bytes_of_a_contract_are_bounded(registry: InProcess) -> None:
+    contracts = Contracts(registry, TOPIC, ContractSettings(contract_bytes=4_096))
+    for number in range(4):
+        contracts.add("acme", FieldDefinition(f"x{number}", FieldType.AlphaNumeric, "a" * 900).avro(), replace=False)
+    with pytest.raises(InvalidInput, match=r"own fields would have .* bytes of JSON .limit 4096"):
+        contracts.add("acme", FieldDefinition("x4", FieldType.AlphaNumeric, "a" * 900).avro(), replace=False)
+    assert contracts.add(None, text("region"), replace=False)
+    assert contracts.release("acme", "x0")
+
+
+def test_a_registry_that_refuses_one_tenants_contract_names_the_tenant_before_anything_is_registered(
     registry: InProcess, contracts: Contracts
 ) -> None:
-    contracts.add("acme", FieldDefinition("region", FieldType.Number).avro(), replace=False)
-    with pytest.raises(FieldConflict, match="acme"):
+    contracts.add("acme", text("own"), replace=False)
+    contracts.add("globex", text("own"), replace=False)
+
+    def refused(subject: str, schema: str, ask: Any = registry.check) -> list[str]:
+        return ["it cannot"] if subject == ACME else ask(subject, schema)
+
+    registry.check = refused  # type: ignore[method-assign]
+    with pytest.raises(FieldConflict, match="tenant acme"):
         contracts.add(None, text("region"), replace=False)
     assert registry.versions(BASE) == [1]
+    assert registry.versions("audit.events.globex-value") == [1]
+
+
+def test_what_is_no_contract_at_the_registry_is_in_nobody_elses_way(registry: InProcess, contracts: Contracts) -> None:
+    schema = json.loads(registry.latest(BASE).schema)
+    for number, field in enumerate([text("x") | {"pattern": "(a"}, text("__proto__x") | {"name": "__proto__"}]):
+        registry.register(f"audit.events.t{number}-value", json.dumps(schema | {"fields": [*schema["fields"], field]}))
+    assert contracts.add(None, text("region"), replace=False)
+    assert contracts.release(None, "region") is False
+    assert names(latest(registry, BASE)) == ["region"]
+
+
+@pytest.mark.parametrize("name", sorted(MISREAD_NAMES))
+def test_a_name_that_pages_could_misread_is_refused(registry: InProcess, contracts: Contracts, name: str) -> None:
+    with pytest.raises(InvalidInput, match="JavaScript") as refused:
+        text(name)
+    assert refused.value.field == "name"
+    schema = json.loads(registry.latest(BASE).schema)
+    field = {"name": name, "type": ["null", "string"], "default": None}
+    whole = json.dumps(schema | {"fields": [*schema["fields"], field]})
+    assert any(one.startswith(f"{name}: ") for one in check_registrable(whole))
+    with pytest.raises(InvalidInput, match="rename the field"):  # whoever registered it
+        TenantContract.parse(whole)
 
 
 def test_a_tenant_takes_an_environments_field_as_it_is(registry: InProcess, contracts: Contracts) -> None:

@@ -53,8 +53,15 @@ _OF_STRUCTURE: Final[dict[str, tuple[str, ...]]] = {
     "GET ": (),
     "PUT ": (*_CHANGES, "PRECONDITION_REQUIRED"),
     "GET /fields": _REGISTRY,
-    "POST /fields": (*_CHANGES, *_REGISTRY, "FIELD_CONFLICT"),
-    "PUT /fields/{name}": (*_CHANGES, *_REGISTRY, "FIELD_CONFLICT", "PRECONDITION_REQUIRED", "NOT_FOUND"),
+    "POST /fields": (*_CHANGES, *_REGISTRY, "FIELD_CONFLICT", "TOO_MANY_VERSIONS"),
+    "PUT /fields/{name}": (
+        *_CHANGES,
+        *_REGISTRY,
+        "FIELD_CONFLICT",
+        "TOO_MANY_VERSIONS",
+        "PRECONDITION_REQUIRED",
+        "NOT_FOUND",
+    ),
     "DELETE /fields/{name}": (*_CHANGES, *_REGISTRY, "FIELD_CONFLICT", "NOT_FOUND"),
     "GET /history": (),
 }

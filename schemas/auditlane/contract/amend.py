@@ -21,6 +21,7 @@ from auditlane.runtime.errors import (
     RegistryUnavailable,
     SchemaIncompatible,
     SchemaNotFound,
+    TooManyVersions,
 )
 
 _ATTEMPTS: Final = 20
@@ -47,11 +48,13 @@ def amend(
     change: Callable[[Schema], Schema],
     *,
     seed: Callable[[], Schema] | None = None,
+    most_versions: int | None = None,
 ) -> Amended:
     """Register `change(newest version)`, or nothing when that is the newest version itself.
 
     A subject that is not there begins with `seed()`, as BACKWARD. Raises SchemaNotFound without a seed, InvalidInput
-    and FieldConflict for a contract that cannot be, and what RegistryClient and `change` raise.
+    and FieldConflict for a contract that cannot be, TooManyVersions where `most_versions` are there already, and what
+    RegistryClient and `change` raise.
     """
     owed: list[dict[str, Any]] = []
     changed, refused = False, None
@@ -64,7 +67,9 @@ def amend(
         if latest is not None and wanted == current:
             return Amended(subject, latest.version, latest.schema_id, current, changed)
         since = latest.version if latest else 0
-        _check(client, subject, current if latest else None, wanted)
+        check(client, subject, current if latest else None, wanted)
+        if most_versions is not None and since >= most_versions:  # a number is not given twice, so that may be fewer
+            _check_versions(client, subject, most_versions)
         if latest is None and client.own_compatibility(subject) is None:
             client.set_compatibility(subject, COMPATIBILITY)
         try:
@@ -88,7 +93,16 @@ def _latest(client: RegistryClient, subject: str, *, needed: bool) -> Registered
         return None
 
 
-def _check(client: RegistryClient, subject: str, current: Schema | None, wanted: Schema) -> None:
+def _check_versions(client: RegistryClient, subject: str, most: int) -> None:
+    if len(client.versions(subject)) >= most:
+        raise TooManyVersions(
+            f"The contract was changed {most} times, and no more versions of it are kept.",
+            fix="Make several changes at once, or have an operator raise AUDITLANE_CONTRACT_VERSIONS.",
+        )
+
+
+def check(client: RegistryClient, subject: str, current: Schema | None, wanted: Schema) -> None:
+    """Raises InvalidInput and FieldConflict when the subject, now at `current`, cannot become `wanted`."""
     for avro in own_fields(wanted):
         was = own_field(current, avro["name"]) if current else None
         reason = conflict(was, avro) if was else ""

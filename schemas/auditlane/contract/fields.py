@@ -17,10 +17,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from auditlane.contract import rules as rules_
-from auditlane.contract.structure import TenantContract, base_fields
+from auditlane.contract.structure import MISREAD_NAMES, TenantContract, base_fields
 from auditlane.runtime.errors import InvalidInput
 
-MOST_FIELDS: Final = 200  # of a contract's own
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _RESERVED: Final = frozenset({"fields", "ingested_at"})  # columns of the store that are no field of the event
 
@@ -118,6 +117,10 @@ def check_name(name: str) -> str:
         raise _invalid(
             "name", f"{name} is a field of every event", fix="Choose another name; how it is shown: PUT the structure"
         )
+    if name in MISREAD_NAMES:
+        raise _invalid(
+            "name", f"{name} has a meaning in JavaScript, so pages could misread it", fix="Choose another name"
+        )
     if not _NAME.fullmatch(name):
         raise _invalid(
             "name",
@@ -136,8 +139,6 @@ def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool 
     fields = [one for one in schema["fields"] if one["name"] != avro["name"]]
     place = next((at for at, one in enumerate(schema["fields"]) if one["name"] == avro["name"]), len(fields))
     fields.insert(place, copy.deepcopy(avro))
-    if sum(1 for one in fields if one["name"] not in base_fields()) > MOST_FIELDS:
-        raise _invalid("name", f"would be more than {MOST_FIELDS} fields", fix="Put the value into metadata")
     was = TenantContract.parse(json.dumps(schema)).exclusive
     amended = schema | {"fields": fields}
     if exclusive is not None:

@@ -22,6 +22,12 @@ _OWN_TYPES: Final = (
     "string, boolean, long, double, an enum or timestamp-micros (keep anything else as a string of JSON)"
 )
 LONGEST_NAME: Final = 200  # characters: a symbol is a byte of an event and all of its text in the row, a name likewise
+# What every object of JavaScript has: a page that looks a field up by such a name could find that instead.
+MISREAD_NAMES: Final = frozenset(
+    {"__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "prototype"}
+    | {"toLocaleString", "toString", "valueOf"}
+    | {f"__{deed}{what}__" for deed in ("define", "lookup") for what in ("Getter", "Setter")}
+)
 # No event is stored without these; other base fields take their defaults where an older contract lacks them.
 CORE_FIELDS: Final = ("event_id", "tenant_id", "occurred_at", "action")
 
@@ -178,6 +184,9 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
             continue
         if name in seen:
             problems.append(f"{name}: is there twice; remove one.")
+            continue
+        if name in MISREAD_NAMES:
+            problems.append(f"{name}: has a meaning in JavaScript, so pages could misread it; rename the field.")
             continue
         seen.add(name)
         try:

@@ -24,6 +24,7 @@
     ├── Conflict                 somebody else was first, or the thing exists already
     │   ├── PreconditionFailed   what was to be replaced was changed by somebody else meanwhile
     │   ├── FieldConflict        a field that is there already, or that cannot become what was asked for
+    │   ├── TooManyVersions      a contract was changed as often as it may be
     │   ├── TooManyExports       a tenant has as many export jobs as it may have
     │   ├── AlreadyRunning       another process owns the data directory
     │   ├── PortInUse            a port that was asked for is taken
@@ -192,6 +193,10 @@ class PreconditionFailed(Conflict):
 
 class FieldConflict(Conflict):
     code = "FIELD_CONFLICT"
+
+
+class TooManyVersions(Conflict):
+    code = "TOO_MANY_VERSIONS"
 
 
 class TooManyExports(Conflict):

@@ -100,6 +100,39 @@ class RegistrySettings(BaseModel):
     registry_ca: File | None = Field(None, description="CA bundle (PEM) for the registry's certificate.")
 
 
+class ContractSettings(BaseModel):
+    contract_fields: int = Field(
+        200,
+        ge=1,
+        description="Own fields of one contract. A tenant's are counted without the environment's.",
+        json_schema_extra=reached("One more field is refused with 400."),
+    )
+    contract_choices: int = Field(
+        1_000,
+        ge=1,
+        description="Values that `oneOf` of one field may list.",
+        json_schema_extra=reached("The field is refused with 400."),
+    )
+    contract_rules_bytes: int = Field(
+        32 << 10,
+        ge=1_024,
+        description="Bytes of one field with its rules and default, as JSON.",
+        json_schema_extra=reached("The field is refused with 400."),
+    )
+    contract_bytes: int = Field(
+        256 << 10,
+        ge=4_096,
+        description="Bytes of all own fields of one contract, as JSON; a tenant's without the environment's.",
+        json_schema_extra=reached("The change is refused with 400; rules can still be removed."),
+    )
+    contract_versions: int = Field(
+        500,
+        ge=1,
+        description="Versions of one tenant's contract, or of the environment's, that the registry keeps.",
+        json_schema_extra=reached("The change is refused with 409; rules can still be removed."),
+    )
+
+
 class ClickHouseSettings(BaseModel):
     clickhouse_url: HttpUrl = Field("", description="ClickHouse over HTTP. Empty: the embedded engine.")
     clickhouse_user: str = Field("default", description="ClickHouse user.")
@@ -333,6 +366,7 @@ class LogSettings(BaseModel):
 GROUPS: tuple[type[BaseModel], ...] = (
     KafkaSettings,
     RegistrySettings,
+    ContractSettings,
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
@@ -347,6 +381,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
 class Settings(
     KafkaSettings,
     RegistrySettings,
+    ContractSettings,
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,

@@ -1,6 +1,7 @@
 """Fields in the registry: the environment's in the base subject and in every tenant's own, a tenant's in its own.
 
-Every operation may be repeated, and then does what is left of it: a field that is there already is not added again.
+Every operation may be repeated, and then does what is left of it: a field that is there already is not added again. No
+tenant's contract stands in the way of the environment's: what a tenant has under the name already stays that tenant's.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Final
 
-from auditlane.contract.amend import Amended, Schema, amend
+from auditlane.contract.amend import Amended, Schema, amend, check
 from auditlane.contract.connect import registry_client
-from auditlane.contract.fields import alike, conflict, own_field, same, with_field, without_rules
+from auditlane.contract.fields import alike, conflict, own_field, own_fields, same, with_field, without_rules
 from auditlane.contract.registry import Registered, RegistryClient
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
-from auditlane.runtime.errors import FieldConflict, RegistryUnavailable, SchemaNotFound
-from auditlane.runtime.settings import Settings
+from auditlane.query.structure import budget
+from auditlane.runtime.errors import FieldConflict, InvalidInput, RegistryUnavailable, SchemaNotFound
+from auditlane.runtime.log import get
+from auditlane.runtime.settings import ContractSettings, Settings
 
 _AT_ONCE: Final = 4  # subjects, as many as the client keeps connections
 _NAMED: Final = 5  # tenants in a sentence
@@ -27,10 +30,11 @@ _NAMED: Final = 5  # tenants in a sentence
 class Contracts:
     """The environment's contract and its tenants'. Thread-safe; raises what RegistryClient and `amend` raise."""
 
-    def __init__(self, client: RegistryClient, topic: str) -> None:
+    def __init__(self, client: RegistryClient, topic: str, limits: ContractSettings | None = None) -> None:
         self._client = client
         self._topic = topic
         self._base = base_subject(topic)
+        self._limits = limits or ContractSettings()
 
     def environment(self) -> Registered:
         """The newest version of the base event."""
@@ -51,23 +55,28 @@ class Contracts:
     def add(self, tenant: str | None, avro: Schema, *, replace: bool, exclusive: bool | None = None) -> bool:
         """Add a field, or give it this form where `replace`; whether anything had to be registered.
 
-        Raises FieldConflict for a field that is there in another form.
+        Raises FieldConflict for a field that is there in another form, InvalidInput and TooManyVersions for a contract
+        that would exceed a budget.
         """
+        budget.check_field(avro, self._limits)
         if tenant is None:
             return self._add_everywhere(avro, replace=replace, exclusive=exclusive)
-        base = schema_of(self.environment())
+        environment = self.environment()
+        base = schema_of(environment)
         theirs = own_field(base, avro["name"])
         if theirs is not None:
             return self._add_environments(tenant, theirs, avro)
-        change = _adding(avro, replace=replace, exclusive=exclusive)
-        return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}).changed
+        change = self._within(_adding(avro, replace=replace, exclusive=exclusive), base)
+        most = self._limits.contract_versions + environment.version  # those made for its own sake count
+        return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}, most_versions=most).changed
 
     def release(self, tenant: str | None, name: str) -> bool:
         """Demand nothing of this field any more; whether anything had to be registered."""
         was = own_field(schema_of(self.environment()), name)
         if tenant is not None:
-            if was is not None or self._own(tenant) is None:  # the environment's rules are the environment's
-                return False
+            own = self._own(tenant)
+            if own is None or (was is not None and same(own_field(schema_of(own), name), was)):
+                return False  # the environment's rules are the environment's
             return self._amend(tenant, lambda schema: without_rules(schema, name)).changed
         if was is None:
             return False
@@ -92,8 +101,8 @@ class Contracts:
         return self._amend(tenant, _adding(theirs, replace=False, keep=True)).changed
 
     def _add_everywhere(self, avro: Schema, *, replace: bool, exclusive: bool | None) -> bool:
-        was = own_field(schema_of(self.environment()), avro["name"])
-        self._check_tenants(avro)
+        base = schema_of(self.environment())
+        was = own_field(base, avro["name"])
 
         def change(schema: Schema) -> Schema:
             here = own_field(schema, avro["name"])
@@ -101,37 +110,53 @@ class Contracts:
                 return with_field(schema, avro)
             return schema
 
+        to_base = self._within(_adding(avro, replace=replace, exclusive=exclusive))
+        check(self._client, self._base, base, to_base(base))
+        self._check_tenants(avro, change)
         # New: the base first, so that a tenant's contract that is made meanwhile has it. Changed: the base last, since
         # by its form a repetition knows which tenants' are left to do.
         first = self._in_every_tenants(change) if was is not None else False
-        base = amend(self._client, self._base, _adding(avro, replace=replace, exclusive=exclusive))
-        return self._in_every_tenants(change) or base.changed or first
+        changed = amend(self._client, self._base, to_base, most_versions=self._limits.contract_versions).changed
+        return self._in_every_tenants(change) or changed or first
 
-    def _check_tenants(self, avro: Schema) -> None:
-        """Raise FieldConflict when tenants have a field of this name that holds something else."""
+    def _check_tenants(self, avro: Schema, change: Callable[[Schema], Schema]) -> None:
+        """Raise FieldConflict, naming the tenant, where the registry would refuse a tenant's changed contract.
 
-        def differs(tenant: str) -> str:
+        What a tenant has under this name with another type stays as it is, and is reported in the log.
+        """
+
+        def looked_at(tenant: str) -> bool:
             own = self._own(tenant)
-            if own is None:
-                return ""
-            here = own_field(schema_of(own), avro["name"])
-            return tenant if (conflict(here, avro) if here else alike(schema_of(own), avro["name"])) else ""
+            if own is None or not _is_contract(own):
+                return False
+            schema = schema_of(own)
+            try:
+                if (wanted := change(schema)) != schema:
+                    check(self._client, own.subject, schema, wanted)
+            except (FieldConflict, InvalidInput) as error:
+                raise FieldConflict(
+                    f"The contract of the tenant {tenant} cannot take the field {avro['name']}: {error.message}",
+                    field="name",
+                    fix="Choose another name, or correct that tenant's contract.",
+                ) from error
+            here = own_field(schema, avro["name"])
+            return here is not None and bool(conflict(here, avro))
 
+        tenants = self._tenants()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = sorted(filter(None, pool.map(differs, self._tenants())))
-        if found:
-            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-            raise FieldConflict(
-                f"These tenants have a field {avro['name']} of another type, or one whose name differs in case only: "
-                f"{', '.join(found[:_NAMED])}{more}.",
-                field="name",
-                fix="Choose another name, or give it their type, or the name as they write it.",
-            )
+            keep = [tenant for tenant, differs in zip(tenants, pool.map(looked_at, tenants), strict=True) if differs]
+        if keep:
+            get("structure").warning("structure.field_kept", field=avro["name"], tenants=keep[:_NAMED], count=len(keep))
 
     def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> bool:
+        """Change every tenant's contract; what somebody registered that is no contract of an event is left alone."""
+
+        def changed(tenant: str) -> bool:
+            own = self._own(tenant)
+            return own is not None and _is_contract(own) and self._amend(tenant, change).changed
+
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            done = list(pool.map(lambda tenant: self._amend(tenant, change), self._tenants()))
-        return any(one.changed for one in done)
+            return any(list(pool.map(changed, self._tenants())))
 
     def _tenants(self) -> list[str]:
         """Those with a contract of their own."""
@@ -145,9 +170,26 @@ class Contracts:
             return None
 
     def _amend(
-        self, tenant: str, change: Callable[[Schema], Schema], seed: Callable[[], Schema] | None = None
+        self,
+        tenant: str,
+        change: Callable[[Schema], Schema],
+        seed: Callable[[], Schema] | None = None,
+        most_versions: int | None = None,
     ) -> Amended:
-        return amend(self._client, tenant_subject(self._topic, tenant), change, seed=seed)
+        subject = tenant_subject(self._topic, tenant)
+        return amend(self._client, subject, change, seed=seed, most_versions=most_versions)
+
+    def _within(self, change: Callable[[Schema], Schema], base: Schema | None = None) -> Callable[[Schema], Schema]:
+        """The change, with what it comes to held to the budgets. `base`: the environment's fields do not count."""
+        environments = {one["name"] for one in own_fields(base)} if base else frozenset[str]()
+
+        def checked(schema: Schema) -> Schema:
+            wanted = change(schema)
+            if wanted != schema:
+                budget.check_contract(wanted, environments, self._limits)
+            return wanted
+
+        return checked
 
 
 def contracts_of(settings: Settings) -> Callable[[], Contracts]:
@@ -159,7 +201,7 @@ def contracts_of(settings: Settings) -> Callable[[], Contracts]:
             raise RegistryUnavailable(
                 "No schema registry is configured for this service.", fix="Set AUDITLANE_REGISTRY_URL where it runs."
             )
-        return Contracts(registry_client(settings), settings.topic)
+        return Contracts(registry_client(settings), settings.topic, settings)
 
     return contracts
 
@@ -195,3 +237,11 @@ def schema_of(registered: Registered) -> Schema:
     """The text as a tree."""
     schema: Schema = json.loads(registered.schema)
     return schema
+
+
+def _is_contract(registered: Registered) -> bool:
+    try:
+        TenantContract.parse(registered.schema)
+    except InvalidInput:
+        return False
+    return True

@@ -1,0 +1,56 @@
+"""How large a contract may become over the API: each budget is a setting, checked before it is registered. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from auditlane.contract.fields import own_fields
+from auditlane.runtime.errors import InvalidInput
+from auditlane.runtime.settings import ContractSettings
+
+Schema = dict[str, Any]
+
+
+def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
+    """Raises InvalidInput for a field whose rules and default are too large."""
+    choices = len(avro.get("oneOf") or ())
+    if choices > budget.contract_choices:
+        raise InvalidInput(
+            f"rules: `oneOf` lists {choices} values (limit {budget.contract_choices}).",
+            field="rules",
+            fix="Demand a `pattern` instead, or nothing. An operator can raise AUDITLANE_CONTRACT_CHOICES.",
+        )
+    size = _size(avro)
+    if size > budget.contract_rules_bytes:
+        raise InvalidInput(
+            f"rules: the field, its rules and default have {size} bytes of JSON (limit {budget.contract_rules_bytes}).",
+            field="rules",
+            fix="Shorten the values or the default. An operator can raise AUDITLANE_CONTRACT_RULES_BYTES.",
+        )
+
+
+def check_contract(schema: Schema, environments: Collection[str], budget: ContractSettings) -> None:
+    """Raises InvalidInput for a contract with too many own fields, or too large ones.
+
+    `environments` are the names of the environment's fields, which a tenant's contract has too: they do not count.
+    """
+    own = [one for one in own_fields(schema) if one["name"] not in environments]
+    if len(own) > budget.contract_fields:
+        raise InvalidInput(
+            f"name: the contract would have {len(own)} own fields (limit {budget.contract_fields}).",
+            field="name",
+            fix="Put the value into metadata. An operator can raise AUDITLANE_CONTRACT_FIELDS.",
+        )
+    size = _size(own)
+    if size > budget.contract_bytes:
+        raise InvalidInput(
+            f"name: the contract's own fields would have {size} bytes of JSON (limit {budget.contract_bytes}).",
+            field="name",
+            fix="Remove rules that list many values. An operator can raise AUDITLANE_CONTRACT_BYTES.",
+        )
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))

@@ -16,7 +16,7 @@ def test_every_event_becomes_one_row(world: World) -> None:
     world.stored(500)
     world.completed()
     assert world.counts() == (500, 500)
-    assert json.loads(worker.get("/health/ready")) == {"status": "ready", "missing": {}, "halted": {}}
+    assert json.loads(worker.get("/health/ready")) == {"status": "ready", "missing": {}, "halted": {}, "failing": {}}
     assert json.loads(worker.get("/health/live")) == {"status": "live"}
     metrics = worker.get("/metrics")
     assert "auditlane_worker_messages_total 500.0" in metrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from simulator.schedule import Broken, Plan, Schedule
 from simulator.shrink import broken, shrink
 from simulator.worker import Worker
 
-from auditlane.worker.actions import Action, Commit
+from auditlane.worker.actions import Action, Commit, Seek
 from auditlane.worker.core import Core
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import Found, Start
@@ -96,6 +96,56 @@ class WaitsForEver(Core):
         return self.waits
 
 
+class GivesUpForGood(Core):
+    """Makes room by giving up what it holds, and has it not delivered again."""
+
+    def step(self, now: int, wall_ms: int) -> list[Action]:
+        return [one for one in super().step(now, wall_ms) if not isinstance(one, Seek)]
+
+
+class GoesOnBehindWhatItGaveUp(Core):
+    """Reads again what it gave up to make room, and takes it for delivered."""
+
+    def _make_room(self, now: int) -> list[Seek]:
+        positions = {at: lane.position for at, lane in self.lanes.items()}
+        seeks = super()._make_room(now)
+        for seek in seeks:
+            self.lanes[seek.partition].position = positions[seek.partition]
+        return seeks
+
+
+class ForgetsWhatItParked(Core):
+    """Gives up a range that failed as if nothing of it could be stored, and seals anew from where it began."""
+
+    def _make_room(self, now: int) -> list[Seek]:
+        seeks = super()._make_room(now)
+        for seek in seeks:
+            lane = self.lanes[seek.partition]
+            lane.rebuild, lane.parked_until = None, None
+        return seeks
+
+
+class ParksForEver(Core):
+    """Never reads again what it parked."""
+
+    def _unpark(self, now: int) -> None:
+        pass
+
+
+class NotesComplete(Core):
+    """Takes a note that a range fails for its completion."""
+
+    def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
+        super().committed(replace(commit, notes=frozenset()), errors, now)
+
+
+class LateMonthsAreLost(Core):
+    """Completes a range whose late months wait."""
+
+    def later(self, range_: Range, wait_ms: int, now: int) -> None:
+        self.written(range_, parts=1, rejected=0, took_ms=1)
+
+
 def worker_with(core: type[Core]) -> type[Worker]:
     return type(core.__name__, (Worker,), {"core_class": core})
 
@@ -138,6 +188,12 @@ BUGS = {
     "a guard counted by the client": {"worker": CountsInTheClient, "guard": False, "window": 2},
     "token alone": {"guard": False, "window": 2},
     "a window too small": {"window": 1, "patient": False},
+    "what was given up is not delivered again": {"worker": worker_with(GivesUpForGood)},
+    "what was given up is taken for delivered": {"worker": worker_with(GoesOnBehindWhatItGaveUp)},
+    "a parked range is sealed anew": {"worker": worker_with(ForgetsWhatItParked)},
+    "a parked range is never read again": {"worker": worker_with(ParksForEver)},
+    "a note of failure counts as completion": {"worker": worker_with(NotesComplete)},
+    "late months are not awaited": {"worker": worker_with(LateMonthsAreLost)},
     "letters not awaited": {"worker": BuriesLater},
     "set back over a pending range, not compared": {"worker": worker_with(TakesNothingForDoubtful)},
     "a verdict that changed is not compared": {"worker": TrustsTheToken},

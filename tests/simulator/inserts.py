@@ -82,6 +82,10 @@ class Inserts:
             self._failed(job, Failure(Remedy.retry, "the registry is away"))
         elif range_.redo and self.compares and (progress.rows or job.missing is None):
             self._settle(job)
+        elif progress.rows and self.random.random() < self.world.late:
+            self.jobs.remove(job)
+            self.world.events["late months waited"] += 1
+            self.core.later(range_, self.random.choice([0, 250]), self.now)
         elif progress.rows:
             month = min(progress.rows)
             self._send(job, month, token(range_, month))

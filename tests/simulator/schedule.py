@@ -54,12 +54,15 @@ class Schedule:
         self.random = Random(plan.seed)
         self.world = World(Kafka(plan.partitions), ClickHouse(plan.window, plan.guard, plan.patient))
         self.world.trouble = self.random.choice([0.0, 0.05, 0.2, 0.4])
+        self.world.late = self.random.choice([0.0, 0.0, 0.3])
         self.policy = Policy(
             range_rows=self.random.randint(1, 7),
             range_age_ms=self.random.choice([1, 100, 1_000]),
             parts_per_second=1_000.0,
             flights=self.random.randint(1, 3),
             queue_bytes=self.random.choice([60, 1 << 20]),
+            failing_ms=self.random.choice([1, 60_000]),
+            park_ms=self.random.choice([1, 1_000, 15_000]),
         )
         self.menu = self._menu()
 

@@ -8,7 +8,7 @@ from simulator.inserts import Inserts
 from simulator.kafka import TOPIC_ID, Member
 from simulator.world import World
 
-from auditlane.worker.actions import Bury, Commit, Halt, Pause, Resume, Write
+from auditlane.worker.actions import Bury, Commit, Halt, Pause, Resume, Seek, Write
 from auditlane.worker.core import Core
 from auditlane.worker.lanes import Policy
 from auditlane.worker.ranges import Partition
@@ -96,6 +96,10 @@ class Worker(Inserts):
                         self.paused.update(partitions)
                     case Resume(partitions):
                         self.paused.difference_update(partitions)
+                    case Seek(partition, offset):
+                        self.world.say(f"{self.name} reads {partition} again from {offset}")
+                        self.world.events["range given up to make room"] += 1
+                        self.positions[partition] = offset
                     case Halt(partition, reason):
                         self.halts[partition] = reason
             if not any(isinstance(action, Commit) for action in actions):

@@ -17,6 +17,7 @@ class World:
     clickhouse: ClickHouse
     letters: set[tuple[Partition, int]] = field(default_factory=set)
     trouble: float = 0.0  # how likely a fault is, where one may happen
+    late: float = 0.0  # how likely months wait for their budget, between two inserts of a range
     quiet: bool = False
     turned: bool = False  # the registry's state: doubtful messages are judged the other way
     trace: list[str] = field(default_factory=list)

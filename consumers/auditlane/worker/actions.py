@@ -23,11 +23,29 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class Seek:
+    """Deliver this partition from an offset on that was delivered before: what followed was given up, unwritten."""
+
+    partition: Partition
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
-    """Commit all of these in one synchronous call, now, before anything else is polled; answer with `committed`."""
+    """Commit all of these in one synchronous call, now, before anything else is polled; answer with `committed`.
+
+    Those of `intents` announce a range; those of `notes` say again what is announced already, and why it is not stored
+    yet; the others complete a range.
+    """
 
     offsets: dict[Partition, tuple[int, str]]  # offset, metadata
-    intents: frozenset[Partition] = frozenset()  # of which these announce a range; the others complete one
+    intents: frozenset[Partition] = frozenset()
+    notes: frozenset[Partition] = frozenset()
+
+    @property
+    def completes(self) -> bool:
+        """Whether it completes any range."""
+        return len(self.offsets) > len(self.intents) + len(self.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,7 @@ class Halt:
     reason: str
 
 
-Action = Pause | Resume | Commit | Write | Bury | Halt
+Action = Pause | Resume | Seek | Commit | Write | Bury | Halt
 
 
 class Remedy(StrEnum):

@@ -37,7 +37,7 @@ class Behind:
             waiting = pending.columns if pending is not None else lane.held
             if waiting:
                 oldest = min(oldest, waiting.timestamps_ms[0])
-            elif lane.halted and lane.oldest_ms:
+            elif (lane.halted or lane.parked_until is not None) and lane.oldest_ms:
                 oldest = min(oldest, lane.oldest_ms)
             else:
                 unseen[lane.partition] = self._since.get(lane.partition, wall_ms)

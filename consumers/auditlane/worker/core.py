@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
+from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Seek, Write
 from auditlane.worker.budget import Budget
 from auditlane.worker.intent import Intent, digest
-from auditlane.worker.lanes import Flight, Lane, Policy, Step
+from auditlane.worker.lanes import SLOW_MS, Flight, Lane, Policy, Step
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import TRUNCATED, Found, Start, start
 from auditlane.worker.room import Room
@@ -36,6 +36,7 @@ class Core:
         self.draining = False
         self._leases = 0
         self._room = Room(policy.queue_bytes)
+        self._stored = 0  # ranges, of all partitions
 
     # Events: what Kafka says.
 
@@ -69,7 +70,7 @@ class Core:
         What lies below the position was delivered before; what comes for a halted or dropped partition is nobody's.
         """
         lane = self.lanes.get(partition)
-        if lane is None or lane.halted or self.draining:
+        if lane is None or lane.halted or lane.parked_until is not None or self.draining:
             return 0
         if below := columns.before(lane.position):
             columns.take(below)
@@ -90,7 +91,7 @@ class Core:
         if lane is not None:
             lane.halt(reason)
             if lane.rebuild is not None:  # its intent stands
-                lane.rebuild, lane.held = None, Columns()
+                lane.rebuild, lane.parked_until, lane.held = None, None, Columns()
 
     # Events: what became of our actions.
 
@@ -98,37 +99,54 @@ class Core:
         """The answer to a commit: partitions with an error are committed again, the same, after the next poll."""
         for partition in commit.offsets:
             lane = self.lanes.get(partition)
-            if lane is None or lane.flight is None:
+            if lane is None or lane.flight is None or partition in commit.notes:
                 continue
             if partition in errors:
+                lane.fails(f"{lane.flight.range}: the offsets' commit failed: {errors[partition]}", now)
                 lane.flight.back_off(now)
-            elif lane.flight.step is Step.INTENT:
+                continue
+            lane.succeeds()
+            if lane.flight.step is Step.INTENT:
                 lane.flight.next(Step.WRITE)
+                lane.flight.aside = lane.slow
             else:
-                lane.flight = None
+                lane.flight, lane.gave_up = None, False
 
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
-        """Every month of the range is stored; `rejected` messages are left to bury."""
+        """Every month of the range is stored; `rejected` messages are left to bury. `parts` are those of its present
+        months, and `took_ms` is what these took: late ones have a budget of their own."""
         self.budget.spend(max(0, parts - 1))  # one was paid for when the range was sealed
         self.budget.stored(took_ms)
+        self._stored += 1
         flight = self._flight(range_)
         if flight is not None:
+            self.lanes[range_.partition].succeeds()
             flight.next(Step.BURY if rejected else Step.COMPLETE)
+
+    def later(self, range_: Range, wait_ms: int, now: int) -> None:
+        """The present months of the range are stored, and its late months wait for their budget."""
+        flight = self._flight(range_)
+        if flight is not None:
+            self.lanes[range_.partition].succeeds()
+            flight.busy, flight.attempts, flight.aside, flight.not_before = False, 0, True, now + wait_ms
 
     def buried(self, range_: Range) -> None:
         """Every dead letter of the range is acknowledged."""
         flight = self._flight(range_)
         if flight is not None:
+            self.lanes[range_.partition].succeeds()
             flight.next(Step.COMPLETE)
 
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
         """The range's step failed. It is tried again, or its partition halts; it is never dropped."""
-        if failure.remedy is Remedy.slower:
-            self.budget.pushed_back()
         flight = self._flight(range_)
+        if failure.remedy is Remedy.slower and self._overloaded(flight):
+            self.budget.pushed_back()
         if flight is None:
             return
         flight.back_off(now)
+        flight.stored_before = self._stored
+        self.lanes[range_.partition].fails(f"{range_}: {failure.message}", now)
         if failure.remedy in (Remedy.halt, Remedy.brake):  # its intent stands: the next assignment takes it up again
             lane = self.lanes[range_.partition]
             lane.braked = failure.remedy is Remedy.brake
@@ -142,7 +160,7 @@ class Core:
         self.draining = True
         for lane in self.lanes.values():
             if lane.rebuild is not None:  # its intent stands: whoever is next rebuilds it
-                lane.rebuild, lane.held = None, Columns()
+                lane.rebuild, lane.parked_until, lane.held = None, None, Columns()
 
     @property
     def drained(self) -> bool:
@@ -167,9 +185,21 @@ class Core:
         self._seal(now)
         commits: dict[Partition, tuple[int, str]] = {}
         intents: set[Partition] = set()
+        notes: set[Partition] = set()
         for lane in self.lanes.values():
             flight = lane.flight
-            if flight is None or flight.busy or now < flight.not_before:
+            if flight is None:
+                continue
+            if self._notes(lane, flight, now):
+                failing_ms = max(1, wall_ms - (now - (lane.failing_since or 0)))
+                told = lane.announced(flight.range, wall_ms, failing_ms=failing_ms)
+                commits[lane.partition] = (flight.range.first, told.encode())
+                notes.add(lane.partition)
+                lane.noted = now
+            if flight.busy:
+                lane.slow = now - flight.busy_since >= SLOW_MS
+                flight.aside = flight.aside or lane.slow
+            if flight.busy or now < flight.not_before:
                 continue
             if flight.step is Step.INTENT:
                 commits[lane.partition] = (flight.range.first, lane.intent(flight.range, wall_ms))
@@ -177,18 +207,29 @@ class Core:
             elif flight.step is Step.COMPLETE:
                 commits[lane.partition] = (flight.range.last + 1, lane.done(flight.range, wall_ms))
             elif flight.step is Step.WRITE:
-                flight.busy = True
+                flight.begin(now)
                 actions.append(Write(flight.range))
             elif flight.step is Step.BURY:
-                flight.busy = True
+                flight.begin(now)
                 actions.append(Bury(flight.range))
         if commits:
-            actions.append(Commit(commits, frozenset(intents)))
+            actions.append(Commit(commits, frozenset(intents), frozenset(notes)))
         return actions
 
     def _flight(self, range_: Range) -> Flight | None:
         lane = self.lanes.get(range_.partition)
         return lane.flight if lane is not None and lane.lease == range_.lease else None
+
+    def _overloaded(self, flight: Flight | None) -> bool:
+        """Whether a range that is refused for want of capacity says so of ClickHouse, and not of itself alone: a month
+        of it has too many parts, say, while other ranges are stored."""
+        return flight is None or not flight.attempts or self._stored == flight.stored_before
+
+    def _notes(self, lane: Lane, flight: Flight, now: int) -> bool:
+        """Whether to tell those who read the group's offsets that the announced range fails."""
+        if lane.failing_since is None or flight.step not in (Step.WRITE, Step.BURY) or lane.halted:
+            return False
+        return now - (lane.failing_since if lane.noted is None else lane.noted) >= self.policy.failing_ms
 
     def _rebuild(self, lane: Lane, intent: Intent, now: int) -> None:
         """Restore a pending range as soon as all of it is here; another digest halts the partition."""
@@ -206,11 +247,13 @@ class Core:
             return
         sealed = self._range(lane, columns, intent.last, intent.digest, redo=True)
         lane.flight = Flight(sealed, Step.WRITE)  # the intent is committed already
+        if lane.parked_attempts:
+            lane.flight.aside, lane.flight.attempts, lane.parked_attempts = True, lane.parked_attempts, 0
 
     def _seal(self, now: int) -> None:
         """Seal what is due, as the budget and the flights allow."""
         lanes = self.lanes.values()
-        flights = sum(not lane.free for lane in lanes)
+        flights = sum(not lane.free and not lane.aside for lane in lanes)
         for lane in due(lanes, self.policy, self._room, now, draining=self.draining):
             if flights >= self.policy.flights or not (self.draining or self.budget.ready(now)):
                 return
@@ -235,14 +278,57 @@ class Core:
 
     def _flow(self, now: int) -> list[Action]:
         """Pause and resume. What a rebuild waits for is read also while too much is held: it frees nothing before."""
+        actions: list[Action] = [*self._make_room(now)]
         lanes = self.lanes.values()
-        rebuilding = any(lane.rebuild is not None for lane in lanes)
-        self._room.look(sum(lane.held_bytes for lane in lanes), now, urgent=rebuilding or self.draining)
+        self._unpark(now)
+        rebuilding = any(lane.rebuild is not None and lane.parked_until is None for lane in lanes)
+        self._room.look(self._held(), now, urgent=rebuilding or self.draining)
+        share = self._room.share(len(lanes))
         pause: list[Partition] = []
         resume: list[Partition] = []
         for lane in lanes:
-            stop = bool(lane.halted) or self.draining or (self._room.paused and lane.rebuild is None)
+            stop = bool(lane.halted) or self.draining or lane.parked_until is not None
+            stop = (
+                stop
+                or (self._room.paused and lane.rebuild is None)
+                or (lane.aside and (lane.gave_up or lane.held.size >= share))
+            )
             if stop != lane.paused:
                 lane.paused = stop
                 (pause if stop else resume).append(lane.partition)
-        return [*([Pause(tuple(pause))] if pause else []), *([Resume(tuple(resume))] if resume else [])]
+        if pause:
+            actions.append(Pause(tuple(pause)))
+        if resume:
+            actions.append(Resume(tuple(resume)))
+        return actions
+
+    def _held(self) -> int:
+        return sum(lane.held_bytes for lane in self.lanes.values())
+
+    def _make_room(self, now: int) -> list[Seek]:
+        """What partitions that do not get on give up while too much is held: what is not sealed, then also ranges that
+        failed. Nobody gives up anything while no other partition could use the room."""
+        lanes = [lane for lane in self.lanes.values() if not lane.halted]
+        stuck = [lane for lane in lanes if lane.aside]
+        if self.draining or len(stuck) == len(lanes) or self._held() < self.policy.queue_bytes:
+            return []
+        share = self._room.share(len(self.lanes))
+        seeks = [lane.shed() for lane in stuck if lane.held.size > share]
+        for lane in sorted(stuck, key=lambda lane: (lane.failing_since is None, -lane.held_bytes)):
+            flight = lane.flight
+            assert flight is not None
+            if self._held() < self.policy.queue_bytes:
+                break
+            waits = not flight.busy and now < flight.not_before  # else its next step may be the one that succeeds
+            if waits and flight.step in (Step.WRITE, Step.BURY) and lane.held_bytes > share:
+                seeks.append(lane.park(now + self.policy.park_ms))
+        return seeks
+
+    def _unpark(self, now: int) -> None:
+        """Let the range of a parked partition be read again, of one at a time."""
+        lanes = self.lanes.values()
+        if any(lane.rebuild is not None and lane.parked_until is None for lane in lanes):
+            return
+        waiting = [lane for lane in lanes if lane.parked_until is not None and now >= lane.parked_until]
+        if waiting:
+            min(waiting, key=lambda lane: lane.parked_until or 0).parked_until = None

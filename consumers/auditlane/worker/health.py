@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from auditlane.runtime.errors import PortInUse
 
 Told = Callable[[], dict[str, str]]
+Failing = Callable[[], dict[str, dict[str, str]]]
 
 
 class HealthServer:
     """Serves on a thread of its own. `ready` gives what is missing, by part; empty means ready.
 
-    `halted` gives the partitions that stand still, with the reason: the others go on, so the worker stays ready.
+    `halted` gives the partitions that stand still, with the reason, and `failing` those whose range has failed for a
+    minute and is tried again, each with `since` and the last `error`: the others go on, so the worker stays ready.
     """
 
-    def __init__(self, host: str, port: int, *, metrics: Callable[[], bytes], ready: Told, halted: Told) -> None:
+    def __init__(
+        self, host: str, port: int, *, metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing
+    ) -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready, halted))
+            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready, halted, failing))
         except OSError as error:
             raise PortInUse(
                 f"The worker cannot listen on {host}:{port}: {error.strerror}.",
@@ -43,7 +47,7 @@ class HealthServer:
         self._thread.join()
 
 
-def _handler(metrics: Callable[[], bytes], ready: Told, halted: Told) -> type[BaseHTTPRequestHandler]:
+def _handler(metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -55,11 +59,12 @@ def _handler(metrics: Callable[[], bytes], ready: Told, halted: Told) -> type[Ba
             elif self.path == "/health/ready":
                 missing = ready()
                 state = "waiting" if missing else "ready"
-                self._json(503 if missing else 200, {"status": state, "missing": missing, "halted": halted()})
+                told = {"status": state, "missing": missing, "halted": halted(), "failing": failing()}
+                self._json(503 if missing else 200, told)
             else:
                 self._json(404, {"status": "not found"})
 
-        def _json(self, status: int, answer: dict[str, object]) -> None:
+        def _json(self, status: int, answer: Mapping[str, object]) -> None:
             self._answer(status, json.dumps(answer).encode(), "application/json")
 
         def _answer(self, status: int, content: bytes, kind: str) -> None:

@@ -16,6 +16,7 @@ from auditlane.worker.ranges import Columns
 
 VERSION = 1
 MAX_BYTES = 4_095  # what brokers take as metadata by default (`offset.metadata.max.bytes` is 4,096)
+LONGEST_ERROR = 300  # characters, of which each may take six bytes
 
 
 class UnknownIntent(ValueError):
@@ -27,6 +28,7 @@ class Intent:
     """`first` and `last` are None when nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
 
     `doubt`: the offset was set back by hand, or lost, and below this one any range may have been attempted before.
+    `failing_ms` and `error` are for people: since when the range's steps have failed, and why the last one did.
     """
 
     topic_id: str
@@ -35,18 +37,22 @@ class Intent:
     digest: str = ""
     at_ms: int = 0
     doubt: int = 0
+    failing_ms: int = 0
+    error: str = ""
 
     @property
     def pending(self) -> bool:
         return self.first is not None
 
     def encode(self) -> str:
-        """The commit metadata: JSON, some 150 bytes, sorted keys."""
+        """The commit metadata: JSON, some 150 bytes, sorted keys; with an error at most 2,000 more."""
         plan: dict[str, object] = {"v": VERSION, "topic": self.topic_id, "at": self.at_ms}
         if self.pending:
             plan |= {"range": [self.first, self.last], "digest": self.digest}
         if self.doubt:
             plan["doubt"] = self.doubt
+        if self.failing_ms:
+            plan |= {"failing": self.failing_ms, "error": self.error[:LONGEST_ERROR]}
         return json.dumps(plan, sort_keys=True, separators=(",", ":"))
 
 
@@ -69,9 +75,11 @@ def decode(metadata: str | None) -> Intent | None:
     doubt = doubt if isinstance(doubt, int) else 0
     if "range" not in plan:
         return Intent(plan["topic"], at_ms=at_ms, doubt=doubt)
+    failing, error = plan.get("failing"), plan.get("error")
+    failing_ms = failing if isinstance(failing, int) else 0
     match plan["range"], plan.get("digest"):
         case [int(first), int(last)], str(digest) if 0 <= first <= last:
-            return Intent(plan["topic"], first, last, digest, at_ms, doubt)
+            return Intent(plan["topic"], first, last, digest, at_ms, doubt, failing_ms, str(error or ""))
     raise UnknownIntent("a range or digest that cannot be read")
 
 

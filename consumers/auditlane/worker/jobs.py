@@ -23,11 +23,15 @@ from auditlane.worker.brake import Brakes, Traffic
 from auditlane.worker.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge, RawRange, Rejection, Verdict
+from auditlane.worker.late import LateBudget, late_before
 from auditlane.worker.ranges import Range
 from auditlane.worker.store_failures import classify
 from auditlane.worker.write import Packed, sent
 
 UNSEEN: Final = 3  # one is a token spent on rows that were removed by hand
+SLICE_MS: Final = 200  # so long late months are inserted at a time: another partition's range may be waiting
+LATE_WAIT_MS: Final = 250  # until late months that have used up their budget ask again
+MOST_THREADS: Final = 64
 
 
 class Store(Protocol):
@@ -41,7 +45,11 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step that ended. `failure` is None when it succeeded; the counts are then of the whole range."""
+    """A step that ended. `failure` is None when it succeeded; the counts are then of the whole range.
+
+    `parts` are all of the range's and `late` those of its late months; `took_ms` is what the others took. With
+    `later_ms` the step is to be done again so much later: late months are left, and the counts say nothing yet.
+    """
 
     work: Write | Bury
     failure: Failure | None = None
@@ -49,6 +57,8 @@ class Done:
     parts: int = 0
     rejected: tuple[Rejection, ...] = ()
     took_ms: int = 0
+    late: int = 0
+    later_ms: int | None = None
 
 
 class Unseen(Exception):
@@ -63,12 +73,29 @@ class Braked(Exception):
 class _Progress:
     rejected: list[Rejection]
     rows: dict[int, Packed]  # months still to store
+    late: dict[int, frozenset[str]]  # the late ones of all months, each with its tenants
     stored_rows: int = 0
     parts: int = 0
+    late_parts: int = 0
+    took_ms: int = 0
 
     def ended(self, month: int) -> None:
         """All of the month is stored."""
         self.stored_rows += len(self.rows.pop(month))
+
+
+def _late_months(range_: Range, verdict: Verdict) -> dict[int, frozenset[str]]:
+    """The late months of a range, each with the tenants that have events in it."""
+    present = late_before(range_.columns.timestamps_ms[-1])
+    return {
+        month: frozenset(map(str, rows["tenant_id"].unique().to_pylist()))
+        for month, rows in verdict.rows.items()
+        if month < present
+    }
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _lacks(seen: Mapping[int, set[int]], month: int, rows: Packed) -> bool:
@@ -76,7 +103,11 @@ def _lacks(seen: Mapping[int, set[int]], month: int, rows: Packed) -> bool:
 
 
 class Jobs:
-    """A `lifecycle.Stage` whose work is `Write` and `Bury`. At most `threads` inserts run at once."""
+    """A `lifecycle.Stage` whose work is `Write` and `Bury`. At most `threads` inserts run at once.
+
+    A range whose judging takes long keeps nobody waiting: there is a thread for each partition's, as far as they are
+    needed. `late` is the budget of late months.
+    """
 
     def __init__(
         self,
@@ -87,27 +118,33 @@ class Jobs:
         *,
         threads: int,
         brakes: Brakes | None = None,
+        late: LateBudget | None = None,
     ) -> None:
         self._judge, self._store, self._letters, self._failpoints = judge, store, letters, failpoints
-        self._brakes = brakes
+        self._brakes, self._late = brakes, late
         self._work: SimpleQueue[Write | Bury | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()
         self._idle = threading.Condition()
         self._in_flight = 0
         self._closed = False
-        # One thread more than inserts at once: it judges the next range meanwhile.
         self._inserting = threading.BoundedSemaphore(threads)
-        # Daemons: a process that gave up draining must not wait at its exit for an insert that hangs.
-        self._threads = [
-            threading.Thread(target=self._loop, name=f"insert-{n}", daemon=True) for n in range(threads + 1)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        for _ in range(threads + 1):  # one more than inserts at once: it judges the next range meanwhile
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        # A daemon: a process that gave up draining must not wait at its exit for an insert that hangs.
+        thread = threading.Thread(target=self._loop, name=f"insert-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def submit(self, work: Write | Bury) -> None:
         with self._idle:
             self._in_flight += 1
+            busy = self._in_flight > len(self._threads)
+        if busy and len(self._threads) < MOST_THREADS:
+            self._start_thread()
         self._work.put(work)
 
     def poll(self, wait_s: float = 0.0) -> list[Done]:
@@ -157,22 +194,47 @@ class Jobs:
         range_ = work.range
         progress = self._judged(range_)
         with self._inserting:
-            started = time.monotonic_ns()
             self._failpoints.hit("before_insert")
             if range_.redo:
+                self._owe(progress)
                 self._settle(range_, progress)
-            for month in sorted(progress.rows):
-                self._store.insert(range_, month, progress.rows[month])
-                progress.parts += 1
-                progress.ended(month)
+            started = time.monotonic_ns()
+            for month in sorted(progress.rows.keys() - progress.late.keys()):
+                self._insert(range_, progress, month)
+            progress.took_ms += (time.monotonic_ns() - started) // 1_000_000
+            if (wait_ms := self._write_late(range_, progress)) is not None:
+                return Done(work, later_ms=wait_ms)
             self._failpoints.hit("after_insert")
         return Done(
             work,
             rows=progress.stored_rows,
             parts=progress.parts,
             rejected=tuple(progress.rejected),
-            took_ms=(time.monotonic_ns() - started) // 1_000_000,
+            took_ms=progress.took_ms,
+            late=progress.late_parts,
         )
+
+    def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
+        self._store.insert(range_, month, progress.rows[month])
+        progress.parts += 1
+        progress.late_parts += month in progress.late
+        progress.ended(month)
+
+    def _write_late(self, range_: Range, progress: _Progress) -> int | None:
+        """Insert late months as far as their budget goes, for a while. How long the others wait, None without any."""
+        began = _now_ms()
+        for month in sorted(progress.rows, reverse=True):
+            if _now_ms() - began > SLICE_MS:
+                return 0
+            if self._late is None or self._late.take(progress.late[month], _now_ms()):
+                self._insert(range_, progress, month)
+        return LATE_WAIT_MS if progress.rows else None
+
+    def _owe(self, progress: _Progress) -> None:
+        """A range that may have been attempted before is compared with the table as a whole: its months do not wait."""
+        for month in progress.rows.keys() & progress.late.keys():
+            if self._late is not None:
+                self._late.owe(progress.late[month], _now_ms())
 
     def _settle(self, range_: Range, progress: _Progress) -> None:
         """Store what is missing of a range that may have been attempted before, until the store is seen to hold it.
@@ -185,6 +247,7 @@ class Jobs:
             for month in missing:
                 self._store.insert(range_, month, progress.rows[month], seen=seen.get(month, set()), again=again)
                 progress.parts += 1
+                progress.late_parts += month in progress.late
             before, seen = seen, self._store.stored(range_)
             again = again + 1 if seen == before else 0
             if again >= UNSEEN:
@@ -203,14 +266,14 @@ class Jobs:
             raw = RawRange.of(range_.topic_id, range_.partition, range_.columns)
             verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
             self._brake(range_, verdict)
+            late = _late_months(range_, verdict)
             rows = {month: Packed(sent(one, range_)) for month, one in verdict.rows.items()}
-            progress = self._progress[range_] = _Progress(list(verdict.rejected), rows)
+            progress = self._progress[range_] = _Progress(list(verdict.rejected), rows, late)
         return progress
 
     def _brake(self, range_: Range, verdict: Verdict) -> None:
-        now = time.monotonic_ns() // 1_000_000
         traffic = {tenant: Traffic(*counts) for tenant, counts in verdict.by_tenant.items()}
-        why = self._brakes.judged(range_, traffic, now) if self._brakes else ""
+        why = self._brakes.judged(range_, traffic, _now_ms()) if self._brakes else ""
         if why:
             first = verdict.rejected[0]
             raise Braked(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from auditlane.worker.actions import Seek
 from auditlane.worker.intent import Intent
 from auditlane.worker.ranges import Columns, Partition, Range
 
+FAILING_MS = 60_000  # a range that has failed for so long is told to people
+SLOW_MS = 2_000  # a step that takes longer leaves its place among the flights to another partition
 BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
 
 
@@ -21,6 +24,8 @@ class Policy:
     parts_per_second: float = 4.0
     flights: int = 2  # ranges sealed and not yet stored: one being inserted by each thread, and one being judged
     queue_bytes: int = 96 << 20
+    failing_ms: int = FAILING_MS
+    park_ms: int = 15_000  # how long a range that fails, and was given up to make room, waits until it is read again
 
 
 class Step(Enum):
@@ -34,19 +39,29 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class Flight:
-    """The one sealed range of a partition. `busy` while its step is being done, `not_before` while it backs off."""
+    """The one sealed range of a partition. `busy` while its step is being done, `not_before` while it backs off.
+
+    `aside`: it fails, is slow, or waits for its late months, and so takes no place among the ranges in flight.
+    """
 
     range: Range
     step: Step
     busy: bool = False
     attempts: int = 0
     not_before: int = 0
+    aside: bool = False
+    busy_since: int = 0
+    stored_before: int = 0  # how many ranges of any partition were stored when it failed last
+
+    def begin(self, now: int) -> None:
+        """Its step is being done."""
+        self.busy, self.busy_since = True, now
 
     def next(self, step: Step) -> None:
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
 
     def back_off(self, now: int) -> None:
-        self.busy = False
+        self.busy, self.aside = False, True
         self.not_before = now + BACKOFF_MS[min(self.attempts, len(BACKOFF_MS) - 1)]
         self.attempts += 1
 
@@ -70,11 +85,57 @@ class Lane:
     told: bool = False  # the halt was announced
     paused: bool = False
     doubt: int = 0  # ranges that begin below this offset may have been attempted before
+    slow: bool = False  # whether its last range was
+    failing_since: int | None = None  # while steps of its range fail: when the first did, and why the last did
+    error: str = ""
+    noted: int | None = None  # when that was committed last
+    parked_until: int | None = None  # its range was given up to make room, and is not to be read again before
+    parked_attempts: int = 0
+    gave_up: bool = False  # so nothing more is read before its range is complete
 
     @property
     def free(self) -> bool:
         """Whether a range may be sealed: none is before its completion."""
         return self.flight is None or self.flight.step is Step.COMPLETE
+
+    @property
+    def aside(self) -> bool:
+        """Whether its range takes no place among the ranges in flight."""
+        return self.flight is not None and self.flight.aside
+
+    def fails(self, error: str, now: int) -> None:
+        """A step of its range failed."""
+        self.error = error
+        if self.failing_since is None:
+            self.failing_since, self.noted = now, None
+
+    def succeeds(self) -> None:
+        """A step of its range succeeded."""
+        self.failing_since, self.error = None, ""
+
+    def trouble(self, now: int) -> tuple[int, str] | None:
+        """Since when its range has failed, or its step not ended, and what is known of why; None while all is well."""
+        if self.halted:
+            return None
+        if self.failing_since is not None:
+            return self.failing_since, self.error
+        if self.flight is not None and self.flight.busy:
+            return self.flight.busy_since, f"{self.flight.range}: its step ({self.flight.step.name}) has not ended yet"
+        return None
+
+    def shed(self) -> Seek:
+        """Give up what was received and is not sealed, to make room: it is to be delivered again."""
+        self.held, self.position, self.gave_up = Columns(), self.begin, True
+        return Seek(self.partition, self.begin)
+
+    def park(self, until: int) -> Seek:
+        """Give up the range in flight as well: its intent stands, and it is rebuilt as after a restart."""
+        assert self.flight is not None
+        range_ = self.flight.range
+        self.rebuild = Intent(range_.topic_id, range_.first, range_.last, range_.digest)
+        self.parked_until, self.parked_attempts = until, max(1, self.flight.attempts)
+        self.flight, self.begin, self.oldest_ms = None, range_.first, range_.columns.timestamps_ms[0]
+        return self.shed()
 
     def halt(self, reason: str) -> None:
         self.halted = self.halted or reason  # the first reason is the one to act on
@@ -85,8 +146,12 @@ class Lane:
 
     def intent(self, range_: Range, wall_ms: int) -> str:
         """The metadata of the commit that announces a range."""
-        doubt = self._doubt(range_.first)
-        return Intent(range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, doubt).encode()
+        return self.announced(range_, wall_ms).encode()
+
+    def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
+        """The intent of a range, also while it fails; times are wall-clock milliseconds."""
+        doubt, error = self._doubt(range_.first), self.error if failing_ms else ""
+        return Intent(range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, doubt, failing_ms, error)
 
     def done(self, range_: Range, wall_ms: int) -> str:
         """The metadata of the commit that completes a range."""

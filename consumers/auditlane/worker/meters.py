@@ -35,6 +35,7 @@ class Meters:
         self.budget = self._made(Gauge, "budget_ratio")
         self.partitions = self._made(Gauge, "partitions")
         self.halted = self._made(Gauge, "halted_partitions")
+        self.failing = self._made(Gauge, "failing_partitions")
         self.braked = self._made(Gauge, "braked_partitions")
         self.held_bytes = self._made(Gauge, "held_bytes")
         # From zero, so that the first of each is an increase too.

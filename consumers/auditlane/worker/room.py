@@ -36,6 +36,10 @@ class Room:
         self.crowded = crowded
         self.paused = crowded and (self.paused or urgent or now - self.since >= PATIENCE_MS)
 
+    def share(self, partitions: int) -> int:
+        """What one of so many partitions may hold while its range does not get on."""
+        return self.limit // (2 * max(1, partitions))
+
     def shared(self, held: int, partitions: int) -> bool:
         """Whether one of so many partitions holds its share."""
         return held * 2 * partitions >= self.limit

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
-from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Resume, Write
+from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Resume, Seek, Write
 from auditlane.worker.behind import Behind
 from auditlane.worker.consumer import Brokers, Ends, out_of_range, unsupported
 from auditlane.worker.core import Core
@@ -95,6 +96,18 @@ class Runner:
         """Each partition that stands still, with the reason."""
         return {str(lane.partition): lane.halted for lane in list(self._core.lanes.values()) if lane.halted}
 
+    @property
+    def failing(self) -> dict[str, dict[str, str]]:
+        """Each partition whose range has failed, or not got on, for a minute: since when, and the last error."""
+        now, wall = now_ms(), datetime.now(UTC)
+        found: dict[str, dict[str, str]] = {}
+        for lane in list(self._core.lanes.values()):
+            since, error = lane.trouble(now) or (now, "")
+            if now - since >= self._core.policy.failing_ms:
+                at = wall - timedelta(milliseconds=now - since)
+                found[str(lane.partition)] = {"since": at.isoformat(timespec="seconds"), "error": error}
+        return found
+
     def close(self) -> None:
         """Leave the group. Partitions that come while leaving are not taken."""
         self._closing = True
@@ -163,6 +176,8 @@ class Runner:
             self._log.warning("range.failed", range=str(range_), step=step, remedy=done.failure.remedy.value,
                               error=done.failure.message)  # fmt: skip
             self._core.failed(range_, done.failure, now_ms())
+        elif done.later_ms is not None:
+            self._core.later(range_, done.later_ms, now_ms())
         elif isinstance(done.work, Write):
             self._meters.rows.inc(done.rows)
             self._meters.parts.inc(done.parts)
@@ -171,7 +186,7 @@ class Runner:
             self._meters.ranges.labels("redo" if range_.redo else "first").inc()
             self._log.debug("range.stored", range=str(range_), rows=done.rows, parts=done.parts,
                             rejected=len(done.rejected), ms=done.took_ms)  # fmt: skip
-            self._core.written(range_, parts=done.parts, rejected=len(done.rejected), took_ms=done.took_ms)
+            self._core.written(range_, parts=done.parts - done.late, rejected=len(done.rejected), took_ms=done.took_ms)
         else:
             for rejection in done.rejected:
                 self._meters.dead_letters.labels(rejection.code.value).inc()
@@ -198,14 +213,25 @@ class Runner:
                 self._consumer.pause([TopicPartition(*one) for one in partitions])
             case Resume(partitions):
                 self._consumer.resume([TopicPartition(*one) for one in partitions])
+            case Seek(partition, offset):
+                self._seek(TopicPartition(partition.topic, partition.number, offset))
             case Halt(partition, reason):
                 self._log.error("partition.halted", at=str(partition), reason=reason)
+
+    def _seek(self, to: TopicPartition) -> None:
+        self._log.info("partition.read_again", at=f"{to.topic}[{to.partition}]", offset=to.offset)
+        try:
+            self._consumer.seek(to)
+        except KafkaException as error:  # nothing is fetched of it yet: its fetcher is still being told where to begin
+            self._log.debug("seek.refused", error=str(error))
+            self._consumer.incremental_unassign([to])
+            self._consumer.incremental_assign([to])
 
     def _commit(self, commit: Commit) -> Mapping[Partition, str]:
         """Commit, and say which partitions failed. After a stall nothing is sent: the assignment may be history."""
         if now_ms() - self._polled > STALL_MS:
             return dict.fromkeys(commit.offsets, "stalled since the last poll")
-        planned, completed = bool(commit.intents), len(commit.offsets) > len(commit.intents)
+        planned, completed = bool(commit.intents), commit.completes
         self._hit("before", planned, completed)
         offsets = [
             TopicPartition(at.topic, at.number, offset, metadata) for at, (offset, metadata) in commit.offsets.items()
@@ -242,5 +268,6 @@ class Runner:
         self._meters.budget.set(self._core.budget.factor)
         self._meters.partitions.set(len(lanes))
         self._meters.halted.set(sum(bool(lane.halted) for lane in lanes))
+        self._meters.failing.set(len(self.failing))
         self._meters.braked.set(sum(lane.braked for lane in lanes))
         self._meters.held_bytes.set(sum(lane.held_bytes for lane in lanes))

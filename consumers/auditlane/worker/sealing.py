@@ -18,7 +18,7 @@ def due(lanes: Collection[Lane], policy: Policy, room: Room, now: int, *, draini
     A range waits to be full or for its age. One with its share of what may be held waits for neither when nothing more
     is read, or nothing is being stored.
     """
-    eager = room.crowded or all(lane.free for lane in lanes)
+    eager = room.crowded or all(lane.free or lane.aside for lane in lanes)
 
     def ready(lane: Lane) -> bool:
         if not lane.free or lane.rebuild is not None or not lane.held:

@@ -31,10 +31,12 @@ from auditlane.worker.consumer import Brokers, Ends, Membership, consumer_config
 from auditlane.worker.core import Core
 from auditlane.worker.dead_letters import DeadLetters, producer_config
 from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.guarantees import WINDOW_SECONDS
 from auditlane.worker.health import HealthServer
 from auditlane.worker.jobs import Jobs
 from auditlane.worker.judge import Judge
 from auditlane.worker.lanes import Policy
+from auditlane.worker.late import LateBudget
 from auditlane.worker.meters import Meters
 from auditlane.worker.recovery import Stored
 from auditlane.worker.runner import Runner, Unsupported, now_ms
@@ -81,6 +83,7 @@ class Service:
                 metrics=self._meters.render,
                 ready=self._missing,
                 halted=lambda: self._runner.halted if self._runner else {},
+                failing=lambda: self._runner.failing if self._runner else {},
             )
             health.start()
             stack.callback(health.close)
@@ -92,7 +95,7 @@ class Service:
                 lambda: guarantees.check(
                     client,
                     settings.clickhouse_database,
-                    parts_per_second=settings.insert_parts_per_second * settings.workers,
+                    parts_per_second=parts_per_second(settings) * settings.workers,
                 )
             )
             if table is None:
@@ -107,7 +110,8 @@ class Service:
                 served=lambda range_: guarantees.tenants_served(client, settings.clickhouse_database, range_),
             )
             writer = Writer(client, table)
-            jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes)
+            late = LateBudget(settings.late_parts_per_second)
+            jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes, late=late)
             stack.callback(jobs.close)
             stack.callback(self._stop.set)  # whatever ended it: from here on the watchdog counts
             admin: AdminClient = librdkafka.client(AdminClient, client_config(settings))
@@ -200,6 +204,11 @@ class Service:
 def _settle_heap() -> None:
     pa.array([0])  # pyarrow's first array imports pandas where there is one
     heap.settle()
+
+
+def parts_per_second(settings: Settings) -> float:
+    """How many parts one worker makes at most, late months included."""
+    return settings.insert_parts_per_second + LateBudget(settings.late_parts_per_second).most_per_second(WINDOW_SECONDS)
 
 
 def policy(settings: Settings) -> Policy:

@@ -45,6 +45,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("auditlane_worker_held_bytes", "gauge", "Bytes of messages held in ranges."),
     Metric("auditlane_worker_partitions", "gauge", "Partitions assigned to this worker."),
     Metric("auditlane_worker_halted_partitions", "gauge", "Partitions halted because going on would lose events."),
+    Metric(
+        "auditlane_worker_failing_partitions",
+        "gauge",
+        "Partitions whose range has failed, or not got on, for a minute; it is tried again.",
+    ),
     Metric("auditlane_worker_braked_partitions", "gauge", "Of these, stopped because too many messages are refused."),
     # `auditlane verify --metrics`: of its last run.
     Metric("auditlane_verify_offsets", "gauge", "Offsets by what became of them.", ("fate",)),

@@ -150,6 +150,13 @@ class WorkerSettings(BaseModel):
     range_bytes: int = Field(32 << 20, ge=1_024, description="… or at this many bytes.")
     range_age_ms: int = Field(1_000, ge=1, description="… or when its first message has waited this long.")
     insert_parts_per_second: float = Field(4.0, gt=0, description="Budget of ClickHouse parts for one worker.")
+    late_parts_per_second: float = Field(
+        4.0,
+        gt=0,
+        description="ClickHouse parts of one tenant for events of months before the last one, in one worker; "
+        "a minute's worth may come at once, and all tenants together have twice that.",
+        json_schema_extra=reached("The range that they are in waits; ranges of other partitions do not."),
+    )
     workers: int = Field(
         1,
         ge=1,

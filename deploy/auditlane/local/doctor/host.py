@@ -73,6 +73,12 @@ def service(part: str, url: str) -> Iterator[Finding]:
     yield ok(part, f"{url} is ready")
     for partition, reason in answer.json().get("halted", {}).items():
         yield fail(part, f"{partition} stands still: {reason}.", "Do what it says, or mend it and restart the worker.")
+    for partition, told in answer.json().get("failing", {}).items():
+        yield fail(
+            part,
+            f"{partition} has not got on since {told['since']}: {told['error']}.",
+            "The worker goes on trying. Mend what the error names, or look at the worker's log.",
+        )
 
 
 def workers(settings: Settings) -> Iterator[Finding]:

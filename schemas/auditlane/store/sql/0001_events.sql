@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS {database}.events (
 PARTITION BY toYYYYMM(occurred_at)
 PRIMARY KEY (tenant_id, occurred_at, event_id)
 ORDER BY (tenant_id, occurred_at, event_id, content_hash)
-SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 134217728;
+SETTINGS non_replicated_deduplication_window = 40000, min_bytes_for_wide_part = 134217728;
 
 -- What readers see: each event once, the first of its copies to reach Kafka winning. Events with one
 -- (tenant, occurred_at, event_id) and different contents are different events, and a conflict.

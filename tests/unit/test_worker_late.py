@@ -1,0 +1,169 @@
+"""The budget of late months: what one tenant's backdated events may cost, and whom they keep waiting."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import Mock
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.worker.actions import Write
+from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.jobs import Done, Jobs
+from auditlane.worker.judge import Verdict
+from auditlane.worker.late import OF_ALL, LateBudget, late_before
+from auditlane.worker.ranges import Columns, Partition, Range
+
+NOW = int(datetime(2026, 11, 15, tzinfo=UTC).timestamp() * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("newest", "present"),
+    [
+        (datetime(2026, 11, 15, tzinfo=UTC), 202610),
+        (datetime(2026, 1, 1, tzinfo=UTC), 202512),
+        (datetime(2026, 2, 28, 23, 59, tzinfo=UTC), 202601),
+        (datetime(1970, 1, 1, tzinfo=UTC), 196912),
+    ],
+)
+def test_the_month_of_a_message_and_the_one_before_are_not_late(newest: datetime, present: int) -> None:
+    assert late_before(int(newest.timestamp() * 1_000)) == present
+
+
+def parts(budget: LateBudget, tenant: str, seconds: int) -> int:
+    return sum(budget.take([tenant], at) for at in range(0, seconds * 1_000, 50))
+
+
+def test_a_minutes_worth_may_come_at_once_and_then_the_rate_holds() -> None:
+    assert parts(LateBudget(4.0), "acme", 60) in range(477, 482)
+
+
+def test_a_tenant_that_sends_few_does_not_wait_for_one_that_sends_many() -> None:
+    budget = LateBudget(1.0)
+    assert parts(budget, "mallory", 60) >= 60
+    assert not budget.take(["mallory"], 60_000)
+    assert budget.take(["acme"], 60_000)
+    assert budget.take(["mallory", "bob"], 60_000), "bob's part, and mallory pays as well"
+
+
+def test_all_together_have_a_bound() -> None:
+    budget = LateBudget(1.0)
+    made = sum(budget.take([f"t{at % 1_000}"], at * 10) for at in range(60_000))
+    assert made <= budget.most_per_second(600) * 600 + 1
+    assert made >= OF_ALL * 600
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from("abc"), min_size=1), st.booleans(), st.integers(0, 500))))
+def test_no_tenant_pays_more_than_its_rate_and_debts_are_bounded(steps: list[tuple[set[str], bool, int]]) -> None:
+    budget, now, alone = LateBudget(2.0), 0, 0
+    for tenants, owes, wait in steps:
+        now += wait
+        if owes:
+            budget.owe(tenants, now)
+        elif budget.take(tenants, now) and tenants == {"a"}:
+            alone += 1
+    assert alone <= 2 * 60 + 2 * now / 1_000
+    assert all(one.saved >= -120 for one in budget._tenants.values())
+
+
+class Table:
+    def __init__(self) -> None:
+        self.months: list[int] = []
+
+    def insert(self, range_: Range, month: int, rows: Any, **_: Any) -> None:
+        self.months.append(month)
+
+    def stored(self, range_: Range) -> dict[int, set[int]]:
+        return {month: set(range(100)) for month in self.months}
+
+
+def rows(*tenants: str) -> pa.Table:
+    return pa.table({"tenant_id": list(tenants), "kafka_offset": list(range(len(tenants)))})
+
+
+class Thread:
+    """The insert threads with one range, whose verdict has these months."""
+
+    def __init__(self, months: dict[int, pa.Table], late: LateBudget, *, redo: bool = False) -> None:
+        columns = Columns(range(100), [NOW] * 100, [b"k"] * 100, [b"v"] * 100)
+        self.range = Range(Partition("t", 0), "id", 0, 99, columns, "", 1, redo)
+        self.table = Table()
+        judge = Mock(judge=Mock(return_value=Verdict(months, [])))
+        self.jobs = Jobs(judge, self.table, Mock(), Failpoints(), threads=1, late=late)
+
+    def write(self) -> Done:
+        self.jobs.submit(Write(self.range))
+        assert self.jobs.join(30)
+        [done] = self.jobs.poll()
+        assert done.failure is None
+        return done
+
+
+def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -> None:
+    late = LateBudget(0.001)  # one part may be saved up, and the next is a quarter of an hour away
+    old = [202001, 202002, 202003]
+    one = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
+    done = one.write()
+    assert done.later_ms is not None
+    assert one.table.months == [202610, 202611, 202612, 202003]
+    late.rate = 1_000.0
+    late._tenants.clear()
+    late._all = None
+    done = one.write()
+    one.jobs.close()
+    assert done.later_ms is None
+    assert sorted(one.table.months[4:]) == old[:2], "nothing is sent twice"
+    assert (done.parts, done.late) == (6, 3)
+
+
+def test_a_month_with_another_tenants_event_does_not_wait() -> None:
+    late = LateBudget(0.001)
+    assert late.take(["mallory"], time.monotonic_ns() // 1_000_000)
+    late._all = None
+    one = Thread({202001: rows("mallory"), 202002: rows("mallory", "acme"), 202003: rows("mallory")}, late)
+    one.write()
+    one.jobs.close()
+    assert one.table.months == [202002]
+
+
+def test_a_redo_does_not_wait_and_is_charged() -> None:
+    late = LateBudget(1.0)
+    one = Thread({month: rows("acme") for month in range(202001, 202013)}, late, redo=True)
+    done = one.write()
+    one.jobs.close()
+    assert (done.later_ms, done.parts, done.late) == (None, 12, 12)
+    assert late._tenants["acme"].saved == pytest.approx(48, abs=1)
+
+
+def test_the_common_budget_pays_for_present_months_only() -> None:
+    one = Thread({month: rows("acme") for month in [*range(202001, 202013), 202611]}, LateBudget(10.0))
+    done = one.write()
+    while done.later_ms is not None:
+        done = one.write()
+    one.jobs.close()
+    assert done.parts - done.late == 1
+
+
+def test_a_range_whose_judging_takes_long_keeps_no_other_waiting() -> None:
+    release = threading.Event()
+    columns = Columns([0], [NOW], [b"k"], [b"v"])
+
+    def judge(raw: Any, **_: Any) -> Verdict:
+        if raw.partition < 5:
+            assert release.wait(30)
+        return Verdict({}, [])
+
+    jobs = Jobs(Mock(judge=judge), Table(), Mock(), Failpoints(), threads=1)
+    for number in range(6):
+        jobs.submit(Write(Range(Partition("t", number), "id", 0, 0, columns, "", 1)))
+    [done] = jobs.poll(30)
+    assert done.work.range.partition.number == 5
+    release.set()
+    assert jobs.join(30)
+    jobs.close()

@@ -1,0 +1,290 @@
+"""A partition whose range does not get on: it takes nobody's place and nobody's memory, and people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auditlane.worker.actions import Action, Commit, Failure, Pause, Remedy, Resume, Seek, Write
+from auditlane.worker.behind import Behind
+from auditlane.worker.core import Core
+from auditlane.worker.intent import MAX_BYTES, Intent, decode
+from auditlane.worker.lanes import FAILING_MS, SLOW_MS, Policy
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.recovery import Found
+
+TOPIC = "00000000-0000-0000-0000-000000000001"
+P, Q, R, S = (Partition("t", number) for number in range(4))
+LIMIT = 1_000
+AWAY = Failure(Remedy.retry, "the month is refused")
+
+
+def core(*partitions: Partition, **policy: object) -> Core:
+    given = {"range_rows": 10, "parts_per_second": 1_000.0, "queue_bytes": LIMIT, "park_ms": 5_000} | policy
+    made = Core(Policy(**given))  # type: ignore[arg-type]
+    for one in partitions:
+        made.assigned(Found(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 100_000))
+    return made
+
+
+def messages(first: int, count: int, size: int = 9) -> Columns:
+    """Each of `size` bytes and a key of one."""
+    return Columns(range(first, first + count), [at + 1 for at in range(count)], [b"k"] * count, [b"v" * size] * count)
+
+
+class World:
+    """Does what a core asks, but writes: it keeps the positions that a consumer would have."""
+
+    def __init__(self, core_: Core) -> None:
+        self.core, self.now = core_, 0
+        self.positions = dict.fromkeys(core_.lanes, 0)
+        self.paused: set[Partition] = set()
+        self.writes: dict[Partition, Range] = {}
+        self.commits: list[Commit] = []
+
+    def turn(self, after_ms: int = 0) -> list[Action]:
+        self.now += after_ms
+        done: list[Action] = []
+        while actions := self.core.step(self.now, self.now):
+            done += actions
+            for one in actions:
+                if isinstance(one, Commit):
+                    self.commits.append(one)
+                    self.core.committed(one, {}, self.now)
+                elif isinstance(one, Write):
+                    self.writes[one.range.partition] = one.range
+                elif isinstance(one, Seek):
+                    self.positions[one.partition] = one.offset
+                elif isinstance(one, Pause):
+                    self.paused |= set(one.partitions)
+                elif isinstance(one, Resume):
+                    self.paused -= set(one.partitions)
+            if not any(isinstance(one, Commit) for one in actions):
+                break
+        return done
+
+    def deliver(self, partition: Partition, count: int, size: int = 9) -> None:
+        if partition not in self.paused:
+            self.core.received(partition, messages(self.positions[partition], count, size), self.now)
+            self.positions[partition] += count
+
+    def fail(self, *partitions: Partition, failure: Failure = AWAY) -> None:
+        for one in partitions:
+            self.core.failed(self.writes.pop(one), failure, self.now)
+
+    def store(self, partition: Partition) -> Range:
+        stored = self.writes.pop(partition)
+        self.core.written(stored, parts=1, rejected=0, took_ms=1)
+        return stored
+
+
+def held(core_: Core, partitions: Iterable[Partition]) -> int:
+    return sum(core_.lanes[one].held_bytes for one in partitions)
+
+
+def test_ranges_that_fail_take_no_other_partitions_place() -> None:
+    world = World(core(P, Q, R, flights=1))
+    for one in (P, Q):
+        world.deliver(one, 10)
+        world.turn()
+        world.fail(one)
+    world.deliver(R, 10)
+    world.turn()
+    assert R in world.writes
+    world.store(R)
+
+
+def test_a_range_that_is_slow_takes_no_other_partitions_place() -> None:
+    world = World(core(P, Q, flights=1))
+    world.deliver(P, 10)
+    world.turn()
+    world.deliver(Q, 10)
+    world.turn(SLOW_MS - 1)
+    assert Q not in world.writes
+    world.turn(1)
+    world.turn()
+    assert Q in world.writes
+    world.store(P)
+    world.store(Q)
+    world.turn()
+    world.deliver(P, 10)
+    world.deliver(Q, 10)
+    world.turn()
+    world.turn()
+    assert world.writes.keys() == {P, Q}, "what was slow once begins aside"
+    world.turn()
+    world.store(P)
+    assert not world.core.lanes[P].slow
+
+
+def test_what_waits_for_its_late_months_takes_no_place_and_is_not_failing() -> None:
+    world = World(core(P, Q, flights=1))
+    world.deliver(P, 10)
+    world.turn()
+    late = world.writes.pop(P)
+    world.core.later(late, 250, world.now)
+    world.deliver(Q, 10)
+    world.turn()
+    assert world.writes.keys() == {Q}
+    world.turn(249)
+    assert world.writes.keys() == {Q}
+    world.turn(1)
+    assert world.writes[P] is late
+    assert world.core.lanes[P].trouble(world.now) == (250, "t[0]:0-9: its step (WRITE) has not ended yet")
+
+
+def test_a_partition_that_fails_holds_its_share_and_the_others_flow() -> None:
+    world = World(core(P, Q, R, S, range_rows=20))
+    world.deliver(P, 90)  # nearly all that may be held
+    world.turn()
+    world.fail(P)
+    world.deliver(Q, 20)
+    world.turn()
+    assert held(world.core, [P]) <= LIMIT // 2
+    assert P in world.paused
+    assert Q not in world.paused
+    for _ in range(50):
+        world.deliver(Q, 20)
+        world.turn(10)
+        assert not world.core.full
+        world.store(Q)
+    assert world.core.lanes[Q].begin >= 1_000
+
+
+def test_several_that_fail_are_read_again_one_at_a_time_and_nothing_is_lost() -> None:
+    world = World(core(P, Q, R, S, range_rows=40))
+    for one in (P, Q, R):
+        world.deliver(one, 40)
+        world.turn()
+        world.fail(one)
+    world.turn()
+    parked = [one for one in (P, Q, R) if world.core.lanes[one].parked_until is not None]
+    assert parked
+    assert held(world.core, parked) == 0
+    world.deliver(S, 40)
+    world.turn()
+    stored = [(world.store(S)).partition]
+    world.turn()
+    ranges: list[Range] = []
+    for _ in range(400):
+        for one in (P, Q, R, S):
+            if world.positions[one] < 40:
+                world.deliver(one, 40 - world.positions[one])
+        world.turn(100)
+        ranges += [world.store(one) for one in list(world.writes)]
+        rebuilding = [one for one in world.core.lanes.values() if one.rebuild and one.parked_until is None]
+        assert len(rebuilding) <= 1
+    assert stored == [S]
+    assert sorted((one.partition, one.first, one.last) for one in ranges) == [(one, 0, 39) for one in (P, Q, R)]
+    assert {one.partition for one in ranges if one.redo} >= set(parked), "rebuilt as after a restart"
+    assert all(lane.begin == 40 and not lane.held for lane in world.core.lanes.values())
+
+
+def test_while_every_partition_fails_nobody_gives_anything_up() -> None:
+    world = World(core(P, Q, range_rows=60))
+    for one in (P, Q):
+        world.deliver(one, 60)
+        world.turn()
+    world.fail(P, Q)
+    assert not [one for one in world.turn() if isinstance(one, Seek)]
+    assert held(world.core, [P, Q]) == 1_200
+
+
+def test_a_parked_partition_is_behind_from_its_range_on() -> None:
+    world = World(core(P, Q, range_rows=150))
+    world.deliver(P, 150)
+    world.turn()
+    world.fail(P)
+    world.turn()
+    assert world.core.lanes[P].parked_until is not None
+    lag = Behind().measure(world.core.lanes.values(), {P: 150, Q: 0}, 60_001)
+    assert (lag.records, lag.seconds) == (150, 60.0)
+
+
+def test_what_is_delivered_late_to_a_parked_partition_is_nobodys() -> None:
+    world = World(core(P, Q, range_rows=150))
+    world.deliver(P, 150)
+    world.turn()
+    world.fail(P)
+    world.turn()
+    assert world.core.received(P, messages(150, 10), world.now) == 0
+    assert world.core.lanes[P].position == 0
+
+
+def test_a_drain_leaves_a_parked_range_to_the_next() -> None:
+    world = World(core(P, Q, range_rows=150))
+    world.deliver(P, 150)
+    world.turn()
+    world.fail(P)
+    world.turn()
+    world.core.drain()
+    assert world.core.drained
+
+
+def test_a_month_that_is_refused_slows_nobody_else() -> None:
+    slower = Failure(Remedy.slower, "TOO_MANY_PARTS")
+    world = World(core(P, Q))
+    world.deliver(P, 10)
+    world.turn()
+    world.fail(P, failure=slower)
+    for _ in range(50):
+        world.deliver(Q, 10)
+        world.turn(200)
+        world.store(Q)
+        if P in world.writes:
+            world.fail(P, failure=slower)
+    assert world.core.budget.factor == 1.0
+
+
+def test_a_range_that_fails_is_told_after_a_minute_and_until_it_succeeds() -> None:
+    world = World(core(P, Q))
+    world.deliver(P, 10)
+    world.turn()
+    world.fail(P)
+    first = world.now
+    for _ in range(20):
+        world.turn(5_000)
+        assert world.core.lanes[P].trouble(world.now) == (first, "t[0]:0-9: the month is refused")
+        if P in world.writes:
+            world.fail(P)
+    notes = [one for one in world.commits if one.notes]
+    assert len(notes) == 1, "one a minute"
+    offset, metadata = notes[0].offsets[P]
+    told = decode(metadata)
+    assert told is not None
+    assert (offset, told.first, told.last) == (0, 0, 9), "it announces what was announced"
+    assert (told.failing_ms, told.error) == (max(1, first), "t[0]:0-9: the month is refused")
+    world.turn(5_000)
+    world.store(P)
+    assert world.core.lanes[P].trouble(world.now) is None
+    world.turn()
+    assert decode(world.commits[-1].offsets[P][1]) == Intent(TOPIC, at_ms=world.now)
+
+
+def test_a_note_whose_commit_fails_changes_nothing() -> None:
+    world = World(core(P))
+    world.deliver(P, 10)
+    world.turn()
+    world.fail(P)
+    world.now += FAILING_MS
+    [commit, *_] = [one for one in world.core.step(world.now, 0) if isinstance(one, Commit)]
+    world.core.committed(commit, {P: "no answer"}, world.now)
+    flight = world.core.lanes[P].flight
+    assert flight is not None
+    assert flight.range.last == 9
+
+
+def test_an_error_of_any_length_fits_the_offsets_metadata() -> None:
+    told = Intent(TOPIC, 1 << 60, 1 << 61, "f" * 16, 1 << 50, 1 << 60, 1 << 50, "\U0001f600\x00" * 10_000)
+    assert len(told.encode().encode()) <= MAX_BYTES
+    read = decode(told.encode())
+    assert read is not None
+    assert (read.first, read.last, read.failing_ms) == (told.first, told.last, told.failing_ms)
+
+
+def test_a_range_without_an_answer_is_told_as_well() -> None:
+    world = World(core(P))
+    world.deliver(P, 10)
+    world.turn()
+    since, error = world.core.lanes[P].trouble(FAILING_MS) or (None, "")
+    assert since == 0
+    assert "has not ended yet" in error

@@ -17,8 +17,8 @@ _WAIT_S: Final = 5.0
 
 
 def record(action: str, **facts: str | None) -> None:
-    """Emit the deed's events and wait for Kafka a little. `tenant`, `resource` and `resource_id` are the deed's, the
-    rest its metadata.
+    """Emit the deed's events and wait for Kafka a little. `tenant`, `resource`, `resource_id` and `outcome` are the
+    deed's, the rest its metadata.
 
     What Kafka does not take is left to the service, in the file that it sends. That, and what goes wrong, is said on
     stderr: the command has done its work already.
@@ -38,6 +38,7 @@ def record(action: str, **facts: str | None) -> None:
             actor_type="system",
             resource=own["resource"],
             resource_id=own["resource_id"] or None,
+            outcome="failure" if facts.pop("outcome", None) == "failure" else "success",
             metadata={"via": "command line"} | {name: value for name, value in facts.items() if value},
         )
         events = events_of(bounded(deed, settings.max_event_bytes), at=datetime.now(UTC), event_id=uuid7())

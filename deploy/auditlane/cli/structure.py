@@ -16,6 +16,8 @@ from auditlane.runtime.errors import InvalidInput
 from auditlane.runtime.settings import load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from auditlane.query.structure.service import Done, Stated, StructureService
     from auditlane.query.structure.views import Shown
 
@@ -115,13 +117,17 @@ def add_field(
         raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it with --tenant.")
     rules = given.rules.stated() if given.rules else {}
     stated = Stated(name, given.type, given.default, rules, exclusive, given.view())
-    _finish(_service().add(whose, stated, etags=None, who=operator()), stated, as_json=as_json)
+    note = _noting(whose, stated, name)
+    done = _service().add(whose, stated, etags=None, who=operator(), unfinished=note)
+    _finish(done, stated, as_json=as_json)
 
 
 @app.command(name="remove-field")
 def remove_field(name: str, tenant: Tenant = None, as_json: AsJson = False) -> None:
     """Hide a field and demand nothing of it any more. Its data is kept; `add-field` restores it."""
-    _finish(_service().remove(_tenant(tenant), name, etags=None, who=operator()), as_json=as_json)
+    whose = _tenant(tenant)
+    note = _noting(whose, None, name)
+    _finish(_service().remove(whose, name, etags=None, who=operator(), unfinished=note), as_json=as_json)
 
 
 @app.command()
@@ -158,6 +164,17 @@ def _service() -> StructureService:
 
 def _tenant(named: str | None) -> str | None:
     return None if named is None else check_tenant(named, ours=True)
+
+
+def _noting(tenant: str | None, stated: Stated | None, name: str) -> Callable[[BaseException], None]:
+    """Records a change that failed though the contract may have been changed."""
+    from auditlane.query.structure.deeds import unfinished
+
+    def note(error: BaseException) -> None:
+        action, facts = unfinished(name, stated, error)
+        record(action, tenant=tenant, **facts)
+
+    return note
 
 
 def _finish(done: Done, stated: Stated | None = None, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -15,6 +14,7 @@ from auditlane.access.scope import Principal
 from auditlane.access.trail import Action, witness_of
 from auditlane.contract.frontegg import TENANT_HEADER, storable
 from auditlane.query.frontegg import metadata
+from auditlane.query.structure.deeds import changes_text
 from auditlane.query.structure.service import ANY, StructureService
 from auditlane.runtime.errors import InvalidInput
 from auditlane.store.documents import load_document, save_document
@@ -66,7 +66,7 @@ def build(
             resource="structure",
             resource_id=done.after.own.scope,
             revision=done.after.own.revision,
-            changes=json.dumps(done.changes, ensure_ascii=False, default=str),
+            changes=changes_text(done.changes),
         )
         return document_of(kept, None, who.client_id)
 

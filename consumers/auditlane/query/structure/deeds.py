@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from auditlane.access.trail import Action
 from auditlane.query.structure.service import Done, Stated
 from auditlane.runtime.digest import digested, digested_list, json_text
+from auditlane.runtime.errors import AuditlaneError
 
 RESOURCE: Final = "structure"
 _MOST_BYTES: Final = 12_288  # of the text of the changes, and of the contract; what is larger is summed up
@@ -25,12 +26,25 @@ def deeds(done: Done, stated: Stated | None = None) -> Iterator[tuple[Action, di
         action = Action.logs_enabled if done.after.enabled else Action.logs_disabled
         yield action, facts | {"enabled": json.dumps(own.enabled)}
     if fields or (not switched and own.revision != done.before.own.revision):
-        facts["changes"] = json_text(digested_list(fields, _MOST_BYTES, name="field"))
+        facts["changes"] = changes_text(fields)
         if done.sequence is not None:
             facts["sequence"] = json_text([digested(one, _MOST_BYTES // 2) for one in done.sequence])
         if stated is not None:
             facts["contract"] = json_text(digested(_contract(stated), _MOST_BYTES))
         yield Action.structure_changed, facts
+
+
+def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
+    """The changes of a revision, each of them in full where they have room."""
+    return json_text(digested_list(changes, _MOST_BYTES, name="field"))
+
+
+def unfinished(name: str, stated: Stated | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
+    """(action, facts) of a change that failed though the contract may be another one now: `stated` None removed it."""
+    code = error.code if isinstance(error, AuditlaneError) else AuditlaneError.code
+    contract = {"name": name} if stated is None else _contract(stated)
+    facts = {"resource": RESOURCE, "outcome": "failure", "code": code, "field": name}
+    return Action.structure_changed, facts | {"contract": json_text(digested(contract, _MOST_BYTES))}
 
 
 def _contract(stated: Stated) -> dict[str, Any]:

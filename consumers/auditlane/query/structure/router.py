@@ -11,7 +11,7 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.trail import witness_of
 from auditlane.query.structure import answers, rights
-from auditlane.query.structure.deeds import deeds
+from auditlane.query.structure.deeds import deeds, unfinished
 from auditlane.query.structure.models import (
     ChangedField,
     Contract,
@@ -21,7 +21,7 @@ from auditlane.query.structure.models import (
     StatedStructure,
 )
 from auditlane.query.structure.refusals import for_callers
-from auditlane.query.structure.service import Done, Stated, StructureService
+from auditlane.query.structure.service import Done, Stated, StructureService, Unfinished
 from auditlane.runtime.errors import InvalidInput, PreconditionMissing
 
 Authorize = Callable[..., Callable[..., Any]]  # called with the permissions of which a caller needs one
@@ -115,7 +115,9 @@ def _mount(
         """Events may carry it from now on: in the contract, in the table, in exports. Also restores a removed one."""
         stated = _stated(who, body.name, body)
         with for_callers():
-            done = service.add(_tenant(who), stated, etags=_given(request), who=_name(who))
+            done = service.add(
+                _tenant(who), stated, etags=_given(request), who=_name(who), unfinished=_noting(request, stated)
+            )
         return _answered(request, response, done, stated)
 
     @router.put(
@@ -134,7 +136,9 @@ def _mount(
         rights.demand(who.permissions, body)
         stated = _stated(who, name, body)
         with for_callers():
-            done = service.change(_tenant(who), stated, etags=_needed(request), who=_name(who))
+            done = service.change(
+                _tenant(who), stated, etags=_needed(request), who=_name(who), unfinished=_noting(request, stated)
+            )
         return _answered(request, response, done, stated)
 
     @router.delete(
@@ -147,7 +151,9 @@ def _mount(
     def remove(request: Request, response: Response, name: str, who: Any = decides) -> None:
         """Readers no longer see it, and events need not carry it. Its data is kept: POST restores it."""
         with for_callers():
-            done = service.remove(_tenant(who), name, etags=_given(request), who=_name(who))
+            done = service.remove(
+                _tenant(who), name, etags=_given(request), who=_name(who), unfinished=_noting(request, None, name)
+            )
         _answered(request, response, done)
 
     @router.get(f"{path}/history", summary=f"Who changed {whose} data structure", dependencies=paged)
@@ -203,6 +209,16 @@ def _answered(request: Request, response: Response, done: Done, stated: Stated |
         witness_of(request).record(action, **facts)
     response.headers["ETag"] = done.after.etag
     return answers.structure(done.after)
+
+
+def _noting(request: Request, stated: Stated | None, name: str = "") -> Unfinished:
+    """Records a change that failed though the contract may have been changed."""
+
+    def note(error: BaseException) -> None:
+        action, facts = unfinished(stated.name if stated else name, stated, error)
+        witness_of(request).record(action, **facts)
+
+    return note
 
 
 def _quiet(request: Request) -> None:

@@ -18,7 +18,14 @@ from auditlane.contract.fields import FieldDefinition, FieldType, described, own
 from auditlane.query.structure import views
 from auditlane.query.structure.contracts import Contracts, schema_of
 from auditlane.query.structure.views import Shown
-from auditlane.runtime.errors import Conflict, FieldConflict, NotFound, PreconditionFailed
+from auditlane.runtime.errors import (
+    Conflict,
+    FieldConflict,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    RegistryRefused,
+)
 from auditlane.store import presentation
 from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
 from auditlane.store.structure_book import StructureBook
@@ -66,8 +73,24 @@ class Done:
         return views.sequence(self.before, self.after)
 
 
+Unfinished = Callable[[BaseException], None]
+"""Told that a change failed though it may have changed the contract already: it is in force, and is to be recorded."""
+
+
+def _forget(_: BaseException) -> None:
+    """For who records nothing."""
+
+
+@dataclass(slots=True)
+class _Contract:
+    """Whether a call has changed the contract; None while that is not known."""
+
+    changed: bool | None = None
+
+
 class StructureService:
     """For the environment (`tenant=None`) or a tenant. `etags` are those that the caller saw; None does not care.
+    `unfinished` is told of a call that fails when it may have changed the contract already.
 
     Raises PreconditionFailed when the structure is not what the caller saw, and what the store and the registry raise.
     """
@@ -115,7 +138,15 @@ class StructureService:
 
         return self._save(tenant, new, etags)
 
-    def add(self, tenant: str | None, stated: Stated, *, etags: Sequence[str] | None, who: str) -> Done:
+    def add(
+        self,
+        tenant: str | None,
+        stated: Stated,
+        *,
+        etags: Sequence[str] | None,
+        who: str,
+        unfinished: Unfinished = _forget,
+    ) -> Done:
         """Add a field, or a removed one again. Raises FieldConflict when it is there in another form."""
         shown = self._seen(tenant, etags)
         avro = FieldDefinition(
@@ -129,23 +160,37 @@ class StructureService:
                 field="name",
                 fix="Change it with PUT …/fields/{name}, or choose another name.",
             )
-        with self._registering(tenant):
-            changed = self.contracts().add(tenant, avro, replace=not there, exclusive=stated.exclusive)
 
         def new(shown: Shown) -> Revision:
             fields = views.with_view(shown, _view(shown, stated))
             return shown.own.model_copy(update={"fields": fields, "changed_by": who})
 
-        return self._save(tenant, new, etags, even_so=changed)
+        with self._registering(tenant, unfinished) as contract:
+            contract.changed = self.contracts().add(tenant, avro, replace=not there, exclusive=stated.exclusive)
+            return self._save(tenant, new, etags, even_so=contract.changed)
 
-    def change(self, tenant: str | None, stated: Stated, *, etags: Sequence[str], who: str) -> Done:
+    def change(
+        self,
+        tenant: str | None,
+        stated: Stated,
+        *,
+        etags: Sequence[str],
+        who: str,
+        unfinished: Unfinished = _forget,
+    ) -> Done:
         """Change what a field must be and how it is shown; what is not said stays. Raises NotFound."""
         shown = self._seen(tenant, etags)
         here = shown.fields.get(stated.name)
         if here is None or here.hidden or not here.custom:
             raise NotFound(f"There is no field {stated.name} that was added.", fix="POST …/fields adds one.")
-        changed = False
-        if stated.of_contract:
+
+        def new(shown: Shown) -> Revision:
+            fields = views.with_view(shown, _view(shown, stated))
+            return shown.own.model_copy(update={"fields": fields, "changed_by": who})
+
+        if not stated.of_contract:
+            return self._save(tenant, new, etags)
+        with self._registering(tenant, unfinished) as contract:
             avro = own_field(schema_of(self.contracts().of(tenant)), stated.name)
             type_, was, rules = described(avro) if avro else (FieldType.AlphaNumeric, None, {})
             default = None if stated.without_default else was
@@ -155,25 +200,27 @@ class StructureService:
                 default if stated.default is None else stated.default,
                 rules if stated.rules is None else stated.rules,
             )
-            with self._registering(tenant):
-                changed = self.contracts().add(tenant, definition.avro(), replace=True, exclusive=stated.exclusive)
+            contract.changed = self.contracts().add(tenant, definition.avro(), replace=True, exclusive=stated.exclusive)
+            return self._save(tenant, new, etags, even_so=contract.changed)
 
-        def new(shown: Shown) -> Revision:
-            fields = views.with_view(shown, _view(shown, stated))
-            return shown.own.model_copy(update={"fields": fields, "changed_by": who})
-
-        return self._save(tenant, new, etags, even_so=changed)
-
-    def remove(self, tenant: str | None, name: str, *, etags: Sequence[str] | None, who: str) -> Done:
+    def remove(
+        self,
+        tenant: str | None,
+        name: str,
+        *,
+        etags: Sequence[str] | None,
+        who: str,
+        unfinished: Unfinished = _forget,
+    ) -> Done:
         """Hide a field and demand nothing of it any more; its data stays. Raises NotFound."""
         views.without_view(self._seen(tenant, etags), name)
-        with self._registering(tenant):
-            changed = self.contracts().release(tenant, name)
 
         def new(shown: Shown) -> Revision:
             return shown.own.model_copy(update={"fields": views.without_view(shown, name), "changed_by": who})
 
-        return self._save(tenant, new, etags, even_so=changed)
+        with self._registering(tenant, unfinished) as contract:
+            contract.changed = self.contracts().release(tenant, name)
+            return self._save(tenant, new, etags, even_so=contract.changed)
 
     def history(self, tenant: str | None, *, limit: int, before: int | None = None) -> list[Done]:
         """The newest revisions below `before`, newest first, each with the state before and after it."""
@@ -188,9 +235,15 @@ class StructureService:
         return [Done(Shown(one, previous), Shown(one, row)) for (row, previous), one in zip(pairs, below, strict=True)]
 
     @contextmanager
-    def _registering(self, tenant: str | None) -> Iterator[None]:
+    def _registering(self, tenant: str | None, unfinished: Unfinished) -> Iterator[_Contract]:
+        contract = _Contract()
         try:
-            yield
+            yield contract
+        except BaseException as error:
+            refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))  # then nothing was registered
+            if contract.changed or (contract.changed is None and not refused):
+                unfinished(error)
+            raise
         finally:  # what fails half-way may have registered something too
             self._registered(tenant)
 

@@ -147,6 +147,26 @@ def test_no_contract_of_a_tenant_hides_what_its_people_do(stage: Stage, attack: 
     stage.recorded(tenant, audit_log__exported=2, structure__changed=changes)
 
 
+def test_operators_see_that_a_changed_contract_refuses_events(stage: Stage) -> None:
+    tenant = f"t{uuid.uuid4().hex[:10]}"
+
+    def send() -> int:
+        posted = {"action": "payment.deleted", "actor_id": "insider"}
+        return stage.served.request(
+            "/v1/events", stage.vendor, method="POST", body=posted, auditlane_tenant=tenant
+        ).status
+
+    assert send() == 202
+    demand_what_nobody_sends(stage, tenant)
+    assert [send(), send()] == [400, 400]
+    health = stage.served.request("/v1/admin/health", stage.admin).json()
+    [told] = [one for one in health["refusals"] if one["tenant"] == tenant]
+    assert (told["refused"], told["after_change"]) == (2, 2)
+    assert told["changed_at"]
+    metrics = stage.served.request("/metrics").data.decode()
+    assert 'auditlane_contract_refusals_total{changed="yes"}' in metrics
+
+
 def test_a_field_that_the_environment_demands_is_demanded_of_no_event_of_ours(stage: Stage) -> None:
     tenant = f"t{uuid.uuid4().hex[:10]}"
     body = {"name": "env_demanded", "rules": {"required": True}}

@@ -126,7 +126,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     }
     probes = [asked[role] for role in roles]
 
-    operations = Operations(settings, store.client, asked["query"], gate, own)
+    refusals = intake.refusals if intake else None
+    operations = Operations(settings, store.client, asked["query"], gate, own, refusals)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

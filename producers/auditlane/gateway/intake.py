@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -18,6 +19,7 @@ from auditlane.contract.provenance import Sign
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
 from auditlane.gateway.acks import ACKNOWLEDGED, Acks, Fate
+from auditlane.gateway.contract_refusals import ContractRefusals, by_contract
 from auditlane.gateway.meters import Meters
 from auditlane.gateway.posted import event_of, filled
 from auditlane.gateway.rate import Rates
@@ -64,6 +66,7 @@ class Intake:
         self._signer = signer
         self._config = kafka.client_config(settings)
         self._meters = meters or Meters()
+        self.refusals = ContractRefusals()
         self._rates = Rates(settings.ingest_rate, settings.ingest_burst)
         self._ack_s = settings.ingest_ack_timeout_ms / 1000
         self._room = settings.ingest_buffer_bytes
@@ -193,6 +196,7 @@ class Intake:
 
     def contract_changed(self, tenant: str | None) -> None:
         """The registry has something new for this tenant, for None for everybody. From any thread."""
+        self.refusals.changed(tenant, datetime.now(UTC))
         if self._client:
             self._client.contract_changed(tenant)
 
@@ -240,6 +244,8 @@ class Intake:
                 if doubted is not None:
                     doubted.append(place)
             except AuditlaneError as error:
+                if ids[place] and by_contract(error):
+                    self._refused(event.tenant_id)
                 acks.settle(place, error)
             except Exception:  # one event must not leave the others unsettled
                 self._log.exception("ingest.unforeseen", request_id=sender.request_id)
@@ -249,6 +255,14 @@ class Intake:
         """Whether no event of these would wait for the registry."""
         tenants = {sender.tenant or one.get("tenant_id") for one in posted if isinstance(one, dict)}
         return all(client.knows(tenant) for tenant in tenants if isinstance(tenant, str))
+
+    def _refused(self, tenant: str) -> None:
+        """The tenant's contract refused an event that could be read."""
+        told = self.refusals.add(tenant, datetime.now(UTC))
+        self._meters.refused_by_contract(changed=told.changed_at is not None)
+        if told.after_change == 1:
+            means = "its contract was changed a short while ago, and events of it are refused since"
+            self._log.warning("contract.refuses", tenant=tenant, changed_at=str(told.changed_at), means=means)
 
     def _noted(self, error: AuditlaneError, event_id: str | None) -> None:
         now = time.monotonic()

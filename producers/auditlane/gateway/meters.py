@@ -20,6 +20,8 @@ class Meters:
         seconds = BY_NAME["auditlane_ingest_ack_seconds"]
         self._accepted = Counter(accepted.name, accepted.help, accepted.labels, registry=registry)
         self._refused = Counter(refused.name, refused.help, refused.labels, registry=registry)
+        by_contract = BY_NAME["auditlane_contract_refusals_total"]
+        self._by_contract = Counter(by_contract.name, by_contract.help, by_contract.labels, registry=registry)
         self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, registry=registry)
 
     def settled(self, accepted: int, errors: Iterable[AuditlaneError], seconds: float) -> None:
@@ -29,6 +31,10 @@ class Meters:
             self._refused.labels(code).inc(count)
         if accepted:
             self._seconds.observe(seconds)
+
+    def refused_by_contract(self, *, changed: bool) -> None:
+        """One event; `changed`: the contract was, within the hour before."""
+        self._by_contract.labels("yes" if changed else "no").inc()
 
     def turned_away(self, error: AuditlaneError) -> None:
         """A whole request, before its events were counted."""

@@ -59,6 +59,12 @@ METRICS: tuple[Metric, ...] = (
     # Events over HTTP.
     Metric("auditlane_ingest_events_total", "counter", "Events accepted: Kafka acknowledged them."),
     Metric("auditlane_ingest_refused_total", "counter", "Events, and whole requests, refused by code.", ("code",)),
+    Metric(
+        "auditlane_contract_refusals_total",
+        "counter",
+        "Events refused by their tenant's contract, by whether it was changed within the hour before (yes, no).",
+        ("changed",),
+    ),
     Metric("auditlane_ingest_ack_seconds", "histogram", "From a slice of events until Kafka acknowledged all of it."),
     # HTTP.
     Metric("auditlane_http_requests_total", "counter", "Requests answered.", ("route", "status")),

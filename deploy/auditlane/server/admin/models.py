@@ -115,8 +115,18 @@ class PartHealth(BaseModel):
     problem: Text | None = None
 
 
+class ContractRefusals(BaseModel):
+    """Events of one tenant that its contract refused over HTTP within an hour, in the process that answers."""
+
+    tenant: str
+    refused: int
+    changed_at: str | None = Field(None, description="When the contract was changed, if within the hour.")
+    after_change: int = Field(0, description="Events that were refused since then.")
+
+
 class Health(BaseModel):
-    """Whether every part is up, and each."""
+    """Whether every part is up, and each; and the tenants whose contracts refuse most events, of changed ones first."""
 
     healthy: bool
     parts: list[PartHealth]
+    refusals: list[ContractRefusals] = []

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
 import anyio
 from clickhouse_connect.driver.client import Client
 
+from auditlane.gateway.contract_refusals import ContractRefusals, Refused
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
-from auditlane.server.admin import parts, tenants
+from auditlane.server.admin import models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.source import Bounded, Source
@@ -25,16 +27,28 @@ PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
 
 
+def _refused(one: Refused) -> models.ContractRefusals:
+    at = one.changed_at and one.changed_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return models.ContractRefusals(tenant=one.tenant, refused=one.refused, changed_at=at, after_change=one.after_change)
+
+
 class Operations:
     """Async; every method raises what its part raises, and Unavailable when that takes too long."""
 
     def __init__(
-        self, settings: Settings, store: Callable[[], Client], probe: Probe, gate: Gate, own: OwnTrail
+        self,
+        settings: Settings,
+        store: Callable[[], Client],
+        probe: Probe,
+        gate: Gate,
+        own: OwnTrail,
+        refusals: ContractRefusals | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._gate = gate
         self._own = own
+        self._refusals = refusals or ContractRefusals()
         self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
         self._tenants = Bounded("ClickHouse", timeout_s=settings.query_timeout_s + 1)
         self._lag = Source("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
@@ -80,7 +94,8 @@ class Operations:
                 group.start_soon(ask, name, part)
         every = [found[name] for name in self._parts]
         every += [*parts.files(self._gate), parts.issuer(self._gate.oidc), parts.trail(self._own)]
-        return Health(healthy=all(one.state in ("up", "off") for one in every), parts=every)
+        told = [_refused(one) for one in self._refusals.top(datetime.now(UTC))]
+        return Health(healthy=all(one.state in ("up", "off") for one in every), parts=every, refusals=told)
 
     async def _working(self) -> PartHealth:
         if not self._settings.kafka_bootstrap:

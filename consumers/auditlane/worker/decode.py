@@ -55,6 +55,7 @@ class Decoder:
             for one in base_fields().values()
         )
         self._reader_schema = contract.reader_schema()
+        self.size = len(self._reader_schema)  # characters
         self._maps = [index for index, one in enumerate(contract.fields) if one.kind == "map"]
 
     def read(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:

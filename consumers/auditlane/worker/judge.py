@@ -18,6 +18,7 @@ import numpy.typing as npt
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
+from auditlane.runtime.kept import Kept
 from auditlane.worker import checks, columns
 from auditlane.worker.arrow import pa, pc
 from auditlane.worker.case import Case, Indexes, RawRange, Rejection
@@ -25,7 +26,7 @@ from auditlane.worker.datums import read, without_malformed
 from auditlane.worker.decode import Decoder
 from auditlane.worker.decoded import Decoded, Read
 from auditlane.worker.isolation import isolated
-from auditlane.worker.schemas import Known, SchemaBook
+from auditlane.worker.schemas import KEPT_CHARACTERS, Known, SchemaBook
 from auditlane.worker.verdict import Verdict
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
@@ -58,7 +59,7 @@ class Judge:
         self._schemas = schemas
         self._topic = topic
         self._max_event_bytes = max_event_bytes
-        self._decoders: dict[int, Decoder] = {}
+        self._decoders: Kept[int, Decoder] = Kept(KEPT_CHARACTERS, weight=lambda decoder: decoder.size)
 
     def judge(self, raw: RawRange, *, ingested_at_ms: int, settled: int = 0) -> Verdict:
         """Raises RegistryUnavailable where schemas cannot be asked for; the range is to be judged again later.
@@ -174,7 +175,8 @@ class Judge:
         decoder = self._decoders.get(known.schema_id)
         if decoder is None:
             assert known.contract is not None
-            decoder = self._decoders[known.schema_id] = Decoder(known.contract)
+            decoder = Decoder(known.contract)
+            self._decoders.put(known.schema_id, decoder)
         return decoder
 
     def _check_events(self, case: Case, decoded: Decoded) -> None:

@@ -19,10 +19,12 @@ from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
+from auditlane.runtime.kept import Kept
 from auditlane.worker.checks import unmatchable
 from auditlane.worker.unanswered import Patience
 
 REFUSAL_S: Final = 2.0
+KEPT_CHARACTERS: Final = 16 << 20  # of the schemas whose contracts are kept; some 5,000 of the base event's size
 LARGEST_ID: Final = (1 << 31) - 1  # registries count ids in a signed 32-bit integer; the frame has room for more
 MOST_KEPT: Final = 10_000  # answers of each kind; the oldest goes first
 K = TypeVar("K")
@@ -50,6 +52,7 @@ class Known:
     schema_id: int
     contract: TenantContract | None
     problem: str = ""
+    size: int = 0  # characters of its text
 
 
 class SchemaBook:
@@ -68,7 +71,7 @@ class SchemaBook:
         self._clock = clock
         self._lock = threading.Lock()
         self._patience = Patience()
-        self._known: dict[int, Known] = {}
+        self._known: Kept[int, Known] = Kept(KEPT_CHARACTERS, weight=lambda known: known.size)
         self._unknown: dict[int, float] = {}  # schema id -> when the registry did not know it
         self._with_contract: tuple[float, frozenset[str]] | None = None  # tenants that have a subject of their own
         self._subjects: dict[int, tuple[float, frozenset[str]]] = {}  # schema id -> its subjects
@@ -93,7 +96,8 @@ class SchemaBook:
         if text is None:
             self._refuse(self._unknown, [schema_id], now)
             return None
-        known = self._known[schema_id] = _read(schema_id, text)
+        known = _read(schema_id, text)
+        self._known.put(schema_id, known)
         return known
 
     def admissible(self, schema_id: int, tenants: Collection[str]) -> frozenset[str]:
@@ -210,10 +214,10 @@ def _read(schema_id: int, text: str) -> Known:
         contract = TenantContract.parse(text)
         problem = unmatchable(contract.fields)
     except InvalidInput as error:
-        return Known(schema_id, None, error.message)
+        return Known(schema_id, None, error.message, len(text))
     except Exception as error:  # such as one nested too deeply to be read
-        return Known(schema_id, None, f"The schema cannot be read ({type(error).__name__}).")
-    return Known(schema_id, None if problem else contract, problem)
+        return Known(schema_id, None, f"The schema cannot be read ({type(error).__name__}).", len(text))
+    return Known(schema_id, None if problem else contract, problem, len(text))
 
 
 def _asked(question: Callable[[], T]) -> T:

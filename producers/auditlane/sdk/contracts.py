@@ -11,8 +11,9 @@ from typing import Final
 
 from auditlane.contract.tenants import base_subject, tenant_subject
 from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, SchemaNotFound
+from auditlane.runtime.kept import Kept
 from auditlane.sdk.encoding import Encoder
-from auditlane.sdk.known import Known, Registry
+from auditlane.sdk.known import KEPT_TENANTS, Known, Registry
 
 log = logging.getLogger("auditlane.sdk")
 RETRY_S: Final = 1.0  # a registry that just failed is not asked again before
@@ -49,11 +50,12 @@ class Contracts:
         self._changed = threading.Condition()
         self._known = Known(registry, self._base)
         self._wanted: dict[str, float] = {}  # subjects to ask for, in their order, and since when an answer may be
-        self._doubted: dict[str, float] = {}  # by tenant's subject: when a refused event asked for it last
+        # By tenant's subject: when a refused event asked for it last.
+        self._doubted: Kept[str, float] = Kept(KEPT_TENANTS)
         self._learning = False
         # What the last question came to when it was not an answer, and when to ask again: of the registry as a whole
         # under "", else of the subject that it refused.
-        self._failed: dict[str, tuple[float, AuditlaneError]] = {}
+        self._failed: Kept[str, tuple[float, AuditlaneError]] = Kept(KEPT_TENANTS)
 
     def learn(self) -> None:
         """Begin to learn the base contract, for the first emitter to wait less."""
@@ -82,7 +84,7 @@ class Contracts:
         with self._changed:
             now, failed = self._clock(), self._failure(own)
             if may_ask and self._may_ask(own, now):
-                self._doubted[own] = now
+                self._doubted.put(own, now)
                 self._want(own, now)
                 self._wanted = {own: now} | self._wanted  # before those that nobody waits for
             if may_ask and own in self._wanted:
@@ -101,8 +103,8 @@ class Contracts:
         own = None if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
             self._known.forget(own)
-            for one in list(self._doubted) if own is None else [own]:
-                self._doubted.pop(one, None)
+            for one in self._doubted.keys() if own is None else [own]:
+                self._doubted.pop(one)
 
     def knows(self, tenant: str) -> bool:
         """Whether `encoder` would answer at once."""
@@ -113,7 +115,9 @@ class Contracts:
 
     def after_fork(self, registry: Registry) -> None:
         """In a forked child: keep what is known, drop the parent's locks, sockets and thread."""
-        self._known.registry = registry
+        self._known.after_fork(registry)
+        self._doubted.after_fork()
+        self._failed.after_fork()
         self._changed = threading.Condition()
         self._wanted = {}
         self._learning = False
@@ -153,7 +157,8 @@ class Contracts:
 
     def _fail(self, own: str, error: AuditlaneError) -> AuditlaneError:
         """With the lock held; returns the error. A registry that is away is away for everybody."""
-        self._failed["" if isinstance(error, RegistryUnavailable) else own] = self._clock() + RETRY_S, error
+        about = "" if isinstance(error, RegistryUnavailable) else own
+        self._failed.put(about, (self._clock() + RETRY_S, error))
         return error
 
     def _learn(self) -> None:
@@ -181,8 +186,8 @@ class Contracts:
     def _settle(self, own: str, failed: AuditlaneError | None, began: float) -> None:
         """With the lock held. Whoever wants a later answer than this one is asked for again."""
         if failed is None or not isinstance(failed, RegistryUnavailable):
-            self._failed.pop("", None)  # it answers
-            self._failed.pop(own, None)
+            self._failed.pop("")  # it answers
+            self._failed.pop(own)
             if failed is not None or self._wanted.get(own, -math.inf) <= began:
                 self._wanted.pop(own, None)
         else:

@@ -38,6 +38,7 @@ class Encoder:
     absent: tuple[str, ...]  # base fields that this version does not have
     defaults: dict[str, Any]  # of own fields, where they are not null
     unfit: dict[str, str]  # own fields whose default no worker would store, and why
+    size: int  # characters of the schema's text
 
     @classmethod
     def parse(cls, subject: str, schema_id: int, text: str) -> Encoder:
@@ -61,6 +62,7 @@ class Encoder:
             tuple(name for name in BASE_FIELDS if name not in named),
             {one.name: one.default for one in contract.own if one.default is not None},
             {one.name: problem for one in contract.own if (problem := default_problem(one))},
+            len(text),
         )
 
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:

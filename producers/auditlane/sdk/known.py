@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Final, Protocol
 
 from auditlane.runtime.errors import SchemaNotFound
+from auditlane.runtime.kept import Kept
 from auditlane.sdk.encoding import Encoder
+
+KEPT_TENANTS: Final = 20_000
+KEPT_CHARACTERS: Final = 16 << 20  # of the texts of schemas that are known; some 5,000 of the base event's size
 
 
 class Registered(Protocol):
@@ -35,20 +39,22 @@ class Known:
         self._base = base
         self._subjects: frozenset[str] = frozenset()
         self._listed_at: float | None = None
-        self._looked: dict[str, float] = {}  # own -> when it was asked for by itself
-        self._encoders: dict[str, tuple[float, Encoder]] = {}  # by subject
-        self._uses: dict[str, str] = {}  # own -> the subject that its events are written with
-        self._parsed: dict[tuple[str, int], Encoder] = {}
+        # What is not kept any more is asked for again, as if it had never been known.
+        self._looked: Kept[str, float] = Kept(KEPT_TENANTS)  # own -> when it was asked for by itself
+        self._encoders: Kept[str, tuple[float, Encoder]] = Kept(KEPT_CHARACTERS, weight=lambda known: known[1].size)
+        self._uses: Kept[str, str] = Kept(KEPT_TENANTS)  # own -> the subject that its events are written with
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
         """(since when nothing was asked again, the encoder). A tenant keeps its contract until another one is known."""
         right = own if own in self._subjects else self._base
         used = self._uses.get(own)
-        if self._listed_at is None or (used is None and right not in self._encoders):
+        known = self._encoders.get(used or right)
+        if self._listed_at is None or known is None:
             return None
         if used is None:
-            used = self._uses[own] = right
-        asked_at, encoder = self._encoders[used]
+            used = right
+            self._uses.put(own, right)
+        asked_at, encoder = known
         looked_at = max(self._listed_at, self._looked.get(own, -math.inf))
         return min(asked_at, looked_at) if used == right else -math.inf, encoder
 
@@ -66,16 +72,22 @@ class Known:
         known = self._encoders.get(subject)
         if known is None or known[0] < since:
             self._read(subject, now)
-        self._uses[own] = subject
+        self._uses.put(own, subject)
 
     def forget(self, own: str | None) -> None:
         """What is known of this subject, for None of every one, is old from now on."""
         if self._listed_at is not None:
             self._listed_at = -math.inf
-        for one in list(self._encoders) if own is None else [own]:
-            self._looked.pop(one, None)
-            if one in self._encoders:
-                self._encoders[one] = -math.inf, self._encoders[one][1]
+        for one in self._encoders.keys() if own is None else [own]:
+            self._looked.pop(one)
+            if known := self._encoders.get(one):
+                self._encoders.put(one, (-math.inf, known[1]))
+
+    def after_fork(self, registry: Registry) -> None:
+        """In a forked child: keep what is known."""
+        self.registry = registry
+        for kept in (self._looked, self._encoders, self._uses):
+            kept.after_fork()
 
     def _look(self, own: str, now: float) -> None:
         try:
@@ -83,11 +95,13 @@ class Known:
             self._subjects |= {own}
         except SchemaNotFound:
             self._subjects -= {own}
-        self._looked[own] = now
+        self._looked.put(own, now)
 
     def _read(self, subject: str, now: float) -> None:
         latest = self.registry.latest(subject)
-        key = subject, latest.schema_id
-        if key not in self._parsed:
-            self._parsed[key] = Encoder.parse(subject, latest.schema_id, latest.schema)
-        self._encoders[subject] = now, self._parsed[key]
+        known = self._encoders.get(subject)
+        if known is not None and known[1].schema_id == latest.schema_id:
+            encoder = known[1]
+        else:
+            encoder = Encoder.parse(subject, latest.schema_id, latest.schema)
+        self._encoders.put(subject, (now, encoder))

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import ssl
-import threading
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -20,9 +19,11 @@ from auditlane.runtime.errors import (
     SchemaIncompatible,
     SchemaNotFound,
 )
+from auditlane.runtime.kept import Kept
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_CONFIGURED = 40408
+_KEPT_CHARACTERS = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Registered:
 
 
 class RegistryClient:
-    """One registry. Thread-safe; texts by id are kept for ever, nothing else is.
+    """One registry. Thread-safe; of texts by id, which never change, the ones used last are kept.
 
     Every method raises RegistryUnavailable (no connection, time-out, 5xx, 429: a retry may succeed) or RegistryRefused
     (any other refusal); SchemaNotFound and SchemaIncompatible are kinds of the latter. It retries nothing itself beyond
@@ -65,8 +66,7 @@ class RegistryClient:
         self._pool = urllib3.PoolManager(
             maxsize=4, timeout=urllib3.Timeout(timeout_s), ssl_context=_trust(ca) if url.startswith("https:") else None
         )
-        self._texts: dict[int, str] = {}
-        self._lock = threading.Lock()
+        self._texts: Kept[int, str] = Kept(_KEPT_CHARACTERS, weight=len)
 
     def close(self) -> None:
         """Close the kept-alive connections. The client may still be used, and opens new ones."""
@@ -77,8 +77,7 @@ class RegistryClient:
         text = self._texts.get(schema_id)
         if text is None:
             text = self._text(self._call("GET", f"schemas/ids/{schema_id}"), "schema")
-            with self._lock:
-                self._texts[schema_id] = text
+            self._texts.put(schema_id, text)
         return text
 
     def subjects(self) -> frozenset[str]:

@@ -1,0 +1,91 @@
+"""What is kept of what can be had again is bounded, and every cache keyed by input is one of these."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from judging import TOPIC, base_registry, contract, message, own, raw_range
+
+from auditlane.contract.registry import RegistryClient
+from auditlane.runtime.kept import Kept
+from auditlane.sdk import known as known_
+from auditlane.sdk.contracts import Contracts
+from auditlane.worker import judge as judge_
+from auditlane.worker import schemas as schemas_
+from auditlane.worker.judge import Judge
+from auditlane.worker.schemas import SchemaBook
+
+
+def test_the_entry_used_longest_ago_goes_first() -> None:
+    kept: Kept[str, int] = Kept(3)
+    for key in "abc":
+        kept.put(key, 1)
+    assert kept.get("a") == 1
+    kept.put("d", 1)
+    assert kept.keys() == ["c", "a", "d"]
+    assert kept.get("b") is None
+    assert kept.get("b", 7) == 7
+    kept.pop("c")
+    assert ("c" in kept, len(kept)) == (False, 2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.text(max_size=9))))
+def test_the_weights_stay_within_the_bound(puts: list[tuple[int, str]]) -> None:
+    kept: Kept[int, str] = Kept(12, weight=len)
+    for key, value in puts:
+        kept.put(key, value)
+        held = [kept.get(one, "") for one in kept.keys()]  # noqa: SIM118  not a dict
+        assert len(held) <= 1 or sum(map(len, held)) <= 12
+        assert kept.get(key) == value
+
+
+def test_a_registrys_texts_are_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr("auditlane.contract.registry._KEPT_CHARACTERS", 1_000)
+    client = RegistryClient("http://registry")
+    asked: list[str] = []
+    monkeypatch.setattr(client, "_call", lambda method, path: asked.append(path) or {"schema": "x" * 100})
+    for schema_id in range(100):
+        client.schema(schema_id)
+    assert len(client._texts) == 10
+    assert client.schema(99) == "x" * 100
+    assert len(asked) == 100
+    client.schema(0)  # asked for again
+    assert len(asked) == 101
+
+
+def test_a_workers_contracts_and_decoders_are_bounded_and_judge_all_the_same(monkeypatch: Any) -> None:
+    registry = base_registry()
+    subject = f"{TOPIC}.acme-value"
+    versions = [contract(own(f"x{number}", "string"), exclusive=False) for number in range(40)]
+    ids = [registry.register(subject, version) for version in versions]
+    size = len(json.dumps(versions[0]))
+    monkeypatch.setattr(schemas_, "KEPT_CHARACTERS", 5 * size)
+    monkeypatch.setattr(judge_, "KEPT_CHARACTERS", 5 * size)
+    book = SchemaBook(registry, topic=TOPIC, refresh_s=30)
+    judge = Judge(book, topic=TOPIC, max_event_bytes=10_000)
+    values = [message(one, version) for one, version in zip(ids, versions, strict=True)]
+    for _ in range(2):
+        assert not judge.judge(raw_range(list(values)), ingested_at_ms=0).rejected
+    assert len(book._known) <= 5
+    assert 0 < len(judge._decoders) < len(ids)
+
+
+def test_what_producers_know_of_tenants_is_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr(known_, "KEPT_TENANTS", 20)
+    registry = base_registry()
+    registry.close = lambda: None  # type: ignore[attr-defined]
+    for number in range(40):
+        registry.register(f"{TOPIC}.own{number}-value", contract(own(f"x{number}", "string")))
+    monkeypatch.setattr(known_, "KEPT_CHARACTERS", 10 * len(registry.schemas[2]))
+    contracts = Contracts(registry, topic=TOPIC, refresh_s=30)
+    for number in range(300):
+        assert contracts.encoder(f"tenant{number}").subject == f"{TOPIC}-value"
+    for _ in range(2):
+        for number in range(40):
+            assert f"x{number}" in contracts.encoder(f"own{number}").own
+    known = contracts._known
+    assert len(known._uses) <= 20
+    assert len(known._encoders) <= 10

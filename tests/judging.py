@@ -121,6 +121,7 @@ def raw_range(
     topic: str = TOPIC,
     first: int = 100,
     timestamps_ms: list[int] | None = None,
+    signatures: list[bytes | None] | None = None,
 ) -> RawRange:
     return RawRange(
         topic=topic,
@@ -130,4 +131,5 @@ def raw_range(
         timestamps_ms=timestamps_ms or [NOW_MS] * len(values),
         keys=keys or [b"acme"] * len(values),
         values=values,
+        signatures=signatures or [],
     )

@@ -87,6 +87,8 @@ CASES: list[tuple[str, R, str, bytes | None, bytes | None]] = [
     ("an ip with a zero before", R.IP_INVALID, "'01.2.3.4'", b"acme", message(ip="01.2.3.4")),
     ("a scoped ip", R.IP_INVALID, "eth0", b"acme", message(ip="fe80::1%eth0")),
     ("an ip in blanks", R.IP_INVALID, "' 1.2.3.4'", b"acme", message(ip=" 1.2.3.4")),
+    ("our source", R.SOURCE_RESERVED, "source 'auditlane' is auditlane's own", b"acme", message(source="auditlane")),
+    ("our source in capitals and a blank", R.SOURCE_RESERVED, "' Auditlane'", b"acme", message(source=" Auditlane")),
     ("required, null", R.FIELD_RULE, "code is required", b"ruled", ruled(code=None)),
     ("required, empty", R.FIELD_RULE, "code is required", b"ruled", ruled(code="")),
     ("maxLength", R.FIELD_RULE, "code must have at most 3 characters", b"ruled", ruled(code="abcd")),
@@ -126,7 +128,7 @@ def test_every_code_has_an_example_and_a_place_in_the_order() -> None:
 def test_the_first_code_in_the_order_counts(registry: DictRegistry) -> None:
     """One message that breaks all rules of the event is mended step by step; each time the next code shows."""
     bad: dict[str, Any] = {
-        "tenant_id": "acme", "event_id": "x", "occurred_at": 0, "action": "", "ip": "x", "code": "1234",
+        "tenant_id": "acme", "event_id": "x", "occurred_at": 0, "action": "", "ip": "x", "code": "1234", "source": "auditlane",
     }  # fmt: skip
     mends: list[tuple[R, dict[str, Any]]] = [
         (R.TENANT_MISMATCH, {"tenant_id": "ruled"}),
@@ -134,6 +136,7 @@ def test_the_first_code_in_the_order_counts(registry: DictRegistry) -> None:
         (R.OCCURRED_AT_OUT_OF_RANGE, {"occurred_at": NOW_US}),
         (R.ACTION_EMPTY, {"action": "Login"}),
         (R.IP_INVALID, {"ip": ""}),
+        (R.SOURCE_RESERVED, {"source": ""}),
         (R.FIELD_RULE, {"code": "abc"}),
     ]
     judge = judge_of(registry)

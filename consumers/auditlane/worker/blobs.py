@@ -53,6 +53,14 @@ class Blobs(Sequence[bytes | None]):
                 )
         return made
 
+    @classmethod
+    def none(cls, count: int) -> Blobs:
+        """So many that are None."""
+        made = cls()
+        if count:
+            made._append(b"", array("q", [-1]) * count)
+        return made
+
     def _append(self, data: bytes, lengths: array[int]) -> None:
         self.data.append(data)
         self.lengths.append(lengths)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -17,6 +17,7 @@ from auditlane.worker import checks
 from auditlane.worker.arrow import Column, pa
 from auditlane.worker.blobs import Blobs
 from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.vouching import Vouched, vouched
 
 Indexes = npt.NDArray[np.int64]
 _LONGEST_CACHED: Final = 256  # bytes
@@ -34,6 +35,7 @@ class RawRange:
     timestamps_ms: Sequence[int]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
+    signatures: Sequence[bytes | None] = ()  # none at all where it is empty
 
     @classmethod
     def of(cls, topic_id: str, partition: Partition, columns: Columns) -> RawRange:
@@ -46,6 +48,7 @@ class RawRange:
             columns.timestamps_ms,
             columns.keys,
             columns.values,
+            columns.signatures,
         )
 
 
@@ -75,11 +78,13 @@ class Case:
     key_codes: Indexes  # of each message, into unique_keys
     tenants: list[str | None]  # of each unique key; None where there is no legal tenant id
     refused: checks.Mask
+    vouched: Vouched
     rejected: dict[int, Rejection] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its own fields break
 
     @classmethod
-    def open(cls, raw: RawRange, settled: int = 0) -> Case:
+    def open(cls, raw: RawRange, settled: int = 0, secrets: Mapping[str, bytes] | None = None) -> Case:
+        """`secrets` of the provenance keys, by key id."""
         values = Blobs.of(raw.values)
         lengths = values.sizes()
         header = values.heads(HEADER_BYTES).view(_FRAME)[:, 0]
@@ -97,6 +102,7 @@ class Case:
             key_codes=keys.indices.to_numpy().astype(np.int64),
             tenants=[_tenant(key) for key in unique_keys],
             refused=np.zeros(len(values), dtype=bool),
+            vouched=vouched(raw.signatures, raw.keys, values, secrets or {}),
         )
 
     def tenant(self, index: int) -> str | None:

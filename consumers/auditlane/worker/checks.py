@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from auditlane.contract.event import parse_ip
 from auditlane.contract.patterns import LONGEST_VALUE
+from auditlane.contract.provenance import is_ours
 from auditlane.contract.rules import Rules
 from auditlane.contract.structure import Field
 from auditlane.contract.values import TIME_FIRST_US, TIME_LAST_US
@@ -45,6 +46,13 @@ def bad_times(occurred_us: npt.NDArray[np.int64], kafka_ms: npt.NDArray[np.int64
     kafka_us = np.clip(kafka_ms, 0, _LAST_US // 1000) * 1000
     distance = np.where(stored, occurred_us, 0) - kafka_us
     return np.asarray(~stored | (kafka_ms * 1.0 * 1000 > _LAST_US) | (distance > LATEST_US) | (distance < -EARLIEST_US))
+
+
+def reserved_sources(column: Column) -> Mask:
+    """Rows whose source reads as auditlane's own."""
+    sources = column.dictionary_encode()
+    ours = np.array([is_ours(name) for name in sources.dictionary.to_pylist()], dtype=bool)
+    return ours[sources.indices.to_numpy()] if ours.any() else np.zeros(len(column), dtype=bool)
 
 
 def bad_ips(column: Column) -> Mask:

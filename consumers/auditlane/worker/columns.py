@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import Table
 
+from auditlane.contract.provenance import FILLABLE
 from auditlane.contract.structure import Field, base_fields
 from auditlane.worker.arrow import Column, pa, pc
 from auditlane.worker.decode import arrow_type
 from auditlane.worker.decoded import BASE, Decoded
+from auditlane.worker.vouching import Codes, Vouched
 
 TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")
@@ -85,8 +87,9 @@ def event_rows(
     offsets: npt.NDArray[np.int64],
     timestamps_ms: npt.NDArray[np.int64],
     ingested_at_ms: int,
+    vouched: Vouched,
 ) -> Table:
-    """Rows of `audit.events` in the columns of `EVENTS` from accepted rows; offsets and timestamps are of the range."""
+    """Rows of `audit.events` in the columns of `EVENTS` from accepted rows; what is given by message is the range's."""
     rows = len(decoded.rows)
     columns = {name: decoded.base.column(name) for name in BASE.names}
     columns["event_id"] = pc.ascii_lower(columns["event_id"])
@@ -105,12 +108,51 @@ def event_rows(
         "kafka_partition": pa.array(np.full(rows, partition, dtype=np.uint32)),
         "kafka_offset": pa.array(offsets[decoded.rows].astype(np.uint64)),
         "kafka_timestamp": pa.array(timestamps_ms[decoded.rows]).cast(_MS),
-        "provenance": pa.repeat("kafka", rows),
-        "provenance_id": pa.repeat(topic, rows),
-        "defaulted": pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, dtype=np.int32)), pa.array([], pa.string())),
+        **_provenance(vouched, vouched.codes[decoded.rows], topic),
+        "defaulted": defaulted(decoded, vouched),
     }
     table: Table = pa.Table.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
     return table
+
+
+def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]:
+    """The gateway's client where one is vouched for, else the topic that the message came by."""
+    if not vouched.claims:
+        return {"provenance": pa.repeat("kafka", len(codes)), "provenance_id": pa.repeat(topic, len(codes))}
+    names = pa.array([topic, *(claim.client_id for claim in vouched.claims)])
+    return {
+        "provenance": pa.array(["kafka", "gateway"]).take(pa.array((codes > 0).astype(np.int32))),
+        "provenance_id": names.take(pa.array(codes)),
+    }
+
+
+def defaulted(decoded: Decoded, vouched: Vouched) -> Column:
+    """The fields of each row that its producer did not set: those that the gateway says it filled in, and own fields
+    that hold their contract's default, as every event has it that was written before the field was there."""
+    found: list[tuple[str, npt.NDArray[np.int64]]] = []
+    codes = vouched.codes[decoded.rows]
+    for name in sorted(FILLABLE if vouched.claims else ()):
+        filled = np.array([False, *(name in claim.filled for claim in vouched.claims)])
+        found.append((name, np.flatnonzero(filled[codes])))
+    for group in decoded.groups:
+        for field, column in zip(group.decoder.own, group.own, strict=True):
+            if field.default is not None:
+                found.append((field.name, group.span.start + np.flatnonzero(_equal(column, field.default))))
+    rows = np.concatenate([which for _, which in found]) if found else np.zeros(0, dtype=np.int64)
+    names = np.repeat(np.arange(len(found)), [len(which) for _, which in found]) if found else rows
+    order = np.argsort(rows, kind="stable")
+    offsets = np.zeros(len(decoded.rows) + 1, dtype=np.int32)
+    np.cumsum(np.bincount(rows, minlength=len(decoded.rows)), out=offsets[1:])
+    texts = pa.array([name for name, _ in found], pa.string()).take(pa.array(names[order]))
+    return pa.ListArray.from_arrays(pa.array(offsets), texts)
+
+
+def _equal(column: Column, default: object) -> npt.NDArray[np.bool_]:
+    try:
+        same = pc.equal(column, pa.scalar(default, column.type))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # a default of another type: no event holds it
+        return np.zeros(len(column), dtype=bool)
+    return np.asarray(same.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def by_month(table: Table) -> dict[int, Table]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from auditlane.contract import provenance
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.librdkafka import PRODUCER
 from auditlane.worker.actions import Failure, Remedy
@@ -43,7 +44,7 @@ class NotBuried(Exception):
 
 
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
-    """The headers of one dead letter, all of them text."""
+    """The headers of one dead letter, all of them text, and the message's signature as it was."""
     index = rejection.index
     values: dict[str, object] = {
         f"{_CONNECT}topic": range_.partition.topic,
@@ -60,7 +61,11 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
         f"{_OURS}topic.id": range_.topic_id,
         f"{_OURS}kafka.timestamp": range_.columns.timestamps_ms[index],
     }
-    return [(name, str(value).encode(errors="replace")) for name, value in values.items() if value is not None]
+    made: list[tuple[str, str | bytes | None]] = [
+        (name, str(value).encode(errors="replace")) for name, value in values.items() if value is not None
+    ]
+    signature = range_.columns.signatures[index]
+    return made if signature is None else [*made, (provenance.HEADER, signature)]
 
 
 def producer_config(client: dict[str, Any]) -> dict[str, Any]:

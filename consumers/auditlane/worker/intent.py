@@ -84,14 +84,16 @@ def decode(metadata: str | None) -> Intent | None:
 
 
 def digest(columns: Columns) -> str:
-    """xxh64 over all that decides about the rows: offsets, timestamps, keys and values, each blob with its length.
+    """xxh64 over all that decides about the rows: offsets, timestamps, keys, values and signatures, each blob with its
+    length; signatures only where there is one.
 
     Offsets are in it because a compacted or truncated log gives the same boundaries with fewer messages; keys and
     timestamps because the tenant and the accepted times derive from them.
     """
     hashed = xxhash.xxh64()
     parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
-    for blobs in (columns.keys, columns.values):
+    signatures = [columns.signatures] if columns.signatures.size else []
+    for blobs in (columns.keys, columns.values, *signatures):
         parts += [*blobs.lengths, *blobs.data]
     for part in parts:
         hashed.update(part)

@@ -119,6 +119,7 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
         timestamps_ms=[raw.timestamps_ms[index] for index in of],
         keys=[raw.keys[index] for index in of],
         values=[raw.values[index] for index in of],
+        signatures=[raw.signatures[index] for index in of] if raw.signatures else (),
     )
 
 

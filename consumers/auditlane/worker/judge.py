@@ -8,7 +8,7 @@ message that breaks several rules gets the first code in the order of `ORDER`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -44,6 +44,7 @@ ORDER: Final = (
     RejectCode.OCCURRED_AT_OUT_OF_RANGE,
     RejectCode.ACTION_EMPTY,
     RejectCode.IP_INVALID,
+    RejectCode.SOURCE_RESERVED,
     RejectCode.FIELD_RULE,
 )
 UNKNOWN_IDS: Final = (
@@ -53,9 +54,20 @@ __all__ = ["ORDER", "Judge", "RawRange", "Rejection", "Verdict"]
 
 
 class Judge:
-    """`topic` is the shared topic; `<topic>.<tenant>` are dedicated ones. Usable from several threads."""
+    """`topic` is the shared topic; `<topic>.<tenant>` are dedicated ones. Usable from several threads.
 
-    def __init__(self, schemas: SchemaBook, *, topic: str, max_event_bytes: int) -> None:
+    `secrets` gives those of the provenance keys, by key id, once a range. Without one nobody vouches for a message.
+    """
+
+    def __init__(
+        self,
+        schemas: SchemaBook,
+        *,
+        topic: str,
+        max_event_bytes: int,
+        secrets: Callable[[], Mapping[str, bytes]] = dict,
+    ) -> None:
+        self._secrets = secrets
         self._schemas = schemas
         self._topic = topic
         self._max_event_bytes = max_event_bytes
@@ -70,7 +82,7 @@ class Judge:
         return isolated(raw, lambda part: self._judged(part, ingested_at_ms=ingested_at_ms, settled=settled))
 
     def _judged(self, raw: RawRange, *, ingested_at_ms: int, settled: int) -> Verdict:
-        case = Case.open(raw, settled)
+        case = Case.open(raw, settled, self._secrets())
         self._check_frames(case)
         self._check_tenants(case)
         decoded = self._decode(case)
@@ -86,6 +98,7 @@ class Judge:
             offsets=np.asarray(raw.offsets, dtype=np.int64),
             timestamps_ms=case.timestamps_ms,
             ingested_at_ms=ingested_at_ms,
+            vouched=case.vouched,
         )
         rejected = [case.rejected[index] for index in sorted(case.rejected)]
         return Verdict(columns.by_month(table), rejected, case.by_tenant())
@@ -167,9 +180,14 @@ class Judge:
         may[[code for code in used if case.tenants[code] in admitted]] = True
         passes = may[codes]
         if known.contract is not None:
-            passes |= case.settled[members]
+            passes |= case.settled[members] | self._of_our_trail(case, known, members)
         case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~passes], _always(why))
         return members[passes]
+
+    def _of_our_trail(self, case: Case, known: Known, members: Indexes) -> checks.Mask:
+        """Our own trail is written with the base event's schema, whatever a tenant's contract demands."""
+        trail = case.vouched.trail[members]
+        return trail & self._schemas.is_base(known.schema_id) if trail.any() else trail
 
     def _decoder(self, known: Known) -> Decoder:
         decoder = self._decoders.get(known.schema_id)
@@ -223,11 +241,17 @@ class Judge:
                 checks.bad_ips(base.column("ip")),
                 lambda index: f"ip {text('ip')(index)} is neither empty nor an IPv4 or IPv6 address.",
             ),
+            (
+                RejectCode.SOURCE_RESERVED,
+                checks.reserved_sources(base.column("source")) & ~case.vouched.trail[rows] & ~case.settled[rows],
+                lambda index: f"source {text('source')(index)} is auditlane's own, and its signature is not.",
+            ),
         )
         for code, bad, why in failing:
             if bad.any():
                 case.refuse(code, rows[bad], why)
-        case.refuse(RejectCode.FIELD_RULE, np.array(sorted(case.broken), dtype=np.int64), case.broken.__getitem__)
+        broken = np.array(sorted(case.broken), dtype=np.int64)
+        case.refuse(RejectCode.FIELD_RULE, broken[~case.vouched.trail[broken]], case.broken.__getitem__)
 
 
 def _time(seconds: int) -> str:

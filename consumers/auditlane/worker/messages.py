@@ -11,17 +11,20 @@ from typing import Any
 from confluent_kafka import Message
 
 from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.vouching import signature_of
 
 
 def columns(messages: Sequence[Message]) -> Columns:
     """Messages of one partition, in order, none of them an error."""
     times = chain.from_iterable(map(Message.timestamp, messages))  # a kind and a time each
     offsets: Any = map(Message.offset, messages)  # None only with an error
+    headers: list[Any] = list(map(Message.headers, messages))
     return Columns(
         array("q", list(offsets)),
         array("q", list(times)[1::2]),
         list(map(Message.key, messages)),
         list(map(Message.value, messages)),
+        [one and signature_of(one) for one in headers] if any(headers) else None,
     )
 
 

@@ -24,9 +24,12 @@ class Partition(NamedTuple):
 
 
 class Columns:
-    """Messages of one partition: columns of equal length, ordered by offset. `size` counts keys and values in bytes."""
+    """Messages of one partition: columns of equal length, ordered by offset. `size` is what their bytes add up to.
 
-    __slots__ = ("keys", "offsets", "timestamps_ms", "values")
+    `signatures` are of the header that says who vouches for a message; left out, none has one.
+    """
+
+    __slots__ = ("keys", "offsets", "signatures", "timestamps_ms", "values")
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Columns:
         timestamps_ms: Iterable[int] = (),
         keys: Iterable[bytes | None] = (),
         values: Iterable[bytes | None] = (),
+        signatures: Iterable[bytes | None] | None = None,
     ) -> None:
         self.offsets: array[int] = offsets if isinstance(offsets, array) else array("q", offsets)
         self.timestamps_ms: array[int] = (
@@ -41,10 +45,11 @@ class Columns:
         )
         self.keys = Blobs.of(keys)
         self.values = Blobs.of(values)
+        self.signatures = Blobs.none(len(self.offsets)) if signatures is None else Blobs.of(signatures)
 
     @property
     def size(self) -> int:
-        return self.keys.size + self.values.size
+        return self.keys.size + self.values.size + self.signatures.size
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -60,6 +65,7 @@ class Columns:
         self.timestamps_ms += more.timestamps_ms
         self.keys.extend(more.keys)
         self.values.extend(more.values)
+        self.signatures.extend(more.signatures)
 
     def before(self, offset: int) -> int:
         """How many messages lie below this offset."""
@@ -71,7 +77,13 @@ class Columns:
 
     def take(self, count: int) -> Columns:
         """Remove the first `count` messages and return them."""
-        head = Columns(self.offsets[:count], self.timestamps_ms[:count], self.keys.take(count), self.values.take(count))
+        head = Columns(
+            self.offsets[:count],
+            self.timestamps_ms[:count],
+            self.keys.take(count),
+            self.values.take(count),
+            self.signatures.take(count),
+        )
         self.offsets, self.timestamps_ms = self.offsets[count:], self.timestamps_ms[count:]
         return head
 
@@ -80,7 +92,7 @@ class Columns:
         count = min(rows, len(self.offsets))
         if self.size <= size or count <= 1:
             return count
-        totals = np.cumsum(self.keys.sizes() + self.values.sizes())
+        totals = np.cumsum(self.keys.sizes() + self.values.sizes() + self.signatures.sizes())
         return max(1, min(count, int(np.searchsorted(totals, size, side="right"))))
 
 

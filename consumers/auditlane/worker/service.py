@@ -38,6 +38,7 @@ from auditlane.worker.judge import Judge
 from auditlane.worker.lanes import Policy
 from auditlane.worker.late import LateBudget
 from auditlane.worker.meters import Meters
+from auditlane.worker.provenance_secrets import Secrets
 from auditlane.worker.recovery import Stored
 from auditlane.worker.runner import Runner, Unsupported, now_ms
 from auditlane.worker.schemas import SchemaBook
@@ -101,7 +102,12 @@ class Service:
             if table is None:
                 return
             schemas = SchemaBook(self._registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
-            judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes)
+            judge = Judge(
+                schemas,
+                topic=settings.topic,
+                max_event_bytes=settings.max_event_bytes,
+                secrets=Secrets(settings),
+            )
             producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
             letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
             failpoints = Failpoints.from_environment()

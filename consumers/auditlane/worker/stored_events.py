@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.external import ExternalData
 
 from auditlane.store.client import store_errors
 from auditlane.worker.arrow import pa
@@ -42,18 +43,34 @@ class StoredEvents:
         return found
 
     def _known(self, rows: pa.Table) -> list[int]:
-        times = rows["occurred_at"].cast(pa.int64()).to_pylist()
-        ids = list(zip(rows["tenant_id"].to_pylist(), times, rows["event_id"].to_pylist(), strict=True))
-        asked = ", ".join(
-            f"('{tenant}', fromUnixTimestamp64Micro({at}, 'UTC'), toUUID('{event}'))" for tenant, at, event in ids
+        """ClickHouse hashes what is asked about as it hashes what it stores: by the table's own expression."""
+        made = self._columns()
+        names = [name for name in rows.column_names if name in made]
+        asked = ExternalData(
+            file_name="asked",
+            data=_stream(rows.select(names)),
+            fmt="ArrowStream",
+            structure=[f"{name} {made[name][0]}" for name in names],
         )
+        identity = "tenant_id, occurred_at, event_id"
         query = (
-            "SELECT DISTINCT tenant_id, toUnixTimestamp64Micro(occurred_at), toString(event_id) "  # noqa: S608 - checked ids
-            f"FROM {self._table} WHERE (tenant_id, occurred_at, event_id) IN ({asked})"
+            f"SELECT kafka_offset FROM asked WHERE ({identity}, {made['content_hash'][1]}) IN "  # noqa: S608 - our table
+            f"(SELECT {identity}, content_hash FROM {self._table} "
+            f"WHERE ({identity}) IN (SELECT {identity} FROM asked))"
         )
         with store_errors():
-            known = {tuple(row) for row in self._client.query(query).result_rows}
-        return [offset for one, offset in zip(ids, rows["kafka_offset"].to_pylist(), strict=True) if one in known]
+            found = self._client.query(query, external_data=asked).result_rows
+        return [int(offset) for (offset,) in found]
+
+    def _columns(self) -> dict[str, tuple[str, str]]:
+        """Name -> type and expression of each of the table's columns."""
+        with store_errors():
+            rows = self._client.query(
+                "SELECT name, type, default_expression FROM system.columns "
+                "WHERE concat('`', database, '`.`', table, '`') = {table:String}",
+                parameters={"table": self._table},
+            ).result_rows
+        return {str(name): (str(kind), str(expression)) for name, kind, expression in rows}
 
     def origins(self, topics: Sequence[str] | None) -> list[Origin]:
         """Where the rows of these topics, or all rows, say that they come from."""
@@ -90,3 +107,10 @@ class StoredEvents:
             rows: Sequence[Sequence[Any]] = self._client.query(query, settings=_LONG).result_rows
         for tenant, event_id, times in rows:
             yield TwoTimes(tenant, event_id, tuple(f"{one.replace(' ', 'T')}Z" for one in times))
+
+
+def _stream(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return bytes(sink.getvalue())

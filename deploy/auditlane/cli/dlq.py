@@ -35,6 +35,7 @@ from auditlane.worker.letters.resend import Sender
 from auditlane.worker.letters.revive import Reviver
 from auditlane.worker.letters.topic import LetterTopic
 from auditlane.worker.letters.view import view
+from auditlane.worker.provenance_secrets import Secrets
 from auditlane.worker.schemas import SchemaBook
 
 if TYPE_CHECKING:
@@ -255,8 +256,9 @@ def _index(settings: Settings) -> Iterator[tuple[Index, LetterTopic]]:
 def _assessor(settings: Settings, registry: RegistryClient) -> tuple[Assessor, Reviver]:
     book = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
     reviver = Reviver(registry, book.known, topic=settings.topic)
-    judge = Judge(book, topic=settings.topic, max_event_bytes=settings.max_event_bytes)
-    return Assessor(reviver, judge, existing(settings)), reviver
+    secrets = Secrets(settings)
+    judge = Judge(book, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets)
+    return Assessor(reviver, judge, existing(settings), secrets.keys), reviver
 
 
 def _sender(settings: Settings) -> Sender:

@@ -30,6 +30,10 @@ class RejectCode(StrEnum):
     )
     ACTION_EMPTY = "ACTION_EMPTY", "action is empty."
     IP_INVALID = "IP_INVALID", "ip is neither empty nor an IPv4 or IPv6 address."
+    SOURCE_RESERVED = (
+        "SOURCE_RESERVED",
+        "source says that auditlane itself sends the event, and no signature of auditlane's proves it.",
+    )
     FIELD_RULE = "FIELD_RULE", "A field breaks a rule of the tenant's contract."
     TOO_LARGE = "TOO_LARGE", "The encoded event is larger than the limit."
     NOT_JUDGED = "NOT_JUDGED", "Judging the message failed by an error of auditlane's own, which the worker logs."

@@ -37,6 +37,7 @@ class Field:
     """One field. `kind`: string, boolean, int, long, float, double, enum, timestamp (micros) or map (of string).
 
     `null_at` is the place of null in the union, None for a field without one; `union` is false for a plain type.
+    `default` is as the schema's JSON has it, unchecked; None for null, and for none.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Field:
     union: bool = False
     symbols: tuple[str, ...] = ()
     rules: Rules = field(default_factory=Rules)
-    default: Any = None  # as the schema's JSON has it
+    default: Any = None
 
     @property
     def nullable(self) -> bool:

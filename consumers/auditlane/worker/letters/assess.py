@@ -7,9 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from auditlane.access.provenance_keys import ProvenanceKeys
+from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.worker.judge import Judge, RawRange
 from auditlane.worker.letters.record import Letter
-from auditlane.worker.letters.revive import NotResolved, Reviver
+from auditlane.worker.letters.revive import NotResolved, Revived, Reviver
 
 
 class Stays(StrEnum):
@@ -27,6 +29,7 @@ class Found:
     letter: Letter
     key: bytes | None
     value: bytes | None
+    signature: bytes | None = None  # of whoever vouches for the message, as it came with it
 
     @property
     def size(self) -> int:
@@ -35,20 +38,27 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """`value` is what would be sent when `code` is empty; else code and reason say why the letter stays."""
+    """`value` is what would be sent when `code` is empty, with `signature`; else code and reason say why the letter
+    stays."""
 
     found: Found
     value: bytes | None
     dropped: tuple[str, ...] = ()
     code: str = ""
     reason: str = ""
+    signature: bytes | None = None
 
 
 class Assessor:
-    """Judges as the worker does, under the contracts of now. `topics` are those that exist."""
+    """Judges as the worker does, under the contracts of now. `topics` are those that exist.
 
-    def __init__(self, reviver: Reviver, judge: Judge, topics: Collection[str]) -> None:
-        self._reviver, self._judge, self._topics = reviver, judge, topics
+    With `keys` a message that was signed, and whose value changes, is signed anew: whoever vouched for it still does.
+    """
+
+    def __init__(
+        self, reviver: Reviver, judge: Judge, topics: Collection[str], keys: ProvenanceKeys | None = None
+    ) -> None:
+        self._reviver, self._judge, self._topics, self._keys = reviver, judge, topics, keys
 
     def assess(self, letters: Sequence[Found], *, now_ms: int) -> list[Assessed]:
         """One answer for each letter, in their order. Raises RegistryUnavailable."""
@@ -60,15 +70,31 @@ class Assessor:
                 gone = f"There is no topic {topic} any more."
                 answers[index] = Assessed(found, None, code=Stays.TOPIC_GONE, reason=gone)
                 continue
+            claim = self._claim(found)
             try:
-                made = self._reviver.revive(found.key, found.value)
+                # Our own trail knows the base event's schema alone.
+                ours = claim is not None and claim.client_id == TRAIL
+                made = Revived(found.value) if ours else self._reviver.revive(found.key, found.value)
             except NotResolved as error:
                 answers[index] = Assessed(found, None, code=Stays.NOT_RESOLVED, reason=str(error))
             else:
-                revived[topic].append((index, Assessed(found, made.value, made.dropped)))
+                signature = self._signature(found, claim, made.value)
+                revived[topic].append((index, Assessed(found, made.value, made.dropped, signature=signature)))
         for topic, group in revived.items():
             answers |= self._judged(topic, group, now_ms)
         return [answers[index] for index in range(len(letters))]
+
+    def _claim(self, found: Found) -> Claim | None:
+        if not (self._keys and found.signature and found.value):
+            return None
+        return verify(self._keys.secrets(), found.signature, found.key or b"", found.value)
+
+    def _signature(self, found: Found, claim: Claim | None, value: bytes | None) -> bytes | None:
+        if value is None or value == found.value:
+            return found.signature
+        if claim is None or self._keys is None:
+            return None
+        return self._keys.signer(claim.client_id, claim.filled)(found.key or b"", value)[1]
 
     def _judged(self, topic: str, group: list[tuple[int, Assessed]], now_ms: int) -> dict[int, Assessed]:
         raw = RawRange(
@@ -79,6 +105,7 @@ class Assessor:
             timestamps_ms=[now_ms] * len(group),  # Kafka will stamp it with the time of its append
             keys=[one.found.key for _, one in group],
             values=[one.value for _, one in group],
+            signatures=[one.signature for _, one in group],
         )
         answers = dict(group)
         for rejection in self._judge.judge(raw, ingested_at_ms=now_ms).rejected:

@@ -6,12 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from auditlane.worker.letters.assess import Assessed, Assessor, Found
 from auditlane.worker.letters.record import Letter
 from auditlane.worker.letters.resend import Sender
 from auditlane.worker.letters.topic import LetterTopic
+from auditlane.worker.vouching import signature_of
 
 CHUNK_LETTERS: Final = 500  # as many events at most are sent again after a crash
 CHUNK_BYTES: Final = 16 << 20
@@ -42,7 +43,8 @@ class Report:
 def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
     """The letters with their records, in the topic's order; a letter that Kafka no longer holds is left out."""
     for letter, message in topic.bodies(letters):
-        yield Found(letter, message.key(), message.value())
+        headers: Any = message.headers() or []
+        yield Found(letter, message.key(), message.value(), signature_of(headers))
 
 
 def replay(

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from auditlane.contract import provenance
 from auditlane.contract.librdkafka import client
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.worker.failpoints import Failpoints
@@ -48,7 +49,7 @@ class Sender:
                 one.found.letter.topic,
                 key=one.found.key,
                 value=one.value,
-                headers=[(REPLAYS, str(one.found.letter.identity).encode())],
+                headers=_headers(one),
                 on_delivery=lambda error, _message, index=index: answered(index, error),
             )
         self._producer.flush(FLUSH_S)
@@ -95,6 +96,11 @@ class Sender:
                 raise _away([error.args[0]]) from error
             else:
                 return
+
+
+def _headers(one: Assessed) -> list[tuple[str, bytes]]:
+    made = [(REPLAYS, str(one.found.letter.identity).encode())]
+    return made if one.signature is None else [*made, (provenance.HEADER, one.signature)]
 
 
 def _away(failures: Sequence[KafkaError]) -> KafkaUnavailable:

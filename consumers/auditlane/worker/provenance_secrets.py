@@ -1,0 +1,55 @@
+"""The provenance keys' secrets, from a file that may come later than the worker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from auditlane.access.provenance_keys import ProvenanceKeys, path_of
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.log import get
+from auditlane.runtime.settings import Settings, variable
+
+_MEANS: Final = (
+    "what the gateway takes is stored as coming from anybody who may write to the topic, and auditlane's own events "
+    "become dead letters"
+)
+
+
+class Secrets:
+    """Called once a range; thread-safe. Says once in the log that there are none, and what that means."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = path_of(settings)
+        self._lock = threading.Lock()
+        self._keys: ProvenanceKeys | None = None
+        self._told = False
+
+    @property
+    def keys(self) -> ProvenanceKeys | None:
+        """The file, None while it is not there or was never valid."""
+        with self._lock:
+            if self._keys is None and self._path is not None:
+                self._keys = self._opened(self._path)
+            elif self._path is None:
+                self._tell(f"{variable('provenance_keys_file')} is not set")
+            return self._keys
+
+    def __call__(self) -> Mapping[str, bytes]:
+        """Key id -> secret; empty without the file."""
+        keys = self.keys
+        return keys.secrets() if keys else {}
+
+    def _opened(self, path: Path) -> ProvenanceKeys | None:
+        try:
+            return ProvenanceKeys(path)
+        except ConfigError as error:
+            self._tell(error.message)
+            return None
+
+    def _tell(self, problem: str) -> None:
+        if not self._told:
+            self._told = True
+            get("worker").warning("provenance.off", problem=problem, means=_MEANS)

@@ -1,0 +1,57 @@
+"""Who vouches for each message of a range: the signatures verified, as a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from auditlane.contract.provenance import HEADER, TRAIL, Claim, verify
+from auditlane.worker.blobs import Blobs
+
+_CHUNK: Final = 4_096  # so many values are held twice
+Codes = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+
+def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
+    """The signature among a message's headers. Of several none counts: somebody added to what was signed."""
+    found = [value for name, value in headers if name == HEADER]
+    return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """`codes` has an entry a message: 0 where nobody vouches for it, else the place in `claims`, counted from 1."""
+
+    codes: Codes
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def trail(self) -> Mask:
+        """Which messages are of our own trail."""
+        ours = np.array([False, *(claim.client_id == TRAIL for claim in self.claims)])
+        return np.asarray(ours[self.codes])
+
+
+def vouched(
+    signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: Blobs, secrets: Mapping[str, bytes]
+) -> Vouched:
+    """Verify the messages that have a signature; the others cost nothing. `keys` and `values` are of all of them."""
+    codes = np.zeros(len(values), dtype=np.int32)
+    headers = Blobs.of(signatures)
+    if not headers.size or not secrets:
+        return Vouched(codes)
+    claims: dict[Claim, int] = {}
+    signed = np.flatnonzero(headers.sizes())
+    for first in range(0, len(signed), _CHUNK):
+        chunk = signed[first : first + _CHUNK]
+        sent = zip(chunk.tolist(), headers.tails(chunk, 0), values.tails(chunk, 0), strict=True)
+        for index, header, value in sent:
+            claim = verify(secrets, header, keys[index] or b"", value)
+            if claim is not None:
+                codes[index] = claims.setdefault(claim, len(claims) + 1)
+    return Vouched(codes, tuple(claims))

@@ -1,0 +1,182 @@
+"""Who the worker says a message is from: a valid signature's client, else the topic; and what is ours alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from judging import TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
+
+from auditlane.contract.codes import RejectCode
+from auditlane.contract.provenance import HEADER, TRAIL, Key, signer
+from auditlane.worker.intent import digest
+from auditlane.worker.isolation import isolated
+from auditlane.worker.judge import Judge, RawRange, Verdict
+from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.vouching import signature_of
+
+KEY, OTHER = Key("k", b"s" * 32), Key("other", b"o" * 32)
+SECRETS = {KEY.kid: KEY.secret}
+ACME = b"acme"
+
+
+def signed(value: bytes, client: str = "billing", filled: tuple[str, ...] = (), key: Key = KEY) -> bytes:
+    return signer(key, client, filled)(ACME, value)[1]
+
+
+def judged(raw: RawRange, registry: DictRegistry | None = None, secrets: Any = SECRETS, settled: int = 0) -> Verdict:
+    book = SchemaBook(registry or base_registry(), topic=TOPIC, refresh_s=30)
+    judge = Judge(book, topic=TOPIC, max_event_bytes=5_000, secrets=lambda: secrets)
+    return judge.judge(raw, ingested_at_ms=1, settled=settled)
+
+
+def told(verdict: Verdict) -> list[tuple[str, str, list[str]]]:
+    rows = [row for table in verdict.rows.values() for row in table.to_pylist()]
+    rows.sort(key=lambda row: row["kafka_offset"])
+    return [(row["provenance"], row["provenance_id"], row["defaulted"]) for row in rows]
+
+
+def test_a_valid_signature_names_the_client_and_anything_else_the_topic() -> None:
+    one, other = message(action="One"), message(action="Other")
+    header = signed(one)
+    cases = [
+        (one, header, ("gateway", "billing", [])),
+        (one, None, ("kafka", TOPIC, [])),
+        (other, header, ("kafka", TOPIC, [])),  # copied from another event
+        (one, header[:-1] + b"A", ("kafka", TOPIC, [])),
+        (one, signed(one, key=OTHER), ("kafka", TOPIC, [])),
+        (one, signed(one, key=Key(KEY.kid, b"guess" * 7)), ("kafka", TOPIC, [])),
+        (one, b"nonsense", ("kafka", TOPIC, [])),
+        (one, b"", ("kafka", TOPIC, [])),
+        (other, signed(other, "payroll", ("source", "request_id")), ("gateway", "payroll", ["request_id", "source"])),
+        (other, signed(other, "payroll", ("source",)), ("gateway", "payroll", ["source"])),
+    ]
+    raw = raw_range([value for value, _, _ in cases], signatures=[header for _, header, _ in cases])
+    assert told(judged(raw)) == [want for _, _, want in cases]
+    assert told(judged(raw, secrets={})) == [("kafka", TOPIC, [])] * len(cases)
+
+
+def test_more_fields_cannot_be_called_filled_than_were_signed() -> None:
+    value = message(source="me")
+    header = signed(value).replace(b";billing;;", b";billing;source;")
+    assert header != signed(value)
+    assert told(judged(raw_range([value], signatures=[header]))) == [("kafka", TOPIC, [])]
+
+
+def test_a_signature_beside_another_does_not_count() -> None:
+    header = signed(message())
+    assert signature_of([("a", b"x"), (HEADER, header)]) == header
+    assert signature_of([(HEADER, header), (HEADER, header)]) is None
+    assert signature_of([(HEADER, b"junk"), (HEADER, header)]) is None
+    assert signature_of([(HEADER, None)]) is None
+    assert signature_of([]) is None
+
+
+def test_own_fields_that_hold_their_default_count_as_not_set() -> None:
+    registry = base_registry()
+    schema = contract(
+        own("plain", "string"),
+        {"name": "plan", "type": ["string", "null"], "default": "free"},
+        {"name": "seats", "type": ["int", "null"], "default": 1},
+        {"name": "ratio", "type": ["float", "null"], "default": 0.1},
+        {"name": "wrong", "type": ["int", "null"], "default": 3},
+    )
+    encoding = json.loads(json.dumps(schema))
+    schema["fields"][-1]["default"] = "x"  # registered before anybody looked at defaults
+    schema_id = registry.register(f"{TOPIC}.acme-value", schema)
+    other_id = registry.register(f"{TOPIC}.acme-value", contract(own("plain", "string")))
+
+    def value(plan: Any, seats: Any, ratio: Any = None) -> bytes:
+        return message(schema_id, encoding, plain="p", plan=plan, seats=seats, ratio=ratio, wrong=3)
+
+    values: list[bytes | None] = [
+        value("free", 1, 0.1),
+        value("pro", 2, 0.2),
+        message(other_id, contract(own("plain", "string")), plain="p"),
+        value(None, 1),
+        message(source="s"),
+    ]
+    signatures: list[bytes | None] = [None, None, None, signed(values[3] or b"", filled=("source",)), None]
+    rows = told(judged(raw_range(values, signatures=signatures), registry))
+    assert [defaulted for _, _, defaulted in rows] == [["plan", "seats", "ratio"], [], [], ["source", "seats"], []]
+
+
+@pytest.mark.parametrize("source", ["auditlane", "AuditLane", " auditlane ", "audit\u200blane", "ａｕｄｉｔｌａｎｅ"])
+def test_only_our_own_signature_makes_us_the_source(source: str) -> None:
+    value = message(source=source)
+    signatures = [None, signed(value), signed(value, TRAIL, key=OTHER), signed(message(), TRAIL), signed(value, TRAIL)]
+    verdict = judged(raw_range([value] * 5, signatures=signatures))
+    assert [(one.index, one.code) for one in verdict.rejected] == [(at, RejectCode.SOURCE_RESERVED) for at in range(4)]
+    assert told(verdict) == [("gateway", TRAIL, [])]
+
+
+def test_what_has_passed_the_workers_before_is_not_refused_for_its_source_now() -> None:
+    verdict = judged(raw_range([message(source="auditlane")] * 2), settled=101)
+    assert [one.index for one in verdict.rejected] == [1]
+
+
+def test_no_contract_of_a_tenant_keeps_our_own_trail_out() -> None:
+    registry = base_registry()
+    strict = contract(own("code", "string", required=True, maxLength=3), action={"oneOf": ["None"]})
+    strict_id = registry.register(f"{TOPIC}.acme-value", strict)
+    ours, theirs = message(source="auditlane"), message()
+    broken = message(strict_id, strict, source="auditlane", code=None)
+    values: list[bytes | None] = [ours, theirs, ours, broken, message(strict_id, strict, code=None)]
+    signatures = [signed(ours, TRAIL), signed(theirs), None, signed(broken, TRAIL), None]
+    verdict = judged(raw_range(values, signatures=signatures), registry)
+    assert {one.index: one.code for one in verdict.rejected} == {
+        1: RejectCode.SCHEMA_NOT_TENANTS,
+        2: RejectCode.SCHEMA_NOT_TENANTS,
+        4: RejectCode.FIELD_RULE,
+    }
+    assert told(verdict) == [("gateway", TRAIL, [])] * 2
+
+
+def test_our_own_signature_does_not_admit_another_tenants_schema() -> None:
+    registry = base_registry()
+    other = contract(own("x", "string"))
+    other_id = registry.register(f"{TOPIC}.other-value", other)
+    value = message(other_id, other, x="y", source="auditlane")
+    [rejection] = judged(raw_range([value], signatures=[signed(value, TRAIL)]), registry).rejected
+    assert rejection.code is RejectCode.SCHEMA_NOT_TENANTS
+
+
+def test_the_digest_of_an_intent_covers_the_signatures() -> None:
+    def digested(*signatures: bytes | None) -> str:
+        return digest(Columns([1, 2], [0, 0], [ACME] * 2, [b"v"] * 2, list(signatures) or None))
+
+    assert digested() == digested(None, None)
+    distinct = [digested(), digested(b"s", None), digested(None, b"s"), digested(b"s", b"s"), digested(b"ss", None)]
+    assert len(set(distinct)) == len(distinct)
+
+
+def test_a_range_keeps_each_message_beside_its_signature() -> None:
+    columns = Columns([1], [0], [ACME], [b"a"])
+    columns.extend(Columns([2, 3], [0, 0], [ACME] * 2, [b"b", b"c"], [b"sb", None]))
+    columns.extend(Columns([4], [0], [ACME], [b"d"], [b"sd"]))
+    head = columns.take(2)
+    assert list(head.signatures) == [None, b"sb"]
+    assert list(columns.signatures) == [None, b"sd"]
+    range_ = Range(Partition(TOPIC, 0), "id", 1, 2, head, "", 1)
+    assert list(RawRange.of("id", range_.partition, head).signatures) == [None, b"sb"]
+    assert head.size == 2 * len(ACME) + len(b"ab") + len(b"sb")
+
+
+def test_a_range_that_is_judged_in_parts_keeps_each_message_beside_its_signature() -> None:
+    values: list[bytes | None] = [message(action=f"A{number}") for number in range(8)]
+    signatures: list[bytes | None] = [signed(value or b"") for value in values]
+    judge = Judge(
+        SchemaBook(base_registry(), topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=5_000,
+        secrets=lambda: SECRETS,
+    )  # fmt: skip
+
+    def fails_on_the_third(raw: RawRange) -> Verdict:
+        if values[2] in list(raw.values):
+            raise ZeroDivisionError
+        return judge.judge(raw, ingested_at_ms=1)
+
+    verdict = isolated(raw_range(values, signatures=signatures), fails_on_the_third)
+    assert [one.index for one in verdict.rejected] == [2]
+    assert told(verdict) == [("gateway", "billing", [])] * 7

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +18,16 @@ _MEANS: Final = (
 )
 
 
-class Secrets:
-    """Called once a range; thread-safe. Says once in the log that there are none, and what that means."""
+def _log(problem: str, means: str) -> None:
+    get("worker").warning("provenance.off", problem=problem, means=means)
 
-    def __init__(self, settings: Settings) -> None:
+
+class Secrets:
+    """Called once a range; thread-safe. `tell` gets once that there are none, and what that means."""
+
+    def __init__(self, settings: Settings, *, tell: Callable[[str, str], None] = _log) -> None:
         self._path = path_of(settings)
+        self._report = tell
         self._lock = threading.Lock()
         self._keys: ProvenanceKeys | None = None
         self._told = False
@@ -34,7 +39,7 @@ class Secrets:
             if self._keys is None and self._path is not None:
                 self._keys = self._opened(self._path)
             elif self._path is None:
-                self._tell(f"{variable('provenance_keys_file')} is not set")
+                self._tell(f"{variable('provenance_keys_file')} is not set.")
             return self._keys
 
     def __call__(self) -> Mapping[str, bytes]:
@@ -52,4 +57,4 @@ class Secrets:
     def _tell(self, problem: str) -> None:
         if not self._told:
             self._told = True
-            get("worker").warning("provenance.off", problem=problem, means=_MEANS)
+            self._report(problem, _MEANS)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from auditlane.cli import dlq_output as output
 from auditlane.cli.pipes import quiet_when_cut
+from auditlane.cli.provenance import secrets
 from auditlane.cli.wording import number_of
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.connect import registry_client
@@ -35,7 +36,6 @@ from auditlane.worker.letters.resend import Sender
 from auditlane.worker.letters.revive import Reviver
 from auditlane.worker.letters.topic import LetterTopic
 from auditlane.worker.letters.view import view
-from auditlane.worker.provenance_secrets import Secrets
 from auditlane.worker.schemas import SchemaBook
 
 if TYPE_CHECKING:
@@ -256,9 +256,9 @@ def _index(settings: Settings) -> Iterator[tuple[Index, LetterTopic]]:
 def _assessor(settings: Settings, registry: RegistryClient) -> tuple[Assessor, Reviver]:
     book = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
     reviver = Reviver(registry, book.known, topic=settings.topic)
-    secrets = Secrets(settings)
-    judge = Judge(book, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets)
-    return Assessor(reviver, judge, existing(settings), secrets.keys), reviver
+    keys = secrets(settings)
+    judge = Judge(book, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=keys)
+    return Assessor(reviver, judge, existing(settings), keys.keys), reviver
 
 
 def _sender(settings: Settings) -> Sender:

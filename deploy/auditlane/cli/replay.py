@@ -15,6 +15,7 @@ import typer
 
 from auditlane.cli import range_options as options
 from auditlane.cli.advance import shown
+from auditlane.cli.provenance import secrets
 from auditlane.cli.wording import number_of
 from auditlane.contract import topics
 from auditlane.contract.connect import registry_client
@@ -27,7 +28,6 @@ from auditlane.worker.buried import buried
 from auditlane.worker.consumer import pattern
 from auditlane.worker.judge import Judge
 from auditlane.worker.positions import Positions
-from auditlane.worker.provenance_secrets import Secrets
 from auditlane.worker.reading import LogReader
 from auditlane.worker.replay import Replay, Target
 from auditlane.worker.replay_checkpoint import Checkpoint, Counts, alone
@@ -156,7 +156,7 @@ def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> ToT
     if name:
         table = other(client, table, name, create=not dry)
     schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
-    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=Secrets(settings))
+    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets(settings))
     return ToTable(client, table, judge, parts_per_second=rate, dry=dry)
 
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from auditlane.cli import range_options as options
 from auditlane.cli.advance import shown
+from auditlane.cli.provenance import secrets
 from auditlane.contract.connect import registry_client
 from auditlane.runtime.errors import ConfigError, Unreconciled
 from auditlane.runtime.metrics import BY_NAME
@@ -23,7 +24,6 @@ from auditlane.store.client import connect
 from auditlane.worker.beginnings import Beginnings
 from auditlane.worker.judge import Judge
 from auditlane.worker.positions import Positions
-from auditlane.worker.provenance_secrets import Secrets
 from auditlane.worker.reconcile import Origin
 from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.selection import Span
@@ -123,7 +123,7 @@ def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table:
     registry = registry_client(settings)
     stack.callback(registry.close)
     schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
-    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=Secrets(settings))
+    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets(settings))
     return Verifier(settings, client, f"`{settings.clickhouse_database}`.`{table}`", judge, positions)
 
 

@@ -1,0 +1,13 @@
+"""The provenance keys for a command that judges messages as the worker does."""
+
+from __future__ import annotations
+
+import sys
+
+from auditlane.runtime.settings import Settings
+from auditlane.worker.provenance_secrets import Secrets
+
+
+def secrets(settings: Settings) -> Secrets:
+    """The keys; that there are none is said on stderr, which leaves the command's own output alone."""
+    return Secrets(settings, tell=lambda problem, means: print(f"{problem} Therefore {means}.", file=sys.stderr))

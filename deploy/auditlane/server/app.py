@@ -46,6 +46,7 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, session, tokens, trail
+from auditlane.server.addresses import networks
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
 from auditlane.server.attempts import Attempts
@@ -59,6 +60,7 @@ from auditlane.server.middleware import Around
 from auditlane.server.pace import Pace
 from auditlane.server.parameters import only
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
+from auditlane.server.protocol import Connections
 from auditlane.server.switch import Switch
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.link_claims import LinkClaims
@@ -157,6 +159,12 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         redirect_slashes=False,  # a redirected POST arrives as a GET
     )
     app.state.structures = structures
+    app.state.connections = Connections(
+        settings.serve_connections,
+        settings.serve_connections_per_address,
+        settings.serve_head_timeout_s,
+        networks(forms.listed(settings.trusted_proxies)),
+    )
     app.state.before_drain = tail.stop  # open streams would keep a stopping server
     fields_of = from_structure(structures.of)
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -53,6 +54,14 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def allow_files(most: int = 65_536) -> None:
+    """Raise the limit of open files as far as it may be: every connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -89,6 +98,7 @@ def run(
         forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=max(1, round(drain_s)),
     )
+    allow_files()
     # uvicorn raises the signal again when it has drained; a stop that was asked for is not a failure.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _Server(config, on_ready).run(sockets=[bound])

@@ -202,6 +202,24 @@ class ServeSettings(BaseModel):
         description="Bytes of unfinished bodies in a process, beside `POST /v1/events`; one tenant has a quarter.",
         json_schema_extra=reached("A tenant above its share gets 429, others `503 BUSY`."),
     )
+    serve_connections: int = Field(
+        4_096,
+        ge=1,
+        description="Open connections of a process; the limit of open files is raised for them as far as it may be.",
+        json_schema_extra=reached("One more is closed at once."),
+    )
+    serve_connections_per_address: int = Field(
+        2_048,
+        ge=1,
+        description="… from one address (IPv6: one /64) that is no trusted proxy.",
+        json_schema_extra=reached("One more is closed at once."),
+    )
+    serve_head_timeout_s: float = Field(
+        20.0,
+        gt=0,
+        description="How long a request's line and headers may take to come.",
+        json_schema_extra=reached("The connection is closed."),
+    )
     serve_bodies_per_address: int = Field(
         1_000,
         ge=1,

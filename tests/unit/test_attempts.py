@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import urllib3
-from serving import Served
+from serving import HOUR, Served
 
+from auditlane.access.links import mint_link
+from auditlane.access.permissions import VIEWER
+from auditlane.access.tokens import Viewer
 from auditlane.gateway.rate import Rates
 from auditlane.server.addresses import network_of, networks, within
 
@@ -52,6 +56,18 @@ def test_an_address_that_tries_many_ids_is_told_to_wait(served):
     attacker, elsewhere = From(served, "127.0.0.2"), From(served, "127.0.0.3")
     assert [attacker.token(f"id{number}", WRONG).status for number in range(9)] == [401] * 6 + [429] * 3
     assert elsewhere.token("id0", WRONG).status == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_wrong_codes_of_links_are_told_to_wait(served, method):
+    def opened(code: str = "x") -> int:
+        return int(served.request(f"/enter?code={code}", method=method).status)
+
+    assert [opened() for _ in range(8)] == [401] * 6 + [429] * 2
+    viewer = Viewer("acme", "jane", VIEWER)
+    link = mint_link(served.signing, viewer, url=served.url, now=datetime.now(UTC), session=HOUR)
+    assert opened(link.partition("code=")[2]) in (200, 303)
+    assert From(served, "127.0.0.3").token("id", WRONG).status == 401
 
 
 def test_a_client_that_asks_for_a_token_each_time_is_told_to_wait(served):

@@ -181,7 +181,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         app.include_router(frontegg_ingest.build(intake, gate.client(Permission.write), named=frontegg.their_tenant))
     if "query" in roles:
         desk = LinkDesk(signing, keys, claims or LinkClaims(store.client, settings.clickhouse_database))
-        app.include_router(enter.build(desk, gate.cookies))
+        app.include_router(enter.build(desk, gate.cookies, attempts))
         app.include_router(enter.leaving(gate.cookies))
         app.include_router(session.build(gate.whoever(), switch))
         app.include_router(

@@ -8,12 +8,14 @@ lines and events of the trail.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from fastapi import Request
 
 from auditlane.gateway.rate import Rates
-from auditlane.runtime.errors import RateLimited
+from auditlane.runtime.errors import RateLimited, Unauthenticated
 from auditlane.runtime.settings import Settings
 from auditlane.server.addresses import network_of
 
@@ -27,6 +29,15 @@ class Attempts:
         self._by_address = _a_minute(settings.sign_in_failures_per_address)
         self._by_client = _a_minute(settings.sign_in_failures_per_client)
         self._issued = _a_minute(settings.tokens_per_client)
+
+    @contextmanager
+    def one_of(self, request: Request) -> Iterator[None]:
+        """An attempt with a code. Raises RateLimited instead of Unauthenticated once this address had too many."""
+        try:
+            yield
+        except Unauthenticated:
+            self.failed(request)
+            raise
 
     def failed(self, request: Request, client_id: str = "") -> None:
         """A key or a code was wrong. Raises RateLimited when this address, or this client id from it, had too many."""

@@ -23,12 +23,14 @@ from auditlane.access.links import LinkDesk, Page
 from auditlane.access.trail import Action, witness_of
 from auditlane.query.catalogue import spoken
 from auditlane.query.rendering import address
-from auditlane.runtime.errors import InvalidInput
+from auditlane.runtime.errors import Busy, InvalidInput
+from auditlane.server.attempts import Attempts
 from auditlane.server.cookies import Cookies
 from auditlane.server.gate import demand_not_elsewhere
 from auditlane.server.notice import PACKAGE, page
 
 OPENERS: Final = 8  # threads that ask whether a link was used; slow queries have others
+MOST_WAITING: Final = 32  # … and requests that may wait for one of these
 _SCRIPT: Final = files(PACKAGE).joinpath("static", "enter.js").read_bytes()
 SCRIPT_PATH: Final = f"/static/enter-{hashlib.sha256(_SCRIPT).hexdigest()[:12]}.js"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -47,7 +49,7 @@ _BODY: Final[dict[str, Any]] = {
 Code = Annotated[str, Query(max_length=4096, description="From the link.")]
 
 
-def build(desk: LinkDesk, cookies: Cookies) -> APIRouter:
+def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
     """`GET` and `POST /enter`, and what the former needs."""
     router = APIRouter(tags=["pages"])
     openers = anyio.CapacityLimiter(OPENERS)
@@ -55,7 +57,8 @@ def build(desk: LinkDesk, cookies: Cookies) -> APIRouter:
     @router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)
     async def ask(request: Request, code: Code) -> Response:
         """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
-        leads_to = desk.look(code, now=datetime.now(UTC))
+        with attempts.one_of(request):
+            leads_to = desk.look(code, now=datetime.now(UTC))
         words = spoken(request, PACKAGE)
         if leads_to is Page.console:
             title, label = words.gettext("Open the console"), words.gettext("Open the console")
@@ -82,7 +85,10 @@ def build(desk: LinkDesk, cookies: Cookies) -> APIRouter:
         """The code works once. The answer sets the session's cookie and leads to an address without the code."""
         demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor in as somebody else
         redeem = partial(desk.redeem, await _code(request) or code, now=datetime.now(UTC))
-        opened = await anyio.to_thread.run_sync(redeem, limiter=openers)
+        if openers.statistics().tasks_waiting >= MOST_WAITING:
+            raise Busy("Too many links are being opened.", fix="Try again in a moment; the link was not used.")
+        with attempts.one_of(request):
+            opened = await anyio.to_thread.run_sync(redeem, limiter=openers)
         witness = witness_of(request)
         witness.actor_id, witness.actor_type = opened.user, "user"
         witness.tenant, witness.client_id = opened.tenant, opened.client_id

@@ -24,6 +24,11 @@ def asks_for_a_credential(dependency: Dependency) -> Dependency:
     return dependency
 
 
+def at_the_door(request: Request) -> bool:
+    """Whether a dependency is asked before the body: what takes time, as a look into the store, can wait."""
+    return bool(getattr(request.state, "at_the_door", False))
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """A route and the checks that come before its body; without any it is open to everybody."""
@@ -34,8 +39,11 @@ class Door:
     async def admit(self, scope: Scope) -> None:
         """Raises what the route itself would answer to a request without the right credential."""
         scope.update(self.route.matches(scope)[1])  # the parameters in its path, and what the metrics are told
+        request = Request(scope)
+        request.state.at_the_door = True
         for check in self.checks:
-            await check(Request(scope))
+            await check(request)
+        request.state.at_the_door = False
 
 
 class Entrance:

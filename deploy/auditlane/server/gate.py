@@ -23,7 +23,7 @@ from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, IssuerUnavailable, Unauthenticated, WrongTenant
 from auditlane.server.cookies import COOKIE, Cookies
-from auditlane.server.entrance import asks_for_a_credential
+from auditlane.server.entrance import asks_for_a_credential, at_the_door
 from auditlane.server.switch import Switch
 
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
@@ -145,7 +145,7 @@ class Gate:
             if named == OURS and principal.tenant is None:
                 principal.demand(Permission.admin)  # there it says what operators did
             found = principal.scope(permission, named, header=header)
-            if self._switch and permission in _VIEWS and not even_off:
+            if self._switch and permission in _VIEWS and not even_off and not at_the_door(request):
                 await self._switch.demand_on(found.tenant)
             return found
 

@@ -158,7 +158,8 @@ def test_operators_see_that_a_changed_contract_refuses_events(stage: Stage) -> N
 
     assert send() == 202
     demand_what_nobody_sends(stage, tenant)
-    assert [send(), send()] == [400, 400]
+    wait_until(lambda: send() == 400, why="for the gateway to know of it")
+    assert send() == 400
     health = stage.served.request("/v1/admin/health", stage.admin).json()
     [told] = [one for one in health["refusals"] if one["tenant"] == tenant]
     assert (told["refused"], told["after_change"]) == (2, 2)

@@ -55,6 +55,14 @@ def test_files_are_their_owners_alone(tmp_path):
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_what_root_leaves_is_the_services(tmp_path):
+    os.chown(tmp_path, 65_534, 65_534)
+    spool_in(tmp_path).append([b"one"])
+    [file] = files(tmp_path)
+    assert {path.stat().st_uid for path in (file, file.parent)} == {65_534}
+
+
 def test_without_records_there_is_no_folder(tmp_path):
     spool = spool_in(tmp_path)
     assert spool.append([]) == 0

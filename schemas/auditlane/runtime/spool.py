@@ -150,12 +150,15 @@ class FileSpool:
 
     def _opened(self) -> int:
         """A new file, which has its name only once it is locked: nobody drains it before."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._folder.exists():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _give(self._folder, like=self._folder.parent)
         path = self._folder / f"{uuid7()}{_SUFFIX}"
         hidden = path.with_suffix(".new")
         descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _give(descriptor, like=self._folder)
             hidden.rename(path)
             _sync(self._folder)
         except BaseException:
@@ -208,6 +211,13 @@ def _locked(path: Path) -> Iterator[BinaryIO | None]:
         except OSError:
             free = False
         yield file if free else None
+
+
+def _give(what: Path | int, *, like: Path) -> None:
+    """To the owner of another path, where we may: what root wrote is for the service to send."""
+    owner = like.stat()
+    with contextlib.suppress(PermissionError):
+        os.chown(what, owner.st_uid, owner.st_gid)
 
 
 def _sync(folder: Path) -> None:

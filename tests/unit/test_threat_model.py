@@ -1,0 +1,48 @@
+"""The threat model names tests that there are, and one for everything that it says somebody cannot do."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "docs" / "internals" / "threat-model.md"
+TEXT = MODEL.read_text("utf-8")
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED)
+def test_a_test_that_it_names_is_there(path: str, name: str) -> None:
+    tree = ast.parse((ROOT / path).read_text("utf-8"))
+    functions = {one.name for one in ast.walk(tree) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    assert name in functions
+
+
+def test_everything_that_somebody_cannot_do_is_shown() -> None:
+    tables = re.findall(r"^\| cannot \|.*\n\|.*\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    lines = [line for table in tables for line in table.splitlines()]
+    assert len(lines) > 20
+    assert [line for line in lines if "::test_" not in line] == []
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        "A tenant's user",
+        "A tenant's admin",
+        "A vendor's service",
+        "A vendor's operator",
+        "A local user",
+        "A Kafka writer",
+        "A ClickHouse writer",
+    ],
+)
+def test_every_actor_has_a_chapter(actor: str) -> None:
+    assert f"\n## {actor}\n" in TEXT
+
+
+def test_the_short_form_leads_to_it() -> None:
+    assert "docs/internals/threat-model.md" in (ROOT / "SECURITY.md").read_text("utf-8")

@@ -19,7 +19,7 @@ def test_a_newcomer_is_led_to_the_console_first(capsys):
     assert addresses == ["http://127.0.0.1:8480/enter?code=console", *links.values()]
     assert printed.index("console") < printed.index("127.0.0.1:9092")
     assert "token --console" in printed
-    assert "token --link --permissions configure,export,read --ttl 8h --tenant acme" in printed
+    assert "token --link --permissions configure,contract,export,read --ttl 8h --tenant acme" in printed
     assert "--data '/some where'" in printed
 
 

@@ -141,7 +141,7 @@ def _rows() -> Iterator[Right]:
         "GET /health/live",
         "GET /health/ready",
         "GET /metrics",
-        "GET /static/{style}.css",
+        "GET /static/{file}",
         "GET /static/viewer/{name:path}",
         "HEAD /static/viewer/{name:path}",
     )
@@ -164,8 +164,8 @@ RIGHTS: Final = tuple(_rows())
 
 
 def route_of(method: str, path: str) -> str:
-    """A route as the table names it: style sheets are called after their content."""
-    return f"{method} {re.sub(r'^/static/[a-z]+-[0-9a-f]+[.]css$', '/static/{style}.css', path)}"
+    """A route as the table names it: style sheets and scripts are called after their content."""
+    return f"{method} {re.sub(r'^/static/[a-z]+-[0-9a-f]+[.](css|js)$', '/static/{file}', path)}"
 
 
 def needs_of(route: str) -> list[Permission]:

@@ -34,6 +34,7 @@ _BODIES: dict[str, Any] = {  # where what the document shows is not enough
     "POST /vendors/auth/token": {"clientId": "nobody", "secret": "x"},
     "POST /v1/token": {"client_id": "nobody", "secret": "x"},
     "POST /console/view": f"tenant={OURS}",
+    "POST /enter": "code=x",
     "POST /v1/admin/console-links": {"user": "olga"},
 }
 _OF_FIELD: dict[str, Any] = {

@@ -131,11 +131,10 @@ def _rows() -> Iterator[Right]:
     yield from _structure("/console/v1/tenants/{tenant}/structure", Whose.console, read)
     yield from _structure("/console/v1/structure", Whose.console, configure)
     yield from each(Whose.key, None, "POST /v1/token", "POST /auth/vendor", "POST /vendors/auth/token")
-    yield from each(Whose.code, None, "GET /enter", "GET /v1/download", "HEAD /v1/download")
+    yield from each(Whose.code, None, "GET /enter", "POST /enter", "GET /v1/download", "HEAD /v1/download")
     yield from each(
         Whose.anybody,
         None,
-        "GET /leave",
         "POST /leave",
         "GET /embed",
         "GET /health/live",

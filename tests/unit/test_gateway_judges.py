@@ -20,7 +20,8 @@ from auditlane.contract import rules
 from auditlane.contract.structure import Field
 from auditlane.contract.values import as_stored
 from auditlane.contract.window import NEWEST, OLDEST
-from auditlane.gateway.intake import Intake
+from auditlane.gateway.intake import Intake, pattern_steps
+from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import RegistryRefused
 from auditlane.runtime.settings import load
@@ -277,3 +278,49 @@ def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, inta
     assert known.contract is None
     assert "states (limit" in known.problem
     assert judged(registry, intake, [BASE | {"tenant_id": "base"}]) == [True]
+
+
+# What patterns may cost
+
+
+COSTLY = contract(own("text", "string", maxLength=4_096, pattern="[ab]*(?:a[abc]{600}|a[abd]{600})e"))
+CHEAP = contract(own("mail", "string", maxLength=254, pattern=r"[^@\s]+@[^@\s]+\.[a-z]+"))
+
+
+def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
+    registry: DictRegistry, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_steps", Rates(1, 50_000_000))  # no more comes while the test runs
+    registry.register(f"{TOPIC}.heavy-value", COSTLY)
+    registry.register(f"{TOPIC}.light-value", CHEAP)
+    intake.contract_changed(None)
+    for tenant in ("heavy", "light"):  # known, so that what follows does not wait for the registry
+        asyncio.run(intake.own_fields(tenant))
+        now = time.monotonic()
+        intake._running()._contracts._known.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
+    heavy = BASE | {"tenant_id": "heavy", "fields": {"text": "ab" * 2_048}}
+    light = BASE | {"tenant_id": "light", "mail": "someone@acme.example"}
+    results = asyncio.run(intake.accept([heavy] * 40, SENDER))
+    codes = [one.error.code if one.error else "" for one in results]
+    assert codes[0] == "EVENT_INVALID"  # judged, and refused by its contract
+    assert set(codes[20:]) == {"RATE_LIMITED"}
+    assert results[-1].error.retry_after_s > 0  # type: ignore[union-attr]
+    results = asyncio.run(intake.accept([light] * 100 + [heavy], SENDER))
+    assert [one.error.code if one.error else "" for one in results] == [""] * 100 + ["RATE_LIMITED"]
+
+
+@pytest.mark.parametrize(
+    ("posted", "steps"),
+    [
+        ({"a": "x" * 100}, 10_000),
+        ({"fields": {"a": "x" * 100}}, 10_000),
+        ({"a": "x" * 10}, 0),  # too little to count
+        ({"a": "x" * 9_000}, 409_600),  # what is longer is refused, not matched
+        ({"a": ["x"]}, 409_600),
+        ({"a": None, "fields": 7}, 0),
+        ({}, 0),
+        (7, 0),
+    ],
+)
+def test_the_steps_of_an_event(posted: object, steps: int) -> None:
+    assert pattern_steps(posted, [("a", 100), ("b", 100)]) == steps

@@ -15,6 +15,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.provenance import Sign
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
@@ -31,6 +32,9 @@ from auditlane.sdk import AuditClient
 from auditlane.sdk.contracts import Outdated
 
 SLICE: Final = 1_000  # events that are sent together, and waited for together
+LEAST_STEPS: Final = 5_000  # of one event's patterns, up to 60 µs; less does not count
+LONG_STEPS: Final = 200_000  # of a slice's: up to 2.4 ms, too long for the event loop
+_BURST: Final = 5  # seconds' worth of steps at once
 _AT_ONCE: Final = 16  # so few are checked on the event loop itself: a thread would cost more than they do
 _THREADS: Final = 4  # that may wait for the registry at once, for what is not known and for what may be old each
 _COMPLAIN_EVERY_S: Final = 10.0  # Kafka that is away is reported several times a second
@@ -68,6 +72,7 @@ class Intake:
         self._meters = meters or Meters()
         self.refusals = ContractRefusals()
         self._rates = Rates(settings.ingest_rate, settings.ingest_burst)
+        self._steps = Rates(settings.ingest_pattern_steps, settings.ingest_pattern_steps * _BURST)
         self._ack_s = settings.ingest_ack_timeout_ms / 1000
         self._room = settings.ingest_buffer_bytes
         self._held = 0
@@ -75,6 +80,7 @@ class Intake:
         self._client: AuditClient | None = None
         self._threads: anyio.CapacityLimiter | None = None
         self._turn: anyio.CapacityLimiter | None = None
+        self._long: anyio.CapacityLimiter | None = None
         self._doubts: anyio.CapacityLimiter | None = None
         self._complain_at = 0.0
         self._log = get("ingest")
@@ -139,13 +145,17 @@ class Intake:
         """`accept` for a slice of a request that arrives by the piece; `first` is the index of its first event."""
         began = time.monotonic()
         posted = self._within_rate(posted, sender, began)
-        acks, ids = Acks(len(posted)), [""] * len(posted)
         client = self._running()
+        posted, steps = self._within_steps(client, posted, sender, began)
+        acks, ids = Acks(len(posted)), [""] * len(posted)
         hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
         doubted: list[int] = []
         if not self._known(client, posted, sender):
             self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
             await anyio.to_thread.run_sync(hand_over, doubted, limiter=self._threads)
+        elif steps > LONG_STEPS:  # where nobody waits whose patterns are quick; RE2 leaves the interpreter to others
+            self._long = self._long or anyio.CapacityLimiter(1)
+            await anyio.to_thread.run_sync(hand_over, doubted, limiter=self._long)
         elif len(posted) <= _AT_ONCE:
             hand_over(doubted)
         else:  # nothing but work: two threads at it would only take the interpreter from one another
@@ -181,6 +191,27 @@ class Intake:
         return [
             _too_fast(waits[tenant]) if tenant in waits else one for one, tenant in zip(posted, tenants, strict=True)
         ]
+
+    def _within_steps(
+        self, client: AuditClient, posted: Sequence[object], sender: Sender, now: float
+    ) -> tuple[Sequence[object], int]:
+        """The events, those of tenants whose patterns have had their time as errors; and the steps of the others."""
+        patterned = {tenant: client.patterned(tenant) for tenant in {sender.tenant or _named(one) for one in posted}}
+        if not any(patterned.values()):
+            return posted, 0
+        taken: list[object] = []
+        total = 0
+        for one in posted:
+            tenant = sender.tenant or _named(one)
+            steps = pattern_steps(one, patterned[tenant]) if patterned[tenant] else 0
+            if steps and (wait_s := self._steps.wait_s(tenant, now)):
+                taken.append(_too_long(wait_s))
+                continue
+            if steps:
+                self._steps.charge(tenant, steps, now)
+            total += steps
+            taken.append(one)
+        return taken, total
 
     def open(self) -> None:
         """Begin to learn the contracts, for the first event to wait less."""
@@ -279,6 +310,29 @@ def _named(posted: object) -> str:
     """The tenant that an event names; "" for one that names none, or not as a text."""
     tenant = posted.get("tenant_id") if isinstance(posted, dict) else None
     return tenant if isinstance(tenant, str) and is_tenant(tenant) else ""
+
+
+def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
+    """What matching an event's values may cost, 12 ns each at worst; 0 where that is too little to count. Pure."""
+    if not isinstance(posted, dict):
+        return 0
+    own = posted.get("fields")
+    steps = 0
+    for name, states in patterned:
+        value = posted.get(name)
+        if value is None and isinstance(own, dict):
+            value = own.get(name)
+        if value is not None:
+            steps += states * min(len(value) if isinstance(value, str) else LONGEST_VALUE, LONGEST_VALUE)
+    return steps if steps >= LEAST_STEPS else 0
+
+
+def _too_long(wait_s: float) -> RateLimited:
+    return RateLimited(
+        "The patterns of the tenant's contract take longer than they may.",
+        fix="Wait as long as Retry-After says, then send it again; simpler patterns and shorter values take less.",
+        retry_after_s=wait_s,
+    )
 
 
 def _too_fast(wait_s: float) -> RateLimited:

@@ -125,6 +125,10 @@ class AuditClient:
         """Whether an event of this tenant would not wait for the registry."""
         return self._contracts.knows(tenant)
 
+    def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
+        """Fields for which the tenant's contract, as far as it is known, has a pattern, and the size of its program."""
+        return self._contracts.encoder(tenant).patterned if self._contracts.knows(tenant) else ()
+
     def contract_changed(self, tenant: str | None) -> None:
         """What is known of this tenant's contract, for None of everybody's, is old: the registry is asked anew."""
         self._contracts.forget(tenant)

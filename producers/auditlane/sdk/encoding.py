@@ -39,6 +39,7 @@ class Encoder:
     defaults: dict[str, Any]  # of own fields, where they are not null
     unfit: dict[str, str]  # own fields whose default no worker would store, and why
     size: int  # characters of the schema's text
+    patterned: tuple[tuple[str, int], ...]  # fields with a pattern, and its states
 
     @classmethod
     def parse(cls, subject: str, schema_id: int, text: str) -> Encoder:
@@ -63,6 +64,7 @@ class Encoder:
             {one.name: one.default for one in contract.own if one.default is not None},
             {one.name: problem for one in contract.own if (problem := default_problem(one))},
             len(text),
+            tuple((one.name, one.rules.pattern.states) for one in contract.ruled if one.rules.pattern),
         )
 
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:

@@ -339,6 +339,13 @@ class GatewaySettings(BaseModel):
         description="How many of them a key may send at once before that counts.",
         json_schema_extra=reached("`AUDITLANE_INGEST_RATE` counts."),
     )
+    ingest_pattern_steps: int = Field(
+        20_000_000,
+        ge=100_000,
+        description="Steps of one tenant's patterns a second, in each process, and five times as many at once: states "
+        "of a pattern times characters of a value, up to 12 ns each. An event with less than 5,000 does not count.",
+        json_schema_extra=reached("Further events of the tenant are refused with 429 and `Retry-After`."),
+    )
     test_events_per_minute: int = Field(
         10,
         ge=1,

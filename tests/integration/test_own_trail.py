@@ -76,11 +76,10 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("trail")
-    keys = folder / "provenance-keys.json"
-    world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder, provenance_keys_file=keys)
+    world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     try:
         given = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 0.2}
-        with Served(folder, **given) as served:  # makes the keys
+        with Served(folder, **given) as served:
             world.worker().ready()
             yield Stage(world, served)
     finally:
@@ -92,11 +91,22 @@ def demand_what_nobody_sends(stage: Stage, tenant: str) -> int:
     return 1
 
 
+def make_it_exclusive(stage: Stage, tenant: str) -> int:
+    assert stage.change(tenant, "POST", body={"name": "own", "exclusive": True}).status == 201
+    return 1
+
+
+def demand_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
+    body = {"name": "never_sent", "rules": {"required": True}, "exclusive": True}
+    assert stage.change(tenant, "POST", body=body).status == 201
+    return 1
+
+
 def have_rules_of_a_great_size(stage: Stage, tenant: str) -> int:
     """As many choices as the contract may have."""
     size = len(CHOICES)
     while True:
-        body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}}
+        body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}, "exclusive": True}
         if stage.change(tenant, "POST", body=body).status == 201:
             return 1
         size //= 2
@@ -108,14 +118,15 @@ def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> in
     schema = base_schema()
     rules = {"pattern": "x+y", "maxLength": 100, "required": True}
     schema["fields"].append({"name": "zz", "type": ["string", "null"], "default": "q", "rules": rules})
+    schema["exclusive"] = True
     stage.world.registry.register(f"{stage.world.settings.topic}.{tenant}-value", json.dumps(schema))
     return 0
 
 
 def change_it_back_and_forth(stage: Stage, tenant: str) -> int:
-    assert stage.change(tenant, "POST", body={"name": "own"}).status == 201
+    assert stage.change(tenant, "POST", body={"name": "own", "exclusive": True}).status == 201
     for number in range(10):
-        body = {"rules": {"required": number % 2 == 0}}
+        body = {"rules": {"required": number % 2 == 0}, "exclusive": number % 3 == 0}
         assert stage.change(tenant, "PUT", "own", body).status == 200
     assert stage.change(tenant, "DELETE", "own").status == 204
     return 12
@@ -123,7 +134,7 @@ def change_it_back_and_forth(stage: Stage, tenant: str) -> int:
 
 def add_and_remove_at_once(stage: Stage, tenant: str) -> int:
     for _ in range(5):
-        body = {"name": "gone", "rules": {"required": True}}
+        body = {"name": "gone", "rules": {"required": True}, "exclusive": True}
         assert stage.change(tenant, "POST", body=body).status == 201
         assert stage.change(tenant, "DELETE", "gone").status == 204
     return 10
@@ -133,6 +144,8 @@ def add_and_remove_at_once(stage: Stage, tenant: str) -> int:
     "attack",
     [
         demand_what_nobody_sends,
+        make_it_exclusive,
+        demand_in_an_exclusive_contract,
         have_rules_of_a_great_size,
         register_a_default_that_breaks_its_own_rule,
         change_it_back_and_forth,
@@ -213,10 +226,8 @@ def test_what_kafka_had_not_taken_at_a_stop_is_in_both_logs_after_the_next_start
     registry: str, clickhouse: str, unique: str, tmp_path: Path
 ) -> None:
     broker = Outage(tmp_path)
-    keys = tmp_path / "provenance-keys.json"
-    world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path, provenance_keys_file=keys)
+    world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
     given = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 3_600}  # reads are counted until the end
-    given.pop("provenance_keys_file")
     spool = tmp_path / "trail"
 
     def looks(serve: ServeProcess) -> None:

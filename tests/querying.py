@@ -72,6 +72,8 @@ def event(number: int, tenant: str = "acme", **given: Any) -> dict[str, Any]:
         "kafka_partition": 0,
         "kafka_offset": number,
         "kafka_timestamp": START + timedelta(milliseconds=5),
+        "provenance": "kafka",
+        "provenance_id": "audit.events",
     }
     assert given.keys() <= values.keys()
     return values | given

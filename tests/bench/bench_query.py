@@ -121,7 +121,9 @@ def fill(url: str, count: int) -> dict[str, object]:
 def measure(serve: ServeProcess) -> None:
     pool = urllib3.PoolManager(retries=False, timeout=60.0)
     headers = {"Authorization": f"Bearer {serve.viewer_token(TENANT)}"}
-    far = Position(int((datetime.now(UTC) - MONTH / 2).timestamp() * 1e6), "00000000-0000-4000-8000-000000000000")
+    far = Position(
+        int((datetime.now(UTC) - MONTH / 2).timestamp() * 1e6), "00000000-0000-4000-8000-000000000000", "0" * 32
+    )
     cursor = Cursors(serve.signing.mac).sign(TenantScope.for_operator(TENANT), Filter(), far)
     newest = pool.request("GET", serve.url + "/v1/events?limit=1", headers=headers).json()["data"][0]["event_id"]
     for name, path in requests().items():

@@ -192,7 +192,11 @@ def test_an_event_in_full(reader, filled):
         "event_id": str(given["event_id"]),
         "occurred_at": "2026-03-01T12:00:00.000120Z",
         "ingested_at": "2026-03-01T12:00:01.000000Z",
+        "content_hash": found.content_hash,
+        "conflict": False,
+        "others": [],
     }
+    assert len(found.content_hash) == 32
     assert found.model_dump(mode="json") == expected
 
 

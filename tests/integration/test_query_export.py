@@ -109,7 +109,7 @@ STRUCTURE = Structure.of(
         ),
     ),
 )
-DOWNLOADABLE = [one.name for one in STRUCTURE.downloadable()]
+DOWNLOADABLE = [*(one.name for one in STRUCTURE.downloadable()), "conflict"]
 OWN = ("total", "note")
 
 

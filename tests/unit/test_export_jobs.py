@@ -72,7 +72,7 @@ def test_one_takes_it_and_the_other_does_not(folder: JobFolder) -> None:
 
 def test_one_that_was_thought_dead_changes_nothing(folder: JobFolder) -> None:
     old = take(folder, "a")
-    old.save(rows=5, size=50, position=(1, "x"), file=1)
+    old.save(rows=5, size=50, position=(1, "x", "y"), file=1)
     new = take(folder, "b")
     assert (new.run.epoch, new.run.rows, new.run.size, new.run.file) == (2, 5, 50, 1)
     with pytest.raises(Lost):

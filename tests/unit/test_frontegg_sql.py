@@ -42,7 +42,13 @@ def statements(tenant: str, value: str, key: str, offset: int) -> list[str]:
 
 @given(tenant=TEXT, value=TEXT, key=TEXT, offset=st.integers(0, 1000))
 def test_the_text_does_not_depend_on_values(tenant, value, key, offset):
-    if key not in NAMES and key not in ("actorMail", "user", "email", "time") and sql._address(value) is None:
+    chosen = any(value.lower() in one for one in sql._ENUMS.values())
+    if (
+        key not in NAMES
+        and key not in ("actorMail", "user", "email", "time")
+        and sql._address(value) is None
+        and not chosen
+    ):
         assert statements(tenant, value, key, offset) == statements("acme", "x", "k", 1)
 
 

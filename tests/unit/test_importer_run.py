@@ -105,6 +105,12 @@ def test_a_line_without_an_id_gets_one_from_tenant_line_and_occurrence():
     assert reading.event(item(**LINE, event_id=given)).event_id == given
 
 
+def test_what_an_export_adds_to_an_event_is_no_part_of_it():
+    exported = {"ingested_at": "2026-01-31T13:45:01Z", "provenance": "gateway", "provenance_id": "al_1"}
+    added = exported | {"content_hash": "0f" * 16, "conflict": True}
+    assert AuditlaneLines().event(item(**LINE, **added)).fields == {}
+
+
 def test_own_fields_may_stand_on_top_or_apart():
     event = AuditlaneLines().event(item(**LINE, project="x", fields={"stage": 2}, resource=None))
     assert (event.fields, event.resource) == ({"project": "x", "stage": 2}, "")

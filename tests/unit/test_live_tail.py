@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from auditlane.access.scope import TenantScope
+from auditlane.query import conflicts
 from auditlane.query.filters import Filter
 from auditlane.query.live import follow, poll, sql, tail
 from auditlane.query.live.resume import Seals
@@ -40,7 +41,8 @@ class Row:
 
     def shown(self) -> dict[str, Any]:
         place = {"topic": self.topic, "partition": self.partition, "place_offset": self.offset}
-        return place | {"occurred_us": 1_000 * self.offset, "line": json.dumps(self.key)}
+        at = 1_000 * self.offset
+        return place | {"occurred_us": at, "id": f"{self.topic}/{self.partition}", "line": json.dumps(self.key)}
 
 
 class Memory:
@@ -56,7 +58,7 @@ class Memory:
                 row.ingested_ms = time.time_ns() // 1_000_000
             self._rows += rows
 
-    def rows(self, statement: Callable[[list[Row]], Rows], tenant: str = "") -> Rows:
+    def rows(self, statement: Callable[[list[Row]], Rows], tenant: str = "", seconds: float | None = None) -> Rows:
         with self._lock:
             return statement(list(self._rows))
 
@@ -107,6 +109,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setattr(sql, "compile_home", home)
     monkeypatch.setattr(sql, "compile_arrived", arrived)
     monkeypatch.setattr(sql, "compile_tables", lambda database: lambda rows: [])
+    monkeypatch.setattr(conflicts, "compile_conflicts", lambda database, scope, keys: lambda rows: [])
     monkeypatch.setattr(follow, "PAGE", 7)
     monkeypatch.setattr(poll, "ROWS", 40)
     return Memory()

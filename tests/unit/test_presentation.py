@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from auditlane.contract.event import BASE_FIELDS
-from auditlane.store.presentation import DEFAULT_FIELDS, FieldView, Revision, overlay
+from auditlane.store.presentation import DEFAULT_FIELDS, PROVENANCE, FieldView, Revision, overlay
 
 ENV, TENANT = Revision(scope="environment"), Revision(scope="tenant:a")
 
 
 def test_every_base_field_but_the_ids_is_shown_somewhere_by_default() -> None:
-    assert {field.name for field in DEFAULT_FIELDS} == set(BASE_FIELDS) - {"event_id", "tenant_id"}
+    assert {field.name for field in DEFAULT_FIELDS} == {*BASE_FIELDS, *PROVENANCE} - {"event_id", "tenant_id"}
     assert overlay(ENV, TENANT) == (True, list(DEFAULT_FIELDS))
 
 

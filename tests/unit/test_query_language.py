@@ -268,7 +268,7 @@ def spans(draw: st.DrawFn) -> Node:
 
 EXACT = st.one_of(
     st.builds(Match, of_kind(Kind.text, Kind.loose), TEXT),
-    st.builds(Match, of_kind(Kind.choice), st.sampled_from(choices("outcome"))),
+    of_kind(Kind.choice).flatmap(lambda field: st.builds(Match, st.just(field), st.sampled_from(choices(field.name)))),
     st.builds(Match, of_kind(Kind.level), st.sampled_from(choices("severity"))),
     st.builds(Match, of_kind(Kind.ip), ADDRESSES.map(str)),
     st.builds(Match, of_kind(Kind.id), st.uuids().map(str)),

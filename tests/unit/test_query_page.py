@@ -31,10 +31,17 @@ PLAIN: dict[str, Any] = {
     "metadata": {},
     "fields": {},
     "ingested_at": "2026-01-31T13:45:01.000000Z",
+    "provenance": "gateway",
+    "provenance_id": "al_0123",
+    "content_hash": "0f" * 16,
 } | dict.fromkeys(
     ("actor_name", "on_behalf_of", "resource_id", "description", "ip", "user_agent", "request_id", "before", "after")
 )
-TEXTS = [name for name in PLAIN if name not in ("event_id", "occurred_at", "ingested_at", "outcome", "severity", "ip")]
+TEXTS = [
+    name
+    for name in PLAIN
+    if name not in ("event_id", "occurred_at", "ingested_at", "outcome", "severity", "ip", "provenance")
+]
 
 
 def made(**given: Any) -> Event:

@@ -12,6 +12,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.query import sql
 from auditlane.query.columns import COLUMNS as SHOWN
+from auditlane.query.conflicts import compile_conflicts
 from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column, of_operator
 from auditlane.query.export.formats import Form, Format
@@ -38,13 +39,15 @@ def statements(tenant: str, value: str, key: str, micros: int) -> list[Statement
         fields={key: (value,)},
         words=(value,),
     )
-    position = Position(micros, value)
+    position = Position(micros, value, value)
     sorts = [Sort(Field(name, kind)) for name, kind in BASE.items() if name != "actor"]
     sorts += [Sort(Field(value, kind, "fields"), descending=False) for kind in Kind]
     return [
         sql.compile_page("audit", scope, filter_, position=position, limit=abs(micros) % 200 + 1),
         *(sql.compile_page("audit", scope, Filter(), position=position, limit=1, sort=sort) for sort in sorts),
-        sql.compile_one("audit", scope, value),
+        sql.compile_one("audit", scope, value, limit=2),
+        sql.compile_one("audit", scope, value, content_hash=value, limit=2),
+        compile_conflicts("audit", scope, [(micros, value)]),
         sql.compile_count("audit", scope, filter_),
         *(
             compile_export(
@@ -75,7 +78,7 @@ def test_every_statement_is_bound_to_the_tenant():
 def test_an_edge_is_of_the_tenants_own_events():
     """It reads the table, which has an event as often as it was sent; nothing of an event comes out but a time."""
     found = sql.compile_edge(
-        "audit", TenantScope.for_operator("acme"), Filter(), position=Position(1, "x"), sort=NEWEST, rows=7
+        "audit", TenantScope.for_operator("acme"), Filter(), position=Position(1, "x", "x"), sort=NEWEST, rows=7
     )
     shown = "SELECT toUnixTimestamp64Micro(e.occurred_at) AS edge\nFROM {database:Identifier}.events AS e\n"
     assert found.sql.startswith(f"{shown}WHERE e.tenant_id = {{p1:Array(String)}}[1]")
@@ -84,5 +87,5 @@ def test_an_edge_is_of_the_tenants_own_events():
 
 
 def test_columns_are_the_events_fields_in_their_order():
-    assert (*BASE_FIELDS, "fields", "ingested_at") == SHOWN
-    assert tuple(Event.model_fields) == SHOWN
+    assert (*BASE_FIELDS, "fields", "ingested_at", "provenance", "provenance_id", "content_hash") == SHOWN
+    assert tuple(Event.model_fields) == (*SHOWN, "conflict")  # which is of no column

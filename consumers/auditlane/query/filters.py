@@ -15,7 +15,7 @@ from typing import Final
 from auditlane.query.language import parser, printer
 from auditlane.query.language.fields import Own, no_fields
 from auditlane.query.language.tree import Node
-from auditlane.query.values import check_event_id, parse_address, parse_choice, parse_time, stored_address
+from auditlane.query.values import CHOICES, check_event_id, parse_address, parse_choice, parse_time, stored_address
 from auditlane.runtime.errors import InvalidFilter
 
 # Base columns that a filter may name; `actor` finds an actor by id or by name.
@@ -36,6 +36,8 @@ COLUMNS: Final = (
     "user_agent",
     "request_id",
     "source",
+    "provenance",
+    "provenance_id",
 )
 MAPS: Final = ("metadata", "fields")
 KNOWN: Final = ("from", "to", *COLUMNS, "metadata.<key>", "fields.<key>", "q", "query")
@@ -145,7 +147,7 @@ def _value(column: str, value: str) -> str:
     """The value in the form that the column holds it in. An empty text stays: it means 'has none'."""
     if column == "event_id":
         return check_event_id(value)
-    if column in ("outcome", "severity"):
+    if column in CHOICES:
         return parse_choice(column, value)
     if value and column == "ip":
         return stored_address(parse_address("ip", value))

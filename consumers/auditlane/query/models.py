@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from auditlane.contract.stored import Event
+from auditlane.contract.stored import Event, SingleEvent
 
-__all__ = ["Checked", "Event", "EventPage", "Mistake"]
+__all__ = ["Checked", "Event", "EventPage", "Mistake", "SingleEvent"]
 
 
 class EventPage(BaseModel):

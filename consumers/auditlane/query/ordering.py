@@ -15,7 +15,7 @@ from auditlane.query.language.tree import Field, Kind
 from auditlane.query.sort import Sort
 from auditlane.query.statements import Parameters
 
-NEWEST_FIRST: Final = "ORDER BY e.occurred_at DESC, e.event_id DESC"
+NEWEST_FIRST: Final = "ORDER BY e.occurred_at DESC, e.event_id DESC, e.content_hash DESC"
 _NO_ADDRESS: Final = "toIPv6('::')"
 
 
@@ -33,25 +33,27 @@ def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: P
     if sort.by_time:
         way = _way(not ascending(sort, position))
         beyond = [beside(parameters, position, descending=sort.descending)] if position else []
-        return Ordering("", beyond, f"ORDER BY e.occurred_at {way}, e.event_id {way}")
+        return Ordering("", beyond, f"ORDER BY e.occurred_at {way}, e.event_id {way}, e.content_hash {way}")
     back = position is not None and position.newer
     absent, value = _key(parameters, sort.field)
     ways = (_way(back), _way(sort.descending != back), _way(not back))
-    order = f"ORDER BY {absent} {ways[0]}, {value} {ways[1]}, e.occurred_at {ways[2]}, e.event_id {ways[2]}"
+    identity = ("e.occurred_at", "e.event_id", "e.content_hash")
+    order = f"ORDER BY {absent} {ways[0]}, {value} {ways[1]}, {', '.join(f'{one} {ways[2]}' for one in identity)}"
     if position is None:
         return Ordering("", [], order)
     # The position says which event, and ClickHouse what value it has: a value can be large, and is typed there.
-    at, id_ = parameters.time(position.occurred_us), parameters.add("UUID", position.event_id)
+    at, id_, content = _identity(parameters, position)
     place = (
         f"WITH (SELECT (any({absent}), any({value}), count())"
         f"\nFROM {{database:Identifier}}.log AS e\nWHERE e.tenant_id = {parameters.text(scope.tenant)}"
-        f"\n  AND e.occurred_at = {at} AND e.event_id = {id_}) AS place\n"
+        f"\n  AND e.occurred_at = {at} AND e.event_id = {id_} AND e.content_hash = {content}) AS place\n"
     )
     comparisons = (
         (absent, "place.1", ways[0]),
         (value, "place.2", ways[1]),
         ("e.occurred_at", at, ways[2]),
         ("e.event_id", id_, ways[2]),
+        ("e.content_hash", content, ways[2]),
     )
     condition = "0"
     for left, right, way in reversed(comparisons):
@@ -67,10 +69,20 @@ def ascending(sort: Sort, position: Position | None) -> bool:
 
 def beside(parameters: Parameters, position: Position, *, descending: bool = True) -> str:
     """Strictly beyond the position by time. Only ClickHouse compares ids: its order of UUIDs is its own."""
-    at, id_ = parameters.time(position.occurred_us), parameters.add("UUID", position.event_id)
+    at, id_, content = _identity(parameters, position)
     sign = "<" if descending != position.newer else ">"
+    same = f"e.event_id = {id_} AND e.content_hash {sign} {content}"
     # The first comparison is the one that the primary key is searched with.
-    return f"e.occurred_at {sign}= {at} AND (e.occurred_at {sign} {at} OR e.event_id {sign} {id_})"
+    return f"e.occurred_at {sign}= {at} AND (e.occurred_at {sign} {at} OR e.event_id {sign} {id_} OR ({same}))"
+
+
+def _identity(parameters: Parameters, position: Position) -> tuple[str, str, str]:
+    """(when it occurred, its id, its content hash), each as the column holds it."""
+    return (
+        parameters.time(position.occurred_us),
+        parameters.add("UUID", position.event_id),
+        parameters.hash(position.content_hash),
+    )
 
 
 def _way(descending: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -9,10 +10,11 @@ from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
+from auditlane.query.conflicts import Conflicts, adjacent, key_of
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 from auditlane.query.live.tail import Tail
-from auditlane.query.models import Event
+from auditlane.query.models import Event, SingleEvent
 from auditlane.query.results import Limits, Results
 from auditlane.query.sort import NEWEST, Sort
 from auditlane.query.statements import Statement
@@ -24,6 +26,7 @@ from auditlane.runtime.settings import Settings
 _GRACE_S = 1.0  # for ClickHouse's own answer that a query took too long, before we stop listening
 _NEAR: Final = (10_000, 250_000)  # events that a filter is tried on before it is tried on all
 _ANEW = "Begin the list anew, without a cursor."
+_OTHERS: Final = 100  # events that may share an id with the one that is asked for, before the rest is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Reader:
             settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s, turns=turns
         )
         self.summaries = Summaries(self._results, self._database)
+        self._conflicts = Conflicts(self._results, self._database)
 
     def page(
         self,
@@ -61,7 +65,9 @@ class Reader:
         sort: Sort = NEWEST,
     ) -> Page:
         """The page beside a position, or the list's first. `limit` is the most events on it."""
-        rows = self._beside(scope, filter_, limit=limit + 1, position=position, sort=sort)
+        ends = monotonic() + self._page_s
+        rows = self._beside(scope, filter_, limit=limit + 1, position=position, sort=sort, ends=ends)
+        conflicting = adjacent(rows, position)
         towards_newer = position is not None and position.newer
         more, rows = len(rows) > limit, rows[:limit]
         if towards_newer:
@@ -74,23 +80,24 @@ class Reader:
         # Where we came from there is something, so only the side that we went to can have an end.
         older = more or towards_newer
         newer = more if towards_newer else position is not None
+        if filter_.narrows or not sort.by_time:
+            conflicting = self._conflicts.among(scope, rows, seconds=_left(ends))
         return Page(
-            [_event(row["line"]) for row in rows],
-            _position(rows[-1], newer=False) if older else None,
-            _position(rows[0], newer=True) if newer else None,
+            [_event(row, conflict=key_of(row) in conflicting) for row in rows],
+            Position.of(rows[-1]) if older else None,
+            Position.of(rows[0], newer=True) if newer else None,
         )
 
     def _beside(
-        self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort
+        self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort, ends: float
     ) -> list[dict[str, Any]]:
         """Rows of a page. Where a filter has to be tried on event after event, first on the nearest, then on all.
 
-        All statements together have the time of one.
+        All statements together have the time of one, until `ends`.
         """
-        ends = monotonic() + self._page_s
 
         def rows_of(statement: Statement) -> list[dict[str, Any]]:
-            return self._results.rows(statement, scope.tenant, max(1.0, ends - monotonic()))
+            return self._results.rows(statement, scope.tenant, _left(ends))
 
         page = partial(sql.compile_page, self._database, scope, filter_, position=position, limit=limit, sort=sort)
         for near in _NEAR if sort.by_time and filter_.narrows else ():
@@ -102,12 +109,19 @@ class Reader:
                 return rows
         return rows_of(page())
 
-    def event(self, scope: TenantScope, event_id: str) -> Event:
-        """One event, or NotFound: also when it is another tenant's."""
-        rows = self._results.rows(sql.compile_one(self._database, scope, event_id), scope.tenant)
-        if not rows:
-            raise NotFound(f"There is no event {event_id}.", fix="Check the id; an event takes a moment to be stored.")
-        return _event(rows[0]["line"])
+    def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
+        """The event with this id, or NotFound: also when it is another tenant's.
+
+        Of several it is the one with this content, else the one that Kafka had first; the others are told with it.
+        """
+        statement = sql.compile_one(self._database, scope, event_id, content_hash=content_hash, limit=1 + _OTHERS)
+        rows = self._results.rows(statement, scope.tenant)
+        if not rows or (content_hash and Position.of(rows[0]).content_hash != content_hash):
+            said = f"There is no event {event_id}" + (f" with the content {content_hash}." if content_hash else ".")
+            raise NotFound(said, fix="Check the id; an event takes a moment to be stored.")
+        times = Counter(row["occurred_us"] for row in rows)
+        one, *others = (_event(row, conflict=times[row["occurred_us"]] > 1) for row in rows)
+        return SingleEvent(**one.model_dump(), others=others)
 
     def count(self, scope: TenantScope, filter_: Filter) -> int:
         """How many events the filter matches now."""
@@ -130,10 +144,10 @@ class Reader:
         self._results.close()
 
 
-def _event(line: bytes) -> Event:
-    return Event.model_validate_json(line.decode(errors="replace"))
+def _event(row: dict[str, Any], *, conflict: bool) -> Event:
+    event = Event.model_validate_json(row["line"].decode(errors="replace"))
+    return event.model_copy(update={"conflict": True}) if conflict else event
 
 
-def _position(row: dict[str, Any], *, newer: bool) -> Position:
-    id_ = row["id"]
-    return Position(int(row["occurred_us"]), id_.decode() if isinstance(id_, bytes) else str(id_), newer)
+def _left(ends: float) -> float:
+    return max(1.0, ends - monotonic())

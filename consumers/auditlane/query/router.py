@@ -6,17 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Cursors, Mac
 from auditlane.query.language.fields import from_structure
-from auditlane.query.models import Checked, Event, EventPage, Mistake
+from auditlane.query.models import Checked, EventPage, Mistake, SingleEvent
 from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, described, limit_of, split
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, StructureOf, parse_sort
-from auditlane.query.values import check_event_id
+from auditlane.query.values import check_content_hash, check_event_id
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_book import DEFAULT
 
@@ -41,6 +41,7 @@ _LIST = described(
 )
 
 _CHECK = described()
+_CONTENT = Query("", description="Of several events with this id the one with this `content_hash`.")
 
 
 def build(
@@ -71,9 +72,12 @@ def build(
         )
 
     @router.get("/events/{event_id}", summary="Get one event")
-    def get_event(event_id: str, scope: TenantScope = reads) -> Event:
-        """The event with this id. 404 also for an event of another tenant."""
-        return reader.event(scope, check_event_id(event_id))
+    def get_event(event_id: str, scope: TenantScope = reads, content_hash: str = _CONTENT) -> SingleEvent:
+        """The event with this id, and as `others` every other event with it. 404 also for an event of another tenant.
+
+        Of several it is the one that Kafka had first, or the one with the `content_hash` that is given.
+        """
+        return reader.event(scope, check_event_id(event_id), content_hash and check_content_hash(content_hash))
 
     @router.get("/check", summary="Check a filter", openapi_extra=_CHECK)
     def check_filter(request: Request, scope: TenantScope = reads) -> Checked:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import JSON_LINE, NULLABLE
+from auditlane.query.columns import JSON_LINE, NULLABLE, PLACE
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 from auditlane.query.language.conditions import condition, occurs
-from auditlane.query.ordering import NEWEST_FIRST, ascending, ordering
+from auditlane.query.ordering import ascending, ordering
 from auditlane.query.sort import NEWEST, Sort
 from auditlane.query.statements import Parameters, Statement, select
+from auditlane.query.values import CHOICES
 
 # Read in the order of the list, an event that does not match costs four times what it costs otherwise.
 _ANY_ORDER: Final = {"optimize_read_in_order": 0}
@@ -30,8 +31,8 @@ def compile_page(
 ) -> Statement:
     """At most `limit` events next to the position, in the list's order; nearest first when the page is before it.
 
-    In a list by time, none that occurred beyond the `edge` (microseconds). Rows: `line` (the event as JSON),
-    `occurred_us` and `id`, of which a position is made.
+    In a list by time, none that occurred beyond the `edge` (microseconds). Rows: `line` (the event as JSON), and
+    `columns.PLACE`, of which a position is made.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -40,7 +41,7 @@ def compile_page(
     if edge is not None:
         conditions.append(f"e.occurred_at {'<' if ascending(sort, position) else '>'}= {parameters.time(edge)}")
     made = select(
-        f"{JSON_LINE} AS line, toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id",
+        f"{JSON_LINE} AS line, {PLACE}",
         conditions,
         f"{by.order} LIMIT {parameters.add('UInt32', limit)}",
         parameters,
@@ -65,8 +66,8 @@ def compile_edge(
     return select(edge, conditions, order, parameters, source="events")
 
 
-def compile_one(database: str, scope: TenantScope, event_id: str) -> Statement:
-    """The event with this id (the newest, should an emitter have used the id for several times), as `line`."""
+def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
+    """The events with this id: the one of this content first, then as Kafka had them. Rows: as of `compile_page`."""
     parameters = Parameters(database)
     tenant = parameters.text(scope.tenant)
     id_ = parameters.add("UUID", event_id)
@@ -74,7 +75,11 @@ def compile_one(database: str, scope: TenantScope, event_id: str) -> Statement:
     source = "{database:Identifier}.events"
     times = f"e.occurred_at IN (SELECT occurred_at FROM {source} WHERE tenant_id = {tenant} AND event_id = {id_})"  # noqa: S608 - placeholders
     conditions = [f"e.tenant_id = {tenant}", f"e.event_id = {id_}", times]
-    return select(f"{JSON_LINE} AS line", conditions, f"{NEWEST_FIRST} LIMIT 1", parameters)
+    first = f"e.content_hash = {parameters.hash(content_hash)} DESC, " if content_hash else ""
+    order = f"ORDER BY {first}e.kafka_timestamp, e.kafka_offset, e.content_hash"
+    return select(
+        f"{JSON_LINE} AS line, {PLACE}", conditions, f"{order} LIMIT {parameters.add('UInt32', limit)}", parameters
+    )
 
 
 def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Statement:
@@ -112,7 +117,7 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
     elif column == "event_id":
         condition = f"e.event_id IN {parameters.add('Array(UUID)', given)}"
     else:
-        left = f"toString(e.{column})" if column in ("outcome", "severity") else f"e.{column}"
+        left = f"toString(e.{column})" if column in CHOICES else f"e.{column}"
         condition = f"{left} IN {parameters.add('Array(String)', given)}"
     if len(given) == len(values):
         return condition

@@ -45,6 +45,10 @@ class Parameters:
     def text(self, value: str) -> str:
         return self.add("Array(String)", [value]) + "[1]"
 
+    def hash(self, digits: str) -> str:
+        """A content hash, as 32 hexadecimal digits."""
+        return f"toFixedString(unhex({self.text(digits)}), 16)"
+
     def time(self, value: datetime | int) -> str:
         """A moment; a number is microseconds."""
         micros = value if isinstance(value, int) else _micros(value)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final, get_args
 
 from auditlane.contract.event import Outcome, Severity, parse_ip
+from auditlane.contract.stored import Provenance
 from auditlane.runtime.errors import InvalidFilter
 
 # Outside of what DateTime64 holds no event can be, so a bound there is the bound at its edge.
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2299, 12, 31, tzinfo=UTC)
+_HASH = re.compile(r"[0-9A-Fa-f]{32}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?")
 
 
@@ -39,9 +43,17 @@ def parse_time(name: str, text: str) -> datetime:
         return EARLIEST if value.year < EARLIEST.year else LATEST
 
 
+# The values of columns that hold choices, in their order.
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "outcome": tuple(one.value for one in Outcome),
+    "severity": tuple(one.value for one in Severity),
+    "provenance": get_args(Provenance),
+}
+
+
 def choices(column: str) -> tuple[str, ...]:
-    """The values of `outcome` or `severity`, in their order."""
-    return tuple(one.value for one in (Outcome if column == "outcome" else Severity))
+    """The values of a column of CHOICES."""
+    return CHOICES[column]
 
 
 def parse_choice(column: str, value: str) -> str:
@@ -89,3 +101,14 @@ def check_event_id(value: str) -> str:
             reason="not_an_id",
             arguments={"field": "event_id", "value": value[:60]},
         ) from None
+
+
+def check_content_hash(value: str) -> str:
+    """The hash in lower case, or InvalidFilter."""
+    if not _HASH.fullmatch(value):
+        raise InvalidFilter(
+            f"'content_hash' is not one: {value[:60]!r}.",
+            field="content_hash",
+            fix="Write it as the event shows it: 32 hexadecimal digits.",
+        )
+    return value.lower()

@@ -17,8 +17,13 @@ Address = Callable[[Iterable[Pair]], str]  # of the page with these parameters
 FORM_FIELDS: Final = ("from", "to", "actor", "action", "outcome", "severity", "q")
 _LEVELS: Final = {severity.value: level for level, severity in enumerate(Severity)}
 # In the details of an event, each of these leads to the events that share it.
-_SHARED: Final = ("actor_id", "action", "resource", "resource_id", "ip", "request_id", "source")
-_IN_ROW: Final = frozenset({"tenant_id", "occurred_at", "outcome", "severity", "before", "after", "metadata", "fields"})
+_SHARED: Final = (
+    *("actor_id", "action", "resource", "resource_id", "ip", "request_id", "source"),
+    *("provenance", "provenance_id"),
+)
+_IN_ROW: Final = frozenset(
+    {"tenant_id", "occurred_at", "outcome", "severity", "before", "after", "metadata", "fields", "conflict"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ describe("a file's columns", () => {
   const columns = [{ ...FIELDS[2]!, displayName: "What" }, { ...FIELDS[3]!, displayName: "Total" }];
 
   it("are called as people call the fields where people read it, else as programs do", () => {
-    for (const format of ["csv", "pdf"] as const) expect(headings(format, columns)).toEqual(["What", "Total"]);
-    expect(headings("parquet", columns)).toEqual(["action", "total"]);
-    expect(headings("jsonl", columns)).toEqual(["action", "fields.total"]); // a member of the member `fields`
+    for (const format of ["csv", "pdf"] as const) expect(headings(format, columns)).toEqual(["What", "Total", "Conflict"]);
+    expect(headings("parquet", columns)).toEqual(["action", "total", "conflict"]);
+    expect(headings("jsonl", columns)).toEqual(["action", "fields.total", "conflict"]); // a member of the member `fields`
   });
 });
 
@@ -32,13 +32,13 @@ describe("what is asked for", () => {
   it("is the same as parameters and as a body", () => {
     expect(exportPairs(wanted)).toEqual([
       ["format", "csv"],
-      ["columns", "action,fields.total"],
+      ["columns", "action,fields.total,conflict"],
       ["query", "a:b"],
       ["from", "2026-01-01"],
     ]);
     expect(exportBody(wanted)).toEqual({
       format: "csv",
-      columns: ["action", "fields.total"],
+      columns: ["action", "fields.total", "conflict"],
       filter: { query: "a:b", from: "2026-01-01" },
     });
   });

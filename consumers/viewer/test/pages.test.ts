@@ -131,6 +131,20 @@ describe("pages", () => {
     expect(none.count).toBe(1);
   });
 
+  it("keep every event that claims one id and time, and mark those that were there before the others came", () => {
+    const [pages, service] = [new Pages(), new Service(2_000)];
+    look(pages, service, 0);
+    const twin = (content_hash: string) => ({ ...event(1_990), content_hash, conflict: true });
+    const marked = (): [string | undefined, boolean | undefined][] =>
+      [9, 10, 11, 12, 13].map((at) => [pages.at(at)?.event_id, pages.at(at)?.conflict]);
+    expect(pages.insert(twin("b"))).toBe(10);
+    expect(pages.insert(twin("c"))).toBe(10);
+    expect(pages.insert(twin("b"))).toBe(-1);
+    expect(marked()).toEqual([["e1991", undefined], ["e1990", true], ["e1990", true], ["e1990", true], ["e1989", undefined]]);
+    expect(pages.insert({ ...event(1_995), event_id: "e1990" })).toBe(5); // another time: another event, and no conflict
+    expect([pages.at(5)?.conflict, pages.count]).toEqual([undefined, 53 + 200 + 200]);
+  });
+
   it("grow by what arrives, and what grew is dropped and read again", () => {
     const [pages, service] = [new Pages({ kept: 300, known: 100_000, spare: 100 }), new Service(3_000)];
     let first = look(pages, service, 0);

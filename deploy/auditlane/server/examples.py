@@ -31,6 +31,10 @@ _EVENT: Final[dict[str, Any]] = {
     "metadata": {"region": "eu-1"},
     "fields": {"invoice_total": "99.5"},
     "ingested_at": "2026-01-31T13:45:01.042000Z",
+    "provenance": "gateway",
+    "provenance_id": "al_7Qm2x",
+    "content_hash": "5f2b8c0d9e7a41c6b3d8f01e6a94c27b",
+    "conflict": False,
 }
 _EXPORT: Final[dict[str, Any]] = {
     "id": _JOB,
@@ -72,6 +76,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
         "link": "https://audit.example.com/enter?code=eyJhbGciOi…",
     },
     "Event": _EVENT,
+    "SingleEvent": _EVENT | {"others": []},
     "EventPage": {"data": [_EVENT], "next": "AQAABk…", "prev": None},
     "Checked": {
         "mistake": {

@@ -1,4 +1,7 @@
-"""Our own format: one event a line, as a JSON object of its fields; the tenant's own stand beside the base fields."""
+"""Our own format: one event a line, as a JSON object of its fields; the tenant's own stand beside the base fields.
+
+What an export adds to them (when and how the event was received) is left out: it is no part of the event.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.event_json import finite, values_of
+from auditlane.contract.fields import OF_READERS
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
 from auditlane.importer.sources import Item, Source
@@ -30,7 +34,8 @@ class AuditlaneLines:
         self._occurrences.next(item.text)
 
     def event(self, item: Item) -> AuditEvent:
-        values = values_of(parse_object(item, parse_float=finite))
+        line = parse_object(item, parse_float=finite)
+        values = values_of({name: value for name, value in line.items() if name not in OF_READERS})
         tenant = values.setdefault("tenant_id", self._tenant)
         if tenant is None:
             raise InvalidEvent("names no tenant_id", field="tenant_id", fix="Add it, or give --tenant.")

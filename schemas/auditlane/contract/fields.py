@@ -21,7 +21,9 @@ from auditlane.contract.structure import MISREAD_NAMES, TenantContract, base_fie
 from auditlane.runtime.errors import InvalidInput
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_RESERVED: Final = frozenset({"fields", "ingested_at"})  # columns of the store that are no field of the event
+# What readers get of an event beside its fields, and no sender sets.
+OF_READERS: Final = frozenset({"ingested_at", "provenance", "provenance_id", "content_hash", "conflict"})
+_RESERVED: Final = OF_READERS | {"fields"}
 
 
 class FieldType(StrEnum):

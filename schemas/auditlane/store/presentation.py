@@ -105,11 +105,17 @@ DEFAULT_FIELDS: Final = tuple(
             ("before", "Before", DisplayType.Json, False, False),
             ("after", "After", DisplayType.Json, False, False),
             ("metadata", "Metadata", DisplayType.Json, False, False),
+            ("provenance", "Received through", DisplayType.AlphaNumeric, False, False),
+            ("provenance_id", "Client or topic", DisplayType.AlphaNumeric, False, False),
         )
     )
 )
 _STORED: Final = frozenset(to_camel(name) for name in FieldView.model_fields)
-_BASE: Final = frozenset({"event_id", "tenant_id", "ingested_at"} | {field.name for field in DEFAULT_FIELDS})
+# Fields that no sender sets, so that they are no part of the event as it is sent.
+PROVENANCE: Final = ("provenance", "provenance_id")
+_BASE: Final = frozenset(
+    {"event_id", "tenant_id", "ingested_at", "content_hash"} | {field.name for field in DEFAULT_FIELDS}
+)
 
 
 def one_line(name: str) -> bool:

@@ -12,7 +12,13 @@ from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
 from auditlane.store.structure_book import Structure
 
 # Of every event, whatever the structure lists: what it is, whose, and when it came. Given only when they are named.
-_IDENTITY: Final = {"event_id": "Event id", "tenant_id": "Tenant", "ingested_at": "Ingested"}
+_IDENTITY: Final = {
+    "event_id": "Event id",
+    "tenant_id": "Tenant",
+    "ingested_at": "Ingested",
+    "content_hash": "Content hash",
+}
+_CONFLICT: Final = "conflict"
 _TITLES: Final = _IDENTITY | {"fields": "Fields"} | {one.name: one.display_name for one in DEFAULT_FIELDS}
 _MAPS: Final = ("metadata", "fields")
 
@@ -32,17 +38,26 @@ class Column:
         """Whether a cell holds keys and values."""
         return not self.custom and self.name in _MAPS
 
+    @property
+    def is_conflict(self) -> bool:
+        """Whether a cell says that the event is in conflict with another one."""
+        return not self.custom and self.name == _CONFLICT
+
+
+CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # no field of a structure: nobody can leave it out
+
 
 def downloadable(structure: Structure) -> list[Column]:
     """What the tenant's people get, in the structure's order."""
-    return [_column(field) for field in structure.downloadable() if field.custom or field.name in COLUMNS]
+    given = [_column(field) for field in structure.downloadable() if field.custom or field.name in COLUMNS]
+    return [*given, CONFLICT] if given else []
 
 
 def of_operator(structure: Structure) -> list[Column]:
     """Everything that is stored, under the tenant's own names where there are any."""
     titles = _TITLES | {field.name: field.display_name for field in structure.fields}
     table = {field.name for field in structure.displayed()}
-    return [Column(name, titles[name], in_table=name in table) for name in COLUMNS]
+    return [*(Column(name, titles[name], in_table=name in table) for name in COLUMNS), CONFLICT]
 
 
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:

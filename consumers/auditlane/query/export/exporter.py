@@ -70,7 +70,7 @@ class Export:
             if batch.num_rows:
                 piece = self._encoder.add(batch)
                 self.written += batch.num_rows
-                self.position = _position(batch)
+                self.position = Position.of(batch.slice(batch.num_rows - 1).to_pylist()[0])
                 if piece:
                     yield piece
         # More is possible: rows of up to the bound that another worker was still inserting.
@@ -164,12 +164,6 @@ class Exporter:
         """Close the connections."""
         self._counts.close()
         self._files.close()
-
-
-def _position(batch: pa.RecordBatch) -> Position:
-    """Of the batch's last row."""
-    micros, id_ = (batch.column(name)[batch.num_rows - 1].as_py() for name in ("occurred_us", "id"))
-    return Position(int(micros), id_.decode() if isinstance(id_, bytes) else str(id_))
 
 
 def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -15,9 +15,10 @@ from auditlane.query.export.columns import Column
 GROUP_ROWS: Final = 50_000
 GROUP_BYTES: Final = 16 << 20
 _TEXT_MAP: Final = pa.map_(pa.string(), pa.string())
-_TIMES: Final[dict[str, pa.DataType]] = {
+_TYPES: Final[dict[str, pa.DataType]] = {
     "occurred_at": pa.timestamp("us", "UTC"),
     "ingested_at": pa.timestamp("ms", "UTC"),
+    "conflict": pa.bool_(),
 }
 
 
@@ -29,7 +30,7 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
 def _type(column: Column) -> pa.DataType:
     if column.is_map:
         return _TEXT_MAP
-    return pa.string() if column.custom else _TIMES.get(column.name, pa.string())
+    return pa.string() if column.custom else _TYPES.get(column.name, pa.string())
 
 
 class Parquet:

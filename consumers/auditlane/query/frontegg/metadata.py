@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from auditlane.contract.frontegg import ACTORS, NAMES
 from auditlane.runtime.errors import InvalidInput
-from auditlane.store.presentation import DisplayType, FieldView, one_line
+from auditlane.store.presentation import PROVENANCE, DisplayType, FieldView, one_line
 
 ENTITY: Final = "audits"
 MOST: Final = 500  # properties
@@ -22,7 +22,7 @@ _OURS: Final = {**NAMES, **dict.fromkeys(ACTORS, "actor_name")}
 _THEIRS: Final = {ours: theirs for theirs, ours in NAMES.items()}
 _NEVER: Final = (False, None, "", "Never", "never")
 _BOOLS: Final = {"sortable": "sortable", "filterable": "filterable", "showInTable": "show_in_table"}
-_NO_COLUMN: Final = "metadata"  # its keys are columns themselves
+_NO_COLUMNS: Final = frozenset({"metadata", *PROVENANCE})  # its keys are columns themselves; they know no provenance
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,7 +32,7 @@ def shown(
     """The document that clients get. `stored` was saved last, `fields` says how the columns are shown now."""
     properties = _properties(stored)
     by_field = _by_field(properties)
-    fields = [one for one in fields if one.name != _NO_COLUMN]
+    fields = [one for one in fields if one.name not in _NO_COLUMNS]
     placed: list[tuple[int, dict[str, Any]]] = []
     for field in fields:
         saved = by_field.get(field.name)
@@ -70,7 +70,7 @@ def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tup
     places = {id(one): place for place, one in enumerate(_properties(document))}
     said: list[tuple[str, dict[str, Any]]] = []
     for field in fields:
-        if field.hidden or field.name == _NO_COLUMN:
+        if field.hidden or field.name in _NO_COLUMNS:
             continue
         one = by_field.get(field.name)
         said.append((field.name, {"show_in_table": False} if one is None else _view(one) | {"order": places[id(one)]}))

@@ -13,7 +13,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity, parse_ip
 from auditlane.contract.frontegg import ACTORS, MARK, NAMES, OURS
 from auditlane.contract.lenient_time import parse_time
-from auditlane.query.columns import AS_TEXT, JSON_LINE
+from auditlane.query.columns import AS_TEXT, JSON_LINE, PLACE
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import CELLS, FORMULA
 from auditlane.query.filters import MAX_WORDS, Filter
@@ -65,8 +65,7 @@ def compile_export(database: str, scope: TenantScope, asked: Asked, form: Form, 
         shown = f"formatRow('CSV', {', '.join(safe)}) AS line"
     else:
         shown = ", ".join(f"CAST(toValidUTF8({cell}), 'Nullable(String)') AS c{n}" for n, cell in enumerate(cells))
-    shown += ", toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
-    statement = select(shown, conditions, _order(parameters, asked), parameters)
+    statement = select(f"{shown}, {PLACE}", conditions, _order(parameters, asked), parameters)
     return statement if form.format.lines else replace(statement, settings=statement.settings | CELLS)
 
 
@@ -112,7 +111,7 @@ def _order(parameters: Parameters, asked: Asked) -> str:
     by = f"e.{column}" if column in AS_TEXT else _text(parameters, asked.sort_by)
     first = "" if column == "occurred_at" else f"{by} {way}, "
     last = way if column == "occurred_at" else "DESC"
-    return f"ORDER BY {first}e.occurred_at {last}, e.event_id {last}"
+    return f"ORDER BY {first}e.occurred_at {last}, e.event_id {last}, e.content_hash {last}"
 
 
 def _condition(parameters: Parameters, one: Condition) -> str:

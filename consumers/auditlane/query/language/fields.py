@@ -36,6 +36,9 @@ BASE: Final[Mapping[str, Kind]] = {
     "source": Kind.text,
     "event_id": Kind.id,
     "ingested_at": Kind.time,
+    "provenance": Kind.choice,
+    "provenance_id": Kind.text,
+    "content_hash": Kind.text,
 }
 _OWN: Final = {
     DisplayType.Timestamp: Kind.time,

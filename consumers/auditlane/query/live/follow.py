@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.conflicts import Conflicts, Key, key_of
 from auditlane.query.filters import Filter
 from auditlane.query.live import sql
 from auditlane.query.live.places import Place, Seen, union, unseen, upto
@@ -19,9 +20,10 @@ HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not lo
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """An event as JSON, where it is in Kafka, and where the stream is once it is given."""
+    """An event as JSON, whether it is in conflict, where it is in Kafka, and where the stream is once it is given."""
 
     line: str
+    conflict: bool
     place: Place
     offset: int
     resume: Resume
@@ -42,6 +44,7 @@ class Follower:
     def __init__(self, results: Results, database: str) -> None:
         self._results = results
         self._database = database
+        self._conflicts = Conflicts(results, database)
 
     def home(self, scope: TenantScope, *, at_ms: int) -> list[Place]:
         """The partitions that hold events of the tenant that were ingested in the hour before."""
@@ -83,10 +86,13 @@ class Follower:
             elsewhere_until_ms=goal.at_ms if everywhere else None,
             limit=PAGE,
         )
-        return _stretch(self._results.rows(statement), start, goal, quiet)
+        rows = self._results.rows(statement)
+        return _stretch(rows, self._conflicts.among(scope, rows), start, goal, quiet)
 
 
-def _stretch(rows: list[dict[str, Any]], start: Resume, goal: Resume, quiet: Set[Place]) -> Stretch:
+def _stretch(
+    rows: list[dict[str, Any]], conflicting: Set[Key], start: Resume, goal: Resume, quiet: Set[Place]
+) -> Stretch:
     seen: dict[Place, Seen] = dict(start.seen)
     events = []
     before: Place | None = None
@@ -96,7 +102,8 @@ def _stretch(rows: list[dict[str, Any]], start: Resume, goal: Resume, quiet: Set
             seen[before] = goal.seen[before]
         before = place
         seen[place] = _given(seen.get(place), None if place in quiet else goal.seen.get(place), offset)
-        events.append(Arrived(_text(row["line"]), place, offset, Resume(start.at_ms, dict(seen))))
+        resume = Resume(start.at_ms, dict(seen))
+        events.append(Arrived(_text(row["line"]), key_of(row) in conflicting, place, offset, resume))
     if len(rows) < PAGE:
         beyond = {place: one for place, one in seen.items() if place in quiet or place not in goal.seen}
         return Stretch(events, Resume(goal.at_ms, {**goal.seen, **beyond}), ended=True)

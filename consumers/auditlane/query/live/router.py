@@ -203,13 +203,13 @@ class _Stream:
                 continue
 
     def _text(self, events: list[Arrived], position: Resume | None = None) -> str:
-        shown = [f"id: {self._seal(one.resume)}\nevent: event\ndata: {_json(one.line)}\n\n" for one in events]
+        shown = [f"id: {self._seal(one.resume)}\nevent: event\ndata: {_json(one)}\n\n" for one in events]
         return "".join(shown) + (f"id: {self._seal(position)}\n\n" if position else "")
 
 
-def _json(line: str) -> str:
+def _json(arrived: Arrived) -> str:
     """The event in the form of the list, on one line."""
-    return Event.model_validate_json(line).model_dump_json()
+    return Event.model_validate_json(arrived.line).model_copy(update={"conflict": arrived.conflict}).model_dump_json()
 
 
 _ENDINGS: Final[dict[Ending, str]] = {

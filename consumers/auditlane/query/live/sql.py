@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import JSON_LINE
+from auditlane.query.columns import JSON_LINE, KEY
 from auditlane.query.filters import Filter
 from auditlane.query.live.places import Place, Run, Seen
 from auditlane.query.sql import where
@@ -62,8 +62,8 @@ def compile_arrived(
 ) -> Statement:
     """The tenant's events that match, at these offsets, ingested since then; and in every other partition until then.
 
-    `occurred` are the earliest and latest time they can have, in microseconds. Rows: `line`, `topic`, `partition`,
-    `place_offset`, in the order of the last three.
+    `occurred` are the earliest and latest time they can have, in microseconds. Rows: `line`,
+    `columns.KEY`, `topic`, `partition`, `place_offset`, in the order of the last three.
     """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, filter_), _ingested(parameters, since_ms)]
@@ -76,7 +76,7 @@ def compile_arrived(
         wanted.append(f"({' AND '.join([earlier, *(f'NOT ({_at(parameters, place)})' for place in runs)])})")
     conditions.append(f"({' OR '.join(wanted)})")
     tail = f"ORDER BY topic, partition, place_offset LIMIT {parameters.add('UInt32', limit)}"
-    return select(f"{JSON_LINE} AS line, {_PLACE.format(e='e.')}", conditions, tail, parameters)
+    return select(f"{JSON_LINE} AS line, {KEY}, {_PLACE.format(e='e.')}", conditions, tail, parameters)
 
 
 def _ingested(parameters: Parameters, since_ms: int) -> str:

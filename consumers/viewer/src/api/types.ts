@@ -2,6 +2,7 @@
 
 export type Severity = "Info" | "Low" | "Medium" | "High" | "Critical" | "Error";
 export type Outcome = "unknown" | "success" | "failure" | "denied";
+export type Provenance = "gateway" | "kafka";
 export type Permission = "audits:read" | "audits:export" | "audits:configure" | "audits:contract" | "audits:write" | "audits:admin";
 
 export interface AuditEvent {
@@ -29,6 +30,14 @@ export interface AuditEvent {
   metadata: Record<string, string>;
   fields: Record<string, string>;
   ingested_at: string;
+  /** How it was received, as no sender can set it. */
+  provenance: Provenance;
+  /** The client's id, or the topic's name. */
+  provenance_id: string;
+  /** Of everything that its sender set. */
+  content_hash: string;
+  /** Another event claims the same id and time with different content. */
+  conflict: boolean;
 }
 
 export interface EventPage {

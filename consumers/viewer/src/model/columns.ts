@@ -9,6 +9,7 @@ import {
 import { storeReactivityBindings } from "@tanstack/table-core/store-reactivity-bindings";
 
 import type { AuditEvent, DisplayType, ShownField } from "../api/types.js";
+import { own } from "./own.js";
 import type { Preferences } from "./preferences.js";
 
 export interface Column {
@@ -67,33 +68,41 @@ export function columnsOf(
     features,
     data: [],
     columns: fields.map((field) => ({
-      id: field.name,
+      id: idOf(field.name),
       accessorFn: () => null,
-      size: Math.max(NAMED[field.name] ?? WIDTHS[field.displayType], Math.ceil(needed[field.name] ?? needed[field.displayType] ?? 0)),
+      size: Math.max(
+        own(NAMED, field.name) ?? WIDTHS[field.displayType],
+        Math.ceil(own(needed, field.name) ?? needed[field.displayType] ?? 0),
+      ),
       minSize: NARROWEST,
       maxSize: WIDEST,
     })),
     initialState: {
-      columnOrder: shown,
-      columnVisibility: Object.fromEntries(fields.map((field) => [field.name, shown.includes(field.name)])),
-      columnSizing: preferences.widths,
+      columnOrder: shown.map(idOf),
+      columnVisibility: Object.fromEntries(fields.map((field) => [idOf(field.name), shown.includes(field.name)])),
+      columnSizing: Object.fromEntries(Object.entries(preferences.widths).map(([name, width]) => [idOf(name), width])),
     },
   });
-  const named = new Map(fields.map((field) => [field.name, field]));
+  const named = new Map(fields.map((field) => [idOf(field.name), field]));
   const columns = table.getVisibleLeafColumns().map((column) => ({
     field: named.get(column.id) as ShownField,
     width: column.getSize(),
     grows: 0,
   }));
-  for (const one of growing(columns, preferences.widths)) one.grows = SHARES[one.field.name] ?? 1;
+  for (const one of growing(columns, preferences.widths)) one.grows = own(SHARES, one.field.name) ?? 1;
   return columns;
+}
+
+/** The library keeps columns by their ids in plain objects, where no name may be that of an inherited member. */
+function idOf(name: string): string {
+  return `:${name}`;
 }
 
 /** Those with the largest shares, then the widest, among texts whose width nobody chose; else the last of all. */
 function growing(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
-  const free = columns.filter((one) => !(one.field.name in chosenWidths));
+  const free = columns.filter((one) => !Object.hasOwn(chosenWidths, one.field.name));
   const texts = free.filter((one) => TEXTS.has(one.field.displayType));
-  const share = (one: Column): number => SHARES[one.field.name] ?? 1;
+  const share = (one: Column): number => own(SHARES, one.field.name) ?? 1;
   const found = texts.sort((one, other) => share(other) - share(one) || other.width - one.width).slice(0, GROWING);
   return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((one) => one !== undefined);
 }

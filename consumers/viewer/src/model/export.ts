@@ -19,10 +19,14 @@ export function exported(fields: readonly ShownField[], shown: readonly string[]
   return shown.flatMap((name) => known.get(name) ?? []);
 }
 
+/** In every file: whether another event claims the same id and time. */
+const CONFLICT = { name: "conflict", title: "Conflict" };
+
 /** What the file calls its columns: a format for people by what they call the fields, one for programs by their names. */
 export function headings(format: ExportFormat, columns: readonly ShownField[]): string[] {
   const by = { csv: "displayName", pdf: "displayName", jsonl: "parameter", parquet: "name" } as const;
-  return columns.map((field) => field[by[format]]);
+  const kind = by[format];
+  return [...columns.map((field) => field[kind]), kind === "displayName" ? CONFLICT.title : CONFLICT.name];
 }
 
 export interface Wanted {
@@ -56,5 +60,5 @@ export function fileName(disposition: string | null, fallback: string): string {
 }
 
 function names(columns: readonly ShownField[]): string[] {
-  return columns.map((field) => (field.custom ? field.parameter : field.name));
+  return [...columns.map((field) => (field.custom ? field.parameter : field.name)), CONFLICT.name];
 }

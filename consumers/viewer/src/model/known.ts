@@ -1,5 +1,6 @@
 /** The fields that a query can name, as a reader may choose among them. */
 import type { ShownField } from "../api/types.js";
+import { own } from "./own.js";
 
 export type Kind = "text" | "choice" | "level" | "time" | "number" | "boolean" | "ip" | "id";
 
@@ -15,6 +16,7 @@ const KINDS: Record<string, Kind> = {
   occurred_at: "time",
   ingested_at: "time",
   outcome: "choice",
+  provenance: "choice",
   severity: "level",
   ip: "ip",
   event_id: "id",
@@ -27,15 +29,15 @@ export function knownFields(fields: readonly ShownField[], names: Record<string,
     .map((field) => ({
       parameter: field.parameter,
       name: field.displayName,
-      kind: field.custom ? ownKind(field) : (KINDS[field.parameter] ?? "text"),
+      kind: field.custom ? ownKind(field) : (own(KINDS, field.parameter) ?? "text"),
       filterable: field.filterable,
     }));
   const lacking = ["actor", "event_id", "ingested_at"]
     .filter((parameter) => !shown.some((one) => one.parameter === parameter))
     .map((parameter) => ({
       parameter,
-      name: names[parameter] ?? parameter,
-      kind: KINDS[parameter] ?? ("text" as const),
+      name: own(names, parameter) ?? parameter,
+      kind: own(KINDS, parameter) ?? ("text" as const),
       filterable: parameter === "actor",
     }));
   const all = [...lacking.slice(0, 1), ...shown, ...lacking.slice(1)];

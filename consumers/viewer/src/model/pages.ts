@@ -3,6 +3,7 @@
  * to anywhere that was seen is one request, and memory stays the same however far somebody scrolls.
  */
 import type { AuditEvent, EventPage } from "../api/types.js";
+import { claims, same } from "./identity.js";
 
 export const FIRST = 50; // rows of the first page, which is waited for
 export const MORE = 200; // of all others; the most that the service gives
@@ -84,10 +85,10 @@ export class Pages {
     return place < 0 ? undefined : this.pages[place]?.rows?.[index - (this.starts[place] as number)];
   }
 
-  /** The index of an event among the rows that are here; -1 without. */
-  indexOf(id: string): number {
+  /** The index of the first event of this kind among the rows that are here; -1 without. */
+  find(meant: (row: AuditEvent) => boolean): number {
     for (const [place, page] of this.pages.entries()) {
-      const found = page.rows?.findIndex((row) => row.event_id === id) ?? -1;
+      const found = page.rows?.findIndex(meant) ?? -1;
       if (found >= 0) return (this.starts[place] as number) + found;
     }
     return -1;
@@ -159,16 +160,25 @@ export class Pages {
       const last = place === this.pages.length - 1;
       if (oldest && event.occurred_at < oldest.occurred_at && !(last && !page.next)) continue;
       if (!rows || (place === 0 && page.prev)) return -1;
-      if (this.indexOf(event.event_id) >= 0) return -1;
-      const found = rows.findIndex((row) => row.occurred_at <= event.occurred_at);
-      const within = found < 0 ? rows.length : found;
-      page.rows = [...rows.slice(0, within), event, ...rows.slice(within)];
+      if (this.find((row) => same(row, event)) >= 0) return -1;
+      if (event.conflict) this.mark(event);
+      const now = page.rows ?? rows;
+      const found = now.findIndex((row) => row.occurred_at <= event.occurred_at);
+      const within = found < 0 ? now.length : found;
+      page.rows = [...now.slice(0, within), event, ...now.slice(within)];
       page.count += 1;
       if (place === 0 && page.count > 2 * MORE) this.split(page);
       this.placed();
       return (this.starts[place] as number) + within;
     }
     return -1;
+  }
+
+  /** What was there when nothing else claimed its id is in conflict from now on. */
+  private mark(event: AuditEvent): void {
+    for (const page of this.pages) {
+      page.rows = page.rows?.map((row) => (claims(row, event) && !row.conflict ? { ...row, conflict: true } : row)) ?? null;
+    }
   }
 
   /** A page that has grown by what arrived becomes two, so that the older one can be dropped. */

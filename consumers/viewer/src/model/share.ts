@@ -1,11 +1,12 @@
 /** What is copied: a link to an event, and the request that gives it. */
 import type { AuditEvent } from "../api/types.js";
+import { pathOf, referenceOf } from "./identity.js";
 import { losesDigits } from "./json.js";
 import { DEFAULT_VIEW, searchOf, type View } from "./view.js";
 
 /** The page's address with this event open and nothing else of the view: whoever gets it sees the same. */
 export function linkTo(event: AuditEvent, page: Pick<Location, "origin" | "pathname" | "search" | "hash">, view: View = DEFAULT_VIEW): string {
-  return `${page.origin}${page.pathname}${searchOf({ ...view, open: event.event_id }, page.search)}${page.hash}`;
+  return `${page.origin}${page.pathname}${searchOf({ ...view, open: referenceOf(event) }, page.search)}${page.hash}`;
 }
 
 /** As it came, `before` and `after` unfolded where they are JSON. */
@@ -16,7 +17,7 @@ export function jsonOf(event: AuditEvent): string {
 /** The request for a shell; whoever runs it has the token in `TOKEN`. */
 export function curlFor(event: AuditEvent, url: string, tenant: string): string {
   const named = tenant ? ` \\\n  -H ${quoted(`Auditlane-Tenant: ${tenant}`)}` : "";
-  return `curl -H "Authorization: Bearer $TOKEN"${named} \\\n  ${quoted(`${url}/v1/events/${event.event_id}`)}`;
+  return `curl -H "Authorization: Bearer $TOKEN"${named} \\\n  ${quoted(`${url}${pathOf(referenceOf(event))}`)}`;
 }
 
 function quoted(text: string): string {

@@ -2,6 +2,7 @@
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
 import { type Sentence, sentenceOf } from "./mistake.js";
+import { own } from "./own.js";
 
 export type Trouble =
   | "expired"
@@ -38,7 +39,7 @@ const KINDS: Record<string, Trouble> = {
 };
 
 export function troubleOf(problem: Problem): Trouble {
-  const known = KINDS[problem.code];
+  const known = own(KINDS, problem.code);
   if (known) return known;
   return problem.status === 503 ? "away" : "failed";
 }

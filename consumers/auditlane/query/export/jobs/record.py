@@ -81,7 +81,7 @@ class Run(BaseModel):
     file: int = 0
     size: int = 0
     rows: int = 0
-    position: tuple[int, str] | None = None  # of the last of these events: microseconds, id
+    position: tuple[int, str, str] | None = None  # of the last of these events: microseconds, id, content hash
     failure: Failure | None = None
     changed_at: AwareDatetime
 

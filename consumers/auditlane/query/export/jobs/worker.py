@@ -141,8 +141,9 @@ class Worker:
                 if due and export.position:
                     _to_disk(file)
                     saved_at, saved_bytes = time.monotonic(), file.tell()
-                    at = (export.position.occurred_us, export.position.event_id) if record.format.lines else None
-                    lease.save(rows=export.written, size=saved_bytes, position=at)
+                    at = export.position
+                    place = (at.occurred_us, at.event_id, at.content_hash) if record.format.lines else None
+                    lease.save(rows=export.written, size=saved_bytes, position=place)
             _to_disk(file)
             lease.save(state="done", rows=export.written, size=file.tell(), position=None)
         finally:

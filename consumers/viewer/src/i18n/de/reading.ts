@@ -8,6 +8,16 @@ export const reading: Texts["reading"] = {
   loading: "Ereignisse werden geladen",
   severity: { Info: "Info", Low: "Niedrig", Medium: "Mittel", High: "Hoch", Critical: "Kritisch", Error: "Fehler" },
   outcome: { unknown: "Unbekannt", success: "Erfolg", failure: "Misserfolg", denied: "Verweigert" },
+  provenance: { gateway: "API", kafka: "Kafka" },
+  received: {
+    gateway: (client) => `API, Client ${client}`,
+    kafka: (topic) => `Kafka-Topic ${topic}`,
+  },
+  conflict: {
+    sign: "Konflikt",
+    told: "Ein weiteres Ereignis hat dieselbe Kennung und Zeit, aber einen anderen Inhalt; beide bleiben erhalten.",
+    show: "Diese Ereignisse zeigen",
+  },
   network: { private: "privates Netz", loopback: "dieser Rechner", local: "lokale Verbindung", public: "" },
   yes: "Ja",
   no: "Nein",

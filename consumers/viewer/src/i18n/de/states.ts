@@ -22,6 +22,8 @@ export const states: Texts["states"] = {
     before: "Vorher",
     after: "Nachher",
     metadata: "Metadaten",
+    provenance: "Empfangen über",
+    provenance_id: "Client oder Topic",
   },
   viewingAs: (tenant) => `Sie sehen das Log als ${tenant}, so wie es dort gesehen wird.`,
   toConsole: "Zurück zur Konsole",

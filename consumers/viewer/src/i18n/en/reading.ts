@@ -1,4 +1,4 @@
-import type { Outcome, Severity } from "../../api/types.js";
+import type { Outcome, Provenance, Severity } from "../../api/types.js";
 import type { Network } from "../../model/format/address.js";
 
 const plural = new Intl.PluralRules("en");
@@ -9,6 +9,16 @@ export const reading = {
   loading: "Loading events",
   severity: { Info: "Info", Low: "Low", Medium: "Medium", High: "High", Critical: "Critical", Error: "Error" } satisfies Record<Severity, string>,
   outcome: { unknown: "Unknown", success: "Success", failure: "Failure", denied: "Denied" } satisfies Record<Outcome, string>,
+  provenance: { gateway: "API", kafka: "Kafka" } satisfies Record<Provenance, string>,
+  received: {
+    gateway: (client: string): string => `API, client ${client}`,
+    kafka: (topic: string): string => `Kafka topic ${topic}`,
+  } satisfies Record<Provenance, (by: string) => string>,
+  conflict: {
+    sign: "Conflict",
+    told: "Another event claims the same id and time with different content; both are kept.",
+    show: "Show these events",
+  },
   network: { private: "private network", loopback: "this machine", local: "local link", public: "" } satisfies Record<Network, string>,
   yes: "Yes",
   no: "No",

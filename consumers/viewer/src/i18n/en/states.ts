@@ -53,6 +53,8 @@ export const states = {
     before: "Before",
     after: "After",
     metadata: "Metadata",
+    provenance: "Received through",
+    provenance_id: "Client or topic",
   } as Record<string, string>,
   viewingAs: (tenant: string): string => `You are viewing as ${tenant}, as its people see it.`,
   toConsole: "Back to the console",

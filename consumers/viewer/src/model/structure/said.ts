@@ -2,6 +2,7 @@
 import type { Deed, Field, Revision, Structure } from "../../api/structure.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { labelIn } from "../labels.js";
+import { own } from "../own.js";
 import { ATTRIBUTES, type Change, TOGGLES } from "./draft.js";
 import type { Clash } from "./merge.js";
 import { moved } from "./order.js";
@@ -33,7 +34,7 @@ export function revisionSaid(revision: Revision, structure: Structure, text: Tex
   const { history, list } = text.settings;
   const label = (name: string): string => {
     const now = fieldOf(structure, name) && labelOf(structure, name, text);
-    const then = valued(name, text)(revision.labels[name] ?? now ?? name);
+    const then = valued(name, text)(own(revision.labels, name) ?? now ?? name);
     return now === undefined || then === now ? then : history.nowCalled(then, now);
   };
   const lines = revision.changes.flatMap((deed) =>

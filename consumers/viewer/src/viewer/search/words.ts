@@ -3,6 +3,7 @@ import type { ShownField } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { localeOf as kindOf } from "../../model/format/locale.js";
 import { visible } from "../../model/format/text.js";
+import { own } from "../../model/own.js";
 import { alternativesOf, type Said, saidOf } from "../../model/query.js";
 import type { Log } from "../log.js";
 
@@ -21,8 +22,7 @@ export function numberOf(log: Log, value: number): string {
 export function fieldName(log: Log, parameter: string): string {
   const known = log.fields.find((field) => named(field, parameter));
   if (known) return known.displayName;
-  const own = (log.text.search.fields as Record<string, string>)[parameter];
-  return own ?? parameter.replace(/^(?:metadata|fields)\./, "");
+  return own(log.text.search.fields, parameter) ?? parameter.replace(/^(?:metadata|fields)\./, "");
 }
 
 function named(field: ShownField, parameter: string): boolean {
@@ -31,9 +31,9 @@ function named(field: ShownField, parameter: string): boolean {
 
 /** A value as the table says it: outcomes and severities in the reader's language. */
 export function valueName(log: Log, parameter: string, value: string): string {
-  const { outcome, severity } = log.text.reading;
-  const words: Record<string, string> = { outcome, severity }[parameter] ?? {};
-  return Object.hasOwn(words, value) ? (words[value] as string) : visible(value);
+  const { outcome, severity, provenance } = log.text.reading;
+  const words = own<Record<string, string>>({ outcome, severity, provenance }, parameter) ?? {};
+  return own(words, value) ?? visible(value);
 }
 
 /** A term of the query as a sentence: "Action is not login". */

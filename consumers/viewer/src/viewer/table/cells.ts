@@ -6,6 +6,7 @@ import type { Texts } from "../../i18n/en/index.js";
 import { address } from "../../model/format/address.js";
 import { agentOf } from "../../model/format/agent.js";
 import { parted, shortened, visible } from "../../model/format/text.js";
+import { own } from "../../model/own.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
 import { inOneLine, isCode, number, valueOf } from "../../model/format/value.js";
 
@@ -63,7 +64,7 @@ export function special(value: string, field: Shape, reading: Reading): Template
       if (Number.isNaN(Date.parse(value))) return null;
       return html`<time datetime=${value}><span class="ago">${clock.relative(value, reading.now)}</span><span class="exact">${clock.exact(value)}</span></time>`;
     case "Severity":
-      return value in text.reading.severity ? severityMark(value as Severity, text) : null;
+      return Object.hasOwn(text.reading.severity, value) ? severityMark(value as Severity, text) : null;
     case "Number":
       return html`<bdi class="number">${visible(number(value, reading.numbers))}</bdi>`;
     case "Boolean":
@@ -73,7 +74,10 @@ export function special(value: string, field: Shape, reading: Reading): Template
       return html`<bdi class="code">${shown(address(value))}</bdi>`;
     default:
   }
-  if (!field.custom && field.name === "outcome" && value in text.reading.outcome) return outcomeMark(value as Outcome, text);
+  if (!field.custom && field.name === "outcome" && Object.hasOwn(text.reading.outcome, value)) return outcomeMark(value as Outcome, text);
+  if (!field.custom && field.name === "provenance") {
+    return html`<bdi>${own<string>(text.reading.provenance, value) ?? shown(value)}</bdi>`;
+  }
   if (!field.custom && field.name === "user_agent") {
     const { program, system } = agentOf(value);
     return html`<bdi title=${titled(value)}>${shown(program)}${system ? html`<span class="beside"> ${system}</span>` : nothing}</bdi>`;

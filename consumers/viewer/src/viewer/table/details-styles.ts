@@ -55,6 +55,12 @@ export const detailsStyles = css`
   .all:focus-visible {
     outline-offset: -2px;
   }
+  .conflicting {
+    margin: 0.6rem 0;
+    padding: 0.45rem 0.7rem;
+    border-inline-start: 3px solid var(--warn);
+    background: var(--ground-2);
+  }
   .title {
     margin: 0;
     font-size: 1.15em;

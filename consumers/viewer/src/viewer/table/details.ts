@@ -18,7 +18,7 @@ import { Part } from "../part.js";
 import { localeOf } from "../search/words.js";
 import { readingIn, special } from "./cells.js";
 import { detailsStyles } from "./details-styles.js";
-import { markStyles, outcomeMark, severityMark } from "./marks.js";
+import { conflictMark, markStyles, outcomeMark, severityMark } from "./marks.js";
 
 const APART = new Set(["before", "after", "metadata"]); // shown in a way of their own
 const LONG = 1_000; // signs; more scroll within their line
@@ -82,12 +82,14 @@ export class Details extends Part {
     const metadata = Object.entries(event.metadata);
     const fields = this.log.fields.filter((field) => field.showInMoreInfo && (field.custom || !APART.has(field.name)));
     const shows = (name: string): boolean => this.log.fields.some((field) => field.name === name && field.showInMoreInfo);
+    const apart = shows("provenance") ? "provenance_id" : ""; // which the line of the first says
     return html`
       <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
       <p class="short"><bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> · <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time></p>
       <p class="marks">${outcomeMark(event.outcome, this.text)} ${severityMark(event.severity, this.text)}</p>
+      ${event.conflict ? this.conflict(event) : nothing}
       ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.changes(event) : nothing}
-      <dl>${fields.map((field) => this.entry(event, field))}</dl>
+      <dl>${fields.map((field) => (field.name === apart ? nothing : this.entry(event, field)))}</dl>
       ${metadata.length && shows("metadata")
         ? html`<h4>${details.metadata}</h4>
             <dl>${metadata.map(([key, value]) => this.line(visible(keyTold(key, event)), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
@@ -99,6 +101,12 @@ export class Details extends Part {
     `;
   }
 
+  private conflict(event: AuditEvent): TemplateResult {
+    const { told, show } = this.text.reading.conflict;
+    const all = (): void => this.log.look({ query: term("event_id", event.event_id, false) });
+    return html`<p class="conflicting" role="note">${conflictMark(this.text)} ${told} <button class="quiet" @click=${all}>${show}</button></p>`;
+  }
+
   private changes(event: AuditEvent): TemplateResult {
     void late.load(() => import("./changes.js"));
     return html`<h4>${this.text.reading.details.changes}</h4>
@@ -108,6 +116,7 @@ export class Details extends Part {
   private entry(event: AuditEvent, field: ShownField): TemplateResult | typeof nothing {
     const value = valueOf(event, field);
     if (value === null && field.custom) return nothing;
+    if (!field.custom && field.name === "provenance") return this.received(event, field);
     if (value === null && field.name === "actor_name" && event.actor_id) {
       // as in the table: somebody's id for nobody's name
       return this.line(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.plain(event.actor_id, true));
@@ -115,6 +124,12 @@ export class Details extends Part {
     const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.value(field, value);
     const time = field.displayType === "Timestamp";
     return this.line(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown);
+  }
+
+  /** How and from whom it came, in one line. */
+  private received(event: AuditEvent, field: ShownField): TemplateResult {
+    const words = this.text.reading.received[event.provenance](visible(event.provenance_id));
+    return this.line(field.displayName, field.filterable ? "provenance_id" : "", event.provenance_id, html`<bdi>${words}</bdi>`);
   }
 
   private value(field: ShownField, value: string): TemplateResult {

@@ -2,6 +2,7 @@
 import type { TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
+import { means, same } from "../../model/identity.js";
 import type { Moved, Pages } from "../../model/pages.js";
 import { tailOf } from "../live.js";
 import type { Log } from "../log.js";
@@ -25,8 +26,8 @@ export class List {
   readonly loader: Loader;
   /** The row that keys move; -1 without. */
   active = -1;
-  /** The id of the event that is open. */
-  chosen = "";
+  /** The event that is open. */
+  chosen: AuditEvent | null = null;
   /** How many have arrived above what is in view. */
   fresh = 0;
 
@@ -85,14 +86,22 @@ export class List {
     return index === null ? undefined : this.pages.at(index);
   }
 
-  find(id: string): AuditEvent | null {
-    const index = id ? this.pages.indexOf(id) : -1;
+  /** The event that an address means. */
+  find(reference: string): AuditEvent | null {
+    const index = reference ? this.pages.find((row) => means(reference, row)) : -1;
+    return index < 0 ? null : (this.pages.at(index) ?? null);
+  }
+
+  /** The event as the list has it. */
+  now(event: AuditEvent | null): AuditEvent | null {
+    const index = event ? this.pages.find((row) => same(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
   /** The row so many beside the one that is open; null when it is not here. */
   beside(by: number): number | null {
-    const index = this.chosen ? this.pages.indexOf(this.chosen) : -1;
+    const { chosen } = this;
+    const index = chosen ? this.pages.find((row) => same(row, chosen)) : -1;
     return index >= 0 && this.pages.at(index + by) ? index + by : null;
   }
 
@@ -203,7 +212,7 @@ export class List {
         sign: event ?? null,
         content: () => this.shows.row(event),
         place: pages.base + index + 2,
-        chosen: event !== undefined && event.event_id === this.chosen,
+        chosen: event !== undefined && this.chosen !== null && same(event, this.chosen),
         active: index === this.active,
         waits: event === undefined,
         other: this.loader.other,

@@ -29,6 +29,19 @@ export function outcomeMark(outcome: Outcome, text: Texts): TemplateResult {
   return mark(`o-${outcome}`, OUTCOME[outcome], text.reading.outcome[outcome] ?? outcome);
 }
 
+const CONFLICT = svg`<path d="M5.5 3.5v6M5.5 12v.1M10.5 3.5v6M10.5 12v.1"></path>`;
+
+/** That another event claims the same, in a row: a sign whose words are heard, and seen by pointing at it. */
+export function conflictSign(text: Texts): TemplateResult {
+  const { sign, told } = text.reading.conflict;
+  return html`<span class="mark conflict" title=${told}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;
+}
+
+/** The same with its word. */
+export function conflictMark(text: Texts): TemplateResult {
+  return mark("conflict", CONFLICT, text.reading.conflict.sign);
+}
+
 function mark(name: string, form: TemplateResult | undefined, word: string): TemplateResult {
   return html`<span class="mark ${name}"><svg aria-hidden="true" viewBox="0 0 16 16">${form}</svg>${word}</span>`;
 }
@@ -66,6 +79,7 @@ export const markStyles = css`
     --mark: var(--good);
   }
   .s-Medium,
+  .conflict,
   .o-denied {
     --mark: var(--warn);
   }

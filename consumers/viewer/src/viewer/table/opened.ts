@@ -1,10 +1,12 @@
 /** The event whose details are open: one of the list, or one that only a link names. */
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent } from "../../api/types.js";
+import { pathOf, referenceOf } from "../../model/identity.js";
 import type { Log } from "../log.js";
 
 export class Opened {
-  id = "";
+  /** What the address names it by; "" when none is open. */
+  reference = "";
   /** Null while it is awaited. */
   event: AuditEvent | null = null;
   problem: Problem | null = null;
@@ -17,12 +19,24 @@ export class Opened {
   ) {}
 
   /** This event is to be open; `find` gives those that are at hand. */
-  look(id: string, find: (id: string) => AuditEvent | null): void {
-    if (id === this.id) return;
+  look(reference: string, find: (reference: string) => AuditEvent | null): void {
+    if (reference === this.reference) return;
     this.close();
-    this.id = id;
-    this.event = id ? find(id) : null;
-    if (id && !this.event) void this.ask();
+    this.reference = reference;
+    this.event = reference ? find(reference) : null;
+    if (reference && !this.event) void this.ask();
+  }
+
+  /** This one, which may share all that an address says with another. */
+  take(event: AuditEvent): void {
+    this.close();
+    this.reference = referenceOf(event);
+    this.event = event;
+  }
+
+  /** What the list has of it now: another event may have claimed the same since. */
+  renew(now: AuditEvent | null): void {
+    if (now?.conflict && this.event && !this.event.conflict) this.event = now;
   }
 
   again(): void {
@@ -34,13 +48,13 @@ export class Opened {
   close(): void {
     this.stop?.abort();
     this.event = this.problem = null;
-    this.id = "";
+    this.reference = "";
   }
 
   private async ask(): Promise<void> {
     const stop = (this.stop = new AbortController());
     try {
-      this.event = await this.log.client.json<AuditEvent>(`/v1/events/${encodeURIComponent(this.id)}`, { signal: stop.signal });
+      this.event = await this.log.client.json<AuditEvent>(pathOf(this.reference), { signal: stop.signal });
     } catch (cause) {
       const problem = Problem.of(cause);
       if (stop.signal.aborted) return;

@@ -14,7 +14,7 @@ import { cell, type Reading, readingIn } from "./cells.js";
 import { head, type HeadActs } from "./head.js";
 import { headStyles } from "./head-styles.js";
 import { List } from "./list.js";
-import { markStyles } from "./marks.js";
+import { conflictSign, markStyles } from "./marks.js";
 import { neededIn } from "./needed.js";
 import { notes } from "./notes.js";
 import { Opened } from "./opened.js";
@@ -68,15 +68,16 @@ export class Table extends Part {
     this.anew ||= by.some((one, place) => one !== this.drawnBy[place]);
     this.drawnBy = by;
     if (this.anew) this.read();
-    this.opened.look(open, (id) => this.list.find(id));
-    this.list.chosen = open;
+    this.opened.look(open, (reference) => this.list.find(reference));
+    this.opened.renew(this.list.now(this.opened.event));
+    this.list.chosen = this.opened.event;
   }
 
   protected override render(): TemplateResult {
     const { text, list, opened } = this;
     const { pages, stale, busy } = list.loader;
     const whole = pages.ended && pages.base === 0 && pages.fromTop;
-    return html`<div class="frame ${opened.id ? "open" : ""}">
+    return html`<div class="frame ${opened.reference ? "open" : ""}">
       <div class="main">
         <div
           class="grid ${stale && busy ? "coming" : ""}"
@@ -97,7 +98,7 @@ export class Table extends Part {
         <div class="edge end" aria-hidden="true"></div>
         ${notes(this.log, list, this.toTop)}
       </div>
-      ${opened.id ? this.details() : nothing}
+      ${opened.reference ? this.details() : nothing}
     </div>`;
   }
 
@@ -149,7 +150,9 @@ export class Table extends Part {
   private row(event: AuditEvent | undefined): TemplateResult {
     const { reading } = this;
     return html`${this.columns.map(
-      ({ field }) => html`<div class="cell" role="gridcell">${event ? cell(event, field, reading) : nothing}</div>`,
+      ({ field }, place) => html`<div class="cell" role="gridcell">
+        ${place === 0 && event?.conflict ? conflictSign(reading.text) : nothing}${event ? cell(event, field, reading) : nothing}
+      </div>`,
     )}`;
   }
 
@@ -182,7 +185,7 @@ export class Table extends Part {
     if (event.key === "Enter" || event.key === " ") {
       this.open(Math.max(0, this.list.active));
       void this.toDetails();
-    } else if (event.key === "Escape" && this.opened.id) this.close();
+    } else if (event.key === "Escape" && this.opened.reference) this.close();
     else if (!this.list.key(event.key)) return;
     event.preventDefault();
   };
@@ -196,7 +199,9 @@ export class Table extends Part {
     const event = this.list.at(index);
     if (!event || index === null || this.list.loader.other) return;
     this.list.activate(index);
-    this.log.look({ open: event.event_id });
+    this.opened.take(event);
+    this.requestUpdate(); // the address may say of both what it said of the one before
+    this.log.look({ open: this.opened.reference });
   }
 
   private async toDetails(): Promise<void> {

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk
 from auditlane.access.permissions import Permission
+from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import authenticate
 from auditlane.cli import keys, own_events, token
@@ -214,6 +215,37 @@ def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, 
     assert done.exit_code == 0
     assert KeysFile(folder / "keys.json").find(json.loads(done.stdout)["client_id"])
     assert "not in the audit trail" in done.stderr
+
+
+@pytest.mark.parametrize("keys_are_there", [True, False])
+def test_what_cannot_be_sent_is_left_to_the_service(folder, monkeypatch, keys_are_there):
+    monkeypatch.setattr(own_events, "_WAIT_S", 0.2)
+    monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")
+    if keys_are_there:
+        ProvenanceKeys.load_or_create(folder / "provenance-keys.json")
+    done = CliRunner().invoke(keys.app, ["create", "--role", "vendor", "--tenant", "acme", "--json"])
+    assert done.exit_code == 0
+    assert ("cannot be signed" in done.stderr) == (not keys_are_there)
+    [file] = (folder / "trail").glob("*.spool")
+    assert str(file.parent) in done.stderr
+    left = [json.loads(line[9:]) for line in file.read_bytes().splitlines()]
+    assert [(one["tenant_id"], one["action"]) for one in left] == [
+        ("_auditlane", "key.created"),
+        ("acme", "key.created"),
+    ]
+    assert not keys_are_there or "registry" in done.stderr
+    assert (folder / "provenance-keys.json").exists() == keys_are_there, "none is made that no worker knows"
+
+
+def test_without_a_folder_a_deed_that_cannot_be_signed_is_said_to_be_lost(folder, monkeypatch):
+    monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("AUDITLANE_SIGNING_KEYS_FILE")
+    done = CliRunner().invoke(keys.app, ["create", "--role", "vendor", "--json"])
+    assert done.exit_code == 0
+    assert "This is not in the audit trail: Our own events cannot be signed" in done.stderr
+    assert "AUDITLANE_PROVENANCE_KEYS_FILE" in done.stderr
 
 
 def test_a_link_to_the_console(folder):

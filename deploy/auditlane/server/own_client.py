@@ -103,7 +103,8 @@ def signer(settings: Settings) -> Sign:
         raise ConfigError(
             "Our own events cannot be signed: there are no provenance keys.",
             field=variable("provenance_keys_file"),
-            fix="Set it to the file that `serve` and the workers use; `auditlane env` prints that of a local stack.",
+            fix="Set AUDITLANE_PROVENANCE_KEYS_FILE to the file that `serve` and the workers use; `auditlane env` "
+            "prints that of a local stack.",
         )
     try:
         return provenance_keys.ProvenanceKeys(path).lasting_signer(TRAIL)

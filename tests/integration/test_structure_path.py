@@ -180,3 +180,36 @@ def _exported(path: Path, tenant: str, rows: int = 0) -> list[dict[str, str]]:
 
     wait_until(lambda: len(found()) >= rows, why=path.world.workers[-1].tail)
     return found()
+
+
+def test_a_pattern_keeps_nobody_waiting(path: Path) -> None:
+    """What a backtracking engine never finishes is refused at once, by the service and in a producer's thread."""
+    tenant, root = "pattern1", "/v1/tenants/pattern1/structure"
+    field = {"name": "note", "rules": {"pattern": "a?" * 60 + "b", "maxLength": 100}}
+    path.call("POST", f"{root}/fields", field, status=201)
+    costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
+    for rules in ({"pattern": costly, "maxLength": 100}, {"pattern": "a"}, {"pattern": "a", "maxLength": 4_097}):
+        path.call("POST", f"{root}/fields", {"name": "other", "rules": rules}, status=400)
+    bad = {"tenant_id": tenant, "action": "Wrong", "note": "a" * 60}
+    assert path.call("POST", "/v1/events", bad, status=400).json()["field"] == "note"
+    path.call("POST", "/v1/events", bad | {"action": "Stock", "note": "aab"}, status=202)
+    with path.sdk() as client, pytest.raises(InvalidEvent, match="note"):
+        client.emit(tenant_id=tenant, action="Wrong", fields={"note": "a" * 60})
+    path.stock(tenant, note="b")  # by another producer: the worker judges it alike
+    path.stock(tenant, note="a" * 60)
+    stored = path.listed(tenant, SENT, 2)
+    assert sorted(one["fields"]["note"] for one in stored) == ["aab", "b"]
+
+
+def test_a_costly_pattern_that_was_registered_directly_is_never_run(path: Path) -> None:
+    """Its messages become dead letters of that tenant; the next tenant's event is stored."""
+    base = json.loads(path.world.registry.latest(f"{path.world.settings.topic}-value").schema)
+    costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
+    field = {"name": "note", "type": ["null", "string"], "default": None, "pattern": costly, "maxLength": 500_000}
+    text = json.dumps(base | {"fields": [*base["fields"], field]})
+    path.world.registry.register(f"{path.world.settings.topic}.direct1-value", text)
+    path.stock("direct1", note="ab" * 50_000)
+    path.stock("direct2")
+    (stored,) = path.listed("direct2", SENT, 1)
+    assert stored["action"] == "Stock"
+    assert path.call("GET", f"/v1/events?{SENT}", tenant="direct1").json()["data"] == []

@@ -280,6 +280,15 @@ def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, inta
     assert judged(registry, intake, [BASE | {"tenant_id": "base"}]) == [True]
 
 
+def test_an_event_after_a_change_is_written_with_the_changed_contract(registry: DictRegistry, intake: Intake) -> None:
+    """The base event would be refused by the worker from now on, though the gateway knew it a moment ago."""
+    event = BASE | {"tenant_id": "late"}
+    assert judged(registry, intake, [event]) == [True]
+    registry.register(f"{TOPIC}.late-value", contract(own("x", "string"), exclusive=True))
+    intake.contract_changed("late")
+    assert judged(registry, intake, [event]) == [True]
+
+
 # What patterns may cost
 
 

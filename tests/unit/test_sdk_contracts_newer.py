@@ -191,6 +191,9 @@ class Client:
     def knows(self, tenant: str) -> bool:
         return True
 
+    def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
+        return ()
+
     def send(self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any = None) -> str:
         if event.action == "New" and not may_ask:
             raise Outdated

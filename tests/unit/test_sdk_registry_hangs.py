@@ -182,3 +182,21 @@ def test_a_tenant_whose_contract_is_refused_stops_no_other() -> None:
     registry.refuses = ""
     clock.now += RETRY_S
     assert contracts.encoder("acme").schema_id == 2
+
+
+def test_who_is_told_of_a_change_waits_once_where_the_registry_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, clock = Hanging(), Clock()
+    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
+    assert contracts.encoder("acme").schema_id == 1
+    clock.now += 1
+    registry.schemas["t.acme-value"] = (2, SCHEMA)
+    registry.answers.clear()
+    contracts.forget("acme")
+    assert not contracts.knows("acme")
+    assert contracts.encoder("acme").schema_id == 1  # after a second
+    assert contracts.knows("acme")
+    for _ in range(3):
+        assert contracts.encoder("acme").schema_id == 1  # at once
+    registry.answers.set()
+    until_learnt()
+    assert contracts.encoder("acme").schema_id == 2

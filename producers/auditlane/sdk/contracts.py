@@ -52,6 +52,8 @@ class Contracts:
         self._wanted: dict[str, float] = {}  # subjects to ask for, in their order, and since when an answer may be
         # By tenant's subject: when a refused event asked for it last.
         self._doubted: Kept[str, float] = Kept(KEPT_TENANTS)
+        self._changed_at: Kept[str, float] = Kept(KEPT_TENANTS)  # by tenant's subject: when somebody said so
+        self._waited_at: Kept[str, float] = Kept(KEPT_TENANTS)  # … and when an emitter waited for it in vain
         self._learning = False
         # What the last question came to when it was not an answer, and when to ask again: of the registry as a whole
         # under "", else of the subject that it refused.
@@ -69,6 +71,8 @@ class Contracts:
             return self._awaited(own)
         asked_at, encoder = known
         now = self._clock()
+        if self._is_said_old(own, known, now):
+            return self._fresh(own, encoder)
         if now - asked_at > self._refresh_s and not ((failed := self._failure(own)) and now < failed[0]):
             with self._changed:
                 self._want(own, now - self._refresh_s)
@@ -99,16 +103,24 @@ class Contracts:
         return own in self._wanted or self._may_ask(own, self._clock())
 
     def forget(self, tenant: str | None) -> None:
-        """Somebody says that the tenant's contract was changed just now; None: every tenant's."""
+        """Somebody says that the tenant's contract was changed just now; None: every tenant's.
+
+        A tenant's event that would be written with the base event waits for the answer, for DOUBT_S at most: where the
+        tenant has an exclusive contract by now, a worker would refuse it.
+        """
         own = None if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
             self._known.forget(own)
+            if own is not None:
+                self._changed_at.put(own, self._clock())
             for one in self._doubted.keys() if own is None else [own]:
                 self._doubted.pop(one)
 
     def knows(self, tenant: str) -> bool:
         """Whether `encoder` would answer at once."""
-        return self._known.of(tenant_subject(self._topic, tenant)) is not None
+        own = tenant_subject(self._topic, tenant)
+        known = self._known.of(own)
+        return known is not None and not self._is_said_old(own, known, self._clock())
 
     def close(self) -> None:
         self._known.registry.close()
@@ -118,9 +130,32 @@ class Contracts:
         self._known.after_fork(registry)
         self._doubted.after_fork()
         self._failed.after_fork()
+        self._changed_at.after_fork()
+        self._waited_at.after_fork()
         self._changed = threading.Condition()
         self._wanted = {}
         self._learning = False
+
+    def _is_said_old(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
+        """Whether the base event is known from before a change that somebody told of, and the answer not waited for."""
+        asked_at, encoder = known
+        changed_at = self._changed_at.get(own, -math.inf)
+        waited_at = self._waited_at.get(own, -math.inf)
+        if encoder.subject != self._base or max(asked_at, waited_at) >= changed_at:
+            return False
+        failed = self._failure(own)
+        return not (failed and now < failed[0])
+
+    def _fresh(self, own: str, old: Encoder) -> Encoder:
+        """What is known since the change; the old one where the registry does not answer soon."""
+        with self._changed:
+            now = self._clock()
+            self._want(own, now)
+            self._wanted = {own: self._wanted[own]} | self._wanted  # before those that nobody waits for
+            if not self._changed.wait_for(lambda: own not in self._wanted, min(DOUBT_S, self._wait_s)):
+                self._waited_at.put(own, now)
+            known = self._known.of(own)
+        return known[1] if known else old
 
     def _failure(self, own: str) -> tuple[float, AuditlaneError] | None:
         return self._failed.get("") or self._failed.get(own)

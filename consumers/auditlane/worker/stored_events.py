@@ -28,6 +28,28 @@ class TwoTimes:
     times: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Events of one tenant, id and time that differ in what their producers set; `contents` is how many there are.
+
+    `origins` are where their rows come from, as `gateway <client id>` or `kafka <topic>`. The time is RFC 3339.
+    """
+
+    tenant: str
+    event_id: str
+    occurred_at: str
+    contents: int
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicts:
+    """How many there are, and the first of them."""
+
+    count: int = 0
+    listed: tuple[Conflict, ...] = ()
+
+
 class StoredEvents:
     """Questions about `table` (quoted). Each raises StoreUnavailable or StoreRefused."""
 
@@ -83,16 +105,32 @@ class StoredEvents:
             ).result_rows
         return [Origin(*row) for row in rows]
 
+    def conflicts(self, spans: Sequence[Span] | None, limit: int) -> Conflicts:
+        """What is in conflict in the table, or with a row of the spans. Reads the keys of all rows, in their order."""
+        query = (
+            f"SELECT count(), groupArray({limit})"  # noqa: S608 - our table
+            "((tenant_id, toString(event_id), toString(occurred_at), contents, origins)) "
+            "FROM (SELECT tenant_id, event_id, occurred_at, uniqExact(content_hash) AS contents, "
+            "arraySort(groupUniqArray(10)(concat(toString(provenance), ' ', provenance_id))) AS origins "
+            f"FROM {self._table} GROUP BY tenant_id, occurred_at, event_id "
+            f"HAVING contents > 1 AND max({_within(spans)}) ORDER BY tenant_id, occurred_at, event_id)"
+        )
+        with store_errors():
+            [(count, listed)] = self._client.query(
+                query, settings=_LONG | {"optimize_aggregation_in_order": 1}
+            ).result_rows
+        found = (
+            Conflict(tenant, event_id, f"{at.replace(' ', 'T')}Z", int(contents), tuple(origins))
+            for tenant, event_id, at, contents, origins in listed
+        )
+        return Conflicts(int(count), tuple(found))
+
     def two_times(self, spans: Sequence[Span], limit: int) -> list[TwoTimes]:
         """Ids that a tenant used with several times, among the rows of the spans."""
         stored = [span for span in spans if len(span)]
         if not stored:
             return []
-        where = " OR ".join(
-            f"(kafka_topic_id = '{one.topic_id}' AND kafka_partition = {one.partition.number}"
-            f" AND kafka_offset >= {one.first} AND kafka_offset < {one.end})"
-            for one in stored
-        )
+        where = _within(stored)
         buckets = 1 + sum(map(len, stored)) // _BUCKET_ROWS
         found = [one for bucket in range(buckets) for one in self._two_times(where, bucket, buckets, limit)]
         return sorted(found, key=lambda one: (one.tenant, one.event_id))[:limit]
@@ -107,6 +145,20 @@ class StoredEvents:
             rows: Sequence[Sequence[Any]] = self._client.query(query, settings=_LONG).result_rows
         for tenant, event_id, times in rows:
             yield TwoTimes(tenant, event_id, tuple(f"{one.replace(' ', 'T')}Z" for one in times))
+
+
+def _within(spans: Sequence[Span] | None) -> str:
+    """The condition that a row is of the spans; of None it always is."""
+    if spans is None:
+        return "1"
+    return (
+        " OR ".join(
+            f"(kafka_topic_id = '{one.topic_id}' AND kafka_partition = {one.partition.number}"
+            f" AND kafka_offset >= {one.first} AND kafka_offset < {one.end})"
+            for one in spans
+        )
+        or "0"
+    )
 
 
 def _stream(rows: pa.Table) -> bytes:

@@ -59,7 +59,9 @@ class Verifier:
         # Asked after the rows: a topic or partition that came meanwhile is known.
         known = {one: (self._positions.topic_id(one), len(self._positions.partitions(one))) for one in topics}
         extra, beyond = strangers(origins, known, self._positions.consumed)
-        return Report(results, self._events.two_times(spans, self._listed), extra, beyond)
+        # With `topics` everything is looked at, else what was asked for.
+        conflicts = self._events.conflicts(None if topics else spans, self._listed)
+        return Report(results, self._events.two_times(spans, self._listed), extra, beyond, conflicts)
 
     def verify(self, spans: Sequence[Span], on_progress: Callable[[Span, int], None]) -> list[Result]:
         """Compare span by span; `on_progress` gets the offset reached. Raises Unavailable errors, Halted."""

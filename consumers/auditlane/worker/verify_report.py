@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from auditlane.worker.reconcile import Fate, Origin, Tally
 from auditlane.worker.selection import Span
-from auditlane.worker.stored_events import TwoTimes
+from auditlane.worker.stored_events import Conflicts, TwoTimes
 
 _COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "pending", "gone", "beyond_retention")
 
@@ -48,6 +48,7 @@ class Report:
     two_times: Sequence[TwoTimes]
     extra_origins: Sequence[Origin] = ()
     beyond_origins: Sequence[Origin] = ()
+    conflicts: Conflicts = field(default_factory=Conflicts)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -57,7 +58,7 @@ class Report:
             total.update(result.counts)
         total["extra"] += sum(one.rows for one in self.extra_origins)
         total["beyond_retention"] += sum(one.rows for one in self.beyond_origins)
-        return {**total, "two_times": len(self.two_times)}
+        return {**total, "two_times": len(self.two_times), "conflicts": self.conflicts.count}
 
     @property
     def refused(self) -> int:

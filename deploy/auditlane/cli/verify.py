@@ -17,7 +17,7 @@ from auditlane.cli import range_options as options
 from auditlane.cli.advance import shown
 from auditlane.cli.provenance import secrets
 from auditlane.contract.connect import registry_client
-from auditlane.runtime.errors import ConfigError, Unreconciled
+from auditlane.runtime.errors import ConfigError, EventsConflict, Unreconciled
 from auditlane.runtime.metrics import BY_NAME
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
@@ -27,6 +27,7 @@ from auditlane.worker.positions import Positions
 from auditlane.worker.reconcile import Origin
 from auditlane.worker.schemas import SchemaBook
 from auditlane.worker.selection import Span
+from auditlane.worker.stored_events import Conflict
 from auditlane.worker.verify import Verifier
 from auditlane.worker.verify_report import Report, Result
 
@@ -52,12 +53,16 @@ def command(
     metrics: Annotated[
         Path | None, typer.Option(help="Also write the result as Prometheus text, for the node exporter to read.")
     ] = None,
+    known_conflicts: Annotated[
+        int, typer.Option(min=0, help="So many conflicts have been looked into: exit code 5 only when there are more.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check that each message became a row or a dead letter, and that each row has a message.
 
     Covers what the workers have committed and Kafka still holds. Exit code 1 when something is missing, extra or
-    stored twice.
+    stored twice. Otherwise 5 when events are in conflict: of one tenant, id and time, and with different contents.
+    All of these are kept, so this says that somebody should look, not that something is lost.
     """
     settings = load()
     selection = options.selection(slices=options.by_ranges(range_), since=since, until=until)
@@ -101,6 +106,11 @@ def command(
             f"{counts['missing']} missing, {counts['extra']} extra, {counts['doubled']} stored twice.",
             fix=fix(report, table),
         )
+    if report.conflicts.count > known_conflicts:
+        raise EventsConflict(
+            f"{report.conflicts.count} events are in conflict with another one of their tenant, id and time.",
+            fix="Look at who sent them (docs/operate/replay-and-verify.md), then pass their number: --known-conflicts.",
+        )
 
 
 def fix(report: Report, table: str) -> str:
@@ -135,6 +145,7 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
         "refused": report.refused,
         "ranges": [_range(one) for one in report.results],
         "two_times": [asdict(one) for one in report.two_times],
+        "conflicts": [asdict(one) for one in report.conflicts.listed],
         "extra_origins": [asdict(one) for one in report.extra_origins],
         "beyond_retention_origins": [asdict(one) for one in report.beyond_origins],
         "notes": notes,
@@ -172,6 +183,7 @@ def _print(report: Report, notes: list[str]) -> None:
     lines = [line for result in report.results for line in _lines(result)]
     lines += [_origin(one) for one in report.extra_origins]
     lines += [f"two times: {one.tenant} {one.event_id} {', '.join(one.times)}" for one in report.two_times]
+    lines += [_conflict(one) for one in report.conflicts.listed]
     for line in lines[:_SHOWN]:
         print(f"  {line}")
     if len(lines) > _SHOWN:
@@ -192,6 +204,13 @@ def _origin(one: Origin) -> str:
     return f"extra: {one.rows} rows say {one.topic or 'no topic'}[{one.partition}], id {one.topic_id}"
 
 
+def _conflict(one: Conflict) -> str:
+    return (
+        f"conflict: {one.tenant} {one.event_id} {one.occurred_at}, {one.contents} contents, from "
+        f"{', '.join(one.origins)}"
+    )
+
+
 def _write(path: Path, report: Report) -> None:
     registry = CollectorRegistry()
 
@@ -201,9 +220,10 @@ def _write(path: Path, report: Report) -> None:
 
     offsets = gauge("offsets")
     for name, count in report.counts.items():
-        if name not in ("messages", "two_times"):
+        if name not in ("messages", "two_times", "conflicts"):
             offsets.labels(name).set(count)
     gauge("two_times").set(len(report.two_times))
+    gauge("conflicts").set(report.conflicts.count)
     gauge("ok").set(int(report.ok))
     gauge("completed_seconds").set(time.time())
     try:

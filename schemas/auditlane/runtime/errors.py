@@ -297,6 +297,10 @@ class Unreconciled(AuditlaneError):
     code = "UNRECONCILED"
 
 
+class EventsConflict(Conflict):
+    code = "EVENTS_CONFLICT"
+
+
 # (HTTP status, exit code) of each branch; a class without a line of its own takes its parent's.
 # Exit codes: 1 failed, 2 usage or configuration, 3 bad input, 4 not permitted, 5 conflict, 6 a part is away.
 _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {

@@ -37,6 +37,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
                 for number in range(10)
             ]
         )
+        made.add([event(0, occurred_at=now, ingested_at=now, action="Login", description="another of the same id")])
         yield made
 
 

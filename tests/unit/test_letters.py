@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -14,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.contract.codes import RejectCode
+from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame, unframe
 from auditlane.runtime.errors import RegistryUnavailable
@@ -332,6 +335,45 @@ class Kept:
     def replay(self, ready: Sequence[Any]) -> list[Any]:
         self.sent.append(len(ready))
         return list(ready)
+
+
+def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: Path) -> None:
+    world, keys = World(), ProvenanceKeys.load_or_create(tmp_path / "keys.json")
+    world.register(judging.own("amount", "double", required=False))
+    book = SchemaBook(world.registry, topic=judging.TOPIC, refresh_s=30)
+    judge = Judge(book, topic=judging.TOPIC, max_event_bytes=100_000, secrets=keys.secrets)
+    sent, ours = judging.message(), judging.message(source="auditlane")
+    by_client, by_us = (
+        keys.signer(client, filled)(b"acme", value)[1]
+        for client, filled, value in (("billing", ("source",), sent), (TRAIL, (), ours))
+    )
+    found = [
+        Found(letter(1), b"acme", sent, by_client),
+        Found(letter(2), b"acme", sent),
+        Found(letter(3), b"acme", judging.message(action="Other"), by_client),
+        Found(letter(4), b"acme", ours, by_us),
+        Found(letter(5), b"acme", ours),
+    ]
+
+    def claims(assessor: Assessor) -> list[tuple[bool, Claim | None, str]]:
+        """Whether the value is another one, what the signature says of it, why it stays."""
+        return [
+            (
+                one.value != one.found.value,
+                verify(keys.secrets(), one.signature or b"", b"acme", one.value or b""),
+                one.code,
+            )
+            for one in assessor.assess(found, now_ms=judging.NOW_MS)
+        ]
+
+    assert claims(Assessor(world.reviver(), judge, world.topics, keys)) == [
+        (True, Claim("billing", ("source",)), ""),
+        (True, None, ""),
+        (True, None, ""),
+        (False, Claim(TRAIL), ""),  # the base event's schema is all that our own trail knows
+        (True, None, "SOURCE_RESERVED"),
+    ]
+    assert [claim for _, claim, _ in claims(Assessor(world.reviver(), judge, world.topics))][:3] == [None] * 3
 
 
 def test_chunks_are_bounded_in_letters_and_bytes() -> None:

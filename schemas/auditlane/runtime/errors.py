@@ -23,6 +23,7 @@
     ├── NotFound                 there is no such event, key or dead letter for this caller
     ├── Conflict                 somebody else was first, or the thing exists already
     │   ├── PreconditionFailed   what was to be replaced was changed by somebody else meanwhile
+    │   ├── EventsConflict       events of one tenant, id and time have different contents; all are kept
     │   ├── FieldConflict        a field that is there already, or that cannot become what was asked for
     │   ├── TooManyVersions      a contract was changed as often as it may be
     │   ├── TooManyExports       a tenant has as many export jobs as it may have
@@ -191,6 +192,10 @@ class PreconditionFailed(Conflict):
     code = "PRECONDITION_FAILED"
 
 
+class EventsConflict(Conflict):
+    code = "EVENTS_CONFLICT"
+
+
 class FieldConflict(Conflict):
     code = "FIELD_CONFLICT"
 
@@ -295,10 +300,6 @@ class Halted(AuditlaneError):
 
 class Unreconciled(AuditlaneError):
     code = "UNRECONCILED"
-
-
-class EventsConflict(Conflict):
-    code = "EVENTS_CONFLICT"
 
 
 # (HTTP status, exit code) of each branch; a class without a line of its own takes its parent's.

@@ -159,6 +159,14 @@ def test_workers_are_up_while_somebody_has_every_partition():
     assert "no member" in str(parts.workers(lag("", "")).problem)
 
 
+def test_a_range_that_fails_makes_the_workers_stale():
+    found = lag("a", "b", behind=2)
+    found.partitions[1].failing_s, found.partitions[1].error = 75.0, "t[1]:0-9: ClickHouse: too many parts"
+    part = parts.workers(found)
+    assert part.state == "stale"
+    assert part.problem == "audit.events[1] has not got on for 75.0 s: t[1]:0-9: ClickHouse: too many parts"
+
+
 # Bounded waiting
 
 

@@ -12,10 +12,19 @@ from rich.console import Console
 
 from auditlane.cli.lag import age, table
 from auditlane.worker.group import name
+from auditlane.worker.intent import Intent
 from auditlane.worker.lag import PartitionLag, Total, document, partition_lag, total
 from auditlane.worker.ranges import Partition
 
 AT = Partition("audit.events", 3)
+
+
+def test_a_range_that_fails_is_told_by_what_its_worker_noted() -> None:
+    note = Intent("id", 3, 9, "digest", 70_000, failing_ms=10_000, error="ClickHouse: [too] many parts").encode()
+    one = line(metadata=note, now_ms=75_000)
+    assert (one.failing_s, one.error) == (65.0, "ClickHouse: [too] many parts")
+    for metadata in ("", "{", Intent("id", 3, 9, "digest", 70_000).encode(), '{"v":9,"topic":"id"}'):
+        assert (line(metadata=metadata).failing_s, line(metadata=metadata).error) == (None, "")
 
 
 def line(**given: Any) -> PartitionLag:
@@ -68,7 +77,7 @@ def test_the_table_and_the_document_say_the_same() -> None:
     assert told["lag"] == 8
     assert told["partitions"][1] == {
         "topic": "audit.events", "partition": 3, "committed": 10, "end": 15, "lag": 3, "lost": 2, "age_s": 5.0,
-        "member": "", "abandoned": True,
+        "member": "", "abandoned": True, "failing_s": None, "error": "",
     }  # fmt: skip
 
 

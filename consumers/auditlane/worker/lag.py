@@ -19,6 +19,7 @@ from auditlane.runtime.settings import Settings
 from auditlane.worker.beginnings import Beginnings
 from auditlane.worker.consumer import ASK_S
 from auditlane.worker.group import members, name
+from auditlane.worker.intent import UnknownIntent, decode
 from auditlane.worker.positions import Positions
 from auditlane.worker.ranges import Partition
 
@@ -33,6 +34,8 @@ class PartitionLag:
 
     `lost` counts offsets that Kafka deleted before the group came to them. `age_s` is how long Kafka has had the oldest
     message that the group has not completed, None where there is none. `member` is empty while nobody has it.
+    `failing_s` says for how long its worker has failed to store the next messages, as the worker noted with its last
+    commit, and `error` why; None while it has not failed for a minute.
     """
 
     partition: Partition
@@ -42,6 +45,8 @@ class PartitionLag:
     lost: int
     age_s: float | None
     member: str
+    failing_s: float | None = None
+    error: str = ""
 
     @property
     def abandoned(self) -> bool:
@@ -59,12 +64,24 @@ def partition_lag(
     oldest_ms: int | None,
     member: str,
     now_ms: int,
+    metadata: str = "",
 ) -> PartitionLag:
     """Pure: one partition's line. `oldest_ms` is the Kafka timestamp of the first message from `first` on, which is
-    the first that the group would read."""
+    the first that the group would read. `metadata` is what was committed with the offset."""
     age = None if oldest_ms is None or first >= end else max(0.0, (now_ms - oldest_ms) / 1_000)
     lost = max(0, low - committed) if committed is not None else 0
-    return PartitionLag(partition, committed, end, max(0, end - first), lost, age, member)
+    failing_s, error = _failing(metadata, now_ms)
+    return PartitionLag(partition, committed, end, max(0, end - first), lost, age, member, failing_s, error)
+
+
+def _failing(metadata: str, now_ms: int) -> tuple[float | None, str]:
+    try:
+        intent = decode(metadata)
+    except UnknownIntent:
+        return None, ""
+    if intent is None or not intent.failing_ms:
+        return None, ""
+    return max(0.0, (now_ms - intent.failing_ms) / 1_000), intent.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +141,8 @@ class GroupLag:
         partitions = [one for topic in self._positions.topics() for one in self._positions.partitions(topic)]
         if not partitions:
             raise NotFound("There is no topic to read.", fix="Run `auditlane init`.")
-        committed = self._positions.committed(partitions)
+        commits = self._positions.commits(partitions)
+        committed = {one: commit and commit[0] for one, commit in commits.items()}
         members = self._members()
         if not members and not any(offset is not None for offset in committed.values()):
             raise NotFound(f"The group {self._group} has neither a member nor an offset.", field="--group")
@@ -141,6 +159,7 @@ class GroupLag:
                 end=end[one],
                 oldest_ms=oldest.get(one),
                 member=members.get(one, ""),
+                metadata=(commits[one] or (0, ""))[1],
                 now_ms=now,
             )
             for one in partitions

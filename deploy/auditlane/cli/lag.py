@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from auditlane.runtime.settings import load
@@ -86,6 +87,9 @@ def table(group: str, rows: list[PartitionLag]) -> Table:
     made.add_column("oldest", justify="right", footer=age(found.age_s) if found.lag else "")
     made.add_column("member")
     for one in rows:
+        failing = ""
+        if one.failing_s is not None:
+            failing = f"  [red]failing for {age(one.failing_s)}: {escape(one.error)}[/]"
         lost = f"  [red]{one.lost:,} deleted before they were read[/]" if one.lost else ""
         made.add_row(
             str(one.partition).replace("[", r"\["),
@@ -93,7 +97,7 @@ def table(group: str, rows: list[PartitionLag]) -> Table:
             f"{one.end:,}",
             f"{one.lag:,}" if not one.lag else f"[yellow]{one.lag:,}[/]",
             "" if one.age_s is None else age(one.age_s),
-            (one.member.rpartition("/")[2] or ("[red]nobody[/]" if one.lag else "nobody")) + lost,
+            (one.member.rpartition("/")[2] or ("[red]nobody[/]" if one.lag else "nobody")) + lost + failing,
         )
     return made
 

@@ -22,6 +22,7 @@ from auditlane.gateway import kafka
 from auditlane.gateway.acks import ACKNOWLEDGED, Acks, Fate
 from auditlane.gateway.contract_refusals import ContractRefusals, by_contract
 from auditlane.gateway.meters import Meters
+from auditlane.gateway.past import PastMonths
 from auditlane.gateway.posted import event_of, filled
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
@@ -73,6 +74,7 @@ class Intake:
         self.refusals = ContractRefusals()
         self._rates = Rates(settings.ingest_rate, settings.ingest_burst)
         self._steps = Rates(settings.ingest_pattern_steps, settings.ingest_pattern_steps * _BURST)
+        self._past = PastMonths(settings.ingest_past_months)
         self._ack_s = settings.ingest_ack_timeout_ms / 1000
         self._room = settings.ingest_buffer_bytes
         self._held = 0
@@ -186,11 +188,13 @@ class Intake:
                 waits[tenant] = wait_s
             else:
                 self._rates.charge(key, count, now)
-        if not waits:
-            return posted
-        return [
-            _too_fast(waits[tenant]) if tenant in waits else one for one, tenant in zip(posted, tenants, strict=True)
-        ]
+        if waits:
+            posted = [
+                _too_fast(waits[tenant]) if tenant in waits else one
+                for one, tenant in zip(posted, tenants, strict=True)
+            ]
+        past = self._past.waits(posted, tenants, now, datetime.now(UTC))
+        return [_too_far_back(past[at]) if at in past else one for at, one in enumerate(posted)] if past else posted
 
     def _within_steps(
         self, client: AuditClient, posted: Sequence[object], sender: Sender, now: float
@@ -339,6 +343,15 @@ def _too_fast(wait_s: float) -> RateLimited:
     return RateLimited(
         "This client sends more events of one tenant than it may.",
         fix="Wait as long as Retry-After says, then send them again.",
+        retry_after_s=wait_s,
+    )
+
+
+def _too_far_back(wait_s: float) -> RateLimited:
+    return RateLimited(
+        "The tenant's events are of more past months at a time than they may be.",
+        field="occurred_at",
+        fix="Wait as long as Retry-After says, then send them again; events in order of their time are of few months.",
         retry_after_s=wait_s,
     )
 

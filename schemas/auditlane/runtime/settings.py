@@ -333,6 +333,13 @@ class GatewaySettings(BaseModel):
         description="Events of one tenant a second from one key, in each process; 0: any number.",
         json_schema_extra=reached("Further events are refused with 429 and `Retry-After`, other tenants' are taken."),
     )
+    ingest_past_months: float = Field(
+        2.0,
+        gt=0,
+        description="Months before the last one that one tenant's events may be of, a second, in each process; a "
+        "minute's worth at once.",
+        json_schema_extra=reached("Events of further past months are refused with 429 and `Retry-After`."),
+    )
     ingest_burst: int = Field(
         50_000,
         ge=1,

@@ -49,6 +49,10 @@ class PartitionLag(BaseModel):
     age_s: float | None = Field(description="How long Kafka has had the oldest message that is not completed.")
     member: str = Field(description="Who has it; empty while nobody has.")
     abandoned: bool = Field(description="There is something to do and nobody to do it.")
+    failing_s: float | None = Field(
+        None, description="For how long its worker has failed to store the next messages; null below a minute."
+    )
+    error: str = Field("", description="Why, as its worker noted it with the group's offsets.")
 
 
 class Lag(BaseModel):

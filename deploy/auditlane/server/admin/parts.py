@@ -77,6 +77,16 @@ def workers(lag: Lag) -> PartHealth:
         nobody = counted("Nobody works on %(count)s partition.", "Nobody works on %(count)s partitions.", lag.abandoned)
         problem = Said(nobody) if lag.abandoned else said("The group has no member.")
         return PartHealth(name="workers", state="away", detail=Said(*told), problem=problem)
+    failing = [one for one in lag.partitions if one.failing_s is not None]
+    if failing:
+        one = max(failing, key=lambda one: one.failing_s or 0.0)
+        problem = said(
+            "%(partition)s has not got on for %(seconds)s s: %(reason)s",
+            partition=f"{one.topic}[{one.partition}]",
+            seconds=float(one.failing_s or 0.0),
+            reason=one.error,
+        )
+        return PartHealth(name="workers", state="stale", detail=Said(*told), problem=problem)
     return PartHealth(name="workers", state="up", detail=Said(*told))
 
 

@@ -1,0 +1,55 @@
+"""How many past months one tenant's events may be of: each costs ClickHouse a part, whatever few events it holds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from auditlane.gateway.rate import Rates
+
+SECOND_S: Final = 1.0  # a month that was charged for holds what comes within so long: a worker stores it together
+MINUTE_S: Final = 60.0
+REMEMBERED: Final = 20_000
+
+
+@dataclass(slots=True)
+class PastMonths:
+    """`per_s` months a second of one tenant, a minute's worth of them at once. Pure: times are passed in.
+
+    Events of the present month and the one before cost nothing.
+    """
+
+    per_s: float
+    _rates: Rates = field(init=False)
+    _charged: OrderedDict[tuple[str, str], float] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self._rates = Rates(self.per_s, max(1, round(self.per_s * MINUTE_S)))
+
+    def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
+        """Charge for the months of these posted events; the places of those that have to wait, with the seconds."""
+        present = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
+        months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for place, (one, tenant) in enumerate(zip(posted, tenants, strict=True)):
+            at = one.get("occurred_at") if isinstance(one, dict) else None
+            if isinstance(at, str) and at[:7] < present:
+                months[tenant][at[:7]].append(place)
+        waiting: dict[int, float] = {}
+        for tenant, places in months.items():
+            new = [month for month in places if now - self._charged.get((tenant, month), -SECOND_S) >= SECOND_S]
+            if new and (wait_s := self._rates.wait_s(tenant, now)):
+                waiting |= dict.fromkeys((place for month in new for place in places[month]), wait_s)
+            elif new:
+                self._charge(tenant, new, now)
+        return waiting
+
+    def _charge(self, tenant: str, months: Sequence[str], now: float) -> None:
+        self._rates.charge(tenant, len(months), now)
+        for month in months:
+            self._charged[tenant, month] = now
+            self._charged.move_to_end((tenant, month))
+        while len(self._charged) > REMEMBERED:
+            self._charged.popitem(last=False)

@@ -1,0 +1,180 @@
+"""What one tenant does to others on real parts: refused events, poison, past months, a month that is refused."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fixtures.workers import World, wait_until
+
+from auditlane.contract.wire import frame
+from auditlane.local.doctor.host import service
+from auditlane.worker.lag import GroupLag
+
+LARGEST = (1 << 31) - 1
+
+
+def flood(world: World, count: int, *, tenants: int = 1, partition: int = 0) -> None:
+    """Messages that everybody refuses, of so many tenants."""
+    for number in range(count):
+        world.producer.produce(world.settings.topic, key=f"bad{number % tenants}", value=b"junk", partition=partition)
+        world.producer.poll(0)
+    assert world.producer.flush(30) == 0
+
+
+def tenants_stored(world: World) -> Counter[str]:
+    rows = world.client.query(f"SELECT tenant_id, count() FROM {world.events} GROUP BY 1").result_rows
+    return Counter({str(tenant): int(count) for tenant, count in rows})
+
+
+def codes(world: World, count: int) -> Counter[str]:
+    letters = world.dead_letters(count)
+    return Counter(dict(one.headers())["auditlane.error.code"].decode() for one in letters)
+
+
+def test_refusals_of_one_tenant_never_stop_a_partition_that_others_use(world: World) -> None:
+    world.produce(7, partition=0)
+    worker = world.worker()
+    world.completed()
+    flood(world, 1_300)
+    world.produce(7, partition=0)
+    world.completed()
+    assert worker.events("partition.halted") == []
+    assert tenants_stored(world) == {f"tenant{number}": 2 for number in range(7)}
+    assert codes(world, 1_300) == {"NOT_FRAMED": 1_300}
+    assert worker.stop() == 0
+
+
+def test_neither_does_a_worker_take_the_flooding_tenant_for_the_only_one_after_a_restart(world: World) -> None:
+    world.produce(7, partition=0)
+    first = world.worker()
+    world.completed()
+    assert first.stop() == 0
+    flood(world, 1_300)
+    second = world.worker()
+    world.completed()
+    assert second.events("partition.halted") == []
+    assert second.stop() == 0
+
+
+@pytest.mark.parametrize("tenants", [1, 3])
+def test_refusals_of_every_tenant_or_of_enough_of_them_still_stop_it(world: World, tenants: int) -> None:
+    if tenants > 1:
+        world.produce(7, partition=0)
+    flood(world, 2_000, tenants=tenants)
+    worker = world.worker()
+    [halted] = wait_until(lambda: worker.events("partition.halted"), why=worker.tail)
+    assert "the dead-letter brake" in halted["reason"]
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "schema_id",
+    [1 << 31, (1 << 31) + 5, (1 << 32) - 1, LARGEST, 900_000],
+    ids=["2^31", "2^31+5", "2^32-1", "2^31-1", "none"],
+)
+def test_an_id_that_the_registry_does_not_have_stops_nobody(world: World, schema_id: int) -> None:
+    world.produce(7, partition=0)
+    world.send(frame(schema_id, b"x"))
+    world.produce(7, partition=0)
+    worker = world.worker()
+    world.completed()
+    assert sum(tenants_stored(world).values()) == 14
+    assert codes(world, 1) == {"SCHEMA_UNKNOWN": 1}
+    assert worker.stop() == 0
+
+
+def test_messages_of_every_odd_shape_become_letters_between_their_neighbours(world: World) -> None:
+    odd: list[tuple[bytes | None, Any]] = [
+        (None, None),
+        (None, "tenant0"),
+        (b"", "tenant0"),
+        (b"\0", "tenant0"),
+        (frame(world.schema_id, b""), "tenant0"),
+        (frame(world.schema_id, b"\xff" * 100_000), "tenant0"),
+        (world.value("tenant0", 1), b""),
+        (world.value("tenant0", 1), b"\xff\xfe"),
+        (world.value("tenant0", 1), "k" * 200_000),
+        (world.value("tenant0", 1), "tenant1"),
+    ]
+    for value, key in odd:
+        world.produce(1, partition=0)
+        world.send(value, key=key)
+    topic = world.settings.topic
+    headers = [(f"h{number}", b"x" * 20_000) for number in range(20)]
+    world.producer.produce(topic, key="tenant0", value=b"junk", partition=0, headers=headers)
+    world.produce(1, partition=0)
+    worker = world.worker()
+    world.completed()
+    assert sum(tenants_stored(world).values()) == len(odd) + 1
+    assert sum(codes(world, len(odd) + 1).values()) == len(odd) + 1
+    assert worker.stop() == 0
+
+
+def past(months: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=30.42 * months + 1)
+
+
+def test_events_of_many_past_months_keep_other_partitions_and_the_present_from_waiting(world: World) -> None:
+    """The budgets are small, so that what waits waits long enough to be seen."""
+    worker = world.worker(insert_parts_per_second=4, late_parts_per_second=1)
+    worker.ready()
+    for month in range(119):
+        value = world.value("mallory", month, occurred_at=past(month))
+        world.producer.produce(world.settings.topic, key="mallory", value=value, partition=0)
+    world.send(world.value("beside", 1), key="beside")
+    world.stored(62)  # a minute's worth at once, and the present months
+    world.send(world.value("elsewhere", 1), key="elsewhere", partition=1)
+    stored = wait_until(lambda: (found := tenants_stored(world))["elsewhere"] and found, why=worker.tail)
+    assert stored["beside"] == 1, "the present months of a range come first"
+    assert stored["mallory"] < 119
+    worker.kill()
+    world.worker(late_parts_per_second=1_000)
+    world.completed()
+    assert tenants_stored(world) == {"mallory": 119, "beside": 1, "elsewhere": 1}
+    assert world.counts() == (121, 121)
+
+
+def test_a_month_that_is_refused_keeps_neither_other_partitions_nor_memory_and_is_told(world: World) -> None:
+    old = past(30)
+    for _ in range(3):  # a part each
+        world.produce(1, partition=0, occurred_at=old)
+        first = world.worker()
+        world.completed()
+        assert first.stop() == 0
+    world.client.command(
+        f"ALTER TABLE {world.events} MODIFY SETTING parts_to_throw_insert = 3, parts_to_delay_insert = 2"
+    )
+    worker = world.worker(queue_bytes=1 << 20)
+    worker.ready()
+    wide = {"description": "x" * 2_000}
+    world.produce(2_000, partition=0, occurred_at=old, **wide)  # four times of what may be held
+    wait_until(lambda: worker.events("range.failed"), why=worker.tail)
+    world.client.command(f"ALTER TABLE {world.events} MODIFY SETTING parts_to_delay_insert = 1000")
+    world.client.command(f"SYSTEM START MERGES {world.events}")  # for the month that is not refused
+    world.produce(500, partition=1, **wide)
+    wait_until(lambda: sum(tenants_stored(world).values()) >= 503, why=worker.tail)
+    at = f"{world.settings.topic}[0]"
+    failing = wait_until(lambda: json.loads(worker.get("/health/ready"))["failing"], patience_s=100, why=worker.tail)
+    assert failing.keys() == {at}
+    assert "TOO_MANY_PARTS" in failing[at]["error"]
+    assert datetime.fromisoformat(failing[at]["since"]) <= datetime.now(UTC)
+    assert "auditlane_worker_failing_partitions 1.0" in worker.get("/metrics")
+    said = [one.message for one in service("worker", worker.ready()) if one.level == "fail"]
+    assert [at in one and "TOO_MANY_PARTS" in one for one in said] == [True]
+    lag = GroupLag(world.settings)
+    try:
+        [row] = wait_until(lambda: [one for one in lag.rows() if one.failing_s], why=worker.tail)
+    finally:
+        lag.close()
+    assert (str(row.partition), "TOO_MANY_PARTS" in row.error) == (at, True)
+    assert row.failing_s is not None
+    assert row.failing_s >= 60
+    world.client.command(f"ALTER TABLE {world.events} MODIFY SETTING parts_to_throw_insert = 3000")
+    world.completed()
+    assert world.counts() == (2_503, 2_503)
+    assert json.loads(worker.get("/health/ready"))["failing"] == {}
+    assert worker.stop() == 0

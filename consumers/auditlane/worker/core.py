@@ -221,8 +221,8 @@ class Core:
         return lane.flight if lane is not None and lane.lease == range_.lease else None
 
     def _overloaded(self, flight: Flight | None) -> bool:
-        """Whether a range that is refused for want of capacity says so of ClickHouse, and not of itself alone: a month
-        of it has too many parts, say, while other ranges are stored."""
+        """Whether a range that is refused for want of capacity says so of ClickHouse, and not of itself alone: it takes
+        too much memory, say, while other ranges are stored."""
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
     def _notes(self, lane: Lane, flight: Flight, now: int) -> bool:

@@ -330,6 +330,19 @@ def test_a_viewer_has_what_its_client_has_at_present(keys, signing, ask):
         assert ask(token).permissions == left
 
 
+def test_the_contract_is_a_viewers_while_its_client_decides_it(keys, signing, ask):
+    both = frozenset({Permission.read, Permission.contract})
+    for roles, tenant, extra, left in (
+        (("vendor",), None, (), both),
+        (("vendor",), "acme", (Permission.contract,), both),
+        (("vendor",), "acme", (), {Permission.read}),  # its key was bound to the tenant since
+        (("auditor",), None, (), {Permission.read}),
+    ):
+        client = keys.create(roles=roles, tenant=tenant, extra_permissions=extra, now=NOW).client
+        token = mint_viewer_token(signing, Viewer("acme", "jane", both, client.client_id), now=NOW, ttl=HOUR)
+        assert ask(token).permissions == left
+
+
 def test_a_viewer_of_another_tenant_than_its_client_is_nobody(keys, signing, ask):
     _, token = vouched(keys, signing, "vendor", tenant="acme")
     assert ask(token).tenant == "acme"

@@ -178,3 +178,17 @@ def test_workers_that_listen_everywhere_are_asked_here(monkeypatch):
     list(host.workers(load(worker_host="::", worker_port=8481)))
     assert answers.asked[0] == "http://[::1]:8481"
     assert [one.level for one in host.workers(load(worker_port=0))] == [Level.WARN]
+
+
+def test_a_worker_that_cannot_verify_what_serve_signs(tmp_path):
+    path = tmp_path / "provenance-keys.json"
+    kid = host.ProvenanceKeys.load_or_create(path).key_ids[0]
+
+    def told(*verifies: str, where=path) -> list[str]:
+        found = list(host.judge_provenance("worker", verifies, where))
+        assert all(one.level is Level.FAIL and "AUDITLANE_PROVENANCE_KEYS_FILE" in one.fix for one in found)
+        return [one.message for one in found]
+
+    assert told(kid) == told(kid, "older") == told("another", where=None) == []
+    assert "has no provenance keys" in told()[0]
+    assert f"lacks the provenance key {kid}" in told("another")[0]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from auditlane.runtime.errors import PortInUse
 
 Told = Callable[[], dict[str, str]]
 Failing = Callable[[], dict[str, dict[str, str]]]
+KeyIds = Callable[[], Collection[str]]
 
 
 class HealthServer:
@@ -18,13 +19,22 @@ class HealthServer:
 
     `halted` gives the partitions that stand still, with the reason, and `failing` those whose range has failed for a
     minute and is tried again, each with `since` and the last `error`: the others go on, so the worker stays ready.
+    `verifies` gives the ids of the provenance keys that it verifies with.
     """
 
     def __init__(
-        self, host: str, port: int, *, metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing
+        self,
+        host: str,
+        port: int,
+        *,
+        metrics: Callable[[], bytes],
+        ready: Told,
+        halted: Told,
+        failing: Failing,
+        verifies: KeyIds,
     ) -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready, halted, failing))
+            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready, halted, failing, verifies))
         except OSError as error:
             raise PortInUse(
                 f"The worker cannot listen on {host}:{port}: {error.strerror}.",
@@ -47,7 +57,9 @@ class HealthServer:
         self._thread.join()
 
 
-def _handler(metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing, verifies: KeyIds
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -60,7 +72,7 @@ def _handler(metrics: Callable[[], bytes], ready: Told, halted: Told, failing: F
                 missing = ready()
                 state = "waiting" if missing else "ready"
                 told = {"status": state, "missing": missing, "halted": halted(), "failing": failing()}
-                self._json(503 if missing else 200, told)
+                self._json(503 if missing else 200, told | {"provenance_keys": sorted(verifies())})
             else:
                 self._json(404, {"status": "not found"})
 

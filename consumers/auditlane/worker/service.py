@@ -78,6 +78,7 @@ class Service:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         with ExitStack() as stack:
             stack.callback(self._ended.set)
+            secrets = Secrets(settings)
             health = HealthServer(
                 settings.worker_host,
                 settings.worker_port,
@@ -85,6 +86,7 @@ class Service:
                 ready=self._missing,
                 halted=lambda: self._runner.halted if self._runner else {},
                 failing=lambda: self._runner.failing if self._runner else {},
+                verifies=secrets,
             )
             health.start()
             stack.callback(health.close)
@@ -106,7 +108,7 @@ class Service:
                 schemas,
                 topic=settings.topic,
                 max_event_bytes=settings.max_event_bytes,
-                secrets=Secrets(settings),
+                secrets=secrets,
             )
             producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
             letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import urllib3
@@ -62,8 +62,8 @@ def credentials(settings: Settings) -> Iterator[Finding]:
                 yield ok(PART, f"{path} is valid")
 
 
-def service(part: str, url: str) -> Iterator[Finding]:
-    """The worker or `serve` at its URL, and the partitions that a worker has halted."""
+def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
+    """The worker or `serve` at its URL, the partitions that a worker has halted, the keys that it lacks."""
     answer = _ready(url)
     if answer is None or answer.status != 200:
         yield fail(
@@ -79,6 +79,18 @@ def service(part: str, url: str) -> Iterator[Finding]:
             f"{partition} has not got on since {told['since']}: {told['error']}.",
             "The worker goes on trying. Mend what the error names, or look at the worker's log.",
         )
+    if "provenance_keys" in answer.json():
+        yield from judge_provenance(part, answer.json()["provenance_keys"], path_of(settings))
+
+
+def judge_provenance(part: str, verifies: Collection[str], path: Path | None) -> Iterator[Finding]:
+    """Whether a worker that verifies with these keys verifies what `serve` signs, by the file here, if there is one."""
+    fix = f"Give it the file that `serve` has: {variable('provenance_keys_file')}."
+    signing = ProvenanceKeys(path).key_ids if path and path.exists() else ()
+    if not verifies:
+        yield fail(part, f"The {part} has no provenance keys: it believes nobody's signature.", fix)
+    elif lacking := [kid for kid in signing if kid not in verifies]:
+        yield fail(part, f"The {part} lacks the provenance key {lacking[0]} of {path}.", fix)
 
 
 def workers(settings: Settings) -> Iterator[Finding]:
@@ -95,7 +107,7 @@ def workers(settings: Settings) -> Iterator[Finding]:
     if last < 0:
         yield warn("worker", f"No worker answers at {base}:{first}.", _ELSEWHERE)
     for port in range(first, last + 1):
-        yield from service("worker", f"{base}:{port}")
+        yield from service("worker", f"{base}:{port}", settings)
 
 
 def _is_worker(url: str) -> bool:

@@ -36,12 +36,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if running:
         for row in state["parts"]:
             if row["name"] in ("worker", "serve"):
-                yield from host.service(row["name"], row["url"])
+                yield from host.service(row["name"], row["url"], settings)
         return
     if settings.kafka_bootstrap:
         yield from host.workers(settings)
     if settings.serve_url:
-        yield from host.service("serve", settings.serve_url)
+        yield from host.service("serve", settings.serve_url, settings)
 
 
 def _completed(settings: Settings, env: Mapping[str, str], fields: list[str]) -> Settings:

@@ -7,8 +7,9 @@ import io
 import itertools
 import json
 import random
+import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -28,6 +29,7 @@ from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.reader import Reader
 from auditlane.query.sort import Sort, parse_sort
 from auditlane.runtime.errors import InvalidFilter, NotFound
+from auditlane.server.admin import conflicts
 from auditlane.store.presentation import DEFAULT_FIELDS, FieldView
 from auditlane.store.structure_book import DEFAULT, Structure
 
@@ -297,3 +299,50 @@ def test_no_event_of_another_tenant_is_told_with_one(reader: Reader) -> None:
     assert all(one.tenant_id == "acme" for one in reader.event(ACME, shared).others)
     with pytest.raises(NotFound):
         reader.event(TenantScope.for_operator("globex"), str(event(1)["event_id"]))
+
+
+def test_operators_are_told_how_many_ids_were_claimed_lately(filled: Store) -> None:
+    before = conflicts.read(lambda: filled.client, filled.database)
+    now = datetime.now(UTC)
+    late = [("one", now), ("two", now - timedelta(hours=23)), ("two", now - timedelta(hours=25))]
+    for number, (tenant, at) in enumerate(late):
+        for content in ("a", "b", "b"):
+            filled.add([event(500 + number, tenant, occurred_at=at, description=content)])
+    found = conflicts.read(lambda: filled.client, filled.database)
+    assert (found.hours, found.ids - before.ids, found.tenants - before.tenants) == (24, 2, 2)
+
+
+def test_a_stream_gives_every_content_and_says_the_conflict(filled: Store, url: str) -> None:
+    topic = uuid.uuid4()  # in which nothing was before
+
+    def arrives(number: int, text: str) -> None:
+        given = {"ingested_at": datetime.now(UTC), "kafka_topic_id": topic, "kafka_offset": number}
+        filled.add([event(900, "live", description=text) | given])
+
+    answer = urllib3.request(
+        "GET",
+        f"{url}/v1/events/stream",
+        headers={TENANT_HEADER: "live"},
+        preload_content=False,
+        retries=False,
+        timeout=60,
+    )
+    told = data_of(answer)
+    arrives(1, "first")
+    first = next(told)
+    arrives(2, "second")
+    second = next(told)
+    arrives(3, "second")  # sent again
+    arrives(4, "third")
+    third = next(told)
+    answer.close()
+    assert [one["description"] for one in (first, second, third)] == ["first", "second", "third"]
+    assert [one["conflict"] for one in (first, second, third)] == [False, True, True]
+    assert len({one["content_hash"] for one in (first, second, third)}) == 3
+
+
+def data_of(answer: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:
+    rest = b""
+    while piece := answer.read1():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (json.loads(line[6:]) for line in lines if line.startswith(b"data: "))

@@ -61,7 +61,8 @@ class Told:
             {"name": "kafka", "state": "away", "problem": HOSTILE},
             {"name": "registry", "state": "up", "detail": Said(counted("%(count)s subject", "%(count)s subjects", 3))},
         ]
-        return Health.model_validate({"healthy": False, "parts": parts})
+        conflicts = {"hours": 24, "ids": 1_007, "tenants": 2}
+        return Health.model_validate({"healthy": False, "parts": parts, "conflicts": conflicts})
 
     async def rate(self) -> Rate:
         return Rate(seconds=60.0, events=4_321, events_per_second=4_321 / 60)

@@ -23,7 +23,7 @@ from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.results import ClientStats, Failure, FlushResult
 
 if typing.TYPE_CHECKING:
-    from auditlane.sdk.reader import AuditReader, Event, ExportProgress
+    from auditlane.sdk.reader import AuditReader, Event, ExportProgress, SingleEvent
 
 __all__ = [
     "AuditClient",
@@ -46,9 +46,10 @@ __all__ = [
     "RegistryRefused",
     "RegistryUnavailable",
     "Severity",
+    "SingleEvent",
 ]
 
-_OF_THE_READER = frozenset({"AuditReader", "Event", "ExportProgress"})
+_OF_THE_READER = frozenset({"AuditReader", "Event", "ExportProgress", "SingleEvent"})
 
 
 def __getattr__(name: str) -> typing.Any:

@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from auditlane.contract.stored import Event
+from auditlane.contract.stored import Event, SingleEvent
 from auditlane.runtime.errors import ConfigError
 from auditlane.sdk.export import Download, ExportProgress, Progress
 from auditlane.sdk.http import Http
 
-__all__ = ["AuditReader", "Event", "ExportProgress"]
+__all__ = ["AuditReader", "Event", "ExportProgress", "SingleEvent"]
 
 Value = str | datetime
 Filters = Mapping[str, Value | Iterable[Value]]
@@ -70,9 +70,15 @@ class AuditReader:
             if not cursor:
                 return
 
-    def event(self, event_id: str) -> Event:
-        """One event. Raises NotFound."""
-        return Event.model_validate(self._http.json("GET", f"/v1/events/{quote(event_id, safe='')}"))
+    def event(self, event_id: str, *, content_hash: str = "") -> SingleEvent:
+        """One event, and as its `others` those with the same id. Raises NotFound.
+
+        Of several it is the one that Kafka had first, or the one with the `content_hash`.
+        """
+        pairs = [("content_hash", content_hash)] if content_hash else []
+        return SingleEvent.model_validate(
+            self._http.json("GET", f"/v1/events/{quote(event_id, safe='')}", fields=pairs)
+        )
 
     def export(
         self,

@@ -128,9 +128,19 @@ class ContractRefusals(BaseModel):
     after_change: int = Field(0, description="Events that were refused since then.")
 
 
+class RecentConflicts(BaseModel):
+    """Ids that several events claim, at one time and with different content; `auditlane verify` lists them."""
+
+    hours: int = Field(description="Events that occurred within so many hours were looked at.")
+    ids: int = Field(description="How many ids several of them claim.")
+    tenants: int = Field(description="Whose they are.")
+
+
 class Health(BaseModel):
-    """Whether every part is up, and each; and the tenants whose contracts refuse most events, of changed ones first."""
+    """Whether every part is up, and each; the tenants whose contracts refuse most events, of changed ones first; and
+    events in conflict, which keep no part from being up."""
 
     healthy: bool
     parts: list[PartHealth]
     refusals: list[ContractRefusals] = []
+    conflicts: RecentConflicts | None = Field(None, description="Null where ClickHouse did not say in time.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -13,9 +14,9 @@ from clickhouse_connect.driver.client import Client
 from auditlane.gateway.contract_refusals import ContractRefusals, Refused
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
-from auditlane.server.admin import models, parts, tenants
+from auditlane.server.admin import conflicts, models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
-from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
+from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
 from auditlane.server.admin.source import Bounded, Source
 from auditlane.server.gate import Gate
 from auditlane.server.probes import Probe
@@ -53,6 +54,12 @@ class Operations:
         self._tenants = Bounded("ClickHouse", timeout_s=settings.query_timeout_s + 1)
         self._lag = Source("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
         self._rate = Source("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
+        self._conflicts = Source(
+            "ClickHouse",
+            partial(conflicts.read, store, settings.clickhouse_database),
+            timeout_s=PART_TIMEOUT_S,
+            fresh_s=conflicts.FRESH_S,
+        )
         self._dead = Bounded("Kafka", timeout_s=2 * READ_S + PART_TIMEOUT_S)
         self._parts = {
             "clickhouse": self._part("ClickHouse", partial(parts.store, probe)),
@@ -89,13 +96,21 @@ class Operations:
             except AuditlaneError as error:
                 found[name] = PartHealth.model_validate({"name": name, "state": "away", "problem": str(error)})
 
+        claimed: list[RecentConflicts] = []
+
+        async def count() -> None:
+            with contextlib.suppress(AuditlaneError):  # of a store that is away its part tells
+                claimed.append(await self._conflicts.get())
+
         async with anyio.create_task_group() as group:
+            group.start_soon(count)
             for name, part in self._parts.items():
                 group.start_soon(ask, name, part)
         every = [found[name] for name in self._parts]
         every += [*parts.files(self._gate), parts.issuer(self._gate.oidc), parts.trail(self._own)]
         told = [_refused(one) for one in self._refusals.top(datetime.now(UTC))]
-        return Health(healthy=all(one.state in ("up", "off") for one in every), parts=every, refusals=told)
+        healthy = all(one.state in ("up", "off") for one in every)
+        return Health(healthy=healthy, parts=every, refusals=told, conflicts=claimed[0] if claimed else None)
 
     async def _working(self) -> PartHealth:
         if not self._settings.kafka_bootstrap:

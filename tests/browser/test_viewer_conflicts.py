@@ -1,0 +1,93 @@
+"""Events that claim one id and time, how events were received, and fields with the names that every object has, in the
+viewer on real parts."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fixtures.axe import violations
+from fixtures.host_page import host_page
+from fixtures.site import Site
+from playwright.sync_api import Locator, Page, Route, expect
+
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
+TOLD = {
+    "en": "Another event claims the same id and time with different content; both are kept.",
+    "de": "Ein weiteres Ereignis hat dieselbe Kennung und Zeit, aber einen anderen Inhalt; beide bleiben erhalten.",
+}
+INHERITED = ("__proto__", "constructor", "toString")
+
+
+def event(tenant: str, action: str, second: int = 0, **given: Any) -> dict[str, Any]:
+    return {"tenant_id": tenant, "occurred_at": NOW + timedelta(seconds=second), "action": action} | given
+
+
+def opened(site: Site, page: Page, tenant: str) -> Locator:
+    """A vendor's page with the tenant's log; its table."""
+    page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""}]))
+    table = page.locator("auditlane-table")
+    expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")
+    return table
+
+
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_each_of_two_is_a_row_and_says_it(site: Site, unique: str, page: Page, lang: str) -> None:
+    id_ = str(uuid.uuid4())
+    site.emit(event(unique, "others", 1), event(unique, "forged", event_id=id_), event(unique, "real", event_id=id_))
+    table = opened(site, page, unique)
+    page.locator("auditlane-viewer").evaluate("(viewer, lang) => (viewer.lang = lang)", lang)
+    rows = {action: table.locator(".row", has_text=action) for action in ("others", "forged", "real")}
+    expect(rows["real"].locator(".conflict")).to_have_attribute("title", TOLD[lang])
+    expect(rows["forged"].locator(".conflict")).to_have_text("Conflict" if lang == "en" else "Konflikt")
+    expect(rows["others"].locator(".conflict")).to_have_count(0)
+
+    details = table.locator("auditlane-details")
+    for action in ("real", "forged"):
+        rows[action].click()
+        expect(details.get_by_role("heading", name=action)).to_be_visible()
+        expect(details.get_by_role("note")).to_contain_text(TOLD[lang])
+        received = "Kafka topic" if lang == "en" else "Kafka-Topic"
+        expect(details.locator(".line", has_text="Kafka")).to_contain_text(f"{received} {site.world.settings.topic}")
+        expect(table.locator(".row[aria-selected=true]")).to_have_count(1)
+        expect(rows[action]).to_have_attribute("aria-selected", "true")
+    assert [one for one in violations(page) if "auditlane-details" in one or "auditlane-table" in one] == []
+
+    page.reload()  # the address names which of the two it is
+    expect(details.get_by_role("heading", name="forged")).to_be_visible()
+    rows["others"].click()
+    expect(details.get_by_role("heading", name="others")).to_be_visible()
+    expect(details.get_by_role("note")).to_have_count(0)
+    rows["real"].click()
+    details.get_by_role("note").get_by_role("button").click()
+    expect(rows["others"]).to_have_count(0)
+    expect(table.locator(".row:not(.waits)", has_text="forged")).to_have_count(1)
+    expect(table.locator(".row:not(.waits)", has_text="real")).to_have_count(1)
+
+
+def test_a_field_may_be_called_as_what_every_object_has(site: Site, unique: str, page: Page) -> None:
+    """No contract takes such names; what a page shows does not depend on that."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    site.emit(event(unique, "plain"), event(unique, "other"))
+
+    def with_fields(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        shape = next(one for one in body["fields"] if one["name"] == "description")
+        for name in INHERITED:
+            more = {"name": name, "displayName": f"Own {name}", "custom": True, "parameter": f"fields.{name}"}
+            body["fields"].append(shape | more | {"showInTable": True, "showInMoreInfo": True})
+        route.fulfill(response=answer, json=body)
+
+    page.route("**/v1/tenants/*/structure", with_fields)
+    table = opened(site, page, unique)
+    for name in INHERITED:
+        expect(table.get_by_role("columnheader", name=f"Own {name}").first).to_be_attached()
+    row = table.locator(".row", has_text="plain")
+    expect(row.locator(".cell").last).to_have_text("–none")
+    row.click()
+    expect(table.locator("auditlane-details").get_by_role("heading", name="plain")).to_be_visible()
+    assert errors == []

@@ -474,7 +474,7 @@ def test_tokens_and_links_are_recorded(kept):
     served.request("/v1/viewer-tokens", token, method="POST", body=body)
     link = served.request("/v1/viewer-tokens", token, method="POST", body=body | {"link": True}).json()["link"]
     for _ in range(2):  # it opens once
-        served.request(link.removeprefix(served.url))
+        served.request(link.removeprefix(served.url), method="POST")
     assert [(one.action, one.outcome, one.tenant, one.actor_id) for one in deeds] == [
         ("token.issued", "success", None, issued.client.client_id),
         ("token.refused", "denied", None, ""),

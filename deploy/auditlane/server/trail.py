@@ -187,15 +187,18 @@ class KafkaTrail:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """End every group, emit what waits, give Kafka a little time, and write the rest into a file."""
+        """End every group, emit what waits, give Kafka a little time, and write the rest into a file.
+
+        All of it is over well before whoever stops us kills us.
+        """
         with self._changed:
             self._take(self._tally.flush())
             self._stopping = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join(CLOSE_S)
-        if self._client is not None:
-            self._client.close(CLOSE_S)
+            self._thread.join(CLOSE_S / 2)
+        with self._changed:
+            self._changed.wait_for(lambda: self._of_files.issuperset(self._in_flight), CLOSE_S / 2)
         self._closed = True
         while self._queue:
             self._make()
@@ -203,6 +206,8 @@ class KafkaTrail:
             left = [one for key, one in self._in_flight.items() if key not in self._of_files]
             left += [*self._returned, *self._unsent]
         self._write_down(left)
+        if self._client is not None:
+            self._client.close(0)  # what Kafka takes after all is sent again, and stored once
 
     def _write_down(self, events: Sequence[AuditEvent]) -> None:
         """Into the file, and what there is no room for is dropped; at the end, when there is no other way left."""

@@ -138,10 +138,10 @@ class Contracts:
 
     def _is_said_old(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
         """Whether the base event is known from before a change that somebody told of, and the answer not waited for."""
-        asked_at, encoder = known
-        changed_at = self._changed_at.get(own, -math.inf)
-        waited_at = self._waited_at.get(own, -math.inf)
-        if encoder.subject != self._base or max(asked_at, waited_at) >= changed_at:
+        changed_at = self._changed_at.get(own)
+        if changed_at is None or known[1].subject != self._base:
+            return False
+        if max(known[0], self._waited_at.get(own, -math.inf)) >= changed_at:
             return False
         failed = self._failure(own)
         return not (failed and now < failed[0])

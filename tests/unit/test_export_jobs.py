@@ -13,7 +13,8 @@ from auditlane.query.export.formats import Format
 from auditlane.query.export.jobs.folder import JobFolder, Jobs
 from auditlane.query.export.jobs.lease import Lease, Lost, Watch
 from auditlane.query.export.jobs.record import JobRecord, Run
-from auditlane.runtime.errors import InvalidInput, NotFound
+from auditlane.query.export.jobs.room import Room
+from auditlane.runtime.errors import InvalidInput, NotFound, TooManyExports, Unavailable
 from auditlane.runtime.ids import uuid7
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -141,3 +142,20 @@ def test_what_has_expired_goes(jobs: Jobs) -> None:
     assert not done.path.exists()
     assert not half_made.path.exists()
     assert [one.seen().state for one in (waiting, going)] == ["queued", "running"]
+
+
+# Room
+
+
+def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: Jobs) -> None:
+    scope = record().scope
+    for size in (60, 30):
+        jobs.create(record()).output(1).write_bytes(b"x" * size)
+    jobs.create(record("globex")).output(1).write_bytes(b"x" * 500)
+    Room(jobs, per_tenant=91, free=1).demand(scope)
+    with pytest.raises(TooManyExports, match="90 bytes"):
+        Room(jobs, per_tenant=90, free=1).demand(scope)
+    with pytest.raises(Unavailable, match="no room"):
+        Room(jobs, per_tenant=91, free=1 << 62).demand(scope)
+    with pytest.raises(TooManyExports):
+        Room(jobs, per_tenant=500, free=1).demand(record("globex").scope)

@@ -132,7 +132,11 @@ class Reader:
         """What live streams of one process share."""
         settings = self._settings
         return Tail(
-            self._results, self._database, poll_s=settings.stream_poll_s, per_tenant=settings.streams_per_tenant
+            self._results,
+            self._database,
+            poll_s=settings.stream_poll_s,
+            per_tenant=settings.streams_per_tenant,
+            per_user=settings.streams_per_user,
         )
 
     def ping(self) -> None:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import pyarrow as pa
 import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from auditlane.query.asker import pool_for
 from auditlane.query.connection import Connection
 from auditlane.query.statements import Statement
 from auditlane.query.stream import Broken, Source, batches
@@ -46,6 +47,10 @@ class Limits:
         )
 
 
+# ClickHouse ends a query whose client has gone, or gave it up. It only looks at the connections of queries that read.
+_CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
+
+
 class Results:
     """Statements under one set of limits, from any number of threads; connects when it is first asked something.
 
@@ -59,12 +64,14 @@ class Results:
         self._limits = limits
         self._turns = turns
         self._seconds = seconds
+        self._pool = pool_for(settings)
         self._connection = Connection(
             lambda: connect(
                 settings,
                 connect_timeout=min(CONNECT_TIMEOUT_S, silence_s),
                 send_receive_timeout=silence_s,
                 query_limit=0,
+                pool_mgr=self._pool,
             )
         )
 
@@ -82,7 +89,7 @@ class Results:
             return cast(
                 Source,
                 self._connection.client().raw_stream(
-                    statement.sql, statement.parameters, statement.settings | limits, fmt="ArrowStream"
+                    statement.sql, statement.parameters, statement.settings | limits | _CANCELLED, fmt="ArrowStream"
                 ),
             )
 
@@ -105,6 +112,7 @@ class Results:
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
+        self._pool.clear()
 
 
 def checked(source: Source) -> Iterator[pa.RecordBatch]:

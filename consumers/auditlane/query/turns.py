@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from auditlane.runtime.errors import RateLimited
+from auditlane.runtime.settings import variable
 
 
 class Turns:
     """At most `at_once` for each tenant. Thread-safe; nobody waits: what is too much is refused at once."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, *, what: str = "queries", setting: str = "query_concurrency") -> None:
+        """`what` is counted, and `setting` bounds it; for the error."""
         self._at_once = at_once
+        self._what = what
+        self._setting = setting
         self._taken: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -24,8 +28,8 @@ class Turns:
         with self._lock:
             if self._taken[tenant] >= self._at_once:
                 raise RateLimited(
-                    f"{self._at_once} queries of this tenant are running already.",
-                    fix="Repeat the request after Retry-After seconds; AUDITLANE_QUERY_CONCURRENCY is the bound.",
+                    f"{self._at_once} {self._what} of this tenant are running already.",
+                    fix=f"Repeat the request after Retry-After seconds; {variable(self._setting)} is the bound.",
                 )
             self._taken[tenant] += 1
         try:

@@ -46,6 +46,7 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, session, tokens, trail
+from auditlane.server.abandoned import Abandoned
 from auditlane.server.addresses import networks
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
@@ -67,6 +68,7 @@ from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_book import StructureBook
 
 ROLES: Final = ("ingest", "query")
+THREADS: Final = 40  # for queries
 SWITCH_S: Final = 5.0  # how long a request may wait to know whether audit logs are on
 _NEEDED: Final = {
     "keys_file": "a file for the clients' keys; `auditlane keys create` makes it",
@@ -105,7 +107,13 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     reader = Reader(settings, turns=turns)
     tail = reader.tail()
     exports = Exports(
-        settings, gate.authorize, gate.signing, gate.demand_export, structures.of, count_rows=metrics.exported
+        settings,
+        gate.authorize,
+        gate.signing,
+        gate.demand_export,
+        structures.of,
+        count_rows=metrics.exported,
+        turns=turns,
     )
     audits = AuditReader(settings, turns)
     provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
@@ -133,6 +141,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Of the threads that queries run in, one tenant's turns take less than half.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = max(THREADS, 2 * settings.query_concurrency + 8)
         if intake:
             intake.open()
         if "query" in roles:
@@ -236,6 +246,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     problems.install(app)
     openapi.install(app)
     bodies = {ingest.PATH: settings.ingest_body_bytes}
+    app.add_middleware(Abandoned)
     app.add_middleware(Pace, entrance=Entrance(app), settings=settings, streamed=bodies)
     app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
     app.add_middleware(Around, metrics=metrics, trail=own, framed_by=framed_by)

@@ -36,7 +36,7 @@ _OF: Final[dict[str, tuple[str, ...]]] = {
     "GET /v1/export": (*_VIEWS, *_ASKS),
     "POST /v1/export-links": (*_VIEWS, "FILTER_INVALID"),
     "GET /v1/download": (*_VIEWS, *_ASKS, *_FILE),
-    "POST /v1/exports": (*_VIEWS, *_ASKS, "TOO_MANY_EXPORTS"),
+    "POST /v1/exports": (*_VIEWS, *_ASKS, "TOO_MANY_EXPORTS", "UNAVAILABLE"),
     "GET /v1/exports": _VIEWS,
     "GET /v1/exports/{export_id}": (*_VIEWS, "NOT_FOUND"),
     "DELETE /v1/exports/{export_id}": (*_VIEWS, "NOT_FOUND"),

@@ -292,10 +292,16 @@ class ServeSettings(BaseModel):
         description="Live streams of one tenant, in one process.",
         json_schema_extra=reached("One more stream is refused with 429 and `Retry-After`."),
     )
+    streams_per_user: int = Field(
+        20,
+        ge=1,
+        description="… of these of one user or client.",
+        json_schema_extra=reached("One more stream is refused with 429 and `Retry-After`."),
+    )
     query_concurrency: int = Field(
         16,
         ge=1,
-        description="Queries of one tenant that may run at once, in one process.",
+        description="Queries of one tenant that may run at once, in one process; counting for an export is one.",
         json_schema_extra=reached("One more query is refused with 429 and `Retry-After`."),
     )
 
@@ -381,9 +387,59 @@ class ExportSettings(BaseModel):
         10,
         ge=1,
         description="Export jobs of one tenant, until they expire.",
-        json_schema_extra=reached("One more job is refused with 429."),
+        json_schema_extra=reached("One more job is refused with 409 `TOO_MANY_EXPORTS`."),
     )
     export_jobs_at_once: int = Field(2, ge=0, description="Jobs that one `serve` works on at once; 0 only takes them.")
+    export_jobs_running_per_tenant: int = Field(
+        1,
+        ge=1,
+        description="… of these of one tenant.",
+        json_schema_extra=reached("The tenant's other jobs wait."),
+    )
+    export_bytes_per_tenant: int = Field(
+        10 << 30,
+        ge=1 << 20,
+        description="Bytes of one tenant's files in `AUDITLANE_EXPORT_DIR`.",
+        json_schema_extra=reached(
+            "One more job is refused with 409 `TOO_MANY_EXPORTS`; one that goes on fails with it."
+        ),
+    )
+    export_disk_free_bytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        description="Bytes that export jobs leave free on the disk of `AUDITLANE_EXPORT_DIR`.",
+        json_schema_extra=reached("One more job is refused with 503; one that goes on waits a little, then fails."),
+    )
+    export_downloads_per_tenant: int = Field(
+        4,
+        ge=1,
+        description="Exports of one tenant that are sent at once, in one process.",
+        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+    )
+    export_pdfs: int = Field(
+        2,
+        ge=1,
+        description="PDFs that one process sends at once, each drawn in a process of its own.",
+        json_schema_extra=reached("One more waits; after `AUDITLANE_QUERY_TIMEOUT_S` it is refused with `503 BUSY`."),
+    )
+    export_pdfs_per_tenant: int = Field(
+        1,
+        ge=1,
+        description="… of these of one tenant.",
+        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+    )
+    export_pdf_memory_bytes: int = Field(
+        1 << 30,
+        ge=256 << 20,
+        description="Memory of a process that draws a PDF.",
+        json_schema_extra=reached("The PDF breaks off, a job fails with `QUERY_TOO_LARGE`."),
+    )
+    export_pdf_timeout_s: int = Field(
+        300,
+        ge=1,
+        description="How long a PDF may be drawn.",
+        json_schema_extra=reached("The PDF breaks off, a job fails with `QUERY_TOO_LARGE`."),
+    )
     export_lease_s: float = Field(
         15.0, ge=1, description="How long a job's `serve` may be silent before another goes on with it."
     )

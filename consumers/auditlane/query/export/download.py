@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Final
 
-from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from auditlane.query.export.downloads import Downloads
 from auditlane.query.export.exporter import Export
 from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import AuditlaneError
@@ -23,15 +24,26 @@ CountRows = Callable[[str, int], None]
 class Download(StreamingResponse):
     """Streams an export; an error in it leaves the chunked body without its end, which every client notices.
 
-    The query is closed with the response, however that ends: also when the client has gone.
+    The query is closed and the place given back with the response, however that ends: also when the client has gone.
     """
 
-    def __init__(self, export: Export, *, format_: Format, name: str, count_rows: CountRows) -> None:
+    def __init__(
+        self,
+        export: Export,
+        *,
+        format_: Format,
+        name: str,
+        count_rows: CountRows,
+        downloads: Downloads,
+        place: ExitStack,
+    ) -> None:
+        """`place` is what `downloads.begin` gave."""
         self._export = export
+        self._place = place
         self._format = format_
         self._count_rows = count_rows
         super().__init__(
-            iterate_in_threadpool(iter(export)),
+            _pieces(export, downloads),
             media_type=format_.media_type,
             headers=headers_of(name, export.rows),
         )
@@ -44,7 +56,14 @@ class Download(StreamingResponse):
             get("query").error("export.broken", code=error.code, problem=str(error), rows=self._export.written)
         finally:
             self._export.close()
+            self._place.close()
             self._count_rows(self._format, self._export.written)
+
+
+async def _pieces(export: Export, downloads: Downloads) -> AsyncIterator[bytes]:
+    pieces = iter(export)
+    while (piece := await downloads.run(lambda: next(pieces, None))) is not None:
+        yield piece
 
 
 def headers_of(name: str, rows: int) -> dict[str, str]:

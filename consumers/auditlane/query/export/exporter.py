@@ -13,13 +13,16 @@ import pyarrow as pa
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Position
+from auditlane.query.export.downloads import Downloads
 from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading, encoder
+from auditlane.query.export.pdf_process import PdfBounds
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter
 from auditlane.query.results import Limits, Results, checked
 from auditlane.query.sql import compile_count
 from auditlane.query.statements import Statement
 from auditlane.query.stream import Broken, Source
+from auditlane.query.turns import Turns
 from auditlane.runtime.errors import QueryTooLarge
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S
@@ -81,6 +84,7 @@ class Export:
 
     def close(self) -> None:
         """End the query. The rest of the body is not read; ClickHouse notices that nobody takes it."""
+        self._encoder.close()
         if self._source is not None:
             self._source.close()
 
@@ -97,22 +101,26 @@ class Exporter:
         limits: Limits | None = None,
         *,
         demand_standing: Callable[[TenantScope], None] = lambda scope: None,
+        turns: Turns | None = None,
     ) -> None:
+        """`turns` bound what is counted at once for a tenant, together with its other queries."""
         limits = limits or replace(Limits.of(settings), rows_read=0)  # an export reads what it exports
         self._database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
-        self._counts = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s)
+        self._counts = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, turns=turns)
         silence_s = max(limits.page_s, _SILENCE_S) + CONNECT_TIMEOUT_S
         self._files = Results(settings, limits, silence_s=silence_s, seconds=limits.export_s)
         self._demand_standing = demand_standing
+        self._pdf_bounds = PdfBounds(settings.export_pdf_memory_bytes, settings.export_pdf_timeout_s)
+        self.downloads = Downloads.of(settings)
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
         """What an export that begins now is to hold. Raises QueryTooLarge for more than the format can hold."""
-        return self.counted(compile_count(self._database, scope, filter_), format_)
+        return self.counted(compile_count(self._database, scope, filter_), scope, format_)
 
-    def counted(self, statement: Statement, format_: Format) -> Counted:
+    def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:
         """`count` by a statement that is there already; its one row has `rows` and `bound`."""
-        found = self._counts.rows(statement)[0]
+        found = self._counts.rows(statement, scope.tenant)[0]
         counted = Counted(int(found["rows"]), int(found["bound"]))
         if format_ is Format.pdf and counted.rows > PDF_ROWS:
             raise QueryTooLarge(
@@ -149,7 +157,7 @@ class Exporter:
         check = partial(self._demand_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font)
+        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font, self._pdf_bounds)
         if counted.rows <= written:
             return Export(counted.rows, coder, iter(()), None, written=written, check=check)
         source = self._files.open(statement)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import pyarrow as pa
 
 from auditlane.query.export.columns import Column
+
+if TYPE_CHECKING:
+    from auditlane.query.export.pdf_process import PdfBounds
 
 PDF_ROWS: Final = 5_000
 
@@ -80,6 +83,10 @@ class Encoder(Protocol):
         """The last bytes."""
         ...
 
+    def close(self) -> None:
+        """Give up what is held, also before the end; any number of times."""
+        ...
+
 
 class Lines:
     """CSV and JSON Lines, which come from ClickHouse as lines: column 0 is a line with its end."""
@@ -96,17 +103,22 @@ class Lines:
     def end(self) -> bytes:
         return b""
 
+    def close(self) -> None:
+        pass
 
-def encoder(form: Form, heading: Heading, more_font: Path | None = None) -> Encoder:
+
+def encoder(
+    form: Form, heading: Heading, more_font: Path | None = None, pdf_bounds: PdfBounds | None = None
+) -> Encoder:
     """The encoder of a form; the libraries of the rarer formats are imported when they are asked for."""
     if form.format is Format.parquet:
         from auditlane.query.export.parquet import Parquet
 
         return Parquet(form.columns)
     if form.format is Format.pdf:
-        from auditlane.query.export.pdf import Pdf
+        from auditlane.query.export.pdf_process import PdfProcess
 
-        return Pdf(form.columns, heading, more_font)
+        return PdfProcess(form.columns, heading, more_font, pdf_bounds)
     return Lines(_csv_header(form.columns, raw=form.raw_formulas) if form.format is Format.csv else b"")
 
 

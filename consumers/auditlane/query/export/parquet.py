@@ -60,6 +60,9 @@ class Parquet:
         self._writer.close()
         return self._sink.taken()
 
+    def close(self) -> None:
+        self._held = []
+
     def _close_group(self) -> None:
         if self._held:
             self._writer.write_table(pa.Table.from_batches(self._held, self._schema), row_group_size=self._rows)

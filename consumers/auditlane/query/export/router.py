@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import StreamingResponse
 from fastapi.security import APIKeyQuery
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
@@ -59,27 +58,30 @@ def build(
     router = APIRouter(prefix="/v1", tags=["export"])
     exports = Depends(authorize(Permission.export))
 
-    def send(request: Request, scope: TenantScope, pairs: list[Pair]) -> Response:
-        what = asked(pairs, scope, structure_of)
+    downloads = exporter.downloads
+
+    async def send(request: Request, scope: TenantScope, pairs: list[Pair]) -> Response:
+        what = await downloads.run(lambda: asked(pairs, scope, structure_of))
         format_ = what.form.format
         name = file_name(scope.tenant, format_, datetime.now(UTC))
         if request.method == "HEAD":  # takes nothing away
             witness_of(request).recorded = True
-            rows = exporter.count(scope, what.filter, format_).rows
-            return StreamingResponse(iter(()), headers=headers_of(name, rows), media_type=format_.media_type)
-        export = exporter.export(scope, what.filter, what.form)
-        columns = ",".join(column.name for column in what.form.columns)
-        witness_of(request).record(
-            Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
-        )
-        return Download(export, format_=format_, name=name, count_rows=count_rows)
+            counted = await downloads.run(lambda: exporter.count(scope, what.filter, format_))
+            return StreamingResponse(iter(()), headers=headers_of(name, counted.rows), media_type=format_.media_type)
+        with await downloads.begin(scope.tenant, format_) as place:
+            export = await downloads.run(lambda: exporter.export(scope, what.filter, what.form))
+            columns = ",".join(column.name for column in what.form.columns)
+            witness_of(request).record(
+                Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
+            )
+            held = place.pop_all()
+        return Download(export, format_=format_, name=name, count_rows=count_rows, downloads=downloads, place=held)
 
-    def follow(request: Request, opened: Opened) -> Response:
+    def file(request: Request, opened: Opened) -> Response | None:
+        """The file of a job; None when the link leads to an export that is made now."""
         if not structure_of(opened.scope.tenant).enabled:
             raise LogsDisabled("Audit logs were switched off for this tenant.", fix="Ask whoever may configure them.")
-        if opened.job:
-            return job_file(request, opened.scope, opened.job)
-        return send(request, opened.scope, list(opened.pairs))
+        return job_file(request, opened.scope, opened.job) if opened.job else None
 
     @router.get(
         "/export",
@@ -88,9 +90,9 @@ def build(
         responses={200: FILE},
         openapi_extra=PARAMETERS,
     )
-    def export_events(request: Request, scope: TenantScope = exports) -> Response:
+    async def export_events(request: Request, scope: TenantScope = exports) -> Response:
         """Every event that matches now, newest first, however many."""
-        return send(request, scope, request.query_params.multi_items())
+        return await send(request, scope, request.query_params.multi_items())
 
     @router.post("/export-links", summary="Get a link that downloads an export")
     def export_link(request: Request, body: ExportRequest, scope: TenantScope = exports) -> LinkAnswer:
@@ -109,6 +111,7 @@ def build(
         opened = links.open(code or "")
         request.state.permission = Permission.export
         opened.identify(witness_of(request))
-        return await run_in_threadpool(follow, request, opened)
+        found = await downloads.run(lambda: file(request, opened))
+        return found or await send(request, opened.scope, list(opened.pairs))
 
     return router

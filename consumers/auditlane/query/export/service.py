@@ -14,6 +14,7 @@ from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs import router as jobs_router
 from auditlane.query.export.jobs.folder import Jobs
 from auditlane.query.export.jobs.record import JobRecord
+from auditlane.query.export.jobs.room import Room
 from auditlane.query.export.jobs.router import file_of
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker
@@ -21,6 +22,7 @@ from auditlane.query.export.links import DemandStanding, Links, Signer
 from auditlane.query.export.request import StructureOf, asked_filter
 from auditlane.query.filters import Filter
 from auditlane.query.router import Authorize
+from auditlane.query.turns import Turns
 from auditlane.runtime.settings import Settings
 
 
@@ -36,15 +38,18 @@ class Exports:
         structure_of: StructureOf,
         *,
         count_rows: CountRows = lambda format_, rows: None,
+        turns: Turns | None = None,
     ) -> None:
-        self.exporter = Exporter(settings, demand_standing=demand_standing)
+        self.exporter = Exporter(settings, demand_standing=demand_standing, turns=turns)
         links = Links(signer, demand_standing, settings.serve_url)
         jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
+        room = Room.of(settings, jobs)
         job_file = partial(file_of, jobs, structure_of, demand_standing)
         self._runner = Runner(
             jobs,
-            Worker(self.exporter, partial(_filter_of, structure_of), count_rows),
+            Worker(self.exporter, partial(_filter_of, structure_of), count_rows, room.demand),
             at_once=settings.export_jobs_at_once,
+            per_tenant=settings.export_jobs_running_per_tenant,
             lease_s=settings.export_lease_s,
             keep=keep,
         )
@@ -65,6 +70,7 @@ class Exports:
                 structure_of,
                 most=settings.export_jobs_per_tenant,
                 job_file=job_file,
+                demand_room=room.demand,
                 keep=keep,
                 wake=self._runner.wake,
             ),

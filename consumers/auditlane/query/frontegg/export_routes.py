@@ -15,7 +15,7 @@ from auditlane.access.trail import Action, witness_of
 from auditlane.contract.frontegg import ACTORS, NAMES
 from auditlane.query.export.columns import Column
 from auditlane.query.export.download import CountRows, Download, file_name
-from auditlane.query.export.exporter import Exporter
+from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.request import StructureOf
 from auditlane.query.frontegg import sql
@@ -53,26 +53,35 @@ def build(
     router = APIRouter(include_in_schema=False)
     exports = Depends(authorize(Permission.export))
 
-    def send(request: Request, scope: TenantScope, asked: Asked, given: Properties | None, format_: Format) -> Response:
-        structure = structure_of(scope.tenant)
-        form = Form(format_, columns_of(given.properties if given else [], structure))
-        counted = exporter.counted(sql.compile_count(database, scope, asked), format_)
+    downloads = exporter.downloads
+
+    def begun(scope: TenantScope, asked: Asked, form: Form) -> Export:
+        counted = exporter.counted(sql.compile_count(database, scope, asked), scope, form.format)
         statement = sql.compile_export(database, scope, asked, form, bound_ms=counted.bound_ms)
-        export = exporter.started(statement, scope, form, counted)
-        columns = ",".join(column.name for column in form.columns)
-        witness_of(request).record(
-            Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
-        )
-        return Download(export, format_=format_, name=_name(request, scope, format_), count_rows=count_rows)
+        return exporter.started(statement, scope, form, counted)
 
-    def csv(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
-        return send(request, scope, question(request, scope), given, Format.csv)
+    async def send(
+        request: Request, scope: TenantScope, asked: Asked, given: Properties | None, format_: Format
+    ) -> Response:
+        structure = await downloads.run(lambda: structure_of(scope.tenant))
+        form = Form(format_, columns_of(given.properties if given else [], structure))
+        with await downloads.begin(scope.tenant, format_) as place:
+            export = await downloads.run(lambda: begun(scope, asked, form))
+            columns = ",".join(column.name for column in form.columns)
+            witness_of(request).record(
+                Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
+            )
+            held, name = place.pop_all(), _name(request, scope, format_)
+        return Download(export, format_=format_, name=name, count_rows=count_rows, downloads=downloads, place=held)
 
-    def pdf(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
-        return send(request, scope, question(request, scope), given, Format.pdf)
+    async def csv(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
+        return await send(request, scope, question(request, scope), given, Format.csv)
 
-    def newer(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
-        return send(request, scope, question(request, scope, newer_parameters), given, Format.csv)
+    async def pdf(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
+        return await send(request, scope, question(request, scope), given, Format.pdf)
+
+    async def newer(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
+        return await send(request, scope, question(request, scope, newer_parameters), given, Format.csv)
 
     for path, route in (
         ("/audits/export/csv", csv),

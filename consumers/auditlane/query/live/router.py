@@ -83,11 +83,11 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
             if start is None:
                 await followed.begin(patience_s, threads)
         except BaseException:
-            tail.leave(channel, subscription)
+            tail.leave(channel, subscription, scope)
             raise
         body = followed.body(start, patience_s, threads, lambda: check(request, scope), request.is_disconnected)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return _Left(body, tail, channel, subscription, headers)
+        return _Left(body, lambda: tail.leave(channel, subscription, scope), headers)
 
     return router
 
@@ -95,22 +95,15 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
 class _Left(StreamingResponse):
     """Leaves the channel when the response is over, also when its body never began."""
 
-    def __init__(
-        self,
-        body: AsyncIterator[str],
-        tail: Tail,
-        channel: Channel,
-        subscription: Subscription,
-        headers: dict[str, str],
-    ) -> None:
+    def __init__(self, body: AsyncIterator[str], leave: Callable[[], None], headers: dict[str, str]) -> None:
         super().__init__(body, media_type="text/event-stream", headers=headers)
-        self._tail, self._channel, self._subscription = tail, channel, subscription
+        self._leave = leave
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._tail.leave(self._channel, self._subscription)
+            self._leave()
 
 
 class _Stream:

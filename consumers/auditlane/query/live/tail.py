@@ -7,8 +7,10 @@ asks for its events only when something arrived for its tenant.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.asker import Asker
 from auditlane.query.filters import Filter
 from auditlane.query.live.channel import Channel
 from auditlane.query.live.follow import Follower, Stretch
@@ -24,10 +26,15 @@ from auditlane.runtime.log import get
 class Tail:
     """Thread-safe; its thread lives while there are streams."""
 
-    def __init__(self, results: Results, database: str, *, poll_s: float, per_tenant: int) -> None:
+    def __init__(
+        self, results: Results, database: str, *, poll_s: float, per_tenant: int, per_user: int | None = None
+    ) -> None:
         self._follower = Follower(results, database)
         self._poll_s = poll_s
         self._per_tenant = per_tenant
+        self._per_user = per_tenant if per_user is None else per_user
+        self._held: Counter[tuple[str, str]] = Counter()  # streams by tenant and user
+        self._asker = Asker()  # of the polls
         self._changed = threading.Condition()
         self._channels: dict[tuple[str, bytes], Channel] = {}
         self._thread: threading.Thread | None = None
@@ -45,17 +52,28 @@ class Tail:
                     fix="Close one; AUDITLANE_STREAMS_PER_TENANT is the bound.",
                     retry_after_s=5.0,
                 )
+            if self._held[scope.tenant, scope.actor] >= self._per_user:
+                raise RateLimited(
+                    f"{self._per_user} streams of this user are open already.",
+                    fix="Close one; AUDITLANE_STREAMS_PER_USER is the bound.",
+                    retry_after_s=5.0,
+                )
             channel = self._channels.setdefault((scope.tenant, filter_.digest()), Channel(scope, filter_))
             channel.followers += 1
+            self._held[scope.tenant, scope.actor] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live-tail", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
         return channel
 
-    def leave(self, channel: Channel, subscription: Subscription) -> None:
-        """The stream is over, however it ended."""
+    def leave(self, channel: Channel, subscription: Subscription, scope: TenantScope | None = None) -> None:
+        """The stream is over, however it ended. `scope` is what it joined with, unless that is the channel's."""
+        user = (scope or channel.scope).tenant, (scope or channel.scope).actor
         with self._changed:
+            self._held[user] -= 1
+            if self._held[user] <= 0:
+                del self._held[user]
             channel.followers -= 1
             if subscription in channel.subscriptions:
                 channel.subscriptions.remove(subscription)
@@ -110,8 +128,9 @@ class Tail:
             one.end("stopping")
 
     def close(self) -> None:
-        """Stop, and wait for the poll that is under way."""
+        """Stop, and end the poll that is under way."""
         self.stop()
+        self._asker.leave()
         thread = self._thread
         if thread is not None:
             thread.join()
@@ -135,6 +154,10 @@ class Tail:
             subscription.end("stopping")
 
     def _run(self) -> None:
+        with self._asker.asking():
+            self._follow()
+
+    def _follow(self) -> None:
         failing = False
         while True:
             with self._changed:

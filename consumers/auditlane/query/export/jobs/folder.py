@@ -40,6 +40,10 @@ class JobFolder:
     def id(self) -> str:
         return self.path.name
 
+    @property
+    def tenant(self) -> str:
+        return self.path.parent.name
+
     def output(self, epoch: int) -> Path:
         """The file that this epoch's owner writes to."""
         return self.path / f"output.{epoch}"
@@ -143,6 +147,20 @@ class Jobs:
                 if seen.record.tenant == scope.tenant:
                     found.append(seen)
         return sorted(found, key=lambda seen: seen.record.id, reverse=True)
+
+    def bytes_of(self, tenant: str) -> int:
+        """How many bytes the tenant's files have at present."""
+        total = 0
+        for folder in _folders(self._of(tenant)):
+            for path in folder.path.glob("output.*"):
+                with contextlib.suppress(FileNotFoundError):
+                    total += path.stat().st_size
+        return total
+
+    def free(self) -> int:
+        """Bytes that are free on the disk. Raises OSError."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self._root).free
 
     def _of(self, tenant: str) -> Path:
         """A tenant's folder. Its id is a file name: whatever issued the credential, nothing else gets here."""

@@ -81,12 +81,13 @@ def build(
     *,
     most: int,
     job_file: Callable[[Request, TenantScope, str], Response],
+    demand_room: Callable[[TenantScope], None],
     keep: timedelta,
     wake: Callable[[], None],
 ) -> APIRouter:
     """The routes under `/v1/exports`. A tenant has at most `most` jobs; `wake` is called when there is a new one.
 
-    `job_file` answers with the file of a job.
+    `job_file` answers with the file of a job; `demand_room` raises when there is no room for one more.
     """
     router = APIRouter(prefix=_PATH, tags=["export"])
     exports = Depends(authorize(Permission.export))
@@ -127,6 +128,7 @@ def build(
                 f"There are {len(present)} exports, and no more than {most} can be kept.",
                 fix=f"Remove one that is not needed: DELETE {_PATH}/{present[-1].record.id}.",
             )
+        demand_room(scope)
         counted = exporter.count(scope, what.filter, what.form.format)
         witness = witness_of(request)
         record = JobRecord(

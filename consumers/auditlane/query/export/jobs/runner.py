@@ -23,15 +23,20 @@ _STOP_S: Final = 10.0
 class Runner:
     """`start` and `close` once each; `wake` when there is a new job here. Several processes may share the jobs."""
 
-    def __init__(self, jobs: Jobs, worker: Worker, *, at_once: int, lease_s: float, keep: timedelta) -> None:
+    def __init__(
+        self, jobs: Jobs, worker: Worker, *, at_once: int, lease_s: float, keep: timedelta, per_tenant: int = 1
+    ) -> None:
         self._jobs = jobs
         self._worker = worker
         self._at_once = at_once
+        self._per_tenant = per_tenant
+        self._served: dict[str, int] = {}  # tenant to the turn in which it last had a job taken
+        self._turn = 0
         self._lease_s = lease_s
         self._keep = keep
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._watch = Watch(lease_s, time.monotonic)
-        self._working: dict[str, tuple[Lease, threading.Thread]] = {}
+        self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # with the tenant
         self._over: set[str] = set()  # jobs that have ended, which nobody need look at again
         self._wake = threading.Event()
         self._stopping = False
@@ -53,7 +58,7 @@ class Runner:
         self._wake.set()
         if self._thread:
             self._thread.join(_STOP_S)
-        for _, thread in list(self._working.values()):
+        for _, thread, _ in list(self._working.values()):
             thread.join(_STOP_S)
 
     def _run(self) -> None:
@@ -77,25 +82,25 @@ class Runner:
                 get("export").exception("export.unforeseen")
 
     def _beat(self) -> None:
-        for lease, _ in self._working.values():
+        for lease, _, _ in self._working.values():
             if lease.run.state == "running":
                 try:
                     lease.save()
                 except Lost:
-                    continue  # the worker finds out by itself, at its next checkpoint
+                    self._worker.give_up(lease.folder.id)
 
     def _look(self) -> None:
-        """Take what is free, while there is room for it."""
-        there = set()
-        for folder in self._jobs.all():
-            there.add(folder.id)
+        """Take what is free, while there is room for it: first of the tenants that have waited longest."""
+        folders = list(self._jobs.all())
+        for folder in sorted(folders, key=lambda one: self._served.get(one.tenant, 0)):
             if self._stopping or folder.id in self._working or folder.id in self._over:
                 continue
             try:
                 self._consider(folder)
             except NotFound:
                 continue  # being made, or being removed
-        self._over &= there
+        self._over &= {one.id for one in folders}
+        self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in {o.tenant for o in folders}}
 
     def _consider(self, folder: JobFolder) -> None:
         seen = folder.seen()
@@ -104,14 +109,18 @@ class Runner:
             self._watch.forget(folder.id)
             return
         free = seen.run is None or self._watch.lapsed(folder.id, seen.run)
-        if not free or len(self._working) >= self._at_once:
+        tenant = seen.record.tenant
+        of_tenant = sum(one == tenant for _, _, one in self._working.values())
+        if not free or len(self._working) >= self._at_once or of_tenant >= self._per_tenant:
             return
         lease = Lease.take(folder, seen, self._owner)
         if lease is None:
             return
-        get("export").info("export.taken", job=folder.id, tenant=seen.record.tenant, epoch=lease.run.epoch)
+        self._turn += 1
+        self._served[tenant] = self._turn
+        get("export").info("export.taken", job=folder.id, tenant=tenant, epoch=lease.run.epoch)
         thread = threading.Thread(
             target=self._worker.work, args=(lease, seen.record), name=f"export-{folder.id}", daemon=True
         )
-        self._working[folder.id] = (lease, thread)
+        self._working[folder.id] = (lease, thread, tenant)
         thread.start()

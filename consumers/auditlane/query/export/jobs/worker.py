@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
+from auditlane.access.scope import TenantScope
+from auditlane.query.asker import Asker
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs.lease import Lease, Lost
@@ -33,18 +35,42 @@ class Stopped(Exception):
 class Worker:
     """Works on leases, each in a thread of its own. `stop` ends them all between two pieces."""
 
-    def __init__(self, exporter: Exporter, filter_of: FilterOf, count_rows: CountRows) -> None:
+    def __init__(
+        self,
+        exporter: Exporter,
+        filter_of: FilterOf,
+        count_rows: CountRows,
+        demand_room: Callable[[TenantScope], None] = lambda scope: None,
+    ) -> None:
+        """`demand_room` raises while there is no room for more bytes of a tenant."""
         self._exporter = exporter
+        self._demand_room = demand_room
         self._filter_of = filter_of
         self._count_rows = count_rows
         self._stopping = threading.Event()
+        self._askers: dict[str, Asker] = {}
 
     def stop(self) -> None:
         """Give every job back."""
         self._stopping.set()
+        for one in list(self._askers.values()):
+            one.leave()
+
+    def give_up(self, id_: str) -> None:
+        """Nobody wants this job any more: end what it waits for."""
+        if (found := self._askers.get(id_)) is not None:
+            found.leave()
 
     def work(self, lease: Lease, record: JobRecord) -> None:
         """Until it is done, has failed, is lost, or `stop`. Raises nothing."""
+        asker = self._askers[record.id] = Asker()
+        try:
+            with asker.asking():
+                self._work(lease, record)
+        finally:
+            del self._askers[record.id]
+
+    def _work(self, lease: Lease, record: JobRecord) -> None:
         log = get("export").bind(job=record.id, tenant=record.tenant, epoch=lease.run.epoch)
         try:
             self._persist(lease, record)
@@ -57,8 +83,8 @@ class Worker:
             self._end(lease, owner="")
             log.info("export.given_back", rows=lease.run.rows)
         except AuditlaneError as error:
-            self._end(lease, state="failed", failure=Failure.of(error))
-            lease.folder.drop_outputs()
+            if self._end(lease, state="failed", failure=Failure.of(error)):
+                lease.folder.drop_outputs()
             log.error("export.failed", code=error.code, problem=str(error))
         except Exception:
             self._end(
@@ -66,11 +92,14 @@ class Worker:
             )
             log.exception("export.unforeseen")
 
-    def _end(self, lease: Lease, **changes: object) -> None:
+    def _end(self, lease: Lease, **changes: object) -> bool:
+        """Whether it could be written down: the job is still this worker's."""
         try:
             lease.save(**changes)
         except (Lost, OSError):
             get("export").warning("export.end_not_written", job=lease.folder.id)
+            return False
+        return True
 
     def _persist(self, lease: Lease, record: JobRecord) -> None:
         """Try again what may succeed, from where it broke off, as long as tries lead further."""
@@ -79,7 +108,12 @@ class Worker:
             before = lease.run.rows
             try:
                 return self._attempt(lease, record)
-            except Unavailable as error:
+            except AuditlaneError as error:
+                self._check()  # whatever was cut off because of a stop
+                if not isinstance(error, Unavailable):
+                    raise
+                if not lease.folder.holds(lease.run.epoch):  # it was cut off because nobody wants it
+                    raise Lost from error
                 failures = 1 if lease.run.rows > before else failures + 1
                 get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.run.rows)
                 if failures >= _ATTEMPTS:
@@ -132,6 +166,7 @@ class Worker:
             after=run.after,
             written=run.rows if run.position else 0,
         )
+        self._demand_room(record.scope)
         saved_at, saved_bytes = time.monotonic(), run.size
         try:
             for piece in export:
@@ -144,6 +179,7 @@ class Worker:
                     at = export.position
                     place = (at.occurred_us, at.event_id, at.content_hash) if record.format.lines else None
                     lease.save(rows=export.written, size=saved_bytes, position=place)
+                    self._demand_room(record.scope)
             _to_disk(file)
             lease.save(state="done", rows=export.written, size=file.tell(), position=None)
         finally:

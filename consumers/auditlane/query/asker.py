@@ -1,0 +1,142 @@
+"""Who waits for a query: when they go away, their connections to ClickHouse are cut, at which it stops working.
+
+ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`). A
+thread that waits for the answer is woken by the cut as well, so that it is free for others.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from auditlane.runtime.settings import Settings
+
+_CONNECTIONS: Final = 64  # kept open when nothing is asked; more are made as they are needed
+
+
+class Asker:
+    """A request, a job, or a thread that asks on behalf of many. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._over = False
+        self._ends: dict[object, Callable[[], None]] = {}
+        self._lock = threading.Lock()
+
+    def leave(self) -> None:
+        """Nobody waits any more: end whatever is under way, and whatever begins from now on."""
+        with self._lock:
+            if self._over or self.gone:
+                return
+            self.gone = True
+            ends, self._ends = list(self._ends.values()), {}
+        for end in ends:
+            end()
+
+    def finish(self) -> None:
+        """Everything is answered; to leave changes nothing from now on."""
+        with self._lock:
+            self._over, self._ends = True, {}
+
+    def begin(self, what: object, end: Callable[[], None]) -> None:
+        """`what` is under way; `end` is called from any thread when the asker leaves, at once when it has left."""
+        with self._lock:
+            if not self.gone:
+                self._ends[what] = end
+                return
+        end()
+
+    def done(self, what: object) -> None:
+        """`what` is not under way any more."""
+        with self._lock:
+            self._ends.pop(what, None)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Within it, what this thread (or task, and the threads that it waits for) asks is asked by this asker."""
+        token = _ASKER.set(self)
+        try:
+            yield
+        finally:
+            _ASKER.reset(token)
+
+
+_ASKER: ContextVar[Asker | None] = ContextVar("asker", default=None)
+
+
+def asker() -> Asker | None:
+    """On whose behalf this code runs; None where nobody can go away."""
+    return _ASKER.get()
+
+
+def has_gone() -> bool:
+    """Whether nobody waits for what this code does."""
+    found = _ASKER.get()
+    return found is not None and found.gone
+
+
+class _Cuttable:
+    """A connection that is cut while a request of an asker that leaves is under way on it, and not once another has it.
+
+    Pools give a connection to the next request as soon as an answer was read, so it remembers whose it is.
+    """
+
+    sock: Any
+    _asked_by: Asker | None = None
+    _socket: socket.socket | None = None
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        found = _ASKER.get()
+        self._asked_by = found
+        if found is not None and found.gone:
+            raise ConnectionAbortedError("nobody waits for the answer any more")
+        super().request(*arguments, **named)  # type: ignore[misc]  # the connection's
+        if found is not None:
+            self._socket = self.sock
+            found.begin(self, lambda: self._cut(found))
+
+    def _cut(self, by: Asker) -> None:
+        if self._asked_by is by and self._socket is not None:
+            with suppress(OSError):  # not by the TLS object's own method, which would take the keys from who reads
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Connection(_Cuttable, HTTPConnection):
+    """Plain."""
+
+
+class _SecureConnection(_Cuttable, HTTPSConnection):
+    """Over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+def pool_for(settings: Settings) -> PoolManager:
+    """Connections to ClickHouse that are cut when their asker leaves; for `clickhouse_connect`'s `pool_mgr`."""
+    url = urlsplit(settings.clickhouse_url)
+    secure = url.scheme == "https"
+    proxy = check_env_proxy(url.scheme, url.hostname or "", url.port or (8443 if secure else 8123))
+    made: PoolManager = get_pool_manager(
+        ca_cert=str(settings.clickhouse_ca) if settings.clickhouse_ca else None,
+        maxsize=_CONNECTIONS,
+        http_proxy=None if secure else proxy,
+        https_proxy=proxy if secure else None,
+    )
+    made.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return made

@@ -1,0 +1,176 @@
+"""Draws PDFs in processes of their own: a document costs seconds of Python, and no other request waits for those.
+
+The parent sends what to draw as one line of JSON and the rows as an Arrow stream, and gets the document when it is
+whole. A process has its bounds of memory and time from the start, and is killed when nobody waits for it any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import pyarrow as pa
+
+from auditlane.query.asker import asker
+from auditlane.query.export.columns import Column
+from auditlane.query.export.formats import Heading
+from auditlane.runtime.errors import AuditlaneError, ConfigError, QueryTooLarge
+
+_NICE: Final = 5  # requests come first
+_NO_MEMORY, _WRONG_FONT = 3, 4
+_FIX: Final = "Narrow the filter, choose fewer columns, or take csv, jsonl or parquet."
+
+
+@dataclass(frozen=True, slots=True)
+class PdfBounds:
+    """What drawing one document may take."""
+
+    memory_bytes: int = 1 << 30
+    seconds: int = 300
+
+
+class PdfProcess:
+    """An `Encoder` whose document is drawn by a child, which is started with the first rows. `close` ends it."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        heading: Heading,
+        more_font: Path | None = None,
+        bounds: PdfBounds | None = None,
+    ) -> None:
+        self._told = {
+            "columns": [asdict(one) for one in columns],
+            "heading": asdict(heading),
+            "more_font": str(more_font) if more_font else None,
+            **asdict(bounds or PdfBounds()),
+        }
+        self._child: subprocess.Popen[bytes] | None = None
+        self._rows: pa.ipc.RecordBatchStreamWriter | None = None
+
+    def begin(self) -> bytes:
+        return b""
+
+    def add(self, batch: pa.RecordBatch) -> bytes:
+        child = self._started(rows=True)
+        try:
+            if self._rows is None:
+                self._rows = pa.ipc.new_stream(pa.PythonFile(cast(io.IOBase, child.stdin), "w"), batch.schema)
+            self._rows.write_batch(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise self._failed() from error
+        return b""
+
+    def end(self) -> bytes:
+        child = self._started(rows=False)
+        assert child.stdout is not None
+        try:
+            if self._rows is not None:
+                self._rows.close()
+            _pipe(child.stdin).close()
+            document = child.stdout.read()
+        except (OSError, pa.ArrowException) as error:
+            raise self._failed() from error
+        if child.wait() or not document:
+            raise self._failed()
+        self.close()
+        return document
+
+    def close(self) -> None:
+        """End the child, whatever it is at. From any thread, any number of times."""
+        child = self._child
+        if child is None:
+            return
+        if (found := asker()) is not None:
+            found.done(self)
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                _pipe(pipe).close()
+
+    def _started(self, *, rows: bool) -> subprocess.Popen[bytes]:
+        """The child; `rows` says whether any will come, when it is not there yet."""
+        if self._child is None:
+            command = [sys.executable, "-m", __name__]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            self._child = child = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
+            if (found := asker()) is not None:
+                found.begin(self, child.kill)
+            try:
+                _pipe(child.stdin).write(json.dumps(self._told | {"rows": rows}).encode() + b"\n")
+            except OSError as error:
+                raise self._failed() from error
+        return self._child
+
+    def _failed(self) -> AuditlaneError:
+        """Why the child ended without a document."""
+        assert self._child is not None
+        child = self._child
+        with contextlib.suppress(OSError, ValueError):
+            _pipe(child.stdin).close()
+        said = _pipe(child.stderr).read().decode(errors="replace").strip() if child.stderr else ""
+        code = child.wait()
+        self.close()
+        if code == -signal.SIGALRM:
+            return QueryTooLarge("The PDF took longer to draw than it may.", field="format", fix=_FIX)
+        # The kernel kills for want of memory as well, and C++ aborts.
+        if code in (_NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in said:
+            return QueryTooLarge("The PDF needed more memory than it may.", field="format", fix=_FIX)
+        if code == _WRONG_FONT:
+            return ConfigError(said, field="export_font")
+        return AuditlaneError(f"The process that draws PDFs ended with {code}: {said[-500:]}")
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+def main() -> int:
+    """The child: draw what standard input says, to standard output. The exit code says what went wrong."""
+    told: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    _bound(told["memory_bytes"], told["seconds"])
+    from auditlane.query.export.pdf import Pdf
+
+    font = Path(told["more_font"]) if told["more_font"] else None
+    try:
+        pdf = Pdf([Column(**one) for one in told["columns"]], Heading(**told["heading"]), font)
+        if told["rows"]:
+            with pa.ipc.open_stream(cast(io.IOBase, sys.stdin.buffer)) as rows:
+                for batch in rows:
+                    pdf.add(batch)
+        sys.stdout.buffer.write(pdf.end())
+        sys.stdout.buffer.flush()
+    except (MemoryError, pa.ArrowMemoryError):
+        os._exit(_NO_MEMORY)  # there is none left for an orderly end either
+    except ConfigError as error:
+        print(error.message, file=sys.stderr)
+        return _WRONG_FONT
+    return 0
+
+
+def _bound(memory_bytes: int, seconds: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        # What a process writes to, rather than addresses, of which libraries reserve more than they use.
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,86 @@
+"""Notices that a client has gone while its request is worked on, and ends the queries that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from auditlane.query.asker import Asker
+
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # whose routes may never ask for a body, nor for its end
+
+
+class Abandoned:
+    """ASGI middleware; innermost, so that what it waits for is not taken for a slow body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        line = _Line(receive)
+        if scope["method"] in _BODILESS:
+            await line.prefetch()
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                line.asker.finish()  # from here on the server says "disconnected" of every request
+            await send(message)
+
+        try:
+            with line.asker.asking():
+                await self._app(scope, line.receive, sent)
+        finally:
+            await line.close()
+
+
+class _Line:
+    """A request's `receive`, which one task listens to once the body is whole."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.asker = Asker()
+        self._receive = receive
+        self._fetched: Message | None = None
+        self._gone = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+
+    async def prefetch(self) -> None:
+        """Take a body that is whole with its first piece, as an empty one is."""
+        self._fetched = await self._next()
+
+    async def receive(self) -> Message:
+        if self._fetched is not None:
+            message, self._fetched = self._fetched, None
+            return message
+        if self._listener is not None:
+            await self._gone.wait()
+        return {"type": "http.disconnect"} if self._gone.is_set() else await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._leave()
+        elif not message.get("more_body", False):
+            self._listener = asyncio.create_task(self._listen())
+        return message
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        self._gone.set()
+        self.asker.leave()
+
+    async def close(self) -> None:
+        self.asker.finish()
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener

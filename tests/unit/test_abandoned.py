@@ -1,0 +1,110 @@
+"""A client that goes away ends what is done for it, and only that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from auditlane.query.asker import Asker, asker, has_gone
+from auditlane.server.abandoned import Abandoned
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Wire:
+    """What a server gives an app: messages in, messages out; "disconnected" of every request that was answered."""
+
+    def __init__(self, *incoming: dict[str, Any]) -> None:
+        self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        for one in incoming:
+            self.incoming.put_nowait(one)
+        self.sent: list[dict[str, Any]] = []
+
+    async def receive(self) -> dict[str, Any]:
+        return await self.incoming.get()
+
+    async def send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.incoming.put_nowait({"type": "http.disconnect"})
+
+    def go(self) -> None:
+        self.incoming.put_nowait({"type": "http.disconnect"})
+
+
+def body(text: bytes = b"", *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": text, "more_body": more}
+
+
+def run(app: App, wire: Wire, method: str = "GET") -> None:
+    asyncio.run(Abandoned(app)({"type": "http", "method": method}, wire.receive, wire.send))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_goes_away_ends_what_is_under_way(method):
+    wire, ended = Wire(body()), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if method == "POST":
+            assert (await receive())["body"] == b""
+        found = asker()
+        assert found
+        found.begin("a query", ended.set)
+        assert not has_gone()
+        wire.go()
+        await ended.wait()
+        assert has_gone()
+        if method == "GET":
+            await receive()  # the body, which was there before
+        assert await receive() == await receive() == {"type": "http.disconnect"}
+
+    run(app, wire, method)
+
+
+def test_a_body_arrives_as_it_was_sent():
+    wire, got = Wire(body(b"a", more=True), body(b"b", more=True), body(b"c")), []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        more = True
+        while more:
+            message = await receive()
+            got.append(message["body"])
+            more = message["more_body"]
+
+    for method in ("GET", "POST"):
+        got.clear()
+        run(app, wire, method)
+        assert got == [b"a", b"b", b"c"]
+        wire = Wire(body(b"a", more=True), body(b"b", more=True), body(b"c"))
+
+
+def test_an_answer_that_is_whole_is_nobodys_leaving():
+    left: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found = asker()
+        assert found
+        found.begin("a connection that is back in its pool", lambda: left.append("cut"))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": False})
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    run(app, Wire(body()))
+    assert left == []
+    assert asker() is None
+
+
+def test_what_begins_after_the_asker_left_ends_at_once():
+    ended: list[str] = []
+    gone = Asker()
+    gone.begin("first", lambda: ended.append("first"))
+    gone.begin("done", lambda: ended.append("done"))
+    gone.done("done")
+    gone.leave()
+    gone.begin("second", lambda: ended.append("second"))
+    gone.leave()
+    assert ended == ["first", "second"]

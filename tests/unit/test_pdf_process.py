@@ -1,0 +1,100 @@
+"""PDFs that a process of their own draws: the same document, and every way in which it can end."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pypdf
+import pytest
+
+from auditlane.query.asker import Asker
+from auditlane.query.export.columns import Column
+from auditlane.query.export.formats import Heading
+from auditlane.query.export.pdf_process import PdfBounds, PdfProcess
+from auditlane.runtime.errors import AuditlaneError, ConfigError, QueryTooLarge
+
+COLUMNS = (Column("action", "Action"), Column("actor_id", "Actor"))
+HEADING = Heading("acme", 3, "2026-03-01 12:00 UTC")
+
+
+def rows(count: int, text: str = "u-1") -> pa.RecordBatch:
+    return pa.record_batch({"c0": ["login"] * count, "c1": [text] * count})
+
+
+def words(document: bytes) -> str:
+    return "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(document)).pages)
+
+
+def test_rows_are_drawn_and_nothing_is_left():
+    made = PdfProcess(COLUMNS, HEADING)
+    assert made.begin() == made.add(rows(2)) == made.add(rows(1, "u-2")) == b""
+    child = made._child
+    assert child
+    text = words(made.end())
+    assert text.count("login") == 3
+    assert "u-2" in text
+    assert child.returncode == 0
+    made.close()
+
+
+def test_a_document_without_rows():
+    made = PdfProcess(COLUMNS, HEADING)
+    assert "Action" in words(made.end())
+    PdfProcess(COLUMNS, HEADING).close()  # which was never begun
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"), [(PdfBounds(seconds=1), "longer"), (PdfBounds(memory_bytes=16 << 20), "memory")]
+)
+def test_its_bounds(bounds, said):
+    made = PdfProcess(COLUMNS, HEADING, None, bounds)
+    with pytest.raises(QueryTooLarge, match=said):
+        for _ in range(200):
+            made.add(rows(4_000, "é" * 900))
+        made.end()
+    assert made._child
+    assert made._child.returncode is not None
+
+
+def test_a_file_that_is_no_font(tmp_path: Path):
+    font = tmp_path / "font.ttf"
+    font.write_text("hello")
+    made = PdfProcess(COLUMNS, HEADING, font)
+    with pytest.raises(ConfigError, match="not a font"):
+        made.end()
+
+
+def test_a_child_that_dies_is_told():
+    made = PdfProcess(COLUMNS, HEADING)
+    made.add(rows(1))
+    assert made._child
+    made._child.terminate()
+    with pytest.raises(AuditlaneError, match="ended with"):
+        made.end()
+
+
+def test_it_ends_when_nobody_waits():
+    gone, failed = Asker(), []
+    made = PdfProcess(COLUMNS, HEADING)
+    with gone.asking():
+        made.add(rows(4_000, "é" * 900))
+    assert made._child
+    pid = made._child.pid
+
+    def wait() -> None:
+        try:
+            made.end()
+        except AuditlaneError as error:
+            failed.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    gone.leave()
+    waiting.join(60)
+    assert not waiting.is_alive()
+    assert failed
+    assert not psutil.pid_exists(pid)

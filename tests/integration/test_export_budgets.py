@@ -137,7 +137,7 @@ def children(pid: int) -> list[psutil.Process]:
     found = []
     for one in psutil.Process(pid).children():
         with suppress(psutil.Error):
-            if "auditlane.query.export.pdf_process" in one.cmdline():
+            if "auditlane.query.export.pdf_child" in one.cmdline():
                 found.append(one)
     return found
 

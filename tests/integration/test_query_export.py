@@ -87,7 +87,9 @@ def listed(reader: Reader, filter_: Filter) -> list[dict[str, Any]]:
 
 
 def fetch(url: str, **fields: str) -> urllib3.BaseHTTPResponse:
-    return urllib3.request("GET", url + "/v1/export", fields=fields, headers={TENANT_HEADER: "acme"}, retries=False)
+    return urllib3.request(
+        "GET", url + "/v1/export", fields=fields, headers={TENANT_HEADER: "acme"}, retries=False, timeout=60.0
+    )
 
 
 def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, **given: Any) -> FieldView:

@@ -110,7 +110,7 @@ class Gate:
         demand_our_pages(request)
         return authenticate_session(session, keys=self.keys, signing=self.signing, now=now)
 
-    def demand_export(self, scope: TenantScope, behind: str = "export") -> None:
+    def demand_export(self, scope: TenantScope, behind: str = "link") -> None:
         """Raise Unauthenticated or Forbidden when whoever began an export, or has a link to it, may not have it now."""
         now, operators = datetime.now(UTC), scope.tenant == OURS
         demand_standing(scope, Permission.export, keys=self.keys, now=now, operators=operators, behind=behind)

@@ -21,8 +21,12 @@ QUERY_TTL: Final = timedelta(minutes=1)
 JOB_TTL: Final = timedelta(minutes=15)  # a download that began goes on; one that broke off may be taken up again
 
 
-DemandStanding = Callable[[TenantScope], None]
-"""Raises Unauthenticated or Forbidden when whoever asked for an export, or a link to one, may not have it any more."""
+class DemandStanding(Protocol):
+    """Raises Unauthenticated or Forbidden when whoever asked for an export, or a link to one, may not have it now."""
+
+    def __call__(self, scope: TenantScope, behind: str = "link") -> None:
+        """`behind` is what they have: a link, an export."""
+        ...
 
 
 class Signer(Protocol):
@@ -54,7 +58,7 @@ class Links:
     `demand_standing` raises when whoever asked for a link may not have what it leads to any more.
     """
 
-    def __init__(self, signer: Signer, demand_standing: DemandStanding, url: str = "") -> None:
+    def __init__(self, signer: Signer, demand_standing: Callable[[TenantScope], None], url: str = "") -> None:
         self._signer = signer
         self._demand_standing = demand_standing
         self._url = url

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from fpdf import FPDF
 
-from auditlane.query.export.columns import Column
-from auditlane.query.export.formats import Heading
 from auditlane.query.export.glyphs import Glyphs
+
+if TYPE_CHECKING:  # what draws imports as little as it can
+    from auditlane.query.export.columns import Column
+    from auditlane.query.export.formats import Heading
 
 CELL_CHARS: Final = 1_000
 _WIDTH, _HEIGHT, _MARGIN, _PADDING = 297.0, 210.0, 10.0, 1.5  # mm

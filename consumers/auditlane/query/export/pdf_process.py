@@ -9,24 +9,22 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import pyarrow as pa
 
 from auditlane.query.asker import asker
+from auditlane.query.export import pdf_child
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Heading
 from auditlane.runtime.errors import AuditlaneError, ConfigError, QueryTooLarge
 
-_NICE: Final = 5  # requests come first
-_NO_MEMORY, _WRONG_FONT = 3, 4
 _FIX: Final = "Narrow the filter, choose fewer columns, or take csv, jsonl or parquet."
 
 
@@ -49,7 +47,7 @@ class PdfProcess:
         bounds: PdfBounds | None = None,
     ) -> None:
         self._told = {
-            "columns": [asdict(one) for one in columns],
+            "titles": [one.title for one in columns],
             "heading": asdict(heading),
             "more_font": str(more_font) if more_font else None,
             **asdict(bounds or PdfBounds()),
@@ -101,7 +99,7 @@ class PdfProcess:
     def _started(self, *, rows: bool) -> subprocess.Popen[bytes]:
         """The child; `rows` says whether any will come, when it is not there yet."""
         if self._child is None:
-            command = [sys.executable, "-m", __name__]
+            command = [sys.executable, "-m", pdf_child.__name__]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             self._child = child = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
             if (found := asker()) is not None:
@@ -124,9 +122,9 @@ class PdfProcess:
         if code == -signal.SIGALRM:
             return QueryTooLarge("The PDF took longer to draw than it may.", field="format", fix=_FIX)
         # The kernel kills for want of memory as well, and C++ aborts.
-        if code in (_NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in said:
+        if code in (pdf_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in said:
             return QueryTooLarge("The PDF needed more memory than it may.", field="format", fix=_FIX)
-        if code == _WRONG_FONT:
+        if code == pdf_child.WRONG_FONT:
             return ConfigError(said, field="export_font")
         return AuditlaneError(f"The process that draws PDFs ended with {code}: {said[-500:]}")
 
@@ -134,43 +132,3 @@ class PdfProcess:
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None
     return pipe
-
-
-def main() -> int:
-    """The child: draw what standard input says, to standard output. The exit code says what went wrong."""
-    told: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
-    _bound(told["memory_bytes"], told["seconds"])
-    from auditlane.query.export.pdf import Pdf
-
-    font = Path(told["more_font"]) if told["more_font"] else None
-    try:
-        pdf = Pdf([Column(**one) for one in told["columns"]], Heading(**told["heading"]), font)
-        if told["rows"]:
-            with pa.ipc.open_stream(cast(io.IOBase, sys.stdin.buffer)) as rows:
-                for batch in rows:
-                    pdf.add(batch)
-        sys.stdout.buffer.write(pdf.end())
-        sys.stdout.buffer.flush()
-    except (MemoryError, pa.ArrowMemoryError):
-        os._exit(_NO_MEMORY)  # there is none left for an orderly end either
-    except ConfigError as error:
-        print(error.message, file=sys.stderr)
-        return _WRONG_FONT
-    return 0
-
-
-def _bound(memory_bytes: int, seconds: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(seconds)
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        # What a process writes to, rather than addresses, of which libraries reserve more than they use.
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

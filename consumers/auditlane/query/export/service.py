@@ -40,11 +40,12 @@ class Exports:
         count_rows: CountRows = lambda format_, rows: None,
         turns: Turns | None = None,
     ) -> None:
-        self.exporter = Exporter(settings, demand_standing=demand_standing, turns=turns)
+        standing = partial(demand_standing, behind="export")
+        self.exporter = Exporter(settings, demand_standing=standing, turns=turns)
         links = Links(signer, demand_standing, settings.serve_url)
         jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
         room = Room.of(settings, jobs)
-        job_file = partial(file_of, jobs, structure_of, demand_standing)
+        job_file = partial(file_of, jobs, structure_of, standing)
         self._runner = Runner(
             jobs,
             Worker(self.exporter, partial(_filter_of, structure_of), count_rows, room.demand),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -19,17 +20,15 @@ from auditlane.query.export.formats import Format
 from auditlane.query.export.jobs.folder import Jobs
 from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, Seen, State
-from auditlane.query.export.links import DemandStanding, Links
+from auditlane.query.export.links import Links
 from auditlane.query.export.request import ExportRequest, StructureOf, asked
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import (
     ConfigError,
     Conflict,
-    Forbidden,
     InvalidInput,
     NotFound,
     TooManyExports,
-    Unauthenticated,
 )
 from auditlane.runtime.ids import uuid7
 
@@ -202,29 +201,19 @@ def build(
 def file_of(
     jobs: Jobs,
     structure_of: StructureOf,
-    demand_standing: DemandStanding,
+    demand_standing: Callable[[TenantScope], None],
     request: Request,
     scope: TenantScope,
     id_: str,
 ) -> Response:
-    """A finished job's file, cut off once whoever downloads it, or asked for it, may not have it any more.
+    """A finished job's file, cut off once whoever downloads it may not have it any more.
 
-    Raises NotFound; Conflict while it is not done, once its key may not have it, and once a column of it may not be
-    downloaded any more.
+    Raises NotFound; Conflict while it is not done, and once a column of it may not be downloaded any more.
     """
     folder, seen = jobs.find(scope, id_)
     record, run = seen.record, seen.run
     if seen.state != "done" or run is None:
         raise Conflict(f"The export is {seen.state}, not done.", fix=f"Ask {_PATH}/{id_} until it is.")
-    try:
-        demand_standing(record.scope)
-    except (Unauthenticated, Forbidden) as error:
-        raise Conflict(f"The export cannot be downloaded: {error.message}", fix="Ask for a new export.") from error
-
-    def check() -> None:
-        demand_standing(scope)
-        demand_standing(record.scope)
-
     if withdrawn := withdrawn_of(record.columns, structure_of(scope.tenant)):
         raise Conflict(
             f"The file holds {withdrawn[0].name!r}, which may not be downloaded any more.",
@@ -238,7 +227,7 @@ def file_of(
             asked=request.headers,
             media_type=record.format.media_type,
             headers=headers_of(name, run.rows) | {"ETag": f'"{record.id}-{run.epoch}"'},
-            check=check,
+            check=partial(demand_standing, scope),
         )
     except FileNotFoundError as error:
         raise NotFound("The export's file is gone.", fix="Ask for the export again.") from error

@@ -17,10 +17,13 @@ from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 def arrow(*sizes: int) -> bytes:
     sink = io.BytesIO()
-    schema = pa.schema([("line", pa.binary()), ("occurred_us", pa.int64()), ("id", pa.string())])
+    texts = [("id", pa.string()), ("content", pa.string())]
+    schema = pa.schema([("line", pa.binary()), ("occurred_us", pa.int64()), *texts])
     with pa.ipc.new_stream(sink, schema) as writer:
         for size in sizes:
-            writer.write_batch(pa.record_batch([[b"x\n"] * size, [1] * size, ["a"] * size], schema=schema))
+            writer.write_batch(
+                pa.record_batch([[b"x\n"] * size, [1] * size, ["a"] * size, ["b"] * size], schema=schema)
+            )
     return sink.getvalue()
 
 

@@ -16,7 +16,9 @@ def test_every_event_becomes_one_row(world: World) -> None:
     world.stored(500)
     world.completed()
     assert world.counts() == (500, 500)
-    assert json.loads(worker.get("/health/ready")) == {"status": "ready", "missing": {}, "halted": {}, "failing": {}}
+    told = json.loads(worker.get("/health/ready"))
+    assert len(told.pop("provenance_keys")) == 1
+    assert told == {"status": "ready", "missing": {}, "halted": {}, "failing": {}}
     assert json.loads(worker.get("/health/live")) == {"status": "live"}
     metrics = worker.get("/metrics")
     assert "auditlane_worker_messages_total 500.0" in metrics
@@ -113,7 +115,7 @@ def test_offsets_that_kafka_lost_halt_one_partition(world: World) -> None:
     assert world.counts() == (120, 120)
     assert "auditlane_worker_halted_partitions 1.0" in second.get("/metrics")
     assert "offsets 40-59" in str(json.loads(second.get("/health/ready"))["halted"]), "the others go on: still ready"
-    said = [(one.level, one.message) for one in service("worker", second.ready())]
+    said = [(one.level, one.message) for one in service("worker", second.ready(), world.settings)]
     assert [level for level, _ in said] == ["ok", "fail"]
     assert "stands still: offsets 40-59" in said[1][1]
     assert second.stop() == 0

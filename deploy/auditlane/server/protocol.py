@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from auditlane.server.addresses import Network, network_of, within
 
 MOST_HEAD: Final = 64 << 10  # bytes of request line and headers; a piece of what the socket gave may be beyond it
+MOST_READ: Final = 64 << 10  # bytes taken from the socket at once: what many senders have in memory before any is asked
 MOST_AHEAD: Final = 16  # requests that a client may send before it has the answer to an earlier one
 
 
@@ -69,6 +70,7 @@ class Protocol(HttpToolsProtocol):
         self._all: Connections = getattr(getattr(config.app, "state", None), "connections", None) or Connections()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        transport.max_size = MOST_READ  # type: ignore[attr-defined]  # of asyncio's own transports; 256 KiB else
         super().connection_made(transport)
         self._address = self._all.enter(self.client[0] if self.client else "")
         if self._address is None:

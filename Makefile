@@ -22,7 +22,7 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-alone test-fault test-parts lint format docs texts lock bench bench-parts bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run test test-alone test-fault test-parts lint format docs texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -89,6 +89,9 @@ bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the gua
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python tests/bench/bench_query.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_http.py' -s
+
+bench-neighbours: $(STAMP) ## measure what one tenant's abuse costs twenty others (ROUNDS=5, KINDS=contract,flood)
+	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_neighbours.py -s
 
 bench-viewer: $(STAMP) ## measure the viewer over a million events in a browser (EVENTS=1000000, LOADS=30, ROWS=100000)
 	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_viewer.py -s

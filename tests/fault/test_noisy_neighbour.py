@@ -1,0 +1,40 @@
+"""One tenant does the worst that the API allows; none of twenty others is refused, halted, or misses an event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from neighbours import KINDS, Times, Town
+
+
+@pytest.fixture(scope="module")
+def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder: Path = tmp_path_factory.mktemp("town")
+    # What a busy machine does slowly is no refusal.
+    slow = {"query_timeout_s": 300, "ingest_ack_timeout_ms": 60_000}
+    made = Town(kafka, registry, clickhouse, folder.name.replace("-", ""), folder, **slow)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.timeout(1_200)
+@pytest.mark.parametrize("kinds", [[kind] for kind in KINDS] + [list(KINDS)], ids=[*KINDS, "all at once"])
+def test_the_quiet_ones_notice_nothing_but_time(town: Town, kinds: list[str]) -> None:
+    with town.abused(kinds) as end:
+        times = town.rounds(2)
+        answers = end()
+    assert {one.partition(" ")[0] for one in answers} == set(kinds), answers  # each was done
+    assert times.refused == []
+    assert town.halted == []
+    later = Times()
+    for tenant in town.quiet:
+        assert tenant.sent <= tenant.seen(200, later)
+    assert later.refused == []
+    assert urllib3.request("GET", f"{town.serve.url}/health/ready").status == 200
+    assert json.loads(town.worker.get("/health/ready"))["status"] == "ready"

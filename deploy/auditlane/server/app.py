@@ -69,7 +69,6 @@ from auditlane.store.structure_book import StructureBook
 
 ROLES: Final = ("ingest", "query")
 THREADS: Final = 40  # for queries
-SWITCH_S: Final = 5.0  # how long a request may wait to know whether audit logs are on
 _NEEDED: Final = {
     "keys_file": "a file for the clients' keys; `auditlane keys create` makes it",
     "signing_keys_file": "a file for the keys that sign tokens; it is made when it is missing, and replicas share it",
@@ -99,7 +98,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         )
     )
     structures = StructureBook(store.client, settings.clickhouse_database)
-    switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=min(SWITCH_S, settings.query_timeout_s))
+    switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=settings.query_timeout_s / 2)
     keys, signing = KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file)
     gate = Gate(keys, signing, issuer.of(settings), switch, cookies=Cookies(settings.serve_url))
     metrics = HttpMetrics()

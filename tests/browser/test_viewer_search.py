@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from fixtures.axe import violations
-from fixtures.site import COOKIE, Site
+from fixtures.site import Site
 from fixtures.workers import wait_until
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect
 
@@ -63,7 +63,7 @@ def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
     def at(search: str = "", of: str = tenant, **given: object) -> Page:
         context = browser.new_context(**({"timezone_id": BERLIN, "locale": "en-GB"} | given))  # type: ignore[arg-type]
         contexts.append(context)
-        context.add_cookies([{"name": COOKIE, "value": site.token(of), "url": site.url, "httpOnly": True}])
+        site.give_session(context, of)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", told)

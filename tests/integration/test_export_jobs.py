@@ -166,15 +166,17 @@ def test_a_job_of_one_that_is_gone_is_taken_up_and_can_be_cancelled(filled: Stor
         assert takes.request(f"/v1/exports/{asked['id']}", token).json()["state"] == "queued"
         assert takes.request(f"/v1/exports/{asked['id']}/file", token).status == 409
         direct = takes.request("/v1/export?format=jsonl&columns=event_id,occurred_at", token).data
+        first = direct.splitlines(keepends=True)[0]
+        event_id = json.loads(first)["event_id"]
+        content_hash = takes.request(f"/v1/events/{event_id}", takes.viewer_token("acme")).json()["content_hash"]
         assert takes.request(f"/v1/exports/{other['id']}", token, method="DELETE").status == 204
         assert takes.request(f"/v1/exports/{other['id']}", token).json()["state"] == "cancelled"
     folder, seen = jobs.find(acme, asked["id"])
     dead = Lease.take(folder, seen, "dead")
     assert dead is not None
-    first = direct.splitlines(keepends=True)[0]
     marked = first.replace(b"{", b"<", 1)
     folder.output(1).write_bytes(marked + b"not written down")
-    at = (1772366400_000000, json.loads(first)["event_id"])  # START
+    at = (1772366400_000000, event_id, content_hash)  # START
     dead.save(file=1, size=len(marked), rows=1, position=at)
     with Served(tmp_path, **given, export_lease_s=1.0) as goes_on:
         job = ended(goes_on, goes_on.viewer_token("acme", Permission.export), asked["id"])

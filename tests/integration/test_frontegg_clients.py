@@ -89,7 +89,7 @@ def test_what_is_sent_is_stored_and_read(frontegg_client, call, served, unique):
             ["read", asked | {"filters": several}],
             ["read", asked | {"filter": "DELETED"}],
             ["read", asked | {"filters": {"user[$contains]": "@x.io"}, "count": 2, "offset": 1}],
-            ["read", asked | {"tenantId": "nobody"}],
+            ["read", asked | {"tenantId": f"{unique}-other"}],
         )
     )
     assert everything["total"] == 3

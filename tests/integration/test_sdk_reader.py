@@ -76,7 +76,7 @@ def test_events_page_by_page(reader: AuditReader) -> None:
     some = [one.metadata["region"] for one in reader.events({"metadata.region": ["eu", "us"]})]
     assert (len(some), set(some)) == (300, {"eu", "us"})
     first = next(reader.events())
-    assert reader.event(first.event_id) == first
+    assert reader.event(first.event_id).model_dump() == first.model_dump() | {"others": []}
 
 
 def test_the_services_errors(reader: AuditReader, serve: ServeProcess) -> None:

@@ -93,9 +93,10 @@ export class Drop extends LitElement {
       </div>`;
   }
 
-  /** The browser gives the focus back only from what is the panel's own, not from what is in its slot. */
+  /** Browsers return the focus only from the panel's own content, not from its slot, nor from a button that a new
+   * rendering has removed, which leaves the focus on the body. */
   private readonly leaving = (event: ToggleEvent): void => {
-    this.focused = event.newState === "closed" && this.matches(":focus-within");
+    this.focused = event.newState === "closed" && this.unclaimed();
   };
 
   /** Nothing else has taken the focus meanwhile. */

@@ -50,7 +50,7 @@ def test_the_leader_dies_while_producing_and_then_the_controller(
     assert not failed
     wait_until(lambda: kafka_cluster.leader(topic, at) not in (-1, leader), why=kafka_cluster.tail)
     assert leader not in kafka_cluster.in_sync(topic, at)
-    world.stored(900)
+    world.stored(900, patience_s=120)  # the group's coordinator may have died, and a commit waits for it for a minute
     kafka_cluster.start(leader)
     wait_until(lambda: leader in kafka_cluster.in_sync(topic, at), why=kafka_cluster.tail, patience_s=90)
     produce(100)

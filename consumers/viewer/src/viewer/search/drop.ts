@@ -93,16 +93,20 @@ export class Drop extends LitElement {
       </div>`;
   }
 
-  /** Browsers return the focus only from the panel's own content, not from its slot, nor from a button that a new
-   * rendering has removed, which leaves the focus on the body. */
+  /** Browsers return the focus only from the panel's own content, not from what is in its slot. */
   private readonly leaving = (event: ToggleEvent): void => {
-    this.focused = event.newState === "closed" && this.unclaimed();
+    this.focused = event.newState === "closed" && this.holdsFocus();
   };
+
+  /** Whether the focus is in the panel or its slot. Browsers differ on `:focus-within` for slotted elements. */
+  private holdsFocus(): boolean {
+    return this.contains((this.getRootNode() as Document | ShadowRoot).activeElement);
+  }
 
   /** Nothing else has taken the focus meanwhile. */
   private unclaimed(): boolean {
     const { activeElement, body } = document;
-    return this.matches(":focus-within") || !activeElement || activeElement === body;
+    return this.holdsFocus() || !activeElement || activeElement === body;
   }
 
   private readonly toggled = (event: ToggleEvent): void => {

@@ -63,6 +63,7 @@ def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[
     variables = {
         "AUDITLANE_KAFKA_BOOTSTRAP": kafka,
         "AUDITLANE_REGISTRY_URL": registry,
+        "AUDITLANE_INGEST_RATE": "0",  # one key sends all of it
         "AUDITLANE_TOPIC": unique,
         "AUDITLANE_KEYS_FILE": str(tmp_path / "keys.json"),
         "AUDITLANE_SIGNING_KEYS_FILE": str(tmp_path / "signing.json"),

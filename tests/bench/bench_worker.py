@@ -38,6 +38,7 @@ from fixtures.workers import WorkerProcess
 from load import SCENARIOS, messages
 from measured import Busy, Middle, machine, stopwatch, usage
 
+from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.contract import subjects, topics
 from auditlane.contract.connect import registry_client
 from auditlane.local import process
@@ -86,10 +87,15 @@ def parts(folder: Path) -> Iterator[Parts]:
 
 
 class Load:
-    """A filled topic: `ranges` are its messages as the worker would seal them, partition by partition."""
+    """A filled topic: `ranges` are its messages as the worker would seal them, partition by partition.
 
-    def __init__(self, parts: Parts, scenario: str, count: int) -> None:
-        self.parts, self.scenario, self.count = parts, scenario, count
+    `signed`: each message has the headers that the gateway gives it, and the worker the key.
+    """
+
+    def __init__(self, parts: Parts, scenario: str, count: int, *, signed: bool = False) -> None:
+        self.parts, self.scenario, self.count, self.signed = parts, scenario, count, signed
+        keys = parts.folder / "provenance-keys.json"
+        self.keys = ProvenanceKeys.load_or_create(keys)
         name = "b" + uuid.uuid4().hex[:8]
         self.settings = load(
             kafka_bootstrap=parts.kafka,
@@ -99,6 +105,7 @@ class Load:
             dead_letter_topic=f"{name}.dead",
             worker_port=0,
             log_level="debug",
+            provenance_keys_file=keys,
         )
         topics.ensure(self.settings)
         self.registry = registry_client(self.settings)
@@ -120,14 +127,19 @@ class Load:
 
         for key, value in messages(self.registry, self.settings.topic, self.scenario, self.count, now_ms):
             self.size += len(value)
+            headers = self._headers(key, value) if self.signed else None
             while True:
                 try:
-                    producer.produce(self.settings.topic, key=key, value=value, on_delivery=sent)
+                    producer.produce(self.settings.topic, key=key, value=value, headers=headers, on_delivery=sent)
                     break
                 except BufferError:
                     producer.poll(0.1)
             producer.poll(0)
         assert producer.flush(60) == 0
+
+    def _headers(self, key: str, value: bytes) -> list[tuple[str, str | bytes | None]]:
+        request = ("auditlane.request.id", str(uuid.UUID(int=len(value))))
+        return [request, self.keys.signer(f"al_{key}", ["request_id"])(key.encode(), value)]
 
     def ranges(self, rows: int) -> Iterator[RawRange]:
         for number, kept in enumerate(self.kept):
@@ -323,8 +335,8 @@ def measure(parts: Parts, given: argparse.Namespace) -> dict[str, dict[str, dict
         if given.only and not scenario.startswith(given.only):
             continue
         rows = found[scenario] = {}
-        load = Load(parts, scenario, given.events)
-        print(f"\n{scenario}: {load.count:,} events of {load.size / load.count:.0f} bytes")
+        load = Load(parts, scenario, given.events, signed=given.signed)
+        print(f"\n{scenario}{', signed' * given.signed}: {load.count:,} events of {load.size / load.count:.0f} bytes")
 
         def report(name: str, figures: dict[str, Any], rows: dict[str, dict[str, Any]] = rows) -> None:
             rows[name] = figures
@@ -381,6 +393,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=int(os.environ.get("EVENTS", "300000")))
     parser.add_argument("--only", default="", help="the beginning of a scenario's name: " + _names())
     parser.add_argument("--ours", action="store_true", help="only the worker")
+    parser.add_argument("--signed", action="store_true", help="with the gateway's signature in each message's headers")
     parser.add_argument("--rounds", type=int, default=1, help="runs of the worker a scenario; the last counts")
     parser.add_argument("--profile", default="", help="a file for py-spy's stacks of the worker with one thread")
     parser.add_argument("--peers-python", default=os.environ.get("PEERS_PYTHON", sys.executable))

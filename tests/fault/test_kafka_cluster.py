@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from fixtures.kafka_cluster import Cluster
-from fixtures.workers import wait_until, world_on
+from fixtures.workers import World, wait_until, world_on
 
 
 def makes_a_topic(bootstrap: str, name: str) -> bool:
@@ -20,10 +23,18 @@ def makes_a_topic(bootstrap: str, name: str) -> bool:
     return True
 
 
+@pytest.fixture
+def world(kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
+    """A world whose topics have three replicas."""
+    with closing(
+        world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication=3)
+    ) as made:
+        yield made
+
+
 def test_the_leader_dies_while_producing_and_then_the_controller(
-    kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, tmp_path: Path
+    kafka_cluster: Cluster, world: World, unique: str
 ) -> None:
-    world = world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication=3)
     topic = world.settings.topic
     worker = world.worker()
     sure = Producer(world.kafka | {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": 120_000})
@@ -56,7 +67,7 @@ def test_the_leader_dies_while_producing_and_then_the_controller(
     wait_until(lambda: leader in kafka_cluster.in_sync(topic, at), why=kafka_cluster.tail, patience_s=90)
     produce(100)
     assert sure.flush(60) == 0
-    world.completed()
+    world.completed(patience_s=120)
     assert world.counts() == (1_000, 1_000)
 
     epoch, controller = kafka_cluster.controller()
@@ -72,9 +83,8 @@ def test_the_leader_dies_while_producing_and_then_the_controller(
     wait_until(
         lambda: makes_a_topic(kafka_cluster.bootstrap, f"{unique}-after"), why=kafka_cluster.tail, patience_s=120
     )
-    world.completed()
+    world.completed(patience_s=120)
     assert world.counts() == (1_200, 1_200)
     kafka_cluster.start(controller)
     wait_until(lambda: controller in kafka_cluster.in_sync(topic), why=kafka_cluster.tail, patience_s=90)
     assert worker.stop() == 0
-    world.close()

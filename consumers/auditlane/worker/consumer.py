@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
@@ -22,12 +23,17 @@ from auditlane.contract.kafka import client_config
 from auditlane.contract.librdkafka import CONSUMER
 from auditlane.contract.topic_ids import uuid_text
 from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.worker.ranges import Partition
 from auditlane.worker.recovery import Found, Stored, wants_store
 
 ENDS_MS: Final = 5_000  # how old what is known of the partitions' ends may be, for the metrics
-ASK_S: Final = 30.0  # brokers that do not answer within this make the worker start over
+# Brokers that give no good answer within `ASK_S` make the worker start over. Its last round of four questions still
+# ends within `max.poll.interval.ms`.
+ASK_S: Final = 25.0
+TRY_S: Final = 7.0  # for one question
+PAUSE_S: Final = 0.5  # between rounds
 
 
 def pattern(topic: str) -> str:
@@ -111,25 +117,42 @@ class Brokers:
     `stored` asks the store (topic id, partition, first offset that Kafka holds); None when it does not answer.
     """
 
-    def __init__(self, admin: AdminClient, stored: Callable[[str, int, int], Stored | None]) -> None:
-        self._admin = admin
+    def __init__(self, connect: Callable[[], AdminClient], stored: Callable[[str, int, int], Stored | None]) -> None:
+        self._connect, self._admin = connect, connect()
+        self._log = get("worker")
         self._stored = stored
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """Topic name → its id as UUID text. Raises KafkaUnavailable."""
         names = sorted(set(topics))
         try:
-            answers = self._admin.describe_topics(TopicCollection(names), request_timeout=ASK_S)
-            return {name: uuid_text(answers[name].result(ASK_S).topic_id) for name in names}
+            answers = self._admin.describe_topics(TopicCollection(names), request_timeout=TRY_S)
+            return {name: uuid_text(answers[name].result(TRY_S).topic_id) for name in names}
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"The brokers did not describe {', '.join(names)}: {error}.") from error
 
     def found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[Found]:
-        """What there is to know about partitions that were just assigned. Raises KafkaUnavailable."""
+        """What there is to know about partitions that were just assigned. Raises KafkaUnavailable.
+
+        Asks again for `ASK_S`, each time with a new client: while a leader or the controller is being replaced, brokers
+        answer with errors that pass, and librdkafka goes on waiting for the controller that it knew.
+        """
+        gives_up = time.monotonic() + ASK_S
+        while True:
+            try:
+                return self._found(consumer, partitions)
+            except KafkaUnavailable as error:
+                if time.monotonic() > gives_up:
+                    raise
+                self._log.warning("brokers.asked_again", error=str(error))
+                time.sleep(PAUSE_S)
+                self._admin = self._connect()
+
+    def _found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[Found]:
         ids = self.topic_ids(one.topic for one in partitions)
         try:
             committed = consumer.committed(
-                [TopicPartition(one.topic, one.partition) for one in partitions], timeout=ASK_S
+                [TopicPartition(one.topic, one.partition) for one in partitions], timeout=TRY_S
             )
         except KafkaException as error:
             raise KafkaUnavailable(f"The brokers did not tell committed offsets: {error.args[0]}.") from error
@@ -153,9 +176,9 @@ class Brokers:
         asked = {TopicPartition(one.topic, one.partition): spec for one in partitions}
         try:
             answers = self._admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TRY_S
             )
-            return {Partition(one.topic, one.partition): answer.result(ASK_S).offset for one, answer in answers.items()}
+            return {Partition(one.topic, one.partition): answer.result(TRY_S).offset for one, answer in answers.items()}
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"The brokers did not tell the partitions' bounds: {error}.") from error
 

@@ -67,7 +67,7 @@ class Positions:
 
     def topic_id(self, topic: str) -> str:
         """The topic's id as UUID text."""
-        return Brokers(self._admin, lambda *_: None).topic_ids([topic])[topic]
+        return Brokers(lambda: self._admin, lambda *_: None).topic_ids([topic])[topic]
 
     def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
         """Every partition's bounds, its commit read first: what it says is done was done when the ends were read."""

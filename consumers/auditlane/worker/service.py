@@ -9,16 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient
 
 from auditlane.contract import librdkafka
 from auditlane.contract.connect import registry_client
 from auditlane.contract.kafka import client_config
+from auditlane.contract.topics import admin
 from auditlane.runtime import heap
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailable
 from auditlane.runtime.log import get
@@ -122,13 +123,13 @@ class Service:
             jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes, late=late)
             stack.callback(jobs.close)
             stack.callback(self._stop.set)  # whatever ended it: from here on the watchdog counts
-            admin: AdminClient = librdkafka.client(AdminClient, client_config(settings))
-            brokers, membership = Brokers(admin, self._stored), Membership(admin, settings.group)
+            asked = admin(settings)
+            brokers, membership = Brokers(partial(admin, settings), self._stored), Membership(asked, settings.group)
             for protocol in PROTOCOLS[settings.group_protocol]:
                 options = consumer_config(settings, protocol=protocol)
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
-                runner = self._runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints, Ends(admin))
+                runner = self._runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints, Ends(asked))
                 try:
                     self._consume(runner, membership, health.url)
                     break

@@ -49,9 +49,9 @@ def vouched(
     signed = np.flatnonzero(headers.sizes())
     for first in range(0, len(signed), _CHUNK):
         chunk = signed[first : first + _CHUNK]
-        sent = zip(chunk.tolist(), headers.tails(chunk, 0), values.tails(chunk, 0), strict=True)
-        for index, header, value in sent:
-            claim = verify(secrets, header, keys[index] or b"", value)
+        columns = (blobs.tails(chunk, 0) for blobs in (headers, Blobs.of(keys), values))
+        for index, header, key, value in zip(chunk.tolist(), *columns, strict=True):
+            claim = verify(secrets, header, key, value)
             if claim is not None:
                 codes[index] = claims.setdefault(claim, len(claims) + 1)
     return Vouched(codes, tuple(claims))

@@ -5,8 +5,10 @@ Whoever has no credential costs a look at the head; whoever sends a body by the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import Request, Response
@@ -24,6 +26,8 @@ from auditlane.server.problems import answer, of_error, of_http
 
 # A process that is busy is not dead, and tokens must be had whatever else is slow.
 ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
+# A 429 is held back so long, by nobody's place: whoever asks again at once would be refused hundreds of times a second.
+HOLD_S: Final = 0.2
 _CLOSE: Final = {"Connection": "close"}
 _READING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -120,6 +124,8 @@ class Pace:
             if message["type"] == "http.response.start":
                 place.leave()
                 place.answered = True
+                if message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
+                    await asyncio.sleep(HOLD_S)
             await send(message)
 
         try:

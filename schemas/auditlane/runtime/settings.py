@@ -334,7 +334,7 @@ class GatewaySettings(BaseModel):
     )
     ingest_request_events: int = Field(100_000, ge=1, description="The most events that one request may hold.")
     ingest_rate: float = Field(
-        5_000.0,
+        2_000.0,
         ge=0,
         description="Events of one tenant a second from one key, in each process; 0: any number.",
         json_schema_extra=reached("Further events are refused with 429 and `Retry-After`, other tenants' are taken."),
@@ -347,7 +347,7 @@ class GatewaySettings(BaseModel):
         json_schema_extra=reached("Events of further past months are refused with 429 and `Retry-After`."),
     )
     ingest_burst: int = Field(
-        50_000,
+        10_000,
         ge=1,
         description="How many of them a key may send at once before that counts.",
         json_schema_extra=reached("`AUDITLANE_INGEST_RATE` counts."),

@@ -54,6 +54,15 @@ def test_knowledge_is_refreshed_but_a_schema_is_kept_for_ever(
     assert [what for what, _ in registry.asked] == ["subjects", "subjects_of"]
 
 
+def test_whether_a_schema_is_the_base_is_refreshed_too(book: SchemaBook, registry: DictRegistry, clock: Clock) -> None:
+    own_id = registry.register(f"{TOPIC}.own-value", contract(own("x", "string")))
+    assert (book.is_base(BASE_ID), book.is_base(own_id)) == (True, False)
+    clock.now += 31
+    registry.asked.clear()
+    assert (book.is_base(BASE_ID), book.is_base(own_id)) == (True, False)
+    assert "subjects_of" in [what for what, _ in registry.asked]
+
+
 def test_own_base_and_exclusive(book: SchemaBook, registry: DictRegistry) -> None:
     open_id = registry.register(f"{TOPIC}.open-value", contract(own("x", "string")))
     ruled_id = registry.register(f"{TOPIC}.ruled-value", contract(own("x", "string", required=True)))

@@ -121,9 +121,8 @@ class SchemaBook:
 
     def is_base(self, schema_id: int) -> bool:
         """Whether a schema that is known is the base event's, of whatever version."""
-        with self._lock:
-            subjects = self._subjects_of(schema_id, since=self._clock() - self._refresh_s)
-            return base_subject(self._topic) in subjects
+        subjects = self._subjects_of(schema_id, since=self._clock() - self._refresh_s)
+        return base_subject(self._topic) in subjects
 
     def _admitted(self, schema_id: int, tenants: Collection[str], *, since: float) -> set[str]:
         subjects = self._subjects_of(schema_id, since=since)

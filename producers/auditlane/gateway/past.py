@@ -11,15 +11,16 @@ from typing import Final
 from auditlane.gateway.rate import Rates
 
 SECOND_S: Final = 1.0  # a month that was charged for holds what comes within so long: a worker stores it together
-MINUTE_S: Final = 60.0
+BURST_S: Final = 10.0  # more at once would keep tenants of the same partition waiting for seconds
 REMEMBERED: Final = 20_000
 
 
 @dataclass(slots=True)
 class PastMonths:
-    """`per_s` months a second of one tenant, a minute's worth of them at once. Pure: times are passed in.
+    """`per_s` months a second of one tenant, ten seconds' worth of them at once. Pure: times are passed in.
 
-    Events of the present month and the one before cost nothing.
+    Events of the present month and the one before cost nothing. Of a request with more months than there are tokens
+    for, the newest are taken.
     """
 
     per_s: float
@@ -27,7 +28,7 @@ class PastMonths:
     _charged: OrderedDict[tuple[str, str], float] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
-        self._rates = Rates(self.per_s, max(1, round(self.per_s * MINUTE_S)))
+        self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
         """Charge for the months of these posted events; the places of those that have to wait, with the seconds."""
@@ -39,17 +40,18 @@ class PastMonths:
                 months[tenant][at[:7]].append(place)
         waiting: dict[int, float] = {}
         for tenant, places in months.items():
-            new = [month for month in places if now - self._charged.get((tenant, month), -SECOND_S) >= SECOND_S]
-            if new and (wait_s := self._rates.wait_s(tenant, now)):
-                waiting |= dict.fromkeys((place for month in new for place in places[month]), wait_s)
-            elif new:
-                self._charge(tenant, new, now)
+            for month in sorted(places, reverse=True):
+                if now - self._charged.get((tenant, month), -SECOND_S) < SECOND_S:
+                    continue
+                if wait_s := self._rates.wait_s(tenant, now):
+                    waiting |= dict.fromkeys(places[month], wait_s)
+                else:
+                    self._charge(tenant, month, now)
         return waiting
 
-    def _charge(self, tenant: str, months: Sequence[str], now: float) -> None:
-        self._rates.charge(tenant, len(months), now)
-        for month in months:
-            self._charged[tenant, month] = now
-            self._charged.move_to_end((tenant, month))
+    def _charge(self, tenant: str, month: str, now: float) -> None:
+        self._rates.charge(tenant, 1, now)
+        self._charged[tenant, month] = now
+        self._charged.move_to_end((tenant, month))
         while len(self._charged) > REMEMBERED:
             self._charged.popitem(last=False)

@@ -342,8 +342,8 @@ class GatewaySettings(BaseModel):
     ingest_past_months: float = Field(
         2.0,
         gt=0,
-        description="Months before the last one that one tenant's events may be of, a second, in each process; a "
-        "minute's worth at once.",
+        description="Months before the last one that one tenant's events may be of, a second, in each process; ten "
+        "seconds' worth at once.",
         json_schema_extra=reached("Events of further past months are refused with 429 and `Retry-After`."),
     )
     ingest_burst: int = Field(

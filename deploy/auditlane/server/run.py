@@ -16,8 +16,8 @@ from auditlane.runtime import heap
 from auditlane.runtime.errors import ConfigError, PortInUse
 from auditlane.server.protocol import Protocol
 
-# How long a thread at work keeps the interpreter from one that wants it. Every answer needs it some twenty times, and at
-# Python's default of 5 ms a tenant that floods the process would delay everybody else's by that.
+# How long a thread at work keeps the interpreter from one that wants it. Every answer needs it some twenty times, and
+# at Python's default of 5 ms a tenant that floods the process would delay everybody else's by that.
 SWITCH_S: Final = 0.0005
 
 

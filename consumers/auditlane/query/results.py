@@ -35,6 +35,9 @@ class Limits:
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
+    priority: int = (
+        1  # ClickHouse's: a query of a larger one pauses, a little at a time, while one of a smaller one runs
+    )
     rows_read: int = 0  # 0: as many as there are; of a tenant's query
 
     @classmethod
@@ -46,6 +49,8 @@ class Limits:
             rows_read=settings.query_rows_read,
         )
 
+
+PAUSE_MS: Final = 20  # of a query with others before it, at each block
 
 # ClickHouse ends a query whose client has gone, or gave it up. It only looks at the connections of queries that read.
 _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
@@ -81,6 +86,8 @@ class Results:
             "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
             "max_memory_usage": self._limits.memory_bytes,
             "max_threads": self._limits.threads,
+            "priority": self._limits.priority,
+            "low_priority_query_wait_time_ms": PAUSE_MS,
             "max_rows_to_read": 0 if statement.shared else self._limits.rows_read,
             # Small blocks: an export holds a few of them at a time.
             "max_block_size": 4_096,

@@ -6,6 +6,7 @@ Whoever has no credential costs a look at the head; whoever sends a body by the 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from auditlane.access.scope import TENANT_HEADER
 from auditlane.access.trail import witness_of
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.settings import Settings
+from auditlane.runtime.shares import CURRENT, Share, Shares, Timed
 from auditlane.server.addresses import network_of
 from auditlane.server.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
 from auditlane.server.entrance import Door, Entrance
@@ -29,7 +31,7 @@ ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
 # A 429 is held back so long, by nobody's place: whoever asks again at once would be refused hundreds of times a second.
 HOLD_S: Final = 0.2
 _CLOSE: Final = {"Connection": "close"}
-_READING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Places:
@@ -72,8 +74,14 @@ class _Place:
         self._places = places
         self._counted = counted
         self._taken = False
+        self._since = 0.0
         self.tenant = ""
         self.answered = False
+
+    @property
+    def held_s(self) -> float:
+        """How long the place has been taken."""
+        return time.monotonic() - self._since if self._taken else 0.0
 
     def take(self, *, again: bool = False) -> None:
         """Raises Busy, RateLimited. `again`: it had one, and what came for it is worked on in any case."""
@@ -83,7 +91,7 @@ class _Place:
             self._places.demand()
             self._places.demand_for(self.tenant)
         self._places.add(self.tenant, 1)
-        self._taken = True
+        self._taken, self._since = True, time.monotonic()
 
     def leave(self) -> None:
         if self._taken:
@@ -110,18 +118,30 @@ class Pace:
         self._body_s = settings.serve_body_timeout_s
         self._places = Places(settings.serve_requests, settings.serve_requests_per_tenant)
         self._unfinished = Unfinished(settings.serve_bodies_per_address, settings.serve_body_bytes)
+        self._shares = Shares(settings.serve_share_per_tenant)
+        self._reads = Shares(settings.serve_reads_per_tenant)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        place = _Place(self._places, counted=not scope["path"].startswith(ALWAYS))
+        share = Share(self._shares)
+        CURRENT.set(share)
+        try:
+            await Timed(self._answer(scope, receive, send, place, share), share.charge)
+        finally:
+            place.leave()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, place: _Place, share: Share) -> None:
         request, door = Request(scope), self._entrance.door(scope)
         arriving = Arriving(receive, self._body_s, whole=not has_body(request.headers))
         send = arriving.closing(send)
-        place = _Place(self._places, counted=not scope["path"].startswith(ALWAYS))
 
         async def begun(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if place.tenant and request.method not in _WITH_BODY:
+                    self._reads.charge(place.tenant, place.held_s, time.monotonic())
                 place.leave()
                 place.answered = True
                 if message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
@@ -129,17 +149,14 @@ class Pace:
             await send(message)
 
         try:
-            try:
-                refusal = self._too_large(request, door)
-                if refusal is None:
-                    receive = await self._admitted(request, door, arriving, place)
-            except AuditlaneError as error:
-                refusal = of_error(request, error)
-            except HTTPException as error:
-                refusal = of_http(request, error)
-            await (refusal or self._app)(scope, receive, begun)
-        finally:
-            place.leave()
+            refusal = self._too_large(request, door)
+            if refusal is None:
+                receive = await self._admitted(request, door, arriving, place, share)
+        except AuditlaneError as error:
+            refusal = of_error(request, error)
+        except HTTPException as error:
+            refusal = of_http(request, error)
+        await (refusal or self._app)(scope, receive, begun)
 
     def _too_large(self, request: Request, door: Door | None) -> Response | None:
         """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
@@ -153,7 +170,9 @@ class Pace:
             return answer(request, 413, "TOO_LARGE", f"A body has at most {most} bytes here.", headers=_CLOSE)
         return None
 
-    async def _admitted(self, request: Request, door: Door | None, arriving: Arriving, place: _Place) -> Receive:
+    async def _admitted(
+        self, request: Request, door: Door | None, arriving: Arriving, place: _Place, share: Share
+    ) -> Receive:
         """What the app receives, once the request may be worked on. Raises what is answered instead."""
         place.take()
         if door is None:
@@ -162,7 +181,14 @@ class Pace:
         witness = witness_of(request)
         place.leave()
         place.tenant = witness.tenant or request.headers.get(TENANT_HEADER, "")[:100] if door.checks else ""
-        if arriving.whole or request.method not in _READING:
+        share.tenant = place.tenant
+        now = time.monotonic()
+        wait_s = self._shares.wait_s(place.tenant, now)
+        if request.method not in _WITH_BODY:
+            wait_s = max(wait_s, self._reads.wait_s(place.tenant, now))
+        if wait_s:
+            await asyncio.sleep(wait_s)
+        if arriving.whole or request.method not in _WITH_BODY:
             place.take()
             return arriving.receive
         with self._unfinished.one_of(network_of(address_of(request))):

@@ -196,6 +196,21 @@ class ServeSettings(BaseModel):
         description="… of these about one tenant.",
         json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
     )
+    serve_share_per_tenant: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Part of the time of a process's event loop that requests about one tenant may take while others "
+        "ask.",
+        json_schema_extra=reached("Each of its requests waits, up to a second; none is refused."),
+    )
+    serve_reads_per_tenant: float = Field(
+        1.0,
+        gt=0,
+        description="Reading requests of one tenant that may be under way all the time, in a process, while others "
+        "ask.",
+        json_schema_extra=reached("Each of its reading requests waits, up to a second; none is refused."),
+    )
     serve_body_bytes: int = Field(
         64 << 20,
         ge=1 << 20,
@@ -340,7 +355,7 @@ class GatewaySettings(BaseModel):
         json_schema_extra=reached("Further events are refused with 429 and `Retry-After`, other tenants' are taken."),
     )
     ingest_past_months: float = Field(
-        2.0,
+        1.0,
         gt=0,
         description="Months before the last one that one tenant's events may be of, a second, in each process; ten "
         "seconds' worth at once.",
@@ -411,7 +426,7 @@ class ExportSettings(BaseModel):
         json_schema_extra=reached("One more job is refused with 503; one that goes on waits a little, then fails."),
     )
     export_downloads_per_tenant: int = Field(
-        4,
+        2,
         ge=1,
         description="Exports of one tenant that are sent at once, in one process.",
         json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),

@@ -104,12 +104,15 @@ class Exporter:
         turns: Turns | None = None,
     ) -> None:
         """`turns` bound what is counted at once for a tenant, together with its other queries."""
-        limits = limits or replace(Limits.of(settings), rows_read=0)  # an export reads what it exports
+        # An export reads what it exports, on one thread and behind the lists that people wait for: its reader is seldom
+        # faster.
+        limits = limits or replace(Limits.of(settings), rows_read=0)
         self._database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
         self._counts = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, turns=turns)
         silence_s = max(limits.page_s, _SILENCE_S) + CONNECT_TIMEOUT_S
-        self._files = Results(settings, limits, silence_s=silence_s, seconds=limits.export_s)
+        behind = replace(limits, threads=1, priority=2)
+        self._files = Results(settings, behind, silence_s=silence_s, seconds=limits.export_s)
         self._demand_standing = demand_standing
         self._pdf_bounds = PdfBounds(settings.export_pdf_memory_bytes, settings.export_pdf_timeout_s)
         self.downloads = Downloads.of(settings)

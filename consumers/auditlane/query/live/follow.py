@@ -18,15 +18,19 @@ PAGE: Final = 500
 HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not looked for
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrived:
-    """An event as JSON, whether it is in conflict, where it is in Kafka, and where the stream is once it is given."""
+    """An event as JSON, whether it is in conflict, where it is in Kafka, and where the stream is once it is given.
+
+    `text` is what the first stream to give it made of it: those of one channel give the same.
+    """
 
     line: str
     conflict: bool
     place: Place
     offset: int
     resume: Resume
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import inspect
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from anyio import CapacityLimiter, to_thread
@@ -27,10 +27,12 @@ from auditlane.query.models import Event
 from auditlane.query.parameters import described, split
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import AuditlaneError, WrongTenant
+from auditlane.runtime.shares import current
 
 HEARTBEAT_S: Final = 15.0
 CHECK_S: Final = 3.0  # how often the credential and the connection are looked at
 RETRY_MS: Final = 2_000
+PIECE: Final = 50  # events whose text is made in one step of the event loop
 _THREADS: Final = 8  # of streams that begin or catch up; pages keep their own
 
 _STREAM: Final = described(
@@ -168,7 +170,12 @@ class _Stream:
                 limiter=threads,
             )
             start = stretch.resume
-            yield self._text(stretch.events, start) if stretch.events or self._level else ": behind\n\n"
+            if not stretch.events and not self._level:
+                yield ": behind\n\n"
+                continue
+            async for text in self._texts(stretch.events):
+                yield text
+            yield f"id: {self._seal(start)}\n\n"
 
     async def _following(
         self, check: Callable[[], Awaitable[None]], gone: Callable[[], Awaitable[bool]]
@@ -179,8 +186,8 @@ class _Stream:
             ended, position = subscription.ended, subscription.position
             events = subscription.drain()
             await check()
-            if events:
-                yield self._text(events)
+            async for text in self._texts(events):
+                yield text
             if ended:
                 yield _ended(subscription)
                 return
@@ -195,9 +202,20 @@ class _Stream:
             except TimeoutError:
                 continue
 
-    def _text(self, events: list[Arrived], position: Resume | None = None) -> str:
-        shown = [f"id: {self._seal(one.resume)}\nevent: event\ndata: {_json(one)}\n\n" for one in events]
-        return "".join(shown) + (f"id: {self._seal(position)}\n\n" if position else "")
+    async def _texts(self, events: Sequence[Arrived]) -> AsyncIterator[str]:
+        """The events, a piece at a time: between pieces others have their turn."""
+        share = current()
+        for first in range(0, len(events), PIECE):
+            began = time.thread_time()
+            text = "".join(map(self._text, events[first : first + PIECE]))
+            share.charge(time.thread_time() - began)
+            yield text
+            await share.pause()
+
+    def _text(self, one: Arrived) -> str:
+        if not one.text:
+            one.text = f"id: {self._seal(one.resume)}\nevent: event\ndata: {_json(one)}\n\n"
+        return one.text
 
 
 def _json(arrived: Arrived) -> str:

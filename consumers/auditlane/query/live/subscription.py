@@ -57,7 +57,7 @@ class Subscription:
         if before is None:
             return taken
         return [
-            replace(one, resume=_with(one.resume, before))
+            replace(one, resume=_with(one.resume, before), text="")
             for one in taken
             if one.place not in before.seen or not before.seen[one.place].holds(one.offset)
         ]

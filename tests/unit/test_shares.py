@@ -1,0 +1,136 @@
+"""What each tenant causes on the event loop, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from auditlane.runtime.shares import ALONE_S, KEPT, LONGEST_S, Shares, Timed
+
+
+def busy(shares: Shares, tenant: str, part: float, *, since: float, until: float) -> None:
+    """The tenant takes this part of the loop's time, in steps of 10 ms."""
+    for step in range(int((until - since) * 100)):
+        shares.charge(tenant, part / 100, since + step / 100)
+
+
+def test_a_tenant_below_its_share_never_waits() -> None:
+    shares = Shares(0.2)
+    shares.charge("other", 0.001, 0)
+    for second in range(30):
+        busy(shares, "acme", 0.15, since=second, until=second + 1)
+        shares.charge("other", 0.001, second + 1)
+        assert shares.wait_s("acme", second + 1) == 0
+
+
+def test_a_tenant_above_its_share_waits_the_longer_the_more_it_takes() -> None:
+    found = []
+    for part in (0.25, 0.3, 0.5, 0.9):
+        shares = Shares(0.2)
+        busy(shares, "acme", part, since=0, until=10)
+        shares.charge("other", 0.001, 10)
+        found.append(shares.wait_s("acme", 10))
+        assert shares.wait_s("other", 10) == 0
+        assert shares.wait_s("never seen", 10) == 0
+    assert found == sorted(found)
+    assert found[0] > 0
+    assert found[-1] == LONGEST_S
+
+
+def test_a_tenant_without_others_waits_for_nobody() -> None:
+    shares = Shares(0.2)
+    shares.charge("other", 0.001, 0)
+    busy(shares, "acme", 1.0, since=0, until=ALONE_S + 1)
+    assert shares.wait_s("acme", ALONE_S + 1) == 0
+    shares.charge("other", 0.001, ALONE_S + 1)
+    assert shares.wait_s("acme", ALONE_S + 1) > 0
+
+
+def test_what_is_past_fades() -> None:
+    shares = Shares(0.2)
+    busy(shares, "acme", 1.0, since=0, until=10)
+    shares.charge("other", 0.001, 14.9)
+    assert shares.wait_s("acme", 10) > 0
+    assert shares.wait_s("acme", 15) == 0
+
+
+def test_tenants_that_are_kept_are_bounded() -> None:
+    shares = Shares(0.2)
+    for number in range(3 * KEPT):
+        shares.charge(f"tenant{number}", 0.001, number / 10_000)
+    assert len(shares._tenants) <= KEPT
+
+
+def charged_for(work: Coroutine[Any, Any, None]) -> list[float]:
+    """What each step of it cost; an error of it comes out as it is."""
+    charged: list[float] = []
+
+    async def run() -> None:
+        await Timed(work, charged.append)
+
+    try:
+        asyncio.run(run())
+    finally:
+        assert all(one >= 0 for one in charged)
+    return charged
+
+
+def test_each_step_is_charged_and_waiting_is_not() -> None:
+    async def work() -> None:
+        sum(range(20_000))
+        await asyncio.sleep(0)
+        sum(range(20_000))
+        await asyncio.sleep(0.2)
+
+    charged = charged_for(work())
+    assert len(charged) == 3
+    assert 0 < sum(charged) < 0.2
+
+
+def test_an_error_of_the_work_comes_out() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        charged_for(work())
+
+
+def test_an_error_of_what_the_work_waits_for_reaches_it() -> None:
+    async def fails() -> None:
+        raise LookupError
+
+    async def work() -> None:
+        with suppress(LookupError):
+            await asyncio.ensure_future(fails())
+        await asyncio.sleep(0)
+
+    assert len(charged_for(work())) == 3
+
+
+def test_a_cancellation_reaches_the_work() -> None:
+    seen: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    async def run() -> None:
+        async def timed() -> None:
+            await Timed(work(), lambda seconds: None)
+
+        task = asyncio.ensure_future(timed())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert seen == ["cancelled"]

@@ -22,7 +22,7 @@ def test_a_flush_waits_for_what_came_before_it_only():
     while ledger.open() == before:  # until the flush has ended the epoch
         pass
     ledger.settle(before, None)
-    while before in ledger._open:
+    while before.open:
         ledger.settle(before, None)
     flushing.join(30)
     [result] = results

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import logging
-import os
 import threading
-import weakref
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,22 +26,24 @@ from auditlane.runtime.errors import (
     InvalidEvent,
     InvalidInput,
 )
+from auditlane.sdk import ends, green
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.contracts import Contracts, Outdated
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
 from auditlane.sdk.known import Registry
 from auditlane.sdk.ledger import Ledger
+from auditlane.sdk.logs import say, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
 
 _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)
-log = logging.getLogger("auditlane.sdk")
 
 
 class AuditClient:
     """Emits audit events to Kafka; one a process is enough. Thread-safe, usable from asyncio, a context manager.
 
-    In a forked child it goes on with a producer of its own; what the parent had buffered stays the parent's.
+    In a forked child it goes on with a producer of its own; what the parent had buffered stays the parent's. A signal
+    handler may emit, flush and close.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ class AuditClient:
         """`options` are fields of ClientConfig and win over the environment, which is read unless `config` is given.
 
         `on_error(error, event_id)` is called, from a thread of the client's, for each event that Kafka did not take,
-        and with `event_id=None` when Kafka is away; without it they are logged. Raises ConfigError.
+        and with `event_id=None` when Kafka goes away, and every half minute until it is back; without it they are
+        logged. Raises ConfigError.
 
         The rest is for auditlane itself: `own_events` admits its tenant and its `source`, `own_headers` Kafka headers
         that begin with `auditlane.`, and `sign` gives each message, from its key and value, a header that says who
@@ -68,7 +69,7 @@ class AuditClient:
         if config is not None and options:
             config, options = replace(config, **options), {}
         self.config = config or ClientConfig.load(**options)
-        self._on_error = on_error or _log_error
+        self._on_error = on_error
         if is_ours(self.config.source) and not own_events:
             raise ConfigError(
                 f"The source {self.config.source!r} is reserved for auditlane's own events.",
@@ -76,7 +77,8 @@ class AuditClient:
                 fix="Name the service that sends the events.",
             )
         self._own_events, self._own_headers, self._sign = own_events, own_headers, sign
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._threads = green.kind()
         self._closed = False
         self._ledger = Ledger()
         self._rejected = self._buffer_full = self._restarts = 0
@@ -88,8 +90,7 @@ class AuditClient:
         )
         self._contracts.learn()
         self._delivery: Delivery | None = Delivery(self.config, self._ledger, self._on_error)
-        _clients.add(self)
-        atexit.register(self._at_exit)
+        ends.watch(self)
 
     def emit(self, event: AuditEvent | None = None, /, **values: Any) -> str:
         """Check one event and buffer it for Kafka; returns its event_id. Returns before Kafka has it: `flush` waits.
@@ -148,6 +149,8 @@ class AuditClient:
     ) -> str:
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")
+        if self._threads is not green.kind():
+            self._repatched()
         config = self.config
         try:
             event = make()
@@ -171,11 +174,11 @@ class AuditClient:
     def flush(self, timeout: float = 30.0) -> FlushResult:
         """Wait up to `timeout` seconds for every event emitted before this call.
 
-        Tells what became of the events since the last flush; never call it from `on_error`.
+        Tells what became of the events since the last flush. In `on_error` it does not wait.
         """
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Flush before; close() returns the same result.")
-        return self._ledger.flush(timeout)
+        return self._ledger.flush(0 if self._in_callback() else timeout)
 
     async def aflush(self, timeout: float = 30.0) -> FlushResult:
         """`flush` without blocking the event loop."""
@@ -190,14 +193,15 @@ class AuditClient:
                 return FlushResult(0, 0, (), 0)
             self._closed = True
             delivery = self._delivery
-        atexit.unregister(self._at_exit)
-        result = self._ledger.flush(self.config.close_timeout_s if timeout is None else timeout, seal=True)
+        patience = self.config.close_timeout_s if timeout is None else timeout
+        result = self._ledger.flush(0 if self._in_callback() else patience, seal=True)
         if delivery is not None:
             if result.pending:
                 delivery.abandon()
                 result = result.followed_by(self._ledger.flush(_ABANDON_S))
             delivery.stop()
         self._contracts.close()
+        ends.forget(self)
         return result
 
     @property
@@ -245,7 +249,7 @@ class AuditClient:
         if event is None:
             if not values.keys() <= _NAMED:
                 own = {name: values.pop(name) for name in list(values) if name not in _NAMED and name != "fields"}
-                values["fields"] = {**values.get("fields", {}), **own}
+                values["fields"] = {**_mapping(values.get("fields", {})), **own}
             if self.config.source:
                 values.setdefault("source", self.config.source)
             event = AuditEvent.checked(values)
@@ -277,33 +281,71 @@ class AuditClient:
         if delivery is not None and delivery.fatal is None:
             return delivery
         with self._lock:
-            delivery = self._delivery
-            if delivery is None or delivery.fatal is not None:
-                self._delivery = Delivery(self.config, self._ledger, self._on_error)
-                self._restarts += 1
-                if delivery is not None:
-                    delivery.abandon()
-                    delivery.stop(0)
+            if self._delivery is delivery:
+                made = Delivery(self.config, self._ledger, self._on_error)
+                if self._delivery is delivery:
+                    self._delivery = made
+                    self._restarts += 1
+                    if delivery is not None:
+                        delivery.abandon()
+                        delivery.stop(0)
+                else:  # a signal handler made one meanwhile
+                    made.stop(0)
             assert self._delivery is not None
             return self._delivery
 
-    def _forked(self) -> None:
+    def _in_callback(self) -> bool:
+        return self._delivery is not None and self._delivery.is_this_thread()
+
+    def _repatched(self) -> None:
+        """gevent or eventlet have replaced threads after the client was made. Raises ConfigError."""
+        if self._delivery is not None:
+            raise ConfigError(
+                "Threads were replaced (gevent, eventlet) after the audit client was made.",
+                fix="Do the monkey patching first, or make the AuditClient after it.",
+            )
+        self.after_fork()
+
+    def before_fork(self, deadline: float) -> None:
+        """Let what the client's threads do come to an end where a child could not go on with it."""
+        self._contracts.wait_until_idle(max(deadline - time.monotonic(), 0.0))
+
+    def after_fork(self) -> None:
         """In the child: new locks and counters, and no producer until one is needed.
 
         The parent's cannot even be destroyed here, as that waits for threads that only the parent has.
         """
         if self._delivery is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._delivery.producer))
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._threads = green.kind()
         self._ledger = Ledger()
         self._delivery = None
         self._rejected = self._buffer_full = self._restarts = 0
         if not self._closed:
             self._contracts.after_fork(_registry(self.config))
 
-    def _at_exit(self) -> None:
+    def end(self) -> None:
+        """Close at the end of the process, and log what Kafka has not got by then."""
         if not (result := self.close()):
-            log.error("%d audit events were not delivered before the exit", result.failed_count + result.pending)
+            lost = result.failed_count + result.pending
+            say(logging.ERROR, "%d audit events were not delivered before the exit", lost)
+        write_all()
+
+    def end_soon(self) -> None:
+        """Flush at what may be the end of the process: other threads may still emit."""
+        self._ledger.flush(self.config.close_timeout_s)
+        write_all()
+
+
+def _mapping(given: Any) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return given
+    raise InvalidEvent(
+        f"fields must be an object of the tenant's own fields by name, not {type(given).__name__}.",
+        field="fields",
+        fix="Leave it out, or give a dict.",
+    )
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
@@ -326,18 +368,3 @@ def _registry(config: ClientConfig) -> Registry:
         token=config.registry_token,
         ca=config.registry_ca or None,
     )
-
-
-def _log_error(error: AuditlaneError, event_id: str | None) -> None:
-    log.error("%s", error)
-
-
-_clients: weakref.WeakSet[AuditClient] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for client in _clients:
-        client._forked()  # noqa: SLF001  ours
-
-
-os.register_at_fork(after_in_child=_after_fork)

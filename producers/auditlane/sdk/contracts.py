@@ -14,8 +14,9 @@ from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, Schema
 from auditlane.runtime.kept import Kept
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.known import KEPT_TENANTS, Known, Registry
+from auditlane.sdk.logs import quiet, say
+from auditlane.sdk.outage import Away, Back, Outage
 
-log = logging.getLogger("auditlane.sdk")
 RETRY_S: Final = 1.0  # a registry that just failed is not asked again before
 TRY_S: Final = 0.1  # how long an emitter waits for a registry that failed before
 DOUBT_S: Final = 1.0  # how often a tenant's refused events may ask anew, and how long they wait for the answer
@@ -47,14 +48,16 @@ class Contracts:
         self._refresh_s = refresh_s
         self._wait_s = wait_s
         self._clock = clock
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._known = Known(registry, self._base)
         self._wanted: dict[str, float] = {}  # subjects to ask for, in their order, and since when an answer may be
         # By tenant's subject: when a refused event asked for it last.
         self._doubted: Kept[str, float] = Kept(KEPT_TENANTS)
         self._changed_at: Kept[str, float] = Kept(KEPT_TENANTS)  # by tenant's subject: when somebody said so
         self._waited_at: Kept[str, float] = Kept(KEPT_TENANTS)  # … and when an emitter waited for it in vain
-        self._learning = False
+        self._learner: threading.Thread | None = None
+        self._asking = False
+        self._outage = Outage()
         # What the last question came to when it was not an answer, and when to ask again: of the registry as a whole
         # under "", else of the subject that it refused.
         self._failed: Kept[str, tuple[float, AuditlaneError]] = Kept(KEPT_TENANTS)
@@ -125,6 +128,11 @@ class Contracts:
     def close(self) -> None:
         self._known.registry.close()
 
+    def wait_until_idle(self, timeout_s: float) -> None:
+        """Before a fork: let a question end, as the child would wait for ever for what its thread has locked."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._asking, timeout_s)
+
     def after_fork(self, registry: Registry) -> None:
         """In a forked child: keep what is known, drop the parent's locks, sockets and thread."""
         self._known.after_fork(registry)
@@ -132,9 +140,11 @@ class Contracts:
         self._failed.after_fork()
         self._changed_at.after_fork()
         self._waited_at.after_fork()
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._wanted = {}
-        self._learning = False
+        self._learner = None
+        self._asking = False
+        self._outage = Outage()
 
     def _is_said_old(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
         """Whether the base event is known from before a change that somebody told of, and the answer not waited for."""
@@ -175,6 +185,8 @@ class Contracts:
                 self._fail(own, error)  # this emitter tries; the others go on failing at once
                 patience = min(patience, TRY_S)
             self._want(own, self._clock() - self._refresh_s)
+            if threading.current_thread() is self._learner:
+                raise self._explained(RegistryUnavailable("The event was emitted by what asks it, which cannot wait."))
             asked = self._changed.wait_for(lambda: own not in self._wanted, patience)
             if (known := self._known.of(own)) is not None:
                 return known[1]
@@ -186,8 +198,8 @@ class Contracts:
     def _want(self, own: str, since: float) -> None:
         """With the lock held: an answer that was asked for at `since` or later."""
         self._wanted[own] = max(since, self._wanted.get(own, -math.inf))
-        if not self._learning:
-            self._learning = True
+        if self._learner is None:
+            # Two may start where a signal handler interrupts this: the first that runs is the learner.
             threading.Thread(target=self._learn, name="auditlane-contracts", daemon=True).start()
 
     def _fail(self, own: str, error: AuditlaneError) -> AuditlaneError:
@@ -198,25 +210,40 @@ class Contracts:
 
     def _learn(self) -> None:
         """Ask until nothing is wanted any more. What fails is given up, for whoever wants it later to try again."""
-        while True:
-            with self._changed:
-                if not self._wanted:
-                    self._learning = False
-                    return
-                own, since = next(iter(self._wanted.items()))
-                began = self._clock()
-            try:
-                failed = None
-                alone = self._doubted.get(own, -math.inf) >= since
+        with self._changed:
+            if self._learner is not None:
+                return
+            self._learner = threading.current_thread()
+        try:
+            while self._ask_next():
+                pass
+        except BaseException:
+            self._learner = None  # the next emitter starts another thread
+            raise
+
+    def _ask_next(self) -> bool:
+        with self._changed:
+            if not self._wanted:
+                self._learner = None
+                return False
+            own, since = next(iter(self._wanted.items()))
+            began = self._clock()
+            self._asking = True
+        failed = None
+        try:
+            alone = self._doubted.get(own, -math.inf) >= since
+            with quiet():
                 self._known.ask(own, since, began, alone=alone)
-            except AuditlaneError as error:
-                failed = error
-            except BaseException:
-                self._learning = False  # the next emitter starts another thread
-                raise
+        except AuditlaneError as error:
+            failed = error
+        finally:
             with self._changed:
-                self._settle(own, failed, began)
+                self._asking = False
                 self._changed.notify_all()
+        with self._changed:
+            self._settle(own, failed, began)
+            self._changed.notify_all()
+        return True
 
     def _settle(self, own: str, failed: AuditlaneError | None, began: float) -> None:
         """With the lock held. Whoever wants a later answer than this one is asked for again."""
@@ -228,9 +255,21 @@ class Contracts:
         else:
             self._wanted.clear()
         if failed is not None:
-            if self._known.of(own) is not None:
-                log.warning("contracts are not refreshed, the known ones go on: %s", failed)
+            if isinstance(failed, RegistryUnavailable):
+                self._outage.suspect(str(failed), began)
+                self._say(self._outage.gone(began))
+            elif self._known.of(own) is not None:
+                say(logging.WARNING, "a contract is not refreshed, the known one goes on: %s", failed)
             self._fail(own, self._explained(failed))
+        if not isinstance(failed, RegistryUnavailable):
+            self._say(self._outage.works(began))
+
+    def _say(self, what: Away | Back | None) -> None:
+        if isinstance(what, Away):
+            since = f" It has been away for {what.for_s:.0f} s." if what.for_s else ""
+            say(logging.WARNING, "contracts are not refreshed, the known ones go on: %s%s", what.reason, since)
+        elif what is not None:
+            say(logging.WARNING, "the schema registry is back after %.0f s", what.after_s)
 
     def _explained(self, error: AuditlaneError) -> AuditlaneError:
         if isinstance(error, RegistryUnavailable):

@@ -11,7 +11,8 @@ from typing import Any, Final
 import fastavro
 
 from auditlane.contract import rules
-from auditlane.contract.event import BASE_FIELDS, AuditEvent, json_text
+from auditlane.contract.event import BASE_FIELDS, AuditEvent
+from auditlane.contract.json_values import json_text
 from auditlane.contract.structure import Field, TenantContract, default_problem
 from auditlane.contract.values import as_stored
 from auditlane.contract.wire import frame

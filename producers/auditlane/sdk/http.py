@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -37,8 +39,14 @@ class Http:
         self._token = token
         self._key = {"client_id": client_id, "secret": secret} if client_id and secret else None
         self._tenant = tenant
+        self._timeout_s, self._ca = timeout_s, ca
+        self.after_fork()
+        _all.add(self)
+
+    def after_fork(self) -> None:
+        """In a forked child, as at first: a lock and connections that no other process uses."""
         self._lock = threading.Lock()
-        self._pool = urllib3.PoolManager(timeout=timeout_s, ca_certs=ca or None, maxsize=4)
+        self._pool = urllib3.PoolManager(timeout=self._timeout_s, ca_certs=self._ca or None, maxsize=4)
 
     def json(self, method: str, path: str, *, fields: Pairs = (), body: Any = None) -> Any:
         """The answer's JSON, None where it has none. Raises what the service said, and Unavailable."""
@@ -102,6 +110,17 @@ class Http:
                     raise error_of(answer.status, answer.data)
                 self._token = str(answer.json()["access_token"])
             return self._token
+
+
+_all: weakref.WeakSet[Http] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for one in list(_all):
+        one.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class broken_connections:  # noqa: N801 - a context manager

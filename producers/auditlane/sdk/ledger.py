@@ -2,6 +2,9 @@
 
 Events are counted by epoch, which a flush ends: so a flush waits for what was emitted before it, and for nothing that
 other threads emit meanwhile.
+
+The lock keeps threads apart. A signal handler that emits runs between two instructions of a thread that may hold the
+lock already, so each change is one statement that calls nothing: Python runs handlers at calls and loops only.
 """
 
 from __future__ import annotations
@@ -16,13 +19,26 @@ from auditlane.sdk.results import Failure, FlushResult
 KEPT_FAILURES: Final = 100
 
 
-class Ledger:
-    """Thread-safe. `problem` is why nothing moves: set by whoever knows, cleared as soon as something arrives."""
+class Epoch:
+    """Events between two flushes: how many have no report yet, and how many of them their emitter still has in hand."""
+
+    __slots__ = ("in_hand", "open")
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._epoch = 0
-        self._open: dict[int, int] = {}  # epoch -> events without a report
+        self.open = 0
+        self.in_hand = 0  # of the main thread alone, which is where signal handlers run
+
+
+class Ledger:
+    """Thread-safe, and safe in signal handlers.
+
+    `problem` is why nothing moves: set by whoever knows, cleared as soon as something arrives.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._epoch = Epoch()
+        self._earlier: list[Epoch] = []  # those that a flush has ended and that have events without a report
         self._delivered = 0  # these three: since the last flush
         self._failed_count = 0
         self._failed: list[Failure] = []
@@ -34,25 +50,35 @@ class Ledger:
 
     @property
     def pending(self) -> int:
+        """How many events have no report yet."""
         with self._changed:
-            return sum(self._open.values())
+            return sum(one.open for one in [*self._earlier, self._epoch])
 
-    def open(self) -> int:
+    def open(self) -> Epoch:
         """Count one event that is about to be handed over; returns its epoch. Raises ClientClosed after `seal`."""
+        mine = threading.current_thread() is threading.main_thread()
         with self._changed:
             if self._sealed:
                 raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")
-            self._open[self._epoch] = self._open.get(self._epoch, 0) + 1
+            epoch = self._epoch
+            epoch.open += 1
+            epoch.in_hand += mine
             self.emitted += 1
-            return self._epoch
+            return epoch
 
-    def withdraw(self, epoch: int) -> None:
-        """The event was not taken after all."""
+    def handed_over(self, epoch: Epoch) -> None:
+        """The emitter has done its part."""
+        if threading.current_thread() is threading.main_thread():
+            epoch.in_hand -= 1
+
+    def withdraw(self, epoch: Epoch) -> None:
+        """The event was not taken after all; `handed_over` is told as well."""
         with self._changed:
             self.emitted -= 1
-            self._settle(epoch)
+            epoch.open -= 1
+            self._changed.notify_all()
 
-    def settle(self, epoch: int, failure: Failure | None) -> None:
+    def settle(self, epoch: Epoch, failure: Failure | None) -> None:
         """Kafka acknowledged the event, or it failed."""
         with self._changed:
             if failure is None:
@@ -64,7 +90,8 @@ class Ledger:
                 self.failed += 1
                 if len(self._failed) < KEPT_FAILURES:
                     self._failed.append(failure)
-            self._settle(epoch)
+            epoch.open -= 1
+            self._changed.notify_all()
 
     def wait_for_room(self, timeout_s: float) -> None:
         """Wait until any event is settled, at most `timeout_s`."""
@@ -72,28 +99,26 @@ class Ledger:
             self._changed.wait(timeout_s)
 
     def flush(self, timeout_s: float, *, seal: bool = False) -> FlushResult:
-        """Wait until every event counted so far is settled, at most `timeout_s`. `seal` lets no event follow."""
+        """Wait until every event counted so far is settled, at most `timeout_s`. `seal` lets no event follow.
+
+        In a signal handler it does not wait for the event whose emitter the signal interrupted.
+        """
         deadline = time.monotonic() + timeout_s
+        mine = threading.current_thread() is threading.main_thread()
         with self._changed:
             self._sealed = self._sealed or seal
-            mine = self._epoch
-            self._epoch += 1
-            while self._until(mine) and (left := deadline - time.monotonic()) > 0:
+            ended, self._epoch = self._epoch, Epoch()
+            self._earlier.append(ended)
+            until = list(self._earlier)
+
+            def open_() -> int:
+                return sum(one.open - (one.in_hand if mine else 0) for one in until)
+
+            while open_() > 0 and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
-            pending = self._until(mine)
-            result = FlushResult(
-                self._delivered, self._failed_count, tuple(self._failed), pending, self.problem if pending else None
-            )
-            self._delivered, self._failed_count, self._failed = 0, 0, []
-        return result
-
-    def _until(self, epoch: int) -> int:
-        return sum(count for one, count in self._open.items() if one <= epoch)
-
-    def _settle(self, epoch: int) -> None:
-        left = self._open[epoch] - 1
-        if left:
-            self._open[epoch] = left
-        else:
-            del self._open[epoch]
-        self._changed.notify_all()
+            pending = sum(one.open for one in until)
+            self._earlier = [one for one in self._earlier if one.open]
+            delivered, self._delivered = self._delivered, 0
+            failed_count, self._failed_count = self._failed_count, 0
+            failed, self._failed = self._failed, []
+        return FlushResult(delivered, failed_count, tuple(failed), pending, self.problem if pending else None)

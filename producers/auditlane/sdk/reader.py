@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
 from urllib.parse import quote
+from uuid import UUID
 
 from auditlane.contract.stored import Event, SingleEvent
-from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.errors import ConfigError, InvalidFilter
 from auditlane.sdk.export import Download, ExportProgress, Progress
 from auditlane.sdk.http import Http
 
 __all__ = ["AuditReader", "Event", "ExportProgress", "SingleEvent"]
 
-Value = str | datetime
+Value = str | int | float | Decimal | UUID | date | datetime | Enum | IPv4Address | IPv6Address
 Filters = Mapping[str, Value | Iterable[Value]]
 _PAGE: Final = 200
 
@@ -54,7 +58,7 @@ class AuditReader:
         Newest first, or by `sort`: a sortable field of the tenant's structure, `-` before it for the greatest first.
 
         Filters are those of `GET /v1/events`, each with a value or several: `action="login"`, `from_=datetime(…)`,
-        `{"metadata.region": ["eu", "us"]}`.
+        `{"metadata.region": ["eu", "us"]}`. Raises InvalidFilter for None and for what is no value of a filter.
         """
         pairs = _pairs(filters, more)
         left, cursor = limit, None
@@ -122,17 +126,36 @@ class AuditReader:
 def _pairs(filters: Filters | None, more: Filters) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for name, given in [*(filters or {}).items(), *more.items()]:
-        values = [given] if isinstance(given, str | datetime) else given
-        pairs += [(name.removesuffix("_"), _text(name, value)) for value in values]
+        one = isinstance(given, Value | bytes | Mapping) or not isinstance(given, Iterable)
+        pairs += [(name.removesuffix("_"), _text(name, value)) for value in ([given] if one else given)]
     return pairs
 
 
-def _text(name: str, value: Value) -> str:
+def _text(name: str, value: Any) -> str:
+    """The value as the API reads it."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ConfigError(f"The time {name!r} has no zone.", field=name, fix="Use datetime.now(UTC) and the like.")
         return value.isoformat()
-    return str(value)
+    if isinstance(value, date):
+        raise InvalidFilter(
+            f"The filter {name!r} is a day, which begins at another time in each zone.",
+            field=name,
+            fix="Give a datetime with a zone.",
+        )
+    if isinstance(value, Value):
+        return str(value)
+    if value is None:
+        raise InvalidFilter(f"The filter {name!r} is None.", field=name, fix="Leave it out, or give it a value.")
+    raise InvalidFilter(
+        f"The filter {name!r} has a value of type {type(value).__name__}.",
+        field=name,
+        fix="Give text, a number, a UUID, an address, an enum's member or a datetime, or several of them in a list.",
+    )
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-import json
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,11 +12,13 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from auditlane.contract.json_values import json_text
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.wording import plain
 
+_ADDRESSES: Final = (ipaddress.IPv4Address, ipaddress.IPv6Address)
 _LONGEST_IP: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 
 
@@ -43,8 +44,8 @@ class Severity(StrEnum):
 
 def _event_id(value: object) -> object:
     try:
-        return str(uuid.UUID(str(value)))  # also lower-cases what the caller gave
-    except ValueError:
+        return str(value if isinstance(value, uuid.UUID) else uuid.UUID(value))  # type: ignore[arg-type]
+    except (AttributeError, TypeError, ValueError):
         raise ValueError(f"must be a UUID such as {uuid.UUID(int=0)}") from None
 
 
@@ -88,27 +89,21 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _ip(value: object) -> object:
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return None
-    text = str(value)
+    text = value if isinstance(value, str) else str(value) if isinstance(value, _ADDRESSES) else ""
     if parse_ip(text) is None:
         raise ValueError("must be an IPv4 or IPv6 address")
     return text
 
 
+def _not_empty(value: object) -> object:
+    return None if isinstance(value, str) and not value else value
+
+
 def _json_text(value: object) -> object:
     """`before` and `after` may be given as objects; they travel as JSON text."""
     return value if value is None or isinstance(value, str) else json_text(value)
-
-
-def json_text(value: object) -> str:
-    """JSON text. Raises ValueError, the end of a sentence that begins with the value's place."""
-    try:
-        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
-    except RecursionError:
-        raise ValueError("is nested too deep") from None
-    except ValueError:  # also an object that holds itself
-        raise ValueError("must be what JSON can say, without NaN and infinite numbers") from None
 
 
 def _place(problem: ErrorDetails) -> str:
@@ -147,7 +142,7 @@ class AuditEvent(BaseModel):
     severity: Severity = Severity.Info
     description: Text | None = None
     ip: Annotated[str | None, BeforeValidator(_ip)] = None
-    user_agent: Annotated[Text | None, BeforeValidator(lambda value: value or None)] = None
+    user_agent: Annotated[Text | None, BeforeValidator(_not_empty)] = None
     request_id: Text | None = None
     before: JsonText = None
     after: JsonText = None
@@ -164,6 +159,14 @@ class AuditEvent(BaseModel):
             problems = error.errors(include_input=False, include_url=False)
             raise InvalidEvent(
                 "The event is not valid: " + "; ".join(map(_sentence, problems)), field=_place(problems[0])
+            ) from error
+        except MemoryError:
+            raise
+        except Exception as error:  # a method of a value's own
+            field = next((name for name, value in values.items() if type(value).__module__ != "builtins"), "")
+            raise InvalidEvent(
+                f"The event is not valid: {field} cannot be read, as the value itself raised {type(error).__name__}.",
+                field=field,
             ) from error
 
     def record(self) -> dict[str, Any]:

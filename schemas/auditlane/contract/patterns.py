@@ -8,6 +8,7 @@ process without RE2 (a service that only emits) leaves patterns to the gateway a
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,6 +36,16 @@ try:
 except ImportError:  # a service that only emits
     _re2 = None
 
+_forks = 0
+
+
+def _after_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -43,6 +54,7 @@ class Pattern:
     text: str
     states: int = field(default=0, compare=False)
     _program: Any = field(default=None, compare=False, repr=False)
+    _made_in: int = field(default=0, compare=False, repr=False)  # the process, by how many forks led to it
 
     @classmethod
     def parse(cls, text: Any) -> Pattern:
@@ -62,7 +74,7 @@ class Pattern:
                 f"its program has {program.programsize} states (limit {MOST_STATES}); repeat less in it, and bound "
                 "the length with `maxLength`."
             )
-        return cls(text, program.programsize, program)
+        return cls(text, program.programsize, program, _forks)
 
     @property
     def re2(self) -> str:
@@ -73,6 +85,9 @@ class Pattern:
         """Whether the whole value matches; None in a process without RE2. The caller bounds the value's length."""
         if self._program is None:
             return None
+        if self._made_in != _forks:  # a thread of the parent's may have held the lock that is inside of it
+            object.__setattr__(self, "_program", _compiled(_whole(self.text), captures=False))
+            object.__setattr__(self, "_made_in", _forks)
         return self._program.match(value.encode()) is not None
 
 

@@ -11,11 +11,20 @@ import uuid
 # The namespace of every deterministic id of ours; changing it would double what was imported before.
 NAMESPACE = uuid.UUID("6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11")
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may ask for an id while the thread that it interrupts asks for one
 _last = 0
 # Its own, which no program seeds by accident; reading the system's randomness for each id costs more than all the rest.
 _random = random.Random()  # noqa: S311 - an id is to be unique, not secret
-os.register_at_fork(after_in_child=_random.seed)
+
+
+def _after_fork() -> None:
+    """In a forked child: ids of its own, and a lock that no thread of the parent's holds."""
+    global _lock
+    _lock = threading.RLock()
+    _random.seed()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def uuid7() -> str:
@@ -26,8 +35,8 @@ def uuid7() -> str:
     global _last
     stamp = time.time_ns() * 4096 // 1_000_000  # milliseconds << 12 | fraction
     with _lock:
-        _last = max(stamp, _last + 1)
-        stamp = _last
+        stamp = stamp if stamp > _last else _last + 1  # noqa: FURB136 - a call is where a signal handler may run
+        _last = stamp
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64
     text = f"{value | 0b10 << 62 | _random.getrandbits(62):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

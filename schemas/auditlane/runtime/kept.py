@@ -15,7 +15,8 @@ D = TypeVar("D")
 class Kept(Generic[K, V]):
     """`most` is the sum of all entries' weights, one each by default. The entry used longest ago goes first.
 
-    One that is heavier than `most` is kept alone. No value is None.
+    One that is heavier than `most` is kept alone. No value is None. What a signal handler puts while it interrupts a
+    change is not kept.
     """
 
     def __init__(self, most: int, *, weight: Callable[[V], int] = lambda value: 1) -> None:
@@ -23,7 +24,8 @@ class Kept(Generic[K, V]):
         self._weight = weight
         self._total = 0
         self._entries: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._changing = False
 
     @overload
     def get(self, key: K) -> V | None: ...
@@ -43,11 +45,17 @@ class Kept(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """Keep the value, in place of one that is there."""
         with self._lock:
-            self._drop(key)
-            self._entries[key] = value
-            self._total += self._weight(value)
-            while self._total > self._most and len(self._entries) > 1:
-                self._drop(next(iter(self._entries)))
+            if self._changing:
+                return
+            self._changing = True
+            try:
+                self._drop(key)
+                self._entries[key] = value
+                self._total += self._weight(value)
+                while self._total > self._most and len(self._entries) > 1:
+                    self._drop(next(iter(self._entries)))
+            finally:
+                self._changing = False
 
     def pop(self, key: K) -> None:
         """Keep it no longer."""
@@ -56,7 +64,8 @@ class Kept(Generic[K, V]):
 
     def after_fork(self) -> None:
         """In a forked child: a thread of the parent's may have held the lock."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._changing = False
 
     def keys(self) -> list[K]:
         """Those of the entries, the one used last at the end."""

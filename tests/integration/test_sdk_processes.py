@@ -89,15 +89,12 @@ class Server:
         [port] = ports.free(1)
         command = [one.replace("PORT", str(port)) for one in self.command]
         with (folder / "log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, *command], cwd=folder, env=environ, stdout=log, stderr=log
-            )
+            process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environ, stdout=log, stderr=log)
             try:
                 for number in range(4):
                     self._request(f"http://127.0.0.1:{port}/{number}", process, folder)
             finally:
-                process.send_signal(self.end)
-                process.wait(60)
+                end(process, self.end, folder)
 
     def _request(self, url: str, process: subprocess.Popen[bytes], folder: Path) -> None:
         deadline = time.monotonic() + START_S
@@ -110,6 +107,16 @@ class Server:
                 assert process.poll() is None, told
                 assert time.monotonic() < deadline, told
                 time.sleep(0.05)
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals, folder: Path) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError(f"it did not end: {(folder / 'log').read_text()}") from None
 
 
 class Celery:
@@ -131,8 +138,7 @@ class Celery:
                     assert time.monotonic() < deadline, (folder / "log").read_text()
                     time.sleep(0.05)
             finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
+                end(process, signal.SIGTERM, folder)
 
 
 def processes(method: str) -> Script:
@@ -158,7 +164,8 @@ if __name__ == "__main__":
 
 
 def green(library: str, patch: str) -> Script:
-    return Script(f"""
+    return Script(
+        f"""
 import warnings
 warnings.simplefilter("ignore")
 {patch}
@@ -168,7 +175,9 @@ made = [threading.Thread(target=work, args=(n,)) for n in range(4)]
 for one in made: one.start()
 for one in made: one.join()
 assert audit.flush(30)
-""", library)
+""",
+        library,
+    )
 
 
 FORK = """
@@ -187,7 +196,17 @@ if __name__ == "__main__":
         assert [*executor.map(work, range(4))] == [0, 1, 2, 3]
 """
 GUNICORN = ("-m", "gunicorn", "wsgi", "-b", "127.0.0.1:PORT", "-w", "2")
-UWSGI = ("-c", "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])", "--http-socket", "127.0.0.1:PORT", "--wsgi-file", "wsgi.py", "--master", "--processes", "2")
+UWSGI = (
+    "-c",
+    "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])",
+    "--http-socket",
+    "127.0.0.1:PORT",
+    "--wsgi-file",
+    "wsgi.py",
+    "--master",
+    "--processes",
+    "2",
+)
 UWSGI += ("--die-on-term", "--enable-threads")
 ROWS = {
     "os.fork": Script(FORK),
@@ -205,8 +224,8 @@ ROWS = {
     "eventlet": green("eventlet", "import eventlet; eventlet.monkey_patch()"),
     "uvicorn": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT"), "uvicorn"),
     "uvicorn --workers": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT", "--workers", "2"), "uvicorn"),
-    "uWSGI": Server(UWSGI, "pyuwsgi"),
-    "uWSGI --lazy-apps": Server((*UWSGI, "--lazy-apps"), "pyuwsgi"),
+    # One worker: uWSGI hangs where one that still imports the app is to end.
+    "uWSGI --lazy-apps": Server((*UWSGI, "--processes", "1", "--lazy-apps"), "pyuwsgi"),
     "Celery prefork": Celery(),
 }
 
@@ -235,6 +254,22 @@ def test_what_is_emitted_arrives(name, kafka, topic, environ, tmp_path):
     assert read_actions(kafka, topic, 4) == [f"step{number}" for number in range(4)], (
         (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [((), "Start it with --lazy-apps"), (("--lazy-apps",), "Start it with --enable-threads")]
+)
+def test_uwsgi_that_forks_or_keeps_threads_past_python_is_refused(options, says, environ, tmp_path):
+    if find_spec("pyuwsgi") is None:
+        pytest.skip("pyuwsgi is not installed")
+    for module, text in {"app": APP, "wsgi": WSGI}.items():
+        (tmp_path / f"{module}.py").write_text(text)
+    command = [one for one in UWSGI if options == () or one != "--enable-threads"]
+    command = [one.replace("PORT", str(ports.free(1)[0])) for one in command]
+    command = [sys.executable, *command, *options, "--need-app"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert says in done.stderr
 
 
 def test_the_docs_have_every_row():

@@ -18,7 +18,6 @@ from auditlane.contract.provenance import RESERVED, Sign, is_ours
 from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
 from auditlane.contract.window import check_time
 from auditlane.runtime.errors import (
-    AuditlaneError,
     BufferFull,
     ClientClosed,
     ConfigError,
@@ -69,6 +68,7 @@ class AuditClient:
         if config is not None and options:
             config, options = replace(config, **options), {}
         self.config = config or ClientConfig.load(**options)
+        ends.check_uwsgi()
         self._on_error = on_error
         if is_ours(self.config.source) and not own_events:
             raise ConfigError(

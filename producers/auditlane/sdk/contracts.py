@@ -130,8 +130,11 @@ class Contracts:
 
     def wait_until_idle(self, timeout_s: float) -> None:
         """Before a fork: let a question end, as the child would wait for ever for what its thread has locked."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._asking, timeout_s)
+        if self._changed.acquire(timeout=timeout_s):  # whoever holds it for longer is not what is waited for
+            try:
+                self._changed.wait_for(lambda: not self._asking, timeout_s)
+            finally:
+                self._changed.release()
 
     def after_fork(self, registry: Registry) -> None:
         """In a forked child: keep what is known, drop the parent's locks, sockets and thread."""

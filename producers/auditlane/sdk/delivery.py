@@ -200,7 +200,9 @@ class Delivery:
             self._tell(self._away(what.reason), None)
         elif isinstance(what, Away):
             since = f" It has been away for {what.for_s:.0f} s." if what.for_s else ""
-            say(logging.ERROR, "%s Events wait in the buffer.%s%s", self._away(what.reason), since, _given_up(what.lost))
+            say(
+                logging.ERROR, "%s Events wait in the buffer.%s%s", self._away(what.reason), since, _given_up(what.lost)
+            )
         elif what is not None and self._on_error is None:
             at, after, lost = self._config.kafka_bootstrap, what.after_s, _given_up(what.lost)
             say(logging.WARNING, "Kafka at %s is back after %.0f s.%s", at, after, lost)

@@ -16,6 +16,8 @@ import weakref
 from types import FrameType
 from typing import Any, ClassVar, Final, Protocol
 
+from auditlane.runtime.errors import ConfigError
+
 _FORK_WAIT_S: Final = 1.0  # how long a fork may wait for what clients' threads do
 _LAST: Final = -1_000  # of the priorities of multiprocessing's finalizers: others may still emit
 _UTILS: Final = ("multiprocessing.util", "billiard.util")
@@ -52,6 +54,22 @@ def watch(client: Closing) -> None:
         if _is_child(name):
             _finalize(name)
     _hook()
+
+
+def check_uwsgi() -> None:
+    """Raises ConfigError where uWSGI forks or keeps threads in a way that Python does not know of."""
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is None:
+        return
+    if "enable-threads" not in uwsgi.opt and "threads" not in uwsgi.opt:
+        raise ConfigError(
+            "Threads of Python's do not run between the requests of this uWSGI.", fix="Start it with --enable-threads."
+        )
+    if uwsgi.worker_id() == 0 and (uwsgi.masterpid() or uwsgi.numproc > 1):
+        raise ConfigError(
+            "The audit client was made before uWSGI forks its workers, which does not tell Python of it.",
+            fix="Start it with --lazy-apps, or make the AuditClient in a function under uwsgidecorators.postfork.",
+        )
 
 
 def forget(client: Closing) -> None:

@@ -35,7 +35,7 @@ def uuid7() -> str:
     global _last
     stamp = time.time_ns() * 4096 // 1_000_000  # milliseconds << 12 | fraction
     with _lock:
-        stamp = stamp if stamp > _last else _last + 1  # noqa: FURB136 - a call is where a signal handler may run
+        stamp = stamp if stamp > _last else _last + 1
         _last = stamp
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64
     text = f"{value | 0b10 << 62 | _random.getrandbits(62):032x}"

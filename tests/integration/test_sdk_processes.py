@@ -55,7 +55,7 @@ CELERY = """
 from celery import Celery
 import app
 tasks = Celery("tasks", broker="filesystem://")
-tasks.conf.broker_transport_options = {"data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control"}
+tasks.conf.broker_transport_options = dict(data_folder_in="queue", data_folder_out="queue", control_folder="control")
 @tasks.task
 def work(n):
     app.work(n)

@@ -1,6 +1,6 @@
 """Closes clients at the end of a process, in each of the ways in which one ends, and prepares them for forks.
 
-Python's exit handlers do not run in children of multiprocessing and of billiard (Celery): these have hooks of their own.
+Python's exit handlers do not run in children of multiprocessing and billiard (Celery), which have hooks of their own.
 `Pool.terminate`, which is how `with Pool()` ends, sends SIGTERM to children that may have emitted a moment before.
 """
 

@@ -1,4 +1,4 @@
-"""Whether gevent or eventlet have replaced Python's threads by green ones, of which one at a time runs until it waits."""
+"""Whether gevent or eventlet have replaced Python's threads by green ones, of which one runs until it waits."""
 
 from __future__ import annotations
 

@@ -126,9 +126,13 @@ class AuditReader:
 def _pairs(filters: Filters | None, more: Filters) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for name, given in [*(filters or {}).items(), *more.items()]:
-        one = isinstance(given, Value | bytes | Mapping) or not isinstance(given, Iterable)
-        pairs += [(name.removesuffix("_"), _text(name, value)) for value in ([given] if one else given)]
+        pairs += [(name.removesuffix("_"), _text(name, value)) for value in _several(given)]
     return pairs
+
+
+def _several(given: Any) -> Iterable[Any]:
+    one = isinstance(given, Value | bytes | Mapping) or not isinstance(given, Iterable)
+    return [given] if one else given
 
 
 def _text(name: str, value: Any) -> str:

@@ -11,8 +11,8 @@
 | date, time, datetime; timedelta | text in ISO 8601 |
 | pydantic's SecretStr, SecretBytes | `"**********"` |
 
-Everything else is refused, and so are keys that are not text, NaN and infinite numbers: nothing is stored as the text of
-a `repr`.
+Everything else is refused, and so are keys that are not text, NaN and infinite numbers: nothing is stored as a
+`repr`.
 """
 
 from __future__ import annotations

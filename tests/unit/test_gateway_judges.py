@@ -87,6 +87,9 @@ class Delivered:
 
     def abandon(self) -> None: ...
 
+    def is_this_thread(self) -> bool:
+        return False
+
 
 @pytest.fixture(scope="module")
 def registry() -> DictRegistry:

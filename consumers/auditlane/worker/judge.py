@@ -179,15 +179,16 @@ class Judge:
         may = np.zeros(len(case.tenants), dtype=bool)
         may[[code for code in used if case.tenants[code] in admitted]] = True
         passes = may[codes]
-        if known.contract is not None:
-            passes |= case.settled[members] | self._of_our_trail(case, known, members)
+        if known.contract is not None and not passes.all():
+            passes |= case.settled[members] | self._of_the_gateway(case, known, members)
         case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~passes], _always(why))
         return members[passes]
 
-    def _of_our_trail(self, case: Case, known: Known, members: Indexes) -> checks.Mask:
-        """Our own trail is written with the base event's schema, whatever a tenant's contract demands."""
-        trail = case.vouched.trail[members]
-        return trail & self._schemas.is_base(known.schema_id) if trail.any() else trail
+    def _of_the_gateway(self, case: Case, known: Known, members: Indexes) -> checks.Mask:
+        """The gateway's base events, whatever the tenant's contract demands: our own trail, and what a process took and
+        answered for that had not heard yet that the contract is exclusive."""
+        signed = case.vouched.codes[members] > 0
+        return signed & self._schemas.is_base(known.schema_id) if signed.any() else signed
 
     def _decoder(self, known: Known) -> Decoder:
         decoder = self._decoders.get(known.schema_id)

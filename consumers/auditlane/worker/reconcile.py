@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import groupby
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,10 @@ class Fate(IntEnum):
     duplicate = 2  # its event is stored, from another message; a merge keeps the first
     missing = 3
     extra = 4  # a row without a message
+    differs = 5  # a row that does not hold what its message does; found only where contents are compared
+
+
+WRONG: Final = frozenset({Fate.missing, Fate.extra, Fate.differs})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def runs(compared: Compared) -> Iterator[Run]:
 @dataclass(slots=True)
 class Tally:
     """One partition's result while it grows: exact counts, and lists that are cut at `limit` entries. `wrong` are the
-    runs of `runs` that are missing or extra."""
+    runs of `runs` that are missing or extra, or differ."""
 
     limit: int
     counts: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
@@ -98,13 +103,13 @@ class Tally:
     _last: Run | None = None
 
     def add(self, compared: Compared, reasons: Mapping[int, str] | None = None) -> None:
-        """Take what follows; `reasons` say why an offset is missing."""
+        """Take what follows; `reasons` say why an offset is missing, or in which fields it differs."""
         for fate in Fate:
             self.counts[fate] += int((compared.fates == fate).sum())
         self.doubled_count += len(compared.doubled)
         self.doubled += compared.doubled[: self.limit - len(self.doubled)].tolist()
         for run in runs(compared):
-            for part in _by_reason(run, compared, reasons or {}) if run.fate is Fate.missing else [run]:
+            for part in _by_reason(run, compared, reasons) if reasons and run.fate in WRONG else [run]:
                 self._take(part)
 
     def _take(self, run: Run) -> None:
@@ -112,7 +117,7 @@ class Tally:
         joins = before is not None and (before.fate, before.reason) == (run.fate, run.reason)
         if joins and before is not None:
             run = Run(before.first, run.last, before.count + run.count, run.fate, run.reason)
-        for into in (self.runs, self.wrong) if run.fate in (Fate.missing, Fate.extra) else (self.runs,):
+        for into in (self.runs, self.wrong) if run.fate in WRONG else (self.runs,):
             if joins and into and into[-1] is before:
                 into[-1] = run
             elif not joins and len(into) < self.limit:

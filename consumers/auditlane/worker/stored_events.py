@@ -13,6 +13,7 @@ from auditlane.store.client import store_errors
 from auditlane.worker.arrow import pa
 from auditlane.worker.reconcile import Origin
 from auditlane.worker.selection import Span
+from auditlane.worker.write import arrived, travelling
 
 _IDS: Final = 500  # identities in one query
 _BUCKET_ROWS: Final = 5_000_000  # ids that ClickHouse groups at once
@@ -72,13 +73,15 @@ class StoredEvents:
             file_name="asked",
             data=_stream(rows.select(names)),
             fmt="ArrowStream",
-            structure=[f"{name} {made[name][0]}" for name in names],
+            structure=[f"{name} {travelling(made[name][0])}" for name in names],
         )
         identity = "tenant_id, occurred_at, event_id"
+        arrive = ", ".join(f"{arrived(name, made[name][0])} AS `{name}`" for name in names)
         query = (
-            f"SELECT kafka_offset FROM asked WHERE ({identity}, {made['content_hash'][1]}) IN "  # noqa: S608 - our table
+            f"WITH arrived AS (SELECT {arrive} FROM asked) "
+            f"SELECT kafka_offset FROM arrived WHERE ({identity}, {made['content_hash'][1]}) IN "  # noqa: S608 - our table
             f"(SELECT {identity}, content_hash FROM {self._table} "
-            f"WHERE ({identity}) IN (SELECT {identity} FROM asked))"
+            f"WHERE ({identity}) IN (SELECT {identity} FROM arrived))"
         )
         with store_errors():
             found = self._client.query(query, external_data=asked).result_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,10 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.runtime.settings import Settings
 from auditlane.worker.buried import buried
-from auditlane.worker.judge import Judge, RawRange
+from auditlane.worker.content import StoredContent
+from auditlane.worker.judge import Judge, RawRange, Verdict
 from auditlane.worker.positions import Positions
+from auditlane.worker.ranges import Columns
 from auditlane.worker.reading import Chunk, LogReader
 from auditlane.worker.reconcile import Compared, Fate, Tally, compare, strangers
 from auditlane.worker.selection import Span
@@ -28,7 +30,8 @@ _STRAYS = 2_000_000  # rows above the end of a partition that are looked at
 
 
 class Verifier:
-    """Only reads. `table` is quoted. `judge` decides what an unstored message would have become."""
+    """Only reads. `table` is quoted. `judge` decides what an unstored message would have become, and with `content`
+    what every stored one holds."""
 
     def __init__(
         self,
@@ -39,9 +42,11 @@ class Verifier:
         positions: Positions,
         *,
         listed: int = LISTED,
+        content: bool = False,
     ) -> None:
         self._settings, self._client, self._table = settings, client, table
         self._judge, self._positions, self._listed = judge, positions, listed
+        self._content = content
         self._events = StoredEvents(client, table)
 
     def report(
@@ -85,6 +90,9 @@ class Verifier:
             compared = compare(messages, stored.between(chunk.first, chunk.end), letters[low:high])
             compared = self._without_dropped(compared, result)
             compared, reasons = self._explained(compared, result, chunk)
+            if self._content:
+                compared, differing = self._held(compared, result, chunk)
+                reasons = {**reasons, **differing}
             result.messages += len(messages)
             result.tally.add(compared, reasons)
             on_progress(span, chunk.end)
@@ -108,10 +116,8 @@ class Verifier:
         missing = compared.of(Fate.missing)
         if len(missing) == 0:
             return compared, {}
-        span, wanted = result.span, set(missing.tolist())
-        columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
-        raw = RawRange.of(span.topic_id, span.partition, columns)
-        verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000, settled=span.settled or 0)
+        wanted = set(missing.tolist())
+        columns, verdict = self._judged(result.span, chunk, wanted)
         result.refused += len(verdict.rejected)
         reasons = {columns.offsets[one.index]: f"{one.code}, without a dead letter" for one in verdict.rejected}
         duplicates: list[int] = []
@@ -119,6 +125,24 @@ class Verifier:
             duplicates += self._events.offsets_of_known(rows)
         reasons |= dict.fromkeys(wanted - reasons.keys() - set(duplicates), _NOT_STORED)
         return compared.turned(np.array(sorted(duplicates), dtype=np.int64), Fate.duplicate), reasons
+
+    def _held(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
+        """Stored rows that do not hold what their messages do, with the fields that differ."""
+        stored = set(compared.of(Fate.stored).tolist())
+        if not stored:
+            return compared, {}
+        _, verdict = self._judged(result.span, chunk, stored)
+        result.uncompared += len(verdict.rejected)
+        held = StoredContent(self._client, self._table, result.span)
+        differing = held.differing([*verdict.rows.values()])
+        return compared.turned(np.array(sorted(differing), dtype=np.int64), Fate.differs), differing
+
+    def _judged(self, span: Span, chunk: Chunk, wanted: Container[int | None]) -> tuple[Columns, Verdict]:
+        """The chunk's messages of these offsets, and what a worker would make of them."""
+        columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
+        raw = RawRange.of(span.topic_id, span.partition, columns)
+        now_ms = time.time_ns() // 1_000_000
+        return columns, self._judge.judge(raw, ingested_at_ms=now_ms, settled=span.settled or 0)
 
     def _above(self, stored: StoredOffsets, span: Span) -> list[int]:
         """Rows above the end of the log, which is asked after the rows are: what is stored then was in it."""

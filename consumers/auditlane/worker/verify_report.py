@@ -10,14 +10,15 @@ from auditlane.worker.reconcile import Fate, Origin, Tally
 from auditlane.worker.selection import Span
 from auditlane.worker.stored_events import Conflicts, TwoTimes
 
-_COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "pending", "gone", "beyond_retention")
+_COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "uncompared", "pending", "gone", "beyond_retention")
 
 
 @dataclass(slots=True)
 class Result:
     """What was found in one span. `beyond_retention` are rows whose messages Kafka no longer holds, `pending` offsets
     that the workers have not completed, `stray` rows above the end of the partition. `refused` are those of the missing
-    that no worker would store now."""
+    that no worker would store now, `uncompared` rows whose messages none would, so that what they should hold is not
+    known."""
 
     span: Span
     tally: Tally
@@ -25,6 +26,7 @@ class Result:
     beyond_retention: int = 0
     stray: list[int] = field(default_factory=list)
     refused: int = 0
+    uncompared: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -34,6 +36,7 @@ class Result:
             "messages": self.messages,
             **counts,
             "doubled": self.tally.doubled_count,
+            "uncompared": self.uncompared,
             "pending": self.span.pending,
             "gone": self.span.first - self.span.asked,
             "beyond_retention": self.beyond_retention,
@@ -72,6 +75,6 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is missing, extra or stored twice."""
+        """Whether nothing is missing, extra or stored twice, and nothing was seen to differ."""
         counts = self.counts
-        return not (counts["missing"] or counts["extra"] or counts["doubled"])
+        return not any(counts[name] for name in ("missing", "extra", "doubled", "differs"))

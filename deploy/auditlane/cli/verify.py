@@ -1,4 +1,4 @@
-"""`auditlane verify`: each message became a row or a dead letter, and each row has a message."""
+"""`auditlane verify`: each message became a row or a dead letter, and each row has a message and holds what it does."""
 
 from __future__ import annotations
 
@@ -50,6 +50,9 @@ def command(
     since: options.Since = "",
     until: options.Until = "",
     table: Annotated[str, typer.Option(help="Another table than the live one, as a replay filled it.")] = "events",
+    content: Annotated[
+        bool, typer.Option("--content", help="Also compare each row, value by value, with what was sent.")
+    ] = False,
     metrics: Annotated[
         Path | None, typer.Option(help="Also write the result as Prometheus text, for the node exporter to read.")
     ] = None,
@@ -61,7 +64,7 @@ def command(
     """Check that each message became a row or a dead letter, and that each row has a message.
 
     Covers what the workers have committed and Kafka still holds. Exit code 1 when something is missing, extra or
-    stored twice. Otherwise 5 when events are in conflict: of one tenant, id and time, and with different contents.
+    stored twice, or with --content differs from what was sent. Otherwise 5 when events are in conflict: of one tenant, id and time, and with different contents.
     All of these are kept, so this says that somebody should look, not that something is lost.
     """
     settings = load()
@@ -73,7 +76,7 @@ def command(
         positions = stack.enter_context(closing(Positions(settings)))
         beginnings = stack.enter_context(closing(Beginnings(settings)))
         topics = [topic] if topic else positions.topics()
-        verifier = _verifier(settings, stack, positions, table)
+        verifier = _verifier(settings, stack, positions, table, content=content)
         plans = {
             one: options.planned(
                 selection,
@@ -102,8 +105,9 @@ def command(
         _print(report, notes)
     if not report.ok:
         counts = report.counts
+        differs = f", {counts['differs']} not as they were sent" if content else ""
         raise Unreconciled(
-            f"{counts['missing']} missing, {counts['extra']} extra, {counts['doubled']} stored twice.",
+            f"{counts['missing']} missing, {counts['extra']} extra, {counts['doubled']} stored twice{differs}.",
             fix=fix(report, table),
         )
     if report.conflicts.count > known_conflicts:
@@ -122,19 +126,22 @@ def fix(report: Report, table: str) -> str:
         said.append(f"{commands}{' and so on' * (len(topics) > 3)} stores what is missing.")
     if report.refused:
         said.append(f"{report.refused} of the missing no worker would store now: {_WHY}.")
-    if report.counts["extra"] or report.counts["doubled"]:
-        said.append("What to do about extra and doubled rows: docs/operate/replay-and-verify.md.")
+    if any(report.counts[name] for name in ("extra", "doubled", "differs")):
+        said.append("What to do about extra, doubled and differing rows: docs/operate/replay-and-verify.md.")
     return " ".join(said)
 
 
-def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table: str) -> Verifier:
+def _verifier(
+    settings: Settings, stack: ExitStack, positions: Positions, table: str, *, content: bool
+) -> Verifier:
     client = connect(settings)
     stack.callback(client.close)
     registry = registry_client(settings)
     stack.callback(registry.close)
     schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
     judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets(settings))
-    return Verifier(settings, client, f"`{settings.clickhouse_database}`.`{table}`", judge, positions)
+    quoted = f"`{settings.clickhouse_database}`.`{table}`"
+    return Verifier(settings, client, quoted, judge, positions, content=content)
 
 
 def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, Any]:

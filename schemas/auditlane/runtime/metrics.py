@@ -55,7 +55,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("auditlane_verify_offsets", "gauge", "Offsets by what became of them.", ("fate",)),
     Metric("auditlane_verify_two_times", "gauge", "Event ids that a tenant used with more than one time."),
     Metric("auditlane_verify_conflicts", "gauge", "Events of one tenant, id and time whose contents differ."),
-    Metric("auditlane_verify_ok", "gauge", "1 when nothing was missing, extra or doubled, else 0."),
+    Metric("auditlane_verify_ok", "gauge", "1 when nothing was missing, extra, doubled or different, else 0."),
     Metric("auditlane_verify_completed_seconds", "gauge", "When it ended, in seconds since 1970."),
     # Events over HTTP.
     Metric("auditlane_ingest_events_total", "counter", "Events accepted: Kafka acknowledged them."),

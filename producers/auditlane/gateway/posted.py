@@ -22,8 +22,6 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
     tenant = _tenant(values, sender)
     if "event_id" in values or sender.idempotency_key:
         _check_repeatable(values)
-    elif "occurred_at" in values:
-        _check_time(values)
     if sender.idempotency_key and "event_id" not in values:
         values["event_id"] = idempotent_id(sender.vouched, tenant, sender.idempotency_key, index)
     if sender.request_id:
@@ -66,11 +64,6 @@ def _tenant(values: dict[str, Any], sender: Sender) -> str:
     return tenant
 
 
-def _check_time(values: dict[str, Any]) -> None:
-    if not isinstance(values["occurred_at"], str):  # a number could be seconds or milliseconds
-        raise InvalidEvent("occurred_at must be text, such as 2024-05-01T12:00:00Z.", field="occurred_at")
-
-
 def _check_repeatable(values: dict[str, Any]) -> None:
     if "occurred_at" not in values:
         raise InvalidEvent(
@@ -79,4 +72,3 @@ def _check_repeatable(values: dict[str, Any]) -> None:
             field="occurred_at",
             fix="Send the time of the first attempt again with each retry.",
         )
-    _check_time(values)

@@ -1,6 +1,7 @@
 """Our own format: one event a line, as a JSON object of its fields; the tenant's own stand beside the base fields.
 
-What an export adds to them (when and how the event was received) is left out: it is no part of the event.
+An export writes such lines. What it adds to an event (when and how it was received) is left out, as it is no part of the
+event; the tenant's own fields, which it writes as text, become what they were.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from collections.abc import Iterator
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.event_json import finite, values_of
 from auditlane.contract.fields import OF_READERS
+from auditlane.contract.values import StoredFields
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
 from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
+
+_HASH = "content_hash"  # only what is exported has it; of a whole event, where its own fields are there as well
 
 
 class AuditlaneLines:
@@ -41,8 +45,10 @@ class AuditlaneLines:
             raise InvalidEvent("names no tenant_id", field="tenant_id", fix="Add it, or give --tenant.")
         if self._tenant is not None and tenant != self._tenant:
             raise InvalidEvent(f"names the tenant {tenant!r}, not {self._tenant}", field="tenant_id")
-        if not isinstance(values.get("occurred_at"), str):
+        if "occurred_at" not in values:
             raise InvalidEvent("has no time: occurred_at, such as 2024-05-01T12:00:00Z", field="occurred_at")
         if "event_id" not in values:
             values["event_id"] = uuid5(str(tenant), *self._occurrences.next(item.text))
-        return AuditEvent.checked(values)
+        event = AuditEvent.checked(values)
+        fields = StoredFields(event.fields, whole=_HASH in line and "fields" in line)
+        return event.model_copy(update={"fields": fields}) if fields or fields.whole else event

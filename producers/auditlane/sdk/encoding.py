@@ -14,7 +14,7 @@ from auditlane.contract import rules
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.contract.json_values import json_text
 from auditlane.contract.structure import Field, TenantContract, default_problem
-from auditlane.contract.values import as_stored
+from auditlane.contract.values import StoredFields, as_stored, from_text
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent, InvalidInput, RegistryRefused
 
@@ -100,8 +100,12 @@ class Encoder:
 
     def _fill(self, record: dict[str, Any], event: AuditEvent) -> None:
         """The defaults of fields that the event does not carry: they are stored, so they are held to the rules too."""
+        whole = isinstance(event.fields, StoredFields) and event.fields.whole
         for name, default in self.defaults.items():
             if name in record:
+                continue
+            if whole and self.own[name].nullable:
+                record[name] = None
                 continue
             if name in self.unfit:
                 raise InvalidEvent(
@@ -120,8 +124,13 @@ class Encoder:
                 field=name,
                 fix="Correct the name, add the field to the contract, or put the value into metadata.",
             )
+        value = event.fields[name]
+        if isinstance(value, str) and isinstance(event.fields, StoredFields):
+            value = from_text(described.kind, value)
+            if described.kind == "timestamp" and isinstance(value, int):
+                return value
         try:
-            return _converted(described, event.fields[name])
+            return _converted(described, value)
         except ValueError as error:
             raise InvalidEvent(f"{name} {error}.", field=name) from None
 

@@ -7,6 +7,7 @@ import ipaddress
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
+from numbers import Number
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -55,8 +56,26 @@ def _tenant_id(value: str) -> str:
     return value
 
 
+def _time(value: object) -> object:
+    """Text or a datetime: a number, also one in text, could be seconds or milliseconds."""
+    if isinstance(value, Number) or (isinstance(value, str) and _is_number(value)):
+        raise ValueError("must be text, such as 2024-05-01T12:00:00Z")
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
 def _encodable(value: str) -> str:
@@ -130,7 +149,7 @@ class AuditEvent(BaseModel):
 
     event_id: Annotated[str, BeforeValidator(_event_id)] = Field(default_factory=uuid7)
     tenant_id: Annotated[Text, AfterValidator(_tenant_id)]
-    occurred_at: Annotated[AwareDatetime, AfterValidator(_utc)] = Field(default_factory=lambda: datetime.now(UTC))
+    occurred_at: Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_utc)] = Field(default_factory=lambda: datetime.now(UTC))
     action: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
     actor_id: Text = ""
     actor_type: Text = "user"

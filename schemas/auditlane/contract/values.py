@@ -1,9 +1,13 @@
-"""What a contract's own field can hold, by its kind, and the value as it is stored."""
+"""What a contract's own field can hold, by its kind, the value as it is stored, and back from a reader's text."""
 
 from __future__ import annotations
 
 import math
+import re
 import struct
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from auditlane.contract.rules import storable
@@ -37,6 +41,37 @@ def as_stored(kind: str, value: Any) -> Any:
     if kind == "float":
         return struct.unpack("<f", struct.pack("<f", value))[0]
     return float(value) if kind == "double" else value
+
+
+class StoredFields(dict[str, Any]):
+    """A tenant's own fields of which each may be the text that readers get. `whole`: those that are absent are null."""
+
+    def __init__(self, values: Mapping[str, Any], *, whole: bool) -> None:
+        super().__init__(values)
+        self.whole = whole
+
+
+_WHOLE: Final = re.compile(r"-?[0-9]+")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
+_NO_NUMBERS: Final = ("nan", "inf", "-inf")
+_400_YEARS: Final = timedelta(days=146_097)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def from_text(kind: str, text: str) -> Any:
+    """The value of this kind that readers get as this text; the text itself where it is none."""
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    with suppress(ValueError):
+        if kind in ("int", "long") and _WHOLE.fullmatch(text):
+            return int(text)
+        if kind in ("float", "double") and (_NUMBER.fullmatch(text) or text in _NO_NUMBERS):
+            number = float(text)
+            return number if math.isfinite(number) or text in _NO_NUMBERS else text
+        if kind == "timestamp" and text.startswith("0000-"):  # a year that Python's calendar lacks: its microseconds
+            since_1970 = datetime.fromisoformat(f"0400-{text[5:]}") - _EPOCH - _400_YEARS
+            return since_1970 // timedelta(microseconds=1)
+    return text
 
 
 def _is_finite(kind: str, number: float) -> bool:

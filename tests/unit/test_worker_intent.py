@@ -26,7 +26,7 @@ def test_a_completion_has_nothing_pending() -> None:
     assert not intent.pending
 
 
-@pytest.mark.parametrize("metadata", [None, "", "by hand", "[]", "{}", '{"v":1}', '{"v":"1","topic":"t"}', "7"])
+@pytest.mark.parametrize("metadata", [None, "", "by hand", "[]", "{}", '{"by":"a tool"}', "7", '"v"', "[" * 4_000])
 def test_what_tools_write_is_no_intent(metadata: str | None) -> None:
     assert decode(metadata) is None
 
@@ -39,11 +39,33 @@ def test_what_tools_write_is_no_intent(metadata: str | None) -> None:
         '{"v":1,"topic":"t","range":[1],"digest":"x"}',
         '{"v":1,"topic":"t","range":[1,2]}',
         '{"v":1,"topic":"t","range":"1-2","digest":"x"}',
+        '{"v":1,"topic":"t","range":[true,2],"digest":"x"}',
+        '{"v":1,"topic":"t","range":[1,2],"digest":""}',
+        '{"v":1,"topic":"t","doubt":"9"}',
+        '{"v":1}',
+        '{"v":true,"topic":"t"}',
+        '{"v":2}',
+        '{"v":"1","topic":"t"}',
+        '{"v":1.0,"topic":"t"}',
+        '{"v":null,"topic":"t"}',
+        '{"topic":"t","range":[1,2],"digest":"x"}',
+        '{"v":[2],"plan":"of another kind"}',
     ],
 )
 def test_an_intent_that_cannot_be_read_is_never_taken_for_none(metadata: str) -> None:
     with pytest.raises(UnknownIntent):
         decode(metadata)
+
+
+@pytest.mark.parametrize(
+    "intent", [Intent("t", at_ms=3, doubt=7), Intent("t", 1, 2, "ab", 3), Intent("t", 1, 2, "ab", 3, 4, 5, "é {\"v\":1}")]
+)
+def test_an_intent_that_is_cut_off_anywhere_is_never_taken_for_none(intent: Intent) -> None:
+    whole = intent.encode()
+    assert decode(f" {whole}\n") == intent
+    for length in range(1, len(whole)):
+        with pytest.raises(UnknownIntent):
+            decode(whole[:length])
 
 
 @given(st.text())

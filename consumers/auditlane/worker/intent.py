@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import dataclass
+from typing import Final
 
 import xxhash
 
@@ -20,7 +21,7 @@ LONGEST_ERROR = 300  # characters, of which each may take six bytes
 
 
 class UnknownIntent(ValueError):
-    """Metadata of a version that this worker does not know: a newer worker wrote it."""
+    """Metadata that a worker wrote and this one cannot read: of another version, cut off or damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +60,37 @@ class Intent:
 def decode(metadata: str | None) -> Intent | None:
     """The intent in a commit's metadata; None when it is not one of ours (a tool's commit erases it).
 
-    Raises UnknownIntent when it is ours but of another version, or damaged.
+    Raises UnknownIntent when it is ours but of another version, cut off or damaged: an object with one of our names, or
+    text that begins as an object and is no JSON.
     """
+    text = (metadata or "").strip()
     try:
-        plan = json.loads(metadata or "")
-    except ValueError:
+        plan = json.loads(text)
+    except (ValueError, RecursionError):
+        if text.startswith("{"):
+            raise UnknownIntent("it is cut off or damaged") from None
         return None
-    if not isinstance(plan, dict) or not isinstance(plan.get("v"), int) or not isinstance(plan.get("topic"), str):
+    if not isinstance(plan, dict) or _NAMES.isdisjoint(plan):
         return None
-    if plan["v"] != VERSION:
-        raise UnknownIntent(f"version {plan['v']}")
-    at_ms = plan.get("at")
-    at_ms = at_ms if isinstance(at_ms, int) else 0
-    doubt = plan.get("doubt")
-    doubt = doubt if isinstance(doubt, int) else 0
+    version, topic = plan.get("v"), plan.get("topic")
+    if not _is_count(version) or version != VERSION:
+        raise UnknownIntent("it names no version" if version is None else f"version {str(version)[:40]}")
+    at_ms, doubt, failing_ms = (plan.get(name, 0) for name in ("at", "doubt", "failing"))
+    if not isinstance(topic, str) or not all(map(_is_count, (at_ms, doubt, failing_ms))):
+        raise UnknownIntent("a topic or number that cannot be read")
     if "range" not in plan:
-        return Intent(plan["topic"], at_ms=at_ms, doubt=doubt)
-    failing, error = plan.get("failing"), plan.get("error")
-    failing_ms = failing if isinstance(failing, int) else 0
+        return Intent(topic, at_ms=at_ms, doubt=doubt)
     match plan["range"], plan.get("digest"):
-        case [int(first), int(last)], str(digest) if 0 <= first <= last:
-            return Intent(plan["topic"], first, last, digest, at_ms, doubt, failing_ms, str(error or ""))
+        case [first, last], str(digest) if digest and _is_count(first) and _is_count(last) and first <= last:
+            return Intent(topic, first, last, digest, at_ms, doubt, failing_ms, str(plan.get("error") or ""))
     raise UnknownIntent("a range or digest that cannot be read")
+
+
+_NAMES: Final = frozenset({"v", "topic", "range", "digest", "doubt"})
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def digest(columns: Columns) -> str:

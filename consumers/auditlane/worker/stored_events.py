@@ -78,8 +78,8 @@ class StoredEvents:
         identity = "tenant_id, occurred_at, event_id"
         arrive = ", ".join(f"{arrived(name, made[name][0])} AS `{name}`" for name in names)
         query = (
-            f"WITH arrived AS (SELECT {arrive} FROM asked) "
-            f"SELECT kafka_offset FROM arrived WHERE ({identity}, {made['content_hash'][1]}) IN "  # noqa: S608 - our table
+            f"WITH arrived AS (SELECT {arrive} FROM asked) "  # noqa: S608 - our table
+            f"SELECT kafka_offset FROM arrived WHERE ({identity}, {made['content_hash'][1]}) IN "
             f"(SELECT {identity}, content_hash FROM {self._table} "
             f"WHERE ({identity}) IN (SELECT {identity} FROM arrived))"
         )

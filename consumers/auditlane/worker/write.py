@@ -106,9 +106,7 @@ def statement(table: Table, range_: Range, month: int, *, held: int | None = Non
     told = _told(range_)
     names = ", ".join(f"`{name}`" for name, _ in table.columns)
     read = ", ".join(told.get(name) or arrived(name, kind) for name, kind in table.columns)
-    structure = _escaped(
-        ", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in told)
-    )
+    structure = _escaped(", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in told))
     of_month = f" AND toYYYYMM(occurred_at) = {month}"
     still = f" AND ({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {held}" if held is not None else ""
     return (

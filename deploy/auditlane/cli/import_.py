@@ -1,4 +1,4 @@
-"""`auditlane import`: the events of a file, with a progress bar, resumable; a broken line never stops the rest."""
+"""`auditlane import`: the events of files, with a progress bar, resumable; a broken line never stops the rest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,13 +18,14 @@ from auditlane.contract.tenants import dedicated_topic
 from auditlane.importer.checkpoint import Checkpoint
 from auditlane.importer.checkpoint import Progress as Done
 from auditlane.importer.formats import FORMATS
+from auditlane.importer.inputs import inputs
 from auditlane.importer.run import run
 from auditlane.importer.sources import Source, opened
-from auditlane.runtime.errors import ImportIncomplete
+from auditlane.runtime.errors import ImportIncomplete, InvalidInput
 
 app = typer.Typer(add_completion=False)
 MAX_BLOCK_MS = 60_000  # a slow Kafka slows the import down, and does not fail it
-_SHOWN = 20  # refused items that are printed; --json has as many as LISTED
+_SHOWN = 20  # items that are told of; --json has as many as LISTED
 _LISTED = 1_000
 _INTERRUPTED = 130
 _GO_ON = "Run the same command again to go on."
@@ -40,51 +41,150 @@ class Kind(StrEnum):
 
 @app.command()
 def command(
-    file: Annotated[str, typer.Argument(help="The file, also .gz; `-` is standard input, which cannot be resumed.")],
-    kind: Annotated[Kind, typer.Option("--format", help="What the file holds.")] = Kind.auditlane,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Files, also .gz, folders and patterns; `-` is standard input, which cannot be resumed.",
+        ),
+    ],
+    kind: Annotated[Kind, typer.Option("--format", help="What the files hold.")] = Kind.auditlane,
     tenant: Annotated[
         str | None, typer.Option(help="auditlane: for lines that name none. cloudtrail: for all records.")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was imported.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
 ) -> None:
-    """Emit the events of a file. Run it again after an interruption: it goes on, and a reader sees nothing twice."""
+    """Emit the events of files. Run it again after an interruption: it goes on, and a reader sees nothing twice."""
     from auditlane.sdk import AuditClient, ClientConfig
 
     config = ClientConfig.load(max_block_ms=MAX_BLOCK_MS)
-    reading = FORMATS[kind.value](tenant)
-    refused: list[tuple[int, str]] = []
-
-    def on_refused(number: int, why: str) -> None:
-        if len(refused) < _LISTED:
-            refused.append((number, why))
-        if len(refused) <= _SHOWN:
-            print(f"{reading.unit} {number}: {why}", file=sys.stderr)
-
+    given = inputs(paths)
     topics = [config.topic, *(dedicated_topic(config.topic, one) for one in sorted(config.dedicated_tenants))]
-    checkpoint = _checkpoint(file, (kind.value, tenant or ""), topics, restart=restart)
-    before = checkpoint.load() if checkpoint else Done()
+    summary = _Summary(unit=FORMATS[kind.value](tenant).unit, files=len(given.files), others=given.others)
     client = AuditClient(config, on_error=lambda error, event_id: None)  # a flush raises it
     try:
-        with opened(file) as source, _bar(file, source) as on_batch:
-            done = run(source, reading, client, checkpoint=checkpoint, on_refused=on_refused, on_batch=on_batch)
-    except KeyboardInterrupt:
-        print(f"Interrupted. {_GO_ON if checkpoint else _AGAIN}", file=sys.stderr)
-        raise typer.Exit(_INTERRUPTED) from None
+        for file in given.files:
+            reading = FORMATS[kind.value](tenant)
+            checkpoint = _checkpoint(file, (kind.value, tenant or ""), topics, restart=restart)
+            before = checkpoint.load() if checkpoint else Done()
+            summary.begin(file, before)
+            try:
+                with opened(file) as source, _bar(file, source) as on_batch:
+
+                    def told(done: Done, shown: Callable[[Done], None] = on_batch) -> None:
+                        summary.now = done
+                        shown(done)
+
+                    run(
+                        source,
+                        reading,
+                        client,
+                        checkpoint=checkpoint,
+                        on_refused=summary.refuse,
+                        on_passed=summary.pass_over,
+                        on_batch=told,
+                    )
+            except KeyboardInterrupt:
+                print(f"Interrupted. {_GO_ON if checkpoint else _AGAIN}", file=sys.stderr)
+                raise typer.Exit(_INTERRUPTED) from None
+            except InvalidInput as error:  # the file is not there, or damaged: others may be read
+                summary.unread.append((file, error))
     finally:
         client.close(timeout=0)
-    _report(done, before, reading.unit, refused, as_json=as_json)
-    if done.refused:
-        raise _incomplete(done, reading.unit)
+    summary.end()
+    if as_json:
+        print(json.dumps(summary.document()))
+    else:
+        _report(summary)
+    if error := _incomplete(summary):
+        raise error
 
 
-def _incomplete(done: Done, unit: str) -> ImportIncomplete:
+class _Summary:
+    """What became of all files. `now` is how far the present one is, `before` where it began."""
+
+    def __init__(self, *, unit: str, files: int, others: int) -> None:
+        self.unit, self.files, self.others = unit, files, others
+        self.now = self._began = Done()
+        self.done = self.before = Done()
+        self.refused: list[tuple[str, int, str]] = []
+        self.unread: list[tuple[str, InvalidInput]] = []
+        self._file = ""
+        self._told = 0
+
+    def begin(self, file: str, before: Done) -> None:
+        self.end()
+        self._file, self.now, self._began = file, before, before
+
+    def end(self) -> None:
+        """The present file is done with."""
+        self.done += self.now
+        self.before += self._began
+        self.now = self._began = Done()
+
+    def refuse(self, number: int, why: str) -> None:
+        if len(self.refused) < _LISTED:
+            self.refused.append((self._file, number, why))
+        self._say(number, why)
+
+    def pass_over(self, number: int, why: str) -> None:
+        self._say(number, f"{why}: passed over")
+
+    def left_out(self) -> int:
+        """How many of what was told of were not printed."""
+        return max(0, self._told - _SHOWN)
+
+    def document(self) -> dict[str, Any]:
+        done, before = self.done, self.before
+        where = {"file": ""} if self.files > 1 else {}
+        found: dict[str, Any] = {
+            "sent": done.sent,
+            "sent_earlier": before.sent,
+            "sent_now": done.sent - before.sent,
+            "refused": done.refused,
+            "resumed_after": before.number,
+            "problems": [
+                {**dict.fromkeys(where, file), self.unit: number, "reason": why} for file, number, why in self.refused
+            ],
+        }
+        if done.passed:
+            found["passed_over"] = done.passed
+        if self.unread:
+            found["unread"] = [{"file": file, "reason": error.message} for file, error in self.unread]
+        return found
+
+    def _say(self, number: int, why: str) -> None:
+        self._told += 1
+        if self._told <= _SHOWN:
+            place = f"{self._file}, {self.unit}" if self.files > 1 else self.unit
+            print(f"{place} {number}: {why}", file=sys.stderr)
+
+
+def _incomplete(summary: _Summary) -> InvalidInput | None:
+    """What the command ends with when not everything is imported: it claims no more than what was done."""
+    done, unit = summary.done, summary.unit
+    if summary.unread:
+        file, error = summary.unread[0]
+        if summary.files == 1 and not done.number:
+            return error
+        others = f" (and {len(summary.unread) - 1} other files)" if len(summary.unread) > 1 else ""
+        refused = f", {done.refused} {unit}s were refused" if done.refused else ""
+        return ImportIncomplete(
+            f"{file} was not read to its end{others}: {error.message} {_events(done.sent)} of what could be read "
+            f"{'is' if done.sent == 1 else 'are'} imported{refused}.",
+            fix=f"{error.fix} Then import it again; what is stored already is not doubled.".strip(),
+        )
+    if not done.refused:
+        return None
     total = done.sent + done.known + done.refused
     if done.refused == total:
         said = f"The only {unit} was refused" if total == 1 else f"All {total} {unit}s were refused"
         return ImportIncomplete(f"{said}; nothing is imported.", fix="Correct them, or check --format and --tenant.")
+    cut = f" Behind {done.cut} of them more may be lost." if done.cut else ""
     return ImportIncomplete(
-        f"{done.refused} of {total} {unit}s {'was' if done.refused == 1 else 'were'} refused; the rest is imported.",
+        f"{done.refused} of {total} {unit}s {'was' if done.refused == 1 else 'were'} refused; "
+        f"{_events(done.sent)} {'is' if done.sent == 1 else 'are'} imported.{cut}",
         fix="Correct them and import everything again; what is stored already is not doubled.",
     )
 
@@ -123,23 +223,20 @@ def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
         yield on_batch
 
 
-def _report(done: Done, before: Done, unit: str, refused: list[tuple[int, str]], *, as_json: bool) -> None:
-    now = done.sent - before.sent
-    if as_json:
-        problems = [{unit: number, "reason": why} for number, why in refused]
-        counts = {"sent": done.sent, "sent_earlier": before.sent, "sent_now": now, "refused": done.refused}
-        print(json.dumps(counts | {"resumed_after": before.number, "problems": problems}))
-        return
-    if (refused_now := done.refused - before.refused) > _SHOWN:
-        print(f"… and {refused_now - _SHOWN} more", file=sys.stderr)
+def _report(summary: _Summary) -> None:
+    done, before, unit = summary.done, summary.before, summary.unit
+    if left_out := summary.left_out():
+        print(f"… and {left_out} more", file=sys.stderr)
+    if summary.others:
+        print(f"{summary.others} other files in folders were not read.", file=sys.stderr)
+    passed = f" {done.passed} {unit}{'s' * (done.passed != 1)} passed over." if done.passed else ""
     if before.number:
-        print(
-            f"{_events(done.sent)} imported: {before.sent} earlier, {now} now (resumed after {unit} {before.number})."
-        )
+        counts = f"{before.sent} earlier, {done.sent - before.sent} now (resumed after {unit} {before.number})"
+        print(f"{_events(done.sent)} imported: {counts}.{passed}")
     elif done.sent:
-        print(f"{_events(done.sent)} imported.")
-    elif not done.refused:  # else the error says it
-        print(f"There is no {unit} in it: nothing is imported.")
+        print(f"{_events(done.sent)} imported.{passed}")
+    elif not (done.refused or summary.unread):  # else the error says it
+        print(f"There is no {'other ' * bool(done.passed)}{unit} in it: nothing is imported.{passed}")
 
 
 def _events(count: int) -> str:

@@ -64,8 +64,9 @@ def command(
     """Check that each message became a row or a dead letter, and that each row has a message.
 
     Covers what the workers have committed and Kafka still holds. Exit code 1 when something is missing, extra or
-    stored twice, or with --content differs from what was sent. Otherwise 5 when events are in conflict: of one tenant, id and time, and with different contents.
-    All of these are kept, so this says that somebody should look, not that something is lost.
+    stored twice, or with --content differs from what was sent. Otherwise 5 when events are in conflict: of one tenant,
+    id and time, and with different contents. All of these are kept, so this says that somebody should look, not that
+    something is lost.
     """
     settings = load()
     selection = options.selection(slices=options.by_ranges(range_), since=since, until=until)
@@ -131,9 +132,7 @@ def fix(report: Report, table: str) -> str:
     return " ".join(said)
 
 
-def _verifier(
-    settings: Settings, stack: ExitStack, positions: Positions, table: str, *, content: bool
-) -> Verifier:
+def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table: str, *, content: bool) -> Verifier:
     client = connect(settings)
     stack.callback(client.close)
     registry = registry_client(settings)

@@ -1,7 +1,7 @@
 """Our own format: one event a line, as a JSON object of its fields; the tenant's own stand beside the base fields.
 
-An export writes such lines. What it adds to an event (when and how it was received) is left out, as it is no part of the
-event; the tenant's own fields, which it writes as text, become what they were.
+An export writes such lines. What it adds to an event (when and how it was received) is left out, as it is no part of
+the event; the tenant's own fields, which it writes as text, become what they were.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from auditlane.runtime.files import write_text
@@ -13,12 +13,18 @@ from auditlane.runtime.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`number` is the last item that is done with; of those before it, so many were sent, known and refused."""
+    """`number` is the last item that is done with; of those up to it, so many were sent, known, refused and passed
+    over. `cut` of the refused may stand for several."""
 
     number: int = 0
     sent: int = 0
     known: int = 0
     refused: int = 0
+    passed: int = 0
+    cut: int = 0
+
+    def __add__(self, other: Progress) -> Progress:
+        return Progress(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
 class Checkpoint:

@@ -33,7 +33,7 @@ _PEOPLE: Final = frozenset({"Root", "IAMUser", "AssumedRole", "Role", "Federated
 
 
 class CloudTrail:
-    """Lines, or `{"Records": […]}` documents as CloudTrail delivers them."""
+    """Records alone, in lines or arrays, or in what CloudTrail and the services that pass them on wrap them in."""
 
     unit = "record"
 
@@ -43,7 +43,7 @@ class CloudTrail:
         self._occurrences = Occurrences()
 
     def items(self, source: Source) -> Iterator[Item]:
-        return documents.records(source) if documents.is_document(source.peek()) else source.lines()
+        return documents.records(source)
 
     def pass_over(self, item: Item) -> None:
         self._occurrences.next(item.text)

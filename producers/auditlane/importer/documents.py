@@ -1,102 +1,165 @@
-"""Cuts the records out of `{"Records": […]}` documents, one or several in a row, while their bytes arrive."""
+"""Cuts the records out of CloudTrail's JSON while its bytes arrive, whatever it is wrapped in.
+
+A file, or a stream of several, is read as one JSON text after another: a record, an array, or an object that holds a
+list of records at any place. Where a text is broken, what can be told apart after it is still read: a broken record
+costs itself, a document that is cut off costs what it lacks.
+"""
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from auditlane.importer.sources import CHUNK_BYTES, MAX_ITEM_BYTES, Item, Source
+from auditlane.importer.envelopes import LISTS, is_record, unwrapped
+from auditlane.importer.json_stream import JsonStream
+from auditlane.importer.sources import MAX_ITEM_BYTES, Item, Source
 
-_START: Final = re.compile(r'\s*\{\s*"Records"\s*:\s*\[\s*')
-_END: Final = re.compile(r"\s*\}\s*")
-_BETWEEN: Final = re.compile(r"\s*([,\]])\s*")
-_EMPTY: Final = re.compile(r"\]")
-_DECODER: Final = json.JSONDecoder()
-
-
-def is_document(head: bytes) -> bool:
-    """Whether a file that begins so holds such documents, not lines."""
-    return _START.match(head.decode("utf-8", "replace")) is not None
+_APART: Final = re.compile(
+    r"[\s,\]}\ufeff]*"
+)  # documents may be joined by commas; what closes a broken one is left over
+_COMMAS: Final = re.compile(r"[\s,]*")
+_SPACE: Final = re.compile(r"\s*")
+# Where another document begins, for sure: a line that opens one, or `{"Records": [`, which no text of a record has.
+_NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
+_TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]"]')
+_PLAIN: Final = re.compile(r"[^\n,\]]*")
+_LINE: Final = re.compile(r"[^\n]*")
+_DEEPEST: Final = 4  # lists of records within one another
+_CUT_OFF: Final = "is cut off or broken: what follows in its document, if anything does, cannot be told apart"
 
 
 def records(source: Source) -> Iterator[Item]:
-    """Each record. Where a document is broken, the last item says so: what follows in it cannot be told apart."""
-    text = _Text(source)
-    number = 0
-    while text.skip(_START):
-        between = "]" if text.skip(_EMPTY) else ","
-        while between == ",":
-            number += 1
-            record = text.value()
-            found = text.match(_BETWEEN) if record else None
-            if record is None or found is None:
-                yield Item(number, b"", "is broken or cut off, so that nothing after it in the document can be read")
-                return
-            yield Item(number, record.encode("utf-8", "surrogateescape"))
-            between = found.group(1)
-        if not text.skip(_END):
-            yield Item(number + 1, b"", "is no record: the document goes on after its Records")
+    """Each record, and an item for what is none. Raises InvalidInput at the end of a damaged file."""
+    stream = JsonStream(source)
+    yield from _Records(stream).all()
+    stream.raise_for_damage()
+
+
+class _Records:
+    def __init__(self, stream: JsonStream) -> None:
+        self._stream = stream
+        self._number = 0
+        self._lost = False  # the document at hand is given up; what comes next is another one
+
+    def all(self) -> Iterator[Item]:
+        while self._stream.skip(_APART):
+            self._lost = False
+            yield from self._value(0)
+
+    def _value(self, depth: int) -> Iterator[Item]:
+        """The records of the value at the front, and move behind it."""
+        stream = self._stream
+        if stream.first == "[" and depth == 0:
+            stream.advance(1)
+            yield from self._elements(depth + 1)
             return
-    if not text.at_end:
-        yield Item(number + 1, b"", 'is no record: expected the end or another {"Records": […]}')
+        found = stream.value(LISTS if depth < _DEEPEST else frozenset(), is_record)
+        if found is None:
+            yield self._broken(depth)
+        elif found.list_at:
+            stream.advance(found.list_at + 1)
+            yield from self._elements(depth + 1)
+            if not self._lost:
+                yield from self._members(depth)
+        else:
+            stream.advance(len(found.text))
+            yield self._item(found.value, found.text)
 
+    def _elements(self, depth: int) -> Iterator[Item]:
+        """The elements of an array whose bracket was read; a comma too many is no loss."""
+        while self._stream.skip(_COMMAS):
+            if self._stream.first == "]":
+                self._stream.advance(1)
+                return
+            if self._stream.first == "}":
+                break
+            yield from self._value(depth)
+            if self._lost:
+                return
+            self._stream.skip(_SPACE)
+            if self._stream.first not in (",", "]"):
+                break
+        yield self._given_up()
 
-class _Text:
-    """The text still unread, from the front; more is fetched when a match needs it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        # A byte that is not UTF-8 survives as it is and is refused with the record that has it.
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
-        self._text = ""
-        self._from = 0
-        self._ended = False
-
-    @property
-    def at_end(self) -> bool:
-        return self._from == len(self._text) and not self._fetch()
-
-    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """Match at the front and move behind it; what ends with the text at hand may be longer, so more is fetched."""
-        while True:
-            found = pattern.match(self._text, self._from)
-            if (found is None or found.end() == len(self._text)) and self._fetch():
+    def _members(self, depth: int) -> Iterator[Item]:
+        """The members of an object behind a list of records."""
+        while self._stream.skip(_COMMAS):
+            if self._stream.first == "}":
+                self._stream.advance(1)
+                return
+            name = self._stream.name()
+            if name in LISTS and self._stream.first == "[":
+                self._stream.advance(1)
+                yield from self._elements(depth + 1)
+                if self._lost:
+                    return
                 continue
-            if found is not None:
-                self._from = found.end()
-            return found
+            found = self._stream.value(frozenset(), is_record) if name is not None else None
+            if found is None:
+                break
+            self._stream.advance(len(found.text))
+        yield self._given_up()
 
-    def skip(self, pattern: re.Pattern[str]) -> bool:
-        return self.match(pattern) is not None
+    def _item(self, value: Any, text: str) -> Item:
+        self._number += 1
+        inner, note = unwrapped(value, text)
+        data = inner.encode("utf-8", "surrogateescape")
+        if len(data) > MAX_ITEM_BYTES:
+            return Item(self._number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
+        return Item(self._number, data, note=note)
 
-    def value(self) -> str | None:
-        """The text of the JSON value at the front; None when there is none within the limit."""
+    def _given_up(self) -> Item:
+        self._lost = True
+        return self._problem(_CUT_OFF, more=True)
+
+    def _problem(self, why: str, *, more: bool = False) -> Item:
+        self._number += 1
+        return Item(self._number, b"", why, more=more)
+
+    def _broken(self, depth: int) -> Item:
+        """Say what is wrong with the value at the front, and move behind it or to the next document."""
+        stream = self._stream
         while True:
-            try:
-                _, end = _DECODER.raw_decode(self._text, self._from)
-            except (ValueError, RecursionError):
-                end = None
-            # What ends with the text at hand may be cut off: look again with more of it.
-            held = len(self._text) - self._from
-            if end in (None, len(self._text)) and held <= MAX_ITEM_BYTES and self._fetch():
-                continue
-            if end is None:
+            following = _NEXT.search(stream.text, stream.at + 1)
+            end = following.start() if following else len(stream.text)
+            size = _extent(stream.text, stream.at, end, depth)
+            if size is not None and (following or stream.at + size < end or stream.ended):
+                problem = _said(stream.text[stream.at : stream.at + size])
+                stream.advance(size)
+                return self._problem(problem)
+            if following:
+                stream.advance(end - stream.at)
+                return self._given_up()
+            if end - stream.at > MAX_ITEM_BYTES or not stream.fetch():
+                stream.drop_until(_NEXT)
+                return self._given_up()
+
+
+def _extent(text: str, at: int, end: int, depth: int) -> int | None:
+    """How long a broken value is, by its brackets; a plain one by its line or comma. None when it does not end."""
+    if text[at] not in "{[":
+        return max(1, (_PLAIN if depth else _LINE).match(text, at, end).end() - at)  # type: ignore[union-attr]
+    open_ = 0
+    for token in _TOKEN.finditer(text, at, end):
+        match token[0]:
+            case "{" | "[":
+                open_ += 1
+            case "}" | "]":
+                open_ -= 1
+                if open_ == 0:
+                    return token.end() - at
+            case '"':
                 return None
-            start, self._from = self._from, end
-            return self._text[start:end]
+    return None
 
-    def _fetch(self) -> bool:
-        """As much again as is at hand, so that a long record is not looked at over and over."""
-        if self._ended:
-            return False
-        data = self._source.read(max(CHUNK_BYTES, len(self._text) - self._from))
-        self._ended = not data
-        more = self._decode(data, final=self._ended)
-        if self._ended and not more:
-            return False
-        self._text = self._text[self._from :] + more
-        self._from = 0
-        return True
+
+def _said(text: str) -> str:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"is not JSON: {error.msg} at character {error.pos + 1}"
+    except (ValueError, RecursionError):
+        pass
+    return "is not JSON that can be read"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+from auditlane.importer.gunzip import Gunzip
 from auditlane.runtime.errors import InvalidInput
 
 MAX_ITEM_BYTES: Final = 16 << 20  # a line or record longer than this is refused, not held
@@ -21,11 +21,14 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line, or a record of a document. `number` counts from 1; `problem` says why there is no usable text."""
+    """A line, or a record of a document. `number` counts from 1; `problem` says why there is no usable text, and `more`
+    that it may stand for several records; `note` why the item is passed over, as nothing is lost with it."""
 
     number: int
     text: bytes
     problem: str = ""
+    more: bool = False
+    note: str = ""
 
 
 class Source:
@@ -38,21 +41,20 @@ class Source:
         self._raw = raw
         self.size = size
         data = _buffered(raw)
-        self._data = _buffered(gzip.GzipFile(fileobj=data)) if data.peek(2)[:2] == _GZIP_MAGIC else data
+        self._gunzip = Gunzip(data) if data.peek(2)[:2] == _GZIP_MAGIC else None
+        self._data = _buffered(self._gunzip) if self._gunzip else data
 
     @property
     def position(self) -> int:
         return self._raw.tell() if self.size is not None else 0
 
-    def peek(self) -> bytes:
-        """The next bytes, at most a chunk, without moving on."""
-        with _reading():
-            return self._data.peek(CHUNK_BYTES).removeprefix(_BOM)
-
     def read(self, size: int = CHUNK_BYTES) -> bytes:
         """Up to `size` bytes; none at the end."""
         with _reading():
-            return self._data.read(size)
+            data = self._data.read(size)
+        if not data:
+            self._check_whole()
+        return data
 
     def lines(self) -> Iterator[Item]:
         """Each line that is not blank, without the white space around it."""
@@ -65,6 +67,16 @@ class Source:
                 yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
             elif text := (line.removeprefix(_BOM) if number == 1 else line).strip():
                 yield Item(number, text)
+        self._check_whole()
+
+    def _check_whole(self) -> None:
+        """At the end of what could be read."""
+        if self._gunzip and self._gunzip.damage:
+            raise InvalidInput(
+                f"The file is damaged after the first {self._gunzip.given} bytes of what is compressed in it: "
+                f"{self._gunzip.damage}.",
+                fix="Copy it again.",
+            )
 
     def _line(self, limit: int) -> bytes:
         with _reading():
@@ -94,5 +106,5 @@ def _buffered(raw: Any) -> io.BufferedReader:
 def _reading() -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError) as error:  # gzip raises both for what is damaged or cut off
-        raise InvalidInput(f"The file cannot be read further: {error}.", fix="It is damaged; copy it again.") from error
+    except OSError as error:
+        raise InvalidInput(f"The file cannot be read further: {error}.", fix="Check the disk that it is on.") from error

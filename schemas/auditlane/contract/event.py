@@ -149,7 +149,9 @@ class AuditEvent(BaseModel):
 
     event_id: Annotated[str, BeforeValidator(_event_id)] = Field(default_factory=uuid7)
     tenant_id: Annotated[Text, AfterValidator(_tenant_id)]
-    occurred_at: Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_utc)] = Field(default_factory=lambda: datetime.now(UTC))
+    occurred_at: Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_utc)] = Field(
+        default_factory=lambda: datetime.now(UTC)
+    )
     action: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
     actor_id: Text = ""
     actor_type: Text = "user"

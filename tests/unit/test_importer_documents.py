@@ -1,0 +1,228 @@
+"""CloudTrail's records are found in whatever they come in, and a broken document costs no more than itself."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlane.importer import documents, json_stream
+from auditlane.importer.cloudtrail import CloudTrail
+from auditlane.importer.gunzip import Gunzip
+from auditlane.importer.inputs import inputs
+from auditlane.importer.sources import Item, Source, opened
+from auditlane.runtime.errors import InvalidInput
+
+_NEAR = (one / "shared" / "data" / "cloudtrail" for one in Path(__file__).parents)
+SHARED = next((one for one in _NEAR if one.is_dir()), None)
+
+
+def record(number: int, **more: Any) -> dict[str, Any]:
+    return {"eventID": f"id {number}", "eventTime": "2026-05-01T12:00:00Z", "eventName": f"E{number}", **more}
+
+
+def document(*numbers: int, **more: Any) -> str:
+    return json.dumps({"Records": [record(one) for one in numbers]}, **more)
+
+
+def items(text: str | bytes) -> list[Item]:
+    data = text if isinstance(text, bytes) else text.encode()
+    return list(documents.records(Source(io.BytesIO(data))))
+
+
+def found(text: str | bytes) -> list[str]:
+    """Of each item: the record's name, what is wrong with it, or why it is passed over."""
+    return [one.problem or one.note or json.loads(one.text)["eventName"] for one in items(text)]
+
+
+def good(text: str | bytes) -> list[str]:
+    return [json.loads(one.text)["eventName"] for one in items(text) if not (one.problem or one.note)]
+
+
+@pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
+def test_records_of_documents(layout: dict[str, Any]) -> None:
+    wanted = [{"n": number, "text": "é" * number * 200, "nested": [{}, []]} for number in range(60)]
+    one = json.dumps({"Records": wanted}, ensure_ascii=False, **layout).encode()
+    read = [json.loads(item.text) for item in items(one + b"\n" + one)]
+    assert read == wanted * 2
+    assert [item.text for item in items(b'\xef\xbb\xbf {"Records" : [ 1 , "a" ] } ')] == [b"1", b'"a"']
+    for nothing in (b'{"Records": []}', b"[]", b"", b" \n"):
+        assert items(nothing) == []
+
+
+DIGEST = json.dumps({"awsAccountId": "1", "digestStartTime": "2026-05-01T11:00:00Z", "logFiles": []})
+LOOKED_UP = {"EventId": "1", "EventName": "E1", "Resources": [], "CloudTrailEvent": json.dumps(record(1))}
+LOGGED = {"id": "3", "timestamp": 1_777_000_000_000, "message": json.dumps(record(1))}
+BUS = {"version": "0", "id": "x", "detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "detail": record(1)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(record(1)),
+        json.dumps(record(1), indent=2),
+        json.dumps([record(1)]),
+        json.dumps([{"Records": [record(1)]}]),
+        json.dumps({"version": "1", "more": {"Records": [1]}, "Records": [record(1)], "after": [1, {"a": "]}"}]}),
+        json.dumps({"Events": [LOOKED_UP], "NextToken": "x"}),
+        json.dumps({"events": [LOGGED], "searchedLogStreams": []}),
+        json.dumps({"messageType": "DATA_MESSAGE", "owner": "1", "logEvents": [LOGGED]}),
+        json.dumps(BUS),
+        json.dumps([BUS], indent=4),
+        json.dumps({"Records": [BUS]}),
+        json.dumps(LOOKED_UP),
+        json.dumps(LOGGED),
+    ],
+)
+def test_whatever_a_record_is_wrapped_in(text: str) -> None:
+    assert found(text) == ["E1"]
+    assert found(text + "\n" + text) == ["E1", "E1"]
+    assert found(document(5) + text + document(6)) == ["E5", "E1", "E6"]
+
+
+def test_the_text_of_a_record_is_kept_as_it_was() -> None:
+    text = '{"eventName" : "E1",  "n": 1.00}'
+    for wrapped in (text, f"[\n{text}\n]", f'{{"Records":[{text}]}}', f'{{"detail-type":"x","detail": {text} }}'):
+        assert [one.text for one in items(wrapped)] == [text.encode()]
+    inner = json.dumps({"Events": [{"CloudTrailEvent": text}]})
+    assert [one.text for one in items(inner)] == [text.encode()]
+
+
+def test_what_holds_no_events_is_passed_over() -> None:
+    control = {"messageType": "CONTROL_MESSAGE", "logEvents": [LOGGED | {"message": "CWL CONTROL MESSAGE: healthy?"}]}
+    first, digest, message, last = items(document(1) + DIGEST + json.dumps(control) + document(2))
+    assert "digest" in digest.note
+    assert "control message" in message.note
+    assert [first.note, last.note, digest.problem, message.problem] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "whole"),
+    [
+        (document(1)[:-2] + ",]}" + document(2), "E1 E2", True),
+        (document(1) + "," + document(2) + ",", "E1 E2", True),
+        (document(1, 2)[:-30] + document(3, 4) + document(5), "E1 E3 E4 E5", False),
+        (document(1, 2)[:-2] + "," + document(3) + document(4), "E1 E2 E3 E4", False),
+        (document(1)[:-1] + document(2), "E1 E2", False),
+        (document(1)[:-2] + document(2), "E1 E2", False),
+        ('{"Rec' + document(1), "E1", False),
+        ('{"Records": [' + document(1), "E1", False),
+        ('{"Records": [{"userAgent": "Mozil' + document(1) + document(2), "E1 E2", False),
+        ('{"Records": [{"userAgent": "Mozil\\' + document(1), "E1", False),
+        (document(1)[:-2] + ',{"a": 1,},' + json.dumps(record(2)) + "]}", "E1 E2", False),
+        (document(1)[:-2] + ",oops," + json.dumps(record(2)) + "]}", "E1 E2", False),
+        (document(1)[:-1] + ', "more": oops}' + document(2), "E1 E2", False),
+        (document(1)[:-1] + "x" + document(2), "E1 E2", False),
+        (json.dumps(record(1)) + "\n{broken\n" + json.dumps(record(2)), "E1 E2", False),
+        ("oops\n" + json.dumps(record(1)), "E1", False),
+        ('"a\n' + json.dumps(record(1)), "E1", False),
+        ('{"a": "\n' + json.dumps(record(1)), "E1", False),
+        ('{"a": {"b": 1}\n' + json.dumps(record(1)), "E1", False),
+        (json.dumps(record(1), indent=2)[:-30] + "\n" + json.dumps(record(2), indent=2), "E2", False),
+        ("[" * 100_000 + "\n" + json.dumps(record(1)), "E1", False),
+        ("}{", "", False),
+        ('"', "", False),
+    ],
+)
+def test_a_broken_document_costs_no_more_than_itself(text: str, names: str, whole: bool) -> None:
+    assert good(text) == names.split()
+    assert whole is not any(one.problem for one in items(text))
+
+
+@pytest.mark.parametrize("end", ['{"a": 1', '{"a": 1}', '{"a": 1},', '{"a": 1}]', "oops]}", '"', "{"])
+def test_a_document_that_breaks_off_says_so(end: str) -> None:
+    first, *_, last = items(f'{{"Records": [{{"first": 1}}, {end}')
+    assert json.loads(first.text) == {"first": 1}
+    assert last.problem
+
+
+@given(st.integers(0, 2_000), st.integers(1, 3), st.booleans())
+def test_wherever_a_document_is_cut_off_the_next_ones_are_read(at: int, layout: int, lined: bool) -> None:
+    cut = document(1, 2, 3, indent=layout - 1 or None)
+    cut = cut[: at % len(cut)]
+    whole = good(cut + "\n" * lined + document(7, 8) + document(9))
+    assert whole[-3:] == ["E7", "E8", "E9"]
+    assert whole[:-3] == ["E1", "E2", "E3"][: len(whole) - 3]
+    assert len(whole) - 3 >= cut.count("}") - 1
+
+
+@given(st.binary(max_size=60))
+def test_nothing_breaks_the_cutting(data: bytes) -> None:
+    items(data)
+    last = items(data.replace(b"\x1f", b"") + b"\n" + document(1).encode())[-1]
+    assert json.loads(last.text) == record(1)
+
+
+def test_a_stream_that_comes_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_stream, "CHUNK_BYTES", 1)
+    text = document(1, 2, indent=1) + DIGEST + document(3)[:-8] + document(4) + json.dumps(record(5)) + json.dumps(BUS)
+    assert good(text) == ["E1", "E2", "E3", "E4", "E5", "E1"] or good(text) == ["E1", "E2", "E4", "E5", "E1"]
+
+
+def test_what_is_too_long_is_left_out_and_the_next_document_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (json_stream, documents):
+        monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
+    long = json.dumps({"Records": [record(1), record(2, long="x" * 1_000_000)]})
+    assert good(long + document(3)) == ["E1", "E3"]
+
+
+def test_what_was_readable_of_a_damaged_gzip_is_read() -> None:
+    text = "".join(json.dumps(record(number, more=random.Random(number).random())) + "\n" for number in range(5_000))
+    whole = gzip.compress(text.encode())
+    for damaged in (whole[: len(whole) // 2], whole[:-1], whole + b"junk", whole[:-8] + b"12345678"):
+        read: list[Item] = []
+        with pytest.raises(InvalidInput, match="damaged after the first"):
+            read.extend(documents.records(Source(io.BytesIO(damaged))))
+        assert len(read) > 2_000
+        assert [json.loads(one.text)["eventName"] for one in read if not one.problem] == [
+            f"E{number}" for number in range(sum(not one.problem for one in read))
+        ]
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(0, 2_000))
+def test_gzip_is_read_in_any_number_of_members(parts: list[bytes], zeros: int) -> None:
+    data = b"".join(map(gzip.compress, parts)) + b"\0" * zeros
+    reader = Gunzip(io.BufferedReader(io.BytesIO(data)))  # type: ignore[type-var]
+    assert io.BufferedReader(reader).read() == b"".join(parts)
+    assert (reader.damage, reader.given) == ("", sum(map(len, parts)))
+
+
+def test_files_folders_and_patterns(tmp_path: Path) -> None:
+    for name in ("b.json", "a/2.json.gz", "a/1.jsonl", "a/readme.txt", "c[1].json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+
+    def names(*given: str) -> list[str]:
+        return [str(Path(one).relative_to(tmp_path)) for one in inputs([f"{tmp_path}/{one}" for one in given]).files]
+
+    assert names("a") == ["a/1.jsonl", "a/2.json.gz"]
+    assert names("*.json", "a/readme.txt", "b.json") == ["b.json", "c[1].json", "a/readme.txt"]
+    assert names("c[1].json") == ["c[1].json"]
+    assert names("**/*.json*") == ["a/1.jsonl", "a/2.json.gz", "b.json", "c[1].json"]
+    assert inputs([str(tmp_path)]).others == 1
+    assert inputs(["-"]).files == ("-",)
+    for nothing, says in (("none-*.json", "matches"), ("empty", "no file")):
+        with pytest.raises(InvalidInput, match=says):
+            names(nothing)
+    assert inputs(["missing.json"]).files == ("missing.json",), "what opens it says so"
+
+
+@pytest.mark.skipif(SHARED is None, reason="the folder of real records is not here")
+def test_real_records_are_all_events() -> None:
+    files = [one for one in inputs([str(SHARED)]).files if "LICENSE" not in one]
+    count = 0
+    for file in files:
+        reading = CloudTrail("acme")
+        with opened(file) as source:
+            for item in reading.items(source):
+                reading.event(item)
+                count += 1
+    assert count >= 2_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final, Protocol
 
+from auditlane.contract.strays import Version, Versions, lacking, newest_whole
 from auditlane.runtime.errors import SchemaNotFound
 from auditlane.runtime.kept import Kept
 from auditlane.sdk.encoding import Encoder
@@ -13,18 +14,10 @@ KEPT_TENANTS: Final = 20_000
 KEPT_CHARACTERS: Final = 16 << 20  # of the texts of schemas that are known; some 5,000 of the base event's size
 
 
-class Registered(Protocol):
-    @property
-    def schema_id(self) -> int: ...
-    @property
-    def schema(self) -> str: ...
-
-
-class Registry(Protocol):
+class Registry(Versions[Version], Protocol):
     """The part of `contract.registry.RegistryClient` that is needed here."""
 
     def subjects(self) -> frozenset[str]: ...
-    def latest(self, subject: str) -> Registered: ...
     def close(self) -> None: ...
 
 
@@ -40,6 +33,7 @@ class Known:
         self._subjects: frozenset[str] = frozenset()
         self._listed_at: float | None = None
         # What is not kept any more is asked for again, as if it had never been known.
+        self._whole: tuple[int, Version] | None = None  # (the latest base event's id, what is written with)
         self._looked: Kept[str, float] = Kept(KEPT_TENANTS)  # own -> when it was asked for by itself
         self._encoders: Kept[str, tuple[float, Encoder]] = Kept(KEPT_CHARACTERS, weight=lambda known: known[1].size)
         self._uses: Kept[str, str] = Kept(KEPT_TENANTS)  # own -> the subject that its events are written with
@@ -98,10 +92,18 @@ class Known:
         self._looked.put(own, now)
 
     def _read(self, subject: str, now: float) -> None:
-        latest = self.registry.latest(subject)
+        latest = self._newest_base() if subject == self._base else self.registry.latest(subject)
         known = self._encoders.get(subject)
         if known is not None and known[1].schema_id == latest.schema_id:
             encoder = known[1]
         else:
             encoder = Encoder.parse(subject, latest.schema_id, latest.schema)
         self._encoders.put(subject, (now, encoder))
+
+    def _newest_base(self) -> Version:
+        """The newest version of the base event that holds all of its fields; looked for once behind each latest one."""
+        latest = self.registry.latest(self._base)
+        if self._whole is None or self._whole[0] != latest.schema_id:
+            whole = newest_whole(self.registry, self._base) if lacking(latest.schema) else latest
+            self._whole = latest.schema_id, whole
+        return self._whole[1]

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from auditlane.contract.fields import conflict, own_field, own_fields, with_field
 from auditlane.contract.registry import Registered, RegistryClient
+from auditlane.contract.strays import newest_whole
 from auditlane.contract.structure import check_registrable
 from auditlane.contract.subjects import COMPATIBILITY
 from auditlane.runtime.errors import (
@@ -86,7 +87,7 @@ def amend(
 
 def _latest(client: RegistryClient, subject: str, *, needed: bool) -> Registered | None:
     try:
-        return client.latest(subject)
+        return newest_whole(client, subject)
     except SchemaNotFound as error:
         if needed:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from auditlane.contract.avro import base_schema
-from auditlane.contract.registry import RegistryClient
+from auditlane.contract.registry import Registered, RegistryClient
+from auditlane.contract.strays import lacking, newest_whole
 from auditlane.contract.structure import check_registrable
 from auditlane.contract.tenants import base_subject
 from auditlane.runtime.errors import SchemaNotFound
@@ -47,12 +48,26 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
     return _report(client, subject, schema, created)
 
 
+def stray(subject: str, latest: Registered, whole: Registered) -> str:
+    """A sentence about a newest version that lacks base fields, so that another one is written with."""
+    missing = lacking(latest.schema)
+    return (
+        f"Subject {subject} has a newest version {latest.version} (id {latest.schema_id}) without base fields "
+        f"({', '.join(missing[:3])}{', …' * (len(missing) > 3)}), as serializers register with auto.register.schemas; "
+        f"emitters write with version {whole.version} (id {whole.schema_id}). Switch that off, and delete version "
+        f"{latest.version} once nothing is written with it."
+    )
+
+
 def _report(client: RegistryClient, subject: str, schema: str, created: bool) -> SubjectReport:
     latest = client.latest(subject)
     level = client.compatibility(subject)
     drift: list[str] = []
     ours = client.lookup(subject, schema)
-    if not check_registrable(latest.schema):
+    whole = newest_whole(client, subject)
+    if whole.schema_id != latest.schema_id:
+        drift.append(stray(subject, latest, whole))
+    elif not check_registrable(latest.schema):
         pass  # this release's event, maybe with the environment's own fields
     elif ours is None:
         reasons = client.check(subject, schema)
@@ -67,5 +82,5 @@ def _report(client: RegistryClient, subject: str, schema: str, created: bool) ->
         )
     if level not in _SUFFICIENT:
         drift.append(f"Subject {subject} has compatibility {level}, not {COMPATIBILITY}.")
-    found = ours or latest
+    found = ours or whole
     return SubjectReport(subject, found.version, found.schema_id, created, level, tuple(drift))

@@ -16,6 +16,7 @@ from auditlane.contract.amend import Amended, Schema, amend, check
 from auditlane.contract.connect import registry_client
 from auditlane.contract.fields import alike, conflict, own_field, own_fields, same, with_field, without_rules
 from auditlane.contract.registry import Registered, RegistryClient
+from auditlane.contract.strays import newest_whole
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.query.structure import budget
@@ -37,9 +38,9 @@ class Contracts:
         self._limits = limits or ContractSettings()
 
     def environment(self) -> Registered:
-        """The newest version of the base event."""
+        """The newest version of the base event that holds all of its fields."""
         try:
-            return self._client.latest(self._base)
+            return newest_whole(self._client, self._base)
         except SchemaNotFound as error:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import fastavro
 
+from auditlane.contract.strays import newest_whole
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
 from auditlane.contract.wire import frame, unframe
@@ -122,7 +123,7 @@ class Reviver:
         own = tenant_subject(self._topic, tenant)
         subject = own if own in self._subjects else base_subject(self._topic)
         if subject not in self._latest:
-            registered = self._registry.latest(subject)
+            registered = newest_whole(self._registry, subject)
             self._latest[subject] = Latest.parse(subject, registered.schema_id, registered.schema)
         return self._latest[subject]
 

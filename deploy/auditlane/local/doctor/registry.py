@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.connect import registry_client
+from auditlane.contract.strays import newest_whole
+from auditlane.contract.subjects import stray
 from auditlane.contract.tenants import base_subject
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.runtime.errors import SchemaNotFound
@@ -27,7 +29,10 @@ def check(settings: Settings) -> Iterator[Finding]:
         except SchemaNotFound:
             yield fail(PART, f"Subject {subject} does not exist.", "Run: auditlane init")
             return
-        if client.lookup(subject, json.dumps(base_schema())) is None:
+        whole = newest_whole(client, subject)
+        if whole.schema_id != latest.schema_id:
+            yield warn(PART, stray(subject, latest, whole))
+        elif client.lookup(subject, json.dumps(base_schema())) is None:
             yield warn(
                 PART,
                 f"Subject {subject} (version {latest.version}) does not hold the event of this release.",

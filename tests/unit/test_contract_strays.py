@@ -1,0 +1,76 @@
+"""A newest version of the base event that lacks base fields stops nobody: the newest whole one is written with."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import fastavro
+from registering import InProcess
+
+from auditlane.contract.avro import base_schema
+from auditlane.contract.event import AuditEvent
+from auditlane.contract.strays import lacking, newest_whole
+from auditlane.contract.subjects import ensure_base_subject
+from auditlane.contract.wire import unframe
+from auditlane.sdk.known import Known
+
+BASE = "audit.events-value"
+OWN = {"name": "x", "type": ["null", "string"], "default": None}
+
+
+def schema(*names: str, own: Any = ()) -> str:
+    described = base_schema()
+    described["fields"] = [one for one in described["fields"] if not names or one["name"] in names] + list(own)
+    return json.dumps(described)
+
+
+SMALL = ("event_id", "tenant_id", "occurred_at", "action", "actor_id")
+
+
+def registered() -> InProcess:
+    registry = InProcess()
+    assert ensure_base_subject(registry, "audit.events").created
+    registry.register(BASE, schema(own=[OWN]))
+    registry.register(BASE, schema(*SMALL))
+    registry.set_compatibility(BASE, "NONE")
+    registry.register(BASE, schema("event_id", "action"))
+    return registry
+
+
+def test_the_newest_version_that_holds_all_base_fields_is_written_with() -> None:
+    registry = registered()
+    assert newest_whole(registry, BASE).version == 2
+    assert set(lacking(schema(*SMALL))) >= {"metadata", "ip"}
+    known, event = Known(registry, BASE), AuditEvent(tenant_id="other", action="a", metadata={"a": "b"})
+    known.ask("audit.events.other-value", 0, 0, alone=False)
+    answer = known.of("audit.events.other-value")
+    assert answer is not None
+    schema_id, datum = unframe(answer[1].encode(event, 10_000))
+    written = fastavro.parse_schema(json.loads(registry.schema(schema_id)))
+    assert fastavro.schemaless_reader(BytesIO(datum), written, None)["metadata"] == {"a": "b"}
+
+
+def test_older_versions_are_looked_through_once_a_latest_one() -> None:
+    registry = registered()
+    asked: list[str] = []
+    registry.before = lambda method, path: asked.append(path)
+    known = Known(registry, BASE)
+    for now in (0, 1, 2):
+        known.ask("audit.events.other-value", now, now, alone=False)
+    assert sum(path.endswith("/versions") for path in asked) == 1
+
+
+def test_where_no_version_is_whole_the_latest_stands() -> None:
+    registry = InProcess()
+    registry.register(BASE, schema(*SMALL))
+    assert newest_whole(registry, BASE).version == 1
+
+
+def test_init_reports_the_stray_version() -> None:
+    report = ensure_base_subject(registered(), "audit.events")
+    assert not report.created
+    stray = next(one for one in report.drift if "newest version 4" in one)
+    assert "with version 2" in stray
+    assert "auto.register.schemas" in stray

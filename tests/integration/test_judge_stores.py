@@ -5,22 +5,27 @@ from __future__ import annotations
 
 import ipaddress
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from judging import NOW_MS, TOPIC, base_registry, contract, message, own, raw_range
 
+from auditlane.contract.event import parse_ip
 from auditlane.importer.cloudtrail import CloudTrail
 from auditlane.importer.sources import opened
 from auditlane.runtime import settings as settings_
 from auditlane.store import migrate
 from auditlane.store.client import connect
+from auditlane.worker import guarantees
 from auditlane.worker.columns import EVENTS
 from auditlane.worker.judge import Judge, RawRange
+from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.write import Packed, Writer, sent
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOW_US = NOW_MS * 1000
@@ -48,9 +53,13 @@ def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
     verdict = judge.judge(raw, ingested_at_ms=NOW_MS + 1)
     assert verdict.rejected == []
     expected: list[dict[str, Any]] = []
-    for table in verdict.rows.values():
+    writer = Writer(client, guarantees.check(client, database, parts_per_second=1))
+    columns = Columns(raw.offsets, raw.timestamps_ms, raw.keys, raw.values)
+    partition = Partition(raw.topic, raw.partition)
+    range_ = Range(partition, raw.topic_id, raw.offsets[0], raw.offsets[-1], columns, "", lease=1)
+    for month, table in verdict.rows.items():
         assert table.schema.equals(EVENTS)
-        client.insert_arrow("events", table, database=database, settings={"optimize_on_insert": 0})
+        writer.insert(range_, month, Packed(sent(table, range_)))
         expected += table.to_pylist()
     names = ", ".join(
         f"toString({name})" if name in ("event_id", "ip", "kafka_topic_id") else
@@ -182,3 +191,38 @@ def test_any_address_that_is_accepted_is_stored(client: Any, unique: str) -> Non
         else:
             texts.append(":".join(groups))
     stored_as_judged(client, unique, raw_range([message(ip=text) for text in texts]))
+
+
+def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
+    """So many pieces of about the same length with so many characters together; none where that cannot be."""
+    if not parts <= total <= parts * most:
+        return []
+    return [piece[: total // parts + (at < total % parts)] for at in range(parts)]
+
+
+def addresses(length: int) -> list[str]:
+    """Addresses whose text has this length, in the forms that there are."""
+    found: list[str] = []
+    found += ".".join(spread(length - 3, 4, 3, "101")), ":".join(spread(length - 7, 8, 4, "1abc"))
+    for before in range(8):
+        for after in range(8 - before):
+            groups = spread(length - 2 - max(before - 1, 0) - max(after - 1, 0), before + after, 4, "2def")
+            found.append(":".join(groups[:before]) + "::" + ":".join(groups[before:]))
+    for dotted in ("1.2.3.4", "10.20.30.40", "192.168.100.200"):
+        found.append(":".join([*spread(length - 6 - len(dotted), 6, 4, "0fed"), dotted]))
+        found += f"::ffff:{dotted}", f"64:ff9b::{dotted}", f"::{dotted}"
+    return [one for one in dict.fromkeys(found) if len(one) == length and parse_ip(one)]
+
+
+def test_addresses_of_every_length_alone_and_mixed(client: Any, unique: str) -> None:
+    """ClickHouse takes a column of texts that all have 16 bytes for addresses in binary, unless it is told otherwise."""
+    every = {length: addresses(length) for length in range(2, 46)}
+    assert all(every.values()), [length for length, found in every.items() if not found]
+    for texts in (
+        *every.values(),
+        [one for texts in every.values() for one in texts],
+        ["2001:db8:1:2::10", None, "::ffff:127.0.0.1", ""],
+    ):
+        client.command(f"TRUNCATE TABLE {unique}.events")
+        raw = raw_range([message(ip=text) for text in texts])
+        stored_as_judged(client, unique, replace(raw, topic_id=str(uuid4())))

@@ -22,7 +22,7 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-alone test-fault test-parts lint format docs texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run test test-alone test-fault test-parts test-long lint format docs texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -44,6 +44,9 @@ test-alone test-fault: $(STAMP)
 
 test-parts: $(STAMP)
 	$(BIN)/python -m pytest $(PARTS)
+
+test-long: $(STAMP) ## a round trip of 100,000 events through export and import (EVENTS=100000)
+	ROUND_TRIP_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest tests/integration/test_round_trip.py
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

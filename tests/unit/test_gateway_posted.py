@@ -70,6 +70,9 @@ def test_own_fields_stand_beside_or_under_fields():
         (ACME, {"action": "  \t"}, InvalidEvent, "action"),
         (ACME, {"action": "a", "metadata": {"a": 1}}, InvalidEvent, "metadata.a"),
         (ACME, {"action": "a", "occurred_at": 1_700_000_000}, InvalidEvent, "occurred_at"),
+        (ACME, {"action": "a", "occurred_at": "1700000000"}, InvalidEvent, "occurred_at"),
+        (ACME, {"action": "a", "occurred_at": "9999-12-31T23:59:59-05:00"}, InvalidEvent, "occurred_at"),
+        (ACME, {"action": "a", "occurred_at": "0001-01-01T00:00:00+05:00"}, InvalidEvent, "occurred_at"),
         (ACME, {"action": "a", "occurred_at": "2026-01-31"}, InvalidEvent, "occurred_at"),
         (ACME, {"action": "a", "event_id": str(uuid.uuid4())}, InvalidEvent, "occurred_at"),
         (ACME, {"action": "a", "event_id": "7", "occurred_at": TIME}, InvalidEvent, "event_id"),
@@ -177,3 +180,13 @@ def test_what_the_sender_did_not_set_is_named(posted: object, named: tuple[str, 
 def test_a_user_of_another_issuer_does_not_pass_for_a_client() -> None:
     assert Sender("billing", outside=True).vouched == "oidc:billing"
     assert Sender("billing").vouched == "billing"
+
+
+@pytest.mark.parametrize("more", [{}, {"event_id": str(uuid.uuid4())}])
+def test_a_number_in_text_is_refused_as_the_number_is(more):
+    said = set()
+    for time in (1_700_000_000, "1700000000", "1700000000.5", " 1.7e9"):
+        with pytest.raises(InvalidEvent) as caught:
+            event_of({"action": "a", "occurred_at": time} | more, ACME, 0)
+        said.add(caught.value.message)
+    assert said == {"The event is not valid: occurred_at: must be text, such as 2024-05-01T12:00:00Z"}

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from auditlane.contract.avro import base_schema
+from auditlane.contract.wire import unframe
 from auditlane.importer import sources
 from auditlane.importer.auditlane_lines import AuditlaneLines
 from auditlane.importer.checkpoint import Checkpoint, Progress
@@ -18,7 +20,9 @@ from auditlane.importer.run import run
 from auditlane.importer.sources import Item, Source, opened
 from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, InvalidInput
 from auditlane.runtime.ids import uuid5
+from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.results import FlushResult
+from auditlane.worker import exact
 
 LINE = {"tenant_id": "acme", "action": "a", "occurred_at": "2026-01-01T00:00:00Z"}
 
@@ -86,6 +90,78 @@ def test_what_an_export_adds_to_an_event_is_no_part_of_it():
     exported = {"ingested_at": "2026-01-31T13:45:01Z", "provenance": "gateway", "provenance_id": "al_1"}
     added = exported | {"content_hash": "0f" * 16, "conflict": True}
     assert AuditlaneLines().event(item(**LINE, **added)).fields == {}
+
+
+TYPED = [
+    ("ok", "boolean", True, "true"),
+    ("small", "int", -(2**31), "-2147483648"),
+    ("big", "long", 2**63 - 1, "9223372036854775807"),
+    ("cost", "float", 0.10000000149011612, "0.1"),
+    ("rate", "double", -1e300, "-1e+300"),
+    ("huge", "double", float("inf"), "inf"),
+    (
+        "due",
+        {"type": "long", "logicalType": "timestamp-micros"},
+        -62_167_219_200_000_000,
+        "0000-01-01T00:00:00.000000Z",
+    ),
+    ("text", "string", "17", "17"),
+]
+
+
+def encoded(line: dict[str, Any], *own: dict[str, Any]) -> dict[str, Any]:
+    """The record that is sent of an imported line, with these own fields in the contract."""
+    schema = base_schema()
+    schema["fields"] += own
+    encoder = Encoder.parse("s", 1, json.dumps(schema))
+    _, datum = unframe(encoder.encode(AuditlaneLines().event(item(**line)), 10_000))
+    return exact.read(encoder.contract.fields, bytes(datum))
+
+
+@pytest.mark.parametrize(("name", "kind", "value", "text"), TYPED)
+def test_own_fields_as_an_export_writes_them_become_what_they_were(name, kind, value, text):
+    own = {"name": name, "type": ["null", kind], "default": None}
+    assert encoded(LINE | {"fields": {name: text}}, own)[name] == value
+    if name not in ("due", "huge"):  # what JSON cannot say
+        assert encoded(LINE | {name: value}, own)[name] == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("boolean", "True"), ("boolean", "1"), ("int", "1_0"), ("int", " 1"), ("int", "2147483648"), ("long", "1.0"),
+     ("long", "9" * 5_000), ("double", "1e999"), ("double", "0x1"), ("double", ""), ("double", "NaN")],
+)  # fmt: skip
+def test_text_that_no_export_writes_is_no_value(kind, text):
+    with pytest.raises(InvalidEvent, match="own must be"):
+        encoded(LINE | {"fields": {"own": text}}, {"name": "own", "type": ["null", kind], "default": None})
+
+
+def test_what_a_whole_exported_event_has_not_is_null_and_no_default():
+    own = {"name": "own", "type": ["string", "null"], "default": "usual"}
+    exported = LINE | {"content_hash": "0f" * 16, "ingested_at": "2026-01-31T13:45:01Z", "fields": {}}
+    assert encoded(exported, own)["own"] is None
+    assert encoded(LINE, own)["own"] == "usual"
+    assert encoded(LINE | {"fields": {}}, own)["own"] == "usual"
+
+
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [
+        ("9999-12-31T23:59:59-05:00", "occurred_at: must be within the years 1 to 9999 in UTC"),
+        ("0001-01-01T00:00:00+05:00", "occurred_at: must be within the years 1 to 9999 in UTC"),
+        ("9999-12-31T23:59:59.999999-00:01", "occurred_at: must be within"),
+        *(
+            (number, "occurred_at: must be text, such as")
+            for number in (5, 1.5, True, "1700000000", " 1e9", "-1.5", "nan")
+        ),
+    ],
+)
+def test_a_time_beyond_the_calendar_or_a_number_is_a_line_error(file, time, says):
+    file.write_text("".join(json.dumps(LINE | {"occurred_at": one}) + "\n" for one in (time, LINE["occurred_at"])))
+    refused: list[tuple[int, str]] = []
+    progress, _ = start(file, FakeClient(), on_refused=lambda number, why: refused.append((number, why)))
+    assert (progress.sent, progress.refused, refused[0][0]) == (1, 1, 1)
+    assert says in refused[0][1]
 
 
 def test_own_fields_may_stand_on_top_or_apart():

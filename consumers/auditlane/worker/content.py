@@ -103,11 +103,12 @@ class StoredContent:
         """How the table makes the hash of a row's content."""
         if self._hash is None:
             with store_errors():
-                [(self._hash,)] = self._client.query(
+                [(expression,)] = self._client.query(
                     "SELECT default_expression FROM system.columns WHERE concat('`', database, '`.`', table, '`') = "
                     "{table:String} AND name = {name:String}",
                     parameters={"table": self._table, "name": _HASH},
                 ).result_rows
+            self._hash = str(expression)
         return self._hash
 
 

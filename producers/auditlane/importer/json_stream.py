@@ -72,6 +72,7 @@ class JsonStream:
         moving. None where it is broken, cut off or too long."""
         while True:
             certain = False
+            end: int | None
             try:
                 value, end = _DECODER.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:

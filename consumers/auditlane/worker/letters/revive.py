@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import fastavro
 
-from auditlane.contract.strays import newest_whole
+from auditlane.contract.strays import Version, Versions, newest_whole
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
 from auditlane.contract.wire import frame, unframe
@@ -28,18 +28,10 @@ _FAILURES: Final = (
 _CARRIED: Final = ("default", "aliases")  # what resolution needs of a field besides its type
 
 
-class Registered(Protocol):
-    @property
-    def schema_id(self) -> int: ...
-    @property
-    def schema(self) -> str: ...
-
-
-class Registry(Protocol):
+class Registry(Versions[Version], Protocol):
     """The part of `contract.registry.RegistryClient` that is needed here."""
 
     def subjects(self) -> frozenset[str]: ...
-    def latest(self, subject: str) -> Registered: ...
 
 
 class NotResolved(Exception):

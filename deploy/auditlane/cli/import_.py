@@ -97,8 +97,8 @@ def command(
         print(json.dumps(summary.document()))
     else:
         _report(summary)
-    if error := _incomplete(summary):
-        raise error
+    if incomplete := _incomplete(summary):
+        raise incomplete
 
 
 class _Summary:

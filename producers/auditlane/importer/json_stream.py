@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,7 +51,8 @@ class JsonStream:
     def skip(self, pattern: re.Pattern[str]) -> bool:
         """Move behind what a pattern of repeated characters matches; whether anything is left."""
         while True:
-            self.at = pattern.match(self.text, self.at).end()  # type: ignore[union-attr] - it matches nothing, too
+            if found := pattern.match(self.text, self.at):
+                self.at = found.end()
             if self.at < len(self.text):
                 return True
             if not self.fetch():
@@ -67,7 +68,7 @@ class JsonStream:
         self.at = found.end()
         return found[1]
 
-    def value(self, lists: Collection[str], alone: Callable[[dict[str, Any]], bool]) -> Value | None:
+    def value(self, lists: Set[str], alone: Callable[[dict[str, Any]], bool]) -> Value | None:
         """The value at the front, or where in it one of these lists begins, unless it is a record `alone`; without
         moving. None where it is broken, cut off or too long."""
         while True:

@@ -68,6 +68,7 @@ def test_fates_agree_with_sets_whatever_the_chunks(
         Fate.duplicate: 0,
         Fate.missing: len(messages - rows - letters),
         Fate.extra: len(rows - messages),
+        Fate.differs: 0,
     }
     assert tally.doubled == sorted(one for one in rows if stored.count(one) > 1)
     assert (tally.runs, tally.wrong) == (whole.runs, whole.wrong)

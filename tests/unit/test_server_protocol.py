@@ -1,4 +1,5 @@
-"""A request's head is bounded, in whatever pieces it comes; a body, and what comes behind one, is not taken for it."""
+"""A request's head is bounded, in whatever pieces it comes; a body, and what comes behind one, is not taken for it, also
+where the client offers another protocol."""
 
 from __future__ import annotations
 
@@ -38,13 +39,14 @@ def address() -> Iterator[tuple[str, int]]:
     assert not thread.is_alive()
 
 
-def answers(address: tuple[str, int], sent: bytes) -> bytes:
+def answers(address: tuple[str, int], sent: bytes, chunk: int = CHUNK) -> bytes:
     """Everything that comes back until the server closes."""
     got = b""
     with socket.create_connection(address, timeout=20) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            for start in range(0, len(sent), CHUNK):
-                line.sendall(sent[start : start + CHUNK])
+            for start in range(0, len(sent), chunk):
+                line.sendall(sent[start : start + chunk])
         except ConnectionError:  # it closed in the middle, as it should where the head is too large
             pass
         try:
@@ -75,3 +77,48 @@ def test_what_is_within_the_bound(address: tuple[str, int]) -> None:
     got = answers(address, sent)
     assert got.count(b"HTTP/1.1 200 OK") == 4
     assert got.count(b"%d " % len(body)) == 2
+
+
+H2C = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
+OFFERS = {
+    "h2c": H2C,
+    "websocket": (b"Upgrade: websocket", b"Connection: keep-alive, UPGRADE"),
+    "any": (b"upgrade: TLS/1.0, h2c", b"connection: upgrade"),
+}
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n%s\r\n\r\n5\r\nfirst\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("chunk", [1, 60, CHUNK])
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+def test_an_offer_to_change_the_protocol_is_not_taken(
+    address: tuple[str, int], offer: tuple[bytes, ...], chunk: int
+) -> None:
+    """The body is the request's, in whatever pieces it comes, and the next request is one of its own."""
+    looks_like_one = post(b"smuggled")
+    sent = post(looks_like_one, *offer) + CHUNKED % b"\r\n".join(offer) + post(b"", *offer)
+    got = answers(address, sent + post(b"last", b"Connection: close"), chunk)
+    assert got.count(b"HTTP/1.1 ") == got.count(b"HTTP/1.1 200 OK") == 4, got
+    sizes = [int(part.partition(b"\r\n\r\n")[2].split()[0]) for part in got.split(b"HTTP/1.1 200 OK")[1:]]
+    assert sizes == [len(looks_like_one), 5, 0, 4]
+
+
+def test_an_offer_beside_the_end_of_the_connection(address: tuple[str, int]) -> None:
+    got = answers(address, post(b"body", b"Connection: close, Upgrade", b"Upgrade: h2c") + post(b"behind"))
+    assert got.count(b"200 OK") == 1
+    assert got.partition(b"\r\n\r\n")[2].startswith(b"4 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"CONNECT host:443 HTTP/1.1\r\n\r\n",
+        b"CONNECT / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        post(b"", *H2C, b"X: one\r\n two"),
+    ],
+    ids=["connect", "connect to a path", "HTTP/2 at once", "several lines"],
+)
+def test_what_leaves_no_request_ends_the_connection(address: tuple[str, int], sent: bytes) -> None:
+    got = answers(address, sent + post(b"behind"))
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert got.count(b"HTTP/1.1 ") == 1

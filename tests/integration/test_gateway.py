@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from fixtures.workers import World, wait_until, world_on
 from serving import Served
 
 from auditlane.access.permissions import Permission
+from auditlane.runtime.zstandard import pack
 
 ROOT = Path(__file__).parents[2]
 HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
@@ -108,6 +110,18 @@ def test_arrays_and_lines_in_chunks(gateway: Gateway, unique: str) -> None:
     told = response.json()
     assert (told["accepted"], told["results"], told["left_out"]) == (2_500, [], 2_500)
     gateway.stored(unique, 2_550)
+
+
+@pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress), ("zstd", pack)])
+def test_packed_bodies_are_stored_like_others(gateway: Gateway, unique: str, encoding: str, packed: Any) -> None:
+    lines = b"\n".join(json.dumps({"action": f"a{number}"}).encode() for number in range(2_500))
+    sent = {"content_encoding": encoding}
+    assert gateway.post(packed(b'[{"action": "a"}, {"action": "b"}]'), unique, **sent).json()["accepted"] == 2
+    body = packed(lines)
+    chunks = iter([body[start : start + 777] for start in range(0, len(body), 777)])
+    assert gateway.post(chunks, unique, content_type=NDJSON, **sent).json()["accepted"] == 2_500
+    refused(gateway.post(body[:-1], unique, content_type=NDJSON, **sent), 400, "INPUT_INVALID")
+    gateway.stored(unique, 2_502)
 
 
 def test_what_is_refused_is_told_one_by_one(gateway: Gateway, unique: str) -> None:

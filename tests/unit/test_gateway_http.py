@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from auditlane.gateway.posted import event_of
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
 from auditlane.runtime.settings import load
+from auditlane.runtime.zstandard import pack
 
 NOWHERE = {
     "kafka_bootstrap": "127.0.0.1:1",
     "registry_url": "http://127.0.0.1:1",
     "ingest_ack_timeout_ms": 300,
     "ingest_document_bytes": 4_096,
+    "ingest_body_bytes": 1 << 20,
     "max_event_bytes": 1_024,
 }
 TYPES = ("application/json", "application/x-ndjson")
@@ -46,10 +49,13 @@ def token(served) -> str:
 
 
 def post(
-    served: Served, token: str, body: bytes, content_type: str = TYPES[0], tenant: str = ""
+    served: Served, token: str, body: bytes, content_type: str = TYPES[0], tenant: str = "", encodings: tuple = ()
 ) -> urllib3.BaseHTTPResponse:
-    headers = {"authorization": f"Bearer {token}", "content-type": content_type}
-    headers |= {"auditlane-tenant": tenant} if tenant else {}
+    headers = urllib3.HTTPHeaderDict({"authorization": f"Bearer {token}", "content-type": content_type})
+    for encoding in encodings:
+        headers.add("content-encoding", encoding)
+    if tenant:
+        headers["auditlane-tenant"] = tenant
     return served._pool.request("POST", f"{served.url}/v1/events", body=body, headers=headers)
 
 
@@ -91,6 +97,22 @@ def test_no_body_is_an_error_of_ours(served, token, body):
         assert response.status in (400, 403, 413, 503), response.data
         for one in response.json().get("results", []):
             assert one["status"] in (400, 403, 413, 503), one
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress), ("zstd", pack)])
+def test_a_packed_body_is_read_within_the_limits(served, token, content_type, encoding, packed):
+    def answer(body, *encodings):
+        response = post(served, token, body, content_type, encodings=encodings or (encoding,))
+        return response.status, response.json()["code"]
+
+    assert answer(packed(b'{"action": "a"}'))[0] == 503  # it was read: only Kafka is away
+    assert answer(packed(b"{}")) == (400, "EVENT_INVALID")
+    for broken in (packed(b'{"action": "a"}')[:-3], b'{"action": "a"}', b""):
+        assert answer(broken) == (400, "INPUT_INVALID")
+    assert answer(packed(bytes(64 << 20))) == (413, "TOO_LARGE")
+    for others in (("br",), (encoding, encoding), (f"{encoding}, gzip",), ("identity", "deflate")):
+        assert answer(packed(b"{}"), *others) == (415, "MEDIA_TYPE_UNSUPPORTED")
 
 
 def test_a_key_that_sends_too_much_waits(tmp_path):

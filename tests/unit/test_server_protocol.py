@@ -1,5 +1,5 @@
-"""A request's head is bounded, in whatever pieces it comes; a body, and what comes behind one, is not taken for it, also
-where the client offers another protocol."""
+"""A request's head is bounded, in whatever pieces it comes; a body, and what comes behind one, is not taken for it.
+Neither is one that a client offers another protocol with."""
 
 from __future__ import annotations
 

@@ -57,7 +57,8 @@ class Protocol(HttpToolsProtocol):
     """A head that is too large is answered 400, and the connection closed; one that takes too long closes it.
 
     httptools ends a message behind a head that offers another protocol, and takes its body for the next request. So
-    such a head is parsed once more without the offer, with what follows it. The app's `state.connections`, where it has them, says how many there may be.
+    such a head is parsed once more without the offer, with what follows it.
+    The app's `state.connections`, where it has them, says how many there may be.
     """
 
     _head = 0  # bytes of a head that has not ended yet, beyond the piece that it began in

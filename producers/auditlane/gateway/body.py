@@ -11,16 +11,10 @@ NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson", "ap
 JSON = ("application/json",)
 
 
-def is_lines(content_type: str, content_encoding: str = "") -> bool:
-    """Whether the headers announce NDJSON; false for one JSON document. Raises MediaTypeUnsupported."""
+def is_lines(content_type: str) -> bool:
+    """Whether the header announces NDJSON; false for one JSON document. Raises MediaTypeUnsupported."""
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
-    if content_encoding.strip().lower() not in ("", "identity"):
-        raise MediaTypeUnsupported(
-            f"The body's encoding {content_encoding[:40]!r} is not read here.",
-            field="Content-Encoding",
-            fix="Send it as it is, without Content-Encoding.",
-        )
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type not in NDJSON + JSON or charset not in ("", "utf-8", "utf8"):
         raise MediaTypeUnsupported(
@@ -31,14 +25,14 @@ def is_lines(content_type: str, content_encoding: str = "") -> bool:
     return media_type in NDJSON
 
 
-async def bounded(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
-    """The pieces that are not empty. Raises BodyTooLarge once they are more than `most` bytes."""
+async def bounded(pieces: AsyncIterator[bytes], most: int, what: str = "The body") -> AsyncIterator[bytes]:
+    """The pieces that are not empty. Raises BodyTooLarge, of `what`, once they are more than `most` bytes."""
     size = 0
     async for piece in pieces:
         size += len(piece)
         if size > most:
             raise BodyTooLarge(
-                f"The body has more than {most} bytes.",
+                f"{what} has more than {most} bytes.",
                 fix="Send fewer events in a request, or NDJSON, which may be longer.",
             )
         if piece:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.trail import Action, witness_of
-from auditlane.gateway import body, models
+from auditlane.gateway import body, decoding, models
 from auditlane.gateway.intake import Intake
 from auditlane.gateway.posting import Arrived, post, too_many
 from auditlane.gateway.rate import Rates
@@ -57,7 +57,8 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
         _tenant: models.Tenant = None,
         idempotency_key: models.IdempotencyKey = None,
     ) -> Response:
-        """One event, an array, or NDJSON. The answer comes when Kafka has acknowledged what it accepts.
+        """One event, an array, or NDJSON; also with `Content-Encoding: gzip` or `zstd`. The answer comes when Kafka has
+        acknowledged what it accepts.
 
         `202`: every event is accepted. `207`: some are; `results` says which are not. Any other status: none is.
         To send a request again after 503 or a lost connection is harmless when its events have an `event_id`, or the
@@ -67,13 +68,16 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
             principal, named(request), request_id=request.state.request_id, idempotency_key=idempotency_key or ""
         )
         headers = request.headers
-        lines = body.is_lines(headers.get("content-type", ""), headers.get("content-encoding", ""))
+        lines = body.is_lines(headers.get("content-type", ""))
+        coding = decoding.coding_of(",".join(headers.getlist("content-encoding")))
         intake.admit(sender)
         most = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
         held = min(_SLICES_BYTES, most) if lines else most
         with intake.holding(0, sender) as count:  # what has not arrived takes nobody's room
-            pieces = body.counted(body.bounded(request.stream(), most), count, held)
-            arriving = _arriving(pieces, settings, lines=lines)
+            pieces = body.bounded(request.stream(), most)
+            if coding:
+                pieces = body.bounded(decoding.decoded(pieces, coding, count), most, "The decompressed body")
+            arriving = _arriving(body.counted(pieces, count, held), settings, lines=lines)
             tally = await post(intake, arriving, sender, settings.ingest_request_events)
         return _answer(request, tally, refuse)
 

@@ -343,7 +343,11 @@ class OidcSettings(BaseModel):
 
 
 class GatewaySettings(BaseModel):
-    ingest_body_bytes: int = Field(32 << 20, ge=1_024, description="The largest body that `POST /v1/events` takes.")
+    ingest_body_bytes: int = Field(
+        32 << 20,
+        ge=1_024,
+        description="The largest body that `POST /v1/events` takes, before and after it is decompressed.",
+    )
     ingest_document_bytes: int = Field(
         8 << 20, ge=1_024, description="… when it is one JSON document, which is held whole; NDJSON is not."
     )

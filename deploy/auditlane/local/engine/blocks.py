@@ -9,7 +9,7 @@ import lz4.block  # type: ignore[import-untyped]
 
 from auditlane.local.engine.cityhash import cityhash128
 from auditlane.local.engine.errors import CANNOT_DECOMPRESS, CANNOT_READ_ALL_DATA, CHECKSUM_DOESNT_MATCH, EngineError
-from auditlane.local.engine.zstandard import ZstdError, pack, unpack
+from auditlane.runtime.zstandard import ZstdError, pack, unpack
 
 _NONE, _LZ4, _ZSTD = 0x02, 0x82, 0x90
 _HEAD = Struct("<QQBII")  # checksum of what follows it; method; size with these nine bytes; size of the plain data

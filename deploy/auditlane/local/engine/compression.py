@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import lz4.frame  # type: ignore[import-untyped]
 
 from auditlane.local.engine.errors import CANNOT_DECOMPRESS, UNKNOWN_COMPRESSION_METHOD, EngineError
-from auditlane.local.engine.zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
+from auditlane.runtime.zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
 
 class Compressor(Protocol):

@@ -10,9 +10,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Started in the background of a shell: what tests interrupt must not inherit that Ctrl-C is ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Started in the background of a shell, or by nohup: what tests start and interrupt must not inherit that it is ignored.
+# A handler is not inherited, so that a run under nohup goes on itself.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number is signal.SIGINT else lambda *_: None)
+if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or nobody's end could be waited for
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 # Tests assert nothing about time. A run that gates a change tries the same examples each time.
 hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("auditlane")

@@ -1,11 +1,13 @@
 """A supervisor over small stand-in processes, run as a program: `python small_stack.py FOLDER JSON`.
 
 JSON lists parts: name, needs, tier, once, and `mode`: serve, stubborn (ignores SIGTERM), broken (ends at once).
-Each part writes `start NAME` and `stop NAME` into FOLDER/journal, and answers when FOLDER/up-NAME exists.
+Each part writes `start NAME` and `stop NAME` into FOLDER/journal, and answers when FOLDER/up-NAME exists. While there
+is a FOLDER/full, no part can be prepared, as on a full disk; FOLDER/refused has a line for each attempt.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -15,6 +17,7 @@ from auditlane.local.layout import Layout
 from auditlane.local.parts import Part
 from auditlane.local.plan import Policy, Spec
 from auditlane.local.supervisor import Supervisor
+from auditlane.runtime import signals
 from auditlane.runtime.errors import AuditlaneError
 
 _PART = """
@@ -43,10 +46,18 @@ class Quiet:
         print(part.name, state.value, flush=True)
 
     def trouble(self, part, deaths, log):
-        print("trouble", part.name, deaths, flush=True)
+        print("trouble", part.name, deaths, log, flush=True)
 
     def ready(self, state):
         print("READY", flush=True)
+
+
+def prepare(folder: Path, up: Path) -> None:
+    if (folder / "full").exists():
+        with (folder / "refused").open("a") as file:
+            file.write("refused\n")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    up.unlink(missing_ok=True)
 
 
 def part(folder: Path, layout: Layout, name: str, mode: str = "serve", **spec) -> Part:
@@ -57,7 +68,7 @@ def part(folder: Path, layout: Layout, name: str, mode: str = "serve", **spec) -
         answers=None if mode == "once" else up.exists,
         command=[sys.executable, "-c", _PART, name, mode, str(folder)],
         env=dict(os.environ),
-        prepare=lambda: up.unlink(missing_ok=True),
+        prepare=lambda: prepare(folder, up),
         logs=[layout.log(name)],
     )
 
@@ -71,6 +82,7 @@ def main(folder: Path, wanted: list[dict]) -> None:
 
 
 if __name__ == "__main__":
+    signals.ordinary()
     try:
         main(Path(sys.argv[1]), json.loads(sys.argv[2]))
     except AuditlaneError as error:

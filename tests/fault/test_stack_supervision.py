@@ -39,11 +39,11 @@ def until(condition, what, within_s=60):
 class Small:
     """A running small stack."""
 
-    def __init__(self, folder: Path, wanted: list[dict]) -> None:
+    def __init__(self, folder: Path, wanted: list[dict], python: list[str]) -> None:
         self.folder = folder
         with (folder / "out").open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, _PROGRAM, folder, json.dumps(wanted)],
+                [*python, _PROGRAM, folder, json.dumps(wanted)],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -73,9 +73,9 @@ class Small:
 def small(tmp_path):
     made = []
 
-    def start(wanted=_FIVE, folder=tmp_path):
+    def start(wanted=_FIVE, folder=tmp_path, python=(sys.executable,)):
         folder.mkdir(exist_ok=True)
-        made.append(Small(folder, wanted))
+        made.append(Small(folder, wanted, list(python)))
         return made[-1]
 
     yield start
@@ -139,6 +139,47 @@ def test_a_killed_part_is_started_again(small, name):
         other: pid for other, pid in before.items() if other != name
     }
     assert stack.journal().count("start init") == 1
+
+
+def test_a_part_is_tried_again_until_there_is_space(small):
+    stack = small().wait_ready()
+    before = stack.pids()
+    (stack.folder / "full").touch()
+    os.kill(before["worker"], signal.SIGKILL)
+    refused = stack.folder / "refused"
+    until(
+        lambda: refused.exists() and len(refused.read_text().splitlines()) > 5, "more attempts than a first start has"
+    )
+    assert stack.process.poll() is None
+    assert stack.out().count("No space left on device") == 1
+    (stack.folder / "full").unlink()
+    until(lambda: stack.pids().get("worker") and Layout.of(stack.folder).read_state()["ready"], "ready again")
+    after = stack.pids()
+    assert {**after, "worker": 0} == {**before, "worker": 0}
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.end() == 0
+
+
+def test_a_full_disk_at_the_first_start_is_told_at_once(small, tmp_path):
+    (tmp_path / "full").touch()
+    stack = small()
+    assert stack.end() == 1
+    assert "PART_FAILED kafka could not be started: [Errno 28] No space left on device" in stack.out()
+    assert stack.out().count("trouble") == 0
+
+
+@pytest.mark.parametrize("ignored", ["CHLD", "TERM", "INT HUP PIPE USR1", "CHLD TERM INT HUP PIPE"])
+def test_what_a_parent_ignores_stops_nothing(small, ignored):
+    """Parts are seen to end, and SIGTERM stops everything, in order."""
+    wrapped = ["sh", "-c", f'trap "" {ignored}; exec "$@"', "sh", sys.executable]
+    stack = small(python=wrapped).wait_ready()
+    before = stack.pids()["worker"]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: stack.pids().get("worker", before) != before, "another worker")
+    until(lambda: Layout.of(stack.folder).read_state()["ready"], "ready again")
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.end() == 0
+    assert stack.journal()[-1] == "stop kafka"
 
 
 def test_a_part_that_always_ends_is_given_up_with_the_end_of_its_log(small):

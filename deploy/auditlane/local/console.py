@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -23,7 +23,10 @@ _WORDS = {
 
 
 class Terminal:
-    """Implements `supervisor.Observer`. `on_ready` prints the ready block; everything else goes to `out`."""
+    """Implements `supervisor.Observer`. `on_ready` prints the ready block; everything else goes to `out`.
+
+    What `out` cannot take, on a full disk, is lost: it must not end the stack.
+    """
 
     def __init__(self, out: Console, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
         self._out = out
@@ -46,7 +49,7 @@ class Terminal:
         if not self._out.is_terminal:
             if done * 10 // total > self._tenth:
                 self._tenth = done * 10 // total
-                self._out.print(f"downloading Kafka: {done >> 20} of {total >> 20} MB", highlight=False)
+                self._say(f"downloading Kafka: {done >> 20} of {total >> 20} MB")
             return
         if self._progress is None:
             columns = TextColumn("downloading Kafka (once)"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
@@ -59,7 +62,7 @@ class Terminal:
 
     def note(self, sentence: str) -> None:
         """Something takes a while, once."""
-        self._out.print(sentence, highlight=False)
+        self._say(sentence)
 
     def changed(self, part: Part, state: State, seconds: float) -> None:
         """One line for each part that comes up or goes down."""
@@ -69,18 +72,22 @@ class Terminal:
             self._waiting.pop(part.name, None)
         if state in _WORDS and state is not State.STOPPING:
             took = f" ({seconds:.1f} s)" if state in (State.READY, State.DONE) else ""
-            self._out.print(f"{part.name:<11}{_WORDS[state]}{took}", highlight=False)
+            self._say(f"{part.name:<11}{_WORDS[state]}{took}")
         self._spin("stopping" if state in (State.STOPPING, State.STOPPED) else "starting")
 
     def trouble(self, part: Part, deaths: int, log: str) -> None:
         """A part keeps dying; the stack goes on trying."""
-        self._out.print(f"[red]{part.name} ended {deaths} times in a row.[/] The end of its log:", highlight=False)
-        self._out.print(log, markup=False, highlight=False)
+        self._say(f"[red]{part.name} ended {deaths} times in a row.[/] What it said last:")
+        self._say(log, markup=False)
 
     def ready(self, state: Mapping[str, Any]) -> None:
         """Print the ready block, once."""
         self._clear()
         self._on_ready(state)
+
+    def _say(self, text: str, *, markup: bool = True) -> None:
+        with suppress(OSError):
+            self._out.print(text, markup=markup, highlight=False)
 
     def _spin(self, verb: str) -> None:
         if not self._out.is_terminal:

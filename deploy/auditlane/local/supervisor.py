@@ -140,12 +140,20 @@ class Supervisor:
                     rotate(log)  # its log says whether this run is ready
                 self._running[part.name] = process.start(part.command, cwd=part.cwd, env=part.env, output=log)
         except (AuditlaneError, OSError) as error:
-            self._failure = self._failure or _as_ours(part, error)
-            self._plan.exited(part.name, 1, time.monotonic())
-            self._plan.stop(time.monotonic())
+            self._not_started(part, _as_ours(part, error))
             return
         if part.answers:
             self._ask(part, part.answers)
+
+    def _not_started(self, part: Part, error: AuditlaneError) -> None:
+        """At first what is wrong is told at once; later it may pass, as a full disk does, and the others go on."""
+        now = time.monotonic()
+        self._plan.exited(part.name, 1, now)
+        if not self._plan.was_ready:
+            self._failure = self._failure or error
+            self._plan.stop(now)
+        elif (deaths := self._plan.parts[part.name].deaths) == part.spec.give_up:
+            self._observer.trouble(part, deaths, f"    {error}")
 
     def _ask(self, part: Part, answers: Callable[[], bool]) -> None:
         number, given_up = self._plan.parts[part.name].starts, threading.Event()
@@ -195,7 +203,11 @@ class Supervisor:
             self._layout.write_state(state)
         if self._plan.ready and not self._announced:
             self._announced = True
-            self._observer.ready(state)
+            try:
+                self._observer.ready(state)
+            except AuditlaneError as error:  # what is ready cannot be told
+                self._failure = error
+                self._plan.stop(time.monotonic())
 
     def state(self) -> dict[str, Any]:
         """As in the state file: the five parts, the others under `extras`, and what the next start wants to know."""

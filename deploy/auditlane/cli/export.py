@@ -65,12 +65,7 @@ def command(
         export = exporter.export(scope, filter_, Form(format_, chosen, raw_formulas))
         if output is None:
             with quiet_when_cut():
-                try:
-                    _copy(export, sys.stdout.buffer)
-                except BrokenPipeError:
-                    raise
-                except OSError as error:
-                    raise _unwritable("Standard output", error) from error
+                _copy(export, sys.stdout.buffer)
         else:
             with _appearing_whole(output) as file:
                 _copy(export, file)
@@ -126,5 +121,5 @@ def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path | str, error: OSError) -> ConfigError:
+def _unwritable(path: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{path} cannot be written: {error.strerror}.", fix="Choose another --output.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.table import Column, Table
 
 from auditlane.access.trail import Action
 from auditlane.cli.own_events import record
+from auditlane.cli.pipes import demand_output
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import ConfigError, InvalidInput
 from auditlane.runtime.settings import load, variable
@@ -51,6 +53,7 @@ def create(
 
     now = datetime.now(UTC)
     extra = parse_permissions(permission, allowed=frozenset(Permission)) if permission else frozenset()
+    demand_output()
     issued = KeysFile.load_or_create(_path(file)).create(
         roles=tuple(role),
         extra_permissions=tuple(sorted(extra)),
@@ -59,8 +62,8 @@ def create(
         expires=parse_end(expires, now) if expires else None,
         client_id=client_id,
         now=now,
+        tell=partial(_print_issued, now=now, as_json=as_json),
     )
-    _print_issued(issued, now, as_json=as_json)
     given = {"roles": " ".join(issued.client.roles), "permissions": " ".join(sorted(issued.client.permissions))}
     _record(Action.key_created, issued.client, **given, expires=expires)
 
@@ -95,8 +98,9 @@ def rotate(
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)
-    issued = KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap))
-    _print_issued(issued, now, as_json=as_json)
+    demand_output()
+    tell = partial(_print_issued, now=now, as_json=as_json)
+    issued = KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap), tell=tell)
     _record(Action.key_rotated, issued.client, overlap=overlap)
 
 
@@ -211,8 +215,9 @@ def _facts(client: Client, now: datetime) -> dict[str, Any]:
 
 
 def _print_issued(issued: Issued, now: datetime, *, as_json: bool) -> None:
+    """At once, since the secret is kept nowhere. Raises ConfigError or BrokenPipeError when it cannot be read."""
     if as_json:
-        print(json.dumps(_facts(issued.client, now) | {"secret": issued.secret}))
+        print(json.dumps(_facts(issued.client, now) | {"secret": issued.secret}), flush=True)
         return
     print(f"client id  {issued.client.client_id}\nsecret     {issued.secret}")
-    print("The secret is not kept and cannot be shown again.")
+    print("The secret is not kept and cannot be shown again.", flush=True)

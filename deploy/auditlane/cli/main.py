@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 
+from auditlane.cli import pipes
 from auditlane.cli.subcommands import find
+from auditlane.runtime import signals
 from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
 from auditlane.runtime.files import private
 
@@ -16,6 +19,8 @@ _CLIENTS = ("auditlane.sdk", "librdkafka")
 def run() -> None:
     """Entry point of the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
     private()
+    signals.ordinary()
+    pipes.checked_output()
     for name in _CLIENTS:
         logging.getLogger(name).addHandler(logging.NullHandler())
     try:
@@ -25,6 +30,10 @@ def run() -> None:
             app(prog_name="auditlane")
         except ModuleNotFoundError as error:
             raise missing_extra(error, sys.argv[1:]) from error
+        finally:
+            pipes.flush()
+    except BrokenPipeError:
+        sys.exit(pipes.CUT)
     except AuditlaneError as error:
         _complain(error)
         sys.exit(exit_code(error))
@@ -41,6 +50,7 @@ def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> Auditlane
 
 
 def _complain(error: AuditlaneError) -> None:
-    print(f"error {error.code}: {error.message}", file=sys.stderr)
-    if error.fix:
-        print(f"  {error.fix}", file=sys.stderr)
+    with suppress(OSError):  # where standard error cannot be written the exit code still says it
+        print(f"error {error.code}: {error.message}", file=sys.stderr)
+        if error.fix:
+            print(f"  {error.fix}", file=sys.stderr)

@@ -1,11 +1,16 @@
-"""What a command does when whoever reads its output stops reading: `auditlane events … | head`."""
+"""What a command does when its output goes nowhere: whoever reads it stops (`auditlane events … | head`), or the disk
+that it is written to is full."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
+
+from auditlane.runtime.errors import ConfigError
 
 CUT = 128 + 13  # as the shell reports a process that SIGPIPE ended
 
@@ -17,6 +22,59 @@ def quiet_when_cut() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes once more at its end; give it something to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard()
         sys.exit(CUT)
+
+
+def checked_output() -> None:
+    """From now on a write to standard output that fails is a ConfigError, or a BrokenPipeError when nobody reads.
+
+    Where standard output is not the process's own, as in tests, it stays as it is.
+    """
+    if sys.stdout is not None and sys.stdout is sys.__stdout__:
+        sys.stdout = _checked(sys.stdout)
+
+
+def flush() -> None:
+    """Write what is still held of standard output. Raises what `checked_output` says, and leaves nothing behind."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (ConfigError, OSError):
+        discard()
+        raise
+
+
+def demand_output() -> None:
+    """Raises ConfigError when there is no standard output: what must be read is not done then."""
+    if sys.stdout is None:
+        raise ConfigError("Standard output is closed.", fix="Send it to a terminal, a file or another program.")
+
+
+def discard() -> None:
+    """Let what standard output holds go nowhere: the interpreter flushes once more at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Output(io.FileIO):
+    """Writes to a descriptor that stays open."""
+
+    def write(self, data: object) -> int | None:  # type: ignore[override]
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise ConfigError(
+                f"Standard output cannot be written: {error.strerror or error}.",
+                fix="Free some space, or send it elsewhere.",
+            ) from error
+
+
+def _checked(before: TextIO) -> TextIO:
+    raw = _Output(before.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=before.encoding, errors=before.errors, line_buffering=before.isatty()
+    )

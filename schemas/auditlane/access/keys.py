@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -184,8 +185,12 @@ class KeysFile:
         name: str = "",
         expires: datetime | None = None,
         client_id: str = "",
+        tell: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Add a client. Raises InvalidInput that names what is wrong, Conflict when the client id is taken."""
+        """Add a client. Raises InvalidInput that names what is wrong, Conflict when the client id is taken.
+
+        `tell` gets the secret before the client is in the file; what it raises leaves the file as it was.
+        """
         secret = _new_secret()
         client_id = client_id or f"al_{secrets.token_hex(10)}"
         try:
@@ -205,13 +210,26 @@ class KeysFile:
         def added(content: KeysContent) -> KeysContent:
             if content.find(client_id):
                 raise Conflict(f"There is a key {client_id} already.", fix="Choose another client id.")
-            return KeysContent(clients=(*content.clients, client))
+            changed = KeysContent(clients=(*content.clients, client))
+            tell(issued)
+            return changed
 
+        issued = Issued(client, secret)
         self._file.update(added)
-        return Issued(client, secret)
+        return issued
 
-    def rotate(self, client_id: str, *, now: datetime, overlap: timedelta) -> Issued:
-        """Give a client a new secret; earlier ones work for `overlap` more. Raises NotFound, Conflict if revoked."""
+    def rotate(
+        self,
+        client_id: str,
+        *,
+        now: datetime,
+        overlap: timedelta,
+        tell: Callable[[Issued], None] = lambda issued: None,
+    ) -> Issued:
+        """Give a client a new secret; earlier ones work for `overlap` more. Raises NotFound, Conflict if revoked.
+
+        `tell` gets the secret before the file has it; what it raises leaves the file as it was.
+        """
         secret = _new_secret()
         fresh = Secret(hash=_hash(secret), created=now)
 
@@ -225,7 +243,9 @@ class KeysFile:
                 for one in client.secrets
                 if not one.expires or now < one.expires
             ]
-            return content.with_client(client.model_copy(update={"secrets": (*kept, fresh)}))
+            changed = client.model_copy(update={"secrets": (*kept, fresh)})
+            tell(Issued(changed, secret))
+            return content.with_client(changed)
 
         return Issued(_existing(self._file.update(rotated), client_id), secret)
 

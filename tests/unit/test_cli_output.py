@@ -96,7 +96,8 @@ def test_a_parents_signals_are_undone() -> None:
         " signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
     )
     parent = (
-        "import os, signal, sys; [signal.signal(one, signal.SIG_IGN) for one in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)];"
+        "import os, signal, sys;"
+        "[signal.signal(one, signal.SIG_IGN) for one in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)];"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD]);"
         "os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
     )

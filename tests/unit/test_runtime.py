@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from auditlane.runtime import errors, forms, ids, metrics, settings
+from auditlane.sdk import ClientConfig
 
 
 def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +23,50 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         settings.load()
     for name in ("AUDITLANE_REGISTRY_URL", "AUDITLANE_SERVE_PORT", "AUDITLANE_KAFKA_EXTRA"):
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "account"),
+    [
+        ("clickhouse_url", "AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD"),
+        ("registry_url", "AUDITLANE_REGISTRY_USER and AUDITLANE_REGISTRY_PASSWORD, or AUDITLANE_REGISTRY_TOKEN"),
+    ],
+)
+def test_a_parts_url_holds_nothing_that_would_not_be_read(
+    monkeypatch: pytest.MonkeyPatch, field: str, account: str
+) -> None:
+    def loads(url: str) -> str:
+        monkeypatch.setenv(settings.variable(field), url)
+        return str(getattr(settings.load(), field))
+
+    assert loads("https://ch.example:8443/a/prefix/") == "https://ch.example:8443/a/prefix"
+    assert loads("http://[::1]:8123") == "http://[::1]:8123"
+    refused = (
+        "bob:hunter2@h:1",
+        "bob@h",
+        "@h",
+        ":hunter2@h",
+        "h:1/?user=bob&password=hunter2",
+        "h?",
+        "h/p#hunter2",
+        "h#",
+    )
+    for rest in (*refused, "", "/path", ":8123", "h:0", "h:99999", "h:x", "[::1", "a b"):
+        with pytest.raises(errors.ConfigError) as caught:
+            loads(f"http://{rest}")
+        message = str(caught.value)
+        assert settings.variable(field) in message
+        assert (account in message) is (rest in refused)
+        assert "hunter2" not in message
+        if field == "registry_url":
+            with pytest.raises(errors.ConfigError, match="AUDITLANE_REGISTRY_URL"):
+                ClientConfig.load({"AUDITLANE_REGISTRY_URL": f"http://{rest}", "AUDITLANE_KAFKA_BOOTSTRAP": "h:1"})
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.8.9.1", "::1"])
+def test_this_machine_itself(host: str) -> None:
+    assert forms.is_loopback(host)
+    assert not forms.is_loopback(f"{host}.example")
 
 
 def test_a_secret_is_not_shown_in_an_error_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:

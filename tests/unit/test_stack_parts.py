@@ -7,6 +7,7 @@ import os
 import shlex
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -186,14 +187,35 @@ def test_java_that_is_too_old_is_passed_over(tmp_path):
 @pytest.mark.parametrize(
     ("environ", "platform", "expected"),
     [
-        ({"XDG_CACHE_HOME": "/x"}, "linux", Path("/x/auditlane")),
-        ({}, "linux", Path.home() / ".cache/auditlane"),
-        ({}, "darwin", Path.home() / "Library/Caches/auditlane"),
+        ({"XDG_CACHE_HOME": "{}/x"}, "linux", "x/auditlane"),
+        ({"HOME": "{}/home"}, "linux", "home/.cache/auditlane"),
+        ({"HOME": "{}/home"}, "darwin", "home/Library/Caches/auditlane"),
     ],
 )
-def test_where_downloads_are_kept(environ, platform, expected):
-    assert cache.folder(None, environ, platform) == expected
-    assert cache.folder(Path("/given"), environ, platform) == Path("/given")
+def test_where_downloads_are_kept(tmp_path, environ, platform, expected):
+    environ = {name: value.format(tmp_path) for name, value in environ.items()}
+    assert cache.folder(None, environ, platform) == next(cache.named(None, environ, platform)) == tmp_path / expected
+    assert (tmp_path / expected).stat().st_mode & 0o077 == 0
+    given = tmp_path / "given"
+    assert [cache.folder(given, environ, platform)] == list(cache.named(given, environ, platform)) == [given]
+
+
+@pytest.mark.parametrize("environ", [{"HOME": "/proc"}, {"HOME": "/dev/null"}, {"XDG_CACHE_HOME": "/proc/self"}, {}])
+def test_a_home_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, environ):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cache, "_home_of_user", lambda: "/proc/self")
+    found = cache.folder(None, environ)
+    assert found.parent == tmp_path
+    assert found.stat().st_mode & 0o077 == 0
+    assert cache.folder(None, environ) == found
+    with pytest.raises(ConfigError, match="AUDITLANE_CACHE_DIR"):
+        cache.folder(Path("/proc/cache"), environ)
+    found.rmdir()
+    found.symlink_to(tmp_path)  # somebody else's folder
+    with pytest.raises(ConfigError, match="own folder"):
+        cache.folder(None, environ)
+    monkeypatch.setattr(cache, "_home_of_user", lambda: str(tmp_path))
+    assert cache.folder(None, environ) == tmp_path / ".cache" / "auditlane"
 
 
 def test_the_pinned_jars_are_one_kafka():

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager
+from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from auditlane.runtime.settings import Settings
+from auditlane.store.client import proxy_of
 
 _CONNECTIONS: Final = 64  # kept open when nothing is asked; more are made as they are needed
 
@@ -129,9 +129,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 def pool_for(settings: Settings) -> PoolManager:
     """Connections to ClickHouse that are cut when their asker leaves; for `clickhouse_connect`'s `pool_mgr`."""
-    url = urlsplit(settings.clickhouse_url)
-    secure = url.scheme == "https"
-    proxy = check_env_proxy(url.scheme, url.hostname or "", url.port or (8443 if secure else 8123))
+    secure, proxy = settings.clickhouse_url.startswith("https:"), proxy_of(settings.clickhouse_url)
     made: PoolManager = get_pool_manager(
         ca_cert=str(settings.clickhouse_ca) if settings.clickhouse_ca else None,
         maxsize=_CONNECTIONS,

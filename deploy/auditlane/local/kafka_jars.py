@@ -76,6 +76,11 @@ def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Pa
     return [root / jar.path for jar in jars]
 
 
+def whole(cache: Path) -> bool:
+    """Whether nothing is missing in this cache, which then need not be written."""
+    return all(_present(cache / "maven", jar) for jar in pinned())
+
+
 def _present(root: Path, jar: Jar) -> bool:
     """A jar arrives by rename after its hash was checked, so its size is enough to ask for afterwards."""
     try:

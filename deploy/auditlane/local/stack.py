@@ -66,8 +66,9 @@ def _broker(
     download: kafka_jars.Progress,
     note: Callable[[str], None],
 ) -> Broker:
-    folder = cache.folder(settings.cache_dir)
     home = settings.kafka_home
+    filled = (one for one in cache.named(settings.cache_dir) if kafka_jars.whole(one))
+    folder = next(filled, None) or cache.folder(settings.cache_dir)
     class_path = kafka.unpacked(home) if home else kafka_jars.fetch(folder, download)
     runtime = java.find()
     classes = kafka_classes.archive(

@@ -84,7 +84,7 @@ def _url(value: object) -> str:
     text = str(value).strip()
     if not text:
         raise ValueError("is not set; the schema registry's URL")
-    return forms.http_url(text)
+    return forms.registry_url(text)
 
 
 def _file(value: object) -> str:

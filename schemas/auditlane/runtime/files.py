@@ -13,7 +13,8 @@ def private() -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically; a reader sees the old text or the new, also after a crash. Only its owner may read it.
+    """Replace a file atomically; a reader sees the old text or the new, and after a power loss the new one is there.
+    Only its owner may read it.
 
     A link stays, and the file that it leads to is replaced. Raises OSError.
     """
@@ -27,6 +28,16 @@ def write_text(path: Path, text: str) -> None:
             os.fchmod(descriptor, 0o600)
             os.fsync(descriptor)
         temporary.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the folder's names to the disk: what was renamed there is there after a power loss. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]+")
 # Kafka's names have 249 characters at most; a dedicated topic adds a dot and a tenant id of up to 100.
@@ -57,6 +58,48 @@ def http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
+
+
+def service_url(value: str, account: str) -> str:
+    """The URL of a part, whose path is put before every path of its API; `account` names the settings of its account.
+
+    The message never repeats the URL, which may hold a password.
+    """
+    value = http_url(value.strip())
+    try:
+        url = urlsplit(value)
+        host, port = url.hostname, url.port
+    except ValueError:
+        raise ValueError("must be a URL with a host, and a port up to 65535 if any") from None
+    if "@" in url.netloc:
+        raise ValueError(f"must not hold a user or password, which are not read there; set {account}")
+    if "?" in value or "#" in value:
+        raise ValueError(
+            "must end with its path: what follows '?' or '#' is not read; an account is set in "
+            f"{account}, everything else in the settings of its own"
+        )
+    if not host or port == 0 or any(letter.isspace() for letter in value):
+        raise ValueError("must name a host, and a port from 1 to 65535 if any, without blanks")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost" or host.lower().endswith(".localhost")
+
+
+def registry_url(value: str) -> str:
+    """The schema registry's URL."""
+    return service_url(value, "AUDITLANE_REGISTRY_USER and AUDITLANE_REGISTRY_PASSWORD, or AUDITLANE_REGISTRY_TOKEN")
+
+
+def clickhouse_url(value: str) -> str:
+    """ClickHouse's URL."""
+    account = "AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD"
+    return service_url(value, f"{account} (the database: AUDITLANE_CLICKHOUSE_DATABASE)")
 
 
 def issuer(value: str) -> str:

@@ -48,6 +48,8 @@ def _with_an_issuer(value: str, info: ValidationInfo) -> str:
 
 JsonObject = Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)]
 HttpUrl = Annotated[str, AfterValidator(_unless_empty(forms.http_url))]
+RegistryUrl = Annotated[str, AfterValidator(_unless_empty(forms.registry_url))]
+ClickHouseUrl = Annotated[str, AfterValidator(_unless_empty(forms.clickhouse_url))]
 Bootstrap = Annotated[str, AfterValidator(_unless_empty(forms.bootstrap))]
 Topic = Annotated[str, AfterValidator(forms.topic)]
 DeadLetterTopic = Annotated[Topic, AfterValidator(_outside_the_workers_topics)]
@@ -93,7 +95,9 @@ class KafkaSettings(BaseModel):
 
 
 class RegistrySettings(BaseModel):
-    registry_url: HttpUrl = Field("", description="The schema registry. Empty: the embedded one.")
+    registry_url: RegistryUrl = Field(
+        "", description="The schema registry; its path is a prefix. Empty: the embedded one."
+    )
     registry_user: str = Field("", description="User for basic authentication at the registry.")
     registry_password: SecretStr = Field(SecretStr(""), description="Password for basic authentication.")
     registry_token: SecretStr = Field(SecretStr(""), description="Bearer token, instead of user and password.")
@@ -134,7 +138,9 @@ class ContractSettings(BaseModel):
 
 
 class ClickHouseSettings(BaseModel):
-    clickhouse_url: HttpUrl = Field("", description="ClickHouse over HTTP. Empty: the embedded engine.")
+    clickhouse_url: ClickHouseUrl = Field(
+        "", description="ClickHouse over HTTP; its path is a prefix. Empty: the embedded engine."
+    )
     clickhouse_user: str = Field("default", description="ClickHouse user.")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Its password.")
     clickhouse_ca: File | None = Field(None, description="CA bundle (PEM) for ClickHouse's certificate.")

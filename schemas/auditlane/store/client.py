@@ -6,15 +6,20 @@ import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import clickhouse_connect
 import urllib3.exceptions
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from clickhouse_connect.driver.httputil import check_env_proxy, default_pool_manager, get_pool_manager
+from urllib3 import PoolManager
 
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
+from auditlane.runtime.forms import is_loopback
 from auditlane.runtime.settings import Settings
 
 CONNECT_TIMEOUT_S = 10
@@ -36,11 +41,12 @@ def connect(settings: Settings, **given: Any) -> Client:
             "No ClickHouse is configured.",
             fix='Set AUDITLANE_CLICKHOUSE_URL; beside a running `auditlane up`: eval "$(auditlane env)"',
         )
-    secure = url.scheme == "https"
     options: dict[str, Any] = {
         "host": url.hostname,
-        "port": url.port or (8443 if secure else 8123),
+        "port": port_of(url),
         "interface": url.scheme,
+        "proxy_path": url.path,
+        "pool_mgr": _pool(settings.clickhouse_ca) if proxy_of(settings.clickhouse_url) is None else None,
         "username": settings.clickhouse_user,
         "password": settings.clickhouse_password.get_secret_value(),
         "ca_cert": str(settings.clickhouse_ca) if settings.clickhouse_ca else None,
@@ -50,6 +56,26 @@ def connect(settings: Settings, **given: Any) -> Client:
     }
     with store_errors():
         return clickhouse_connect.get_client(**(options | given))
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that HTTP_PROXY or HTTPS_PROXY names for ClickHouse at this URL; never one for this machine itself."""
+    split = urlsplit(url)
+    if is_loopback(split.hostname or ""):
+        return None
+    return check_env_proxy(split.scheme, split.hostname or "", port_of(split))
+
+
+def port_of(url: SplitResult) -> int:
+    """ClickHouse's usual port where the URL has none."""
+    return url.port or (8443 if url.scheme == "https" else 8123)
+
+
+@cache
+def _pool(ca: Path | None) -> PoolManager:
+    """Connections that no proxy is asked for, one set for a process."""
+    made: PoolManager = get_pool_manager(ca_cert=str(ca)) if ca else default_pool_manager()
+    return made
 
 
 @contextmanager

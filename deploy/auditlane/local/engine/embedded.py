@@ -86,6 +86,7 @@ class Engine:
     def __init__(self, layout: Layout) -> None:
         """Open the directory, making it if need be. Raises PartFailed."""
         os.chdir(layout.work)  # importing chdb opens an engine, which would read a config.xml found here
+        os.environ["TZ"] = "UTC"  # it ends at once for a zone that it has no file of, such as CST-8
         from chdb import _chdb
 
         library: Any = _chdb

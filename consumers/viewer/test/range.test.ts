@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { asked, askedUntil, daysOf, filledOf, rangeFrom, rangeOf, unreadIn } from "../src/model/range.js";
-import { dayAfter, momentOf, wallOf } from "../src/model/zone.js";
+import { dayAfter, localZone, momentOf, wallOf } from "../src/model/zone.js";
 
 const BERLIN = "Europe/Berlin";
 const iso = (moment: number): string => new Date(moment).toISOString();
@@ -110,4 +110,18 @@ describe("an address that says no time", () => {
     expect(unreadIn(given)).toBe("");
     expect(rangeOf(given)).toEqual(range);
   });
+});
+
+describe("the browser's zone", () => {
+  const says = (timeZone: string | undefined): string => {
+    const resolved = vi.spyOn(Intl.DateTimeFormat.prototype, "resolvedOptions");
+    resolved.mockReturnValue({ timeZone } as Intl.ResolvedDateTimeFormatOptions);
+    const found = localZone();
+    resolved.mockRestore();
+    return found;
+  };
+
+  it.each(["Europe/Berlin", "UTC", "Etc/GMT-8"])("%s is itself", (zone) => expect(says(zone)).toBe(zone));
+
+  it.each(["Etc/Unknown", "CST-8", "Nowhere/Bad", "", undefined])("%s is UTC", (zone) => expect(says(zone)).toBe("UTC"));
 });

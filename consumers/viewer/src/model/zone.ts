@@ -9,6 +9,25 @@ export interface Wall {
 const DAY_MS = 86_400_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
+const usable = new Map<string, boolean>();
+
+/** The browser's zone (IANA); UTC where it says one that it does not know itself, such as `Etc/Unknown`, or none. */
+export function localZone(): string {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  if (!timeZone) return "UTC";
+  let known = usable.get(timeZone);
+  if (known === undefined) {
+    try {
+      new Intl.DateTimeFormat("en", { timeZone });
+      known = true;
+    } catch {
+      known = false;
+    }
+    usable.set(timeZone, known);
+  }
+  return known ? timeZone : "UTC";
+}
+
 /** What the clocks of a zone (IANA) show at a moment, in ms. */
 export function wallOf(moment: number, zone: string): Wall {
   let format = formats.get(zone);

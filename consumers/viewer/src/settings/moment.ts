@@ -2,6 +2,7 @@
 import { html, type TemplateResult } from "lit";
 
 import { clockOf } from "../model/format/time.js";
+import { localZone } from "../model/zone.js";
 
 export function moment(at: string, language: string): TemplateResult {
   return html`<time datetime=${at} title=${clock(language).exact(at)}>${momentSaid(at, language)}</time>`;
@@ -12,5 +13,5 @@ export function momentSaid(at: string, language: string): string {
 }
 
 function clock(language: string): ReturnType<typeof clockOf> {
-  return clockOf(language, Intl.DateTimeFormat().resolvedOptions().timeZone);
+  return clockOf(language, localZone());
 }

@@ -9,6 +9,7 @@ import { localeOf } from "../model/format/locale.js";
 import { Remembered } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
 import type { Meanwhile, Merged } from "../model/structure/merge.js";
+import { localZone } from "../model/zone.js";
 import { type Reading, readingIn } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
@@ -78,7 +79,7 @@ export class State extends EventTarget {
   /** How this person's table shows events. */
   get reading(): Reading {
     const { utc } = new Remembered(this.tenant ?? "", this.session?.user ?? "").read();
-    return readingIn(this.text, localeOf(this.language), utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone);
+    return readingIn(this.text, localeOf(this.language), utc ? "UTC" : localZone());
   }
 
   get unsaved(): boolean {

@@ -11,6 +11,7 @@ import { OTHERS } from "../model/query.js";
 import { asked } from "../model/range.js";
 import { type Preferences, Remembered } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
+import { localZone } from "../model/zone.js";
 import { Ahead, listed } from "./ahead.js";
 import { Failures } from "./failures.js";
 
@@ -159,7 +160,7 @@ export class Log extends EventTarget {
 
   /** The time zone that times are shown in: an IANA name. */
   get zone(): string {
-    return this.preferences.utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
+    return this.preferences.utc ? "UTC" : localZone();
   }
 
   /** The tenant's fields in their order, under the names that somebody gave them, else under the language's own. */

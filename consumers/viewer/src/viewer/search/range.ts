@@ -4,6 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 
 import { late } from "../../late.js";
 import { daysOf, type Preset, PRESETS, type Range, EVER } from "../../model/range.js";
+import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
@@ -98,7 +99,7 @@ export class RangeChoice extends Part {
     const { log } = this;
     const { range } = this.text.search;
     const present = log.view.range;
-    const local = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const local = localZone();
     return html`<div class="panel">
       <div class="presets" role="group" aria-label=${range.title}>
         ${PRESETS.map((preset) => this.choice({ kind: "preset", preset }, range.presets[preset], present))}

@@ -6,6 +6,7 @@ import { repeat } from "lit/directives/repeat.js";
 import type { ShownField } from "../../api/types.js";
 import { chosen, moved, toggled } from "../../model/columns.js";
 import { USUAL } from "../../model/preferences.js";
+import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { Part } from "../part.js";
@@ -121,7 +122,6 @@ export class Columns extends Part {
   protected override render(): TemplateResult {
     const { columns } = this.text.reading;
     const { density, utc } = this.log.preferences;
-    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const fields = this.ordered;
     return html`<auditlane-drop .label=${columns.label} part="columns" exportparts="button">
       <span slot="button" class="button">${icon("columns")}<span class="label">${columns.button}</span></span>
@@ -133,7 +133,7 @@ export class Columns extends Part {
         ${this.choice("density", columns.density, density, [["comfortable", columns.comfortable], ["compact", columns.compact]], (value) =>
           this.log.prefer({ density: value }),
         )}
-        ${this.choice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(timeZone)], ["utc", columns.utc]], (value) =>
+        ${this.choice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(localZone())], ["utc", columns.utc]], (value) =>
           this.log.prefer({ utc: value === "utc" }),
         )}
         <div class="end">

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import fastavro
 
@@ -34,6 +35,7 @@ class DictRegistry:
 
     schemas: dict[int, str] = field(default_factory=dict)
     registered: dict[str, list[int]] = field(default_factory=dict)
+    guids: dict[UUID, int] = field(default_factory=dict)
     down: bool = False
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -64,6 +66,12 @@ class DictRegistry:
         if schema_id not in self.schemas:
             raise SchemaNotFound("no such schema")
         return frozenset(subject for subject, ids in self.registered.items() if schema_id in ids)
+
+    def id_of(self, guid: UUID) -> int:
+        self._ask("id_of", guid)
+        if guid not in self.guids:
+            raise SchemaNotFound(f"Schema {guid} not found")
+        return self.guids[guid]
 
     def latest(self, subject: str) -> Entry:
         self._ask("latest", subject)

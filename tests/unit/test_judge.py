@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
 from judging import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.codes import RejectCode as R
+from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.columns import EVENTS
+from auditlane.worker.guids import HEADER, UNKNOWN_GUIDS, joined
 from auditlane.worker.judge import ORDER, Judge, Verdict
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.schemas import REFUSAL_S, SchemaBook
 
 DAY_US = 86_400_000_000
 NOW_US = NOW_MS * 1000
@@ -271,6 +274,64 @@ def test_an_outage_refuses_nothing_and_is_over_when_it_is_over(registry: DictReg
     assert same(again, verdict)
     with pytest.raises(RegistryUnavailable):
         judge.judge(raw_range([message(), message(99)]), ingested_at_ms=1)
+
+
+def by_guid(guid: UUID, framed: bytes) -> bytes:
+    """A message as it is in memory: framed by a GUID instead of an id."""
+    value = joined(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
+    assert value is not None
+    return value
+
+
+def test_schemas_named_by_their_guid(registry: DictRegistry) -> None:
+    base, foreign, nobodys = UUID(int=1), UUID(int=3), UUID(int=99)
+    registry.guids = {base: BASE_ID, foreign: 3, UUID(int=2): 2}
+    values = [
+        by_guid(base, message()),
+        message(),
+        by_guid(nobodys, message()),
+        by_guid(foreign, message()),
+        by_guid(base, message()[:-1]),
+        by_guid(base, message(description="d" * 5_000)),
+    ]
+    verdict = judge_of(registry).judge(raw_range(values), ingested_at_ms=NOW_MS)
+    codes = {one.index: one.code for one in verdict.rejected}
+    assert codes == {2: R.SCHEMA_UNKNOWN, 3: R.SCHEMA_NOT_TENANTS, 4: R.AVRO_MALFORMED, 5: R.TOO_LARGE}
+    assert str(nobodys) in verdict.rejected[0].message
+    assert verdict.rejected[0].schema_id is None
+    assert [one.schema_id for one in verdict.rejected[1:]] == [3, BASE_ID, BASE_ID]
+    [table] = verdict.rows.values()
+    assert table.num_rows == 2
+    ids = table.column("schema_id").to_pylist() if "schema_id" in table.column_names else [BASE_ID]
+    assert set(ids) == {BASE_ID}
+
+
+def test_a_guid_registered_a_moment_ago_counts(registry: DictRegistry) -> None:
+    clock = [1_000.0]
+    book = SchemaBook(registry, topic=TOPIC, refresh_s=30, clock=lambda: clock[0])
+    judge, guid = Judge(book, topic=TOPIC, max_event_bytes=5_000), UUID(int=7)
+    for _ in range(3):
+        [refused] = judge.judge(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
+        assert refused.code is R.SCHEMA_UNKNOWN
+    assert [what for what, _ in registry.asked].count("id_of") == 1
+    registry.guids[guid] = BASE_ID
+    clock[0] += REFUSAL_S
+    assert not judge.judge(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
+
+
+def test_a_flood_of_unknown_guids_asks_a_few_times(registry: DictRegistry) -> None:
+    registry.guids = {UUID(int=1): BASE_ID}
+    flood = [by_guid(UUID(int=1_000 + number), message()) for number in range(500)]
+    values, keys = [*flood, by_guid(UUID(int=1), message(tenant_id="other"))], [b"acme"] * 500 + [b"other"]
+    found = judge_of(registry).judge(raw_range(values, keys=keys), ingested_at_ms=NOW_MS)
+    assert len([one for one in found.rejected if one.code is R.SCHEMA_UNKNOWN]) == 500
+    assert [what for what, _ in registry.asked].count("id_of") == UNKNOWN_GUIDS + 1
+
+
+def test_guids_wait_for_a_registry_that_is_away(registry: DictRegistry) -> None:
+    registry.down = True
+    with pytest.raises(RegistryUnavailable):
+        judge_of(registry).judge(raw_range([by_guid(UUID(int=1), message())]), ingested_at_ms=NOW_MS)
 
 
 def test_judging_again_decides_alike(registry: DictRegistry) -> None:

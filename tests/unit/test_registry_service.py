@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -118,6 +119,25 @@ def test_a_full_disk_is_50001_and_loses_nothing(store: Store) -> None:
     assert call(app, "GET", "/subjects") == (200, ["a"])
     store._db.execute("PRAGMA max_page_count=100000")
     assert call(app, "POST", "/subjects/b/versions", {"schema": large}) == (200, {"id": 2})
+
+
+def test_a_schema_is_found_by_its_guid(store: Store) -> None:
+    app = App(routes(Registry(store)))
+    for number in range(3):
+        assert call(app, "POST", f"/subjects/s{number}/versions", {"schema": text(number)})[0] == 200
+    guids = [call(app, "GET", f"/schemas/ids/{number}")[1]["guid"] for number in (1, 2, 3)]
+    assert len(set(guids)) == 3
+    for number, guid in enumerate(guids, 1):
+        schema = call(app, "GET", f"/schemas/ids/{number}")
+        assert call(app, "GET", f"/schemas/guids/{guid}") == schema
+        assert call(app, "GET", f"/schemas/guids/{guid.upper()}") == schema
+        assert call(app, "GET", f"/schemas/guids/{guid}/ids") == (200, [{"context": ".", "id": number}])
+        assert call(app, "GET", f"/subjects/s{number - 1}/versions/1")[1]["guid"] == guid
+    for unknown in (str(UUID(int=1)), "x", "1"):
+        for path in (f"/schemas/guids/{unknown}", f"/schemas/guids/{unknown}/ids"):
+            status, answer = call(app, "GET", path)
+            assert (status, answer["error_code"]) == (404, 40403)
+            assert unknown in answer["message"]
 
 
 def test_a_defect_is_an_answer_too(caplog: pytest.LogCaptureFixture) -> None:

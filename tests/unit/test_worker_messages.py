@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from confluent_kafka import KafkaError, Message
 
 from auditlane.runtime.settings import load
+from auditlane.worker.guids import HEADER, joined, parted
 from auditlane.worker.messages import columns_of
 from auditlane.worker.ranges import Columns, Partition
 from auditlane.worker.service import policy
@@ -34,6 +36,28 @@ def test_messages_of_several_partitions_and_errors_between_them() -> None:
     }
     assert errors == [broken]
     assert columns_of([broken]) == ({}, [broken])
+
+
+def test_a_guid_in_a_header_stays_with_its_value_until_it_leaves() -> None:
+    guid = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
+    named = [(HEADER, b"\x00\x00\x00\x00\x01"), (HEADER, b"\x01" + guid.bytes), ("other", None)]  # the last counts
+    one = Message(topic="t", partition=0, offset=1, timestamp=(1, 1), key=b"k", value=b"datum", headers=named)
+    strange = [
+        [("other", b"\x01" + guid.bytes)],
+        *([(HEADER, content)] for content in (b"\x00" + guid.bytes, b"\x01" + guid.bytes[1:], b"", None, guid.bytes)),
+    ]
+    others = [
+        Message(topic="t", partition=0, offset=2 + at, timestamp=(1, 1), key=b"k", value=b"datum", headers=headers)
+        for at, headers in enumerate(strange)
+    ]
+    found, _ = columns_of([one, *others])
+    values = list(found[Partition("t", 0)].values)
+    assert parted(values[0]) == (b"datum", [(HEADER, b"\x01" + guid.bytes)])
+    assert values[1:] == [b"datum"] * len(others)
+    assert joined(None, named) is None
+    for value in (None, b"", b"\xffguid", b"\xff", b"\x00\x00\x00\x00\x01datum"):
+        assert parted(value) == (value, [])
+        assert parted(joined(value, named)) == (value, [] if value is None else [(HEADER, b"\x01" + guid.bytes)])
 
 
 def test_what_is_held_has_room_for_every_flight_and_one_range_more() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,7 @@ class Case:
     vouched: Vouched
     rejected: dict[int, Rejection] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its own fields break
+    nameless: Mapping[int, UUID] = field(default_factory=dict)  # index -> the GUID that stands for no schema's id
 
     @classmethod
     def open(cls, raw: RawRange, settled: int = 0, secrets: Mapping[str, bytes] | None = None) -> Case:
@@ -130,7 +132,8 @@ class Case:
     def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
         """Refuse those of the messages that are not refused yet."""
         for index in indexes[~self.refused[indexes]].tolist():
-            schema_id = int(self.schema_ids[index]) if self.framed[index] else None
+            named = self.framed[index] and index not in self.nameless
+            schema_id = int(self.schema_ids[index]) if named else None
             self.rejected[index] = Rejection(index, code, why(index), self.tenant(index), schema_id)
         self.refused[indexes] = True
 

@@ -16,6 +16,7 @@ from auditlane.contract import provenance
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.librdkafka import PRODUCER
 from auditlane.worker.actions import Failure, Remedy
+from auditlane.worker.guids import parted
 from auditlane.worker.judge import Rejection
 from auditlane.worker.ranges import Range
 
@@ -44,7 +45,8 @@ class NotBuried(Exception):
 
 
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
-    """The headers of one dead letter, all of them text, and the message's signature as it was."""
+    """The headers of one dead letter, all of them text, and as they were those of the message that its value needs: its
+    signature, the GUID of its schema."""
     index = rejection.index
     values: dict[str, object] = {
         f"{_CONNECT}topic": range_.partition.topic,
@@ -64,6 +66,7 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
     made: list[tuple[str, str | bytes | None]] = [
         (name, str(value).encode(errors="replace")) for name, value in values.items() if value is not None
     ]
+    made += parted(range_.columns.values[index])[1]
     signature = range_.columns.signatures[index]
     return made if signature is None else [*made, (provenance.HEADER, signature)]
 
@@ -108,7 +111,7 @@ class DeadLetters:
                 self._producer.produce(
                     self._topic,
                     key=columns.keys[index],
-                    value=columns.values[index],
+                    value=parted(columns.values[index])[0],
                     headers=headers(range_, rejection, task=self._task),
                     on_delivery=lambda error, _message: answers.append(error),
                 )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Final
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from auditlane.worker.case import Case, Indexes, RawRange, Rejection
 from auditlane.worker.datums import read, without_malformed
 from auditlane.worker.decode import Decoder
 from auditlane.worker.decoded import Decoded, Read
+from auditlane.worker.guids import framed
 from auditlane.worker.isolation import isolated
 from auditlane.worker.schemas import KEPT_CHARACTERS, Known, SchemaBook
 from auditlane.worker.verdict import Verdict
@@ -82,7 +84,9 @@ class Judge:
         return isolated(raw, lambda part: self._judged(part, ingested_at_ms=ingested_at_ms, settled=settled))
 
     def _judged(self, raw: RawRange, *, ingested_at_ms: int, settled: int) -> Verdict:
+        raw, nameless = framed(raw, self._schemas.id_of)
         case = Case.open(raw, settled, self._secrets())
+        case.nameless = nameless
         self._check_frames(case)
         self._check_tenants(case)
         decoded = self._decode(case)
@@ -140,8 +144,7 @@ class Judge:
         for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
             known = self._known(case, schema_id, members, unknown)
             if known is None:
-                text = f"The registry knows no schema {schema_id}."
-                case.refuse(RejectCode.SCHEMA_UNKNOWN, members, _always(text))
+                case.refuse(RejectCode.SCHEMA_UNKNOWN, members, _unknown(schema_id, case.nameless))
                 continue
             members = self._admit(case, known, members)
             if len(members) and known.contract is not None:
@@ -258,6 +261,14 @@ class Judge:
 def _time(seconds: int) -> str:
     """RFC 3339 of seconds since 1970, also in years that Python's calendar lacks."""
     return f"{np.datetime64(int(seconds), 's')}Z"
+
+
+def _unknown(schema_id: int, nameless: Mapping[int, UUID]) -> Callable[[int], str]:
+    return lambda index: (
+        f"The registry knows no schema with the GUID {nameless[index]}."
+        if index in nameless
+        else f"The registry knows no schema {schema_id}."
+    )
 
 
 def _always(text: str) -> Callable[[int], str]:

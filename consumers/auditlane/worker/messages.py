@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from auditlane.worker.guids import joined
 from auditlane.worker.ranges import Columns, Partition
 from auditlane.worker.vouching import signature_of
 
@@ -23,9 +24,13 @@ def columns(messages: Sequence[Message]) -> Columns:
         array("q", list(offsets)),
         array("q", list(times)[1::2]),
         list(map(Message.key, messages)),
-        list(map(Message.value, messages)),
+        list(map(Message.value, messages)) if not any(headers) else _values(messages, headers),
         [one and signature_of(one) for one in headers] if any(headers) else None,
     )
+
+
+def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
+    return [joined(message.value(), one or ()) for message, one in zip(messages, headers, strict=True)]
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
+from uuid import UUID
 
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
@@ -43,6 +44,7 @@ class Registry(Protocol):
     def subjects(self) -> frozenset[str]: ...
     def subjects_of(self, schema_id: int) -> frozenset[str]: ...
     def latest(self, subject: str) -> Registered: ...
+    def id_of(self, guid: UUID) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class SchemaBook:
         self._patience = Patience()
         self._known: Kept[int, Known] = Kept(KEPT_CHARACTERS, weight=lambda known: known.size)
         self._unknown: dict[int, float] = {}  # schema id -> when the registry did not know it
+        self._ids: dict[UUID, tuple[float, int]] = {}  # GUID of a schema -> its id, which a registration may change
+        self._unknown_guids: dict[UUID, float] = {}
         self._with_contract: tuple[float, frozenset[str]] | None = None  # tenants that have a subject of their own
         self._subjects: dict[int, tuple[float, frozenset[str]]] = {}  # schema id -> its subjects
         self._exclusive: dict[str, tuple[float, bool]] = {}
@@ -99,6 +103,25 @@ class SchemaBook:
         known = _read(schema_id, text)
         self._known.put(schema_id, known)
         return known
+
+    def id_of(self, guid: UUID) -> int | None:
+        """The id of the schema with this GUID, None when the registry does not know it."""
+        now = self._clock()
+        seen = self._ids.get(guid)
+        if seen is not None and seen[0] > now - self._refresh_s:
+            return seen[1]
+        if self._refused_lately(self._unknown_guids, guid, now):
+            return None
+        try:
+            schema_id = self._ask(("guid", guid), lambda: self._registry.id_of(guid), now)
+        except SchemaNotFound:
+            self._tenants(since=now - self._refresh_s)  # an empty registry is not ours: raises
+            schema_id = None
+        if schema_id is None:
+            self._refuse(self._unknown_guids, [guid], now)
+            return None
+        self._keep(self._ids, guid, (now, schema_id))
+        return schema_id
 
     def admissible(self, schema_id: int, tenants: Collection[str]) -> frozenset[str]:
         """Those of the tenants that may write with a schema that is known.

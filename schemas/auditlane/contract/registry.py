@@ -9,6 +9,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import urllib3
 
@@ -79,6 +80,14 @@ class RegistryClient:
             text = self._text(self._call("GET", f"schemas/ids/{schema_id}"), "schema")
             self._texts.put(schema_id, text)
         return text
+
+    def id_of(self, guid: UUID) -> int:
+        """The id of the schema with this GUID, the smallest where it has several. Raises SchemaNotFound."""
+        answer = self._list(self._call("GET", f"schemas/guids/{guid}/ids"))
+        ids = [one["id"] for one in answer if one.get("context", ".") == "."]
+        if not ids:
+            raise SchemaNotFound(f"The schema {guid} is in no context that is used here.")
+        return int(min(ids))
 
     def subjects(self) -> frozenset[str]:
         """Every subject that has a version."""

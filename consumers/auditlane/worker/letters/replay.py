@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from auditlane.worker.guids import joined
 from auditlane.worker.letters.assess import Assessed, Assessor, Found
 from auditlane.worker.letters.record import Letter
 from auditlane.worker.letters.resend import Sender
@@ -44,7 +45,7 @@ def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
     """The letters with their records, in the topic's order; a letter that Kafka no longer holds is left out."""
     for letter, message in topic.bodies(letters):
         headers: Any = message.headers() or []
-        yield Found(letter, message.key(), message.value(), signature_of(headers))
+        yield Found(letter, message.key(), joined(message.value(), headers), signature_of(headers))
 
 
 def replay(

@@ -16,6 +16,7 @@ from auditlane.contract import provenance
 from auditlane.contract.librdkafka import client
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.guids import parted
 from auditlane.worker.letters.assess import Assessed, Found, Stays
 from auditlane.worker.letters.record import REPLAYS, State, resolution_headers
 
@@ -48,7 +49,7 @@ class Sender:
             self._produce(
                 one.found.letter.topic,
                 key=one.found.key,
-                value=one.value,
+                value=parted(one.value)[0],
                 headers=_headers(one),
                 on_delivery=lambda error, _message, index=index: answered(index, error),
             )
@@ -99,7 +100,7 @@ class Sender:
 
 
 def _headers(one: Assessed) -> list[tuple[str, bytes]]:
-    made = [(REPLAYS, str(one.found.letter.identity).encode())]
+    made = [(REPLAYS, str(one.found.letter.identity).encode()), *parted(one.value)[1]]
     return made if one.signature is None else [*made, (provenance.HEADER, one.signature)]
 
 

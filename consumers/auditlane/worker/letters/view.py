@@ -10,6 +10,7 @@ from auditlane.contract.codes import RejectCode
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.wire import unframe
 from auditlane.worker import exact
+from auditlane.worker.guids import parted
 from auditlane.worker.letters.assess import Assessed, Found
 from auditlane.worker.letters.facts import facts, time_of_us
 from auditlane.worker.letters.record import Letter
@@ -27,14 +28,14 @@ _FIELDS: Final[dict[str, str]] = {
 def view(found: Found, known: Callable[[bytes | None], Known | None], verdict: Assessed | None) -> dict[str, Any]:
     """`facts` and the body. `event` has the fields before the broken one; `verdict` is what a replay would do now."""
     event, problem = decoded(found.value, known)
-    field = _broken(found.letter, event, problem)
+    field, (value, _) = _broken(found.letter, event, problem), parted(found.value)
     shown = facts(found.letter) | {
         "key": None if found.key is None else found.key.decode(errors="backslashreplace"),
         "event": event,
         "undecoded": problem,
         "broken_field": field,
-        "bytes": len(found.value or b""),
-        "value_base64": None if found.value is None else base64.b64encode(found.value).decode(),
+        "bytes": len(value or b""),
+        "value_base64": None if value is None else base64.b64encode(value).decode(),
     }
     if verdict is not None:
         shown["replay"] = {"code": verdict.code or None, "reason": verdict.reason, "drops": list(verdict.dropped)}

@@ -35,6 +35,8 @@ def routes(registry: Registry) -> Routes:
         ("subjects", "*", "versions", "*", "referencedby"): {"GET": resources.referenced_by},
         ("schemas",): {"GET": resources.schemas},
         ("schemas", "types"): {"GET": lambda _: ["AVRO"]},
+        ("schemas", "guids", "*"): {"GET": resources.guid},
+        ("schemas", "guids", "*", "ids"): {"GET": resources.guid_ids},
         ("schemas", "ids", "*"): {"GET": resources.schema},
         ("schemas", "ids", "*", "schema"): {"GET": resources.schema_text},
         ("schemas", "ids", "*", "subjects"): {"GET": resources.schema_subjects},
@@ -70,9 +72,12 @@ class _Resources:
         deleted, only = call.flag("deleted"), call.flag("deletedOnly")
         return call.page(self._registry.versions(subject_of(call), deleted=deleted, deleted_only=only))
 
-    def register(self, call: Call) -> dict[str, int]:
+    def register(self, call: Call) -> dict[str, Any]:
         new_subject_of(call)
-        return {"id": self._registry.register(schema_request(call))}
+        answer: dict[str, Any] = {"id": self._registry.register(schema_request(call))}
+        if call.lenient:  # a client of the releases that know GUIDs; earlier ones expect the id alone
+            answer["guid"] = str(self._registry.schema(answer["id"]).guid)
+        return answer
 
     def version(self, call: Call) -> dict[str, Any]:
         return _version_json(self._version(call))
@@ -103,6 +108,12 @@ class _Resources:
         if call.flag("fetchMaxId"):
             answer["maxId"] = self._registry.max_id()
         return answer
+
+    def guid(self, call: Call) -> dict[str, Any]:
+        return _schema_json(self._registry.schemas_of(call.values[0])[0])
+
+    def guid_ids(self, call: Call) -> list[dict[str, Any]]:
+        return [{"context": ".", "id": one.schema_id} for one in self._registry.schemas_of(call.values[0])]
 
     def schema_text(self, call: Call) -> Any:
         return Text(self._schema(call).text)
@@ -172,7 +183,7 @@ class _Resources:
 
 def _schema_json(schema: Stored) -> dict[str, Any]:
     references = [reference.as_json() for reference in schema.references]
-    return {"schema": schema.text, **({"references": references} if references else {})}
+    return {"guid": str(schema.guid), "schema": schema.text, **({"references": references} if references else {})}
 
 
 def _version_json(version: Version) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def version_not_found(version: int) -> Refusal:
     return Refusal(40402, f"Version {version} not found.")
 
 
-def schema_not_found(schema_id: int | None = None) -> Refusal:
+def schema_not_found(schema_id: int | str | None = None) -> Refusal:
     return Refusal(40403, "Schema not found" if schema_id is None else f"Schema {schema_id} not found")
 
 

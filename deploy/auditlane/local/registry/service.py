@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from auditlane.local.registry import errors
 from auditlane.local.registry.canonical import render
@@ -107,6 +108,16 @@ class Registry:
         if stored is None:
             raise errors.schema_not_found(schema_id)
         return stored
+
+    def schemas_of(self, guid: str) -> list[Stored]:
+        """The schemas with this GUID, by id; at least one."""
+        try:
+            found = self._store.with_guid(UUID(guid))
+        except ValueError:
+            found = []
+        if not found:
+            raise errors.schema_not_found(guid)
+        return found
 
     def max_id(self) -> int:
         return self._store.max_id()

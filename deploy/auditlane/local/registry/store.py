@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 # AUTOINCREMENT: an id is never given again, also after its schema was deleted for good.
 _TABLES = """
@@ -53,6 +54,11 @@ class Stored:
     schema_id: int
     text: str
     references: tuple[Reference, ...]
+
+    @property
+    def guid(self) -> UUID:
+        """The same in every registry of this kind, whatever the id: it follows from the text and the references."""
+        return UUID(bytes=_fingerprint(self.text, self.references)[:16])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,14 @@ class Store:
         """The schemas of this very text; more than one only where an import forced their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint = ? ORDER BY id", (_fingerprint(text, references),)
+        )
+        return [_stored(*row) for row in rows]
+
+    def with_guid(self, guid: UUID) -> list[Stored]:
+        """The schemas whose GUID it is, by id; several as with `find`."""
+        rows = self._db.execute(
+            "SELECT id, text, refs FROM schemas WHERE fingerprint BETWEEN ? AND ? ORDER BY id",
+            (guid.bytes + bytes(16), guid.bytes + b"\xff" * 16),
         )
         return [_stored(*row) for row in rows]
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from confluent_kafka import KafkaError
 
-from auditlane.local import ports
+from auditlane.local import ports, power
 from auditlane.local.doctor import clickhouse, host, kafka, run
 from auditlane.local.doctor.finding import Level, guarded, ok
 from auditlane.local.layout import Layout
@@ -133,6 +133,35 @@ def test_a_stack_that_does_not_run_is_one_finding(tmp_path):
     failed = [finding for finding in run.examine(load(data_dir=tmp_path)) if finding.level is Level.FAIL]
     assert [finding.message for finding in failed] == [f"No stack runs in {tmp_path}."]
     assert f"auditlane up --data {tmp_path}" in failed[0].fix
+
+
+RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "boot": "one"}
+
+
+@pytest.mark.parametrize(
+    ("state", "boot", "lost"),
+    [
+        ({}, "one", False),
+        (RUNNING, "one", False),  # the supervisor was killed: its parts lose nothing by that
+        (RUNNING, "two", True),
+        ({**RUNNING, "phase": "stopping"}, "two", True),
+        (STOPPED, "two", False),
+        (RUNNING, "", False),  # a system that does not say
+        ({**RUNNING, "boot": ""}, "two", False),
+        ({**RUNNING, "power_lost": True}, "one", True),  # told until the stack is stopped in order
+        ({**STOPPED, "power_lost": True}, "one", False),
+    ],
+)
+def test_a_power_loss_is_told_from_a_kill(state, boot, lost):
+    assert power.lost(state, boot) is lost
+
+
+def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch):
+    monkeypatch.setattr(power, "boot", lambda: "two")
+    Layout(tmp_path).write_state({"env": {"AUDITLANE_REGISTRY_URL": "http://127.0.0.1:1"}, "parts": [], **RUNNING})
+    [told] = [one for one in run.examine(load(data_dir=tmp_path)) if "went down" in one.message]
+    assert told.level is Level.WARN
+    assert told.fix.index("auditlane verify") < told.fix.index("auditlane replay audit.events")
 
 
 class Answers:

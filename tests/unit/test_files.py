@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from pathlib import Path
+
 import pytest
 
 from auditlane.runtime.files import write_text
@@ -32,3 +36,23 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path):
         write_text(path, "\ud800")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_name_reaches_the_disk_before_it_is_relied_upon(tmp_path, monkeypatch):
+    """The file's content first, then the folder's: after a power loss the new file is there, and whole."""
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor):
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        done.append((kind, os.fstat(descriptor).st_ino))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", lambda one, other: (done.append(("rename", 0)), replace(one, other))[1])
+    write_text(tmp_path / "keys.json", "{}")
+    assert done == [
+        ("file", (tmp_path / "keys.json").stat().st_ino),
+        ("rename", 0),
+        ("folder", tmp_path.stat().st_ino),
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 from auditlane.access.keys import KeysFile
 from auditlane.access.provenance_keys import ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
-from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, parts
+from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, parts, power
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
 from auditlane.local.supervisor import Observer, Supervisor
@@ -46,7 +46,9 @@ def stack(
             return _broker(settings, layout, port, download, note)
 
         made = parts.build(settings, layout, port, broker, demo=demo)
-        yield Supervisor(made, layout, env, port, observer)
+        boot = power.boot()
+        facts = {"boot": boot, "power_lost": power.lost(before, boot)}
+        yield Supervisor(made, layout, env, port, observer, facts=facts)
 
 
 def without_own(settings: Settings, before: Mapping[str, Any]) -> Settings:

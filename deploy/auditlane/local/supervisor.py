@@ -56,11 +56,13 @@ class Supervisor:
         ports: Mapping[str, int],
         observer: Observer,
         policy: Policy | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
+        """`facts` are further ones for the state file."""
         self._parts = {part.name: part for part in parts}
         self._plan = Plan([part.spec for part in parts], policy)
         self._layout = layout
-        self._facts = {"pid": os.getpid(), "env": dict(env), "ports": dict(ports)}
+        self._facts = {"pid": os.getpid(), "env": dict(env), "ports": dict(ports), **(facts or {})}
         self._observer = observer
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._running: dict[str, subprocess.Popen[bytes]] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from auditlane.local import status
+from auditlane.local import power, status
 from auditlane.local.doctor import clickhouse, host, kafka, registry
-from auditlane.local.doctor.finding import Finding, fail, guarded, ok
+from auditlane.local.doctor.finding import Finding, fail, guarded, ok, warn
 from auditlane.local.layout import Layout
 from auditlane.runtime.settings import PREFIX, Settings
 
@@ -27,6 +27,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     state, running = layout.read_state(), layout.owner() is not None
     if state:
         yield from guarded("host", lambda: _stack(settings, layout))
+        if power.lost(state, power.boot()):
+            yield warn(
+                "host",
+                "This machine went down while the stack ran; what Kafka or ClickHouse had only in memory then is lost.",
+                f"Run auditlane verify. For what it finds missing: auditlane replay {settings.topic}.",
+            )
         settings = _completed(settings, state.get("env", {}), [*_FILES, *(_CHECKS if running else ())])
     yield from host.room(layout.root)
     yield from guarded("host", lambda: host.credentials(settings))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from confluent_kafka import Producer
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import SchemaRegistryClient, header_schema_id_serializer
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from fixtures.stack import Stack, until
@@ -75,6 +75,38 @@ def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: 
     assert producer.flush(30) == 0
     _stored(stack, unique, 1)
     assert stack.count("uniqExact(action)", where=f"tenant_id = '{unique}' AND action = 'Stock'") == 1
+
+
+@pytest.mark.parametrize("register", [False, True])
+def test_a_stock_serializer_that_names_the_schema_by_its_guid(stack: Stack, unique: str, register: bool) -> None:
+    event = {
+        "event_id": str(uuid.uuid4()),
+        "tenant_id": unique,
+        "occurred_at": datetime.now(UTC),
+        "action": "Guid",
+        "metadata": {},
+    }
+    conf = {"auto.register.schemas": register, "schema.id.serializer": header_schema_id_serializer}
+    headers: list[tuple[str, bytes]] = []
+    with SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]}) as registry:
+        serialize = AvroSerializer(registry, json.dumps(avro.base_schema()), conf=conf)
+        value = serialize(event, SerializationContext("audit.events", MessageField.VALUE, headers))
+        assert registry.get_schema_by_guid(str(uuid.UUID(bytes=headers[0][1][1:]))).schema_str
+    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer.produce("audit.events", key=unique.encode(), value=value, headers=headers)
+    nobodys = [(headers[0][0], b"\x01" + uuid.uuid4().bytes)]
+    producer.produce("audit.events", key=unique.encode(), value=value, headers=nobodys)
+    assert producer.flush(30) == 0
+    _stored(stack, unique, 1)
+
+    def refused() -> list[dict[str, str]]:
+        told = stack.run("dlq", "list", "--tenant", unique, "--json").stdout
+        return [json.loads(line) for line in told.splitlines()]
+
+    until(lambda: len(refused()) == 1, 60, "the dead letter")
+    assert refused()[0]["code"] == "SCHEMA_UNKNOWN"
+    assert str(uuid.UUID(bytes=nobodys[0][1][1:])) in refused()[0]["reason"]
+    assert stack.count(where=f"tenant_id = '{unique}'") == 1
 
 
 def test_clickhouses_own_node_client_reads_the_view(

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 from auditlane.runtime.errors import ConfigError
 
@@ -31,8 +30,9 @@ def checked_output() -> None:
 
     Where standard output is not the process's own, as in tests, it stays as it is.
     """
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:
-        sys.stdout = _checked(sys.stdout)
+    own = sys.__stdout__
+    if own is not None and sys.stdout is own:
+        sys.stdout = _checked(own)
 
 
 def flush() -> None:
@@ -73,7 +73,7 @@ class _Output(io.FileIO):
             ) from error
 
 
-def _checked(before: TextIO) -> TextIO:
+def _checked(before: io.TextIOWrapper) -> io.TextIOWrapper:
     raw = _Output(before.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(
         io.BufferedWriter(raw), encoding=before.encoding, errors=before.errors, line_buffering=before.isatty()

@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvicorn
 
 from auditlane.runtime import heap
-from auditlane.runtime.errors import ConfigError, PortInUse
+from auditlane.runtime.errors import AuditlaneError, ConfigError, PortInUse
 from auditlane.server.protocol import Protocol
 
 # How long a thread at work keeps the interpreter from one that wants it. Every answer needs it some twenty times, and
@@ -71,12 +71,21 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self.untold: Exception | None = None  # why nobody could be told that it is ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         sys.setswitchinterval(SWITCH_S)
         heap.settle()
-        self._on_ready()
+
+    async def main_loop(self) -> None:
+        """Say that it is ready, then wait for the end. uvicorn shuts down when this returns, not when it raises."""
+        try:
+            self._on_ready()
+        except (AuditlaneError, OSError) as error:
+            self.untold = error
+            return
+        await super().main_loop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Streams end by themselves, rather than being cut off when the drain's time is over."""
@@ -91,7 +100,8 @@ def run(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way get `drain_s` seconds to finish.
 
-    `proxies` are the addresses and networks whose word for a client's address and scheme is taken.
+    `proxies` are the addresses and networks whose word for a client's address and scheme is taken. What `on_ready`
+    raises of ours, or an OSError, ends it in order and is raised then.
     """
     config = uvicorn.Config(
         app,
@@ -107,4 +117,7 @@ def run(
     allow_files()
     # uvicorn raises the signal again when it has drained; a stop that was asked for is not a failure.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _Server(config, on_ready).run(sockets=[bound])
+    server = _Server(config, on_ready)
+    server.run(sockets=[bound])
+    if server.untold is not None:
+        raise server.untold

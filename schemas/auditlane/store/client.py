@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ def connect(settings: Settings, **given: Any) -> Client:
         "port": port_of(url),
         "interface": url.scheme,
         "proxy_path": url.path,
-        "pool_mgr": _pool(settings.clickhouse_ca) if proxy_of(settings.clickhouse_url) is None else None,
+        "pool_mgr": None if proxy_of(settings.clickhouse_url) else _pool(settings.clickhouse_ca, os.getpid()),
         "username": settings.clickhouse_user,
         "password": settings.clickhouse_password.get_secret_value(),
         "ca_cert": str(settings.clickhouse_ca) if settings.clickhouse_ca else None,
@@ -72,8 +73,8 @@ def port_of(url: SplitResult) -> int:
 
 
 @cache
-def _pool(ca: Path | None) -> PoolManager:
-    """Connections that no proxy is asked for, one set for a process."""
+def _pool(ca: Path | None, pid: int) -> PoolManager:
+    """Connections that no proxy is asked for, one set for a process: a child must not use those of its parent."""
     made: PoolManager = get_pool_manager(ca_cert=str(ca)) if ca else default_pool_manager()
     return made
 

@@ -33,20 +33,21 @@ run: $(STACK) ## set up, start the whole stack with sample data, print where to 
 ALONE ?= tests/unit tests/simulation
 FAULT ?= tests/browser tests/fault
 PARTS ?= tests/contracts tests/integration
-test: $(STAMP) lint ## set up, lint, run every test
+test: $(STAMP) lint ## set up, lint, run every test that is not long
 	@$(BIN)/python consumers/viewer/build.py --check
 	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-alone test-fault test-parts
 
 test-alone: TESTS = $(ALONE)
 test-fault: TESTS = $(FAULT)
 test-alone test-fault: $(STAMP)
-	@$(BIN)/python -m pytest $(TESTS) > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
+	@$(BIN)/python -m pytest -m "not long" $(TESTS) > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
 
 test-parts: $(STAMP)
-	$(BIN)/python -m pytest $(PARTS)
+	$(BIN)/python -m pytest -m "not long" $(PARTS)
 
-test-long: $(STAMP) ## a round trip of 100,000 events through export and import (EVENTS=100000)
+test-long: $(STAMP) ## what takes minutes: each kind of process and of neighbour, a round trip of 100,000 events (EVENTS=)
 	ROUND_TRIP_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest tests/integration/test_round_trip.py
+	$(BIN)/python -m pytest -m long tests/integration tests/fault
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -32,6 +32,7 @@ def world(kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, t
         yield made
 
 
+@pytest.mark.long
 def test_the_leader_dies_while_producing_and_then_the_controller(
     kafka_cluster: Cluster, world: World, unique: str
 ) -> None:

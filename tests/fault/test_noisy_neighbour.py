@@ -10,6 +10,8 @@ import pytest
 import urllib3
 from neighbours import KINDS, Times, Town
 
+SOON = ("backdated", "poison")  # kinds that reach the workers; the others are part of all at once, and long
+
 
 @pytest.fixture(scope="module")
 def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
@@ -24,7 +26,13 @@ def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 
 
 @pytest.mark.timeout(1_200)
-@pytest.mark.parametrize("kinds", [[kind] for kind in KINDS] + [list(KINDS)], ids=[*KINDS, "all at once"])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        *(pytest.param([kind], marks=() if kind in SOON else pytest.mark.long, id=kind) for kind in KINDS),
+        pytest.param([*KINDS], id="all at once"),
+    ],
+)
 def test_the_quiet_ones_notice_nothing_but_time(town: Town, kinds: list[str]) -> None:
     with town.abused(kinds) as end:
         times = town.rounds(1)

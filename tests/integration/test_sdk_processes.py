@@ -243,6 +243,7 @@ def environ(kafka: str, registry: str, topic: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ROWS)
 def test_what_is_emitted_arrives(name, kafka, topic, environ, tmp_path):
     row = ROWS[name]

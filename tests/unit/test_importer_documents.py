@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,8 @@ def test_wherever_a_document_is_cut_off_the_next_ones_are_read(at: int, layout: 
 
 @given(st.binary(max_size=60))
 def test_nothing_breaks_the_cutting(data: bytes) -> None:
-    items(data)
+    with suppress(InvalidInput):  # gzip that holds nothing whole is told as damaged
+        items(data)
     last = items(data.replace(b"\x1f", b"") + b"\n" + document(1).encode())[-1]
     assert json.loads(last.text) == record(1)
 

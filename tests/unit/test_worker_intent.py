@@ -12,7 +12,7 @@ from auditlane.worker.ranges import Columns
 offsets = st.integers(0, 2**63 - 1)
 
 
-@given(st.uuids().map(str), offsets, offsets, st.integers(0, 2**64 - 1), st.integers(0, 2**43))
+@given(st.uuids().map(str), offsets, offsets, st.integers(0, 2**64 - 1), st.integers(-(2**43), 2**43))
 def test_an_intent_survives_the_metadata(topic: str, first: int, more: int, hashed: int, at: int) -> None:
     intent = Intent(topic, first, first + more, f"{hashed:016x}", at)
     assert decode(intent.encode()) == intent

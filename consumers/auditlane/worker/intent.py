@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 import xxhash
 
@@ -76,7 +76,8 @@ def decode(metadata: str | None) -> Intent | None:
     if not _is_count(version) or version != VERSION:
         raise UnknownIntent("it names no version" if version is None else f"version {str(version)[:40]}")
     at_ms, doubt, failing_ms = (plan.get(name, 0) for name in ("at", "doubt", "failing"))
-    if not isinstance(topic, str) or not all(map(_is_count, (at_ms, doubt, failing_ms))):
+    # Times are whole numbers of either sign: clocks are wrong.
+    if not (isinstance(topic, str) and _is_whole(at_ms) and _is_whole(failing_ms) and _is_count(doubt)):
         raise UnknownIntent("a topic or number that cannot be read")
     if "range" not in plan:
         return Intent(topic, at_ms=at_ms, doubt=doubt)
@@ -89,8 +90,12 @@ def decode(metadata: str | None) -> Intent | None:
 _NAMES: Final = frozenset({"v", "topic", "range", "digest", "doubt"})
 
 
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return _is_whole(value) and value >= 0
 
 
 def digest(columns: Columns) -> str:

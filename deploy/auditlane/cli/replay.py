@@ -75,15 +75,16 @@ def command(
     target_name = (
         f"topic {into_topic}" if into_topic else f"table {settings.clickhouse_database}.{into_table or 'events'}"
     )
-    folder = cache.folder(settings.cache_dir) / "replays"
     with ExitStack() as stack:
         positions = stack.enter_context(closing(Positions(settings)))
         guarded = not (into_table or into_topic) and positions.consumed(topic)
         plan = options.planned(selection, positions.bounds(topic, selection), below_commit=guarded)
         for note in plan.notes:
             print(note, file=sys.stderr)
-        checkpoint = None if dry_run else Checkpoint.of(folder, _request(settings, selection, plan, topic, target_name))
+        checkpoint = None
         if not dry_run:
+            folder = cache.folder(settings.cache_dir) / "replays"
+            checkpoint = Checkpoint.of(folder, _request(settings, selection, plan, topic, target_name))
             stack.enter_context(alone(folder, f"{settings.clickhouse_url} {settings.kafka_bootstrap} {target_name}"))
         if checkpoint and restart:
             checkpoint.clear()

@@ -13,14 +13,12 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from io import BytesIO
 from itertools import chain
 from typing import Any
 
-import fastavro
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaError
+from reading import PARTITIONS, create, decode, read, topic_with_schema
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
@@ -29,49 +27,19 @@ from auditlane.local import ports
 from auditlane.runtime.errors import BufferFull, ClientClosed, DeliveryFailed, InvalidEvent, KafkaUnavailable
 from auditlane.sdk import AuditClient, ClientConfig
 
-PARTITIONS = 5
 AWAY = "127.0.0.1:9"  # the discard port: nobody listens
 
 
 @pytest.fixture
 def topic(kafka: str, registry: str, unique: str) -> str:
     """A topic of this test's own, its base subject registered."""
-    create(kafka, unique)
-    client = RegistryClient(registry)
-    client.register(f"{unique}-value", json.dumps(base_schema()))
-    client.close()
-    return unique
+    return topic_with_schema(kafka, registry, unique)
 
 
 @pytest.fixture
 def client(kafka: str, registry: str, topic: str) -> Iterator[AuditClient]:
     with AuditClient(kafka_bootstrap=kafka, registry_url=registry, topic=topic) as one:
         yield one
-
-
-def create(kafka: str, topic: str, **config: str) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=config)])[topic].result(30)
-
-
-def read(kafka: str, topic: str, count: int) -> list[Message]:
-    """The first `count` messages of a topic, of all partitions."""
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
-    found: list[Message] = []
-    deadline = time.monotonic() + 30
-    try:
-        while len(found) < count:
-            assert time.monotonic() < deadline, f"{len(found)} of {count} messages arrived"
-            found += [one for one in consumer.consume(count - len(found), timeout=0.5) if one.error() is None]
-    finally:
-        consumer.close()
-    return found
-
-
-def decode(message: Message, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    _, datum = unframe(message.value())
-    return fastavro.schemaless_reader(BytesIO(bytes(datum)), fastavro.parse_schema(schema or base_schema()), None)
 
 
 def murmur2(key: bytes) -> int:

@@ -35,9 +35,7 @@ class Limits:
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
-    priority: int = (
-        1  # ClickHouse's: a query of a larger one pauses, a little at a time, while one of a smaller one runs
-    )
+    priority: int = 1  # ClickHouse's: a query pauses, `PAUSE_MS` at a block, while one with a smaller number runs
     rows_read: int = 0  # 0: as many as there are; of a tenant's query
 
     @classmethod

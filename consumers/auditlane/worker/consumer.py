@@ -134,8 +134,8 @@ class Brokers:
     def found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[Found]:
         """What there is to know about partitions that were just assigned. Raises KafkaUnavailable.
 
-        Asks again for `ASK_S`, each time with a new client: while a leader or the controller is being replaced, brokers
-        answer with errors that pass, and librdkafka goes on waiting for the controller that it knew.
+        Retries for `ASK_S`, each time with a new client: brokers answer with transient errors while a leader or the
+        controller is being replaced, and librdkafka keeps waiting for the controller that it knew.
         """
         gives_up = time.monotonic() + ASK_S
         while True:

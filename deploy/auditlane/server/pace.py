@@ -28,7 +28,8 @@ from auditlane.server.problems import answer, of_error, of_http
 
 # A process that is busy is not dead, and tokens must be had whatever else is slow.
 ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
-# A 429 is held back so long, by nobody's place: whoever asks again at once would be refused hundreds of times a second.
+# How long a 429 is delayed, without holding a place: a client that retries at once would be refused hundreds of times a
+# second.
 HOLD_S: Final = 0.2
 _CLOSE: Final = {"Connection": "close"}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -173,7 +173,7 @@ class _Stream:
             if not stretch.events and not self._level:
                 yield ": behind\n\n"
                 continue
-            async for text in self._texts(stretch.events):
+            async for text in self._texts(stretch.events, check):
                 yield text
             yield f"id: {self._seal(start)}\n\n"
 
@@ -185,8 +185,9 @@ class _Stream:
             self._waiting.clear()
             ended, position = subscription.ended, subscription.position
             events = subscription.drain()
-            await check()
-            async for text in self._texts(events):
+            if not events:
+                await check()
+            async for text in self._texts(events, check):
                 yield text
             if ended:
                 yield _ended(subscription)
@@ -202,10 +203,12 @@ class _Stream:
             except TimeoutError:
                 continue
 
-    async def _texts(self, events: Sequence[Arrived]) -> AsyncIterator[str]:
-        """The events, a piece at a time: between pieces others have their turn."""
+    async def _texts(self, events: Sequence[Arrived], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
+        """The events, a piece at a time. Others have their turn between pieces, which may take long: the credential is
+        looked at before each."""
         share = current()
         for first in range(0, len(events), PIECE):
+            await check()
             began = time.thread_time()
             text = "".join(map(self._text, events[first : first + PIECE]))
             share.charge(time.thread_time() - began)

@@ -55,7 +55,7 @@ def command(
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was imported.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
 ) -> None:
-    """Emit the events of files. Run it again after an interruption: it goes on, and a reader sees nothing twice."""
+    """Emit the events in files. After an interruption, run it again: it resumes, and readers see no event twice."""
     from auditlane.sdk import AuditClient, ClientConfig
 
     config = ClientConfig.load(max_block_ms=MAX_BLOCK_MS)

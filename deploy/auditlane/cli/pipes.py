@@ -1,5 +1,5 @@
-"""What a command does when its output goes nowhere: whoever reads it stops (`auditlane events … | head`), or the disk
-that it is written to is full."""
+"""Handles output that cannot be written: its reader has closed the pipe (`auditlane events … | head`), or the disk is
+full."""
 
 from __future__ import annotations
 

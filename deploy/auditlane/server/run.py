@@ -100,8 +100,8 @@ def run(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way get `drain_s` seconds to finish.
 
-    `proxies` are the addresses and networks whose word for a client's address and scheme is taken. What `on_ready`
-    raises of ours, or an OSError, ends it in order and is raised then.
+    `proxies` are the addresses and networks whose word for a client's address and scheme is taken. If `on_ready` raises
+    an AuditlaneError or OSError, the server shuts down in order, and the error is raised afterwards.
     """
     config = uvicorn.Config(
         app,

@@ -104,8 +104,7 @@ class Exporter:
         turns: Turns | None = None,
     ) -> None:
         """`turns` bound what is counted at once for a tenant, together with its other queries."""
-        # An export reads what it exports, on one thread and behind the lists that people wait for: its reader is seldom
-        # faster.
+        # An export reads as many rows as it exports. It runs on one thread and yields to lists, which people wait for.
         limits = limits or replace(Limits.of(settings), rows_read=0)
         self._database = settings.clickhouse_database
         self._font: Path | None = settings.export_font

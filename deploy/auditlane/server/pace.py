@@ -20,7 +20,7 @@ from auditlane.access.scope import TENANT_HEADER
 from auditlane.access.trail import witness_of
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.settings import Settings
-from auditlane.runtime.shares import CURRENT, Share, Shares, Timed
+from auditlane.runtime.shares import CURRENT, LONGEST_S, Share, Shares, Timed
 from auditlane.server.addresses import network_of
 from auditlane.server.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
 from auditlane.server.entrance import Door, Entrance
@@ -30,7 +30,7 @@ from auditlane.server.problems import answer, of_error, of_http
 ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
 # How long a 429 is delayed, without holding a place: a client that retries at once would be refused hundreds of times a
 # second.
-HOLD_S: Final = 0.2
+HOLD_S: Final = 1.0
 _CLOSE: Final = {"Connection": "close"}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -127,22 +127,28 @@ class Pace:
             await self._app(scope, receive, send)
             return
         place = _Place(self._places, counted=not scope["path"].startswith(ALWAYS))
-        share = Share(self._shares)
+        share, reads = Share(self._shares), Share(self._reads)
         CURRENT.set(share)
         try:
-            await Timed(self._answer(scope, receive, send, place, share), share.charge)
+            await Timed(self._answer(scope, receive, send, place, share, reads), share.charge)
         finally:
             place.leave()
+            share.settle()
+            reads.settle()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, place: _Place, share: Share) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, place: _Place, share: Share, reads: Share
+    ) -> None:
         request, door = Request(scope), self._entrance.door(scope)
         arriving = Arriving(receive, self._body_s, whole=not has_body(request.headers))
         send = arriving.closing(send)
 
         async def begun(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if place.tenant and request.method not in _WITH_BODY:
-                    self._reads.charge(place.tenant, place.held_s, time.monotonic())
+                if request.method not in _WITH_BODY:
+                    reads.charge(place.held_s)
+                reads.settle()
+                share.settle()
                 place.leave()
                 place.answered = True
                 if message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
@@ -152,7 +158,7 @@ class Pace:
         try:
             refusal = self._too_large(request, door)
             if refusal is None:
-                receive = await self._admitted(request, door, arriving, place, share)
+                receive = await self._admitted(request, door, arriving, place, share, reads)
         except AuditlaneError as error:
             refusal = of_error(request, error)
         except HTTPException as error:
@@ -172,7 +178,7 @@ class Pace:
         return None
 
     async def _admitted(
-        self, request: Request, door: Door | None, arriving: Arriving, place: _Place, share: Share
+        self, request: Request, door: Door | None, arriving: Arriving, place: _Place, share: Share, reads: Share
     ) -> Receive:
         """What the app receives, once the request may be worked on. Raises what is answered instead."""
         place.take()
@@ -182,11 +188,17 @@ class Pace:
         witness = witness_of(request)
         place.leave()
         place.tenant = witness.tenant or request.headers.get(TENANT_HEADER, "")[:100] if door.checks else ""
-        share.tenant = place.tenant
-        now = time.monotonic()
-        wait_s = self._shares.wait_s(place.tenant, now)
+        wait_s = share.reserve(place.tenant)
         if request.method not in _WITH_BODY:
-            wait_s = max(wait_s, self._reads.wait_s(place.tenant, now))
+            wait_s = max(wait_s, reads.reserve(place.tenant))
+        if wait_s > LONGEST_S:
+            share.settle(worked=False)
+            reads.settle(worked=False)
+            raise RateLimited(
+                "Requests about this tenant take more of this process's time than they may while others ask.",
+                fix="Send fewer at once, or wait as long as Retry-After says.",
+                retry_after_s=wait_s,
+            )
         if wait_s:
             await asyncio.sleep(wait_s)
         if arriving.whole or request.method not in _WITH_BODY:

@@ -29,6 +29,7 @@ from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
+from auditlane.runtime.shares import current
 from auditlane.sdk import AuditClient
 from auditlane.sdk.contracts import Outdated
 
@@ -151,21 +152,22 @@ class Intake:
         posted, steps = self._within_steps(client, posted, sender, began)
         acks, ids = Acks(len(posted)), [""] * len(posted)
         hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
+        charged = current().charged
         doubted: list[int] = []
         if not self._known(client, posted, sender):
             self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
-            await anyio.to_thread.run_sync(hand_over, doubted, limiter=self._threads)
+            await anyio.to_thread.run_sync(charged(partial(hand_over, doubted)), limiter=self._threads)
         elif steps > LONG_STEPS:  # where nobody waits whose patterns are quick; RE2 leaves the interpreter to others
             self._long = self._long or anyio.CapacityLimiter(1)
-            await anyio.to_thread.run_sync(hand_over, doubted, limiter=self._long)
+            await anyio.to_thread.run_sync(charged(partial(hand_over, doubted)), limiter=self._long)
         elif len(posted) <= _AT_ONCE:
             hand_over(doubted)
         else:  # nothing but work: two threads at it would only take the interpreter from one another
             self._turn = self._turn or anyio.CapacityLimiter(1)
-            await anyio.to_thread.run_sync(hand_over, doubted, limiter=self._turn)
+            await anyio.to_thread.run_sync(charged(partial(hand_over, doubted)), limiter=self._turn)
         if doubted:  # not where everybody's events are checked: these wait for the registry
             self._doubts = self._doubts or anyio.CapacityLimiter(_THREADS)
-            await anyio.to_thread.run_sync(hand_over, None, doubted, limiter=self._doubts)
+            await anyio.to_thread.run_sync(charged(partial(hand_over, None, doubted)), limiter=self._doubts)
         fates = await acks.wait(self._ack_s)
         results = [Result(first + place, ids[place], _error(fate)) for place, fate in enumerate(fates)]
         errors = [result.error for result in results if result.error]

@@ -206,16 +206,18 @@ class ServeSettings(BaseModel):
         0.2,
         gt=0,
         le=1,
-        description="Part of the time of a process's event loop that requests about one tenant may take while others "
-        "ask.",
-        json_schema_extra=reached("Each of its requests waits, up to a second; none is refused."),
+        description="CPU seconds a second, of a process, that requests about one tenant may take while others ask.",
+        json_schema_extra=reached(
+            "Each of its requests waits for its turn; one that would wait more than ten seconds is refused with 429 "
+            "and `Retry-After`."
+        ),
     )
     serve_reads_per_tenant: float = Field(
-        1.0,
+        0.5,
         gt=0,
         description="Reading requests of one tenant that may be under way all the time, in a process, while others "
         "ask.",
-        json_schema_extra=reached("Each of its reading requests waits, up to a second; none is refused."),
+        json_schema_extra=reached("Each of its reading requests waits likewise."),
     )
     serve_body_bytes: int = Field(
         64 << 20,

@@ -15,6 +15,7 @@ from auditlane.query.export.exporter import Export
 from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import get
+from auditlane.runtime.shares import current
 
 ROWS_HEADER: Final = "Auditlane-Rows"
 
@@ -64,6 +65,7 @@ async def _pieces(export: Export, downloads: Downloads) -> AsyncIterator[bytes]:
     pieces = iter(export)
     while (piece := await downloads.run(lambda: next(pieces, None))) is not None:
         yield piece
+        await current().pause()
 
 
 def headers_of(name: str, rows: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ from auditlane.query.export.formats import Format
 from auditlane.query.turns import Turns
 from auditlane.runtime.errors import Busy
 from auditlane.runtime.settings import Settings
+from auditlane.runtime.shares import current
 
 THREADS: Final = 16  # of exports at work; one whose client reads slowly holds none
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Downloads:
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work`, which may block, returns; in one of the threads of exports."""
-        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        return await anyio.to_thread.run_sync(current().charged(work), limiter=self._threads)
 
     async def begin(self, tenant: str, format_: Format) -> ExitStack:
         """A place for one export, which closing the stack gives back.

@@ -1,8 +1,9 @@
 """What the form of `events` costs: `python tests/bench/bench_table.py`. Each variant changes the shipped table.
 
 By variant: ClickHouse's CPU for the worker's insert (the least of the rounds, µs a row), bytes a row in one part, the
-time of one merge of all parts, and the CPU of three questions in ms: an actor's events, an event by its id, a page of a
-tenant's newest. CPU is what ClickHouse's own query log says.
+time of one merge of all parts, and the CPU in ms of a read of everything by `FINAL` before that merge, and of three
+questions after it: an actor's events, an event by its id, a page of a tenant's newest. CPU is what ClickHouse's query
+log says.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ _TEXTS = ("actor_id String", "actor_name Nullable(String)", "resource_id Nullabl
 _LZ4 = [(f"{name} CODEC(ZSTD(1))", name) for name in _TEXTS]
 _WIDE = [(", min_bytes_for_wide_part = 134217728", "")]
 _INDEX = [(",\n    INDEX kafka_time kafka_timestamp TYPE minmax GRANULARITY 1", "")]
+_NO_KEY = [("ORDER BY (tenant_id, occurred_at, event_id, content_hash)", "ORDER BY (tenant_id, occurred_at, event_id)")]
+_HASHED = (
+    known()[0]
+    .statements("x")[0]
+    .partition("content_hash FixedString(16) MATERIALIZED ")[2]
+    .partition(",\n    -- The larger")[0]
+)
+_NO_HASH = [(_HASHED, "toFixedString('', 16)")]
 
 
 def _index(text: str) -> list[tuple[str, str]]:
@@ -59,6 +68,9 @@ VARIANTS: dict[str, list[tuple[str, str]]] = {
     "occurred_at DoubleDelta": [
         ("'UTC') CODEC(Delta, ZSTD(1)),\n    event_id", "'UTC') CODEC(DoubleDelta),\n    event_id")
     ],
+    "content hash not in the key": _NO_KEY,
+    "content hash of nothing": _NO_HASH,
+    "neither": [*_NO_KEY, *_NO_HASH],
     "bloom actor_id": _index("actor_id TYPE bloom_filter GRANULARITY 4"),
     "bloom resource_id": _index("resource_id TYPE bloom_filter GRANULARITY 4"),
     "bloom event_id": _index("event_id TYPE bloom_filter GRANULARITY 4"),
@@ -69,6 +81,7 @@ QUESTIONS = {
     "id": "SELECT * FROM log WHERE tenant_id = 'tenant-007' AND event_id = {id:UUID}",
     "page": "SELECT * FROM log WHERE tenant_id = 'tenant-007' ORDER BY occurred_at DESC, event_id DESC LIMIT 50",
 }
+_UNMERGED = "SELECT uniqExact(event_id) FROM log"
 _ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
@@ -100,6 +113,22 @@ def build(client: Client, database: str, changes: list[tuple[str, str]]) -> None
     client.command(f"SYSTEM STOP MERGES `{database}`.events")
 
 
+def cost_ms(client: Client, database: str, text: str, parameters: dict[str, str]) -> float:
+    """The least CPU of five runs of a question."""
+    costs = []
+    for _ in range(5):
+        mark = uuid.uuid4().hex
+        question = text.replace("FROM log", f"FROM `{database}`.log")
+        client.query(question, parameters=parameters, settings={"log_comment": mark})
+        client.command("SYSTEM FLUSH LOGS")
+        [[spent]] = client.query(
+            "SELECT ProfileEvents['OSCPUVirtualTimeMicroseconds'] FROM system.query_log WHERE type = 'QueryFinish' "
+            f"AND log_comment = '{mark}'"
+        ).result_rows
+        costs.append(int(spent) / 1_000)
+    return round(min(costs), 1)
+
+
 def variant(
     client: Client, changes: list[tuple[str, str]], judged: list[tuple[Range, dict[int, Any]]]
 ) -> dict[str, float]:
@@ -116,6 +145,7 @@ def variant(
         "AND query_kind = 'Insert' AND has(tables, {table:String})",
         parameters={"table": f"{database}.events"},
     ).result_columns[0]
+    unmerged = cost_ms(client, database, _UNMERGED, {})
     client.command(f"SYSTEM START MERGES `{database}`.events")
     before = time.perf_counter()
     client.command(f"OPTIMIZE TABLE `{database}`.events FINAL")
@@ -129,25 +159,12 @@ def variant(
         "insert µs/row": round(min(spent) / rows, 2),
         "median": round(sorted(spent)[len(spent) // 2] / rows, 2),
         "bytes/row": round(size / total, 1),
+        "FINAL ms": unmerged,
         "merge s": round(merged, 2),
     }
     one = client.command(f"SELECT any(event_id) FROM `{database}`.events WHERE tenant_id = 'tenant-007'")
     for name, text in QUESTIONS.items():
-        costs = []
-        for _ in range(5):
-            mark = uuid.uuid4().hex
-            client.query(
-                text.replace("FROM log", f"FROM `{database}`.log"),
-                parameters={"id": str(one)},
-                settings={"log_comment": mark},
-            )
-            client.command("SYSTEM FLUSH LOGS")
-            answer = client.query(
-                "SELECT ProfileEvents['OSCPUVirtualTimeMicroseconds'] FROM system.query_log WHERE type = 'QueryFinish' "
-                f"AND log_comment = '{mark}'"
-            ).result_rows
-            costs.append(int(answer[0][0]) / 1_000)
-        found[f"{name} ms"] = round(min(costs), 1)
+        found[f"{name} ms"] = cost_ms(client, database, text, {"id": str(one)})
     client.command(f"DROP DATABASE `{database}` SYNC")
     return found
 

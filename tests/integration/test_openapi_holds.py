@@ -47,7 +47,8 @@ def served(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Served]:
     [
         ("nobody", "fuzzing", "1"),
         ("a viewer", "fuzzing", "2"),
-        ("a client of the environment", "coverage,fuzzing", EXAMPLES),
+        ("a client of the environment", "fuzzing", "1"),
+        pytest.param("a client of the environment", "coverage,fuzzing", EXAMPLES, marks=pytest.mark.long),
     ],
 )
 def test_answers_are_as_the_document_says(served, tmp_path, who, phases, examples):

@@ -138,6 +138,7 @@ def test_events_of_many_past_months_keep_other_partitions_and_the_present_from_w
     assert world.counts() == (121, 121)
 
 
+@pytest.mark.long  # a range is told as failing after a minute
 def test_a_month_that_is_refused_keeps_neither_other_partitions_nor_memory_and_is_told(world: World) -> None:
     old = past(30)
     refuse = f"CHECK NOT throwIf(toYYYYMM(occurred_at) = {old:%Y%m}, 'not this month')"

@@ -158,3 +158,25 @@ def test_what_was_claimed_without_an_answer_is_claimed_again_by_one(filled: Stor
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(claim, range(4))) == [False, False, False, True]
     client.close()
+
+
+def test_a_used_link_that_is_sent_again_and_again_asks_nobody(filled: Store, tmp_path: Path) -> None:
+    asked: list[str] = []
+    client = connect(filled.settings)
+    ledger = LinkClaims(lambda: client, filled.database)
+
+    class Counting:
+        def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
+            asked.append(jti)
+            return ledger.claim(jti, until=until, now=now)
+
+    with Served(tmp_path, claims=Counting(), **given(filled)) as served, ThreadPoolExecutor(THREADS) as pool:
+        now = datetime.now(UTC)
+        viewer = Viewer("acme", "jane", VIEWER, served.keys.create(roles=("vendor",), now=now).client.client_id)
+        link = mint_link(served.signing, viewer, url=served.url, now=now, session=HOUR)
+        path = link.removeprefix(served.url)
+        found = [one.status for one in pool.map(lambda _: served.request(path, method="POST"), range(8 * THREADS))]
+        assert found.count(303) == 1
+        assert set(found) <= {303, 401, 429}
+        assert len(asked) == 1
+    client.close()

@@ -70,3 +70,25 @@ def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str],
         assert (ready.result().status, b"away" in ready.result().data) == (503, True)
         engine.process.send_signal(signal.SIGCONT)
         assert {page.result().status for page in pages} == {200}
+
+
+def test_what_needs_no_header_holds_the_places_of_its_own_tenant(
+    hung: tuple[EngineProcess, str], tmp_path: Path
+) -> None:
+    """The plain page and a download link say whose they are by themselves: others have their places."""
+    engine, database = hung
+    given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
+    given |= {"serve_requests_per_tenant": 2, "serve_requests": 8}
+    with Served(tmp_path, **given) as served, ThreadPoolExecutor(24) as threads:
+        token, other = served.viewer_token("acme"), served.viewer_token("globex")
+        for one in (token, other):
+            assert served.request("/v1/events", one).status == 200
+        asked = {"method": "POST", "body": {"format": "csv"}}
+        link = served.request("/v1/export-links", token, **asked).json()["url"].removeprefix(served.url)
+        engine.process.send_signal(signal.SIGSTOP)
+        for path, method in (("/plain", "GET"), (link, "HEAD"), (link, "GET")):
+            many = [threads.submit(served.request, path, token, method=method) for _ in range(10)]
+            refused = [one.result().status for one in many]
+            assert refused.count(429) >= 8 - (path == link), refused
+            assert served.request("/v1/session", other).status == 200
+        engine.process.send_signal(signal.SIGCONT)

@@ -237,3 +237,15 @@ def test_nobody_elses_user_passes_for_a_client():
     rates.admit(client)
     with pytest.raises(RateLimited):
         rates.admit(user)
+
+
+def test_requests_begun_together_do_not_pass_the_rate_together():
+    """All were admitted while there was room; the one that uses it up goes on, the others are refused what is left."""
+    intake, now = Intake(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
+    senders = [Sender("al_1", "acme") for _ in range(4)]
+    for sender in senders:
+        intake.admit(sender)
+    slices = [(sender, intake._within_rate([{"action": "a"}] * 10, sender, now)) for sender in senders * 3]
+    taken = [sender for sender, posted in slices if not isinstance(posted[0], RateLimited)]
+    assert [one is senders[0] for one in taken] == [True] * 3
+    assert isinstance(intake._within_rate([{"action": "a"}], Sender("al_1", "globex"), now)[0], dict)

@@ -83,12 +83,36 @@ def test_no_client_is_called_as_we_are(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["auditlane", " auditlane", "Auditlane\t", "AUDIT LANE", "audit\u200blane", "ａｕｄｉｔｌａｎｅ", "auditlane\0"],
+    [
+        "auditlane",
+        " auditlane",
+        "Auditlane\t",
+        "AUDIT LANE",
+        "audit\u200blane",
+        "ａｕｄｉｔｌａｎｅ",
+        "auditlane\0",
+        "auditlane\ufe0f",
+        "audit\u034flane",
+        "auditlane\u180b",
+        "auditlane\U000e0100",
+        "auditlane\u3164",
+        "auditlane\u2800",
+        "audit\u115flane",
+        "\u0430uditlane",
+        "audi\u0442lane",
+        "aud\u0131tlane",
+        "auditIane",
+        "aud1tlane",
+        "auditl\u00e1ne",
+    ],
 )
 def test_what_reads_as_our_name_is_ours(name: str) -> None:
     assert is_ours(name)
 
 
-@pytest.mark.parametrize("name", ["", "audit", "auditlane-importer", "my auditlane", "billing"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "audit", "auditlane-importer", "my auditlane", "billing", "\u0430\u0443\u0434\u0438\u0442", "auditplane"],
+)
 def test_other_names_are_free(name: str) -> None:
     assert not is_ours(name)

@@ -72,6 +72,36 @@ def test_requests_that_wait_have_their_turns_one_after_another() -> None:
     assert gaps == pytest.approx([0.04 / 0.2] * 4, rel=0.01)
 
 
+def test_what_has_no_turn_pays_nothing_off() -> None:
+    """Requests that are refused neither lengthen the wait of those that are not, nor shorten it."""
+    shares = Shares(0.2)
+    for _ in range(50):  # learns that a request costs 3 s
+        _, expected = shares.reserve("acme", 0)
+        shares.settle("acme", expected, 3.0, 0)
+    busy(shares, "acme", 1.0, since=1, until=60)
+    shares.charge("other", 0.001, 60)
+    before = shares.wait_s("acme", 60)
+    for _ in range(100):
+        wait_s, expected = shares.reserve("acme", 60)
+        assert wait_s > LONGEST_S
+        shares.settle("acme", expected, None, 60)
+    assert shares.wait_s("acme", 60) == before
+
+
+def test_what_was_reserved_is_taken_back_and_no_more() -> None:
+    shares = Shares(0.2)
+    for _ in range(50):
+        _, expected = shares.reserve("acme", 0)
+        shares.settle("acme", expected, 3.0, 0)
+    shares.charge("acme", 0.8, 1)
+    shares.charge("other", 0.001, 1)
+    before = shares.wait_s("acme", 1)
+    wait_s, expected = shares.reserve("acme", 1)  # its mean would be more than a tenant may owe
+    assert (wait_s, before) == (before, pytest.approx(2.0))
+    shares.settle("acme", expected, None, 1)
+    assert shares.wait_s("acme", 1) == pytest.approx(before)
+
+
 def test_what_a_tenant_owes_is_bounded() -> None:
     shares = Shares(0.2)
     busy(shares, "acme", 1.0, since=0, until=600)
@@ -129,6 +159,17 @@ def test_each_step_is_charged_and_waiting_is_not() -> None:
     charged = charged_for(work())
     assert len(charged) == 3
     assert 0 < sum(charged) < 0.2
+
+
+def test_what_the_work_returns_comes_out() -> None:
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    async def run() -> int:
+        return await Timed(work(), lambda seconds: None)
+
+    assert asyncio.run(run()) == 7
 
 
 def test_an_error_of_the_work_comes_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from auditlane.query.stream import Broken, Source, batches
 from auditlane.query.turns import Turns
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings
+from auditlane.runtime.shares import current, reads
 from auditlane.store.client import CONNECT_TIMEOUT_S, causes, connect, store_errors
 
 _CODE = re.compile(rb"Code: (\d+)\. DB::Exception|\bCode: (\d+)\b")
@@ -47,6 +49,9 @@ class Limits:
             rows_read=settings.query_rows_read,
         )
 
+
+QUERY_S: Final = 0.02  # of ClickHouse's work for any statement …
+BYTES_PER_S: Final = 500_000_000  # … and for what it reads, uncompressed
 
 PAUSE_MS: Final = 20  # of a query with others before it, at each block
 
@@ -102,8 +107,9 @@ class Results:
         """A small result as a whole. Raises RateLimited when the tenant has no turn left."""
         with self._turns.of(tenant) if self._turns and tenant else nullcontext():
             source = self.open(statement, seconds)
+            reads().charge(_work_s(source))
             try:
-                return [row for batch in checked(source) for row in batch.to_pylist()]
+                return current().charged(lambda: [row for batch in checked(source) for row in batch.to_pylist()])()
             finally:
                 source.close()
 
@@ -118,6 +124,15 @@ class Results:
         """Close the connections."""
         self._connection.close()
         self._pool.clear()
+
+
+def _work_s(source: Source) -> float:
+    """What a statement cost ClickHouse, by what it has read: the same however busy ClickHouse is with others."""
+    try:
+        summary = json.loads(getattr(source, "headers", {}).get("X-ClickHouse-Summary", "{}"))
+        return QUERY_S + int(summary.get("read_bytes", 0)) / BYTES_PER_S
+    except (ValueError, AttributeError):
+        return QUERY_S
 
 
 def checked(source: Source) -> Iterator[pa.RecordBatch]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import Claims, LinkDesk
@@ -51,6 +51,7 @@ from auditlane.server.addresses import networks
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
 from auditlane.server.attempts import Attempts
+from auditlane.server.changes import limit
 from auditlane.server.console import access as console_access
 from auditlane.server.console import page as console
 from auditlane.server.cookies import Cookies
@@ -63,6 +64,7 @@ from auditlane.server.parameters import only
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.protocol import Connections
 from auditlane.server.switch import Switch
+from auditlane.server.whose import finder
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_book import StructureBook
@@ -199,7 +201,10 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         app.include_router(router.build(reader, gate.authorize, gate.signing.mac, structures.of))
         for one in exports.routers:
             app.include_router(one)
-        app.include_router(structure_router.build(structure, in_path, gate.environment, only=only))
+        changes = [Depends(limit(settings))]
+        app.include_router(
+            structure_router.build(structure, in_path, gate.environment, only=only), dependencies=changes
+        )
         app.include_router(summary_router.build(reader.summaries, gate.authorize, fields_of))
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(
@@ -246,7 +251,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     openapi.install(app)
     bodies = {ingest.PATH: settings.ingest_body_bytes}
     app.add_middleware(Abandoned)
-    app.add_middleware(Pace, entrance=Entrance(app), settings=settings, streamed=bodies)
+    whose = finder(gate, exports.links if "query" in roles else None)
+    app.add_middleware(Pace, entrance=Entrance(app), settings=settings, streamed=bodies, whose=whose)
     app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
     app.add_middleware(Around, metrics=metrics, trail=own, framed_by=framed_by)
     if settings.cors_origins:

@@ -7,6 +7,7 @@ and uses nothing up; the button's form is a POST.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from html import escape
@@ -19,11 +20,13 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from auditlane.access.links import LinkDesk, Page
+from auditlane.access.links import LinkDesk, Looked, Opened, Page, used_before
 from auditlane.access.trail import Action, witness_of
 from auditlane.query.catalogue import spoken
 from auditlane.query.rendering import address
-from auditlane.runtime.errors import Busy, InvalidInput
+from auditlane.runtime.errors import Busy, InvalidInput, Unauthenticated
+from auditlane.runtime.kept import Kept
+from auditlane.runtime.lines import Lines
 from auditlane.server.attempts import Attempts
 from auditlane.server.cookies import Cookies
 from auditlane.server.gate import demand_not_elsewhere
@@ -31,6 +34,8 @@ from auditlane.server.notice import PACKAGE, page
 
 OPENERS: Final = 8  # threads that ask whether a link was used; slow queries have others
 MOST_WAITING: Final = 32  # … and requests that may wait for one of these
+OF_TENANT: Final = 4  # of the threads for links of one tenant
+KNOWN: Final = 20_000  # links known to be used: nobody is asked about these again
 _SCRIPT: Final = files(PACKAGE).joinpath("static", "enter.js").read_bytes()
 SCRIPT_PATH: Final = f"/static/enter-{hashlib.sha256(_SCRIPT).hexdigest()[:12]}.js"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -52,13 +57,13 @@ Code = Annotated[str, Query(max_length=4096, description="From the link.")]
 def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
     """`GET` and `POST /enter`, and what the former needs."""
     router = APIRouter(tags=["pages"])
-    openers = anyio.CapacityLimiter(OPENERS)
+    opening = _Opening()
 
     @router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)
     async def ask(request: Request, code: Code) -> Response:
         """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
         with attempts.one_of(request):
-            leads_to = desk.look(code, now=datetime.now(UTC))
+            leads_to = desk.look(code, now=datetime.now(UTC)).page
         words = spoken(request, PACKAGE)
         if leads_to is Page.console:
             title, label = words.gettext("Open the console"), words.gettext("Open the console")
@@ -84,11 +89,10 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
     ) -> Response:
         """The code works once. The answer sets the session's cookie and leads to an address without the code."""
         demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor in as somebody else
-        redeem = partial(desk.redeem, await _code(request) or code, now=datetime.now(UTC))
-        if openers.statistics().tasks_waiting >= MOST_WAITING:
-            raise Busy("Too many links are being opened.", fix="Try again in a moment; the link was not used.")
+        code, now = await _code(request) or code, datetime.now(UTC)
         with attempts.one_of(request):
-            opened = await anyio.to_thread.run_sync(redeem, limiter=openers)
+            looked = desk.look(code, now=now)
+            opened = await opening.open(looked, partial(desk.redeem, code, now=now))
         witness = witness_of(request)
         witness.actor_id, witness.actor_type = opened.user, "user"
         witness.tenant, witness.client_id = opened.tenant, opened.client_id
@@ -105,6 +109,31 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
         return Response(_SCRIPT, media_type="text/javascript", headers=headers)
 
     return router
+
+
+class _Opening:
+    """The links that are being opened, and those that were: one that is sent again and again takes one thread, once."""
+
+    def __init__(self) -> None:
+        self._links = Lines(1)
+        self._tenants = Lines(OF_TENANT)
+        self._threads = anyio.CapacityLimiter(OPENERS)
+        self._used: Kept[str, bool] = Kept(KNOWN)
+
+    async def open(self, link: Looked, redeem: Callable[[], Opened]) -> Opened:
+        """What `redeem` returns. Raises what it does, and Busy where too many wait for a thread."""
+        async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
+            if self._used.get(link.jti):
+                raise used_before()
+            if self._threads.statistics().tasks_waiting >= MOST_WAITING:
+                raise Busy("Too many links are being opened.", fix="Try again in a moment; the link was not used.")
+            try:
+                opened = await anyio.to_thread.run_sync(redeem, limiter=self._threads)
+            except Unauthenticated:
+                self._used.put(link.jti, True)
+                raise
+            self._used.put(link.jti, True)
+            return opened
 
 
 def leaving(cookies: Cookies) -> APIRouter:

@@ -6,8 +6,7 @@ Whoever has no credential costs a look at the head; whoever sends a body by the 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -18,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auditlane.access.scope import TENANT_HEADER
 from auditlane.access.trail import witness_of
+from auditlane.contract.frontegg import TENANT_HEADER as THEIR_TENANT_HEADER
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.settings import Settings
-from auditlane.runtime.shares import CURRENT, LONGEST_S, Share, Shares, Timed
+from auditlane.runtime.shares import CURRENT, LONGEST_S, READS, Share, Shares, Timed
 from auditlane.server.addresses import network_of
 from auditlane.server.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
 from auditlane.server.entrance import Door, Entrance
@@ -33,6 +33,9 @@ ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
 HOLD_S: Final = 1.0
 _CLOSE: Final = {"Connection": "close"}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+Whose = Callable[[Request], Awaitable[str]]
 
 
 class Places:
@@ -75,14 +78,8 @@ class _Place:
         self._places = places
         self._counted = counted
         self._taken = False
-        self._since = 0.0
         self.tenant = ""
         self.answered = False
-
-    @property
-    def held_s(self) -> float:
-        """How long the place has been taken."""
-        return time.monotonic() - self._since if self._taken else 0.0
 
     def take(self, *, again: bool = False) -> None:
         """Raises Busy, RateLimited. `again`: it had one, and what came for it is worked on in any case."""
@@ -92,7 +89,7 @@ class _Place:
             self._places.demand()
             self._places.demand_for(self.tenant)
         self._places.add(self.tenant, 1)
-        self._taken, self._since = True, time.monotonic()
+        self._taken = True
 
     def leave(self) -> None:
         if self._taken:
@@ -110,9 +107,13 @@ class _Place:
 class Pace:
     """ASGI middleware: who asks, what of the body there is, and a place to work on it, in this order."""
 
-    def __init__(self, app: ASGIApp, *, entrance: Entrance, settings: Settings, streamed: Mapping[str, int]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, entrance: Entrance, settings: Settings, streamed: Mapping[str, int], whose: Whose
+    ) -> None:
         """`streamed`: the paths whose routes read their body by the piece, and its most bytes. Such a body may be of
-        unknown length, and is not waited for as a whole."""
+        unknown length, and is not waited for as a whole. `whose` tells which tenant's a request is where the route asks
+        for no credential before it runs; "" where that cannot be told."""
+        self._whose = whose
         self._app = app
         self._entrance = entrance
         self._streamed = dict(streamed)
@@ -129,6 +130,7 @@ class Pace:
         place = _Place(self._places, counted=not scope["path"].startswith(ALWAYS))
         share, reads = Share(self._shares), Share(self._reads)
         CURRENT.set(share)
+        READS.set(reads)
         try:
             await Timed(self._answer(scope, receive, send, place, share, reads), share.charge)
         finally:
@@ -145,10 +147,9 @@ class Pace:
 
         async def begun(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if request.method not in _WITH_BODY:
-                    reads.charge(place.held_s)
-                reads.settle()
-                share.settle()
+                worked = message["status"] != HTTPStatus.TOO_MANY_REQUESTS  # or it tells nothing of what others cost
+                share.settle(worked=worked)
+                reads.settle(worked=worked)
                 place.leave()
                 place.answered = True
                 if message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
@@ -187,18 +188,16 @@ class Pace:
         await door.admit(request.scope)
         witness = witness_of(request)
         place.leave()
-        place.tenant = witness.tenant or request.headers.get(TENANT_HEADER, "")[:100] if door.checks else ""
+        place.tenant = (witness.tenant or _named(request.headers)) if door.checks else await self._of_open(request)
         wait_s = share.reserve(place.tenant)
-        if request.method not in _WITH_BODY:
-            wait_s = max(wait_s, reads.reserve(place.tenant))
         if wait_s > LONGEST_S:
-            share.settle(worked=False)
-            reads.settle(worked=False)
             raise RateLimited(
                 "Requests about this tenant take more of this process's time than they may while others ask.",
                 fix="Send fewer at once, or wait as long as Retry-After says.",
                 retry_after_s=wait_s,
             )
+        if request.method not in _WITH_BODY:  # never refused: ClickHouse may be slow for another reason
+            wait_s = max(wait_s, min(reads.reserve(place.tenant), LONGEST_S))
         if wait_s:
             await asyncio.sleep(wait_s)
         if arriving.whole or request.method not in _WITH_BODY:
@@ -211,6 +210,9 @@ class Pace:
                 first = await self._whole(arriving, place.tenant or witness.actor_id or "", counted=bool(door.checks))
         place.take()
         return _streaming(replayed(first, arriving.receive), arriving, place)
+
+    async def _of_open(self, request: Request) -> str:
+        return "" if request.url.path.startswith(ALWAYS) else await self._whose(request)
 
     async def _whole(self, arriving: Arriving, holder: str, *, counted: bool) -> Message:
         """All of the body. What open routes take is small, and not counted: tokens must be had whatever else comes."""
@@ -225,6 +227,11 @@ class Pace:
         finally:
             self._unfinished.give_back(holder, held)
         return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+
+def _named(headers: Mapping[str, str]) -> str:
+    """The tenant that a client of the whole environment names, as it does for us or for Frontegg."""
+    return (headers.get(TENANT_HEADER) or headers.get(THEIR_TENANT_HEADER, ""))[:100]
 
 
 def _streaming(receive: Receive, arriving: Arriving, place: _Place) -> Receive:

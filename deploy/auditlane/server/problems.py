@@ -16,7 +16,7 @@ from starlette.routing import Match
 
 from auditlane.query.asker import has_gone
 from auditlane.query.catalogue import N_, spoken
-from auditlane.query.export.links import PATH as DOWNLOAD_PATH
+from auditlane.query.export.links import DOWNLOAD_PATH
 from auditlane.runtime.errors import (
     AuditlaneError,
     BodyTooLarge,

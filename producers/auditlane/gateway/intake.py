@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,8 @@ from auditlane.gateway.posted import event_of, filled
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
+from auditlane.runtime.kept import Kept
+from auditlane.runtime.lines import Lines
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.runtime.shares import current
@@ -38,6 +40,7 @@ LEAST_STEPS: Final = 5_000  # of one event's patterns, up to 60 µs; less does n
 LONG_STEPS: Final = 200_000  # of a slice's: up to 2.4 ms, too long for the event loop
 _BURST: Final = 5  # seconds' worth of steps at once
 _AT_ONCE: Final = 16  # so few are checked on the event loop itself: a thread would cost more than they do
+_DEBTORS: Final = 1_000  # requests that have used up the rate and are not at their end
 _THREADS: Final = 4  # that may wait for the registry at once, for what is not known and for what may be old each
 _COMPLAIN_EVERY_S: Final = 10.0  # Kafka that is away is reported several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
@@ -81,10 +84,12 @@ class Intake:
         self._held = 0
         self._held_by: Counter[tuple[str | None, str]] = Counter()
         self._client: AuditClient | None = None
-        self._threads: anyio.CapacityLimiter | None = None
-        self._turn: anyio.CapacityLimiter | None = None
-        self._long: anyio.CapacityLimiter | None = None
-        self._doubts: anyio.CapacityLimiter | None = None
+        self._debtors: Kept[Hashable, Sender] = Kept(_DEBTORS)
+        self._lines = Lines(1)
+        self._threads = anyio.CapacityLimiter(_THREADS)
+        self._turn = anyio.CapacityLimiter(1)
+        self._long = anyio.CapacityLimiter(1)
+        self._doubts = anyio.CapacityLimiter(_THREADS)
         self._complain_at = 0.0
         self._log = get("ingest")
 
@@ -152,22 +157,16 @@ class Intake:
         posted, steps = self._within_steps(client, posted, sender, began)
         acks, ids = Acks(len(posted)), [""] * len(posted)
         hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
-        charged = current().charged
         doubted: list[int] = []
-        if not self._known(client, posted, sender):
-            self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
-            await anyio.to_thread.run_sync(charged(partial(hand_over, doubted)), limiter=self._threads)
-        elif steps > LONG_STEPS:  # where nobody waits whose patterns are quick; RE2 leaves the interpreter to others
-            self._long = self._long or anyio.CapacityLimiter(1)
-            await anyio.to_thread.run_sync(charged(partial(hand_over, doubted)), limiter=self._long)
-        elif len(posted) <= _AT_ONCE:
+        known = self._known(client, posted, sender)
+        if known and steps <= LONG_STEPS and len(posted) <= _AT_ONCE:
             hand_over(doubted)
-        else:  # nothing but work: two threads at it would only take the interpreter from one another
-            self._turn = self._turn or anyio.CapacityLimiter(1)
-            await anyio.to_thread.run_sync(charged(partial(hand_over, doubted)), limiter=self._turn)
+        else:
+            async with self._lines.of(sender.tenant or ""):
+                await self._in_thread(partial(hand_over, doubted), self._limiter(known=known, steps=steps))
         if doubted:  # not where everybody's events are checked: these wait for the registry
-            self._doubts = self._doubts or anyio.CapacityLimiter(_THREADS)
-            await anyio.to_thread.run_sync(charged(partial(hand_over, None, doubted)), limiter=self._doubts)
+            async with self._lines.of(sender.tenant or ""):
+                await self._in_thread(partial(hand_over, None, doubted), self._doubts)
         fates = await acks.wait(self._ack_s)
         results = [Result(first + place, ids[place], _error(fate)) for place, fate in enumerate(fates)]
         errors = [result.error for result in results if result.error]
@@ -176,20 +175,34 @@ class Intake:
         self._meters.settled(len(results) - len(errors), errors, time.monotonic() - began)
         return results
 
+    def _limiter(self, *, known: bool, steps: int) -> anyio.CapacityLimiter:
+        """Where events are checked that take longer than the event loop has."""
+        if not known:
+            return self._threads
+        if steps > LONG_STEPS:  # where nobody waits whose patterns are quick; RE2 leaves the interpreter to others
+            return self._long
+        return self._turn  # nothing but work: two threads at it would only take the interpreter from one another
+
+    async def _in_thread(self, work: Callable[[], None], limiter: anyio.CapacityLimiter) -> None:
+        await anyio.to_thread.run_sync(current().charged(work), limiter=limiter)
+
     def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
         """Charge the client for the events, by tenant; one tenant's flood leaves the client what others need.
 
-        A request that is about one tenant was admitted as a whole; else those of tenants that have to wait are errors.
+        Those of tenants that have to wait are errors. A request that is about one tenant was admitted as a whole: it
+        goes on although it is itself what has used up the rate, but not beside another that has.
         """
         tenants = [sender.tenant or _named(one) for one in posted]
         waits: dict[str, float] = {}
         for tenant, count in Counter(tenants).items():
             key = (sender.vouched, tenant)
-            wait_s = 0.0 if sender.tenant else self._rates.wait_s(key, now)
-            if wait_s:
+            wait_s = self._rates.wait_s(key, now)
+            if wait_s and not (sender.tenant and self._debtors.get(key) is sender):
                 waits[tenant] = wait_s
-            else:
-                self._rates.charge(key, count, now)
+                continue
+            self._rates.charge(key, count, now)
+            if self._rates.wait_s(key, now):
+                self._debtors.put(key, sender)
         if waits:
             posted = [
                 _too_fast(waits[tenant]) if tenant in waits else one
@@ -228,7 +241,6 @@ class Intake:
         client = self._running()
         if client.knows(tenant):
             return client.own_fields(tenant)
-        self._threads = self._threads or anyio.CapacityLimiter(_THREADS)
         return await anyio.to_thread.run_sync(client.own_fields, tenant, limiter=self._threads)
 
     def contract_changed(self, tenant: str | None) -> None:

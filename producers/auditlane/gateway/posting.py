@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Final
 
 from auditlane.gateway.intake import SLICE, Intake, Result
 from auditlane.gateway.sender import Sender
 from auditlane.gateway.tally import Tally
 from auditlane.runtime.errors import AuditlaneError, BodyTooLarge
+from auditlane.runtime.shares import Timed, current
 
 Arrived = tuple[list[object], int]  # values, and how many bytes they were
 SLICE_BYTES: Final = 1 << 20
@@ -48,6 +49,11 @@ async def post(intake: Intake, arriving: AsyncIterator[Arrived], sender: Sender,
     return posting.tally
 
 
+async def _charged(taking: Coroutine[Any, Any, list[Result]]) -> list[Result]:
+    """In a task of its own, whose steps nobody else counts."""
+    return await Timed(taking, current().charge)
+
+
 class _Posting:
     def __init__(self, intake: Intake, sender: Sender) -> None:
         self.tally = Tally()
@@ -76,7 +82,7 @@ class _Posting:
         if self.tally.outage:
             self.tally.add(Result(first + place, "", self.tally.outage) for place in range(len(posted)))
         elif posted:
-            self._sent = asyncio.create_task(self._intake.take(posted, self._sender, first))
+            self._sent = asyncio.create_task(_charged(self._intake.take(posted, self._sender, first)))
 
     async def settle(self) -> None:
         if self._sent:

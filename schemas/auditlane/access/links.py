@@ -103,6 +103,11 @@ def of_link() -> Iterator[None]:
         raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
 
 
+def used_before() -> Unauthenticated:
+    """A link that was opened once."""
+    return Unauthenticated("The link was used before.", fix="Ask for a new link; each works once.")
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A session that a link opened: its token, where it leads, whose it is. An operator has no tenant.
@@ -121,6 +126,15 @@ class Opened:
     def address(self) -> str:
         """The path and query string that the link leads to."""
         return f"{self.page.value}?{self.view}" if self.view else self.page.value
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Where a link leads, its id, and the tenant whose log it opens: an operator has none."""
+
+    page: Page
+    jti: str
+    tenant: str | None
 
 
 class Claims(Protocol):
@@ -142,11 +156,12 @@ class LinkDesk:
         self._keys = keys
         self._claims = claims
 
-    def look(self, code: str, *, now: datetime) -> Page:
-        """Where the code leads; nothing is used up by it. Raises as `redeem` does, but for a code used before."""
-        _, who, page, _ = self._read(code, now)
+    def look(self, code: str, *, now: datetime) -> Looked:
+        """What the code is; nothing is used up by it, and nobody is asked. Raises as `redeem` does, but for a code used
+        before."""
+        claims, who, page, _ = self._read(code, now)
         self._demand_standing(who, now)
-        return page
+        return Looked(page, str(claims["jti"]), None if isinstance(who, Operator) else who.tenant)
 
     def redeem(self, code: str, *, now: datetime) -> Opened:
         """What the code stands for. Blocks until the claims say whether it was used.
@@ -158,7 +173,7 @@ class LinkDesk:
         self._demand_standing(who, now)
         until = datetime.fromtimestamp(claims["exp"], UTC)
         if not self._claims.claim(str(claims["jti"]), until=until, now=now):
-            raise Unauthenticated("The link was used before.", fix="Ask for a new link; each works once.")
+            raise used_before()
         if isinstance(who, Operator):
             token = mint_console_token(self._signing, who, now=now, ttl=ttl)
             return Opened(token, page, who.user, who.client_id, None)

@@ -117,10 +117,33 @@ def _sized(part: bytes) -> bytes:
     return _SIZE(len(part)) + part
 
 
+# What looks like a letter of our name (from Unicode's confusables.txt: Latin, Greek, Cyrillic, Armenian), and what
+# cannot be seen though its category is that of a letter or a symbol (Default_Ignorable_Code_Point; the Braille blank).
+_LOOK_ALIKE: Final = str.maketrans(
+    {
+        letter: seen_as
+        for seen_as, letters in {
+            "a": "\u0251\u03b1\u0430",
+            "d": "\u0501",
+            "e": "\u0435\u04bd",
+            "l": "i1|!\u0131\u01c0\u03b9\u0456\u04cf",
+            "n": "\u0578\u043f",
+            "t": "\u03c4\u0442",
+            "u": "\u03c5\u057d",
+            "": "\u115f\u1160\u2800\u3164\uffa0",
+        }.items()
+        for letter in letters
+    }
+)
+
+_OUR_LOOK: Final = TRAIL.translate(_LOOK_ALIKE)
+
+
 @lru_cache(maxsize=65_536)
 def is_ours(name: str) -> bool:
-    """Whether a `source` or a client id reads as our own: whatever its case, its width, and spaces in it or around."""
+    """Whether a `source` or a client id reads as our own: whatever its case, its width, letters of other alphabets that
+    look the same, marks, and what in it or around it is not seen."""
     if name.isascii() and len(name) < len(TRAIL):
         return False
-    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if one.isprintable() and not one.isspace())
-    return seen.casefold() == TRAIL
+    letters = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKE)
+    return "".join(one for one in letters if unicodedata.category(one)[0] not in "MCZ") == _OUR_LOOK

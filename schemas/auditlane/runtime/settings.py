@@ -215,9 +215,15 @@ class ServeSettings(BaseModel):
     serve_reads_per_tenant: float = Field(
         0.5,
         gt=0,
-        description="Reading requests of one tenant that may be under way all the time, in a process, while others "
-        "ask.",
-        json_schema_extra=reached("Each of its reading requests waits likewise."),
+        description="Seconds of ClickHouse's work a second that one tenant's reading requests may cause, in a process, "
+        "while others ask: 20 ms for each statement, and a second for each 500 MB that it reads.",
+        json_schema_extra=reached("Each of its reading requests waits, up to ten seconds; none is refused."),
+    )
+    structure_changes_per_minute: int = Field(
+        60,
+        ge=1,
+        description="Changes of one tenant's structure and contract, or of the environment's, in each process.",
+        json_schema_extra=reached("The change is refused with 429 and `Retry-After`."),
     )
     serve_body_bytes: int = Field(
         64 << 20,

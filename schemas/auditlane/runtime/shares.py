@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 WINDOW_S: Final = 2.0  # the work of so many seconds may be caused at once
 ALONE_S: Final = 5.0  # a tenant waits for nobody when no other has asked for so long
@@ -55,13 +55,15 @@ class Shares:
             return self._wait_s(tenant, now)
 
     def reserve(self, tenant: str, now: float) -> tuple[float, float]:
-        """A turn for a request: how long it waits, and the seconds of work that are charged for it in advance, the
-        mean of the tenant's requests. `settle` takes these back."""
+        """A turn for a request: how long it waits, and the seconds of work that are charged for it in advance, at most
+        the mean of the tenant's requests. `settle` takes these back. More than `LONGEST_S` to wait: nothing is charged,
+        as it has no turn."""
         with self._lock:
             wait_s = self._wait_s(tenant, now)
             used = self._of(tenant, now)
-            self._add(used, used.mean, now)
-            return wait_s, used.mean
+            if wait_s > LONGEST_S:
+                return wait_s, 0.0
+            return wait_s, self._add(used, used.mean, now)
 
     def settle(self, tenant: str, expected: float, cost: float | None, now: float) -> None:
         """Take back what was charged in advance. `cost` is what the request was charged for instead; None: it had no
@@ -80,9 +82,12 @@ class Shares:
             used = self._tenants[tenant] = _Used(now, now)
         return used
 
-    def _add(self, used: _Used, seconds: float, now: float) -> None:
-        used.paid_at = min(max(used.paid_at, now) + seconds / self.most, now + WINDOW_S + _OWED_S)
+    def _add(self, used: _Used, seconds: float, now: float) -> float:
+        """How much of it was added: what a tenant owes is bounded."""
+        before = max(used.paid_at, now)
+        used.paid_at = min(before + seconds / self.most, max(before, now + WINDOW_S + _OWED_S))
         used.at = now
+        return (used.paid_at - before) * self.most
 
     def _wait_s(self, tenant: str, now: float) -> float:
         used = self._tenants.get(tenant)
@@ -141,6 +146,7 @@ class Share:
 
 
 CURRENT: Final[ContextVar[Share | None]] = ContextVar("share", default=None)  # of the request that is answered
+READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)  # … of what it has ClickHouse do
 
 
 def current() -> Share:
@@ -148,21 +154,29 @@ def current() -> Share:
     return CURRENT.get() or Share(Shares(1.0))
 
 
-class Timed:
-    """Awaits `work`; after each of its steps on the event loop `charge` is told the CPU seconds that the step took."""
+def reads() -> Share:
+    """The same for the work that the request causes in ClickHouse."""
+    return READS.get() or Share(Shares(1.0))
 
-    def __init__(self, work: Coroutine[Any, Any, None], charge: Callable[[float], None]) -> None:
+
+class Timed(Generic[T]):
+    """Awaits `work`; after each of its steps on the event loop `charge` is told the CPU seconds that the step took.
+
+    The steps of another task that `work` begins are not its own: wrap that task's work as well."""
+
+    def __init__(self, work: Coroutine[Any, Any, T], charge: Callable[[float], None]) -> None:
         self._work = work
         self._charge = charge
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[Any, Any, T]:
         steps, thrown, sent = self._work, None, None
         while True:
             began = time.thread_time()
             try:
                 waits_for = steps.throw(thrown) if thrown else steps.send(sent)
-            except StopIteration:
-                return
+            except StopIteration as ended:
+                result: T = ended.value
+                return result
             finally:
                 self._charge(time.thread_time() - began)
             thrown, sent = None, None

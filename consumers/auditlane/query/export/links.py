@@ -16,7 +16,7 @@ from auditlane.access.trail import Witness
 from auditlane.runtime.errors import Unauthenticated
 
 PURPOSE: Final = "auditlane-export+jwt"
-PATH: Final = "/v1/download"
+DOWNLOAD_PATH: Final = "/v1/download"
 QUERY_TTL: Final = timedelta(minutes=1)
 JOB_TTL: Final = timedelta(minutes=15)  # a download that began goes on; one that broke off may be taken up again
 
@@ -93,4 +93,4 @@ class Links:
         who = {"tenant": scope.tenant, "sub": scope.actor, "client": scope.client_id}
         who["actor_type"] = witness.actor_type
         code = self._signer.sign(PURPOSE, who | what, now=datetime.now(UTC), ttl=ttl)
-        return f"{base}{PATH}?{urlencode({'code': code})}"
+        return f"{base}{DOWNLOAD_PATH}?{urlencode({'code': code})}"

@@ -66,7 +66,8 @@ def build(
         name = file_name(scope.tenant, format_, datetime.now(UTC))
         if request.method == "HEAD":  # takes nothing away
             witness_of(request).recorded = True
-            counted = await downloads.run(lambda: exporter.count(scope, what.filter, format_))
+            with await downloads.begin(scope.tenant, Format.csv):  # a count draws no PDF
+                counted = await downloads.run(lambda: exporter.count(scope, what.filter, format_))
             return StreamingResponse(iter(()), headers=headers_of(name, counted.rows), media_type=format_.media_type)
         with await downloads.begin(scope.tenant, format_) as place:
             export = await downloads.run(lambda: exporter.export(scope, what.filter, what.form))

@@ -27,7 +27,8 @@ from auditlane.runtime.settings import Settings
 
 
 class Exports:
-    """`exporter` makes files, `routers` are mounted, `start` comes before the first request, `close` after the last."""
+    """`exporter` makes files, `links` opens codes, `routers` are mounted. `start` comes before the first request,
+    `close` after the last."""
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class Exports:
     ) -> None:
         standing = partial(demand_standing, behind="export")
         self.exporter = Exporter(settings, demand_standing=standing, turns=turns)
-        links = Links(signer, demand_standing, settings.serve_url)
+        links = self.links = Links(signer, demand_standing, settings.serve_url)
         jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
         room = Room.of(settings, jobs)
         job_file = partial(file_of, jobs, structure_of, standing)

@@ -8,7 +8,7 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
@@ -27,13 +27,17 @@ from auditlane.query.models import Event
 from auditlane.query.parameters import described, split
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import AuditlaneError, WrongTenant
+from auditlane.runtime.lines import Lines
 from auditlane.runtime.shares import current
+
+T = TypeVar("T")
 
 HEARTBEAT_S: Final = 15.0
 CHECK_S: Final = 3.0  # how often the credential and the connection are looked at
 RETRY_MS: Final = 2_000
 PIECE: Final = 50  # events whose text is made in one step of the event loop
 _THREADS: Final = 8  # of streams that begin or catch up; pages keep their own
+_OF_TENANT: Final = 2  # of these for one tenant
 
 _STREAM: Final = described(
     cursor={"type": "string", "description": "The id of the last event that was received; as `Last-Event-ID`."}
@@ -52,7 +56,7 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
     who = authorize(Permission.read)
     reads = Depends(who)
     seals = Seals(mac)
-    threads = CapacityLimiter(_THREADS)
+    limiter, lines = CapacityLimiter(_THREADS), Lines(_OF_TENANT)
 
     async def check(request: Request, scope: TenantScope) -> None:
         """Raise what the request would be answered with now, and WrongTenant when it would be another tenant's."""
@@ -72,9 +76,8 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
     async def stream(request: Request, scope: TenantScope = reads) -> StreamingResponse:
         """New events that match every given filter, as server-sent events, in the order in which they are stored."""
         fields = own_of(scope.tenant)
-        own, filter_ = await to_thread.run_sync(
-            lambda: split(request.query_params.multi_items(), ("cursor",), fields), limiter=threads
-        )
+        threads = _Threads(scope.tenant, lines, limiter)
+        own, filter_ = await threads.run(lambda: split(request.query_params.multi_items(), ("cursor",), fields))
         given = request.headers.get("last-event-id") or own.get("cursor")
         start = seals.open(scope, filter_, given) if given else None
         channel = tail.join(scope, filter_)
@@ -108,6 +111,19 @@ class _Left(StreamingResponse):
             self._leave()
 
 
+class _Threads:
+    """The threads that streams begin and catch up in; a tenant has its part of them."""
+
+    def __init__(self, tenant: str, lines: Lines, limiter: CapacityLimiter) -> None:
+        self._tenant = tenant
+        self._lines = lines
+        self._limiter = limiter
+
+    async def run(self, work: Callable[[], T]) -> T:
+        async with self._lines.of(self._tenant):
+            return await to_thread.run_sync(work, limiter=self._limiter)
+
+
 class _Stream:
     """One client's stream, as text."""
 
@@ -126,17 +142,15 @@ class _Stream:
         self._seal = seal
         self._level = False  # whether the client has what it had missed
 
-    async def begin(self, patience_s: float, threads: CapacityLimiter) -> None:
+    async def begin(self, patience_s: float, threads: _Threads) -> None:
         """Follow from now on. Raises what `Tail.begin` raises."""
-        await to_thread.run_sync(
-            lambda: self._tail.begin(self._channel, self._subscription, patience_s), limiter=threads
-        )
+        await threads.run(lambda: self._tail.begin(self._channel, self._subscription, patience_s))
 
     async def body(
         self,
         start: Resume | None,
         patience_s: float,
-        threads: CapacityLimiter,
+        threads: _Threads,
         check: Callable[[], Awaitable[None]],
         gone: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
@@ -158,16 +172,15 @@ class _Stream:
         self,
         start: Resume,
         patience_s: float,
-        threads: CapacityLimiter,
+        threads: _Threads,
         check: Callable[[], Awaitable[None]],
         gone: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
         while not self._level and not self._subscription.ended and not await gone():
             await check()
             at = start
-            stretch, self._level = await to_thread.run_sync(
-                lambda at=at: self._tail.catch_up(self._channel, self._subscription, at, patience_s),  # type: ignore[misc]
-                limiter=threads,
+            stretch, self._level = await threads.run(
+                lambda at=at: self._tail.catch_up(self._channel, self._subscription, at, patience_s)  # type: ignore[misc]
             )
             start = stretch.resume
             if not stretch.events and not self._level:

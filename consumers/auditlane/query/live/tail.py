@@ -200,15 +200,23 @@ class Tail:
         news = self._shared.look(sorted({one.scope.tenant for one in channels}))
         for channel in channels:
             channel.note(news)
+        more, away = news.more, None
         for channel in channels:
-            self._tried_to_advance(channel, news.at_ms, news.states)
-        return news.more
+            try:
+                more |= self._tried_to_advance(channel, news.at_ms, news.states)
+            except Unavailable as error:  # of this question: others may be answered
+                away = error
+        if away:
+            raise away
+        return more
 
-    def _tried_to_advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> None:
-        """What a tenant's own question fails with ends its streams, and nobody else's. Raises Unavailable."""
+    def _tried_to_advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> bool:
+        """Whether there is more already. What a tenant's own question fails with ends its streams, and nobody else's.
+        Raises Unavailable."""
         try:
-            self._advance(channel, at_ms, states)
+            more = self._advance(channel, at_ms, states)
             channel.failure = None
+            return more
         except Unavailable:
             raise
         except AuditlaneError as error:
@@ -219,23 +227,28 @@ class Tail:
                 self._changed.notify_all()
             for one in subscriptions:
                 one.end("failed", error)
+            return False
 
-    def _advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> None:
-        """Give the channel's streams what arrived. What fails here is left for the next poll."""
+    def _advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> bool:
+        """Give the channel's streams what arrived, a stretch of it: then the others have their turn. Returns whether
+        there is more. What fails here is left for the next poll."""
         if channel.position is None:
             home = set(self._follower.home(channel.scope, at_ms=at_ms))
             channel.news, channel.occurred = set(), None
             self._reach(channel, Stretch([], _part(at_ms, states, home), ended=True))
-            return
+            return False
         goal = _part(at_ms, states, channel.position.seen.keys() | channel.news)
-        while channel.news:
+        if channel.news:
             stretch = self._follower.on(
                 channel.scope, channel.filter, channel.position, goal, occurred=channel.occurred
             )
             if stretch.ended:
                 channel.news, channel.occurred = set(), None
             self._reach(channel, stretch)
+            if not stretch.ended:
+                return True
         self._reach(channel, Stretch([], goal, ended=True))
+        return False
 
     def _reach(self, channel: Channel, stretch: Stretch) -> None:
         with self._changed:

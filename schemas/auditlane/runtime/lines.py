@@ -1,0 +1,32 @@
+"""Queues by tenant in front of what all tenants share, so that one tenant's crowd does not stand before the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Lines:
+    """At most `at_once` of a tenant go on to what is shared; the others of it wait in its own line. Of one event
+    loop."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._lines: dict[str, tuple[asyncio.Semaphore, list[None]]] = {}
+
+    @asynccontextmanager
+    async def of(self, tenant: str) -> AsyncIterator[None]:
+        """Hold one of the tenant's places; without a tenant there is no line."""
+        if not tenant:
+            yield
+            return
+        places, here = self._lines.setdefault(tenant, (asyncio.Semaphore(self._at_once), []))
+        here.append(None)
+        try:
+            async with places:
+                yield
+        finally:
+            here.pop()
+            if not here:
+                del self._lines[tenant]

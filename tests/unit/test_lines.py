@@ -1,0 +1,43 @@
+"""One tenant's crowd does not stand before others."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import pytest
+
+from auditlane.runtime.lines import Lines
+
+
+def test_others_go_before_a_tenants_crowd() -> None:
+    lines, order = Lines(1), []
+    shared = anyio.CapacityLimiter(1)
+
+    async def one(tenant: str) -> None:
+        async with lines.of(tenant), shared:
+            order.append(tenant)
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        await asyncio.gather(*(one("crowd") for _ in range(20)), one("other"), one(""))
+
+    asyncio.run(run())
+    assert set(order[:3]) == {"crowd", "other", ""}
+    assert order.count("crowd") == 20
+
+
+def test_nothing_is_kept_of_a_tenant_that_has_gone() -> None:
+    lines = Lines(2)
+
+    async def run() -> None:
+        async with lines.of("a"), lines.of("a"):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01), lines.of("a"):
+                    pass
+        with pytest.raises(LookupError):
+            async with lines.of("b"):
+                raise LookupError
+
+    asyncio.run(run())
+    assert lines._lines == {}

@@ -20,7 +20,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from auditlane.access.links import LinkDesk, Looked, Opened, Page, used_before
+from auditlane.access.links import LinkDesk, LinkRead, Opened, Page, used_before
 from auditlane.access.trail import Action, witness_of
 from auditlane.query.catalogue import spoken
 from auditlane.query.rendering import address
@@ -63,7 +63,7 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
     async def ask(request: Request, code: Code) -> Response:
         """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
         with attempts.one_of(request):
-            leads_to = desk.look(code, now=datetime.now(UTC)).page
+            leads_to = desk.look(code, now=datetime.now(UTC))
         words = spoken(request, PACKAGE)
         if leads_to is Page.console:
             title, label = words.gettext("Open the console"), words.gettext("Open the console")
@@ -91,7 +91,7 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
         demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor in as somebody else
         code, now = await _code(request) or code, datetime.now(UTC)
         with attempts.one_of(request):
-            looked = desk.look(code, now=now)
+            looked = desk.read(code, now=now)
             opened = await opening.open(looked, partial(desk.redeem, code, now=now))
         witness = witness_of(request)
         witness.actor_id, witness.actor_type = opened.user, "user"
@@ -120,7 +120,7 @@ class _Opening:
         self._threads = anyio.CapacityLimiter(OPENERS)
         self._used: Kept[str, bool] = Kept(KNOWN)
 
-    async def open(self, link: Looked, redeem: Callable[[], Opened]) -> Opened:
+    async def open(self, link: LinkRead, redeem: Callable[[], Opened]) -> Opened:
         """What `redeem` returns. Raises what it does, and Busy where too many wait for a thread."""
         async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
             if self._used.get(link.jti):

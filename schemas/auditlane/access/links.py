@@ -129,7 +129,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class LinkRead:
     """Where a link leads, its id, and the tenant whose log it opens: an operator has none."""
 
     page: Page
@@ -156,12 +156,15 @@ class LinkDesk:
         self._keys = keys
         self._claims = claims
 
-    def look(self, code: str, *, now: datetime) -> Looked:
-        """What the code is; nothing is used up by it, and nobody is asked. Raises as `redeem` does, but for a code used
-        before."""
+    def look(self, code: str, *, now: datetime) -> Page:
+        """Where the code leads; nothing is used up by it. Raises as `redeem` does, but for a code used before."""
+        return self.read(code, now=now).page
+
+    def read(self, code: str, *, now: datetime) -> LinkRead:
+        """What the code says; nothing is used up by it, and no claims are asked. Raises as `look` does."""
         claims, who, page, _ = self._read(code, now)
         self._demand_standing(who, now)
-        return Looked(page, str(claims["jti"]), None if isinstance(who, Operator) else who.tenant)
+        return LinkRead(page, str(claims["jti"]), None if isinstance(who, Operator) else who.tenant)
 
     def redeem(self, code: str, *, now: datetime) -> Opened:
         """What the code stands for. Blocks until the claims say whether it was used.

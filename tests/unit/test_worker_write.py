@@ -14,7 +14,7 @@ from auditlane.worker.actions import Remedy
 from auditlane.worker.columns import EVENTS
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.store_failures import HALT, SLOWER, classify
+from auditlane.worker.store_failures import HALT, LOOK, SLOWER, WAIT, classify
 from auditlane.worker.write import PINNED, Packed, Table, sent, statement, token
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
@@ -71,7 +71,13 @@ def error(code: int | None) -> DatabaseError:
         *((error(code), Remedy.halt) for code in HALT),
         *((error(code), Remedy.slower) for code in SLOWER),
         (error(164), Remedy.retry),  # READONLY
-        (error(242), Remedy.retry),  # TABLE_IS_READ_ONLY
+        *((error(code), Remedy.wait) for code in WAIT),
+        *((error(code), Remedy.look) for code in LOOK),
+        (error(242), Remedy.slower),  # TABLE_IS_READ_ONLY
+        (error(244), Remedy.look),  # UNEXPECTED_ZOOKEEPER_ERROR
+        (error(285), Remedy.slower),  # TOO_FEW_LIVE_REPLICAS
+        (error(286), Remedy.wait),  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+        (error(319), Remedy.look),  # UNKNOWN_STATUS_OF_INSERT
         (error(243), Remedy.retry),  # NOT_ENOUGH_SPACE
         (error(60), Remedy.retry),  # UNKNOWN_TABLE: being migrated
         (error(999_999), Remedy.retry),  # not known to us

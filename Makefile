@@ -45,7 +45,7 @@ test-alone test-fault: $(STAMP)
 test-parts: $(STAMP)
 	$(BIN)/python -m pytest -m "not long" $(PARTS)
 
-test-long: $(STAMP) ## what takes minutes: each kind of process and of neighbour, a round trip of 100,000 events (EVENTS=)
+test-long: $(STAMP) ## what takes minutes: each kind of process and of neighbour, two versions of the worker in one group, a round trip of 100,000 events (EVENTS=)
 	ROUND_TRIP_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest tests/integration/test_round_trip.py
 	$(BIN)/python -m pytest -m long tests/integration tests/fault
 

@@ -30,10 +30,10 @@ class Store:
         migrate(client, database)
         client.command(f"SYSTEM STOP MERGES `{database}`.events")
         self.table = guarantees.check(client, database, parts_per_second=4)
-        self.writer = write.Writer(client, self._narrow(self.table))
+        self.writer = write.Writer(client, self.narrow(self.table))
         self.topic_id = str(uuid.uuid4())
 
-    def _narrow(self, table: write.Table) -> write.Table:
+    def narrow(self, table: write.Table) -> write.Table:
         names = self.rows(0, 0).column_names
         return replace(table, columns=tuple(one for one in table.columns if one[0] in names))
 
@@ -162,11 +162,39 @@ def test_what_is_newest(store: Store) -> None:
     assert newest(low=12) == Stored(15)
 
 
+def test_columns_that_a_newer_version_added_get_their_defaults(store: Store) -> None:
+    for column in ("note String DEFAULT 'x' AFTER action", "region Nullable(String)"):
+        store.client.command(f"ALTER TABLE `{store.database}`.events ADD COLUMN {column}")
+    assert guarantees.check(store.client, store.database, parts_per_second=4).columns == store.table.columns
+    store.insert(0, 9)
+    stored = store.client.query(f"SELECT DISTINCT note, region FROM `{store.database}`.events").result_rows
+    assert list(map(tuple, stored)) == [("x", None)]
+
+
+@pytest.mark.parametrize("newer_first", [True, False])
+def test_versions_that_insert_other_columns_exclude_one_another_by_token(store: Store, newer_first: bool) -> None:
+    """The rows of the one are gone before the other sends the same range, so that its guard sees none of them."""
+    store.client.command(f"ALTER TABLE `{store.database}`.events ADD COLUMN note String DEFAULT 'x'")
+    columns = (*store.narrow(store.table).columns, ("note", "String"))
+    newer = write.Writer(store.client, replace(store.table, columns=columns))
+    noted = store.rows(0, 9).append_column("note", pa.array(["y"] * 10))
+    first, second = [(newer, noted), (store.writer, store.rows(0, 9))][:: 1 if newer_first else -1]
+    store.writer, rows = first
+    store.insert(0, 9, rows)
+    assert store.count() == 10
+    store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
+    store.client.command(f"ALTER TABLE `{store.database}`.events DELETE WHERE 1 SETTINGS mutations_sync = 1")
+    store.writer, rows = second
+    store.insert(0, 9, rows)
+    assert store.count() == 0
+
+
 @pytest.mark.parametrize(
     ("change", "because"),
     [
         ("ALTER TABLE events MODIFY SETTING non_replicated_deduplication_window = 10", "the tokens of 10 inserts"),
         ("DROP TABLE events", "has no table"),
+        ("ALTER TABLE events DROP COLUMN schema_id", "lacks columns that this worker writes: schema_id"),
         (", event_id, content_hash) -> , event_id)", r"is sorted by \(tenant_id, occurred_at, event_id\)"),
         ("ENGINE = ReplacingMergeTree(first_wins) -> ENGINE = MergeTree", "has the engine MergeTree"),
     ],

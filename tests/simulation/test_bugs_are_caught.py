@@ -177,6 +177,12 @@ class TrustsTheToken(Worker):
     compares = False
 
 
+class LooksAtNothing(Worker):
+    """Repeats an insert whose outcome is not known, and takes the acknowledgement of its token for its rows."""
+
+    doubts = False
+
+
 BUGS = {
     "commit before insert": {"worker": worker_with(CommitsBeforeInsert)},
     "unstable boundaries": {"worker": worker_with(UnstableBoundaries)},
@@ -197,6 +203,7 @@ BUGS = {
     "letters not awaited": {"worker": BuriesLater},
     "set back over a pending range, not compared": {"worker": worker_with(TakesNothingForDoubtful)},
     "a verdict that changed is not compared": {"worker": TrustsTheToken},
+    "an outcome that is not known is not looked at": {"worker": LooksAtNothing},
 }
 
 

@@ -38,6 +38,7 @@ class ClickHouse:
     rows: dict[Offset, int] = field(default_factory=dict)  # how often each offset is stored
     months: dict[Offset, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)  # oldest first, each with the insert that spent it
+    lost: dict[str, Insert] = field(default_factory=dict)  # by tokens that were spent on rows that are gone
     running: list[Insert] = field(default_factory=list)
     inserts: int = 0
 
@@ -96,7 +97,7 @@ class ClickHouse:
         while len(self.tokens) > self.window:
             oldest, spent = next(iter(self.tokens.items()))
             for other in list(self.running):
-                if self.patient and other.token == oldest and other.began < spent:
+                if self.patient and other.token == oldest and (other.began < spent or oldest in self.lost):
                     self._land(other)
             del self.tokens[oldest]
 
@@ -105,6 +106,19 @@ class ClickHouse:
         if not insert.landed:
             insert.landed = True
             self.running.remove(insert)
+
+    def lose(self, insert: Insert) -> None:
+        """The only replica that has the part dies before its quorum: the rows are gone, and their token is spent."""
+        self.look(insert)
+        if not insert.landed and insert.rows and insert.token not in self.tokens:
+            self.lost[insert.token] = insert
+            self._remember(insert.token)
+        self.drop(insert)
+
+    def owes(self, partition: Partition) -> bool:
+        """Whether rows of a partition were lost and are not stored again."""
+        lost = [one for one in self.lost.values() if one.partition == partition]
+        return any((partition, offset) not in self.rows for one in lost for offset in one.rows or ())
 
     def _held(self, insert: Insert) -> int:
         return len(self.held(insert.partition, *insert.span).get(insert.month, ()))

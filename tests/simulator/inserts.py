@@ -21,6 +21,7 @@ class Progress:
 
     rows: dict[int, list[int]]  # month -> offsets still to store
     bad: list[int]
+    doubtful: bool = False  # an insert's outcome is not known
 
 
 @dataclass(slots=True)
@@ -37,10 +38,25 @@ class Job:
     missing: list[int] | None = None
 
 
+# What becomes of an insert that is not acknowledged: what its error means, and of its rows.
+FAULTS = {
+    "applied": (Remedy.retry, "land"),
+    "later": (Remedy.retry, ""),
+    "never": (Remedy.retry, "drop"),
+    "refused": (Remedy.slower, "drop"),
+    "behind another": (Remedy.wait, "drop"),
+    "not known, applied": (Remedy.look, "land"),
+    "not known, later": (Remedy.look, ""),
+    "not known, never": (Remedy.look, "drop"),
+    "not known, lost": (Remedy.look, "lose"),
+}
+
+
 class Inserts:
     """`advance` is one step of one insert thread."""
 
     compares = True  # whether a redo looks at what is stored
+    doubts = True  # whether an insert whose outcome is not known is followed by a look
 
     def __init__(self, name: str, world: World, random: Random) -> None:
         self.name, self.world, self.random = name, world, random
@@ -80,7 +96,7 @@ class Inserts:
             self._answer(job, job.sent)
         elif progress.rows and self._trouble() and self.random.random() < 0.3:
             self._failed(job, Failure(Remedy.retry, "the registry is away"))
-        elif range_.redo and self.compares and (progress.rows or job.missing is None):
+        elif self._looks(job) and (progress.rows or job.missing is None):
             self._settle(job)
         elif progress.rows and self.random.random() < self.world.late:
             self.jobs.remove(job)
@@ -92,6 +108,9 @@ class Inserts:
         else:
             self.jobs.remove(job)
             self.core.written(range_, parts=job.parts, rejected=len(progress.bad), took_ms=1)
+
+    def _looks(self, job: Job) -> bool:
+        return self.compares and (job.work.range.redo or job.progress.doubtful)
 
     def _settle(self, job: Job) -> None:
         """Store what is missing of a redo, until the store is seen to hold it: a look, or the next insert."""
@@ -121,21 +140,25 @@ class Inserts:
     def _answer(self, job: Job, sent: Insert) -> None:
         """ClickHouse answers; or it does not, and the rows landed, will land, or never do."""
         clickhouse = self.world.clickhouse
-        fault = self.random.choice(["applied", "later", "never", "refused"]) if self._trouble() else ""
+        fault = self.random.choice(list(FAULTS)) if self._trouble() else ""
+        remedy, becomes = FAULTS.get(fault, (Remedy.retry, "land"))
         if sent.unanswered:
-            fault = "restarted"
-        elif fault in ("", "applied"):
+            fault, remedy = "restarted", Remedy.retry
+        elif becomes == "land":
             clickhouse.land(sent)
-        elif fault in ("never", "refused"):
+        elif becomes == "drop":
             clickhouse.drop(sent)
+        elif becomes == "lose":
+            clickhouse.lose(sent)
         if fault:
             self.world.say(f"{self.name} gets no answer for {job.work.range} ({fault})")
             self.world.events[f"insert without an answer: {fault}"] += 1
-            self._failed(job, Failure(Remedy.slower if fault == "refused" else Remedy.retry, "no answer"))
+            job.progress.doubtful |= self.doubts and remedy is Remedy.look
+            self._failed(job, Failure(remedy, "no answer"))
             return
         job.sent = None
         job.parts += 1
-        if not (job.work.range.redo and self.compares):
+        if not self._looks(job):
             del job.progress.rows[sent.month]
         elif not job.missing:
             job.missing = None  # look again

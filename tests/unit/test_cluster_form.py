@@ -7,32 +7,46 @@ import re
 import pytest
 
 from auditlane.runtime.errors import ConfigError
-from auditlane.store.cluster import SHARDING, SHARED, script, statements
-from auditlane.store.migrate import Migration, known
+from auditlane.store.cluster import LOCAL, SHARDING, SHARED, script, statements
+from auditlane.store.cluster_init import changes
+from auditlane.store.fold import fold
+from auditlane.store.migrate import RECORD, Migration, known
 from auditlane.worker.guarantees import Made, check_table, settings_for
 from auditlane.worker.write import PINNED
 
 
-def single() -> list[str]:
-    return [one for migration in known() for one in migration.statements("audit")]
+def single(*later: Migration) -> list[str]:
+    """The single form in its final state."""
+    chain = [one for migration in [*known(), *later] for one in migration.statements("audit")]
+    return fold([RECORD.replace("{database}", "`audit`"), *chain])
 
 
-def made() -> list[str]:
-    return statements("audit", "main")
+def made(*later: Migration) -> list[str]:
+    return statements("audit", "main", [*known(), *later])
+
+
+LATER = Migration(
+    9,
+    "0009_later.sql",
+    "ALTER TABLE {database}.events ADD COLUMN IF NOT EXISTS note String, ADD INDEX IF NOT EXISTS n note TYPE minmax;"
+    "ALTER TABLE {database}.settings MODIFY SETTING non_replicated_deduplication_window = 7;"
+    "CREATE OR REPLACE VIEW {database}.log AS SELECT note FROM {database}.events FINAL",
+)
 
 
 def test_every_statement_runs_on_the_cluster_and_every_table_has_its_distributed_one() -> None:
     assert all("ON CLUSTER `main`" in one for one in made())
     tables = {match[1] for one in single() if (match := re.match(r"CREATE TABLE IF NOT EXISTS `audit`\.(\w+)", one))}
-    assert tables == SHARDING.keys() | SHARED
+    assert tables == SHARDING.keys() | SHARED | LOCAL
     for name in SHARDING:
         assert f"Distributed(`main`, `audit`, {name}, {SHARDING[name]})" in script("audit", "main")
 
 
-def test_taking_the_cluster_away_again_gives_the_single_form() -> None:
+@pytest.mark.parametrize("later", [[], [LATER]])
+def test_taking_the_cluster_away_again_gives_the_single_form(later: list[Migration]) -> None:
     """So a column that is added to one is in the other."""
     back = []
-    for one in made():
+    for one in made(*later):
         if one.startswith("CREATE DATABASE") or "ENGINE = Distributed" in one:
             continue
         one = one.replace(" ON CLUSTER `main`", "").replace("events_all FINAL", "events FINAL")
@@ -41,12 +55,46 @@ def test_taking_the_cluster_away_again_gives_the_single_form() -> None:
         )
         one = re.sub(r", replicated_deduplication_window_seconds = \d+$", "", one)
         back.append(re.sub(r"\breplicated_deduplication_window", "non_replicated_deduplication_window", one))
-    assert back == single()
+    assert back == single(*later)
+
+
+def test_it_is_the_final_state_and_alters_nothing() -> None:
+    """A replica that joins later can run it: Keeper compares its CREATE with what the table has become."""
+    text = made(LATER)
+    assert not [one for one in text if not one.startswith("CREATE ")]
+    assert len([one for one in text if "`audit`.events ON CLUSTER" in one]) == 1
+    [events] = [one for one in text if "`audit`.events ON CLUSTER" in one]
+    assert "note String" in events
+    assert "INDEX n note TYPE minmax" in events
+    assert text[-1] == (
+        "CREATE VIEW IF NOT EXISTS `audit`.log ON CLUSTER `main` AS SELECT note FROM `audit`.events_all FINAL"
+    )
+
+
+def test_for_one_server_it_is_the_same_without_on_cluster() -> None:
+    alone = statements("audit", "main", one_server=True)
+    assert alone == [one.replace(" ON CLUSTER `main`", "") for one in made()]
+    assert "ON CLUSTER" not in script("audit", "main", one_server=True)
+
+
+def test_each_shard_records_its_migrations_on_all_of_its_replicas() -> None:
+    """An ALTER reaches the replicas of one shard, so that its record must not hold for another."""
+    [record] = [one for one in made() if "`audit`.migrations" in one]
+    assert made().index(record) == 1, "made before what it records"
+    assert "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/migrations', '{replica}')" in record
+
+
+def test_of_a_migration_a_replicated_table_takes_what_alters_it() -> None:
+    """Views and Distributed tables are made anew on each server instead."""
+    assert changes(LATER, "audit") == [
+        "ALTER TABLE `audit`.events ADD COLUMN IF NOT EXISTS note String, ADD INDEX IF NOT EXISTS n note TYPE minmax",
+        "ALTER TABLE `audit`.settings MODIFY SETTING replicated_deduplication_window = 7",
+    ]
 
 
 def test_each_table_has_a_path_of_its_own_and_no_name_of_one_replica() -> None:
     paths = re.findall(r"Replicated\w+\('([^']+)', '([^']+)'", script("audit", "main"))
-    assert len(paths) == len(set(paths)) == len(SHARDING) + len(SHARED)
+    assert len(paths) == len(set(paths)) == len(SHARDING) + len(SHARED) + len(LOCAL)
     own = [one for one in paths if "/shared/" not in one[0]]
     assert all("{shard}" in path and replica == "{replica}" for path, replica in own)
 
@@ -60,7 +108,7 @@ def test_what_links_were_opened_is_one_table_for_all_shards() -> None:
 
 
 def test_the_worker_accepts_the_table_that_is_generated() -> None:
-    [events] = [one for one in made() if "Replicated" in one and "`audit`.events" in one]
+    [events] = [one for one in made() if "Replicated" in one and "`audit`.events " in one]
     definition = events[events.index("Replicated") :].partition("\n")[0]
     window, window_s = (
         int(re.search(rf"replicated_deduplication_window{unit} = (\d+)", events)[1])  # type: ignore[index]

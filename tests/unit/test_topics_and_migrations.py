@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -43,6 +44,14 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     assert [one.version for one in migrate.known()] == list(range(1, len(migrate.known()) + 1))
     for one in migrate.known():
         assert all(word.upper().startswith(("CREATE", "ALTER")) for word in one.statements("db"))
+
+
+def test_every_alteration_may_run_twice() -> None:
+    """Processes migrate at once, and each server of a cluster by itself."""
+    for one in migrate.known():
+        for statement in one.statements("db"):
+            for verb in re.findall(r"\b(?:ADD|DROP) (?:COLUMN|INDEX|CONSTRAINT|PROJECTION) (?!IF )", statement):
+                pytest.fail(f"{one.name}: {verb}lacks IF [NOT] EXISTS")
 
 
 def test_what_is_left_is_planned_in_order() -> None:

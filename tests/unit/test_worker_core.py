@@ -219,6 +219,33 @@ def test_a_failed_step_is_repeated_with_growing_patience() -> None:
     assert worker.budget.factor < 0.1
 
 
+def test_a_range_behind_another_insert_waits_without_slowing_down_and_keeps_its_place() -> None:
+    worker = core(P, Q, flights=1)
+    worker.received(P, messages(0, 2), 0)
+    write, now, waits = sealed(worker), 0, []
+    worker.received(Q, messages(0, 2), 0)
+    for _ in range(6):
+        worker.failed(write.range, Failure(Remedy.wait, "another is on its way"), now)
+        before = now
+        while not (actions := worker.step(now, 0)):
+            now += 50
+        assert actions == [write], "no other range is sealed to wait beside it"
+        waits.append(now - before)
+    assert waits == [100, 200, 500, 1_000, 1_000, 1_000]
+    assert worker.budget.factor == 1.0
+    worker.written(write.range, parts=1, rejected=0, took_ms=1)
+    assert plan(only(worker.step(now, 0), Commit)) == (3, None, None)
+
+
+def test_an_insert_whose_outcome_is_not_known_is_repeated_at_the_same_pace() -> None:
+    worker = core()
+    worker.received(P, messages(0, 2), 0)
+    write = sealed(worker)
+    worker.failed(write.range, Failure(Remedy.look, "not known"), 0)
+    assert worker.step(100, 0) == [write]
+    assert worker.budget.factor == 1.0
+
+
 def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
     worker = core(P, Q, queue_bytes=20, range_rows=100)
     pending(worker, 30)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
+import pytest
+from structlog.testing import capture_logs
+
 from auditlane.runtime.metrics import METRICS
+from auditlane.worker.actions import Failure, Remedy, Write
 from auditlane.worker.behind import Behind, Lag
-from auditlane.worker.lanes import Flight, Lane, Step
+from auditlane.worker.core import Core
+from auditlane.worker.failpoints import Failpoints
+from auditlane.worker.jobs import Done
+from auditlane.worker.lanes import Flight, Lane, Policy, Step
 from auditlane.worker.meters import Meters
 from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.runner import Runner
 
 AT = Partition("t", 0)
 
@@ -32,6 +42,13 @@ def test_every_listed_metric_is_made_and_no_other() -> None:
     assert made == listed
 
 
+def test_retries_are_told_apart_by_what_they_mean_and_begin_at_zero() -> None:
+    text = Meters().render().decode()
+    for remedy in Remedy:
+        assert f'auditlane_worker_retries_total{{class="{remedy.value}",step="insert"}} 0.0' in text
+    assert 'auditlane_worker_retries_total{class="retry",step="commit"} 0.0' in text
+
+
 def test_what_is_in_flight_and_held_and_not_read_yet_is_lag() -> None:
     measure = Behind().measure
     assert measure([lane(5, 5)], {AT: 5}, 9_000) == Lag(0, 0.0)
@@ -50,3 +67,19 @@ def test_a_message_that_was_not_read_ages_from_when_it_was_known_of() -> None:
 
 def test_a_clock_that_is_behind_kafkas_gives_no_negative_age() -> None:
     assert Behind().measure([lane(5, 6, 9_500)], {AT: 6}, 9_000) == Lag(1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "level"), [(Remedy.wait, "debug"), (Remedy.look, "warning"), (Remedy.retry, "warning")]
+)
+def test_waiting_behind_another_insert_is_counted_by_itself_and_warns_nobody(remedy: Remedy, level: str) -> None:
+    range_ = Range(AT, "id", 0, 0, Columns([0], [1], [None], [b"v"]), "", 1)
+    jobs = Mock(poll=Mock(return_value=[Done(Write(range_), Failure(remedy, "why"))]))
+    meters = Meters()
+    consumer, ends = Mock(consume=Mock(return_value=[])), Mock(known={})
+    runner = Runner(Core(Policy()), consumer, Mock(), jobs, meters, Failpoints(), ends)
+    with capture_logs() as logs:
+        runner.turn()
+    assert [one["log_level"] for one in logs if one["event"] == "range.failed"] == [level]
+    assert f'retries_total{{class="{remedy.value}",step="insert"}} 1.0' in meters.render().decode()
+    assert 'retries_total{class="slower",step="insert"} 0.0' in meters.render().decode()

@@ -9,9 +9,10 @@ from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.contract.codes import RejectCode
-from auditlane.worker.actions import Bury, Write
+from auditlane.worker.actions import Bury, Remedy, Write
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.jobs import Done, Jobs
 from auditlane.worker.judge import Rejection, Verdict
@@ -101,3 +102,43 @@ def test_a_store_that_does_not_show_what_it_acknowledged_halts_the_partition() -
 
     with pytest.raises(AssertionError, match="the store shows none of their rows"):
         attempt(Hides(), {0, 1}, redo=True)
+
+
+@dataclass
+class Unsure(Table):
+    """A replicated table that answers the first insert with an error, and has `stored` the rows then, or lost them."""
+
+    code: int = 319
+    stores: bool = True
+    answers: list[str] = field(default_factory=list)
+
+    def insert(
+        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
+    ) -> None:
+        super().insert(range_, month, rows, seen=seen, again=again)
+        self.answers.append("look" if seen is not None else "first")
+        if len(self.answers) == 1:
+            if not self.stores:
+                self.offsets.clear()  # the token stays spent
+            raise DatabaseError("what it says", code=self.code)
+
+
+@pytest.mark.parametrize("code", [244, 319])
+@pytest.mark.parametrize("stores", [True, False])
+def test_an_insert_whose_outcome_is_not_known_is_followed_by_a_look(code: int, stores: bool) -> None:
+    """A token alone would be acknowledged, also where its rows are lost."""
+    table = Unsure(code=code, stores=stores)
+    columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
+    range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo=False)
+    judge = Mock(judge=Mock(return_value=Verdict({MONTH: pa.table({"kafka_offset": list(range(COUNT))})}, [])))
+    jobs = Jobs(judge, table, Mock(), Failpoints(), threads=1)
+    remedies = []
+    for _ in range(2):
+        jobs.submit(Write(range_))
+        assert jobs.join(10)
+        [done] = jobs.poll()
+        remedies.append(done.failure.remedy if done.failure else None)
+    jobs.close()
+    assert remedies == [Remedy.look, None]
+    assert sorted(table.offsets) == list(range(COUNT))
+    assert table.answers == (["first"] if stores else ["first", "look", "look"])

@@ -11,9 +11,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from auditlane.runtime.errors import ConfigError
 from auditlane.worker import guarantees
 from auditlane.worker.actions import Remedy
+from auditlane.worker.columns import EVENTS
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.store_failures import HALT, SLOWER, classify
+from auditlane.worker.store_failures import HALT, LOOK, SLOWER, WAIT, classify
 from auditlane.worker.write import PINNED, Packed, Table, sent, statement, token
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
@@ -70,7 +71,13 @@ def error(code: int | None) -> DatabaseError:
         *((error(code), Remedy.halt) for code in HALT),
         *((error(code), Remedy.slower) for code in SLOWER),
         (error(164), Remedy.retry),  # READONLY
-        (error(242), Remedy.retry),  # TABLE_IS_READ_ONLY
+        *((error(code), Remedy.wait) for code in WAIT),
+        *((error(code), Remedy.look) for code in LOOK),
+        (error(242), Remedy.slower),  # TABLE_IS_READ_ONLY
+        (error(244), Remedy.look),  # UNEXPECTED_ZOOKEEPER_ERROR
+        (error(285), Remedy.slower),  # TOO_FEW_LIVE_REPLICAS
+        (error(286), Remedy.wait),  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+        (error(319), Remedy.look),  # UNKNOWN_STATUS_OF_INSERT
         (error(243), Remedy.retry),  # NOT_ENOUGH_SPACE
         (error(60), Remedy.retry),  # UNKNOWN_TABLE: being migrated
         (error(999_999), Remedy.retry),  # not known to us
@@ -124,6 +131,37 @@ def test_a_table_that_cannot_keep_the_promise_is_refused(made: dict[str, Any], b
 @pytest.mark.parametrize("made", [_PLAIN, _REPLICATED])
 def test_a_table_that_can_is_not(made: dict[str, Any]) -> None:
     guarantees.check_table(guarantees.Made("audit.events", **made), parts_per_second=4.0)
+
+
+OURS = [(name, "T", "DEFAULT" if name == "provenance_id" else "") for name in EVENTS.names]
+
+
+def test_an_insert_names_the_columns_that_the_worker_writes_and_no_others() -> None:
+    """A newer auditlane added some, with and without a default, between ours and behind them."""
+    added = [("note", "String", "DEFAULT"), ("region", "Nullable(String)", "")]
+    computed = [("content_hash", "T", "MATERIALIZED"), ("day", "Date", "ALIAS"), ("raw", "String", "EPHEMERAL")]
+    table = [*added, *OURS[:5], *computed, *OURS[5:], ("last", "UInt8", "")]
+    assert guarantees.inserted("audit.events", table) == tuple((name, "T") for name in EVENTS.names)
+
+
+def test_the_columns_are_named_in_the_tables_order() -> None:
+    assert [name for name, _ in guarantees.inserted("audit.events", OURS[::-1])] == EVENTS.names[::-1]
+
+
+@pytest.mark.parametrize("gone", [["action"], ["defaulted", "provenance"]])
+def test_a_table_that_lacks_a_column_of_ours_is_refused_by_name(gone: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"audit\.events lacks columns that this worker writes") as raised:
+        guarantees.inserted("audit.events", [one for one in OURS if one[0] not in gone])
+    assert all(name in raised.value.message for name in gone)
+    assert "auditlane init" in raised.value.fix
+
+
+@pytest.mark.parametrize("kind", ["MATERIALIZED", "ALIAS", "EPHEMERAL"])
+def test_a_column_of_ours_that_the_table_computes_is_refused(kind: str) -> None:
+    table = [(name, of, kind if name == "source" else default) for name, of, default in OURS]
+    with pytest.raises(ConfigError, match=rf"source \({kind}\)") as raised:
+        guarantees.inserted("audit.events", table)
+    assert "MODIFY COLUMN" in raised.value.fix
 
 
 def test_inserts_into_a_replicated_table_wait_for_a_quorum() -> None:

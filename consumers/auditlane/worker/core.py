@@ -144,7 +144,10 @@ class Core:
             self.budget.pushed_back()
         if flight is None:
             return
-        flight.back_off(now)
+        if failure.remedy is Remedy.wait:
+            flight.wait(now)
+        else:
+            flight.back_off(now)
         flight.stored_before = self._stored
         self.lanes[range_.partition].fails(f"{range_}: {failure.message}", now)
         if failure.remedy in (Remedy.halt, Remedy.brake):  # its intent stands: the next assignment takes it up again

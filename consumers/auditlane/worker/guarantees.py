@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -13,6 +14,7 @@ from auditlane.runtime.errors import ConfigError, StoreRefused
 from auditlane.runtime.settings import variable
 from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
+from auditlane.worker.columns import EVENTS
 from auditlane.worker.ranges import Range
 from auditlane.worker.recovery import Stored
 from auditlane.worker.write import OPTIONAL, PINNED, REPLICATED, Table
@@ -62,8 +64,8 @@ def check(client: Client, database: str, *, parts_per_second: float) -> Table:
             raise ConfigError(f"ClickHouse has no table {database}.events.", fix="Run `auditlane init`.")
         engine, definition, partitioning, sorting = found[0]
         columns = client.query(
-            "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = 'events' "
-            "AND default_kind NOT IN ('MATERIALIZED', 'ALIAS') ORDER BY position",
+            "SELECT name, type, default_kind FROM system.columns "
+            "WHERE database = {database:String} AND table = 'events' ORDER BY position",
             parameters={"database": database},
         ).result_rows
         window = _setting(client, definition, _window(engine))
@@ -71,7 +73,29 @@ def check(client: Client, database: str, *, parts_per_second: float) -> Table:
     made = Made(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
     check_table(made, parts_per_second)
     settings = _accepted(client, settings_for(engine))
-    return Table(database, tuple((str(name), str(kind)) for name, kind in columns), settings)
+    return Table(database, inserted(made.name, columns), settings)
+
+
+def inserted(table: str, columns: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    """The (name, type) of each column that an insert names: those that this worker writes, in the table's order.
+
+    `columns` are the table's as (name, type, kind of default). Others among them get their defaults: a newer auditlane
+    added them, and its workers run beside this one. Raises ConfigError when the table would not store one of ours.
+    """
+    found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
+    lacking = [name for name in EVENTS.names if name not in found]
+    if lacking:
+        raise ConfigError(
+            f"{table} lacks columns that this worker writes: {', '.join(lacking)}.",
+            fix="Run `auditlane init` of the worker's version; add a column that was dropped by hand again.",
+        )
+    computed = [f"{name} ({found[name][1]})" for name in EVENTS.names if found[name][1] not in ("", "DEFAULT")]
+    if computed:
+        raise ConfigError(
+            f"{table} does not store what this worker writes to the columns {', '.join(computed)}.",
+            fix=f"ALTER TABLE {table} MODIFY COLUMN each of them to a plain column.",
+        )
+    return tuple((name, kind) for name, (kind, _) in found.items() if name in EVENTS.names)
 
 
 def settings_for(engine: str) -> dict[str, int | str]:

@@ -78,6 +78,7 @@ class _Progress:
     parts: int = 0
     late_parts: int = 0
     took_ms: int = 0
+    doubtful: bool = False  # whether an insert's outcome is not known: then the store is looked at as for a redo
 
     def ended(self, month: int) -> None:
         """All of the month is stored."""
@@ -185,17 +186,24 @@ class Jobs:
         except RegistryUnavailable as error:
             done = Done(work, Failure(Remedy.retry, str(error)))
         except (ClickHouseError, HTTPError, OSError) as error:
-            done = Done(work, classify(error))
+            done = Done(work, self._classified(work.range, error))
         except BaseException as error:
             done = Done(work, Failure(Remedy.halt, f"{type(error).__name__}: {error}"))
         self._done.put(done)
+
+    def _classified(self, range_: Range, error: Exception) -> Failure:
+        failure = classify(error)
+        progress = self._progress.get(range_)
+        if failure.remedy is Remedy.look and progress is not None:
+            progress.doubtful = True
+        return failure
 
     def _write(self, work: Write) -> Done:
         range_ = work.range
         progress = self._judged(range_)
         with self._inserting:
             self._failpoints.hit("before_insert")
-            if range_.redo:
+            if range_.redo or progress.doubtful:
                 self._owe(progress)
                 self._settle(range_, progress)
             started = time.monotonic_ns()

@@ -12,6 +12,7 @@ from auditlane.worker.ranges import Columns, Partition, Range
 FAILING_MS = 60_000  # a range that has failed for so long is told to people
 SLOW_MS = 2_000  # a step that takes longer leaves its place among the flights to another partition
 BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
+WAIT_MS = BACKOFF_MS[:4]  # behind another insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ class Flight:
 
     def next(self, step: Step) -> None:
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
+
+    def wait(self, now: int) -> None:
+        """Its step is to be done again soon. It keeps its place, so that no more ranges come to wait beside it."""
+        self.busy = False
+        self.not_before = now + WAIT_MS[min(self.attempts, len(WAIT_MS) - 1)]
+        self.attempts += 1
 
     def back_off(self, now: int) -> None:
         self.busy, self.aside = False, True

@@ -8,8 +8,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from auditlane.contract.codes import RejectCode
 from auditlane.runtime.metrics import BY_NAME
+from auditlane.worker.actions import Remedy
 
 T = TypeVar("T", Counter, Gauge, Histogram)
+FAILURES: Final = {
+    "insert": tuple(Remedy),
+    "letters": (Remedy.retry, Remedy.halt),
+    "commit": (Remedy.retry,),
+}
 FRESHNESS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 
 
@@ -42,11 +48,13 @@ class Meters:
         for counter, values in (
             (self.dead_letters, RejectCode),
             (self.ranges, ("first", "redo")),
-            (self.retries, ("insert", "letters", "commit")),
             (self.rebalances, ("assigned", "revoked", "lost")),
         ):
             for value in values:
                 counter.labels(str(value))
+        for step, remedies in FAILURES.items():
+            for remedy in remedies:
+                self.retries.labels(step, remedy.value)
 
     def _counter(self, name: str) -> Counter:
         return self._made(Counter, name)

@@ -111,7 +111,8 @@ class ToTable:
                     raise StoreRefused(failure.message) from error
                 if attempt == TRIES:
                     raise StoreUnavailable(failure.message, fix="Run the command again to go on.") from error
-                self._budget.pushed_back()
+                if failure.remedy is not Remedy.wait:
+                    self._budget.pushed_back()
                 self._sleep(min(LONGEST_S, 0.25 * 2**attempt))
 
 

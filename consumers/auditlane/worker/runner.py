@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
-from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Resume, Seek, Write
+from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Remedy, Resume, Seek, Write
 from auditlane.worker.behind import Behind
 from auditlane.worker.consumer import Brokers, Ends, out_of_range, unsupported
 from auditlane.worker.core import Core
@@ -172,9 +172,10 @@ class Runner:
     def _ended(self, done: Done) -> None:
         range_, step = done.work.range, "insert" if isinstance(done.work, Write) else "letters"
         if done.failure is not None:
-            self._meters.retries.labels(step).inc()
-            self._log.warning("range.failed", range=str(range_), step=step, remedy=done.failure.remedy.value,
-                              error=done.failure.message)  # fmt: skip
+            remedy = done.failure.remedy
+            self._meters.retries.labels(step, remedy.value).inc()
+            said = self._log.debug if remedy is Remedy.wait else self._log.warning
+            said("range.failed", range=str(range_), step=step, remedy=remedy.value, error=done.failure.message)
             self._core.failed(range_, done.failure, now_ms())
         elif done.later_ms is not None:
             self._core.later(range_, done.later_ms, now_ms())
@@ -242,13 +243,13 @@ class Runner:
             cause = error.args[0]
             if cause.fatal():
                 raise KafkaUnavailable(f"The group fenced this worker: {cause.str()}.") from error
-            self._meters.retries.labels("commit").inc()
+            self._meters.retries.labels("commit", Remedy.retry.value).inc()
             self._log.warning("commit.failed", error=cause.str())
             return dict.fromkeys(commit.offsets, cause.str())
         errors = {Partition(one.topic, one.partition): one.error.str() for one in answers if one.error is not None}
         unanswered = commit.offsets.keys() - {Partition(one.topic, one.partition) for one in answers}
         if errors or unanswered:
-            self._meters.retries.labels("commit").inc()
+            self._meters.retries.labels("commit", Remedy.retry.value).inc()
             self._log.warning("commit.failed", errors=sorted(set(errors.values())), unanswered=len(unanswered))
         self._hit("after", planned, completed)
         return errors | dict.fromkeys(unanswered, "no answer")

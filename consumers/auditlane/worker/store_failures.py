@@ -1,4 +1,4 @@
-"""What a failed insert means: try again, try again more slowly, or stop the partition. Never: drop the rows."""
+"""What a failed insert means: try again, more slowly or after a look, or stop the partition. Never: drop the rows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from auditlane.store.client import first_line
 from auditlane.worker.actions import Failure, Remedy
 
-# ClickHouse's error codes (src/Common/ErrorCodes.cpp). A code that is in neither list is tried again.
+# ClickHouse's error codes (src/Common/ErrorCodes.cpp). A code that is in no list is tried again.
 SLOWER = {
     159: "TIMEOUT_EXCEEDED",
     160: "TOO_SLOW",
     202: "TOO_MANY_SIMULTANEOUS_QUERIES",
     209: "SOCKET_TIMEOUT",
     241: "MEMORY_LIMIT_EXCEEDED",
+    242: "TABLE_IS_READ_ONLY",  # the replica has lost Keeper, or has just started
     252: "TOO_MANY_PARTS",
+    285: "TOO_FEW_LIVE_REPLICAS",
     745: "SERVER_OVERLOADED",
+}
+# Quorum inserts into one table follow one another: another worker's is on its way.
+WAIT = {286: "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE"}
+# Keeper or the quorum did not answer while the insert was being committed: its rows may be stored, or may get lost.
+LOOK = {
+    244: "UNEXPECTED_ZOOKEEPER_ERROR",
+    319: "UNKNOWN_STATUS_OF_INSERT",
 }
 # The block or the statement itself is refused: the same would happen again.
 HALT = {
@@ -52,5 +61,9 @@ def classify(error: BaseException) -> Failure:
     if code in HALT:
         return Failure(Remedy.halt, f"ClickHouse refuses the rows ({HALT[code]}): {message}")
     if code in SLOWER:
-        return Failure(Remedy.slower, f"ClickHouse lacks capacity ({SLOWER[code]}): {message}")
+        return Failure(Remedy.slower, f"ClickHouse takes no more for now ({SLOWER[code]}): {message}")
+    if code in WAIT:
+        return Failure(Remedy.wait, f"ClickHouse is busy with another insert ({WAIT[code]}): {message}")
+    if code in LOOK:
+        return Failure(Remedy.look, f"ClickHouse does not say whether the rows are stored ({LOOK[code]}): {message}")
     return Failure(Remedy.retry, f"ClickHouse: {message}")

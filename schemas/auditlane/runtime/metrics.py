@@ -27,7 +27,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("auditlane_worker_parts_total", "counter", "Parts made in ClickHouse: inserts, one a range and month."),
     Metric("auditlane_worker_dead_letters_total", "counter", "Messages refused, by their code.", ("code",)),
     Metric("auditlane_worker_ranges_total", "counter", "Ranges completed.", ("how",)),  # how: first, redo
-    Metric("auditlane_worker_retries_total", "counter", "Steps that failed: insert, letters, commit.", ("step",)),
+    Metric(
+        "auditlane_worker_retries_total",
+        "counter",
+        "Steps that failed (insert, letters, commit), by what the failure means: retry, slower, wait (behind another "
+        "insert: nothing is wrong), look (whether the rows are stored is not known), halt, brake.",
+        ("step", "class"),
+    ),
     Metric("auditlane_worker_insert_seconds", "histogram", "Duration of judging and inserting one range."),
     Metric(
         "auditlane_worker_freshness_seconds",

@@ -1,9 +1,11 @@
 """The tables' cluster form, derived from the same numbered SQL: replicated engines, one Distributed table before each.
 
 `events` and `settings` stay the local, replicated tables under the names that the worker and the queries of one server
-use; `<name>_all` reads all shards. A table that is `SHARED` has every server of every shard as a replica.
+use; `<name>_all` reads all shards. A table that is `SHARED` has every server of every shard as a replica; of those in
+`LOCAL` each shard has its own, which nobody reads through another shard.
 
-Pure text: nothing here talks to ClickHouse.
+It is the final state, one CREATE a table: a replica that joins later can run it. Pure text: nothing here talks to
+ClickHouse.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ import re
 from typing import Final
 
 from auditlane.runtime.errors import ConfigError
-from auditlane.store.migrate import Migration, known
+from auditlane.store.fold import fold
+from auditlane.store.migrate import RECORD, Migration, known
 
 # How rows are spread: one tenant on one shard, so that FINAL and a page of one tenant need only that shard.
 SHARDING: Final = {"events": "cityHash64(tenant_id)", "settings": "cityHash64(scope)"}
 # One replicated table for all shards: whichever of them a process talks to, a link that was opened is known.
 SHARED: Final = frozenset({"link_claims"})
+# Which migrations a shard's tables have had: an ALTER reaches the replicas of one shard.
+LOCAL: Final = frozenset({"migrations"})
 WINDOW_SECONDS: Final = 7 * 86_400  # tokens are also forgotten by age; a server's own default may be an hour
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (`[^`]+`)\.(\w+)")
 _ENGINE = re.compile(r"\) ENGINE = (\w*MergeTree)(?:\(([^)]*)\))?")
@@ -25,44 +30,48 @@ _VIEW = re.compile(r"CREATE VIEW IF NOT EXISTS (`[^`]+`)\.(\w+)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
-def statements(database: str, cluster: str, migrations: list[Migration] | None = None) -> list[str]:
-    """Every statement of the cluster form, in order. Raises ConfigError on a name that is none."""
+def statements(
+    database: str, cluster: str, migrations: list[Migration] | None = None, *, one_server: bool = False
+) -> list[str]:
+    """Every statement of the cluster form, in order, each of which may run again.
+
+    With `one_server` they make the tables on the server that runs them, else on all of the cluster (ON CLUSTER).
+    Raises ConfigError on a name that is none.
+    """
     if not _NAME.fullmatch(cluster):
         raise ConfigError(f"{cluster!r} is no cluster's name.", field="--cluster", fix="See system.clusters.")
-    made = [f"CREATE DATABASE IF NOT EXISTS `{database}` ON CLUSTER `{cluster}`"]
+    on = "" if one_server else f" ON CLUSTER `{cluster}`"
+    chain = [RECORD.replace("{database}", f"`{database}`")]
     for migration in known() if migrations is None else migrations:
-        for statement in migration.statements(database):
-            made += _clustered(statement, database, cluster)
+        chain += migration.statements(database)
+    made = [f"CREATE DATABASE IF NOT EXISTS `{database}`{on}"]
+    for statement in fold(chain):
+        made += _clustered(statement, database, cluster, on)
     return made
 
 
-def script(database: str, cluster: str) -> str:
+def script(database: str, cluster: str, *, one_server: bool = False) -> str:
     """The same as one file."""
-    head = (
-        f"-- The tables of auditlane on the cluster {cluster}; generated: auditlane init --cluster {cluster} --print\n"
-    )
-    return head + "".join(f"\n{one};\n" for one in statements(database, cluster))
+    option = " --this-server" if one_server else ""
+    where = f"one server of the cluster {cluster}" if one_server else f"the cluster {cluster}"
+    head = f"-- The tables of auditlane on {where}; generated: auditlane init --cluster {cluster} --print{option}\n"
+    return head + "".join(f"\n{one};\n" for one in statements(database, cluster, one_server=one_server))
 
 
-def _clustered(statement: str, database: str, cluster: str) -> list[str]:
-    on = f"ON CLUSTER `{cluster}`"
+def _clustered(statement: str, database: str, cluster: str, on: str) -> list[str]:
     if table := _TABLE.match(statement):
         name = table[2]
-        local = _replicated(statement.replace(table[0], f"{table[0]} {on}", 1), name)
-        if name in SHARED:
+        local = _replicated(statement.replace(table[0], f"{table[0]}{on}", 1), name)
+        if name in SHARED | LOCAL:
             return [local]
         if name not in SHARDING:
             raise ConfigError(f"The table {name} has no sharding key for its cluster form.")
         engine = f"Distributed(`{cluster}`, `{database}`, {name}, {SHARDING[name]})"
-        everywhere = (
-            f"CREATE TABLE IF NOT EXISTS `{database}`.{name}_all {on} AS `{database}`.{name}\nENGINE = {engine}"
-        )
+        everywhere = f"CREATE TABLE IF NOT EXISTS `{database}`.{name}_all{on} AS `{database}`.{name}\nENGINE = {engine}"
         return [local, everywhere]
     if view := _VIEW.match(statement):
-        text = statement.replace(view[0], f"{view[0]} {on}", 1)
+        text = statement.replace(view[0], f"{view[0]}{on}", 1)
         return [text.replace(f"FROM `{database}`.events FINAL", f"FROM `{database}`.events_all FINAL")]
-    if statement.upper().startswith("ALTER TABLE"):
-        return [re.sub(r"^(ALTER TABLE (?:IF EXISTS )?\S+)", rf"\1 {on}", statement, count=1)]
     raise ConfigError(f"No cluster form is known of: {statement.splitlines()[0]}")
 
 

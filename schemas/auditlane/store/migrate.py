@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Final
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -17,6 +18,15 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from auditlane.runtime.errors import Drift, SchemaTooNew
 from auditlane.store.client import store_errors
 
+# What was applied, one row a version. It is made before any migration, and so is none.
+RECORD: Final = """CREATE TABLE IF NOT EXISTS {database}.migrations (
+    version UInt32,
+    name String,
+    checksum String,
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+) ENGINE = ReplacingMergeTree
+ORDER BY version
+SETTINGS non_replicated_deduplication_window = 1000"""
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 _RACED = ("TABLE_ALREADY_EXISTS", "DATABASE_ALREADY_EXISTS")
 
@@ -87,28 +97,29 @@ def migrate(client: Client, database: str) -> list[str]:
     todo = plan(known(), applied(client, database))
     if not todo:
         return []
-    _run(client, f"CREATE DATABASE IF NOT EXISTS `{database}`")
-    _run(
-        client,
-        f"CREATE TABLE IF NOT EXISTS `{database}`.migrations "
-        "(version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) "
-        "ENGINE = ReplacingMergeTree ORDER BY version SETTINGS non_replicated_deduplication_window = 1000",
-    )
+    run(client, f"CREATE DATABASE IF NOT EXISTS `{database}`")
+    run(client, RECORD.replace("{database}", f"`{database}`"))
     for migration in todo:
         for statement in migration.statements(database):
-            _run(client, statement)
-        with store_errors():
-            client.insert(
-                "migrations",
-                [[migration.version, migration.name, migration.checksum]],
-                column_names=["version", "name", "checksum"],
-                database=database,
-                settings={"insert_deduplication_token": f"migration:{migration.version}"},
-            )
+            run(client, statement)
+        record(client, database, migration)
     return [migration.name for migration in todo]
 
 
-def _run(client: Client, statement: str) -> None:
+def record(client: Client, database: str, migration: Migration) -> None:
+    """Note that a migration was applied; however many note it, it is one row."""
+    with store_errors():
+        client.insert(
+            "migrations",
+            [[migration.version, migration.name, migration.checksum]],
+            column_names=["version", "name", "checksum"],
+            database=database,
+            settings={"insert_deduplication_token": f"migration:{migration.version}"},
+        )
+
+
+def run(client: Client, statement: str) -> None:
+    """Run a statement that may run twice, at once too."""
     with store_errors():
         try:
             client.command(statement)

@@ -1,0 +1,221 @@
+"""Fold the statements of all migrations into one CREATE a table and view, which gives at once what they give in turn.
+
+A replica that joins later needs that: Keeper compares its CREATE with the table as it has become. Pure text. A
+statement whose effect is not known here is refused, never left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from auditlane.runtime.errors import ConfigError
+
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"")
+_CREATE: Final = re.compile(r"CREATE (TABLE|VIEW) IF NOT EXISTS (\S+)")
+_REPLACE: Final = re.compile(r"CREATE OR REPLACE VIEW (\S+)")
+_ALTER: Final = re.compile(r"ALTER TABLE (?:IF EXISTS )?(\S+)\s+(.*)", re.DOTALL)
+_VERB: Final = re.compile(r"(?:ADD|DROP|MODIFY|RESET|RENAME|COMMENT|CLEAR|MATERIALIZE|UPDATE|DELETE|REMOVE)\b")
+_ADD: Final = re.compile(r"ADD (COLUMN|INDEX|CONSTRAINT|PROJECTION) (IF NOT EXISTS )?(.*)", re.DOTALL)
+_DROP: Final = re.compile(r"DROP (COLUMN|INDEX|CONSTRAINT|PROJECTION) (IF EXISTS )?(\S+)")
+_COLUMN: Final = re.compile(r"MODIFY COLUMN (IF EXISTS )?(.*)", re.DOTALL)
+_SETTING: Final = re.compile(r"(MODIFY|RESET) SETTING (.*)", re.DOTALL)
+_TTL: Final = re.compile(r"MODIFY TTL (.*)", re.DOTALL)
+_QUERY: Final = re.compile(r"MODIFY QUERY (.*)", re.DOTALL)
+_PLACE: Final = re.compile(r"\s+(?:(FIRST)|AFTER (\S+))$")
+_KINDS: Final = ("INDEX", "CONSTRAINT", "PROJECTION")
+_CLAUSES: Final = re.compile(r"\b(DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|CODEC|TTL|COMMENT|STATISTICS|SETTINGS)\b")
+
+
+def fold(statements: Iterable[str]) -> list[str]:
+    """One CREATE of each table and view, in an order in which they can run. Raises ConfigError."""
+    made: dict[str, _Table | str] = {}
+    for statement in statements:
+        if create := _CREATE.match(statement):
+            if create[2] not in made:
+                made[create[2]] = _Table(statement) if create[1] == "TABLE" else statement
+        elif replace := _REPLACE.match(statement):
+            made.pop(replace[1], None)  # it moves behind what it may need by now
+            made[replace[1]] = statement.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS", 1)
+        elif (alter := _ALTER.match(statement)) and alter[1] in made:
+            for command in _commands(alter[2]):
+                altered = made.pop(alter[1]) if _QUERY.match(command) else made[alter[1]]
+                made[alter[1]] = _altered(altered, command, statement)
+        else:
+            raise _unknown(statement)
+    return [one if isinstance(one, str) else one.text for one in made.values()]
+
+
+def _altered(made: _Table | str, command: str, statement: str) -> _Table | str:
+    if isinstance(made, _Table):
+        if not made.take(command):
+            raise _unknown(statement)
+        return made
+    if not (query := _QUERY.match(command)):
+        raise _unknown(statement)
+    head = re.match(r".*?\sAS\s", made, re.DOTALL)
+    assert head is not None
+    return head[0] + query[1].strip()
+
+
+def _unknown(statement: str) -> ConfigError:
+    return ConfigError(
+        f"No cluster form is known of: {statement.splitlines()[0]}",
+        fix="A migration has CREATE TABLE or VIEW IF NOT EXISTS, CREATE OR REPLACE VIEW, and ALTER TABLE with ADD, "
+        "DROP, MODIFY COLUMN with its whole definition, MODIFY or RESET SETTING, MODIFY TTL or MODIFY QUERY.",
+    )
+
+
+@dataclass
+class _Table:
+    """A CREATE TABLE taken apart. `text` is the statement as it was written for as long as nothing changes it."""
+
+    text: str
+    _head: str = field(init=False)
+    _elements: list[str] = field(init=False)
+    _engine: str = field(init=False)
+    _ttl: str = field(init=False)
+    _settings: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._head, body, tail = _bodied(self.text)
+        self._elements = _parts(body)
+        tail, _, settings = _cut(tail, "SETTINGS")
+        self._engine, _, self._ttl = _cut(tail, "TTL")
+        self._settings = dict(_pair(one) for one in _parts(settings))
+
+    def take(self, command: str) -> bool:
+        """Apply one command of an ALTER. Returns whether its effect is known."""
+        if add := _ADD.fullmatch(command):
+            known = self._add(add[1], add[3].strip(), lenient=bool(add[2]))
+        elif drop := _DROP.fullmatch(command):
+            known = self._drop(drop[1], drop[3], lenient=bool(drop[2]))
+        elif column := _COLUMN.fullmatch(command):
+            known = self._modify(column[2].strip(), lenient=bool(column[1]))
+        elif setting := _SETTING.fullmatch(command):
+            for one in _parts(setting[2]):
+                if setting[1] == "MODIFY":
+                    self._settings |= [_pair(one)]
+                else:
+                    self._settings.pop(one, None)
+            known = True
+        elif ttl := _TTL.fullmatch(command):
+            self._ttl, known = ttl[1].strip(), True
+        else:
+            return False
+        self.text = self._written()
+        return known
+
+    def _add(self, kind: str, definition: str, *, lenient: bool) -> bool:
+        place = _PLACE.search(definition)
+        definition = definition[: place.start()] if place else definition
+        element = definition if kind == "COLUMN" else f"{kind} {definition}"
+        if self._find(kind, _name(element)) is not None:
+            return lenient
+        of_kind = [at for at, one in enumerate(self._elements) if _kind(one) == kind]
+        if place and place[2]:
+            after = self._find(kind, place[2].strip("`"))
+            if after is None:
+                return False
+            self._elements.insert(after + 1, element)
+        elif place:
+            self._elements.insert(of_kind[0] if of_kind else len(self._elements), element)
+        else:
+            self._elements.insert(of_kind[-1] + 1 if of_kind else len(self._elements), element)
+        return True
+
+    def _drop(self, kind: str, name: str, *, lenient: bool) -> bool:
+        at = self._find(kind, name.strip("`"))
+        if at is None:
+            return lenient
+        del self._elements[at]
+        return True
+
+    def _modify(self, definition: str, *, lenient: bool) -> bool:
+        """Replace a column's definition. What a MODIFY does not mention stays, so it has to mention all there is."""
+        at = self._find("COLUMN", _name(definition))
+        if at is None:
+            return lenient
+        if _PLACE.search(definition) or not _clauses(definition) >= _clauses(self._elements[at]):
+            return False
+        self._elements[at] = definition
+        return True
+
+    def _find(self, kind: str, name: str) -> int | None:
+        return next(
+            (at for at, one in enumerate(self._elements) if _kind(one) == kind and _name(one) == name),
+            None,
+        )
+
+    def _written(self) -> str:
+        settings = ", ".join(f"{name} = {value}" for name, value in self._settings.items())
+        clauses = [self._engine, f"TTL {self._ttl}" if self._ttl else "", f"SETTINGS {settings}" if settings else ""]
+        body = ",\n    ".join(self._elements)
+        return f"{self._head}(\n    {body}\n) " + "\n".join(filter(None, clauses))
+
+
+def _kind(element: str) -> str:
+    word = element.split(maxsplit=1)[0].upper()
+    return word if word in _KINDS else "COLUMN"
+
+
+def _name(element: str) -> str:
+    words = element.split(maxsplit=2)
+    return (words[1] if _kind(element) != "COLUMN" else words[0]).strip("`")
+
+
+def _clauses(definition: str) -> set[str]:
+    return set(_CLAUSES.findall(_blank(definition)))
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    name, _, value = setting.partition("=")
+    return name.strip(), value.strip()
+
+
+def _blank(text: str) -> str:
+    """The text of the same length without what is quoted or within parentheses: only what stands at its top."""
+    blank, depth = [], 0
+    for char in _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text):
+        depth -= char == ")"
+        blank.append(" " if depth and not char.isspace() else char)
+        depth += char == "("
+    return "".join(blank)
+
+
+def _bodied(statement: str) -> tuple[str, str, str]:
+    """(what precedes the parentheses of a CREATE TABLE, what is in them, what follows)."""
+    blank = _blank(statement)
+    first, last = blank.index("("), blank.index(")")
+    return statement[:first], statement[first + 1 : last].strip(), statement[last + 1 :].strip()
+
+
+def _cut(text: str, keyword: str) -> tuple[str, str, str]:
+    """The text before a keyword at its top, the keyword, and what follows; as `str.partition`."""
+    found = re.search(rf"\b{keyword}\b", _blank(text))
+    if found is None:
+        return text, "", ""
+    return text[: found.start()].strip(), keyword, text[found.end() :].strip()
+
+
+def _parts(text: str) -> list[str]:
+    """What the commas at the top of a text part."""
+    cuts = [-1, *(at for at, char in enumerate(_blank(text)) if char == ","), len(text)]
+    parts = [text[first + 1 : last].strip() for first, last in pairwise(cuts)]
+    return [one for one in parts if one]
+
+
+def _commands(text: str) -> list[str]:
+    """The commands of an ALTER: a part that begins with no verb goes on with the settings before it."""
+    if _QUERY.match(text):  # the commas are the query's
+        return [text]
+    commands: list[str] = []
+    for part in _parts(text):
+        if commands and not _VERB.match(part):
+            commands[-1] += f", {part}"
+        else:
+            commands.append(part)
+    return commands

@@ -1,0 +1,181 @@
+"""`init` on one server of a cluster: what it runs there, how often it may, and when it refuses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from auditlane.runtime.errors import ConfigError, SchemaTooNew
+from auditlane.store import cluster, cluster_init
+from auditlane.store.migrate import Migration, known
+
+LATER = Migration(
+    9,
+    "0009_later.sql",
+    "ALTER TABLE {database}.events ADD COLUMN IF NOT EXISTS note String;"
+    "ALTER TABLE {database}.settings MODIFY SETTING non_replicated_deduplication_window = 7;"
+    "CREATE OR REPLACE VIEW {database}.log AS SELECT note FROM {database}.events FINAL",
+)
+NAMES = [one.name for one in known()]
+
+
+@dataclass
+class Server:
+    """One replica, as far as `init` asks: its tables' engines and columns, and what its shard has recorded."""
+
+    engines: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    recorded: dict[int, str] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    shard: str = ""
+    keeper: set[str] | None = None  # paths; None without one
+
+    def command(self, statement: str) -> None:
+        self.ran.append(statement)
+        made = re.match(r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW)(?: IF NOT EXISTS)? `audit`\.(\w+)", statement)
+        if made and made[1] not in self.engines:
+            engine = re.search(r"ENGINE = (.*)", statement)
+            self.engines[made[1]] = engine[1].replace("`", "'") if engine else "View"
+
+    def query(self, text: str, parameters: dict[str, Any] | None = None) -> SimpleNamespace:
+        rows: list[Any] = []
+        if "SELECT name, engine_full" in text:
+            rows = list(self.engines.items())
+        elif "SELECT 1 FROM system.tables" in text:
+            rows = [(1,)] if "migrations" in self.engines else []
+        elif "any(checksum)" in text:
+            rows = list(self.recorded.items())
+        elif "FROM system.macros" in text:
+            rows = [(self.shard,)] if self.shard else []
+        elif "FROM system.zookeeper" in text:
+            if self.keeper is None:
+                raise DatabaseError("there is no such table", code=60)
+            rows = [(1,)] if (parameters or {})["path"] in self.keeper else []
+        elif "FROM system.columns" in text:
+            rows = self.columns.get((parameters or {})["table"], [("a", "String", "", "")])
+        return SimpleNamespace(result_rows=rows)
+
+    def insert(self, table: str, rows: list[list[Any]], **_: Any) -> None:
+        assert table == "migrations"
+        self.recorded |= {version: checksum for version, _, checksum in rows}
+
+    def init(self, name: str = "main") -> list[str]:
+        self.ran.clear()
+        return cluster_init.migrate(self, "audit", name)  # type: ignore[arg-type]
+
+    def cluster(self) -> str:
+        return cluster_init.cluster_of(self, "audit")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cluster, cluster_init):
+        monkeypatch.setattr(module, "known", lambda: [*known(), LATER])
+
+
+def test_a_new_server_gets_every_table_without_on_cluster() -> None:
+    server = Server()
+    assert server.cluster() == ""
+    assert server.init() == NAMES
+    assert server.ran[: len(cluster.statements("audit", "main"))] == cluster.statements(
+        "audit", "main", one_server=True
+    )
+    assert not [one for one in server.ran if "ON CLUSTER" in one]
+    assert server.recorded.keys() == {one.version for one in known()}
+    assert server.cluster() == "main"
+
+
+def test_it_may_run_again_and_changes_nothing() -> None:
+    server = Server()
+    server.init()
+    engines, recorded = dict(server.engines), dict(server.recorded)
+    assert server.init(server.cluster()) == []
+    assert (server.engines, server.recorded) == (engines, recorded)
+    assert all(one.startswith("CREATE ") and ("IF NOT EXISTS" in one or "VIEW" in one) for one in server.ran)
+
+
+def test_a_replica_that_joins_later_finds_the_record_and_alters_nothing() -> None:
+    first = Server()
+    first.init()
+    joins = Server(recorded=first.recorded)
+    assert joins.init() == []
+    assert joins.engines == first.engines
+
+
+@pytest.mark.usefixtures("later")
+def test_an_upgrade_alters_what_is_replicated_once_and_brings_each_server_to_its_form() -> None:
+    first = Server()
+    first.init()
+    del first.recorded[LATER.version]
+    second = Server(engines=dict(first.engines), recorded=first.recorded)
+    distributed = "ENGINE = Distributed(`main`, `audit`, events, cityHash64(tenant_id))"
+    note = ("note", "String", "", "")
+    for server, applied in ((first, [LATER.name]), (second, [])):
+        server.columns = {"events": [("a", "String", "", ""), note]}
+        assert server.init() == applied
+        altered = [one for one in server.ran if one.startswith("ALTER")]
+        setting = "ALTER TABLE `audit`.settings MODIFY SETTING replicated_deduplication_window = 7"
+        column = ["ALTER TABLE `audit`.events ADD COLUMN IF NOT EXISTS note String"] if applied else []
+        assert altered == [*column, setting], "each replica has settings of its own"
+        assert server.ran[-3:] == [
+            "SYSTEM FLUSH DISTRIBUTED `audit`.events_all",
+            f"CREATE OR REPLACE TABLE `audit`.events_all AS `audit`.events\n{distributed}",
+            "CREATE OR REPLACE VIEW `audit`.log AS SELECT note FROM `audit`.events_all FINAL",
+        ]
+
+
+@pytest.mark.usefixtures("later")
+def test_a_replica_that_joins_a_shard_of_an_older_version_is_refused() -> None:
+    server = Server(recorded={one.version: one.checksum for one in known()})
+    with pytest.raises(
+        ConfigError, match=f"lacks the tables, and those of its shard are at version {len(NAMES)}"
+    ) as no:
+        server.init()
+    assert "auditlane init" in no.value.fix
+    assert "events" not in server.engines
+
+
+def test_a_shard_of_a_newer_version_is_left_alone() -> None:
+    server = Server(recorded={99: "x"})
+    with pytest.raises(SchemaTooNew):
+        server.init()
+    assert "events" not in server.engines
+
+
+def test_the_tables_of_one_server_are_not_taken_for_a_clusters() -> None:
+    server = Server(engines={"events": "ReplacingMergeTree(first_wins) PARTITION BY x"})
+    assert server.cluster() == ""
+    with pytest.raises(ConfigError, match="it is the table of one server"):
+        server.init()
+    assert server.ran == []
+
+
+@pytest.mark.parametrize(
+    ("keeper", "elsewhere"), [({"/clickhouse/tables/01/audit"}, True), (set(), False), (None, False)]
+)
+def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(keeper: set[str] | None, elsewhere: bool) -> None:
+    """As plain `init` through a load balancer would."""
+    server = Server(shard="01", keeper=keeper)
+    if elsewhere:
+        with pytest.raises(ConfigError, match="that other replicas of its shard have") as no:
+            server.cluster()
+        assert "init --cluster" in no.value.fix
+    else:
+        assert server.cluster() == ""
+
+
+def test_replicated_tables_without_a_clusters_name_are_refused() -> None:
+    server = Server(engines={"events": "ReplicatedReplacingMergeTree('/a', '{replica}', first_wins)"})
+    with pytest.raises(ConfigError, match="names its cluster") as no:
+        server.cluster()
+    assert "init --cluster" in no.value.fix
+
+
+@pytest.mark.parametrize("engine", ["Distributed('main', 'audit', 'events', x)", "Distributed(main, audit, events, x)"])
+def test_the_clusters_name_is_read_from_the_distributed_table(engine: str) -> None:
+    assert Server(engines={"events_all": engine}).cluster() == "main"

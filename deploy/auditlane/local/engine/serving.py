@@ -1,0 +1,93 @@
+"""ClickHouse's own servers: started by a statement that runs until it is killed, ended with all that they had open."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import threading
+import time
+from contextlib import closing, suppress
+from importlib.metadata import version
+from typing import Any
+
+from auditlane.local.engine.config import Options
+from auditlane.local.engine.users import LAUNCHER
+from auditlane.runtime.errors import PartFailed
+
+# The release whose servers were tried. The package documents no interface to them, so another may not offer them.
+SUPPORTED = "26.9"
+_SERVING = "SELECT sleepEachRow(1) FROM numbers(1000000000)"
+_STATEMENTS = f"""
+SYSTEM START LISTEN TCP;
+SYSTEM START LISTEN HTTP;
+SELECT getServerPort('http_port'), getServerPort('tcp_port') INTO OUTFILE '/dev/fd/%s' TRUNCATE FORMAT TSV;
+{_SERVING} SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1, log_queries = 0 FORMAT Null
+"""
+_KILL = f"KILL QUERY WHERE startsWith(query, '{_SERVING}') SYNC"
+_RUNNING = f"SELECT query_id FROM system.processes WHERE user != '{LAUNCHER}' AND NOT startsWith(query, '{_SERVING}')"
+_LOOK_S, _DRAIN_S, _END_S = 0.05, 10.0, 20.0
+
+
+class Servers:
+    """The servers of this process over one data directory: `start`, wait, `stop`."""
+
+    def __init__(self, library: Any, options: Options, password: str) -> None:
+        """`library` is the extension module of chdb-core, `password` the launcher's own."""
+        self._library = library
+        self._options = options
+        self._headers = {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": password}
+        self.ports = (0, 0)
+        self.ended = threading.Event()
+
+    def start(self) -> None:
+        """Start both; `ports` then says where they listen, HTTP's first. Raises PartFailed."""
+        reading, told = os.pipe()
+        threading.Thread(target=self._serve, args=(told,), name="clickhouse", daemon=True).start()
+        with os.fdopen(reading) as pipe:
+            line = pipe.readline()  # empty when it ended before; what it said then is on stderr
+        if not line:
+            raise PartFailed("ClickHouse's servers could not be started.", fix=advice(version("chdb-core")))
+        http_port, native_port = line.split()
+        self.ports = int(http_port), int(native_port)
+
+    def stop(self) -> None:
+        """End them when the queries that run now have ended, or after ten seconds."""
+        until = time.monotonic() + _DRAIN_S
+        running = set(self._ask(_RUNNING))
+        while running & set(self._ask(_RUNNING)) and time.monotonic() < until:
+            self.ended.wait(_LOOK_S)
+        self._ask(_KILL)
+        until = time.monotonic() + _END_S
+        while not self.ended.wait(_LOOK_S) and time.monotonic() < until:
+            self._hang_up()
+
+    def _serve(self, told: int) -> None:
+        with suppress(Exception):  # as when it is killed
+            self._library.query(_STATEMENTS % told, "TSV", path=str(self._options.store))
+        os.close(told)
+        self.ended.set()
+
+    def _ask(self, statement: str) -> list[str]:
+        """The lines of an answer; none once the servers are gone."""
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection(self._options.host, self.ports[0], timeout=_END_S)) as connection,
+        ):
+            connection.request("POST", "/", statement, self._headers)
+            return connection.getresponse().read().decode("utf-8", "replace").split()
+        return []
+
+    def _hang_up(self) -> None:
+        """Tell idle connections that no further request comes: ClickHouse would wait for it, and then end in haste."""
+        for name in os.listdir("/dev/fd"):
+            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as one:
+                if one.getsockname()[1] in self.ports:
+                    one.shutdown(socket.SHUT_RD)
+
+
+def advice(installed: str) -> str:
+    """What to do when the servers of this release of chdb-core could not be started."""
+    if installed.startswith(f"{SUPPORTED}."):
+        return ""
+    return f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"

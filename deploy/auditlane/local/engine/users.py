@@ -1,0 +1,108 @@
+"""The users of the embedded ClickHouse: one a role, each with a password, or `default` without one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from auditlane.local.engine.config import Options
+from auditlane.runtime.errors import ConfigError
+from auditlane.store.roles import ROLES, grants
+
+LAUNCHER = "launcher"
+_LOOPBACK = "127.0.0.0/8"
+# The process itself opens the store as `default`, without a password, and from this address. Nothing listens there,
+# so that with accounts nobody is `default` over the network.
+_INSIDE = "::1"
+_STARTING = ("SYSTEM LISTEN ON *.*",)
+_STOPPING = ("KILL QUERY ON *.*", "SELECT ON system.processes")
+# What `default` may do where there are no accounts: whatever is in the tables, nothing outside of them.
+_ANYONE = (
+    "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
+    " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, KILL QUERY, SYSTEM, dictGet ON *.*"
+)
+# Engines whose data are in the data directory, nowhere, or on the servers of `remote_servers`.
+_ENGINES = """
+    MergeTree ReplacingMergeTree SummingMergeTree AggregatingMergeTree CollapsingMergeTree VersionedCollapsingMergeTree
+    CoalescingMergeTree GraphiteMergeTree Memory Null View MaterializedView Merge Buffer Set Join Log TinyLog StripeLog
+    GenerateRandom Alias Distributed Atomic
+""".split()
+# Settings that name a file: whoever may set one may read the file, if only in an error message.
+_PATHS = ("format_schema", "format_template_row", "format_template_resultset", "output_format_schema")
+_ANALYST_S = 60
+
+
+def read(file: Path) -> dict[str, str]:
+    """Role → password, from a file with a JSON object. Raises ConfigError."""
+    fix = f"It holds a JSON object with a password for each of {', '.join(ROLES)}."
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}.", field="--users", fix=fix) from error
+    if not isinstance(found, dict) or not all(isinstance(one, str) and one for one in found.values()):
+        raise ConfigError(f"{file} does not hold passwords.", field="--users", fix=fix)
+    if unknown := sorted(found.keys() - set(ROLES)):
+        raise ConfigError(f"{file} names roles that there are not: {', '.join(unknown)}.", field="--users", fix=fix)
+    return found
+
+
+def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:
+    """The text of `users.xml`: the roles with these passwords, or everybody as `default` when there are none.
+
+    `launcher` is the password of the user that stops the servers.
+    """
+    users = [_user(LAUNCHER, launcher, _STOPPING)]
+    if passwords is None:
+        users.append(_user("default", "", [_ANYONE, *_engines(_ENGINES)], networks=(_INSIDE, _LOOPBACK)))
+    else:
+        users.append(_user("default", "", _STARTING, networks=(_INSIDE,)))
+        users += [_user(role, password, _granted(role, options.database)) for role, password in passwords.items()]
+    most = options.memory * 3 // 4
+    paths = "".join(f"<{name}><const/></{name}>" for name in _PATHS)
+    return f"""<clickhouse>
+  <profiles>
+    <default>
+      <max_memory_usage>{most}</max_memory_usage>
+      <implicit_select>0</implicit_select>
+      <log_queries>1</log_queries>
+      <allow_python_table_function>0</allow_python_table_function>
+      <constraints>{paths}<allow_python_table_function><const/></allow_python_table_function></constraints>
+    </default>
+    <analyst>
+      <profile>default</profile>
+      <readonly>2</readonly>
+      <max_execution_time>{_ANALYST_S}</max_execution_time>
+      <constraints>
+        <max_memory_usage><min>1</min><max>{most}</max></max_memory_usage>
+        <max_execution_time><min>1</min><max>{_ANALYST_S}</max></max_execution_time>
+      </constraints>
+    </analyst>
+  </profiles>
+  <quotas><default/></quotas>
+  <users>
+    {"".join(users)}
+  </users>
+</clickhouse>
+"""
+
+
+def _granted(role: str, database: str) -> list[str]:
+    return [*grants(role, database), *(_engines(_ENGINES) if role == "init" else ())]
+
+
+def _engines(names: Iterable[str]) -> list[str]:
+    return [f"TABLE ENGINE ON {name}" for name in names]
+
+
+def _user(name: str, password: str, granted: Iterable[str], networks: Iterable[str] = (_LOOPBACK,)) -> str:
+    secret = f"<password_sha256_hex>{hashlib.sha256(password.encode()).hexdigest()}</password_sha256_hex>"
+    return f"""<{name}>
+      {secret if password else "<no_password/>"}
+      <networks>{"".join(f"<ip>{one}</ip>" for one in networks)}</networks>
+      <profile>{"analyst" if name == "analyst" else "default"}</profile>
+      <quota>default</quota>
+      <grants>{"".join(f"<query>GRANT {one}</query>" for one in granted)}</grants>
+    </{name}>
+    """

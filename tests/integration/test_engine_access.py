@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 import urllib3
+from clickhouse_driver import Client
+from clickhouse_driver.errors import ServerException
 from fixtures.clickhouse import EngineProcess
 
 from auditlane.store.roles import ROLES
@@ -48,6 +50,11 @@ OUTSIDE = [
     "SELECT * FROM file('{file}', 'LineAsString')",
     "SELECT file('{file}')",
     r"SELECT `\x66ile`('{file}')",
+    "SELECT file('{file}', 'default')",
+    "SELECT arrayMap(file, ['{file}'])",
+    "SELECT * FROM values('s String', (file('{file}')))",
+    "DROP FUNCTION file",
+    "CREATE OR REPLACE FUNCTION file AS path -> path",
     "SELECT * FROM `{file}`",
     "SELECT * FROM default.`{file}`",
     "SELECT 1 FORMAT Template SETTINGS format_template_row = '{file}'",
@@ -58,16 +65,19 @@ OUTSIDE = [
     "SELECT * FROM sqlite('{file}', 'x')",
     "SELECT * FROM url('file://{file}', 'LineAsString')",
     "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
-    "SELECT * FROM s3('http://127.0.0.1:1/x/y', 'LineAsString')",
-    "SELECT * FROM remote('127.0.0.1', 'system', 'one')",
+    "SELECT * FROM s3('http://127.0.0.1:1/bucket/y', 'LineAsString')",
+    "SELECT * FROM remote('127.0.0.1:9000', 'system', 'one')",
     "SELECT * FROM executable('cat', 'LineAsString', 's String')",
     "SELECT * FROM python('os')",
+    "SELECT * FROM python('os') SETTINGS allow_python_table_function = 1",
     "SELECT * FROM mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
     "INSERT INTO FUNCTION file('{folder}/made', 'CSV', 'a UInt8') SELECT 1",
-    "INSERT INTO x FROM INFILE '{file}' FORMAT LineAsString",
+    "INSERT INTO FUNCTION null('s String') FROM INFILE '{file}' FORMAT LineAsString",
     "SELECT 1 INTO OUTFILE '{folder}/made'",
-    "BACKUP TABLE x TO File('{folder}/made')",
-    "RESTORE TABLE y FROM File('{folder}/made')",
+    "BACKUP DATABASE audit TO File('{folder}/made')",
+    "BACKUP DATABASE audit TO Disk('default', '../../made')",
+    "BACKUP DATABASE audit TO Disk('backups', '../../made')",
+    "RESTORE DATABASE audit FROM File('{folder}/made')",
     "CREATE TABLE made (a String) ENGINE = File(LineAsString, '{file}')",
     "CREATE TABLE made (a String) ENGINE = URL('http://127.0.0.1:1/', LineAsString)",
     "CREATE TABLE made (a UInt32) ENGINE = Kafka('a', 'b', 'c', 'CSV')",
@@ -82,8 +92,6 @@ OUTSIDE = [
     "CREATE NAMED COLLECTION made AS a = 1",
     "SYSTEM SHUTDOWN",
     "SYSTEM KILL",
-    "SYSTEM START LISTEN HTTP",
-    "SYSTEM STOP LISTEN HTTP",
 ]
 
 
@@ -108,17 +116,31 @@ def test_a_setting_that_names_a_file_is_refused_in_the_url_too(clickhouse: str, 
     assert SECRET.encode() not in answer.data
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-def test_with_accounts_nobody_is_the_user_that_the_process_itself_is(secured: EngineProcess, host: str) -> None:
-    """It has no password, so its address must be one at which nothing listens."""
-    url = secured.url.replace("127.0.0.1", host)
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "[::1]"])
+@pytest.mark.parametrize("user", ["", "default", "launcher"])
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_with_accounts_nobody_is_who_the_process_itself_is(
+    secured: EngineProcess, host: str, user: str, password: str
+) -> None:
+    """That user has an empty password, so it is locked."""
+    account = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password} if user else {}
     try:
-        answer = ask(url, "SELECT 1", "default")
+        answer = ask(secured.url.replace("127.0.0.1", host), "SELECT 1", headers=account)
     except urllib3.exceptions.NewConnectionError:
-        assert host == "[::1]"
+        assert host != "127.0.0.1"
         return
-    assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (403, "516")
-    assert ask(url, "SELECT 1").status == 403
+    assert answer.status >= 400
+    assert answer.data.startswith((b"Code: 201.", b"Code: 516.", b"Code: 194."))
+
+
+@pytest.mark.parametrize("user", ["", "default", "launcher"])
+def test_with_accounts_the_native_protocol_lets_nobody_in_without(secured: EngineProcess, user: str) -> None:
+    host, port = secured.native
+    with Client(host, port=port, user=user or "default") as client, pytest.raises(ServerException) as caught:
+        client.execute("SELECT 1")
+    assert caught.value.code in (201, 516, 194)
+    with Client(host, port=port, user="init", password=PASSWORDS["init"]) as client:
+        assert client.execute("SELECT currentUser()") == [("init",)]
 
 
 def test_a_wrong_password_is_refused_and_a_right_one_is_not(secured: EngineProcess) -> None:
@@ -141,9 +163,8 @@ def test_no_password_lies_about(secured: EngineProcess) -> None:
 def test_without_accounts_everybody_is_default(clickhouse: str) -> None:
     assert ask(clickhouse, "SELECT currentUser()").data == b"default\n"
     assert ask(clickhouse, "SELECT 1", headers=urllib3.make_headers(basic_auth="default:")).status == 200
-    for headers in ({"X-ClickHouse-User": "admin"}, urllib3.make_headers(basic_auth="default:secret")):
-        answer = ask(clickhouse, "SELECT 1", headers=headers)
-        assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (403, "516")
+    answer = ask(clickhouse, "SELECT 1", headers={"X-ClickHouse-User": "admin"})
+    assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (403, "516")
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ def filled(shards: list[EngineProcess]) -> list[EngineProcess]:
     """Three events of each tenant, each stored twice, through the Distributed table of the first shard."""
     rows = [row(tenant, uuid4(), 3 * n + i) for n, tenant in enumerate(TENANTS) for i in range(3)]
     client = user(shards[0], "init")
-    for _ in range(2):
-        settings = {"distributed_foreground_insert": 1}
+    for copy in range(2):
+        settings = {"distributed_foreground_insert": 1, "insert_deduplication_token": str(copy)}
         client.insert("events_all", rows, column_names=COLUMNS, database="audit", settings=settings)
     client.close()
     return shards
@@ -156,8 +156,8 @@ def test_what_was_backed_up_is_restored_as_it_was(filled: list[EngineProcess]) -
         client = user(engine, "init")
         count = "SELECT count(), uniqExact(event_id), sum(cityHash64(*)) FROM audit.events"
         before = client.query(count).result_rows
-        client.command("BACKUP TABLE audit.events TO File('events')")
+        client.command("BACKUP TABLE audit.events TO Disk('backups', 'events')")
         client.command("TRUNCATE TABLE audit.events")
-        client.command("RESTORE TABLE audit.events FROM File('events') SETTINGS allow_non_empty_tables = true")
+        client.command("RESTORE TABLE audit.events FROM Disk('backups', 'events') SETTINGS allow_non_empty_tables = true")
         assert client.query(count).result_rows == before
         client.close()

@@ -10,15 +10,21 @@ import secrets
 import signal
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
+import auditlane
+from auditlane.local.confine import confine
 from auditlane.local.engine import config, users
 from auditlane.local.engine.serving import Servers
 from auditlane.local.ports import is_free
-from auditlane.runtime.errors import AuditlaneError, ConfigError, PortInUse, exit_code
+from auditlane.runtime.errors import AuditlaneError, ConfigError, MissingExtra, PortInUse, exit_code
 from auditlane.runtime.files import private, write_text
 
 _LOOK_S = 0.2
+# Not all of /proc: the environment of a process may hold secrets.
+_READABLE = ["/usr", "/lib", "/lib64", "/sys", "/dev/null", "/dev/urandom", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat"]
+_READABLE += [f"/proc/self/{name}" for name in "cgroup fd maps mountinfo mounts stat statm status".split()]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,6 +61,9 @@ def serve(options: config.Options, passwords: dict[str, str] | None, stopping: t
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # ClickHouse would take what it can read there for a table
     os.chdir(options.folder)
     os.environ["TZ"] = "UTC"  # ClickHouse ends at once for a zone that it has no file of, such as CST-8
+    os.environ["TMPDIR"] = str(options.store)
+    code = [sys.prefix, sys.base_prefix, *auditlane.__path__, site_packages(), *_READABLE]
+    confined = confine([options.data], map(Path, code))
     configuration = Path("config.xml")
     configuration.unlink(missing_ok=True)  # chdb opens and closes a store in memory, which cannot be configured so
     from chdb import _chdb
@@ -67,11 +76,19 @@ def serve(options: config.Options, passwords: dict[str, str] | None, stopping: t
     for number in (signal.SIGTERM, signal.SIGINT):  # in place of the library's handlers, which report a crash
         signal.signal(number, lambda *_: stopping.set())
     http, native = servers.ports
-    facts = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "pid": os.getpid()}
+    facts = {"confined": confined, "url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "pid": os.getpid()}
     print(json.dumps({"ready": True, "part": "clickhouse", **facts}), flush=True)
     while not stopping.wait(_LOOK_S) and not servers.ended.is_set():
         pass
     servers.stop()
+
+
+def site_packages() -> Path:
+    """Where chdb and the libraries beside it are. Raises MissingExtra."""
+    found = find_spec("chdb")
+    if found is None or not found.origin:
+        raise MissingExtra("The embedded ClickHouse needs chdb-core.", fix="pip install 'auditlane[local]'")
+    return Path(found.origin).parent.parent
 
 
 def _loopback(host: str) -> str:

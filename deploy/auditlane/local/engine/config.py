@@ -94,13 +94,14 @@ def text(options: Options) -> str:
   <user_scripts_path>{data}/store/user_scripts/</user_scripts_path>
   <format_schema_path>{data}/store/format_schemas/</format_schema_path>
   <custom_local_disks_base_directory>{data}/store/disks/</custom_local_disks_base_directory>
-  <backups><allowed_path>{data}/backups/</allowed_path></backups>
+  <backups><allowed_disk>backups</allowed_disk></backups>
   <max_server_memory_usage>{options.memory}</max_server_memory_usage>
   <mark_cache_size>{cache}</mark_cache_size>
   <primary_index_cache_size>{cache}</primary_index_cache_size>
-  <storage_configuration><disks><default>
-    <keep_free_space_bytes>{options.keep_free}</keep_free_space_bytes>
-  </default></disks></storage_configuration>
+  <storage_configuration><disks>
+    <default><keep_free_space_bytes>{options.keep_free}</keep_free_space_bytes></default>
+    <backups><type>local</type><path>{data}/backups/</path></backups>
+  </disks></storage_configuration>
   <query_log>
     <database>system</database>
     <table>query_log</table>

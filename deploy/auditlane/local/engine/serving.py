@@ -36,7 +36,8 @@ class Servers:
         """`library` is the extension module of chdb-core, `password` the launcher's own."""
         self._library = library
         self._options = options
-        self._headers = {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": password}
+        self._password = password
+        self._said = ""
         self.ports = (0, 0)
         self.ended = threading.Event()
 
@@ -45,11 +46,14 @@ class Servers:
         reading, told = os.pipe()
         threading.Thread(target=self._serve, args=(told,), name="clickhouse", daemon=True).start()
         with os.fdopen(reading) as pipe:
-            line = pipe.readline()  # empty when it ended before; what it said then is on stderr
+            line = pipe.readline()  # empty when it ended before; some of what it says then is on stderr
         if not line:
-            raise PartFailed("ClickHouse's servers could not be started.", fix=advice(version("chdb-core")))
+            self.ended.wait()
+            said = f"ClickHouse's servers could not be started. {self._said}".strip()
+            raise PartFailed(said, fix=advice(version("chdb-core")))
         http_port, native_port = line.split()
         self.ports = int(http_port), int(native_port)
+        self._ask("SELECT 1", "default", "wrong")  # with accounts this locks the user that the process itself is
 
     def stop(self) -> None:
         """End them when the queries that run now have ended, or after ten seconds."""
@@ -57,33 +61,38 @@ class Servers:
         running = set(self._ask(_RUNNING))
         while running & set(self._ask(_RUNNING)) and time.monotonic() < until:
             self.ended.wait(_LOOK_S)
-        self._ask(_KILL)
-        until = time.monotonic() + _END_S
+        until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
         while not self.ended.wait(_LOOK_S) and time.monotonic() < until:
             self._hang_up()
 
     def _serve(self, told: int) -> None:
-        with suppress(Exception):  # as when it is killed
-            self._library.query(_STATEMENTS % told, "TSV", path=str(self._options.store))
+        try:
+            result = self._library.query(_STATEMENTS % told, "TSV", path=str(self._options.store))
+            self._said = result.error_message().partition(", Stack trace")[0] if result.has_error() else ""
+        except Exception as error:
+            self._said = str(error)
         os.close(told)
         self.ended.set()
 
-    def _ask(self, statement: str) -> list[str]:
-        """The lines of an answer; none once the servers are gone."""
+    def _ask(self, statement: str, user: str = LAUNCHER, password: str = "") -> list[str]:
+        """The words of an answer; none once the servers are gone."""
+        headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password or self._password}
         with (
             suppress(OSError, http.client.HTTPException),
             closing(http.client.HTTPConnection(self._options.host, self.ports[0], timeout=_END_S)) as connection,
         ):
-            connection.request("POST", "/", statement, self._headers)
+            connection.request("POST", "/", statement, headers)
             return connection.getresponse().read().decode("utf-8", "replace").split()
         return []
 
     def _hang_up(self) -> None:
         """Tell idle connections that no further request comes: ClickHouse would wait for it, and then end in haste."""
         for name in os.listdir("/dev/fd"):
-            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as one:
+            with suppress(OSError):
+                one = socket.socket(fileno=int(name))
                 if one.getsockname()[1] in self.ports:
                     one.shutdown(socket.SHUT_RD)
+                one.detach()  # it is ClickHouse's
 
 
 def advice(installed: str) -> str:

@@ -12,16 +12,15 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.store.roles import ROLES, grants
 
 LAUNCHER = "launcher"
-_LOOPBACK = "127.0.0.0/8"
-# The process itself opens the store as `default`, without a password, and from this address. Nothing listens there,
-# so that with accounts nobody is `default` over the network.
-_INSIDE = "::1"
+# The process itself opens the store as `default`, with an empty password and as if from 127.0.0.1. With accounts that
+# user is good for nothing else, and a failed log-in, which the launcher makes at once, locks it for the network.
 _STARTING = ("SYSTEM LISTEN ON *.*",)
 _STOPPING = ("KILL QUERY ON *.*", "SELECT ON system.processes")
 # What `default` may do where there are no accounts: whatever is in the tables, nothing outside of them.
 _ANYONE = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
-    " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, KILL QUERY, SYSTEM, dictGet ON *.*"
+    " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, KILL QUERY, SYSTEM LISTEN, SYSTEM FLUSH, SYSTEM MERGES,"
+    " SYSTEM TTL MERGES, SYSTEM MOVES, SYSTEM DROP CACHE, SYSTEM RELOAD, dictGet ON *.*"
 )
 # Engines whose data are in the data directory, nowhere, or on the servers of `remote_servers`.
 _ENGINES = """
@@ -29,8 +28,11 @@ _ENGINES = """
     CoalescingMergeTree GraphiteMergeTree Memory Null View MaterializedView Merge Buffer Set Join Log TinyLog StripeLog
     GenerateRandom Alias Distributed Atomic
 """.split()
+_MAKING = [*(f"TABLE ENGINE ON {name}" for name in _ENGINES), "READ, WRITE ON DISK"]  # the last is of backups
 # Settings that name a file: whoever may set one may read the file, if only in an error message.
-_PATHS = ("format_schema", "format_template_row", "format_template_resultset", "output_format_schema")
+_PATHS = (
+    "format_schema", "format_template_row", "format_template_resultset", "output_format_schema", "merge_tree_disk",
+)  # fmt: skip
 _ANALYST_S = 60
 
 
@@ -55,9 +57,9 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
     """
     users = [_user(LAUNCHER, launcher, _STOPPING)]
     if passwords is None:
-        users.append(_user("default", "", [_ANYONE, *_engines(_ENGINES)], networks=(_INSIDE, _LOOPBACK)))
+        users.append(_user("default", "", [_ANYONE, *_MAKING]))
     else:
-        users.append(_user("default", "", _STARTING, networks=(_INSIDE,)))
+        users.append(_user("default", "", _STARTING, quota="locked"))
         users += [_user(role, password, _granted(role, options.database)) for role, password in passwords.items()]
     most = options.memory * 3 // 4
     paths = "".join(f"<{name}><const/></{name}>" for name in _PATHS)
@@ -80,7 +82,13 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
       </constraints>
     </analyst>
   </profiles>
-  <quotas><default/></quotas>
+  <quotas>
+    <default/>
+    <locked><interval>
+      <duration>2147483647</duration>
+      <failed_sequential_authentications>1</failed_sequential_authentications>
+    </interval></locked>
+  </quotas>
   <users>
     {"".join(users)}
   </users>
@@ -89,20 +97,15 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
 
 
 def _granted(role: str, database: str) -> list[str]:
-    return [*grants(role, database), *(_engines(_ENGINES) if role == "init" else ())]
+    return [*grants(role, database), *(_MAKING if role == "init" else ())]
 
 
-def _engines(names: Iterable[str]) -> list[str]:
-    return [f"TABLE ENGINE ON {name}" for name in names]
-
-
-def _user(name: str, password: str, granted: Iterable[str], networks: Iterable[str] = (_LOOPBACK,)) -> str:
-    secret = f"<password_sha256_hex>{hashlib.sha256(password.encode()).hexdigest()}</password_sha256_hex>"
+def _user(name: str, password: str, granted: Iterable[str], quota: str = "default") -> str:
     return f"""<{name}>
-      {secret if password else "<no_password/>"}
-      <networks>{"".join(f"<ip>{one}</ip>" for one in networks)}</networks>
+      <password_sha256_hex>{hashlib.sha256(password.encode()).hexdigest()}</password_sha256_hex>
+      <networks><ip>127.0.0.1</ip></networks>
       <profile>{"analyst" if name == "analyst" else "default"}</profile>
-      <quota>default</quota>
+      <quota>{quota}</quota>
       <grants>{"".join(f"<query>GRANT {one}</query>" for one in granted)}</grants>
     </{name}>
     """

@@ -81,10 +81,10 @@ OUTSIDE = [
     "CREATE TABLE made (a String) ENGINE = File(LineAsString, '{file}')",
     "CREATE TABLE made (a String) ENGINE = URL('http://127.0.0.1:1/', LineAsString)",
     "CREATE TABLE made (a UInt32) ENGINE = Kafka('a', 'b', 'c', 'CSV')",
-    "CREATE TABLE made (a UInt32) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '{folder}/made/')",
+    "CREATE TABLE made (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type=local, path='{folder}/made/')",
     "CREATE DATABASE made ENGINE = Filesystem('{folder}')",
     "CREATE DATABASE made ENGINE = SQLite('{file}')",
-    "CREATE DICTIONARY made (s String) PRIMARY KEY s SOURCE(FILE(PATH '{file}' FORMAT 'LineAsString')) LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)",
+    "CREATE DICTIONARY d (n UInt64) PRIMARY KEY n SOURCE(FILE(PATH '{file}' FORMAT 'CSV')) LAYOUT(FLAT()) LIFETIME(0)",
     "ATTACH TABLE made FROM '{folder}' (a UInt8) ENGINE = MergeTree ORDER BY a",
     "CREATE USER made",
     "CREATE ROLE made",
@@ -111,7 +111,9 @@ def test_nothing_outside_of_the_tables_is_reached(
 @pytest.mark.parametrize("name", ["format_template_row", "format_template_resultset", "format_schema"])
 def test_a_setting_that_names_a_file_is_refused_in_the_url_too(clickhouse: str, secret: Path, name: str) -> None:
     form = "CapnProto" if name == "format_schema" else "Template"
-    answer = ask(clickhouse, f"SELECT 1 FORMAT {form}", **{name: f"{secret}:X" if name == "format_schema" else str(secret)})
+    answer = ask(
+        clickhouse, f"SELECT 1 FORMAT {form}", **{name: f"{secret}:X" if name == "format_schema" else str(secret)}
+    )
     assert answer.status >= 400
     assert SECRET.encode() not in answer.data
 
@@ -185,9 +187,13 @@ def test_a_page_of_another_site_cannot_reach_it(clickhouse: str, headers: dict[s
     assert ask(clickhouse, "SELECT 1", headers=headers).status == status
 
 
-@pytest.mark.parametrize("path", ["/play", "/dashboard", "/binary", "/merges", "/jemalloc", "/replicas_status", "/js/uplot.js"])
+@pytest.mark.parametrize(
+    "path", ["/play", "/dashboard", "/binary", "/merges", "/jemalloc", "/replicas_status", "/js/uplot.js"]
+)
 def test_pages_of_clickhouse_are_not_served_to_another_site(clickhouse: str, path: str) -> None:
-    assert urllib3.request("GET", clickhouse + path, headers={"Host": "rebound.example.org"}, retries=False).status == 404
+    assert (
+        urllib3.request("GET", clickhouse + path, headers={"Host": "rebound.example.org"}, retries=False).status == 404
+    )
 
 
 def test_each_role_has_what_it_needs_and_not_what_another_has(secured: EngineProcess) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -32,7 +31,9 @@ def native(engine: EngineProcess) -> Iterator[Client]:
 
 
 def test_what_one_protocol_stores_the_other_reads(engine: EngineProcess, native: Client) -> None:
-    native.execute("CREATE TABLE both (a UInt32, s Nullable(String), t DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a")
+    native.execute(
+        "CREATE TABLE both (a UInt32, s Nullable(String), t DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a"
+    )
     at = datetime(2026, 3, 1, 12, 30, 0, 125_000, tzinfo=UTC)
     assert native.execute("INSERT INTO both VALUES", [(1, "x", at), (2, None, at)]) == 2
     http = connect(load(clickhouse_url=engine.url))

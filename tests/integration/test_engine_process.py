@@ -83,7 +83,7 @@ def test_what_was_acknowledged_and_its_tokens_outlive_a_clean_stop(running: Runn
 def test_a_second_process_on_the_directory_says_so(running: Running) -> None:
     code, text = refused("--data", str(running.data))
     assert code == exit_code(AlreadyRunning)
-    assert "Another process has the ClickHouse data directory" in text
+    assert f"Another ClickHouse uses {running.data}." in text
     assert "Traceback" not in text
     assert running.ask("SELECT 1").data == b"1\n"
 

@@ -1,7 +1,7 @@
 """Two shards for real: the generated tables on two ClickHouse servers, read and written through `Distributed`.
 
-The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are taken out of the generated SQL; the rest is as
-it is printed for a cluster.
+The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are taken out of the generated SQL; the rest is
+as it is printed for a cluster.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -31,10 +30,10 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 def _servers(native: list[int]) -> str:
     """The cluster as each of its servers knows it; with a secret it asks the others as the user who asks it."""
-    shards = "".join(
-        f"<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>" for port in native
+    shards = "".join(f"<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>" for port in native)
+    return (
+        f"<clickhouse><remote_servers><{CLUSTER}><secret>s</secret>{shards}</{CLUSTER}></remote_servers></clickhouse>"
     )
-    return f"<clickhouse><remote_servers><{CLUSTER}><secret>s</secret>{shards}</{CLUSTER}></remote_servers></clickhouse>"
 
 
 # What an operator adds for an analyst who may see one tenant.
@@ -143,7 +142,9 @@ def test_a_row_policy_holds_through_the_view_and_on_both_shards(
     client.close()
 
 
-@pytest.mark.parametrize("sql", ["INSERT INTO audit.events_all (tenant_id) VALUES ('x')", "SELECT * FROM audit.settings_all"])
+@pytest.mark.parametrize(
+    "sql", ["INSERT INTO audit.events_all (tenant_id) VALUES ('x')", "SELECT * FROM audit.settings_all"]
+)
 def test_a_role_is_as_narrow_through_the_distributed_table(filled: list[EngineProcess], sql: str) -> None:
     client = user(filled[0], "analyst")
     with pytest.raises(Exception, match="497"):
@@ -158,6 +159,8 @@ def test_what_was_backed_up_is_restored_as_it_was(filled: list[EngineProcess]) -
         before = client.query(count).result_rows
         client.command("BACKUP TABLE audit.events TO Disk('backups', 'events')")
         client.command("TRUNCATE TABLE audit.events")
-        client.command("RESTORE TABLE audit.events FROM Disk('backups', 'events') SETTINGS allow_non_empty_tables = true")
+        client.command(
+            "RESTORE TABLE audit.events FROM Disk('backups', 'events') SETTINGS allow_non_empty_tables = true"
+        )
         assert client.query(count).result_rows == before
         client.close()

@@ -1,4 +1,4 @@
-"""Keep this process to its own files by Landlock, whatever it is asked to open: the kernel of Linux 5.19 and later does it.
+"""Keep this process to its own files by Landlock, whatever it is asked to open: Linux does it from 5.19 on.
 
 Everything that the process opens afterwards, and every process that it starts, is bound by it. There is no way back.
 """
@@ -9,7 +9,11 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
+
+import auditlane
+from auditlane.runtime.errors import MissingExtra
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same on every architecture
 _PR_SET_NO_NEW_PRIVS = 38
@@ -29,6 +33,30 @@ class _Ruleset(ctypes.Structure):
 class _Rule(ctypes.Structure):
     _pack_ = 1
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+# Not all of /proc: the environment of a process may hold secrets.
+_SYSTEM = [
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/sys",
+    "/dev/null",
+    "/dev/urandom",
+    "/proc/meminfo",
+    "/proc/cpuinfo",
+    "/proc/stat",
+]
+_SYSTEM += [f"/proc/self/{name}" for name in ["cgroup", "fd", "maps", "mountinfo", "mounts", "stat", "statm", "status"]]
+
+
+def code(package: str) -> list[Path]:
+    """What a Python process reads of itself and the system when it uses this package. Raises MissingExtra."""
+    found = find_spec(package)
+    if found is None or not found.origin:
+        raise MissingExtra(f"{package} is not installed.", fix="pip install 'auditlane[local]'")
+    site_packages = Path(found.origin).parents[1]
+    return [Path(one) for one in (sys.prefix, sys.base_prefix, *auditlane.__path__, site_packages, *_SYSTEM)]
 
 
 def confine(own: Iterable[Path], readable: Iterable[Path]) -> bool:

@@ -129,7 +129,7 @@ def build(
             logs = [layout.log(name)]
             if not native:
                 return Part(spec, urls[name], ask[name], command, env=env, logs=logs)
-            remarks = partial(_set_aside, variables, settings)
+            remarks = partial(set_aside, variables, settings)
             return Part(spec, urls[name], ask[name], command, env=env, logs=logs, native=native, remarks=remarks)
         own = {variable(f"{name}_host"): ports.HOST, variable(f"{name}_port"): str(port[name])}
         spec = Spec(name, needs=(*_STORES, "init"), tier=2, stop_within=settings.drain_s + 5)
@@ -145,7 +145,7 @@ def build(
     ]
 
 
-def _set_aside(variables: Mapping[str, str], settings: Settings) -> list[str]:
+def set_aside(variables: Mapping[str, str], settings: Settings) -> list[str]:
     """A sentence for each table of which ClickHouse set parts aside as it started."""
     fields = ("clickhouse_url", "clickhouse_user", "clickhouse_password")
     given = {field: variables[variable(field)] for field in fields if variable(field) in variables}

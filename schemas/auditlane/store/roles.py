@@ -14,7 +14,7 @@ _GRANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "init": (
         ("SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, CHECK, BACKUP", "*"),
         ("SELECT", "system.*"),
-        ("KILL QUERY, SYSTEM FLUSH LOGS", "*.*"),
+        ("SYSTEM FLUSH LOGS", "*.*"),
     ),
     "worker": (("SELECT, INSERT", "events"),),
     "query": (

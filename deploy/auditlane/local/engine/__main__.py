@@ -10,21 +10,18 @@ import secrets
 import signal
 import sys
 import threading
-from importlib.util import find_spec
+from contextlib import suppress
 from pathlib import Path
 
-import auditlane
-from auditlane.local.confine import confine
+from auditlane.local.confine import code, confine
 from auditlane.local.engine import config, users
 from auditlane.local.engine.serving import Servers
+from auditlane.local.owned import own
 from auditlane.local.ports import is_free
-from auditlane.runtime.errors import AuditlaneError, ConfigError, MissingExtra, PortInUse, exit_code
+from auditlane.runtime.errors import AuditlaneError, ConfigError, PartFailed, PortInUse, exit_code
 from auditlane.runtime.files import private, write_text
 
 _LOOK_S = 0.2
-# Not all of /proc: the environment of a process may hold secrets.
-_READABLE = ["/usr", "/lib", "/lib64", "/sys", "/dev/null", "/dev/urandom", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat"]
-_READABLE += [f"/proc/self/{name}" for name in "cgroup fd maps mountinfo mounts stat statm status".split()]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         for port in filter(None, (options.port, options.native_port)):
             if not is_free(port, options.host):
                 raise PortInUse(f"Port {port} of {options.host} is in use.", fix="Give another, or 0 for a free one.")
-        with config.owned(options):
+        with own(options.data, "ClickHouse"):
+            config.prepare(options)
             serve(options, passwords, stopping)
     except AuditlaneError as error:
         print(error, file=sys.stderr)
@@ -62,48 +60,40 @@ def serve(options: config.Options, passwords: dict[str, str] | None, stopping: t
     os.chdir(options.folder)
     os.environ["TZ"] = "UTC"  # ClickHouse ends at once for a zone that it has no file of, such as CST-8
     os.environ["TMPDIR"] = str(options.store)
-    code = [sys.prefix, sys.base_prefix, *auditlane.__path__, site_packages(), *_READABLE]
-    confined = confine([options.data], map(Path, code))
+    confined = confine([options.data], code("chdb"))
     configuration = Path("config.xml")
     configuration.unlink(missing_ok=True)  # chdb opens and closes a store in memory, which cannot be configured so
     from chdb import _chdb
 
-    own = secrets.token_urlsafe(32)
+    password = secrets.token_urlsafe(32)
     write_text(configuration, config.text(options))
-    write_text(Path("users.xml"), users.text(passwords, own, options))
-    servers = Servers(_chdb, options, own)
+    write_text(Path("users.xml"), users.text(passwords, password, options))
+    servers = Servers(_chdb, options, password)
     servers.start()
     for number in (signal.SIGTERM, signal.SIGINT):  # in place of the library's handlers, which report a crash
         signal.signal(number, lambda *_: stopping.set())
     http, native = servers.ports
-    facts = {"confined": confined, "url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "pid": os.getpid()}
-    print(json.dumps({"ready": True, "part": "clickhouse", **facts}), flush=True)
+    places = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}"}
+    told = {"ready": True, "part": "clickhouse", **places, "pid": os.getpid(), "confined": confined}
+    print(json.dumps(told), flush=True)
     while not stopping.wait(_LOOK_S) and not servers.ended.is_set():
         pass
+    if not stopping.is_set():
+        raise PartFailed("ClickHouse's servers ended.")
     servers.stop()
 
 
-def site_packages() -> Path:
-    """Where chdb and the libraries beside it are. Raises MissingExtra."""
-    found = find_spec("chdb")
-    if found is None or not found.origin:
-        raise MissingExtra("The embedded ClickHouse needs chdb-core.", fix="pip install 'auditlane[local]'")
-    return Path(found.origin).parent.parent
-
-
 def _loopback(host: str) -> str:
-    """An address that only this machine reaches. Not ::1: from there the process itself comes, without a password."""
-    try:
+    """An address that only this machine reaches."""
+    with suppress(ValueError):
         if ipaddress.IPv4Address(host).is_loopback:
             return host
-    except ValueError:
-        pass
     raise ConfigError(f"{host} is no IPv4 loopback address, such as 127.0.0.1.", field="--host")
 
 
 if __name__ == "__main__":
-    code = main()
+    status = main()
     # The library's threads do not survive the interpreter's teardown reliably; everything is closed by now.
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(status)

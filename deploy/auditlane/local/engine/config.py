@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-from auditlane.runtime.errors import AlreadyRunning
-
 # Disk space that inserts and merges leave alone: a disk that is full refuses them before they begin, not half-way.
 KEEP_FREE = 128 << 20
-# ClickHouse answers requests for this machine and from its own pages only: no other site's page in a browser, whether
-# under a name of its own for 127.0.0.1 or by its origin, and no name that another machine may have.
+# What Host and Origin may name: a page of another site in a browser must not reach it, nor under a name for 127.0.0.1.
 _HERE = r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?"
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +42,15 @@ def default_memory() -> int:
     return min(total // 2, 4 << 30)
 
 
-@contextlib.contextmanager
-def owned(options: Options) -> Iterator[None]:
-    """Make the directories and own them: the lock goes with the process. Raises AlreadyRunning, OSError."""
+def prepare(options: Options) -> None:
+    """Write what ClickHouse finds in its store before it starts, unless it is there. Raises OSError."""
     default = options.store / "metadata" / "default.sql"  # the database `default`, as ClickHouse writes it down
-    for folder in (options.folder, default.parent):
+    refused = options.store / "user_defined" / "function_file.sql"  # one of ours goes before ClickHouse's own
+    for folder in (options.folder, default.parent, refused.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    options.data.chmod(0o700)  # every tenant's events are in it
-    with (options.data / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(
-                f"Another process has the ClickHouse data directory {options.data} open.",
-                fix="Stop it, or give this one another --data directory.",
-            ) from None
-        if not default.exists():
-            default.write_text(f"ATTACH DATABASE _ UUID '{uuid4()}' ENGINE = Atomic\n")
-        refused = options.store / "user_defined" / "function_file.sql"
-        refused.parent.mkdir(exist_ok=True)
-        refused.write_text("CREATE FUNCTION file AS path -> throwIf(1, 'file() is refused: it reads outside of the tables')\n")
-        yield
+    if not default.exists():
+        default.write_text(f"ATTACH DATABASE _ UUID '{uuid4()}' ENGINE = Atomic\n")
+    refused.write_text("CREATE FUNCTION file AS path -> throwIf(1, 'file() reads outside of the tables')\n")
 
 
 def text(options: Options) -> str:
@@ -91,8 +72,6 @@ def text(options: Options) -> str:
   <default_database></default_database>  <!-- else it would be one that shows the files of this machine as tables -->
   <database>default</database>
   <display_name>auditlane</display_name>
-  <user_scripts_path>{data}/store/user_scripts/</user_scripts_path>
-  <format_schema_path>{data}/store/format_schemas/</format_schema_path>
   <custom_local_disks_base_directory>{data}/store/disks/</custom_local_disks_base_directory>
   <backups><allowed_disk>backups</allowed_disk></backups>
   <max_server_memory_usage>{options.memory}</max_server_memory_usage>
@@ -103,10 +82,7 @@ def text(options: Options) -> str:
     <backups><type>local</type><path>{data}/backups/</path></backups>
   </disks></storage_configuration>
   <query_log>
-    <database>system</database>
-    <table>query_log</table>
-    <ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
-    <flush_interval_milliseconds>7500</flush_interval_milliseconds>
+    <database>system</database><table>query_log</table><ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
   </query_log>
 </clickhouse>
 """

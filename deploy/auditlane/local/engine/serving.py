@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import closing, suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from auditlane.local.engine.config import Options
@@ -25,7 +26,8 @@ SELECT getServerPort('http_port'), getServerPort('tcp_port') INTO OUTFILE '/dev/
 {_SERVING} SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1, log_queries = 0 FORMAT Null
 """
 _KILL = f"KILL QUERY WHERE startsWith(query, '{_SERVING}') SYNC"
-_RUNNING = f"SELECT query_id FROM system.processes WHERE user != '{LAUNCHER}' AND NOT startsWith(query, '{_SERVING}')"
+_OTHERS = f"user != '{LAUNCHER}' AND NOT startsWith(query, '{_SERVING}')"
+_RUNNING = f"SELECT query_id FROM system.processes WHERE {_OTHERS}"  # noqa: S608 - our names
 _LOOK_S, _DRAIN_S, _END_S = 0.05, 10.0, 20.0
 
 
@@ -87,9 +89,9 @@ class Servers:
 
     def _hang_up(self) -> None:
         """Tell idle connections that no further request comes: ClickHouse would wait for it, and then end in haste."""
-        for name in os.listdir("/dev/fd"):
+        for place in Path("/dev/fd").iterdir():
             with suppress(OSError):
-                one = socket.socket(fileno=int(name))
+                one = socket.socket(fileno=int(place.name))
                 if one.getsockname()[1] in self.ports:
                     one.shutdown(socket.SHUT_RD)
                 one.detach()  # it is ClickHouse's
@@ -97,6 +99,9 @@ class Servers:
 
 def advice(installed: str) -> str:
     """What to do when the servers of this release of chdb-core could not be started."""
-    if installed.startswith(f"{SUPPORTED}."):
-        return ""
-    return f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
+    supported = installed.startswith(f"{SUPPORTED}.")
+    return (
+        ""
+        if supported
+        else f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
+    )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
+from pydantic import TypeAdapter
 
 from auditlane.local.engine.config import Options
 from auditlane.runtime.errors import ConfigError
@@ -19,35 +22,33 @@ _STOPPING = ("KILL QUERY ON *.*", "SELECT ON system.processes")
 # What `default` may do where there are no accounts: whatever is in the tables, nothing outside of them.
 _ANYONE = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
-    " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, KILL QUERY, SYSTEM LISTEN, SYSTEM FLUSH, SYSTEM MERGES,"
+    " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, SYSTEM LISTEN, SYSTEM FLUSH, SYSTEM MERGES,"
     " SYSTEM TTL MERGES, SYSTEM MOVES, SYSTEM DROP CACHE, SYSTEM RELOAD, dictGet ON *.*"
 )
 # Engines whose data are in the data directory, nowhere, or on the servers of `remote_servers`.
-_ENGINES = """
-    MergeTree ReplacingMergeTree SummingMergeTree AggregatingMergeTree CollapsingMergeTree VersionedCollapsingMergeTree
-    CoalescingMergeTree GraphiteMergeTree Memory Null View MaterializedView Merge Buffer Set Join Log TinyLog StripeLog
-    GenerateRandom Alias Distributed Atomic
-""".split()
-_MAKING = [*(f"TABLE ENGINE ON {name}" for name in _ENGINES), "READ, WRITE ON DISK"]  # the last is of backups
-# Settings that name a file: whoever may set one may read the file, if only in an error message.
-_PATHS = (
-    "format_schema", "format_template_row", "format_template_resultset", "output_format_schema", "merge_tree_disk",
-)  # fmt: skip
+_ENGINES = (
+    "MergeTree ReplacingMergeTree SummingMergeTree AggregatingMergeTree CollapsingMergeTree GraphiteMergeTree Memory"
+    " VersionedCollapsingMergeTree CoalescingMergeTree View MaterializedView Merge Buffer Set Join Log TinyLog"
+    " StripeLog GenerateRandom Alias Distributed Null Atomic"
+)
+_MAKING = [*(f"TABLE ENGINE ON {name}" for name in _ENGINES.split()), "READ, WRITE ON DISK"]  # the last is of backups
+# Settings that nobody changes: most name a file, which an error message might show.
+_FIXED = (
+    "format_schema format_template_row format_template_resultset output_format_schema merge_tree_disk"
+    " allow_python_table_function"
+)
 _ANALYST_S = 60
+_LOCK = "<failed_sequential_authentications>1</failed_sequential_authentications>"
 
 
 def read(file: Path) -> dict[str, str]:
     """Role → password, from a file with a JSON object. Raises ConfigError."""
-    fix = f"It holds a JSON object with a password for each of {', '.join(ROLES)}."
+    form: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Literal[ROLES], Annotated[str, MinLen(1)]])  # type: ignore[valid-type]
     try:
-        found = json.loads(file.read_text("utf-8"))
+        return form.validate_json(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}.", field="--users", fix=fix) from error
-    if not isinstance(found, dict) or not all(isinstance(one, str) and one for one in found.values()):
-        raise ConfigError(f"{file} does not hold passwords.", field="--users", fix=fix)
-    if unknown := sorted(found.keys() - set(ROLES)):
-        raise ConfigError(f"{file} names roles that there are not: {', '.join(unknown)}.", field="--users", fix=fix)
-    return found
+        fix = f"It holds a JSON object with a password for each of {', '.join(ROLES)}."
+        raise ConfigError(f"{file} cannot be read as passwords.", field="--users", fix=fix) from error
 
 
 def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:
@@ -60,9 +61,10 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
         users.append(_user("default", "", [_ANYONE, *_MAKING]))
     else:
         users.append(_user("default", "", _STARTING, quota="locked"))
-        users += [_user(role, password, _granted(role, options.database)) for role, password in passwords.items()]
+        for role, password in passwords.items():
+            users.append(_user(role, password, grants(role, options.database) + _MAKING * (role == "init")))
     most = options.memory * 3 // 4
-    paths = "".join(f"<{name}><const/></{name}>" for name in _PATHS)
+    fixed = "".join(f"<{name}><const/></{name}>" for name in _FIXED.split())
     return f"""<clickhouse>
   <profiles>
     <default>
@@ -70,7 +72,7 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
       <implicit_select>0</implicit_select>
       <log_queries>1</log_queries>
       <allow_python_table_function>0</allow_python_table_function>
-      <constraints>{paths}<allow_python_table_function><const/></allow_python_table_function></constraints>
+      <constraints>{fixed}</constraints>
     </default>
     <analyst>
       <profile>default</profile>
@@ -84,20 +86,13 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
   </profiles>
   <quotas>
     <default/>
-    <locked><interval>
-      <duration>2147483647</duration>
-      <failed_sequential_authentications>1</failed_sequential_authentications>
-    </interval></locked>
+    <locked><interval><duration>2147483647</duration>{_LOCK}</interval></locked>
   </quotas>
   <users>
     {"".join(users)}
   </users>
 </clickhouse>
 """
-
-
-def _granted(role: str, database: str) -> list[str]:
-    return [*grants(role, database), *(_MAKING if role == "init" else ())]
 
 
 def _user(name: str, password: str, granted: Iterable[str], quota: str = "default") -> str:

@@ -49,8 +49,8 @@ def main() -> None:
                         table.insert(mine, month, rows, mark)
             (cpu, took), (lazy_cpu, lazy_took) = synced.spent(mark), lazy.spent(mark)
             print(
-                f"insert of {given.rows:,} rows: CPU {cpu:.0f} ms synced, {lazy_cpu:.0f} not"
-                f" ({cpu / lazy_cpu - 1:+.1%}); {took:.0f} ms, {lazy_took:.0f} ({took / lazy_took - 1:+.1%});"
+                f"{given.rows:,} rows: CPU {cpu:.0f} ms synced, {lazy_cpu:.0f} not ({cpu / lazy_cpu - 1:+.1%});"
+                f" {took:.0f} ms, {lazy_took:.0f} ({took / lazy_took - 1:+.1%});"
                 f" at {budget:g} parts a second {took * budget / 10:.0f} % of the time, {lazy_took * budget / 10:.0f} %",
                 flush=True,
             )

@@ -21,9 +21,9 @@ PASSWORDS = {role: f"password of {role}" for role in ROLES}
 
 
 def ask(
-    url: str, sql: str, user: str = "", headers: dict[str, str] | None = None, **parameters: str
+    url: str, sql: str, as_user: str = "", headers: dict[str, str] | None = None, **parameters: str
 ) -> urllib3.BaseHTTPResponse:
-    account = {"X-ClickHouse-User": user, "X-ClickHouse-Key": PASSWORDS.get(user, "")} if user else {}
+    account = {"X-ClickHouse-User": as_user, "X-ClickHouse-Key": PASSWORDS.get(as_user, "")} if as_user else {}
     target = f"{url}/?{urlencode(parameters)}"
     return urllib3.request("POST", target, body=sql.encode(), headers=account | (headers or {}), retries=False)
 
@@ -131,8 +131,20 @@ def test_with_accounts_nobody_is_who_the_process_itself_is(
     except urllib3.exceptions.NewConnectionError:
         assert host != "127.0.0.1"
         return
-    assert answer.status >= 400
-    assert answer.data.startswith((b"Code: 201.", b"Code: 516.", b"Code: 194."))
+    assert answer.status in (401, 403)
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_with_accounts_it_is_locked_by_basic_authentication_too(secured: EngineProcess, password: str) -> None:
+    answer = ask(secured.url, "SELECT 1", headers=urllib3.make_headers(basic_auth=f"default:{password}"))
+    assert answer.data.startswith(b"Code: 201.")
+
+
+def test_a_user_is_known_by_header_and_by_basic_authentication_not_by_parameter(secured: EngineProcess) -> None:
+    basic = urllib3.make_headers(basic_auth=f"query:{PASSWORDS['query']}")
+    assert ask(secured.url, "SELECT currentUser()", headers=basic).data == b"query\n"
+    assert ask(secured.url, "SELECT currentUser()", "query").data == b"query\n"
+    assert ask(secured.url, "SELECT 1", user="query", password=PASSWORDS["query"]).status == 403
 
 
 @pytest.mark.parametrize("user", ["", "default", "launcher"])
@@ -172,11 +184,11 @@ def test_without_accounts_everybody_is_default(clickhouse: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"Origin": "https://example.org"}, 404),
-        ({"Origin": "null"}, 404),
-        ({"Origin": "http://localhost.example.org"}, 404),
-        ({"Host": "rebound.example.org"}, 404),
-        ({"Host": "127.0.0.1.example.org:8123"}, 404),
+        ({"Origin": "https://example.org"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost.example.org"}, 403),
+        ({"Host": "rebound.example.org"}, 403),
+        ({"Host": "127.0.0.1.example.org:8123"}, 403),
         ({"Origin": "http://localhost:8480"}, 200),
         ({"Host": "localhost:8123"}, 200),
         ({"Host": "LOCALHOST"}, 200),
@@ -192,7 +204,7 @@ def test_a_page_of_another_site_cannot_reach_it(clickhouse: str, headers: dict[s
 )
 def test_pages_of_clickhouse_are_not_served_to_another_site(clickhouse: str, path: str) -> None:
     assert (
-        urllib3.request("GET", clickhouse + path, headers={"Host": "rebound.example.org"}, retries=False).status == 404
+        urllib3.request("GET", clickhouse + path, headers={"Host": "rebound.example.org"}, retries=False).status == 403
     )
 
 

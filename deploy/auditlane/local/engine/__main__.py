@@ -66,7 +66,7 @@ def serve(options: config.Options, passwords: dict[str, str] | None, stopping: t
     from chdb import _chdb
 
     password = secrets.token_urlsafe(32)
-    write_text(configuration, config.text(options))
+    write_text(configuration, config.text(options, [*passwords, users.LAUNCHER] if passwords else []))
     write_text(Path("users.xml"), users.text(passwords, password, options))
     servers = Servers(_chdb, options, password)
     servers.start()

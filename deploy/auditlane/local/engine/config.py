@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,7 @@ from xml.sax.saxutils import escape
 KEEP_FREE = 128 << 20
 # What Host and Origin may name: a page of another site in a browser must not reach it, nor under a name for 127.0.0.1.
 _HERE = r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?"
+_REFUSED = "Name a user of this ClickHouse, and come from this machine."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,17 @@ def prepare(options: Options) -> None:
     refused.write_text("CREATE FUNCTION file AS path -> throwIf(1, 'file() reads outside of the tables')\n")
 
 
-def text(options: Options) -> str:
-    """The text of `config.xml`. Every path is below the data directory."""
+def _rules(users: Collection[str]) -> str:
+    """Which requests get to ClickHouse: those from here; where there are users, those that name one in a header."""
+    here = f"<Host>regex:(?i){_HERE}</Host><Origin>regex:(?i)(https?://{_HERE})?</Origin>"
+    query = "<handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>"
+    named = f"<X-ClickHouse-User>regex:({'|'.join(users)})</X-ClickHouse-User>"
+    ways = [named, "<Authorization>regex:.+</Authorization>"] if users else [""]
+    return "\n    ".join(f"<rule><headers>{here}{way}</headers>{query}</rule>" for way in ways)
+
+
+def text(options: Options, users: Collection[str]) -> str:
+    """The text of `config.xml`, for these users. Every path is below the data directory."""
     data, cache = escape(str(options.data)), min(options.memory // 16, 256 << 20)
     return f"""<clickhouse>
   <!-- Written at every start. What is in config.d is merged into it. -->
@@ -63,10 +74,10 @@ def text(options: Options) -> str:
   <tcp_port>{options.native_port}</tcp_port>
   <http_handlers>
     <rule><url>/ping</url><handler><type>ping</type></handler></rule>
-    <rule>
-      <headers><Host>regex:(?i){_HERE}</Host><Origin>regex:(?i)(https?://{_HERE})?</Origin></headers>
-      <handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>
-    </rule>
+    {_rules(users)}
+    <rule><handler>
+      <type>static</type><status>403</status><response_content>{_REFUSED}</response_content>
+    </handler></rule>
   </http_handlers>
   <users_config>users.xml</users_config>
   <default_database></default_database>  <!-- else it would be one that shows the files of this machine as tables -->

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 import socket
@@ -55,7 +56,8 @@ class Servers:
             raise PartFailed(said, fix=advice(version("chdb-core")))
         http_port, native_port = line.split()
         self.ports = int(http_port), int(native_port)
-        self._ask("SELECT 1", "default", "wrong")  # with accounts this locks the user that the process itself is
+        wrong = base64.b64encode(b"default:wrong").decode()
+        self._ask("SELECT 1", {"Authorization": f"Basic {wrong}"})  # locks the user that the process itself is
 
     def stop(self) -> None:
         """End them when the queries that run now have ended, or after ten seconds."""
@@ -76,9 +78,9 @@ class Servers:
         os.close(told)
         self.ended.set()
 
-    def _ask(self, statement: str, user: str = LAUNCHER, password: str = "") -> list[str]:
+    def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
         """The words of an answer; none once the servers are gone."""
-        headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password or self._password}
+        headers = account or {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": self._password}
         with (
             suppress(OSError, http.client.HTTPException),
             closing(http.client.HTTPConnection(self._options.host, self.ports[0], timeout=_END_S)) as connection,

@@ -94,7 +94,7 @@ def test_a_port_in_use_says_so(tmp_path: Path, option: str) -> None:
         port = taken.getsockname()[1]
         code, text = refused("--data", str(tmp_path / "d"), option, str(port))
     assert code == exit_code(PortInUse)
-    assert text == f"Port {port} of 127.0.0.1 is in use. Give another, or 0 for a free one.\n"
+    assert text.startswith(f"Port {port} is in use")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "192.0.2.1", "example.org"])

@@ -17,8 +17,8 @@ from auditlane.local.confine import code, confine
 from auditlane.local.engine import config, users
 from auditlane.local.engine.serving import Servers
 from auditlane.local.owned import own
-from auditlane.local.ports import is_free
-from auditlane.runtime.errors import AuditlaneError, ConfigError, PartFailed, PortInUse, exit_code
+from auditlane.local.ports import assign
+from auditlane.runtime.errors import AuditlaneError, ConfigError, PartFailed, exit_code
 from auditlane.runtime.files import private, write_text
 
 _LOOK_S = 0.2
@@ -37,25 +37,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--users", type=Path, help="JSON file: role to password; without it there are no accounts")
     parser.add_argument("--database", default="audit", help="the database that the roles are for")
     given = vars(parser.parse_args(arguments))
-    stopping = threading.Event()
     try:
         file = given.pop("users")
         passwords = users.read(file) if file else None
         options = config.Options(**given | {"data": given["data"].resolve(), "host": _loopback(given["host"])})
-        for port in filter(None, (options.port, options.native_port)):
-            if not is_free(port, options.host):
-                raise PortInUse(f"Port {port} of {options.host} is in use.", fix="Give another, or 0 for a free one.")
+        assign(
+            ("HTTP", "TCP"), {"HTTP": options.port, "TCP": options.native_port}, {}
+        )  # only to see that they are free
         with own(options.data, "ClickHouse"):
             config.prepare(options)
-            serve(options, passwords, stopping)
+            serve(options, passwords)
     except AuditlaneError as error:
         print(error, file=sys.stderr)
         return exit_code(error)
     return 0
 
 
-def serve(options: config.Options, passwords: dict[str, str] | None, stopping: threading.Event) -> None:
-    """Serve until `stopping`, which SIGTERM and SIGINT set. Raises PartFailed, PortInUse."""
+def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
+    """Serve until SIGTERM or SIGINT. Raises PartFailed."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # ClickHouse would take what it can read there for a table
     os.chdir(options.folder)
     os.environ["TZ"] = "UTC"  # ClickHouse ends at once for a zone that it has no file of, such as CST-8
@@ -66,16 +65,16 @@ def serve(options: config.Options, passwords: dict[str, str] | None, stopping: t
     from chdb import _chdb
 
     password = secrets.token_urlsafe(32)
-    write_text(configuration, config.text(options, [*passwords, users.LAUNCHER] if passwords else []))
+    write_text(configuration, config.text(options, [] if passwords is None else [*passwords, users.LAUNCHER]))
     write_text(Path("users.xml"), users.text(passwords, password, options))
     servers = Servers(_chdb, options, password)
     servers.start()
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # in place of the library's handlers, which report a crash
         signal.signal(number, lambda *_: stopping.set())
     http, native = servers.ports
-    places = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}"}
-    told = {"ready": True, "part": "clickhouse", **places, "pid": os.getpid(), "confined": confined}
-    print(json.dumps(told), flush=True)
+    told = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "confined": confined}
+    print(json.dumps({"ready": True, "part": "clickhouse", "pid": os.getpid(), **told}), flush=True)
     while not stopping.wait(_LOOK_S) and not servers.ended.is_set():
         pass
     if not stopping.is_set():

@@ -88,6 +88,7 @@ def text(options: Options, users: Collection[str]) -> str:
   <max_server_memory_usage>{options.memory}</max_server_memory_usage>
   <mark_cache_size>{cache}</mark_cache_size>
   <primary_index_cache_size>{cache}</primary_index_cache_size>
+  <merge_tree><fsync_after_insert>1</fsync_after_insert><fsync_part_directory>1</fsync_part_directory></merge_tree>
   <storage_configuration><disks>
     <default><keep_free_space_bytes>{options.keep_free}</keep_free_space_bytes></default>
     <backups><type>local</type><path>{data}/backups/</path></backups>

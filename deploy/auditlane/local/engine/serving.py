@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import http.client
 import os
-import socket
 import threading
 import time
 from contextlib import closing, suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from auditlane.local.engine.config import Options
 from auditlane.local.engine.users import LAUNCHER
+from auditlane.local.ports import hang_up
 from auditlane.runtime.errors import PartFailed
 
 # The release whose servers were tried. The package documents no interface to them, so another may not offer them.
@@ -67,7 +66,7 @@ class Servers:
             self.ended.wait(_LOOK_S)
         until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
         while not self.ended.wait(_LOOK_S) and time.monotonic() < until:
-            self._hang_up()
+            hang_up(self.ports)  # it would wait for the next request of an idle connection, and then end in haste
 
     def _serve(self, told: int) -> None:
         try:
@@ -89,21 +88,8 @@ class Servers:
             return connection.getresponse().read().decode("utf-8", "replace").split()
         return []
 
-    def _hang_up(self) -> None:
-        """Tell idle connections that no further request comes: ClickHouse would wait for it, and then end in haste."""
-        for place in Path("/dev/fd").iterdir():
-            with suppress(OSError):
-                one = socket.socket(fileno=int(place.name))
-                if one.getsockname()[1] in self.ports:
-                    one.shutdown(socket.SHUT_RD)
-                one.detach()  # it is ClickHouse's
-
 
 def advice(installed: str) -> str:
     """What to do when the servers of this release of chdb-core could not be started."""
-    supported = installed.startswith(f"{SUPPORTED}.")
-    return (
-        ""
-        if supported
-        else f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
-    )
+    told = f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
+    return "" if installed.startswith(f"{SUPPORTED}.") else told

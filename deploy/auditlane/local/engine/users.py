@@ -15,10 +15,7 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.store.roles import ROLES, grants
 
 LAUNCHER = "launcher"
-# The process itself opens the store as `default`, with an empty password and as if from 127.0.0.1. With accounts that
-# user is good for nothing else, and a failed log-in, which the launcher makes at once, locks it for the network.
-_STARTING = ("SYSTEM LISTEN ON *.*",)
-_STOPPING = ("KILL QUERY ON *.*", "SELECT ON system.processes")
+_PASSWORDS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Literal[ROLES], Annotated[str, MinLen(1)]])  # type: ignore[valid-type]
 # What `default` may do where there are no accounts: whatever is in the tables, nothing outside of them.
 _ANYONE = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
@@ -38,14 +35,12 @@ _FIXED = (
     " allow_python_table_function"
 )
 _ANALYST_S = 60
-_LOCK = "<failed_sequential_authentications>1</failed_sequential_authentications>"
 
 
 def read(file: Path) -> dict[str, str]:
     """Role → password, from a file with a JSON object. Raises ConfigError."""
-    form: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Literal[ROLES], Annotated[str, MinLen(1)]])  # type: ignore[valid-type]
     try:
-        return form.validate_json(file.read_bytes())
+        return _PASSWORDS.validate_json(file.read_bytes())
     except (OSError, ValueError) as error:
         fix = f"It holds a JSON object with a password for each of {', '.join(ROLES)}."
         raise ConfigError(f"{file} cannot be read as passwords.", field="--users", fix=fix) from error
@@ -56,11 +51,13 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
 
     `launcher` is the password of the user that stops the servers.
     """
-    users = [_user(LAUNCHER, launcher, _STOPPING)]
+    users = [_user(LAUNCHER, launcher, ["KILL QUERY ON *.*", "SELECT ON system.processes"])]
     if passwords is None:
         users.append(_user("default", "", [_ANYONE, *_MAKING]))
     else:
-        users.append(_user("default", "", _STARTING, quota="locked"))
+        # The process itself opens the store as `default`, with an empty password and as if from 127.0.0.1. That user
+        # is good for nothing else, and a failed log-in, which the launcher makes at once, locks it for the network.
+        users.append(_user("default", "", ["SYSTEM LISTEN ON *.*"], quota="locked"))
         for role, password in passwords.items():
             users.append(_user(role, password, grants(role, options.database) + _MAKING * (role == "init")))
     most = options.memory * 3 // 4
@@ -86,7 +83,9 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
   </profiles>
   <quotas>
     <default/>
-    <locked><interval><duration>2147483647</duration>{_LOCK}</interval></locked>
+    <locked><interval>
+      <duration>2147483647</duration><failed_sequential_authentications>1</failed_sequential_authentications>
+    </interval></locked>
   </quotas>
   <users>
     {"".join(users)}

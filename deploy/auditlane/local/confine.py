@@ -55,8 +55,8 @@ def code(package: str) -> list[Path]:
     found = find_spec(package)
     if found is None or not found.origin:
         raise MissingExtra(f"{package} is not installed.", fix="pip install 'auditlane[local]'")
-    site_packages = Path(found.origin).parents[1]
-    return [Path(one) for one in (sys.prefix, sys.base_prefix, *auditlane.__path__, site_packages, *_SYSTEM)]
+    own = [sys.prefix, sys.base_prefix, *auditlane.__path__]
+    return [*map(Path, own), Path(found.origin).parents[1], *map(Path, _SYSTEM)]
 
 
 def confine(own: Iterable[Path], readable: Iterable[Path]) -> bool:
@@ -83,7 +83,7 @@ def confine(own: Iterable[Path], readable: Iterable[Path]) -> bool:
         bound = kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and kernel.syscall(_RESTRICT, ruleset, 0) == 0
     finally:
         os.close(ruleset)
-    return bound
+    return bool(bound)
 
 
 def _allow(kernel: ctypes.CDLL, ruleset: int, path: Path, allowed: int) -> None:

@@ -25,6 +25,7 @@ from auditlane.contract.codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
 from auditlane.server.matrix import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES
+from auditlane.store import roles
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -140,6 +141,11 @@ def modules() -> str:
     return table(("Module", "What it is"), rows)
 
 
+def roles_sql() -> str:
+    """What each part of auditlane may do in ClickHouse, as the SQL that gives it."""
+    return f"```sql\n{roles.script('audit')}```\n"
+
+
 def http_codes() -> str:
     """The codes of answers that HTTP itself has a status for."""
     rows = [(f"`{code}`", str(status), meaning) for status, (code, meaning) in sorted(HTTP_CODES.items())]
@@ -164,6 +170,7 @@ def permissions_table() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
+    "roles": roles_sql,
     "settings": settings_table,
     "budgets": budgets_table,
     "errors": errors_table,

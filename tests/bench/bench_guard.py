@@ -66,7 +66,8 @@ class Table:
         """Means over the inserts of this mark: CPU ms, ms from begin to end."""
         self._client.command("SYSTEM FLUSH LOGS")
         [row] = self._client.query(
-            "SELECT avg(ProfileEvents['OSCPUVirtualTimeMicroseconds']) / 1000, avg(query_duration_ms)"
+            "SELECT avg(ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds']) / 1000,"
+            " avg(query_duration_ms)"
             " FROM system.query_log WHERE type = 'QueryFinish' AND query_kind = 'Insert'"
             " AND log_comment = {mark:String} AND has(tables, {table:String})",
             parameters={"mark": mark, "table": f"{self.name}.events"},

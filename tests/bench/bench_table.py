@@ -125,8 +125,8 @@ def cost_ms(client: Client, database: str, text: str, parameters: dict[str, str]
         client.query(question, parameters=parameters, settings={"log_comment": mark})
         client.command("SYSTEM FLUSH LOGS")
         [[spent]] = client.query(
-            "SELECT ProfileEvents['OSCPUVirtualTimeMicroseconds'] FROM system.query_log WHERE type = 'QueryFinish' "
-            f"AND log_comment = '{mark}'"
+            "SELECT ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds']"
+            f" FROM system.query_log WHERE type = 'QueryFinish' AND log_comment = '{mark}'"
         ).result_rows
         costs.append(int(spent) / 1_000)
     return round(min(costs), 1)
@@ -143,8 +143,8 @@ def variant(
     client.command("SYSTEM FLUSH LOGS")
     rows = len(judged[0][0].columns)
     spent = client.query(
-        "SELECT ProfileEvents['OSCPUVirtualTimeMicroseconds'] / 1 FROM system.query_log WHERE type = 'QueryFinish' "
-        "AND query_kind = 'Insert' AND has(tables, {table:String})",
+        "SELECT ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds'] FROM system.query_log"
+        " WHERE type = 'QueryFinish' AND query_kind = 'Insert' AND has(tables, {table:String})",
         parameters={"table": f"{database}.events"},
     ).result_columns[0]
     unmerged = cost_ms(client, database, _UNMERGED, {})

@@ -48,8 +48,11 @@ class Quiet:
     def trouble(self, part, deaths, log):
         print("trouble", part.name, deaths, log, flush=True)
 
+    def remark(self, part, sentence):
+        print("remark", part.name, sentence, flush=True)
+
     def ready(self, state):
-        print("READY", flush=True)
+        print("READY", json.dumps(state["parts"]), flush=True)
 
 
 def prepare(folder: Path, up: Path) -> None:
@@ -60,7 +63,7 @@ def prepare(folder: Path, up: Path) -> None:
     up.unlink(missing_ok=True)
 
 
-def part(folder: Path, layout: Layout, name: str, mode: str = "serve", **spec) -> Part:
+def part(folder: Path, layout: Layout, name: str, mode: str = "serve", remarks: tuple[str, ...] = (), **spec) -> Part:
     up = folder / f"up-{name}"
     return Part(
         Spec(name, needs=tuple(spec.pop("needs", ())), once=mode == "once", **spec),
@@ -70,6 +73,7 @@ def part(folder: Path, layout: Layout, name: str, mode: str = "serve", **spec) -
         env=dict(os.environ),
         prepare=lambda: prepare(folder, up),
         logs=[layout.log(name)],
+        remarks=lambda: list(remarks),
     )
 
 

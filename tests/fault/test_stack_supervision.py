@@ -101,6 +101,15 @@ def test_starts_by_need_and_stops_by_tier(small, number):
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
 
 
+def test_what_is_wrong_with_a_part_that_is_up_is_told_at_each_of_its_starts(small):
+    stack = small([{"name": "clickhouse", "remarks": ["a part is broken"]}, {"name": "registry"}]).wait_ready()
+    rows = {row["name"]: row.get("remarks") for row in Layout.of(stack.folder).read_state()["parts"]}
+    assert rows == {"clickhouse": ["a part is broken"], "registry": None}
+    assert stack.out().count("remark clickhouse a part is broken") == 1
+    os.kill(stack.pids()["clickhouse"], signal.SIGKILL)
+    until(lambda: stack.out().count("remark clickhouse a part is broken") == 2, "the remark of the second start")
+
+
 def test_nothing_is_left_when_the_supervisor_is_killed(small):
     """Not even a part that ignores SIGTERM."""
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "tier": 2}]).wait_ready()

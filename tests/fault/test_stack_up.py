@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from clickhouse_driver import Client
 from fixtures.kafka import make_broker
 
 NAMES = ["kafka", "registry", "clickhouse", "worker", "serve"]
@@ -105,6 +106,20 @@ def test_env_points_other_commands_at_it(stack):
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=env, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["drift"] == []
+
+
+def test_the_native_protocol_of_clickhouse_is_named_everywhere(stack):
+    rows = {row["name"]: row.get("native") for row in stack.status()["parts"]}
+    env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
+    told = {row["name"]: row.get("native") for row in stack.wait_ready()["parts"]}
+    assert rows["clickhouse"] == env["AUDITLANE_CLICKHOUSE_NATIVE"] == told["clickhouse"]
+    assert not any(address for name, address in rows.items() if name != "clickhouse")
+    assert f"{rows['clickhouse']} (native protocol)" in cli("status", "--data", stack.data).stdout
+    host, _, port = rows["clickhouse"].rpartition(":")
+    account = {"user": env.get("AUDITLANE_CLICKHOUSE_USER", "default")}
+    account["password"] = env.get("AUDITLANE_CLICKHOUSE_PASSWORD", "")
+    with Client(host, port=int(port), **account) as client:
+        assert client.execute("SELECT count() FROM audit.link_claims") == [(0,)]
 
 
 def test_the_doctor_finds_nothing_to_fix(stack):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -59,10 +58,11 @@ def refused(*arguments: str) -> tuple[int, str]:
 
 def test_the_ready_line_names_url_and_pid(running: Running) -> None:
     assert running.engine is not None
-    pid = running.engine.process.pid
-    assert running.engine.ready == {"ready": True, "part": "clickhouse", "url": running.engine.url, "pid": pid}
-    for path in ("/ping", "/", "/replicas_status"):
-        assert running.pool.request("GET", running.engine.url + path).data == b"Ok.\n"
+    native = "{}:{}".format(*running.engine.native)
+    facts = {"url": running.engine.url, "native": native, "pid": running.engine.process.pid}
+    assert {name: running.engine.ready[name] for name in facts} == facts
+    assert (running.engine.ready["ready"], running.engine.ready["part"]) == (True, "clickhouse")
+    assert running.pool.request("GET", running.engine.url + "/ping").data == b"Ok.\n"
 
 
 def test_what_was_acknowledged_and_its_tokens_outlive_a_clean_stop(running: Running) -> None:
@@ -83,23 +83,40 @@ def test_what_was_acknowledged_and_its_tokens_outlive_a_clean_stop(running: Runn
 def test_a_second_process_on_the_directory_says_so(running: Running) -> None:
     code, text = refused("--data", str(running.data))
     assert code == exit_code(AlreadyRunning)
-    assert "Another process has the ClickHouse data directory" in text
+    assert f"Another ClickHouse uses {running.data}." in text
     assert "Traceback" not in text
     assert running.ask("SELECT 1").data == b"1\n"
 
 
-def test_a_port_in_use_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--port", "--native-port"])
+def test_a_port_in_use_says_so(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, text = refused("--data", str(tmp_path / "d"), "--port", str(port))
+        code, text = refused("--data", str(tmp_path / "d"), option, str(port))
     assert code == exit_code(PortInUse)
-    assert text == f"Port {port} of 127.0.0.1 is in use. Give another with --port, or 0 for a free one.\n"
+    assert text.startswith(f"Port {port} is in use")
 
 
-def test_it_listens_on_the_loopback_only(tmp_path: Path) -> None:
-    code, text = refused("--data", str(tmp_path / "d"), "--host", "0.0.0.0")
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "192.0.2.1", "example.org"])
+def test_it_listens_on_the_loopback_only(tmp_path: Path, host: str) -> None:
+    code, text = refused("--data", str(tmp_path / "d"), "--host", host)
     assert code == exit_code(ConfigError)
     assert "loopback" in text
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"init": 1}', '{"init": ""}', '{"nobody": "x"}', "{"])
+def test_a_file_of_passwords_that_is_none_says_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "users.json").write_text(text)
+    code, said = refused("--data", str(tmp_path / "d"), "--users", str(tmp_path / "users.json"))
+    assert code == exit_code(ConfigError)
+    assert "users.json" in said
+    assert "init, worker, query, analyst" in said
+
+
+def test_what_is_passed_on_stdin_is_no_table(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path / "data", stdin=b"1,2\n")
+    assert urllib3.request("POST", engine.url, body=b"SHOW TABLES").data == b""
+    engine.stop()
 
 
 def test_a_config_file_lying_about_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,23 +220,6 @@ def test_a_disk_without_room_refuses_inserts_and_still_reads(running: Running) -
     running.start()
     assert running.ask("INSERT INTO t VALUES (2)").status == 200
     assert running.ask("SELECT count() FROM t").data == b"2\n"
-
-
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="files of another process can be limited on Linux only")
-def test_a_body_that_cannot_be_kept_runs_nothing(running: Running) -> None:
-    """A file-size limit set from outside fails the writes of the body as a full disk does."""
-    assert running.engine is not None
-    pid = running.engine.process.pid
-    running.ask("CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a")
-    insert = "INSERT INTO t FORMAT TSV\n" + "".join(f"{n}\t{'x' * 1000}\n" for n in range(10_000))
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4 << 20, before[1]))
-    answer = running.ask(insert)
-    assert answer.status == 500
-    assert answer.data.startswith(b"Code: ")
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
-    assert running.ask("SELECT count() FROM t").data == b"0\n"
-    assert running.ask(insert).status == 200
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])

@@ -75,6 +75,8 @@ def test_environment_names_the_stack_and_what_replaces_its_parts(tmp_path):
     assert env["AUDITLANE_CLICKHOUSE_URL"] == env["AUDITLANE_SERVE_URL"] == "http://127.0.0.1:4242"
     assert env["AUDITLANE_KEYS_FILE"] == str(tmp_path / "keys.json")
     assert env["AUDITLANE_SIGNING_KEYS_FILE"] == str(tmp_path / "signing-keys.json")
+    assert env.pop(parts.NATIVE) == "127.0.0.1:4242"  # for clients of other people's
+    assert parts.NATIVE not in parts.environment(load(clickhouse_url="http://c:8123"), Layout(tmp_path), port)
     for name, value in env.items():  # each is a setting, so that any command takes it
         load(**{name.removeprefix("AUDITLANE_").lower(): value})
 

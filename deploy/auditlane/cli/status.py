@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from auditlane.local.status import report
@@ -32,8 +33,13 @@ def command(
             colour = "green" if row["state"] in ("ready", "done", "external") else "red"
             process = str(row["pid"] or "")
             table.add_row(row["name"], f"[{colour}]{row['state']}[/]", process, row["url"], str(row["starts"]))
+            if native := row.get("native"):
+                table.add_row("", "", "", f"{native} (native protocol)", "")
         out = Console(soft_wrap=True, highlight=False)
         out.print(table)
+        for row in found["parts"]:
+            for sentence in row.get("remarks", []):
+                out.print(f"\n[yellow]{row['name']}:[/] {escape(sentence)}")
         if found["pid"] is None:
             out.print(f"\nNo stack runs in {found['data']}. Start it: auditlane up --data {found['data']}")
     if not found["ready"]:

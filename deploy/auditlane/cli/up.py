@@ -91,7 +91,10 @@ def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: st
     for tenant, link in links.items():
         lines += [f"  the log of tenant {tenant}, as its people see it:", f"    {link}", ""]
     lines += [f"  {'page and API':<14}{env[variable('serve_url')]}"]
-    lines += [f"  {row['name']:<14}{row['url']}" for row in state["parts"] if row["name"] not in ("serve", "worker")]
+    for row in state["parts"]:
+        if row["name"] not in ("serve", "worker"):
+            native = f", native protocol on {row['native']}" if row.get("native") else ""
+            lines += [f"  {row['name']:<14}{row['url']}{native}"]
     lines += [f"  {'data':<14}{data}", ""]
     use = f'eval "$({command} env --data {data})"'
     lines += ["  other commands find this stack after:", f"    {use}"]

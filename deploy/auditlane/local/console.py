@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.status import Status
 
@@ -79,6 +80,10 @@ class Terminal:
         """A part keeps dying; the stack goes on trying."""
         self._say(f"[red]{part.name} ended {deaths} times in a row.[/] What it said last:")
         self._say(log, markup=False)
+
+    def remark(self, part: Part, sentence: str) -> None:
+        """A part is up, and yet something is wrong with it."""
+        self._say(f"[yellow]{part.name}:[/] {escape(sentence)}")
 
     def ready(self, state: Mapping[str, Any]) -> None:
         """Print the ready block, once."""

@@ -7,28 +7,38 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import urllib3
 
 from auditlane.access.provenance_keys import path_of
 from auditlane.local import ports
+from auditlane.local.doctor.clickhouse import detached
 from auditlane.local.health import KafkaProbe, http_answers
 from auditlane.local.kafka import Broker
 from auditlane.local.layout import Layout
 from auditlane.local.plan import Spec
+from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings, variable
+from auditlane.store.client import connect
 
 NAMES = ("kafka", "registry", "clickhouse", "worker", "serve")
 REPLACEABLE = {"kafka": "kafka_bootstrap", "registry": "registry_url", "clickhouse": "clickhouse_url"}
 _MODULES = {"registry": "auditlane.local.registry", "clickhouse": "auditlane.local.engine"}
 _STORES = ("kafka", "registry", "clickhouse")
-PORTS = ("kafka", "kafka-controller", "registry", "clickhouse", "worker", "serve")
+PORTS = ("kafka", "kafka-controller", "registry", "clickhouse", "clickhouse-native", "worker", "serve")
+# Not one of auditlane's own settings: what `env` prints for other clients of the embedded ClickHouse.
+NATIVE = variable("clickhouse_native")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. No command: it is external, only asked whether it answers. `listed`: one of the five of `status`."""
+    """One part. No command: it is external, only asked whether it answers. `listed`: one of the five of `status`.
+
+    `native` is the address, host:port, of a second protocol of its own. `remarks` are sentences about what is wrong
+    although it answers; asked at each of its starts.
+    """
 
     spec: Spec
     url: str
@@ -39,6 +49,8 @@ class Part:
     prepare: Callable[[], None] | None = None
     logs: Sequence[Path] = ()
     listed: bool = True
+    native: str = ""
+    remarks: Callable[[], list[str]] | None = None
 
     @property
     def name(self) -> str:
@@ -64,7 +76,8 @@ def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, 
 def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> dict[str, str]:
     """The variables that point any command at this stack: a replaced part's are the settings' own."""
     serve = f"http://{ports.HOST}:{port['serve']}"
-    return {
+    native = {} if settings.clickhouse_url else {NATIVE: f"{ports.HOST}:{port['clickhouse-native']}"}
+    return native | {
         variable("data_dir"): str(layout.root),
         variable("kafka_bootstrap"): settings.kafka_bootstrap or f"{ports.HOST}:{port['kafka']}",
         variable("registry_url"): settings.registry_url or f"http://{ports.HOST}:{port['registry']}",
@@ -108,7 +121,16 @@ def build(
             return _kafka(broker(), ask[name], layout)
         if name in REPLACEABLE:
             command = _python(_MODULES[name], "--data", layout.part(name), "--host", ports.HOST, "--port", port[name])
-            return Part(Spec(name, tier=1), urls[name], ask[name], command, env=env, logs=[layout.log(name)])
+            native = ""
+            if name == "clickhouse":
+                native = variables[NATIVE]
+                command += ["--native-port", str(port["clickhouse-native"]), "--database", settings.clickhouse_database]
+            spec = Spec(name, tier=1)
+            logs = [layout.log(name)]
+            if not native:
+                return Part(spec, urls[name], ask[name], command, env=env, logs=logs)
+            remarks = partial(set_aside, variables, settings)
+            return Part(spec, urls[name], ask[name], command, env=env, logs=logs, native=native, remarks=remarks)
         own = {variable(f"{name}_host"): ports.HOST, variable(f"{name}_port"): str(port[name])}
         spec = Spec(name, needs=(*_STORES, "init"), tier=2, stop_within=settings.drain_s + 5)
         command = _python("auditlane.cli", name)
@@ -121,6 +143,20 @@ def build(
         Part(init, "", None, _python("auditlane.cli", "init"), env=env, logs=[log], listed=False),
         *([_demo(env, layout)] if demo else []),
     ]
+
+
+def set_aside(variables: Mapping[str, str], settings: Settings) -> list[str]:
+    """A sentence for each table of which ClickHouse set parts aside as it started."""
+    fields = ("clickhouse_url", "clickhouse_user", "clickhouse_password")
+    given = {field: variables[variable(field)] for field in fields if variable(field) in variables}
+    try:
+        client = connect(Settings.model_validate({**settings.model_dump(), **given}))
+        try:
+            return [f"{one.message} {one.fix}" for one in detached(client)]
+        finally:
+            client.close()
+    except AuditlaneError as error:
+        return [f"Whether ClickHouse set parts aside could not be asked: {error}"]
 
 
 def _python(module: str, *arguments: object) -> list[str]:

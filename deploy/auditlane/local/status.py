@@ -18,6 +18,7 @@ UNREACHABLE = "unreachable"
 
 def report(settings: Settings) -> dict[str, Any]:
     """`ready`, and for each of the five parts `name`, `pid`, `url`, `state`, `starts`, `log`; others under `extras`.
+    The embedded ClickHouse has `native` besides, the address of its native protocol.
 
     A part is `unreachable` when it should be up and does not answer within two seconds.
     """

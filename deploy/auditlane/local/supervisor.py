@@ -32,6 +32,9 @@ class Observer(Protocol):
     def trouble(self, part: Part, deaths: int, log: str) -> None:
         """A part that was up before keeps dying."""
 
+    def remark(self, part: Part, sentence: str) -> None:
+        """Something is wrong with a part that is up."""
+
     def ready(self, state: Mapping[str, Any]) -> None:
         """Everything is up, for the first time."""
 
@@ -43,6 +46,7 @@ class _Event:
     kind: str  # answered, child, signal
     name: str = ""
     number: int = 0
+    remarks: Sequence[str] = ()
 
 
 class Supervisor:
@@ -67,6 +71,7 @@ class Supervisor:
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._asking: dict[str, threading.Event] = {}
+        self._remarks: dict[str, Sequence[str]] = {}
         self._shown: dict[str, tuple[State, float]] = {}
         self._announced = False
         self._stops = 0
@@ -112,6 +117,9 @@ class Supervisor:
         elif event.kind == "child":
             self._reap()
         elif event.number == self._plan.parts[event.name].starts:
+            self._remarks[event.name] = event.remarks
+            for sentence in event.remarks:
+                self._observer.remark(self._parts[event.name], sentence)
             self._plan.answered(event.name, time.monotonic())
 
     def _stop(self) -> None:
@@ -145,7 +153,7 @@ class Supervisor:
             self._not_started(part, _as_ours(part, error))
             return
         if part.answers:
-            self._ask(part, part.answers)
+            self._ask(part, part.answers, part.remarks or list)
 
     def _not_started(self, part: Part, error: AuditlaneError) -> None:
         """At first what is wrong is told at once; later it may pass, as a full disk does, and the others go on."""
@@ -157,14 +165,14 @@ class Supervisor:
         elif (deaths := self._plan.parts[part.name].deaths) == part.spec.give_up:
             self._observer.trouble(part, deaths, f"    {error}")
 
-    def _ask(self, part: Part, answers: Callable[[], bool]) -> None:
+    def _ask(self, part: Part, answers: Callable[[], bool], remarks: Callable[[], list[str]]) -> None:
         number, given_up = self._plan.parts[part.name].starts, threading.Event()
         self._asking[part.name] = given_up
 
         def ask() -> None:
             while not given_up.is_set():
                 if answers():
-                    self._events.put(_Event("answered", part.name, number))
+                    self._events.put(_Event("answered", part.name, number, remarks()))
                     return
                 given_up.wait(_ASK_EVERY_S)
 
@@ -233,6 +241,8 @@ class Supervisor:
             "external": part.external,
             "starts": known.starts,
             "log": str(part.logs[0]) if part.logs else "",
+            **({"native": part.native} if part.native else {}),
+            **({"remarks": list(self._remarks[name])} if self._remarks.get(name) else {}),
         }
 
     def _bound_logs(self) -> None:

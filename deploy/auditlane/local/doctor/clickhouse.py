@@ -37,6 +37,7 @@ def check(settings: Settings) -> Iterator[Finding]:
             return
         yield ok(PART, f"database {settings.clickhouse_database} has every migration of this release")
         yield from _window(client, settings.clickhouse_database)
+        yield from detached(client)
     finally:
         client.close()
 
@@ -65,6 +66,27 @@ def _room(client: Client) -> Iterator[Finding]:
     for name, free in rows:
         if int(free) < ROOM_LEAST:
             yield warn(PART, f"Disk {name} has {int(free) >> 20} MB left.", "Free some space; inserts fail without.")
+
+
+def detached(client: Client) -> Iterator[Finding]:
+    """What ClickHouse set aside because it could not be read, a finding a table. Raises StoreRefused."""
+    with store_errors():
+        rows = client.query(
+            "SELECT database, table, count(), sum(bytes_on_disk) FROM system.detached_parts "
+            "WHERE startsWith(reason, 'broken') GROUP BY database, table ORDER BY database, table"
+        ).result_rows
+    for database, table, parts, size in rows:
+        yield judge_detached(str(database), str(table), int(parts), int(size))
+
+
+def judge_detached(database: str, table: str, parts: int, size: int) -> Finding:
+    """Of a table whose parts were set aside; `size` in bytes."""
+    return fail(
+        PART,
+        f"ClickHouse set {parts} broken part{'' if parts == 1 else 's'} of {database}.{table} aside ({size:,} bytes):"
+        " the rows in it are not read.",
+        "Run auditlane verify. For what it finds missing: auditlane replay. Then ALTER TABLE … DROP DETACHED PART.",
+    )
 
 
 def _window(client: Client, database: str) -> Iterator[Finding]:

@@ -1,1 +1,1 @@
-"""The ClickHouse engine as a process of its own that speaks ClickHouse's HTTP protocol to stock clients."""
+"""ClickHouse's own HTTP and native TCP servers, out of chdb-core, as a process of its own."""

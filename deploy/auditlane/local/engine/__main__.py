@@ -1,23 +1,27 @@
-"""`python -m auditlane.local.engine --data DIR [--host 127.0.0.1] [--port 0]`: run the engine until SIGTERM."""
+"""`python -m auditlane.local.engine --data DIR [--port 0] [--native-port 0] [--users FILE]`: serve until SIGTERM."""
 
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
-from auditlane.local.engine.config import KEEP_FREE, Layout, default_memory, owned, write
-from auditlane.local.engine.embedded import Engine
-from auditlane.local.engine.server import Server
-from auditlane.local.engine.service import Service
-from auditlane.runtime.errors import AuditlaneError, exit_code
-from auditlane.runtime.files import private
+from auditlane.local.confine import code, confine
+from auditlane.local.engine import config, users
+from auditlane.local.engine.serving import Servers
+from auditlane.local.owned import own
+from auditlane.local.ports import assign
+from auditlane.runtime.errors import AuditlaneError, ConfigError, PartFailed, exit_code
+from auditlane.runtime.files import private, write_text
 
-_DRAIN_S = 10.0
+_LOOK_S = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,43 +29,70 @@ def main(arguments: list[str] | None = None) -> int:
     private()
     parser = argparse.ArgumentParser(prog="python -m auditlane.local.engine", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data directory, made if missing")
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; the ready line names it")
-    parser.add_argument("--memory", type=int, default=default_memory(), help="bytes the engine may take")
-    parser.add_argument("--keep-free", type=int, default=KEEP_FREE, help="bytes of the disk left alone")
-    options = parser.parse_args(arguments)
-    layout = Layout(options.data.resolve())
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    parser.add_argument("--host", default="127.0.0.1", help="an IPv4 loopback address")
+    parser.add_argument("--port", type=int, default=0, help="of HTTP; 0 takes a free one, the ready line names it")
+    parser.add_argument("--native-port", type=int, default=0, help="of the native protocol, likewise")
+    parser.add_argument("--memory", type=int, default=config.default_memory(), help="bytes that it may take")
+    parser.add_argument("--keep-free", type=int, default=config.KEEP_FREE, help="bytes of the disk left alone")
+    parser.add_argument("--users", type=Path, help="JSON file: role to password; without it there are no accounts")
+    parser.add_argument("--database", default="audit", help="the database that the roles are for")
+    given = vars(parser.parse_args(arguments))
     try:
-        with owned(layout):
-            write(layout, memory=options.memory, keep_free=options.keep_free)
-            run(layout, options.host, options.port, stopping)
+        file = given.pop("users")
+        passwords = users.read(file) if file else None
+        options = config.Options(**given | {"data": given["data"].resolve(), "host": _loopback(given["host"])})
+        assign(
+            ("HTTP", "TCP"), {"HTTP": options.port, "TCP": options.native_port}, {}
+        )  # only to see that they are free
+        with own(options.data, "ClickHouse"):
+            config.prepare(options)
+            serve(options, passwords)
     except AuditlaneError as error:
         print(error, file=sys.stderr)
         return exit_code(error)
     return 0
 
 
-def run(layout: Layout, host: str, port: int, stopping: threading.Event) -> None:
-    """Open the engine, serve until `stopping`, close it. Raises PortInUse, PartFailed, ConfigError."""
-    engine = Engine(layout)
-    try:
-        server = Server(host, port, Service(engine, layout.work))
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="http").start()
-        print(json.dumps({"ready": True, "part": "clickhouse", "url": server.url, "pid": os.getpid()}), flush=True)
-        stopping.wait()
-        server.shutdown()
-        server.server_close()
-        server.drain(_DRAIN_S)
-    finally:
-        engine.close()
+def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
+    """Serve until SIGTERM or SIGINT. Raises PartFailed."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # ClickHouse would take what it can read there for a table
+    os.chdir(options.folder)
+    os.environ["TZ"] = "UTC"  # ClickHouse ends at once for a zone that it has no file of, such as CST-8
+    os.environ["TMPDIR"] = str(options.store)
+    confined = confine([options.data], code("chdb"))
+    configuration = Path("config.xml")
+    configuration.unlink(missing_ok=True)  # chdb opens and closes a store in memory, which cannot be configured so
+    from chdb import _chdb
+
+    password = secrets.token_urlsafe(32)
+    write_text(configuration, config.text(options, [] if passwords is None else [*passwords, users.LAUNCHER]))
+    write_text(Path("users.xml"), users.text(passwords, password, options))
+    servers = Servers(_chdb, options, password)
+    servers.start()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):  # in place of the library's handlers, which report a crash
+        signal.signal(number, lambda *_: stopping.set())
+    http, native = servers.ports
+    told = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "confined": confined}
+    print(json.dumps({"ready": True, "part": "clickhouse", "pid": os.getpid(), **told}), flush=True)
+    while not stopping.wait(_LOOK_S) and not servers.ended.is_set():
+        pass
+    if not stopping.is_set():
+        raise PartFailed("ClickHouse's servers ended.")
+    servers.stop()
+
+
+def _loopback(host: str) -> str:
+    """An address that only this machine reaches."""
+    with suppress(ValueError):
+        if ipaddress.IPv4Address(host).is_loopback:
+            return host
+    raise ConfigError(f"{host} is no IPv4 loopback address, such as 127.0.0.1.", field="--host")
 
 
 if __name__ == "__main__":
-    code = main()
-    # The engine's threads do not survive the interpreter's teardown reliably; everything is closed by now.
+    status = main()
+    # The library's threads do not survive the interpreter's teardown reliably; everything is closed by now.
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(status)

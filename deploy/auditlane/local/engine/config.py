@@ -1,131 +1,100 @@
-"""The engine's configuration: narrow grants, bounded memory, everything below one data directory."""
+"""The data directory of the embedded ClickHouse and the configuration in it: where it listens, what it may use."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 from xml.sax.saxutils import escape
 
-from auditlane.local.engine.refusals import DATABASE_ENGINES, TABLE_ENGINES
-from auditlane.runtime.errors import AlreadyRunning
-
-# What auditlane and an analyst need; no FILE, URL, REMOTE or any other source, no users, no dictionaries.
-_GRANTS = (
-    "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
-    " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY, SYSTEM, dictGet, INTROSPECTION"
-)
-
-
-# Disk space that inserts and merges leave alone. This engine does not notice a write that fails half-way (it would
-# acknowledge rows that are not on disk), only that it cannot reserve: so it must stop well before the disk is full.
+# Disk space that inserts and merges leave alone: a disk that is full refuses them before they begin, not half-way.
 KEEP_FREE = 128 << 20
+# What Host and Origin may name: a page of another site in a browser must not reach it, nor under a name for 127.0.0.1.
+_HERE = r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?"
+_REFUSED = "Name a user of this ClickHouse, and come from this machine."
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where things are below the data directory."""
+class Options:
+    """`data` is the directory, absolute; port 0 is any free one; `memory` and `keep_free` are bytes."""
 
     data: Path
+    host: str
+    port: int
+    native_port: int
+    memory: int
+    keep_free: int
+    database: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the process works, as ClickHouse reads `./config.xml`. It merges `config.d` and `users.d` as well."""
+        return self.data / "config"
 
     @property
     def store(self) -> Path:
         return self.data / "store"
 
-    @property
-    def work(self) -> Path:
-        """Working directory and place of spooled bodies: empty, since the engine reads a `config.xml` it finds."""
-        return self.data / "work"
-
-    @property
-    def lock(self) -> Path:
-        return self.data / "lock"
-
-    @property
-    def config(self) -> Path:
-        return self.data / "config" / "engine.xml"
-
-    @property
-    def users(self) -> Path:
-        return self.data / "config" / "users.xml"
-
-
-@contextlib.contextmanager
-def owned(layout: Layout) -> Iterator[None]:
-    """Make the data directory and own it: the lock goes with the process. Raises AlreadyRunning, OSError."""
-    layout.data.mkdir(parents=True, exist_ok=True)
-    with layout.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(
-                f"Another process has the ClickHouse data directory {layout.data} open.",
-                fix="Stop it, or give this one another --data directory.",
-            ) from None
-        yield
-
 
 def default_memory() -> int:
-    """The memory the engine may take unless told otherwise, in bytes: half of the machine, at most 4 GiB."""
+    """The memory that it may take unless told otherwise, in bytes: half of the machine, at most 4 GiB."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min(total // 2, 4 << 30)
 
 
-def write(layout: Layout, *, memory: int, keep_free: int = KEEP_FREE) -> None:
-    """Write the configuration files and make the directories; `memory` and `keep_free` in bytes. Raises OSError."""
-    for folder in (layout.store, layout.work, layout.config.parent):
+def prepare(options: Options) -> None:
+    """Write what ClickHouse finds in its store before it starts, unless it is there. Raises OSError."""
+    default = options.store / "metadata" / "default.sql"  # the database `default`, as ClickHouse writes it down
+    refused = options.store / "user_defined" / "function_file.sql"  # one of ours goes before ClickHouse's own
+    for folder in (options.folder, default.parent, refused.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    for left in layout.work.iterdir():  # spooled bodies of a process that was killed
-        left.unlink()
-    layout.users.write_text(_users(memory))
-    layout.config.write_text(_config(layout, memory, keep_free))
+    if not default.exists():
+        default.write_text(f"ATTACH DATABASE _ UUID '{uuid4()}' ENGINE = Atomic\n")
+    refused.write_text("CREATE FUNCTION file AS path -> throwIf(1, 'file() reads outside of the tables')\n")
 
 
-def _config(layout: Layout, memory: int, keep_free: int) -> str:
-    store = escape(str(layout.store))
-    temporary = str(Path(store) / "tmp") + "/"
+def _rules(users: Collection[str]) -> str:
+    """Which requests get to ClickHouse: those from here; where there are users, those that name one in a header."""
+    here = f"<Host>regex:(?i){_HERE}</Host><Origin>regex:(?i)(https?://{_HERE})?</Origin>"
+    query = "<handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>"
+    named = f"<X-ClickHouse-User>regex:({'|'.join(users)})</X-ClickHouse-User>"
+    ways = [named, "<Authorization>regex:.+</Authorization>"] if users else [""]
+    return "\n    ".join(f"<rule><headers>{here}{way}</headers>{query}</rule>" for way in ways)
+
+
+def text(options: Options, users: Collection[str]) -> str:
+    """The text of `config.xml`, for these users. Every path is below the data directory."""
+    data, cache = escape(str(options.data)), min(options.memory // 16, 256 << 20)
     return f"""<clickhouse>
-  <!-- Written at every start. -->
-  <users_config>{escape(str(layout.users))}</users_config>
+  <!-- Written at every start. What is in config.d is merged into it. -->
+  <listen_host>{options.host}</listen_host>
+  <http_port>{options.port}</http_port>
+  <tcp_port>{options.native_port}</tcp_port>
+  <http_handlers>
+    <rule><url>/ping</url><handler><type>ping</type></handler></rule>
+    {_rules(users)}
+    <rule><handler>
+      <type>static</type><status>403</status><response_content>{_REFUSED}</response_content>
+    </handler></rule>
+  </http_handlers>
+  <users_config>users.xml</users_config>
+  <default_database></default_database>  <!-- else it would be one that shows the files of this machine as tables -->
+  <database>default</database>
   <display_name>auditlane</display_name>
-  <tmp_path>{temporary}</tmp_path>
-  <user_files_path>{store}/user_files/</user_files_path>
-  <user_scripts_path>{store}/user_scripts/</user_scripts_path>
-  <format_schema_path>{store}/format_schemas/</format_schema_path>
-  <max_server_memory_usage>{memory}</max_server_memory_usage>
-  <mark_cache_size>{min(memory // 16, 256 << 20)}</mark_cache_size>
-  <primary_index_cache_size>{min(memory // 16, 256 << 20)}</primary_index_cache_size>
-  <storage_configuration><disks><default>
-    <keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
-  </default></disks></storage_configuration>
+  <custom_local_disks_base_directory>{data}/store/disks/</custom_local_disks_base_directory>
+  <backups><allowed_disk>backups</allowed_disk></backups>
+  <max_server_memory_usage>{options.memory}</max_server_memory_usage>
+  <mark_cache_size>{cache}</mark_cache_size>
+  <primary_index_cache_size>{cache}</primary_index_cache_size>
+  <merge_tree><fsync_after_insert>1</fsync_after_insert><fsync_part_directory>1</fsync_part_directory></merge_tree>
+  <storage_configuration><disks>
+    <default><keep_free_space_bytes>{options.keep_free}</keep_free_space_bytes></default>
+    <backups><type>local</type><path>{data}/backups/</path></backups>
+  </disks></storage_configuration>
   <query_log>
-    <database>system</database>
-    <table>query_log</table>
-    <ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
-    <flush_interval_milliseconds>7500</flush_interval_milliseconds>
+    <database>system</database><table>query_log</table><ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
   </query_log>
-</clickhouse>
-"""
-
-
-def _users(memory: int) -> str:
-    engines = "".join(f"<query>GRANT TABLE ENGINE ON {name}</query>" for name in TABLE_ENGINES + DATABASE_ENGINES)
-    return f"""<clickhouse>
-  <profiles><default>
-    <max_memory_usage>{memory * 3 // 4}</max_memory_usage>
-    <implicit_select>0</implicit_select>
-    <log_queries>1</log_queries>
-  </default></profiles>
-  <users><default>
-    <password></password>
-    <profile>default</profile>
-    <quota>default</quota>
-    <networks><ip>::/0</ip></networks>
-    <grants><query>GRANT {_GRANTS} ON *.*</query>{engines}</grants>
-  </default></users>
-  <quotas><default></default></quotas>
 </clickhouse>
 """

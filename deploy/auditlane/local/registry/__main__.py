@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import fcntl
 import json
 import os
 import signal
@@ -13,15 +12,15 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import uvicorn
 
+from auditlane.local.owned import own
 from auditlane.local.registry.api import routes
 from auditlane.local.registry.http import App
 from auditlane.local.registry.service import Registry
 from auditlane.local.registry.store import Store
-from auditlane.runtime.errors import AlreadyRunning, AuditlaneError, PartFailed, PortInUse, exit_code
+from auditlane.runtime.errors import AuditlaneError, PartFailed, PortInUse, exit_code
 from auditlane.runtime.files import private
 
 
@@ -69,7 +68,7 @@ def _port(text: str) -> int:
 
 
 def _run(data: Path, host: str, port: int) -> None:
-    with _own(data):
+    with own(data, "registry"):
         listening = _bind(host, port)
         store = _open(data / "registry.sqlite")
         try:
@@ -86,21 +85,6 @@ def _run(data: Path, host: str, port: int) -> None:
         finally:
             store.close()
             listening.close()
-
-
-def _own(data: Path) -> IO[str]:
-    """The data folder's lock, held until closed (also by the process ending in any way)."""
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "registry.lock").open("a+", encoding="utf-8")
-    except OSError as error:
-        raise PartFailed(f"The registry cannot use {data}: {error}", fix="Give a folder that it may write.") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise AlreadyRunning(f"Another registry uses {data}.", fix="Stop it, or give another --data.") from error
-    return lock
 
 
 def _bind(host: str, port: int) -> socket.socket:

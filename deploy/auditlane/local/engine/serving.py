@@ -1,0 +1,95 @@
+"""ClickHouse's own servers: started by a statement that runs until it is killed, ended with all that they had open."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import threading
+import time
+from contextlib import closing, suppress
+from importlib.metadata import version
+from typing import Any
+
+from auditlane.local.engine.config import Options
+from auditlane.local.engine.users import LAUNCHER
+from auditlane.local.ports import hang_up
+from auditlane.runtime.errors import PartFailed
+
+# The release whose servers were tried. The package documents no interface to them, so another may not offer them.
+SUPPORTED = "26.9"
+_SERVING = "SELECT sleepEachRow(1) FROM numbers(1000000000)"
+_STATEMENTS = f"""
+SYSTEM START LISTEN TCP;
+SYSTEM START LISTEN HTTP;
+SELECT getServerPort('http_port'), getServerPort('tcp_port') INTO OUTFILE '/dev/fd/%s' TRUNCATE FORMAT TSV;
+{_SERVING} SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1, log_queries = 0 FORMAT Null
+"""
+_KILL = f"KILL QUERY WHERE startsWith(query, '{_SERVING}') SYNC"
+_OTHERS = f"user != '{LAUNCHER}' AND NOT startsWith(query, '{_SERVING}')"
+_RUNNING = f"SELECT query_id FROM system.processes WHERE {_OTHERS}"  # noqa: S608 - our names
+_LOOK_S, _DRAIN_S, _END_S = 0.05, 10.0, 20.0
+
+
+class Servers:
+    """The servers of this process over one data directory: `start`, wait, `stop`."""
+
+    def __init__(self, library: Any, options: Options, password: str) -> None:
+        """`library` is the extension module of chdb-core, `password` the launcher's own."""
+        self._library = library
+        self._options = options
+        self._password = password
+        self._said = ""
+        self.ports = (0, 0)
+        self.ended = threading.Event()
+
+    def start(self) -> None:
+        """Start both; `ports` then says where they listen, HTTP's first. Raises PartFailed."""
+        reading, told = os.pipe()
+        threading.Thread(target=self._serve, args=(told,), name="clickhouse", daemon=True).start()
+        with os.fdopen(reading) as pipe:
+            line = pipe.readline()  # empty when it ended before; some of what it says then is on stderr
+        if not line:
+            self.ended.wait()
+            said = f"ClickHouse's servers could not be started. {self._said}".strip()
+            raise PartFailed(said, fix=advice(version("chdb-core")))
+        http_port, native_port = line.split()
+        self.ports = int(http_port), int(native_port)
+        wrong = base64.b64encode(b"default:wrong").decode()
+        self._ask("SELECT 1", {"Authorization": f"Basic {wrong}"})  # locks the user that the process itself is
+
+    def stop(self) -> None:
+        """End them when the queries that run now have ended, or after ten seconds."""
+        until = time.monotonic() + _DRAIN_S
+        running = set(self._ask(_RUNNING))
+        while running & set(self._ask(_RUNNING)) and time.monotonic() < until:
+            self.ended.wait(_LOOK_S)
+        until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
+        while not self.ended.wait(_LOOK_S) and time.monotonic() < until:
+            hang_up(self.ports)  # it would wait for the next request of an idle connection, and then end in haste
+
+    def _serve(self, told: int) -> None:
+        try:
+            result = self._library.query(_STATEMENTS % told, "TSV", path=str(self._options.store))
+            self._said = result.error_message().partition(", Stack trace")[0] if result.has_error() else ""
+        except Exception as error:
+            self._said = str(error)
+        os.close(told)
+        self.ended.set()
+
+    def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
+        """The words of an answer; none once the servers are gone."""
+        headers = account or {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": self._password}
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection(self._options.host, self.ports[0], timeout=_END_S)) as connection,
+        ):
+            connection.request("POST", "/", statement, headers)
+            return connection.getresponse().read().decode("utf-8", "replace").split()
+        return []
+
+
+def advice(installed: str) -> str:
+    """What to do when the servers of this release of chdb-core could not be started."""
+    told = f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
+    return "" if installed.startswith(f"{SUPPORTED}.") else told

@@ -1,0 +1,64 @@
+"""What auditlane rests on in chdb-core, which documents none of it: a new wheel that lacks a thing is noticed here."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import urllib3
+from fixtures.clickhouse import EngineProcess
+
+from auditlane.local.engine.serving import SUPPORTED, advice
+
+ROOT = Path(__file__).parents[2]
+
+
+def ask(engine: EngineProcess, sql: str) -> bytes:
+    return urllib3.request("POST", engine.url, body=sql.encode(), retries=False).data
+
+
+def test_the_wheel_that_is_installed_is_the_supported_one() -> None:
+    assert version("chdb-core").startswith(f"{SUPPORTED}."), (
+        f"auditlane supports chdb-core {SUPPORTED}, whose servers were tried. If every test of this folder passes with"
+        f" {version('chdb-core')}, change SUPPORTED, pyproject.toml and constraints.txt."
+    )
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert f"chdb-core=={SUPPORTED}.*" in extras["local"]
+
+
+def test_an_unsupported_wheel_is_named_with_the_supported_one() -> None:
+    assert advice(f"{SUPPORTED}.7") == ""
+    said = advice("99.1.0")
+    assert "chdb-core 99.1.0 is installed" in said
+    assert f"pip install 'chdb-core=={SUPPORTED}.*'" in said
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT count() > 0 FROM system.server_settings WHERE name = 'mark_cache_size' AND changed", b"1\n"),
+        ("SELECT name FROM system.databases WHERE engine IN ('Overlay', 'Filesystem')", b""),
+        ("SELECT engine FROM system.databases WHERE name = 'default'", b"Atomic\n"),
+        ("SELECT origin FROM system.functions WHERE name = 'file' AND origin != 'System'", b"SQLUserDefined\n"),
+        ("SELECT count() FROM system.disks WHERE name IN ('default', 'backups')", b"2\n"),
+        ("SELECT value FROM system.settings WHERE name = 'allow_python_table_function'", b"0\n"),
+        ("SELECT count() FROM system.user_directories WHERE type = 'local_directory'", b"0\n"),
+        ("SELECT timezone()", b"UTC\n"),
+    ],
+)
+def test_its_configuration_is_taken(clickhouse_process: EngineProcess, sql: str, expected: bytes) -> None:
+    assert ask(clickhouse_process, sql) == expected
+
+
+def test_it_is_confined_where_the_kernel_can(clickhouse_process: EngineProcess, tmp_path: Path) -> None:
+    if not clickhouse_process.ready["confined"]:
+        pytest.skip("this kernel has no Landlock")
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    ask(clickhouse_process, "CREATE TABLE t (s String) ENGINE = MergeTree ORDER BY s")
+    for path in (secret, "/etc/passwd", "/proc/self/environ", f"/proc/{clickhouse_process.process.pid}/environ"):
+        said = ask(clickhouse_process, f"INSERT INTO t FROM INFILE '{path}' FORMAT LineAsString")
+        assert b"Permission denied" in said, path
+    assert ask(clickhouse_process, "SELECT count() FROM t") == b"0\n"

@@ -1,0 +1,152 @@
+"""Each part of auditlane gets by with the grants of its role, and has none for what only others do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+from fixtures.clickhouse import EngineProcess
+
+from auditlane.local.doctor import clickhouse as doctor
+from auditlane.local.doctor.finding import Level
+from auditlane.runtime.errors import StoreRefused
+from auditlane.runtime.settings import Settings, load, variable
+from auditlane.store import migrate, presentation, roles
+from auditlane.store.client import connect
+from auditlane.store.link_claims import LinkClaims
+from auditlane.worker import guarantees, write
+from auditlane.worker.ranges import Columns, Partition, Range
+
+MONTH = 202611
+AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
+PASSWORDS = {role: f"password of {role}" for role in roles.ROLES}
+TOPIC = str(uuid.uuid4())
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """ClickHouse with accounts, migrated by the one of `init`."""
+    folder = tmp_path_factory.mktemp("roles")
+    (folder / "users.json").write_text(json.dumps(PASSWORDS))
+    engine = EngineProcess(folder / "clickhouse", extra=("--users", str(folder / "users.json")))
+    client = connect(settings("init", engine.url))
+    assert migrate.migrate(client, "audit")
+    client.close()
+    yield engine.url
+    engine.stop()
+
+
+def settings(role: str, url: str) -> Settings:
+    return load(clickhouse_url=url, clickhouse_user=role, clickhouse_password=PASSWORDS[role])
+
+
+@pytest.fixture
+def as_role(url: str) -> Iterator[dict[str, Client]]:
+    clients = {role: connect(settings(role, url)) for role in roles.ROLES}
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+def _rows(offsets: list[int]) -> pa.Table:
+    count = len(offsets)
+    return pa.table(
+        {
+            "tenant_id": ["acme"] * count,
+            "occurred_at": pa.array([AT * 1_000] * count, pa.timestamp("us")),
+            "event_id": [str(uuid.uuid4()) for _ in range(count)],
+            "kafka_topic_id": [TOPIC] * count,
+            "kafka_partition": pa.array([0] * count, pa.uint32()),
+            "kafka_offset": pa.array(offsets, pa.uint64()),
+            "kafka_timestamp": pa.array([AT + one for one in offsets], pa.timestamp("ms")),
+        }
+    )
+
+
+def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
+    client, offsets = as_role["worker"], list(range(10))
+    table = guarantees.check(client, "audit", parts_per_second=4)
+    rows = _rows(offsets)
+    narrow = replace(table, columns=tuple(one for one in table.columns if one[0] in rows.column_names))
+    columns = Columns(offsets, [AT + one for one in offsets], [b""] * 10, [b""] * 10)
+    range_ = Range(Partition("t", 0), TOPIC, 0, 9, columns, "", lease=1)
+    writer = write.Writer(client, narrow)
+    for _ in range(2):
+        writer.insert(range_, MONTH, write.Packed(write.sent(rows, range_)))
+    assert writer.stored(range_) == {MONTH: set(offsets)}
+    assert guarantees.newest(client, "audit", TOPIC, 0, low=0).highest == 9
+
+
+def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> None:
+    client = as_role["query"]
+    seen = presentation.load(client, "audit", presentation.ENVIRONMENT)
+    new = seen.model_copy(update={"enabled": False, "changed_by": "me"})
+    assert presentation.save(client, "audit", seen, new, now=datetime.now(UTC)).revision == seen.revision + 1
+    jti, now = uuid.uuid4().hex, datetime.now(UTC)
+    for first in (True, False):
+        claims = LinkClaims(lambda: connect(settings("query", url)), "audit")
+        assert claims.claim(jti, until=now + timedelta(minutes=5), now=now) is first
+    env = os.environ | {
+        variable("clickhouse_url"): url,
+        variable("clickhouse_user"): "query",
+        variable("clickhouse_password"): PASSWORDS["query"],
+    }
+    command = [sys.executable, "-m", "auditlane.cli", "events", "--tenant", "acme", "--json"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_doctor_asks_as_init(url: str) -> None:
+    found = list(doctor.check(settings("init", url)))
+    assert {one.level for one in found} == {Level.OK}, found
+
+
+@pytest.mark.parametrize(
+    ("role", "sql"),
+    [
+        ("worker", "SELECT * FROM audit.settings"),
+        ("worker", "ALTER TABLE audit.events DELETE WHERE 1"),
+        ("worker", "TRUNCATE TABLE audit.events"),
+        ("query", "INSERT INTO audit.events (tenant_id) VALUES ('x')"),
+        ("query", "ALTER TABLE audit.settings DELETE WHERE 1"),
+        ("analyst", "INSERT INTO audit.events (tenant_id) VALUES ('x')"),
+        ("analyst", "SELECT * FROM audit.link_claims"),
+        ("analyst", "SELECT * FROM system.parts"),
+        ("analyst", "SELECT * FROM system.processes"),
+    ],
+)
+def test_what_only_others_do_is_refused(as_role: dict[str, Client], role: str, sql: str) -> None:
+    with pytest.raises(Exception, match=r"497|164"):
+        as_role[role].command(sql)
+
+
+def test_an_analyst_reads_events_and_the_log(as_role: dict[str, Client]) -> None:
+    for table in ("events", "log"):
+        as_role["analyst"].query(f"SELECT tenant_id, count() FROM audit.{table} GROUP BY ALL")
+
+
+def test_a_migration_by_another_role_says_what_the_user_lacks(url: str, as_role: dict[str, Client]) -> None:
+    with pytest.raises(StoreRefused, match="Not enough privileges"):
+        migrate.migrate(as_role["query"], "other")
+
+
+@pytest.mark.parametrize("statement", [one for one in roles.script("audit").splitlines() if one])
+def test_the_roles_of_a_cluster_are_sql_that_clickhouse_reads(as_role: dict[str, Client], statement: str) -> None:
+    assert as_role["init"].query(f"EXPLAIN AST {statement.rstrip(';')}").row_count > 0
+
+
+def test_the_roles_of_a_cluster_are_those_of_the_embedded_one() -> None:
+    script = roles.script("audit")
+    for role in roles.ROLES:
+        assert f"CREATE ROLE IF NOT EXISTS auditlane_{role};" in script
+        for grant in roles.grants(role, "audit"):
+            assert f"GRANT {grant} TO auditlane_{role};" in script

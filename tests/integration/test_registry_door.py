@@ -90,7 +90,12 @@ def test_our_client_names_the_settings(guarded: RegistryProcess) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example:1"}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "127.0.0.1.evil.example"}],
+    [
+        {"Host": "evil.example:1"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Host": "127.0.0.1.evil.example"},
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 def test_nothing_is_done_for_a_foreign_page_or_name(
@@ -98,7 +103,9 @@ def test_nothing_is_done_for_a_foreign_page_or_name(
 ) -> None:
     """With the right password and where none is asked for."""
     for url, known in ((guarded.url, {"Authorization": basic(USER, PASSWORD)}), (own_registry.url, {})):
-        path = "/subjects/evil/versions" if method == "POST" else "/subjects/evil" if method == "DELETE" else "/subjects"
+        path = (
+            "/subjects/evil/versions" if method == "POST" else "/subjects/evil" if method == "DELETE" else "/subjects"
+        )
         assert ask(url, method, path, **headers, **known).status == 403
         assert "evil" not in ask(url, **known).json()
 

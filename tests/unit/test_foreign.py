@@ -12,11 +12,20 @@ import pytest
 from auditlane.runtime.foreign import is_foreign
 from auditlane.worker.health import HealthServer
 
-FOREIGN_HOSTS = ("evil.example", "evil.example:8081", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.7", "[::1")
+FOREIGN_HOSTS = (
+    "evil.example",
+    "evil.example:8081",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "192.0.2.7",
+    "[::1",
+)
 FOREIGN_ORIGINS = ("https://evil.example", "http://127.0.0.1.evil.example:8081", "null", "", "file://", "http://[::1")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8081", "localhost:8081", "LOCALHOST", "[::1]:8081", "127.8.9.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8081", "localhost:8081", "LOCALHOST", "[::1]:8081", "127.8.9.1"]
+)
 def test_this_machine_is_not_foreign(host):
     assert not is_foreign([host], [])
     assert not is_foreign([host], [f"http://{host}"])
@@ -42,7 +51,10 @@ def test_a_name_of_our_own_is_not_foreign():
 
 @contextmanager
 def health(host: str) -> Iterator[HealthServer]:
-    halted, failing = {"audit.events.acme[1]": "offsets are lost"}, {"audit.events[0]": {"since": "", "error": "at 10.0.0.7"}}
+    halted, failing = (
+        {"audit.events.acme[1]": "offsets are lost"},
+        {"audit.events[0]": {"since": "", "error": "at 10.0.0.7"}},
+    )
     made = HealthServer(
         host,
         0,

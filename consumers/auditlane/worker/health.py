@@ -1,7 +1,7 @@
 """The worker's small HTTP side: `/metrics`, `/health/live`, `/health/ready`.
 
-On the loopback interface it tells what a person at this machine may know, and refuses what a foreign page or name sends.
-On any other address, where probes and anybody else ask, it tells its status alone.
+On the loopback interface it tells which partitions stand still, and refuses what a foreign page or name sends. On any
+other address, where probes and anybody else ask, it tells its status alone.
 """
 
 from __future__ import annotations

@@ -274,7 +274,7 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
 
 
 def _names(settings: Settings) -> frozenset[str] | None:
-    """The host names by which people and permitted pages ask this process; None where it does not listen on loopback."""
+    """The names by which people and permitted pages ask this process; None where it does not listen on loopback."""
     if not forms.is_loopback(settings.serve_host):
         return None
     urls = (settings.serve_url, *forms.listed(settings.cors_origins))

@@ -1,5 +1,5 @@
-"""Requests that a browser on this machine sends for somebody else: for a page of another site, or to a foreign name that
-leads here (DNS rebinding). What listens on the loopback interface refuses them."""
+"""Requests that a browser on this machine sends for somebody else: for a page of another site, or to a foreign name
+that leads here (DNS rebinding). What listens on the loopback interface refuses them."""
 
 from __future__ import annotations
 

@@ -67,10 +67,10 @@ def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: 
         "action": "Stock",
         "metadata": {},
     }
-    with SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]}) as registry:
+    with SchemaRegistryClient(stack.registry) as registry:
         serialize = AvroSerializer(registry, json.dumps(avro.base_schema()), conf={"auto.register.schemas": False})
         value = serialize(event, SerializationContext("audit.events", MessageField.VALUE))
-    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer = Producer(stack.kafka)
     producer.produce("audit.events", key=unique.encode(), value=value)
     assert producer.flush(30) == 0
     _stored(stack, unique, 1)
@@ -88,11 +88,11 @@ def test_a_stock_serializer_that_names_the_schema_by_its_guid(stack: Stack, uniq
     }
     conf = {"auto.register.schemas": register, "schema.id.serializer": header_schema_id_serializer}
     headers: list[tuple[str, bytes]] = []
-    with SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]}) as registry:
+    with SchemaRegistryClient(stack.registry) as registry:
         serialize = AvroSerializer(registry, json.dumps(avro.base_schema()), conf=conf)
         value = serialize(event, SerializationContext("audit.events", MessageField.VALUE, headers))
         assert registry.get_schema_by_guid(str(uuid.UUID(bytes=headers[0][1][1:]))).schema_str
-    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer = Producer(stack.kafka)
     producer.produce("audit.events", key=unique.encode(), value=value, headers=headers)
     nobodys = [(headers[0][0], b"\x01" + uuid.uuid4().bytes)]
     producer.produce("audit.events", key=unique.encode(), value=value, headers=nobodys)
@@ -118,6 +118,7 @@ def test_clickhouses_own_node_client_reads_the_view(
     read = subprocess.run(
         [*node, "read_clickhouse.mjs", url, "audit", unique],
         cwd=node_modules,
+        env=stack.env,
         capture_output=True,
         text=True,
         check=True,
@@ -128,7 +129,7 @@ def test_clickhouses_own_node_client_reads_the_view(
 
 def test_a_corrupt_message_is_a_dead_letter_and_its_neighbours_are_stored(stack: Stack, unique: str) -> None:
     stack.run("emit", "--tenant", unique, "--action", "before")
-    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer = Producer(stack.kafka)
     producer.produce("audit.events", key=unique.encode(), value=b"\x00corrupt")
     assert producer.flush(30) == 0
     stack.run("emit", "--tenant", unique, "--action", "after")

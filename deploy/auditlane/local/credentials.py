@@ -15,8 +15,8 @@ from auditlane.runtime.files import write_text
 from auditlane.runtime.settings import Settings, variable
 
 USER: Final = "auditlane"  # in Kafka and at the registry
-# The embedded ClickHouse has users once `auditlane.local.engine` takes `--users`; until then it asks for no password.
-ENGINE_TAKES_USERS: Final = False
+# The embedded parts that ask for a password; "clickhouse" is one of them as soon as its engine takes `--users`.
+GUARDED: tuple[str, ...] = ("kafka", "registry")
 _BYTES: Final = 24
 _SASL: Final = ("security.protocol", "sasl.")
 
@@ -69,7 +69,7 @@ def accounts(settings: Settings, credentials: Credentials | None, role: Role = R
         found["registry_password"] = credentials.of("registry") if credentials else ""
         found["registry_token"] = ""
     if not settings.clickhouse_url:
-        asked = credentials if ENGINE_TAKES_USERS else None
+        asked = credentials if "clickhouse" in GUARDED else None
         found["clickhouse_user"] = role.value if asked else "default"
         found["clickhouse_password"] = asked.of("clickhouse", role) if asked else ""
     return {variable(name): value for name, value in found.items()}

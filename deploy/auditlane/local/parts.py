@@ -14,7 +14,7 @@ import urllib3
 from auditlane.access.provenance_keys import path_of
 from auditlane.local import ports
 from auditlane.local.adoption import entering
-from auditlane.local.credentials import ENGINE_TAKES_USERS, Credentials, Role, accounts
+from auditlane.local.credentials import GUARDED, Credentials, Role, accounts
 from auditlane.local.health import KafkaProbe, http_answers
 from auditlane.local.kafka import Broker
 from auditlane.local.layout import Layout
@@ -25,7 +25,6 @@ NAMES = ("kafka", "registry", "clickhouse", "worker", "serve")
 REPLACEABLE = {"kafka": "kafka_bootstrap", "registry": "registry_url", "clickhouse": "clickhouse_url"}
 _MODULES = {"registry": "auditlane.local.registry", "clickhouse": "auditlane.local.engine"}
 _STORES = ("kafka", "registry", "clickhouse")
-_GUARDED = ("registry", "clickhouse") if ENGINE_TAKES_USERS else ("registry",)  # which take a file of users
 _ROLES = {"init": Role.INIT, "worker": Role.WORKER, "serve": Role.QUERY, "demo": Role.QUERY}
 PORTS = ("kafka", "kafka-controller", "registry", "clickhouse", "worker", "serve")
 
@@ -125,7 +124,7 @@ def build(
             return _kafka(broker(), ask[name], layout)
         if name in REPLACEABLE:
             command = _python(_MODULES[name], "--data", layout.part(name), "--host", ports.HOST, "--port", port[name])
-            if credentials and name in _GUARDED:
+            if credentials and name in GUARDED:
                 command += ["--users", str(credentials.file(name))]
             return Part(Spec(name, tier=1), urls[name], ask[name], command, env=bare, logs=[layout.log(name)])
         own = {variable(f"{name}_host"): ports.HOST, variable(f"{name}_port"): str(port[name])}

@@ -168,3 +168,19 @@ def test_the_readmes_commands_run(stack: Stack, block: str, tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert "http://" in done.stdout
+
+
+def test_the_analysts_first_query_runs(stack: Stack, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / "sql.md").read_text(), re.DOTALL)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", block],
+        env=kept | {"PATH": path, "AUDITLANE_DATA_DIR": str(stack.data)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().isdigit()

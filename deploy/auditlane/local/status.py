@@ -77,8 +77,10 @@ def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
         raise NotFound(
             f"No stack has been started in {layout.root}.", fix=f"Start one: auditlane up --data {layout.root}"
         )
-    url, user, password = map(variable, ("clickhouse_url", "clickhouse_user", "clickhouse_password"))
+    user, password = variable("clickhouse_user"), variable("clickhouse_password")
     if env.get(user) == Role.INIT != role:
         found = Credentials.load_or_create(layout.credentials)
         env = {**env, user: role.value, password: found.of("clickhouse", role)}
-    return {name: env[name] for name in (url, user, password) if name in env} if role is Role.ANALYST else env
+    if role is Role.ANALYST:
+        return {name: value for name, value in env.items() if name.startswith(variable("clickhouse_"))}
+    return env

@@ -74,6 +74,13 @@ def test_a_file_that_cannot_be_used_is_named(made, text):
     assert "Delete it" in caught.value.fix
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_passwords_that_others_can_read_are_not_used(made, mode):
+    made.file("clickhouse").chmod(mode)
+    with pytest.raises(ConfigError, match="other users can read it"):
+        Credentials.load_or_create(made.folder)
+
+
 # Who is given which.
 
 

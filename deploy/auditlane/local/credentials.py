@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -87,6 +88,8 @@ def sasl(password: str) -> dict[str, str]:
 
 def _users(path: Path, names: tuple[str, ...]) -> dict[str, str]:
     try:
+        if path.exists() and (path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o077):
+            raise _broken(path, "other users can read it, or have made it")
         found = json.loads(path.read_text("utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise _broken(path, str(error)) from error

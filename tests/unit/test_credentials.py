@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from auditlane.access.signing import SigningKeys
 from auditlane.cli import app as cli
 from auditlane.local import adoption, credentials, parts, stack, status
 from auditlane.local.credentials import USER, Credentials, Role, accounts
@@ -197,6 +198,7 @@ def test_a_command_that_names_parts_takes_the_accounts_of_those_that_are_the_sta
 def test_every_command_finds_the_stack_that_runs_in_the_data_directory(tmp_path, monkeypatch, phase):
     layout = Layout.of(tmp_path / "data")
     layout.prepare()
+    SigningKeys.load_or_create(tmp_path / "s.json")
     layout.write_state({"phase": phase, "env": ADDRESSES | {"AUDITLANE_SIGNING_KEYS_FILE": str(tmp_path / "s.json")}})
     monkeypatch.setenv("AUDITLANE_DATA_DIR", str(layout.root))
     monkeypatch.setattr(os, "environ", dict(os.environ))

@@ -204,7 +204,6 @@ def test_own_parts_replace_the_embedded_ones(stack, tmp_path):
     urls = {name: value for name, value in env.items() if name.startswith(theirs)} | {
         "AUDITLANE_GROUP": "another-group",
         "AUDITLANE_TOPIC": "another.topic",
-        "AUDITLANE_CLICKHOUSE_DATABASE": "another",
     }
     other = Stack(tmp_path / "other", env=urls)
     try:

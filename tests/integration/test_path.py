@@ -52,7 +52,8 @@ def test_a_posted_event_is_listed_by_its_tenants_key(stack: Stack, unique: str) 
         "POST", f"{url}/v1/events", json={"action": "Posted"}, headers={"authorization": f"Bearer {token}"}
     )
     assert sent.status == 202, sent.data
-    _stored(stack, unique, 1)
+    posted = f"tenant_id = '{unique}' AND action = 'Posted'"  # that its key was made is an event of the tenant's, too
+    until(lambda: stack.count(where=posted), 60, "the posted event")
     read = urllib3.request("GET", f"{url}/v1/events?action=Posted", headers={"authorization": f"Bearer {token}"}).json()
     assert [(one["action"], one["event_id"]) for one in read["data"]] == [
         ("Posted", sent.json()["results"][0]["event_id"])

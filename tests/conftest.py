@@ -27,10 +27,11 @@ pytest_plugins = [f"fixtures.{one.stem}" for one in sorted((Path(__file__).paren
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the caller's AUDITLANE_* variables, except by the fixtures of the parts."""
+    """No test sees the caller's AUDITLANE_* variables, except by the fixtures of the parts, nor the caller's stack."""
     for name in list(os.environ):
         if name.startswith("AUDITLANE_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AUDITLANE_DATA_DIR", "/nonexistent/auditlane")  # not a stack that runs beside the tests
 
 
 @pytest.fixture

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import urllib3
 from clickhouse_driver import Client
 from fixtures.kafka import make_broker
+
+from auditlane.local.health import KafkaProbe
 
 NAMES = ["kafka", "registry", "clickhouse", "worker", "serve"]
 _CACHE = os.environ.get("AUDITLANE_CACHE_DIR")
@@ -122,6 +125,28 @@ def test_the_native_protocol_of_clickhouse_is_named_everywhere(stack):
         assert client.execute("SELECT count() FROM audit.link_claims") == [(0,)]
 
 
+def test_every_command_finds_it_by_its_data_directory(stack):
+    """Addresses and passwords: without any variable, and with an address alone."""
+    by_folder = {"AUDITLANE_DATA_DIR": str(stack.data)}
+    done = cli("emit", "--tenant", "found", "--action", "Login", env=by_folder)
+    assert done.returncode == 0, done.stderr
+    assert cli("lag", "--json", env=by_folder).returncode == 0
+    url = {"AUDITLANE_CLICKHOUSE_URL": stack.part("clickhouse")["url"]}
+    listed = stack.until(lambda: cli("events", "--tenant", "found", "--json", env=by_folder | url).stdout, "the event")
+    assert json.loads(listed)["action"] == "Login"
+    nowhere = cli("lag", env={"AUDITLANE_DATA_DIR": str(stack.data / "none")})
+    assert "No Kafka is configured" in nowhere.stderr
+
+
+def test_its_parts_let_nobody_in_without_a_password(stack):
+    rows = {row["name"]: row["url"] for row in stack.status()["parts"]}
+    bare = {"AUDITLANE_KAFKA_BOOTSTRAP": rows["kafka"], "AUDITLANE_REGISTRY_URL": rows["registry"]}
+    done = cli("doctor", "--data", stack.data / "none", "--json", env=bare)
+    found = [one for one in json.loads(done.stdout)["findings"] if one["level"] == "fail"]
+    assert {one["part"] for one in found} >= {"kafka", "registry"}
+    assert "expect TLS or SASL" in next(one["fix"] for one in found if one["part"] == "kafka")
+
+
 def test_the_doctor_finds_nothing_to_fix(stack):
     done = cli("doctor", "--data", stack.data, "--json")
     findings = json.loads(done.stdout)["findings"]
@@ -173,9 +198,14 @@ def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_p
             time.sleep(0.05)
         assert not other.status()["ready"]
         assert stack.status()["ready"]
-        again = Stack(tmp_path / "other")  # after a kill of everything, in the same place
+        again = Stack(tmp_path / "other", "--no-auth")  # after a kill of everything, in the same place
         try:
-            assert [row["url"] for row in again.wait_ready()["parts"]] == [row["url"] for row in rows]
+            ready = again.wait_ready()
+            assert [row["url"] for row in ready["parts"]] == [row["url"] for row in rows]
+            assert ready["auth"] is False
+            assert KafkaProbe({"bootstrap.servers": ready["env"]["AUDITLANE_KAFKA_BOOTSTRAP"]}).answers()
+            assert urllib3.request("GET", ready["env"]["AUDITLANE_REGISTRY_URL"] + "/subjects").json()
+            assert cli("emit", "--tenant", "acme", "--action", "Login", env=ready["env"]).returncode == 0
             assert again.stop(signal.SIGINT) == 0, (again.data / "up.err").read_text()
         finally:
             again.stop(signal.SIGKILL)
@@ -184,14 +214,11 @@ def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_p
 
 
 def test_own_parts_replace_the_embedded_ones(stack, tmp_path):
-    rows = {row["name"]: row for row in stack.status()["parts"]}
-    urls = {
-        "AUDITLANE_KAFKA_BOOTSTRAP": rows["kafka"]["url"],
-        "AUDITLANE_REGISTRY_URL": rows["registry"]["url"],
-        "AUDITLANE_CLICKHOUSE_URL": rows["clickhouse"]["url"],
+    env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
+    theirs = ("AUDITLANE_KAFKA_", "AUDITLANE_REGISTRY_", "AUDITLANE_CLICKHOUSE_")
+    urls = {name: value for name, value in env.items() if name.startswith(theirs)} | {
         "AUDITLANE_GROUP": "another-group",
         "AUDITLANE_TOPIC": "another.topic",
-        "AUDITLANE_CLICKHOUSE_DATABASE": "another",
     }
     other = Stack(tmp_path / "other", env=urls)
     try:

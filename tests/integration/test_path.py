@@ -52,7 +52,8 @@ def test_a_posted_event_is_listed_by_its_tenants_key(stack: Stack, unique: str) 
         "POST", f"{url}/v1/events", json={"action": "Posted"}, headers={"authorization": f"Bearer {token}"}
     )
     assert sent.status == 202, sent.data
-    _stored(stack, unique, 1)
+    posted = f"tenant_id = '{unique}' AND action = 'Posted'"  # that its key was made is an event of the tenant's, too
+    until(lambda: stack.count(where=posted), 60, "the posted event")
     read = urllib3.request("GET", f"{url}/v1/events?action=Posted", headers={"authorization": f"Bearer {token}"}).json()
     assert [(one["action"], one["event_id"]) for one in read["data"]] == [
         ("Posted", sent.json()["results"][0]["event_id"])
@@ -67,10 +68,10 @@ def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: 
         "action": "Stock",
         "metadata": {},
     }
-    with SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]}) as registry:
+    with SchemaRegistryClient(stack.registry) as registry:
         serialize = AvroSerializer(registry, json.dumps(avro.base_schema()), conf={"auto.register.schemas": False})
         value = serialize(event, SerializationContext("audit.events", MessageField.VALUE))
-    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer = Producer(stack.kafka)
     producer.produce("audit.events", key=unique.encode(), value=value)
     assert producer.flush(30) == 0
     _stored(stack, unique, 1)
@@ -88,11 +89,11 @@ def test_a_stock_serializer_that_names_the_schema_by_its_guid(stack: Stack, uniq
     }
     conf = {"auto.register.schemas": register, "schema.id.serializer": header_schema_id_serializer}
     headers: list[tuple[str, bytes]] = []
-    with SchemaRegistryClient({"url": stack.env["AUDITLANE_REGISTRY_URL"]}) as registry:
+    with SchemaRegistryClient(stack.registry) as registry:
         serialize = AvroSerializer(registry, json.dumps(avro.base_schema()), conf=conf)
         value = serialize(event, SerializationContext("audit.events", MessageField.VALUE, headers))
         assert registry.get_schema_by_guid(str(uuid.UUID(bytes=headers[0][1][1:]))).schema_str
-    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer = Producer(stack.kafka)
     producer.produce("audit.events", key=unique.encode(), value=value, headers=headers)
     nobodys = [(headers[0][0], b"\x01" + uuid.uuid4().bytes)]
     producer.produce("audit.events", key=unique.encode(), value=value, headers=nobodys)
@@ -118,6 +119,7 @@ def test_clickhouses_own_node_client_reads_the_view(
     read = subprocess.run(
         [*node, "read_clickhouse.mjs", url, "audit", unique],
         cwd=node_modules,
+        env=stack.env,
         capture_output=True,
         text=True,
         check=True,
@@ -128,7 +130,7 @@ def test_clickhouses_own_node_client_reads_the_view(
 
 def test_a_corrupt_message_is_a_dead_letter_and_its_neighbours_are_stored(stack: Stack, unique: str) -> None:
     stack.run("emit", "--tenant", unique, "--action", "before")
-    producer = Producer({"bootstrap.servers": stack.env["AUDITLANE_KAFKA_BOOTSTRAP"]})
+    producer = Producer(stack.kafka)
     producer.produce("audit.events", key=unique.encode(), value=b"\x00corrupt")
     assert producer.flush(30) == 0
     stack.run("emit", "--tenant", unique, "--action", "after")
@@ -167,3 +169,19 @@ def test_the_readmes_commands_run(stack: Stack, block: str, tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert "http://" in done.stdout
+
+
+def test_the_analysts_first_query_runs(stack: Stack, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / "sql.md").read_text(), re.DOTALL)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", block],
+        env=kept | {"PATH": path, "AUDITLANE_DATA_DIR": str(stack.data)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().isdigit()

@@ -73,6 +73,13 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path):
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 403), ("0.0.0.0", 200)])
+def test_every_worker_knows_where_it_listens(tmp_path, host, status):
+    """On loopback alone is a foreign name refused."""
+    with serving(tmp_path, "--workers", "2", "--host", host) as (ready, _):
+        assert {live(ready["url"], host="serve.example") for _ in range(20)} == {status}
+
+
 @pytest.mark.parametrize(("trusted", "client"), [("", "127.0.0.1"), ("127.0.0.0/8", "203.0.113.9")])
 def test_only_a_trusted_proxy_says_where_a_client_is(tmp_path, trusted, client):
     with serving(tmp_path, trusted_proxies=trusted) as (ready, log):

@@ -23,6 +23,15 @@ def test_a_newcomer_is_led_to_the_console_first(capsys):
     assert "--data '/some where'" in printed
 
 
+def test_a_stack_without_passwords_says_so_first(capsys):
+    up._print_block(STATE, {}, "")
+    assert "WARNING" not in capsys.readouterr().out
+    up._print_block({**STATE, "auth": False}, {}, "")
+    printed = capsys.readouterr().out
+    assert "every user of this machine can read and write every tenant's events" in printed
+    assert printed.index("WARNING") < printed.index("127.0.0.1:9092")
+
+
 def test_without_the_demo_there_are_no_links(capsys):
     up._print_block(STATE, {}, "")
     printed = capsys.readouterr().out

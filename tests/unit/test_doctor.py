@@ -194,6 +194,7 @@ class Answers:
 def test_every_configured_worker_process_is_asked(monkeypatch, halted, busy, levels):
     answers = Answers(halted, busy)
     monkeypatch.setattr(host, "_ready", answers)
+    monkeypatch.setattr(host, "_figures", lambda url: {})
     found = list(host.workers(load(worker_port=8481)))
     assert [one.level for one in found] == levels
     assert {url.rpartition(":")[0] for url in answers.asked} == {"http://127.0.0.1"}
@@ -207,6 +208,15 @@ def test_workers_that_listen_everywhere_are_asked_here(monkeypatch):
     list(host.workers(load(worker_host="::", worker_port=8481)))
     assert answers.asked[0] == "http://[::1]:8481"
     assert [one.level for one in host.workers(load(worker_port=0))] == [Level.WARN]
+
+
+def test_a_worker_that_tells_others_its_status_only_is_judged_by_its_metrics(monkeypatch):
+    figures = {"auditlane_worker_halted_partitions": 2.0, "auditlane_worker_failing_partitions": 0.0}
+    monkeypatch.setattr(host, "_ready", Answers({}, busy=(8481,)))
+    monkeypatch.setattr(host, "_figures", lambda url: figures if url.endswith(":8481") else {})
+    healthy, halted = host.workers(load(worker_host="0.0.0.0", worker_port=8481))
+    assert (healthy.level, halted.level) == (Level.OK, Level.FAIL)
+    assert "2 of its partitions stand still" in halted.message
 
 
 def test_a_worker_that_cannot_verify_what_serve_signs(tmp_path):

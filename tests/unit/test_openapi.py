@@ -46,9 +46,9 @@ EXPECTED = {
     "GET /v1/admin/dead-letters": f"200 {ANY} 404",
     "GET /v1/admin/health": f"200 {ANY}",
     "POST /v1/admin/console-links": f"200 {ANY} {BODY}",
-    "GET /health/live": "200",
-    "GET /health/ready": "200 503",
-    "GET /metrics": "200",
+    "GET /health/live": "200 403",
+    "GET /health/ready": "200 403 503",
+    "GET /metrics": "200 403",
 }
 for place in ("/v1/structure", "/v1/tenants/{tenant}/structure"):
     EXPECTED |= {

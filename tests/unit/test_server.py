@@ -528,6 +528,30 @@ def test_what_is_ready_names_no_host_and_no_path(tmp_path):
             assert said not in answer.data.decode()
 
 
+WATCHED = ("/health/live", "/health/ready", "/metrics")
+
+
+@pytest.mark.parametrize("path", WATCHED)
+@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"origin": "null"}])
+def test_on_loopback_health_is_not_for_foreign_pages_and_names(served, path, headers):
+    problem(served.request(path, **headers), 403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("path", WATCHED)
+def test_health_is_asked_by_the_names_that_the_settings_give(tmp_path, path):
+    given = {"serve_url": "https://audit.example", "cors_origins": "https://app.example"}
+    with Served(tmp_path, **given) as served:
+        assert served.request(path, host="audit.example").status != 403
+        assert served.request(path, host="audit.example", origin="https://app.example").status != 403
+        problem(served.request(path, host="other.example"), 403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("path", WATCHED)
+def test_on_another_address_health_is_asked_by_any_name(tmp_path, path):
+    with Served(tmp_path, serve_host="0.0.0.0") as served:
+        assert served.request(path, host="serve-1.internal.example").status != 403
+
+
 def test_what_clickhouse_says_of_itself_stays_in_the_log():
     request = Request({"type": "http", "method": "GET", "path": "/v1/events", "headers": [], "query_string": b""})
     for error in (

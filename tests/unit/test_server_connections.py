@@ -14,7 +14,7 @@ from auditlane.server.addresses import networks
 from auditlane.server.protocol import MOST_AHEAD, Connections
 from auditlane.server.run import allow_files
 
-GET = b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def connected(served: Served, source: str = "127.0.0.1") -> socket.socket:

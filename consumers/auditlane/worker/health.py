@@ -1,4 +1,8 @@
-"""The worker's small HTTP side: `/metrics`, `/health/live`, `/health/ready`."""
+"""The worker's small HTTP side: `/metrics`, `/health/live`, `/health/ready`.
+
+On the loopback interface it tells which partitions stand still, and refuses what a foreign page or name sends. On any
+other address, where probes and anybody else ask, it tells its status alone.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from auditlane.runtime.errors import PortInUse
+from auditlane.runtime.foreign import is_foreign
+from auditlane.runtime.forms import is_loopback
 
 Told = Callable[[], dict[str, str]]
 Failing = Callable[[], dict[str, dict[str, str]]]
@@ -19,7 +25,7 @@ class HealthServer:
 
     `halted` gives the partitions that stand still, with the reason, and `failing` those whose range has failed for a
     minute and is tried again, each with `since` and the last `error`: the others go on, so the worker stays ready.
-    `verifies` gives the ids of the provenance keys that it verifies with.
+    `verifies` gives the ids of the provenance keys that it verifies with. These three are told on loopback only.
     """
 
     def __init__(
@@ -34,7 +40,8 @@ class HealthServer:
         verifies: KeyIds,
     ) -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(metrics, ready, halted, failing, verifies))
+            handler = _handler(metrics, ready, halted, failing, verifies, near=is_loopback(host))
+            self._server = ThreadingHTTPServer((host, port), handler)
         except OSError as error:
             raise PortInUse(
                 f"The worker cannot listen on {host}:{port}: {error.strerror}.",
@@ -58,21 +65,25 @@ class HealthServer:
 
 
 def _handler(
-    metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing, verifies: KeyIds
+    metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing, verifies: KeyIds, *, near: bool
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            if near and is_foreign(self.headers.get_all("Host", []), self.headers.get_all("Origin", [])):
+                self._json(403, {"status": "refused"})
+            elif self.path == "/metrics":
                 self._answer(200, metrics(), "text/plain; version=0.0.4; charset=utf-8")
             elif self.path == "/health/live":
                 self._json(200, {"status": "live"})
             elif self.path == "/health/ready":
                 missing = ready()
-                state = "waiting" if missing else "ready"
-                told = {"status": state, "missing": missing, "halted": halted(), "failing": failing()}
-                self._json(503 if missing else 200, told | {"provenance_keys": sorted(verifies())})
+                told: dict[str, object] = {"status": "waiting" if missing else "ready"}
+                if near:
+                    told |= {"missing": missing, "halted": halted(), "failing": failing()}
+                    told["provenance_keys"] = sorted(verifies())
+                self._json(503 if missing else 200, told)
             else:
                 self._json(404, {"status": "not found"})
 

@@ -48,6 +48,10 @@ app = typer.Typer(
 )
 
 
+# These ask the data directory themselves, or need nothing of it.
+_BY_THEMSELVES = ("up", "status", "env", "doctor", "version")
+
+
 def _version(asked: bool) -> None:
     if asked:
         print(f"auditlane {version('auditlane')}")
@@ -56,6 +60,11 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Audit logs for every tenant of a SaaS product: emit, store exactly once, view, export."""
+    if ctx.invoked_subcommand not in _BY_THEMSELVES:
+        from auditlane.cli.adopt import adopt
+
+        adopt()

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from auditlane.local.credentials import Role
 from auditlane.local.status import environment
 from auditlane.runtime import settings as settings_
 
@@ -29,10 +30,16 @@ def command(
     form: Annotated[
         Format, typer.Option("--format", help="`shell` to evaluate, `plain` for an env file, or `json`.")
     ] = Format.SHELL,
+    role: Annotated[
+        Role, typer.Option("--role", help="The user of ClickHouse; `analyst`, who only reads, gets nothing else.")
+    ] = Role.INIT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Print the variables that point other commands at a stack: eval "$(auditlane env --data DIR)"."""
-    print(render(environment(settings_.load(data_dir=data)), Format.JSON if as_json else form))
+    """Print the variables that point other commands at a stack: eval "$(auditlane env --data DIR)".
+
+    They hold the passwords of its parts.
+    """
+    print(render(environment(settings_.load(data_dir=data), role), Format.JSON if as_json else form))
 
 
 def render(variables: Mapping[str, str], form: Format) -> str:

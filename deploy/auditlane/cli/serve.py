@@ -64,7 +64,7 @@ def _several(bound: socket.socket, roles: str, count: int, settings: Settings) -
         facts = {"url": url_of(bound), "pid": os.getpid(), "processes": [{"pid": one["pid"]} for one in told]}
         print(json.dumps({"ready": True, "part": "serve", **facts}), flush=True)
 
-    command = command_line("serve", "--roles", roles, "--listener", str(bound.fileno()))
+    command = command_line("serve", "--roles", roles, "--host", settings.serve_host, "--listener", str(bound.fileno()))
     group = Group(
         command, count, lambda _: os.environ, drain_s=settings.drain_s, on_ready=ready, pass_fds=[bound.fileno()]
     )

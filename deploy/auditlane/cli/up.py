@@ -34,6 +34,9 @@ def command(
         int | None, typer.Option(min=0, max=65_535, help="Port of the pages and the API; 0 takes a free one.")
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Import sample events and emit live ones.")] = False,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Let every user of this machine into the parts, without a password.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when everything is ready.")] = False,
 ) -> None:
     """Run the whole stack on this machine: Kafka, registry, ClickHouse, worker, serve. Ctrl-C stops it.
@@ -55,7 +58,13 @@ def command(
     with (
         terminal.shown(),
         stack(
-            settings, terminal, serve_port=port, demo=demo, download=terminal.download, note=terminal.note
+            settings,
+            terminal,
+            serve_port=port,
+            demo=demo,
+            auth=not no_auth,
+            download=terminal.download,
+            note=terminal.note,
         ) as supervisor,
     ):
         supervisor.run()
@@ -86,6 +95,8 @@ def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: st
     command = "auditlane" if shutil.which("auditlane") else shlex.quote(sys.argv[0])
     data = shlex.quote(env[variable("data_dir")])
     lines = ["", "auditlane is ready.", ""]
+    if not state.get("auth", True):
+        lines += ["  WARNING: --no-auth: every user of this machine can read and write every tenant's events.", ""]
     if console:
         lines += ["  begin here, the console (each link works once, within five minutes):", f"    {console}", ""]
     for tenant, link in links.items():

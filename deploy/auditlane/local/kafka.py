@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditlane.local import process
+from auditlane.local.credentials import USER
 from auditlane.local.java import Java
 from auditlane.local.ports import HOST
 from auditlane.runtime.errors import ConfigError, PartFailed
@@ -23,8 +24,6 @@ _FORMAT_TIMEOUT_S = 120
 _SETTINGS: dict[str, object] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
-    "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "log.dirs": "log",
     "auto.create.topics.enable": "false",
     "delete.topic.enable": "true",
@@ -80,7 +79,8 @@ class Node:
 class Broker:
     """`folder` is this node's own; `cluster` lists every node, this one too; `settings` win over ours.
 
-    `classes` is an archive as `kafka_classes` makes it.
+    `classes` is an archive as `kafka_classes` makes it. With a `password`, whoever connects to either port has to say
+    it, as `USER`, by SASL/PLAIN.
     """
 
     folder: Path
@@ -94,6 +94,7 @@ class Broker:
     heap_mb: int = 512
     classes: Path | None = None
     jvm_flags: Sequence[str] = ()
+    password: str = field(default="", repr=False)
 
     @property
     def bootstrap(self) -> str:
@@ -104,12 +105,14 @@ class Broker:
         """What goes into `server.properties`. Relative paths are relative to the folder, where the broker runs."""
         nodes = self.cluster or (self.node,)
         replicas = min(3, len(nodes))
+        protocol = "SASL_PLAINTEXT" if self.password else "PLAINTEXT"  # the name of the clients' listener as well
         return {
             **_SETTINGS,
+            **self._door(protocol),
             "node.id": self.node.id,
             "controller.quorum.voters": ",".join(f"{one.id}@{HOST}:{one.controller_port}" for one in nodes),
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{self.node.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": f"{protocol}://{self.bootstrap},CONTROLLER://{HOST}:{self.node.controller_port}",
+            "advertised.listeners": f"{protocol}://{self.bootstrap}",
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": max(1, replicas - 1),
@@ -119,6 +122,22 @@ class Broker:
             "min.insync.replicas": max(1, replicas - 1),
             **self.settings,
         }
+
+    def _door(self, protocol: str) -> dict[str, object]:
+        """Who may connect to the two listeners. Brokers are each other's clients, and the controller's."""
+        settings: dict[str, object] = {
+            "inter.broker.listener.name": protocol,
+            "listener.security.protocol.map": f"{protocol}:{protocol},CONTROLLER:{protocol}",
+        }
+        if not self.password:
+            return settings
+        settings |= {"sasl.mechanism.inter.broker.protocol": "PLAIN", "sasl.mechanism.controller.protocol": "PLAIN"}
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        login = f'{module} username="{USER}" password="{self.password}" user_{USER}="{self.password}";'
+        for listener in (protocol, "CONTROLLER"):
+            prefix = f"listener.name.{listener.lower()}"
+            settings |= {f"{prefix}.sasl.enabled.mechanisms": "PLAIN", f"{prefix}.plain.sasl.jaas.config": login}
+        return settings
 
     def prepare(self) -> None:
         """Write the configuration and, the first time, format the storage. Raises PartFailed when that fails.

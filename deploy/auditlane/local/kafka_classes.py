@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import secrets
 import subprocess
 import tempfile
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from auditlane.local import ports, process
+from auditlane.local.credentials import sasl
 from auditlane.local.health import KafkaProbe
 from auditlane.local.java import Java
 from auditlane.local.kafka import Broker, Node
@@ -43,7 +45,7 @@ def archive(
 
 
 def _key(java: Java, class_path: Sequence[Path]) -> str:
-    facts = [str(java.path), java.build, *map(str, class_path)]
+    facts = [str(java.path), java.build, *map(str, class_path), "sasl"]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
@@ -52,10 +54,12 @@ def _make(wanted: Path, java: Java, class_path: Sequence[Path]) -> None:
         folder = Path(name)
         made = folder / "classes.jsa"
         flags = [f"-XX:ArchiveClassesAtExit={made}"]
-        broker = Broker(folder / "kafka", Node(*ports.free(2)), java, class_path, folder / "log", jvm_flags=flags)
+        node, password = Node(*ports.free(2)), secrets.token_urlsafe()  # so that it loads what asks for one, too
+        broker = Broker(folder / "kafka", node, java, class_path, folder / "log", jvm_flags=flags, password=password)
         running = broker.start(folder / "out")
         try:
-            probe, deadline = KafkaProbe({"bootstrap.servers": broker.bootstrap}), time.monotonic() + _START_S
+            probe = KafkaProbe({"bootstrap.servers": broker.bootstrap, **sasl(password)})
+            deadline = time.monotonic() + _START_S
             while not probe.answers():
                 if running.poll() is not None or time.monotonic() > deadline:
                     return

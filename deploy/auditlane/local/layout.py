@@ -47,6 +47,11 @@ class Layout:
     def provenance_keys(self) -> Path:
         return self.root / "provenance-keys.json"
 
+    @property
+    def credentials(self) -> Path:
+        """The folder of the parts' passwords."""
+        return self.root / "credentials"
+
     def prepare(self) -> None:
         """Make the folders. Raises ConfigError with what to do when they cannot be made or there is no room."""
         try:

@@ -14,19 +14,22 @@ import urllib3
 
 from auditlane.access.provenance_keys import path_of
 from auditlane.local import ports
+from auditlane.local.adoption import entering
+from auditlane.local.credentials import Credentials, Role, accounts
 from auditlane.local.doctor.clickhouse import detached
 from auditlane.local.health import KafkaProbe, http_answers
 from auditlane.local.kafka import Broker
 from auditlane.local.layout import Layout
 from auditlane.local.plan import Spec
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.runtime.settings import Settings, variable
+from auditlane.runtime.settings import PREFIX, Settings, variable
 from auditlane.store.client import connect
 
 NAMES = ("kafka", "registry", "clickhouse", "worker", "serve")
 REPLACEABLE = {"kafka": "kafka_bootstrap", "registry": "registry_url", "clickhouse": "clickhouse_url"}
 _MODULES = {"registry": "auditlane.local.registry", "clickhouse": "auditlane.local.engine"}
 _STORES = ("kafka", "registry", "clickhouse")
+_ROLES = {"init": Role.INIT, "worker": Role.WORKER, "serve": Role.QUERY, "demo": Role.QUERY}
 PORTS = ("kafka", "kafka-controller", "registry", "clickhouse", "clickhouse-native", "worker", "serve")
 # Not one of auditlane's own settings: what `env` prints for other clients of the embedded ClickHouse.
 NATIVE = variable("clickhouse_native")
@@ -105,14 +108,27 @@ def checks(settings: Settings, urls: Mapping[str, str]) -> dict[str, Callable[[]
 
 
 def build(
-    settings: Settings, layout: Layout, port: Mapping[str, int], broker: Callable[[], Broker], *, demo: bool
+    settings: Settings,
+    layout: Layout,
+    port: Mapping[str, int],
+    broker: Callable[[], Broker],
+    *,
+    demo: bool,
+    credentials: Credentials | None = None,
 ) -> list[Part]:
-    """Every part of a stack, in the order in which they are shown. `broker` makes Kafka, unless it is external."""
+    """Every part of a stack, in the order in which they are shown. `broker` makes Kafka, unless it is external.
+
+    A part is given what its role needs of the credentials; without them the embedded parts ask for no password.
+    """
     variables = environment(settings, layout, port)
-    env = {**os.environ, **variables}
+    # The registry and ClickHouse read no settings: what a shell has for commands is not theirs to know.
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     urls = {name: variables[variable(field)] for name, field in REPLACEABLE.items()}
     urls |= {name: f"http://{ports.HOST}:{port[name]}" for name in ("worker", "serve")}
-    ask = checks(settings, urls)
+    ask = checks(entering(settings, accounts(settings, credentials)), urls)
+
+    def env(name: str) -> dict[str, str]:
+        return {**os.environ, **variables, **accounts(settings, credentials, _ROLES[name])}
 
     def make(name: str) -> Part:
         if getattr(settings, REPLACEABLE.get(name, ""), ""):
@@ -121,27 +137,26 @@ def build(
             return _kafka(broker(), ask[name], layout)
         if name in REPLACEABLE:
             command = _python(_MODULES[name], "--data", layout.part(name), "--host", ports.HOST, "--port", port[name])
-            native = ""
-            if name == "clickhouse":
-                native = variables[NATIVE]
-                command += ["--native-port", str(port["clickhouse-native"]), "--database", settings.clickhouse_database]
-            spec = Spec(name, tier=1)
-            logs = [layout.log(name)]
-            if not native:
-                return Part(spec, urls[name], ask[name], command, env=env, logs=logs)
-            remarks = partial(set_aside, variables, settings)
-            return Part(spec, urls[name], ask[name], command, env=env, logs=logs, native=native, remarks=remarks)
+            if credentials:
+                command += ["--users", str(credentials.file(name))]
+            spec, logs = Spec(name, tier=1), [layout.log(name)]
+            if name != "clickhouse":
+                return Part(spec, urls[name], ask[name], command, env=bare, logs=logs)
+            command += ["--native-port", str(port["clickhouse-native"]), "--database", settings.clickhouse_database]
+            remarks = partial(set_aside, variables | accounts(settings, credentials), settings)
+            native = variables[NATIVE]
+            return Part(spec, urls[name], ask[name], command, env=bare, logs=logs, native=native, remarks=remarks)
         own = {variable(f"{name}_host"): ports.HOST, variable(f"{name}_port"): str(port[name])}
         spec = Spec(name, needs=(*_STORES, "init"), tier=2, stop_within=settings.drain_s + 5)
         command = _python("auditlane.cli", name)
-        return Part(spec, urls[name], ask[name], command, env={**env, **own}, logs=[layout.log(name)])
+        return Part(spec, urls[name], ask[name], command, env={**env(name), **own}, logs=[layout.log(name)])
 
     init = Spec("init", needs=_STORES, tier=2, once=True, stop_within=5)
     log = layout.log("init")
     return [
         *(make(name) for name in NAMES),
-        Part(init, "", None, _python("auditlane.cli", "init"), env=env, logs=[log], listed=False),
-        *([_demo(env, layout)] if demo else []),
+        Part(init, "", None, _python("auditlane.cli", "init"), env=env("init"), logs=[log], listed=False),
+        *([_demo(env("demo"), layout)] if demo else []),
     ]
 
 

@@ -11,6 +11,7 @@ from auditlane.access.keys import KeysFile
 from auditlane.access.provenance_keys import ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, parts, power
+from auditlane.local.credentials import Credentials, accounts
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
 from auditlane.local.supervisor import Observer, Supervisor
@@ -24,10 +25,13 @@ def stack(
     *,
     serve_port: int | None = None,
     demo: bool = False,
+    auth: bool = True,
     download: kafka_jars.Progress = lambda done, total: None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Supervisor]:
     """A stack that owns its data directory for the life of the context; call its `run`.
+
+    Without `auth` its parts ask nobody for a password.
 
     Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed when Kafka can neither be found nor downloaded.
     """
@@ -37,17 +41,19 @@ def stack(
         before = layout.read_state()
         settings = without_own(settings, before)
         port = parts.choose_ports(settings, serve_port, before.get("ports", {}))
-        env = parts.environment(settings, layout, port)
+        credentials = Credentials.load_or_create(layout.credentials) if auth else None
+        env = {**parts.environment(settings, layout, port), **accounts(settings, credentials)}
         KeysFile.load_or_create(settings.keys_file or layout.keys)
         SigningKeys.load_or_create(settings.signing_keys_file or layout.signing_keys)
         ProvenanceKeys.load_or_create(path_of(settings) or layout.provenance_keys)
 
         def broker() -> Broker:
-            return _broker(settings, layout, port, download, note)
+            password = credentials.of("kafka") if credentials else ""
+            return _broker(settings, layout, port, password, download, note)
 
-        made = parts.build(settings, layout, port, broker, demo=demo)
+        made = parts.build(settings, layout, port, broker, demo=demo, credentials=credentials)
         boot = power.boot()
-        facts = {"boot": boot, "power_lost": power.lost(before, boot)}
+        facts = {"auth": auth, "boot": boot, "power_lost": power.lost(before, boot)}
         yield Supervisor(made, layout, env, port, observer, facts=facts)
 
 
@@ -65,6 +71,7 @@ def _broker(
     settings: Settings,
     layout: Layout,
     port: Mapping[str, int],
+    password: str,
     download: kafka_jars.Progress,
     note: Callable[[str], None],
 ) -> Broker:
@@ -78,4 +85,4 @@ def _broker(
     )
     node = Node(port["kafka"], port["kafka-controller"])
     log = layout.root / "logs" / "kafka-server.log"
-    return Broker(layout.part("kafka"), node, runtime, class_path, log, classes=classes)
+    return Broker(layout.part("kafka"), node, runtime, class_path, log, classes=classes, password=password)

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from auditlane.local import parts
+from auditlane.local.adoption import entering
+from auditlane.local.credentials import Credentials, Role
 from auditlane.local.layout import Layout
 from auditlane.local.plan import State
 from auditlane.local.stack import without_own
 from auditlane.runtime.errors import NotFound
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.settings import Settings, variable
 
 UNREACHABLE = "unreachable"
 
@@ -30,7 +32,8 @@ def report(settings: Settings) -> dict[str, Any]:
         rows = [row | {"pid": None, "state": State.STOPPED.value} for row in rows]
         extras = [row | {"pid": None, "state": State.STOPPED.value} for row in extras]
     else:
-        ask = parts.checks(without_own(settings, state), {row["name"]: row["url"] for row in rows})
+        entered = entering(without_own(settings, state), state.get("env", {}))
+        ask = parts.checks(entered, {row["name"]: row["url"] for row in rows})
         with ThreadPoolExecutor(len(rows)) as pool:
             rows = list(pool.map(lambda row: _checked(row, ask[row["name"]]), rows))
     up = all(row["state"] in (State.READY, "external") for row in rows)
@@ -65,12 +68,20 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The AUDITLANE_* variables that point a command at the stack. Raises NotFound when none ever ran there."""
+def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
+    """The AUDITLANE_* variables that point a command at the stack, as this user of ClickHouse; of the analyst those of
+    ClickHouse alone. Raises NotFound when none ever ran there.
+    """
     layout = Layout.of(settings.data_dir)
     env: dict[str, str] = layout.read_state().get("env", {})
     if not env:
         raise NotFound(
             f"No stack has been started in {layout.root}.", fix=f"Start one: auditlane up --data {layout.root}"
         )
+    user, password = variable("clickhouse_user"), variable("clickhouse_password")
+    if env.get(user) == Role.INIT != role:
+        found = Credentials.load_or_create(layout.credentials)
+        env = {**env, user: role.value, password: found.of("clickhouse", role)}
+    if role is Role.ANALYST:
+        return {name: value for name, value in env.items() if name.startswith(variable("clickhouse_"))}
     return env

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 from fastapi import Depends, FastAPI
@@ -246,7 +247,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
                 documented=False,
             )
         )
-    app.include_router(health.build(probes, gate.keys, gate.signing, metrics))
+    app.include_router(health.build(probes, gate.keys, gate.signing, metrics, names=_names(settings)))
     problems.install(app)
     openapi.install(app)
     bodies = {ingest.PATH: settings.ingest_body_bytes}
@@ -270,6 +271,14 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
             fix="The roles are: " + ", ".join(ROLES) + ".",
         )
     return roles
+
+
+def _names(settings: Settings) -> frozenset[str] | None:
+    """The names by which people and permitted pages ask this process; None where it does not listen on loopback."""
+    if not forms.is_loopback(settings.serve_host):
+        return None
+    urls = (settings.serve_url, *forms.listed(settings.cors_origins))
+    return frozenset(filter(None, (urlsplit(url).hostname for url in urls)))
 
 
 def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, Literal
 
 import anyio
 import anyio.to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.signing import SigningKeys
+from auditlane.runtime.errors import Forbidden
+from auditlane.runtime.foreign import is_foreign
 from auditlane.runtime.log import get
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.probes import Part, Probe
@@ -53,9 +55,20 @@ _AWAY: Final[dict[str, Any]] = {
 }
 
 
-def build(probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, metrics: HttpMetrics) -> APIRouter:
-    """The routes. `probes` has one for each role of this process."""
-    router = APIRouter(tags=["health"])
+def build(
+    probes: Sequence[Probe],
+    keys: KeysFile,
+    signing: SigningKeys,
+    metrics: HttpMetrics,
+    *,
+    names: Collection[str] | None = None,
+) -> APIRouter:
+    """The routes. `probes` has one for each role of this process.
+
+    `names`: the host names beside the loopback's by which this process is asked, where it listens on the loopback
+    interface; requests for others are refused. None: it listens elsewhere, and answers by any name.
+    """
+    router = APIRouter(tags=["health"], dependencies=[] if names is None else [Depends(_only_for(names))])
     said: dict[str, str | None] = {}  # what the log last said of a part
     # A thread of its own: slow queries, which take all the others, must not make the process look dead.
     prober = anyio.CapacityLimiter(max(1, len(probes)))
@@ -97,6 +110,17 @@ def build(probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, metrics
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
+
+
+def _only_for(names: Collection[str]) -> Callable[[Request], Awaitable[None]]:
+    async def check(request: Request) -> None:
+        if is_foreign(request.headers.getlist("host"), request.headers.getlist("origin"), names):
+            raise Forbidden(
+                "Requests for other hosts and from other sites are refused.",
+                fix="Ask for 127.0.0.1 or localhost, or for the host of AUDITLANE_SERVE_URL.",
+            )
+
+    return check
 
 
 def _file(name: Literal["keys", "signing-keys"], problem: str) -> Part:

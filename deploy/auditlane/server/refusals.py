@@ -66,7 +66,7 @@ _OF_STRUCTURE: Final[dict[str, tuple[str, ...]]] = {
     "GET /history": (),
 }
 _STRUCTURES: Final = ("/v1/structure", "/v1/tenants/{tenant}/structure")
-_ELSEWHERE: Final = ("/health/", "/metrics")  # never a problem of ours: a 503 there has a body of its own
+_ELSEWHERE: Final = ("/health/", "/metrics")  # they refuse foreign pages; a 503 there has a body of its own
 
 
 def codes_of(method: str, path: str, operation: dict[str, Any]) -> list[str]:
@@ -82,6 +82,7 @@ def listed(method: str, path: str) -> bool:
 
 def _all(route: str, path: str, *, has_body: bool) -> Iterator[str]:
     if path.startswith(_ELSEWHERE):
+        yield "FORBIDDEN"
         return
     yield from _ANY
     if path != "/v1/token":

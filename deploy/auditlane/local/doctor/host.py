@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import urllib3
@@ -20,6 +20,10 @@ ROOM_FAIL = 256 << 20
 _ANSWER_S = 5.0
 _FURTHER = 2  # ports past the last that answers, since a process in the middle may be starting again
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask one that listens everywhere
+_TROUBLES = {
+    "auditlane_worker_halted_partitions": "stand still",
+    "auditlane_worker_failing_partitions": "have not got on for a minute",
+}
 _MADE_BY = {"keys_file": "Create a key: auditlane keys create, or run auditlane up."}
 _ELSEWHERE = (
     f"If they run elsewhere, run the doctor there, or set {variable('worker_host')} and {variable('worker_port')}."
@@ -71,6 +75,8 @@ def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
         )
         return
     yield ok(part, f"{url} is ready")
+    if part == "worker" and "halted" not in answer.json():
+        yield from judge_figures(_figures(url))
     for partition, reason in answer.json().get("halted", {}).items():
         yield fail(part, f"{partition} stands still: {reason}.", "Do what it says, or mend it and restart the worker.")
     for partition, told in answer.json().get("failing", {}).items():
@@ -81,6 +87,13 @@ def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
         )
     if "provenance_keys" in answer.json():
         yield from judge_provenance(part, answer.json()["provenance_keys"], path_of(settings))
+
+
+def judge_figures(figures: Mapping[str, float]) -> Iterator[Finding]:
+    """What the metrics say of a worker that listens to others, and so does not name its partitions."""
+    for name, what in _TROUBLES.items():
+        if count := int(figures.get(name, 0)):
+            yield fail("worker", f"{count} of its partitions {what}.", "The worker's log says which, and why.")
 
 
 def judge_provenance(part: str, verifies: Collection[str], path: Path | None) -> Iterator[Finding]:
@@ -113,13 +126,25 @@ def workers(settings: Settings) -> Iterator[Finding]:
 def _is_worker(url: str) -> bool:
     answer = _ready(url)
     try:
-        return answer is not None and "halted" in answer.json()
+        return answer is not None and ("halted" in answer.json() or bool(_figures(url)))
     except ValueError:
         return False
 
 
+def _figures(url: str) -> dict[str, float]:
+    """The gauges of a worker that tell of trouble; empty for what is no worker."""
+    answer = _get(url + "/metrics")
+    lines = answer.data.decode("utf-8", "replace").splitlines() if answer and answer.status == 200 else []
+    told = (line.rpartition(" ") for line in lines)
+    return {name: float(value) for name, _, value in told if name in _TROUBLES}
+
+
 def _ready(url: str) -> urllib3.BaseHTTPResponse | None:
+    return _get(url + "/health/ready")
+
+
+def _get(url: str) -> urllib3.BaseHTTPResponse | None:
     try:
-        return urllib3.PoolManager().request("GET", url + "/health/ready", timeout=_ANSWER_S, retries=False)
+        return urllib3.PoolManager().request("GET", url, timeout=_ANSWER_S, retries=False)
     except urllib3.exceptions.HTTPError:
         return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from auditlane.local import power, status
+from auditlane.local.adoption import lacking_accounts
 from auditlane.local.doctor import clickhouse, host, kafka, registry
 from auditlane.local.doctor.finding import Finding, fail, guarded, ok, warn
 from auditlane.local.layout import Layout
-from auditlane.runtime.settings import PREFIX, Settings
+from auditlane.runtime.settings import PREFIX, Settings, variable
 
 _FILES = ("keys_file", "signing_keys_file", "provenance_keys_file")
 _CHECKS = {
@@ -51,9 +52,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _completed(settings: Settings, env: Mapping[str, str], fields: list[str]) -> Settings:
-    own = {name.removeprefix(PREFIX).lower(): value for name, value in env.items()}
+    own = {_field(name): value for name, value in env.items()}
     missing = {name: own[name] for name in fields if name in own and not getattr(settings, name)}
-    return Settings.model_validate({**settings.model_dump(), **missing})
+    given = {variable(name): str(getattr(settings, name)) for name in settings.model_fields_set}
+    named = {variable(name): value for name, value in missing.items()}
+    account = {_field(name): value for name, value in lacking_accounts({**given, **named}, env).items()}
+    return Settings.model_validate({**settings.model_dump(), **missing, **account})
+
+
+def _field(name: str) -> str:
+    return name.removeprefix(PREFIX).lower()
 
 
 def _stack(settings: Settings, layout: Layout) -> Iterator[Finding]:

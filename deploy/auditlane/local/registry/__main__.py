@@ -17,11 +17,13 @@ import uvicorn
 
 from auditlane.local.owned import own
 from auditlane.local.registry.api import routes
+from auditlane.local.registry.door import Door, read_users
 from auditlane.local.registry.http import App
 from auditlane.local.registry.service import Registry
 from auditlane.local.registry.store import Store
 from auditlane.runtime.errors import AuditlaneError, PartFailed, PortInUse, exit_code
 from auditlane.runtime.files import private
+from auditlane.runtime.forms import is_loopback
 
 
 class _Server(uvicorn.Server):
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     private()
     options = _options(arguments)
     try:
-        _run(options.data, options.host, options.port)
+        _run(options.data, options.host, options.port, Door(read_users(options.users), near=is_loopback(options.host)))
     except AuditlaneError as error:
         print(f"error {error.code}: {error}", file=sys.stderr)
         return exit_code(error)
@@ -57,6 +59,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of its database")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=_port, default=0, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--users", type=Path, help="JSON file of passwords by user name; without it anybody may enter")
     return parser.parse_args(arguments)
 
 
@@ -67,13 +70,13 @@ def _port(text: str) -> int:
     return port
 
 
-def _run(data: Path, host: str, port: int) -> None:
+def _run(data: Path, host: str, port: int, door: Door) -> None:
     with own(data, "registry"):
         listening = _bind(host, port)
         store = _open(data / "registry.sqlite")
         try:
             address = f"[{host}]" if ":" in host else host
-            server = _Server(App(routes(Registry(store))), f"http://{address}:{listening.getsockname()[1]}")
+            server = _Server(App(routes(Registry(store)), door), f"http://{address}:{listening.getsockname()[1]}")
 
             def stop(*_: object) -> None:
                 server.should_exit = True

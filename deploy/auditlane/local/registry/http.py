@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -50,6 +50,7 @@ class Call:
 
 
 Handler = Callable[[Call], Any]
+Admit = Callable[[Sequence[tuple[str, str]]], None]
 # A pattern's segments, "*" for a variable, and its handlers by method.
 Routes = dict[tuple[str, ...], dict[str, Handler]]
 
@@ -64,15 +65,19 @@ class Text:
 class App:
     """ASGI over the routes. Handlers run one at a time on the event loop's thread: SQLite is the only wait."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, admit: Admit = lambda headers: None) -> None:
+        """`admit` raises Refusal for a request with these headers (names in lower case) that may not enter."""
         self._routes = routes
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        lines = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+        headers = dict(lines)
         accept = _accepted(headers.get("accept", ""))
         try:
+            self._admit(lines)
             answer, status = await self._answer(scope, headers, accept, receive), 200
         except Refusal as refusal:
             answer, status = {"error_code": refusal.code, "message": refusal.message}, refusal.status
@@ -164,5 +169,7 @@ def _parse_body(body: bytes) -> Any:
 
 async def _respond(send: Send, status: int, content_type: str, body: bytes) -> None:
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="schema registry"'))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

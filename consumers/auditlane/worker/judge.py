@@ -140,7 +140,7 @@ class Judge:
     def _decode(self, case: Case) -> Decoded:
         """The messages that are events of their schema; refuses the others, and notes the rules that events break."""
         reads: list[Read] = []
-        unknown: Counter[str | None] = Counter()
+        unknown: Counter[str] = Counter()
         for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
             known = self._known(case, schema_id, members, unknown)
             if known is None:
@@ -159,15 +159,16 @@ class Judge:
                 case.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
         return decoded
 
-    def _known(self, case: Case, schema_id: int, members: Indexes, unknown: Counter[str | None]) -> Known | None:
+    def _known(self, case: Case, schema_id: int, members: Indexes, unknown: Counter[str]) -> Known | None:
         """The schema of these messages. A tenant that names many unknown ones keeps nobody waiting for answers."""
-        if unknown and not self._schemas.learnt(schema_id):
-            tenants = {case.tenants[code] for code in np.unique(case.key_codes[members]).tolist()}
-            if all(unknown[tenant] >= UNKNOWN_IDS for tenant in tenants):
-                return None
-        known = self._schemas.known(schema_id)
+        if self._schemas.learnt(schema_id):
+            return self._schemas.known(schema_id)
+        tenants = {case.tenants[code] or "" for code in np.unique(case.key_codes[members]).tolist()}
+        if all(unknown[tenant] >= UNKNOWN_IDS for tenant in tenants):
+            return None
+        known = self._schemas.known(schema_id, tenants)
         if known is None:
-            unknown.update(case.tenants[code] for code in np.unique(case.key_codes[members]).tolist())
+            unknown.update(tenants)
         return known
 
     def _admit(self, case: Case, known: Known, members: Indexes) -> Indexes:

@@ -17,7 +17,8 @@ from auditlane.worker.letters.record import Identity, Letter, Place, Resolution,
 _SCHEMA: Final = """
 CREATE TABLE letters (
     topic_id TEXT, partition INTEGER, "offset" INTEGER, at_partition INTEGER, at_offset INTEGER, topic TEXT,
-    tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, buried_ms INTEGER, whole_bytes INTEGER, sha256 TEXT,
+    tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, buried_ms INTEGER,
+    whole_bytes INTEGER, sha256 TEXT,
     PRIMARY KEY (topic_id, partition, "offset")
 ) WITHOUT ROWID;
 CREATE TABLE resolutions (

@@ -103,9 +103,23 @@ class Judge:
             timestamps_ms=case.timestamps_ms,
             ingested_at_ms=ingested_at_ms,
             vouched=case.vouched,
+            standing=self._standing(case, decoded),
         )
         rejected = [case.rejected[index] for index in sorted(case.rejected)]
         return Verdict(columns.by_month(table), rejected, case.by_tenant())
+
+    def _standing(self, case: Case, decoded: Decoded) -> columns.Standing:
+        """For each group, by field: the rows in which its default stands for a value that was not set."""
+        found: list[dict[str, checks.Mask]] = []
+        for group in decoded.groups:
+            fields = [one for one in group.decoder.own if one.default is not None]
+            codes = case.key_codes[decoded.rows[group.span]]
+            stands = {one.name: np.zeros(len(case.tenants), dtype=bool) for one in fields}
+            for code in np.unique(codes).tolist() if fields else ():
+                for name in self._schemas.standing(group.schema_id, case.tenants[code] or "", fields):
+                    stands[name][code] = True
+            found.append({name: which[codes] for name, which in stands.items()})
+        return found
 
     def _check_frames(self, case: Case) -> None:
         case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), _always(RejectCode.NOT_FRAMED.meaning))

@@ -13,15 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
-from auditlane.contract.structure import TenantContract
+from auditlane.contract.structure import Field, TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.kept import Kept
 from auditlane.worker.checks import unmatchable
+from auditlane.worker.first_defaults import Firsts, standing
 from auditlane.worker.unanswered import Patience
 
 REFUSAL_S: Final = 2.0
@@ -45,6 +47,8 @@ class Registry(Protocol):
     def subjects_of(self, schema_id: int) -> frozenset[str]: ...
     def latest(self, subject: str) -> Registered: ...
     def id_of(self, guid: UUID) -> int: ...
+    def versions(self, subject: str) -> list[int]: ...
+    def version(self, subject: str, number: int) -> Registered: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class SchemaBook:
         self._subjects: dict[int, tuple[float, frozenset[str]]] = {}  # schema id -> its subjects
         self._exclusive: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[int, str], float] = {}
+        self._firsts: dict[str, Firsts] = {}  # subject -> the first defaults of its fields
+        self._standing: dict[tuple[int, str], frozenset[str]] = {}
 
     def learnt(self, schema_id: int) -> bool:
         """Whether `known` has a schema for this id without asking."""
@@ -147,6 +153,30 @@ class SchemaBook:
         """Whether a schema that is known is the base event's, of whatever version."""
         subjects = self._subjects_of(schema_id, (), since=self._clock() - self._refresh_s)
         return base_subject(self._topic) in subjects
+
+    def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
+        """Those of a schema's own fields whose default stands for "not set" in the tenant's events (`first_defaults`);
+        none where the registry does not answer about it."""
+        known = self._standing.get((schema_id, tenant))
+        if known is not None:
+            return known
+        chains: list[Firsts] = []
+        names = [one.name for one in fields if one.default is not None]
+        for subject in (tenant_subject(self._topic, tenant), base_subject(self._topic)) if names else ():
+            before, now = self._firsts.get(subject, Firsts()), self._clock()
+            try:
+                read = self._ask(
+                    ("defaults", subject), partial(before.through, self._registry, subject, names), [tenant], now
+                )
+            except SchemaNotFound:
+                continue
+            if read is None:
+                return frozenset()
+            self._keep(self._firsts, subject, read)
+            chains.append(read)
+        found = standing(fields, chains)
+        self._keep(self._standing, (schema_id, tenant), found)
+        return found
 
     def _admitted(self, schema_id: int, tenants: Collection[str], *, since: float) -> set[str]:
         subjects = self._subjects_of(schema_id, tenants, since=since)

@@ -18,8 +18,8 @@ LONGEST_PATTERN: Final = 1_000  # characters
 MOST_STATES: Final = 2_000
 LONGEST_VALUE: Final = 4_096  # characters that a pattern may be matched against: `maxLength` beside it is at most this
 BYTES: Final = 4  # of a character at most
-# States times bytes of the longest values, of all patterns of a contract together: 6 ms an event. It is also what bounds
-# the worker, which judges what is written to Kafka however much that is: nobody else's turn comes before.
+# States times bytes of the longest values, of all patterns of a contract together: 6 ms an event. It bounds the worker
+# as well, which judges whatever is written to Kafka, and the other tenants' events of a partition after it.
 MOST_WORK: Final = 500_000
 # An eighth of what Arrow's RE2 has, so whatever compiles here compiles in the worker too.
 _MEMORY_BYTES: Final = 1 << 20

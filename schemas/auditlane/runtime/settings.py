@@ -303,7 +303,7 @@ class ServeSettings(BaseModel):
     trail_spool_bytes: int = Field(
         64 << 20,
         ge=1 << 16,
-        description="Bytes of events of our own that may wait there, in all files.",
+        description="Bytes of events of our own that may wait there, in all files; half of them of one tenant's.",
         json_schema_extra=reached("What comes on top is dropped, counted, and told in one event `events.dropped`."),
     )
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")

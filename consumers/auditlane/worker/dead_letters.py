@@ -135,9 +135,10 @@ class DeadLetters:
                         offset=range_.columns.offsets[rejection.index], means="Kafka found it too large",
                     )  # fmt: skip
                 return
-            if error.code() not in _TOO_LARGE:
+            failure = self._failure(error)
+            if failure.remedy is not Remedy.halt:
                 break
-        raise NotBuried(self._failure(error))
+        raise NotBuried(failure)
 
     def _produced(
         self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float

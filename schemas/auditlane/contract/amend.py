@@ -139,8 +139,8 @@ def _check_default(client: RegistryClient, subject: str, was: dict[str, Any], av
     first = next((one["default"] for one in held if one and one.get("default") is not None), None)
     if first is not None and default != first:
         raise FieldConflict(
-            f"The field {avro['name']} had the default {json.dumps(first)}, which stands for events that do not set it, "
-            f"and cannot have {json.dumps(default)}.",
+            f"The field {avro['name']} had the default {json.dumps(first)}, which stands for events that do not set "
+            f"it, and cannot have {json.dumps(default)}.",
             field="default",
             fix="Give it the default that it had, or none, or add a field of another name.",
         )

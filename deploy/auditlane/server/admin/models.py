@@ -92,9 +92,12 @@ class Letter(BaseModel):
     buried_at: str
     stands_at: str = Field(description="partition:offset in the dead-letter topic.")
     whole_bytes: int | None = Field(
-        description="The size of the message's value, where the letter has only its beginning; it cannot be replayed."
+        default=None,
+        description="The size of the message's value, where the letter has only its beginning; it cannot be replayed.",
     )
-    sha256: str = Field(description="The digest of that value, in hexadecimal; empty where the letter is whole.")
+    sha256: str = Field(
+        default="", description="The digest of that value, in hexadecimal; empty where the letter is whole."
+    )
 
 
 class DeadLetters(BaseModel):

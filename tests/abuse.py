@@ -29,7 +29,7 @@ from confluent_kafka import Producer
 THREADS: Final = 4  # of each kind
 BODIES: Final = 256
 STREAMS: Final = 60
-VALUE: Final = 4_000  # characters that a pattern is matched against
+VALUE: Final = 600  # characters that a pattern is matched against
 JSON: Final = {"content-type": "application/json"}
 
 

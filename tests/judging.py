@@ -73,6 +73,17 @@ class DictRegistry:
             raise SchemaNotFound(f"Schema {guid} not found")
         return self.guids[guid]
 
+    def versions(self, subject: str) -> list[int]:
+        self._ask("versions", subject)
+        if subject not in self.registered:
+            raise SchemaNotFound("no such subject")
+        return list(range(1, len(self.registered[subject]) + 1))
+
+    def version(self, subject: str, number: int) -> Entry:
+        self._ask("version", (subject, number))
+        schema_id = self.registered[subject][number - 1]
+        return Entry(self.schemas[schema_id], schema_id)
+
     def latest(self, subject: str) -> Entry:
         self._ask("latest", subject)
         if subject not in self.registered:

@@ -212,3 +212,14 @@ def test_whether_an_event_is_stored_is_asked_by_its_content(
     _, rows = store.rows([made()])
     found = StoredEvents(store.client, f"`{store.database}`.`events`").offsets_of_known(rows)
     assert found == ([store.at] if known else [])
+
+
+def test_two_values_of_a_field_whose_default_changed_are_two_events(store: Store) -> None:
+    """Registered at the registry directly: each is its own schema's default, and neither hides the other."""
+    fields = [{"name": "decision", "type": ["string", "null"], "default": one} for one in ("approved", "denied")]
+    schemas = [contract(*OWN, one, exclusive=False) for one in fields]
+    ids = [REGISTRY.register(f"{TOPIC}.acme-value", one) for one in schemas]
+    store.take(rich())
+    store.take(rich(ids[0], schemas[0], decision="approved"))  # as when it is written again after the field was added
+    store.take(rich(ids[1], schemas[1], decision="denied"))
+    assert store.log("fields['decision']") == ["", "denied"]

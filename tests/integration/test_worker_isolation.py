@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
+from auditlane.contract.provenance import HEADER
 from auditlane.contract.wire import frame
 from auditlane.local.doctor.host import service
+from auditlane.worker.guids import HEADER as GUID
 from auditlane.worker.lag import GroupLag
 
 LARGEST = (1 << 31) - 1
@@ -111,6 +119,101 @@ def test_messages_of_every_odd_shape_become_letters_between_their_neighbours(wor
     world.completed()
     assert sum(tenants_stored(world).values()) == len(odd) + 1
     assert sum(codes(world, len(odd) + 1).values()) == len(odd) + 1
+    assert worker.stop() == 0
+
+
+def largest(world: World, key: bytes, made: Callable[[int], bytes], **headers: bytes) -> list[int]:
+    """Send ever larger such messages, uncompressed, up to what the shared topic takes; how large their values are."""
+    options = {"message.max.bytes": 4_000_000, "compression.type": "none"}
+    producer = Producer(world.kafka | options)
+    taken, low, high = list[int](), 0, 1_200_000
+    while not taken or high - low > 16:
+        size = (low + high + 1) // 2
+        errors: list[Any] = []
+        producer.produce(
+            world.settings.topic, key=key, value=made(size), partition=0, headers=dict(headers),
+            on_delivery=lambda error, _message, errors=errors: errors.append(error),
+        )  # fmt: skip
+        assert producer.flush(30) == 0
+        if errors[0] is None:
+            taken.append(size)
+            low = size
+        else:
+            assert errors[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+            high = size - 1
+    return taken
+
+
+def noise(size: int) -> bytes:
+    return os.urandom(size)
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "made", "headers"),
+    [
+        ("NOT_FRAMED", b"acme", lambda size: b"\1" + noise(max(0, size - 1)), {}),
+        ("TOO_LARGE", b"acme", lambda size: frame(1, noise(max(0, size - 5))), {}),
+        ("TOO_LARGE", b"acme#" + noise(1_000).hex().encode(), lambda size: frame(1, noise(max(0, size - 5))), {}),
+        ("TOO_LARGE", b"acme", lambda size: frame(1, noise(max(0, size - 5))), {HEADER: noise(300_000)}),
+        ("TOO_LARGE", b"acme", noise, {GUID: b"\1" + noise(16)}),
+        ("TENANT_INVALID", noise(700_000), lambda size: frame(1, noise(max(0, size - 5))), {}),
+    ],
+    ids=["no frame", "a frame", "a long key", "a long signature", "a GUID", "a longer key"],
+)
+def test_the_largest_message_of_each_form_is_a_whole_letter(
+    world: World, code: str, key: bytes, made: Callable[[int], bytes], headers: dict[str, bytes]
+) -> None:
+    world.produce(7, partition=0)
+    sizes = largest(world, key, made, **headers)
+    world.produce(7, partition=0)
+    worker = world.worker()
+    world.completed()
+    assert worker.events("partition.halted") == []
+    assert sum(tenants_stored(world).values()) == 14
+    letters = world.dead_letters(len(sizes))
+    told = dict(letters[-1].headers())
+    assert told["auditlane.error.code"].decode() == code
+    assert [(len(one.value()), len(one.key())) for one in letters] == [(size, len(key)) for size in sizes]
+    assert not any("auditlane.cut.bytes" in dict(one.headers()) for one in letters)
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize(("most", "kept"), [(None, 65_536), (90_000, 65_536), (20_000, 0)])
+def test_what_the_dead_letter_topic_cannot_take_whole_is_cut_off_and_stops_nobody(
+    world: World, commands: Commands, most: int | None, kept: int
+) -> None:
+    if most is not None:
+        changed = ConfigEntry("max.message.bytes", str(most), incremental_operation=AlterConfigOpType.SET)
+        topic = ConfigResource(ResourceType.TOPIC, world.settings.dead_letter_topic, incremental_configs=[changed])
+        world.admin.incremental_alter_configs([topic])[topic].result(10)
+    world.produce(7, partition=0)
+    # What lz4 makes nothing of, and zstd half.
+    value = frame(world.schema_id, noise(1_000_000).hex().encode())
+    producer = Producer(world.kafka | {"message.max.bytes": 4_000_000, "compression.type": "zstd"})
+    if most is not None:
+        value = value[:1_000_000]
+    producer.produce(world.settings.topic, key=b"tenant0", value=value, partition=0)
+    for _ in range(60):  # one batch of letters, each of which is small enough
+        producer.produce(world.settings.topic, key=b"tenant0", value=noise(1_000), partition=0)
+    assert producer.flush(30) == 0
+    world.produce(7, partition=0)
+    worker = world.worker()
+    world.completed()
+    assert worker.events("partition.halted") == []
+    assert sum(tenants_stored(world).values()) == 14
+    [cut] = [one for one in world.dead_letters(61) if "auditlane.cut.bytes" in dict(one.headers())]
+    told = dict(cut.headers())
+    assert int(told["auditlane.cut.bytes"]) == len(value)
+    assert told["auditlane.cut.sha256"].decode() == hashlib.sha256(value).hexdigest()
+    assert cut.value() == value[:kept]
+    [letter] = [
+        json.loads(one)
+        for one in commands.text("dlq", "list", "--json").splitlines()
+        if len(value) == json.loads(one)["whole_bytes"]
+    ]
+    replayed = commands.run("dlq", "replay", letter["letter"], code=3)
+    assert replayed["stays"] == {"CUT_OFF": 1}
+    assert letter["letter"] in replayed["remaining"][0]["reason"]
     assert worker.stop() == 0
 
 

@@ -103,6 +103,53 @@ def test_own_fields_that_hold_their_default_count_as_not_set() -> None:
     assert [defaulted for _, _, defaulted in rows] == [["plan", "seats", "ratio"], [], [], ["source", "seats"], []]
 
 
+def decided(default: Any) -> dict[str, Any]:
+    kind = ["null", "string"] if default is None else ["string", "null"]
+    return contract({"name": "decision", "type": kind, "default": default})
+
+
+@pytest.mark.parametrize(
+    ("defaults", "expected"),
+    [
+        (["approved", "denied"], [["decision"], []]),
+        (["approved", "denied", "approved"], [["decision"], [], ["decision"]]),
+        ([None, "approved"], [[], []]),
+        (["approved", None, "denied"], [["decision"], [], []]),
+        (["", "approved"], [["decision"], []]),
+    ],
+    ids=repr,
+)
+def test_of_the_defaults_that_a_field_had_the_first_alone_counts_as_not_set(
+    defaults: list[Any], expected: list[list[str]]
+) -> None:
+    """Else two events that set different values would be one, and the second would be hidden."""
+    registry = base_registry()
+    registry.register(f"{TOPIC}.acme-value", contract(own("plain", "string")))
+    registry.register(f"{TOPIC}.globex-value", decided("denied"))  # another tenant's field is another field
+    schemas = [decided(default) for default in defaults]
+    ids = [registry.register(f"{TOPIC}.acme-value", one) for one in schemas]
+    values: list[bytes | None] = [
+        message(schema_id, schema, decision=default)
+        for schema_id, schema, default in zip(ids, schemas, defaults, strict=True)
+    ]
+    assert [one for _, _, one in told(judged(raw_range(values), registry))] == expected
+    for value, named in zip(values, expected, strict=True):
+        assert [one for _, _, one in told(judged(raw_range([value]), registry))] == [named], "whatever was seen before"
+
+
+def test_one_schema_of_two_tenants_counts_by_the_tenant() -> None:
+    registry = base_registry()
+    registry.register(f"{TOPIC}.globex-value", decided("denied"))
+    shared = registry.register(f"{TOPIC}.globex-value", decided("approved"))
+    assert registry.register(f"{TOPIC}.acme-value", decided("approved")) == shared
+    tenants = ["acme", "globex", "acme"]
+    values: list[bytes | None] = [
+        message(shared, decided("approved"), tenant_id=one, decision="approved") for one in tenants
+    ]
+    rows = told(judged(raw_range(values, [one.encode() for one in tenants]), registry))
+    assert [one for _, _, one in rows] == [["decision"], [], ["decision"]]
+
+
 @pytest.mark.parametrize("source", ["auditlane", "AuditLane", " auditlane ", "audit\u200blane", "ａｕｄｉｔｌａｎｅ"])
 def test_only_our_own_signature_makes_us_the_source(source: str) -> None:
     value = message(source=source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame, unframe
 from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.worker.dead_letters import cut_off
 from auditlane.worker.dead_letters import headers as letter_headers
 from auditlane.worker.judge import Judge, Rejection
 from auditlane.worker.letters import record
@@ -86,6 +88,28 @@ def test_what_a_worker_buries_is_read_as_a_letter() -> None:
         buried_ms=9_999,
     )
     assert found.name == "audit.events:3:42"
+
+
+@pytest.mark.parametrize("kept", [65_536, 0])
+def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
+    value = bytes(range(256)) * 4_000
+    key, beginning, said = cut_off(b"acme#" + b"k" * 500_000, value, kept)
+    assert (len(key or b""), beginning) == (1_024, value[:kept])
+    columns = Columns([7], [9_000], [key], [value], [b"s" * 300_000])
+    range_ = Range(Partition(judging.TOPIC, 3), TOPIC_ID, 7, 7, columns, "", 1)
+    told = letter_headers(range_, Rejection(0, RejectCode.TOO_LARGE, "Large.", "acme", 9), task="t")
+    assert sum(len(text) for _, text in told if text) < 1_000, "a signature that long is none"
+    read = record.read([*told, *said], Place(0, 7), 9_999)
+    [one] = folded(read).newest(Selection())
+    assert (one.whole_bytes, one.sha256) == (len(value), hashlib.sha256(value).hexdigest())
+    world = World()
+    judge = Judge(
+        SchemaBook(world.registry, topic=judging.TOPIC, refresh_s=30), topic=judging.TOPIC, max_event_bytes=100_000
+    )
+    assessor = Assessor(world.reviver(), judge, world.topics)
+    [answer] = assessor.assess([Found(one, key, beginning)], now_ms=judging.NOW_MS)
+    assert (answer.value, answer.code) == (None, "CUT_OFF")
+    assert one.name in answer.reason
 
 
 def test_a_resolution_is_read_with_the_identity_of_its_letter() -> None:

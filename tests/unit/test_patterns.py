@@ -212,13 +212,22 @@ def test_a_pattern_needs_a_bounded_length_beside_it(longest: dict[str, Any]) -> 
 def test_all_patterns_of_a_contract_are_bounded_together() -> None:
     import json
 
-    costly = {"pattern": "[ab]*a[ab]{900}c", "maxLength": LONGEST_VALUE}
-    states = Pattern.parse("[ab]*a[ab]{900}c").states
-    most = MOST_WORK // (states * LONGEST_VALUE)
+    costly = {"pattern": "[ab]*a[ab]{90}c", "maxLength": 100}
+    states = Pattern.parse("[ab]*a[ab]{90}c").states
+    most = MOST_WORK // (states * 100 * 4)
     fields = [own(f"x{n}", "string", **costly) for n in range(most + 1)]
     assert TenantContract.parse(json.dumps(contract(*fields[:most]))).ruled
     with pytest.raises(InvalidInput, match="steps for one event"):
         TenantContract.parse(json.dumps(contract(*fields)))
+
+
+def test_no_contract_keeps_the_worker_from_others_for_long() -> None:
+    import json
+
+    one = {"pattern": "[ab]*a[ab]{900}c", "maxLength": LONGEST_VALUE}
+    problems = check_registrable(json.dumps(contract(own("x", "string", **one))))
+    assert any("steps for one event" in found for found in problems)
+    assert MOST_WORK * 12e-9 <= 0.01, "seconds of one event"
 
 
 def test_the_worker_does_not_match_what_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

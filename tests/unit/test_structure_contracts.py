@@ -496,3 +496,32 @@ def _fitting(kind: str, values: tuple[Any, Any]) -> Any:
 def test_a_contract_without_the_field_has_nothing_to_lose() -> None:
     schema: Schema = {"type": "record", "name": "AuditEvent", "fields": []}
     assert without_rules(schema, "x") is schema
+
+
+def plan(default: Any) -> Schema:
+    return FieldDefinition("plan", FieldType.AlphaNumeric, default).avro()
+
+
+@pytest.mark.parametrize("tenant", ["acme", None])
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_field_gets_no_other_default_than_it_had(
+    registry: InProcess, contracts: Contracts, tenant: str | None, removed: bool
+) -> None:
+    """Events that set the one could not be told from events that set the other."""
+    contracts.add(tenant, plan("free"), replace=False)
+    if removed:
+        contracts.release(tenant, "plan")
+    with pytest.raises(FieldConflict, match="plan had the default") as refused:
+        contracts.add(tenant, plan("paid"), replace=True)
+    assert (refused.value.field, "another name" in str(refused.value.fix)) == ("default", True)
+    contracts.add(tenant, plan("free"), replace=True)
+    contracts.add(tenant, plan(None), replace=True)
+    subject = BASE if tenant is None else ACME
+    assert own_field(latest(registry, subject), "plan")["default"] is None  # type: ignore[index]
+
+
+def test_a_field_without_a_default_gets_one(registry: InProcess, contracts: Contracts) -> None:
+    contracts.add("acme", plan(None), replace=False)
+    assert contracts.add("acme", plan("free"), replace=True)
+    with pytest.raises(FieldConflict, match="default"):
+        contracts.add("acme", plan("paid"), replace=True)

@@ -25,6 +25,12 @@ def test_the_largest_event_fits_into_a_message() -> None:
         assert int(topic.config["max.message.bytes"]) > 5_000_000
 
 
+def test_the_largest_message_fits_into_a_letter() -> None:
+    for most in (10_000, 524_288, 10_000_000):
+        events, letters = topics.wanted(settings.load(max_event_bytes=most))
+        assert int(letters.config["max.message.bytes"]) == int(events.config["max.message.bytes"]) + 65_536
+
+
 def test_each_difference_is_a_sentence_with_its_fix() -> None:
     want = topics.wanted(settings.load())[0]
     assert topics.differences(want, want) == []

@@ -20,7 +20,7 @@ from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEvent, RegistryUnavailable
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.settings import load
-from auditlane.runtime.spool import Drained, NoSpool, Send, Spool
+from auditlane.runtime.spool import Drained, FileSpool, NoSpool, Send, Spool
 from auditlane.sdk.delivery import OnSettled
 from auditlane.server import tally, trail
 from auditlane.server.own_event import events_of
@@ -378,6 +378,59 @@ def test_what_no_file_has_room_for_is_counted_and_told_in_one_event(monkeypatch)
     assert int(told.metadata["count"]) == counted["dropped"] > 0
     assert told.metadata["actions"] == f"audit_log.viewed: {counted['dropped']}"
     assert len(spool.records) == 3
+
+
+def changed(tenant: str, number: int = 0) -> Deed:
+    return Deed(action="structure.changed", actor_id=f"{tenant}-{number}", tenant=tenant, description="x" * 500)
+
+
+def test_one_tenants_deeds_give_way_to_the_others_in_memory(monkeypatch):
+    monkeypatch.setattr(trail, "MOST_QUEUED", 20)
+    own, counted = trail_of(Emitter())
+    for number in range(50):
+        own.record(changed("acme", number))
+    assert counted == {"dropped": 30}, "by itself it may have all of it"
+    for number in range(10):
+        own.record(changed(f"t{number}", number))
+    waiting = Counter(one.deed.tenant for one in own._queue)
+    assert waiting == {"acme": 10} | {f"t{number}": 1 for number in range(10)}
+    monkeypatch.setattr(trail, "MOST_BYTES", own._queued_bytes)
+    large = Deed(action="structure.changed", actor_id="u", tenant="acme", description="x" * 3_000)
+    own.record(large)
+    assert large not in [one.deed for one in own._queue]
+
+
+def test_one_tenants_large_deeds_give_way_to_the_others_in_memory(monkeypatch):
+    monkeypatch.setattr(trail, "MOST_BYTES", 100_000)
+    own, _ = trail_of(Emitter())
+    for number in range(50):
+        own.record(Deed(action="structure.changed", actor_id=str(number), tenant="acme", description="x" * 9_000))
+    for number in range(40):
+        own.record(changed(f"t{number}", number))
+    assert len({one.deed.tenant for one in own._queue}) == 41
+
+
+def test_one_tenants_deeds_leave_the_others_half_of_the_files(monkeypatch, tmp_path):
+    monkeypatch.setattr(trail, "MOST_QUEUED", 20)
+    most, counted = 100_000, Counter()
+    spool = FileSpool(tmp_path, most_bytes=most)
+    own = trail.KafkaTrail(
+        lambda on_error: Emitter(*away(10**6)), spool, window=timedelta(0), max_event_bytes=524_288,
+        count=lambda result: counted.update([result]), spool_bytes=most,
+    )  # fmt: skip
+    with own.kept():
+        for number in range(300):
+            own.record(changed("acme", number))
+            wait_until(lambda: len(own._queue) < 20)
+        assert most // 3 < spool.size() <= most // 2
+        assert counted["dropped"] > 0
+        for number in range(20):
+            own.record(changed(f"t{number}", number))
+            wait_until(lambda: len(own._queue) < 20)
+    kept: list[bytes] = []
+    spool.drain(lambda records: bool(kept.extend(records)) or True)
+    tenants = {AuditEvent.model_validate_json(one).tenant_id for one in kept}
+    assert tenants >= {f"t{number}" for number in range(20)}
 
 
 def test_what_was_dropped_is_told_once_kafka_takes_events_again(monkeypatch):

@@ -19,7 +19,7 @@ from auditlane.worker.isolation import TRIES, isolated
 from auditlane.worker.judge import UNKNOWN_IDS, Judge, Rejection, Verdict
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.schemas import LARGEST_ID, SchemaBook
-from auditlane.worker.unanswered import IMPATIENT_S, PATIENCE_S
+from auditlane.worker.unanswered import FEW_TRIES, IMPATIENT_S, MOST_KEPT, MOST_TRIED, PATIENCE_S, Patience
 
 POISON = 99
 
@@ -143,6 +143,75 @@ def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception
     registry.fails = registry.schemas[BASE_ID]  # it is answered again: the base event's text under another id
     clock.now += 10
     assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_NOT_TENANTS}
+
+
+class Failing(DictRegistry):
+    """Answers everything but what concerns the schemas of `failing`, each as often as it says."""
+
+    failing: dict[int, int]
+
+    def schema(self, schema_id: int) -> str:
+        self._fail(schema_id)
+        return super().schema(schema_id)
+
+    def subjects_of(self, schema_id: int) -> frozenset[str]:
+        self._fail(-schema_id)
+        return super().subjects_of(schema_id)
+
+    def _fail(self, what: int) -> None:
+        if self.failing.get(what, 0) > 0:
+            self.failing[what] -= 1
+            raise RegistryUnavailable("50001")
+
+
+def in_vain(one: Judge, clock: Clock, schema_id: int, tenant: str) -> int:
+    """How often a message is judged before it is refused, once a second."""
+    for tries in range(1_000):
+        try:
+            judged(one, frame(schema_id, b"x"), keys=[tenant.encode()])
+        except RegistryUnavailable:
+            clock.now += 1
+        else:
+            return tries
+    raise AssertionError("it waits for ever")
+
+
+@pytest.mark.parametrize("about", ["schema", "subjects"])
+@pytest.mark.parametrize("named", [1, 40])
+def test_what_one_tenant_names_in_vain_leaves_the_others_their_time(about: str, named: int) -> None:
+    registry, clock = Failing(), Clock()
+    base = base_registry()
+    registry.schemas, registry.registered = base.schemas, base.registered
+    registry.failing = dict.fromkeys(range(1_000, 1_000 + named), 1_000_000)
+    good = contract(own("amount", "double"))
+    theirs = registry.register(f"{TOPIC}.good-value", good)
+    one = judge(registry, clock)
+    waited = [in_vain(one, clock, schema_id, "bad") for schema_id in range(1_000, 1_000 + named)]
+    assert waited[0] >= PATIENCE_S
+    assert sum(waited[1:]) <= (FEW_TRIES + 1) * MOST_TRIED
+    assert all(waited[1:2]), "a question has a few tries of its own"
+
+    registry.failing[theirs if about == "schema" else -theirs] = 5
+    sent = message(theirs, good, tenant_id="good", amount=1.0)
+    clock.now += IMPATIENT_S / 2
+    for _ in range(5):
+        with pytest.raises(RegistryUnavailable):
+            judged(one, sent, keys=[b"good"])
+        clock.now += 1
+    assert rows(judged(one, sent, keys=[b"good"])) == 1
+
+
+def test_a_question_that_a_patient_tenant_shares_is_waited_for_and_no_memory_grows() -> None:
+    patience, error = Patience(), RegistryUnavailable("50001")
+    assert patience.waits(("schema", 1), ["bad"], error, 0)
+    assert not patience.waits(("schema", 1), ["bad"], error, PATIENCE_S)
+    assert patience.waits(("schema", 2), ["bad", "good"], error, PATIENCE_S)
+    assert patience.waits(("schema", 2), ["bad", "good"], error, 1.9 * PATIENCE_S)
+    for number in range(MOST_KEPT + 50):
+        patience.waits(("schema", number), [f"t{number}"], error, 10 * PATIENCE_S * number)
+        patience.waits(("schema", number), [f"t{number}"], error, 10 * PATIENCE_S * number + PATIENCE_S)
+    assert len(patience._vain) <= MOST_KEPT
+    assert len(patience._open) <= 2
 
 
 def test_while_the_registry_is_away_everything_waits_however_long() -> None:

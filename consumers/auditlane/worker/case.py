@@ -102,7 +102,7 @@ class Case:
             settled=np.asarray(raw.offsets, dtype=np.int64) < settled,
             unique_keys=unique_keys,
             key_codes=keys.indices.to_numpy().astype(np.int64),
-            tenants=[_tenant(key) for key in unique_keys],
+            tenants=[tenant_of_bytes(key) for key in unique_keys],
             refused=np.zeros(len(values), dtype=bool),
             vouched=vouched(raw.signatures, raw.keys, values, secrets or {}),
         )
@@ -151,7 +151,8 @@ def _binary(blobs: Blobs) -> Column:
     return pa.Array.from_buffers(pa.binary(), len(blobs), buffers)
 
 
-def _tenant(key: bytes | None) -> str | None:
+def tenant_of_bytes(key: bytes | None) -> str | None:
+    """The tenant that a message key names, None where it is no legal one."""
     if key is None:
         return None
     # A key may have as many bytes as a message: only those of a sane length are worth their place in the cache.

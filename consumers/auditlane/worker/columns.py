@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from auditlane.worker.decode import arrow_type
 from auditlane.worker.decoded import BASE, Decoded
 from auditlane.worker.vouching import Codes, Vouched
 
+# For each group of `Decoded`, by field: the rows in which its default stands for a value that was not set.
+Standing = Sequence[Mapping[str, npt.NDArray[np.bool_]]]
 TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")
 _US: Final = pa.timestamp("us", "UTC")
@@ -88,6 +91,7 @@ def event_rows(
     timestamps_ms: npt.NDArray[np.int64],
     ingested_at_ms: int,
     vouched: Vouched,
+    standing: Standing,
 ) -> Table:
     """Rows of `audit.events` in the columns of `EVENTS` from accepted rows; what is given by message is the range's."""
     rows = len(decoded.rows)
@@ -109,7 +113,7 @@ def event_rows(
         "kafka_offset": pa.array(offsets[decoded.rows].astype(np.uint64)),
         "kafka_timestamp": pa.array(timestamps_ms[decoded.rows]).cast(_MS),
         **_provenance(vouched, vouched.codes[decoded.rows], topic),
-        "defaulted": defaulted(decoded, vouched),
+        "defaulted": defaulted(decoded, vouched, standing),
     }
     table: Table = pa.Table.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
     return table
@@ -126,18 +130,19 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
     }
 
 
-def defaulted(decoded: Decoded, vouched: Vouched) -> Column:
+def defaulted(decoded: Decoded, vouched: Vouched, standing: Standing) -> Column:
     """The fields of each row that its producer did not set: those that the gateway says it filled in, and own fields
-    that hold their contract's default, as every event has it that was written before the field was there."""
+    that hold the default that stands for that, as every event has it that was written before the field was there."""
     found: list[tuple[str, npt.NDArray[np.int64]]] = []
     codes = vouched.codes[decoded.rows]
     for name in sorted(FILLABLE if vouched.claims else ()):
         filled = np.array([False, *(name in claim.filled for claim in vouched.claims)])
         found.append((name, np.flatnonzero(filled[codes])))
-    for group in decoded.groups:
+    for group, stands in zip(decoded.groups, standing, strict=True):
         for field, column in zip(group.decoder.own, group.own, strict=True):
-            if field.default is not None:
-                found.append((field.name, group.span.start + np.flatnonzero(_equal(column, field.default))))
+            if field.name in stands and stands[field.name].any():
+                unset = _equal(column, field.default) & stands[field.name]
+                found.append((field.name, group.span.start + np.flatnonzero(unset)))
     rows = np.concatenate([which for _, which in found]) if found else np.zeros(0, dtype=np.int64)
     names = np.repeat(np.arange(len(found)), [len(which) for _, which in found]) if found else rows
     order = np.argsort(rows, kind="stable")

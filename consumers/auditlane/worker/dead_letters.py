@@ -2,12 +2,17 @@
 
 At least once: a range that is written again buries its messages again, under the same identity (topic id, partition,
 offset). Header names are Kafka Connect's where it has one, so that existing tools read them.
+
+A letter that Kafka finds too large is cut off rather than left unwritten: one message must not halt its partition.
 """
 
 from __future__ import annotations
 
+import hashlib
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -15,9 +20,11 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from auditlane.contract import provenance
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.librdkafka import PRODUCER
+from auditlane.runtime import log
 from auditlane.worker.actions import Failure, Remedy
 from auditlane.worker.guids import parted
 from auditlane.worker.judge import Rejection
+from auditlane.worker.letters.record import CUT_BYTES, CUT_SHA256, RawHeaders
 from auditlane.worker.ranges import Range
 
 _CONNECT: Final = "__connect.errors."
@@ -32,8 +39,14 @@ _STAGES: Final = {
     RejectCode.TOO_LARGE: "VALUE_CONVERTER",
 }
 _LONGEST_MESSAGE: Final = 2_000  # characters: a letter must fit its topic, whatever its schema's text is said to lack
+_LONGEST_SIGNATURE: Final = 1_024  # bytes; ours have some 200
 _EXCEPTION: Final = "auditlane.worker.judge.Rejection"
-_HOPELESS: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE})
+_TOO_LARGE: Final = frozenset(
+    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE}
+)
+# Bytes of the value that a letter is tried with by itself, once it was too large among others; None is all of them.
+_KEPT: Final = (None, 65_536, 0)
+_KEPT_OF_KEY: Final = 1_024  # of a letter that is cut off
 
 
 class NotBuried(Exception):
@@ -68,7 +81,15 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
     ]
     made += parted(range_.columns.values[index])[1]
     signature = range_.columns.signatures[index]
-    return made if signature is None else [*made, (provenance.HEADER, signature)]
+    signed = signature is not None and len(signature) <= _LONGEST_SIGNATURE
+    return [*made, (provenance.HEADER, signature)] if signed else made
+
+
+def cut_off(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | None, bytes | None, RawHeaders]:
+    """The beginnings of a message's key and value, and the headers that say what the value was. Pure."""
+    whole = value or b""
+    said = [(CUT_BYTES, str(len(whole)).encode()), (CUT_SHA256, hashlib.sha256(whole).hexdigest().encode())]
+    return key and key[:_KEPT_OF_KEY], None if value is None else value[:kept], said
 
 
 def producer_config(client: dict[str, Any]) -> dict[str, Any]:
@@ -89,42 +110,83 @@ class DeadLetters:
         self._topic = topic
         self._task = task
         self._timeout_s = timeout_s
+        self._alone = threading.Lock()
 
     def bury(self, range_: Range, rejections: Sequence[Rejection]) -> None:
         """Produce every rejected message and return when each is acknowledged. Raises NotBuried."""
-        answers: list[KafkaError | None] = []
         deadline = time.monotonic() + self._timeout_s
-        for rejection in rejections:
-            self._produce(range_, rejection, answers, deadline)
+        errors = self._produced(range_, rejections, None, deadline)
+        for rejection, error in zip(rejections, errors, strict=True):
+            if error is not None and error.code() in _TOO_LARGE:
+                with self._alone:
+                    self._bury_alone(range_, rejection)
+            elif error is not None:
+                raise NotBuried(self._failure(error))
+
+    def _bury_alone(self, range_: Range, rejection: Rejection) -> None:
+        """A letter that Kafka did not take among others: whole once more, as the batch may have been too large, then
+        with ever less of its value."""
+        for kept in _KEPT:
+            [error] = self._produced(range_, [rejection], kept, time.monotonic() + self._timeout_s)
+            if error is None:
+                if kept is not None:
+                    log.get("worker").warning(
+                        "dead_letter.cut_off", partition=str(range_.partition),
+                        offset=range_.columns.offsets[rejection.index], means="Kafka found it too large",
+                    )  # fmt: skip
+                return
+            failure = self._failure(error)
+            if failure.remedy is not Remedy.halt:
+                break
+        raise NotBuried(failure)
+
+    def _produced(
+        self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float
+    ) -> list[KafkaError | None]:
+        """Kafka's answer to each letter, None where it is acknowledged. Raises NotBuried when one has none in time."""
+        answers: dict[int, KafkaError | None] = {}
+        for place, rejection in enumerate(rejections):
+            self._produce(range_, rejection, kept, partial(answers.__setitem__, place), deadline)
         while len(answers) < len(rejections):
             if time.monotonic() > deadline:
                 raise NotBuried(Failure(Remedy.retry, "dead letters were not acknowledged in time"))
             self._producer.poll(0.05)
-        errors = [error for error in answers if error is not None]
-        if errors:
-            raise NotBuried(self._failure(errors[0]))
+        return [answers[place] for place in range(len(rejections))]
 
-    def _produce(self, range_: Range, rejection: Rejection, answers: list[KafkaError | None], deadline: float) -> None:
-        columns, index = range_.columns, rejection.index
+    def _produce(
+        self,
+        range_: Range,
+        rejection: Rejection,
+        kept: int | None,
+        answered: Callable[[KafkaError | None], None],
+        deadline: float,
+    ) -> None:
+        key, value = range_.columns.keys[rejection.index], parted(range_.columns.values[rejection.index])[0]
+        said = headers(range_, rejection, task=self._task)
+        if kept is not None:
+            key, value, more = cut_off(key, value, kept)
+            said = [*said, *more]
         while True:
             try:
                 self._producer.produce(
                     self._topic,
-                    key=columns.keys[index],
-                    value=parted(columns.values[index])[0],
-                    headers=headers(range_, rejection, task=self._task),
-                    on_delivery=lambda error, _message: answers.append(error),
+                    key=key,
+                    value=value,
+                    headers=said,
+                    on_delivery=lambda error, _message: answered(error),
                 )
             except BufferError:
                 if time.monotonic() > deadline:
                     raise NotBuried(Failure(Remedy.retry, "no room to produce dead letters")) from None
                 self._producer.poll(0.05)
             except KafkaException as error:
-                raise NotBuried(self._failure(error.args[0])) from error
+                answered(error.args[0])
+                return
             else:
                 return
 
     def _failure(self, error: KafkaError) -> Failure:
-        if error.code() in _HOPELESS:
-            return Failure(Remedy.halt, f"{self._topic} refuses a dead letter ({error.str()}); raise max.message.bytes")
+        if error.code() in _TOO_LARGE:
+            why = f"{self._topic} refuses even a letter without its value ({error.str()}); raise max.message.bytes"
+            return Failure(Remedy.halt, why)
         return Failure(Remedy.retry, f"{self._topic}: {error.str()}")

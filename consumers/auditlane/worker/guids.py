@@ -7,8 +7,8 @@ by the schema's id, and what is before the datum is the usual frame.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -17,7 +17,7 @@ import numpy as np
 
 from auditlane.contract.wire import frame
 from auditlane.worker.blobs import Blobs
-from auditlane.worker.case import RawRange
+from auditlane.worker.case import RawRange, tenant_of_bytes
 
 HEADER: Final = "__value_schema_id"
 NO_ID: Final = (1 << 32) - 1  # no registry gives it
@@ -43,7 +43,7 @@ def parted(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
     return value[_DATUM:], [(HEADER, _VERSION + value[len(_MARK) : _DATUM])]
 
 
-def framed(raw: RawRange, id_of: Callable[[UUID], int | None]) -> tuple[RawRange, dict[int, UUID]]:
+def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
     """The range with an id in the place of every GUID; and by index the GUIDs that have none, whose id is NO_ID.
 
     Raises what `id_of` raises. A range without GUIDs is given back as it is.
@@ -64,16 +64,19 @@ def framed(raw: RawRange, id_of: Callable[[UUID], int | None]) -> tuple[RawRange
 
 
 def _ids(
-    guids: dict[int, UUID], keys: Sequence[bytes | None], id_of: Callable[[UUID], int | None]
+    guids: dict[int, UUID], keys: Sequence[bytes | None], id_of: Callable[[UUID, Collection[str]], int | None]
 ) -> dict[UUID, int | None]:
     """Each GUID once. A tenant that names many unknown ones keeps nobody waiting for answers."""
     ids: dict[UUID, int | None] = {}
-    unknown: Counter[bytes] = Counter()
+    unknown: Counter[str] = Counter()
+    named: defaultdict[UUID, set[str]] = defaultdict(set)
     for index, guid in guids.items():
-        tenant = (keys[index] or b"").partition(b"#")[0]
+        named[guid].add(tenant_of_bytes(keys[index]) or "")
+    for index, guid in guids.items():
+        tenant = tenant_of_bytes(keys[index]) or ""
         if guid in ids or unknown[tenant] >= UNKNOWN_GUIDS:
             continue
-        ids[guid] = id_of(guid)
+        ids[guid] = id_of(guid, named[guid])
         unknown[tenant] += ids[guid] is None
     return ids
 

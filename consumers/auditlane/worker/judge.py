@@ -103,9 +103,23 @@ class Judge:
             timestamps_ms=case.timestamps_ms,
             ingested_at_ms=ingested_at_ms,
             vouched=case.vouched,
+            standing=self._standing(case, decoded),
         )
         rejected = [case.rejected[index] for index in sorted(case.rejected)]
         return Verdict(columns.by_month(table), rejected, case.by_tenant())
+
+    def _standing(self, case: Case, decoded: Decoded) -> columns.Standing:
+        """For each group, by field: the rows in which its default stands for a value that was not set."""
+        found: list[dict[str, checks.Mask]] = []
+        for group in decoded.groups:
+            fields = [one for one in group.decoder.own if one.default is not None]
+            codes = case.key_codes[decoded.rows[group.span]]
+            stands = {one.name: np.zeros(len(case.tenants), dtype=bool) for one in fields}
+            for code in np.unique(codes).tolist() if fields else ():
+                for name in self._schemas.standing(group.schema_id, case.tenants[code] or "", fields):
+                    stands[name][code] = True
+            found.append({name: which[codes] for name, which in stands.items()})
+        return found
 
     def _check_frames(self, case: Case) -> None:
         case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), _always(RejectCode.NOT_FRAMED.meaning))
@@ -140,7 +154,7 @@ class Judge:
     def _decode(self, case: Case) -> Decoded:
         """The messages that are events of their schema; refuses the others, and notes the rules that events break."""
         reads: list[Read] = []
-        unknown: Counter[str | None] = Counter()
+        unknown: Counter[str] = Counter()
         for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
             known = self._known(case, schema_id, members, unknown)
             if known is None:
@@ -159,15 +173,16 @@ class Judge:
                 case.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
         return decoded
 
-    def _known(self, case: Case, schema_id: int, members: Indexes, unknown: Counter[str | None]) -> Known | None:
+    def _known(self, case: Case, schema_id: int, members: Indexes, unknown: Counter[str]) -> Known | None:
         """The schema of these messages. A tenant that names many unknown ones keeps nobody waiting for answers."""
-        if unknown and not self._schemas.learnt(schema_id):
-            tenants = {case.tenants[code] for code in np.unique(case.key_codes[members]).tolist()}
-            if all(unknown[tenant] >= UNKNOWN_IDS for tenant in tenants):
-                return None
-        known = self._schemas.known(schema_id)
+        if self._schemas.learnt(schema_id):
+            return self._schemas.known(schema_id)
+        tenants = {case.tenants[code] or "" for code in np.unique(case.key_codes[members]).tolist()}
+        if all(unknown[tenant] >= UNKNOWN_IDS for tenant in tenants):
+            return None
+        known = self._schemas.known(schema_id, tenants)
         if known is None:
-            unknown.update(case.tenants[code] for code in np.unique(case.key_codes[members]).tolist())
+            unknown.update(tenants)
         return known
 
     def _admit(self, case: Case, known: Known, members: Indexes) -> Indexes:

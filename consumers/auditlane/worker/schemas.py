@@ -13,15 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
-from auditlane.contract.structure import TenantContract
+from auditlane.contract.structure import Field, TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.kept import Kept
 from auditlane.worker.checks import unmatchable
+from auditlane.worker.first_defaults import Firsts, standing
 from auditlane.worker.unanswered import Patience
 
 REFUSAL_S: Final = 2.0
@@ -45,6 +47,8 @@ class Registry(Protocol):
     def subjects_of(self, schema_id: int) -> frozenset[str]: ...
     def latest(self, subject: str) -> Registered: ...
     def id_of(self, guid: UUID) -> int: ...
+    def versions(self, subject: str) -> list[int]: ...
+    def version(self, subject: str, number: int) -> Registered: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +85,21 @@ class SchemaBook:
         self._subjects: dict[int, tuple[float, frozenset[str]]] = {}  # schema id -> its subjects
         self._exclusive: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[int, str], float] = {}
+        self._firsts: dict[str, Firsts] = {}  # subject -> the first defaults of its fields
+        self._standing: dict[tuple[int, str], frozenset[str]] = {}
 
     def learnt(self, schema_id: int) -> bool:
         """Whether `known` has a schema for this id without asking."""
         return schema_id in self._known
 
-    def known(self, schema_id: int) -> Known | None:
-        """The schema of an id, None when the registry does not know it."""
+    def known(self, schema_id: int, tenants: Collection[str] = ()) -> Known | None:
+        """The schema of an id that these tenants' messages name, None when the registry does not know it."""
         known = self._known.get(schema_id)
         now = self._clock()
         if known is not None or schema_id > LARGEST_ID or self._refused_lately(self._unknown, schema_id, now):
             return known
         try:
-            text = self._ask(("schema", schema_id), lambda: self._registry.schema(schema_id), now)
+            text = self._ask(("schema", schema_id), lambda: self._registry.schema(schema_id), tenants, now)
         except SchemaNotFound:
             self._tenants(since=now - self._refresh_s)  # an empty registry is not ours: raises
             text = None
@@ -104,8 +110,9 @@ class SchemaBook:
         self._known.put(schema_id, known)
         return known
 
-    def id_of(self, guid: UUID) -> int | None:
-        """The id of the schema with this GUID, None when the registry does not know it."""
+    def id_of(self, guid: UUID, tenants: Collection[str] = ()) -> int | None:
+        """The id of the schema with this GUID, which these tenants' messages name; None when the registry does not know
+        it."""
         now = self._clock()
         seen = self._ids.get(guid)
         if seen is not None and seen[0] > now - self._refresh_s:
@@ -113,7 +120,7 @@ class SchemaBook:
         if self._refused_lately(self._unknown_guids, guid, now):
             return None
         try:
-            schema_id = self._ask(("guid", guid), lambda: self._registry.id_of(guid), now)
+            schema_id = self._ask(("guid", guid), lambda: self._registry.id_of(guid), tenants, now)
         except SchemaNotFound:
             self._tenants(since=now - self._refresh_s)  # an empty registry is not ours: raises
             schema_id = None
@@ -144,11 +151,35 @@ class SchemaBook:
 
     def is_base(self, schema_id: int) -> bool:
         """Whether a schema that is known is the base event's, of whatever version."""
-        subjects = self._subjects_of(schema_id, since=self._clock() - self._refresh_s)
+        subjects = self._subjects_of(schema_id, (), since=self._clock() - self._refresh_s)
         return base_subject(self._topic) in subjects
 
+    def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
+        """Those of a schema's own fields whose default stands for "not set" in the tenant's events (`first_defaults`);
+        none where the registry does not answer about it."""
+        known = self._standing.get((schema_id, tenant))
+        if known is not None:
+            return known
+        chains: list[Firsts] = []
+        names = [one.name for one in fields if one.default is not None]
+        for subject in (tenant_subject(self._topic, tenant), base_subject(self._topic)) if names else ():
+            before, now = self._firsts.get(subject, Firsts()), self._clock()
+            try:
+                read = self._ask(
+                    ("defaults", subject), partial(before.through, self._registry, subject, names), [tenant], now
+                )
+            except SchemaNotFound:
+                continue
+            if read is None:
+                return frozenset()
+            self._keep(self._firsts, subject, read)
+            chains.append(read)
+        found = standing(fields, chains)
+        self._keep(self._standing, (schema_id, tenant), found)
+        return found
+
     def _admitted(self, schema_id: int, tenants: Collection[str], *, since: float) -> set[str]:
-        subjects = self._subjects_of(schema_id, since=since)
+        subjects = self._subjects_of(schema_id, tenants, since=since)
         admitted = {tenant for tenant in tenants if tenant_subject(self._topic, tenant) in subjects}
         if base_subject(self._topic) in subjects:
             with_contract = self._tenants(since=since)
@@ -173,13 +204,15 @@ class SchemaBook:
             seen = self._with_contract = now, frozenset(tenant for tenant in tenants if tenant is not None)
         return seen[1]
 
-    def _subjects_of(self, schema_id: int, *, since: float) -> frozenset[str]:
+    def _subjects_of(self, schema_id: int, tenants: Collection[str], *, since: float) -> frozenset[str]:
         seen = self._subjects.get(schema_id)
         if seen is None or seen[0] <= since:
             self._tenants(since=since)  # an empty registry is not ours: raises
             now = self._clock()
             try:
-                subjects = self._ask(("subjects", schema_id), lambda: self._registry.subjects_of(schema_id), now)
+                subjects = self._ask(
+                    ("subjects", schema_id), lambda: self._registry.subjects_of(schema_id), tenants, now
+                )
             except SchemaNotFound:  # deleted since
                 subjects = None
             seen = now, subjects or frozenset()
@@ -197,22 +230,25 @@ class SchemaBook:
     def _ask_exclusive(self, tenant: str, now: float) -> bool:
         subject = tenant_subject(self._topic, tenant)
         try:
-            latest = self._ask(("latest", subject), lambda: self._registry.latest(subject), now)
+            latest = self._ask(("latest", subject), lambda: self._registry.latest(subject), [tenant], now)
         except SchemaNotFound:  # deleted since the subjects were listed
             return False
         # Of no contract of an event, or none that can be had, there is nothing to hold the tenant to.
         contract = None if latest is None else _read(0, latest.schema).contract
         return contract is not None and contract.exclusive
 
-    def _ask(self, about: tuple[str, object], question: Callable[[], T], now: float) -> T | None:
-        """The answer; None where the registry answers, but not this. Raises SchemaNotFound and RegistryUnavailable."""
+    def _ask(
+        self, about: tuple[str, object], question: Callable[[], T], tenants: Collection[str], now: float
+    ) -> T | None:
+        """The answer to what these tenants' messages lead to; None where the registry answers, but not this. Raises
+        SchemaNotFound and RegistryUnavailable."""
         try:
             answer = question()
         except SchemaNotFound:
             raise
         except Exception as error:
             self._tenants(since=self._clock())  # raises where the registry is away, for this question too
-            if self._patience.waits(about, error, now):
+            if self._patience.waits(about, tenants, error, now):
                 raise RegistryUnavailable(str(error)) from error
             log.get("worker").warning("registry.unanswered", about=f"{about[0]} {about[1]}", error=repr(error)[:500])
             return None

@@ -55,7 +55,8 @@ def one(shown: dict[str, Any], value: bytes | None) -> None:
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")
     for name in ("letter", "state", "note", "tenant", "key", "code", "reason", "broken_field", "undecoded", "schema_id",
-                 "received_at", "buried_at", "topic_id", "stands_at", "bytes"):  # fmt: skip
+                 "received_at", "buried_at", "topic_id", "stands_at", "bytes",
+                 "whole_bytes", "sha256"):  # fmt: skip
         if shown[name] not in (None, ""):
             lines.add_row(*_safe(name.replace("_", " "), str(shown[name])))
     verdict = shown.get("replay")

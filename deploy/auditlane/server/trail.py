@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from auditlane.access.trail import Deed, NoTrail, Trail
 from auditlane.contract.event import AuditEvent
+from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
@@ -32,6 +33,8 @@ MOST_BYTES: Final = 16 << 20  # of them
 CLOSE_S: Final = 3.0
 _MADE: Final = 500  # events that are made of them before they are sent
 _FULL: Final = "the files hold as much as they may"
+_SHARE: Final = "the files hold as much of one tenant's as they may"
+_LINE: Final = 10  # bytes of a record's line besides the record
 _RETRY_S: Final = 1.0
 _LOOK_EVERY: Final = timedelta(seconds=30)  # for what other processes left
 _ACKNOWLEDGED_S: Final = 10.0  # how long the records of a file may take before newer events go first
@@ -57,6 +60,7 @@ def of(settings: Settings, count: Count) -> OwnTrail:
         window=timedelta(seconds=settings.trail_window_s),
         max_event_bytes=settings.max_event_bytes,
         count=count,
+        spool_bytes=settings.trail_spool_bytes,
         reserve=spool_of(settings, beyond=_RESERVE),
     )
 
@@ -77,6 +81,11 @@ def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
 def record_of(event: AuditEvent) -> bytes:
     """The event as it waits in a file."""
     return event.model_dump_json(exclude={"fields"}).encode()
+
+
+def _tenant_of(event: AuditEvent) -> str:
+    """The tenant whose deed it tells of, also in our own log; empty without one."""
+    return event.metadata.get("tenant", "") if event.tenant_id == OURS else event.tenant_id
 
 
 class OwnTrail(Trail, Protocol):
@@ -124,9 +133,14 @@ class KafkaTrail:
         window: timedelta,
         max_event_bytes: int,
         count: Count,
+        spool_bytes: int | None = None,
         reserve: Spool | None = None,
     ) -> None:
-        """`reserve` takes what tells of losses, when there is no room in `spool`."""
+        """`reserve` takes what tells of losses, when there is no room in `spool`.
+
+        Events of one tenant's deeds fill half of the memory at most, and half of what there is room for in `spool`,
+        which may hold `spool_bytes`.
+        """
         self._connect = connect
         self._spool = spool
         self._reserve = reserve or spool
@@ -140,6 +154,10 @@ class KafkaTrail:
         self._in_flight: dict[_Key, AuditEvent] = {}
         self._returned: list[AuditEvent] = []
         self._queued_bytes = 0
+        self._bytes_of: Counter[str] = Counter()  # of the queue, by the tenant that a deed is about
+        self._deeds_of: Counter[str] = Counter()
+        self._spool_bytes = spool_bytes
+        self._spooled_of: Counter[str] = Counter()  # what this process wrote since all files were last sent
         self._of_files: set[_Key] = set()  # those in flight that a file holds as well
         self._losses = Losses()
         self._takes = False  # Kafka acknowledged the last event that it answered for
@@ -222,12 +240,41 @@ class KafkaTrail:
     def _take(self, ready: Sequence[Dated]) -> None:
         """With the lock held."""
         for one in ready:
-            size = weight(one.deed)
-            if len(self._queue) >= MOST_QUEUED or self._queued_bytes + size > MOST_BYTES:
-                self._drop(one.deed.action, one.at, "as many events wait as may")
-            else:
+            if self._room_for(one):
                 self._queue.append(one)
-                self._queued_bytes += size
+                self._waits(one, 1)
+            else:
+                self._drop(one.deed.action, one.at, "as many events wait as may")
+
+    def _room_for(self, one: Dated) -> bool:
+        """With the lock held. Makes room by dropping the newest deeds of another tenant that has more than half."""
+        size = weight(one.deed)
+        while len(self._queue) >= MOST_QUEUED or self._queued_bytes + size > MOST_BYTES:
+            flooding = next((tenant for tenant, _ in self._deeds_of.most_common(1)), "")
+            if self._deeds_of[flooding] * 2 <= len(self._queue):
+                flooding = next((tenant for tenant, _ in self._bytes_of.most_common(1)), "")
+                if self._bytes_of[flooding] * 2 <= self._queued_bytes:
+                    return False
+            if flooding in ("", one.deed.tenant):
+                return False
+            places = range(len(self._queue) - 1, -1, -1)
+            place = next((at for at in places if self._queue[at].deed.tenant == flooding), -1)
+            if place < 0:
+                return False
+            gone = self._queue[place]
+            del self._queue[place]
+            self._waits(gone, -1)
+            self._drop(gone.deed.action, gone.at, "as many events of one tenant wait as may")
+        return True
+
+    def _waits(self, one: Dated, count: int) -> None:
+        """With the lock held: a deed came into the queue (1) or left it (-1)."""
+        size, tenant = count * weight(one.deed), one.deed.tenant or ""
+        self._queued_bytes += size
+        for held, more in ((self._bytes_of, size), (self._deeds_of, count)):
+            held[tenant] += more
+            if not held[tenant]:
+                del held[tenant]
 
     def _run(self) -> None:
         while True:
@@ -250,7 +297,8 @@ class KafkaTrail:
         with self._changed:
             self._take(self._tally.due(datetime.now(UTC)))
             if self._takes and (told := self._losses.told()):
-                self._queue.append(Dated(bounded(told, self._max_event_bytes), datetime.now(UTC)))
+                self._queue.append(one := Dated(bounded(told, self._max_event_bytes), datetime.now(UTC)))
+                self._waits(one, 1)
         self._make()
         moving = self._sent()
         with self._changed:
@@ -269,10 +317,14 @@ class KafkaTrail:
         return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
     def _relieve(self) -> None:
-        """When memory is half full: from there into the file, as far as that has room."""
+        """When memory is half full: from there into the file, as far as that has room. What is beyond a tenant's share
+        of the file is dropped: it would keep the others' from getting there."""
         while len(self._queue) > MOST_QUEUED // 2 or self._queued_bytes > MOST_BYTES // 2:
-            left, _ = self._keep(list(self._unsent))
+            within, beyond = self._shared_out(list(self._unsent))
+            left, _ = self._keep(within)
             with self._changed:
+                for one in beyond:
+                    self._drop(one.action, one.occurred_at, _SHARE)
                 self._unsent = deque(left)
             if left:
                 return
@@ -283,7 +335,7 @@ class KafkaTrail:
         with self._changed:
             while self._queue and (len(self._unsent) < _MADE or self._closed):
                 one = self._queue.popleft()
-                self._queued_bytes -= weight(one.deed)
+                self._waits(one, -1)
                 self._unsent.extend(self._events(one))
 
     def _events(self, one: Dated) -> list[AuditEvent]:
@@ -356,6 +408,9 @@ class KafkaTrail:
             return
         if drained.damaged:
             self._log.warning("trail.damaged", lines=drained.damaged, means="what a crash cut short was no event yet")
+        if drained.complete:
+            with self._changed:
+                self._spooled_of.clear()
         if drained.sent:
             self._log.info("trail.resent", events=drained.sent)
 
@@ -395,16 +450,40 @@ class KafkaTrail:
 
     def _keep(self, events: Sequence[AuditEvent], spool: Spool | None = None) -> tuple[list[AuditEvent], str]:
         """Write events into the file; (those that are not there, and why)."""
+        within, beyond = (events, []) if spool else self._shared_out(events)
+        records = [record_of(one) for one in within]
         kept, why = 0, _FULL
         try:
-            if events:
-                kept = (spool or self._spool).append([record_of(one) for one in events])
+            if records:
+                kept = (spool or self._spool).append(records)
         except OSError as error:
             why = f"the file could not be written: {error.strerror or error}"
             self._complain("trail.spool", error)
+        with self._changed:
+            for one, record in zip(within[:kept], records, strict=False):
+                self._spooled_of[_tenant_of(one)] += len(record) + _LINE
         for _ in range(kept):
             self._count("spooled")
-        return list(events[kept:]), why
+        return [*within[kept:], *beyond], _SHARE if beyond and kept == len(within) else why
+
+    def _shared_out(self, events: Sequence[AuditEvent]) -> tuple[list[AuditEvent], list[AuditEvent]]:
+        """(those that the file is for, those of a tenant that would have more of it than is left for everybody)."""
+        if self._spool_bytes is None:
+            return list(events), []
+        within: list[AuditEvent] = []
+        beyond: list[AuditEvent] = []
+        room = self._spool_bytes - self._spool.size()
+        with self._changed:
+            held = Counter(self._spooled_of)
+        for one in events:
+            tenant, size = _tenant_of(one), len(record_of(one)) + _LINE
+            if tenant and held[tenant] + size > room - size:
+                beyond.append(one)
+                continue
+            within.append(one)
+            held[tenant] += size
+            room -= size
+        return within, beyond
 
     def _noted(self, error: AuditlaneError, event_id: str | None) -> None:
         """From the client's thread; what concerns one event is told by `_settled`."""

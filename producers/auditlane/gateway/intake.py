@@ -341,8 +341,12 @@ def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
         if value is None and isinstance(own, dict):
             value = own.get(name)
         if value is not None:
-            steps += states * min(len(value) if isinstance(value, str) else LONGEST_VALUE, LONGEST_VALUE)
+            steps += states * _bytes(value)
     return steps if steps >= LEAST_STEPS else 0
+
+
+def _bytes(value: object) -> int:
+    return len(value[:LONGEST_VALUE].encode(errors="replace")) if isinstance(value, str) else LONGEST_VALUE
 
 
 def _too_long(wait_s: float) -> RateLimited:

@@ -113,6 +113,8 @@ def check(client: RegistryClient, subject: str, current: Schema | None, wanted: 
                 field="type",
                 fix="Give it the type that it had, or add a field of another name.",
             )
+        if was:
+            _check_default(client, subject, was, avro)
     text = json.dumps(wanted)
     # An older contract may lack base fields of this release: that is no fault of this change.
     known = check_registrable(json.dumps(current)) if current else []
@@ -124,6 +126,23 @@ def check(client: RegistryClient, subject: str, current: Schema | None, wanted: 
         raise FieldConflict(
             "Events that were written until now could not be read with the changed contract: " + "; ".join(reasons),
             fix="Add a field of another name.",
+        )
+
+
+def _check_default(client: RegistryClient, subject: str, was: dict[str, Any], avro: dict[str, Any]) -> None:
+    """Raises FieldConflict for another default than the field had before: that one stands for what is not set."""
+    default = avro.get("default")
+    if default is None or default == was.get("default"):
+        return
+    before = (json.loads(client.version(subject, number).schema) for number in client.versions(subject))
+    held = (own_field(schema, avro["name"]) for schema in before)
+    first = next((one["default"] for one in held if one and one.get("default") is not None), None)
+    if first is not None and default != first:
+        raise FieldConflict(
+            f"The field {avro['name']} had the default {json.dumps(first)}, which stands for events that do not set "
+            f"it, and cannot have {json.dumps(default)}.",
+            field="default",
+            fix="Give it the default that it had, or none, or add a field of another name.",
         )
 
 

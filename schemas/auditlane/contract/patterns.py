@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 LONGEST_PATTERN: Final = 1_000  # characters
-# Instructions of RE2's program. In the worst case RE2 takes 12 ns for each of them and each character of a value:
-# 2,000 of them on 4,096 characters take 0.1 s.
+# Instructions of RE2's program. In the worst case RE2 takes 12 ns for each of them and each byte of a value.
 MOST_STATES: Final = 2_000
 LONGEST_VALUE: Final = 4_096  # characters that a pattern may be matched against: `maxLength` beside it is at most this
-MOST_WORK: Final = MOST_STATES * LONGEST_VALUE  # states times characters, of all patterns of a contract together
+BYTES: Final = 4  # of a character at most
+# States times bytes of the longest values, of all patterns of a contract together: 6 ms an event. It bounds the worker
+# as well, which judges whatever is written to Kafka, and the other tenants' events of a partition after it.
+MOST_WORK: Final = 500_000
 # An eighth of what Arrow's RE2 has, so whatever compiles here compiles in the worker too.
 _MEMORY_BYTES: Final = 1 << 20
 # An escape, a class, a group's beginning, a count, or one character.

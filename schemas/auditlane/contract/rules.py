@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from auditlane.contract.patterns import LONGEST_VALUE, Pattern
+from auditlane.contract.patterns import BYTES, LONGEST_VALUE, Pattern
 
 NAMES: Final = ("required", "maxLength", "pattern", "minimum", "maximum", "oneOf")
 NUMBERS: Final = frozenset({"int", "long", "float", "double"})
@@ -44,8 +44,8 @@ class Rules:
 
     @property
     def work(self) -> int:
-        """What matching the longest value may cost: states of the pattern's program times characters."""
-        return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE)
+        """What matching the longest value may cost: states of the pattern's program times bytes."""
+        return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE) * BYTES
 
 
 def sentence(rules: Rules, rule: str) -> str:

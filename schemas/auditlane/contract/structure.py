@@ -212,7 +212,8 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
         if (work := sum(one.rules.work for one in fields)) > MOST_WORK:
             problems.append(
                 f"schema: its patterns may take {work} steps for one event (limit {MOST_WORK}, which counts the states "
-                "of each pattern times its `maxLength`); lower `maxLength`, or repeat less in the patterns."
+                "of each pattern times four bytes for each character of its `maxLength`); lower `maxLength`, or "
+                "repeat less in the patterns."
             )
         given = schema.get("exclusive")
         if given is not None and not isinstance(given, bool):

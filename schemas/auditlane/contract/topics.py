@@ -19,6 +19,7 @@ from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
 TIMEOUT_S = 20.0
+_AROUND = 65_536  # bytes of whatever is not the event itself, or not the refused message
 _AWAY = "Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA, and that the brokers are running."
 
 
@@ -44,21 +45,21 @@ class TopicReport:
 def wanted(settings: Settings) -> list[Topic]:
     """The shared topic and the dead letters, which are kept for ever. Kafka's append time decides who was first."""
     common = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
-    # A message is its event plus key, headers and framing: room for the largest event on both topics.
-    size = str(max(settings.max_event_bytes + 65_536, 1_048_588))
+    # A message is its event plus key, headers and framing; a letter is the whole message plus headers of its own.
+    size = max(settings.max_event_bytes + _AROUND, 1_048_588)
     retention = str(settings.topic_retention_hours * 3_600_000)
     return [
         Topic(
             settings.topic,
             settings.topic_partitions,
             settings.topic_replication,
-            common | {"retention.ms": retention, "max.message.bytes": size},
+            common | {"retention.ms": retention, "max.message.bytes": str(size)},
         ),
         Topic(
             settings.dead_letter_topic,
             settings.topic_partitions,
             settings.topic_replication,
-            common | {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": size},
+            common | {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(size + _AROUND)},
         ),
     ]
 

@@ -303,7 +303,7 @@ class ServeSettings(BaseModel):
     trail_spool_bytes: int = Field(
         64 << 20,
         ge=1 << 16,
-        description="Bytes of events of our own that may wait there, in all files.",
+        description="Bytes of events of our own that may wait there, in all files; half of them of one tenant's.",
         json_schema_extra=reached("What comes on top is dropped, counted, and told in one event `events.dropped`."),
     )
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
@@ -389,7 +389,7 @@ class GatewaySettings(BaseModel):
         20_000_000,
         ge=100_000,
         description="Steps of one tenant's patterns a second, in each process, and five times as many at once: states "
-        "of a pattern times characters of a value, up to 12 ns each. An event with less than 5,000 does not count.",
+        "of a pattern times bytes of a value, up to 12 ns each. An event with less than 5,000 does not count.",
         json_schema_extra=reached("Further events of the tenant are refused with 429 and `Retry-After`."),
     )
     test_events_per_minute: int = Field(

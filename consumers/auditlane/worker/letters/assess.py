@@ -20,6 +20,7 @@ class Stays(StrEnum):
     NOT_RESOLVED = "NOT_RESOLVED"  # the datum has no form in the tenant's latest contract
     TOPIC_GONE = "TOPIC_GONE"  # the original topic does not exist any more
     NOT_SENT = "NOT_SENT"  # Kafka refuses the message
+    CUT_OFF = "CUT_OFF"  # the letter has only the beginning of its message
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,9 @@ class Assessor:
         revived: defaultdict[str, list[tuple[int, Assessed]]] = defaultdict(list)
         for index, found in enumerate(letters):
             topic = found.letter.topic
+            if found.letter.whole_bytes is not None:
+                answers[index] = Assessed(found, None, code=Stays.CUT_OFF, reason=_cut_off(found.letter))
+                continue
             if topic not in self._topics:
                 gone = f"There is no topic {topic} any more."
                 answers[index] = Assessed(found, None, code=Stays.TOPIC_GONE, reason=gone)
@@ -112,3 +116,11 @@ class Assessor:
             index, one = group[rejection.index]
             answers[index] = Assessed(one.found, None, one.dropped, rejection.code.value, rejection.message)
         return answers
+
+
+def _cut_off(letter: Letter) -> str:
+    return (
+        f"The letter has only the beginning of its message, which was too large for the dead-letter topic, so it "
+        f"cannot be sent from here: produce the message anew from {letter.name} while Kafka holds it there "
+        f"({letter.whole_bytes} bytes, SHA-256 {letter.sha256})."
+    )

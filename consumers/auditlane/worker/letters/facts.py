@@ -26,6 +26,8 @@ def facts(letter: Letter) -> dict[str, Any]:
         "received_at": time_of(letter.received_ms),
         "buried_at": time_of(letter.buried_ms),
         "stands_at": f"{letter.place.partition}:{letter.place.offset}",
+        "whole_bytes": letter.whole_bytes,
+        "sha256": letter.sha256,
     }
 
 

@@ -18,6 +18,7 @@ _SCHEMA: Final = """
 CREATE TABLE letters (
     topic_id TEXT, partition INTEGER, "offset" INTEGER, at_partition INTEGER, at_offset INTEGER, topic TEXT,
     tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, buried_ms INTEGER,
+    whole_bytes INTEGER, sha256 TEXT,
     PRIMARY KEY (topic_id, partition, "offset")
 ) WITHOUT ROWID;
 CREATE TABLE resolutions (
@@ -108,7 +109,7 @@ class Index:
                 letters.append(_row(record))
             else:
                 resolutions.append((*record.identity, record.state.value, record.note, record.at_ms))
-        self._database.executemany(f"INSERT OR IGNORE INTO letters VALUES ({_marks(range(12))})", letters)  # noqa: S608 - marks
+        self._database.executemany(f"INSERT OR IGNORE INTO letters VALUES ({_marks(range(14))})", letters)  # noqa: S608 - marks
         self._database.executemany("INSERT OR IGNORE INTO resolutions VALUES (?,?,?,?,?,?)", resolutions)
 
     def count(self, selection: Selection) -> int:
@@ -159,11 +160,13 @@ def _row(letter: Letter) -> tuple[Any, ...]:
         letter.schema_id,
         letter.received_ms,
         letter.buried_ms,
+        letter.whole_bytes,
+        letter.sha256,
     )
 
 
 def _letter(row: tuple[Any, ...]) -> Letter:
-    topic, tenant, code, reason, schema_id, received_ms, buried_ms, state, note = row[5:]
+    topic, tenant, code, reason, schema_id, received_ms, buried_ms, whole_bytes, sha256, state, note = row[5:]
     return Letter(
         Identity(*row[:3]),
         Place(*row[3:5]),
@@ -176,4 +179,6 @@ def _letter(row: tuple[Any, ...]) -> Letter:
         buried_ms,
         State(state),
         note,
+        whole_bytes,
+        sha256,
     )

@@ -22,6 +22,8 @@ TIMESTAMP: Final = "auditlane.kafka.timestamp"
 REPLAYS: Final = "auditlane.replays"  # on a replayed event: the identity of its letter
 RESOLVED: Final = "auditlane.resolved"
 NOTE: Final = "auditlane.resolved.note"
+CUT_BYTES: Final = "auditlane.cut.bytes"  # on a letter that is cut off: the size of the message's whole value
+CUT_SHA256: Final = "auditlane.cut.sha256"  # and its digest
 
 RawHeaders = Sequence[tuple[str, str | bytes | None]]
 
@@ -54,7 +56,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a letter's headers say. `received_ms` is the refused message's Kafka timestamp, `buried_ms` the letter's."""
+    """What a letter's headers say. `received_ms` is the refused message's Kafka timestamp, `buried_ms` the letter's.
+
+    `whole_bytes` and `sha256` are of the message's value where the letter has only its beginning, else None and empty.
+    """
 
     identity: Identity
     place: Place
@@ -67,6 +72,8 @@ class Letter:
     buried_ms: int
     state: State = State.open
     note: str = ""
+    whole_bytes: int | None = None
+    sha256: str = ""
 
     @property
     def name(self) -> str:
@@ -102,6 +109,8 @@ def read(headers: RawHeaders, place: Place, timestamp_ms: int) -> Letter | Resol
             schema_id=None if schema_id is None else int(schema_id),
             received_ms=int(given.get(TIMESTAMP) or timestamp_ms),
             buried_ms=timestamp_ms,
+            whole_bytes=int(given[CUT_BYTES] or "") if CUT_BYTES in given else None,
+            sha256=_text(given.get(CUT_SHA256)),
         )
     except (KeyError, ValueError):
         return None

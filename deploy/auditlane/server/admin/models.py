@@ -91,6 +91,13 @@ class Letter(BaseModel):
     received_at: str
     buried_at: str
     stands_at: str = Field(description="partition:offset in the dead-letter topic.")
+    whole_bytes: int | None = Field(
+        default=None,
+        description="The size of the message's value, where the letter has only its beginning; it cannot be replayed.",
+    )
+    sha256: str = Field(
+        default="", description="The digest of that value, in hexadecimal; empty where the letter is whole."
+    )
 
 
 class DeadLetters(BaseModel):

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import threading
 from typing import Any
 
 import pytest
@@ -66,6 +67,20 @@ def test_a_damaged_gzip_is_said_after_its_good_lines():
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InvalidInput, match="No such file"), opened(str(tmp_path / "none")):
         pass
+
+
+def test_a_pipe_is_read_like_a_file_and_has_no_position(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    read, write = os.pipe()
+    sent = json.dumps(LINE).encode() + b"\n"
+    threading.Thread(target=(tmp_path / "fifo").write_bytes, args=(sent,)).start()
+    os.write(write, sent)
+    os.close(write)
+    for path in (str(tmp_path / "fifo"), f"/dev/fd/{read}"):
+        with opened(path) as pipe:
+            assert [one.text for one in pipe.lines()] == [sent.strip()]
+            assert (pipe.size, pipe.position) == (None, 0)
+    os.close(read)
 
 
 def item(number: int = 1, **values: Any) -> Item:

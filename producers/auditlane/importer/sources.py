@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -92,10 +94,11 @@ def opened(path: str) -> Iterator[Source]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(Path(path).open("rb", buffering=0))
-            size = Path(path).stat().st_size
+            found = os.fstat(file.fileno())
         except OSError as error:
             raise InvalidInput(f"{path} cannot be read: {error.strerror}.", fix="Check the path and rights.") from error
-        yield Source(cast(BinaryIO, file), size)
+        # A pipe has neither a size nor a position.
+        yield Source(cast(BinaryIO, file), found.st_size if stat.S_ISREG(found.st_mode) else None)
 
 
 def _buffered(raw: Any) -> io.BufferedReader:

@@ -87,6 +87,21 @@ def item(number: int = 1, **values: Any) -> Item:
     return Item(number, json.dumps(values).encode())
 
 
+@pytest.mark.parametrize("tenant", ["\ud800", "a\udcff", "a b", ""])
+def test_a_tenant_that_is_none_is_refused_by_its_field(tenant):
+    account = {"eventTime": "2026-01-01T00:00:00Z", "recipientAccountId": tenant or "\udfff"}
+    for reading, one in (
+        (AuditlaneLines(), LINE | {"tenant_id": tenant}),
+        (FORMATS["cloudtrail"](None), account),
+        (FORMATS["cloudtrail"](None), account | {"eventID": "\ud800"}),
+        (FORMATS["cloudtrail"](None), {"userIdentity": {"accountId": account.pop("recipientAccountId")}} | account),
+        (FORMATS["cloudtrail"](tenant or "\ud800"), account),
+    ):
+        with pytest.raises(InvalidEvent) as raised:
+            reading.event(item(**one))
+        assert raised.value.field == "tenant_id"
+
+
 def test_a_line_without_an_id_gets_one_from_tenant_line_and_occurrence():
     import hashlib
 

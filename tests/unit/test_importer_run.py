@@ -83,6 +83,28 @@ def test_a_pipe_is_read_like_a_file_and_has_no_position(tmp_path):
     os.close(read)
 
 
+class Trickle(io.RawIOBase):
+    """A pipe that brings its first bytes one by one."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece, self._data = self._data[:1], self._data[1:]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.mark.parametrize("data", [b"one\ntwo", b"o", b""])
+def test_gzip_is_recognised_however_its_bytes_come(data):
+    for sent in (gzip.compress(data), data):
+        reading = Source(io.BufferedReader(Trickle(sent)))  # type: ignore[type-var]
+        assert [one.text for one in reading.lines()] == data.split()
+
+
 def item(number: int = 1, **values: Any) -> Item:
     return Item(number, json.dumps(values).encode())
 

@@ -42,8 +42,8 @@ class Source:
     def __init__(self, raw: BinaryIO, size: int | None = None) -> None:
         self._raw = raw
         self.size = size
-        data = _buffered(raw)
-        self._gunzip = Gunzip(data) if data.peek(2)[:2] == _GZIP_MAGIC else None
+        start, data = _started(_buffered(raw))
+        self._gunzip = Gunzip(data) if start == _GZIP_MAGIC else None
         self._data = _buffered(self._gunzip) if self._gunzip else data
 
     @property
@@ -99,6 +99,30 @@ def opened(path: str) -> Iterator[Source]:
             raise InvalidInput(f"{path} cannot be read: {error.strerror}.", fix="Check the path and rights.") from error
         # A pipe has neither a size nor a position.
         yield Source(cast(BinaryIO, file), found.st_size if stat.S_ISREG(found.st_mode) else None)
+
+
+class _Again(io.RawIOBase):
+    """What was read from the front of a stream, and then the stream."""
+
+    def __init__(self, front: bytes, rest: io.BufferedReader) -> None:
+        self._front, self._rest = front, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._front:
+            return self._rest.readinto1(buffer)
+        count = min(len(buffer), len(self._front))
+        buffer[:count], self._front = self._front[:count], self._front[count:]
+        return count
+
+
+def _started(data: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
+    """(the first two bytes, also where each comes alone through a pipe; all of the data as before)."""
+    with _reading():
+        start = data.read(len(_GZIP_MAGIC))
+    return start, _buffered(_Again(start, data))
 
 
 def _buffered(raw: Any) -> io.BufferedReader:

@@ -6,12 +6,13 @@ import gzip
 import io
 import json
 import random
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from auditlane.importer import documents, json_stream
@@ -186,6 +187,30 @@ def test_what_was_readable_of_a_damaged_gzip_is_read() -> None:
         assert [json.loads(one.text)["eventName"] for one in read if not one.problem] == [
             f"E{number}" for number in range(sum(not one.problem for one in read))
         ]
+
+
+@example(14, 30, 1)
+@given(st.integers(0, 10_000), st.integers(1, 255), st.integers(1, 40))
+def test_a_wrong_byte_in_gzip_costs_what_comes_behind_it(at: int, wrong: int, size: int) -> None:
+    text = random.Random(size).randbytes(size * 20).hex().encode()
+    whole = gzip.compress(text)
+    at = 10 + at % (len(whole) - 10)
+    reader = Gunzip(io.BufferedReader(io.BytesIO(whole[:at] + bytes([whole[at] ^ wrong]) + whole[at + 1 :])))  # type: ignore[type-var]
+    data = io.BufferedReader(reader).read()
+    assert reader.damage or data == text, "a bit that stands for nothing, or for the same, is no damage"
+    assert reader.given == len(data)
+    alone = zlib.decompressobj(wbits=31)
+    readable = b"".join(alone.decompress(whole[byte : byte + 1]) for byte in range(at))
+    assert data.startswith(readable)
+
+
+def test_a_small_gzip_with_a_wrong_checksum_is_all_read() -> None:
+    whole = bytearray(gzip.compress(document(1, 2, 3).encode()))
+    whole[-8] ^= 1
+    read: list[Item] = []
+    with pytest.raises(InvalidInput, match="incorrect data check"):
+        read.extend(documents.records(Source(io.BytesIO(whole))))
+    assert [json.loads(one.text)["eventName"] for one in read] == ["E1", "E2", "E3"]
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(0, 2_000))

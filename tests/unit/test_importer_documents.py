@@ -129,6 +129,11 @@ def test_what_holds_no_events_is_passed_over() -> None:
         ('{"a": {"b": 1}\n' + json.dumps(record(1)), "E1", False),
         (json.dumps(record(1), indent=2)[:-30] + "\n" + json.dumps(record(2), indent=2), "E2", False),
         ("[" * 100_000 + "\n" + json.dumps(record(1)), "E1", False),
+        (
+            document(1)[:-2] + ', {"eventName": oops, "x": [{"version": 1}, {"version": oops}]}, ' + document(2)[13:],
+            "E1 E2",
+            False,
+        ),
         ("}{", "", False),
         ('"', "", False),
     ],
@@ -153,6 +158,32 @@ def test_wherever_a_document_is_cut_off_the_next_ones_are_read(at: int, layout: 
     assert whole[-3:] == ["E7", "E8", "E9"]
     assert whole[:-3] == ["E1", "E2", "E3"][: len(whole) - 3]
     assert len(whole) - 3 >= cut.count("}") - 1
+
+
+JOINED = {
+    "array": json.dumps([record(7), record(8)]),
+    "compact array": json.dumps([record(7), record(8)], separators=(",", ":")),
+    "pretty array": json.dumps([record(7), record(8)], indent=4),
+    "pretty record": json.dumps(record(7), indent=2) + json.dumps(record(8), indent=2),
+    "a record of the trail": json.dumps({"eventVersion": "1.08", **record(7)}) + json.dumps(record(8)),
+    "lookup-events": json.dumps({"Events": [LOOKED_UP | {"CloudTrailEvent": json.dumps(record(7))}] * 2}, indent=4),
+    "another key first": json.dumps({"version": "1", "Records": [record(7), record(8)]}),
+    "a subscription": json.dumps({"messageType": "DATA_MESSAGE", "owner": "1", "logEvents": [LOGGED, LOGGED]}) * 2,
+    "EventBridge": json.dumps(BUS) + json.dumps(BUS | {"detail": record(8)}),
+}
+
+
+@pytest.mark.parametrize("joined", JOINED)
+def test_what_is_joined_to_a_document_that_is_cut_off_is_read(joined: str) -> None:
+    own = {"requestParameters": {"version": "1", "events": [{"eventName": "no event"}]}, "resources": [{"version": 1}]}
+    cut = json.dumps({"Records": [record(1, **own), record(2, **own), record(3, **own)]})
+    wanted = good(JOINED[joined])
+    assert len(wanted) >= 2
+    for at in range(1, len(cut)):
+        values = [json.loads(one.text) for one in items(cut[:at] + JOINED[joined]) if not one.problem]
+        read = [one["eventName"] for one in values if isinstance(one, dict) and "eventName" in one]
+        assert read[-len(wanted) :] == wanted, cut[:at]
+        assert "no event" not in read or cut[at - 1] in "}]", "behind it, what is joined may begin"
 
 
 @given(st.binary(max_size=60))

@@ -23,7 +23,16 @@ _COMMAS: Final = re.compile(r"[\s,]*")
 _SPACE: Final = re.compile(r"\s*")
 # Where another document begins, for sure: a line that opens one, or `{"Records": [`, which no text of a record has.
 _NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
+# Where one may begin behind a document that is cut off, if both stand in one line. A value in a record may look the same.
+_LIKELY: Final = re.compile(
+    r"\[?\s*\{\s*\""
+    r"(?:Records|[Ee]vents|logEvents|messageType|version|eventVersion|eventI[Dd]|EventId|eventTime|eventName|awsAccountId)"
+    r"\"\s*:"
+)
 _TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]"]')
+_BEFORE_VALUE: Final = re.compile(r"[:\[,]\s*\Z")
+_BEHIND_VALUE: Final = re.compile(r"\s*[,\]}]")
+_DECODER: Final = json.JSONDecoder()
 _PLAIN: Final = re.compile(r"[^\n,\]]*")
 _LINE: Final = re.compile(r"[^\n]*")
 _DEEPEST: Final = 4  # lists of records within one another
@@ -51,7 +60,7 @@ class _Records:
     def _value(self, depth: int) -> Iterator[Item]:
         """The records of the value at the front, and move behind it."""
         stream = self._stream
-        if stream.first == "[" and depth == 0:
+        if stream.first == "[" and depth < _DEEPEST:
             stream.advance(1)
             yield from self._elements(depth + 1)
             return
@@ -124,17 +133,25 @@ class _Records:
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)
             end = following.start() if following else len(stream.text)
+            if stream.first not in "{[":  # it ends at the latest where an object begins that looks like a document
+                likely = _LIKELY.search(stream.text, stream.at + 1, end)
+                end = likely.start() if likely else end
             size = _extent(stream.text, stream.at, end, depth)
-            if size is not None and (following or stream.at + size < end or stream.ended):
+            closed = size is not None and (following or stream.at + size < end or stream.ended)
+            if not closed and not following and end - stream.at <= MAX_ITEM_BYTES and stream.fetch():
+                continue
+            within = stream.at + size if closed and size else end
+            if (begins := _likely(stream.text, stream.at + 1, within)) is not None:
+                stream.advance(begins - stream.at)
+            elif closed and size:
                 problem = _said(stream.text[stream.at : stream.at + size])
                 stream.advance(size)
                 return self._problem(problem)
-            if following:
+            elif following:
                 stream.advance(end - stream.at)
-                return self._given_up()
-            if end - stream.at > MAX_ITEM_BYTES or not stream.fetch():
+            else:
                 stream.drop_until(_NEXT)
-                return self._given_up()
+            return self._given_up()
 
 
 def _extent(text: str, at: int, end: int, depth: int) -> int | None:
@@ -152,6 +169,22 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
                     return token.end() - at
             case '"':
                 return None
+    return None
+
+
+def _likely(text: str, at: int, end: int) -> int | None:
+    """Where in a broken value the next document seems to begin: at no member's value, and at no element of a list."""
+    while found := _LIKELY.search(text, at, end):
+        if not _BEFORE_VALUE.search(text, max(0, found.start() - 9), found.start()):
+            return found.start()
+        start = _SPACE.match(text, found.start()).end()  # type: ignore[union-attr]
+        try:
+            _, at = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):  # what is broken is in it
+            at = start + 1
+            continue
+        if not _BEHIND_VALUE.match(text, at):
+            return start
     return None
 
 

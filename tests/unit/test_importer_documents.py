@@ -81,12 +81,53 @@ BUS = {"version": "0", "id": "x", "detail-type": "AWS API Call via CloudTrail", 
         json.dumps({"Records": [BUS]}),
         json.dumps(LOOKED_UP),
         json.dumps(LOGGED),
+        json.dumps({"data": {"Records": [record(1)]}}),
+        json.dumps({"data": {"more": 1, "page": {"Events": [LOOKED_UP], "a": {}}, "b": []}, "after": {"c": [1]}}),
+        json.dumps([{"body": {"Records": [record(1)]}}]),
+        json.dumps({"statusCode": 200, "body": {"Records": [record(1)]}, "headers": {"a": "b"}}),
+        json.dumps({"eventName": "x", "Records": [record(1)]}),
+        json.dumps({"pages": [{"Records": [record(1)]}]}),
+        json.dumps({"items": [record(1)]}),
+        json.dumps([json.dumps(record(1))]),
+        json.dumps(json.dumps(record(1))),
+        json.dumps({"message": json.dumps(record(1))}),
+        json.dumps({"Records": [{"messageId": "1", "body": json.dumps(record(1))}]}),
+        json.dumps({"Messages": [{"MessageId": "1", "Body": json.dumps(BUS)}]}),
+        json.dumps({"Type": "Notification", "Message": json.dumps({"Records": [record(1)]})}),
+        json.dumps({"Records": [{"Sns": {"Message": json.dumps(record(1))}}]}),
+        json.dumps({"Records": [{"body": json.dumps({"Type": "Notification", "Message": json.dumps(BUS)})}]}),
+        json.dumps({"body": document(1)}),
+        "2026-05-01T12:00:00.000Z " + json.dumps(record(1)),
+        "2026-05-01T12:00:00+00:00\t" + json.dumps(record(1), indent=1),
     ],
 )
 def test_whatever_a_record_is_wrapped_in(text: str) -> None:
     assert found(text) == ["E1"]
     assert found(text + "\n" + text) == ["E1", "E1"]
     assert found(document(5) + text + document(6)) == ["E5", "E1", "E6"]
+
+
+def test_a_record_is_left_as_it_is_whatever_it_holds() -> None:
+    own = {"requestParameters": {"events": [LOGGED], "Records": [record(7)]}, "message": json.dumps(record(8))}
+    for whole in (record(1, **own), {**own, **record(1)}):
+        assert found(json.dumps(whole)) == found(json.dumps({"Records": [whole]})) == ["E1"]
+        assert found(json.dumps(BUS | {"detail": whole})) == ["E1"]
+        assert found(json.dumps({"CloudTrailEvent": json.dumps(whole)})) == ["E1"]
+
+
+def test_a_list_within_an_object_that_is_too_long_or_cut_off_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (json_stream, documents):
+        monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
+    long = json.dumps({"a": {"b": {"Records": [record(one) for one in range(5_000)], "c": 1}, "d": 1}, "e": 1})
+    assert good(long + document(9)) == [f"E{one}" for one in range(5_000)] + ["E9"]
+    assert good(json.dumps({"a": {"b": {"Records": [record(1), record(2)]}}})[:-30] + document(9)) == ["E1", "E9"]
+
+
+def test_texts_in_texts_end_somewhere() -> None:
+    text = json.dumps(record(1))
+    for _ in range(8):
+        text = json.dumps({"body": text})
+    assert len(items(text)) == 1
 
 
 def test_the_text_of_a_record_is_kept_as_it_was() -> None:

@@ -12,18 +12,21 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from auditlane.importer.envelopes import LISTS, is_record, unwrapped
+from auditlane.importer.envelopes import LISTS, holds_records, is_record, unwrapped, within
 from auditlane.importer.json_stream import JsonStream
 from auditlane.importer.sources import MAX_ITEM_BYTES, Item, Source
 
 _APART: Final = re.compile(
     r"[\s,\]}\ufeff]*"
 )  # documents may be joined by commas; what closes a broken one is left over
+# What `aws logs` and an export of CloudWatch Logs put before each message.
+_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)[ \t]{1,8}(?=[{\[])")
+_LONGEST_STAMP: Final = 64
 _COMMAS: Final = re.compile(r"[\s,]*")
 _SPACE: Final = re.compile(r"\s*")
 # Where another document begins, for sure: a line that opens one, or `{"Records": [`, which no text of a record has.
 _NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
-# Where one may begin behind a document that is cut off, if both stand in one line. A value in a record may look the same.
+# Where one may begin in the line of a document that is cut off. A value in a record may look the same.
 _LIKELY: Final = re.compile(
     r"\[?\s*\{\s*\""
     r"(?:Records|[Ee]vents|logEvents|messageType|version|eventVersion|eventI[Dd]|EventId|eventTime|eventName|awsAccountId)"
@@ -47,14 +50,17 @@ def records(source: Source) -> Iterator[Item]:
 
 
 class _Records:
-    def __init__(self, stream: JsonStream) -> None:
+    def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
+        """`number` is the last item before these; the stream is text `within` so many others."""
         self._stream = stream
-        self._number = 0
+        self._number = number
+        self._within = within
         self._lost = False  # the document at hand is given up; what comes next is another one
 
     def all(self) -> Iterator[Item]:
         while self._stream.skip(_APART):
             self._lost = False
+            self._stream.skip_once(_STAMP, _LONGEST_STAMP)
             yield from self._value(0)
 
     def _value(self, depth: int) -> Iterator[Item]:
@@ -70,11 +76,15 @@ class _Records:
         elif found.list_at:
             stream.advance(found.list_at + 1)
             yield from self._elements(depth + 1)
-            if not self._lost:
-                yield from self._members(depth)
+            for _ in range(found.levels + 1):
+                if not self._lost:
+                    yield from self._members(depth)
+        elif depth < _DEEPEST and found.text.startswith("{") and not within(found.value) and holds_records(found.value):
+            stream.advance(1)
+            yield from self._members(depth, nested=True)
         else:
             stream.advance(len(found.text))
-            yield self._item(found.value, found.text)
+            yield from self._items(found.value, found.text)
 
     def _elements(self, depth: int) -> Iterator[Item]:
         """The elements of an array whose bracket was read; a comma too many is no loss."""
@@ -92,8 +102,8 @@ class _Records:
                 break
         yield self._given_up()
 
-    def _members(self, depth: int) -> Iterator[Item]:
-        """The members of an object behind a list of records."""
+    def _members(self, depth: int, *, nested: bool = False) -> Iterator[Item]:
+        """The lists of records among the members that are left of an object; `nested`, also within them."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "}":
                 self._stream.advance(1)
@@ -108,8 +118,23 @@ class _Records:
             found = self._stream.value(frozenset(), is_record) if name is not None else None
             if found is None:
                 break
-            self._stream.advance(len(found.text))
+            if nested and holds_records(found.value):
+                yield from self._value(depth + 1)
+                if self._lost:
+                    return
+            else:
+                self._stream.advance(len(found.text))
         yield self._given_up()
+
+    def _items(self, value: Any, text: str) -> Iterator[Item]:
+        """The records in a value that is whole: itself, or what a text in it holds."""
+        inner = within(value) if self._within < _DEEPEST else ""
+        if inner:
+            records = _Records(JsonStream(None, inner), self._number, self._within + 1)
+            yield from records.all()
+            self._number = records._number
+        else:
+            yield self._item(value, text)
 
     def _item(self, value: Any, text: str) -> Item:
         self._number += 1

@@ -87,6 +87,34 @@ def test_what_has_none(value):
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        b"1700000000",
+        b"2026-05-01T12:00:00Z",
+        bytearray(b"1700000000"),
+        1,
+        1.5,
+        True,
+        decimal.Decimal(1),
+        dt.timedelta(1),
+        dt.date(2026, 1, 1),
+        dt.time(1),
+        None,
+        [],
+        {},
+        object(),
+        "1700000000",
+        "1_7",
+    ],
+)
+def test_a_time_is_text_or_a_datetime(value):
+    with pytest.raises(InvalidEvent) as caught:
+        AuditEvent.checked({"tenant_id": "a", "action": "b", "occurred_at": value})
+    assert caught.value.field == "occurred_at"
+    assert "such as 2024-05-01T12:00:00Z" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         *(

@@ -57,8 +57,8 @@ def _tenant_id(value: str) -> str:
 
 
 def _time(value: object) -> object:
-    """Text or a datetime: a number, also one in text, could be seconds or milliseconds."""
-    if isinstance(value, Number) or (isinstance(value, str) and _is_number(value)):
+    """Text or a datetime: a number, also one in text or bytes, could be seconds or milliseconds."""
+    if isinstance(value, Number | bytes | bytearray) or (isinstance(value, str) and _is_number(value)):
         raise ValueError("must be text, such as 2024-05-01T12:00:00Z")
     return value
 

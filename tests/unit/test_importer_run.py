@@ -42,6 +42,7 @@ def test_lines_keep_their_numbers():
     assert lines(data) == expected
     assert lines(gzip.compress(data)) == expected
     assert lines(gzip.compress(data[:9]) + gzip.compress(data[9:])) == expected
+    assert lines(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n") == [(1, b"a"), (2, b"b")]
     assert lines(b"") == []
 
 
@@ -81,6 +82,30 @@ def test_a_pipe_is_read_like_a_file_and_has_no_position(tmp_path):
             assert [one.text for one in pipe.lines()] == [sent.strip()]
             assert (pipe.size, pipe.position) == (None, 0)
     os.close(read)
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ['{"a": 1}', "[]"])
+def test_utf_16_is_refused_with_what_to_do(coding, text):
+    for data in (text.encode(coding), gzip.compress(text.encode(coding))):
+        with pytest.raises(InvalidInput, match="UTF-16") as raised:
+            source(data)
+        assert raised.value.fix == "Convert it to UTF-8."
+
+
+def test_what_may_be_lost_is_said_also_where_nothing_is_imported():
+    from auditlane.cli.import_ import _incomplete, _Summary
+
+    def said(done: Progress, *unread: InvalidInput) -> str:
+        summary = _Summary(unit="record", files=1, others=0)
+        summary.done, summary.unread = done, [("a.gz", one) for one in unread]
+        return str(_incomplete(summary))
+
+    assert "Behind it more may be lost." in said(Progress(number=1, refused=1, cut=1))
+    assert "Behind 1 of them more may be lost." in said(Progress(number=2, refused=2, cut=1))
+    assert "Behind 1 of them more may be lost." in said(Progress(number=2, sent=1, refused=1, cut=1))
+    assert "lost" not in said(Progress(number=1, refused=1))
+    assert "1 record was refused" in said(Progress(number=2, sent=1, refused=1), InvalidInput("It is cut off."))
 
 
 class Trickle(io.RawIOBase):

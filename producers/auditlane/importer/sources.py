@@ -19,6 +19,8 @@ MAX_ITEM_BYTES: Final = 16 << 20  # a line or record longer than this is refused
 CHUNK_BYTES: Final = 1 << 16
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
+# Its marks, and how JSON begins in it without one.
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", *(pair for one in (b"{", b"[") for pair in (one + b"\0", b"\0" + one)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Item:
 class Source:
     """What is being read. `size` and `position` are bytes as they lie on the disk, for a progress bar.
 
-    Reading raises InvalidInput where the file is damaged; what came before it was good.
+    Reading raises InvalidInput where the file is damaged; what came before it was good. Raises InvalidInput for UTF-16.
     """
 
     def __init__(self, raw: BinaryIO, size: int | None = None) -> None:
@@ -44,7 +46,11 @@ class Source:
         self.size = size
         start, data = _started(_buffered(raw))
         self._gunzip = Gunzip(data) if start == _GZIP_MAGIC else None
-        self._data = _buffered(self._gunzip) if self._gunzip else data
+        if self._gunzip:
+            start, data = _started(_buffered(self._gunzip))
+        if start in _UTF_16:
+            raise InvalidInput("The file is UTF-16.", fix="Convert it to UTF-8.")
+        self._data = data
 
     @property
     def position(self) -> int:
@@ -67,7 +73,7 @@ class Source:
                 while line and not line.endswith(b"\n"):
                     line = self._line(CHUNK_BYTES)
                 yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
-            elif text := (line.removeprefix(_BOM) if number == 1 else line).strip():
+            elif text := line.removeprefix(_BOM).strip():  # files are joined, each with a mark of its own
                 yield Item(number, text)
         self._check_whole()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
+import os
 import random
 import zlib
 from contextlib import suppress
@@ -312,6 +314,29 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput, match=says):
             names(nothing)
     assert inputs(["missing.json"]).files == ("missing.json",), "what opens it says so"
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/1.json", "b/2.json", "c/3.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "c" / "4.json").symlink_to(tmp_path / "none")
+    os.mkfifo(tmp_path / "c" / "5.json")
+    scandir = os.scandir
+
+    def scanned(path: str) -> Any:
+        if str(path).endswith("/b"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    read = inputs([str(tmp_path)])
+    assert [Path(one).name for one in read.files] == ["1.json", "3.json", "4.json"]
+    [(folder, error)] = read.unread
+    assert folder == str(tmp_path / "b")
+    assert "Permission denied" in error.message
+    assert inputs([folder]).files == ()
+    assert len(inputs([folder]).unread) == 1
 
 
 @pytest.mark.skipif(SHARED is None, reason="the folder of real records is not here")

@@ -62,6 +62,7 @@ def command(
     given = inputs(paths)
     topics = [config.topic, *(dedicated_topic(config.topic, one) for one in sorted(config.dedicated_tenants))]
     summary = _Summary(unit=FORMATS[kind.value](tenant).unit, files=len(given.files), others=given.others)
+    summary.unread += given.unread
     client = AuditClient(config, on_error=lambda error, event_id: None)  # a flush raises it
     try:
         for file in given.files:
@@ -166,7 +167,7 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]
-        if summary.files == 1 and not done.number:
+        if summary.files <= 1 and not done.number:
             return error
         others = f" (and {len(summary.unread) - 1} other files)" if len(summary.unread) > 1 else ""
         refused = f", {done.refused} {unit}{'s were' if done.refused > 1 else ' was'} refused" if done.refused else ""

@@ -24,7 +24,8 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
     if "event_id" in values or sender.idempotency_key:
         _check_repeatable(values)
     if sender.idempotency_key and "event_id" not in values:
-        values["event_id"] = idempotent_id(sender.vouched, check_tenant(tenant, ours=True), sender.idempotency_key, index)
+        check_tenant(tenant, ours=True)
+        values["event_id"] = idempotent_id(sender.vouched, tenant, sender.idempotency_key, index)
     if sender.request_id:
         values.setdefault("request_id", sender.request_id)
     values.setdefault("source", sender.client_id)

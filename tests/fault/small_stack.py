@@ -2,7 +2,8 @@
 
 JSON lists parts: name, needs, tier, once, and `mode`: serve, stubborn (ignores SIGTERM), broken (ends at once).
 Each part writes `start NAME` and `stop NAME` into FOLDER/journal, and answers when FOLDER/up-NAME exists. While there
-is a FOLDER/full, no part can be prepared, as on a full disk; FOLDER/refused has a line for each attempt.
+is a FOLDER/full, no part can be prepared, as on a full disk; FOLDER/refused has a line for each attempt. With a
+FOLDER/untold, nobody can be told that everything is up.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ while True:
 
 
 class Quiet:
+    def __init__(self, folder):
+        self._folder = folder
+
     def changed(self, part, state, seconds):
         print(part.name, state.value, flush=True)
 
@@ -52,6 +56,8 @@ class Quiet:
         print("remark", part.name, sentence, flush=True)
 
     def ready(self, state):
+        if (self._folder / "untold").exists():
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         print("READY", json.dumps(state["parts"]), flush=True)
 
 
@@ -82,7 +88,7 @@ def main(folder: Path, wanted: list[dict]) -> None:
     layout.prepare()
     with layout.claim(os.getpid()):
         parts = [part(folder, layout, **one) for one in wanted]
-        Supervisor(parts, layout, {}, {}, Quiet(), Policy(backoff_first=0.05, stable=3600)).run()
+        Supervisor(parts, layout, {}, {}, Quiet(folder), Policy(backoff_first=0.05, stable=3600)).run()
 
 
 if __name__ == "__main__":

@@ -245,3 +245,11 @@ time.sleep(600)
     running.wait()
     running.stdout.close()
     until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", "the child to be gone")
+
+
+def test_when_nobody_can_be_told_that_it_is_ready_the_parts_stop_in_order(small, tmp_path):
+    (tmp_path / "untold").touch()
+    stack = small(_FIVE)
+    assert stack.end() != 0
+    assert {"stop kafka", "stop registry", "stop worker", "stop serve"} <= set(stack.journal())
+    assert "Broken pipe" in stack.out()

@@ -58,6 +58,12 @@ def test_own_fields_stand_beside_or_under_fields():
         (ANY, {"action": "a"}, InvalidEvent, "tenant_id"),
         (ANY, {"action": "a", "tenant_id": 7}, InvalidEvent, "tenant_id"),
         (ANY, {"action": "a", "tenant_id": "a b"}, InvalidEvent, "tenant_id"),
+        (
+            Sender("al_1", idempotency_key="k"),
+            {"action": "a", "occurred_at": TIME, "tenant_id": "\ud800"},
+            InvalidEvent,
+            "tenant_id",
+        ),
         (ACME, {"action": "a", "tenant_id": "globex"}, InvalidEvent, "tenant_id"),
         (BOUND, {"action": "a", "tenant_id": "globex"}, WrongTenant, "tenant_id"),
         (ACME, {}, InvalidEvent, "action"),

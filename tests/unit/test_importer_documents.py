@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
+import os
 import random
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from auditlane.importer import documents, json_stream
@@ -80,12 +83,53 @@ BUS = {"version": "0", "id": "x", "detail-type": "AWS API Call via CloudTrail", 
         json.dumps({"Records": [BUS]}),
         json.dumps(LOOKED_UP),
         json.dumps(LOGGED),
+        json.dumps({"data": {"Records": [record(1)]}}),
+        json.dumps({"data": {"more": 1, "page": {"Events": [LOOKED_UP], "a": {}}, "b": []}, "after": {"c": [1]}}),
+        json.dumps([{"body": {"Records": [record(1)]}}]),
+        json.dumps({"statusCode": 200, "body": {"Records": [record(1)]}, "headers": {"a": "b"}}),
+        json.dumps({"eventName": "x", "Records": [record(1)]}),
+        json.dumps({"pages": [{"Records": [record(1)]}]}),
+        json.dumps({"items": [record(1)]}),
+        json.dumps([json.dumps(record(1))]),
+        json.dumps(json.dumps(record(1))),
+        json.dumps({"message": json.dumps(record(1))}),
+        json.dumps({"Records": [{"messageId": "1", "body": json.dumps(record(1))}]}),
+        json.dumps({"Messages": [{"MessageId": "1", "Body": json.dumps(BUS)}]}),
+        json.dumps({"Type": "Notification", "Message": json.dumps({"Records": [record(1)]})}),
+        json.dumps({"Records": [{"Sns": {"Message": json.dumps(record(1))}}]}),
+        json.dumps({"Records": [{"body": json.dumps({"Type": "Notification", "Message": json.dumps(BUS)})}]}),
+        json.dumps({"body": document(1)}),
+        "2026-05-01T12:00:00.000Z " + json.dumps(record(1)),
+        "2026-05-01T12:00:00+00:00\t" + json.dumps(record(1), indent=1),
     ],
 )
 def test_whatever_a_record_is_wrapped_in(text: str) -> None:
     assert found(text) == ["E1"]
     assert found(text + "\n" + text) == ["E1", "E1"]
     assert found(document(5) + text + document(6)) == ["E5", "E1", "E6"]
+
+
+def test_a_record_is_left_as_it_is_whatever_it_holds() -> None:
+    own = {"requestParameters": {"events": [LOGGED], "Records": [record(7)]}, "message": json.dumps(record(8))}
+    for whole in (record(1, **own), {**own, **record(1)}):
+        assert found(json.dumps(whole)) == found(json.dumps({"Records": [whole]})) == ["E1"]
+        assert found(json.dumps(BUS | {"detail": whole})) == ["E1"]
+        assert found(json.dumps({"CloudTrailEvent": json.dumps(whole)})) == ["E1"]
+
+
+def test_a_list_within_an_object_that_is_too_long_or_cut_off_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (json_stream, documents):
+        monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
+    long = json.dumps({"a": {"b": {"Records": [record(one) for one in range(5_000)], "c": 1}, "d": 1}, "e": 1})
+    assert good(long + document(9)) == [f"E{one}" for one in range(5_000)] + ["E9"]
+    assert good(json.dumps({"a": {"b": {"Records": [record(1), record(2)]}}})[:-30] + document(9)) == ["E1", "E9"]
+
+
+def test_texts_in_texts_end_somewhere() -> None:
+    text = json.dumps(record(1))
+    for _ in range(8):
+        text = json.dumps({"body": text})
+    assert len(items(text)) == 1
 
 
 def test_the_text_of_a_record_is_kept_as_it_was() -> None:
@@ -128,6 +172,11 @@ def test_what_holds_no_events_is_passed_over() -> None:
         ('{"a": {"b": 1}\n' + json.dumps(record(1)), "E1", False),
         (json.dumps(record(1), indent=2)[:-30] + "\n" + json.dumps(record(2), indent=2), "E2", False),
         ("[" * 100_000 + "\n" + json.dumps(record(1)), "E1", False),
+        (
+            document(1)[:-2] + ', {"eventName": oops, "x": [{"version": 1}, {"version": oops}]}, ' + document(2)[13:],
+            "E1 E2",
+            False,
+        ),
         ("}{", "", False),
         ('"', "", False),
     ],
@@ -154,11 +203,37 @@ def test_wherever_a_document_is_cut_off_the_next_ones_are_read(at: int, layout: 
     assert len(whole) - 3 >= cut.count("}") - 1
 
 
+JOINED = {
+    "array": json.dumps([record(7), record(8)]),
+    "compact array": json.dumps([record(7), record(8)], separators=(",", ":")),
+    "pretty array": json.dumps([record(7), record(8)], indent=4),
+    "pretty record": json.dumps(record(7), indent=2) + json.dumps(record(8), indent=2),
+    "a record of the trail": json.dumps({"eventVersion": "1.08", **record(7)}) + json.dumps(record(8)),
+    "lookup-events": json.dumps({"Events": [LOOKED_UP | {"CloudTrailEvent": json.dumps(record(7))}] * 2}, indent=4),
+    "another key first": json.dumps({"version": "1", "Records": [record(7), record(8)]}),
+    "a subscription": json.dumps({"messageType": "DATA_MESSAGE", "owner": "1", "logEvents": [LOGGED, LOGGED]}) * 2,
+    "EventBridge": json.dumps(BUS) + json.dumps(BUS | {"detail": record(8)}),
+}
+
+
+@pytest.mark.parametrize("joined", JOINED)
+def test_what_is_joined_to_a_document_that_is_cut_off_is_read(joined: str) -> None:
+    own = {"requestParameters": {"version": "1", "events": [{"eventName": "no event"}]}, "resources": [{"version": 1}]}
+    cut = json.dumps({"Records": [record(1, **own), record(2, **own), record(3, **own)]})
+    wanted = good(JOINED[joined])
+    assert len(wanted) >= 2
+    for at in range(1, len(cut)):
+        values = [json.loads(one.text) for one in items(cut[:at] + JOINED[joined]) if not one.problem]
+        read = [one["eventName"] for one in values if isinstance(one, dict) and "eventName" in one]
+        assert read[-len(wanted) :] == wanted, cut[:at]
+        assert "no event" not in read or cut[at - 1] in "}]", "behind it, what is joined may begin"
+
+
 @given(st.binary(max_size=60))
 def test_nothing_breaks_the_cutting(data: bytes) -> None:
     with suppress(InvalidInput):  # gzip that holds nothing whole is told as damaged
         items(data)
-    last = items(data.replace(b"\x1f", b"") + b"\n" + document(1).encode())[-1]
+    last = items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode())[-1]
     assert json.loads(last.text) == record(1)
 
 
@@ -188,6 +263,30 @@ def test_what_was_readable_of_a_damaged_gzip_is_read() -> None:
         ]
 
 
+@example(14, 30, 1)
+@given(st.integers(0, 10_000), st.integers(1, 255), st.integers(1, 40))
+def test_a_wrong_byte_in_gzip_costs_what_comes_behind_it(at: int, wrong: int, size: int) -> None:
+    text = random.Random(size).randbytes(size * 20).hex().encode()
+    whole = gzip.compress(text)
+    at = 10 + at % (len(whole) - 10)
+    reader = Gunzip(io.BufferedReader(io.BytesIO(whole[:at] + bytes([whole[at] ^ wrong]) + whole[at + 1 :])))  # type: ignore[type-var]
+    data = io.BufferedReader(reader).read()
+    assert reader.damage or data == text, "a bit that stands for nothing, or for the same, is no damage"
+    assert reader.given == len(data)
+    alone = zlib.decompressobj(wbits=31)
+    readable = b"".join(alone.decompress(whole[byte : byte + 1]) for byte in range(at))
+    assert data.startswith(readable)
+
+
+def test_a_small_gzip_with_a_wrong_checksum_is_all_read() -> None:
+    whole = bytearray(gzip.compress(document(1, 2, 3).encode()))
+    whole[-8] ^= 1
+    read: list[Item] = []
+    with pytest.raises(InvalidInput, match="incorrect data check"):
+        read.extend(documents.records(Source(io.BytesIO(whole))))
+    assert [json.loads(one.text)["eventName"] for one in read] == ["E1", "E2", "E3"]
+
+
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(0, 2_000))
 def test_gzip_is_read_in_any_number_of_members(parts: list[bytes], zeros: int) -> None:
     data = b"".join(map(gzip.compress, parts)) + b"\0" * zeros
@@ -215,6 +314,29 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput, match=says):
             names(nothing)
     assert inputs(["missing.json"]).files == ("missing.json",), "what opens it says so"
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/1.json", "b/2.json", "c/3.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "c" / "4.json").symlink_to(tmp_path / "none")
+    os.mkfifo(tmp_path / "c" / "5.json")
+    scandir = os.scandir
+
+    def scanned(path: str) -> Any:
+        if str(path).endswith("/b"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    read = inputs([str(tmp_path)])
+    assert [Path(one).name for one in read.files] == ["1.json", "3.json", "4.json"]
+    [(folder, error)] = read.unread
+    assert folder == str(tmp_path / "b")
+    assert "Permission denied" in error.message
+    assert inputs([folder]).files == ()
+    assert len(inputs([folder]).unread) == 1
 
 
 @pytest.mark.skipif(SHARED is None, reason="the folder of real records is not here")

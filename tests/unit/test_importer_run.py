@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import threading
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ def test_lines_keep_their_numbers():
     assert lines(data) == expected
     assert lines(gzip.compress(data)) == expected
     assert lines(gzip.compress(data[:9]) + gzip.compress(data[9:])) == expected
+    assert lines(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n") == [(1, b"a"), (2, b"b")]
     assert lines(b"") == []
 
 
@@ -68,8 +70,83 @@ def test_a_file_that_is_not_there(tmp_path):
         pass
 
 
+def test_a_pipe_is_read_like_a_file_and_has_no_position(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    read, write = os.pipe()
+    sent = json.dumps(LINE).encode() + b"\n"
+    threading.Thread(target=(tmp_path / "fifo").write_bytes, args=(sent,)).start()
+    os.write(write, sent)
+    os.close(write)
+    for path in (str(tmp_path / "fifo"), f"/dev/fd/{read}"):
+        with opened(path) as pipe:
+            assert [one.text for one in pipe.lines()] == [sent.strip()]
+            assert (pipe.size, pipe.position) == (None, 0)
+    os.close(read)
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ['{"a": 1}', "[]"])
+def test_utf_16_is_refused_with_what_to_do(coding, text):
+    for data in (text.encode(coding), gzip.compress(text.encode(coding))):
+        with pytest.raises(InvalidInput, match="UTF-16") as raised:
+            source(data)
+        assert raised.value.fix == "Convert it to UTF-8."
+
+
+def test_what_may_be_lost_is_said_also_where_nothing_is_imported():
+    from auditlane.cli.import_ import _incomplete, _Summary
+
+    def said(done: Progress, *unread: InvalidInput) -> str:
+        summary = _Summary(unit="record", files=1, others=0)
+        summary.done, summary.unread = done, [("a.gz", one) for one in unread]
+        return str(_incomplete(summary))
+
+    assert "Behind it more may be lost." in said(Progress(number=1, refused=1, cut=1))
+    assert "Behind 1 of them more may be lost." in said(Progress(number=2, refused=2, cut=1))
+    assert "Behind 1 of them more may be lost." in said(Progress(number=2, sent=1, refused=1, cut=1))
+    assert "lost" not in said(Progress(number=1, refused=1))
+    assert "1 record was refused" in said(Progress(number=2, sent=1, refused=1), InvalidInput("It is cut off."))
+
+
+class Trickle(io.RawIOBase):
+    """A pipe that brings its first bytes one by one."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece, self._data = self._data[:1], self._data[1:]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.mark.parametrize("data", [b"one\ntwo", b"o", b""])
+def test_gzip_is_recognised_however_its_bytes_come(data):
+    for sent in (gzip.compress(data), data):
+        reading = Source(io.BufferedReader(Trickle(sent)))  # type: ignore[type-var]
+        assert [one.text for one in reading.lines()] == data.split()
+
+
 def item(number: int = 1, **values: Any) -> Item:
     return Item(number, json.dumps(values).encode())
+
+
+@pytest.mark.parametrize("tenant", ["\ud800", "a\udcff", "a b", ""])
+def test_a_tenant_that_is_none_is_refused_by_its_field(tenant):
+    account = {"eventTime": "2026-01-01T00:00:00Z", "recipientAccountId": tenant or "\udfff"}
+    for reading, one in (
+        (AuditlaneLines(), LINE | {"tenant_id": tenant}),
+        (FORMATS["cloudtrail"](None), account),
+        (FORMATS["cloudtrail"](None), account | {"eventID": "\ud800"}),
+        (FORMATS["cloudtrail"](None), {"userIdentity": {"accountId": account.pop("recipientAccountId")}} | account),
+        (FORMATS["cloudtrail"](tenant or "\ud800"), account),
+    ):
+        with pytest.raises(InvalidEvent) as raised:
+            reading.event(item(**one))
+        assert raised.value.field == "tenant_id"
 
 
 def test_a_line_without_an_id_gets_one_from_tenant_line_and_occurrence():

@@ -50,6 +50,8 @@ def test_a_parts_url_holds_nothing_that_would_not_be_read(
         "h?",
         "h/p#hunter2",
         "h#",
+        *(f"bob:hunter2{mark}x@h:1" for mark in ("/", "#", "?", " ", "@", "[")),
+        "bob/hunter2@h",
     )
     for rest in (*refused, "", "/path", ":8123", "h:0", "h:99999", "h:x", "[::1", "a b"):
         with pytest.raises(errors.ConfigError) as caught:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -21,8 +21,37 @@ def test_values_become_text():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [None, b"x", {"a": 1}, object(), [None], [["x"]], date(2026, 1, 1)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"x",
+        bytearray(b"x"),
+        memoryview(b"x"),
+        {"a": 1},
+        object(),
+        [None],
+        [["x"]],
+        date(2026, 1, 1),
+        ip_network("10.0.0.0/8"),
+        range(2),
+        {"a": 1}.keys(),
+        Severity,
+    ],
+)
 def test_what_is_no_value_is_refused(value):
     with pytest.raises(InvalidFilter) as caught:
         _pairs({"actor_id": value}, {})
     assert caught.value.field == "actor_id"
+
+
+def test_several_values_in_whatever_holds_them():
+    for several in (["1", 2], ("1", 2), iter(["1", 2]), (one for one in (1, 2))):
+        assert _pairs({"a": several}, {}) == [("a", "1"), ("a", "2")]
+    assert sorted(_pairs({"a": {1, 2}}, {"b": frozenset("c")})) == [("a", "1"), ("a", "2"), ("b", "c")]
+
+
+@pytest.mark.parametrize("name", [1, None, b"a"])
+def test_a_name_that_is_no_text_is_refused(name):
+    with pytest.raises(InvalidFilter, match="name"):
+        _pairs({name: "x"}, {})

@@ -62,6 +62,7 @@ def command(
     given = inputs(paths)
     topics = [config.topic, *(dedicated_topic(config.topic, one) for one in sorted(config.dedicated_tenants))]
     summary = _Summary(unit=FORMATS[kind.value](tenant).unit, files=len(given.files), others=given.others)
+    summary.unread += given.unread
     client = AuditClient(config, on_error=lambda error, event_id: None)  # a flush raises it
     try:
         for file in given.files:
@@ -166,10 +167,10 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]
-        if summary.files == 1 and not done.number:
+        if summary.files <= 1 and not done.number:
             return error
         others = f" (and {len(summary.unread) - 1} other files)" if len(summary.unread) > 1 else ""
-        refused = f", {done.refused} {unit}s were refused" if done.refused else ""
+        refused = f", {done.refused} {unit}{'s were' if done.refused > 1 else ' was'} refused" if done.refused else ""
         return ImportIncomplete(
             f"{file} was not read to its end{others}: {error.message} {_events(done.sent)} of what could be read "
             f"{'is' if done.sent == 1 else 'are'} imported{refused}.",
@@ -178,10 +179,13 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
     if not done.refused:
         return None
     total = done.sent + done.known + done.refused
+    cut = f" Behind {done.cut} of them more may be lost." if done.cut else ""
     if done.refused == total:
         said = f"The only {unit} was refused" if total == 1 else f"All {total} {unit}s were refused"
-        return ImportIncomplete(f"{said}; nothing is imported.", fix="Correct them, or check --format and --tenant.")
-    cut = f" Behind {done.cut} of them more may be lost." if done.cut else ""
+        cut = " Behind it more may be lost." if cut and total == 1 else cut
+        return ImportIncomplete(
+            f"{said}; nothing is imported.{cut}", fix="Correct them, or check --format and --tenant."
+        )
     return ImportIncomplete(
         f"{done.refused} of {total} {unit}s {'was' if done.refused == 1 else 'were'} refused; "
         f"{_events(done.sent)} {'is' if done.sent == 1 else 'are'} imported.{cut}",

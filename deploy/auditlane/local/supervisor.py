@@ -75,10 +75,11 @@ class Supervisor:
         self._shown: dict[str, tuple[State, float]] = {}
         self._announced = False
         self._stops = 0
-        self._failure: AuditlaneError | None = None
+        self._failure: AuditlaneError | OSError | None = None
 
     def run(self) -> None:
-        """Until a signal asks to stop. Raises PartFailed when a part could not be brought up the first time."""
+        """Until a signal asks to stop. Raises PartFailed when a part could not be brought up the first time, and what
+        `Observer.ready` raised of AuditlaneError and OSError, when all parts have stopped in order."""
         for part in self._parts.values():
             for log in part.logs:
                 rotate(log)
@@ -215,7 +216,7 @@ class Supervisor:
             self._announced = True
             try:
                 self._observer.ready(state)
-            except AuditlaneError as error:  # what is ready cannot be told
+            except (AuditlaneError, OSError) as error:  # what is ready cannot be told
                 self._failure = error
                 self._plan.stop(time.monotonic())
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.event_json import values_of
+from auditlane.contract.tenants import check_tenant
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import InvalidEvent, WrongTenant
 from auditlane.runtime.ids import uuid5
@@ -23,6 +24,7 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
     if "event_id" in values or sender.idempotency_key:
         _check_repeatable(values)
     if sender.idempotency_key and "event_id" not in values:
+        check_tenant(tenant, ours=True)
         values["event_id"] = idempotent_id(sender.vouched, tenant, sender.idempotency_key, index)
     if sender.request_id:
         values.setdefault("request_id", sender.request_id)

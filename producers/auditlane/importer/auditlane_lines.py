@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.event_json import finite, values_of
 from auditlane.contract.fields import OF_READERS
+from auditlane.contract.tenants import check_tenant
 from auditlane.contract.values import StoredFields
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
@@ -48,7 +49,7 @@ class AuditlaneLines:
         if "occurred_at" not in values:
             raise InvalidEvent("has no time: occurred_at, such as 2024-05-01T12:00:00Z", field="occurred_at")
         if "event_id" not in values:
-            values["event_id"] = uuid5(str(tenant), *self._occurrences.next(item.text))
+            values["event_id"] = uuid5(check_tenant(str(tenant), ours=True), *self._occurrences.next(item.text))
         event = AuditEvent.checked(values)
         fields = StoredFields(event.fields, whole=_HASH in line and "fields" in line)
         return event.model_copy(update={"fields": fields}) if fields or fields.whole else event

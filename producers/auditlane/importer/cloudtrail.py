@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from auditlane.contract.event import AuditEvent, Outcome, parse_ip
+from auditlane.contract.tenants import check_tenant
 from auditlane.importer import documents
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
@@ -54,7 +55,7 @@ class CloudTrail:
             whole = ""
         except _Inexact:
             record, whole = parse_object(item), item.text.decode()
-        tenant = self._tenant or _tenant(record)
+        tenant = check_tenant(self._tenant or _tenant(record), ours=True)
         event_id = _event_id(record, tenant) or uuid5(tenant, SOURCE, *self._occurrences.next(item.text))
         values = _columns(record) | {"event_id": event_id, "tenant_id": tenant}
         event = AuditEvent.checked(values)

@@ -12,18 +12,30 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from auditlane.importer.envelopes import LISTS, is_record, unwrapped
+from auditlane.importer.envelopes import LISTS, holds_records, is_record, unwrapped, within
 from auditlane.importer.json_stream import JsonStream
 from auditlane.importer.sources import MAX_ITEM_BYTES, Item, Source
 
 _APART: Final = re.compile(
     r"[\s,\]}\ufeff]*"
 )  # documents may be joined by commas; what closes a broken one is left over
+# What `aws logs` and an export of CloudWatch Logs put before each message.
+_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)[ \t]{1,8}(?=[{\[])")
+_LONGEST_STAMP: Final = 64
 _COMMAS: Final = re.compile(r"[\s,]*")
 _SPACE: Final = re.compile(r"\s*")
 # Where another document begins, for sure: a line that opens one, or `{"Records": [`, which no text of a record has.
 _NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
+# Where one may begin in the line of a document that is cut off. A value in a record may look the same.
+_LIKELY: Final = re.compile(
+    r"\[?\s*\{\s*\""
+    r"(?:Records|[Ee]vents|logEvents|messageType|version|eventVersion|eventI[Dd]|EventId|eventTime|eventName|awsAccountId)"
+    r"\"\s*:"
+)
 _TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]"]')
+_BEFORE_VALUE: Final = re.compile(r"[:\[,]\s*\Z")
+_BEHIND_VALUE: Final = re.compile(r"\s*[,\]}]")
+_DECODER: Final = json.JSONDecoder()
 _PLAIN: Final = re.compile(r"[^\n,\]]*")
 _LINE: Final = re.compile(r"[^\n]*")
 _DEEPEST: Final = 4  # lists of records within one another
@@ -38,20 +50,23 @@ def records(source: Source) -> Iterator[Item]:
 
 
 class _Records:
-    def __init__(self, stream: JsonStream) -> None:
+    def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
+        """`number` is the last item before these; the stream is text `within` so many others."""
         self._stream = stream
-        self._number = 0
+        self._number = number
+        self._within = within
         self._lost = False  # the document at hand is given up; what comes next is another one
 
     def all(self) -> Iterator[Item]:
         while self._stream.skip(_APART):
             self._lost = False
+            self._stream.skip_once(_STAMP, _LONGEST_STAMP)
             yield from self._value(0)
 
     def _value(self, depth: int) -> Iterator[Item]:
         """The records of the value at the front, and move behind it."""
         stream = self._stream
-        if stream.first == "[" and depth == 0:
+        if stream.first == "[" and depth < _DEEPEST:
             stream.advance(1)
             yield from self._elements(depth + 1)
             return
@@ -61,11 +76,15 @@ class _Records:
         elif found.list_at:
             stream.advance(found.list_at + 1)
             yield from self._elements(depth + 1)
-            if not self._lost:
-                yield from self._members(depth)
+            for _ in range(found.levels + 1):
+                if not self._lost:
+                    yield from self._members(depth)
+        elif depth < _DEEPEST and found.text.startswith("{") and not within(found.value) and holds_records(found.value):
+            stream.advance(1)
+            yield from self._members(depth, nested=True)
         else:
             stream.advance(len(found.text))
-            yield self._item(found.value, found.text)
+            yield from self._items(found.value, found.text)
 
     def _elements(self, depth: int) -> Iterator[Item]:
         """The elements of an array whose bracket was read; a comma too many is no loss."""
@@ -83,8 +102,8 @@ class _Records:
                 break
         yield self._given_up()
 
-    def _members(self, depth: int) -> Iterator[Item]:
-        """The members of an object behind a list of records."""
+    def _members(self, depth: int, *, nested: bool = False) -> Iterator[Item]:
+        """The lists of records among the members that are left of an object; `nested`, also within them."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "}":
                 self._stream.advance(1)
@@ -99,8 +118,23 @@ class _Records:
             found = self._stream.value(frozenset(), is_record) if name is not None else None
             if found is None:
                 break
-            self._stream.advance(len(found.text))
+            if nested and holds_records(found.value):
+                yield from self._value(depth + 1)
+                if self._lost:
+                    return
+            else:
+                self._stream.advance(len(found.text))
         yield self._given_up()
+
+    def _items(self, value: Any, text: str) -> Iterator[Item]:
+        """The records in a value that is whole: itself, or what a text in it holds."""
+        inner = within(value) if self._within < _DEEPEST else ""
+        if inner:
+            records = _Records(JsonStream(None, inner), self._number, self._within + 1)
+            yield from records.all()
+            self._number = records._number
+        else:
+            yield self._item(value, text)
 
     def _item(self, value: Any, text: str) -> Item:
         self._number += 1
@@ -124,17 +158,25 @@ class _Records:
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)
             end = following.start() if following else len(stream.text)
+            if stream.first not in "{[":  # it ends at the latest where an object begins that looks like a document
+                likely = _LIKELY.search(stream.text, stream.at + 1, end)
+                end = likely.start() if likely else end
             size = _extent(stream.text, stream.at, end, depth)
-            if size is not None and (following or stream.at + size < end or stream.ended):
+            closed = size is not None and (following or stream.at + size < end or stream.ended)
+            if not closed and not following and end - stream.at <= MAX_ITEM_BYTES and stream.fetch():
+                continue
+            within = stream.at + size if closed and size else end
+            if (begins := _likely(stream.text, stream.at + 1, within)) is not None:
+                stream.advance(begins - stream.at)
+            elif closed and size:
                 problem = _said(stream.text[stream.at : stream.at + size])
                 stream.advance(size)
                 return self._problem(problem)
-            if following:
+            elif following:
                 stream.advance(end - stream.at)
-                return self._given_up()
-            if end - stream.at > MAX_ITEM_BYTES or not stream.fetch():
+            else:
                 stream.drop_until(_NEXT)
-                return self._given_up()
+            return self._given_up()
 
 
 def _extent(text: str, at: int, end: int, depth: int) -> int | None:
@@ -152,6 +194,22 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
                     return token.end() - at
             case '"':
                 return None
+    return None
+
+
+def _likely(text: str, at: int, end: int) -> int | None:
+    """Where in a broken value the next document seems to begin: at no member's value, and at no element of a list."""
+    while found := _LIKELY.search(text, at, end):
+        if not _BEFORE_VALUE.search(text, max(0, found.start() - 9), found.start()):
+            return found.start()
+        start = _SPACE.match(text, found.start()).end()  # type: ignore[union-attr]
+        try:
+            _, at = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):  # what is broken is in it
+            at = start + 1
+            continue
+        if not _BEHIND_VALUE.match(text, at):
+            return start
     return None
 
 

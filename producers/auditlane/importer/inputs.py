@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+import os
+import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,10 +18,12 @@ _ENDINGS: Final = tuple(f"{one}{more}" for one in (".json", ".jsonl", ".ndjson")
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files in the order in which they are read, each once; `others` are files in folders that are not read."""
+    """The files in the order in which they are read, each once; `others` are files in folders that are not read;
+    `unread` are folders that cannot be, each with the reason."""
 
     files: tuple[str, ...]
     others: int = 0
+    unread: tuple[tuple[str, InvalidInput], ...] = ()
 
 
 def inputs(given: Sequence[str]) -> Inputs:
@@ -28,12 +32,14 @@ def inputs(given: Sequence[str]) -> Inputs:
     none."""
     files: dict[str, None] = {}
     others = 0
+    unread: list[tuple[str, InvalidInput]] = []
     for one in given:
         for path in _matched(one):
             if path != STANDARD and Path(path).is_dir():
-                found = list(_within(Path(path)))
+                before = len(unread)
+                found = _within(Path(path), unread)
                 read = [str(file) for file in found if file.name.lower().endswith(_ENDINGS)]
-                if not read:
+                if not read and len(unread) == before:
                     raise InvalidInput(
                         f"{path} holds no file to import.",
                         fix=f"Its files are read by their endings: {', '.join(_ENDINGS)}.",
@@ -42,7 +48,7 @@ def inputs(given: Sequence[str]) -> Inputs:
                 files |= dict.fromkeys(read)
             else:
                 files[path] = None
-    return Inputs(tuple(files), others)
+    return Inputs(tuple(files), others, tuple(unread))
 
 
 def _matched(given: str) -> list[str]:
@@ -55,5 +61,23 @@ def _matched(given: str) -> list[str]:
     return matched
 
 
-def _within(folder: Path) -> Iterator[Path]:
-    return (file for file in sorted(folder.rglob("*")) if file.is_file())
+def _within(folder: Path, unread: list[tuple[str, InvalidInput]]) -> list[Path]:
+    """The files at any depth, in order; folders that cannot be read go to `unread`."""
+
+    def refuse(error: OSError) -> None:
+        unread.append(
+            (
+                str(error.filename),
+                InvalidInput(f"The folder cannot be read: {error.strerror}.", fix="Check its rights."),
+            )
+        )
+
+    found = (Path(at, name) for at, _, names in os.walk(folder, onerror=refuse) for name in names)
+    return sorted(file for file in found if _is_file(file))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # what opens it says why it cannot
+        return True

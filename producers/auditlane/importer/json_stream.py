@@ -16,29 +16,33 @@ _NAME: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"\s*:\s*')
 _OPEN: Final = re.compile(r"\{\s*")
 _COMMA: Final = re.compile(r"\s*,\s*")
 _DECODER: Final = json.JSONDecoder()
+_DEEPEST: Final = 4  # objects in one another in which a list of records is looked for
 _TOKEN: Final = 16  # characters: what fails so near to the end may be a word or an escape that goes on
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A whole value with its text; or, with `list_at`, where in the object at the front a list of records begins."""
+    """A whole value with its text; or, with `list_at`, where in the object at the front a list of records begins and in
+    how many objects within it the list stands."""
 
     value: Any = None
     text: str = ""
     list_at: int = 0
+    levels: int = 0
 
 
 class JsonStream:
     """`text` from `at` on is unread. Fetching more moves both, so distances are counted from `at`."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source | None, text: str = "") -> None:
+        """Of a source, or of text that is all there is."""
         self._source = source
         # A byte that is not UTF-8 survives as it is and is refused with the record that has it.
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
         self._damage: InvalidInput | None = None
-        self.text = ""
+        self.text = text
         self.at = 0
-        self.ended = False
+        self.ended = source is None
 
     @property
     def first(self) -> str:
@@ -89,7 +93,15 @@ class JsonStream:
             if lists and (place := list_at(self.text, self.at, lists)):
                 return Value(list_at=place - self.at)
             if certain or len(self.text) - self.at > MAX_ITEM_BYTES or not self.fetch():
-                return None
+                place, levels = nested_list(self.text, self.at, lists, alone) if lists else (0, 0)
+                return Value(list_at=place - self.at, levels=levels) if place else None
+
+    def skip_once(self, pattern: re.Pattern[str], longest: int) -> None:
+        """Move behind what a pattern of at most so many characters matches, if it does."""
+        while len(self.text) - self.at < longest and self.fetch():
+            pass
+        if found := pattern.match(self.text, self.at):
+            self.at = found.end()
 
     def drop_until(self, pattern: re.Pattern[str]) -> None:
         """Move to where the pattern matches next, or to the end, holding no more than a chunk."""
@@ -103,7 +115,7 @@ class JsonStream:
 
     def fetch(self) -> bool:
         """As much again as is at hand, so that a long record is not looked at over and over; False at the end."""
-        if self.ended:
+        if self.ended or self._source is None:
             return False
         try:
             data = self._source.read(max(CHUNK_BYTES, len(self.text) - self.at))
@@ -126,6 +138,22 @@ class JsonStream:
 def list_at(text: str, at: int, names: Collection[str]) -> int:
     """Where the array begins that the object at `at` has under one of the names; 0 when there is none at hand."""
     return next((start for name, start, end in members(text, at) if name in names and text.startswith("[", start)), 0)
+
+
+def nested_list(
+    text: str, at: int, names: Collection[str], alone: Callable[[dict[str, Any]], bool], deepest: int = _DEEPEST
+) -> tuple[int, int]:
+    """`list_at` of an object that is not whole, also in the objects within it where it breaks off; how many those are.
+    Records themselves, which are `alone`, are left as they are."""
+    seen: dict[str, Any] = {}
+    for name, start, end in members(text, at):
+        if name in names and text.startswith("[", start):
+            return start, 0
+        if not end and deepest and text.startswith("{", start) and not alone(seen):
+            place, levels = nested_list(text, start, names, alone, deepest - 1)
+            return place, levels + 1
+        seen[name] = None
+    return 0, 0
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, int, int]]:

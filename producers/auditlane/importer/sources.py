@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +19,8 @@ MAX_ITEM_BYTES: Final = 16 << 20  # a line or record longer than this is refused
 CHUNK_BYTES: Final = 1 << 16
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
+# Its marks, and how JSON begins in it without one.
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", *(pair for one in (b"{", b"[") for pair in (one + b"\0", b"\0" + one)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,19 @@ class Item:
 class Source:
     """What is being read. `size` and `position` are bytes as they lie on the disk, for a progress bar.
 
-    Reading raises InvalidInput where the file is damaged; what came before it was good.
+    Reading raises InvalidInput where the file is damaged; what came before it was good. Raises InvalidInput for UTF-16.
     """
 
     def __init__(self, raw: BinaryIO, size: int | None = None) -> None:
         self._raw = raw
         self.size = size
-        data = _buffered(raw)
-        self._gunzip = Gunzip(data) if data.peek(2)[:2] == _GZIP_MAGIC else None
-        self._data = _buffered(self._gunzip) if self._gunzip else data
+        start, data = _started(_buffered(raw))
+        self._gunzip = Gunzip(data) if start == _GZIP_MAGIC else None
+        if self._gunzip:
+            start, data = _started(_buffered(self._gunzip))
+        if start in _UTF_16:
+            raise InvalidInput("The file is UTF-16.", fix="Convert it to UTF-8.")
+        self._data = data
 
     @property
     def position(self) -> int:
@@ -65,7 +73,7 @@ class Source:
                 while line and not line.endswith(b"\n"):
                     line = self._line(CHUNK_BYTES)
                 yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
-            elif text := (line.removeprefix(_BOM) if number == 1 else line).strip():
+            elif text := line.removeprefix(_BOM).strip():  # files are joined, each with a mark of its own
                 yield Item(number, text)
         self._check_whole()
 
@@ -92,10 +100,35 @@ def opened(path: str) -> Iterator[Source]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(Path(path).open("rb", buffering=0))
-            size = Path(path).stat().st_size
+            found = os.fstat(file.fileno())
         except OSError as error:
             raise InvalidInput(f"{path} cannot be read: {error.strerror}.", fix="Check the path and rights.") from error
-        yield Source(cast(BinaryIO, file), size)
+        # A pipe has neither a size nor a position.
+        yield Source(cast(BinaryIO, file), found.st_size if stat.S_ISREG(found.st_mode) else None)
+
+
+class _Again(io.RawIOBase):
+    """What was read from the front of a stream, and then the stream."""
+
+    def __init__(self, front: bytes, rest: io.BufferedReader) -> None:
+        self._front, self._rest = front, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._front:
+            return self._rest.readinto1(buffer)
+        count = min(len(buffer), len(self._front))
+        buffer[:count], self._front = self._front[:count], self._front[count:]
+        return count
+
+
+def _started(data: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
+    """(the first two bytes, also where each comes alone through a pipe; all of the data as before)."""
+    with _reading():
+        start = data.read(len(_GZIP_MAGIC))
+    return start, _buffered(_Again(start, data))
 
 
 def _buffered(raw: Any) -> io.BufferedReader:

@@ -340,7 +340,14 @@ class AuditClient:
 
 def _mapping(given: Any) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
-        return given
+        try:
+            return dict(given)
+        except MemoryError:
+            raise
+        except Exception as error:  # a method of its own
+            raise InvalidEvent(
+                f"fields cannot be read, as the value itself raised {type(error).__name__}.", field="fields"
+            ) from error
     raise InvalidEvent(
         f"fields must be an object of the tenant's own fields by name, not {type(given).__name__}.",
         field="fields",

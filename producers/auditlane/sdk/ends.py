@@ -79,12 +79,37 @@ def forget(client: Closing) -> None:
 
 
 def _end_all(*_: object, **__: object) -> None:
-    alone = all(one.daemon or one is threading.current_thread() for one in threading.enumerate())
+    alone = not _others(threading.current_thread())
     for client in list(_clients):
         if alone:
             client.end()
         else:  # other threads are waited for after this, and may emit
             client.end_soon()
+    if not alone and not _Behind.running():
+        _Behind(threading.current_thread()).start()
+
+
+def _others(*known: threading.Thread) -> list[threading.Thread]:
+    """The threads that a process waits for before it ends, but for these."""
+    return [one for one in threading.enumerate() if not one.daemon and one not in known]
+
+
+class _Behind(threading.Thread):
+    """Ends the clients when all threads but this one and the `ending` one are done; the process waits for it, too."""
+
+    def __init__(self, ending: threading.Thread) -> None:
+        super().__init__(name="auditlane-end", daemon=False)
+        self._ending = ending
+
+    @classmethod
+    def running(cls) -> bool:
+        return any(isinstance(one, cls) for one in threading.enumerate())
+
+    def run(self) -> None:
+        while others := _others(self, self._ending):
+            others[0].join()
+        for client in list(_clients):
+            client.end()
 
 
 def _is_child(util: str) -> bool:

@@ -126,13 +126,15 @@ class AuditReader:
 def _pairs(filters: Filters | None, more: Filters) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for name, given in [*(filters or {}).items(), *more.items()]:
+        if not isinstance(name, str):
+            raise InvalidFilter(f"A filter has a name of type {type(name).__name__}.", fix="Give its name as text.")
         pairs += [(name.removesuffix("_"), _text(name, value)) for value in _several(given)]
     return pairs
 
 
 def _several(given: Any) -> Iterable[Any]:
-    one = isinstance(given, Value | bytes | Mapping) or not isinstance(given, Iterable)
-    return [given] if one else given
+    """Only what is plainly several values: a network or bytes could be iterated over, too."""
+    return given if isinstance(given, list | tuple | set | frozenset | Iterator) else [given]
 
 
 def _text(name: str, value: Any) -> str:

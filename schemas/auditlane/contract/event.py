@@ -6,7 +6,7 @@ import functools
 import ipaddress
 import uuid
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from numbers import Number
 from typing import Annotated, Any, Final
 
@@ -57,8 +57,8 @@ def _tenant_id(value: str) -> str:
 
 
 def _time(value: object) -> object:
-    """Text or a datetime: a number, also one in text, could be seconds or milliseconds."""
-    if isinstance(value, Number) or (isinstance(value, str) and _is_number(value)):
+    """Text or a datetime: a number, also one in text or bytes, could be seconds or milliseconds."""
+    if isinstance(value, Number | bytes | bytearray) or (isinstance(value, str) and _is_number(value)):
         raise ValueError("must be text, such as 2024-05-01T12:00:00Z")
     return value
 
@@ -116,13 +116,21 @@ def _ip(value: object) -> object:
     return text
 
 
+def _choice(value: object) -> object:
+    """Text, an enum's too; what else there is need not be comparable at all."""
+    if isinstance(value, str):
+        return value if isinstance(value, Outcome | Severity) else str.__str__(value)
+    raise ValueError("must be text")
+
+
 def _not_empty(value: object) -> object:
     return None if isinstance(value, str) and not value else value
 
 
 def _json_text(value: object) -> object:
-    """`before` and `after` may be given as objects; they travel as JSON text."""
-    return value if value is None or isinstance(value, str) else json_text(value)
+    """`before` and `after` may be given as objects; they travel as JSON text, which text is taken to be already."""
+    given = value is None or (isinstance(value, str) and not isinstance(value, Enum))
+    return value if given else json_text(value)
 
 
 def _place(problem: ErrorDetails) -> str:
@@ -159,8 +167,8 @@ class AuditEvent(BaseModel):
     on_behalf_of: Text | None = None
     resource: Text = ""
     resource_id: Text | None = None
-    outcome: Outcome = Outcome.unknown
-    severity: Severity = Severity.Info
+    outcome: Annotated[Outcome, BeforeValidator(_choice)] = Outcome.unknown
+    severity: Annotated[Severity, BeforeValidator(_choice)] = Severity.Info
     description: Text | None = None
     ip: Annotated[str | None, BeforeValidator(_ip)] = None
     user_agent: Annotated[Text | None, BeforeValidator(_not_empty)] = None
@@ -184,11 +192,22 @@ class AuditEvent(BaseModel):
         except MemoryError:
             raise
         except Exception as error:  # a method of a value's own
-            field = next((name for name, value in values.items() if type(value).__module__ != "builtins"), "")
+            field = next((name for name, value in values.items() if cls._raises(name, value)), "")
             raise InvalidEvent(
                 f"The event is not valid: {field} cannot be read, as the value itself raised {type(error).__name__}.",
                 field=field,
             ) from error
+
+    @classmethod
+    def _raises(cls, name: str, value: object) -> bool:
+        """Whether it is this value that cannot be read."""
+        try:
+            cls(**{"tenant_id": "a", "action": "a", name: value})
+        except ValidationError:
+            pass
+        except Exception:
+            return True
+        return False
 
     def record(self) -> dict[str, Any]:
         """The event as the Avro record's values: enums as symbols, the time as a datetime, own fields on top level."""

@@ -23,6 +23,7 @@ from auditlane.runtime.errors import InvalidInput
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 # What readers get of an event beside its fields, and no sender sets.
 OF_READERS: Final = frozenset({"ingested_at", "provenance", "provenance_id", "content_hash", "conflict"})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED: Final = OF_READERS | {"fields"}
 
 
@@ -204,7 +205,7 @@ def described(avro: Mapping[str, Any]) -> tuple[FieldType, Any, dict[str, Any]]:
     rules = _rules_of(avro)
     default = avro.get("default")
     if kind == "timestamp" and isinstance(default, int):
-        default = datetime.fromtimestamp(default / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+        default = _time(default)
     named = {"double": FieldType.Number, "float": FieldType.Number, "long": FieldType.Integer, "int": FieldType.Integer}
     named |= {"boolean": FieldType.Boolean, "timestamp": FieldType.Timestamp, "enum": FieldType.Enum}
     if kind == "string":
@@ -247,10 +248,18 @@ def _micros(text: str) -> int:
     try:
         time = datetime.fromisoformat(text)
         if time.tzinfo is not None:
-            return (time.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+            return (time.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         pass
     raise _invalid("default", "must be a time with a zone, such as 2024-05-01T12:00:00Z")
+
+
+def _time(micros: int) -> str | int:
+    """As text; the number itself where the calendar does not have it, as contracts that others registered may say."""
+    try:
+        return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return micros
 
 
 def _invalid(place: str, problem: str, *, fix: str = "") -> InvalidInput:

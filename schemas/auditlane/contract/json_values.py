@@ -7,9 +7,9 @@
 | set, frozenset | array in the order of the elements' JSON text, so that equal sets are equal text |
 | Enum | its value |
 | bytes, bytearray, memoryview | text in base64 |
-| Decimal, UUID, IP address, path, URL | text |
+| Decimal, UUID, IP address or network, path, URL | text |
 | date, time, datetime; timedelta | text in ISO 8601 |
-| pydantic's SecretStr, SecretBytes | `"**********"` |
+| pydantic's SecretStr, SecretBytes, Secret | `"**********"` |
 
 Everything else is refused, and so are keys that are not text, NaN and infinite numbers: nothing is stored as a
 `repr`.
@@ -21,15 +21,22 @@ import base64
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence, Set
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, SecretBytes, SecretStr
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic import AnyUrl, BaseModel, MongoDsn, NatsDsn, PostgresDsn, Secret, SecretBytes, SecretStr
+from pydantic_core import MultiHostUrl, Url, to_jsonable_python
 
+_TEXTS: Final = (
+    *(IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface),
+    *(AnyUrl, MongoDsn, NatsDsn, PostgresDsn, Url, MultiHostUrl),
+    *(timedelta, Secret),
+)
 _SECRET: Final = "**********"  # noqa: S105 - what stands in its place
 
 
@@ -82,7 +89,7 @@ def _converted(value: Any) -> Any:  # noqa: C901 - a table of types
         if not value.is_finite():
             raise ValueError
         return str(value)
-    if isinstance(value, UUID):
+    if isinstance(value, UUID | PurePath):
         return str(value)
     if isinstance(value, date | time):  # a datetime is a date
         return value.isoformat()
@@ -100,8 +107,7 @@ def _converted(value: Any) -> Any:  # noqa: C901 - a table of types
         return [json.loads(text) for text in sorted(map(json_text, value))]
     if isinstance(value, Sequence):
         return list(value)
-    try:
+    if isinstance(value, _TEXTS):
         return to_jsonable_python(value)
-    except PydanticSerializationError:
-        kind = type(value).__name__
-        raise _Refused(f"holds a {kind}, which has no form in JSON: give a dict of what is to be stored") from None
+    kind = type(value).__name__
+    raise _Refused(f"holds a {kind}, which has no form in JSON: give a dict of what is to be stored")

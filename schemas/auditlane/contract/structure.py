@@ -22,9 +22,10 @@ _OWN_TYPES: Final = (
     "string, boolean, long, double, an enum or timestamp-micros (keep anything else as a string of JSON)"
 )
 LONGEST_NAME: Final = 200  # characters: a symbol is a byte of an event and all of its text in the row, a name likewise
+_PROTO: Final = "__proto__"
 # What every object of JavaScript has: a page that looks a field up by such a name could find that instead.
 MISREAD_NAMES: Final = frozenset(
-    {"__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "prototype"}
+    {_PROTO, "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "prototype"}
     | {"toLocaleString", "toString", "valueOf"}
     | {f"__{deed}{what}__" for deed in ("define", "lookup") for what in ("Getter", "Setter")}
 )
@@ -116,6 +117,7 @@ def check_registrable(schema_text: str) -> list[str]:
     defaults = {one["name"] for one in schema["fields"] if isinstance(one, dict) and "name" in one and "default" in one}
     if any(one.rules.pattern for one in fields) and not patterns.available():
         problems.append("schema: has patterns, which this process cannot check; install auditlane[serve].")
+    problems += [_misread(one.name) for one in fields if one.name in MISREAD_NAMES]
     for one in fields:
         if base := base_fields().get(one.name):
             problems += [
@@ -131,6 +133,10 @@ def check_registrable(schema_text: str) -> list[str]:
         elif problem := default_problem(one):
             problems.append(f"{one.name}: its default {problem}; correct the default.")
     return problems
+
+
+def _misread(name: str) -> str:
+    return f"{name}: has a meaning in JavaScript, so pages could misread it; rename the field."
 
 
 def default_problem(field: Field) -> str:
@@ -186,8 +192,8 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
         if name in seen:
             problems.append(f"{name}: is there twice; remove one.")
             continue
-        if name in MISREAD_NAMES:
-            problems.append(f"{name}: has a meaning in JavaScript, so pages could misread it; rename the field.")
+        if name == _PROTO:  # no object of JavaScript can have it; the others, which one may have, are no reason to halt
+            problems.append(_misread(name))
             continue
         seen.add(name)
         try:

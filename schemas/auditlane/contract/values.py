@@ -15,10 +15,11 @@ from auditlane.contract.rules import storable
 # RFC 3339 has the years 0000 to 9999.
 TIME_FIRST_US: Final = -62_167_219_200_000_000
 TIME_LAST_US: Final = 253_402_300_799_999_999
+_YEAR_1_US: Final = -62_135_596_800_000_000  # a default is a time of Python's calendar, as one given over the API is
 _RANGES: Final = {
     "int": (-(2**31), 2**31 - 1),
     "long": (-(2**63), 2**63 - 1),
-    "timestamp": (TIME_FIRST_US, TIME_LAST_US),
+    "timestamp": (_YEAR_1_US, TIME_LAST_US),
 }
 
 

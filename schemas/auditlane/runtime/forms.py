@@ -66,13 +66,13 @@ def service_url(value: str, account: str) -> str:
     The message never repeats the URL, which may hold a password.
     """
     value = http_url(value.strip())
+    if "@" in value:  # wherever it is: a password may hold a slash and the like, which end the part of an account
+        raise ValueError(f"must not hold a user or password, which are not read there (an @ is %40); set {account}")
     try:
         url = urlsplit(value)
         host, port = url.hostname, url.port
     except ValueError:
         raise ValueError("must be a URL with a host, and a port up to 65535 if any") from None
-    if "@" in url.netloc:
-        raise ValueError(f"must not hold a user or password, which are not read there; set {account}")
     if "?" in value or "#" in value:
         raise ValueError(
             "must end with its path: what follows '?' or '#' is not read; an account is set in "

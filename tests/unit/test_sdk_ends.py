@@ -1,0 +1,68 @@
+"""Clients at the end of a child of multiprocessing whose threads go on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import multiprocessing, sys, threading
+
+from auditlane.sdk import ends
+
+
+class Client:
+    def __init__(self):
+        self.flushed, self.emitted = threading.Event(), []
+
+    def end(self):
+        ends.forget(self)
+        print(*self.emitted, flush=True)
+
+    def end_soon(self):
+        self.flushed.set()
+
+    def before_fork(self, deadline):
+        pass
+
+    def after_fork(self):
+        self.__init__()
+
+
+client = Client()
+ends.watch(client)
+
+
+def second():
+    client.emitted.append("second")
+
+
+def first():
+    client.flushed.wait()  # the process is about to end
+    client.emitted.append("first")
+    threading.Thread(target=second).start()
+
+
+def work():
+    threading.Thread(target=first).start()
+
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=work)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0, child.exitcode
+    ends.forget(client)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_what_threads_emit_behind_the_end_is_delivered(method, tmp_path):
+    (tmp_path / "main.py").write_text(_PROGRAM)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "main.py", method], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["first", "second"]

@@ -52,11 +52,14 @@ def _send(url: str, sql: str, framing: bytes, body: bytes) -> int:
     place = urlsplit(url)
     with socket.create_connection((place.hostname, place.port), 30) as sock:
         target = f"/?query={quote(sql)}".encode()
-        sock.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s" % (target, framing, body))
-        sock.shutdown(socket.SHUT_WR)
-        answer = http.client.HTTPResponse(sock)
-        answer.begin()
-        answer.read()
+        try:
+            sock.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s" % (target, framing, body))
+            sock.shutdown(socket.SHUT_WR)
+            answer = http.client.HTTPResponse(sock)
+            answer.begin()
+            answer.read()
+        except ConnectionError:  # refused and closed while the body was still being sent
+            return 0
         return answer.status
 
 
@@ -64,7 +67,7 @@ def _send(url: str, sql: str, framing: bytes, body: bytes) -> int:
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_body_that_is_cut_stores_nothing(clickhouse: str, client: Client, unique: str, cut: str, source: str) -> None:
     sql = f"INSERT INTO {unique}.t {source} FORMAT ArrowStream"
-    assert _send(clickhouse, sql, *CUTS[cut]) >= 400
+    assert _send(clickhouse, sql, *CUTS[cut]) != 200
     assert client.query(f"SELECT count() FROM {unique}.t").result_rows == [(0,)]
     assert _send(clickhouse, sql, LENGTH, WHOLE) == 200
     assert client.query(f"SELECT count() FROM {unique}.t").result_rows == [(ROWS,)]

@@ -68,6 +68,7 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
       <max_memory_usage>{most}</max_memory_usage>
       <implicit_select>0</implicit_select>
       <log_queries>1</log_queries>
+      <network_compression_method>LZ4</network_compression_method>
       <allow_python_table_function>0</allow_python_table_function>
       <constraints>{fixed}</constraints>
     </default>

@@ -94,10 +94,17 @@ class ClickHouse:
     def _remember(self, token: str) -> None:
         self.inserts += 1
         self.tokens[token] = self.inserts
-        while len(self.tokens) > self.window:
-            oldest, spent = next(iter(self.tokens.items()))
+        # While patient, a window lasts until rows that were lost are stored again: by then the guard sees them.
+        kept = {one.token for one in self.lost.values() if self.patient and self._gone(one)}
+        while oldest := next((one for one in self.tokens if one not in kept), ""):
+            if len(self.tokens) <= self.window + len(kept):
+                return
             for other in list(self.running):
-                if self.patient and other.token == oldest and (other.began < spent or oldest in self.lost):
+                if (
+                    self.patient
+                    and other.token == oldest
+                    and (other.began < self.tokens[oldest] or oldest in self.lost)
+                ):
                     self._land(other)
             del self.tokens[oldest]
 
@@ -117,8 +124,10 @@ class ClickHouse:
 
     def owes(self, partition: Partition) -> bool:
         """Whether rows of a partition were lost and are not stored again."""
-        lost = [one for one in self.lost.values() if one.partition == partition]
-        return any((partition, offset) not in self.rows for one in lost for offset in one.rows or ())
+        return any(self._gone(one) for one in self.lost.values() if one.partition == partition)
+
+    def _gone(self, insert: Insert) -> bool:
+        return any((insert.partition, offset) not in self.rows for offset in insert.rows or ())
 
     def _held(self, insert: Insert) -> int:
         return len(self.held(insert.partition, *insert.span).get(insert.month, ()))

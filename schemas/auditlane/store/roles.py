@@ -12,7 +12,7 @@ from typing import Final
 _GRANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     # Makes the tables, and runs what operators do: replay into another table, backup, restore, doctor.
     "init": (
-        ("SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, CHECK, BACKUP", "*"),
+        ("SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, CHECK, BACKUP, SYSTEM MERGES", "*"),
         ("SELECT", "system.*"),
         ("SYSTEM FLUSH LOGS", "*.*"),
     ),

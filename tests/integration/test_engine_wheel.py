@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from fixtures.clickhouse import EngineProcess
+from fixtures.node import missing
 
 from auditlane.local.engine.serving import SUPPORTED, advice
 
@@ -54,7 +55,7 @@ def test_its_configuration_is_taken(clickhouse_process: EngineProcess, sql: str,
 
 def test_it_is_confined_where_the_kernel_can(clickhouse_process: EngineProcess, tmp_path: Path) -> None:
     if not clickhouse_process.ready["confined"]:
-        pytest.skip("this kernel has no Landlock")
+        missing("Landlock", "this kernel does not confine processes by it.")
     secret = tmp_path / "secret"
     secret.write_text("secret")
     ask(clickhouse_process, "CREATE TABLE t (s String) ENGINE = MergeTree ORDER BY s")

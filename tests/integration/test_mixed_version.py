@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from fixtures.node import missing
 from fixtures.workers import WorkerProcess, World, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def earlier(folder: Path) -> dict[str, str]:
     """An environment in which Python imports auditlane as it was at the baseline commit."""
     asked = subprocess.run(["git", "-C", ROOT, "cat-file", "-e", f"{BASELINE}^{{commit}}"], capture_output=True)
     if asked.returncode:
-        pytest.skip(f"git's history lacks the baseline commit {BASELINE}: {asked.stderr.decode().strip()}")
+        missing(f"the baseline commit {BASELINE}", f"git's history lacks it: {asked.stderr.decode().strip()}")
     wanted = [f"{one}/auditlane" for one in FOLDERS]
     packed = subprocess.run(["git", "-C", ROOT, "archive", BASELINE, *wanted], capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
@@ -121,7 +122,7 @@ def test_two_versions_in_one_group_store_every_event_once_while_the_table_is_mig
         if not migrated and time.monotonic() - began > SECONDS / 2:
             world.client.command(f"ALTER TABLE {world.events} ADD COLUMN note String DEFAULT 'x' AFTER action")
             migrated = True
-        time.sleep(pace.uniform(*PAUSE_S))
+        time.sleep(pace.uniform(*PAUSE_S))  # the pace of the faults; what follows is waited for by its condition
     for version in (OLD, NEW):  # each by itself on the table as it is now
         crew.alone(version)
         world.produce(BATCH)

@@ -79,8 +79,9 @@ def check(client: Client, database: str, *, parts_per_second: float) -> Table:
 def inserted(table: str, columns: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
     """The (name, type) of each column that an insert names: those that this worker writes, in the table's order.
 
-    `columns` are the table's as (name, type, kind of default). Others among them get their defaults: a newer auditlane
-    added them, and its workers run beside this one. Raises ConfigError when the table would not store one of ours.
+    `columns` are the table's as (name, type, kind of default). Other columns get their defaults: a newer version of
+    auditlane, whose workers run beside this one, added them. Raises ConfigError when the table would not store one of
+    the worker's columns.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
     lacking = [name for name in EVENTS.names if name not in found]

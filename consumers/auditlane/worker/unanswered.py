@@ -1,9 +1,9 @@
 """What a question means that the registry, which answers otherwise, does not answer about one schema or subject.
 
 Most such answers are final: no schema has this id, or what is there is no schema. An internal error or a refused right
-may be a passing one, so it is waited for, but not for long: the messages behind it wait as well. Nor is the same
-question waited for again soon, and further ones of the same tenants get a few tries only, since whoever can name one
-such schema can name many. Other tenants' questions have the whole time: what one names in vain costs only itself.
+may pass, so the worker retries, but not for long: the messages behind it wait as well. It does not wait for the same
+question again soon, and gives further questions of the same tenants only a few tries, since a producer that can name
+one such schema can name many. Other tenants' questions keep their full time.
 """
 
 from __future__ import annotations

@@ -79,8 +79,8 @@ class Node:
 class Broker:
     """`folder` is this node's own; `cluster` lists every node, this one too; `settings` win over ours.
 
-    `classes` is an archive as `kafka_classes` makes it. With a `password`, whoever connects to either port has to say
-    it, as `USER`, by SASL/PLAIN.
+    `classes` is an archive as `kafka_classes` makes it. With a `password`, every connection to either port must
+    authenticate as `USER` by SASL/PLAIN.
     """
 
     folder: Path

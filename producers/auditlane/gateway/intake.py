@@ -189,8 +189,8 @@ class Intake:
     def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
         """Charge the client for the events, by tenant; one tenant's flood leaves the client what others need.
 
-        Those of tenants that have to wait are errors. A request that is about one tenant was admitted as a whole: it
-        goes on although it is itself what has used up the rate, but not beside another that has.
+        Events of tenants that have to wait become errors. A request about a single tenant was admitted as a whole: it
+        continues even when it has used up the rate itself, but not when another request has.
         """
         tenants = [sender.tenant or _named(one) for one in posted]
         waits: dict[str, float] = {}

@@ -51,7 +51,7 @@ def records(source: Source) -> Iterator[Item]:
 
 class _Records:
     def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
-        """`number` is the last item before these; the stream is text `within` so many others."""
+        """`number` is that of the last item before these. `within` is how many texts the stream is nested in."""
         self._stream = stream
         self._number = number
         self._within = within

@@ -45,7 +45,7 @@ class Shares:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def charge(self, tenant: str, seconds: float, now: float) -> None:
-        """Add work that was done for the tenant; a negative number takes back what was expected."""
+        """Add work that was done for the tenant."""
         with self._lock:
             self._add(self._of(tenant, now), seconds, now)
 
@@ -83,7 +83,7 @@ class Shares:
         return used
 
     def _add(self, used: _Used, seconds: float, now: float) -> float:
-        """How much of it was added: what a tenant owes is bounded."""
+        """Returns how much of it was added: what a tenant owes is bounded."""
         before = max(used.paid_at, now)
         used.paid_at = min(before + seconds / self.most, max(before, now + WINDOW_S + _OWED_S))
         used.at = now

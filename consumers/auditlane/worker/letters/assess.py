@@ -120,7 +120,7 @@ class Assessor:
 
 def _cut_off(letter: Letter) -> str:
     return (
-        f"The letter has only the beginning of its message, which was too large for the dead-letter topic, so it "
-        f"cannot be sent from here: produce the message anew from {letter.name} while Kafka holds it there "
+        f"The letter holds only the beginning of its message, which was too large for the dead-letter topic, so it "
+        f"cannot be replayed: produce the message again from {letter.name} while Kafka still retains it "
         f"({letter.whole_bytes} bytes, SHA-256 {letter.sha256})."
     )

@@ -47,7 +47,7 @@ def default_memory() -> int:
 def prepare(options: Options) -> None:
     """Write what ClickHouse finds in its store before it starts, unless it is there. Raises OSError."""
     default = options.store / "metadata" / "default.sql"  # the database `default`, as ClickHouse writes it down
-    refused = options.store / "user_defined" / "function_file.sql"  # one of ours goes before ClickHouse's own
+    refused = options.store / "user_defined" / "function_file.sql"  # shadows ClickHouse's own
     for folder in (options.folder, default.parent, refused.parent):
         folder.mkdir(parents=True, exist_ok=True)
     if not default.exists():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
-
-import anyio
-import anyio.to_thread
 
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import LogsDisabled, StoreUnavailable
+from auditlane.server.bounded import Bounded
 
 ASKERS: Final = 16  # threads; one of them may be reading, the others take what is known
 
@@ -22,20 +21,13 @@ class Switch:
 
     def __init__(self, enabled: Callable[[str], bool], *, timeout_s: float) -> None:
         self._enabled = enabled
-        self._timeout_s = timeout_s
-        self._askers = anyio.CapacityLimiter(ASKERS)
+        self._askers = Bounded("ClickHouse", timeout_s=timeout_s, threads=ASKERS, error=StoreUnavailable)
 
     async def on(self, tenant: str | None) -> bool:
         """Whether a tenant's logs are on; None: what tenants inherit. Raises StoreUnavailable when nobody can say."""
         if tenant == OURS:  # what operators do is there to be seen, whatever tenants see
             return True
-        try:
-            with anyio.fail_after(self._timeout_s):
-                return await anyio.to_thread.run_sync(
-                    self._enabled, tenant or "", limiter=self._askers, abandon_on_cancel=True
-                )
-        except TimeoutError as error:
-            raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.") from error
+        return await self._askers.run(partial(self._enabled, tenant or ""))
 
     async def demand_on(self, tenant: str) -> None:
         """Raise LogsDisabled for a tenant whose logs are off, StoreUnavailable when nobody can say."""

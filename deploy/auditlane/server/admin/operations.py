@@ -17,7 +17,8 @@ from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
-from auditlane.server.admin.source import Bounded, Source
+from auditlane.server.admin.source import Source
+from auditlane.server.bounded import Bounded
 from auditlane.server.gate import Gate
 from auditlane.server.probes import Probe
 from auditlane.server.trail import OwnTrail

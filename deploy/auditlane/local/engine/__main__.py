@@ -57,8 +57,8 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     """Serve until SIGTERM or SIGINT. Raises PartFailed."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # ClickHouse would take what it can read there for a table
     os.chdir(options.folder)
-    os.environ["TZ"] = "UTC"  # ClickHouse ends at once for a zone that it has no file of, such as CST-8
-    os.environ["TMPDIR"] = str(options.store)
+    # ClickHouse ends at once for a zone that it has no file of, such as CST-8.
+    os.environ.update(TZ="UTC", TMPDIR=str(options.store), JE_MALLOC_CONF=config.MALLOC)
     confined = confine([options.data], code("chdb"))
     configuration = Path("config.xml")
     configuration.unlink(missing_ok=True)  # chdb opens and closes a store in memory, which cannot be configured so

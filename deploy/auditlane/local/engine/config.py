@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 # Disk space that inserts and merges leave alone: a disk that is full refuses them before they begin, not half-way.
 KEEP_FREE = 128 << 20
+MALLOC = "thp:always,narenas:2,percpu_arena:disabled,oversize_threshold:0,dirty_decay_ms:10000,prof:false"  # jemalloc
 # What Host and Origin may name: a page of another site in a browser must not reach it, nor under a name for 127.0.0.1.
 _HERE = r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?"
 _REFUSED = "Name a user of this ClickHouse, and come from this machine."
@@ -40,8 +41,7 @@ class Options:
 
 def default_memory() -> int:
     """The memory that it may take unless told otherwise, in bytes: half of the machine, at most 4 GiB."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(total // 2, 4 << 30)
+    return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 4 << 30)
 
 
 def prepare(options: Options) -> None:

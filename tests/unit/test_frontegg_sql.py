@@ -52,6 +52,12 @@ def test_the_text_does_not_depend_on_values(tenant, value, key, offset):
         assert statements(tenant, value, key, offset) == statements("acme", "x", "k", 1)
 
 
+@pytest.mark.parametrize("word", ["INFINITY", "-inf", "nan", "1e999"])
+def test_what_is_no_finite_number_is_compared_as_text(word):
+    asked = Asked((Condition("k", ">", (word,)),))
+    assert "Float64" not in sql.compile_count("audit", TenantScope.for_operator("acme"), asked).sql
+
+
 def test_every_statement_is_bound_to_the_tenant():
     for text in statements("acme", "x", "k", 1):
         assert text.count("FROM {database:Identifier}.log AS e\nWHERE e.tenant_id = ") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -166,6 +167,8 @@ def _compared(parameters: Parameters, column: str, one: Condition, value: str) -
     try:
         number = float(value)
     except ValueError:
+        number = math.nan
+    if not math.isfinite(number):  # a word such as "infinity" is compared as the text that it is
         return f"{text} {one.operator} {parameters.text(value)}"
     return f"ifNull(toFloat64OrNull({text}) {one.operator} {parameters.add('Float64', number)}, 0)"
 

@@ -11,6 +11,7 @@ from judging import NOW_MS, TOPIC, base_registry, contract, message, own, raw_ra
 
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.contract.provenance import FILLABLE, Key, signer
+from auditlane.operations.stored_events import StoredEvents
 from auditlane.runtime import settings as settings_
 from auditlane.store import migrate
 from auditlane.store.client import connect
@@ -18,7 +19,6 @@ from auditlane.worker import guarantees, write
 from auditlane.worker.judge import Judge
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.stored_events import StoredEvents
 
 KEY = Key("k", b"s" * 32)
 NOW_US = NOW_MS * 1000

@@ -17,7 +17,7 @@ from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
 from auditlane.contract.tenants import tenant_subject
-from auditlane.worker.positions import Positions
+from auditlane.operations.kafka_offsets import Positions
 from auditlane.worker.ranges import Partition
 
 Where = tuple[int, int]

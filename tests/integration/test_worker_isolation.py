@@ -19,8 +19,8 @@ from fixtures.workers import World, wait_until
 from auditlane.contract.provenance import HEADER
 from auditlane.contract.wire import frame
 from auditlane.local.doctor.host import service
+from auditlane.operations.lag import GroupLag
 from auditlane.worker.guids import HEADER as GUID
-from auditlane.worker.lag import GroupLag
 
 LARGEST = (1 << 31) - 1
 

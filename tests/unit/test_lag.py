@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from auditlane.cli.lag import age, table
-from auditlane.worker.group import name
+from auditlane.operations.consumer_group import name
+from auditlane.operations.lag import PartitionLag, Total, document, partition_lag, total
 from auditlane.worker.intent import Intent
-from auditlane.worker.lag import PartitionLag, Total, document, partition_lag, total
 from auditlane.worker.ranges import Partition
 
 AT = Partition("audit.events", 3)

@@ -17,21 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.access.provenance_keys import ProvenanceKeys
+from auditlane.contract import dead_letter
 from auditlane.contract.codes import RejectCode
+from auditlane.contract.dead_letter import Identity, Letter, Place, Resolution, State
 from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame, unframe
+from auditlane.operations.dlq.dry_run import Assessor, Found
+from auditlane.operations.dlq.index import Index, Selection
+from auditlane.operations.dlq.replay import chunks, replay
+from auditlane.operations.dlq.upgrade import NotResolved, Reviver
+from auditlane.operations.dlq.view import decoded, view
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.dead_letters import cut_off
 from auditlane.worker.dead_letters import headers as letter_headers
 from auditlane.worker.judge import Judge, Rejection
-from auditlane.worker.letters import record
-from auditlane.worker.letters.assess import Assessor, Found
-from auditlane.worker.letters.index import Index, Selection
-from auditlane.worker.letters.record import Identity, Letter, Place, Resolution, State
-from auditlane.worker.letters.replay import chunks, replay
-from auditlane.worker.letters.revive import NotResolved, Reviver
-from auditlane.worker.letters.view import decoded, view
 from auditlane.worker.ranges import Columns, Partition, Range
 from auditlane.worker.schemas import SchemaBook
 
@@ -75,7 +75,7 @@ def test_what_a_worker_buries_is_read_as_a_letter() -> None:
     columns = Columns([41, 42], [8_000, 9_000], [b"acme", b"acme"], [b"x", b"y"])
     range_ = Range(Partition("audit.events", 3), TOPIC_ID, 41, 42, columns, "", 1)
     rejection = Rejection(1, RejectCode.NOT_FRAMED, "It lacks the frame.", "acme", None)
-    found = record.read(letter_headers(range_, rejection, task="t"), Place(1, 5), 9_999)
+    found = dead_letter.read(letter_headers(range_, rejection, task="t"), Place(1, 5), 9_999)
     assert found == Letter(
         Identity(TOPIC_ID, 3, 42),
         Place(1, 5),
@@ -99,7 +99,7 @@ def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
     range_ = Range(Partition(judging.TOPIC, 3), TOPIC_ID, 7, 7, columns, "", 1)
     told = letter_headers(range_, Rejection(0, RejectCode.TOO_LARGE, "Large.", "acme", 9), task="t")
     assert sum(len(text) for _, text in told if text) < 1_000, "a signature that long is none"
-    read = record.read([*told, *said], Place(0, 7), 9_999)
+    read = dead_letter.read([*told, *said], Place(0, 7), 9_999)
     [one] = folded(read).newest(Selection())
     assert (one.whole_bytes, one.sha256) == (len(value), hashlib.sha256(value).hexdigest())
     world = World()
@@ -113,8 +113,8 @@ def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
 
 
 def test_a_resolution_is_read_with_the_identity_of_its_letter() -> None:
-    headers = record.resolution_headers(letter(), State.discarded, "no longer needed")
-    assert record.read(headers, Place(0, 9), 5_000) == Resolution(
+    headers = dead_letter.resolution_headers(letter(), State.discarded, "no longer needed")
+    assert dead_letter.read(headers, Place(0, 9), 5_000) == Resolution(
         letter().identity, State.discarded, "no longer needed", 5_000
     )
 
@@ -124,13 +124,18 @@ def test_a_resolution_is_read_with_the_identity_of_its_letter() -> None:
     [
         [],
         [("__connect.errors.topic", b"audit.events")],
-        [(record.TOPIC_ID, b"x"), (record.PARTITION, b"one"), (record.OFFSET, b"2")],
-        [(record.TOPIC_ID, b"x"), (record.PARTITION, b"1"), (record.OFFSET, b"2"), (record.RESOLVED, b"perhaps")],
-        [(record.TOPIC_ID, None), (record.PARTITION, None), (record.OFFSET, b"\xff")],
+        [(dead_letter.TOPIC_ID, b"x"), (dead_letter.PARTITION, b"one"), (dead_letter.OFFSET, b"2")],
+        [
+            (dead_letter.TOPIC_ID, b"x"),
+            (dead_letter.PARTITION, b"1"),
+            (dead_letter.OFFSET, b"2"),
+            (dead_letter.RESOLVED, b"perhaps"),
+        ],
+        [(dead_letter.TOPIC_ID, None), (dead_letter.PARTITION, None), (dead_letter.OFFSET, b"\xff")],
     ],
 )
 def test_what_others_put_into_the_topic_is_no_record(headers: list[tuple[str, bytes | None]]) -> None:
-    assert record.read(headers, Place(0, 0), 0) is None
+    assert dead_letter.read(headers, Place(0, 0), 0) is None
 
 
 # The fold.

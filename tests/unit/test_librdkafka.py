@@ -14,14 +14,14 @@ from auditlane.contract.kafka import client_config
 from auditlane.local.doctor import kafka as doctor
 from auditlane.local.doctor.finding import Level, guarded
 from auditlane.local.health import KafkaProbe
+from auditlane.operations.dlq.topic import LetterTopic
+from auditlane.operations.replay.topic_target import ToTopic
+from auditlane.operations.span_reader import LogReader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, load
 from auditlane.sdk import ClientConfig
 from auditlane.worker.consumer import consumer_config
 from auditlane.worker.dead_letters import producer_config
-from auditlane.worker.letters.topic import LetterTopic
-from auditlane.worker.reading import LogReader
-from auditlane.worker.replay_topic import ToTopic
 
 WEAKER: list[dict[str, Any]] = [
     {"auto.offset.reset": "earliest"},

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.worker.reconcile import Fate, Origin, Run, Tally, compare, runs, strangers
-from auditlane.worker.stored_offsets import Offsets
+from auditlane.operations.stored_offsets import Offsets
+from auditlane.operations.verify.reconcile import Fate, Origin, Run, Tally, compare, runs, strangers
 
 
 def array(*offsets: int) -> Offsets:

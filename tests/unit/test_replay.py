@@ -12,13 +12,13 @@ import pytest
 
 from auditlane.cli import advance
 from auditlane.cli.range_options import by_offsets, by_ranges, selection
+from auditlane.operations.replay.checkpoint import Checkpoint, Counts, Progress, alone
+from auditlane.operations.replay.replay import resumed, tenant
+from auditlane.operations.replay.table_target import token
+from auditlane.operations.selection import Selection, Slice, Span
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, InvalidEvent
 from auditlane.worker import write
 from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.replay import resumed, tenant
-from auditlane.worker.replay_checkpoint import Checkpoint, Counts, Progress, alone
-from auditlane.worker.replay_table import token
-from auditlane.worker.selection import Selection, Slice, Span
 
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
@@ -85,7 +85,7 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_two_replays_into_one_target_exclude_each_other(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from auditlane.worker.replay_checkpoint import alone\n"
+        "import sys; from pathlib import Path; from auditlane.operations.replay.checkpoint import alone\n"
         "with alone(Path(sys.argv[1]), sys.argv[2]): print('held', flush=True)"
     )
 

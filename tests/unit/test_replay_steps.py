@@ -11,17 +11,17 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
+from auditlane.operations.replay import replay as replay_module
+from auditlane.operations.replay.checkpoint import Checkpoint, Progress
+from auditlane.operations.replay.replay import Replay
+from auditlane.operations.replay.table_target import TRIES, ToTable
+from auditlane.operations.selection import Plan, Span
+from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import Halted, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
-from auditlane.worker import replay as replay_module
 from auditlane.worker.judge import Judge
 from auditlane.worker.ranges import Partition
-from auditlane.worker.reading import Chunk
-from auditlane.worker.replay import Replay
-from auditlane.worker.replay_checkpoint import Checkpoint, Progress
-from auditlane.worker.replay_table import TRIES, ToTable
 from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.selection import Plan, Span
 from auditlane.worker.write import Table
 
 PARTITION = Partition(judging.TOPIC, 3)

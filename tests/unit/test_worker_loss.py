@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from auditlane.operations.accept_loss import accept
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.worker.intent import Intent
-from auditlane.worker.loss import accept
 from auditlane.worker.ranges import Partition
 from auditlane.worker.recovery import Found, Start, Stored, start
 

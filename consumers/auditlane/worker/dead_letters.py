@@ -19,12 +19,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from auditlane.contract import provenance
 from auditlane.contract.codes import RejectCode
+from auditlane.contract.dead_letter import CUT_BYTES, CUT_SHA256, RawHeaders
 from auditlane.contract.librdkafka import PRODUCER
 from auditlane.runtime import log
 from auditlane.worker.actions import Failure, Remedy
 from auditlane.worker.guids import parted
 from auditlane.worker.judge import Rejection
-from auditlane.worker.letters.record import CUT_BYTES, CUT_SHA256, RawHeaders
 from auditlane.worker.ranges import Range
 
 _CONNECT: Final = "__connect.errors."

@@ -15,17 +15,18 @@ from auditlane.access.trail import Action
 from auditlane.cli.own_events import record
 from auditlane.cli.wording import number_of
 from auditlane.contract.topics import admin
+from auditlane.operations import consumer_group
+from auditlane.operations.accept_loss import Loss, accept
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.selection import Span
+from auditlane.operations.stored_offsets import StoredOffsets
 from auditlane.runtime.errors import ConfigError, NotFound
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
-from auditlane.worker import group, guarantees
+from auditlane.worker import guarantees
 from auditlane.worker.consumer import ASK_S
-from auditlane.worker.loss import Loss, accept
-from auditlane.worker.positions import Positions
 from auditlane.worker.ranges import Partition
 from auditlane.worker.recovery import Found, wants_store
-from auditlane.worker.selection import Span
-from auditlane.worker.stored_offsets import StoredOffsets
 
 app = typer.Typer(add_completion=False)
 
@@ -55,12 +56,12 @@ def command(
     settings = load()
     at = Partition(topic, partition)
     known = _known(settings, at, to)
-    members = group.members(admin(settings), settings.group, ASK_S)
+    members = consumer_group.members(admin(settings), settings.group, ASK_S)
     if not dry_run:
         if members:
-            raise group.has_members(settings.group, len(members))
+            raise consumer_group.has_members(settings.group, len(members))
         _confirm(known, yes=yes)
-        group.commit(settings, at, to, known.loss.metadata, ask_s=ASK_S)
+        consumer_group.commit(settings, at, to, known.loss.metadata, ask_s=ASK_S)
     _tell(settings, known, dry_run=dry_run, members=len(members), as_json=as_json)
     if not dry_run:
         record(

@@ -19,23 +19,23 @@ from auditlane.cli.provenance import secrets
 from auditlane.cli.wording import number_of
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.connect import registry_client
+from auditlane.contract.dead_letter import Letter, State
 from auditlane.contract.kafka import client_config
 from auditlane.contract.topics import existing
+from auditlane.operations.dlq.dry_run import Assessor
+from auditlane.operations.dlq.index import Index, Selection
+from auditlane.operations.dlq.producer import Sender
+from auditlane.operations.dlq.replay import Report, chunks, found, replay
+from auditlane.operations.dlq.to_json import counted, facts
+from auditlane.operations.dlq.topic import LetterTopic
+from auditlane.operations.dlq.upgrade import Reviver
+from auditlane.operations.dlq.view import view
 from auditlane.query.values import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.worker.dead_letters import producer_config
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.judge import Judge
-from auditlane.worker.letters.assess import Assessor
-from auditlane.worker.letters.facts import counted, facts
-from auditlane.worker.letters.index import Index, Selection
-from auditlane.worker.letters.record import Letter, State
-from auditlane.worker.letters.replay import Report, chunks, found, replay
-from auditlane.worker.letters.resend import Sender
-from auditlane.worker.letters.revive import Reviver
-from auditlane.worker.letters.topic import LetterTopic
-from auditlane.worker.letters.view import view
 from auditlane.worker.schemas import SchemaBook
 
 if TYPE_CHECKING:

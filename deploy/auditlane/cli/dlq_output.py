@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from auditlane.cli.wording import number_of
-from auditlane.worker.letters.facts import time_of
-from auditlane.worker.letters.index import Count
-from auditlane.worker.letters.record import Letter
-from auditlane.worker.letters.replay import Report
+from auditlane.contract.dead_letter import Letter
+from auditlane.operations.dlq.index import Count
+from auditlane.operations.dlq.replay import Report
+from auditlane.operations.dlq.to_json import time_of
 
 _WIDTH_WHEN_PIPED = 200
 MOST = 200  # lines of a table, which is held in memory

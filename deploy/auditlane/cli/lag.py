@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from auditlane.operations.lag import GroupLag, PartitionLag, document, total
 from auditlane.runtime.settings import load
-from auditlane.worker.lag import GroupLag, PartitionLag, document, total
 
 app = typer.Typer(add_completion=False)
 _BEHIND = 1

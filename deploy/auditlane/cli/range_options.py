@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from auditlane.contract.tenants import check_tenant
+from auditlane.operations.selection import Bounds, Plan, Selection, Slice, plan
 from auditlane.runtime.errors import ConfigError
-from auditlane.worker.selection import Bounds, Plan, Selection, Slice, plan
 
 Since = Annotated[str, typer.Option(help="From this Kafka timestamp on: RFC 3339, or a date (UTC).")]
 Until = Annotated[str, typer.Option(help="Before this Kafka timestamp.")]

@@ -20,21 +20,21 @@ from auditlane.cli.wording import number_of
 from auditlane.contract import topics
 from auditlane.contract.connect import registry_client
 from auditlane.local import cache
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.replay.checkpoint import Checkpoint, Counts, alone
+from auditlane.operations.replay.replay import Replay, Target
+from auditlane.operations.replay.table_target import ToTable, other
+from auditlane.operations.replay.topic_target import ToTopic, ensure_topic
+from auditlane.operations.selection import Plan, Selection, Span
+from auditlane.operations.span_reader import LogReader
+from auditlane.operations.verify.dead_lettered_offsets import buried
 from auditlane.runtime.errors import ConfigError, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
 from auditlane.worker import guarantees
-from auditlane.worker.buried import buried
 from auditlane.worker.consumer import pattern
 from auditlane.worker.judge import Judge
-from auditlane.worker.positions import Positions
-from auditlane.worker.reading import LogReader
-from auditlane.worker.replay import Replay, Target
-from auditlane.worker.replay_checkpoint import Checkpoint, Counts, alone
-from auditlane.worker.replay_table import ToTable, other
-from auditlane.worker.replay_topic import ToTopic, ensure_topic
 from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.selection import Plan, Selection, Span
 
 app = typer.Typer(add_completion=False)
 INTERRUPTED = 130

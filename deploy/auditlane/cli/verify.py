@@ -17,19 +17,19 @@ from auditlane.cli import range_options as options
 from auditlane.cli.advance import shown
 from auditlane.cli.provenance import secrets
 from auditlane.contract.connect import registry_client
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.selection import Span
+from auditlane.operations.start_offsets import Beginnings
+from auditlane.operations.stored_events import Conflict
+from auditlane.operations.verify.reconcile import Origin
+from auditlane.operations.verify.report import Report, Result
+from auditlane.operations.verify.verifier import Verifier
 from auditlane.runtime.errors import ConfigError, EventsConflict, Unreconciled
 from auditlane.runtime.metrics import BY_NAME
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
-from auditlane.worker.beginnings import Beginnings
 from auditlane.worker.judge import Judge
-from auditlane.worker.positions import Positions
-from auditlane.worker.reconcile import Origin
 from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.selection import Span
-from auditlane.worker.stored_events import Conflict
-from auditlane.worker.verify import Verifier
-from auditlane.worker.verify_report import Report, Result
 
 app = typer.Typer(add_completion=False)
 _SHOWN = 20

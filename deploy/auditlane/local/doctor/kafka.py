@@ -12,9 +12,9 @@ from confluent_kafka.admin import AdminClient
 from auditlane.contract import librdkafka, topics
 from auditlane.contract.kafka import client_config
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
+from auditlane.operations.lag import GroupLag, total
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
-from auditlane.worker.lag import GroupLag, total
 
 PART = "kafka"
 _TIMEOUT_S = 8.0

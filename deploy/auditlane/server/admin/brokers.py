@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from auditlane.operations.dlq.index import Index, Selection
+from auditlane.operations.dlq.to_json import counted, facts
+from auditlane.operations.dlq.topic import LetterTopic, Recreated
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.lag import GroupLag, document
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import DeadLetters, Lag, Rate
-from auditlane.worker.lag import GroupLag, document
-from auditlane.worker.letters.facts import counted, facts
-from auditlane.worker.letters.index import Index, Selection
-from auditlane.worker.letters.topic import LetterTopic, Recreated
-from auditlane.worker.positions import Positions
 
 ASK_S: Final = 3.0  # for each of the few answers that the lag is made of
 RATE_S: Final = 60.0  # what the rate of arriving events is taken over

@@ -12,6 +12,7 @@ import anyio
 from clickhouse_connect.driver.client import Client
 
 from auditlane.gateway.contract_refusals import ContractRefusals, Refused
+from auditlane.operations.dlq.index import Selection
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
@@ -22,7 +23,6 @@ from auditlane.server.bounded import Bounded
 from auditlane.server.gate import Gate
 from auditlane.server.probes import Probe
 from auditlane.server.trail import OwnTrail
-from auditlane.worker.letters.index import Selection
 
 LAG_TIMEOUT_S: Final = 20.0  # of the brokers' answers, one after the other
 PART_TIMEOUT_S: Final = 8.0

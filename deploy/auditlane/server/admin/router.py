@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.contract.codes import RejectCode
+from auditlane.operations.dlq.index import Selection
 from auditlane.server.admin import tenants as tenants_
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.gate import Gate, TenantName, named_tenant
 from auditlane.server.parameters import only
-from auditlane.worker.letters.index import Selection
 
 MOST_LETTERS = 200
 

@@ -10,12 +10,12 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 from markupsafe import Markup
 
+from auditlane.operations.dlq.index import Selection
 from auditlane.query.catalogue import N_, Catalogue
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.admin.said import Said
-from auditlane.worker.letters.index import Selection
 
 T = TypeVar("T")
 NEWEST: Final = 20

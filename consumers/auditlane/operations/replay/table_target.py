@@ -11,6 +11,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
+from auditlane.operations.replay.checkpoint import Progress
+from auditlane.operations.replay.replay import Announce
+from auditlane.operations.selection import Span
+from auditlane.operations.span_reader import Chunk
+from auditlane.operations.stored_offsets import StoredOffsets
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
 from auditlane.store.client import store_errors
 from auditlane.worker.actions import Remedy
@@ -18,12 +23,7 @@ from auditlane.worker.arrow import pa
 from auditlane.worker.budget import Budget
 from auditlane.worker.judge import Judge, RawRange
 from auditlane.worker.ranges import Range
-from auditlane.worker.reading import Chunk
-from auditlane.worker.replay import Announce
-from auditlane.worker.replay_checkpoint import Progress
-from auditlane.worker.selection import Span
 from auditlane.worker.store_failures import classify
-from auditlane.worker.stored_offsets import StoredOffsets
 from auditlane.worker.write import Packed, Table, offsets_digest, send, sent, statement
 
 TRIES: Final = 8

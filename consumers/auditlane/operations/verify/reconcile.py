@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from auditlane.worker.stored_offsets import Offsets
+from auditlane.operations.stored_offsets import Offsets
 
 Codes = npt.NDArray[np.uint8]
 

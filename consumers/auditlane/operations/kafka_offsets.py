@@ -14,12 +14,12 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from auditlane.contract.kafka import client_config
 from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import admin
+from auditlane.operations.selection import Bounds, Selection
 from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import ASK_S, Brokers, pattern
 from auditlane.worker.intent import UnknownIntent, decode
 from auditlane.worker.ranges import Partition
-from auditlane.worker.selection import Bounds, Selection
 
 T = TypeVar("T")
 Commit = tuple[int, str]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Message
 
+from auditlane.contract.dead_letter import Identity, Place, read
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.selection import Selection, Span, plan
+from auditlane.operations.span_reader import LogReader
+from auditlane.operations.stored_offsets import Offsets
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
-from auditlane.worker.letters.record import Identity, Place, read
-from auditlane.worker.positions import Positions
-from auditlane.worker.reading import LogReader
-from auditlane.worker.selection import Selection, Span, plan
-from auditlane.worker.stored_offsets import Offsets
 
 _ROWS, _SIZE = 10_000, 16 << 20
 

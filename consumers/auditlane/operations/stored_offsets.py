@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 
+from auditlane.operations.selection import Span
 from auditlane.store.client import store_errors
-from auditlane.worker.selection import Span
 
 Offsets = npt.NDArray[np.int64]
 # The table is not sorted by offset, so each look is a scan of three narrow columns: few of them, 16 MB each.

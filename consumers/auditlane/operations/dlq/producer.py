@@ -13,12 +13,12 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from auditlane.contract import provenance
+from auditlane.contract.dead_letter import REPLAYS, State, resolution_headers
 from auditlane.contract.librdkafka import client
+from auditlane.operations.dlq.dry_run import Assessed, Found, Stays
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.guids import parted
-from auditlane.worker.letters.assess import Assessed, Found, Stays
-from auditlane.worker.letters.record import REPLAYS, State, resolution_headers
 
 FLUSH_S: Final = 90.0
 _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from auditlane.worker.letters.record import Identity, Letter, Place, Resolution, State
+from auditlane.contract.dead_letter import Identity, Letter, Place, Resolution, State
 
 _SCHEMA: Final = """
 CREATE TABLE letters (

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from auditlane.access.provenance_keys import ProvenanceKeys
+from auditlane.contract.dead_letter import Letter
 from auditlane.contract.provenance import TRAIL, Claim, verify
+from auditlane.operations.dlq.upgrade import NotResolved, Revived, Reviver
 from auditlane.worker.judge import Judge, RawRange
-from auditlane.worker.letters.record import Letter
-from auditlane.worker.letters.revive import NotResolved, Revived, Reviver
 
 
 class Stays(StrEnum):

@@ -11,13 +11,13 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from auditlane.contract.kafka import client_config
 from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import TIMEOUT_S, Topic, describe, wanted
+from auditlane.operations.replay.checkpoint import Progress
+from auditlane.operations.replay.replay import Announce
+from auditlane.operations.selection import Span
+from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.worker.dead_letters import producer_config
-from auditlane.worker.reading import Chunk
-from auditlane.worker.replay import Announce
-from auditlane.worker.replay_checkpoint import Progress
-from auditlane.worker.selection import Span
 
 ACKNOWLEDGED_S: Final = 60.0
 _HOPELESS: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from auditlane.worker.reconcile import Fate, Origin, Tally
-from auditlane.worker.selection import Span
-from auditlane.worker.stored_events import Conflicts, TwoTimes
+from auditlane.operations.selection import Span
+from auditlane.operations.stored_events import Conflicts, TwoTimes
+from auditlane.operations.verify.reconcile import Fate, Origin, Tally
 
 _COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "uncompared", "pending", "gone", "beyond_retention")
 

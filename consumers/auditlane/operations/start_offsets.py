@@ -8,13 +8,13 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+from auditlane.operations.selection import Bounds
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect
 from auditlane.worker import guarantees
 from auditlane.worker.ranges import Partition
 from auditlane.worker.recovery import Found, start
-from auditlane.worker.selection import Bounds
 
 _WAIT_S: Final = 5.0
 _Asked = tuple[Partition, str, int, int]

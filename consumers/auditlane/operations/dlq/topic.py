@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from auditlane.contract import librdkafka
+from auditlane.contract.dead_letter import Letter, Place, RawHeaders, read
 from auditlane.contract.kafka import client_config
+from auditlane.operations.dlq.index import Index
 from auditlane.runtime.errors import Conflict, KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
-from auditlane.worker.letters.index import Index
-from auditlane.worker.letters.record import Letter, Place, RawHeaders, read
 
 ASK_S: Final = 20.0
 SILENCE_S: Final = 60.0  # brokers that send nothing for so long, not even an end, are away

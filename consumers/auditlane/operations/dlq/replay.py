@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from auditlane.contract.dead_letter import Letter
+from auditlane.operations.dlq.dry_run import Assessed, Assessor, Found
+from auditlane.operations.dlq.producer import Sender
+from auditlane.operations.dlq.topic import LetterTopic
 from auditlane.worker.guids import joined
-from auditlane.worker.letters.assess import Assessed, Assessor, Found
-from auditlane.worker.letters.record import Letter
-from auditlane.worker.letters.resend import Sender
-from auditlane.worker.letters.topic import LetterTopic
 from auditlane.worker.vouching import signature_of
 
 CHUNK_LETTERS: Final = 500  # as many events at most are sent again after a crash

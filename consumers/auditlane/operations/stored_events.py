@@ -9,10 +9,10 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.external import ExternalData
 
+from auditlane.operations.selection import Span
+from auditlane.operations.verify.reconcile import Origin
 from auditlane.store.client import store_errors
 from auditlane.worker.arrow import pa
-from auditlane.worker.reconcile import Origin
-from auditlane.worker.selection import Span
 from auditlane.worker.write import arrived, travelling
 
 _IDS: Final = 500  # identities in one query

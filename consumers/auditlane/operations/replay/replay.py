@@ -10,13 +10,13 @@ from typing import Final, Protocol
 import numpy as np
 
 from auditlane.contract.tenants import tenant_of_key
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.replay.checkpoint import Checkpoint, Counts, Progress
+from auditlane.operations.selection import Plan, Span
+from auditlane.operations.span_reader import Chunk, LogReader
+from auditlane.operations.stored_offsets import Offsets
 from auditlane.runtime.errors import Halted
 from auditlane.runtime.settings import Settings
-from auditlane.worker.positions import Positions
-from auditlane.worker.reading import Chunk, LogReader
-from auditlane.worker.replay_checkpoint import Checkpoint, Counts, Progress
-from auditlane.worker.selection import Plan, Span
-from auditlane.worker.stored_offsets import Offsets
 
 Announce = Callable[[], None]
 OnProgress = Callable[[Span, int, Counts], None]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from auditlane.worker.letters.index import Count
-from auditlane.worker.letters.record import Letter
+from auditlane.contract.dead_letter import Letter
+from auditlane.operations.dlq.index import Count
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -14,13 +14,13 @@ from confluent_kafka.admin import AdminClient
 from auditlane.contract.kafka import client_config
 from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import admin
+from auditlane.operations.consumer_group import members, name
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.start_offsets import Beginnings
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
-from auditlane.worker.beginnings import Beginnings
 from auditlane.worker.consumer import ASK_S
-from auditlane.worker.group import members, name
 from auditlane.worker.intent import UnknownIntent, decode
-from auditlane.worker.positions import Positions
 from auditlane.worker.ranges import Partition
 
 _READ_S: Final = 10.0

@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from auditlane.contract import librdkafka
 from auditlane.contract.kafka import client_config
+from auditlane.operations.selection import Span
 from auditlane.runtime.errors import Halted, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import out_of_range
 from auditlane.worker.messages import columns
 from auditlane.worker.ranges import Columns
-from auditlane.worker.selection import Span
 
 BATCH: Final = 10_000
 WAIT_S: Final = 0.1

@@ -14,9 +14,9 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.structure import base_fields
+from auditlane.operations.selection import Span
 from auditlane.store.client import store_errors
 from auditlane.worker.arrow import pa
-from auditlane.worker.selection import Span
 
 _WHOLE: Final = {"wait_end_of_query": 1}  # an error in the middle is an error, not fewer rows
 _HASH: Final = "content_hash"

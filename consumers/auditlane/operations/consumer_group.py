@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient
 
 from auditlane.contract.kafka import client_config
 from auditlane.contract.librdkafka import client
+from auditlane.operations.kafka_offsets import MOVING
 from auditlane.runtime.errors import Conflict, KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.worker.positions import MOVING
 from auditlane.worker.ranges import Partition
 
 # What brokers answer to an offset by hand while the group has members.

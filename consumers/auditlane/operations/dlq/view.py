@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from auditlane.contract.codes import RejectCode
+from auditlane.contract.dead_letter import Letter
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.wire import unframe
+from auditlane.operations.dlq.dry_run import Assessed, Found
+from auditlane.operations.dlq.to_json import facts, time_of_us
 from auditlane.worker import exact
 from auditlane.worker.guids import parted
-from auditlane.worker.letters.assess import Assessed, Found
-from auditlane.worker.letters.facts import facts, time_of_us
-from auditlane.worker.letters.record import Letter
 from auditlane.worker.schemas import Known
 
 _FIELDS: Final[dict[str, str]] = {

@@ -9,18 +9,18 @@ from typing import Final
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
+from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.selection import Span
+from auditlane.operations.span_reader import Chunk, LogReader
+from auditlane.operations.stored_events import StoredEvents
+from auditlane.operations.stored_offsets import Offsets, StoredOffsets
+from auditlane.operations.verify.content import StoredContent
+from auditlane.operations.verify.dead_lettered_offsets import buried
+from auditlane.operations.verify.reconcile import Compared, Fate, Tally, compare, strangers
+from auditlane.operations.verify.report import Report, Result
 from auditlane.runtime.settings import Settings
-from auditlane.worker.buried import buried
-from auditlane.worker.content import StoredContent
 from auditlane.worker.judge import Judge, RawRange, Verdict
-from auditlane.worker.positions import Positions
 from auditlane.worker.ranges import Columns
-from auditlane.worker.reading import Chunk, LogReader
-from auditlane.worker.reconcile import Compared, Fate, Tally, compare, strangers
-from auditlane.worker.selection import Span
-from auditlane.worker.stored_events import StoredEvents
-from auditlane.worker.stored_offsets import Offsets, StoredOffsets
-from auditlane.worker.verify_report import Report, Result
 
 ROWS: Final = 50_000
 SIZE: Final = 32 << 20

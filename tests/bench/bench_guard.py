@@ -24,9 +24,9 @@ from fixtures.clickhouse import EngineProcess
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker import guarantees, write
 from auditlane.worker.arrow import pa, pc
-from auditlane.worker.ranges import Columns, Range
+from auditlane.worker.protocol.ranges import Columns, Range
+from auditlane.worker.sink import preflight, writer
 
 STEP_MS = 500  # from one range of `ranges` to the next
 _GUARD = re.compile(r" WHERE kafka_offset NOT IN \(.*\)(?= FORMAT)", re.DOTALL)
@@ -52,15 +52,15 @@ class Table:
     def __init__(self, client: Client, *, guarded: bool) -> None:
         self.name, self._client, self._guarded = "g" + uuid.uuid4().hex[:8], client, guarded
         migrate(client, self.name)
-        self._table = guarantees.check(client, self.name, parts_per_second=4)
+        self._table = preflight.check(client, self.name, parts_per_second=4)
 
     def insert(self, sealed: Range, month: int, rows: Any, mark: str) -> None:
-        text, found = write.statement(self._table, sealed, month), 0
+        text, found = writer.statement(self._table, sealed, month), 0
         if not self._guarded:
             text, found = _GUARD.subn("", text)
             assert found == 1, text
         settings = {**self._table.settings, "insert_deduplication_token": uuid.uuid4().hex, "log_comment": mark}
-        write.send(self._client, text, write.Packed(write.sent(rows, sealed)), settings)
+        writer.send(self._client, text, writer.Packed(writer.sent(rows, sealed)), settings)
 
     def spent(self, mark: str) -> tuple[float, float]:
         """Means over the inserts of this mark: CPU ms, ms from begin to end."""

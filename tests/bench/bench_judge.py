@@ -24,8 +24,8 @@ from judging import NOW_MS, TOPIC, DictRegistry, base_registry, contract, event,
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.wire import frame
-from auditlane.worker.judge import Judge, RawRange
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge, RawRange
 
 TENANTS = 200
 SCHEMAS = 50

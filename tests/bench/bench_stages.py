@@ -17,15 +17,15 @@ from confluent_kafka import Consumer, TopicPartition
 from load import SCENARIOS
 
 from auditlane.store.client import connect
-from auditlane.worker import guarantees
 from auditlane.worker.consumer import consumer_config
+from auditlane.worker.consumer_loop import BATCH, TURN_S
 from auditlane.worker.intent import digest
-from auditlane.worker.judge import Judge, RawRange
 from auditlane.worker.messages import columns_of
-from auditlane.worker.ranges import Columns, Range
-from auditlane.worker.runner import BATCH, TURN_S
-from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import Packed, Writer, sent
+from auditlane.worker.protocol.ranges import Columns, Range
+from auditlane.worker.sink import preflight
+from auditlane.worker.sink.writer import Packed, Writer, sent
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge, RawRange
 
 
 def stages(load: Load, rows: int) -> dict[str, float]:
@@ -63,7 +63,7 @@ def stages(load: Load, rows: int) -> dict[str, float]:
     consumer.close()
     with load.run() as (settings, _):
         client = connect(settings)
-        writer = Writer(client, guarantees.check(client, settings.clickhouse_database, parts_per_second=4))
+        writer = Writer(client, preflight.check(client, settings.clickhouse_database, parts_per_second=4))
         for at, columns in held.items():
             while columns:
                 cut = columns.take(columns.fitting(rows, 1 << 30))

@@ -26,11 +26,11 @@ from auditlane.contract.avro import base_schema
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
 from auditlane.store.migrate import known, migrate
-from auditlane.worker import guarantees
-from auditlane.worker.judge import Judge, RawRange
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import Packed, Writer, sent
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink import preflight
+from auditlane.worker.sink.writer import Packed, Writer, sent
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge, RawRange
 
 # Variant -> replacements in the shipped text.
 _TEXTS = ("actor_id String", "actor_name Nullable(String)", "resource_id Nullable(String)", "before Nullable(String)",
@@ -102,10 +102,10 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
     return found
 
 
-def build(client: Client, database: str, changes: list[tuple[str, str]]) -> guarantees.Table:
+def build(client: Client, database: str, changes: list[tuple[str, str]]) -> preflight.Table:
     """What the shipped table guarantees a writer: a changed one may not, which is no matter here."""
     migrate(client, database)
-    made = guarantees.check(client, database, parts_per_second=4)
+    made = preflight.check(client, database, parts_per_second=4)
     client.command(f"DROP TABLE `{database}`.events SYNC")
     text = known()[0].statements(database)[0]
     for old, new in changes:

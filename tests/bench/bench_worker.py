@@ -45,9 +45,9 @@ from auditlane.local import process
 from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker.judge import Judge, RawRange
-from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import PINNED, Packed, send
+from auditlane.worker.sink.writer import PINNED, Packed, send
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge, RawRange
 
 HERE = Path(__file__).parent
 PEERS = ("naive", "faststream_batch", "arroyo_process")

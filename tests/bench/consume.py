@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from auditlane.runtime.settings import load
 from auditlane.worker.consumer import consumer_config
-from auditlane.worker.runner import BATCH, TURN_S
+from auditlane.worker.consumer_loop import BATCH, TURN_S
 
 given = json.loads(sys.argv[1])
 settings = load(kafka_bootstrap=given["bootstrap"], group=given["group"], topic=given["topic"])

@@ -20,7 +20,7 @@ from fixtures.workers import wait_until
 from simulator.kafka import Kafka, OutOfRange
 
 from auditlane.worker.consumer import out_of_range
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 PARTITIONS = 2
 

@@ -15,8 +15,8 @@ from simulator.clickhouse import ClickHouse
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker import guarantees, write
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink import preflight, writer
 
 MONTH = 202611
 AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
@@ -65,7 +65,7 @@ class Real:
         self._client, self._topic_id = connect(load(clickhouse_url=url)), str(uuid.uuid4())
         migrate(self._client, database)
         self._events = f"`{database}`.events"
-        table = guarantees.check(self._client, database, parts_per_second=1)
+        table = preflight.check(self._client, database, parts_per_second=1)
         names = self._table([0], 0).column_names
         self._made = replace(table, columns=tuple(one for one in table.columns if one[0] in names))
         # No merges, and yet deletions, which SYSTEM STOP MERGES would stop as well.
@@ -93,16 +93,16 @@ class Real:
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         range_ = self._range(min(offsets), max(offsets), partition)
-        text = write.statement(self._made, range_, MONTH, held=held)
+        text = writer.statement(self._made, range_, MONTH, held=held)
         settings = {**self._made.settings, "insert_deduplication_token": token}
-        write.send(self._client, text, write.Packed(write.sent(self._table(offsets, partition), range_)), settings)
+        writer.send(self._client, text, writer.Packed(writer.sent(self._table(offsets, partition), range_)), settings)
 
     def rows(self, partition: int = 0) -> list[int]:
         query = f"SELECT kafka_offset FROM {self._events} WHERE kafka_partition = {partition} ORDER BY 1"
         return [int(row[0]) for row in self._client.query(query).result_rows]
 
     def held(self, first: int, last: int) -> dict[int, set[int]]:
-        return write.Writer(self._client, self._made).stored(self._range(first, last, 0))
+        return writer.Writer(self._client, self._made).stored(self._range(first, last, 0))
 
     def remove(self) -> None:
         self._client.command(f"ALTER TABLE {self._events} DELETE WHERE 1", settings={"mutations_sync": 2})

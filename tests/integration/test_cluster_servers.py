@@ -24,10 +24,11 @@ from auditlane.runtime.settings import load
 from auditlane.store import cluster, cluster_init
 from auditlane.store.client import connect
 from auditlane.store.migrate import Migration, known
-from auditlane.worker import guarantees, write
-from auditlane.worker.actions import Remedy
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.store_failures import classify
+from auditlane.worker.protocol.actions import Remedy
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink import preflight
+from auditlane.worker.sink import writer as write
+from auditlane.worker.sink.store_failures import classify
 
 NAMED = {
     name: os.environ.get(f"AUDITLANE_TEST_CLICKHOUSE_{name}", "") for name in ("URLS", "USER", "PASSWORD", "CLUSTER")
@@ -141,7 +142,7 @@ def test_a_range_inserted_through_every_replica_is_stored_once_on_each(servers: 
     for client in servers.clients:
         servers.init(client)
     for client in servers.clients:
-        table = guarantees.check(client, servers.database, parts_per_second=1)
+        table = preflight.check(client, servers.database, parts_per_second=1)
         kept = (*rows.column_names, "kafka_partition")
         table = replace(table, columns=tuple(one for one in table.columns if one[0] in kept))
         wait_until(partial(stored, write.Writer(client, table), range_, rows))

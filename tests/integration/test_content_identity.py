@@ -15,10 +15,10 @@ from auditlane.operations.stored_events import StoredEvents
 from auditlane.runtime import settings as settings_
 from auditlane.store import migrate
 from auditlane.store.client import connect
-from auditlane.worker import guarantees, write
-from auditlane.worker.judge import Judge
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink import preflight, writer
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 KEY = Key("k", b"s" * 32)
 NOW_US = NOW_MS * 1000
@@ -45,7 +45,7 @@ class Store:
         self.client = connect(settings_.load(clickhouse_url=url, clickhouse_database=database))
         migrate.migrate(self.client, database)
         self.database, self.topic_id, self.at = database, str(uuid4()), 0
-        self.table = guarantees.check(self.client, database, parts_per_second=1)
+        self.table = preflight.check(self.client, database, parts_per_second=1)
         schemas = SchemaBook(REGISTRY, topic=TOPIC, refresh_s=30)
         self.judge = Judge(schemas, topic=TOPIC, max_event_bytes=524_288, secrets=lambda: {KEY.kid: KEY.secret})
 
@@ -65,7 +65,7 @@ class Store:
         last = self.at + len(sent) - 1
         columns = Columns([self.at, last], [NOW_MS] * 2, [b"acme"] * 2, [b""] * 2)
         range_ = Range(Partition(topic, 3), self.topic_id, self.at, last, columns, "", lease=1)
-        write.Writer(self.client, self.table).insert(range_, month, write.Packed(write.sent(rows, range_)))
+        writer.Writer(self.client, self.table).insert(range_, month, writer.Packed(writer.sent(rows, range_)))
         self.at = last + 1
 
     def log(self, columns: str = "action") -> list[Any]:

@@ -20,12 +20,12 @@ from auditlane.importer.sources import opened
 from auditlane.runtime import settings as settings_
 from auditlane.store import migrate
 from auditlane.store.client import connect
-from auditlane.worker import guarantees
-from auditlane.worker.columns import EVENTS
-from auditlane.worker.judge import Judge, RawRange
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import Packed, Writer, sent
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink import preflight
+from auditlane.worker.sink.writer import Packed, Writer, sent
+from auditlane.worker.validation.event_columns import EVENTS
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge, RawRange
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOW_US = NOW_MS * 1000
@@ -53,7 +53,7 @@ def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
     verdict = judge.judge(raw, ingested_at_ms=NOW_MS + 1)
     assert verdict.rejected == []
     expected: list[dict[str, Any]] = []
-    writer = Writer(client, guarantees.check(client, database, parts_per_second=1))
+    writer = Writer(client, preflight.check(client, database, parts_per_second=1))
     columns = Columns(raw.offsets, raw.timestamps_ms, raw.keys, raw.values)
     partition = Partition(raw.topic, raw.partition)
     range_ = Range(partition, raw.topic_id, raw.offsets[0], raw.offsets[-1], columns, "", lease=1)

@@ -38,7 +38,7 @@ def earlier(folder: Path) -> dict[str, str]:
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
     made = {"PYTHONPATH": os.pathsep.join(str(folder / one) for one in FOLDERS)}
-    program = "import auditlane.cli.app as a, auditlane.worker.core as b; print(a.__file__, b.__file__)"
+    program = "import auditlane.cli.app as a, auditlane.worker.protocol.core as b; print(a.__file__, b.__file__)"
     told = subprocess.run([sys.executable, "-c", program], env=os.environ | made, capture_output=True, check=True)
     assert all(one.startswith(str(folder)) for one in told.stdout.decode().split()), told.stdout
     return made

@@ -18,7 +18,7 @@ from fixtures.workers import World, wait_until
 
 from auditlane.contract.tenants import tenant_subject
 from auditlane.operations.kafka_offsets import Positions
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 Where = tuple[int, int]
 

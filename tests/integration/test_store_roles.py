@@ -23,8 +23,9 @@ from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store import migrate, presentation, roles
 from auditlane.store.client import connect
 from auditlane.store.link_claims import LinkClaims
-from auditlane.worker import guarantees, write
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink import preflight
+from auditlane.worker.sink import writer as write
 
 MONTH = 202611
 AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
@@ -74,7 +75,7 @@ def _rows(offsets: list[int]) -> pa.Table:
 
 def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
     client, offsets = as_role["worker"], list(range(10))
-    table = guarantees.check(client, "audit", parts_per_second=4)
+    table = preflight.check(client, "audit", parts_per_second=4)
     rows = _rows(offsets)
     narrow = replace(table, columns=tuple(one for one in table.columns if one[0] in rows.column_names))
     columns = Columns(offsets, [AT + one for one in offsets], [b""] * 10, [b""] * 10)
@@ -83,7 +84,7 @@ def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
     for _ in range(2):
         writer.insert(range_, MONTH, write.Packed(write.sent(rows, range_)))
     assert writer.stored(range_) == {MONTH: set(offsets)}
-    assert guarantees.newest(client, "audit", TOPIC, 0, low=0).highest == 9
+    assert preflight.newest(client, "audit", TOPIC, 0, low=0).highest == 9
 
 
 def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> None:

@@ -20,7 +20,7 @@ from auditlane.contract.provenance import HEADER
 from auditlane.contract.wire import frame
 from auditlane.local.doctor.host import service
 from auditlane.operations.lag import GroupLag
-from auditlane.worker.guids import HEADER as GUID
+from auditlane.worker.validation.schema_guids import HEADER as GUID
 
 LARGEST = (1 << 31) - 1
 

@@ -12,9 +12,9 @@ from simulator.schedule import Broken, Plan, Schedule
 from simulator.shrink import broken, shrink
 from simulator.worker import Worker
 
-from auditlane.worker.actions import Action, Commit, Seek
-from auditlane.worker.core import Core
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.actions import Action, Commit, Seek
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import Found, Start
 
 ENOUGH = 600

@@ -16,9 +16,9 @@ from simulator.inserts import Inserts
 from simulator.kafka import Kafka
 from simulator.world import World
 
-from auditlane.worker.actions import Write
-from auditlane.worker.core import Core
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.actions import Write
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
 
 AT = Partition("t", 0)
 WINDOW = 3

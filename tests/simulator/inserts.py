@@ -1,4 +1,4 @@
-"""The insert threads of a simulated worker: what `worker.jobs` does with a range, one step at a time."""
+"""The insert threads of a simulated worker: what `worker.sink.insert_pool` does with a range, one step at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from weakref import WeakKeyDictionary
 from simulator.clickhouse import Insert
 from simulator.world import World
 
-from auditlane.worker.actions import Bury, Failure, Remedy, Write
-from auditlane.worker.core import Core
-from auditlane.worker.ranges import Range
-from auditlane.worker.write import token
+from auditlane.worker.protocol.actions import Bury, Failure, Remedy, Write
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink.writer import token
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.protocol.ranges import Columns, Partition
 
 TOPIC_ID = "00000000-0000-0000-0000-000000000001"
 

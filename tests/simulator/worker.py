@@ -8,10 +8,10 @@ from simulator.inserts import Inserts
 from simulator.kafka import TOPIC_ID, Member
 from simulator.world import World
 
-from auditlane.worker.actions import Bury, Commit, Halt, Pause, Resume, Seek, Write
-from auditlane.worker.core import Core
-from auditlane.worker.lanes import Policy
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.actions import Bury, Commit, Halt, Pause, Resume, Seek, Write
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.partition_state import Policy
+from auditlane.worker.protocol.ranges import Partition
 from auditlane.worker.recovery import Found, Stored, wants_store
 
 

@@ -16,7 +16,7 @@ from auditlane.runtime.errors import NotFound, Unavailable
 from auditlane.server.admin import parts
 from auditlane.server.admin.models import Lag
 from auditlane.server.admin.source import Source
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/admin/health")
 

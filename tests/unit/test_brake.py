@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judging import BASE_ID, base_registry, message
 
-from auditlane.worker.actions import Commit, Failure, Halt, Remedy, Write
-from auditlane.worker.brake import DAY_MS, Brake, BrakePolicy, Brakes, Traffic
-from auditlane.worker.core import Core, Policy
 from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.intent import Intent
-from auditlane.worker.jobs import Jobs
-from auditlane.worker.judge import Judge
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.actions import Commit, Failure, Halt, Remedy, Write
+from auditlane.worker.protocol.core import Core, Policy
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import Found
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.sink.circuit_breaker import DAY_MS, Brake, BrakePolicy, Brakes, Traffic
+from auditlane.worker.sink.insert_pool import Jobs
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 P, Q = Partition("audit.events", 0), Partition("audit.events", 1)
 TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"

@@ -11,8 +11,8 @@ from auditlane.store.cluster import LOCAL, SHARDING, SHARED, script, statements
 from auditlane.store.cluster_init import changes
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
-from auditlane.worker.guarantees import Made, check_table, settings_for
-from auditlane.worker.write import PINNED
+from auditlane.worker.sink.preflight import Made, check_table, settings_for
+from auditlane.worker.sink.writer import PINNED
 
 
 def single(*later: Migration) -> list[str]:

@@ -27,10 +27,10 @@ from auditlane.runtime.errors import RegistryRefused
 from auditlane.runtime.settings import load
 from auditlane.sdk import client as client_
 from auditlane.sdk.encoding import Encoder
-from auditlane.worker import checks
-from auditlane.worker.decode import arrow_type
-from auditlane.worker.judge import Judge
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.validation import checks
+from auditlane.worker.validation.decoder import arrow_type
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 LIMIT = 2_000
 TIME = {"type": "long", "logicalType": "timestamp-micros"}

@@ -14,10 +14,10 @@ from judging import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contrac
 from auditlane.contract.codes import RejectCode as R
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.columns import EVENTS
-from auditlane.worker.guids import HEADER, UNKNOWN_GUIDS, joined
-from auditlane.worker.judge import ORDER, Judge, Verdict
-from auditlane.worker.schemas import REFUSAL_S, SchemaBook
+from auditlane.worker.validation.event_columns import EVENTS
+from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaBook
+from auditlane.worker.validation.schema_guids import HEADER, UNKNOWN_GUIDS, joined
+from auditlane.worker.validation.validator import ORDER, Judge, Verdict
 
 DAY_US = 86_400_000_000
 NOW_US = NOW_MS * 1000

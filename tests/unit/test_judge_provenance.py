@@ -11,11 +11,11 @@ from judging import TOPIC, DictRegistry, base_registry, contract, message, own, 
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.provenance import HEADER, TRAIL, Key, signer
 from auditlane.worker.intent import digest
-from auditlane.worker.isolation import isolated
-from auditlane.worker.judge import Judge, RawRange, Verdict
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.vouching import signature_of
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.validation.isolation import isolated
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.signatures import signature_of
+from auditlane.worker.validation.validator import Judge, RawRange, Verdict
 
 KEY, OTHER = Key("k", b"s" * 32), Key("other", b"o" * 32)
 SECRETS = {KEY.kid: KEY.secret}

@@ -13,10 +13,10 @@ from auditlane.contract.registry import RegistryClient
 from auditlane.runtime.kept import Kept
 from auditlane.sdk import known as known_
 from auditlane.sdk.contracts import Contracts
-from auditlane.worker import judge as judge_
-from auditlane.worker import schemas as schemas_
-from auditlane.worker.judge import Judge
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.validation import schema_cache as schemas_
+from auditlane.worker.validation import validator as judge_
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 
 def test_the_entry_used_longest_ago_goes_first() -> None:

@@ -14,7 +14,7 @@ from auditlane.cli.lag import age, table
 from auditlane.operations.consumer_group import name
 from auditlane.operations.lag import PartitionLag, Total, document, partition_lag, total
 from auditlane.worker.intent import Intent
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 AT = Partition("audit.events", 3)
 

@@ -29,11 +29,11 @@ from auditlane.operations.dlq.replay import chunks, replay
 from auditlane.operations.dlq.upgrade import NotResolved, Reviver
 from auditlane.operations.dlq.view import decoded, view
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.dead_letters import cut_off
-from auditlane.worker.dead_letters import headers as letter_headers
-from auditlane.worker.judge import Judge, Rejection
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink.dead_letters import cut_off
+from auditlane.worker.sink.dead_letters import headers as letter_headers
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge, Rejection
 
 TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 OTHER_ID = "6f9619ff-8b86-4011-b42d-00c04fc964fe"

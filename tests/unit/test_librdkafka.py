@@ -21,7 +21,7 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, load
 from auditlane.sdk import ClientConfig
 from auditlane.worker.consumer import consumer_config
-from auditlane.worker.dead_letters import producer_config
+from auditlane.worker.sink.dead_letters import producer_config
 
 WEAKER: list[dict[str, Any]] = [
     {"auto.offset.reset": "earliest"},

@@ -20,7 +20,7 @@ from auditlane.contract import rules
 from auditlane.contract.patterns import LONGEST_VALUE, MOST_STATES, MOST_WORK, Pattern
 from auditlane.contract.structure import Field, TenantContract, check_registrable
 from auditlane.runtime.errors import InvalidInput
-from auditlane.worker import checks
+from auditlane.worker.validation import checks
 
 # Split at the blanks.
 ATOMS = r"""a b . \d \D \w \W \s \S ^ $ \A \b \n \v \. [ab] [^a] [\s\d] [^\s] []a] [^]a] [a-c$] [(] [\]] é É ſ K { }

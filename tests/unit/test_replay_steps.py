@@ -19,10 +19,10 @@ from auditlane.operations.selection import Plan, Span
 from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import Halted, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
-from auditlane.worker.judge import Judge
-from auditlane.worker.ranges import Partition
-from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import Table
+from auditlane.worker.protocol.ranges import Partition
+from auditlane.worker.sink.writer import Table
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 PARTITION = Partition(judging.TOPIC, 3)
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"

@@ -6,7 +6,7 @@ import pytest
 from judging import BASE_ID, TOPIC, DictRegistry, base_registry, contract, own
 
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
-from auditlane.worker.schemas import REFUSAL_S, SchemaBook
+from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaBook
 
 
 class Clock:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.operations.selection import Bounds, Selection, Slice, plan
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 

@@ -4,12 +4,12 @@ from typing import TypeVar
 
 import pytest
 
-from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
-from auditlane.worker.behind import Behind, Lag
-from auditlane.worker.core import Core
 from auditlane.worker.intent import Intent, decode, digest
-from auditlane.worker.lanes import Policy
-from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.lag_gauge import Behind, Lag
+from auditlane.worker.protocol.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.partition_state import Policy
+from auditlane.worker.protocol.ranges import Columns, Partition
 from auditlane.worker.recovery import Found
 
 TOPIC = "00000000-0000-0000-0000-000000000001"

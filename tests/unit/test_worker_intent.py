@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.worker.intent import MAX_BYTES, Intent, UnknownIntent, decode, digest
-from auditlane.worker.ranges import Columns
+from auditlane.worker.protocol.ranges import Columns
 
 offsets = st.integers(0, 2**63 - 1)
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.worker.actions import Write
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.jobs import Done, Jobs
-from auditlane.worker.judge import Verdict
-from auditlane.worker.late import OF_ALL, LateBudget, late_before
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.actions import Write
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink.insert_pool import Done, Jobs
+from auditlane.worker.sink.late_budget import OF_ALL, LateBudget, late_before
+from auditlane.worker.validation.validator import Verdict
 
 NOW = int(datetime(2026, 11, 15, tzinfo=UTC).timestamp() * 1_000)
 

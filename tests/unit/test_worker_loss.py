@@ -7,7 +7,7 @@ import pytest
 from auditlane.operations.accept_loss import accept
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.worker.intent import Intent
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 from auditlane.worker.recovery import Found, Start, Stored, start
 
 HERE, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"

@@ -8,10 +8,10 @@ from uuid import UUID
 from confluent_kafka import KafkaError, Message
 
 from auditlane.runtime.settings import load
-from auditlane.worker.guids import HEADER, joined, parted
 from auditlane.worker.messages import columns_of
-from auditlane.worker.ranges import Columns, Partition
+from auditlane.worker.protocol.ranges import Columns, Partition
 from auditlane.worker.service import policy
+from auditlane.worker.validation.schema_guids import HEADER, joined, parted
 
 
 def message(number: int, offset: int, key: bytes | None = b"k", value: bytes | None = b"v", error: Any = None) -> Any:

@@ -8,15 +8,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from auditlane.runtime.metrics import METRICS
-from auditlane.worker.actions import Failure, Remedy, Write
-from auditlane.worker.behind import Behind, Lag
-from auditlane.worker.core import Core
+from auditlane.worker.consumer_loop import Runner
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.jobs import Done
-from auditlane.worker.lanes import Flight, Lane, Policy, Step
-from auditlane.worker.meters import Meters
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.runner import Runner
+from auditlane.worker.lag_gauge import Behind, Lag
+from auditlane.worker.metrics import Meters
+from auditlane.worker.protocol.actions import Failure, Remedy, Write
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.partition_state import Flight, Lane, Policy, Step
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink.insert_pool import Done
 
 AT = Partition("t", 0)
 

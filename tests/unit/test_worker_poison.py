@@ -13,13 +13,20 @@ from judging import BASE_ID, TOPIC, DictRegistry, base_registry, contract, datum
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
-from auditlane.worker.case import RawRange
-from auditlane.worker.dead_letters import headers
-from auditlane.worker.isolation import TRIES, isolated
-from auditlane.worker.judge import UNKNOWN_IDS, Judge, Rejection, Verdict
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.schemas import LARGEST_ID, SchemaBook
-from auditlane.worker.unanswered import FEW_TRIES, IMPATIENT_S, MOST_KEPT, MOST_TRIED, PATIENCE_S, Patience
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink.dead_letters import headers
+from auditlane.worker.validation.batch import RawRange
+from auditlane.worker.validation.isolation import TRIES, isolated
+from auditlane.worker.validation.registry_patience import (
+    FEW_TRIES,
+    IMPATIENT_S,
+    MOST_KEPT,
+    MOST_TRIED,
+    PATIENCE_S,
+    Patience,
+)
+from auditlane.worker.validation.schema_cache import LARGEST_ID, SchemaBook
+from auditlane.worker.validation.validator import UNKNOWN_IDS, Judge, Rejection, Verdict
 
 POISON = 99
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from auditlane.worker.intent import Intent
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 from auditlane.worker.recovery import Found, Start, Stored, start, wants_store
 
 HERE, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from auditlane.worker.actions import Action, Commit, Failure, Pause, Remedy, Resume, Seek, Write
-from auditlane.worker.behind import Behind
-from auditlane.worker.core import Core
 from auditlane.worker.intent import MAX_BYTES, Intent, decode
-from auditlane.worker.lanes import FAILING_MS, SLOW_MS, Policy
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.lag_gauge import Behind
+from auditlane.worker.protocol.actions import Action, Commit, Failure, Pause, Remedy, Resume, Seek, Write
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.partition_state import FAILING_MS, SLOW_MS, Policy
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
 from auditlane.worker.recovery import Found
 
 TOPIC = "00000000-0000-0000-0000-000000000001"

@@ -12,12 +12,12 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.contract.codes import RejectCode
-from auditlane.worker.actions import Bury, Remedy, Write
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.jobs import Done, Jobs
-from auditlane.worker.judge import Rejection, Verdict
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.write import Packed, token
+from auditlane.worker.protocol.actions import Bury, Remedy, Write
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink.insert_pool import Done, Jobs
+from auditlane.worker.sink.writer import Packed, token
+from auditlane.worker.validation.validator import Rejection, Verdict
 
 MONTH = 202611
 COUNT = 6

@@ -9,13 +9,13 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from auditlane.runtime.errors import ConfigError
-from auditlane.worker import guarantees
-from auditlane.worker.actions import Remedy
-from auditlane.worker.columns import EVENTS
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.ranges import Columns, Partition, Range
-from auditlane.worker.store_failures import HALT, LOOK, SLOWER, WAIT, classify
-from auditlane.worker.write import PINNED, Packed, Table, sent, statement, token
+from auditlane.worker.protocol.actions import Remedy
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.sink import preflight
+from auditlane.worker.sink.store_failures import HALT, LOOK, SLOWER, WAIT, classify
+from auditlane.worker.sink.writer import PINNED, Packed, Table, sent, statement, token
+from auditlane.worker.validation.event_columns import EVENTS
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 RANGE = Range(Partition("t", 4), TOPIC, 10, 12, Columns([10, 12], [70, 60], [b"", b""], [b"", b""]), "d", lease=1)
@@ -123,14 +123,14 @@ _REPLICATED: dict[str, Any] = {
 )
 def test_a_table_that_cannot_keep_the_promise_is_refused(made: dict[str, Any], because: str) -> None:
     with pytest.raises(ConfigError, match=r"audit\.events") as raised:
-        guarantees.check_table(guarantees.Made("audit.events", **({"definition": ""} | made)), parts_per_second=4.0)
+        preflight.check_table(preflight.Made("audit.events", **({"definition": ""} | made)), parts_per_second=4.0)
     assert because in raised.value.message
     assert raised.value.fix
 
 
 @pytest.mark.parametrize("made", [_PLAIN, _REPLICATED])
 def test_a_table_that_can_is_not(made: dict[str, Any]) -> None:
-    guarantees.check_table(guarantees.Made("audit.events", **made), parts_per_second=4.0)
+    preflight.check_table(preflight.Made("audit.events", **made), parts_per_second=4.0)
 
 
 OURS = [(name, "T", "DEFAULT" if name == "provenance_id" else "") for name in EVENTS.names]
@@ -141,17 +141,17 @@ def test_an_insert_names_the_columns_that_the_worker_writes_and_no_others() -> N
     added = [("note", "String", "DEFAULT"), ("region", "Nullable(String)", "")]
     computed = [("content_hash", "T", "MATERIALIZED"), ("day", "Date", "ALIAS"), ("raw", "String", "EPHEMERAL")]
     table = [*added, *OURS[:5], *computed, *OURS[5:], ("last", "UInt8", "")]
-    assert guarantees.inserted("audit.events", table) == tuple((name, "T") for name in EVENTS.names)
+    assert preflight.inserted("audit.events", table) == tuple((name, "T") for name in EVENTS.names)
 
 
 def test_the_columns_are_named_in_the_tables_order() -> None:
-    assert [name for name, _ in guarantees.inserted("audit.events", OURS[::-1])] == EVENTS.names[::-1]
+    assert [name for name, _ in preflight.inserted("audit.events", OURS[::-1])] == EVENTS.names[::-1]
 
 
 @pytest.mark.parametrize("gone", [["action"], ["defaulted", "provenance"]])
 def test_a_table_that_lacks_a_column_of_ours_is_refused_by_name(gone: list[str]) -> None:
     with pytest.raises(ConfigError, match=r"audit\.events lacks columns that this worker writes") as raised:
-        guarantees.inserted("audit.events", [one for one in OURS if one[0] not in gone])
+        preflight.inserted("audit.events", [one for one in OURS if one[0] not in gone])
     assert all(name in raised.value.message for name in gone)
     assert "auditlane init" in raised.value.fix
 
@@ -160,13 +160,13 @@ def test_a_table_that_lacks_a_column_of_ours_is_refused_by_name(gone: list[str])
 def test_a_column_of_ours_that_the_table_computes_is_refused(kind: str) -> None:
     table = [(name, of, kind if name == "source" else default) for name, of, default in OURS]
     with pytest.raises(ConfigError, match=rf"source \({kind}\)") as raised:
-        guarantees.inserted("audit.events", table)
+        preflight.inserted("audit.events", table)
     assert "MODIFY COLUMN" in raised.value.fix
 
 
 def test_inserts_into_a_replicated_table_wait_for_a_quorum() -> None:
-    assert guarantees.settings_for("ReplacingMergeTree") == PINNED
-    assert guarantees.settings_for("ReplicatedReplacingMergeTree")["insert_quorum"] == "auto"
+    assert preflight.settings_for("ReplacingMergeTree") == PINNED
+    assert preflight.settings_for("ReplicatedReplacingMergeTree")["insert_quorum"] == "auto"
     assert PINNED["async_insert"] == PINNED["optimize_on_insert"] == 0
 
 

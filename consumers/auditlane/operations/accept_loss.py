@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.worker.intent import Intent, UnknownIntent, decode
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 from auditlane.worker.recovery import Found
 
 ASIDE = "docs/operate/workers.md#a-truncated-log"

@@ -14,7 +14,7 @@ from auditlane.contract.librdkafka import client
 from auditlane.operations.kafka_offsets import MOVING
 from auditlane.runtime.errors import Conflict, KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 # What brokers answer to an offset by hand while the group has members.
 _MEMBERS: Final = frozenset(

@@ -19,7 +19,7 @@ from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import ASK_S, Brokers, pattern
 from auditlane.worker.intent import UnknownIntent, decode
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 T = TypeVar("T")
 Commit = tuple[int, str]

@@ -21,7 +21,7 @@ from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import ASK_S
 from auditlane.worker.intent import UnknownIntent, decode
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 _READ_S: Final = 10.0
 _UNUSED_GROUP: Final = "auditlane-lag"  # librdkafka wants a name; nothing joins it and nothing is committed to it

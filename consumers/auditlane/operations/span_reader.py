@@ -17,7 +17,7 @@ from auditlane.runtime.errors import Halted, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.worker.consumer import out_of_range
 from auditlane.worker.messages import columns
-from auditlane.worker.ranges import Columns
+from auditlane.worker.protocol.ranges import Columns
 
 BATCH: Final = 10_000
 WAIT_S: Final = 0.1

@@ -25,7 +25,7 @@ from auditlane.contract.topic_ids import uuid_text
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 from auditlane.worker.recovery import Found, Stored, wants_store
 
 ENDS_MS: Final = 5_000  # how old what is known of the partitions' ends may be, for the metrics

@@ -13,7 +13,7 @@ from typing import Final, TypeGuard
 
 import xxhash
 
-from auditlane.worker.ranges import Columns
+from auditlane.worker.protocol.ranges import Columns
 
 VERSION = 1
 MAX_BYTES = 4_095  # what brokers take as metadata by default (`offset.metadata.max.bytes` is 4,096)

@@ -10,9 +10,9 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from auditlane.worker.guids import joined
-from auditlane.worker.ranges import Columns, Partition
-from auditlane.worker.vouching import signature_of
+from auditlane.worker.protocol.ranges import Columns, Partition
+from auditlane.worker.validation.schema_guids import joined
+from auditlane.worker.validation.signatures import signature_of
 
 
 def columns(messages: Sequence[Message]) -> Columns:

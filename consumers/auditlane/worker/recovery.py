@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from auditlane.worker.intent import Intent, UnknownIntent, decode
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 
 TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 

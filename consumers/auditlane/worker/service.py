@@ -25,25 +25,26 @@ from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailab
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect
-from auditlane.worker import guarantees, memory
+from auditlane.worker import malloc
 from auditlane.worker.arrow import pa
-from auditlane.worker.brake import BrakePolicy, Brakes
 from auditlane.worker.consumer import Brokers, Ends, Membership, consumer_config, pattern
-from auditlane.worker.core import Core
-from auditlane.worker.dead_letters import DeadLetters, producer_config
+from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.guarantees import WINDOW_SECONDS
 from auditlane.worker.health import HealthServer
-from auditlane.worker.jobs import Jobs
-from auditlane.worker.judge import Judge
-from auditlane.worker.lanes import Policy
-from auditlane.worker.late import LateBudget
-from auditlane.worker.meters import Meters
+from auditlane.worker.metrics import Meters
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.partition_state import Policy
 from auditlane.worker.provenance_secrets import Secrets
 from auditlane.worker.recovery import Stored
-from auditlane.worker.runner import Runner, Unsupported, now_ms
-from auditlane.worker.schemas import SchemaBook
-from auditlane.worker.write import Writer
+from auditlane.worker.sink import preflight
+from auditlane.worker.sink.circuit_breaker import BrakePolicy, Brakes
+from auditlane.worker.sink.dead_letters import DeadLetters, producer_config
+from auditlane.worker.sink.insert_pool import Jobs
+from auditlane.worker.sink.late_budget import LateBudget
+from auditlane.worker.sink.preflight import WINDOW_SECONDS
+from auditlane.worker.sink.writer import Writer
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 SOFT = 0.8  # of drain_s for storing what is held; the rest is for leaving the group
 READY_S = 2.0  # how old an answer about readiness may be
@@ -75,7 +76,7 @@ class Service:
     def run(self) -> None:
         """Raises ConfigError when the promise cannot be kept with what is configured."""
         settings = self._settings
-        memory.share()
+        malloc.share()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         with ExitStack() as stack:
             stack.callback(self._ended.set)
@@ -96,7 +97,7 @@ class Service:
                 return
             self._client = client
             table = self._until(
-                lambda: guarantees.check(
+                lambda: preflight.check(
                     client,
                     settings.clickhouse_database,
                     parts_per_second=parts_per_second(settings) * settings.workers,
@@ -116,7 +117,7 @@ class Service:
             failpoints = Failpoints.from_environment()
             brakes = Brakes(
                 BrakePolicy(settings.brake_ratio, settings.brake_window, tenants=settings.brake_tenants),
-                served=lambda range_: guarantees.tenants_served(client, settings.clickhouse_database, range_),
+                served=lambda range_: preflight.tenants_served(client, settings.clickhouse_database, range_),
             )
             writer = Writer(client, table)
             late = LateBudget(settings.late_parts_per_second)
@@ -177,7 +178,7 @@ class Service:
     def _stored(self, topic_id: str, partition: int, low: int) -> Stored | None:
         assert self._client is not None
         try:
-            return guarantees.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)
+            return preflight.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)
         except AuditlaneError as error:
             self._log.warning("store.unasked", topic_id=topic_id, number=partition, error=str(error))
             return None

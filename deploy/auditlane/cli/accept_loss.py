@@ -23,10 +23,10 @@ from auditlane.operations.stored_offsets import StoredOffsets
 from auditlane.runtime.errors import ConfigError, NotFound
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
-from auditlane.worker import guarantees
 from auditlane.worker.consumer import ASK_S
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.ranges import Partition
 from auditlane.worker.recovery import Found, wants_store
+from auditlane.worker.sink import preflight
 
 app = typer.Typer(add_completion=False)
 
@@ -84,8 +84,8 @@ def _known(settings: Settings, at: Partition, to: int) -> Known:
         offset, metadata = positions.commits([at])[at] or (None, "")
         low, high = positions.low([at])[at], positions.high([at])[at]
         asked = wants_store(offset, metadata, topic_id)
-        stored = guarantees.newest(client, database, topic_id, at.number, low=low) if asked else None
-        highest = guarantees.newest(client, database, topic_id, at.number, low=0).highest
+        stored = preflight.newest(client, database, topic_id, at.number, low=low) if asked else None
+        highest = preflight.newest(client, database, topic_id, at.number, low=0).highest
         found = Found(at, topic_id, offset, metadata, low, high, stored)
         loss = accept(found, to, highest=highest, at_ms=time.time_ns() // 1_000_000)
         span = Span(at, topic_id, loss.first, max(loss.first, to), loss.first)

@@ -33,10 +33,10 @@ from auditlane.operations.dlq.view import view
 from auditlane.query.values import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
-from auditlane.worker.dead_letters import producer_config
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.judge import Judge
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.sink.dead_letters import producer_config
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 if TYPE_CHECKING:
     from auditlane.contract.registry import RegistryClient

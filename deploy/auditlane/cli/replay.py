@@ -31,10 +31,10 @@ from auditlane.operations.verify.dead_lettered_offsets import buried
 from auditlane.runtime.errors import ConfigError, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
-from auditlane.worker import guarantees
 from auditlane.worker.consumer import pattern
-from auditlane.worker.judge import Judge
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.sink import preflight
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 app = typer.Typer(add_completion=False)
 INTERRUPTED = 130
@@ -153,7 +153,7 @@ def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> ToT
     registry = registry_client(settings)
     stack.callback(registry.close)
     rate = settings.insert_parts_per_second
-    table = guarantees.check(client, settings.clickhouse_database, parts_per_second=rate)
+    table = preflight.check(client, settings.clickhouse_database, parts_per_second=rate)
     if name:
         table = other(client, table, name, create=not dry)
     schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)

@@ -28,8 +28,8 @@ from auditlane.runtime.errors import ConfigError, EventsConflict, Unreconciled
 from auditlane.runtime.metrics import BY_NAME
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
-from auditlane.worker.judge import Judge
-from auditlane.worker.schemas import SchemaBook
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
 
 app = typer.Typer(add_completion=False)
 _SHOWN = 20

@@ -18,7 +18,7 @@ from auditlane.contract.librdkafka import client
 from auditlane.operations.dlq.dry_run import Assessed, Found, Stays
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.guids import parted
+from auditlane.worker.validation.schema_guids import parted
 
 FLUSH_S: Final = 90.0
 _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})

@@ -15,8 +15,8 @@ from auditlane.contract.structure import TenantContract
 from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
 from auditlane.contract.wire import frame, unframe
 from auditlane.runtime.errors import InvalidInput
-from auditlane.worker import exact
-from auditlane.worker.schemas import Known
+from auditlane.worker.validation import strict_decoder
+from auditlane.worker.validation.schema_cache import Known
 
 _FAILURES: Final = (
     fastavro.read.SchemaResolutionError,
@@ -87,8 +87,8 @@ class Reviver:
             return Revived(value)
         try:
             datum = bytes(unframe(value)[1])
-            values = exact.read(known.contract.fields, datum)
-        except exact.Malformed:
+            values = strict_decoder.read(known.contract.fields, datum)
+        except strict_decoder.Malformed:
             return Revived(value)
         latest = self.latest(tenant)
         if latest.schema_id == known.schema_id:

@@ -12,9 +12,9 @@ from auditlane.contract.structure import TenantContract
 from auditlane.contract.wire import unframe
 from auditlane.operations.dlq.dry_run import Assessed, Found
 from auditlane.operations.dlq.to_json import facts, time_of_us
-from auditlane.worker import exact
-from auditlane.worker.guids import parted
-from auditlane.worker.schemas import Known
+from auditlane.worker.validation import strict_decoder
+from auditlane.worker.validation.schema_cache import Known
+from auditlane.worker.validation.schema_guids import parted
 
 _FIELDS: Final[dict[str, str]] = {
     RejectCode.TENANT_MISMATCH: "tenant_id",
@@ -55,7 +55,7 @@ def decoded(value: bytes | None, known: Callable[[bytes | None], Known | None]) 
         return None, "The registry knows no schema of this id."
     if schema.contract is None:
         return None, schema.problem
-    values, problem = exact.read_partly(schema.contract.fields, datum)
+    values, problem = strict_decoder.read_partly(schema.contract.fields, datum)
     return _shown(schema.contract, values), problem
 
 

@@ -18,13 +18,13 @@ from auditlane.operations.span_reader import Chunk
 from auditlane.operations.stored_offsets import StoredOffsets
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
 from auditlane.store.client import store_errors
-from auditlane.worker.actions import Remedy
 from auditlane.worker.arrow import pa
 from auditlane.worker.budget import Budget
-from auditlane.worker.judge import Judge, RawRange
-from auditlane.worker.ranges import Range
-from auditlane.worker.store_failures import classify
-from auditlane.worker.write import Packed, Table, offsets_digest, send, sent, statement
+from auditlane.worker.protocol.actions import Remedy
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink.store_failures import classify
+from auditlane.worker.sink.writer import Packed, Table, offsets_digest, send, sent, statement
+from auditlane.worker.validation.validator import Judge, RawRange
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0

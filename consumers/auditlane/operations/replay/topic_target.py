@@ -17,7 +17,7 @@ from auditlane.operations.selection import Span
 from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.worker.dead_letters import producer_config
+from auditlane.worker.sink.dead_letters import producer_config
 
 ACKNOWLEDGED_S: Final = 60.0
 _HOPELESS: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})

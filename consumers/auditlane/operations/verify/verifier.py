@@ -19,8 +19,8 @@ from auditlane.operations.verify.dead_lettered_offsets import buried
 from auditlane.operations.verify.reconcile import Compared, Fate, Tally, compare, strangers
 from auditlane.operations.verify.report import Report, Result
 from auditlane.runtime.settings import Settings
-from auditlane.worker.judge import Judge, RawRange, Verdict
-from auditlane.worker.ranges import Columns
+from auditlane.worker.protocol.ranges import Columns
+from auditlane.worker.validation.validator import Judge, RawRange, Verdict
 
 ROWS: Final = 50_000
 SIZE: Final = 32 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from auditlane.worker.lanes import Lane, Policy
-from auditlane.worker.room import Room
+from auditlane.worker.protocol.backpressure import Room
+from auditlane.worker.protocol.partition_state import Lane, Policy
 
 OVERDUE: Final = 5  # ages that a range waits for larger ones to go first
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from auditlane.contract.wire import frame
 from auditlane.worker.blobs import Blobs
-from auditlane.worker.case import RawRange, tenant_of_bytes
+from auditlane.worker.validation.batch import RawRange, tenant_of_bytes
 
 HEADER: Final = "__value_schema_id"
 NO_ID: Final = (1 << 32) - 1  # no registry gives it

@@ -14,10 +14,10 @@ import pyruhvro
 from pyarrow import DataType
 
 from auditlane.contract.structure import Field, TenantContract, base_fields
-from auditlane.worker import exact
 from auditlane.worker.arrow import Column, pa
-from auditlane.worker.measure import ONE_BYTE
-from auditlane.worker.walk import suspects
+from auditlane.worker.validation import strict_decoder
+from auditlane.worker.validation.encoded_size import ONE_BYTE
+from auditlane.worker.validation.shape_scan import suspects
 
 CHUNK_ROWS: Final = 4_096  # so many events fit a processor's cache on their way through the decoder
 
@@ -75,8 +75,8 @@ class Decoder:
         malformed: dict[int, str] = {}
         for index in indexes:
             try:
-                exact.read(self.fields, datums[index])
-            except exact.Malformed as error:
+                strict_decoder.read(self.fields, datums[index])
+            except strict_decoder.Malformed as error:
                 malformed[index] = str(error)
         return malformed
 
@@ -97,7 +97,7 @@ class Decoder:
         malformed: dict[int, str] = {}
         for index, datum in enumerate(datums):
             try:
-                rows.append(exact.read(self.fields, datum))
-            except exact.Malformed as error:
+                rows.append(strict_decoder.read(self.fields, datum))
+            except strict_decoder.Malformed as error:
                 malformed[index] = str(error)
         return [pa.array([row[one.name] for row in rows], arrow_type(one)) for one in self.fields], malformed

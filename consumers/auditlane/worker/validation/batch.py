@@ -14,11 +14,11 @@ import numpy.typing as npt
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.tenants import is_tenant, tenant_of_key
 from auditlane.contract.wire import HEADER_BYTES
-from auditlane.worker import checks
 from auditlane.worker.arrow import Column, pa
 from auditlane.worker.blobs import Blobs
-from auditlane.worker.ranges import Columns, Partition
-from auditlane.worker.vouching import Vouched, vouched
+from auditlane.worker.protocol.ranges import Columns, Partition
+from auditlane.worker.validation import checks
+from auditlane.worker.validation.signatures import Vouched, vouched
 
 Indexes = npt.NDArray[np.int64]
 _LONGEST_CACHED: Final = 256  # bytes

@@ -17,7 +17,7 @@ from pyarrow import RecordBatch
 from auditlane.contract.avro import base_schema
 from auditlane.contract.structure import Field, base_fields
 from auditlane.worker.arrow import Column, pa
-from auditlane.worker.decode import Decoder, arrow_type
+from auditlane.worker.validation.decoder import Decoder, arrow_type
 
 Indexes = npt.NDArray[np.int64]
 BASE: Final = pa.schema([pa.field(one.name, arrow_type(one)) for one in base_fields().values()])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from auditlane.worker.lanes import Lane
-from auditlane.worker.ranges import Partition
+from auditlane.worker.protocol.partition_state import Lane
+from auditlane.worker.protocol.ranges import Partition
 
 
 @dataclass(frozen=True, slots=True)

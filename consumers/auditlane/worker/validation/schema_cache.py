@@ -22,9 +22,9 @@ from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_s
 from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.kept import Kept
-from auditlane.worker.checks import unmatchable
-from auditlane.worker.first_defaults import Firsts, standing
-from auditlane.worker.unanswered import Patience
+from auditlane.worker.validation.checks import unmatchable
+from auditlane.worker.validation.registry_patience import Patience
+from auditlane.worker.validation.unset_defaults import Firsts, standing
 
 REFUSAL_S: Final = 2.0
 KEPT_CHARACTERS: Final = 16 << 20  # of the schemas whose contracts are kept; some 5,000 of the base event's size

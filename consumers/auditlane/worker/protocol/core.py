@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from auditlane.worker.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Seek, Write
 from auditlane.worker.budget import Budget
 from auditlane.worker.intent import Intent, digest
-from auditlane.worker.lanes import SLOW_MS, Flight, Lane, Policy, Step
-from auditlane.worker.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Seek, Write
+from auditlane.worker.protocol.backpressure import Room
+from auditlane.worker.protocol.partition_state import SLOW_MS, Flight, Lane, Policy, Step
+from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.scheduling import due
 from auditlane.worker.recovery import TRUNCATED, Found, Start, start
-from auditlane.worker.room import Room
-from auditlane.worker.sealing import due
 
 
 class Core:

@@ -18,15 +18,15 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.actions import Bury, Failure, Remedy, Write
-from auditlane.worker.brake import Brakes, Traffic
-from auditlane.worker.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.judge import Judge, RawRange, Rejection, Verdict
-from auditlane.worker.late import LateBudget, late_before
-from auditlane.worker.ranges import Range
-from auditlane.worker.store_failures import classify
-from auditlane.worker.write import Packed, sent
+from auditlane.worker.protocol.actions import Bury, Failure, Remedy, Write
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink.circuit_breaker import Brakes, Traffic
+from auditlane.worker.sink.dead_letters import DeadLetters, NotBuried
+from auditlane.worker.sink.late_budget import LateBudget, late_before
+from auditlane.worker.sink.store_failures import classify
+from auditlane.worker.sink.writer import Packed, sent
+from auditlane.worker.validation.validator import Judge, RawRange, Rejection, Verdict
 
 UNSEEN: Final = 3  # one is a token spent on rows that were removed by hand
 SLICE_MS: Final = 200  # so long late months are inserted at a time: another partition's range may be waiting

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from auditlane.contract.structure import Field, base_fields
 from auditlane.worker.arrow import Column, pa, pc
-from auditlane.worker.decoded import Decoded
-from auditlane.worker.measure import Lengths, encoded_lengths
+from auditlane.worker.validation.decoded import Decoded
+from auditlane.worker.validation.encoded_size import Lengths, encoded_lengths
 
 Mask = npt.NDArray[np.bool_]
 _FEW: Final = 8  # keys of a map, to be compared pair by pair

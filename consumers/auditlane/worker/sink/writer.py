@@ -24,7 +24,7 @@ from clickhouse_connect.driver.client import Client
 from xxhash import xxh64_hexdigest
 
 from auditlane.worker.arrow import pa
-from auditlane.worker.ranges import Range
+from auditlane.worker.protocol.ranges import Range
 
 _ROOM: Final = 16 << 10  # bytes: a statement has some three thousand
 _HUGE: Final = 1_000_000_000  # rows or bytes: no range comes near, and servers clamp what is larger

@@ -12,9 +12,9 @@ from pyarrow import Table
 from auditlane.contract.provenance import FILLABLE
 from auditlane.contract.structure import Field, base_fields
 from auditlane.worker.arrow import Column, pa, pc
-from auditlane.worker.decode import arrow_type
-from auditlane.worker.decoded import BASE, Decoded
-from auditlane.worker.vouching import Codes, Vouched
+from auditlane.worker.validation.decoded import BASE, Decoded
+from auditlane.worker.validation.decoder import arrow_type
+from auditlane.worker.validation.signatures import Codes, Vouched
 
 # For each group of `Decoded`, by field: the rows in which its default stands for a value that was not set.
 Standing = Sequence[Mapping[str, npt.NDArray[np.bool_]]]

@@ -22,10 +22,10 @@ from auditlane.contract.codes import RejectCode
 from auditlane.contract.dead_letter import CUT_BYTES, CUT_SHA256, RawHeaders
 from auditlane.contract.librdkafka import PRODUCER
 from auditlane.runtime import log
-from auditlane.worker.actions import Failure, Remedy
-from auditlane.worker.guids import parted
-from auditlane.worker.judge import Rejection
-from auditlane.worker.ranges import Range
+from auditlane.worker.protocol.actions import Failure, Remedy
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.validation.schema_guids import parted
+from auditlane.worker.validation.validator import Rejection
 
 _CONNECT: Final = "__connect.errors."
 _OURS: Final = "auditlane."
@@ -40,7 +40,7 @@ _STAGES: Final = {
 }
 _LONGEST_MESSAGE: Final = 2_000  # characters: a letter must fit its topic, whatever its schema's text is said to lack
 _LONGEST_SIGNATURE: Final = 1_024  # bytes; ours have some 200
-_EXCEPTION: Final = "auditlane.worker.judge.Rejection"
+_EXCEPTION: Final = "auditlane.worker.validation.validator.Rejection"
 _TOO_LARGE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE}
 )

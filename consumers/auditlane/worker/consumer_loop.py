@@ -15,16 +15,16 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
-from auditlane.worker.actions import Action, Bury, Commit, Halt, Pause, Remedy, Resume, Seek, Write
-from auditlane.worker.behind import Behind
 from auditlane.worker.consumer import Brokers, Ends, out_of_range, unsupported
-from auditlane.worker.core import Core
 from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.jobs import Done
-from auditlane.worker.lifecycle import Stage
+from auditlane.worker.lag_gauge import Behind
 from auditlane.worker.messages import columns_of
-from auditlane.worker.meters import Meters
-from auditlane.worker.ranges import Partition
+from auditlane.worker.metrics import Meters
+from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Remedy, Resume, Seek, Write
+from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.ranges import Partition
+from auditlane.worker.protocol.stage import Stage
+from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
 TURN_S: Final = 0.05  # the longest that a turn waits

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pyarrow import Table
 
-from auditlane.worker.case import Rejection
+from auditlane.worker.validation.batch import Rejection
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,16 @@ from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.kept import Kept
-from auditlane.worker import checks, columns
 from auditlane.worker.arrow import pa, pc
-from auditlane.worker.case import Case, Indexes, RawRange, Rejection
-from auditlane.worker.datums import read, without_malformed
-from auditlane.worker.decode import Decoder
-from auditlane.worker.decoded import Decoded, Read
-from auditlane.worker.guids import framed
-from auditlane.worker.isolation import isolated
-from auditlane.worker.schemas import KEPT_CHARACTERS, Known, SchemaBook
-from auditlane.worker.verdict import Verdict
+from auditlane.worker.validation import checks, event_columns
+from auditlane.worker.validation.batch import Case, Indexes, RawRange, Rejection
+from auditlane.worker.validation.datums import read, without_malformed
+from auditlane.worker.validation.decoded import Decoded, Read
+from auditlane.worker.validation.decoder import Decoder
+from auditlane.worker.validation.isolation import isolated
+from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, Known, SchemaBook
+from auditlane.worker.validation.schema_guids import framed
+from auditlane.worker.validation.verdict import Verdict
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
 # event's tenant_id against the key.
@@ -94,7 +94,7 @@ class Judge:
         keep = ~case.refused[decoded.rows]
         if not keep.all():
             decoded = decoded.only(keep)
-        table = columns.event_rows(
+        table = event_columns.event_rows(
             decoded,
             topic=raw.topic,
             topic_id=raw.topic_id,
@@ -106,9 +106,9 @@ class Judge:
             standing=self._standing(case, decoded),
         )
         rejected = [case.rejected[index] for index in sorted(case.rejected)]
-        return Verdict(columns.by_month(table), rejected, case.by_tenant())
+        return Verdict(event_columns.by_month(table), rejected, case.by_tenant())
 
-    def _standing(self, case: Case, decoded: Decoded) -> columns.Standing:
+    def _standing(self, case: Case, decoded: Decoded) -> event_columns.Standing:
         """For each group, by field: the rows in which its default stands for a value that was not set."""
         found: list[dict[str, checks.Mask]] = []
         for group in decoded.groups:

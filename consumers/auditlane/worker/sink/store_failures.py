@@ -5,7 +5,7 @@ from __future__ import annotations
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from auditlane.store.client import first_line
-from auditlane.worker.actions import Failure, Remedy
+from auditlane.worker.protocol.actions import Failure, Remedy
 
 # ClickHouse's error codes (src/Common/ErrorCodes.cpp). A code that is in no list is tried again.
 SLOWER = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.worker.arrow import Column
-from auditlane.worker.case import Case, Indexes
-from auditlane.worker.decode import CHUNK_ROWS, Decoder
-from auditlane.worker.decoded import Decoded, Read
-from auditlane.worker.doubts import doubtful
+from auditlane.worker.validation.batch import Case, Indexes
+from auditlane.worker.validation.decoded import Decoded, Read
+from auditlane.worker.validation.decoder import CHUNK_ROWS, Decoder
+from auditlane.worker.validation.suspect_rows import doubtful
 
 
 def read(case: Case, schema_id: int, decoder: Decoder, members: Indexes) -> Read:

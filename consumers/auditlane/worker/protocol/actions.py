@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auditlane.worker.ranges import Partition, Range
+from auditlane.worker.protocol.ranges import Partition, Range
 
 
 @dataclass(frozen=True, slots=True)

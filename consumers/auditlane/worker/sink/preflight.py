@@ -14,10 +14,10 @@ from auditlane.runtime.errors import ConfigError, StoreRefused
 from auditlane.runtime.settings import variable
 from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
-from auditlane.worker.columns import EVENTS
-from auditlane.worker.ranges import Range
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.recovery import Stored
-from auditlane.worker.write import OPTIONAL, PINNED, REPLICATED, Table
+from auditlane.worker.sink.writer import OPTIONAL, PINNED, REPLICATED, Table
+from auditlane.worker.validation.event_columns import EVENTS
 
 WINDOW_SECONDS = 600  # the longest pause plus takeover that tokens must outlive
 GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie

@@ -1,0 +1,1 @@
+"""Writes validated ranges: inserts into ClickHouse, and dead letters to Kafka."""

@@ -1,0 +1,1 @@
+"""Validates ranges of messages against their contracts: rows to store, and rejections."""

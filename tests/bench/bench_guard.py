@@ -21,12 +21,13 @@ from bench_table import ranges
 from clickhouse_connect.driver.client import Client
 from fixtures.clickhouse import EngineProcess
 
+from auditlane.contract.message_columns import Columns
+from auditlane.runtime._pyarrow import pa, pc
 from auditlane.runtime.settings import load
+from auditlane.store import event_insert, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker.arrow import pa, pc
-from auditlane.worker.protocol.ranges import Columns, Range
-from auditlane.worker.sink import preflight, writer
+from auditlane.worker.protocol.ranges import Range
 
 STEP_MS = 500  # from one range of `ranges` to the next
 _GUARD = re.compile(r" WHERE kafka_offset NOT IN \(.*\)(?= FORMAT)", re.DOTALL)
@@ -55,12 +56,12 @@ class Table:
         self._table = preflight.check(client, self.name, parts_per_second=4)
 
     def insert(self, sealed: Range, month: int, rows: Any, mark: str) -> None:
-        text, found = writer.statement(self._table, sealed, month), 0
+        text, found = event_insert.statement(self._table, sealed, month), 0
         if not self._guarded:
             text, found = _GUARD.subn("", text)
             assert found == 1, text
         settings = {**self._table.settings, "insert_deduplication_token": uuid.uuid4().hex, "log_comment": mark}
-        writer.send(self._client, text, writer.Packed(writer.sent(rows, sealed)), settings)
+        event_insert.send(self._client, text, event_insert.Packed(event_insert.sent(rows, sealed)), settings)
 
     def spent(self, mark: str) -> tuple[float, float]:
         """Means over the inserts of this mark: CPU ms, ms from begin to end."""

@@ -16,14 +16,15 @@ from bench_worker import Load, parts
 from confluent_kafka import Consumer, TopicPartition
 from load import SCENARIOS
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.messages import columns_of
+from auditlane.store import preflight
 from auditlane.store.client import connect
+from auditlane.store.event_insert import Packed, sent
 from auditlane.worker.consumer import consumer_config
 from auditlane.worker.consumer_loop import BATCH, TURN_S
-from auditlane.worker.intent import digest
-from auditlane.worker.messages import columns_of
-from auditlane.worker.protocol.ranges import Columns, Range
-from auditlane.worker.sink import preflight
-from auditlane.worker.sink.writer import Packed, Writer, sent
+from auditlane.worker.protocol.ranges import Range, digest
+from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge, RawRange
 

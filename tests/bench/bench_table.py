@@ -23,12 +23,15 @@ from judging import TOPIC, DictRegistry
 from load import messages
 
 from auditlane.contract.avro import base_schema
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.runtime.settings import load
+from auditlane.store import preflight
 from auditlane.store.client import connect
+from auditlane.store.event_insert import Packed, sent
 from auditlane.store.migrate import known, migrate
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.sink import preflight
-from auditlane.worker.sink.writer import Packed, Writer, sent
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge, RawRange
 

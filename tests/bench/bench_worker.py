@@ -44,8 +44,8 @@ from auditlane.contract.connect import registry_client
 from auditlane.local import process
 from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store.client import connect
+from auditlane.store.event_insert import PINNED, Packed, send
 from auditlane.store.migrate import migrate
-from auditlane.worker.sink.writer import PINNED, Packed, send
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge, RawRange
 

@@ -15,8 +15,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from fixtures.workers import WorkerProcess, World
 
+from auditlane.runtime.failpoints import VARIABLE
 from auditlane.runtime.settings import load, variable
-from auditlane.worker.failpoints import VARIABLE
 from chaos.load import Load
 from chaos.nursery import Nursery
 from chaos.parts import Parts

@@ -19,8 +19,8 @@ from fixtures.group_member import Member
 from fixtures.workers import wait_until
 from simulator.kafka import Kafka, OutOfRange
 
-from auditlane.worker.consumer import out_of_range
-from auditlane.worker.protocol.ranges import Partition
+from auditlane.contract.brokers import out_of_range
+from auditlane.contract.partition import Partition
 
 PARTITIONS = 2
 

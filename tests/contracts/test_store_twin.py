@@ -12,11 +12,14 @@ import pyarrow as pa
 import pytest
 from simulator.clickhouse import ClickHouse
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.runtime.settings import load
+from auditlane.store import event_insert, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.sink import preflight, writer
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink import writer
 
 MONTH = 202611
 AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
@@ -93,9 +96,14 @@ class Real:
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         range_ = self._range(min(offsets), max(offsets), partition)
-        text = writer.statement(self._made, range_, MONTH, held=held)
+        text = event_insert.statement(self._made, range_, MONTH, held=held)
         settings = {**self._made.settings, "insert_deduplication_token": token}
-        writer.send(self._client, text, writer.Packed(writer.sent(self._table(offsets, partition), range_)), settings)
+        event_insert.send(
+            self._client,
+            text,
+            event_insert.Packed(event_insert.sent(self._table(offsets, partition), range_)),
+            settings,
+        )
 
     def rows(self, partition: int = 0) -> list[int]:
         query = f"SELECT kafka_offset FROM {self._events} WHERE kafka_partition = {partition} ORDER BY 1"

@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import WorkerProcess, World, wait_until
 
+from auditlane.contract.intent import Intent
 from auditlane.local.doctor import host
-from auditlane.worker.intent import Intent
 
 
 def halted(worker: WorkerProcess) -> str:

@@ -19,16 +19,17 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from fixtures.workers import wait_until
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.remedy import Remedy
 from auditlane.runtime.settings import load
-from auditlane.store import cluster, cluster_init
+from auditlane.store import cluster, cluster_init, event_insert, preflight
 from auditlane.store.client import connect
+from auditlane.store.insert_failures import classify
 from auditlane.store.migrate import Migration, known
-from auditlane.worker.protocol.actions import Remedy
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.sink import preflight
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer as write
-from auditlane.worker.sink.store_failures import classify
 
 NAMED = {
     name: os.environ.get(f"AUDITLANE_TEST_CLICKHOUSE_{name}", "") for name in ("URLS", "USER", "PASSWORD", "CLUSTER")
@@ -116,7 +117,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
 def stored(writer: write.Writer, range_: Range, rows: pa.Table) -> bool:
     """Whether an insert was acknowledged; a quorum insert may have to wait for another."""
     try:
-        writer.insert(range_, 202611, write.Packed(write.sent(rows, range_)))
+        writer.insert(range_, 202611, event_insert.Packed(event_insert.sent(rows, range_)))
     except ClickHouseError as error:
         if classify(error).remedy is Remedy.halt:
             raise

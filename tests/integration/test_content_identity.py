@@ -10,13 +10,15 @@ import pytest
 from judging import NOW_MS, TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.event import BASE_FIELDS
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import FILLABLE, Key, signer
 from auditlane.operations.stored_events import StoredEvents
 from auditlane.runtime import settings as settings_
-from auditlane.store import migrate
+from auditlane.store import event_insert, migrate, preflight
 from auditlane.store.client import connect
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.sink import preflight, writer
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink import writer
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 
@@ -65,7 +67,9 @@ class Store:
         last = self.at + len(sent) - 1
         columns = Columns([self.at, last], [NOW_MS] * 2, [b"acme"] * 2, [b""] * 2)
         range_ = Range(Partition(topic, 3), self.topic_id, self.at, last, columns, "", lease=1)
-        writer.Writer(self.client, self.table).insert(range_, month, writer.Packed(writer.sent(rows, range_)))
+        writer.Writer(self.client, self.table).insert(
+            range_, month, event_insert.Packed(event_insert.sent(rows, range_))
+        )
         self.at = last + 1
 
     def log(self, columns: str = "action") -> list[Any]:

@@ -15,14 +15,16 @@ import pytest
 from judging import NOW_MS, TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.event import parse_ip
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.importer.cloudtrail import CloudTrail
 from auditlane.importer.sources import opened
 from auditlane.runtime import settings as settings_
-from auditlane.store import migrate
+from auditlane.store import migrate, preflight
 from auditlane.store.client import connect
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.sink import preflight
-from auditlane.worker.sink.writer import Packed, Writer, sent
+from auditlane.store.event_insert import Packed, sent
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge, RawRange

@@ -16,9 +16,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
+from auditlane.contract.partition import Partition
 from auditlane.contract.tenants import tenant_subject
 from auditlane.operations.kafka_offsets import Positions
-from auditlane.worker.protocol.ranges import Partition
 
 Where = tuple[int, int]
 

@@ -16,15 +16,16 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from fixtures.clickhouse import EngineProcess
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.local.doctor import clickhouse as doctor
 from auditlane.local.doctor.finding import Level
 from auditlane.runtime.errors import StoreRefused
 from auditlane.runtime.settings import Settings, load, variable
-from auditlane.store import migrate, presentation, roles
+from auditlane.store import event_insert, migrate, newest_offsets, preflight, presentation, roles
 from auditlane.store.client import connect
 from auditlane.store.link_claims import LinkClaims
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.sink import preflight
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer as write
 
 MONTH = 202611
@@ -82,9 +83,9 @@ def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
     range_ = Range(Partition("t", 0), TOPIC, 0, 9, columns, "", lease=1)
     writer = write.Writer(client, narrow)
     for _ in range(2):
-        writer.insert(range_, MONTH, write.Packed(write.sent(rows, range_)))
+        writer.insert(range_, MONTH, event_insert.Packed(event_insert.sent(rows, range_)))
     assert writer.stored(range_) == {MONTH: set(offsets)}
-    assert preflight.newest(client, "audit", TOPIC, 0, low=0).highest == 9
+    assert newest_offsets.newest(client, "audit", TOPIC, 0, low=0).highest == 9
 
 
 def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> None:

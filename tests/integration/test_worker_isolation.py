@@ -17,10 +17,10 @@ from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
 from auditlane.contract.provenance import HEADER
+from auditlane.contract.schema_guids import HEADER as GUID
 from auditlane.contract.wire import frame
 from auditlane.local.doctor.host import service
 from auditlane.operations.lag import GroupLag
-from auditlane.worker.validation.schema_guids import HEADER as GUID
 
 LARGEST = (1 << 31) - 1
 

@@ -12,13 +12,15 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Stored
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load
+from auditlane.store import event_insert, newest_offsets, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.recovery import Stored
-from auditlane.worker.sink import preflight
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer as write
 
 MONTH = 202611
@@ -34,7 +36,7 @@ class Store:
         self.writer = write.Writer(client, self.narrow(self.table))
         self.topic_id = str(uuid.uuid4())
 
-    def narrow(self, table: write.Table) -> write.Table:
+    def narrow(self, table: event_insert.Table) -> event_insert.Table:
         names = self.rows(0, 0).column_names
         return replace(table, columns=tuple(one for one in table.columns if one[0] in names))
 
@@ -62,7 +64,7 @@ class Store:
         self.write(self.range(first, last), self.rows(first, last) if rows is None else rows)
 
     def write(self, range_: Range, rows: pa.Table, **seen: Any) -> None:
-        self.writer.insert(range_, MONTH, write.Packed(write.sent(rows, range_)), **seen)
+        self.writer.insert(range_, MONTH, event_insert.Packed(event_insert.sent(rows, range_)), **seen)
 
     def one(self, query: str) -> Any:
         return self.client.query(query.replace("events", f"`{self.database}`.events")).result_rows[0][0]
@@ -153,7 +155,7 @@ def test_stored_offsets_of_a_range(store: Store) -> None:
 
 def test_what_is_newest(store: Store) -> None:
     def newest(low: int = 0) -> Stored:
-        return preflight.newest(store.client, store.database, store.topic_id, 0, low=low)
+        return newest_offsets.newest(store.client, store.database, store.topic_id, 0, low=low)
 
     assert newest() == Stored(None)
     store.insert(0, 9)

@@ -12,10 +12,12 @@ from simulator.schedule import Broken, Plan, Schedule
 from simulator.shrink import broken, shrink
 from simulator.worker import Worker
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found, Start
 from auditlane.worker.protocol.actions import Action, Commit, Seek
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.recovery import Found, Start
+from auditlane.worker.protocol.ranges import Range
 
 ENOUGH = 600
 

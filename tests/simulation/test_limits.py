@@ -16,9 +16,11 @@ from simulator.inserts import Inserts
 from simulator.kafka import Kafka
 from simulator.world import World
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range
 
 AT = Partition("t", 0)
 WINDOW = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from auditlane.worker.protocol.ranges import Partition
+from auditlane.contract.partition import Partition
 
 Offset = tuple[Partition, int]
 

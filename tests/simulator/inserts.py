@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 from simulator.clickhouse import Insert
 from simulator.world import World
 
-from auditlane.worker.protocol.actions import Bury, Failure, Remedy, Write
+from auditlane.runtime.remedy import Failure, Remedy
+from auditlane.worker.protocol.actions import Bury, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import token

@@ -10,7 +10,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from auditlane.worker.protocol.ranges import Columns, Partition
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 
 TOPIC_ID = "00000000-0000-0000-0000-000000000001"
 

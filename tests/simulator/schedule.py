@@ -14,8 +14,8 @@ from simulator.kafka import Kafka
 from simulator.worker import Worker
 from simulator.world import World
 
+from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.partition_state import Policy
-from auditlane.worker.protocol.ranges import Partition
 
 QUIET_TURNS = 400
 

@@ -8,11 +8,11 @@ from simulator.inserts import Inserts
 from simulator.kafka import TOPIC_ID, Member
 from simulator.world import World
 
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found, Stored, wants_store
 from auditlane.worker.protocol.actions import Bury, Commit, Halt, Pause, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
-from auditlane.worker.protocol.ranges import Partition
-from auditlane.worker.recovery import Found, Stored, wants_store
 
 
 class Worker(Inserts):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from simulator.clickhouse import ClickHouse
 from simulator.kafka import Kafka
 
-from auditlane.worker.protocol.ranges import Partition
+from auditlane.contract.partition import Partition
 
 
 @dataclass(slots=True)

@@ -11,12 +11,12 @@ import pytest
 from serving import Served
 
 from auditlane.access.trail import Deed, Witness
+from auditlane.contract.partition import Partition
 from auditlane.operations.lag import document, partition_lag
 from auditlane.runtime.errors import NotFound, Unavailable
 from auditlane.server.admin import parts
 from auditlane.server.admin.models import Lag
 from auditlane.server.admin.source import Source
-from auditlane.worker.protocol.ranges import Partition
 
 ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/admin/health")
 

@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judging import BASE_ID, base_registry, message
 
-from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.intent import Intent
-from auditlane.worker.protocol.actions import Commit, Failure, Halt, Remedy, Write
+from auditlane.contract.intent import Intent
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found
+from auditlane.runtime.failpoints import Failpoints
+from auditlane.runtime.remedy import Failure, Remedy
+from auditlane.worker.protocol.actions import Commit, Halt, Write
 from auditlane.worker.protocol.core import Core, Policy
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.recovery import Found
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.circuit_breaker import DAY_MS, Brake, BrakePolicy, Brakes, Traffic
 from auditlane.worker.sink.insert_pool import Jobs
 from auditlane.worker.validation.schema_cache import SchemaBook

@@ -9,10 +9,10 @@ import pytest
 from auditlane.runtime.errors import ConfigError
 from auditlane.store.cluster import LOCAL, SHARDING, SHARED, script, statements
 from auditlane.store.cluster_init import changes
+from auditlane.store.event_insert import PINNED
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
-from auditlane.worker.sink.preflight import Made, check_table, settings_for
-from auditlane.worker.sink.writer import PINNED
+from auditlane.store.preflight import Made, check_table, settings_for
 
 
 def single(*later: Migration) -> list[str]:

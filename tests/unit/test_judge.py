@@ -12,11 +12,12 @@ import pytest
 from judging import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.codes import RejectCode as R
+from auditlane.contract.schema_guids import HEADER, joined
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaBook
-from auditlane.worker.validation.schema_guids import HEADER, UNKNOWN_GUIDS, joined
+from auditlane.worker.validation.schema_guids import UNKNOWN_GUIDS
 from auditlane.worker.validation.validator import ORDER, Judge, Verdict
 
 DAY_US = 86_400_000_000

@@ -9,12 +9,12 @@ import pytest
 from judging import TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.codes import RejectCode
-from auditlane.contract.provenance import HEADER, TRAIL, Key, signer
-from auditlane.worker.intent import digest
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.provenance import HEADER, TRAIL, Key, signature_of, signer
+from auditlane.worker.protocol.ranges import Range, digest
 from auditlane.worker.validation.isolation import isolated
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.signatures import signature_of
 from auditlane.worker.validation.validator import Judge, RawRange, Verdict
 
 KEY, OTHER = Key("k", b"s" * 32), Key("other", b"o" * 32)

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from auditlane.cli.lag import age, table
+from auditlane.contract.intent import Intent
+from auditlane.contract.partition import Partition
 from auditlane.operations.consumer_group import name
 from auditlane.operations.lag import PartitionLag, Total, document, partition_lag, total
-from auditlane.worker.intent import Intent
-from auditlane.worker.protocol.ranges import Partition
 
 AT = Partition("audit.events", 3)
 

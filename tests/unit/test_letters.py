@@ -20,6 +20,8 @@ from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.contract import dead_letter
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.dead_letter import Identity, Letter, Place, Resolution, State
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame, unframe
@@ -29,7 +31,7 @@ from auditlane.operations.dlq.replay import chunks, replay
 from auditlane.operations.dlq.upgrade import NotResolved, Reviver
 from auditlane.operations.dlq.view import decoded, view
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.dead_letters import cut_off
 from auditlane.worker.sink.dead_letters import headers as letter_headers
 from auditlane.worker.validation.schema_cache import SchemaBook

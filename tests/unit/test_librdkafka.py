@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract import librdkafka, topics
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config, producer_config
 from auditlane.local.doctor import kafka as doctor
 from auditlane.local.doctor.finding import Level, guarded
 from auditlane.local.health import KafkaProbe
@@ -21,7 +21,6 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, load
 from auditlane.sdk import ClientConfig
 from auditlane.worker.consumer import consumer_config
-from auditlane.worker.sink.dead_letters import producer_config
 
 WEAKER: list[dict[str, Any]] = [
     {"auto.offset.reset": "earliest"},

@@ -12,12 +12,14 @@ import pytest
 
 from auditlane.cli import advance
 from auditlane.cli.range_options import by_offsets, by_ranges, selection
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.operations.replay.checkpoint import Checkpoint, Counts, Progress, alone
 from auditlane.operations.replay.replay import resumed, tenant
 from auditlane.operations.replay.table_target import token
 from auditlane.operations.selection import Selection, Slice, Span
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, InvalidEvent
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer
 
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"

@@ -11,6 +11,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
+from auditlane.contract.partition import Partition
 from auditlane.operations.replay import replay as replay_module
 from auditlane.operations.replay.checkpoint import Checkpoint, Progress
 from auditlane.operations.replay.replay import Replay
@@ -19,8 +20,7 @@ from auditlane.operations.selection import Plan, Span
 from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import Halted, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
-from auditlane.worker.protocol.ranges import Partition
-from auditlane.worker.sink.writer import Table
+from auditlane.store.event_insert import Table
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditlane.contract.partition import Partition
 from auditlane.operations.selection import Bounds, Selection, Slice, plan
-from auditlane.worker.protocol.ranges import Partition
 
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.worker.blobs import Blobs
+from auditlane.contract.byte_columns import Blobs
 
 ONE = st.one_of(st.none(), st.binary(max_size=12))
 PARTS = st.lists(st.lists(ONE, max_size=6), max_size=5)

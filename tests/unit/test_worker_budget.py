@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from auditlane.worker.budget import FLOOR, SLOW_MS, Budget
+from auditlane.store.insert_rate import FLOOR, SLOW_MS, Budget
 
 
 def ranges_in(budget: Budget, seconds: int, start: int = 0) -> int:

@@ -4,13 +4,16 @@ from typing import TypeVar
 
 import pytest
 
-from auditlane.worker.intent import Intent, decode, digest
+from auditlane.contract.intent import Intent, decode
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found
+from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.lag_gauge import Behind, Lag
-from auditlane.worker.protocol.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Write
+from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Resume, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
-from auditlane.worker.protocol.ranges import Columns, Partition
-from auditlane.worker.recovery import Found
+from auditlane.worker.protocol.ranges import digest
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 P, Q = Partition("t", 0), Partition("t", 1)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.worker.intent import MAX_BYTES, Intent, UnknownIntent, decode, digest
-from auditlane.worker.protocol.ranges import Columns
+from auditlane.contract.intent import MAX_BYTES, Intent, UnknownIntent, decode
+from auditlane.contract.message_columns import Columns
+from auditlane.worker.protocol.ranges import digest
 
 offsets = st.integers(0, 2**63 - 1)
 

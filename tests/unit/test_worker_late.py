@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.worker.failpoints import Failpoints
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.runtime.failpoints import Failpoints
 from auditlane.worker.protocol.actions import Write
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.insert_pool import Done, Jobs
 from auditlane.worker.sink.late_budget import OF_ALL, LateBudget, late_before
 from auditlane.worker.validation.validator import Verdict

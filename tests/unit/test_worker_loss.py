@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from auditlane.contract.intent import Intent
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found, Start, Stored, start
 from auditlane.operations.accept_loss import accept
 from auditlane.runtime.errors import ConfigError, Conflict
-from auditlane.worker.intent import Intent
-from auditlane.worker.protocol.ranges import Partition
-from auditlane.worker.recovery import Found, Start, Stored, start
 
 HERE, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError, Message
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.messages import columns_of
+from auditlane.contract.partition import Partition
+from auditlane.contract.schema_guids import HEADER, joined, parted
 from auditlane.runtime.settings import load
-from auditlane.worker.messages import columns_of
-from auditlane.worker.protocol.ranges import Columns, Partition
 from auditlane.worker.service import policy
-from auditlane.worker.validation.schema_guids import HEADER, joined, parted
 
 
 def message(number: int, offset: int, key: bytes | None = b"k", value: bytes | None = b"v", error: Any = None) -> Any:

@@ -7,15 +7,18 @@ from unittest.mock import Mock
 import pytest
 from structlog.testing import capture_logs
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.metrics import METRICS
+from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.consumer_loop import Runner
-from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.lag_gauge import Behind, Lag
 from auditlane.worker.metrics import Meters
-from auditlane.worker.protocol.actions import Failure, Remedy, Write
+from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Flight, Lane, Policy, Step
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.insert_pool import Done
 
 AT = Partition("t", 0)

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from judging import BASE_ID, TOPIC, DictRegistry, base_registry, contract, datum, event, message, own, raw_range
 
 from auditlane.contract.codes import RejectCode
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.dead_letters import headers
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.isolation import TRIES, isolated

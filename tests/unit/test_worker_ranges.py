@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.worker.protocol.ranges import Columns
+from auditlane.contract.message_columns import Columns
 
 blobs = st.lists(st.none() | st.binary(max_size=5), max_size=12)
 

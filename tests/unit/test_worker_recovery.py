@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from auditlane.worker.intent import Intent
-from auditlane.worker.protocol.ranges import Partition
-from auditlane.worker.recovery import Found, Start, Stored, start, wants_store
+from auditlane.contract.intent import Intent
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found, Start, Stored, start, wants_store
 
 HERE, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from auditlane.worker.intent import MAX_BYTES, Intent, decode
+from auditlane.contract.intent import MAX_BYTES, Intent, decode
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found
+from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.lag_gauge import Behind
-from auditlane.worker.protocol.actions import Action, Commit, Failure, Pause, Remedy, Resume, Seek, Write
+from auditlane.worker.protocol.actions import Action, Commit, Pause, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import FAILING_MS, SLOW_MS, Policy
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.recovery import Found
+from auditlane.worker.protocol.ranges import Range
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 P, Q, R, S = (Partition("t", number) for number in range(4))

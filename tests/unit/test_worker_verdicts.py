@@ -12,11 +12,15 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.contract.codes import RejectCode
-from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.protocol.actions import Bury, Remedy, Write
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.runtime.failpoints import Failpoints
+from auditlane.runtime.remedy import Remedy
+from auditlane.store.event_insert import Packed
+from auditlane.worker.protocol.actions import Bury, Write
+from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.insert_pool import Done, Jobs
-from auditlane.worker.sink.writer import Packed, token
+from auditlane.worker.sink.writer import token
 from auditlane.worker.validation.validator import Rejection, Verdict
 
 MONTH = 202611

@@ -8,13 +8,16 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.runtime.errors import ConfigError
-from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.protocol.actions import Remedy
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
-from auditlane.worker.sink import preflight
-from auditlane.worker.sink.store_failures import HALT, LOOK, SLOWER, WAIT, classify
-from auditlane.worker.sink.writer import PINNED, Packed, Table, sent, statement, token
+from auditlane.runtime.failpoints import Failpoints
+from auditlane.runtime.remedy import Remedy
+from auditlane.store import preflight
+from auditlane.store.event_insert import PINNED, Packed, Table, sent, statement
+from auditlane.store.insert_failures import HALT, LOOK, SLOWER, WAIT, classify
+from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.sink.writer import token
 from auditlane.worker.validation.event_columns import EVENTS
 
 TOPIC = "00000000-0000-0000-0000-000000000001"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditlane.contract.intent import Intent, UnknownIntent, decode
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found
 from auditlane.runtime.errors import ConfigError, Conflict
-from auditlane.worker.intent import Intent, UnknownIntent, decode
-from auditlane.worker.protocol.ranges import Partition
-from auditlane.worker.recovery import Found
 
 ASIDE = "docs/operate/workers.md#a-truncated-log"
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config
 from auditlane.contract.librdkafka import client
+from auditlane.contract.partition import Partition
 from auditlane.operations.kafka_offsets import MOVING
 from auditlane.runtime.errors import Conflict, KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.worker.protocol.ranges import Partition
 
 # What brokers answer to an offset by hand while the group has members.
 _MEMBERS: Final = frozenset(

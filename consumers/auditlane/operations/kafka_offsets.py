@@ -11,15 +11,15 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from auditlane.contract.kafka import client_config
+from auditlane.contract.brokers import ASK_S, Brokers, pattern
+from auditlane.contract.intent import UnknownIntent, decode
+from auditlane.contract.kafka_client import client_config
 from auditlane.contract.librdkafka import client
+from auditlane.contract.partition import Partition
 from auditlane.contract.topics import admin
 from auditlane.operations.selection import Bounds, Selection
 from auditlane.runtime.errors import KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
-from auditlane.worker.consumer import ASK_S, Brokers, pattern
-from auditlane.worker.intent import UnknownIntent, decode
-from auditlane.worker.protocol.ranges import Partition
 
 T = TypeVar("T")
 Commit = tuple[int, str]

@@ -11,17 +11,17 @@ from typing import Any, Final
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from auditlane.contract.kafka import client_config
+from auditlane.contract.brokers import ASK_S
+from auditlane.contract.intent import UnknownIntent, decode
+from auditlane.contract.kafka_client import client_config
 from auditlane.contract.librdkafka import client
+from auditlane.contract.partition import Partition
 from auditlane.contract.topics import admin
 from auditlane.operations.consumer_group import members, name
 from auditlane.operations.kafka_offsets import Positions
 from auditlane.operations.start_offsets import Beginnings
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
-from auditlane.worker.consumer import ASK_S
-from auditlane.worker.intent import UnknownIntent, decode
-from auditlane.worker.protocol.ranges import Partition
 
 _READ_S: Final = 10.0
 _UNUSED_GROUP: Final = "auditlane-lag"  # librdkafka wants a name; nothing joins it and nothing is committed to it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from auditlane.worker.protocol.ranges import Partition
+from auditlane.contract.partition import Partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from auditlane.contract import librdkafka
-from auditlane.contract.kafka import client_config
+from auditlane.contract.brokers import out_of_range
+from auditlane.contract.kafka_client import client_config
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.messages import columns
 from auditlane.operations.selection import Span
 from auditlane.runtime.errors import Halted, KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.worker.consumer import out_of_range
-from auditlane.worker.messages import columns
-from auditlane.worker.protocol.ranges import Columns
 
 BATCH: Final = 10_000
 WAIT_S: Final = 0.1

@@ -8,13 +8,13 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found, start
 from auditlane.operations.selection import Bounds
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
+from auditlane.store import newest_offsets
 from auditlane.store.client import connect
-from auditlane.worker.protocol.ranges import Partition
-from auditlane.worker.recovery import Found, start
-from auditlane.worker.sink import preflight
 
 _WAIT_S: Final = 5.0
 _Asked = tuple[Partition, str, int, int]
@@ -41,7 +41,7 @@ class Beginnings:
                     self._settings, connect_timeout=self._wait_s, send_receive_timeout=self._wait_s
                 )
                 database = self._settings.clickhouse_database
-                stored = preflight.newest(self._client, database, topic_id, partition.number, low=low)
+                stored = newest_offsets.newest(self._client, database, topic_id, partition.number, low=low)
             except AuditlaneError:
                 return low
             self._known = {key: at for key, at in self._known.items() if key[0] != partition}

@@ -11,9 +11,9 @@ from clickhouse_connect.driver.external import ExternalData
 
 from auditlane.operations.selection import Span
 from auditlane.operations.verify.reconcile import Origin
+from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors
-from auditlane.worker.arrow import pa
-from auditlane.worker.sink.writer import arrived, travelling
+from auditlane.store.event_insert import arrived, travelling
 
 _IDS: Final = 500  # identities in one query
 _BUCKET_ROWS: Final = 5_000_000  # ids that ClickHouse groups at once

@@ -13,16 +13,18 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from auditlane.contract.brokers import Brokers, out_of_range
+from auditlane.contract.messages import columns_of
+from auditlane.contract.partition import Partition
 from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
-from auditlane.worker.consumer import Brokers, Ends, out_of_range, unsupported
-from auditlane.worker.failpoints import Failpoints
+from auditlane.runtime.remedy import Remedy
+from auditlane.worker.consumer import Ends, unsupported
 from auditlane.worker.lag_gauge import Behind
-from auditlane.worker.messages import columns_of
 from auditlane.worker.metrics import Meters
-from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Remedy, Resume, Seek, Write
+from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.ranges import Partition
 from auditlane.worker.protocol.stage import Stage
 from auditlane.worker.sink.insert_pool import Done
 

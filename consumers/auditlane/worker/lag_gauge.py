@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.partition_state import Lane
-from auditlane.worker.protocol.ranges import Partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from auditlane.worker.arrow import pa
+from auditlane.runtime._pyarrow import pa
 
 _TRIM_THRESHOLD: Final = -1, 256 << 20  # give memory back when so much at the heap's end is free
 _MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's largest: a buffer below it takes pages that are there already

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from auditlane.contract.codes import RejectCode
 from auditlane.runtime.metrics import BY_NAME
-from auditlane.worker.protocol.actions import Remedy
+from auditlane.runtime.remedy import Remedy
 
 T = TypeVar("T", Counter, Gauge, Histogram)
 FAILURES: Final = {

@@ -16,32 +16,33 @@ from typing import TypeVar
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer
 
+from auditlane.access.provenance_secrets import Secrets
 from auditlane.contract import librdkafka
+from auditlane.contract.brokers import Brokers, pattern
 from auditlane.contract.connect import registry_client
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config, producer_config
+from auditlane.contract.recovery import Stored
 from auditlane.contract.topics import admin
 from auditlane.runtime import heap
+from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailable
+from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
+from auditlane.store import newest_offsets, preflight
 from auditlane.store.client import connect
+from auditlane.store.preflight import WINDOW_SECONDS
 from auditlane.worker import malloc
-from auditlane.worker.arrow import pa
-from auditlane.worker.consumer import Brokers, Ends, Membership, consumer_config, pattern
+from auditlane.worker.consumer import Ends, Membership, consumer_config
 from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
-from auditlane.worker.failpoints import Failpoints
 from auditlane.worker.health import HealthServer
 from auditlane.worker.metrics import Meters
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
-from auditlane.worker.provenance_secrets import Secrets
-from auditlane.worker.recovery import Stored
-from auditlane.worker.sink import preflight
 from auditlane.worker.sink.circuit_breaker import BrakePolicy, Brakes
-from auditlane.worker.sink.dead_letters import DeadLetters, producer_config
+from auditlane.worker.sink.dead_letters import DeadLetters
 from auditlane.worker.sink.insert_pool import Jobs
 from auditlane.worker.sink.late_budget import LateBudget
-from auditlane.worker.sink.preflight import WINDOW_SECONDS
 from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
@@ -117,7 +118,7 @@ class Service:
             failpoints = Failpoints.from_environment()
             brakes = Brakes(
                 BrakePolicy(settings.brake_ratio, settings.brake_window, tenants=settings.brake_tenants),
-                served=lambda range_: preflight.tenants_served(client, settings.clickhouse_database, range_),
+                served=lambda range_: writer.tenants_served(client, settings.clickhouse_database, range_),
             )
             writer = Writer(client, table)
             late = LateBudget(settings.late_parts_per_second)
@@ -178,7 +179,7 @@ class Service:
     def _stored(self, topic_id: str, partition: int, low: int) -> Stored | None:
         assert self._client is not None
         try:
-            return preflight.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)
+            return newest_offsets.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)
         except AuditlaneError as error:
             self._log.warning("store.unasked", topic_id=topic_id, number=partition, error=str(error))
             return None

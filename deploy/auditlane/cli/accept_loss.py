@@ -14,6 +14,9 @@ import typer
 from auditlane.access.trail import Action
 from auditlane.cli.own_events import record
 from auditlane.cli.wording import number_of
+from auditlane.contract.brokers import ASK_S
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import Found, wants_store
 from auditlane.contract.topics import admin
 from auditlane.operations import consumer_group
 from auditlane.operations.accept_loss import Loss, accept
@@ -22,11 +25,8 @@ from auditlane.operations.selection import Span
 from auditlane.operations.stored_offsets import StoredOffsets
 from auditlane.runtime.errors import ConfigError, NotFound
 from auditlane.runtime.settings import Settings, load
+from auditlane.store import newest_offsets
 from auditlane.store.client import connect
-from auditlane.worker.consumer import ASK_S
-from auditlane.worker.protocol.ranges import Partition
-from auditlane.worker.recovery import Found, wants_store
-from auditlane.worker.sink import preflight
 
 app = typer.Typer(add_completion=False)
 
@@ -84,8 +84,8 @@ def _known(settings: Settings, at: Partition, to: int) -> Known:
         offset, metadata = positions.commits([at])[at] or (None, "")
         low, high = positions.low([at])[at], positions.high([at])[at]
         asked = wants_store(offset, metadata, topic_id)
-        stored = preflight.newest(client, database, topic_id, at.number, low=low) if asked else None
-        highest = preflight.newest(client, database, topic_id, at.number, low=0).highest
+        stored = newest_offsets.newest(client, database, topic_id, at.number, low=low) if asked else None
+        highest = newest_offsets.newest(client, database, topic_id, at.number, low=0).highest
         found = Found(at, topic_id, offset, metadata, low, high, stored)
         loss = accept(found, to, highest=highest, at_ms=time.time_ns() // 1_000_000)
         span = Span(at, topic_id, loss.first, max(loss.first, to), loss.first)

@@ -20,7 +20,7 @@ from auditlane.cli.wording import number_of
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.connect import registry_client
 from auditlane.contract.dead_letter import Letter, State
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config, producer_config
 from auditlane.contract.topics import existing
 from auditlane.operations.dlq.dry_run import Assessor
 from auditlane.operations.dlq.index import Index, Selection
@@ -32,9 +32,8 @@ from auditlane.operations.dlq.upgrade import Reviver
 from auditlane.operations.dlq.view import view
 from auditlane.query.values import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
+from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.settings import Settings, load
-from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.sink.dead_letters import producer_config
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from auditlane.access.provenance_secrets import Secrets
 from auditlane.runtime.settings import Settings
-from auditlane.worker.provenance_secrets import Secrets
 
 
 def secrets(settings: Settings) -> Secrets:

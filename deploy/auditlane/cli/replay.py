@@ -18,6 +18,7 @@ from auditlane.cli.advance import shown
 from auditlane.cli.provenance import secrets
 from auditlane.cli.wording import number_of
 from auditlane.contract import topics
+from auditlane.contract.brokers import pattern
 from auditlane.contract.connect import registry_client
 from auditlane.local import cache
 from auditlane.operations.kafka_offsets import Positions
@@ -30,9 +31,8 @@ from auditlane.operations.span_reader import LogReader
 from auditlane.operations.verify.dead_lettered_offsets import buried
 from auditlane.runtime.errors import ConfigError, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
+from auditlane.store import preflight
 from auditlane.store.client import connect
-from auditlane.worker.consumer import pattern
-from auditlane.worker.sink import preflight
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract import librdkafka
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, StoreRefused
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import store_errors

@@ -19,7 +19,7 @@ import unicodedata
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 HEADER: Final = "auditlane.provenance"
@@ -147,3 +147,9 @@ def is_ours(name: str) -> bool:
         return False
     letters = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKE)
     return "".join(one for one in letters if unicodedata.category(one)[0] not in "MCZ") == _OUR_LOOK
+
+
+def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
+    """The signature among a message's headers. Of several none counts: somebody added to what was signed."""
+    found = [value for name, value in headers if name == HEADER]
+    return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None

@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # three of th
     ResourceType,
 )
 
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config
 from auditlane.contract.librdkafka import client
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings

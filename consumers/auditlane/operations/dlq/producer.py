@@ -15,10 +15,10 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from auditlane.contract import provenance
 from auditlane.contract.dead_letter import REPLAYS, State, resolution_headers
 from auditlane.contract.librdkafka import client
+from auditlane.contract.schema_guids import parted
 from auditlane.operations.dlq.dry_run import Assessed, Found, Stays
 from auditlane.runtime.errors import KafkaUnavailable
-from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.validation.schema_guids import parted
+from auditlane.runtime.failpoints import Failpoints
 
 FLUSH_S: Final = 90.0
 _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from auditlane.contract.dead_letter import Letter
+from auditlane.contract.provenance import signature_of
+from auditlane.contract.schema_guids import joined
 from auditlane.operations.dlq.dry_run import Assessed, Assessor, Found
 from auditlane.operations.dlq.producer import Sender
 from auditlane.operations.dlq.topic import LetterTopic
-from auditlane.worker.validation.schema_guids import joined
-from auditlane.worker.validation.signatures import signature_of
 
 CHUNK_LETTERS: Final = 500  # as many events at most are sent again after a crash
 CHUNK_BYTES: Final = 16 << 20

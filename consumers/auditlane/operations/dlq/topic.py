@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from auditlane.contract import librdkafka
 from auditlane.contract.dead_letter import Letter, Place, RawHeaders, read
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config
 from auditlane.operations.dlq.index import Index
 from auditlane.runtime.errors import Conflict, KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings

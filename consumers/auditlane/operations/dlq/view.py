@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.dead_letter import Letter
+from auditlane.contract.schema_guids import parted
 from auditlane.contract.structure import TenantContract
 from auditlane.contract.wire import unframe
 from auditlane.operations.dlq.dry_run import Assessed, Found
 from auditlane.operations.dlq.to_json import facts, time_of_us
 from auditlane.worker.validation import strict_decoder
 from auditlane.worker.validation.schema_cache import Known
-from auditlane.worker.validation.schema_guids import parted
 
 _FIELDS: Final[dict[str, str]] = {
     RejectCode.TENANT_MISMATCH: "tenant_id",

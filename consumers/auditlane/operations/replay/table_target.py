@@ -16,14 +16,14 @@ from auditlane.operations.replay.replay import Announce
 from auditlane.operations.selection import Span
 from auditlane.operations.span_reader import Chunk
 from auditlane.operations.stored_offsets import StoredOffsets
+from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
+from auditlane.runtime.remedy import Remedy
 from auditlane.store.client import store_errors
-from auditlane.worker.arrow import pa
-from auditlane.worker.budget import Budget
-from auditlane.worker.protocol.actions import Remedy
+from auditlane.store.event_insert import Packed, Table, offsets_digest, send, sent, statement
+from auditlane.store.insert_failures import classify
+from auditlane.store.insert_rate import Budget
 from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.store_failures import classify
-from auditlane.worker.sink.writer import Packed, Table, offsets_digest, send, sent, statement
 from auditlane.worker.validation.validator import Judge, RawRange
 
 TRIES: Final = 8

@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config, producer_config
 from auditlane.contract.librdkafka import client
 from auditlane.contract.topics import TIMEOUT_S, Topic, describe, wanted
 from auditlane.operations.replay.checkpoint import Progress
@@ -17,7 +17,6 @@ from auditlane.operations.selection import Span
 from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.worker.sink.dead_letters import producer_config
 
 ACKNOWLEDGED_S: Final = 60.0
 _HOPELESS: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})

@@ -15,8 +15,8 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.structure import base_fields
 from auditlane.operations.selection import Span
+from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors
-from auditlane.worker.arrow import pa
 
 _WHOLE: Final = {"wait_end_of_query": 1}  # an error in the middle is an error, not fewer rows
 _HASH: Final = "content_hash"

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
+from auditlane.contract.message_columns import Columns
 from auditlane.operations.kafka_offsets import Positions
 from auditlane.operations.selection import Span
 from auditlane.operations.span_reader import Chunk, LogReader
@@ -19,7 +20,6 @@ from auditlane.operations.verify.dead_lettered_offsets import buried
 from auditlane.operations.verify.reconcile import Compared, Fate, Tally, compare, strangers
 from auditlane.operations.verify.report import Report, Result
 from auditlane.runtime.settings import Settings
-from auditlane.worker.protocol.ranges import Columns
 from auditlane.worker.validation.validator import Judge, RawRange, Verdict
 
 ROWS: Final = 50_000

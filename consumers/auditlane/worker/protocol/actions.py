@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from auditlane.worker.protocol.ranges import Partition, Range
+from auditlane.contract.partition import Partition
+from auditlane.worker.protocol.ranges import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +72,3 @@ class Halt:
 
 
 Action = Pause | Resume | Seek | Commit | Write | Bury | Halt
-
-
-class Remedy(StrEnum):
-    """What a failed step means for its range. There is none that drops it."""
-
-    retry = "retry"  # the part is away or busy: again, later
-    wait = "wait"  # another insert is before it: again soon, and nothing is wrong
-    look = "look"  # whether it happened is not known: again, after a look at what is stored
-    slower = "slower"  # ClickHouse lacks capacity or replicas: again, later, and fewer inserts
-    halt = "halt"  # the same would happen again: stop the partition
-    brake = "brake"  # too much of it is refused: stop the partition before anything of the range is written
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A step that failed: the remedy, and the sentence for the log."""
-
-    remedy: Remedy
-    message: str

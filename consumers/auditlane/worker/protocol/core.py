@@ -16,14 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from auditlane.worker.budget import Budget
-from auditlane.worker.intent import Intent, digest
-from auditlane.worker.protocol.actions import Action, Bury, Commit, Failure, Halt, Pause, Remedy, Resume, Seek, Write
+from auditlane.contract.intent import Intent
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.recovery import TRUNCATED, Found, Start, start
+from auditlane.runtime.remedy import Failure, Remedy
+from auditlane.store.insert_rate import Budget
+from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Resume, Seek, Write
 from auditlane.worker.protocol.backpressure import Room
 from auditlane.worker.protocol.partition_state import SLOW_MS, Flight, Lane, Policy, Step
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range, digest
 from auditlane.worker.protocol.scheduling import due
-from auditlane.worker.recovery import TRUNCATED, Found, Start, start
 
 
 class Core:

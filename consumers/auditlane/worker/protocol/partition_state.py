@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from auditlane.worker.intent import Intent
+from auditlane.contract.intent import Intent
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.actions import Seek
-from auditlane.worker.protocol.ranges import Columns, Partition, Range
+from auditlane.worker.protocol.ranges import Range
 
 FAILING_MS = 60_000  # a range that has failed for so long is told to people
 SLOW_MS = 2_000  # a step that takes longer leaves its place among the flights to another partition

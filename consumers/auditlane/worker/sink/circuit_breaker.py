@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, NamedTuple
 
-from auditlane.worker.protocol.ranges import Partition, Range
+from auditlane.contract.partition import Partition
+from auditlane.worker.protocol.ranges import Range
 
 DAY_MS: Final = 86_400_000
 REMEMBERED: Final = 1_000  # tenants of one partition; those that were heard of last

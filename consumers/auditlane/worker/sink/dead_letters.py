@@ -13,18 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from auditlane.contract import provenance
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.dead_letter import CUT_BYTES, CUT_SHA256, RawHeaders
-from auditlane.contract.librdkafka import PRODUCER
+from auditlane.contract.schema_guids import parted
 from auditlane.runtime import log
-from auditlane.worker.protocol.actions import Failure, Remedy
+from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.validation.schema_guids import parted
 from auditlane.worker.validation.validator import Rejection
 
 _CONNECT: Final = "__connect.errors."
@@ -90,16 +89,6 @@ def cut_off(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | 
     whole = value or b""
     said = [(CUT_BYTES, str(len(whole)).encode()), (CUT_SHA256, hashlib.sha256(whole).hexdigest().encode())]
     return key and key[:_KEPT_OF_KEY], None if value is None else value[:kept], said
-
-
-def producer_config(client: dict[str, Any]) -> dict[str, Any]:
-    """`client` with what an acknowledged dead letter needs: it may be as large as whatever was consumed."""
-    return client | {
-        **PRODUCER,
-        "linger.ms": 5,
-        "compression.type": "lz4",
-        "message.max.bytes": 1_000_000_000,
-    }
 
 
 class DeadLetters:

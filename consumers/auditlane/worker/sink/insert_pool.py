@@ -18,14 +18,15 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.failpoints import Failpoints
-from auditlane.worker.protocol.actions import Bury, Failure, Remedy, Write
+from auditlane.runtime.failpoints import Failpoints
+from auditlane.runtime.remedy import Failure, Remedy
+from auditlane.store.event_insert import Packed, sent
+from auditlane.store.insert_failures import classify
+from auditlane.worker.protocol.actions import Bury, Write
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.circuit_breaker import Brakes, Traffic
 from auditlane.worker.sink.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.sink.late_budget import LateBudget, late_before
-from auditlane.worker.sink.store_failures import classify
-from auditlane.worker.sink.writer import Packed, sent
 from auditlane.worker.validation.validator import Judge, RawRange, Rejection, Verdict
 
 UNSEEN: Final = 3  # one is a token spent on rows that were removed by hand

@@ -15,58 +15,22 @@ same rows under one token were seen to be stored twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Any, Final
 
-import numpy as np
 from clickhouse_connect.driver.client import Client
-from xxhash import xxh64_hexdigest
 
-from auditlane.worker.arrow import pa
+from auditlane.store.event_insert import (
+    Packed,
+    Table,
+    offsets_digest,
+    send,
+    statement,
+    stored,
+)
 from auditlane.worker.protocol.ranges import Range
 
-_ROOM: Final = 16 << 10  # bytes: a statement has some three thousand
-_HUGE: Final = 1_000_000_000  # rows or bytes: no range comes near, and servers clamp what is larger
-
-# What the promise rests on; `guarantees.check` proves at start that the server takes them.
-PINNED: Final[dict[str, int | str]] = {
-    "async_insert": 0,
-    "deduplicate_insert": "enable",
-    "deduplicate_insert_select": "force_enable",
-    "insert_deduplicate": 1,
-    "input_format_arrow_allow_missing_columns": 0,
-    "max_insert_block_size": _HUGE,
-    "max_insert_threads": 1,
-    "min_insert_block_size_bytes": _HUGE * 100,
-    "min_insert_block_size_rows": _HUGE,
-    "optimize_on_insert": 0,
-}
-# Servers before 26 have only `insert_deduplicate`; they know no difference between the forms of INSERT.
-OPTIONAL: Final = frozenset({"deduplicate_insert", "deduplicate_insert_select", "insert_deduplicate"})
-# On replicas: an insert is answered once a majority has it, and the guard reads what a majority has, on any replica.
-# ClickHouse offers the second only where quorum inserts follow one another; one that has to wait is tried again.
-REPLICATED: Final[dict[str, int | str]] = {
-    "insert_quorum": "auto",
-    "insert_quorum_parallel": 0,
-    "select_sequential_consistency": 1,
-}
-
 _CURRENT: Final = frozenset({"select_sequential_consistency"})
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The worker's table: `columns` are (name, type) of what is inserted, `settings` what every insert carries."""
-
-    database: str
-    columns: tuple[tuple[str, str], ...]
-    settings: dict[str, int | str]
-    name: str = "events"
-
-    @property
-    def quoted(self) -> str:
-        return f"`{self.database}`.`{self.name}`"
 
 
 def token(range_: Range, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
@@ -79,116 +43,6 @@ def token(range_: Range, month: int, *, seen: Collection[int] | None = None, aga
     if not seen and not again:
         return plain
     return f"{plain}:{offsets_digest(sorted(seen or ()))}:{again}"
-
-
-def offsets_digest(offsets: Iterable[int]) -> str:
-    """What stands for these offsets in a token."""
-    return xxh64_hexdigest(",".join(map(str, offsets)).encode())
-
-
-def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
-    """A query of the range's offsets that the table holds.
-
-    The Kafka timestamps follow from the range, and let ClickHouse pass over all parts of other times.
-    """
-    times = np.asarray(range_.columns.timestamps_ms)
-    earliest, latest = (f"fromUnixTimestamp64Milli({at})" for at in (times.min(), times.max()))
-    return (
-        f"SELECT {columns} FROM {table.quoted} WHERE kafka_topic_id = '{range_.topic_id}'"  # noqa: S608 - our names
-        f" AND kafka_partition = {range_.partition.number} AND kafka_offset BETWEEN {range_.first} AND {range_.last}"
-        f" AND kafka_timestamp BETWEEN {earliest} AND {latest}"
-    )
-
-
-def statement(table: Table, range_: Range, month: int, *, held: int | None = None) -> str:
-    """The INSERT of a range's rows of one month, which follow it as one ArrowStream; `sent` says which columns. With
-    `held` it adds nothing unless the table holds so many offsets of the range and month."""
-    told = _told(range_)
-    names = ", ".join(f"`{name}`" for name, _ in table.columns)
-    read = ", ".join(told.get(name) or arrived(name, kind) for name, kind in table.columns)
-    structure = _escaped(", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in told))
-    of_month = f" AND toYYYYMM(occurred_at) = {month}"
-    still = f" AND ({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {held}" if held is not None else ""
-    return (
-        f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
-        f" SELECT {read} FROM input('{structure}')"
-        f" WHERE kafka_offset NOT IN ({stored(table, range_)}{of_month}){still} FORMAT ArrowStream"
-    )
-
-
-def travelling(kind: str) -> str:
-    """The type that a column of this type has on its way to ClickHouse, which takes text of 16 bytes in Arrow for the
-    bytes of an address, where a whole column is such text."""
-    return kind.replace("IPv6", "String")
-
-
-def arrived(name: str, kind: str) -> str:
-    """The expression that makes a column of this type of what travelled."""
-    return f"`{name}`" if travelling(kind) == kind else f"toIPv6(`{name}`)"
-
-
-def _told(range_: Range) -> dict[str, str]:
-    """What is the same in every row of a range: the statement says it once."""
-    return {
-        "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
-        "kafka_topic_id": f"toUUID('{range_.topic_id}')",
-        "kafka_partition": f"toUInt32({range_.partition.number})",
-    }
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
-
-
-def sent(rows: pa.Table, range_: Range) -> pa.Table:
-    """The columns that follow the statement, to be packed."""
-    return rows.drop_columns([name for name in _told(range_) if name in rows.column_names])
-
-
-class Packed:
-    """The rows of one insert as they are sent: an Arrow stream of one record batch, behind room for a statement.
-
-    The columns that it was made of are needed no more, so a range that waits for its insert is held once, not twice.
-    """
-
-    __slots__ = ("_buffer", "_offsets")
-
-    def __init__(self, rows: pa.Table) -> None:
-        self._offsets = rows.column("kafka_offset")
-        batch = rows.combine_chunks()
-        size = pa.MockOutputStream()
-        _write(size, batch)
-        self._buffer = pa.allocate_buffer(size.size())  # of its size at once: a growing one copies itself repeatedly
-        _write(pa.FixedSizeBufferWriter(self._buffer), batch)
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    @property
-    def offsets(self) -> list[int]:
-        """Of each row."""
-        offsets: list[int] = self._offsets.to_pylist()
-        return offsets
-
-    def behind(self, text: str) -> memoryview:
-        """What is POSTed: the statement, then the rows. Valid until the next call."""
-        head, whole = text.encode() + b"\n", memoryview(self._buffer).cast("B")
-        if len(head) > _ROOM:
-            return memoryview(head + whole[_ROOM:])
-        whole[_ROOM - len(head) : _ROOM] = head
-        return whole[_ROOM - len(head) :]
-
-
-def _write(sink: Any, batch: pa.Table) -> None:
-    sink.write(bytes(_ROOM))
-    with pa.ipc.new_stream(sink, batch.schema) as stream:
-        stream.write_table(batch, max_chunksize=max(1, batch.num_rows))
-
-
-def send(client: Client, text: str, rows: Packed, settings: dict[str, Any]) -> None:
-    """Run an INSERT over its rows. `command` would decode and scan the whole body to see whether it only reads."""
-    data: Any = rows.behind(text)  # sent from where Arrow wrote it, without a copy
-    client.raw_insert("", insert_block=data, settings=settings)
 
 
 class Writer:
@@ -216,3 +70,20 @@ class Writer:
         current = {name: value for name, value in self._table.settings.items() if name in _CURRENT}
         rows = self._client.query(query, settings=current).result_rows
         return {int(month): set(map(int, offsets)) for month, offsets in rows}
+
+
+_DAY_MS: Final = 86_400_000
+
+
+def tenants_served(client: Client, database: str, range_: Range) -> frozenset[str]:
+    """Some of the tenants of which a partition had events within a day before the range: enough to tell one from many.
+
+    Raises clickhouse-connect's errors, as an insert does.
+    """
+    earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
+    rows = client.query(
+        f"SELECT DISTINCT tenant_id FROM `{database}`.events WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608
+        "AND kafka_partition = {partition:UInt32} AND kafka_timestamp >= fromUnixTimestamp64Milli({at:Int64}) LIMIT 10",
+        parameters={"topic": range_.topic_id, "partition": range_.partition.number, "at": earliest},
+    ).result_rows
+    return frozenset(str(row[0]) for row in rows)

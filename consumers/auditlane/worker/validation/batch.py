@@ -11,12 +11,13 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from auditlane.contract.byte_columns import Blobs
 from auditlane.contract.codes import RejectCode
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.contract.tenants import is_tenant, tenant_of_key
 from auditlane.contract.wire import HEADER_BYTES
-from auditlane.worker.arrow import Column, pa
-from auditlane.worker.blobs import Blobs
-from auditlane.worker.protocol.ranges import Columns, Partition
+from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation import checks
 from auditlane.worker.validation.signatures import Vouched, vouched
 

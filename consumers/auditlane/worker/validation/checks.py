@@ -16,7 +16,7 @@ from auditlane.contract.rules import Rules
 from auditlane.contract.structure import Field
 from auditlane.contract.values import TIME_FIRST_US, TIME_LAST_US
 from auditlane.contract.window import EARLIEST_US, LATEST_US
-from auditlane.worker.arrow import Column, pa, pc
+from auditlane.runtime._pyarrow import Column, pa, pc
 
 Mask = npt.NDArray[np.bool_]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditlane.contract.wire import HEADER_BYTES
-from auditlane.worker.arrow import Column
+from auditlane.runtime._pyarrow import Column
 from auditlane.worker.validation.batch import Case, Indexes
 from auditlane.worker.validation.decoded import Decoded, Read
 from auditlane.worker.validation.decoder import CHUNK_ROWS, Decoder

@@ -16,7 +16,7 @@ from pyarrow import RecordBatch
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.structure import Field, base_fields
-from auditlane.worker.arrow import Column, pa
+from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation.decoder import Decoder, arrow_type
 
 Indexes = npt.NDArray[np.int64]

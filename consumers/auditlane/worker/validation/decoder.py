@@ -14,7 +14,7 @@ import pyruhvro
 from pyarrow import DataType
 
 from auditlane.contract.structure import Field, TenantContract, base_fields
-from auditlane.worker.arrow import Column, pa
+from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation import strict_decoder
 from auditlane.worker.validation.encoded_size import ONE_BYTE
 from auditlane.worker.validation.shape_scan import suspects

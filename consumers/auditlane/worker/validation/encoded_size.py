@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auditlane.contract.structure import Field
-from auditlane.worker.arrow import Column, pa, pc
+from auditlane.runtime._pyarrow import Column, pa, pc
 
 Lengths = npt.NDArray[np.int64]
 _WIDTH = {"boolean": 1, "float": 4, "double": 8}

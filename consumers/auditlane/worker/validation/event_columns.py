@@ -11,7 +11,7 @@ from pyarrow import Table
 
 from auditlane.contract.provenance import FILLABLE
 from auditlane.contract.structure import Field, base_fields
-from auditlane.worker.arrow import Column, pa, pc
+from auditlane.runtime._pyarrow import Column, pa, pc
 from auditlane.worker.validation.decoded import BASE, Decoded
 from auditlane.worker.validation.decoder import arrow_type
 from auditlane.worker.validation.signatures import Codes, Vouched

@@ -14,8 +14,8 @@ from typing import Final
 
 from auditlane.contract.codes import RejectCode
 from auditlane.runtime import log
+from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import Unavailable
-from auditlane.worker.arrow import pa
 from auditlane.worker.validation.batch import Case, RawRange, Rejection
 from auditlane.worker.validation.verdict import Verdict
 

@@ -8,39 +8,20 @@ by the schema's id, and what is before the datum is the usual frame.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import numpy as np
 
+from auditlane.contract.byte_columns import Blobs
+from auditlane.contract.schema_guids import _DATUM, _MARK, _guid
 from auditlane.contract.wire import frame
-from auditlane.worker.blobs import Blobs
 from auditlane.worker.validation.batch import RawRange, tenant_of_bytes
 
-HEADER: Final = "__value_schema_id"
 NO_ID: Final = (1 << 32) - 1  # no registry gives it
 UNKNOWN_GUIDS: Final = 32  # of one key's tenant in a range; further ones are not asked for
-_VERSION: Final = b"\x01"  # of the header's form: this byte, then the GUID's sixteen
-_MARK: Final = b"\xffguid"  # no frame begins so
-_DATUM: Final = len(_MARK) + 16
-
-
-def joined(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """The value as it is held in memory: with the GUID of its schema before it, where the last such header has one."""
-    found = [content for name, content in headers if name == HEADER]
-    if value is None or not found or not isinstance(found[-1], bytes):
-        return value
-    form, guid = found[-1][:1], found[-1][1:]
-    return _MARK + guid + value if form == _VERSION and len(guid) == 16 else value
-
-
-def parted(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
-    """The value as it is in Kafka, and the header that belongs to it; the reverse of `joined`."""
-    if value is None or _guid(value) is None:
-        return value, []
-    return value[_DATUM:], [(HEADER, _VERSION + value[len(_MARK) : _DATUM])]
 
 
 def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
@@ -79,10 +60,3 @@ def _ids(
         ids[guid] = id_of(guid, named[guid])
         unknown[tenant] += ids[guid] is None
     return ids
-
-
-def _guid(value: bytes | None) -> UUID | None:
-    """The GUID that stands before the value."""
-    if value is None or len(value) < _DATUM or not value.startswith(_MARK):
-        return None
-    return UUID(bytes=value[len(_MARK) : _DATUM])

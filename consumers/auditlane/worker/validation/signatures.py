@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from auditlane.contract.provenance import HEADER, TRAIL, Claim, verify
-from auditlane.worker.blobs import Blobs
+from auditlane.contract.byte_columns import Blobs
+from auditlane.contract.provenance import TRAIL, Claim, verify
 
 _CHUNK: Final = 4_096  # so many values are held twice
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
-
-
-def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """The signature among a message's headers. Of several none counts: somebody added to what was signed."""
-    found = [value for name, value in headers if name == HEADER]
-    return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from auditlane.contract.codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
+from auditlane.runtime._pyarrow import pa, pc
 from auditlane.runtime.kept import Kept
-from auditlane.worker.arrow import pa, pc
 from auditlane.worker.validation import checks, event_columns
 from auditlane.worker.validation.batch import Case, Indexes, RawRange, Rejection
 from auditlane.worker.validation.datums import read, without_malformed

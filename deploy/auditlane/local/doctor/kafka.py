@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract import librdkafka, topics
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.operations.lag import GroupLag, total
 from auditlane.runtime.errors import NotFound

@@ -17,7 +17,7 @@ import fastavro
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from auditlane.contract import librdkafka
-from auditlane.contract.kafka import client_config
+from auditlane.contract.kafka_client import client_config
 from auditlane.contract.tenants import key_of
 from auditlane.contract.wire import unframe
 from auditlane.importer.cloudtrail import CloudTrail

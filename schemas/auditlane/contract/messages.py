@@ -10,9 +10,10 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from auditlane.worker.protocol.ranges import Columns, Partition
-from auditlane.worker.validation.schema_guids import joined
-from auditlane.worker.validation.signatures import signature_of
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
+from auditlane.contract.provenance import signature_of
+from auditlane.contract.schema_guids import joined
 
 
 def columns(messages: Sequence[Message]) -> Columns:

@@ -14,14 +14,10 @@ from auditlane.runtime.errors import ConfigError, StoreRefused
 from auditlane.runtime.settings import variable
 from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.recovery import Stored
-from auditlane.worker.sink.writer import OPTIONAL, PINNED, REPLICATED, Table
+from auditlane.store.event_insert import OPTIONAL, PINNED, REPLICATED, Table
 from auditlane.worker.validation.event_columns import EVENTS
 
 WINDOW_SECONDS = 600  # the longest pause plus takeover that tokens must outlive
-GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie
-_DAY_MS: Final = 86_400_000
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
 VERSION: Final = "first_wins"  # of rows with one key, which Kafka had first
 PARTITIONING: Final = "toYYYYMM(occurred_at)"  # one insert a month is one part only then
@@ -195,41 +191,3 @@ def _accepted(client: Client, settings: dict[str, int | str]) -> dict[str, int |
             fix="Let the user's profile change them, or upgrade ClickHouse.",
         )
     return sent
-
-
-def newest(client: Client, database: str, topic_id: str, partition: int, *, low: int) -> Stored:
-    """What the store holds of a partition from offset `low` on: its highest offset, and the first gap near it."""
-    where = "kafka_topic_id = {topic:UUID} AND kafka_partition = {partition:UInt32} AND kafka_offset >= {low:UInt64}"
-    parameters = {"topic": topic_id, "partition": partition, "low": low}
-    source = f"FROM `{database}`.events WHERE {where}"
-    with store_errors():
-        [(count, highest)] = client.query(
-            f"SELECT count(), max(kafka_offset) {source}", parameters=parameters
-        ).result_rows
-        if not count:
-            return Stored(None)
-        floor = max(low, int(highest) - GAP_WINDOW + 1)
-        offsets = client.query(
-            f"SELECT DISTINCT kafka_offset {source} AND kafka_offset >= {{floor:UInt64}} ORDER BY kafka_offset",
-            parameters=parameters | {"floor": floor},
-        ).result_columns[0]
-    expected = floor
-    for offset in offsets:
-        if offset != expected:
-            return Stored(int(highest), expected)
-        expected += 1
-    return Stored(int(highest))
-
-
-def tenants_served(client: Client, database: str, range_: Range) -> frozenset[str]:
-    """Some of the tenants of which a partition had events within a day before the range: enough to tell one from many.
-
-    Raises clickhouse-connect's errors, as an insert does.
-    """
-    earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
-    rows = client.query(
-        f"SELECT DISTINCT tenant_id FROM `{database}`.events WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608
-        "AND kafka_partition = {partition:UInt32} AND kafka_timestamp >= fromUnixTimestamp64Milli({at:Int64}) LIMIT 10",
-        parameters={"topic": range_.topic_id, "partition": range_.partition.number, "at": earliest},
-    ).result_rows
-    return frozenset(str(row[0]) for row in rows)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.store.client import first_line
-from auditlane.worker.protocol.actions import Failure, Remedy
 
 # ClickHouse's error codes (src/Common/ErrorCodes.cpp). A code that is in no list is tried again.
 SLOWER = {

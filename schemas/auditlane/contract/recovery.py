@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from auditlane.worker.intent import Intent, UnknownIntent, decode
-from auditlane.worker.protocol.ranges import Partition
+from auditlane.contract.intent import Intent, UnknownIntent, decode
+from auditlane.contract.partition import Partition
 
 TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditlane.contract.librdkafka import check_extra
+from auditlane.contract.librdkafka import PRODUCER, check_extra
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings
 
@@ -21,3 +21,13 @@ def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
         )
     check_extra(settings.kafka_extra)
     return {"bootstrap.servers": settings.kafka_bootstrap, **given, **settings.kafka_extra}
+
+
+def producer_config(client: dict[str, Any]) -> dict[str, Any]:
+    """`client` with what an acknowledged dead letter needs: it may be as large as whatever was consumed."""
+    return client | {
+        **PRODUCER,
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        "message.max.bytes": 1_000_000_000,
+    }

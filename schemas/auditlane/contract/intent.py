@@ -7,13 +7,8 @@ Without a range it says: everything below the offset is stored. The topic's id k
 from __future__ import annotations
 
 import json
-from array import array
 from dataclasses import dataclass
 from typing import Final, TypeGuard
-
-import xxhash
-
-from auditlane.worker.protocol.ranges import Columns
 
 VERSION = 1
 MAX_BYTES = 4_095  # what brokers take as metadata by default (`offset.metadata.max.bytes` is 4,096)
@@ -96,20 +91,3 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 def _is_count(value: object) -> bool:
     return _is_whole(value) and value >= 0
-
-
-def digest(columns: Columns) -> str:
-    """xxh64 over all that decides about the rows: offsets, timestamps, keys, values and signatures, each blob with its
-    length; signatures only where there is one.
-
-    Offsets are in it because a compacted or truncated log gives the same boundaries with fewer messages; keys and
-    timestamps because the tenant and the accepted times derive from them.
-    """
-    hashed = xxhash.xxh64()
-    parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
-    signatures = [columns.signatures] if columns.signatures.size else []
-    for blobs in (columns.keys, columns.values, *signatures):
-        parts += [*blobs.lengths, *blobs.data]
-    for part in parts:
-        hashed.update(part)
-    return hashed.hexdigest()

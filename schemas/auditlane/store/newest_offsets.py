@@ -1,0 +1,34 @@
+"""What the store holds of a partition: its newest offset, and the first gap near it."""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.contract.recovery import Stored
+from auditlane.store.client import store_errors
+
+GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie
+
+
+def newest(client: Client, database: str, topic_id: str, partition: int, *, low: int) -> Stored:
+    """What the store holds of a partition from offset `low` on: its highest offset, and the first gap near it."""
+    where = "kafka_topic_id = {topic:UUID} AND kafka_partition = {partition:UInt32} AND kafka_offset >= {low:UInt64}"
+    parameters = {"topic": topic_id, "partition": partition, "low": low}
+    source = f"FROM `{database}`.events WHERE {where}"
+    with store_errors():
+        [(count, highest)] = client.query(
+            f"SELECT count(), max(kafka_offset) {source}", parameters=parameters
+        ).result_rows
+        if not count:
+            return Stored(None)
+        floor = max(low, int(highest) - GAP_WINDOW + 1)
+        offsets = client.query(
+            f"SELECT DISTINCT kafka_offset {source} AND kafka_offset >= {{floor:UInt64}} ORDER BY kafka_offset",
+            parameters=parameters | {"floor": floor},
+        ).result_columns[0]
+    expected = floor
+    for offset in offsets:
+        if offset != expected:
+            return Stored(int(highest), expected)
+        expected += 1
+    return Stored(int(highest))

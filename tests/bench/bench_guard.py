@@ -28,6 +28,7 @@ from auditlane.store import event_insert, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
 from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.validation.event_columns import EVENTS
 
 STEP_MS = 500  # from one range of `ranges` to the next
 _GUARD = re.compile(r" WHERE kafka_offset NOT IN \(.*\)(?= FORMAT)", re.DOTALL)
@@ -53,7 +54,7 @@ class Table:
     def __init__(self, client: Client, *, guarded: bool) -> None:
         self.name, self._client, self._guarded = "g" + uuid.uuid4().hex[:8], client, guarded
         migrate(client, self.name)
-        self._table = preflight.check(client, self.name, parts_per_second=4)
+        self._table = preflight.check(client, self.name, EVENTS.names, parts_per_second=4)
 
     def insert(self, sealed: Range, month: int, rows: Any, mark: str) -> None:
         text, found = event_insert.statement(self._table, sealed, month), 0

@@ -25,6 +25,7 @@ from auditlane.worker.consumer import consumer_config
 from auditlane.worker.consumer_loop import BATCH, TURN_S
 from auditlane.worker.protocol.ranges import Range, digest
 from auditlane.worker.sink.writer import Writer
+from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge, RawRange
 
@@ -64,7 +65,7 @@ def stages(load: Load, rows: int) -> dict[str, float]:
     consumer.close()
     with load.run() as (settings, _):
         client = connect(settings)
-        writer = Writer(client, preflight.check(client, settings.clickhouse_database, parts_per_second=4))
+        writer = Writer(client, preflight.check(client, settings.clickhouse_database, EVENTS.names, parts_per_second=4))
         for at, columns in held.items():
             while columns:
                 cut = columns.take(columns.fitting(rows, 1 << 30))

@@ -32,6 +32,7 @@ from auditlane.store.event_insert import Packed, sent
 from auditlane.store.migrate import known, migrate
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import Writer
+from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge, RawRange
 
@@ -108,7 +109,7 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
 def build(client: Client, database: str, changes: list[tuple[str, str]]) -> preflight.Table:
     """What the shipped table guarantees a writer: a changed one may not, which is no matter here."""
     migrate(client, database)
-    made = preflight.check(client, database, parts_per_second=4)
+    made = preflight.check(client, database, EVENTS.names, parts_per_second=4)
     client.command(f"DROP TABLE `{database}`.events SYNC")
     text = known()[0].statements(database)[0]
     for old, new in changes:

@@ -20,6 +20,7 @@ from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer
+from auditlane.worker.validation.event_columns import EVENTS
 
 MONTH = 202611
 AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
@@ -68,7 +69,7 @@ class Real:
         self._client, self._topic_id = connect(load(clickhouse_url=url)), str(uuid.uuid4())
         migrate(self._client, database)
         self._events = f"`{database}`.events"
-        table = preflight.check(self._client, database, parts_per_second=1)
+        table = preflight.check(self._client, database, EVENTS.names, parts_per_second=1)
         names = self._table([0], 0).column_names
         self._made = replace(table, columns=tuple(one for one in table.columns if one[0] in names))
         # No merges, and yet deletions, which SYSTEM STOP MERGES would stop as well.

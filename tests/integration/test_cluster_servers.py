@@ -30,6 +30,7 @@ from auditlane.store.insert_failures import classify
 from auditlane.store.migrate import Migration, known
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer as write
+from auditlane.worker.validation.event_columns import EVENTS
 
 NAMED = {
     name: os.environ.get(f"AUDITLANE_TEST_CLICKHOUSE_{name}", "") for name in ("URLS", "USER", "PASSWORD", "CLUSTER")
@@ -143,7 +144,7 @@ def test_a_range_inserted_through_every_replica_is_stored_once_on_each(servers: 
     for client in servers.clients:
         servers.init(client)
     for client in servers.clients:
-        table = preflight.check(client, servers.database, parts_per_second=1)
+        table = preflight.check(client, servers.database, EVENTS.names, parts_per_second=1)
         kept = (*rows.column_names, "kafka_partition")
         table = replace(table, columns=tuple(one for one in table.columns if one[0] in kept))
         wait_until(partial(stored, write.Writer(client, table), range_, rows))

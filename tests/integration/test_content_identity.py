@@ -19,6 +19,7 @@ from auditlane.store import event_insert, migrate, preflight
 from auditlane.store.client import connect
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer
+from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 
@@ -47,7 +48,7 @@ class Store:
         self.client = connect(settings_.load(clickhouse_url=url, clickhouse_database=database))
         migrate.migrate(self.client, database)
         self.database, self.topic_id, self.at = database, str(uuid4()), 0
-        self.table = preflight.check(self.client, database, parts_per_second=1)
+        self.table = preflight.check(self.client, database, EVENTS.names, parts_per_second=1)
         schemas = SchemaBook(REGISTRY, topic=TOPIC, refresh_s=30)
         self.judge = Judge(schemas, topic=TOPIC, max_event_bytes=524_288, secrets=lambda: {KEY.kid: KEY.secret})
 

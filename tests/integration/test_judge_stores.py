@@ -55,7 +55,7 @@ def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
     verdict = judge.judge(raw, ingested_at_ms=NOW_MS + 1)
     assert verdict.rejected == []
     expected: list[dict[str, Any]] = []
-    writer = Writer(client, preflight.check(client, database, parts_per_second=1))
+    writer = Writer(client, preflight.check(client, database, EVENTS.names, parts_per_second=1))
     columns = Columns(raw.offsets, raw.timestamps_ms, raw.keys, raw.values)
     partition = Partition(raw.topic, raw.partition)
     range_ = Range(partition, raw.topic_id, raw.offsets[0], raw.offsets[-1], columns, "", lease=1)

@@ -27,6 +27,7 @@ from auditlane.store.client import connect
 from auditlane.store.link_claims import LinkClaims
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer as write
+from auditlane.worker.validation.event_columns import EVENTS
 
 MONTH = 202611
 AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
@@ -76,7 +77,7 @@ def _rows(offsets: list[int]) -> pa.Table:
 
 def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
     client, offsets = as_role["worker"], list(range(10))
-    table = preflight.check(client, "audit", parts_per_second=4)
+    table = preflight.check(client, "audit", EVENTS.names, parts_per_second=4)
     rows = _rows(offsets)
     narrow = replace(table, columns=tuple(one for one in table.columns if one[0] in rows.column_names))
     columns = Columns(offsets, [AT + one for one in offsets], [b""] * 10, [b""] * 10)

@@ -22,6 +22,7 @@ from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer as write
+from auditlane.worker.validation.event_columns import EVENTS
 
 MONTH = 202611
 AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
@@ -32,7 +33,7 @@ class Store:
         self.client, self.database = client, database
         migrate(client, database)
         client.command(f"SYSTEM STOP MERGES `{database}`.events")
-        self.table = preflight.check(client, database, parts_per_second=4)
+        self.table = preflight.check(client, database, EVENTS.names, parts_per_second=4)
         self.writer = write.Writer(client, self.narrow(self.table))
         self.topic_id = str(uuid.uuid4())
 
@@ -168,7 +169,9 @@ def test_what_is_newest(store: Store) -> None:
 def test_columns_that_a_newer_version_added_get_their_defaults(store: Store) -> None:
     for column in ("note String DEFAULT 'x' AFTER action", "region Nullable(String)"):
         store.client.command(f"ALTER TABLE `{store.database}`.events ADD COLUMN {column}")
-    assert preflight.check(store.client, store.database, parts_per_second=4).columns == store.table.columns
+    assert (
+        preflight.check(store.client, store.database, EVENTS.names, parts_per_second=4).columns == store.table.columns
+    )
     store.insert(0, 9)
     stored = store.client.query(f"SELECT DISTINCT note, region FROM `{store.database}`.events").result_rows
     assert list(map(tuple, stored)) == [("x", None)]
@@ -213,5 +216,5 @@ def test_it_refuses_a_table_that_cannot_keep_the_promise(store: Store, change: s
     else:
         store.client.command(change.replace("events", table))
     with pytest.raises(ConfigError, match=because) as raised:
-        preflight.check(store.client, store.database, parts_per_second=4)
+        preflight.check(store.client, store.database, EVENTS.names, parts_per_second=4)
     assert raised.value.fix

@@ -144,17 +144,17 @@ def test_an_insert_names_the_columns_that_the_worker_writes_and_no_others() -> N
     added = [("note", "String", "DEFAULT"), ("region", "Nullable(String)", "")]
     computed = [("content_hash", "T", "MATERIALIZED"), ("day", "Date", "ALIAS"), ("raw", "String", "EPHEMERAL")]
     table = [*added, *OURS[:5], *computed, *OURS[5:], ("last", "UInt8", "")]
-    assert preflight.inserted("audit.events", table) == tuple((name, "T") for name in EVENTS.names)
+    assert preflight.inserted("audit.events", table, EVENTS.names) == tuple((name, "T") for name in EVENTS.names)
 
 
 def test_the_columns_are_named_in_the_tables_order() -> None:
-    assert [name for name, _ in preflight.inserted("audit.events", OURS[::-1])] == EVENTS.names[::-1]
+    assert [name for name, _ in preflight.inserted("audit.events", OURS[::-1], EVENTS.names)] == EVENTS.names[::-1]
 
 
 @pytest.mark.parametrize("gone", [["action"], ["defaulted", "provenance"]])
 def test_a_table_that_lacks_a_column_of_ours_is_refused_by_name(gone: list[str]) -> None:
     with pytest.raises(ConfigError, match=r"audit\.events lacks columns that this worker writes") as raised:
-        preflight.inserted("audit.events", [one for one in OURS if one[0] not in gone])
+        preflight.inserted("audit.events", [one for one in OURS if one[0] not in gone], EVENTS.names)
     assert all(name in raised.value.message for name in gone)
     assert "auditlane init" in raised.value.fix
 
@@ -163,7 +163,7 @@ def test_a_table_that_lacks_a_column_of_ours_is_refused_by_name(gone: list[str])
 def test_a_column_of_ours_that_the_table_computes_is_refused(kind: str) -> None:
     table = [(name, of, kind if name == "source" else default) for name, of, default in OURS]
     with pytest.raises(ConfigError, match=rf"source \({kind}\)") as raised:
-        preflight.inserted("audit.events", table)
+        preflight.inserted("audit.events", table, EVENTS.names)
     assert "MODIFY COLUMN" in raised.value.fix
 
 

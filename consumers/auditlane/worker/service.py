@@ -44,6 +44,7 @@ from auditlane.worker.sink.dead_letters import DeadLetters
 from auditlane.worker.sink.insert_pool import Jobs
 from auditlane.worker.sink.late_budget import LateBudget
 from auditlane.worker.sink.writer import Writer
+from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 
@@ -101,6 +102,7 @@ class Service:
                 lambda: preflight.check(
                     client,
                     settings.clickhouse_database,
+                    EVENTS.names,
                     parts_per_second=parts_per_second(settings) * settings.workers,
                 )
             )
@@ -116,11 +118,11 @@ class Service:
             producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
             letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
             failpoints = Failpoints.from_environment()
+            writer = Writer(client, table)
             brakes = Brakes(
                 BrakePolicy(settings.brake_ratio, settings.brake_window, tenants=settings.brake_tenants),
-                served=lambda range_: writer.tenants_served(client, settings.clickhouse_database, range_),
+                served=writer.tenants_served,
             )
-            writer = Writer(client, table)
             late = LateBudget(settings.late_parts_per_second)
             jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes, late=late)
             stack.callback(jobs.close)

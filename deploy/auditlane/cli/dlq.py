@@ -30,12 +30,11 @@ from auditlane.operations.dlq.to_json import counted, facts
 from auditlane.operations.dlq.topic import LetterTopic
 from auditlane.operations.dlq.upgrade import Reviver
 from auditlane.operations.dlq.view import view
+from auditlane.operations.validation import schema_cache, validator
 from auditlane.query.values import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.settings import Settings, load
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
 
 if TYPE_CHECKING:
     from auditlane.contract.registry import RegistryClient
@@ -253,10 +252,10 @@ def _index(settings: Settings) -> Iterator[tuple[Index, LetterTopic]]:
 
 
 def _assessor(settings: Settings, registry: RegistryClient) -> tuple[Assessor, Reviver]:
-    book = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
-    reviver = Reviver(registry, book.known, topic=settings.topic)
+    schemas = schema_cache(settings, registry)
+    reviver = Reviver(registry, schemas.known, topic=settings.topic)
     keys = secrets(settings)
-    judge = Judge(book, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=keys)
+    judge = validator(settings, schemas, keys)
     return Assessor(reviver, judge, existing(settings), keys.keys), reviver
 
 

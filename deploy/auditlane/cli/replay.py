@@ -28,13 +28,11 @@ from auditlane.operations.replay.table_target import ToTable, other
 from auditlane.operations.replay.topic_target import ToTopic, ensure_topic
 from auditlane.operations.selection import Plan, Selection, Span
 from auditlane.operations.span_reader import LogReader
+from auditlane.operations.validation import events_table, schema_cache, validator
 from auditlane.operations.verify.dead_lettered_offsets import buried
 from auditlane.runtime.errors import ConfigError, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
-from auditlane.store import preflight
 from auditlane.store.client import connect
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
 
 app = typer.Typer(add_completion=False)
 INTERRUPTED = 130
@@ -153,11 +151,10 @@ def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> ToT
     registry = registry_client(settings)
     stack.callback(registry.close)
     rate = settings.insert_parts_per_second
-    table = preflight.check(client, settings.clickhouse_database, parts_per_second=rate)
+    table = events_table(settings, client, parts_per_second=rate)
     if name:
         table = other(client, table, name, create=not dry)
-    schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
-    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets(settings))
+    judge = validator(settings, schema_cache(settings, registry), secrets(settings))
     return ToTable(client, table, judge, parts_per_second=rate, dry=dry)
 
 

@@ -21,6 +21,7 @@ from auditlane.operations.kafka_offsets import Positions
 from auditlane.operations.selection import Span
 from auditlane.operations.start_offsets import Beginnings
 from auditlane.operations.stored_events import Conflict
+from auditlane.operations.validation import schema_cache, validator
 from auditlane.operations.verify.reconcile import Origin
 from auditlane.operations.verify.report import Report, Result
 from auditlane.operations.verify.verifier import Verifier
@@ -28,8 +29,6 @@ from auditlane.runtime.errors import ConfigError, EventsConflict, Unreconciled
 from auditlane.runtime.metrics import BY_NAME
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
 
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
@@ -137,8 +136,7 @@ def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table:
     stack.callback(client.close)
     registry = registry_client(settings)
     stack.callback(registry.close)
-    schemas = SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
-    judge = Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets(settings))
+    judge = validator(settings, schema_cache(settings, registry), secrets(settings))
     quoted = f"`{settings.clickhouse_database}`.`{table}`"
     return Verifier(settings, client, quoted, judge, positions, content=content)
 

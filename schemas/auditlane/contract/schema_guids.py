@@ -12,8 +12,8 @@ from uuid import UUID
 
 HEADER: Final = "__value_schema_id"
 _VERSION: Final = b"\x01"  # of the header's form: this byte, then the GUID's sixteen
-_MARK: Final = b"\xffguid"  # no frame begins so
-_DATUM: Final = len(_MARK) + 16
+MARK: Final = b"\xffguid"  # no frame begins so
+PREFIX_BYTES: Final = len(MARK) + 16  # the mark and the GUID
 
 
 def joined(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | None:
@@ -22,18 +22,18 @@ def joined(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | N
     if value is None or not found or not isinstance(found[-1], bytes):
         return value
     form, guid = found[-1][:1], found[-1][1:]
-    return _MARK + guid + value if form == _VERSION and len(guid) == 16 else value
+    return MARK + guid + value if form == _VERSION and len(guid) == 16 else value
 
 
 def parted(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
     """The value as it is in Kafka, and the header that belongs to it; the reverse of `joined`."""
-    if value is None or _guid(value) is None:
+    if value is None or guid_of(value) is None:
         return value, []
-    return value[_DATUM:], [(HEADER, _VERSION + value[len(_MARK) : _DATUM])]
+    return value[PREFIX_BYTES:], [(HEADER, _VERSION + value[len(MARK) : PREFIX_BYTES])]
 
 
-def _guid(value: bytes | None) -> UUID | None:
+def guid_of(value: bytes | None) -> UUID | None:
     """The GUID that stands before the value."""
-    if value is None or len(value) < _DATUM or not value.startswith(_MARK):
+    if value is None or len(value) < PREFIX_BYTES or not value.startswith(MARK):
         return None
-    return UUID(bytes=value[len(_MARK) : _DATUM])
+    return UUID(bytes=value[len(MARK) : PREFIX_BYTES])

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
 from xxhash import xxh64_hexdigest
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.runtime._pyarrow import pa
-from auditlane.worker.protocol.ranges import Range
 
 _ROOM: Final = 16 << 10  # bytes: a statement has some three thousand
 _HUGE: Final = 1_000_000_000  # rows or bytes: no range comes near, and servers clamp what is larger
-# What the promise rests on; `guarantees.check` proves at start that the server takes them.
+# What the promise rests on; `preflight.check` proves at start that the server takes them.
 PINNED: Final[dict[str, int | str]] = {
     "async_insert": 0,
     "deduplicate_insert": "enable",
@@ -43,6 +44,21 @@ REPLICATED: Final[dict[str, int | str]] = {
 }
 
 
+class OffsetRange(Protocol):
+    """Messages of one partition from offset `first` to `last`, both included."""
+
+    @property
+    def partition(self) -> Partition: ...
+    @property
+    def topic_id(self) -> str: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def columns(self) -> Columns: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The worker's table: `columns` are (name, type) of what is inserted, `settings` what every insert carries."""
@@ -62,7 +78,7 @@ def offsets_digest(offsets: Iterable[int]) -> str:
     return xxh64_hexdigest(",".join(map(str, offsets)).encode())
 
 
-def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
+def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> str:
     """A query of the range's offsets that the table holds.
 
     The Kafka timestamps follow from the range, and let ClickHouse pass over all parts of other times.
@@ -76,7 +92,7 @@ def stored(table: Table, range_: Range, columns: str = "kafka_offset") -> str:
     )
 
 
-def statement(table: Table, range_: Range, month: int, *, held: int | None = None) -> str:
+def statement(table: Table, range_: OffsetRange, month: int, *, held: int | None = None) -> str:
     """The INSERT of a range's rows of one month, which follow it as one ArrowStream; `sent` says which columns. With
     `held` it adds nothing unless the table holds so many offsets of the range and month."""
     told = _told(range_)
@@ -103,7 +119,7 @@ def arrived(name: str, kind: str) -> str:
     return f"`{name}`" if travelling(kind) == kind else f"toIPv6(`{name}`)"
 
 
-def _told(range_: Range) -> dict[str, str]:
+def _told(range_: OffsetRange) -> dict[str, str]:
     """What is the same in every row of a range: the statement says it once."""
     return {
         "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
@@ -116,7 +132,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def sent(rows: pa.Table, range_: Range) -> pa.Table:
+def sent(rows: pa.Table, range_: OffsetRange) -> pa.Table:
     """The columns that follow the statement, to be packed."""
     return rows.drop_columns([name for name in _told(range_) if name in rows.column_names])
 

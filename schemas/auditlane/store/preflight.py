@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -15,7 +15,6 @@ from auditlane.runtime.settings import variable
 from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
 from auditlane.store.event_insert import OPTIONAL, PINNED, REPLICATED, Table
-from auditlane.worker.validation.event_columns import EVENTS
 
 WINDOW_SECONDS = 600  # the longest pause plus takeover that tokens must outlive
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
@@ -45,8 +44,10 @@ class Made:
         return "" if last.startswith("'") else last.strip("`")
 
 
-def check(client: Client, database: str, *, parts_per_second: float) -> Table:
-    """Read what the table is and prove that inserts may carry the pinned settings. `parts_per_second`: of all workers.
+def check(client: Client, database: str, written: Collection[str], *, parts_per_second: float) -> Table:
+    """Read what the table is and prove that inserts may carry the pinned settings.
+
+    `written` are the columns that inserts name, `parts_per_second` is of all workers.
 
     Raises ConfigError that says what to change, StoreUnavailable when ClickHouse is away.
     """
@@ -69,30 +70,30 @@ def check(client: Client, database: str, *, parts_per_second: float) -> Table:
     made = Made(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
     check_table(made, parts_per_second)
     settings = _accepted(client, settings_for(engine))
-    return Table(database, inserted(made.name, columns), settings)
+    return Table(database, inserted(made.name, columns, written), settings)
 
 
-def inserted(table: str, columns: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    """The (name, type) of each column that an insert names: those that this worker writes, in the table's order.
+def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The (name, type) of each column that an insert names: those of `written`, in the table's order.
 
     `columns` are the table's as (name, type, kind of default). Other columns get their defaults: a newer version of
     auditlane, whose workers run beside this one, added them. Raises ConfigError when the table would not store one of
     the worker's columns.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
-    lacking = [name for name in EVENTS.names if name not in found]
+    lacking = [name for name in written if name not in found]
     if lacking:
         raise ConfigError(
             f"{table} lacks columns that this worker writes: {', '.join(lacking)}.",
             fix="Run `auditlane init` of the worker's version; add a column that was dropped by hand again.",
         )
-    computed = [f"{name} ({found[name][1]})" for name in EVENTS.names if found[name][1] not in ("", "DEFAULT")]
+    computed = [f"{name} ({found[name][1]})" for name in written if found[name][1] not in ("", "DEFAULT")]
     if computed:
         raise ConfigError(
             f"{table} does not store what this worker writes to the columns {', '.join(computed)}.",
             fix=f"ALTER TABLE {table} MODIFY COLUMN each of them to a plain column.",
         )
-    return tuple((name, kind) for name, (kind, _) in found.items() if name in EVENTS.names)
+    return tuple((name, kind) for name, (kind, _) in found.items() if name in written)
 
 
 def settings_for(engine: str) -> dict[str, int | str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
+from auditlane.contract.message_columns import Columns
+from auditlane.contract.partition import Partition
 from auditlane.operations.replay.checkpoint import Progress
 from auditlane.operations.replay.replay import Announce
 from auditlane.operations.selection import Span
@@ -23,7 +25,6 @@ from auditlane.store.client import store_errors
 from auditlane.store.event_insert import Packed, Table, offsets_digest, send, sent, statement
 from auditlane.store.insert_failures import classify
 from auditlane.store.insert_rate import Budget
-from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.validation.validator import Judge, RawRange
 
 TRIES: Final = 8
@@ -31,7 +32,18 @@ LONGEST_S: Final = 15.0
 OURS: Final = frozenset({"events", "link_claims", "log", "migrations", "settings"})
 
 
-def token(run: str, range_: Range, month: int) -> str:
+@dataclass(frozen=True, slots=True)
+class ReplayedRange:
+    """The messages of a chunk that are to be stored; offsets `first` to `last`, both included."""
+
+    partition: Partition
+    topic_id: str
+    first: int
+    last: int
+    columns: Columns
+
+
+def token(run: str, range_: ReplayedRange, month: int) -> str:
     """The deduplication token of one insert. The run is in it: the workers' tokens, and those of earlier replays, are
     remembered by ClickHouse also after the rows were deleted, and would keep them from coming back.
 
@@ -76,7 +88,7 @@ class ToTable:
         if not any(missing):
             return
         columns = chunk.columns(missing)
-        range_ = Range(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns, "", 0, redo=True)
+        range_ = ReplayedRange(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns)
         raw = RawRange.of(span.topic_id, span.partition, columns)
         # Dead letters are not in the chunk: what the workers are past of it, they have stored.
         now, settled = time.time_ns() // 1_000_000, span.settled
@@ -92,7 +104,7 @@ class ToTable:
                 self._insert(range_, month, verdict.rows[month], progress.run)
         counts.stored += sum(rows.num_rows for rows in verdict.rows.values())
 
-    def _insert(self, range_: Range, month: int, rows: pa.Table, run: str) -> None:
+    def _insert(self, range_: ReplayedRange, month: int, rows: pa.Table, run: str) -> None:
         settings: dict[str, Any] = {
             **self._table.settings,
             "insert_deduplication_token": token(run, range_, month),

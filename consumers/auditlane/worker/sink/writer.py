@@ -30,6 +30,7 @@ from auditlane.store.event_insert import (
 )
 from auditlane.worker.protocol.ranges import Range
 
+_DAY_MS: Final = 86_400_000
 _CURRENT: Final = frozenset({"select_sequential_consistency"})
 
 
@@ -71,19 +72,16 @@ class Writer:
         rows = self._client.query(query, settings=current).result_rows
         return {int(month): set(map(int, offsets)) for month, offsets in rows}
 
+    def tenants_served(self, range_: Range) -> frozenset[str]:
+        """Return up to ten tenants of which the partition had events within a day before the range.
 
-_DAY_MS: Final = 86_400_000
-
-
-def tenants_served(client: Client, database: str, range_: Range) -> frozenset[str]:
-    """Some of the tenants of which a partition had events within a day before the range: enough to tell one from many.
-
-    Raises clickhouse-connect's errors, as an insert does.
-    """
-    earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
-    rows = client.query(
-        f"SELECT DISTINCT tenant_id FROM `{database}`.events WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608
-        "AND kafka_partition = {partition:UInt32} AND kafka_timestamp >= fromUnixTimestamp64Milli({at:Int64}) LIMIT 10",
-        parameters={"topic": range_.topic_id, "partition": range_.partition.number, "at": earliest},
-    ).result_rows
-    return frozenset(str(row[0]) for row in rows)
+        Raises clickhouse-connect's errors, as an insert does.
+        """
+        earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
+        rows = self._client.query(
+            f"SELECT DISTINCT tenant_id FROM {self._table.quoted} WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608
+            "AND kafka_partition = {partition:UInt32} AND kafka_timestamp >= fromUnixTimestamp64Milli({at:Int64}) "
+            "LIMIT 10",
+            parameters={"topic": range_.topic_id, "partition": range_.partition.number, "at": earliest},
+        ).result_rows
+        return frozenset(str(row[0]) for row in rows)

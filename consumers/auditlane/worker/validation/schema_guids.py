@@ -1,9 +1,4 @@
-"""Messages that name their schema by its GUID in a header, as Confluent's newer serializers do.
-
-While such a message is in memory the GUID stands before its value, so that it is counted, digested and judged with it;
-where it leaves again, as a dead letter or a replayed one, the GUID is a header again. For judging, the GUID is replaced
-by the schema's id, and what is before the datum is the usual frame.
-"""
+"""Replaces the GUID that stands before a value by the schema's id, so that the usual frame is before the datum."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ from uuid import UUID
 import numpy as np
 
 from auditlane.contract.byte_columns import Blobs
-from auditlane.contract.schema_guids import _DATUM, _MARK, _guid
+from auditlane.contract.schema_guids import MARK, PREFIX_BYTES, guid_of
 from auditlane.contract.wire import frame
 from auditlane.worker.validation.batch import RawRange, tenant_of_bytes
 
@@ -30,8 +25,8 @@ def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) 
     Raises what `id_of` raises. A range without GUIDs is given back as it is.
     """
     values = Blobs.of(raw.values)
-    maybe = np.flatnonzero(values.heads(1)[:, 0] == _MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
-    guids = {index: guid for index in maybe.tolist() if (guid := _guid(values[index])) is not None}
+    maybe = np.flatnonzero(values.heads(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
+    guids = {index: guid for index in maybe.tolist() if (guid := guid_of(values[index])) is not None}
     if not guids:
         return raw, {}
     made, nameless = list(values), dict[int, UUID]()
@@ -40,7 +35,7 @@ def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) 
         schema_id = ids.get(guid)
         if schema_id is None:
             nameless[index] = guid
-        made[index] = frame(NO_ID if schema_id is None else schema_id, values[index][_DATUM:])
+        made[index] = frame(NO_ID if schema_id is None else schema_id, values[index][PREFIX_BYTES:])
     return replace(raw, values=made), nameless
 
 

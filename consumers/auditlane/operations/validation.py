@@ -1,0 +1,29 @@
+"""Makes what operators' tools validate messages with: as the workers do, under the contracts of now."""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.access.provenance_secrets import Secrets
+from auditlane.contract.registry import RegistryClient
+from auditlane.runtime.settings import Settings
+from auditlane.store import preflight
+from auditlane.store.event_insert import Table
+from auditlane.worker.validation.event_columns import EVENTS
+from auditlane.worker.validation.schema_cache import SchemaBook
+from auditlane.worker.validation.validator import Judge
+
+
+def schema_cache(settings: Settings, registry: RegistryClient) -> SchemaBook:
+    """Return the cache of the contracts that `registry` holds."""
+    return SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
+
+
+def validator(settings: Settings, schemas: SchemaBook, secrets: Secrets) -> Judge:
+    """Return a validator with the workers' settings."""
+    return Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets)
+
+
+def events_table(settings: Settings, client: Client, *, parts_per_second: float) -> Table:
+    """Check the live table as a worker does when it starts, and return it. Raises what `preflight.check` raises."""
+    return preflight.check(client, settings.clickhouse_database, EVENTS.names, parts_per_second=parts_per_second)

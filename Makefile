@@ -58,13 +58,12 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 docs: $(STAMP) ## write the generated parts of the docs
 	$(BIN)/python docs/generate.py
 
-# In each catalogue new texts are added, empty, and what nobody says any more is dropped.
+# New texts are added, empty, and what nobody says any more is dropped.
 PO := --no-wrap --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date
-texts: $(STAMP) ## bring the catalogues of the server's pages up to date with what the code says
-	@for one in consumers/auditlane/query deploy/auditlane/server; do \
-	  $(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-wrap --add-location file --sort-by-file --output $(VENV)/texts.pot $$one && \
-	  $(BIN)/pybabel --quiet update $(PO) --locale de --input-file $(VENV)/texts.pot --output-file $$one/locale/de.po || exit 1; \
-	done
+SERVER := deploy/auditlane/server
+texts: $(STAMP) ## bring the catalogue of the server's pages up to date with what the code says
+	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-wrap --add-location file --sort-by-file --output $(VENV)/texts.pot $(SERVER)
+	@$(BIN)/pybabel --quiet update $(PO) --locale de --input-file $(VENV)/texts.pot --output-file $(SERVER)/pages/locale/de.po
 
 lock: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
@@ -115,7 +114,7 @@ viewer: | $(BIN)/python ## build the viewer when its sources changed; the wheel 
 	@$(BIN)/python consumers/viewer/build.py
 
 clean: ## remove what was built and the demo's data
-	rm -rf consumers/auditlane/query/static/viewer consumers/viewer/node_modules
+	rm -rf deploy/auditlane/server/pages/static/viewer consumers/viewer/node_modules
 	rm -rf $(VENV) $(BENCH) .data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 help: ## this text

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILD: Final = Path("consumers/auditlane/query/static/viewer")
+BUILD: Final = Path("deploy/auditlane/server/pages/static/viewer")
 
 
 class ViewerIsThere(BuildHookInterface[Any]):

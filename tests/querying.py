@@ -20,7 +20,7 @@ from fastapi import FastAPI, Request, Response
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.trail import Trail
-from auditlane.query import pages, router
+from auditlane.query import router
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.links import Links
@@ -32,6 +32,7 @@ from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
+from auditlane.server.pages import plain_page
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
 from auditlane.store.structure_book import DEFAULT, Structure
@@ -195,7 +196,7 @@ def served(
                 job_file=no_file,
             )
         )
-    app.include_router(pages.build(reader, authorize, mac))
+    app.include_router(plain_page.build(reader, authorize, mac))
     problems.install(app)
     app.add_middleware(Around, metrics=HttpMetrics(), trail=trail)
     listening = socket.create_server(("127.0.0.1", 0))

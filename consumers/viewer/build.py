@@ -1,4 +1,4 @@
-"""Builds the viewer into the query service's static files, when its sources changed since the last build.
+"""Builds the viewer into the server's static files, when its sources changed since the last build.
 
 python consumers/viewer/build.py              # build
 python consumers/viewer/build.py --if-possible  # a build that cannot be had is told and does not fail
@@ -23,7 +23,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent.parent
-TARGET: Final = HERE.parent / "auditlane" / "query" / "static" / "viewer"
+TARGET: Final = HERE.parents[1] / "deploy" / "auditlane" / "server" / "pages" / "static" / "viewer"
 MANIFEST: Final = TARGET / ".vite" / "manifest.json"
 MODULES: Final = HERE / "node_modules"
 OLDEST: Final = (20, 19)  # that Vite runs on

@@ -1,4 +1,4 @@
-/** The build: one module an entry, into the query service's static files, with the size of what a page loads first. */
+/** The build: one module an entry, into the server's static files, with the size of what a page loads first. */
 import { readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import type { Manifest, Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
-const TARGET = resolve(HERE, process.env["AUDITLANE_VIEWER_OUT"] ?? "../auditlane/query/static/viewer");
+const TARGET = resolve(HERE, process.env["AUDITLANE_VIEWER_OUT"] ?? "../../deploy/auditlane/server/pages/static/viewer");
 const BUDGET_KB = 120; // gzipped, of an entry and everything that it imports statically
 
 /** Vendors name these in their pages: the names stay, where all others change with the content. */

@@ -12,14 +12,14 @@ import pytest
 from serving import Served
 
 from auditlane.access.trail import Deed, Witness
-from auditlane.query.catalogue import catalogues
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.admin.said import Said, counted
-from auditlane.server.console import page, view
+from auditlane.server.pages.console import page, page_model
+from auditlane.server.pages.i18n import catalogues
 
-EN, DE = (catalogues("auditlane.server")[one] for one in ("en", "de"))
+EN, DE = (catalogues()[one] for one in ("en", "de"))
 HOSTILE = "<script>alert(1)</script>\"'"
 TIME = "2026-01-31T13:45:00.123456Z"
 COUNT = {"code": "FIELD_RULE", "tenant": HOSTILE, "state": "open", "letters": 1_234}
@@ -244,7 +244,7 @@ def test_a_part_that_is_away_hides_nothing_of_the_others(served, told):
 
 def test_tenants_are_found_by_the_beginning_of_their_name(served, told):
     html = served.request("/console?prefix=ac&after=a", cookie=entered(served)).data.decode()
-    assert told.asked == [{"after": "a", "prefix": "ac", "limit": view.TENANTS}]
+    assert told.asked == [{"after": "a", "prefix": "ac", "limit": page_model.TENANTS}]
     assert 'value="ac"' in html
 
 
@@ -369,11 +369,11 @@ def test_the_api_under_the_console_takes_its_cookie_and_nothing_else(served):
 
 def test_how_fast_events_come():
     rates = [Rate(seconds=60, events=round(60 * one), events_per_second=one) for one in (0, 0.05, 1.25, 99.94, 1_234.5)]
-    assert [view.pace(EN, one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
-    assert [view.pace(DE, one) for one in rates] == ["0", "0,05", "1,2", "99,9", "1.234"]
+    assert [page_model.pace(EN, one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
+    assert [page_model.pace(DE, one) for one in rates] == ["0", "0,05", "1,2", "99,9", "1.234"]
 
 
 def test_ages():
     ages = (None, 0.44, 12.4, 300.0, 11_520.0, 181_440.0)
-    assert [view.age(EN, one) for one in ages] == ["", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d"]
-    assert [view.age(DE, one) for one in ages] == ["", "0,4 s", "12 s", "5 min", "3,2 h", "2,1 Tage"]
+    assert [page_model.age(EN, one) for one in ages] == ["", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d"]
+    assert [page_model.age(DE, one) for one in ages] == ["", "0,4 s", "12 s", "5 min", "3,2 h", "2,1 Tage"]

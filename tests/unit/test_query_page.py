@@ -10,11 +10,11 @@ import urllib3
 from querying import TENANT_HEADER, served
 
 from auditlane.access.scope import TenantScope
-from auditlane.query import pages, view
 from auditlane.query.filters import Filter
 from auditlane.query.models import Event
 from auditlane.query.reader import Page
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
+from auditlane.server.pages import page_model, plain_page
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{1234*5678}}"
 PLAIN: dict[str, Any] = {
@@ -68,16 +68,18 @@ def get(told: Told, path: str = "/plain", **headers: str) -> tuple[int, str, Any
 
 def test_form_and_chips():
     pairs = [("action", "a&b"), ("metadata.k", "v w"), ("outcome", "denied"), ("outcome", "failure")]
-    form = view.form_of(pairs)
+    form = page_model.form_of(pairs)
     assert form.values == {"action": "a&b"}
     assert [chip.text for chip in form.chips] == ["metadata.k: v w", "outcome: denied", "outcome: failure"]
     assert form.chips[0].without == "/plain?action=a%26b&outcome=denied&outcome=failure"
     assert form.hidden == pairs[1:]
-    assert view.given([("a", ""), ("b", " "), ("c", "0")]) == [("c", "0")]
+    assert page_model.given([("a", ""), ("b", " "), ("c", "0")]) == [("c", "0")]
 
 
 def test_row():
-    row = view.row_of(made(metadata={"region": "eu"}, fields={"total": "1.5"}, before='{"b":1,"a":"é"}', after="{no"))
+    row = page_model.row_of(
+        made(metadata={"region": "eu"}, fields={"total": "1.5"}, before='{"b":1,"a":"é"}', after="{no")
+    )
     assert row.level == 3
     assert row.before == '{\n  "b": 1,\n  "a": "é"\n}'
     assert row.after == "{no"
@@ -89,7 +91,7 @@ def test_row():
 
 def test_a_deeply_nested_change_is_shown_as_it_is():
     deep = "[" * 100_000
-    assert view.row_of(made(before=deep)).before == deep
+    assert page_model.row_of(made(before=deep)).before == deep
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -111,7 +113,7 @@ def test_nothing_inline_so_that_the_policy_holds():
 
 
 def test_hostile_filters_stay_text():
-    path = view.address([("action", HOSTILE), ("metadata." + HOSTILE, HOSTILE)])
+    path = page_model.address([("action", HOSTILE), ("metadata." + HOSTILE, HOSTILE)])
     status, html, _ = get(Told([]), path)
     assert status == 200
     assert "<script" not in html
@@ -195,7 +197,7 @@ def test_a_stale_cursor_leads_to_the_newest():
 
 
 def test_the_style_sheet_may_be_kept():
-    status, css, headers = get(Told([]), pages.STYLE_PATH)
+    status, css, headers = get(Told([]), plain_page.STYLE_PATH)
     assert status == 200
     assert "color-scheme" in css
     assert "immutable" in headers["Cache-Control"]

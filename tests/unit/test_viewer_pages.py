@@ -12,8 +12,8 @@ import pytest
 from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
-from auditlane.query.viewer import bundle as bundles
-from auditlane.query.viewer.bundle import PATH, Bundle
+from auditlane.server.pages.viewer import bundle as bundles
+from auditlane.server.pages.viewer.bundle import PATH, Bundle
 from auditlane.store.structure_book import DEFAULT, StructureBook
 
 VENDOR = "https://app.vendor.example"

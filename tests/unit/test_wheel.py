@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-VIEWER = Path("consumers/auditlane/query/static/viewer")
+VIEWER = Path("deploy/auditlane/server/pages/static/viewer")
 MANIFEST = {
     "src/entries/viewer.ts": {"file": "auditlane-viewer.js", "isEntry": True, "css": ["assets/a.css"]},
     "_kit.js": {"file": "chunks/kit.js", "assets": ["assets/b.svg"]},
@@ -73,9 +73,9 @@ def test_the_wheel_has_the_whole_build(tree):
     [wheel] = tree.parent.glob("out/*.whl")
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
-        assert {f"auditlane/query/static/viewer/{name}" for name in (*FILES, ".vite/manifest.json")} <= names
-        assert "auditlane/query/static/shell.css" in names
-        assert {f"auditlane/{package}/locale/de.po" for package in ("query", "server")} <= names
+        assert {f"auditlane/server/pages/static/viewer/{name}" for name in (*FILES, ".vite/manifest.json")} <= names
+        assert "auditlane/server/pages/static/shell.css" in names
+        assert "auditlane/server/pages/locale/de.po" in names
     assert not [name for name in names if "hatch_build" in name or name.endswith(".ts")]
 
 

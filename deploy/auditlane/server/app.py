@@ -24,7 +24,7 @@ from auditlane.gateway import router as ingest
 from auditlane.gateway.frontegg import routes as frontegg_ingest
 from auditlane.gateway.intake import Intake
 from auditlane.gateway.meters import Meters
-from auditlane.query import pages, router
+from auditlane.query import router
 from auditlane.query.connection import Connection
 from auditlane.query.export.service import Exports
 from auditlane.query.frontegg import export_routes as frontegg_exports
@@ -40,8 +40,6 @@ from auditlane.query.structure.contracts import contracts_of
 from auditlane.query.structure.service import StructureService
 from auditlane.query.summary import router as summary_router
 from auditlane.query.turns import Turns
-from auditlane.query.viewer import assets, shell
-from auditlane.query.viewer import bundle as bundles
 from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
@@ -53,14 +51,17 @@ from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
 from auditlane.server.attempts import Attempts
 from auditlane.server.changes import limit
-from auditlane.server.console import access as console_access
-from auditlane.server.console import page as console
 from auditlane.server.cookies import Cookies
 from auditlane.server.entrance import Entrance
 from auditlane.server.gate import Gate, named_tenant, tenant_in_path
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import Around
 from auditlane.server.pace import Pace
+from auditlane.server.pages import plain_page
+from auditlane.server.pages.console import access as console_access
+from auditlane.server.pages.console import page as console
+from auditlane.server.pages.viewer import assets, shell
+from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.parameters import only
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.protocol import Connections
@@ -228,7 +229,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
                 exports.exporter, settings.clickhouse_database, theirs, structures.of, count_rows=metrics.exported
             )
         )
-        app.include_router(pages.build(reader, gate.authorize, gate.signing.mac, fields_of, alone=bundle is None))
+        app.include_router(plain_page.build(reader, gate.authorize, gate.signing.mac, fields_of, alone=bundle is None))
         app.include_router(assets.build(bundle))
         if bundle:
             app.include_router(shell.build(bundle, gate.principal, framed_by=framed_by))

@@ -22,21 +22,21 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from auditlane.access.links import LinkDesk, LinkRead, Opened, Page, used_before
 from auditlane.access.trail import Action, witness_of
-from auditlane.query.catalogue import spoken
-from auditlane.query.rendering import address
 from auditlane.runtime.errors import Busy, InvalidInput, Unauthenticated
 from auditlane.runtime.kept import Kept
 from auditlane.runtime.lines import Lines
 from auditlane.server.attempts import Attempts
 from auditlane.server.cookies import Cookies
 from auditlane.server.gate import demand_not_elsewhere
-from auditlane.server.notice import PACKAGE, page
+from auditlane.server.pages.i18n import spoken
+from auditlane.server.pages.message_page import page
+from auditlane.server.pages.templates import address
 
 OPENERS: Final = 8  # threads that ask whether a link was used; slow queries have others
 MOST_WAITING: Final = 32  # … and requests that may wait for one of these
 OF_TENANT: Final = 4  # of the threads for links of one tenant
 KNOWN: Final = 20_000  # links known to be used: nobody is asked about these again
-_SCRIPT: Final = files(PACKAGE).joinpath("static", "enter.js").read_bytes()
+_SCRIPT: Final = files("auditlane.server.pages").joinpath("static", "enter.js").read_bytes()
 SCRIPT_PATH: Final = f"/static/enter-{hashlib.sha256(_SCRIPT).hexdigest()[:12]}.js"
 _FORM: Final = "application/x-www-form-urlencoded"
 _BODY: Final[dict[str, Any]] = {
@@ -64,7 +64,7 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
         """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
         with attempts.one_of(request):
             leads_to = desk.look(code, now=datetime.now(UTC))
-        words = spoken(request, PACKAGE)
+        words = spoken(request)
         if leads_to is Page.console:
             title, label = words.gettext("Open the console"), words.gettext("Open the console")
         else:
@@ -144,7 +144,7 @@ def leaving(cookies: Cookies) -> APIRouter:
     async def leave(request: Request) -> Response:
         """Give the cookie back. The session's token ends by itself within its short life."""
         demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor out
-        words = spoken(request, PACKAGE)
+        words = spoken(request)
         told = words.gettext("To come back, get a new link where you got the last one.")
         answer = page(request, words.gettext("You have left"), told)
         cookies.drop(request, answer)

@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from auditlane.query.asker import has_gone
-from auditlane.query.catalogue import N_, spoken
 from auditlane.query.export.links import DOWNLOAD_PATH
 from auditlane.runtime.errors import (
     AuditlaneError,
@@ -33,7 +32,8 @@ from auditlane.runtime.errors import (
 from auditlane.runtime.log import get
 from auditlane.runtime.wording import plain, sayable
 from auditlane.server.frontegg_words import worded
-from auditlane.server.notice import PACKAGE, page
+from auditlane.server.pages.i18n import N_, spoken
+from auditlane.server.pages.message_page import page
 
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
@@ -252,7 +252,7 @@ def navigates(request: Request) -> bool:
 
 
 def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None) -> Response:
-    words, kept = spoken(request, PACKAGE), dict(headers or {})
+    words, kept = spoken(request), dict(headers or {})
     small = f"{problem.code} · {problem.request_id}"
     if problem.status != HTTPStatus.UNAUTHORIZED:
         usual = N_("Something went wrong") if problem.status >= 500 else N_("This request was not understood")

@@ -11,12 +11,12 @@ from auditlane.access.oidc import Oidc
 from auditlane.contract.connect import registry_client
 from auditlane.contract.tenants import base_subject
 from auditlane.contract.topics import admin
-from auditlane.query.catalogue import N_
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import Lag, PartHealth
 from auditlane.server.admin.said import Phrase, Said, counted, said
 from auditlane.server.gate import Gate
+from auditlane.server.pages.i18n import N_
 from auditlane.server.probes import Probe
 from auditlane.server.trail import OwnTrail
 

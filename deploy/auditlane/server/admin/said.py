@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import WrapValidator
 
-from auditlane.query.catalogue import LANGUAGES, Catalogue, catalogues
-from auditlane.server.notice import PACKAGE
+from auditlane.server.pages.i18n import LANGUAGES, Catalogue, catalogues
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Said(str):
     phrases: tuple[Phrase, ...]
 
     def __new__(cls, *phrases: Phrase) -> Said:
-        made = super().__new__(cls, _joined(phrases, catalogues(PACKAGE)[LANGUAGES[0]]))
+        made = super().__new__(cls, _joined(phrases, catalogues()[LANGUAGES[0]]))
         made.phrases = phrases
         return made
 

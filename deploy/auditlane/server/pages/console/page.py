@@ -19,22 +19,22 @@ from auditlane.access.scope import Principal
 from auditlane.access.tokens import Operator, Viewer, mint_session_token
 from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import is_tenant
-from auditlane.query.catalogue import spoken
-from auditlane.query.pages import STYLE_PATH as LOG_STYLE_PATH
-from auditlane.query.rendering import Pages, address
-from auditlane.query.viewer.bundle import Bundle, Entry
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
-from auditlane.server import notice
 from auditlane.server.admin.operations import Operations
-from auditlane.server.console import view
-from auditlane.server.console.access import HOW, Operators
 from auditlane.server.gate import Gate
+from auditlane.server.pages import message_page
+from auditlane.server.pages.console import page_model
+from auditlane.server.pages.console.access import HOW, Operators
+from auditlane.server.pages.i18n import spoken
+from auditlane.server.pages.plain_page import STYLE_PATH as LOG_STYLE_PATH
+from auditlane.server.pages.templates import Pages, address
+from auditlane.server.pages.viewer.bundle import Bundle, Entry
 from auditlane.server.parameters import only
 
-_STYLE: Final = files(__package__ or "").joinpath("static", "console.css").read_bytes()
+_STYLE: Final = files("auditlane.server.pages").joinpath("static", "console.css").read_bytes()
 STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
 
-PAGES: Final = Pages(notice.PACKAGE, "console/templates", view.helpers)
+PAGES: Final = Pages(page_model.helpers)
 
 
 class ConsoleLinkRequest(BaseModel):
@@ -86,7 +86,7 @@ def build(
         except Unauthenticated as error:
             return _stranger(request, error)
         prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
-        found = await view.look(operations, prefix=prefix, after=after)
+        found = await page_model.look(operations, prefix=prefix, after=after)
         entry, minutes = bundle.entry("console") if bundle else None, round(viewer_ttl.total_seconds() / 60)
         return _page(request, "console.html", operator, entry, board=found, prefix=prefix, minutes=minutes)
 
@@ -133,6 +133,6 @@ def _page(request: Request, template: str, operator: Principal, entry: Entry | N
 
 def _stranger(request: Request, error: Unauthenticated) -> Response:
     request.state.code = error.code
-    words = spoken(request, notice.PACKAGE)
+    words = spoken(request)
     title = words.gettext("A link is needed to see the console")
-    return notice.page(request, title, words.gettext(HOW), error.code, status=401)
+    return message_page.page(request, title, words.gettext(HOW), error.code, status=401)

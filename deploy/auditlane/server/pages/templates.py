@@ -11,24 +11,23 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from auditlane.query.catalogue import Catalogue, catalogues, language_of, named
+from auditlane.server.pages.i18n import Catalogue, catalogues, language_of, named
 
 HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
 Helpers = Callable[[Catalogue], dict[str, Any]]
 
 
 class Pages:
-    """The templates of a package's folder. Safe in threads.
+    """The templates of the folder beside this module. Safe in threads.
 
     In a template are `_`, `ngettext`, `pgettext` and `{% trans %}`, `number(value, digits)`, `day`, `clock` and
     `moment` of a time, `lang`, `named` (what the address said of it), `at(path, name=value)` for an address of ours,
     and what `helpers` makes.
     """
 
-    def __init__(self, package: str, folder: str = "templates", helpers: Helpers = lambda _: {}) -> None:
+    def __init__(self, helpers: Helpers = lambda _: {}) -> None:
         self._environments = {
-            language: _environment(package, folder, words, helpers(words))
-            for language, words in catalogues(package).items()
+            language: _environment(words, helpers(words)) for language, words in catalogues().items()
         }
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -45,9 +44,9 @@ def address(request: Request, path: str, pairs: Iterable[tuple[str, str]] = (), 
     return f"{path}?{query}" if query else path
 
 
-def _environment(package: str, folder: str, words: Catalogue, helpers: dict[str, Any]) -> Environment:
+def _environment(words: Catalogue, helpers: dict[str, Any]) -> Environment:
     environment = Environment(
-        loader=PackageLoader(package, folder),
+        loader=PackageLoader(__package__ or "", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,

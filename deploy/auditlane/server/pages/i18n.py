@@ -1,6 +1,6 @@
 """The languages of our own pages: which one a request asks for, its texts, its numbers and its times.
 
-English is in the code, each text its own key; the other languages are `locale/<language>.po` of the package.
+English is in the code, each text its own key; the other languages are `locale/<language>.po` beside this module.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LANGUAGES: Final = tuple(_DAYS)
 
 
 class Catalogue:
-    """One language of one package. Values are named in a text: `%(name)s`."""
+    """One language. Values are named in a text: `%(name)s`."""
 
     def __init__(self, language: str, texts: NullTranslations) -> None:
         self.language = language
@@ -65,14 +65,14 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
 
 
 @cache
-def catalogues(package: str) -> Mapping[str, Catalogue]:
-    """A package's catalogues by language."""
-    return {one: Catalogue(one, _texts(package, one)) for one in LANGUAGES}
+def catalogues() -> Mapping[str, Catalogue]:
+    """The catalogues by language."""
+    return {one: Catalogue(one, _texts(one)) for one in LANGUAGES}
 
 
-def spoken(request: Request, package: str) -> Catalogue:
-    """The package's catalogue in the language that the request asks for."""
-    return catalogues(package)[language_of(request)]
+def spoken(request: Request) -> Catalogue:
+    """The catalogue of the language that the request asks for."""
+    return catalogues()[language_of(request)]
 
 
 def language_of(request: Request) -> str:
@@ -104,10 +104,10 @@ def _known(tag: str) -> str:
     return name if name in LANGUAGES else ""
 
 
-def _texts(package: str, language: str) -> NullTranslations:
+def _texts(language: str) -> NullTranslations:
     if language == LANGUAGES[0]:
         return NullTranslations()
-    text = files(package).joinpath("locale", f"{language}.po").read_bytes()
+    text = files(__package__ or "").joinpath("locale", f"{language}.po").read_bytes()
     compiled = io.BytesIO()
     write_mo(compiled, read_po(io.BytesIO(text), locale=language))
     compiled.seek(0)

@@ -15,13 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity
-from auditlane.query import view
 from auditlane.query.cursor import Cursors, Mac
 from auditlane.query.export.formats import Format
 from auditlane.query.language.fields import Own, OwnOf, none_known
 from auditlane.query.parameters import DEFAULT_LIMIT, split
 from auditlane.query.reader import Page, Reader
-from auditlane.query.rendering import Pages, address
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import (
     AuditlaneError,
@@ -30,14 +28,16 @@ from auditlane.runtime.errors import (
     Unauthenticated,
     http_status,
 )
+from auditlane.server.pages import page_model
+from auditlane.server.pages.templates import Pages, address
 
-_STYLE: Final = files(__package__).joinpath("static", "log.css").read_bytes()
+_STYLE: Final = files(__package__ or "").joinpath("static", "log.css").read_bytes()
 # The address changes with the text, so that browsers may keep it for ever.
 STYLE_PATH: Final = f"/static/log-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
 PATH: Final = "/plain"
 _EMPTY: Final = Page([], None, None)
 
-PAGES: Final = Pages(__package__)
+PAGES: Final = Pages()
 
 
 def build(
@@ -81,7 +81,7 @@ async def _not_built(request: Request) -> Response:
 def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, request: Request, alone: bool) -> Response:
     """The page for a signed-in reader. What is wrong with the request is said on the page, with the form kept."""
     to = partial(address, request, PATH)
-    pairs = [pair for pair in view.given(request.query_params.multi_items()) if pair[0] != "lang"]
+    pairs = [pair for pair in page_model.given(request.query_params.multi_items()) if pair[0] != "lang"]
     filters = [pair for pair in pairs if pair[0] != "cursor"]
     problem: AuditlaneError | None = None
     page, newer, older = _EMPTY, "", ""
@@ -104,15 +104,15 @@ def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, requ
         "log.html",
         status,
         tenant=scope.tenant,
-        form=view.form_of(filters, to),
+        form=page_model.form_of(filters, to),
         outcomes=[one.value for one in Outcome],
         severities=[one.value for one in Severity],
-        rows=[view.row_of(event, to) for event in page.events],
+        rows=[page_model.row_of(event, to) for event in page.events],
         filtered=bool(filters),
         first=to(filters) if "cursor" in dict(pairs) else "",
         newer=to([*filters, ("cursor", newer)]) if newer else "",
         older=to([*filters, ("cursor", older)]) if older else "",
-        exports=[(one.label, view.address([("format", one), *filters], "/v1/export")) for one in Format]
+        exports=[(one.label, page_model.address([("format", one), *filters], "/v1/export")) for one in Format]
         if export
         else [],
         problem=problem,

@@ -14,13 +14,13 @@ from fastapi import APIRouter, Request, Response
 
 from auditlane.access.scope import Principal
 from auditlane.access.trail import witness_of
-from auditlane.query.pages import PAGES, signed_out
-from auditlane.query.viewer.bundle import Bundle
 from auditlane.runtime.errors import Forbidden, Unauthenticated
+from auditlane.server.pages.plain_page import PAGES, signed_out
+from auditlane.server.pages.viewer.bundle import Bundle
 
 Who = Callable[[Request], Awaitable[Principal]]
 
-_STYLE: Final = files("auditlane.query").joinpath("static", "shell.css").read_bytes()
+_STYLE: Final = files("auditlane.server.pages").joinpath("static", "shell.css").read_bytes()
 STYLE_PATH: Final = f"/static/shell-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import Final
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from auditlane.query.catalogue import language_of
-from auditlane.query.pages import STYLE_PATH
-from auditlane.query.rendering import HEADERS
-
-PACKAGE: Final = __package__ or ""  # whose catalogue has the texts of our pages
+from auditlane.server.pages.i18n import language_of
+from auditlane.server.pages.plain_page import STYLE_PATH
+from auditlane.server.pages.templates import HEADERS
 
 
 def page(

@@ -6,8 +6,8 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from auditlane.query.viewer.bundle import PATH, Bundle
 from auditlane.runtime.errors import NotFound
+from auditlane.server.pages.viewer.bundle import PATH, Bundle
 
 _SMALL: Final = 1_024  # bytes below which compression gains nothing
 _YEAR: Final = "public, max-age=31536000, immutable"

@@ -79,7 +79,7 @@ class Bundle:
 
 def load(folder: Traversable | None = None) -> Bundle | None:
     """The build in the package, None where there is none."""
-    folder = folder or files("auditlane.query").joinpath("static", "viewer")
+    folder = folder or files("auditlane.server.pages").joinpath("static", "viewer")
     manifest = folder.joinpath(".vite", "manifest.json")
     return Bundle(json.loads(manifest.read_text()), folder) if manifest.is_file() else None
 

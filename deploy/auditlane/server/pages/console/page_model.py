@@ -11,11 +11,11 @@ import anyio
 from markupsafe import Markup
 
 from auditlane.operations.dlq.index import Selection
-from auditlane.query.catalogue import N_, Catalogue
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.admin.said import Said
+from auditlane.server.pages.i18n import N_, Catalogue
 
 T = TypeVar("T")
 NEWEST: Final = 20

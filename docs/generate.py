@@ -23,7 +23,7 @@ from auditlane.cli import app as cli
 from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract.codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
-from auditlane.server.matrix import RIGHTS, Cell, Whose
+from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES
 from auditlane.store import roles
 

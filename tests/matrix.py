@@ -16,7 +16,7 @@ from surface import Operation, operations, sample
 
 from auditlane.access.permissions import ROLES, VIEWER, Permission
 from auditlane.access.tokens import Operator, Viewer, mint_client_token, mint_console_token, mint_viewer_token
-from auditlane.server.matrix import RIGHTS, Cell, Right, Whose, needs_of, route_of
+from auditlane.server.auth.route_permissions import RIGHTS, Cell, Right, Whose, needs_of, route_of
 
 OURS, THEIRS = "acme", "globex"
 LET_IN, NO_CREDENTIAL, NO_PERMISSION, OTHER_TENANT = "let in", "401", "FORBIDDEN", "TENANT_FORBIDDEN"

@@ -31,7 +31,7 @@ from auditlane.runtime.errors import Forbidden, NotFound, TokenExpired, Unauthen
 from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
 from auditlane.server.metrics import HttpMetrics
-from auditlane.server.middleware import Around
+from auditlane.server.middleware.request import Around
 from auditlane.server.pages import plain_page
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 from querying import Store, store
 from serving import ServeProcess
 
-from auditlane.server.cookies import COOKIE
+from auditlane.server.auth.cookies import COOKIE
 
 EVENTS = int(os.environ.get("EVENTS", "1000000"))
 LOADS = int(os.environ.get("LOADS", "30"))

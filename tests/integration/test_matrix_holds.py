@@ -12,7 +12,7 @@ from serving import Served
 from auditlane.contract import subjects, topics
 from auditlane.contract.connect import registry_client
 from auditlane.runtime.settings import load
-from auditlane.server.matrix import Whose
+from auditlane.server.auth.route_permissions import Whose
 
 
 @pytest.fixture(scope="module")

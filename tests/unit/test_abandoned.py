@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from auditlane.query.asker import Asker, asker, has_gone
-from auditlane.server.abandoned import Abandoned
+from auditlane.server.middleware.disconnects import Abandoned
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 

@@ -15,8 +15,8 @@ from auditlane.contract.partition import Partition
 from auditlane.operations.lag import document, partition_lag
 from auditlane.runtime.errors import NotFound, Unavailable
 from auditlane.server.admin import parts
+from auditlane.server.admin.cached_probe import Source
 from auditlane.server.admin.models import Lag
-from auditlane.server.admin.source import Source
 
 ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/admin/health")
 
@@ -33,7 +33,7 @@ class Kept:
 def kept(monkeypatch) -> list[Deed]:
     """What requests recorded."""
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.watch.Witness", lambda _, **given: Witness(kept, **given))
+    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
     return kept.deeds
 
 

@@ -13,7 +13,7 @@ from babel.messages.frontend import CommandLineInterface
 from babel.messages.pofile import read_po
 from fastapi import Request
 
-from auditlane.server.admin.said import Phrase, Said, counted, said
+from auditlane.server.admin.localized import Phrase, Said, counted, said
 from auditlane.server.pages.i18n import LANGUAGES, accepted, catalogues, language_of
 from auditlane.server.pages.templates import address
 

@@ -13,9 +13,9 @@ from serving import Served
 
 from auditlane.access.trail import Deed, Witness
 from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.server.admin.localized import Said, counted
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
-from auditlane.server.admin.said import Said, counted
 from auditlane.server.pages.console import page, page_model
 from auditlane.server.pages.i18n import catalogues
 
@@ -105,7 +105,7 @@ def told(monkeypatch) -> Told:
 @pytest.fixture
 def kept(monkeypatch) -> list[Deed]:
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.watch.Witness", lambda _, **given: Witness(kept, **given))
+    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
     return kept.deeds
 
 

@@ -10,7 +10,7 @@ from serving import Served
 from surface import operations
 
 from auditlane.access.permissions import Permission
-from auditlane.server.matrix import RIGHTS, Whose, needs_of, route_of
+from auditlane.server.auth.route_permissions import RIGHTS, Whose, needs_of, route_of
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
 
@@ -23,8 +23,10 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
 
 def test_every_route_is_in_the_table_and_every_row_is_a_route(matrix: Matrix) -> None:
     routes = {route_of(one.method, one.path) for one in operations(matrix.served.app)}
-    assert routes - {one.route for one in RIGHTS} == set(), "say in server/matrix.py who may call these"
-    assert {one.route for one in RIGHTS} - routes == set(), "server/matrix.py has rows of routes that are gone"
+    assert routes - {one.route for one in RIGHTS} == set(), "say in server/auth/route_permissions.py who may call these"
+    assert {one.route for one in RIGHTS} - routes == set(), (
+        "server/auth/route_permissions.py has rows of routes that are gone"
+    )
     assert len({str(one) for one in RIGHTS}) == len(RIGHTS)
 
 

@@ -24,7 +24,7 @@ from auditlane.access.oidc import Oidc, OidcPolicy, permissions
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import ConfigError, Forbidden, IssuerUnavailable, TokenExpired, Unauthenticated
 from auditlane.runtime.settings import load
-from auditlane.server import issuer as issuer_
+from auditlane.server.auth import oidc as issuer_
 
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)

@@ -12,8 +12,8 @@ from auditlane.access.keys import KeysFile
 from auditlane.runtime.errors import AuditlaneError, http_status
 from auditlane.runtime.settings import load
 from auditlane.server.app import create_app
+from auditlane.server.openapi.errors import listed
 from auditlane.server.problems import HTTP_CODES, MEDIA_TYPE
-from auditlane.server.refusals import listed
 
 ANY, READS, CHANGES = "400 401 403 429 500 503", "400 401 403 429 500 502 503", "408 409 411 412 413"
 BODY = "408 411 413"

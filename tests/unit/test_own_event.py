@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from auditlane.access.trail import Action, Deed
 from auditlane.contract.event import AuditEvent
-from auditlane.server.own_event import MOST_BYTES, bounded, events_of, plain_base
+from auditlane.server.audit.events import MOST_BYTES, bounded, events_of, plain_base
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ID = "0197d2f0-0000-7000-8000-000000000000"

@@ -15,9 +15,9 @@ from serving import Served
 from surface import Operation, operations
 
 from auditlane.runtime.errors import Busy, RateLimited
-from auditlane.server.bodies import Unfinished
-from auditlane.server.entrance import Entrance
-from auditlane.server.pace import Places
+from auditlane.server.auth.route_credentials import Entrance
+from auditlane.server.middleware.bodies import Unfinished
+from auditlane.server.middleware.limits import Places
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
 # What gives a credential asks for none; nothing else is open to everybody.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from serving import Served
 
-from auditlane.server.addresses import networks
+from auditlane.server.middleware.client_networks import networks
 from auditlane.server.protocol import MOST_AHEAD, Connections
 from auditlane.server.run import allow_files
 

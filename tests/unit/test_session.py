@@ -27,7 +27,7 @@ class Kept:
 @pytest.fixture
 def kept(monkeypatch) -> list[Deed]:
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.watch.Witness", lambda _, **given: Witness(kept, **given))
+    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
     return kept.deeds
 
 

@@ -22,10 +22,10 @@ from auditlane.runtime.ids import uuid7
 from auditlane.runtime.settings import load
 from auditlane.runtime.spool import Drained, FileSpool, NoSpool, Send, Spool
 from auditlane.sdk.delivery import OnSettled
-from auditlane.server import tally, trail
-from auditlane.server.own_event import events_of
-from auditlane.server.tally import Dated, Tally
-from auditlane.server.trail import KafkaTrail, record_of
+from auditlane.server.audit import aggregation, sink
+from auditlane.server.audit.aggregation import Dated, Tally
+from auditlane.server.audit.events import events_of
+from auditlane.server.audit.sink import KafkaTrail, record_of
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -118,17 +118,17 @@ def test_refusals_are_counted_by_who_and_where_from():
 
 
 def test_groups_and_their_details_are_bounded(monkeypatch):
-    monkeypatch.setattr(tally, "MOST_WINDOWS", 3)
+    monkeypatch.setattr(aggregation, "MOST_WINDOWS", 3)
     counts = Tally(MINUTE)
     ended = [one for n in range(5) for one in counts.add(view(f"u-{n}"), T0 + n * SECOND)]
     assert [one.deed.actor_id for one in ended] == ["u-0", "u-1"]
     for n in range(100):
         counts.add(view("u-4", metadata={"route": f"/{n}"}), T0)
-    assert counts.flush()[-1].deed.metadata["route"].count(",") == tally.MOST_VALUES - 1
+    assert counts.flush()[-1].deed.metadata["route"].count(",") == aggregation.MOST_VALUES - 1
 
 
 def test_strangers_from_very_many_addresses_are_one_event(monkeypatch):
-    monkeypatch.setattr(tally, "MOST_WINDOWS", 3)
+    monkeypatch.setattr(aggregation, "MOST_WINDOWS", 3)
     counts = Tally(MINUTE)
     for n in range(50):
         refused = Deed(action=Action.denied, outcome="denied", actor_type="anonymous", ip=f"192.0.2.{n}")
@@ -230,7 +230,7 @@ def away(times: int = 10_000) -> list[Exception]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(trail, "_RETRY_S", 0.01)
+    monkeypatch.setattr(sink, "_RETRY_S", 0.01)
 
 
 def test_a_deed_becomes_an_event():
@@ -355,7 +355,7 @@ def test_what_a_file_holds_and_is_no_event_is_counted_and_told():
 
 
 def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
-    monkeypatch.setattr(trail, "MOST_QUEUED", 20)
+    monkeypatch.setattr(sink, "MOST_QUEUED", 20)
     spool, emitter = MemorySpool(), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool)
     with own.kept():
@@ -367,7 +367,7 @@ def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
 
 
 def test_what_no_file_has_room_for_is_counted_and_told_in_one_event(monkeypatch):
-    monkeypatch.setattr(trail, "MOST_QUEUED", 5)
+    monkeypatch.setattr(sink, "MOST_QUEUED", 5)
     spool, reserve, emitter = MemorySpool(3), MemorySpool(1), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool, reserve=reserve)
     with own.kept():
@@ -385,7 +385,7 @@ def changed(tenant: str, number: int = 0) -> Deed:
 
 
 def test_one_tenants_deeds_give_way_to_the_others_in_memory(monkeypatch):
-    monkeypatch.setattr(trail, "MOST_QUEUED", 20)
+    monkeypatch.setattr(sink, "MOST_QUEUED", 20)
     own, counted = trail_of(Emitter())
     for number in range(50):
         own.record(changed("acme", number))
@@ -394,14 +394,14 @@ def test_one_tenants_deeds_give_way_to_the_others_in_memory(monkeypatch):
         own.record(changed(f"t{number}", number))
     waiting = Counter(one.deed.tenant for one in own._queue)
     assert waiting == {"acme": 10} | {f"t{number}": 1 for number in range(10)}
-    monkeypatch.setattr(trail, "MOST_BYTES", own._queued_bytes)
+    monkeypatch.setattr(sink, "MOST_BYTES", own._queued_bytes)
     large = Deed(action="structure.changed", actor_id="u", tenant="acme", description="x" * 3_000)
     own.record(large)
     assert large not in [one.deed for one in own._queue]
 
 
 def test_one_tenants_large_deeds_give_way_to_the_others_in_memory(monkeypatch):
-    monkeypatch.setattr(trail, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(sink, "MOST_BYTES", 100_000)
     own, _ = trail_of(Emitter())
     for number in range(50):
         own.record(Deed(action="structure.changed", actor_id=str(number), tenant="acme", description="x" * 9_000))
@@ -411,10 +411,10 @@ def test_one_tenants_large_deeds_give_way_to_the_others_in_memory(monkeypatch):
 
 
 def test_one_tenants_deeds_leave_the_others_half_of_the_files(monkeypatch, tmp_path):
-    monkeypatch.setattr(trail, "MOST_QUEUED", 20)
+    monkeypatch.setattr(sink, "MOST_QUEUED", 20)
     most, counted = 100_000, Counter()
     spool = FileSpool(tmp_path, most_bytes=most)
-    own = trail.KafkaTrail(
+    own = sink.KafkaTrail(
         lambda on_error: Emitter(*away(10**6)), spool, window=timedelta(0), max_event_bytes=524_288,
         count=lambda result: counted.update([result]), spool_bytes=most,
     )  # fmt: skip
@@ -434,7 +434,7 @@ def test_one_tenants_deeds_leave_the_others_half_of_the_files(monkeypatch, tmp_p
 
 
 def test_what_was_dropped_is_told_once_kafka_takes_events_again(monkeypatch):
-    monkeypatch.setattr(trail, "MOST_QUEUED", 5)
+    monkeypatch.setattr(sink, "MOST_QUEUED", 5)
     emitter = Emitter(*away(10**6))
     own, counted = trail_of(emitter)
     with own.kept():
@@ -468,7 +468,7 @@ def test_a_deed_after_the_end_is_in_the_file():
 
 def test_a_service_without_kafka_keeps_nothing_and_says_so():
     with structlog.testing.capture_logs() as logs:
-        own = trail.of(load(kafka_bootstrap="127.0.0.1:1"), lambda result: None)
+        own = sink.of(load(kafka_bootstrap="127.0.0.1:1"), lambda result: None)
     assert [(one["event"], one["missing"]) for one in logs] == [("trail.off", "AUDITLANE_REGISTRY_URL")]
     assert isinstance(own, NoTrail)
     with own.kept():
@@ -482,7 +482,7 @@ def test_a_service_without_kafka_keeps_nothing_and_says_so():
 def kept(tmp_path, monkeypatch):
     """(the service, what it recorded). The store is away: what succeeds here needs none."""
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.watch.Witness", lambda _, **given: Witness(kept, **given))
+    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
     with Served(tmp_path) as served:
         yield served, kept.deeds
 

@@ -27,8 +27,8 @@ def record(action: str, **facts: str | None) -> None:
         settings = load()
         if not (settings.kafka_bootstrap and settings.registry_url):
             return
-        from auditlane.server.own_client import send_now
-        from auditlane.server.own_event import bounded, events_of
+        from auditlane.server.audit.client import send_now
+        from auditlane.server.audit.events import bounded, events_of
 
         own = {name: facts.pop(name, None) or "" for name in ("tenant", "resource", "resource_id")}
         deed = Deed(
@@ -53,7 +53,7 @@ def record(action: str, **facts: str | None) -> None:
 
 def _leave(settings: Settings, events: list[AuditEvent], problem: str) -> None:
     """In the file for the service."""
-    from auditlane.server.trail import record_of, spool_folder, spool_of
+    from auditlane.server.audit.sink import record_of, spool_folder, spool_of
 
     try:
         kept = spool_of(settings).append([record_of(one) for one in events])

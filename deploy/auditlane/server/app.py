@@ -44,29 +44,33 @@ from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
-from auditlane.server import cors, enter, frontegg, health, issuer, openapi, problems, session, tokens, trail
-from auditlane.server.abandoned import Abandoned
-from auditlane.server.addresses import networks
+from auditlane.server import frontegg, health, problems
 from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
-from auditlane.server.attempts import Attempts
-from auditlane.server.changes import limit
-from auditlane.server.cookies import Cookies
-from auditlane.server.entrance import Entrance
-from auditlane.server.gate import Gate, named_tenant, tenant_in_path
+from auditlane.server.audit import sink
+from auditlane.server.auth import link_login, oidc, session, tokens
+from auditlane.server.auth.attempts import Attempts
+from auditlane.server.auth.authentication import Gate, named_tenant, tenant_in_path
+from auditlane.server.auth.cookies import Cookies
+from auditlane.server.auth.enablement import Switch
+from auditlane.server.auth.route_credentials import Entrance
 from auditlane.server.metrics import HttpMetrics
-from auditlane.server.middleware import Around
-from auditlane.server.pace import Pace
+from auditlane.server.middleware import cors
+from auditlane.server.middleware.client_networks import networks
+from auditlane.server.middleware.disconnects import Abandoned
+from auditlane.server.middleware.limits import Pace
+from auditlane.server.middleware.parameters import only
+from auditlane.server.middleware.request import Around
+from auditlane.server.middleware.request_tenant import finder
+from auditlane.server.middleware.structure_changes import limit
+from auditlane.server.openapi import document
 from auditlane.server.pages import plain_page
 from auditlane.server.pages.console import access as console_access
 from auditlane.server.pages.console import page as console
 from auditlane.server.pages.viewer import assets, shell
 from auditlane.server.pages.viewer import bundle as bundles
-from auditlane.server.parameters import only
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.server.protocol import Connections
-from auditlane.server.switch import Switch
-from auditlane.server.whose import finder
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_book import StructureBook
@@ -104,7 +108,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     structures = StructureBook(store.client, settings.clickhouse_database)
     switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=settings.query_timeout_s / 2)
     keys, signing = KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file)
-    gate = Gate(keys, signing, issuer.of(settings), switch, cookies=Cookies(settings.serve_url))
+    gate = Gate(keys, signing, oidc.of(settings), switch, cookies=Cookies(settings.serve_url))
     metrics = HttpMetrics()
     turns = Turns(settings.query_concurrency)
     reader = Reader(settings, turns=turns)
@@ -128,7 +132,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         structures,
         registered=intake.contract_changed if intake else lambda tenant: None,
     )
-    own = trail.of(settings, metrics.trail)
+    own = sink.of(settings, metrics.trail)
     metrics.spool(lambda: own.spooled_bytes)
     asked: dict[str, Probe] = {
         "ingest": KafkaProbe(settings),
@@ -194,8 +198,8 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         app.include_router(frontegg_ingest.build(intake, gate.client(Permission.write), named=frontegg.their_tenant))
     if "query" in roles:
         desk = LinkDesk(signing, keys, claims or LinkClaims(store.client, settings.clickhouse_database))
-        app.include_router(enter.build(desk, gate.cookies, attempts))
-        app.include_router(enter.leaving(gate.cookies))
+        app.include_router(link_login.build(desk, gate.cookies, attempts))
+        app.include_router(link_login.leaving(gate.cookies))
         app.include_router(session.build(gate.whoever(), switch))
         app.include_router(
             live_router.build(tail, gate.authorize, gate.signing.mac, fields_of, patience_s=settings.query_timeout_s)
@@ -250,7 +254,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         )
     app.include_router(health.build(probes, gate.keys, gate.signing, metrics, names=_names(settings)))
     problems.install(app)
-    openapi.install(app)
+    document.install(app)
     bodies = {ingest.PATH: settings.ingest_body_bytes}
     app.add_middleware(Abandoned)
     whose = finder(gate, exports.links if "query" in roles else None)

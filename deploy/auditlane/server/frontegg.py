@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auditlane.access.scope import TENANT_HEADER as OUR_HEADER
 from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.runtime.errors import InvalidInput
+from auditlane.server.auth.authentication import named_tenant
+from auditlane.server.auth.tokens import Exchange
 from auditlane.server.frontegg_words import FAMILIES
-from auditlane.server.gate import named_tenant
-from auditlane.server.tokens import Exchange
 
 TOKEN_PATHS: Final = ("/auth/vendor", "/vendors/auth/token")
 LONGEST_S: Final = 2_684_354  # at 80 % of it JavaScript arms a timer, which a longer life would set off at once

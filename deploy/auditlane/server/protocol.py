@@ -17,7 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from auditlane.server.addresses import Network, network_of, within
+from auditlane.server.middleware.client_networks import Network, network_of, within
 
 MOST_HEAD: Final = 64 << 10  # bytes of request line and headers; a piece of what the socket gave may be beyond it
 MOST_READ: Final = 64 << 10  # bytes taken from the socket at once: what many senders have in memory before any is asked

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from auditlane.contract.codes import RejectCode
-from auditlane.server.admin.said import Text
+from auditlane.server.admin.localized import Text
 
 
 class Tenant(BaseModel):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 import anyio
+from auditlane.server.bounded import Bounded
 from clickhouse_connect.driver.client import Client
 
 from auditlane.gateway.contract_refusals import ContractRefusals, Refused
@@ -17,12 +18,11 @@ from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
+from auditlane.server.admin.cached_probe import Source
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
-from auditlane.server.admin.source import Source
-from auditlane.server.bounded import Bounded
-from auditlane.server.gate import Gate
+from auditlane.server.audit.sink import OwnTrail
+from auditlane.server.auth.authentication import Gate
 from auditlane.server.probes import Probe
-from auditlane.server.trail import OwnTrail
 
 LAG_TIMEOUT_S: Final = 20.0  # of the brokers' answers, one after the other
 PART_TIMEOUT_S: Final = 8.0

@@ -13,12 +13,12 @@ from auditlane.contract.tenants import base_subject
 from auditlane.contract.topics import admin
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
+from auditlane.server.admin.localized import Phrase, Said, counted, said
 from auditlane.server.admin.models import Lag, PartHealth
-from auditlane.server.admin.said import Phrase, Said, counted, said
-from auditlane.server.gate import Gate
+from auditlane.server.audit.sink import OwnTrail
+from auditlane.server.auth.authentication import Gate
 from auditlane.server.pages.i18n import N_
 from auditlane.server.probes import Probe
-from auditlane.server.trail import OwnTrail
 
 ASK_S: Final = 5.0
 

@@ -13,8 +13,8 @@ from auditlane.operations.dlq.index import Selection
 from auditlane.server.admin import tenants as tenants_
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
-from auditlane.server.gate import Gate, TenantName, named_tenant
-from auditlane.server.parameters import only
+from auditlane.server.auth.authentication import Gate, TenantName, named_tenant
+from auditlane.server.middleware.parameters import only
 
 MOST_LETTERS = 200
 

@@ -26,9 +26,7 @@ class Pages:
     """
 
     def __init__(self, helpers: Helpers = lambda _: {}) -> None:
-        self._environments = {
-            language: _environment(words, helpers(words)) for language, words in catalogues().items()
-        }
+        self._environments = {language: _environment(words, helpers(words)) for language, words in catalogues().items()}
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """The page as an answer."""

@@ -14,8 +14,8 @@ from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.tokens import authenticate_operator
 from auditlane.access.trail import witness_of
 from auditlane.runtime.errors import Unauthenticated
-from auditlane.server.entrance import asks_for_a_credential
-from auditlane.server.gate import Gate, demand_our_pages, identify, tenant_in_path
+from auditlane.server.auth.authentication import Gate, demand_our_pages, identify, tenant_in_path
+from auditlane.server.auth.route_credentials import asks_for_a_credential
 from auditlane.server.pages.i18n import N_
 
 API: Final = "/console/v1"  # below the path that the cookie is sent to

@@ -21,7 +21,8 @@ from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server.admin.operations import Operations
-from auditlane.server.gate import Gate
+from auditlane.server.auth.authentication import Gate
+from auditlane.server.middleware.parameters import only
 from auditlane.server.pages import message_page
 from auditlane.server.pages.console import page_model
 from auditlane.server.pages.console.access import HOW, Operators
@@ -29,7 +30,6 @@ from auditlane.server.pages.i18n import spoken
 from auditlane.server.pages.plain_page import STYLE_PATH as LOG_STYLE_PATH
 from auditlane.server.pages.templates import Pages, address
 from auditlane.server.pages.viewer.bundle import Bundle, Entry
-from auditlane.server.parameters import only
 
 _STYLE: Final = files("auditlane.server.pages").joinpath("static", "console.css").read_bytes()
 STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"

@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from auditlane.operations.dlq.index import Selection
 from auditlane.runtime.errors import AuditlaneError
+from auditlane.server.admin.localized import Said
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.operations import Operations
-from auditlane.server.admin.said import Said
 from auditlane.server.pages.i18n import N_, Catalogue
 
 T = TypeVar("T")

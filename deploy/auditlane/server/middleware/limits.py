@@ -21,9 +21,9 @@ from auditlane.contract.frontegg import TENANT_HEADER as THEIR_TENANT_HEADER
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.settings import Settings
 from auditlane.runtime.shares import CURRENT, LONGEST_S, READS, Share, Shares, Timed
-from auditlane.server.addresses import network_of
-from auditlane.server.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
-from auditlane.server.entrance import Door, Entrance
+from auditlane.server.auth.route_credentials import Door, Entrance
+from auditlane.server.middleware.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
+from auditlane.server.middleware.client_networks import network_of
 from auditlane.server.problems import answer, of_error, of_http
 
 # A process that is busy is not dead, and tokens must be had whatever else is slow.

@@ -13,9 +13,9 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS
-from auditlane.server.gate import TenantName, named_tenant
-from auditlane.server.parameters import only
-from auditlane.server.switch import Switch
+from auditlane.server.auth.authentication import TenantName, named_tenant
+from auditlane.server.auth.enablement import Switch
+from auditlane.server.middleware.parameters import only
 
 
 class Session(BaseModel):

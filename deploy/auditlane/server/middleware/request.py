@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from auditlane.access.trail import NoTrail, Trail
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
-from auditlane.server import watch
+from auditlane.server.audit import request_audit
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.problems import unforeseen
 
@@ -74,7 +74,7 @@ class Around:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid7()
         request.state.request_id = request_id
-        watch.begin(request, self._trail, request_id)
+        request_audit.begin(request, self._trail, request_id)
         began, status, first_byte, ended = time.perf_counter(), 0, 0.0, False
 
         async def send_with_headers(message: Message) -> None:
@@ -83,7 +83,7 @@ class Around:
                 status, first_byte = message["status"], time.perf_counter() - began
                 secure = self._framed if request.url.path in FRAMED else SECURITY_HEADERS
                 _complete(MutableHeaders(scope=message), request_id, secure)
-                watch.answered(request, status, Headers(raw=message["headers"]))
+                request_audit.answered(request, status, Headers(raw=message["headers"]))
             await send(message)
             ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
@@ -99,11 +99,11 @@ class Around:
                 await unforeseen(request)(scope, receive, send_with_headers)
             finally:
                 if status == 200 and not ended:
-                    watch.broke_off(request)
+                    request_audit.broke_off(request)
                 self._note(request, status, first_byte, time.perf_counter() - began)
 
     def _note(self, request: Request, status: int, first_byte: float, whole: float) -> None:
-        self._metrics.observe(watch.route(request), status, first_byte)
+        self._metrics.observe(request_audit.route(request), status, first_byte)
         path = request.url.path
         if path.startswith(_QUIET) and status < 500:
             return

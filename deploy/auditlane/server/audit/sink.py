@@ -23,10 +23,10 @@ from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.runtime.spool import FileSpool, NoSpool, Spool
-from auditlane.server.losses import Losses
-from auditlane.server.own_client import Connect, Emitter, connect
-from auditlane.server.own_event import bounded, events_of, weight
-from auditlane.server.tally import Dated, Tally
+from auditlane.server.audit.aggregation import Dated, Tally
+from auditlane.server.audit.client import Connect, Emitter, connect
+from auditlane.server.audit.events import bounded, events_of, weight
+from auditlane.server.audit.losses import Losses
 
 MOST_QUEUED: Final = 10_000  # deeds in memory
 MOST_BYTES: Final = 16 << 20  # of them

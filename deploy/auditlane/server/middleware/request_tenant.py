@@ -8,7 +8,7 @@ from fastapi import Request
 
 from auditlane.query.export.links import DOWNLOAD_PATH, Links
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.server.gate import Gate
+from auditlane.server.auth.authentication import Gate
 
 _LOOKS = frozenset({"GET", "HEAD"})
 

@@ -20,9 +20,9 @@ from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client
 from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
-from auditlane.server.attempts import Attempts
-from auditlane.server.gate import Gate, TenantName, named_tenant
-from auditlane.server.parameters import only
+from auditlane.server.auth.attempts import Attempts
+from auditlane.server.auth.authentication import Gate, TenantName, named_tenant
+from auditlane.server.middleware.parameters import only
 
 
 class _Described(HTTPBasic):

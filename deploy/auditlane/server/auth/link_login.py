@@ -25,9 +25,9 @@ from auditlane.access.trail import Action, witness_of
 from auditlane.runtime.errors import Busy, InvalidInput, Unauthenticated
 from auditlane.runtime.kept import Kept
 from auditlane.runtime.lines import Lines
-from auditlane.server.attempts import Attempts
-from auditlane.server.cookies import Cookies
-from auditlane.server.gate import demand_not_elsewhere
+from auditlane.server.auth.attempts import Attempts
+from auditlane.server.auth.authentication import demand_not_elsewhere
+from auditlane.server.auth.cookies import Cookies
 from auditlane.server.pages.i18n import spoken
 from auditlane.server.pages.message_page import page
 from auditlane.server.pages.templates import address

@@ -22,9 +22,9 @@ from auditlane.access.tokens import authenticate, authenticate_session, demand_s
 from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, IssuerUnavailable, Unauthenticated, WrongTenant
-from auditlane.server.cookies import COOKIE, Cookies
-from auditlane.server.entrance import asks_for_a_credential, at_the_door
-from auditlane.server.switch import Switch
+from auditlane.server.auth.cookies import COOKIE, Cookies
+from auditlane.server.auth.enablement import Switch
+from auditlane.server.auth.route_credentials import asks_for_a_credential, at_the_door
 
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait

@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from auditlane.contract.tenants import TENANT_PATTERN
-from auditlane.server.examples import OF_MEDIA, OF_SCHEMA
-from auditlane.server.matrix import needs_of, route_of
+from auditlane.server.auth.route_permissions import needs_of, route_of
+from auditlane.server.openapi.error_examples import PROBLEMS
+from auditlane.server.openapi.errors import codes_of
+from auditlane.server.openapi.examples import OF_MEDIA, OF_SCHEMA
 from auditlane.server.problems import MEDIA_TYPE, FieldProblem, Problem
-from auditlane.server.refusals import codes_of
-from auditlane.server.samples import PROBLEMS
 
 _REF: Final = "#/components/schemas/{model}"
 _MEANINGS: Final = {

@@ -1,0 +1,1 @@
+"""`openapi.json`: the document, its examples, and the errors that each route answers with."""

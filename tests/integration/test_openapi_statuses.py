@@ -14,7 +14,7 @@ from querying import Store, event, store
 from serving import Served
 from surface import operations
 
-from auditlane.query.turns import Turns
+from auditlane.query.clickhouse.concurrency import Turns
 from auditlane.server import app as app_
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1", "ingest_ack_timeout_ms": 300}

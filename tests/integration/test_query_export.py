@@ -25,14 +25,14 @@ from querying import START, TENANT_HEADER, Signer, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
 from auditlane.access.trail import Deed
+from auditlane.query.clickhouse.executor import Limits
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.export import exporter as exporter_
 from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import PDF_ROWS, Form, Format
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
-from auditlane.query.results import Limits
-from auditlane.query.statements import Statement
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
 from auditlane.store.structure_book import DEFAULT, Structure

@@ -15,10 +15,10 @@ import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.executor import Limits
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
-from auditlane.query.results import Limits
-from auditlane.query.turns import Turns
 from auditlane.runtime.errors import QueryTooLarge, RateLimited
 
 ACME = TenantScope.for_operator("acme")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.query.asker import Asker, asker, has_gone
+from auditlane.query.clickhouse.cancellation import Asker, asker, has_gone
 from auditlane.server.middleware.disconnects import Abandoned
 
 App = Callable[[Any, Any, Any], Awaitable[None]]

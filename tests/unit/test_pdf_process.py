@@ -11,7 +11,7 @@ import pyarrow as pa
 import pypdf
 import pytest
 
-from auditlane.query.asker import Asker
+from auditlane.query.clickhouse.cancellation import Asker
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Heading
 from auditlane.query.export.pdf_process import PdfBounds, PdfProcess

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
+from auditlane.query.clickhouse.statements import Parameters
 from auditlane.query.filters import MAX_VALUE_CHARS, Filter
 from auditlane.query.filters import parse as parse_pairs
 from auditlane.query.language.conditions import condition
@@ -39,7 +40,6 @@ from auditlane.query.language.tree import (
     Within,
     Word,
 )
-from auditlane.query.statements import Parameters
 from auditlane.query.values import LATEST, choices
 from auditlane.runtime.errors import InvalidFilter
 

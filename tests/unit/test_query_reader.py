@@ -8,10 +8,10 @@ import pytest
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import reader as module
+from auditlane.query.clickhouse.executor import Limits
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.filters import Filter
 from auditlane.query.reader import Reader
-from auditlane.query.results import Limits
-from auditlane.query.statements import Statement
 from auditlane.runtime.settings import load
 
 

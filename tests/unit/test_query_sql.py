@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.query import sql
-from auditlane.query.columns import COLUMNS as SHOWN
+from auditlane.query.clickhouse.columns import COLUMNS as SHOWN
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import compile_conflicts
 from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column, of_operator
@@ -22,7 +23,6 @@ from auditlane.query.language.fields import BASE
 from auditlane.query.language.tree import Field, Kind
 from auditlane.query.models import Event
 from auditlane.query.sort import NEWEST, Sort
-from auditlane.query.statements import Statement
 from auditlane.store.structure_book import DEFAULT
 
 TEXT = st.text(min_size=1)

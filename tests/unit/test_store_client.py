@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from auditlane.query.asker import pool_for
+from auditlane.query.clickhouse.cancellation import pool_for
 from auditlane.runtime.errors import StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect, proxy_of

@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import KEY
+from auditlane.query.clickhouse.columns import KEY
+from auditlane.query.clickhouse.executor import Results
+from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
-from auditlane.query.results import Results
 from auditlane.query.sql import where
-from auditlane.query.statements import Parameters, Statement, select
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Key = tuple[int, str]  # what an event without conflict has alone: when it occurred (microseconds), its id

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import NULLABLE
+from auditlane.query.clickhouse.columns import NULLABLE
+from auditlane.query.clickhouse.statements import Parameters
 from auditlane.query.cursor import Position
 from auditlane.query.language.tree import Field, Kind
 from auditlane.query.sort import Sort
-from auditlane.query.statements import Parameters
 
 NEWEST_FIRST: Final = "ORDER BY e.occurred_at DESC, e.event_id DESC, e.content_hash DESC"
 _NO_ADDRESS: Final = "toIPv6('::')"

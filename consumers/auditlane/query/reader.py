@@ -10,16 +10,16 @@ from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
+from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.executor import Limits, Results
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import Conflicts, adjacent, key_of
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 from auditlane.query.live.tail import Tail
 from auditlane.query.models import Event, SingleEvent
-from auditlane.query.results import Limits, Results
 from auditlane.query.sort import NEWEST, Sort
-from auditlane.query.statements import Statement
 from auditlane.query.summary.summaries import Summaries
-from auditlane.query.turns import Turns
 from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 

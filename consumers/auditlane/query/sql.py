@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import JSON_LINE, NULLABLE, PLACE
+from auditlane.query.clickhouse.columns import JSON_LINE, NULLABLE, PLACE
+from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
 from auditlane.query.language.conditions import condition, occurs
 from auditlane.query.ordering import ascending, ordering
 from auditlane.query.sort import NEWEST, Sort
-from auditlane.query.statements import Parameters, Statement, select
 from auditlane.query.values import CHOICES
 
 # Read in the order of the list, an event that does not match costs four times what it costs otherwise.

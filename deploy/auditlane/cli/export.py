@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.pipes import quiet_when_cut
-from auditlane.query.connection import Connection
+from auditlane.query.clickhouse.lazy_client import Connection
 from auditlane.query.export.columns import choose, of_table
 from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Form, Format

@@ -151,7 +151,7 @@ def history(
 
 
 def _service() -> StructureService:
-    from auditlane.query.connection import Connection
+    from auditlane.query.clickhouse.lazy_client import Connection
     from auditlane.query.structure.contracts import contracts_of
     from auditlane.query.structure.service import StructureService
     from auditlane.store.client import connect

@@ -25,7 +25,8 @@ from auditlane.gateway.frontegg import routes as frontegg_ingest
 from auditlane.gateway.intake import Intake
 from auditlane.gateway.meters import Meters
 from auditlane.query import router
-from auditlane.query.connection import Connection
+from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.lazy_client import Connection
 from auditlane.query.export.service import Exports
 from auditlane.query.frontegg import export_routes as frontegg_exports
 from auditlane.query.frontegg import metadata_routes as frontegg_metadata
@@ -39,7 +40,6 @@ from auditlane.query.structure import router as structure_router
 from auditlane.query.structure.contracts import contracts_of
 from auditlane.query.structure.service import StructureService
 from auditlane.query.summary import router as summary_router
-from auditlane.query.turns import Turns
 from auditlane.runtime import forms
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get

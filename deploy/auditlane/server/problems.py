@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from auditlane.query.asker import has_gone
+from auditlane.query.clickhouse.cancellation import has_gone
 from auditlane.query.export.links import DOWNLOAD_PATH
 from auditlane.runtime.errors import (
     AuditlaneError,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from auditlane.query.columns import COLUMNS
+from auditlane.query.clickhouse.columns import COLUMNS
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
 from auditlane.store.structure_book import Structure

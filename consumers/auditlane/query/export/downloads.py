@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 import anyio
 import anyio.to_thread
 
+from auditlane.query.clickhouse.concurrency import Turns
 from auditlane.query.export.formats import Format
-from auditlane.query.turns import Turns
 from auditlane.runtime.errors import Busy
 from auditlane.runtime.settings import Settings
 from auditlane.runtime.shares import current

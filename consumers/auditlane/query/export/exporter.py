@@ -12,17 +12,17 @@ from typing import Final
 import pyarrow as pa
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.clickhouse.arrow_stream import Broken, Source
+from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.executor import Limits, Results, checked
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.cursor import Position
 from auditlane.query.export.downloads import Downloads
 from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading, encoder
 from auditlane.query.export.pdf_process import PdfBounds
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter
-from auditlane.query.results import Limits, Results, checked
 from auditlane.query.sql import compile_count
-from auditlane.query.statements import Statement
-from auditlane.query.stream import Broken, Source
-from auditlane.query.turns import Turns
 from auditlane.runtime.errors import QueryTooLarge
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S

@@ -19,7 +19,7 @@ from typing import IO, Final, cast
 
 import pyarrow as pa
 
-from auditlane.query.asker import asker
+from auditlane.query.clickhouse.cancellation import asker
 from auditlane.query.export import pdf_child
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Heading

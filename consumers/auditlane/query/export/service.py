@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from auditlane.query.clickhouse.concurrency import Turns
 from auditlane.query.export import router
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
@@ -22,7 +23,6 @@ from auditlane.query.export.links import DemandStanding, Links, Signer
 from auditlane.query.export.request import StructureOf, asked_filter
 from auditlane.query.filters import Filter
 from auditlane.query.router import Authorize
-from auditlane.query.turns import Turns
 from auditlane.runtime.settings import Settings
 
 

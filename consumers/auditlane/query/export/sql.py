@@ -11,7 +11,8 @@ from functools import partial
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import AS_TEXT, FREE_TEXT, PLACE
+from auditlane.query.clickhouse.columns import AS_TEXT, FREE_TEXT, PLACE
+from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.conflicts import in_conflict
 from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column
@@ -19,7 +20,6 @@ from auditlane.query.export.formats import FORMULA_STARTS, Form, Format
 from auditlane.query.filters import Filter
 from auditlane.query.ordering import NEWEST_FIRST, beside
 from auditlane.query.sql import where
-from auditlane.query.statements import Parameters, Statement, select
 
 _ESCAPES: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "-": "\\-"}
 # Inside of a quoted SQL text, where a backslash is written twice.

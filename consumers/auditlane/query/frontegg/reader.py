@@ -8,11 +8,11 @@ from typing import Any
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import row_of
+from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.executor import Limits, Results
 from auditlane.query.frontegg import sql
 from auditlane.query.frontegg.asked import Asked
 from auditlane.query.models import Event
-from auditlane.query.results import Limits, Results
-from auditlane.query.turns import Turns
 from auditlane.runtime.settings import Settings
 
 
@@ -33,7 +33,7 @@ class Metrics:
 
 
 class AuditReader:
-    """Reads from any number of threads; connects when it is first asked something. Raises what `query.results` does."""
+    """Reads from any number of threads; connects when it is first asked something. Raises what `query.clickhouse.executor` does."""
 
     def __init__(self, settings: Settings, turns: Turns | None = None) -> None:
         limits = Limits.of(settings)

@@ -14,13 +14,13 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity, parse_ip
 from auditlane.contract.frontegg import ACTORS, MARK, NAMES, OURS
 from auditlane.contract.lenient_time import parse_time
-from auditlane.query.columns import AS_TEXT, JSON_LINE, PLACE
+from auditlane.query.clickhouse.columns import AS_TEXT, JSON_LINE, PLACE
+from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import CELLS, FORMULA
 from auditlane.query.filters import MAX_WORDS, Filter
 from auditlane.query.frontegg.asked import Asked, Condition
 from auditlane.query.sql import where
-from auditlane.query.statements import Parameters, Statement, select
 from auditlane.runtime.errors import InvalidFilter
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)

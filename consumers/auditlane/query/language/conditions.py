@@ -9,7 +9,8 @@ import ipaddress
 import re
 from typing import Final
 
-from auditlane.query.columns import AS_TEXT, FREE_TEXT, NULLABLE
+from auditlane.query.clickhouse.columns import AS_TEXT, FREE_TEXT, NULLABLE
+from auditlane.query.clickhouse.statements import Parameters
 from auditlane.query.language.fields import level
 from auditlane.query.language.tree import (
     And,
@@ -29,7 +30,6 @@ from auditlane.query.language.tree import (
     Within,
     Word,
 )
-from auditlane.query.statements import Parameters
 from auditlane.query.values import choices, stored_address
 
 _IN_IDS: Final = frozenset("0123456789abcdef-")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.columns import JSON_LINE, KEY
+from auditlane.query.clickhouse.columns import JSON_LINE, KEY
+from auditlane.query.clickhouse.statements import Parameters, Statement, select, statement
 from auditlane.query.filters import Filter
 from auditlane.query.live.places import Place, Run, Seen
 from auditlane.query.sql import where
-from auditlane.query.statements import Parameters, Statement, select, statement
 
 _PLACE: Final = "toString({e}kafka_topic_id) AS topic, {e}kafka_partition AS partition, {e}kafka_offset AS place_offset"
 

@@ -10,7 +10,8 @@ import threading
 from collections import Counter
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.asker import Asker
+from auditlane.query.clickhouse.cancellation import Asker
+from auditlane.query.clickhouse.executor import Results
 from auditlane.query.filters import Filter
 from auditlane.query.live.channel import Channel
 from auditlane.query.live.follow import Follower, Stretch
@@ -18,7 +19,6 @@ from auditlane.query.live.places import Place, Seen
 from auditlane.query.live.poll import Poll
 from auditlane.query.live.resume import Resume
 from auditlane.query.live.subscription import Subscription
-from auditlane.query.results import Results
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get
 

@@ -7,11 +7,11 @@ from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Severity
-from auditlane.query.columns import AS_TEXT, NULLABLE
+from auditlane.query.clickhouse.columns import AS_TEXT, NULLABLE
+from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.filters import Filter
 from auditlane.query.language.tree import Field
 from auditlane.query.sql import where
-from auditlane.query.statements import Parameters, Statement, select
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
 # What a filter on `actor` finds: the name that is shown, else the id.

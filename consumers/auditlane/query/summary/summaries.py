@@ -8,11 +8,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.clickhouse.executor import Results
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.filters import Filter
 from auditlane.query.language.fields import BASE
 from auditlane.query.language.tree import Field
-from auditlane.query.results import Results
-from auditlane.query.statements import Statement
 from auditlane.query.summary import sql
 from auditlane.query.summary.buckets import edges, fitting
 from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stats

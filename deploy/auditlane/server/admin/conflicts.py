@@ -8,7 +8,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from auditlane.query.results import errors
+from auditlane.query.clickhouse.executor import errors
 from auditlane.server.admin.models import RecentConflicts
 
 WINDOW: Final = timedelta(hours=24)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from auditlane.query.results import errors
+from auditlane.query.clickhouse.executor import errors
 from auditlane.server.admin.models import Tenant, Tenants
 from auditlane.store.presentation import ENVIRONMENT, load_many, overlay, tenant_scope
 

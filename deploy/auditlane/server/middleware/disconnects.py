@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auditlane.query.asker import Asker
+from auditlane.query.clickhouse.cancellation import Asker
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # whose routes may never ask for a body, nor for its end
 

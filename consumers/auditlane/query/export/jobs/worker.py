@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.asker import Asker
+from auditlane.query.clickhouse.cancellation import Asker
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs.lease import Lease, Lost

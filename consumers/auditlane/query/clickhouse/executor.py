@@ -14,11 +14,11 @@ import pyarrow as pa
 import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from auditlane.query.asker import pool_for
-from auditlane.query.connection import Connection
-from auditlane.query.statements import Statement
-from auditlane.query.stream import Broken, Source, batches
-from auditlane.query.turns import Turns
+from auditlane.query.clickhouse.arrow_stream import Broken, Source, batches
+from auditlane.query.clickhouse.cancellation import pool_for
+from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.lazy_client import Connection
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.runtime.shares import current, reads

@@ -1,0 +1,1 @@
+"""How queries reach ClickHouse: clients, statements, limits, and results read to their end."""

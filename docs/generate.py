@@ -21,7 +21,7 @@ from pydantic_core import PydanticUndefined
 from auditlane.access.permissions import Permission
 from auditlane.cli import app as cli
 from auditlane.cli.subcommands import SUBCOMMANDS
-from auditlane.contract.codes import RejectCode
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
 from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES

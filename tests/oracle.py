@@ -17,8 +17,8 @@ import fastavro
 import re2
 from judging import TOPIC, DictRegistry
 
-from auditlane.contract.codes import RejectCode as R
 from auditlane.contract.event import BASE_FIELDS, parse_ip
+from auditlane.contract.reject_codes import RejectCode as R
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

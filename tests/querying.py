@@ -17,9 +17,9 @@ import jwt
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
+from auditlane.access.audit import Trail
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.access.trail import Trail
 from auditlane.query import router
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
@@ -35,7 +35,7 @@ from auditlane.server.middleware.request import Around
 from auditlane.server.pages import plain_page
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.store.structure_book import DEFAULT, Structure
+from auditlane.store.structure_cache import DEFAULT, Structure
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT_HEADER = "X-Test-Tenant"

@@ -10,7 +10,7 @@ from querying import event, store
 from serving import Served
 
 from auditlane.contract import subjects, topics
-from auditlane.contract.connect import registry_client
+from auditlane.contract.registry_client import registry_client
 from auditlane.runtime.settings import load
 from auditlane.server.auth.route_permissions import Whose
 

@@ -23,15 +23,15 @@ from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.filters import Filter, parse
-from auditlane.query.frontegg.asked import Asked
-from auditlane.query.frontegg.asked import parse as asked_of
+from auditlane.query.frontegg.query_params import Asked
+from auditlane.query.frontegg.query_params import parse as asked_of
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.reader import Reader
 from auditlane.query.sort import Sort, parse_sort
 from auditlane.runtime.errors import InvalidFilter, NotFound
 from auditlane.server.admin import conflicts
 from auditlane.store.presentation import DEFAULT_FIELDS, FieldView
-from auditlane.store.structure_book import DEFAULT, Structure
+from auditlane.store.structure_cache import DEFAULT, Structure
 
 ACME = TenantScope.for_operator("acme")
 TWINS = 3  # events of one id and time

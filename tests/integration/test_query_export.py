@@ -23,8 +23,8 @@ import urllib3
 import urllib3.exceptions
 from querying import START, TENANT_HEADER, Signer, Store, event, served, store
 
+from auditlane.access.audit import Deed
 from auditlane.access.scope import TenantScope
-from auditlane.access.trail import Deed
 from auditlane.query.clickhouse.executor import Limits
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.export import exporter as exporter_
@@ -35,7 +35,7 @@ from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
-from auditlane.store.structure_book import DEFAULT, Structure
+from auditlane.store.structure_cache import DEFAULT, Structure
 
 ACME, BIG = TenantScope.for_operator("acme"), TenantScope.for_operator("big")
 BIG_ROWS = 300_000

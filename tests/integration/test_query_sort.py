@@ -20,7 +20,7 @@ from auditlane.query.reader import Reader
 from auditlane.query.sort import Sort, parse_sort
 from auditlane.runtime.errors import InvalidCursor
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
-from auditlane.store.structure_book import Structure
+from auditlane.store.structure_cache import Structure
 
 ACME = TenantScope.for_operator("acme")
 ROWS = 150

@@ -21,9 +21,9 @@ from querying import TENANT_HEADER, Store, event, mac, served, store
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
 from auditlane.query.live import follow
-from auditlane.query.live.resume import Resume, Seals
+from auditlane.query.live.hub import Tail
+from auditlane.query.live.resume_token import Resume, Seals
 from auditlane.query.live.subscription import Subscription
-from auditlane.query.live.tail import Tail
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable, TokenExpired
 from auditlane.runtime.settings import load

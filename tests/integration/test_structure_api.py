@@ -13,8 +13,8 @@ from serving import Served
 
 from auditlane.access.permissions import Permission
 from auditlane.contract.registry import RegistryClient
-from auditlane.contract.structure import TenantContract
 from auditlane.contract.subjects import ensure_base_subject
+from auditlane.contract.tenant_contract import TenantContract
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate

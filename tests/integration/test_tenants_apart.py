@@ -18,7 +18,7 @@ from surface import Operation, operations, sample
 from auditlane.access.permissions import VIEWER
 from auditlane.access.tokens import Viewer, mint_viewer_token
 from auditlane.contract import subjects, topics
-from auditlane.contract.connect import registry_client
+from auditlane.contract.registry_client import registry_client
 from auditlane.runtime.settings import load
 
 OURS, THEIRS = "acme", "globex"

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 from serving import MemoryClaims
 
-from auditlane.access.addresses import base
+from auditlane.access.base_url import base
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import LinkDesk, Page, mint_console_link, mint_link
 from auditlane.access.permissions import Permission

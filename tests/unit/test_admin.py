@@ -10,7 +10,7 @@ import anyio
 import pytest
 from serving import Served
 
-from auditlane.access.trail import Deed, Witness
+from auditlane.access.audit import Deed, Witness
 from auditlane.contract.partition import Partition
 from auditlane.operations.lag import document, partition_lag
 from auditlane.runtime.errors import NotFound, Unavailable

@@ -21,7 +21,7 @@ from auditlane.access.permissions import Permission
 from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import authenticate
-from auditlane.cli import keys, own_events, token
+from auditlane.cli import keys, operator_audit, token
 from auditlane.cli.keys import parse_end, parse_span
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput
 
@@ -208,7 +208,7 @@ def test_what_was_done_is_told_to_our_own_trail(folder, monkeypatch):
 
 
 def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, monkeypatch):
-    monkeypatch.setattr(own_events, "_WAIT_S", 0.2)
+    monkeypatch.setattr(operator_audit, "_WAIT_S", 0.2)
     monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")
     done = CliRunner().invoke(keys.app, ["create", "--role", "vendor", "--json"])
@@ -219,7 +219,7 @@ def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, 
 
 @pytest.mark.parametrize("keys_are_there", [True, False])
 def test_what_cannot_be_sent_is_left_to_the_service(folder, monkeypatch, keys_are_there):
-    monkeypatch.setattr(own_events, "_WAIT_S", 0.2)
+    monkeypatch.setattr(operator_audit, "_WAIT_S", 0.2)
     monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")
     if keys_are_there:

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from serving import Served
 
-from auditlane.access.trail import Deed, Witness
+from auditlane.access.audit import Deed, Witness
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.server.admin.localized import Said, counted
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants

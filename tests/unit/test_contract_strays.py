@@ -11,7 +11,7 @@ from registering import InProcess
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent
-from auditlane.contract.strays import lacking, newest_whole
+from auditlane.contract.incomplete_versions import lacking, newest_whole
 from auditlane.contract.subjects import ensure_base_subject
 from auditlane.contract.wire import unframe
 from auditlane.sdk.known import Known

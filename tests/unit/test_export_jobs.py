@@ -10,10 +10,10 @@ import pytest
 from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Format
+from auditlane.query.export.jobs.disk_quota import Room
 from auditlane.query.export.jobs.folder import JobFolder, Jobs
 from auditlane.query.export.jobs.lease import Lease, Lost, Watch
 from auditlane.query.export.jobs.record import JobRecord, Run
-from auditlane.query.export.jobs.room import Room
 from auditlane.runtime.errors import InvalidInput, NotFound, TooManyExports, Unavailable
 from auditlane.runtime.ids import uuid7
 

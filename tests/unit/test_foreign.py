@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from auditlane.runtime.foreign import is_foreign
+from auditlane.runtime.foreign_requests import is_foreign
 from auditlane.worker.health import HealthServer
 
 FOREIGN_HOSTS = (

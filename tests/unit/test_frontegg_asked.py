@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.query.frontegg.asked import Asked, Condition, newer_parameters, parse
+from auditlane.query.frontegg.query_params import Asked, Condition, newer_parameters, parse
 from auditlane.runtime.errors import InvalidFilter
 
 

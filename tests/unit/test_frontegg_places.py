@@ -9,7 +9,7 @@ import pytest
 from fixtures.places import write_places
 from serving import Served
 
-from auditlane.query.frontegg.places import Places
+from auditlane.query.frontegg.geoip import Places
 from auditlane.runtime.errors import ConfigError
 
 OSLO = {

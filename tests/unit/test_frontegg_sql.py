@@ -13,7 +13,7 @@ from auditlane.contract.frontegg import NAMES
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.frontegg import sql
-from auditlane.query.frontegg.asked import OPERATORS, Asked, Condition
+from auditlane.query.frontegg.query_params import OPERATORS, Asked, Condition
 from auditlane.runtime.errors import InvalidFilter
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

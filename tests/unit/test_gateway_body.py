@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.gateway import body
-from auditlane.gateway.intake import SLICE, Result
-from auditlane.gateway.lines import Lines, value_of
-from auditlane.gateway.posting import post
+from auditlane.gateway.batch_result import KEPT, Tally, answer
+from auditlane.gateway.ingest_service import SLICE, Result
+from auditlane.gateway.ndjson import Lines, value_of
+from auditlane.gateway.request_batch import post
 from auditlane.gateway.sender import Sender
-from auditlane.gateway.tally import KEPT, Tally, answer
 from auditlane.runtime.errors import (
     BodyTooLarge,
     EventTooLarge,

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from serving import Served
 
 from auditlane.access.permissions import Permission
-from auditlane.gateway.intake import Intake
-from auditlane.gateway.posted import event_of
+from auditlane.gateway.event_parsing import event_of
+from auditlane.gateway.ingest_service import Intake
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
 from auditlane.runtime.settings import load

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from judging import TOPIC, DictRegistry, base_registry, contract, own, raw_range
 
 from auditlane.contract import rules
-from auditlane.contract.structure import Field
+from auditlane.contract.tenant_contract import Field
 from auditlane.contract.values import as_stored
 from auditlane.contract.window import NEWEST, OLDEST
-from auditlane.gateway.intake import Intake, pattern_steps
+from auditlane.gateway.ingest_service import Intake, pattern_steps
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import RegistryRefused

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.gateway.past import PastMonths
+from auditlane.gateway.past_months import PastMonths
 
 TODAY = datetime(2026, 11, 29, tzinfo=UTC)
 

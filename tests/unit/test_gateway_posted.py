@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from auditlane.access.permissions import Permission, permissions_of
 from auditlane.access.scope import Principal
 from auditlane.contract.event import BASE_FIELDS
-from auditlane.gateway.posted import event_of, filled
+from auditlane.gateway.event_parsing import event_of, filled
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sample import sample_event
 from auditlane.gateway.sender import Sender

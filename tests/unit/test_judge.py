@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from judging import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
-from auditlane.contract.codes import RejectCode as R
+from auditlane.contract.reject_codes import RejectCode as R
 from auditlane.contract.schema_guids import HEADER, joined
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from judging import TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
-from auditlane.contract.codes import RejectCode
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import HEADER, TRAIL, Key, signature_of, signer
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.worker.protocol.ranges import Range, digest
 from auditlane.worker.validation.isolation import isolated
 from auditlane.worker.validation.schema_cache import SchemaBook

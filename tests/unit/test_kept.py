@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from judging import TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.registry import RegistryClient
-from auditlane.runtime.kept import Kept
+from auditlane.runtime.lru_cache import Kept
 from auditlane.sdk import known as known_
-from auditlane.sdk.contracts import Contracts
+from auditlane.sdk.schema_resolver import Contracts
 from auditlane.worker.validation import schema_cache as schemas_
 from auditlane.worker.validation import validator as judge_
 from auditlane.worker.validation.schema_cache import SchemaBook

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.contract import dead_letter
-from auditlane.contract.codes import RejectCode
 from auditlane.contract.dead_letter import Identity, Letter, Place, Resolution, State
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import TRAIL, Claim, verify
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame, unframe
 from auditlane.operations.dlq.dry_run import Assessor, Found

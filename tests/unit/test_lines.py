@@ -7,7 +7,7 @@ import asyncio
 import anyio
 import pytest
 
-from auditlane.runtime.lines import Lines
+from auditlane.runtime.fair_queue import Lines
 
 
 def test_others_go_before_a_tenants_crowd() -> None:

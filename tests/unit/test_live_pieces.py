@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from auditlane.query.live.follow import Arrived, Stretch
-from auditlane.query.live.resume import Resume
+from auditlane.query.live.resume_token import Resume
 from auditlane.query.live.router import PIECE, _Stream
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import WrongTenant

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
-from auditlane.query.live.places import MOST_GAPS, SETTLED_S, Seen, Watch, unseen, upto
-from auditlane.query.live.resume import Resume, Seals
+from auditlane.query.live.resume_token import Resume, Seals
+from auditlane.query.live.seen_offsets import MOST_GAPS, SETTLED_S, Seen, Watch, unseen, upto
 from auditlane.runtime.errors import InvalidCursor
 
 OFFSETS = st.sets(st.integers(0, 60), max_size=30)

@@ -18,8 +18,8 @@ import pytest
 from auditlane.access.scope import TenantScope
 from auditlane.query import conflicts
 from auditlane.query.filters import Filter
-from auditlane.query.live import follow, poll, sql, tail
-from auditlane.query.live.resume import Seals
+from auditlane.query.live import follow, hub, poll, sql
+from auditlane.query.live.resume_token import Seals
 from auditlane.query.live.subscription import Subscription
 
 ACME = TenantScope.for_operator("acme")
@@ -135,7 +135,7 @@ def mac(purpose: str, data: bytes) -> bytes:
 class Client:
     """Takes some events, goes away at random in the middle of what it gets, and comes back to either process."""
 
-    def __init__(self, tails: list[tail.Tail], chance: random.Random) -> None:
+    def __init__(self, tails: list[hub.Tail], chance: random.Random) -> None:
         self.got: list[tuple[Any, ...]] = []
         self._tails, self._chance = tails, chance
         self._seals = Seals(mac)
@@ -180,8 +180,8 @@ class Client:
 
 
 @pytest.fixture
-def tails(memory: Memory) -> Iterator[list[tail.Tail]]:
-    made_ = [tail.Tail(memory, "audit", poll_s=0.001, per_tenant=9) for _ in range(2)]  # type: ignore[arg-type]
+def tails(memory: Memory) -> Iterator[list[hub.Tail]]:
+    made_ = [hub.Tail(memory, "audit", poll_s=0.001, per_tenant=9) for _ in range(2)]  # type: ignore[arg-type]
     yield made_
     for one in made_:
         one.close()

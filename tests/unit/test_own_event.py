@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from auditlane.access.trail import Action, Deed
+from auditlane.access.audit import Action, Deed
 from auditlane.contract.event import AuditEvent
 from auditlane.server.audit.events import MOST_BYTES, bounded, events_of, plain_base
 

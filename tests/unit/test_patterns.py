@@ -18,7 +18,7 @@ from judging import contract, own
 from auditlane.contract import patterns as patterns_
 from auditlane.contract import rules
 from auditlane.contract.patterns import LONGEST_VALUE, MOST_STATES, MOST_WORK, Pattern
-from auditlane.contract.structure import Field, TenantContract, check_registrable
+from auditlane.contract.tenant_contract import Field, TenantContract, check_registrable
 from auditlane.runtime.errors import InvalidInput
 from auditlane.worker.validation import checks
 

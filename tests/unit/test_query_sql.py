@@ -23,7 +23,7 @@ from auditlane.query.language.fields import BASE
 from auditlane.query.language.tree import Field, Kind
 from auditlane.query.models import Event
 from auditlane.query.sort import NEWEST, Sort
-from auditlane.store.structure_book import DEFAULT
+from auditlane.store.structure_cache import DEFAULT
 
 TEXT = st.text(min_size=1)
 COLUMNS_OF_ALL = of_operator(DEFAULT)

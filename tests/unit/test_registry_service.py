@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from auditlane.local.registry.api import routes
 from auditlane.local.registry.errors import Refusal
 from auditlane.local.registry.http import App
-from auditlane.local.registry.resolving import Request
+from auditlane.local.registry.resolver import Request
 from auditlane.local.registry.service import Registry
 from auditlane.local.registry.store import GLOBAL, Reference, Store
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlane.cli import advance
+from auditlane.cli import progress as advance
 from auditlane.cli.range_options import by_offsets, by_ranges, selection
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition

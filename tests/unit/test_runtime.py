@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlane.runtime import errors, forms, ids, metrics, settings
+from auditlane.runtime import errors, ids, metrics, settings, validators
 from auditlane.sdk import ClientConfig
 
 
@@ -67,8 +67,8 @@ def test_a_parts_url_holds_nothing_that_would_not_be_read(
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.8.9.1", "::1"])
 def test_this_machine_itself(host: str) -> None:
-    assert forms.is_loopback(host)
-    assert not forms.is_loopback(f"{host}.example")
+    assert validators.is_loopback(host)
+    assert not validators.is_loopback(f"{host}.example")
 
 
 def test_a_secret_is_not_shown_in_an_error_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,19 +147,19 @@ def test_forms_are_checked_with_everything_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["a:1", "a:1, b:65535", "[::1]:9092", "PLAINTEXT://a:9092"])
 def test_brokers(value: str) -> None:
-    assert forms.bootstrap(value) == value
+    assert validators.bootstrap(value) == value
 
 
 @pytest.mark.parametrize("value", ["a", "a:", ":1", "a:0", "a:65536", "a:1,", "a:x", "a:²"])
 def test_no_brokers(value: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
-        forms.bootstrap(value)
+        validators.bootstrap(value)
 
 
 @pytest.mark.parametrize("value", ["", ".", "..", "a b", "a/b", "ä", "a" * 149, "a\n"])
 def test_no_topic(value: str) -> None:
     with pytest.raises(ValueError, match="must"):
-        forms.topic(value)
+        validators.topic(value)
 
 
 def _all(error: type[errors.AuditlaneError]) -> list[type[errors.AuditlaneError]]:

@@ -16,8 +16,8 @@ from auditlane.contract.event import AuditEvent
 from auditlane.contract.window import check_time
 from auditlane.contract.wire import unframe
 from auditlane.runtime.errors import InvalidEvent, RegistryRefused, RegistryUnavailable, SchemaNotFound
-from auditlane.sdk.contracts import RETRY_S, Contracts
 from auditlane.sdk.encoding import Encoder
+from auditlane.sdk.schema_resolver import RETRY_S, Contracts
 
 LIMIT = 524_288
 

@@ -12,11 +12,11 @@ import pytest
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent
-from auditlane.gateway.intake import Intake
+from auditlane.gateway.ingest_service import Intake
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import InvalidEvent, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.settings import load
-from auditlane.sdk.contracts import DOUBT_S, RETRY_S, Contracts, Outdated
+from auditlane.sdk.schema_resolver import DOUBT_S, RETRY_S, Contracts, Outdated
 
 FOR_EVER_S = 600.0
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from auditlane.runtime.errors import ClientClosed, DeliveryFailed, KafkaUnavailable
-from auditlane.sdk.ledger import KEPT_FAILURES, Ledger
+from auditlane.sdk.delivery_tracker import KEPT_FAILURES, Ledger
 from auditlane.sdk.results import Failure, FlushResult
 
 FAILURE = Failure("id", "acme", DeliveryFailed("Event id was not delivered.", fix="Emit it again."))

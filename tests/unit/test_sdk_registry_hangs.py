@@ -14,7 +14,7 @@ from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.sdk import AuditClient
-from auditlane.sdk.contracts import RETRY_S, Contracts
+from auditlane.sdk.schema_resolver import RETRY_S, Contracts
 
 FOR_EVER_S = 600.0  # longer than a test may take: who waits for it does not end
 SCHEMA = json.dumps(base_schema())

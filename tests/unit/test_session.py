@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from serving import Served
 
+from auditlane.access.audit import Deed, Witness
 from auditlane.access.permissions import Permission
-from auditlane.access.trail import Deed, Witness
 from auditlane.store.presentation import DEFAULT_FIELDS
-from auditlane.store.structure_book import Structure, StructureBook
+from auditlane.store.structure_cache import Structure, StructureBook
 
 ALL = ["audits:configure", "audits:contract", "audits:export", "audits:read"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.runtime.shares import ALONE_S, KEPT, LONGEST_S, Shares, Timed
+from auditlane.runtime.fair_share import ALONE_S, KEPT, LONGEST_S, Shares, Timed
 
 
 def busy(shares: Shares, tenant: str, part: float, *, since: float, until: float) -> None:

@@ -12,7 +12,7 @@ from judging import contract, own
 from auditlane.contract import rules
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import BASE_FIELDS
-from auditlane.contract.structure import TenantContract, check_registrable
+from auditlane.contract.tenant_contract import TenantContract, check_registrable
 from auditlane.runtime.errors import InvalidInput
 
 TIME = {"type": "long", "logicalType": "timestamp-micros"}

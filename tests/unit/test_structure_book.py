@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import OperationalError
 
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.store.presentation import ENVIRONMENT, FieldView, tenant_scope
-from auditlane.store.structure_book import DEFAULT, REFRESH_S, RETRY_S, Structure, StructureBook
+from auditlane.store.structure_cache import DEFAULT, REFRESH_S, RETRY_S, Structure, StructureBook
 
 ORDER = FieldView(name="order_number", display_name="Order", show_in_table=False)
 

@@ -15,9 +15,9 @@ from registering import InProcess
 
 from auditlane.contract import values
 from auditlane.contract.event import AuditEvent
-from auditlane.contract.fields import FieldDefinition, FieldType, described, own_field, without_rules
-from auditlane.contract.structure import MISREAD_NAMES, TenantContract, check_registrable
+from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field, without_rules
 from auditlane.contract.subjects import ensure_base_subject
+from auditlane.contract.tenant_contract import MISREAD_NAMES, TenantContract, check_registrable
 from auditlane.query.structure.contracts import Contracts
 from auditlane.runtime.errors import (
     AuditlaneError,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from auditlane.access.trail import Action
-from auditlane.contract.fields import FieldType
-from auditlane.query.structure.deeds import deeds
+from auditlane.access.audit import Action
+from auditlane.contract.field_definition import FieldType
+from auditlane.query.structure.audit import deeds
 from auditlane.query.structure.service import Done, Stated
 from auditlane.query.structure.views import Shown
 from auditlane.store.presentation import DEFAULT_FIELDS, ENVIRONMENT, FieldView, Revision, tenant_scope

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from auditlane.access.trail import Action
-from auditlane.contract.fields import FieldType
-from auditlane.query.structure.deeds import unfinished
+from auditlane.access.audit import Action
+from auditlane.contract.field_definition import FieldType
+from auditlane.query.structure.audit import unfinished
 from auditlane.query.structure.service import Stated, StructureService
 from auditlane.query.structure.views import Shown
 from auditlane.runtime.errors import (

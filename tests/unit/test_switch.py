@@ -11,7 +11,7 @@ from serving import Served
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.store.presentation import DEFAULT_FIELDS
-from auditlane.store.structure_book import Structure, StructureBook
+from auditlane.store.structure_cache import Structure, StructureBook
 
 OFF = Structure(False, ())
 ON = Structure(True, DEFAULT_FIELDS)

@@ -14,8 +14,8 @@ import structlog
 from fixtures.workers import wait_until
 from serving import HOUR, Served
 
+from auditlane.access.audit import Action, Deed, NoTrail, Witness, witness_of
 from auditlane.access.permissions import Permission
-from auditlane.access.trail import Action, Deed, NoTrail, Witness, witness_of
 from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEvent, RegistryUnavailable
 from auditlane.runtime.ids import uuid7

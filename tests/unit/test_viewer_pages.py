@@ -14,7 +14,7 @@ from serving import HOUR, Served
 from auditlane.access.permissions import Permission
 from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.pages.viewer.bundle import PATH, Bundle
-from auditlane.store.structure_book import DEFAULT, StructureBook
+from auditlane.store.structure_cache import DEFAULT, StructureBook
 
 VENDOR = "https://app.vendor.example"
 HTML = {"accept": "text/html"}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from auditlane.runtime.wording import plain
+from auditlane.runtime.messages import plain
 
 
 class Colour(StrEnum):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judging import BASE_ID, TOPIC, DictRegistry, base_registry, contract, datum, event, message, own, raw_range
 
-from auditlane.contract.codes import RejectCode
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.worker.protocol.ranges import Range

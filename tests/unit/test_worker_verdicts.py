@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from auditlane.contract.codes import RejectCode
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Remedy
 from auditlane.store.event_insert import Packed

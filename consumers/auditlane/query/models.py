@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from auditlane.contract.stored import Event, SingleEvent
+from auditlane.contract.stored_event import Event, SingleEvent
 
 __all__ = ["Checked", "Event", "EventPage", "Mistake", "SingleEvent"]
 

@@ -16,7 +16,7 @@ from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import Conflicts, adjacent, key_of
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
-from auditlane.query.live.tail import Tail
+from auditlane.query.live.hub import Tail
 from auditlane.query.models import Event, SingleEvent
 from auditlane.query.sort import NEWEST, Sort
 from auditlane.query.summary.summaries import Summaries

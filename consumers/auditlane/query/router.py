@@ -18,7 +18,7 @@ from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, StructureOf, parse_sort
 from auditlane.query.values import check_content_hash, check_event_id
 from auditlane.runtime.errors import InvalidFilter
-from auditlane.store.structure_book import DEFAULT
+from auditlane.store.structure_cache import DEFAULT
 
 Authorize = Callable[[Permission], Callable[..., Any]]
 

@@ -10,7 +10,7 @@ from auditlane.query.language.fields import BASE, kind_of
 from auditlane.query.language.tree import Field, Kind
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import FieldView
-from auditlane.store.structure_book import Structure
+from auditlane.store.structure_cache import Structure
 
 StructureOf = Callable[[str], Structure]
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, get_args
 
 from auditlane.contract.event import Outcome, Severity, parse_ip
-from auditlane.contract.stored import Provenance
+from auditlane.contract.stored_event import Provenance
 from auditlane.runtime.errors import InvalidFilter
 
 # Outside of what DateTime64 holds no event can be, so a bound there is the bound at its edge.

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from auditlane.runtime.errors import PortInUse
-from auditlane.runtime.foreign import is_foreign
-from auditlane.runtime.forms import is_loopback
+from auditlane.runtime.foreign_requests import is_foreign
+from auditlane.runtime.validators import is_loopback
 
 Told = Callable[[], dict[str, str]]
 Failing = Callable[[], dict[str, dict[str, str]]]

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from auditlane.contract.codes import RejectCode
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime.metrics import BY_NAME
 from auditlane.runtime.remedy import Remedy
 

@@ -19,11 +19,11 @@ from confluent_kafka import Consumer, Producer
 from auditlane.access.provenance_secrets import Secrets
 from auditlane.contract import librdkafka
 from auditlane.contract.brokers import Brokers, pattern
-from auditlane.contract.connect import registry_client
 from auditlane.contract.kafka_client import client_config, producer_config
 from auditlane.contract.recovery import Stored
+from auditlane.contract.registry_client import registry_client
 from auditlane.contract.topics import admin
-from auditlane.runtime import heap
+from auditlane.runtime import gc_tuning
 from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailable
 from auditlane.runtime.failpoints import Failpoints
@@ -216,7 +216,7 @@ class Service:
 
 def _settle_heap() -> None:
     pa.array([0])  # pyarrow's first array imports pandas where there is one
-    heap.settle()
+    gc_tuning.settle()
 
 
 def parts_per_second(settings: Settings) -> float:

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from auditlane.access.trail import Action
-from auditlane.cli.own_events import record
-from auditlane.cli.wording import number_of
+from auditlane.access.audit import Action
+from auditlane.cli.operator_audit import record
+from auditlane.cli.plural import number_of
 from auditlane.contract.brokers import ASK_S
 from auditlane.contract.partition import Partition
 from auditlane.contract.recovery import Found, wants_store

@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from auditlane.cli import dlq_output as output
 from auditlane.cli.pipes import quiet_when_cut
+from auditlane.cli.plural import number_of
 from auditlane.cli.provenance import secrets
-from auditlane.cli.wording import number_of
-from auditlane.contract.codes import RejectCode
-from auditlane.contract.connect import registry_client
 from auditlane.contract.dead_letter import Letter, State
 from auditlane.contract.kafka_client import client_config, producer_config
+from auditlane.contract.registry_client import registry_client
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.topics import existing
 from auditlane.operations.dlq.dry_run import Assessor
 from auditlane.operations.dlq.index import Index, Selection

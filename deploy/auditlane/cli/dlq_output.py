@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from auditlane.cli.wording import number_of
+from auditlane.cli.plural import number_of
 from auditlane.contract.dead_letter import Letter
 from auditlane.operations.dlq.index import Count
 from auditlane.operations.dlq.replay import Report

@@ -24,7 +24,7 @@ from auditlane.query.filters import Filter
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
-from auditlane.store.structure_book import StructureBook
+from auditlane.store.structure_cache import StructureBook
 
 app = typer.Typer(add_completion=False)
 

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from rich.console import Console
 
 from auditlane.contract import subjects, topics
-from auditlane.contract.connect import registry_client
+from auditlane.contract.registry_client import registry_client
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import ConfigError, Drift
 from auditlane.store import cluster_init, migrate

@@ -14,8 +14,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from auditlane.access.trail import Action
-from auditlane.cli.own_events import record
+from auditlane.access.audit import Action
+from auditlane.cli.operator_audit import record
 from auditlane.cli.pipes import demand_output
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import ConfigError, InvalidInput

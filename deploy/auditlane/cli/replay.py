@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from auditlane.cli import range_options as options
-from auditlane.cli.advance import shown
+from auditlane.cli.plural import number_of
+from auditlane.cli.progress import shown
 from auditlane.cli.provenance import secrets
-from auditlane.cli.wording import number_of
 from auditlane.contract import topics
 from auditlane.contract.brokers import pattern
-from auditlane.contract.connect import registry_client
+from auditlane.contract.registry_client import registry_client
 from auditlane.local import cache
 from auditlane.operations.kafka_offsets import Positions
 from auditlane.operations.replay.checkpoint import Checkpoint, Counts, alone

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from auditlane.cli.processes import cores
-from auditlane.runtime import forms, log
+from auditlane.runtime import log, validators
 from auditlane.runtime.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
@@ -41,7 +41,7 @@ def command(
 
     settings = load(serve_host=host, serve_port=port)
     log.configure(settings.log_level, json=settings.log_json)
-    service = create_app(settings, forms.listed(roles))  # with several workers too: what is wrong is told at once
+    service = create_app(settings, validators.listed(roles))  # with several workers too: what is wrong is told at once
     bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
     count = workers or cores()
     if count > 1:
@@ -52,7 +52,7 @@ def command(
     def ready() -> None:
         print(json.dumps({"ready": True, "part": "serve", "url": url_of(bound), "pid": os.getpid()}), flush=True)
 
-    proxies = forms.listed(settings.trusted_proxies)
+    proxies = validators.listed(settings.trusted_proxies)
     run(service, bound, drain_s=settings.drain_s, on_ready=ready, proxies=proxies)
 
 

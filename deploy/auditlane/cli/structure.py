@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from auditlane.cli.own_events import operator, record
+from auditlane.cli.operator_audit import operator, record
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import InvalidInput
 from auditlane.runtime.settings import load
@@ -137,9 +137,9 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Say who changed what, newest first."""
-    from auditlane.query.structure import answers
+    from auditlane.query.structure import responses
 
-    found = answers.history(_service().history(_tenant(tenant), limit=limit), limit)
+    found = responses.history(_service().history(_tenant(tenant), limit=limit), limit)
     if as_json:
         print(found.model_dump_json(by_alias=True))
         return
@@ -168,7 +168,7 @@ def _tenant(named: str | None) -> str | None:
 
 def _noting(tenant: str | None, stated: Stated | None, name: str) -> Callable[[BaseException], None]:
     """Records a change that failed though the contract may have been changed."""
-    from auditlane.query.structure.deeds import unfinished
+    from auditlane.query.structure.audit import unfinished
 
     def note(error: BaseException) -> None:
         action, facts = unfinished(name, stated, error)
@@ -178,7 +178,7 @@ def _noting(tenant: str | None, stated: Stated | None, name: str) -> Callable[[B
 
 
 def _finish(done: Done, stated: Stated | None = None, *, as_json: bool) -> None:
-    from auditlane.query.structure.deeds import deeds
+    from auditlane.query.structure.audit import deeds
 
     _print(done.after, as_json=as_json)
     scope, _, tenant = done.after.own.scope.partition(":")
@@ -187,9 +187,9 @@ def _finish(done: Done, stated: Stated | None = None, *, as_json: bool) -> None:
 
 
 def _print(shown: Shown, *, as_json: bool) -> None:
-    from auditlane.query.structure import answers
+    from auditlane.query.structure import responses
 
-    answer = answers.structure(shown)
+    answer = responses.structure(shown)
     if as_json:
         print(answer.model_dump_json(by_alias=True))
         return

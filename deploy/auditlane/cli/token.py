@@ -8,9 +8,9 @@ from typing import Annotated, Final
 
 import typer
 
-from auditlane.access.trail import Action
+from auditlane.access.audit import Action
 from auditlane.cli.keys import parse_span
-from auditlane.cli.own_events import record
+from auditlane.cli.operator_audit import record
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load, variable

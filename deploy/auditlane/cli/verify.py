@@ -14,9 +14,9 @@ import typer
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from auditlane.cli import range_options as options
-from auditlane.cli.advance import shown
+from auditlane.cli.progress import shown
 from auditlane.cli.provenance import secrets
-from auditlane.contract.connect import registry_client
+from auditlane.contract.registry_client import registry_client
 from auditlane.operations.kafka_offsets import Positions
 from auditlane.operations.selection import Span
 from auditlane.operations.start_offsets import Beginnings

@@ -22,15 +22,15 @@ from auditlane.access.signing import SigningKeys
 from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.gateway import router as ingest
 from auditlane.gateway.frontegg import routes as frontegg_ingest
-from auditlane.gateway.intake import Intake
-from auditlane.gateway.meters import Meters
+from auditlane.gateway.ingest_service import Intake
+from auditlane.gateway.metrics import Meters
 from auditlane.query import router
 from auditlane.query.clickhouse.concurrency import Turns
 from auditlane.query.clickhouse.lazy_client import Connection
 from auditlane.query.export.service import Exports
 from auditlane.query.frontegg import export_routes as frontegg_exports
+from auditlane.query.frontegg import geoip as frontegg_places
 from auditlane.query.frontegg import metadata_routes as frontegg_metadata
-from auditlane.query.frontegg import places as frontegg_places
 from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.language.fields import from_structure
@@ -40,7 +40,7 @@ from auditlane.query.structure import router as structure_router
 from auditlane.query.structure.contracts import contracts_of
 from auditlane.query.structure.service import StructureService
 from auditlane.query.summary import router as summary_router
-from auditlane.runtime import forms
+from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
@@ -73,7 +73,7 @@ from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StorePro
 from auditlane.server.protocol import Connections
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.link_claims import LinkClaims
-from auditlane.store.structure_book import StructureBook
+from auditlane.store.structure_cache import StructureBook
 
 ROLES: Final = ("ingest", "query")
 THREADS: Final = 40  # for queries
@@ -180,7 +180,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         settings.serve_connections,
         settings.serve_connections_per_address,
         settings.serve_head_timeout_s,
-        networks(forms.listed(settings.trusted_proxies)),
+        networks(validators.listed(settings.trusted_proxies)),
     )
     app.state.before_drain = tail.stop  # open streams would keep a stopping server
     fields_of = from_structure(structures.of)
@@ -189,7 +189,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     exchange = tokens.Exchange(gate, token_ttl, attempts)
     app.include_router(tokens.build(gate, exchange, attempts, viewer_ttl=viewer_ttl, url=settings.serve_url))
     app.include_router(frontegg.build(exchange))
-    bundle, framed_by = bundles.load(), forms.listed(settings.frame_ancestors)
+    bundle, framed_by = bundles.load(), validators.listed(settings.frame_ancestors)
     operators = console_access.Operators(gate)
     theirs = partial(gate.authorize, named_in=frontegg.their_tenant, header=TENANT_HEADER)
     in_path = partial(gate.authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
@@ -262,7 +262,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
     app.add_middleware(Around, metrics=metrics, trail=own, framed_by=framed_by)
     if settings.cors_origins:
-        cors.install(app, forms.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there
+        cors.install(app, validators.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there
     return app
 
 
@@ -280,9 +280,9 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
 
 def _names(settings: Settings) -> frozenset[str] | None:
     """The names by which people and permitted pages ask this process; None where it does not listen on loopback."""
-    if not forms.is_loopback(settings.serve_host):
+    if not validators.is_loopback(settings.serve_host):
         return None
-    urls = (settings.serve_url, *forms.listed(settings.cors_origins))
+    urls = (settings.serve_url, *validators.listed(settings.cors_origins))
     return frozenset(filter(None, (urlsplit(url).hostname for url in urls)))
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from auditlane.access.keys import KeysFile
 from auditlane.access.signing import SigningKeys
 from auditlane.runtime.errors import Forbidden
-from auditlane.runtime.foreign import is_foreign
+from auditlane.runtime.foreign_requests import is_foreign
 from auditlane.runtime.log import get
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.probes import Part, Probe

@@ -30,7 +30,7 @@ from auditlane.runtime.errors import (
     http_status,
 )
 from auditlane.runtime.log import get
-from auditlane.runtime.wording import plain, sayable
+from auditlane.runtime.messages import plain, sayable
 from auditlane.server.frontegg_words import worded
 from auditlane.server.pages.i18n import N_, spoken
 from auditlane.server.pages.message_page import page

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from auditlane.runtime import heap
+from auditlane.runtime import gc_tuning
 from auditlane.runtime.errors import AuditlaneError, ConfigError, PortInUse
 from auditlane.server.protocol import Protocol
 
@@ -76,7 +76,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         sys.setswitchinterval(SWITCH_S)
-        heap.settle()
+        gc_tuning.settle()
 
     async def main_loop(self) -> None:
         """Say that it is ready, then wait for the end. uvicorn shuts down when this returns, not when it raises."""

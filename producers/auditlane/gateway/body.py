@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from auditlane.gateway.lines import BOM, Line, Lines, parse, value_of
+from auditlane.gateway.ndjson import BOM, Line, Lines, parse, value_of
 from auditlane.runtime.errors import BodyTooLarge, InvalidInput, MediaTypeUnsupported
 
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson", "application/x-jsonlines")

@@ -10,16 +10,16 @@ from typing import Any, Final, Protocol
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
+from auditlane.access.audit import Action, witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
-from auditlane.access.trail import Action, witness_of
 from auditlane.gateway import body, decoding, models
-from auditlane.gateway.intake import Intake
-from auditlane.gateway.posting import Arrived, post, too_many
+from auditlane.gateway.batch_result import Tally, answer
+from auditlane.gateway.ingest_service import Intake
 from auditlane.gateway.rate import Rates
+from auditlane.gateway.request_batch import Arrived, post, too_many
 from auditlane.gateway.sample import sample_event
 from auditlane.gateway.sender import Sender
-from auditlane.gateway.tally import Tally, answer
 from auditlane.runtime.errors import AuditlaneError, InvalidEvent, InvalidInput, RateLimited
 from auditlane.runtime.settings import Settings
 

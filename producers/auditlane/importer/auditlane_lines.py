@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.event_json import finite, values_of
-from auditlane.contract.fields import OF_READERS
+from auditlane.contract.field_definition import OF_READERS
 from auditlane.contract.tenants import check_tenant
 from auditlane.contract.values import StoredFields
 from auditlane.importer.json_text import parse_object

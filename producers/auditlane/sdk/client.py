@@ -25,14 +25,14 @@ from auditlane.runtime.errors import (
     InvalidEvent,
     InvalidInput,
 )
-from auditlane.sdk import ends, green
+from auditlane.sdk import green, process_exit
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.contracts import Contracts, Outdated
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
+from auditlane.sdk.delivery_tracker import Ledger
 from auditlane.sdk.known import Registry
-from auditlane.sdk.ledger import Ledger
 from auditlane.sdk.logs import say, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
+from auditlane.sdk.schema_resolver import Contracts, Outdated
 
 _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)
@@ -68,7 +68,7 @@ class AuditClient:
         if config is not None and options:
             config, options = replace(config, **options), {}
         self.config = config or ClientConfig.load(**options)
-        ends.check_uwsgi()
+        process_exit.check_uwsgi()
         self._on_error = on_error
         if is_ours(self.config.source) and not own_events:
             raise ConfigError(
@@ -90,7 +90,7 @@ class AuditClient:
         )
         self._contracts.learn()
         self._delivery: Delivery | None = Delivery(self.config, self._ledger, self._on_error)
-        ends.watch(self)
+        process_exit.watch(self)
 
     def emit(self, event: AuditEvent | None = None, /, **values: Any) -> str:
         """Check one event and buffer it for Kafka; returns its event_id. Returns before Kafka has it: `flush` waits.
@@ -201,7 +201,7 @@ class AuditClient:
                 result = result.followed_by(self._ledger.flush(_ABANDON_S))
             delivery.stop()
         self._contracts.close()
-        ends.forget(self)
+        process_exit.forget(self)
         return result
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from auditlane.contract.librdkafka import overridden
 from auditlane.contract.tenants import is_tenant
-from auditlane.runtime import forms
+from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError
 
 PREFIX: Final = "AUDITLANE_"
@@ -77,22 +77,22 @@ def _bootstrap(value: object) -> str:
     text = str(value).strip()
     if not text:
         raise ValueError("is not set; Kafka's brokers as host:port,host:port")
-    return forms.bootstrap(text)
+    return validators.bootstrap(text)
 
 
 def _url(value: object) -> str:
     text = str(value).strip()
     if not text:
         raise ValueError("is not set; the schema registry's URL")
-    return forms.registry_url(text)
+    return validators.registry_url(text)
 
 
 def _file(value: object) -> str:
-    return str(forms.file(Path(str(value))))
+    return str(validators.file(Path(str(value))))
 
 
 def _topic(value: object) -> str:
-    return forms.topic(str(value))
+    return validators.topic(str(value))
 
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[object], Any]:

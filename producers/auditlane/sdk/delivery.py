@@ -19,7 +19,7 @@ from auditlane.contract import librdkafka
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, DeliveryFailed, KafkaUnavailable
 from auditlane.sdk import green
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.ledger import Epoch, Ledger
+from auditlane.sdk.delivery_tracker import Epoch, Ledger
 from auditlane.sdk.logs import say
 from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
 from auditlane.sdk.results import Failure

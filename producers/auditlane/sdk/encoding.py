@@ -13,7 +13,7 @@ import fastavro
 from auditlane.contract import rules
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.contract.json_values import json_text
-from auditlane.contract.structure import Field, TenantContract, default_problem
+from auditlane.contract.tenant_contract import Field, TenantContract, default_problem
 from auditlane.contract.values import StoredFields, as_stored, from_text
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent, InvalidInput, RegistryRefused

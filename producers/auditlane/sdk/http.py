@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import urllib3
 import urllib3.exceptions
 
-from auditlane.runtime import forms
+from auditlane.runtime import validators
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput, NotFound, Unauthenticated, Unavailable
 
 TENANT_HEADER: Final = "Auditlane-Tenant"
@@ -31,7 +31,7 @@ class Http:
     ) -> None:
         """Raises ConfigError for a URL that is none, and without a credential."""
         try:
-            self._url = forms.http_url(url.strip()).rstrip("/")
+            self._url = validators.http_url(url.strip()).rstrip("/")
         except ValueError as error:
             raise ConfigError(f"The service's URL is not valid: {error}.", field="url") from error
         if not token and not (client_id and secret):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final, Protocol
 
-from auditlane.contract.strays import Version, Versions, lacking, newest_whole
+from auditlane.contract.incomplete_versions import Version, Versions, lacking, newest_whole
 from auditlane.runtime.errors import SchemaNotFound
-from auditlane.runtime.kept import Kept
+from auditlane.runtime.lru_cache import Kept
 from auditlane.sdk.encoding import Encoder
 
 KEPT_TENANTS: Final = 20_000

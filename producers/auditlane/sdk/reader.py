@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from auditlane.contract.stored import Event, SingleEvent
+from auditlane.contract.stored_event import Event, SingleEvent
 from auditlane.runtime.errors import ConfigError, InvalidFilter
 from auditlane.sdk.export import Download, ExportProgress, Progress
 from auditlane.sdk.http import Http

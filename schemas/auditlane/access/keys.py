@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from auditlane.access.files import CredentialsFile
+from auditlane.access.credentials_file import CredentialsFile
 from auditlane.access.permissions import ROLES, Permission, permissions_of
 from auditlane.contract.provenance import is_ours
 from auditlane.runtime.errors import Conflict, InvalidInput, NotFound, Unauthenticated

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import jwt
 
-from auditlane.access.headers import header_of
 from auditlane.access.jwks import ALGORITHMS, KeySet
+from auditlane.access.jwt_header import header_of
 from auditlane.access.permissions import NAMED_WHERE_BOUND, VIEWER, Permission
 from auditlane.access.scope import Principal
 from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated

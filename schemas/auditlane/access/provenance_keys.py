@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from auditlane.access.files import CredentialsFile
+from auditlane.access.credentials_file import CredentialsFile
 from auditlane.access.signing import SPREAD, SigningKey, SigningKeysContent, first_key
 from auditlane.contract import provenance
 from auditlane.contract.provenance import Header, Key, Sign

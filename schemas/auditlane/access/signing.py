@@ -18,8 +18,8 @@ from typing import Any, Final, Literal
 import jwt
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_serializer, model_validator
 
-from auditlane.access.files import CredentialsFile
-from auditlane.access.headers import header_of
+from auditlane.access.credentials_file import CredentialsFile
+from auditlane.access.jwt_header import header_of
 from auditlane.runtime.errors import ConfigError, TokenExpired, Unauthenticated
 
 ALGORITHM: Final = "HS256"

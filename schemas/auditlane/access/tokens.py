@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from auditlane.access.headers import header_of
+from auditlane.access.jwt_header import header_of
 from auditlane.access.keys import Client, KeysFile
 from auditlane.access.permissions import VIEWER, Permission
 from auditlane.access.scope import Principal, TenantScope

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from auditlane.contract.fields import conflict, own_field, own_fields, with_field
+from auditlane.contract.field_definition import conflict, own_field, own_fields, with_field
+from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
-from auditlane.contract.strays import newest_whole
-from auditlane.contract.structure import check_registrable
 from auditlane.contract.subjects import COMPATIBILITY
+from auditlane.contract.tenant_contract import check_registrable
 from auditlane.runtime.errors import (
     FieldConflict,
     InvalidInput,

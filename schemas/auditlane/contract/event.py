@@ -17,7 +17,7 @@ from auditlane.contract.json_values import json_text
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid7
-from auditlane.runtime.wording import plain
+from auditlane.runtime.messages import plain
 
 _ADDRESSES: Final = (ipaddress.IPv4Address, ipaddress.IPv6Address)
 _LONGEST_IP: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")

@@ -20,7 +20,7 @@ from auditlane.runtime.errors import (
     SchemaIncompatible,
     SchemaNotFound,
 )
-from auditlane.runtime.kept import Kept
+from auditlane.runtime.lru_cache import Kept
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_CONFIGURED = 40408

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 
 from auditlane.contract.avro import base_schema
+from auditlane.contract.incomplete_versions import lacking, newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
-from auditlane.contract.strays import lacking, newest_whole
-from auditlane.contract.structure import check_registrable
+from auditlane.contract.tenant_contract import check_registrable
 from auditlane.contract.tenants import base_subject
 from auditlane.runtime.errors import SchemaNotFound
 

@@ -57,7 +57,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from auditlane.runtime.wording import sayable
+from auditlane.runtime.messages import sayable
 
 
 class AuditlaneError(Exception):

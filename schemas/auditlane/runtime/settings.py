@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from auditlane.runtime import forms
+from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError
 
 PREFIX = "AUDITLANE_"
@@ -27,7 +27,7 @@ def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
 
 def _outside_the_workers_topics(value: str, info: ValidationInfo) -> str:
     shared = info.data.get("topic")  # absent when it is wrong itself
-    return forms.dead_letter_topic(value, shared) if shared else value
+    return validators.dead_letter_topic(value, shared) if shared else value
 
 
 def _json_object(value: object) -> object:
@@ -47,13 +47,13 @@ def _with_an_issuer(value: str, info: ValidationInfo) -> str:
 
 
 JsonObject = Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)]
-HttpUrl = Annotated[str, AfterValidator(_unless_empty(forms.http_url))]
-RegistryUrl = Annotated[str, AfterValidator(_unless_empty(forms.registry_url))]
-ClickHouseUrl = Annotated[str, AfterValidator(_unless_empty(forms.clickhouse_url))]
-Bootstrap = Annotated[str, AfterValidator(_unless_empty(forms.bootstrap))]
-Topic = Annotated[str, AfterValidator(forms.topic)]
+HttpUrl = Annotated[str, AfterValidator(_unless_empty(validators.http_url))]
+RegistryUrl = Annotated[str, AfterValidator(_unless_empty(validators.registry_url))]
+ClickHouseUrl = Annotated[str, AfterValidator(_unless_empty(validators.clickhouse_url))]
+Bootstrap = Annotated[str, AfterValidator(_unless_empty(validators.bootstrap))]
+Topic = Annotated[str, AfterValidator(validators.topic)]
 DeadLetterTopic = Annotated[Topic, AfterValidator(_outside_the_workers_topics)]
-File = Annotated[Path, AfterValidator(forms.file)]
+File = Annotated[Path, AfterValidator(validators.file)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -256,13 +256,13 @@ class ServeSettings(BaseModel):
         json_schema_extra=reached("One more request with a body is refused with 429."),
     )
     serve_body_timeout_s: float = Field(20.0, gt=0, description="How long each 64 KiB of a body may take to come.")
-    cors_origins: Annotated[str, AfterValidator(forms.origins)] = Field(
+    cors_origins: Annotated[str, AfterValidator(validators.origins)] = Field(
         "", description="Origins whose pages may call the API, `https://app.example,…`. Empty: only our own pages."
     )
-    frame_ancestors: Annotated[str, AfterValidator(forms.origins)] = Field(
+    frame_ancestors: Annotated[str, AfterValidator(validators.origins)] = Field(
         "", description="Origins whose pages may show `/embed` in a frame, `https://app.example,…`. Empty: none."
     )
-    trusted_proxies: Annotated[str, AfterValidator(forms.networks)] = Field(
+    trusted_proxies: Annotated[str, AfterValidator(validators.networks)] = Field(
         "", description="Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed. Empty: none."
     )
     keys_file: Path | None = Field(None, description="Clients and their hashed secrets; `auditlane keys` writes it.")
@@ -336,7 +336,7 @@ class ServeSettings(BaseModel):
 
 
 class OidcSettings(BaseModel):
-    oidc_issuer: Annotated[str, AfterValidator(_unless_empty(forms.issuer))] = Field(
+    oidc_issuer: Annotated[str, AfterValidator(_unless_empty(validators.issuer))] = Field(
         "", description="An OpenID Connect issuer whose tokens are taken, as their `iss` says it. Empty: none."
     )
     oidc_audience: Annotated[str, AfterValidator(_with_an_issuer)] = Field(

@@ -20,8 +20,8 @@ from clickhouse_connect.driver.httputil import check_env_proxy, default_pool_man
 from urllib3 import PoolManager
 
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
-from auditlane.runtime.forms import is_loopback
 from auditlane.runtime.settings import Settings
+from auditlane.runtime.validators import is_loopback
 
 CONNECT_TIMEOUT_S = 10
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it also raises, and we say it once

@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 
 import fastavro
 
-from auditlane.contract.strays import Version, Versions, newest_whole
-from auditlane.contract.structure import TenantContract
+from auditlane.contract.incomplete_versions import Version, Versions, newest_whole
+from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
 from auditlane.contract.wire import frame, unframe
 from auditlane.runtime.errors import InvalidInput

@@ -6,10 +6,10 @@ import base64
 from collections.abc import Callable
 from typing import Any, Final
 
-from auditlane.contract.codes import RejectCode
 from auditlane.contract.dead_letter import Letter
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.schema_guids import parted
-from auditlane.contract.structure import TenantContract
+from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.wire import unframe
 from auditlane.operations.dlq.dry_run import Assessed, Found
 from auditlane.operations.dlq.to_json import facts, time_of_us

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from auditlane.contract.structure import base_fields
+from auditlane.contract.tenant_contract import base_fields
 from auditlane.operations.selection import Span
 from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors

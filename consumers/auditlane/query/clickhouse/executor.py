@@ -20,8 +20,8 @@ from auditlane.query.clickhouse.concurrency import Turns
 from auditlane.query.clickhouse.lazy_client import Connection
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
+from auditlane.runtime.fair_share import current, reads
 from auditlane.runtime.settings import Settings
-from auditlane.runtime.shares import current, reads
 from auditlane.store.client import CONNECT_TIMEOUT_S, causes, connect, store_errors
 
 _CODE = re.compile(rb"Code: (\d+)\. DB::Exception|\bCode: (\d+)\b")

@@ -9,7 +9,7 @@ from typing import Final
 from auditlane.query.clickhouse.columns import COLUMNS
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
-from auditlane.store.structure_book import Structure
+from auditlane.store.structure_cache import Structure
 
 # Of every event, whatever the structure lists: what it is, whose, and when it came. Given only when they are named.
 _IDENTITY: Final = {

@@ -10,12 +10,12 @@ from typing import Final
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from auditlane.query.export.downloads import Downloads
+from auditlane.query.export.download_pool import Downloads
 from auditlane.query.export.exporter import Export
 from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.fair_share import current
 from auditlane.runtime.log import get
-from auditlane.runtime.shares import current
 
 ROWS_HEADER: Final = "Auditlane-Rows"
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
-from auditlane.access.addresses import base_of
+from auditlane.access.audit import Witness
+from auditlane.access.base_url import base_of
 from auditlane.access.links import of_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.access.trail import Witness
 from auditlane.runtime.errors import Unauthenticated
 
 PURPOSE: Final = "auditlane-export+jwt"

@@ -14,7 +14,7 @@ from auditlane.query.export.formats import Form, Format
 from auditlane.query.filters import Filter
 from auditlane.query.language.fields import from_structure
 from auditlane.query.parameters import described, one_of, split
-from auditlane.store.structure_book import Structure
+from auditlane.store.structure_cache import Structure
 
 FORMULAS: Final = ("neutralised", "raw")
 OWN: Final = ("format", "columns", "formulas")

@@ -11,9 +11,9 @@ from fastapi.responses import StreamingResponse
 from fastapi.security import APIKeyQuery
 from pydantic import BaseModel, Field
 
+from auditlane.access.audit import Action, witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.access.trail import Action, witness_of
 from auditlane.query.export.download import CountRows, Download, file_name, headers_of
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format

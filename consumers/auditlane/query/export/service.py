@@ -13,9 +13,9 @@ from auditlane.query.export import router
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs import router as jobs_router
+from auditlane.query.export.jobs.disk_quota import Room
 from auditlane.query.export.jobs.folder import Jobs
 from auditlane.query.export.jobs.record import JobRecord
-from auditlane.query.export.jobs.room import Room
 from auditlane.query.export.jobs.router import file_of
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker

@@ -9,9 +9,9 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from auditlane.access.audit import Action, witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.access.trail import Action, witness_of
 from auditlane.contract.frontegg import ACTORS, NAMES
 from auditlane.query.export.columns import Column
 from auditlane.query.export.download import CountRows, Download, file_name
@@ -19,11 +19,11 @@ from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.request import StructureOf
 from auditlane.query.frontegg import sql
-from auditlane.query.frontegg.asked import Asked, newer_parameters
+from auditlane.query.frontegg.query_params import Asked, newer_parameters
 from auditlane.query.frontegg.routes import NEWER, question
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import InvalidFilter
-from auditlane.store.structure_book import Structure
+from auditlane.store.structure_cache import Structure
 
 MOST: Final = 200  # columns
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")

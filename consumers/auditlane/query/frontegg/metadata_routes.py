@@ -9,12 +9,12 @@ from typing import Annotated, Any, Final
 from clickhouse_connect.driver.client import Client
 from fastapi import APIRouter, Body, Depends, Request
 
+from auditlane.access.audit import Action, witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
-from auditlane.access.trail import Action, witness_of
 from auditlane.contract.frontegg import TENANT_HEADER, storable
 from auditlane.query.frontegg import metadata
-from auditlane.query.structure.deeds import changes_text
+from auditlane.query.structure.audit import changes_text
 from auditlane.query.structure.service import ANY, StructureService
 from auditlane.runtime.errors import InvalidInput
 from auditlane.store.documents import load_document, save_document

@@ -11,7 +11,7 @@ from auditlane.contract.frontegg import row_of
 from auditlane.query.clickhouse.concurrency import Turns
 from auditlane.query.clickhouse.executor import Limits, Results
 from auditlane.query.frontegg import sql
-from auditlane.query.frontegg.asked import Asked
+from auditlane.query.frontegg.query_params import Asked
 from auditlane.query.models import Event
 from auditlane.runtime.settings import Settings
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from auditlane.access.audit import witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.access.trail import witness_of
 from auditlane.contract.frontegg import TENANT_HEADER
-from auditlane.query.frontegg.asked import MAX_COUNT, Asked, newer_parameters, parse
+from auditlane.query.frontegg.query_params import MAX_COUNT, Asked, newer_parameters, parse
 from auditlane.query.frontegg.reader import AuditReader
 from auditlane.query.parameters import one_of
 from auditlane.query.router import Authorize

@@ -19,7 +19,7 @@ from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import CELLS, FORMULA
 from auditlane.query.filters import MAX_WORDS, Filter
-from auditlane.query.frontegg.asked import Asked, Condition
+from auditlane.query.frontegg.query_params import Asked, Condition
 from auditlane.query.sql import where
 from auditlane.runtime.errors import InvalidFilter
 

@@ -10,7 +10,7 @@ from auditlane.query.language.tree import Field, Kind
 from auditlane.query.values import choices
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import DisplayType
-from auditlane.store.structure_book import Structure
+from auditlane.store.structure_cache import Structure
 
 Own = Callable[[], Mapping[str, Kind]]  # the tenant's own fields, asked for when they are needed
 OwnOf = Callable[[str], Own]  # of which tenant

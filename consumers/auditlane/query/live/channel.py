@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter
-from auditlane.query.live.places import Place
 from auditlane.query.live.poll import News
-from auditlane.query.live.resume import Resume
+from auditlane.query.live.resume_token import Resume
+from auditlane.query.live.seen_offsets import Place
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError
 

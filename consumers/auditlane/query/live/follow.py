@@ -11,8 +11,8 @@ from auditlane.query.clickhouse.executor import Results
 from auditlane.query.conflicts import Conflicts, Key, key_of
 from auditlane.query.filters import Filter
 from auditlane.query.live import sql
-from auditlane.query.live.places import Place, Seen, union, unseen, upto
-from auditlane.query.live.resume import Resume
+from auditlane.query.live.resume_token import Resume
+from auditlane.query.live.seen_offsets import Place, Seen, union, unseen, upto
 
 PAGE: Final = 500
 HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not looked for

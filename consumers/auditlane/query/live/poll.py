@@ -11,7 +11,7 @@ from typing import Any, Final
 from auditlane.query.clickhouse.executor import Results
 from auditlane.query.live import sql
 from auditlane.query.live.follow import HOUR_MS
-from auditlane.query.live.places import Place, Seen, Watch
+from auditlane.query.live.seen_offsets import Place, Seen, Watch
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 SKEW_MS: Final = 120_000  # by how much a worker's clock, or its insert, may be behind for a poll to see the event

@@ -20,15 +20,15 @@ from auditlane.query.cursor import Mac
 from auditlane.query.language.fields import OwnOf, none_known
 from auditlane.query.live.channel import Channel
 from auditlane.query.live.follow import Arrived
-from auditlane.query.live.resume import Resume, Seals
+from auditlane.query.live.hub import Tail
+from auditlane.query.live.resume_token import Resume, Seals
 from auditlane.query.live.subscription import Ending, Subscription
-from auditlane.query.live.tail import Tail
 from auditlane.query.models import Event
 from auditlane.query.parameters import described, split
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import AuditlaneError, WrongTenant
-from auditlane.runtime.lines import Lines
-from auditlane.runtime.shares import current
+from auditlane.runtime.fair_queue import Lines
+from auditlane.runtime.fair_share import current
 
 T = TypeVar("T")
 

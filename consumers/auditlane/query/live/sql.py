@@ -9,7 +9,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.columns import JSON_LINE, KEY
 from auditlane.query.clickhouse.statements import Parameters, Statement, select, statement
 from auditlane.query.filters import Filter
-from auditlane.query.live.places import Place, Run, Seen
+from auditlane.query.live.seen_offsets import Place, Run, Seen
 from auditlane.query.sql import where
 
 _PLACE: Final = "toString({e}kafka_topic_id) AS topic, {e}kafka_partition AS partition, {e}kafka_offset AS place_offset"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from auditlane.query.live.follow import Arrived, Stretch
-from auditlane.query.live.places import union
-from auditlane.query.live.resume import Resume
+from auditlane.query.live.resume_token import Resume
+from auditlane.query.live.seen_offsets import union
 from auditlane.runtime.errors import AuditlaneError
 
 Ending: TypeAlias = Literal["", "slow", "stopping", "failed"]

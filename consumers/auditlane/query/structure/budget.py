@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from auditlane.contract.fields import own_fields
+from auditlane.contract.field_definition import own_fields
 from auditlane.runtime.errors import InvalidInput
 from auditlane.runtime.settings import ContractSettings
 

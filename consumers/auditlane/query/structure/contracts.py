@@ -13,11 +13,11 @@ from functools import cache
 from typing import Final
 
 from auditlane.contract.amend import Amended, Schema, amend, check
-from auditlane.contract.connect import registry_client
-from auditlane.contract.fields import alike, conflict, own_field, own_fields, same, with_field, without_rules
+from auditlane.contract.field_definition import alike, conflict, own_field, own_fields, same, with_field, without_rules
+from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
-from auditlane.contract.strays import newest_whole
-from auditlane.contract.structure import TenantContract
+from auditlane.contract.registry_client import registry_client
+from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.query.structure import budget
 from auditlane.runtime.errors import FieldConflict, InvalidInput, RegistryUnavailable, SchemaNotFound

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from auditlane.contract.fields import FieldType
+from auditlane.contract.field_definition import FieldType
 from auditlane.query.structure.views import Origin
 from auditlane.store.presentation import DisplayType, one_line
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from auditlane.access.audit import witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
-from auditlane.access.trail import witness_of
-from auditlane.query.structure import answers, rights
-from auditlane.query.structure.deeds import deeds, unfinished
+from auditlane.query.structure import responses, rights
+from auditlane.query.structure.audit import deeds, unfinished
 from auditlane.query.structure.models import (
     ChangedField,
     Contract,
@@ -79,7 +79,7 @@ def _mount(
         _quiet(request)
         shown = service.shown(_tenant(who))
         response.headers["ETag"] = shown.etag
-        return answers.structure(shown)
+        return responses.structure(shown)
 
     @router.put(
         path, summary=f"Change {whose} data structure", dependencies=plain, responses={200: _WITH_ETAG, **_CHANGED}
@@ -102,7 +102,7 @@ def _mount(
         tenant = _tenant(who)
         with for_callers():
             registered = service.contracts().of(tenant)
-        return answers.contract(registered, service.shown(tenant))
+        return responses.contract(registered, service.shown(tenant))
 
     @router.post(
         f"{path}/fields",
@@ -165,7 +165,7 @@ def _mount(
     ) -> History:
         """Every revision, newest first, with what it changed."""
         _quiet(request)
-        return answers.history(service.history(_tenant(who), limit=limit, before=before), limit)
+        return responses.history(service.history(_tenant(who), limit=limit, before=before), limit)
 
 
 def _tenant(who: TenantScope | Principal) -> str | None:
@@ -208,7 +208,7 @@ def _answered(request: Request, response: Response, done: Done, stated: Stated |
     for action, facts in deeds(done, stated):
         witness_of(request).record(action, **facts)
     response.headers["ETag"] = done.after.etag
-    return answers.structure(done.after)
+    return responses.structure(done.after)
 
 
 def _noting(request: Request, stated: Stated | None, name: str = "") -> Unfinished:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from auditlane.contract.fields import FieldDefinition, FieldType, described, own_field
+from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field
 from auditlane.query.structure import views
 from auditlane.query.structure.contracts import Contracts, schema_of
 from auditlane.query.structure.views import Shown
@@ -28,7 +28,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.store import presentation
 from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
-from auditlane.store.structure_book import StructureBook
+from auditlane.store.structure_cache import StructureBook
 
 _ATTEMPTS: Final = 10
 ANY: Final = "*"

@@ -18,8 +18,8 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from auditlane.contract import provenance
-from auditlane.contract.codes import RejectCode
 from auditlane.contract.dead_letter import CUT_BYTES, CUT_SHA256, RawHeaders
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.schema_guids import parted
 from auditlane.runtime import log
 from auditlane.runtime.remedy import Failure, Remedy

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from auditlane.contract.byte_columns import Blobs
-from auditlane.contract.codes import RejectCode
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.tenants import is_tenant, tenant_of_key
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import Column, pa

@@ -13,7 +13,7 @@ from auditlane.contract.event import parse_ip
 from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.provenance import is_ours
 from auditlane.contract.rules import Rules
-from auditlane.contract.structure import Field
+from auditlane.contract.tenant_contract import Field
 from auditlane.contract.values import TIME_FIRST_US, TIME_LAST_US
 from auditlane.contract.window import EARLIEST_US, LATEST_US
 from auditlane.runtime._pyarrow import Column, pa, pc

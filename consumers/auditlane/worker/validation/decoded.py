@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pyarrow import RecordBatch
 
 from auditlane.contract.avro import base_schema
-from auditlane.contract.structure import Field, base_fields
+from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation.decoder import Decoder, arrow_type
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyruhvro
 from pyarrow import DataType
 
-from auditlane.contract.structure import Field, TenantContract, base_fields
+from auditlane.contract.tenant_contract import Field, TenantContract, base_fields
 from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation import strict_decoder
 from auditlane.worker.validation.encoded_size import ONE_BYTE

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from auditlane.contract.structure import Field
+from auditlane.contract.tenant_contract import Field
 from auditlane.runtime._pyarrow import Column, pa, pc
 
 Lengths = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pyarrow import Table
 
 from auditlane.contract.provenance import FILLABLE
-from auditlane.contract.structure import Field, base_fields
+from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.runtime._pyarrow import Column, pa, pc
 from auditlane.worker.validation.decoded import BASE, Decoded
 from auditlane.worker.validation.decoder import arrow_type

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from auditlane.contract.codes import RejectCode
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime import log
 from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import Unavailable

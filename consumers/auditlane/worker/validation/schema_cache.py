@@ -17,11 +17,11 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
-from auditlane.contract.structure import Field, TenantContract
+from auditlane.contract.tenant_contract import Field, TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
-from auditlane.runtime.kept import Kept
+from auditlane.runtime.lru_cache import Kept
 from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
 from auditlane.worker.validation.unset_defaults import Firsts, standing

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from auditlane.contract.structure import Field
+from auditlane.contract.tenant_contract import Field
 
 Rows = npt.NDArray[np.int64]
 _WIDTH: Final = {"boolean": 1, "float": 4, "double": 8}

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
-from auditlane.contract.structure import Field
+from auditlane.contract.tenant_contract import Field
 
 _FLOAT: Final = struct.Struct("<f")
 _DOUBLE: Final = struct.Struct("<d")

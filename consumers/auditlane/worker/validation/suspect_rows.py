@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from auditlane.contract.structure import Field, base_fields
+from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.runtime._pyarrow import Column, pa, pc
 from auditlane.worker.validation.decoded import Decoded
 from auditlane.worker.validation.encoded_size import Lengths, encoded_lengths

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from auditlane.contract.structure import Field, TenantContract
+from auditlane.contract.tenant_contract import Field, TenantContract
 from auditlane.runtime.errors import InvalidInput, SchemaNotFound
 
 

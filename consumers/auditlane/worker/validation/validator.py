@@ -16,11 +16,11 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from auditlane.contract.codes import RejectCode
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import pa, pc
-from auditlane.runtime.kept import Kept
+from auditlane.runtime.lru_cache import Kept
 from auditlane.worker.validation import checks, event_columns
 from auditlane.worker.validation.batch import Case, Indexes, RawRange, Rejection
 from auditlane.worker.validation.datums import read, without_malformed

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 
 from auditlane.contract.avro import base_schema
-from auditlane.contract.connect import registry_client
-from auditlane.contract.strays import newest_whole
+from auditlane.contract.incomplete_versions import newest_whole
+from auditlane.contract.registry_client import registry_client
 from auditlane.contract.subjects import stray
 from auditlane.contract.tenants import base_subject
 from auditlane.local.doctor.finding import Finding, fail, ok, warn

@@ -13,10 +13,10 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from auditlane.local.confine import code, confine
+from auditlane.local.directory_lock import own
 from auditlane.local.engine import config, users
 from auditlane.local.engine.serving import Servers
-from auditlane.local.owned import own
+from auditlane.local.landlock import code, confine
 from auditlane.local.ports import assign
 from auditlane.runtime.errors import AuditlaneError, ConfigError, PartFailed, exit_code
 from auditlane.runtime.files import private, write_text

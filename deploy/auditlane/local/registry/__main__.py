@@ -15,15 +15,15 @@ from pathlib import Path
 
 import uvicorn
 
-from auditlane.local.owned import own
+from auditlane.local.directory_lock import own
 from auditlane.local.registry.api import routes
-from auditlane.local.registry.door import Door, read_users
+from auditlane.local.registry.authentication import Door, read_users
 from auditlane.local.registry.http import App
 from auditlane.local.registry.service import Registry
 from auditlane.local.registry.store import Store
 from auditlane.runtime.errors import AuditlaneError, PartFailed, PortInUse, exit_code
 from auditlane.runtime.files import private
-from auditlane.runtime.forms import is_loopback
+from auditlane.runtime.validators import is_loopback
 
 
 class _Server(uvicorn.Server):

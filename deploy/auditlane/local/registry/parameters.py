@@ -7,7 +7,7 @@ from typing import Any
 from auditlane.local.registry import errors
 from auditlane.local.registry.errors import Refusal
 from auditlane.local.registry.http import Call
-from auditlane.local.registry.resolving import Request
+from auditlane.local.registry.resolver import Request
 from auditlane.local.registry.service import LATEST
 from auditlane.local.registry.store import GLOBAL, Reference
 

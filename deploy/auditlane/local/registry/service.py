@@ -10,7 +10,7 @@ from auditlane.local.registry.canonical import render
 from auditlane.local.registry.compatibility import Previous, check
 from auditlane.local.registry.nodes import Node
 from auditlane.local.registry.policy import Policy
-from auditlane.local.registry.resolving import Parsed, Request, Resolver
+from auditlane.local.registry.resolver import Parsed, Request, Resolver
 from auditlane.local.registry.schema import SchemaParseError
 from auditlane.local.registry.store import Settings, Store, Stored, Version
 

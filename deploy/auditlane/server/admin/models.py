@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from auditlane.contract.codes import RejectCode
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.server.admin.localized import Text
 
 

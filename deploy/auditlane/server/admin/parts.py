@@ -8,7 +8,7 @@ from typing import Final, Literal
 from confluent_kafka import KafkaException
 
 from auditlane.access.oidc import Oidc
-from auditlane.contract.connect import registry_client
+from auditlane.contract.registry_client import registry_client
 from auditlane.contract.tenants import base_subject
 from auditlane.contract.topics import admin
 from auditlane.runtime.errors import AuditlaneError

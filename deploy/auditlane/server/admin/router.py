@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
-from auditlane.contract.codes import RejectCode
+from auditlane.contract.reject_codes import RejectCode
 from auditlane.operations.dlq.index import Selection
 from auditlane.server.admin import tenants as tenants_
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final
 
-from auditlane.access.trail import Action, Deed
+from auditlane.access.audit import Action, Deed
 from auditlane.runtime.ids import uuid7
 
 MOST_WINDOWS: Final = 2_000  # groups open at once; beyond it the oldest one ends early

@@ -13,17 +13,17 @@ from typing import Final, Protocol
 
 from auditlane.access import provenance_keys
 from auditlane.contract.avro import base_schema
-from auditlane.contract.connect import registry_client
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import TRAIL, Sign
 from auditlane.contract.registry import Registered, RegistryClient
+from auditlane.contract.registry_client import registry_client
 from auditlane.contract.tenants import base_subject, key_of
 from auditlane.runtime.errors import AuditlaneError, ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
+from auditlane.sdk.delivery_tracker import Ledger
 from auditlane.sdk.encoding import Encoder
-from auditlane.sdk.ledger import Ledger
 
 BUFFER_BYTES: Final = 8 << 20
 DELIVERY_TIMEOUT_MS: Final = 3_600_000  # Kafka may be away for an hour before librdkafka gives an event back

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from auditlane.access.trail import Deed
+from auditlane.access.audit import Deed
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent, Outcome, Severity, parse_ip
 from auditlane.contract.provenance import TRAIL

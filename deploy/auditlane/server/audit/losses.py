@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from auditlane.access.trail import Action, Deed
+from auditlane.access.audit import Action, Deed
 from auditlane.runtime.digest import shortened
 
 _MOST_ACTIONS = 30  # that are told by name

@@ -7,8 +7,8 @@ from typing import Final
 from fastapi import Request
 from starlette.datastructures import Headers
 
+from auditlane.access.audit import Action, Trail, Witness, witness_of
 from auditlane.access.permissions import Permission
-from auditlane.access.trail import Action, Trail, Witness, witness_of
 from auditlane.query.export.download import ROWS_HEADER
 
 RESOURCE: Final = "audit_log"

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from auditlane.access.trail import Deed, NoTrail, Trail
+from auditlane.access.audit import Deed, NoTrail, Trail
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent

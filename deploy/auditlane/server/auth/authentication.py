@@ -12,6 +12,7 @@ import anyio.to_thread
 from fastapi import Header, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
+from auditlane.access.audit import witness_of
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import Page
 from auditlane.access.oidc import Oidc
@@ -19,7 +20,6 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import authenticate, authenticate_session, demand_standing, is_ours
-from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, IssuerUnavailable, Unauthenticated, WrongTenant
 from auditlane.server.auth.cookies import COOKIE, Cookies

@@ -20,11 +20,11 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from auditlane.access.audit import Action, witness_of
 from auditlane.access.links import LinkDesk, LinkRead, Opened, Page, used_before
-from auditlane.access.trail import Action, witness_of
 from auditlane.runtime.errors import Busy, InvalidInput, Unauthenticated
-from auditlane.runtime.kept import Kept
-from auditlane.runtime.lines import Lines
+from auditlane.runtime.fair_queue import Lines
+from auditlane.runtime.lru_cache import Kept
 from auditlane.server.auth.attempts import Attempts
 from auditlane.server.auth.authentication import demand_not_elsewhere
 from auditlane.server.auth.cookies import Cookies

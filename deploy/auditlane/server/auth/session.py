@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
+from auditlane.access.audit import witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
-from auditlane.access.trail import witness_of
 from auditlane.contract.tenants import OURS
 from auditlane.server.auth.authentication import TenantName, named_tenant
 from auditlane.server.auth.enablement import Switch

@@ -12,12 +12,12 @@ from fastapi.security import HTTPBasic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.routing import Match
 
-from auditlane.access.addresses import base_of
+from auditlane.access.audit import Action, witness_of
+from auditlane.access.base_url import base_of
 from auditlane.access.links import Page, mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
 from auditlane.access.scope import Principal
 from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client_token, mint_viewer_token
-from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server.auth.attempts import Attempts

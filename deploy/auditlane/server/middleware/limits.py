@@ -15,12 +15,12 @@ from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auditlane.access.audit import witness_of
 from auditlane.access.scope import TENANT_HEADER
-from auditlane.access.trail import witness_of
 from auditlane.contract.frontegg import TENANT_HEADER as THEIR_TENANT_HEADER
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
+from auditlane.runtime.fair_share import CURRENT, LONGEST_S, READS, Share, Shares, Timed
 from auditlane.runtime.settings import Settings
-from auditlane.runtime.shares import CURRENT, LONGEST_S, READS, Share, Shares, Timed
 from auditlane.server.auth.route_credentials import Door, Entrance
 from auditlane.server.middleware.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
 from auditlane.server.middleware.client_networks import network_of

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auditlane.access.trail import NoTrail, Trail
+from auditlane.access.audit import NoTrail, Trail
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
 from auditlane.server.audit import request_audit

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 
-from auditlane.access.trail import witness_of
+from auditlane.access.audit import witness_of
 from auditlane.gateway.rate import Rates
 from auditlane.runtime.errors import RateLimited
 from auditlane.runtime.settings import Settings

@@ -10,9 +10,9 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
+from auditlane.access.audit import Action, witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.access.trail import Action, witness_of
 from auditlane.query.export.columns import withdrawn_of
 from auditlane.query.export.download import file_name, headers_of
 from auditlane.query.export.exporter import Exporter

@@ -8,11 +8,11 @@ from typing import Final
 
 from fastapi import Request
 
+from auditlane.access.audit import witness_of
 from auditlane.access.links import Page
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.tokens import authenticate_operator
-from auditlane.access.trail import witness_of
 from auditlane.runtime.errors import Unauthenticated
 from auditlane.server.auth.authentication import Gate, demand_our_pages, identify, tenant_in_path
 from auditlane.server.auth.route_credentials import asks_for_a_credential

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from auditlane.access.addresses import base_of
+from auditlane.access.audit import Action, witness_of
+from auditlane.access.base_url import base_of
 from auditlane.access.links import Page, mint_console_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.access.tokens import Operator, Viewer, mint_session_token
-from auditlane.access.trail import Action, witness_of
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server.admin.operations import Operations

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from auditlane.access.audit import witness_of
 from auditlane.access.scope import Principal
-from auditlane.access.trail import witness_of
 from auditlane.runtime.errors import Forbidden, Unauthenticated
 from auditlane.server.pages.plain_page import PAGES, signed_out
 from auditlane.server.pages.viewer.bundle import Bundle

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
-from auditlane.access.trail import Deed
+from auditlane.access.audit import Deed
 from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, ConfigError
 from auditlane.runtime.ids import uuid7

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from auditlane.contract.fields import described, own_fields
+from auditlane.contract.field_definition import described, own_fields
 from auditlane.contract.registry import Registered
-from auditlane.contract.structure import TenantContract
+from auditlane.contract.tenant_contract import TenantContract
 from auditlane.query.structure.models import (
     Change,
     Contract,

@@ -11,7 +11,7 @@ from typing import Final
 
 from auditlane.contract.tenants import base_subject, tenant_subject
 from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, SchemaNotFound
-from auditlane.runtime.kept import Kept
+from auditlane.runtime.lru_cache import Kept
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.known import KEPT_TENANTS, Known, Registry
 from auditlane.sdk.logs import quiet, say

@@ -15,9 +15,9 @@ from auditlane.query.clickhouse.executor import Results
 from auditlane.query.filters import Filter
 from auditlane.query.live.channel import Channel
 from auditlane.query.live.follow import Follower, Stretch
-from auditlane.query.live.places import Place, Seen
 from auditlane.query.live.poll import Poll
-from auditlane.query.live.resume import Resume
+from auditlane.query.live.resume_token import Resume
+from auditlane.query.live.seen_offsets import Place, Seen
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from auditlane.access.trail import Action
+from auditlane.access.audit import Action
 from auditlane.query.structure.service import Done, Stated
 from auditlane.runtime.digest import digested, digested_list, json_text
 from auditlane.runtime.errors import AuditlaneError

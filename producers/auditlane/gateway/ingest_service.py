@@ -21,19 +21,19 @@ from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
 from auditlane.gateway.acks import ACKNOWLEDGED, Acks, Fate
 from auditlane.gateway.contract_refusals import ContractRefusals, by_contract
-from auditlane.gateway.meters import Meters
-from auditlane.gateway.past import PastMonths
-from auditlane.gateway.posted import event_of, filled
+from auditlane.gateway.event_parsing import event_of, filled
+from auditlane.gateway.metrics import Meters
+from auditlane.gateway.past_months import PastMonths
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
-from auditlane.runtime.kept import Kept
-from auditlane.runtime.lines import Lines
+from auditlane.runtime.fair_queue import Lines
+from auditlane.runtime.fair_share import current
 from auditlane.runtime.log import get
+from auditlane.runtime.lru_cache import Kept
 from auditlane.runtime.settings import Settings
-from auditlane.runtime.shares import current
 from auditlane.sdk import AuditClient
-from auditlane.sdk.contracts import Outdated
+from auditlane.sdk.schema_resolver import Outdated
 
 SLICE: Final = 1_000  # events that are sent together, and waited for together
 LEAST_STEPS: Final = 5_000  # of one event's patterns, up to 60 µs; less does not count

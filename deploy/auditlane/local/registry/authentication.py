@@ -11,7 +11,7 @@ from pathlib import Path
 
 from auditlane.local.registry.errors import Refusal
 from auditlane.runtime.errors import ConfigError
-from auditlane.runtime.foreign import is_foreign
+from auditlane.runtime.foreign_requests import is_foreign
 
 
 class Door:

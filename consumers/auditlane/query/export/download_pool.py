@@ -12,8 +12,8 @@ import anyio.to_thread
 from auditlane.query.clickhouse.concurrency import Turns
 from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import Busy
+from auditlane.runtime.fair_share import current
 from auditlane.runtime.settings import Settings
-from auditlane.runtime.shares import current
 
 THREADS: Final = 16  # of exports at work; one whose client reads slowly holds none
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from auditlane.contract import rules as rules_
-from auditlane.contract.structure import MISREAD_NAMES, TenantContract, base_fields
+from auditlane.contract.tenant_contract import MISREAD_NAMES, TenantContract, base_fields
 from auditlane.runtime.errors import InvalidInput
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from auditlane.gateway.intake import Result
+from auditlane.gateway.ingest_service import Result
 from auditlane.runtime.errors import AuditlaneError, BufferFull, KafkaUnavailable, RateLimited, Unavailable, http_status
 
 KEPT: Final = 1_000

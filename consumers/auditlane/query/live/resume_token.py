@@ -16,7 +16,7 @@ from typing import Final
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Mac
 from auditlane.query.filters import Filter
-from auditlane.query.live.places import Place, Seen
+from auditlane.query.live.seen_offsets import Place, Seen
 from auditlane.runtime.errors import InvalidCursor
 
 _MAC_BYTES: Final = 16

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 from auditlane.contract.event import BASE_FIELDS
-from auditlane.contract.structure import TenantContract
+from auditlane.contract.tenant_contract import TenantContract
 from auditlane.runtime.errors import InvalidInput, SchemaNotFound
 
 

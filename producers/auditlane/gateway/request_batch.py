@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
-from auditlane.gateway.intake import SLICE, Intake, Result
+from auditlane.gateway.batch_result import Tally
+from auditlane.gateway.ingest_service import SLICE, Intake, Result
 from auditlane.gateway.sender import Sender
-from auditlane.gateway.tally import Tally
 from auditlane.runtime.errors import AuditlaneError, BodyTooLarge
-from auditlane.runtime.shares import Timed, current
+from auditlane.runtime.fair_share import Timed, current
 
 Arrived = tuple[list[object], int]  # values, and how many bytes they were
 SLICE_BYTES: Final = 1 << 20

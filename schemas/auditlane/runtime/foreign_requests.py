@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
-from auditlane.runtime.forms import is_loopback
+from auditlane.runtime.validators import is_loopback
 
 
 def is_foreign(hosts: Iterable[str], origins: Iterable[str], own: Collection[str] = ()) -> bool:

@@ -22,7 +22,8 @@ signal.pthread_sigmask(signal.SIG_SETMASK, ())
 hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("auditlane")
 pytest.register_assert_rewrite("fixtures")  # before any of them imports another
-pytest_plugins = [f"fixtures.{one.stem}" for one in sorted((Path(__file__).parent / "fixtures").glob("[a-z]*.py"))]
+_FIXTURES = Path(__file__).parent / "support" / "fixtures"
+pytest_plugins = [f"fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("[a-z]*.py"))]
 
 
 @pytest.fixture(autouse=True)

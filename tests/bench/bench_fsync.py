@@ -15,7 +15,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from bench_guard import STEP_MS, Table, later
 from bench_table import ranges
 from fixtures.clickhouse import EngineProcess

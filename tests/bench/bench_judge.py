@@ -19,7 +19,7 @@ from typing import Any
 
 import fastavro
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from judging import NOW_MS, TOPIC, DictRegistry, base_registry, contract, event, own, raw_range
 
 from auditlane.contract.avro import base_schema

@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from clickhouse_connect.driver.client import Client
 from fixtures.clickhouse import EngineProcess
 from judging import TOPIC, DictRegistry

@@ -70,7 +70,8 @@ def test_answers_are_as_the_document_says(served, tmp_path, who, phases, example
             *(part for header in headers for part in ("--header", header)),
         ],
         cwd=tmp_path,
-        env=dict(os.environ) | {"SCHEMATHESIS_HOOKS": "openapi_bodies", "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=dict(os.environ)
+        | {"SCHEMATHESIS_HOOKS": "openapi_bodies", "PYTHONPATH": str(Path(__file__).parents[1] / "support")},
         capture_output=True,
         text=True,
         timeout=280,

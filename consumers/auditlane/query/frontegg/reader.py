@@ -33,7 +33,7 @@ class Metrics:
 
 
 class AuditReader:
-    """Reads from any number of threads; connects when it is first asked something. Raises what `query.clickhouse.executor` does."""
+    """Reads from any number of threads; connects when it is first asked something. Raises what `executor` does."""
 
     def __init__(self, settings: Settings, turns: Turns | None = None) -> None:
         limits = Limits.of(settings)

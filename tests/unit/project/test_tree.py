@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = ("schemas", "producers", "consumers", "deploy")
 PACKAGES = sorted(
@@ -49,7 +49,7 @@ def test_the_base_install_is_for_a_service_that_emits() -> None:
 
 
 def test_pinned_versions_carry_no_address() -> None:
-    for lock in ("constraints.txt", "tests/node/package-lock.json"):
+    for lock in ("constraints.txt", "tests/support/node/package-lock.json"):
         text = (ROOT / lock).read_text()
         assert "resolved" not in text
         assert not re.search(r"^[^\"]*(?:@ |://)", text, re.MULTILINE)

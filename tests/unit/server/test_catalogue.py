@@ -17,7 +17,7 @@ from auditlane.server.admin.localized import Phrase, Said, counted, said
 from auditlane.server.pages.i18n import LANGUAGES, accepted, catalogues, language_of
 from auditlane.server.pages.templates import address
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SERVER = Path(str(files("auditlane.server")))
 OTHERS = LANGUAGES[1:]
 EN, DE = (catalogues()[one] for one in ("en", "de"))

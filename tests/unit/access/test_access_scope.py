@@ -13,7 +13,7 @@ from auditlane.access.permissions import ROLES, VIEWER, Permission, parse_permis
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.runtime.errors import Forbidden, InvalidInput, WrongTenant
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def principal(tenant: str | None, *permissions: Permission) -> Principal:

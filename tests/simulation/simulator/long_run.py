@@ -1,6 +1,6 @@
 """The long simulation: many seeds, progress, a minimal trace of what fails, and a report.
 
-PYTHONPATH=tests python -m simulator.long_run --seed 0 --schedules 200000    (`make simulate`)
+PYTHONPATH=tests/support:tests/simulation python -m simulator.long_run --seed 0 --schedules 200000    (`make simulate`)
 
 With `--state FILE` what is done is kept there: started again, it goes on.
 """
@@ -25,7 +25,7 @@ from typing import Any
 from simulator.schedule import Plan, Schedule
 from simulator.shrink import broken, shrink
 
-REPORT = Path(__file__).parents[2] / "docs" / "internals" / "simulation-report.md"
+REPORT = Path(__file__).parents[3] / "docs" / "internals" / "simulation-report.md"
 CHUNK = 50
 FAULTS = ("killed", "frozen", "expelled, a zombie", "revoked", "drained")
 DOING = ("idle", "holding", "intent", "write", "writing, insert sent", "bury", "complete", "rebuilding")

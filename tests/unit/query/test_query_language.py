@@ -43,7 +43,7 @@ from auditlane.query.language.tree import (
 from auditlane.query.values import LATEST, choices
 from auditlane.runtime.errors import InvalidFilter
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OWN = {"invoice_total": Kind.number, "due": Kind.time, "paid": Kind.boolean, "peer": Kind.ip, "note": Kind.text}
 BASE_FIELDS = [Field(name, kind) for name, kind in BASE.items()]
 OWN_FIELDS = [Field(name, kind, "fields") for name, kind in OWN.items()]

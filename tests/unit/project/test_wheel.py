@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 VIEWER = Path("deploy/auditlane/server/pages/static/viewer")
 MANIFEST = {
     "src/entries/viewer.ts": {"file": "auditlane-viewer.js", "isEntry": True, "css": ["assets/a.css"]},

@@ -24,8 +24,9 @@ from judging import NOW_MS, TOPIC, DictRegistry, base_registry, contract, event,
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.wire import frame
+from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.validator import Judge
 
 TENANTS = 200
 SCHEMAS = 50

@@ -25,9 +25,10 @@ from auditlane.worker.consumer import consumer_config
 from auditlane.worker.consumer_loop import BATCH, TURN_S
 from auditlane.worker.protocol.ranges import Range, digest
 from auditlane.worker.sink.writer import Writer
+from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.validator import Judge
 
 
 def stages(load: Load, rows: int) -> dict[str, float]:

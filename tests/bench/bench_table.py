@@ -28,13 +28,14 @@ from auditlane.contract.partition import Partition
 from auditlane.runtime.settings import load
 from auditlane.store import preflight
 from auditlane.store.client import connect
-from auditlane.store.event_insert import Packed, sent
+from auditlane.store.event_insert import Packed, Table, sent
 from auditlane.store.migrate import known, migrate
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import Writer
+from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.validator import Judge
 
 # Variant -> replacements in the shipped text.
 _TEXTS = ("actor_id String", "actor_name Nullable(String)", "resource_id Nullable(String)", "before Nullable(String)",
@@ -106,7 +107,7 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
     return found
 
 
-def build(client: Client, database: str, changes: list[tuple[str, str]]) -> preflight.Table:
+def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Table:
     """What the shipped table guarantees a writer: a changed one may not, which is no matter here."""
     migrate(client, database)
     made = preflight.check(client, database, EVENTS.names, parts_per_second=4)

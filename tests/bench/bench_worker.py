@@ -46,8 +46,9 @@ from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store.client import connect
 from auditlane.store.event_insert import PINNED, Packed, send
 from auditlane.store.migrate import migrate
+from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.validator import Judge
 
 HERE = Path(__file__).parent
 PEERS = ("naive", "faststream_batch", "arroyo_process")

@@ -25,9 +25,10 @@ from auditlane.store.client import connect
 from auditlane.store.event_insert import Packed, sent
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import Writer
+from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.validator import Judge
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOW_US = NOW_MS * 1000

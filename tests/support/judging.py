@@ -15,7 +15,7 @@ from auditlane.contract.avro import base_schema
 from auditlane.contract.tenants import base_subject
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryUnavailable, SchemaNotFound
-from auditlane.worker.validation.validator import RawRange
+from auditlane.worker.validation.batch import RawRange
 
 TOPIC = "audit.events"
 NOW_MS = 1_750_000_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -13,12 +13,13 @@ from fastapi.responses import JSONResponse
 from auditlane.access.audit import Action, witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
+from auditlane.contract.event import BASE_FIELDS
+from auditlane.contract.event_json import values_of
 from auditlane.gateway import body, decoding, models
 from auditlane.gateway.batch_result import Tally, answer
 from auditlane.gateway.ingest_service import Intake
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.request_batch import Arrived, post, too_many
-from auditlane.gateway.sample import sample_event
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, InvalidEvent, InvalidInput, RateLimited
 from auditlane.runtime.settings import Settings
@@ -131,3 +132,33 @@ def _answer(request: Request, tally: Tally, refuse: Refuse) -> Response:
         return refuse(request, error, told)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if tally.again else None
     return JSONResponse(told, HTTPStatus.MULTI_STATUS if tally.refused else HTTPStatus.ACCEPTED, headers)
+
+
+ACTION: Final = "auditlane.test"
+SOURCE: Final = "auditlane-test"
+
+
+def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """As a caller of POST /v1/events would post it, now, with a new id.
+
+    `given` may hold the tenant's own fields, so that its contract can be met; which ones there are is for the contract
+    to say. Raises InvalidEvent that names a field of every event: who sends a test event writes no record of their own.
+    """
+    own: dict[str, Any] = values_of({"fields": {}, **given}).get("fields", {})
+    for name in (*given, *own):
+        if name in BASE_FIELDS:
+            raise InvalidEvent(
+                f"{name} is set for a test event, and cannot be chosen.",
+                field=name,
+                fix="Send only the tenant's own fields, or nothing. POST /v1/events takes events with audits:write.",
+            )
+    return {
+        "action": ACTION,
+        "actor_id": actor_id,
+        "actor_type": actor_type,
+        "outcome": "success",
+        "resource": "audit_log",
+        "description": "A test event: it shows that events arrive.",
+        "source": SOURCE,
+        "fields": own,
+    }

@@ -8,6 +8,7 @@ but were not there, and a record that such keys cannot hold exactly is kept whol
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,7 +19,6 @@ from auditlane.contract.tenants import check_tenant
 from auditlane.importer import documents
 from auditlane.importer.json_text import parse_object
 from auditlane.importer.occurrences import Occurrences
-from auditlane.importer.requested import requested
 from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
@@ -253,3 +253,26 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise _Inexact
     return found
+
+
+_NAMED: Final = re.compile(r"(?P<what>.*?)(?P<kind>Arn|ARN|arn|Id|ID|id|Name|name)")
+_KINDS: Final = ("arn", "name", "id")  # an ARN says the most
+
+
+def requested(action: str, parameters: Any) -> str | None:
+    """The identity of what the action names last: `policyName` before `roleName` in `DeleteRolePolicy`.
+
+    A plain `name`, `id` or `arn` counts where the action names no other. None without one.
+    """
+    if not isinstance(parameters, Mapping):
+        return None
+    found: list[tuple[int, int, str]] = []
+    for name, value in parameters.items():
+        named = _NAMED.fullmatch(name)
+        if named is None or not isinstance(value, str) or not value:
+            continue
+        what = named["what"].lower()
+        place = action.lower().rfind(what) + len(what) if what and what in action.lower() else 0
+        if place or not what:
+            found.append((-place, _KINDS.index(named["kind"].lower()), value))
+    return min(found)[2] if found else None

@@ -29,10 +29,9 @@ from auditlane.sdk import green, process_exit
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
 from auditlane.sdk.delivery_tracker import Ledger
-from auditlane.sdk.known import Registry
 from auditlane.sdk.logs import say, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.schema_resolver import Contracts, Outdated
+from auditlane.sdk.schema_resolver import Contracts, Outdated, Registry
 
 _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)

@@ -14,7 +14,7 @@ from auditlane.contract.event import AuditEvent
 from auditlane.contract.incomplete_versions import lacking, newest_whole
 from auditlane.contract.subjects import ensure_base_subject
 from auditlane.contract.wire import unframe
-from auditlane.sdk.known import Known
+from auditlane.sdk.schema_resolver import Known
 
 BASE = "audit.events-value"
 OWN = {"name": "x", "type": ["null", "string"], "default": None}

@@ -14,7 +14,7 @@ from auditlane.access.scope import Principal
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.gateway.event_parsing import event_of, filled
 from auditlane.gateway.rate import Rates
-from auditlane.gateway.sample import sample_event
+from auditlane.gateway.router import sample_event
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import Forbidden, InvalidEvent, InvalidInput, WrongTenant
 

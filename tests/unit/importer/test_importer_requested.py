@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.importer.requested import requested
+from auditlane.importer.cloudtrail import requested
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,9 @@ from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.dead_letters import cut_off
 from auditlane.worker.sink.dead_letters import headers as letter_headers
+from auditlane.worker.validation.batch import Rejection
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, Rejection
+from auditlane.worker.validation.validator import Judge
 
 TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 OTHER_ID = "6f9619ff-8b86-4011-b42d-00c04fc964fe"

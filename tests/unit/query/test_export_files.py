@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.query.export.columns import Column
-from auditlane.query.export.formats import Heading, neutral
+from auditlane.query.export.encoders import neutral
+from auditlane.query.export.formats import Heading
 from auditlane.query.export.glyphs import Glyphs
 from auditlane.query.export.parquet import GROUP_ROWS, Parquet
 from auditlane.query.export.pdf import CELL_CHARS, Pdf, shared, shortened

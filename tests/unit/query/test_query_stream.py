@@ -10,8 +10,8 @@ import urllib3.exceptions
 
 from auditlane.query.clickhouse.arrow_stream import END_MARKER, Broken, batches
 from auditlane.query.clickhouse.executor import checked
+from auditlane.query.export.encoders import Lines
 from auditlane.query.export.exporter import Export
-from auditlane.query.export.formats import Lines
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from auditlane.query.structure.refusals import for_callers
+from auditlane.query.structure.router import for_callers
 from auditlane.runtime.errors import (
     AuditlaneError,
     FieldConflict,

@@ -11,7 +11,7 @@ from judging import TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.registry import RegistryClient
 from auditlane.runtime.lru_cache import Kept
-from auditlane.sdk import known as known_
+from auditlane.sdk import schema_resolver
 from auditlane.sdk.schema_resolver import Contracts
 from auditlane.worker.validation import schema_cache as schemas_
 from auditlane.worker.validation import validator as judge_
@@ -74,12 +74,12 @@ def test_a_workers_contracts_and_decoders_are_bounded_and_judge_all_the_same(mon
 
 
 def test_what_producers_know_of_tenants_is_bounded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(known_, "KEPT_TENANTS", 20)
+    monkeypatch.setattr(schema_resolver, "KEPT_TENANTS", 20)
     registry = base_registry()
     registry.close = lambda: None  # type: ignore[attr-defined]
     for number in range(40):
         registry.register(f"{TOPIC}.own{number}-value", contract(own(f"x{number}", "string")))
-    monkeypatch.setattr(known_, "KEPT_CHARACTERS", 10 * len(registry.schemas[2]))
+    monkeypatch.setattr(schema_resolver, "KEPT_CHARACTERS", 10 * len(registry.schemas[2]))
     contracts = Contracts(registry, topic=TOPIC, refresh_s=30)
     for number in range(300):
         assert contracts.encoder(f"tenant{number}").subject == f"{TOPIC}-value"

@@ -15,10 +15,11 @@ from auditlane.contract.reject_codes import RejectCode as R
 from auditlane.contract.schema_guids import HEADER, joined
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.worker.validation.batch import Verdict
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaBook
 from auditlane.worker.validation.schema_guids import UNKNOWN_GUIDS
-from auditlane.worker.validation.validator import ORDER, Judge, Verdict
+from auditlane.worker.validation.validator import ORDER, Judge
 
 DAY_US = 86_400_000_000
 NOW_US = NOW_MS * 1000

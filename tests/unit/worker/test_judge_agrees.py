@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from judging import NOW_MS, TOPIC, base_registry, contract, event, message, own, raw_range
 from oracle import Stored, verdict
 
+from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.validator import Judge
 
 LIMIT = 20_000
 TIME = {"type": "long", "logicalType": "timestamp-micros"}

@@ -13,9 +13,10 @@ from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import HEADER, TRAIL, Key, signature_of, signer
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.worker.protocol.ranges import Range, digest
+from auditlane.worker.validation.batch import RawRange, Verdict
 from auditlane.worker.validation.isolation import isolated
 from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge, RawRange, Verdict
+from auditlane.worker.validation.validator import Judge
 
 KEY, OTHER = Key("k", b"s" * 32), Key("other", b"o" * 32)
 SECRETS = {KEY.kid: KEY.secret}

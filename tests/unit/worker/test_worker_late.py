@@ -20,7 +20,7 @@ from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.insert_pool import Done, Jobs
 from auditlane.worker.sink.late_budget import OF_ALL, LateBudget, late_before
-from auditlane.worker.validation.validator import Verdict
+from auditlane.worker.validation.batch import Verdict
 
 NOW = int(datetime(2026, 11, 15, tzinfo=UTC).timestamp() * 1_000)
 

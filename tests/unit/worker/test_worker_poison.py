@@ -17,7 +17,7 @@ from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.dead_letters import headers
-from auditlane.worker.validation.batch import RawRange
+from auditlane.worker.validation.batch import RawRange, Rejection, Verdict
 from auditlane.worker.validation.isolation import TRIES, isolated
 from auditlane.worker.validation.registry_patience import (
     FEW_TRIES,
@@ -28,7 +28,7 @@ from auditlane.worker.validation.registry_patience import (
     Patience,
 )
 from auditlane.worker.validation.schema_cache import LARGEST_ID, SchemaBook
-from auditlane.worker.validation.validator import UNKNOWN_IDS, Judge, Rejection, Verdict
+from auditlane.worker.validation.validator import UNKNOWN_IDS, Judge
 
 POISON = 99
 

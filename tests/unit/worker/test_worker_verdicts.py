@@ -21,7 +21,7 @@ from auditlane.worker.protocol.actions import Bury, Write
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.insert_pool import Done, Jobs
 from auditlane.worker.sink.writer import token
-from auditlane.worker.validation.validator import Rejection, Verdict
+from auditlane.worker.validation.batch import Rejection, Verdict
 
 MONTH = 202611
 COUNT = 6

@@ -11,7 +11,8 @@ from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.contract.dead_letter import Letter
 from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.operations.dlq.upgrade import NotResolved, Revived, Reviver
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.batch import RawRange
+from auditlane.worker.validation.validator import Judge
 
 
 class Stays(StrEnum):

@@ -25,7 +25,8 @@ from auditlane.store.client import store_errors
 from auditlane.store.event_insert import Packed, Table, offsets_digest, send, sent, statement
 from auditlane.store.insert_failures import classify
 from auditlane.store.insert_rate import Budget
-from auditlane.worker.validation.validator import Judge, RawRange
+from auditlane.worker.validation.batch import RawRange
+from auditlane.worker.validation.validator import Judge
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0

@@ -20,7 +20,8 @@ from auditlane.operations.verify.dead_lettered_offsets import buried
 from auditlane.operations.verify.reconcile import Compared, Fate, Tally, compare, strangers
 from auditlane.operations.verify.report import Report, Result
 from auditlane.runtime.settings import Settings
-from auditlane.worker.validation.validator import Judge, RawRange, Verdict
+from auditlane.worker.validation.batch import RawRange, Verdict
+from auditlane.worker.validation.validator import Judge
 
 ROWS: Final = 50_000
 SIZE: Final = 32 << 20

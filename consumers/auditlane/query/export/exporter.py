@@ -18,7 +18,8 @@ from auditlane.query.clickhouse.executor import Limits, Results, checked
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.cursor import Position
 from auditlane.query.export.download_pool import Downloads
-from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading, encoder
+from auditlane.query.export.encoders import encoder
+from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading
 from auditlane.query.export.pdf_process import PdfBounds
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter

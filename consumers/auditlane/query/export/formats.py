@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, Protocol
 
 import pyarrow as pa
 
 from auditlane.query.export.columns import Column
-
-if TYPE_CHECKING:
-    from auditlane.query.export.pdf_process import PdfBounds
 
 PDF_ROWS: Final = 5_000
 
@@ -86,50 +81,6 @@ class Encoder(Protocol):
     def close(self) -> None:
         """Give up what is held, also before the end; any number of times."""
         ...
-
-
-class Lines:
-    """CSV and JSON Lines, which come from ClickHouse as lines: column 0 is a line with its end."""
-
-    def __init__(self, header: bytes = b"") -> None:
-        self._header = header
-
-    def begin(self) -> bytes:
-        return self._header
-
-    def add(self, batch: pa.RecordBatch) -> bytes:
-        return b"".join(cast(list[bytes], batch.column(0).to_pylist()))
-
-    def end(self) -> bytes:
-        return b""
-
-    def close(self) -> None:
-        pass
-
-
-def encoder(
-    form: Form, heading: Heading, more_font: Path | None = None, pdf_bounds: PdfBounds | None = None
-) -> Encoder:
-    """The encoder of a form; the libraries of the rarer formats are imported when they are asked for."""
-    if form.format is Format.parquet:
-        from auditlane.query.export.parquet import Parquet
-
-        return Parquet(form.columns)
-    if form.format is Format.pdf:
-        from auditlane.query.export.pdf_process import PdfProcess
-
-        return PdfProcess(form.columns, heading, more_font, pdf_bounds)
-    return Lines(_csv_header(form.columns, raw=form.raw_formulas) if form.format is Format.csv else b"")
-
-
-def _csv_header(columns: Sequence[Column], *, raw: bool) -> bytes:
-    titles = [column.title if raw else neutral(column.title) for column in columns]
-    return (",".join('"' + title.replace('"', '""') + '"' for title in titles) + "\r\n").encode()
-
-
-def neutral(text: str) -> str:
-    """The text with an apostrophe before it when a spreadsheet would run it as a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 # A spreadsheet runs a cell that begins so as a formula; the full-width forms count in some locales.

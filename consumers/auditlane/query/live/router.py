@@ -18,9 +18,8 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Mac
 from auditlane.query.language.fields import OwnOf, none_known
-from auditlane.query.live.channel import Channel
 from auditlane.query.live.follow import Arrived
-from auditlane.query.live.hub import Tail
+from auditlane.query.live.hub import Channel, Tail
 from auditlane.query.live.resume_token import Resume, Seals
 from auditlane.query.live.subscription import Ending, Subscription
 from auditlane.query.models import Event

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,9 +21,15 @@ from auditlane.query.structure.models import (
     ShownStructure,
     StatedStructure,
 )
-from auditlane.query.structure.refusals import for_callers
 from auditlane.query.structure.service import Done, Stated, StructureService, Unfinished
-from auditlane.runtime.errors import InvalidInput, PreconditionMissing
+from auditlane.runtime.errors import (
+    InvalidInput,
+    PreconditionMissing,
+    RegistryRefused,
+    RegistryUnavailable,
+    SchemaNotFound,
+)
+from auditlane.runtime.log import get
 
 Authorize = Callable[..., Callable[..., Any]]  # called with the permissions of which a caller needs one
 _Responses = dict[int | str, dict[str, Any]]
@@ -224,3 +231,25 @@ def _noting(request: Request, stated: Stated | None, name: str = "") -> Unfinish
 def _quiet(request: Request) -> None:
     """How a log is laid out says nothing of what is in it: to read that is no event of its own."""
     witness_of(request).recorded = True
+
+
+@contextmanager
+def for_callers() -> Iterator[None]:
+    """Raises RegistryUnavailable and RegistryRefused, SchemaNotFound among them, without hosts and settings."""
+    try:
+        yield
+    except (RegistryUnavailable, RegistryRefused) as error:
+        get("structure").warning("structure.registry", code=error.code, problem=str(error))
+        raise _told(error) from error
+
+
+def _told(error: RegistryUnavailable | RegistryRefused) -> RegistryUnavailable | RegistryRefused:
+    if isinstance(error, RegistryUnavailable):
+        return RegistryUnavailable(
+            "The schema registry does not answer now, so it is not sure whether the contract was changed.",
+            fix="Repeat the request a little later: it finishes what is left.",
+        )
+    reason = "The service's log says why."
+    if isinstance(error, SchemaNotFound):
+        return SchemaNotFound("The schema registry holds no contract of the events yet.", fix=reason)
+    return RegistryRefused("The schema registry refused the contract.", fix=reason)

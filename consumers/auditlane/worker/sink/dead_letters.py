@@ -24,7 +24,7 @@ from auditlane.contract.schema_guids import parted
 from auditlane.runtime import log
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.validation.validator import Rejection
+from auditlane.worker.validation.batch import Rejection
 
 _CONNECT: Final = "__connect.errors."
 _OURS: Final = "auditlane."
@@ -39,7 +39,7 @@ _STAGES: Final = {
 }
 _LONGEST_MESSAGE: Final = 2_000  # characters: a letter must fit its topic, whatever its schema's text is said to lack
 _LONGEST_SIGNATURE: Final = 1_024  # bytes; ours have some 200
-_EXCEPTION: Final = "auditlane.worker.validation.validator.Rejection"
+_EXCEPTION: Final = "auditlane.worker.validation.batch.Rejection"
 _TOO_LARGE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE}
 )

@@ -27,7 +27,8 @@ from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.circuit_breaker import Brakes, Traffic
 from auditlane.worker.sink.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.sink.late_budget import LateBudget, late_before
-from auditlane.worker.validation.validator import Judge, RawRange, Rejection, Verdict
+from auditlane.worker.validation.batch import RawRange, Rejection, Verdict
+from auditlane.worker.validation.validator import Judge
 
 UNSEEN: Final = 3  # one is a token spent on rows that were removed by hand
 SLICE_MS: Final = 200  # so long late months are inserted at a time: another partition's range may be waiting

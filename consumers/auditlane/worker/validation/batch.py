@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+from pyarrow import Table
 
 from auditlane.contract.byte_columns import Blobs
 from auditlane.contract.message_columns import Columns
@@ -167,3 +168,14 @@ def _tenant_of(key: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return tenant if is_tenant(tenant) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Every message of the range is in one place: a row of `rows` (month as yyyymm -> rows in the columns of
+    `columns.EVENTS`, ordered by schema and offset) or one of `rejected`, ordered by index. `by_tenant` counts each
+    tenant's (messages, refused ones), those of keys that name none under the empty name."""
+
+    rows: dict[int, Table]
+    rejected: list[Rejection]
+    by_tenant: Mapping[str, tuple[int, int]] = field(default_factory=dict)

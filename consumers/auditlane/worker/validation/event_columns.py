@@ -12,8 +12,7 @@ from pyarrow import Table
 from auditlane.contract.provenance import FILLABLE
 from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.runtime._pyarrow import Column, pa, pc
-from auditlane.worker.validation.decoded import BASE, Decoded
-from auditlane.worker.validation.decoder import arrow_type
+from auditlane.worker.validation.decoder import BASE, Decoded, arrow_type
 from auditlane.worker.validation.signatures import Codes, Vouched
 
 # For each group of `Decoded`, by field: the rows in which its default stands for a value that was not set.

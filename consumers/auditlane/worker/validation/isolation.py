@@ -16,8 +16,7 @@ from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime import log
 from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import Unavailable
-from auditlane.worker.validation.batch import Case, RawRange, Rejection
-from auditlane.worker.validation.verdict import Verdict
+from auditlane.worker.validation.batch import Case, RawRange, Rejection, Verdict
 
 TRIES: Final = 64  # failures of one tenant and schema in a range, after which the rest that fails is refused together
 TRIES_OF_ALL: Final = 512

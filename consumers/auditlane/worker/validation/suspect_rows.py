@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from auditlane.contract.tenant_contract import Field, base_fields
+from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import Column, pa, pc
-from auditlane.worker.validation.decoded import Decoded
+from auditlane.worker.validation.batch import Case
+from auditlane.worker.validation.decoder import Decoded
 from auditlane.worker.validation.encoded_size import Lengths, encoded_lengths
 
 Mask = npt.NDArray[np.bool_]
@@ -122,3 +124,17 @@ def _is_bad(text: bytes | None) -> bool:
     except UnicodeDecodeError:
         return True
     return False
+
+
+def without_malformed(case: Case, decoded: Decoded) -> Decoded:
+    """Read again what the fast decoder may have read wrongly; refuses what is no datum."""
+    doubts = doubtful(decoded, case.lengths[decoded.rows] - HEADER_BYTES)
+    if not doubts.any():
+        return decoded
+    malformed: dict[int, str] = {}
+    for group in decoded.groups:
+        members = decoded.rows[group.span][doubts[group.span]]
+        bad = group.decoder.malformed(case.values.tails(members, HEADER_BYTES), range(len(members)))
+        malformed |= {int(members[at]): why for at, why in bad.items()}
+    case.refuse_malformed(malformed)
+    return decoded.only(~case.refused[decoded.rows]) if malformed else decoded

@@ -22,14 +22,12 @@ from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import pa, pc
 from auditlane.runtime.lru_cache import Kept
 from auditlane.worker.validation import checks, event_columns
-from auditlane.worker.validation.batch import Case, Indexes, RawRange, Rejection
-from auditlane.worker.validation.datums import read, without_malformed
-from auditlane.worker.validation.decoded import Decoded, Read
-from auditlane.worker.validation.decoder import Decoder
+from auditlane.worker.validation.batch import Case, Indexes, RawRange, Verdict
+from auditlane.worker.validation.decoder import Decoded, Decoder, Read, read
 from auditlane.worker.validation.isolation import isolated
 from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, Known, SchemaBook
 from auditlane.worker.validation.schema_guids import framed
-from auditlane.worker.validation.verdict import Verdict
+from auditlane.worker.validation.suspect_rows import without_malformed
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
 # event's tenant_id against the key.
@@ -52,7 +50,6 @@ ORDER: Final = (
 UNKNOWN_IDS: Final = (
     32  # schema ids of one tenant and range that the registry does not know; further ones are not asked
 )
-__all__ = ["ORDER", "Judge", "RawRange", "Rejection", "Verdict"]
 
 
 class Judge:

@@ -130,15 +130,14 @@ def layers() -> str:
     return f"```text\n┌{'─' * width}┐\n{box}\n└{'─' * width}┘\n```\n"
 
 
-def modules() -> str:
-    """Every module with the first sentence of its docstring."""
+def packages() -> str:
+    """Every package with its docstring."""
     roots = ["schemas", "producers", "consumers", "deploy"]
     rows = []
-    for path in sorted(one for root in roots for one in (ROOT / root / "auditlane").rglob("*.py")):
+    for path in sorted(one for root in roots for one in (ROOT / root / "auditlane").rglob("__init__.py")):
         doc = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
-        sentence = re.split(r"(?<=[.!?])\s", doc, maxsplit=1)[0]
-        rows.append((f"`{path.relative_to(ROOT)}`", sentence))
-    return table(("Module", "What it is"), rows)
+        rows.append((f"`{path.parent.relative_to(ROOT)}`", doc))
+    return table(("Package", "What it is for"), rows)
 
 
 def roles_sql() -> str:
@@ -180,7 +179,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "permissions": permissions_table,
     "cli": cli_help,
     "layers": layers,
-    "modules": modules,
+    "packages": packages,
 }
 
 

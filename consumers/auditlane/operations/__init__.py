@@ -1,1 +1,5 @@
-"""Operate the workers: lag, lost offsets, dead letters, replay and verification. Not on the path of events."""
+"""Operates the workers: lag, offsets, accepted losses, dead letters, replay and verification.
+
+Nothing here is on the path of events. The command line, the doctor and the server's administration use it; of the
+worker it knows `validation` alone.
+"""

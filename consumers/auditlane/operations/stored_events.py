@@ -58,8 +58,10 @@ class StoredEvents:
         self._client, self._table = client, table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
-        """The offsets of those rows (in the columns of `columns.EVENTS`) whose event the table holds, from whatever
-        message."""
+        """Return the offsets of those rows whose event the table holds, from whatever message.
+
+        `rows` are in the columns of `event_columns.EVENTS`.
+        """
         found: list[int] = []
         for first in range(0, rows.num_rows, _IDS):
             found += self._known(rows.slice(first, _IDS))

@@ -1,1 +1,5 @@
-"""Kafka to ClickHouse, exactly once: a pure core that decides, a thin runner that does."""
+"""Moves events from Kafka to ClickHouse, exactly once.
+
+`service` builds and runs one process, `consumer_loop` is its consuming thread: it feeds `protocol.core`, which decides,
+and does what the core asks. `validation` turns messages into rows, `sink` writes them.
+"""

@@ -1,1 +1,1 @@
-"""The `auditlane` command, one file a subcommand."""
+"""The `auditlane` command, one module per subcommand; `subcommands` lists them."""

@@ -1,1 +1,4 @@
-"""Events over HTTP: taken by the piece, checked, acknowledged only when Kafka has them."""
+"""Takes events over HTTP: reads a body piece by piece, checks each event, and acknowledges it once Kafka has it.
+
+`router` has the routes, `event_parsing` reads one event, `request_batch` and `ingest_service` send a request's events.
+"""

@@ -1,1 +1,1 @@
-"""Files into events: a source reads with bounded memory, a format maps, one run emits and remembers how far it got."""
+"""Turns files into events: a source reads with bounded memory, a format maps, one run emits and keeps a checkpoint."""

@@ -1,1 +1,1 @@
-"""Dead letters: read them, say what broke, send them again under the tenant's latest contract, resolve them."""
+"""Dead letters: reads and counts them, says what broke, sends them again under the latest contract, resolves them."""

@@ -1,1 +1,1 @@
-"""Replays spans of a topic: into the table, another table or another topic."""
+"""Replays spans of a topic into the live table, another table or another topic, with a checkpoint."""

@@ -61,9 +61,10 @@ class StoredContent:
         self._hash: str | None = None
 
     def differing(self, sent: Sequence[pa.Table]) -> dict[int, str]:
-        """The offsets of rows that differ from those sent (in the columns of `columns.EVENTS`), and in which fields.
+        """Return the offsets of rows that differ from those sent, and in which fields.
 
-        Offsets of which nothing is stored are left out. Raises StoreUnavailable or StoreRefused.
+        `sent` is in the columns of `event_columns.EVENTS`. Offsets
+        of which nothing is stored are left out. Raises StoreUnavailable or StoreRefused.
         """
         expected = {row[0]: row[1:] for table in sent for row in _sent_rows(table)}
         times = [values[_TIME] for values in expected.values()]

@@ -1,1 +1,1 @@
-"""How queries reach ClickHouse: clients, statements, limits, and results read to their end."""
+"""How statements reach ClickHouse: clients, limits per tenant, cancellation, and results read to their end."""

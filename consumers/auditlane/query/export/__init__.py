@@ -1,1 +1,1 @@
-"""Take a tenant's log away as a file."""
+"""Exports a tenant's log as a file: CSV, JSON Lines, Parquet or PDF, at once or as a job."""

@@ -1,1 +1,1 @@
-"""Read a tenant's log as Frontegg's clients ask for it."""
+"""Reads a tenant's log as Frontegg's clients ask for it."""

@@ -1,1 +1,1 @@
-"""The query language: text to a typed tree, the tree to text, the tree to SQL conditions."""
+"""The search language: from text to a typed tree, from the tree to text and to SQL conditions."""

@@ -1,1 +1,4 @@
-"""Follow what arrives: a tenant's new events as they are stored, over server-sent events."""
+"""Streams a tenant's new events as they are stored, by server-sent events.
+
+`hub` polls the store once for all streams of a process, `resume_token` is what a client sends back to resume.
+"""

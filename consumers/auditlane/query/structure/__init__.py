@@ -1,1 +1,1 @@
-"""The data structure over HTTP: what events carry, and what a tenant's readers see of it."""
+"""The data structure over HTTP: which fields events have, and what a tenant's readers see of them."""

@@ -1,1 +1,1 @@
-"""What a tenant's events come to: facets, a histogram over time, the numbers of a dashboard."""
+"""Summaries of a tenant's events: facets, a histogram over time, the numbers of a dashboard."""

@@ -37,7 +37,7 @@ MOST_THREADS: Final = 64
 
 
 class Store(Protocol):
-    """The part of `write.Writer` that is needed here."""
+    """The part of `writer.Writer` that is needed here."""
 
     def insert(
         self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
@@ -106,7 +106,7 @@ def _lacks(seen: Mapping[int, set[int]], month: int, rows: Packed) -> bool:
 
 
 class Jobs:
-    """A `lifecycle.Stage` whose work is `Write` and `Bury`. At most `threads` inserts run at once.
+    """A `stage.Stage` whose work is `Write` and `Bury`. At most `threads` inserts run at once.
 
     A range whose judging takes long keeps nobody waiting: there is a thread for each partition's, as far as they are
     needed. `late` is the budget of late months.

@@ -172,9 +172,11 @@ def _tenant_of(key: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Every message of the range is in one place: a row of `rows` (month as yyyymm -> rows in the columns of
-    `columns.EVENTS`, ordered by schema and offset) or one of `rejected`, ordered by index. `by_tenant` counts each
-    tenant's (messages, refused ones), those of keys that name none under the empty name."""
+    """What becomes of a range's messages: each is a row of `rows` or one of `rejected`, which is ordered by index.
+
+    `rows` are by month (yyyymm), in the columns of `event_columns.EVENTS`, ordered by schema and offset. `by_tenant`
+    counts each tenant's (messages, refused ones), those of keys that name none under the empty name.
+    """
 
     rows: dict[int, Table]
     rejected: list[Rejection]

@@ -4,7 +4,7 @@ A refusal is never made from old knowledge: before one, what decides it is asked
 moment ago counts. Refusals are remembered briefly, to bound what a flood of bad messages can ask.
 
 A registry that is away says nothing about a message, so judging waits for it. One that answers, but not about one
-schema, must not stop a partition: that schema counts as unknown (`unanswered`).
+schema, must not stop a partition: that schema counts as unknown (`registry_patience`).
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class SchemaBook:
         return base_subject(self._topic) in subjects
 
     def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
-        """Those of a schema's own fields whose default stands for "not set" in the tenant's events (`first_defaults`);
+        """Those of a schema's own fields whose default stands for "not set" in the tenant's events (`unset_defaults`);
         none where the registry does not answer about it."""
         known = self._standing.get((schema_id, tenant))
         if known is not None:

@@ -1,1 +1,1 @@
-"""Reach every part, embedded or not, and say what to fix."""
+"""Reaches every part, embedded or not, and says what to fix."""

@@ -1,1 +1,1 @@
-"""ClickHouse's own HTTP and native TCP servers, out of chdb-core, as a process of its own."""
+"""ClickHouse's own HTTP and native TCP servers, out of chdb-core, as a process."""

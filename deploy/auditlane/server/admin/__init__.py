@@ -1,1 +1,1 @@
-"""Operating the installation over HTTP: tenants, lag, dead letters, the health of every part."""
+"""Administration over HTTP: tenants, lag, dead letters, and the health of every part."""

@@ -1,1 +1,1 @@
-"""Our own audit trail: what requests did, aggregated, bounded, and sent to Kafka."""
+"""Our own audit trail: what requests did, aggregated, bounded in size, and sent to Kafka."""

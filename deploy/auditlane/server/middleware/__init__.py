@@ -1,1 +1,1 @@
-"""What surrounds every request: ids, limits, bodies, CORS, disconnects, parameters."""
+"""What surrounds every request: its id, limits, body size, CORS, disconnects, unknown parameters."""

@@ -1,1 +1,4 @@
-"""All HTML: the plain page, the viewer's shell, the console, messages; their templates, styles and texts."""
+"""All HTML: the plain log, the viewer's shell, the console and single messages.
+
+Templates, static files (the viewer's build among them) and the catalogue of texts are beside the modules.
+"""

@@ -1,1 +1,1 @@
-"""Take audits as Frontegg's clients send them."""
+"""Takes audits as Frontegg's clients send them."""

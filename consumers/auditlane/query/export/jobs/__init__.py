@@ -1,1 +1,1 @@
-"""Exports that go on without their client, and survive the process that works on them."""
+"""Exports that continue without their client and survive the process that works on them."""

@@ -1,1 +1,1 @@
-"""The operators' page: tenants, lag, dead letters and the health of every part, rendered here, without script."""
+"""The operators' page: tenants, lag, dead letters and health, rendered on the server, without script."""

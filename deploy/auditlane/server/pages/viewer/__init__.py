@@ -1,1 +1,1 @@
-"""The viewer's pages: what is served of its build, and the pages of ours that load it."""
+"""The viewer's pages: its build as it is served, and the HTML that loads it."""

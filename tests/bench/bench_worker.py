@@ -41,7 +41,7 @@ from measured import Busy, Middle, machine, stopwatch, usage
 from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.contract import subjects, topics
 from auditlane.contract.registry_client import registry_client
-from auditlane.local import process
+from auditlane.runtime import process
 from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store.client import connect
 from auditlane.store.event_insert import PINNED, Packed, send

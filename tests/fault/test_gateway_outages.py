@@ -13,7 +13,7 @@ from fixtures.kafka import make_broker, wait_for_broker
 from fixtures.workers import wait_until, world_on
 from serving import Served
 
-from auditlane.local import process
+from auditlane.runtime import process
 
 POSTERS = 4
 EACH = 5  # events in a request

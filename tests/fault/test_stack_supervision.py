@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from auditlane.local import process, status
+from auditlane.local import status
 from auditlane.local.layout import Layout
-from auditlane.runtime import settings
+from auditlane.runtime import process, settings
 
 _PROGRAM = Path(__file__).with_name("small_stack.py")
 _FIVE = [

@@ -9,7 +9,7 @@ from fixtures.clickhouse import EngineProcess
 from fixtures.kafka import make_broker, wait_for_broker
 from fixtures.workers import wait_until, world_on
 
-from auditlane.local import process
+from auditlane.runtime import process
 from auditlane.worker.service import HARD_EXIT
 
 

@@ -6,7 +6,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from fixtures.kafka import make_broker, wait_for_broker
 
-from auditlane.local import process
+from auditlane.runtime import process
 
 
 def test_the_shared_broker_answers(kafka, unique):

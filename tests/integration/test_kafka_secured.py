@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fixtures.kafka import make_broker, wait_for_broker
 
-from auditlane.local import ports, process
+from auditlane.local import ports
 from auditlane.local.doctor import kafka as doctor
 from auditlane.local.doctor.finding import Level, guarded
 from auditlane.local.health import KafkaProbe
+from auditlane.runtime import process
 from auditlane.runtime.settings import load
 
 

@@ -18,7 +18,7 @@ from serving import Served, ServeProcess
 
 from auditlane.access.permissions import Permission
 from auditlane.contract.avro import base_schema
-from auditlane.local import process
+from auditlane.runtime import process
 
 OURS = "_auditlane"
 INSIDER = (Permission.read, Permission.export, Permission.configure, Permission.contract)

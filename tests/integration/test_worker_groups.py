@@ -10,7 +10,7 @@ from fixtures.kafka import make_broker, wait_for_broker
 from fixtures.registry import RegistryProcess
 from fixtures.workers import World, wait_until, world_on
 
-from auditlane.local import process
+from auditlane.runtime import process
 
 
 def test_a_classic_group(world: World) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from auditlane.local import process
+from auditlane.runtime import process
 from auditlane.runtime.errors import ConfigError, PortInUse, exit_code
 from auditlane.runtime.log import get
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auditlane.local import process
 from auditlane.local.credentials import USER
 from auditlane.local.java import Java
 from auditlane.local.ports import HOST
+from auditlane.runtime import process
 from auditlane.runtime.errors import ConfigError, PartFailed
 from auditlane.runtime.files import write_text
 

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from auditlane.local import ports, process
+from auditlane.local import ports
 from auditlane.local.credentials import sasl
 from auditlane.local.health import KafkaProbe
 from auditlane.local.java import Java
 from auditlane.local.kafka import Broker, Node
+from auditlane.runtime import process
 from auditlane.runtime.errors import AuditlaneError
 
 _START_S = 60.0

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from auditlane.local import process
 from auditlane.local.layout import Layout, bound, rotate, tail
 from auditlane.local.parts import Part
 from auditlane.local.plan import Action, Plan, Policy, State, Verb
+from auditlane.runtime import process
 from auditlane.runtime.errors import AuditlaneError, PartFailed
 
 _ASK_EVERY_S = 0.15

@@ -13,8 +13,9 @@ from fixtures.kafka import make_broker, wait_for_broker
 from fixtures.kafka_cluster import Cluster
 from fixtures.proxy import Proxy, a_commit
 
-from auditlane.local import ports, process
+from auditlane.local import ports
 from auditlane.local.kafka import Broker, Node
+from auditlane.runtime import process
 
 HOST = "127.0.0.1"
 

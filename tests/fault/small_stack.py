@@ -16,10 +16,10 @@ from pathlib import Path
 
 from auditlane.local.layout import Layout
 from auditlane.local.parts import Part
-from auditlane.local.plan import Policy, Spec
 from auditlane.local.supervisor import Supervisor
 from auditlane.runtime import signals
 from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.process_plan import Policy, Spec
 
 _PART = """
 import os, signal, sys, pathlib

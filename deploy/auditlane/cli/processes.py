@@ -11,38 +11,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from auditlane.runtime import process
 from auditlane.runtime.errors import ConfigError, PortInUse, exit_code
 from auditlane.runtime.log import get
+from auditlane.runtime.process_plan import Plan, Policy, Spec, Verb
 
-BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY_S: Final = 60.0  # who lived this long begins again with the shortest back-off
+POLICY: Final = Policy(backoff_first=0.5, backoff_most=30.0, stable=60.0)
 GRACE_S: Final = 5.0  # past the processes' own bound before they are killed
-# Ends that another start would repeat: what is configured is wrong.
+# Exit codes that another start would repeat: what is configured is wrong.
 HOPELESS: Final = frozenset({exit_code(ConfigError), exit_code(PortInUse)})
 
 
-@dataclass(slots=True)
-class Slot:
-    """One of the processes, as the decisions see it. Times are monotonic seconds."""
-
-    number: int
-    started: float = 0.0
-    deaths: int = 0  # in a row
-    not_before: float = 0.0
-    was_ready: bool = False  # ever: what is configured works
-
-    def ended(self, code: int, now: float) -> bool:
-        """Count a death; whether it may be started again, at `not_before`."""
-        if code in HOPELESS and not self.was_ready:
-            return False
-        self.deaths = 1 if now - self.started >= STEADY_S else self.deaths + 1
-        self.not_before = now + BACKOFF_S[min(self.deaths, len(BACKOFF_S)) - 1]
-        return True
+def is_hopeless(code: int, *, was_ready: bool) -> bool:
+    """Whether a process that ended so would end so again. One that was ever ready can work as it is configured."""
+    return code in HOPELESS and not was_ready
 
 
 def cores() -> int:
@@ -67,21 +53,26 @@ class Group:
         pass_fds: Sequence[int] = (),
     ) -> None:
         self._pass_fds = tuple(pass_fds)
-        self._command, self._env, self._drain_s, self._on_ready = command, env, drain_s, on_ready
-        self._slots = [Slot(number) for number in range(count)]
-        self._running: dict[int, subprocess.Popen[bytes]] = {}
-        self._ready: dict[int, dict[str, Any]] = {}
+        self._command, self._env, self._on_ready = command, env, on_ready
+        self._plan = Plan(
+            (
+                Spec(str(number), start_within=inf, give_up=sys.maxsize, stop_within=drain_s + GRACE_S)
+                for number in range(count)
+            ),
+            POLICY,
+        )
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._ready: dict[str, dict[str, Any]] = {}  # what each said last; who ever was ready can work as configured
         self._announced = False
-        self._events: SimpleQueue[tuple[str, int, dict[str, Any]]] = SimpleQueue()
+        self._events: SimpleQueue[tuple[str, str, dict[str, Any]]] = SimpleQueue()
         self._log = get("worker")
-        self._kill_at: float | None = None  # set once it is to stop
         self._code = 0
 
     def run(self) -> int:
-        """Until a signal asks to stop, or a process says that it can never work; the exit code."""
+        """Run until a signal asks to stop, or a process says that it can never work; return the exit code."""
         with self._signals():
             try:
-                while self._kill_at is None or self._running:
+                while not self._plan.finished:
                     self._turn()
             finally:
                 for running in self._running.values():  # only after an error of ours
@@ -89,94 +80,88 @@ class Group:
         return self._code
 
     def _turn(self) -> None:
-        now = time.monotonic()
-        waiting = [slot for slot in self._slots if slot.number not in self._running]
-        if self._kill_at is None:
-            for slot in [one for one in waiting if one.not_before <= now]:
-                self._start(slot, now)
-                waiting.remove(slot)
-            wake = min((slot.not_before for slot in waiting), default=None)
-        else:
-            if now >= self._kill_at:
-                self._all(signal.SIGKILL)
-            wake = max(self._kill_at, now + 1)
+        for action in self._plan.decide(time.monotonic()):
+            if action.verb is Verb.START:
+                self._start(action.name)
+            elif action.name in self._running:
+                number = signal.SIGTERM if action.verb is Verb.TERMINATE else signal.SIGKILL
+                process.send(self._running[action.name], number)
+        if self._plan.finished:
+            return
+        wake = self._plan.wake_at()
+        waits = None if wake is None or wake == inf else max(0.0, wake - time.monotonic())
         try:
-            kind, number, told = self._events.get(timeout=None if wake is None else max(0.0, wake - now))
+            kind, name, told = self._events.get(timeout=waits)
         except Empty:
             return
         if kind == "stop":
             self._stop()
         elif kind == "ready":
-            self._is_ready(number, told)
+            self._is_ready(name, told)
         else:
             self._reap()
 
-    def _start(self, slot: Slot, now: float) -> None:
-        slot.started = now
+    def _start(self, name: str) -> None:
         child = process.start(
             self._command,
-            env=dict(self._env(slot.number)),
+            env=dict(self._env(int(name))),
             inherit_errors=True,
             pipe_output=True,
             pass_fds=self._pass_fds,
         )
-        self._running[slot.number] = child
-        threading.Thread(target=self._read, args=(slot.number, child), daemon=True).start()
+        self._running[name] = child
+        threading.Thread(target=self._read, args=(name, child), daemon=True).start()
 
-    def _read(self, number: int, child: subprocess.Popen[bytes]) -> None:
+    def _read(self, name: str, child: subprocess.Popen[bytes]) -> None:
         """The first line says that it is ready; the end of its output, that it is about to end."""
         assert child.stdout is not None
         with child.stdout:
             line = child.stdout.readline()
             if line:
-                self._events.put(("ready", number, json.loads(line) | {"pid": child.pid}))
+                self._events.put(("ready", name, json.loads(line) | {"pid": child.pid}))
             for _ in child.stdout:  # nothing else is printed; if something were, it must not block
                 pass
         child.wait()
-        self._events.put(("ended", number, {}))
+        self._events.put(("ended", name, {}))
 
-    def _is_ready(self, number: int, told: dict[str, Any]) -> None:
-        self._slots[number].was_ready = True
-        self._ready[number] = told
-        if not self._announced and len(self._ready) == len(self._slots):
+    def _is_ready(self, name: str, told: dict[str, Any]) -> None:
+        self._plan.answered(name, time.monotonic())
+        self._ready[name] = told
+        if not self._announced and len(self._ready) == len(self._plan.parts):
             self._announced = True
-            self._on_ready([self._ready[one.number] for one in self._slots])
+            self._on_ready([self._ready[name] for name in self._plan.parts])
 
     def _reap(self) -> None:
-        for number, child in list(self._running.items()):
+        for name, child in list(self._running.items()):
             code = child.poll()
             if code is None:
                 continue
-            del self._running[number]
+            del self._running[name]
             process.end_session(child.pid)
-            slot, now = self._slots[number], time.monotonic()
-            if self._kill_at is not None:
+            stopping, now = self._plan.stopping, time.monotonic()
+            self._plan.exited(name, code, now)
+            if stopping:
                 if code != -signal.SIGTERM:  # one that had only just begun holds nothing, and dies of it
                     self._code = self._code or (1 if code < 0 else code)
-            elif slot.ended(code, now):
-                again = round(slot.not_before - now, 1)
-                self._log.warning("process.ended", number=number, pid=child.pid, code=code, again_in_s=again)
-            else:
+            elif is_hopeless(code, was_ready=name in self._ready):
                 self._code = code
-                self._stop()
+                self._plan.stop(now)
+            else:
+                again = round((self._plan.parts[name].until or now) - now, 1)
+                self._log.warning("process.ended", number=int(name), pid=child.pid, code=code, again_in_s=again)
 
     def _stop(self) -> None:
-        """First SIGTERM to all; asked again, or past the bound, SIGKILL."""
-        if self._kill_at is not None:
-            self._all(signal.SIGKILL)
-            return
-        self._kill_at = time.monotonic() + self._drain_s + GRACE_S
-        self._all(signal.SIGTERM)
-
-    def _all(self, number: signal.Signals) -> None:
-        for child in self._running.values():
-            process.send(child, number)
+        """Ask all to end; when asked again, kill them."""
+        if self._plan.stopping:
+            self._plan.force(time.monotonic())
+        else:
+            self._plan.stop(time.monotonic())
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """`SimpleQueue.put` is the one queue operation that a signal handler may use."""
         asked = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.signal(number, lambda *_: self._events.put(("stop", 0, {}))) for number in asked}
+        before = {number: signal.signal(number, lambda *_: self._events.put(("stop", "", {}))) for number in asked}
         try:
             yield
         finally:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.status import Status
 
 from auditlane.local.parts import Part
-from auditlane.local.plan import State
+from auditlane.runtime.process_plan import State
 
 _WORDS = {
     State.READY: "ready",

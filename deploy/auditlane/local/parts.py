@@ -20,8 +20,8 @@ from auditlane.local.doctor.clickhouse import detached
 from auditlane.local.health import KafkaProbe, http_answers
 from auditlane.local.kafka import Broker
 from auditlane.local.layout import Layout
-from auditlane.local.plan import Spec
 from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.process_plan import Spec
 from auditlane.runtime.settings import PREFIX, Settings, variable
 from auditlane.store.client import connect
 

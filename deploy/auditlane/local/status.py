@@ -10,9 +10,9 @@ from auditlane.local import parts
 from auditlane.local.adoption import entering
 from auditlane.local.credentials import Credentials, Role
 from auditlane.local.layout import Layout
-from auditlane.local.plan import State
 from auditlane.local.stack import without_own
 from auditlane.runtime.errors import NotFound
+from auditlane.runtime.process_plan import State
 from auditlane.runtime.settings import Settings, variable
 
 UNREACHABLE = "unreachable"

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from auditlane.local.layout import Layout, bound, rotate, tail
 from auditlane.local.parts import Part
-from auditlane.local.plan import Action, Plan, Policy, State, Verb
 from auditlane.runtime import process
 from auditlane.runtime.errors import AuditlaneError, PartFailed
+from auditlane.runtime.process_plan import Action, Plan, Policy, State, Verb
 
 _ASK_EVERY_S = 0.15
 _HOUSEKEEPING_S = 30.0

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from auditlane.cli.processes import BACKOFF_S, STEADY_S, Slot
+from auditlane.cli.processes import POLICY, is_hopeless
 from auditlane.cli.worker import child_env, ports_
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load
 
 
 def test_each_death_in_a_row_waits_longer_up_to_a_bound() -> None:
-    slot = Slot(0, was_ready=True)
-    waits = []
-    for _ in range(len(BACKOFF_S) + 2):
-        assert slot.ended(1, now=100.0)
-        slot.started = 100.0
-        waits.append(slot.not_before - 100.0)
-    assert waits == [*BACKOFF_S, BACKOFF_S[-1], BACKOFF_S[-1]]
-
-
-def test_a_long_life_is_forgiven() -> None:
-    slot = Slot(0, deaths=5, started=0.0)
-    assert slot.ended(-9, now=STEADY_S)
-    assert slot.not_before == STEADY_S + BACKOFF_S[0]
+    assert [POLICY.backoff(deaths) for deaths in range(1, 9)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
 @pytest.mark.parametrize("code", [2, 5])
 def test_what_is_configured_wrong_is_not_tried_again(code: int) -> None:
-    assert not Slot(0).ended(code, now=1.0)
-    assert Slot(0, was_ready=True).ended(code, now=1.0)  # it worked: something else has changed
-    assert Slot(0).ended(6, now=1.0)  # a part was away
+    assert is_hopeless(code, was_ready=False)
+    assert not is_hopeless(code, was_ready=True)  # it worked: something else has changed
+    assert not is_hopeless(6, was_ready=False)  # a part was away
 
 
 def test_ports_count_up_and_zero_stays() -> None:

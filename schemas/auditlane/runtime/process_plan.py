@@ -1,4 +1,5 @@
-"""What to do next with the parts of a stack: start, restart, stop, give up. Pure: states and time in, actions out.
+"""What to do next with processes that need one another: start, restart, stop, give up. Pure: states and time in,
+actions out.
 
     waiting ──▶ starting ──▶ ready ──▶ stopping ──▶ stopped
                  │   ▲          │

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from auditlane.local.plan import Action, Plan, Policy, Spec, State, Verb
+from auditlane.runtime.process_plan import Action, Plan, Policy, Spec, State, Verb
 
 POLICY = Policy(backoff_first=1.0, backoff_most=5.0, stable=10.0)
 SPECS = [

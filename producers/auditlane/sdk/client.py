@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.contract.provenance import RESERVED, Sign, is_ours
+from auditlane.contract.registry_reader import Registry
 from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
 from auditlane.contract.window import check_time
 from auditlane.runtime.errors import (
@@ -31,7 +32,7 @@ from auditlane.sdk.delivery import Delivery, OnError, OnSettled
 from auditlane.sdk.delivery_tracker import Ledger
 from auditlane.sdk.logs import say, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.schema_resolver import Contracts, Outdated, Registry
+from auditlane.sdk.schema_resolver import Contracts, Outdated
 
 _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)

@@ -7,9 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from auditlane.contract.incomplete_versions import Version, Versions, lacking, newest_whole
+from auditlane.contract.incomplete_versions import lacking, newest_whole
+from auditlane.contract.registry_reader import Registry, Version
 from auditlane.contract.tenants import base_subject, tenant_subject
 from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.lru_cache import Kept
@@ -290,13 +291,6 @@ class Contracts:
 
 KEPT_TENANTS: Final = 20_000
 KEPT_CHARACTERS: Final = 16 << 20  # of the texts of schemas that are known; some 5,000 of the base event's size
-
-
-class Registry(Versions[Version], Protocol):
-    """The part of `contract.registry.RegistryClient` that is needed here."""
-
-    def subjects(self) -> frozenset[str]: ...
-    def close(self) -> None: ...
 
 
 class Known:

@@ -5,31 +5,10 @@ Writing with such a version would refuse every event that has more, so the newes
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
-
 from auditlane.contract.event import BASE_FIELDS
+from auditlane.contract.registry_reader import V, Versions
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.runtime.errors import InvalidInput, SchemaNotFound
-
-
-class Version(Protocol):
-    """A version of a subject."""
-
-    @property
-    def schema_id(self) -> int: ...
-    @property
-    def schema(self) -> str: ...
-
-
-V = TypeVar("V", bound=Version, covariant=True)
-
-
-class Versions(Protocol[V]):
-    """The part of `contract.registry.RegistryClient` that is needed here."""
-
-    def latest(self, subject: str) -> V: ...
-    def versions(self, subject: str) -> list[int]: ...
-    def version(self, subject: str, number: int) -> V: ...
 
 
 def lacking(schema_text: str) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import fastavro
 
-from auditlane.contract.incomplete_versions import Version, Versions, newest_whole
+from auditlane.contract.incomplete_versions import newest_whole
+from auditlane.contract.registry_reader import Registry
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
 from auditlane.contract.wire import frame, unframe
@@ -26,12 +27,6 @@ _FAILURES: Final = (
     ValueError,
 )
 _CARRIED: Final = ("default", "aliases")  # what resolution needs of a field besides its type
-
-
-class Registry(Versions[Version], Protocol):
-    """The part of `contract.registry.RegistryClient` that is needed here."""
-
-    def subjects(self) -> frozenset[str]: ...
 
 
 class NotResolved(Exception):

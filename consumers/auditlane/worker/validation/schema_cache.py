@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
+from auditlane.contract.registry_reader import Registry
 from auditlane.contract.tenant_contract import Field, TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime import log
@@ -32,23 +33,6 @@ LARGEST_ID: Final = (1 << 31) - 1  # registries count ids in a signed 32-bit int
 MOST_KEPT: Final = 10_000  # answers of each kind; the oldest goes first
 K = TypeVar("K")
 T = TypeVar("T")
-
-
-class Registered(Protocol):
-    @property
-    def schema(self) -> str: ...
-
-
-class Registry(Protocol):
-    """The part of `contract.registry.RegistryClient` that is needed here."""
-
-    def schema(self, schema_id: int) -> str: ...
-    def subjects(self) -> frozenset[str]: ...
-    def subjects_of(self, schema_id: int) -> frozenset[str]: ...
-    def latest(self, subject: str) -> Registered: ...
-    def id_of(self, guid: UUID) -> int: ...
-    def versions(self, subject: str) -> list[int]: ...
-    def version(self, subject: str, number: int) -> Registered: ...
 
 
 @dataclass(frozen=True, slots=True)

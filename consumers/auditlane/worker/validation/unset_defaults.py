@@ -9,22 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from auditlane.contract.registry_reader import Version, Versions
 from auditlane.contract.tenant_contract import Field, TenantContract
 from auditlane.runtime.errors import InvalidInput, SchemaNotFound
-
-
-class Version(Protocol):
-    @property
-    def schema(self) -> str: ...
-
-
-class Versions(Protocol):
-    """The part of `contract.registry.RegistryClient` that is needed here."""
-
-    def versions(self, subject: str) -> list[int]: ...
-    def version(self, subject: str, number: int) -> Version: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +23,7 @@ class Firsts:
     read: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
 
-    def through(self, registry: Versions, subject: str, names: Collection[str]) -> Firsts:
+    def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> Firsts:
         """Read on until all the names are found, or there are no more versions. Raises what the registry raises."""
         read, defaults = self.read, dict(self.defaults)
         numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
@@ -56,7 +45,7 @@ def standing(fields: Collection[Field], chains: Collection[Firsts]) -> frozenset
     )
 
 
-def _own(registry: Versions, subject: str, number: int) -> tuple[Field, ...]:
+def _own(registry: Versions[Version], subject: str, number: int) -> tuple[Field, ...]:
     try:
         return TenantContract.parse(registry.version(subject, number).schema).own
     except (InvalidInput, SchemaNotFound):  # no event is written with it; deleted meanwhile

@@ -1,0 +1,36 @@
+"""What readers of contracts need of a registry: the part of `registry.RegistryClient` that changes nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+
+class Version(Protocol):
+    """A version of a subject: its schema's id and text."""
+
+    @property
+    def schema_id(self) -> int: ...
+    @property
+    def schema(self) -> str: ...
+
+
+V = TypeVar("V", bound=Version, covariant=True)
+
+
+class Versions(Protocol[V]):
+    """The versions of subjects. Each method raises what `RegistryClient` raises."""
+
+    def latest(self, subject: str) -> V: ...
+    def versions(self, subject: str) -> list[int]: ...
+    def version(self, subject: str, number: int) -> V: ...
+
+
+class Registry(Versions[Version], Protocol):
+    """A registry, as who reads it sees it."""
+
+    def schema(self, schema_id: int) -> str: ...
+    def subjects(self) -> frozenset[str]: ...
+    def subjects_of(self, schema_id: int) -> frozenset[str]: ...
+    def id_of(self, guid: UUID) -> int: ...
+    def close(self) -> None: ...

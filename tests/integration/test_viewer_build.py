@@ -93,7 +93,7 @@ def test_it_is_built_when_something_changed_and_a_failed_build_leaves_the_last_o
         command = [sys.executable, str(copy / "build.py")]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    manifest = copy.parent / "auditlane" / "query" / "static" / "viewer" / ".vite" / "manifest.json"
+    manifest = copy.parents[1] / "deploy/auditlane/server/pages/static/viewer/.vite/manifest.json"
     first = run()
     assert SIZE.findall(first.stdout), first.stderr
     assert manifest.exists()

@@ -86,7 +86,7 @@ bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilin
 
 bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the guard, exports, reading, the SDK, HTTP
 	$(BIN)/python tests/bench/bench_stages.py
-	$(BIN)/python tests/bench/bench_judge.py
+	$(BIN)/python tests/bench/bench_validator.py
 	$(BIN)/python tests/bench/bench_table.py
 	$(BIN)/python tests/bench/bench_guard.py
 	$(BIN)/python tests/bench/bench_export.py

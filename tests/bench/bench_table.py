@@ -19,8 +19,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from clickhouse_connect.driver.client import Client
 from fixtures.clickhouse import EngineProcess
-from judging import TOPIC, DictRegistry
 from load import messages
+from validating import TOPIC, DictRegistry
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.message_columns import Columns

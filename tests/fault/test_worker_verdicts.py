@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 
-import judging
 import pytest
+import validating
 from confluent_kafka import KafkaException
 from fixtures.workers import World, wait_until
 
@@ -19,15 +19,15 @@ OCCURRED_US = 1_770_091_506_789_012
 @pytest.mark.parametrize("set_back", [False, True], ids=["handed over", "set back"])
 def test_what_the_redo_accepts_and_the_first_attempt_refused_is_stored(world: World, set_back: bool) -> None:
     """Also when a tool has overwritten the intent, so that the same range is sealed as if for the first time."""
-    schema = judging.contract(judging.own("amount", "double"))
+    schema = validating.contract(validating.own("amount", "double"))
     registered = json.dumps(schema)
     strange = world.registry.register(tenant_subject(world.settings.topic, "globex"), registered)
     for number in range(20):
         tenant, schema_id, written = ("acme", strange, schema) if number % 2 else ("initech", world.schema_id, None)
-        values = judging.event(
+        values = validating.event(
             event_id=str(uuid.uuid4()), tenant_id=tenant, occurred_at=OCCURRED_US + number, amount=1.0
         )
-        value = frame(schema_id, judging.datum(values, written))
+        value = frame(schema_id, validating.datum(values, written))
         world.producer.produce(world.settings.topic, key=tenant, value=value, partition=0)
     assert world.producer.flush(30) == 0
     world.worker(failpoint="after_insert:kill", range_age_ms=2_000).ended()

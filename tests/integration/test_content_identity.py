@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from judging import NOW_MS, TOPIC, base_registry, contract, message, own, raw_range
+from validating import NOW_MS, TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.contract.message_columns import Columns

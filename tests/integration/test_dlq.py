@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 import fastavro
-import judging
+import validating
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
 
@@ -25,7 +25,7 @@ def listed(commands: Commands, *arguments: str) -> list[dict[str, Any]]:
 
 def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, Any]]:
     """Register the tenant's contract, with one own field."""
-    schema = judging.contract(judging.own("amount", "double", **rules))
+    schema = validating.contract(validating.own("amount", "double", **rules))
     return world.registry.register(tenant_subject(world.settings.topic, tenant), json.dumps(schema)), schema
 
 
@@ -33,7 +33,7 @@ def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> 
     """(event id, the framed event)."""
     event_id = str(uuid.uuid4())
     out = io.BytesIO()
-    values = judging.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)
+    values = validating.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)
     fastavro.schemaless_writer(out, fastavro.parse_schema(schema), values)
     return event_id, frame(schema_id, out.getvalue())
 

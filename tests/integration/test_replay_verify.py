@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import judging
+import validating
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
@@ -203,7 +203,7 @@ def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, co
     world.produce(69, partition=0)
     work(world, 69)
     before = offsets(world)
-    schema = judging.contract(judging.own("note", "string", maxLength=5))
+    schema = validating.contract(validating.own("note", "string", maxLength=5))
     world.registry.register(tenant_subject(topic, "tenant0"), json.dumps(schema))
     world.send(world.value("tenant0", 1), partition=0)  # the workers have still to refuse it
     delete(world, "tenant_id IN ('tenant0', 'tenant1') AND kafka_offset < 40")

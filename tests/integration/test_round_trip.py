@@ -21,7 +21,7 @@ import psutil
 import pytest
 from fixtures.commands import Commands
 from fixtures.workers import World, world_on
-from judging import contract, own
+from validating import contract, own
 
 from auditlane.contract.event import AuditEvent, Outcome, Severity
 from auditlane.contract.tenants import tenant_subject

@@ -15,7 +15,7 @@ from typing import Any
 
 import fastavro
 import re2
-from judging import TOPIC, DictRegistry
+from validating import TOPIC, DictRegistry
 
 from auditlane.contract.event import BASE_FIELDS, parse_ip
 from auditlane.contract.reject_codes import RejectCode as R

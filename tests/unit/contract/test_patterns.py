@@ -13,7 +13,7 @@ import pytest
 import re2
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from judging import contract, own
+from validating import contract, own
 
 from auditlane.contract import patterns as patterns_
 from auditlane.contract import rules

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from judging import contract, own
+from validating import contract, own
 
 from auditlane.contract import rules
 from auditlane.contract.avro import base_schema

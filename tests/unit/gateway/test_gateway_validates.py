@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from judging import TOPIC, DictRegistry, base_registry, contract, own, raw_range
+from validating import TOPIC, DictRegistry, base_registry, contract, own, raw_range
 
 from auditlane.contract import rules
 from auditlane.contract.tenant_contract import Field

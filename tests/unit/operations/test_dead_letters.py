@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
-import judging
 import pytest
+import validating
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +46,7 @@ def letter(offset: int = 7, *, topic_id: str = TOPIC_ID, **given: Any) -> Letter
     made = Letter(
         Identity(topic_id, 3, offset),
         Place(0, offset),
-        topic=judging.TOPIC,
+        topic=validating.TOPIC,
         tenant="acme",
         code="FIELD_RULE",
         reason="amount must be at most 3.",
@@ -99,18 +99,17 @@ def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
     key, beginning, said = cut_off(b"acme#" + b"k" * 500_000, value, kept)
     assert (len(key or b""), beginning) == (1_024, value[:kept])
     columns = Columns([7], [9_000], [key], [value], [b"s" * 300_000])
-    range_ = Range(Partition(judging.TOPIC, 3), TOPIC_ID, 7, 7, columns, "", 1)
+    range_ = Range(Partition(validating.TOPIC, 3), TOPIC_ID, 7, 7, columns, "", 1)
     told = letter_headers(range_, Rejection(0, RejectCode.TOO_LARGE, "Large.", "acme", 9), task="t")
     assert sum(len(text) for _, text in told if text) < 1_000, "a signature that long is none"
     read = dead_letter.read([*told, *said], Place(0, 7), 9_999)
     [one] = folded(read).newest(Selection())
     assert (one.whole_bytes, one.sha256) == (len(value), hashlib.sha256(value).hexdigest())
     world = World()
-    judge = Judge(
-        SchemaBook(world.registry, topic=judging.TOPIC, refresh_s=30), topic=judging.TOPIC, max_event_bytes=100_000
-    )
+    schemas = SchemaBook(world.registry, topic=validating.TOPIC, refresh_s=30)
+    judge = Judge(schemas, topic=validating.TOPIC, max_event_bytes=100_000)
     assessor = Assessor(world.reviver(), judge, world.topics)
-    [answer] = assessor.assess([Found(one, key, beginning)], now_ms=judging.NOW_MS)
+    [answer] = assessor.assess([Found(one, key, beginning)], now_ms=validating.NOW_MS)
     assert (answer.value, answer.code) == (None, "CUT_OFF")
     assert one.name in answer.reason
 
@@ -221,23 +220,23 @@ class World:
     """A registry in memory with a tenant's contracts, and what a replay needs of it."""
 
     def __init__(self) -> None:
-        self.registry = judging.base_registry()
-        self.topics = {judging.TOPIC}
+        self.registry = validating.base_registry()
+        self.topics = {validating.TOPIC}
 
     def register(self, *own: dict[str, Any], tenant: str = "acme", **attributes: Any) -> tuple[int, dict[str, Any]]:
-        schema = judging.contract(*own, **attributes)
-        return self.registry.register(tenant_subject(judging.TOPIC, tenant), schema), schema
+        schema = validating.contract(*own, **attributes)
+        return self.registry.register(tenant_subject(validating.TOPIC, tenant), schema), schema
 
     def reviver(self) -> Reviver:
-        book = SchemaBook(self.registry, topic=judging.TOPIC, refresh_s=30)
-        return Reviver(self.registry, book.known, topic=judging.TOPIC)
+        book = SchemaBook(self.registry, topic=validating.TOPIC, refresh_s=30)
+        return Reviver(self.registry, book.known, topic=validating.TOPIC)
 
-    def assess(self, *values: bytes | None, key: bytes | None = b"acme", topic: str = judging.TOPIC) -> list[Any]:
-        book = SchemaBook(self.registry, topic=judging.TOPIC, refresh_s=30)
-        judge = Judge(book, topic=judging.TOPIC, max_event_bytes=100_000)
+    def assess(self, *values: bytes | None, key: bytes | None = b"acme", topic: str = validating.TOPIC) -> list[Any]:
+        book = SchemaBook(self.registry, topic=validating.TOPIC, refresh_s=30)
+        judge = Judge(book, topic=validating.TOPIC, max_event_bytes=100_000)
         assessor = Assessor(self.reviver(), judge, self.topics)
         found = [Found(letter(at, topic=topic), key, value) for at, value in enumerate(values)]
-        return assessor.assess(found, now_ms=judging.NOW_MS)
+        return assessor.assess(found, now_ms=validating.NOW_MS)
 
     def read(self, value: bytes) -> dict[str, Any]:
         schema_id, datum = unframe(value)
@@ -247,8 +246,8 @@ class World:
 
 def test_an_event_of_the_base_becomes_one_of_the_tenants_own_contract() -> None:
     world = World()
-    latest, _ = world.register(judging.own("amount", "double", required=False), judging.own("city", "string"))
-    value = judging.message()
+    latest, _ = world.register(validating.own("amount", "double", required=False), validating.own("city", "string"))
+    value = validating.message()
     revived = world.reviver().revive(b"acme#4", value)
     assert revived.value is not None
     assert unframe(revived.value)[0] == latest
@@ -262,12 +261,14 @@ def test_numbers_are_promoted_names_follow_aliases_and_unknown_symbols_take_the_
     world = World()
     kind = {"type": "enum", "name": "Kind", "symbols": ["a", "b"]}
     first, schema = world.register(
-        judging.own("amount", "int"), judging.own("town", "string"), judging.own("kind", kind)
+        validating.own("amount", "int"), validating.own("town", "string"), validating.own("kind", kind)
     )
-    value = judging.message(first, schema, amount=3, town="Rome", kind="b")
+    value = validating.message(first, schema, amount=3, town="Rome", kind="b")
     other = {"type": "enum", "name": "Sort", "symbols": ["a", "c"], "default": "c"}
     latest, _ = world.register(
-        judging.own("amount", "double"), judging.own("city", "string", aliases=["town"]), judging.own("kind", other)
+        validating.own("amount", "double"),
+        validating.own("city", "string", aliases=["town"]),
+        validating.own("kind", other),
     )
     revived = world.reviver().revive(b"acme", value)
     assert revived.value is not None
@@ -279,18 +280,18 @@ def test_numbers_are_promoted_names_follow_aliases_and_unknown_symbols_take_the_
 
 def test_what_the_latest_contract_lacks_is_named() -> None:
     world = World()
-    first, schema = world.register(judging.own("amount", "double"), judging.own("city", "string"))
-    world.register(judging.own("town", "string"))
-    value = judging.message(first, schema, amount=1.5, city=None)
+    first, schema = world.register(validating.own("amount", "double"), validating.own("city", "string"))
+    world.register(validating.own("town", "string"))
+    value = validating.message(first, schema, amount=1.5, city=None)
     assert world.reviver().revive(b"acme", value).dropped == ("amount",)
 
 
 def test_what_does_not_resolve_names_the_field() -> None:
     world = World()
-    first, schema = world.register(judging.own("amount", "string"))
-    world.register(judging.own("size", "long"), judging.own("amount", "long"))
+    first, schema = world.register(validating.own("amount", "string"))
+    world.register(validating.own("size", "long"), validating.own("amount", "long"))
     with pytest.raises(NotResolved, match=r"^amount: schema 2 cannot be resolved into schema 3"):
-        world.reviver().revive(b"acme", judging.message(first, schema, amount="many"))
+        world.reviver().revive(b"acme", validating.message(first, schema, amount="many"))
 
 
 @pytest.mark.parametrize(
@@ -299,15 +300,15 @@ def test_what_does_not_resolve_names_the_field() -> None:
         (b"acme", None),
         (b"acme", b"not framed"),
         (b"acme", frame(99, b"x")),
-        (b"acme", frame(judging.BASE_ID, b"\x02")),
-        (None, judging.message()),
-        (b"\xff", judging.message()),
-        (b"no tenant!", judging.message()),
+        (b"acme", frame(validating.BASE_ID, b"\x02")),
+        (None, validating.message()),
+        (b"\xff", validating.message()),
+        (b"no tenant!", validating.message()),
     ],
 )
 def test_what_cannot_be_read_stays_as_it_is(key: bytes | None, value: bytes | None) -> None:
     world = World()
-    world.register(judging.own("amount", "double"))
+    world.register(validating.own("amount", "double"))
     assert world.reviver().revive(key, value).value == value
 
 
@@ -316,11 +317,11 @@ def test_what_cannot_be_read_stays_as_it_is(key: bytes | None, value: bytes | No
 
 def test_a_rule_that_was_relaxed_lets_the_letter_through() -> None:
     world = World()
-    strict, schema = world.register(judging.own("amount", "double", maximum=3))
-    value = judging.message(strict, schema, amount=4.5)
+    strict, schema = world.register(validating.own("amount", "double", maximum=3))
+    value = validating.message(strict, schema, amount=4.5)
     [stays] = world.assess(value)
     assert (stays.code, stays.reason) == ("FIELD_RULE", "amount must be at most 3.")
-    latest, _ = world.register(judging.own("amount", "double", maximum=5))
+    latest, _ = world.register(validating.own("amount", "double", maximum=5))
     [sent] = world.assess(value)
     assert sent.code == ""
     assert unframe(sent.value)[0] == latest
@@ -328,7 +329,7 @@ def test_a_rule_that_was_relaxed_lets_the_letter_through() -> None:
 
 def test_each_letter_has_its_own_verdict() -> None:
     world = World()
-    good, bad = judging.message(), judging.message(ip="nowhere")
+    good, bad = validating.message(), validating.message(ip="nowhere")
     answers = world.assess(good, b"junk", bad, frame(77, b""), None, good)
     assert [one.code for one in answers] == [
         "", "NOT_FRAMED", "IP_INVALID", "SCHEMA_UNKNOWN", "NOT_FRAMED", "",
@@ -337,16 +338,16 @@ def test_each_letter_has_its_own_verdict() -> None:
 
 
 def test_a_topic_that_is_gone_keeps_its_letters() -> None:
-    [one] = World().assess(judging.message(), topic="audit.events.gone")
+    [one] = World().assess(validating.message(), topic="audit.events.gone")
     assert one.code == "TOPIC_GONE"
 
 
 def test_a_schema_that_was_registered_since_is_known_now() -> None:
     world = World()
-    schema = judging.contract(judging.own("amount", "double"))
-    value = judging.message(2, schema, amount=1.0)
+    schema = validating.contract(validating.own("amount", "double"))
+    value = validating.message(2, schema, amount=1.0)
     assert [one.code for one in world.assess(value)] == ["SCHEMA_UNKNOWN"]
-    world.register(judging.own("amount", "double"))
+    world.register(validating.own("amount", "double"))
     assert [one.code for one in world.assess(value)] == [""]
 
 
@@ -354,7 +355,7 @@ def test_an_outage_of_the_registry_is_no_verdict() -> None:
     world = World()
     world.registry.down = True
     with pytest.raises(RegistryUnavailable):
-        world.assess(judging.message())
+        world.assess(validating.message())
 
 
 # Replaying in chunks.
@@ -371,10 +372,10 @@ class Kept:
 
 def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: Path) -> None:
     world, keys = World(), ProvenanceKeys.load_or_create(tmp_path / "keys.json")
-    world.register(judging.own("amount", "double", required=False))
-    book = SchemaBook(world.registry, topic=judging.TOPIC, refresh_s=30)
-    judge = Judge(book, topic=judging.TOPIC, max_event_bytes=100_000, secrets=keys.secrets)
-    sent, ours = judging.message(), judging.message(source="auditlane")
+    world.register(validating.own("amount", "double", required=False))
+    book = SchemaBook(world.registry, topic=validating.TOPIC, refresh_s=30)
+    judge = Judge(book, topic=validating.TOPIC, max_event_bytes=100_000, secrets=keys.secrets)
+    sent, ours = validating.message(), validating.message(source="auditlane")
     by_client, by_us = (
         keys.signer(client, filled)(b"acme", value)[1]
         for client, filled, value in (("billing", ("source",), sent), (TRAIL, (), ours))
@@ -382,7 +383,7 @@ def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: 
     found = [
         Found(letter(1), b"acme", sent, by_client),
         Found(letter(2), b"acme", sent),
-        Found(letter(3), b"acme", judging.message(action="Other"), by_client),
+        Found(letter(3), b"acme", validating.message(action="Other"), by_client),
         Found(letter(4), b"acme", ours, by_us),
         Found(letter(5), b"acme", ours),
     ]
@@ -395,7 +396,7 @@ def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: 
                 verify(keys.secrets(), one.signature or b"", b"acme", one.value or b""),
                 one.code,
             )
-            for one in assessor.assess(found, now_ms=judging.NOW_MS)
+            for one in assessor.assess(found, now_ms=validating.NOW_MS)
         ]
 
     assert claims(Assessor(world.reviver(), judge, world.topics, keys)) == [
@@ -418,14 +419,14 @@ def test_chunks_are_bounded_in_letters_and_bytes() -> None:
 
 def test_a_dry_run_counts_and_sends_nothing() -> None:
     world = World()
-    book = SchemaBook(world.registry, topic=judging.TOPIC, refresh_s=30)
-    judge = Judge(book, topic=judging.TOPIC, max_event_bytes=100_000)
+    book = SchemaBook(world.registry, topic=validating.TOPIC, refresh_s=30)
+    judge = Judge(book, topic=validating.TOPIC, max_event_bytes=100_000)
     assessor = Assessor(world.reviver(), judge, world.topics)
-    found = [Found(letter(1), b"acme", judging.message()), Found(letter(2), b"acme", b"junk")]
-    dry = replay(found, assessor, None, clock=lambda: judging.NOW_MS / 1_000)
+    found = [Found(letter(1), b"acme", validating.message()), Found(letter(2), b"acme", b"junk")]
+    dry = replay(found, assessor, None, clock=lambda: validating.NOW_MS / 1_000)
     assert (dry.replayed, dict(dry.stays)) == (1, {"NOT_FRAMED": 1})
     kept = Kept()
-    wet = replay(found, assessor, kept, clock=lambda: judging.NOW_MS / 1_000)
+    wet = replay(found, assessor, kept, clock=lambda: validating.NOW_MS / 1_000)
     assert (wet.replayed, dict(wet.stays), kept.sent) == (1, {"NOT_FRAMED": 1}, [1])
 
 
@@ -434,7 +435,7 @@ def test_a_dry_run_counts_and_sends_nothing() -> None:
 
 def test_an_event_is_shown_up_to_the_field_that_broke() -> None:
     world = World()
-    good = judging.message()
+    good = validating.message()
     schema_id, datum = unframe(good)
     broken = bytearray(datum)
     broken[0] = 0x07  # a negative length of the first text
@@ -454,8 +455,8 @@ def test_an_event_is_shown_up_to_the_field_that_broke() -> None:
 
 def test_a_view_names_the_broken_field_and_keeps_the_bytes() -> None:
     world = World()
-    strict, schema = world.register(judging.own("amount", "double", maximum=3))
-    value = judging.message(strict, schema, amount=4.5)
+    strict, schema = world.register(validating.own("amount", "double", maximum=3))
+    value = validating.message(strict, schema, amount=4.5)
     shown = view(Found(letter(), b"acme", value), world.reviver().writer, world.assess(value)[0])
     assert shown["broken_field"] == "amount"
     assert shown["event"]["amount"] == 4.5

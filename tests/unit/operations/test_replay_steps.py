@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import judging
 import numpy as np
 import pytest
+import validating
 from clickhouse_connect.driver.exceptions import DatabaseError
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
@@ -24,7 +24,7 @@ from auditlane.store.event_insert import Table
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 
-PARTITION = Partition(judging.TOPIC, 3)
+PARTITION = Partition(validating.TOPIC, 3)
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
@@ -34,8 +34,8 @@ def message(offset: int, value: bytes | None = None, key: bytes = b"acme") -> Me
         partition=PARTITION.number,
         offset=offset,
         key=key,
-        value=value or judging.message(),
-        timestamp=(TIMESTAMP_LOG_APPEND_TIME, judging.NOW_MS),
+        value=value or validating.message(),
+        timestamp=(TIMESTAMP_LOG_APPEND_TIME, validating.NOW_MS),
     )
 
 
@@ -60,8 +60,8 @@ class Client:
 
 def to_table(client: Client, slept: list[float], **given: Any) -> ToTable:
     judge = Judge(
-        SchemaBook(judging.base_registry(), topic=judging.TOPIC, refresh_s=30),
-        topic=judging.TOPIC,
+        SchemaBook(validating.base_registry(), topic=validating.TOPIC, refresh_s=30),
+        topic=validating.TOPIC,
         max_event_bytes=65_536,
     )
     table = Table("audit", (("tenant_id", "String"),), {})
@@ -212,6 +212,6 @@ def test_an_interrupted_chunk_is_sent_again_with_its_bounds_and_counted_once(tmp
 def test_what_was_announced_comes_before_what_other_partitions_have_got_since(tmp_path: Any) -> None:
     checkpoint, target = Checkpoint(tmp_path / "one.json"), Target()
     checkpoint.save(Progress("run", {2: 10, 3: 10}, (3, 10, 20)))
-    other = Span(Partition(judging.TOPIC, 2), ID, 0, 15, 0)
+    other = Span(Partition(validating.TOPIC, 2), ID, 0, 15, 0)
     replay(target).run(Plan((other, SPAN), ()), checkpoint, lambda *_: None)
     assert target.taken == [(10, 20), (20, 25), (10, 15)]

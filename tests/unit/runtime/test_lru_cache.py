@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from judging import TOPIC, base_registry, contract, message, own, raw_range
+from validating import TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.registry import RegistryClient
 from auditlane.runtime.lru_cache import Kept

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 
 from hypothesis import given
 from hypothesis import strategies as st
-from judging import BASE_ID, base_registry, message
+from validating import BASE_ID, base_registry, message
 
 from auditlane.contract.intent import Intent
 from auditlane.contract.message_columns import Columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from judging import BASE_ID, TOPIC, DictRegistry, base_registry, contract, own
+from validating import BASE_ID, TOPIC, DictRegistry, base_registry, contract, own
 
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaBook

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
-from judging import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
+from validating import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.reject_codes import RejectCode as R
 from auditlane.contract.schema_guids import HEADER, joined

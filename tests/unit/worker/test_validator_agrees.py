@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from judging import NOW_MS, TOPIC, base_registry, contract, event, message, own, raw_range
 from oracle import Stored, verdict
+from validating import NOW_MS, TOPIC, base_registry, contract, event, message, own, raw_range
 
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS

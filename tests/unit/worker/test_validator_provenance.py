@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from judging import TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
+from validating import TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition

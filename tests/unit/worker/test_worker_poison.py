@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judging import BASE_ID, TOPIC, DictRegistry, base_registry, contract, datum, event, message, own, raw_range
+from validating import BASE_ID, TOPIC, DictRegistry, base_registry, contract, datum, event, message, own, raw_range
 
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition

@@ -1,4 +1,4 @@
-"""What judging costs, in CPU microseconds an event: `python tests/bench/bench_judge.py [--rows 50000] [--stages]`.
+"""What judging costs, in CPU microseconds an event: `python tests/bench/bench_validator.py [--rows 50000] [--stages]`.
 
 One schema; fifty tenant schemas mixed over 200 tenants; one in a hundred datums malformed. The best of five runs.
 """
@@ -20,7 +20,7 @@ from typing import Any
 import fastavro
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from judging import NOW_MS, TOPIC, DictRegistry, base_registry, contract, event, own, raw_range
+from validating import NOW_MS, TOPIC, DictRegistry, base_registry, contract, event, own, raw_range
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.wire import frame

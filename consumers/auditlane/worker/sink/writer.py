@@ -8,9 +8,6 @@ A range that may have been attempted before is looked at first. Its token names 
 statement adds nothing unless that is so still: then nothing landed under the token before the statement began. So
 whoever saw the same excludes one another, whatever verdict each has, and a token that an earlier verdict has spent
 never swallows what only the later one accepts.
-
-One record batch a statement: ClickHouse derives the token's identity from the blocks it reads, and two batchings of the
-same rows under one token were seen to be stored twice.
 """
 
 from __future__ import annotations

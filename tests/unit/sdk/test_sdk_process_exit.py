@@ -10,7 +10,7 @@ import pytest
 _PROGRAM = """
 import multiprocessing, sys, threading
 
-from auditlane.sdk import ends
+from auditlane.sdk import process_exit
 
 
 class Client:
@@ -18,7 +18,7 @@ class Client:
         self.flushed, self.emitted = threading.Event(), []
 
     def end(self):
-        ends.forget(self)
+        process_exit.forget(self)
         print(*self.emitted, flush=True)
 
     def end_soon(self):
@@ -32,7 +32,7 @@ class Client:
 
 
 client = Client()
-ends.watch(client)
+process_exit.watch(client)
 
 
 def second():
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     child.start()
     child.join(30)
     assert child.exitcode == 0, child.exitcode
-    ends.forget(client)
+    process_exit.forget(client)
 """
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Final
 
 import anyio
-from auditlane.server.bounded import Bounded
 from clickhouse_connect.driver.client import Client
 
 from auditlane.gateway.contract_refusals import ContractRefusals, Refused
@@ -22,6 +21,7 @@ from auditlane.server.admin.cached_probe import Source
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
 from auditlane.server.audit.sink import OwnTrail
 from auditlane.server.auth.authentication import Gate
+from auditlane.server.bounded import Bounded
 from auditlane.server.probes import Probe
 
 LAG_TIMEOUT_S: Final = 20.0  # of the brokers' answers, one after the other

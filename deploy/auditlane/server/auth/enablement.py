@@ -6,10 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from auditlane.server.bounded import Bounded
-
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import LogsDisabled, StoreUnavailable
+from auditlane.server.bounded import Bounded
 
 ASKERS: Final = 16  # threads; one of them may be reading, the others take what is known
 

@@ -41,7 +41,7 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: "lit", test: /node_modules[\\/](@lit|lit|lit-element|lit-html)[\\/]/, minShareCount: 2 },
-            { name: "shared", test: /src[\\/](api|i18n|model|styles)[\\/]/, minShareCount: 2 },
+            { name: "shared", test: /src[\\/](api|elements|i18n|model|styles)[\\/]/, minShareCount: 2 },
           ],
         },
       },

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { Problem } from "../src/api/problem.js";
 import type { ContractField, Field, Structure } from "../src/api/structure.js";
-import { sentencesOf } from "../src/model/structure/faults.js";
+import { sentencesOf } from "../src/model/structure/server-errors.js";
 import { emptyForm, faultsOf, type Form, formOf, nameFrom, requestOf, rulesOf, rulesStated } from "../src/model/structure/form.js";
 import { emitCode, sampleOf } from "../src/model/structure/sample.js";
 

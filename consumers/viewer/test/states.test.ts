@@ -4,8 +4,8 @@ import { Problem } from "../src/api/problem.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
 import { snippets } from "../src/model/snippets.js";
-import { sizeTold, timeTold } from "../src/model/told.js";
-import { detailOf, troubleOf } from "../src/model/trouble.js";
+import { sizeTold, timeTold } from "../src/model/format/summary.js";
+import { detailOf, troubleOf } from "../src/model/problem-kind.js";
 
 describe("trouble", () => {
   it.each([

@@ -1,6 +1,6 @@
 /** Requests to the service: credential, errors, and a token that ends while the page is open. */
 import { Problem, problemOf } from "./problem.js";
-import { unreached } from "./unreached.js";
+import { unreached } from "./network-error.js";
 
 /** Names and values of a query string; a name may be there several times. */
 export type Pairs = readonly (readonly [string, string])[];

@@ -9,7 +9,7 @@ import {
 import { storeReactivityBindings } from "@tanstack/table-core/store-reactivity-bindings";
 
 import type { AuditEvent, DisplayType, ShownField } from "../api/types.js";
-import { own } from "./own.js";
+import { own } from "./own-property.js";
 import type { Preferences } from "./preferences.js";
 
 export interface Column {

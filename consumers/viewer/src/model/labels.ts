@@ -1,6 +1,6 @@
 /** What a field is called: as somebody named it, for all languages; else in the reader's own. */
 import { en, type Texts } from "../i18n/en/index.js";
-import { own } from "./own.js";
+import { own } from "./own-property.js";
 
 /** Its name for people. */
 export function labelIn(field: { readonly name: string; readonly displayName: string }, text: Texts): string {

@@ -4,26 +4,26 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
-import "../missing-part.js";
+import "../elements/stale-bundle-notice.js";
 import { visible } from "../model/format/text.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
-import { Renewal } from "../viewer/renewal.js";
-import "./bar.js";
+import { Renewal } from "../elements/token-renewal.js";
+import "./save-bar.js";
 import "./confirm.js";
 import type { Confirm } from "./confirm.js";
 import "./conflict.js";
 import "./fields.js";
 import "./history.js";
-import { moment } from "./moment.js";
+import { moment } from "./relative-time.js";
 import "./preview.js";
-import "./removed.js";
-import { rootStyles } from "./root-styles.js";
-import { Settings, settingsContext } from "./settings.js";
-import { note, section } from "./styles.js";
+import "./removed-fields.js";
+import { rootStyles } from "./auditlane-settings.styles.js";
+import { Settings, settingsContext } from "./settings-state.js";
+import { note, section } from "./section.styles.js";
 import "./switch.js";
-import { trouble } from "./trouble.js";
+import { trouble } from "./problem-note.js";
 
 /**
  * Attributes: `base-url`, `token`, `tenant` (empty: the credential's own tenant, or the environment), `lang`, `theme`

@@ -3,8 +3,8 @@ import { html, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { base } from "../styles/base.js";
-import { Piece } from "./piece.js";
-import { dialog, section } from "./styles.js";
+import { Piece } from "./settings-element.js";
+import { dialog, section } from "./section.styles.js";
 
 export interface Question {
   title: string;

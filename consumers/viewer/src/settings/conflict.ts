@@ -3,13 +3,13 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { customElement } from "lit/decorators.js";
 
 import { visible } from "../model/format/text.js";
-import { changesSaid, clashSaid, labelOf, revisionSaid } from "../model/structure/said.js";
+import { changesSaid, clashSaid, labelOf, revisionSaid } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { momentSaid } from "./moment.js";
-import { Piece } from "./piece.js";
-import type { Conflict } from "./state.js";
-import { note, section } from "./styles.js";
+import { momentSaid } from "./relative-time.js";
+import { Piece } from "./settings-element.js";
+import type { Conflict } from "./loaded-settings.js";
+import { note, section } from "./section.styles.js";
 
 @customElement("auditlane-settings-conflict")
 export class ConflictNote extends Piece {

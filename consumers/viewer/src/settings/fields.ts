@@ -4,19 +4,19 @@ import { customElement, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
-import { late } from "../late.js";
+import { late } from "../elements/lazy-import.js";
 import { labelIn } from "../model/labels.js";
 import { changesOf, type Draft, isOwn, move, reset, set, type Toggle, TOGGLES } from "../model/structure/draft.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
 import type { Confirm } from "./confirm.js";
-import { Drag } from "./drag.js";
-import { fieldStyles } from "./fields-styles.js";
+import { Drag } from "./row-drag.js";
+import { fieldStyles } from "./fields.styles.js";
 import { NameInput } from "./name-input.js";
-import { Piece } from "./piece.js";
-import { originSaid, selectorOf, toggleSaid, typeSaid } from "./row.js";
-import { section } from "./styles.js";
+import { Piece } from "./settings-element.js";
+import { originSaid, selectorOf, toggleSaid, typeSaid } from "./field-row.js";
+import { section } from "./section.styles.js";
 
 @customElement("auditlane-settings-fields")
 export class Fields extends Piece {

@@ -4,7 +4,7 @@ import { customElement, property, query, state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
 import type { FieldType, StatedField } from "../api/structure.js";
-import { type Sentences, sentencesOf } from "../model/structure/faults.js";
+import { type Sentences, sentencesOf } from "../model/structure/server-errors.js";
 import {
   emptyForm,
   type Fault,
@@ -20,12 +20,12 @@ import {
 import { base } from "../styles/base.js";
 import { formPreview } from "./form-preview.js";
 import { placeInputs, ruleInputs } from "./form-rules.js";
-import { formStyles } from "./form-styles.js";
+import { formStyles } from "./form.styles.js";
 import { area, type Box, check, choose, line } from "./inputs.js";
-import { Piece } from "./piece.js";
+import { Piece } from "./settings-element.js";
 import { sampleStyles } from "./sample-table.js";
-import { dialog, note, section } from "./styles.js";
-import { trouble } from "./trouble.js";
+import { dialog, note, section } from "./section.styles.js";
+import { trouble } from "./problem-note.js";
 
 @customElement("auditlane-settings-form")
 export class FieldForm extends Piece {

@@ -5,12 +5,12 @@ import { customElement, state } from "lit/decorators.js";
 import { Problem } from "../api/problem.js";
 import type { Revision } from "../api/structure.js";
 import { visible } from "../model/format/text.js";
-import { revisionSaid } from "../model/structure/said.js";
+import { revisionSaid } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
-import { Piece } from "./piece.js";
-import { note, section } from "./styles.js";
-import { trouble } from "./trouble.js";
-import { moment } from "./moment.js";
+import { Piece } from "./settings-element.js";
+import { note, section } from "./section.styles.js";
+import { trouble } from "./problem-note.js";
+import { moment } from "./relative-time.js";
 
 const PAGE = 10;
 

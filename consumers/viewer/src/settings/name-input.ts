@@ -3,7 +3,7 @@ import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
 import { keptName, labelIn } from "../model/labels.js";
-import type { Settings } from "./settings.js";
+import type { Settings } from "./settings-state.js";
 import { set } from "../model/structure/draft.js";
 
 export class NameInput {

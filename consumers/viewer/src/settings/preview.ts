@@ -4,9 +4,9 @@ import { customElement } from "lit/decorators.js";
 
 import { labelIn } from "../model/labels.js";
 import { base } from "../styles/base.js";
-import { Piece } from "./piece.js";
+import { Piece } from "./settings-element.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";
-import { section } from "./styles.js";
+import { section } from "./section.styles.js";
 
 @customElement("auditlane-settings-preview")
 export class Preview extends Piece {

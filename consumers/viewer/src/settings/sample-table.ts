@@ -5,8 +5,8 @@ import type { AuditEvent } from "../api/types.js";
 import { visible } from "../model/format/text.js";
 import { valueOf } from "../model/format/value.js";
 import { cell, type Reading, type Shape } from "../viewer/table/cells.js";
-import { cellStyles } from "../viewer/table/cell-styles.js";
-import { markStyles } from "../viewer/table/marks.js";
+import { cellStyles } from "../viewer/table/cells.styles.js";
+import { markStyles } from "../viewer/table/badges.js";
 
 export interface Column extends Shape {
   /** Its heading. */

@@ -7,8 +7,8 @@ import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
 import type { Confirm } from "./confirm.js";
-import { Piece } from "./piece.js";
-import { section } from "./styles.js";
+import { Piece } from "./settings-element.js";
+import { section } from "./section.styles.js";
 
 @customElement("auditlane-settings-switch")
 export class SwitchCard extends Piece {

@@ -4,12 +4,12 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, property, state } from "lit/decorators.js";
 
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
-import { late } from "../late.js";
+import { late } from "../elements/lazy-import.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { layout } from "../styles/layout.js";
+import { layout } from "./auditlane-viewer.styles.js";
 import { tokens } from "../styles/tokens.js";
-import "../missing-part.js";
+import "../elements/stale-bundle-notice.js";
 import "./download/download.js";
 import "./search/histogram.js";
 import "./search/search.js";
@@ -20,12 +20,12 @@ import "./states/problem.js";
 import "./live-switch.js";
 import "./table/columns.js";
 import "./table/table.js";
-import { Connection } from "./connection.js";
-import { Log, logContext } from "./log.js";
-import { Renewal } from "./renewal.js";
+import { Connection } from "./reconnect.js";
+import { Log, logContext } from "./viewer-state.js";
+import { Renewal } from "../elements/token-renewal.js";
 import { skeleton, skeletonStyles } from "./states/skeleton.js";
-import { visit, visitStyles } from "./states/visit.js";
-import { Steps } from "./steps.js";
+import { visit, visitStyles } from "./states/operator-banner.js";
+import { Steps } from "./history-controller.js";
 
 /**
  * Attributes: `base-url` (where the service is; empty for the page's own origin), `token` (a viewer token; without one

@@ -4,8 +4,8 @@ import { customElement } from "lit/decorators.js";
 
 import { DEFAULT_SORT } from "../model/view.js";
 import { base } from "../styles/base.js";
-import { type Tail, tailOf } from "./live.js";
-import { Part } from "./part.js";
+import { type Tail, tailOf } from "./live-stream.js";
+import { Part } from "./viewer-element.js";
 
 @customElement("auditlane-live")
 export class LiveSwitch extends Part {

@@ -1,5 +1,5 @@
 import type { Preset } from "../../model/range.js";
-import type { Trouble } from "../../model/trouble.js";
+import type { Trouble } from "../../model/problem-kind.js";
 
 const plural = new Intl.PluralRules("en");
 

@@ -1,6 +1,6 @@
 /** A field's value of an event: which it is, and how it reads in one line. */
 import type { AuditEvent, DisplayType, ShownField } from "../../api/types.js";
-import { own } from "../own.js";
+import { own } from "../own-property.js";
 
 /** As text; null where the event has none. Metadata is JSON. */
 export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "custom">): string | null {

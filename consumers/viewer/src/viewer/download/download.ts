@@ -2,11 +2,11 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
-import { late } from "../../late.js";
+import { late } from "../../elements/lazy-import.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import type { Log } from "../log.js";
-import { Part } from "../part.js";
+import type { Log } from "../viewer-state.js";
+import { Part } from "../viewer-element.js";
 import { Jobs } from "./jobs.js";
 
 @customElement("auditlane-download")

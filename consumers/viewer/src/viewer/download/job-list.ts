@@ -4,11 +4,11 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
-import { countTold, sizeTold } from "../../model/told.js";
-import { troubleOf } from "../../model/trouble.js";
+import { countTold, sizeTold } from "../../model/format/summary.js";
+import { troubleOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
-import { Part } from "../part.js";
+import { Part } from "../viewer-element.js";
 import { save } from "./fetch.js";
 import { goesOn, type Jobs } from "./jobs.js";
 

@@ -2,7 +2,7 @@
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
 import { exportBody, type Wanted } from "../../model/export.js";
-import type { Log } from "../log.js";
+import type { Log } from "../viewer-state.js";
 
 const POLL_MS = 1_000;
 const PATIENCE_MS = 15_000; // while it does not answer

@@ -5,8 +5,8 @@ import { customElement } from "lit/decorators.js";
 import { alternativesOf, withoutTerm } from "../../model/query.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../part.js";
-import { sentence } from "./words.js";
+import { Part } from "../viewer-element.js";
+import { sentence } from "../describe.js";
 
 /** Its event `emptied` says that the last one is gone, and the focus is to go elsewhere. */
 @customElement("auditlane-chips")

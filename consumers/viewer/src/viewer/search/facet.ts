@@ -5,15 +5,15 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Pairs } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
-import { type Kind, knownField, knownFields } from "../../model/known.js";
+import { type Kind, knownField, knownFields } from "../../model/query-fields.js";
 import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
-import { troubleOf } from "../../model/trouble.js";
+import { troubleOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../part.js";
-import { facetStyles } from "./facet-styles.js";
-import { Question } from "./question.js";
-import { fieldName, numberOf, valueName } from "./words.js";
+import { Part } from "../viewer-element.js";
+import { facetStyles } from "./facet.styles.js";
+import { Question } from "../../elements/request-controller.js";
+import { fieldName, numberOf, valueName } from "../describe.js";
 
 const MOST = 100;
 const SHOWN = 12; // below that many there is nothing to search for

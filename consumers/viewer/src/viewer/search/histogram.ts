@@ -3,17 +3,17 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
-import { late } from "../../late.js";
+import { late } from "../../elements/lazy-import.js";
 import { type Bar, barsOf, chosen, highest, placeAgain, widthOf } from "../../model/bars.js";
 import { askedUntil, momentsOf } from "../../model/range.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../part.js";
+import { Part } from "../viewer-element.js";
 import type { Chart } from "./chart.js";
 import { filterOf } from "./facet.js";
-import { histogramStyles } from "./histogram-styles.js";
-import { Question } from "./question.js";
-import { localeOf, numberOf } from "./words.js";
+import { histogramStyles } from "./histogram.styles.js";
+import { Question } from "../../elements/request-controller.js";
+import { localeOf, numberOf } from "../describe.js";
 
 const BUCKETS = 100;
 

@@ -7,10 +7,10 @@ import { OTHERS, withTerm } from "../../model/query.js";
 import { type Filled, filledOf, type NoRange, rangeFrom } from "../../model/range.js";
 import { wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../part.js";
+import { Part } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
-import { Question } from "./question.js";
-import { localeOf } from "./words.js";
+import { Question } from "../../elements/request-controller.js";
+import { localeOf } from "../describe.js";
 
 // A page that has the calendar already keeps its own: a name is given to an element once.
 if (!customElements.get("calendar-range")) await import("cally");

@@ -5,12 +5,12 @@ import { customElement, query } from "lit/decorators.js";
 import { visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../part.js";
-import "./box.js";
-import type { QueryBox } from "./box.js";
+import { Part } from "../viewer-element.js";
+import "./query-box.js";
+import type { QueryBox } from "./query-box.js";
 import "./chips.js";
-import "./filter.js";
-import "./range.js";
+import "./filter-menu.js";
+import "./range-menu.js";
 
 @customElement("auditlane-search")
 export class Search extends Part {

@@ -7,12 +7,12 @@ import type { EventPage, Facet } from "../../api/types.js";
 import * as edit from "../../model/completion.js";
 import type { Edited, Place } from "../../model/completion.js";
 import { visible } from "../../model/format/text.js";
-import { countable, type Known, knownField, knownFields, matching } from "../../model/known.js";
+import { countable, type Known, knownField, knownFields, matching } from "../../model/query-fields.js";
 import { like, term, withTerm } from "../../model/query.js";
-import type { Log } from "../log.js";
+import type { Log } from "../viewer-state.js";
 import { filterOf } from "./facet.js";
-import { Question } from "./question.js";
-import { valueName } from "./words.js";
+import { Question } from "../../elements/request-controller.js";
+import { valueName } from "../describe.js";
 
 export interface Suggestion {
   readonly group: string;

@@ -9,10 +9,10 @@ import type { Range } from "../../model/range.js";
 import { withTerm } from "../../model/query.js";
 import { momentOf, wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../part.js";
+import { Part } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
-import { Question } from "./question.js";
-import { fieldName, numberOf } from "./words.js";
+import { Question } from "../../elements/request-controller.js";
+import { fieldName, numberOf } from "../describe.js";
 
 const SEVERE = "severity:>=High";
 const WEEK: Range = { kind: "preset", preset: "7d" };

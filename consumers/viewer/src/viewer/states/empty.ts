@@ -3,16 +3,16 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Facet } from "../../api/types.js";
-import { knownField, knownFields } from "../../model/known.js";
-import { casedTerms, recased, type Recased, replaced } from "../../model/recased.js";
+import { knownField, knownFields } from "../../model/query-fields.js";
+import { casedTerms, recased, type Recased, replaced } from "../../model/case-suggestion.js";
 import { EVER } from "../../model/range.js";
-import { timeTold } from "../../model/told.js";
+import { timeTold } from "../../model/format/summary.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../part.js";
+import { Part } from "../viewer-element.js";
 import { filterOf } from "../search/facet.js";
-import { Question } from "../search/question.js";
-import { numberOf } from "../search/words.js";
+import { Question } from "../../elements/request-controller.js";
+import { numberOf } from "../describe.js";
 
 const TERMS = 3; // of a query that are looked at for their capitals
 const VALUES = 100;

@@ -3,12 +3,12 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
-import { late } from "../../late.js";
+import { late } from "../../elements/lazy-import.js";
 import { snippets } from "../../model/snippets.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { kitTokens, tabs } from "../../styles/kit.js";
-import { Part } from "../part.js";
+import { kitTokens, tabs } from "../../styles/web-awesome.js";
+import { Part } from "../viewer-element.js";
 import { sendTestEvent } from "./test-event.js";
 
 const LOOK_MS = 5_000; // between looks for events of the tenant's own

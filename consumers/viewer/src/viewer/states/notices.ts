@@ -2,16 +2,16 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
-import { late } from "../../late.js";
-import { secondsTold } from "../../model/told.js";
-import { detailOf, maySucceedLater, troubleOf } from "../../model/trouble.js";
+import { late } from "../../elements/lazy-import.js";
+import { secondsTold } from "../../model/format/summary.js";
+import { detailOf, maySucceedLater, troubleOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { notice } from "../../styles/notice.js";
-import { Countdown } from "../countdown.js";
+import { Countdown } from "../../elements/countdown.js";
 import type { Failure } from "../failures.js";
-import type { Log } from "../log.js";
-import { Part } from "../part.js";
+import type { Log } from "../viewer-state.js";
+import { Part } from "../viewer-element.js";
 
 @customElement("auditlane-notices")
 export class Notices extends Part {

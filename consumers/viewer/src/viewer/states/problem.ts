@@ -3,12 +3,12 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { customElement, property } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
-import { secondsTold } from "../../model/told.js";
-import { detailOf, maySucceedLater, type Trouble, troubleOf } from "../../model/trouble.js";
+import { secondsTold } from "../../model/format/summary.js";
+import { detailOf, maySucceedLater, type Trouble, troubleOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
-import { Countdown } from "../countdown.js";
-import { Part } from "../part.js";
+import { Countdown } from "../../elements/countdown.js";
+import { Part } from "../viewer-element.js";
 
 const ICONS: Partial<Record<Trouble, IconName>> = {
   expired: "lock",

@@ -6,11 +6,11 @@ import type { Texts } from "../../i18n/en/index.js";
 import { address } from "../../model/format/address.js";
 import { agentOf } from "../../model/format/agent.js";
 import { parted, shortened, visible } from "../../model/format/text.js";
-import { own } from "../../model/own.js";
+import { own } from "../../model/own-property.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
 import { inOneLine, isCode, number, valueOf } from "../../model/format/value.js";
 
-import { outcomeMark, severityMark } from "./marks.js";
+import { outcomeMark, severityMark } from "./badges.js";
 
 const LONGEST = 240; // signs of a cell; more are never seen in a line
 const LONGEST_TITLE = 1_000;

@@ -6,8 +6,8 @@ import { customElement, property, state } from "lit/decorators.js";
 import { type Change, changes } from "../../model/diff.js";
 import { shortened, visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../part.js";
-import { numberOf } from "../search/words.js";
+import { Part } from "../viewer-element.js";
+import { numberOf } from "../describe.js";
 
 const MOST_SIGNS = 400_000; // of both texts; more is read as raw JSON
 const MOST_ROWS = 400;

@@ -9,8 +9,8 @@ import { USUAL } from "../../model/preferences.js";
 import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../part.js";
-import "../search/drop.js";
+import { Part } from "../viewer-element.js";
+import "../../elements/dropdown.js";
 
 @customElement("auditlane-columns")
 export class Columns extends Part {

@@ -4,8 +4,8 @@ import { customElement, property, query, state } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
-import { copyText } from "../../copy.js";
-import { late } from "../../late.js";
+import { copyText } from "../../elements/copy.js";
+import { late } from "../../elements/lazy-import.js";
 import { address, networkOf } from "../../model/format/address.js";
 import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
@@ -14,11 +14,11 @@ import { term, withTerm } from "../../model/query.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../part.js";
-import { localeOf } from "../search/words.js";
+import { Part } from "../viewer-element.js";
+import { localeOf } from "../describe.js";
 import { readingIn, special } from "./cells.js";
-import { detailsStyles } from "./details-styles.js";
-import { conflictMark, markStyles, outcomeMark, severityMark } from "./marks.js";
+import { detailsStyles } from "./details.styles.js";
+import { conflictMark, markStyles, outcomeMark, severityMark } from "./badges.js";
 
 const APART = new Set(["before", "after", "metadata"]); // shown in a way of their own
 const LONG = 1_000; // signs; more scroll within their line

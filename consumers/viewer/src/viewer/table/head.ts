@@ -4,9 +4,9 @@ import { live } from "lit/directives/live.js";
 
 import type { Texts } from "../../i18n/en/index.js";
 import { type Column, NARROWEST, WIDEST } from "../../model/columns.js";
-import { countable, knownFields } from "../../model/known.js";
-import type { Log } from "../log.js";
-import "../search/drop.js";
+import { countable, knownFields } from "../../model/query-fields.js";
+import type { Log } from "../viewer-state.js";
+import "../../elements/dropdown.js";
 
 export interface HeadActs {
   sort(parameter: string, descending: boolean): void;

@@ -3,8 +3,8 @@ import type { Pairs } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
 import { type Ask, FIRST, type Moved, Pages } from "../../model/pages.js";
-import { listed } from "../ahead.js";
-import type { Log } from "../log.js";
+import { listed } from "../prefetch.js";
+import type { Log } from "../viewer-state.js";
 
 const SLOW_MS = 2_000;
 

@@ -3,22 +3,22 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../../api/types.js";
-import { late } from "../../late.js";
+import { late } from "../../elements/lazy-import.js";
 import { type Column, columnsOf, chosen, moved, NARROWEST, toggled, tracks, WIDEST, widthOf } from "../../model/columns.js";
 import { base } from "../../styles/base.js";
-import type { Log } from "../log.js";
-import { Part } from "../part.js";
-import { localeOf } from "../search/words.js";
-import { cellStyles } from "./cell-styles.js";
+import type { Log } from "../viewer-state.js";
+import { Part } from "../viewer-element.js";
+import { localeOf } from "../describe.js";
+import { cellStyles } from "./cells.styles.js";
 import { cell, type Reading, readingIn } from "./cells.js";
 import { head, type HeadActs } from "./head.js";
-import { headStyles } from "./head-styles.js";
+import { headStyles } from "./head.styles.js";
 import { List } from "./list.js";
-import { conflictSign, markStyles } from "./marks.js";
-import { neededIn } from "./needed.js";
-import { notes } from "./notes.js";
-import { Opened } from "./opened.js";
-import { tableStyles } from "./table-styles.js";
+import { conflictSign, markStyles } from "./badges.js";
+import { neededIn } from "./min-column-widths.js";
+import { notes } from "./table-overlay.js";
+import { Opened } from "./open-event.js";
+import { tableStyles } from "./table.styles.js";
 
 const HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
 const TICK_MS = 30_000; // "3 minutes ago" is as old as that at most

@@ -1,0 +1,126 @@
+/** `<auditlane-drop>`: a button, and what drops from it: closed by Escape or a click elsewhere, focus goes back. */
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+import { classMap } from "lit/directives/class-map.js";
+
+import { base } from "../styles/base.js";
+import { anchored } from "./anchored.js";
+
+/**
+ * Property `label` names the panel, and the button where `name` does not. The slot `button` is what the button shows, the
+ * default one is the panel. Events: `opened` (the panel may be filled only now), `closed`.
+ */
+@customElement("auditlane-drop")
+export class Drop extends LitElement {
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: inline-block;
+      }
+      button {
+        min-height: var(--drop-height, 2.15em);
+      }
+      button[aria-expanded="true"] {
+        background: var(--ground-3);
+      }
+      slot[name="button"]::slotted(*) {
+        display: inline-flex;
+      }
+      [popover] {
+        position: fixed;
+        inset: auto;
+        width: max-content;
+        max-width: calc(100vw - 1rem);
+        margin: 0;
+        padding: 0.75rem;
+        overflow: auto;
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+        background: var(--ground);
+        color: var(--ink);
+        box-shadow: 0 8px 28px rgb(0 0 0 / 0.22);
+      }
+      [popover]:focus {
+        outline: none;
+      }
+    `,
+  ];
+
+  @property() label = "";
+  /** The button's name where what it shows does not say it. */
+  @property() name = "";
+  @property({ type: Boolean }) quiet = false;
+
+  @state() private shown = false;
+  @query("[popover]") private panel!: HTMLElement;
+  @query("button") private button!: HTMLElement;
+  private stop: (() => void) | null = null;
+  private focused = false;
+
+  get open(): boolean {
+    return this.shown;
+  }
+
+  close(): void {
+    if (this.shown) this.panel.hidePopover();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.stop?.();
+    this.shown = false;
+  }
+
+  override focus(options?: FocusOptions): void {
+    this.button.focus(options);
+  }
+
+  protected override render(): TemplateResult {
+    return html`<button
+        part="button"
+        class=${classMap({ quiet: this.quiet, icon: this.quiet })}
+        popovertarget="panel"
+        aria-haspopup="dialog"
+        aria-expanded=${this.shown}
+        aria-label=${this.name || nothing}
+        title=${this.quiet ? this.name : nothing}
+      >
+        <slot name="button"></slot>
+      </button>
+      <div id="panel" popover role="dialog" aria-label=${this.label} tabindex="-1" @beforetoggle=${this.leaving} @toggle=${this.toggled}>
+        <slot></slot>
+      </div>`;
+  }
+
+  /** Browsers return the focus only from the panel's own content, not from what is in its slot. */
+  private readonly leaving = (event: ToggleEvent): void => {
+    this.focused = event.newState === "closed" && this.holdsFocus();
+  };
+
+  /** Whether the focus is in the panel or its slot. Browsers differ on `:focus-within` for slotted elements. */
+  private holdsFocus(): boolean {
+    return this.contains((this.getRootNode() as Document | ShadowRoot).activeElement);
+  }
+
+  /** Nothing else has taken the focus meanwhile. */
+  private unclaimed(): boolean {
+    const { activeElement, body } = document;
+    return this.holdsFocus() || !activeElement || activeElement === body;
+  }
+
+  private readonly toggled = (event: ToggleEvent): void => {
+    this.shown = event.newState === "open";
+    this.stop?.();
+    this.stop = this.shown ? anchored(this.panel, this.button) : null;
+    if (this.shown) this.panel.focus({ preventScroll: true });
+    else if (this.focused && this.unclaimed()) this.button.focus({ preventScroll: true });
+    this.dispatchEvent(new Event(this.shown ? "opened" : "closed"));
+  };
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-drop": Drop;
+  }
+}

@@ -1,0 +1,39 @@
+/** What a field's row says of it. */
+import { html, type TemplateResult } from "lit";
+
+import type { Field } from "../api/structure.js";
+import { isOwn, type Toggle } from "../model/structure/draft.js";
+import { typeOf } from "../model/structure/form.js";
+import { icon } from "../styles/icons.js";
+import type { State } from "./loaded-settings.js";
+
+export function typeSaid(field: Field, { contract, text }: State): string {
+  const known = field.custom ? contract?.fields.find((one) => one.name === field.name) : undefined;
+  return text.settings.types[known ? typeOf(field, known) : field.displayType];
+}
+
+/** Who said how it is shown. */
+export function originSaid(field: Field, { tenant, text }: State): string {
+  const { origins } = text.settings.fields;
+  const isAll = tenant === null;
+  if (field.custom && field.inherited === null) return isAll ? origins.ownAll : origins.own;
+  if (isOwn(field)) return isAll ? origins.changedAll : origins.tenant;
+  if (field.custom) return origins.environmentField;
+  return field.origin === "environment" && !isAll ? origins.environment : origins.default;
+}
+
+/** A toggle for those who may not use it. */
+export function toggleSaid(field: Field, toggle: Toggle, { text }: State): TemplateResult {
+  const { fields, yes, no } = text.settings;
+  const name = fields.toggles[toggle];
+  return html`<div class="toggle" role="img" aria-label="${name}: ${field[toggle] ? yes : no}" title=${fields.hints[toggle]}>
+    ${field[toggle] ? icon("check") : html`<i>–</i>`}<span>${name}</span>
+  </div>`;
+}
+
+/** Finds the same control in the row, after it was moved. */
+export function selectorOf(control: HTMLElement): string {
+  const { toggle } = control.dataset;
+  const which = ["up", "down", "edit", "remove", "reset"].find((one) => control.classList.contains(one));
+  return toggle ? `[data-toggle=${toggle}]` : which ? `.${which}` : "input";
+}

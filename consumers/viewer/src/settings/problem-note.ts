@@ -1,0 +1,30 @@
+/** What went wrong, in words that help: for the whole of the settings, or for one change. */
+import { html, nothing, type TemplateResult } from "lit";
+
+import type { Problem } from "../api/problem.js";
+import type { Texts } from "../i18n/en/index.js";
+import { maySucceedLater, troubleOf } from "../model/problem-kind.js";
+import { icon } from "../styles/icons.js";
+
+/** `ways` stands at its end; `retry` is offered where the same may end better. */
+export function trouble(problem: Problem, text: Texts, retry: (() => void) | null, title = ""): TemplateResult {
+  const kind = troubleOf(problem);
+  const said = text.states.problems[kind];
+  const told = kind === "offline" ? "" : `${problem.detail} ${problem.fix}`.trim();
+  return html`<div class="note" part="problem">
+    ${icon(kind === "offline" ? "offline" : kind === "forbidden" ? "lock" : "warning")}
+    <div>
+      <div role="alert">
+        <p class="head">${title || said.title}</p>
+        <p>${title ? said.title : said.advice}</p>
+      </div>
+      ${told ? html`<p class="quietly small" lang="en">${told}</p>` : nothing}
+      ${problem.requestId
+        ? html`<p class="quietly small">${text.states.requestId}: <code>${problem.requestId}</code></p>`
+        : nothing}
+      ${retry && maySucceedLater(kind)
+        ? html`<div class="ways"><button @click=${retry}>${icon("refresh")}${text.states.retry}</button></div>`
+        : nothing}
+    </div>
+  </div>`;
+}

@@ -1,0 +1,79 @@
+/** `<auditlane-settings-removed>`: fields that were removed, and the way back. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+
+import type { Field } from "../api/structure.js";
+import { typeOf } from "../model/structure/form.js";
+import { base } from "../styles/base.js";
+import { icon } from "../styles/icons.js";
+import { Piece } from "./settings-element.js";
+import { section } from "./section.styles.js";
+
+@customElement("auditlane-settings-removed")
+export class Removed extends Piece {
+  static override styles = [
+    base,
+    section,
+    css`
+      ul {
+        margin-block-start: 0.5rem;
+        padding: 0;
+        list-style: none;
+      }
+      li {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 0.25rem 1rem;
+        padding: 0.35rem 0;
+        border-block-start: 1px solid var(--line);
+      }
+      li > span {
+        overflow-wrap: anywhere;
+      }
+      li code {
+        margin-inline-start: 0.5rem;
+        color: var(--ink-2);
+      }
+    `,
+  ];
+
+  protected override render(): TemplateResult | typeof nothing {
+    const removed = this.settings.seen?.structure.removed ?? [];
+    if (!removed.length) return nothing;
+    const words = this.text.removed;
+    return html`<section class="card" part="removed" aria-labelledby="title">
+      <h3 id="title">${words.title}</h3>
+      <p class="quietly">${words.lead}</p>
+      <ul>
+        ${removed.map(
+          (field) => html`<li>
+            <span>${field.displayName}<code>${field.name}</code></span>
+            ${this.settings.mayDecide
+              ? html`<button
+                  aria-label=${words.restore(field.displayName)}
+                  ?disabled=${!this.settings.contract}
+                  @click=${() => this.restore(field)}
+                >
+                  ${icon("undo")}${words.restoreShort}
+                </button>`
+              : nothing}
+          </li>`,
+        )}
+      </ul>
+    </section>`;
+  }
+
+  private async restore(field: Field): Promise<void> {
+    const contract = this.settings.contract?.fields.find((one) => one.name === field.name);
+    if (!contract) return;
+    if (await this.settings.restore({ name: field.name, type: typeOf(field, contract) }, field.displayName)) this.settings.toHeading();
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-settings-removed": Removed;
+  }
+}

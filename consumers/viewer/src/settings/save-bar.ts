@@ -1,0 +1,117 @@
+/** `<auditlane-settings-bar>`: what is not saved, always in sight while there is something. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+
+import { visible } from "../model/format/text.js";
+import { countTold } from "../model/format/summary.js";
+import { changesOf } from "../model/structure/draft.js";
+import { changesSaid } from "../model/structure/describe-changes.js";
+import { base } from "../styles/base.js";
+import { icon } from "../styles/icons.js";
+import { Piece } from "./settings-element.js";
+import { section } from "./section.styles.js";
+
+const SEEN_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
+
+@customElement("auditlane-settings-bar")
+export class Bar extends Piece {
+  static override styles = [
+    base,
+    section,
+    css`
+      .bar {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.5rem 1rem;
+        padding: 0.6rem 1rem;
+        border: 1px solid var(--edge);
+        border-radius: var(--radius);
+        background: var(--ground);
+        box-shadow: 0 4px 18px rgb(0 0 0 / 0.16);
+      }
+      .bar.done {
+        color: var(--good);
+      }
+      details {
+        flex: 1 1 14rem;
+        min-width: 0;
+      }
+      summary {
+        border-radius: calc(var(--radius) * 0.67);
+        cursor: pointer;
+        font-weight: 600;
+      }
+      ul {
+        max-height: 9rem;
+        margin-block-start: 0.35rem;
+        overflow: auto;
+        overflow-wrap: anywhere;
+      }
+    `,
+  ];
+
+  private going = 0;
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { draft, justSaved, conflict, busy, language } = this.settings;
+    const changes = draft ? changesOf(draft) : [];
+    if (!changes.length || conflict || !draft) {
+      return justSaved ? html`<div class="bar done" part="bar" tabindex="-1">${icon("check")}<p>${this.text.saved}</p></div>` : nothing;
+    }
+    const words = this.text.bar;
+    const wrong = draft.fields.some((one) => !one.displayName.trim());
+    return html`<section class="bar" part="bar" aria-label=${words.label}>
+      <details>
+        <summary>${words.count(changes.length, countTold(changes.length, language))}</summary>
+        <ul aria-label=${words.show} tabindex="0">
+          ${changesSaid(changes, draft.base, this.settings.text).map((line) => html`<li>${visible(line)}</li>`)}
+        </ul>
+      </details>
+      <div class="ways">
+        <button id="discard" aria-disabled=${busy} @click=${this.discard}>${words.discard}</button>
+        <button id="save" class="primary" ?disabled=${wrong} aria-disabled=${busy} @click=${this.save}>
+          ${icon("check")}${busy ? `${words.saving}…` : words.save}
+        </button>
+      </div>
+    </section>`;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.clearTimeout(this.going);
+    this.going = 0;
+  }
+
+  protected override updated(): void {
+    const { justSaved } = this.settings;
+    if (justSaved && !this.going) this.going = window.setTimeout(() => this.go(), SEEN_MS);
+    if (justSaved) return;
+    window.clearTimeout(this.going);
+    this.going = 0;
+  }
+
+  /** The notice has been seen, and covers nothing any longer; its focus goes to what begins the page, without a jump. */
+  private go(): void {
+    if (this.renderRoot.querySelector(".done:focus")) this.settings.toHeading(true);
+    this.settings.seenSaved();
+  }
+
+  private readonly save = async (): Promise<void> => {
+    if (!(await this.settings.save())) return;
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>(".done")?.focus();
+  };
+
+  private readonly discard = (): void => {
+    if (this.settings.busy) return;
+    this.settings.discard();
+    this.settings.toHeading();
+  };
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-settings-bar": Bar;
+  }
+}

@@ -1,0 +1,161 @@
+/** `<auditlane-filter>`: filters without typing: a field, then its values. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement, query, state } from "lit/decorators.js";
+
+import { late } from "../../elements/lazy-import.js";
+import { grouped } from "../../model/grouped.js";
+import { countable, type Known, knownFields, matching } from "../../model/query-fields.js";
+import { picksOf } from "../../model/picks.js";
+import { base } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
+import { Part } from "../viewer-element.js";
+import "../../elements/dropdown.js";
+import type { Drop } from "../../elements/dropdown.js";
+import { Suggestions } from "./suggestions.js";
+
+@customElement("auditlane-filter")
+export class FilterMenu extends Part {
+  static override styles = [
+    base,
+    css`
+      .panel {
+        width: 20rem;
+        max-width: 100%;
+      }
+      .find {
+        width: 100%;
+        margin-bottom: 0.4rem;
+      }
+      .fields {
+        max-height: min(22rem, 50vh);
+        overflow: auto;
+      }
+      h3 {
+        margin: 0.5rem 0 0.15rem;
+        color: var(--ink-2);
+        font-size: 0.86em;
+        font-weight: 400;
+      }
+      ul {
+        margin: 0;
+        padding: 0;
+        list-style: none;
+      }
+      li button {
+        justify-content: space-between;
+        width: 100%;
+        padding: 0 0.4rem;
+      }
+      header {
+        display: flex;
+        align-items: center;
+        gap: 0.5rem;
+        margin-bottom: 0.4rem;
+      }
+      header strong {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .picked {
+        color: var(--accent);
+        font-size: 0.86em;
+      }
+      p {
+        margin: 0.4rem;
+      }
+    `,
+  ];
+
+  @state() private shown = false;
+  @state() private typed = "";
+  @state() private field: Known | null = null;
+  @query("auditlane-drop") private drop!: Drop;
+
+  private readonly suggestions = new Suggestions(this, () => this.log);
+  private fields: Known[] = [];
+
+  protected override willUpdate(): void {
+    if (!this.shown) return;
+    const known = knownFields(this.log.fields, this.text.search.fields).filter((one) => one.filterable && countable(one.kind));
+    this.fields = matching([...known, ...this.suggestions.keys()], this.typed);
+  }
+
+  protected override render(): TemplateResult {
+    const { filter } = this.text.search;
+    return html`<auditlane-drop label=${filter.title} @opened=${this.opened} @closed=${this.closed}>
+      <span slot="button">${icon("filter")}</span><span slot="button">${filter.open}</span>
+      ${this.shown ? html`<div class="panel" @done=${() => this.drop.close()}>${this.field ? this.values(this.field) : this.choice()}</div>` : nothing}
+    </auditlane-drop>`;
+  }
+
+  private choice(): TemplateResult {
+    const { filter } = this.text.search;
+    const groups = grouped(this.fields, (one) => (one.parameter.startsWith("metadata.") ? filter.metadata : filter.fields));
+    return html`<input
+        class="find"
+        type="search"
+        aria-label=${filter.search}
+        placeholder=${filter.search}
+        .value=${this.typed}
+        @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)}
+      />
+      <div class="fields">
+        ${groups.map(
+          ([name, fields]) => html`<h3>${name}</h3>
+            <ul aria-label=${name}>
+              ${fields.map((one) => this.entry(one))}
+            </ul>`,
+        )}
+        ${this.fields.length ? nothing : html`<p class="quietly">${filter.nothing}</p>`}
+      </div>`;
+  }
+
+  private entry(field: Known): TemplateResult {
+    const picks = picksOf(this.log.view.query, field.parameter);
+    const count = picks.only.length + picks.not.length;
+    return html`<li>
+      <button class="quiet" @click=${() => this.choose(field)}>
+        <span>${field.name}</span>
+        ${count ? html`<span class="picked">${this.text.search.filter.picked(count)}</span>` : nothing}
+      </button>
+    </li>`;
+  }
+
+  private values(field: Known): TemplateResult {
+    const { filter } = this.text.search;
+    return html`<header>
+        <button class="icon" aria-label=${filter.back} title=${filter.back} @click=${() => this.choose(null)}>${icon("back")}</button>
+        <strong>${field.name}</strong>
+      </header>
+      <auditlane-facet parameter=${field.parameter}></auditlane-facet>`;
+  }
+
+  private choose(field: Known | null): void {
+    this.field = field;
+    this.typed = "";
+    void this.settle();
+  }
+
+  private readonly opened = (): void => {
+    [this.shown, this.field, this.typed] = [true, null, ""];
+    void late.load(() => import("./facet.js"));
+    void this.settle();
+  };
+
+  private readonly closed = (): void => {
+    this.shown = false;
+  };
+
+  /** The focus goes to what came in place of what was there. */
+  private async settle(): Promise<void> {
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>(this.field ? "header button" : ".find")?.focus({ preventScroll: true });
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-filter": FilterMenu;
+  }
+}

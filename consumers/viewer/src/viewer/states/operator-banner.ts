@@ -1,0 +1,27 @@
+/** An operator's visit from the console: as whom the log is seen, and the way back. */
+import { css, html, nothing, type TemplateResult } from "lit";
+
+import type { Log } from "../viewer-state.js";
+
+export const visitStyles = css`
+  .visit {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.25rem 1rem;
+    margin: 0;
+    padding: 0.3rem 0.75rem;
+    border-radius: var(--radius);
+    background: var(--ground-3);
+  }
+  .visit a {
+    color: inherit;
+  }
+`;
+
+export function visit(log: Log): TemplateResult | typeof nothing {
+  if (!log.session?.from_console) return nothing;
+  const { states } = log.text;
+  return html`<p class="visit" part="visit">
+    <span>${states.viewingAs(log.tenant)}</span><a href=${log.client.url("/console")}>${states.toConsole}</a>
+  </p>`;
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+
+import { casedTerms, recased, replaced } from "../src/model/case-suggestion.js";
+
+const text = (): boolean => true;
+const counts = (...values: (string | null)[]) => values.map((value, place) => ({ value, events: 10 - place }));
+
+describe("terms that capitals can keep from matching", () => {
+  it.each([
+    ["action:delete*", ["action:delete*"]],
+    ['action:"log in" -resource:x ip:* jane', ['action:"log in"']],
+    ["action:a OR resource:*b*", ["action:a", "resource:*b*"]],
+    ["severity:>=high action:17 action:*", []],
+    ["(action:a)", []],
+  ])("%s", (query, terms) => {
+    expect(casedTerms(query, text).map((one) => one.text)).toEqual(terms);
+  });
+
+  it("are texts only, and asked for by a word in their place", () => {
+    expect(casedTerms("outcome:won", () => false)).toEqual([]);
+    const [term] = casedTerms(String.raw`jane action:x*\*del\"ete OR ip:*`, text);
+    expect(term?.around).toBe(String.raw`jane "*del\"ete" OR ip:*`);
+    expect(term?.pieces).toEqual(["x", "*", '*del"ete']);
+  });
+});
+
+describe("a term as the log writes it", () => {
+  const of = (query: string, ...values: (string | null)[]) => recased(casedTerms(query, text)[0]!, counts(...values));
+
+  it.each([
+    ["action:delete*", ["undelete", "DeleteUser", "DeleteRole", "DELETE", null], { text: "action:Delete*", events: 17 }],
+    ["action:*.DELETED", ["project.deleted"], { text: String.raw`action:*.deleted`, events: 10 }],
+    ["action:deleteuser", ["DeleteUsers", "DeleteUser"], { text: "action:DeleteUser", events: 9 }],
+    ['action:"log in"', ["Log In"], { text: 'action:"Log In"', events: 10 }],
+    [String.raw`action:log\ in*`, ["Log In twice"], { text: String.raw`action:Log\ In*`, events: 10 }],
+    ["action:straße*", ["Straße 1"], { text: "action:Straße*", events: 10 }],
+    ["action:delete*", ["undelete", "remove", null], null],
+    ["action:a.b*", ["AxB"], null],
+    ["action:*a*b*c", ["xAbCC", "AcB"], { text: "action:*A*b*C", events: 10 }],
+    ["action:ab*ba", ["ABA", "AB-BA"], { text: "action:AB*BA", events: 9 }],
+    [`action:${"*a".repeat(40)}*b`, ["A".repeat(4_000)], null], // one expression of all would not end
+  ])("%s among %j", (query, values, found) => {
+    expect(of(query, ...values)).toEqual(found);
+  });
+
+  it("takes the other's place", () => {
+    expect(replaced("jane action:d* OR action:d* x:y", "action:d*", "action:D*")).toBe("jane action:D* OR action:D* x:y");
+  });
+});

@@ -1,0 +1,57 @@
+import { ContextProvider, createContext } from "@lit/context";
+import { html, LitElement } from "lit";
+import { describe, expect, it } from "vitest";
+
+import { Listening } from "../src/elements/context-element.js";
+
+const context = createContext<EventTarget>(Symbol("shared"));
+
+class Sharing extends LitElement {
+  readonly provider = new ContextProvider(this, { context, initialValue: new EventTarget() });
+}
+customElements.define("x-sharing", Sharing);
+
+class Shown extends Listening<EventTarget> {
+  rendered = 0;
+
+  constructor() {
+    super(context);
+  }
+
+  protected override render(): unknown {
+    this.rendered += 1;
+    return html`${this.shared ? "there" : "missing"}`;
+  }
+}
+customElements.define("x-shown", Shown);
+
+/** Whatever is about to be rendered has been. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+}
+
+describe("an element that listens", () => {
+  it("renders when what is shared changes, nothing while it is away, and again when it is back", async () => {
+    const sharing = document.createElement("x-sharing") as Sharing;
+    const shown = document.createElement("x-shown") as Shown;
+    sharing.append(shown);
+    document.body.append(sharing);
+    await settled();
+    expect([shown.rendered, shown.renderRoot.textContent]).toEqual([1, "there"]);
+
+    const change = (): boolean => sharing.provider.value.dispatchEvent(new Event("change"));
+    change();
+    await settled();
+    expect(shown.rendered).toBe(2);
+
+    change(); // it is about to render, and leaves before
+    shown.remove();
+    change();
+    await settled();
+    expect(shown.rendered).toBe(2);
+
+    sharing.append(shown);
+    await settled();
+    expect(shown.rendered).toBe(3);
+  });
+});

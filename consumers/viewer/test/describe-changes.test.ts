@@ -1,0 +1,132 @@
+import { describe, expect, it } from "vitest";
+
+import type { Deed, Field, Revision, Structure } from "../src/api/structure.js";
+import { de } from "../src/i18n/de/index.js";
+import { en } from "../src/i18n/en/index.js";
+import { keptName, labelIn } from "../src/model/labels.js";
+import { changesSaid, clashSaid, labelOf, revisionSaid } from "../src/model/structure/describe-changes.js";
+
+const inherited = { displayName: "IP address", displayType: "IpAddress", showInTable: true, sortable: false, order: 6 };
+const structure = {
+  tenant: "acme",
+  fields: [
+    { name: "ip", ...inherited, inherited } as unknown as Field,
+    { name: "actor", displayName: "Who", inherited: null } as unknown as Field,
+  ],
+  removed: [{ name: "old", displayName: "Old", inherited: null } as unknown as Field],
+} as unknown as Structure;
+
+function revision(changes: Deed[], sequence: Revision["sequence"] = null, labels: Record<string, string> = {}): Revision {
+  return { revision: 3, changedBy: "jane", changedAt: null, changes, sequence, labels: { ip: "IP address", actor: "Who", old: "Old", ...labels } };
+}
+
+describe("history in words", () => {
+  it.each<[Deed[], string[]]>([
+    [[], ["The rules or the default of a field"]],
+    [[{ deed: "switched", field: null, values: { enabled: [null, false] } }], ["Switched the log off"]],
+    [[{ deed: "switched", field: null, values: { enabled: [false, true] } }], ["Switched the log on"]],
+    [[{ deed: "switched", field: null, values: { enabled: [false, null] } }], ["The switch follows the default again"]],
+    [[{ deed: "added", field: "actor", values: { displayName: [null, "Who"], order: [null, 18] } }], ["Who: added"]],
+    [[{ deed: "removed", field: "old", values: { hidden: [null, true], order: [1, 2] } }], ["Old: removed"]],
+    [[{ deed: "restored", field: "actor", values: {} }], ["Who: restored"]],
+    [[{ deed: "reset", field: "ip", values: { order: [3, null] } }], ["IP address: as inherited again"]],
+    [
+      [{ deed: "changed", field: "ip", values: { displayName: ["Address", "IP address"], showInTable: [true, false] } }],
+      ["IP address: renamed from “Address” to “IP address” and no column of the table"],
+    ],
+    [
+      [
+        { deed: "changed", field: "ip", values: { order: [6, 7] } },
+        { deed: "changed", field: "gone", values: { displayType: ["AlphaNumeric", "Email"] } },
+      ],
+      ["gone: shown as E-mail address", "Order changed: IP address"],
+    ],
+  ])("%o", (deeds, lines) => expect(revisionSaid(revision(deeds), structure, en)).toEqual(lines));
+
+  it("name what moved, whichever fields have another number", () => {
+    const was = ["time", "actor", "action", "resource", "outcome", "severity", "ip"];
+    const now = ["time", "outcome", "actor", "severity", "action", "resource", "ip"];
+    const room: Deed[] = [
+      { deed: "changed", field: "resource", values: { order: [3, 5] } },
+      { deed: "changed", field: "action", values: { order: [2, 4] } },
+    ];
+    const labels = { outcome: "Outcome", severity: "Severity" };
+    expect(revisionSaid(revision(room, [was, now], labels), structure, en)).toEqual(["Order changed: Outcome and Severity"]);
+    for (const field of ["action", "resource"]) {
+      const swapped: Deed = { deed: "changed", field, values: { order: [2, 3] } };
+      const lines = revisionSaid(revision([swapped], [["action", "resource"], ["resource", "action"]]), structure, en);
+      expect(lines).toEqual([`Order changed: ${field}`]);
+    }
+    const reset: Deed = { deed: "reset", field: "ip", values: { order: [9, 6] } };
+    expect(revisionSaid(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: as inherited again"]);
+  });
+});
+
+describe("unsaved changes in words", () => {
+  it("are a line each, and one for all that moved", () => {
+    const lines = changesSaid(
+      [
+        { name: "ip", what: "place", was: 1, now: 0 },
+        { name: "ip", what: "filterable", was: true, now: false },
+        { name: "actor", what: "place", was: 0, now: 5 },
+        { name: "actor", what: "follows", was: 1, now: 2 },
+      ],
+      structure,
+      en,
+    );
+    expect(lines).toEqual([
+      "IP address: not offered as a filter",
+      "Who: takes its usual place again",
+      "Order changed: IP address and Who",
+    ]);
+  });
+
+  it("tell what both changed", () => {
+    expect(clashSaid({ name: "ip", what: "displayName", mine: "A", theirs: "B" }, structure, en)).toBe(
+      "IP address, name: yours is “A”, theirs is “B”",
+    );
+    expect(clashSaid({ name: "ip", what: "showInTable", mine: true, theirs: false }, structure, en)).toContain("yours is Yes, theirs is No");
+    expect(clashSaid({ name: "ip", what: "place", mine: 0, theirs: 4 }, structure, en)).toContain("place 1, theirs is place 5");
+    expect(labelOf(structure, "nowhere", en)).toBe("nowhere");
+  });
+});
+
+describe("names", () => {
+  const renamed = (field: string, was: string, now: string): Deed => ({ deed: "changed", field, values: { displayName: [was, now] } });
+
+  it("are those of then, with what they are called now", () => {
+    const told = (changes: Deed[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
+      revisionSaid(revision(changes, sequence, labels), structure, en);
+    const shown: Deed = { deed: "changed", field: "ip", values: { sortable: [false, true] } };
+    expect(told([renamed("actor", "Doer", "Who")], {})).toEqual(["Who: renamed from “Doer” to “Who”"]);
+    expect(told([shown], { ip: "From" })).toEqual(["From (now “IP address”): can be sorted by"]);
+    expect(told([renamed("actor", "Person", "Doer")], { actor: "Doer" })).toEqual([
+      "Doer (now “Who”): renamed from “Person” to “Doer”",
+    ]);
+    expect(told([], { actor: "Doer", ip: "From" }, [["actor", "x", "ip"], ["x", "ip", "actor"]])).toEqual([
+      "Order changed: Doer (now “Who”)",
+    ]);
+    for (const field of ["ip", "actor"]) {
+      const renumbered: Deed = { deed: "changed", field, values: { order: [1, 5] } };
+      const label = field === "ip" ? "IP address" : "Who";
+      expect(told([renumbered], {}, [["ip", "actor"], ["actor", "ip"]])).toEqual([`Order changed: ${label}`]);
+    }
+    expect(revisionSaid(revision([shown], null, { ip: "From" }), structure, de)[0]).toContain("From (jetzt „IP-Adresse“)");
+    expect(revisionSaid(revision([shown]), structure, de)[0]).toMatch(/^IP-Adresse: /);
+  });
+
+  it("are the language's own unless somebody named a field", () => {
+    expect(labelOf(structure, "ip", de)).toBe("IP-Adresse");
+    expect(labelOf(structure, "actor", de)).toBe("Who");
+    expect(revisionSaid(revision([renamed("ip", "IP address", "Herkunft")]), structure, de)).toEqual([
+      "IP-Adresse: von „IP-Adresse“ in „Herkunft“ umbenannt",
+    ]);
+    expect(clashSaid({ name: "ip", what: "displayName", mine: "IP address", theirs: "Wo" }, structure, de)).toContain("„IP-Adresse“");
+    const named = { name: "ip", displayName: "Address" };
+    expect(labelIn(named, de)).toBe("Address");
+    expect(keptName("ip", "IP-Adresse", de)).toBe("IP address");
+    expect(keptName("ip", "IP-Adresse ", de)).toBe("IP address");
+    expect(keptName("ip", "IP", de)).toBe("IP");
+    expect(keptName("order_no", "IP-Adresse", de)).toBe("IP-Adresse");
+  });
+});

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+
+import type { AuditEvent, ShownField } from "../src/api/types.js";
+import { de } from "../src/i18n/de/index.js";
+import { en } from "../src/i18n/en/index.js";
+import { columnsOf, tracks } from "../src/model/columns.js";
+import { keyTold, valueOf } from "../src/model/format/value.js";
+import { claims, means, pathOf, referenceOf, same } from "../src/model/identity.js";
+import { keptName, labelIn } from "../src/model/labels.js";
+import { own } from "../src/model/own-property.js";
+
+const INHERITED = ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf", "__defineGetter__"];
+
+const field = (name: string): ShownField =>
+  ({ name, displayName: name, displayType: "AlphaNumeric", custom: true, parameter: `fields.${name}`, showInTable: true }) as ShownField;
+
+/** As it comes over HTTP. */
+const event = (fields: string): AuditEvent => JSON.parse(`{"source": "cloudtrail", "metadata": {}, "fields": ${fields}}`) as AuditEvent;
+
+describe("a field with the name of what every object has", () => {
+  it.each(INHERITED)("%s has a value only where the event has one", (name) => {
+    expect(valueOf(event("{}"), field(name))).toBeNull();
+    expect(valueOf(event("{}"), { name, custom: false })).toBeNull();
+    expect(valueOf(event(`{"${name}": "mine"}`), field(name))).toBe("mine");
+    expect(own({ a: 1 }, name)).toBeUndefined();
+    expect(keyTold(`${name}:json`, event("{}"))).toBe(name);
+  });
+
+  it.each(INHERITED)("%s is a column like any other", (name) => {
+    const usual = columnsOf([field("usual")], { columns: null, widths: {} });
+    const [column] = columnsOf([field(name)], { columns: [name], widths: {} });
+    expect(column).toEqual({ ...usual[0], field: field(name) });
+    const widths = JSON.parse(`{"${name}": 300}`) as Record<string, number>;
+    expect(tracks(columnsOf([field("usual"), field(name)], { columns: [name, "usual"], widths }))).toMatch(/^300px /);
+  });
+
+  it.each(INHERITED)("%s keeps the name that it was given", (name) => {
+    for (const text of [en, de]) {
+      expect(labelIn({ name, displayName: "Shown" }, text)).toBe("Shown");
+      expect(keptName(name, "Typed", text)).toBe("Typed");
+    }
+  });
+});
+
+describe("which event one is", () => {
+  const one = { event_id: "0193-a", occurred_at: "2026-01-31T13:45:00Z", content_hash: "aa", conflict: true };
+  const twin = { ...one, content_hash: "bb" };
+
+  it("is told by its id, its time and its content", () => {
+    expect(same(one, { ...one })).toBe(true);
+    expect([same(one, twin), claims(one, twin)]).toEqual([false, true]);
+    expect(claims(one, { ...one, occurred_at: "2026-01-31T13:45:01Z" })).toBe(false);
+  });
+
+  it("is in the address as short as it can be", () => {
+    expect(referenceOf({ ...one, conflict: false })).toBe("0193-a");
+    expect([referenceOf(one), pathOf(referenceOf(one))]).toEqual(["0193-a.aa", "/v1/events/0193-a?content_hash=aa"]);
+    expect([means("0193-a.aa", one), means("0193-a.aa", twin), means("0193-a", twin)]).toEqual([true, false, true]);
+    expect(pathOf("a/b")).toBe("/v1/events/a%2Fb");
+  });
+});

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+
+import type { ShownField } from "../src/api/types.js";
+import { knownField, knownFields, matching } from "../src/model/query-fields.js";
+
+const field = (name: string, given: Partial<ShownField> = {}): ShownField => ({
+  name,
+  displayName: name[0]?.toUpperCase() + name.slice(1).replace("_", " "),
+  displayType: "AlphaNumeric",
+  sortable: false,
+  filterable: true,
+  showInTable: true,
+  showInMoreInfo: true,
+  downloadable: true,
+  order: 0,
+  custom: false,
+  parameter: name,
+  origin: "default",
+  ...given,
+});
+
+describe("fields to choose from", () => {
+  const known = knownFields(
+    [
+      field("occurred_at", { displayType: "Timestamp", filterable: false }),
+      field("action"),
+      field("metadata", { displayType: "Json" }),
+      field("amount", { custom: true, parameter: "fields.amount", displayType: "Number" }),
+      field("event_id"),
+    ],
+    { actor: "Who", ingested_at: "Stored" },
+  );
+
+  it("are the tenant's, filterable ones first, and what there is besides", () => {
+    expect(known.map((one) => [one.parameter, one.kind])).toEqual([
+      ["actor", "text"],
+      ["action", "text"],
+      ["fields.amount", "number"],
+      ["event_id", "id"],
+      ["occurred_at", "time"],
+      ["ingested_at", "time"],
+    ]);
+  });
+
+  it("are found by their beginning, then by what is in them", () => {
+    expect(matching(known, "am").map((one) => one.name)).toEqual(["Amount"]);
+    expect(matching(known, "act").map((one) => one.parameter)).toEqual(["actor", "action"]);
+    expect(matching(known, "i").map((one) => one.parameter)).toEqual(["ingested_at", "action", "event_id"]);
+    expect(matching(known, "zz")).toEqual([]);
+    expect(knownField(known, "amount").parameter).toBe("fields.amount");
+    expect(knownField(known, "metadata.x").kind).toBe("text");
+  });
+});

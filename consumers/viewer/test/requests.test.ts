@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+
+import { Problem } from "../src/api/problem.js";
+import type { AuditEvent, EventPage } from "../src/api/types.js";
+import { DEFAULT_VIEW, type View } from "../src/model/view.js";
+import { Failures } from "../src/viewer/failures.js";
+import { AFTER_MS, Recount } from "../src/viewer/count-refresh.js";
+import { Question } from "../src/elements/request-controller.js";
+import { Loader } from "../src/viewer/table/loader.js";
+import type { Log } from "../src/viewer/viewer-state.js";
+
+const AWAY = new Problem(503, "STORE_UNAVAILABLE", "", "", "", null, 7);
+const host = { addController: () => {}, removeController: () => {}, requestUpdate: () => {}, updateComplete: Promise.resolve(true) };
+
+/** Whatever was answered has been taken. */
+const settled = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
+
+describe("a question", () => {
+  const told = vi.fn<(problem: Problem | null) => void>();
+  let question: Question<number>;
+  beforeEach(async () => {
+    told.mockReset();
+    question = new Question<number>(host, told);
+    question.want("a", () => Promise.resolve(7), { turn: 0 });
+    await settled();
+  });
+
+  it("is asked once a turn, and keeps the answer when the same cannot be had again", async () => {
+    const ask = vi.fn<() => Promise<number>>(() => Promise.reject(AWAY));
+    question.want("a", ask, { turn: 0 });
+    expect(ask).not.toHaveBeenCalled();
+    question.want("a", ask, { turn: 1 });
+    expect([question.pending, question.other]).toEqual([true, false]);
+    await settled();
+    expect([question.answer, question.problem]).toEqual([7, AWAY]);
+    expect(told.mock.calls).toEqual([[null], [AWAY]]);
+    question.forget();
+    question.want("a", () => Promise.resolve(8), { turn: 1 });
+    await settled();
+    expect([question.answer, question.problem]).toEqual([8, null]);
+  });
+
+  it("keeps no answer of another", async () => {
+    question.want("b", () => Promise.reject(AWAY));
+    expect([question.answer, question.other]).toEqual([7, true]); // as old
+    await settled();
+    expect([question.answer, question.problem]).toEqual([null, AWAY]);
+    question.hostDisconnected();
+    expect(told).toHaveBeenLastCalledWith(null);
+  });
+});
+
+describe("failures", () => {
+  it("are asked for again together, each once", () => {
+    const [changed, again] = [vi.fn<() => void>(), vi.fn<() => void>()];
+    const failures = new Failures(changed);
+    const [one, other] = [{}, {}];
+    failures.set(one, null);
+    expect(changed).not.toHaveBeenCalled();
+    failures.set(one, { problem: AWAY, kept: true, told: false, again });
+    failures.set(other, { problem: new Problem(0, "OFFLINE", ""), kept: false, told: false, again });
+    expect([failures.first?.problem.code, failures.wait, failures.told]).toEqual(["OFFLINE", 7, false]);
+    failures.again();
+    failures.again();
+    expect(again).toHaveBeenCalledTimes(2);
+    failures.set(other, null);
+    failures.set(one, { problem: AWAY, kept: true, told: true, again });
+    failures.again();
+    expect([again.mock.calls.length, failures.told]).toEqual([3, true]);
+  });
+});
+
+describe("numbers that follow what arrives", () => {
+  it("are counted once in ten seconds, and not while nobody sees them", () => {
+    vi.useFakeTimers();
+    const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(false);
+    const count = vi.fn<() => void>();
+    const recount = new Recount(count);
+    vi.advanceTimersByTime(10 * AFTER_MS);
+    expect(count).not.toHaveBeenCalled(); // nothing arrived
+    for (let arrivals = 0; arrivals < 15; arrivals++) {
+      recount.arrived();
+      vi.advanceTimersByTime(AFTER_MS / 10);
+    }
+    expect(count).toHaveBeenCalledTimes(1);
+    hidden.mockReturnValue(true);
+    vi.advanceTimersByTime(5 * AFTER_MS);
+    recount.arrived();
+    expect(count).toHaveBeenCalledTimes(1);
+    hidden.mockReturnValue(false);
+    document.dispatchEvent(new Event("visibilitychange"));
+    expect(count).toHaveBeenCalledTimes(2);
+    recount.arrived();
+    recount.close();
+    vi.advanceTimersByTime(5 * AFTER_MS);
+    expect(count).toHaveBeenCalledTimes(2);
+    vi.useRealTimers();
+    hidden.mockRestore();
+  });
+});
+
+describe("the list's loader", () => {
+  let answer: () => Promise<EventPage>;
+  let view: View;
+  let failures: Failures;
+  let loader: Loader;
+  const page = (...ids: string[]): Promise<EventPage> =>
+    Promise.resolve({ data: ids.map((id) => ({ event_id: id, occurred_at: "2026-01-01T00:00:00Z" }) as AuditEvent), next: null, prev: null });
+  const shown = (): unknown => loader.pages.at(0)?.event_id;
+  const state = (): object => ({ stale: loader.stale, other: loader.other, busy: loader.busy, problem: loader.problem });
+
+  beforeEach(async () => {
+    view = DEFAULT_VIEW;
+    failures = new Failures(() => {});
+    const log = { failures, filter: () => [], client: { json: () => answer() }, ahead: { take: () => null }, get view() { return view; } };
+    loader = new Loader(log as unknown as Log, () => {});
+    answer = () => page("a");
+    loader.begin();
+    await settled();
+  });
+
+  it("keeps the rows when the same cannot be had again, and asks with the others", async () => {
+    answer = () => Promise.reject(AWAY);
+    loader.begin();
+    expect(state()).toEqual({ stale: true, other: false, busy: true, problem: null });
+    await settled();
+    expect([shown(), state()]).toEqual(["a", { stale: false, other: false, busy: false, problem: null }]);
+    expect(failures.first).toMatchObject({ problem: AWAY, kept: true, told: false });
+    answer = () => page("b");
+    failures.again();
+    await settled();
+    expect([shown(), failures.first]).toEqual(["b", null]);
+  });
+
+  it("says that rows answer another question, and is not busy once that has failed", async () => {
+    view = { ...view, query: "x" };
+    answer = () => Promise.reject(AWAY);
+    loader.begin();
+    expect(state()).toMatchObject({ other: true, busy: true });
+    await settled();
+    expect(state()).toEqual({ stale: true, other: true, busy: false, problem: AWAY });
+    expect(failures.first).toMatchObject({ kept: false, told: true });
+    answer = () => page("c");
+    failures.again();
+    await settled();
+    expect([shown(), state()]).toEqual(["c", { stale: false, other: false, busy: false, problem: null }]);
+  });
+
+  it("goes back to the rows of the same when somebody cancels, and has none of another", () => {
+    answer = () => new Promise(() => {});
+    loader.begin();
+    loader.cancel();
+    expect([loader.cancelled, state()]).toEqual([false, { stale: false, other: false, busy: false, problem: null }]);
+    view = { ...view, query: "x" };
+    loader.begin();
+    loader.cancel();
+    expect([loader.cancelled, state()]).toEqual([true, { stale: true, other: true, busy: false, problem: null }]);
+  });
+});

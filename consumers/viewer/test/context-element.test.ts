@@ -2,16 +2,16 @@ import { ContextProvider, createContext } from "@lit/context";
 import { html, LitElement } from "lit";
 import { describe, expect, it } from "vitest";
 
-import { Listening } from "../src/elements/context-element.js";
+import { ContextElement } from "../src/elements/context-element.js";
 
 const context = createContext<EventTarget>(Symbol("shared"));
 
-class Sharing extends LitElement {
+class Provider extends LitElement {
   readonly provider = new ContextProvider(this, { context, initialValue: new EventTarget() });
 }
-customElements.define("x-sharing", Sharing);
+customElements.define("x-sharing", Provider);
 
-class Shown extends Listening<EventTarget> {
+class Shown extends ContextElement<EventTarget> {
   rendered = 0;
 
   constructor() {
@@ -32,14 +32,14 @@ async function settled(): Promise<void> {
 
 describe("an element that listens", () => {
   it("renders when what is shared changes, nothing while it is away, and again when it is back", async () => {
-    const sharing = document.createElement("x-sharing") as Sharing;
+    const provider = document.createElement("x-sharing") as Provider;
     const shown = document.createElement("x-shown") as Shown;
-    sharing.append(shown);
-    document.body.append(sharing);
+    provider.append(shown);
+    document.body.append(provider);
     await settled();
     expect([shown.rendered, shown.renderRoot.textContent]).toEqual([1, "there"]);
 
-    const change = (): boolean => sharing.provider.value.dispatchEvent(new Event("change"));
+    const change = (): boolean => provider.provider.value.dispatchEvent(new Event("change"));
     change();
     await settled();
     expect(shown.rendered).toBe(2);
@@ -50,7 +50,7 @@ describe("an element that listens", () => {
     await settled();
     expect(shown.rendered).toBe(2);
 
-    sharing.append(shown);
+    provider.append(shown);
     await settled();
     expect(shown.rendered).toBe(3);
   });

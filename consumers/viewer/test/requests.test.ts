@@ -4,10 +4,10 @@ import { Problem } from "../src/api/problem.js";
 import type { AuditEvent, EventPage } from "../src/api/types.js";
 import { DEFAULT_VIEW, type View } from "../src/model/view.js";
 import { Failures } from "../src/viewer/failures.js";
-import { AFTER_MS, Recount } from "../src/viewer/count-refresh.js";
+import { DELAY_MS, CountRefresh } from "../src/viewer/count-refresh.js";
 import { Question } from "../src/elements/request-controller.js";
 import { Loader } from "../src/viewer/table/loader.js";
-import type { Log } from "../src/viewer/viewer-state.js";
+import type { ViewerState } from "../src/viewer/viewer-state.js";
 
 const AWAY = new Problem(503, "STORE_UNAVAILABLE", "", "", "", null, 7);
 const host = { addController: () => {}, removeController: () => {}, requestUpdate: () => {}, updateComplete: Promise.resolve(true) };
@@ -52,21 +52,21 @@ describe("a question", () => {
 
 describe("failures", () => {
   it("are asked for again together, each once", () => {
-    const [changed, again] = [vi.fn<() => void>(), vi.fn<() => void>()];
+    const [changed, retry] = [vi.fn<() => void>(), vi.fn<() => void>()];
     const failures = new Failures(changed);
     const [one, other] = [{}, {}];
     failures.set(one, null);
     expect(changed).not.toHaveBeenCalled();
-    failures.set(one, { problem: AWAY, kept: true, told: false, again });
-    failures.set(other, { problem: new Problem(0, "OFFLINE", ""), kept: false, told: false, again });
-    expect([failures.first?.problem.code, failures.wait, failures.told]).toEqual(["OFFLINE", 7, false]);
-    failures.again();
-    failures.again();
-    expect(again).toHaveBeenCalledTimes(2);
+    failures.set(one, { problem: AWAY, keepsData: true, shownInPlace: false, retry });
+    failures.set(other, { problem: new Problem(0, "OFFLINE", ""), keepsData: false, shownInPlace: false, retry });
+    expect([failures.first?.problem.code, failures.wait, failures.shownInPlace]).toEqual(["OFFLINE", 7, false]);
+    failures.retryAll();
+    failures.retryAll();
+    expect(retry).toHaveBeenCalledTimes(2);
     failures.set(other, null);
-    failures.set(one, { problem: AWAY, kept: true, told: true, again });
-    failures.again();
-    expect([again.mock.calls.length, failures.told]).toEqual([3, true]);
+    failures.set(one, { problem: AWAY, keepsData: true, shownInPlace: true, retry });
+    failures.retryAll();
+    expect([retry.mock.calls.length, failures.shownInPlace]).toEqual([3, true]);
   });
 });
 
@@ -75,24 +75,24 @@ describe("numbers that follow what arrives", () => {
     vi.useFakeTimers();
     const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(false);
     const count = vi.fn<() => void>();
-    const recount = new Recount(count);
-    vi.advanceTimersByTime(10 * AFTER_MS);
+    const countRefresh = new CountRefresh(count);
+    vi.advanceTimersByTime(10 * DELAY_MS);
     expect(count).not.toHaveBeenCalled(); // nothing arrived
     for (let arrivals = 0; arrivals < 15; arrivals++) {
-      recount.arrived();
-      vi.advanceTimersByTime(AFTER_MS / 10);
+      countRefresh.schedule();
+      vi.advanceTimersByTime(DELAY_MS / 10);
     }
     expect(count).toHaveBeenCalledTimes(1);
     hidden.mockReturnValue(true);
-    vi.advanceTimersByTime(5 * AFTER_MS);
-    recount.arrived();
+    vi.advanceTimersByTime(5 * DELAY_MS);
+    countRefresh.schedule();
     expect(count).toHaveBeenCalledTimes(1);
     hidden.mockReturnValue(false);
     document.dispatchEvent(new Event("visibilitychange"));
     expect(count).toHaveBeenCalledTimes(2);
-    recount.arrived();
-    recount.close();
-    vi.advanceTimersByTime(5 * AFTER_MS);
+    countRefresh.schedule();
+    countRefresh.close();
+    vi.advanceTimersByTime(5 * DELAY_MS);
     expect(count).toHaveBeenCalledTimes(2);
     vi.useRealTimers();
     hidden.mockRestore();
@@ -112,8 +112,8 @@ describe("the list's loader", () => {
   beforeEach(async () => {
     view = DEFAULT_VIEW;
     failures = new Failures(() => {});
-    const log = { failures, filter: () => [], client: { json: () => answer() }, ahead: { take: () => null }, get view() { return view; } };
-    loader = new Loader(log as unknown as Log, () => {});
+    const viewer = { failures, filter: () => [], client: { json: () => answer() }, ahead: { take: () => null }, get view() { return view; } };
+    loader = new Loader(viewer as unknown as ViewerState, () => {});
     answer = () => page("a");
     loader.begin();
     await settled();
@@ -127,7 +127,7 @@ describe("the list's loader", () => {
     expect([shown(), state()]).toEqual(["a", { stale: false, other: false, busy: false, problem: null }]);
     expect(failures.first).toMatchObject({ problem: AWAY, kept: true, told: false });
     answer = () => page("b");
-    failures.again();
+    failures.retryAll();
     await settled();
     expect([shown(), failures.first]).toEqual(["b", null]);
   });
@@ -141,7 +141,7 @@ describe("the list's loader", () => {
     expect(state()).toEqual({ stale: true, other: true, busy: false, problem: AWAY });
     expect(failures.first).toMatchObject({ kept: false, told: true });
     answer = () => page("c");
-    failures.again();
+    failures.retryAll();
     await settled();
     expect([shown(), state()]).toEqual(["c", { stale: false, other: false, busy: false, problem: null }]);
   });

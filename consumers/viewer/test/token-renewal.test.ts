@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { Client } from "../src/api/client.js";
 import { Problem } from "../src/api/problem.js";
-import { Renewal } from "../src/elements/token-renewal.js";
+import { TokenRenewal } from "../src/elements/token-renewal.js";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -22,9 +22,9 @@ function service(valid: () => string): { asked: string[] } {
 describe("a token that ends", () => {
   it("is renewed once for many requests, which then go on", async () => {
     const { asked } = service(() => "second");
-    const tell = vi.fn(() => queueMicrotask(() => renewal.give("second")));
-    const renewal: Renewal = new Renewal(tell);
-    const client = new Client({ baseUrl: "", token: "first", tenant: "" }, () => renewal.next());
+    const tell = vi.fn(() => queueMicrotask(() => renewal.provide("second")));
+    const renewal: TokenRenewal = new TokenRenewal(tell);
+    const client = new Client({ baseUrl: "", token: "first", tenant: "" }, () => renewal.nextToken());
     const answers = await Promise.all(["/a", "/b", "/c"].map((path) => client.json(path)));
     expect(answers).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
     expect(tell).toHaveBeenCalledTimes(1);
@@ -36,8 +36,8 @@ describe("a token that ends", () => {
     service(() => "never");
     const tell = vi.fn();
     const heard: (string | undefined)[] = [];
-    const renewal = new Renewal(tell, 20);
-    const client = new Client({ baseUrl: "", token: "first", tenant: "" }, () => renewal.next(), (one) => heard.push(one?.code));
+    const renewal = new TokenRenewal(tell, 20);
+    const client = new Client({ baseUrl: "", token: "first", tenant: "" }, () => renewal.nextToken(), (one) => heard.push(one?.code));
     for (const turn of [1, 2]) {
       await expect(client.json("/a")).rejects.toMatchObject({ code: "TOKEN_EXPIRED" });
       expect(tell).toHaveBeenCalledTimes(turn);
@@ -46,32 +46,32 @@ describe("a token that ends", () => {
   });
 
   it("may be answered at once, by a host that sets the next one in its listener", async () => {
-    const renewal: Renewal = new Renewal(() => renewal.give("next"));
-    expect(await renewal.next()).toBe("next");
+    const renewal: TokenRenewal = new TokenRenewal(() => renewal.provide("next"));
+    expect(await renewal.nextToken()).toBe("next");
   });
 });
 
 describe("the token to begin with", () => {
   it("is the host's elsewhere, which is asked for one; at the service the browser's session counts", async () => {
-    const tell = vi.fn(() => queueMicrotask(() => renewal.give("given")));
-    const renewal: Renewal = new Renewal(tell);
-    expect(await renewal.first("", "")).toBe("");
-    expect(await renewal.first(location.origin, "")).toBe("");
-    expect(await renewal.first("https://audit.example", "there")).toBe("there");
+    const tell = vi.fn(() => queueMicrotask(() => renewal.provide("given")));
+    const renewal: TokenRenewal = new TokenRenewal(tell);
+    expect(await renewal.initialToken("", "")).toBe("");
+    expect(await renewal.initialToken(location.origin, "")).toBe("");
+    expect(await renewal.initialToken("https://audit.example", "there")).toBe("there");
     expect(tell).not.toHaveBeenCalled();
-    expect(await renewal.first("https://audit.example", "")).toBe("given");
+    expect(await renewal.initialToken("https://audit.example", "")).toBe("given");
   });
 });
 
 describe("a token that was set while nobody could say whose it is", () => {
   it("is taken when it is found to be the same person's, else the next one is asked for", async () => {
-    const tell = vi.fn(() => queueMicrotask(() => renewal.give("next")));
-    const renewal: Renewal = new Renewal(tell);
-    expect(await renewal.renewed("set", "used", () => Promise.resolve(true))).toBe("set");
+    const tell = vi.fn(() => queueMicrotask(() => renewal.provide("next")));
+    const renewal: TokenRenewal = new TokenRenewal(tell);
+    expect(await renewal.renew("set", "used", () => Promise.resolve(true))).toBe("set");
     expect(tell).not.toHaveBeenCalled();
-    expect(await renewal.renewed("set", "used", () => Promise.resolve(false))).toBe("next");
-    expect(await renewal.renewed("set", "used", () => Promise.reject(new Error()))).toBe("next");
-    expect(await renewal.renewed("used", "used", () => Promise.resolve(true))).toBe("next");
+    expect(await renewal.renew("set", "used", () => Promise.resolve(false))).toBe("next");
+    expect(await renewal.renew("set", "used", () => Promise.reject(new Error()))).toBe("next");
+    expect(await renewal.renew("used", "used", () => Promise.resolve(true))).toBe("next");
     expect(tell).toHaveBeenCalledTimes(3);
   });
 });

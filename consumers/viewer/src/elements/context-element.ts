@@ -2,25 +2,25 @@
 import { type Context, ContextConsumer } from "@lit/context";
 import { LitElement } from "lit";
 
-export class Listening<T extends EventTarget> extends LitElement {
-  private listened: T | null = null;
-  private readonly given: ContextConsumer<Context<unknown, T>, this>;
-  private readonly heard = (): void => this.requestUpdate();
+export class ContextElement<T extends EventTarget> extends LitElement {
+  private source: T | null = null;
+  private readonly consumer: ContextConsumer<Context<unknown, T>, this>;
+  private readonly onChange = (): void => this.requestUpdate();
 
   constructor(context: Context<unknown, T>) {
     super();
-    this.given = new ContextConsumer(this, { context, subscribe: true, callback: (shared) => this.listen(shared) });
+    this.consumer = new ContextConsumer(this, { context, subscribe: true, callback: (shared) => this.subscribe(shared) });
   }
 
   /** There from the first render on: such elements are only made inside of one that shares it. */
   protected get shared(): T {
-    return this.given.value as T;
+    return this.consumer.value as T;
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.listened?.removeEventListener("change", this.heard);
-    this.listened = null;
+    this.source?.removeEventListener("change", this.onChange);
+    this.source = null;
   }
 
   /** What has left the page asks for nothing more; back in it, it listens and renders again. */
@@ -28,10 +28,10 @@ export class Listening<T extends EventTarget> extends LitElement {
     return this.isConnected;
   }
 
-  private listen(shared: T): void {
-    this.listened?.removeEventListener("change", this.heard);
-    this.listened = shared;
-    shared.addEventListener("change", this.heard);
+  private subscribe(shared: T): void {
+    this.source?.removeEventListener("change", this.onChange);
+    this.source = shared;
+    shared.addEventListener("change", this.onChange);
     this.requestUpdate();
   }
 }

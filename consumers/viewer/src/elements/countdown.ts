@@ -9,12 +9,12 @@ export class Countdown implements ReactiveController {
 
   constructor(
     private readonly host: ReactiveControllerHost,
-    private readonly over: () => void,
+    private readonly onEnd: () => void,
   ) {
     host.addController(this);
   }
 
-  from(seconds: number): void {
+  start(seconds: number): void {
     this.stop();
     this.left = Math.ceil(seconds);
     if (this.left > 0) this.timer = setInterval(() => this.tick(), 1_000);
@@ -34,6 +34,6 @@ export class Countdown implements ReactiveController {
     this.host.requestUpdate();
     if (this.left > 0) return;
     this.stop();
-    this.over();
+    this.onEnd();
   }
 }

@@ -9,7 +9,7 @@ import { visible } from "../model/format/text.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
-import { Renewal } from "../elements/token-renewal.js";
+import { TokenRenewal } from "../elements/token-renewal.js";
 import "./save-bar.js";
 import "./confirm.js";
 import type { Confirm } from "./confirm.js";
@@ -44,8 +44,8 @@ export class AuditlaneSettings extends LitElement {
   @query("#leave") private readonly leaving!: Confirm | null;
 
   private readonly provider = new ContextProvider(this, { context: settingsContext });
-  private readonly renewal = new Renewal(() => this.tell("token-expired", null));
-  private opening = 0;
+  private readonly renewal = new TokenRenewal(() => this.emit("token-expired", null));
+  private openCount = 0;
 
   /** Something was changed and not saved. */
   get unsaved(): boolean {
@@ -70,33 +70,33 @@ export class AuditlaneSettings extends LitElement {
     super.disconnectedCallback();
     window.removeEventListener("beforeunload", this.unload);
     window.removeEventListener("online", this.online);
-    this.opening += 1;
+    this.openCount += 1;
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
     if (!this.hasUpdated || place) void this.open();
-    else if (changed.has("token")) void this.took();
+    else if (changed.has("token")) void this.onTokenChanged();
     else if (changed.has("lang")) void this.settings?.speak(this.language);
   }
 
   /** Reads everything anew; what was not saved is gone. */
   async open(): Promise<void> {
-    const turn = ++this.opening;
+    const turn = ++this.openCount;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
-    const token = await this.renewal.first(baseUrl, this.token);
-    if (turn !== this.opening) return;
+    const token = await this.renewal.initialToken(baseUrl, this.token);
+    if (turn !== this.openCount) return;
     const renew = (): Promise<string> =>
-      this.renewal.renewed(this.token, settings.client.token, (next) => settings.vouch(next));
+      this.renewal.renew(this.token, settings.client.token, (next) => settings.vouch(next));
     const settings = await Settings.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
-    if (turn !== this.opening) return; // another place was named meanwhile
+    if (turn !== this.openCount) return; // another place was named meanwhile
     settings.addEventListener("heading", (event) => void this.toHeading((event as CustomEvent<boolean>).detail));
     settings.addEventListener("change", () => this.requestUpdate());
-    settings.addEventListener("saved", () => this.tell("auditlane-saved", settings.seen?.structure ?? null));
+    settings.addEventListener("saved", () => this.emit("auditlane-saved", settings.seen?.structure ?? null));
     this.provider.setValue(settings);
     this.settings = settings;
     await settings.load();
-    if (turn === this.opening && settings.problem) this.tell("auditlane-problem", settings.problem);
+    if (turn === this.openCount && settings.problem) this.emit("auditlane-problem", settings.problem);
   }
 
   protected override render(): TemplateResult {
@@ -143,18 +143,18 @@ export class AuditlaneSettings extends LitElement {
    * A new token: the same person's lets everything go on; another's, or none where none was asked for, begins anew, so that
    * nobody changes another's.
    */
-  private async took(): Promise<void> {
+  private async onTokenChanged(): Promise<void> {
     const { settings, token } = this;
-    const { waits } = this.renewal;
-    if (!settings?.session || (!token && !waits)) {
-      if (waits) return this.renewal.give(token);
+    const { pending } = this.renewal;
+    if (!settings?.session || (!token && !pending)) {
+      if (pending) return this.renewal.provide(token);
       if (!token) this.settings = null;
       return await this.open();
     }
     const same = await settings.vouch(token).catch(() => null);
     if (token !== this.token || settings !== this.settings) return;
     if (same) settings.take(token);
-    this.renewal.give(same ? token : "");
+    this.renewal.provide(same ? token : "");
     if (same === false) await this.open();
   }
 
@@ -176,7 +176,7 @@ export class AuditlaneSettings extends LitElement {
     if (settings && ["OFFLINE", "UNREACHABLE"].includes(settings.problem?.code ?? "")) void settings.load();
   };
 
-  private tell(name: string, detail: unknown): void {
+  private emit(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 }

@@ -3,7 +3,7 @@ import { html, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { base } from "../styles/base.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { dialog, section } from "./section.styles.js";
 
 export interface Question {
@@ -16,7 +16,7 @@ export interface Question {
 }
 
 @customElement("auditlane-settings-confirm")
-export class Confirm extends Piece {
+export class Confirm extends SettingsElement {
   static override styles = [base, section, dialog];
 
   @state() private question: Question | null = null;

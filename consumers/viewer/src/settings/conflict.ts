@@ -7,12 +7,12 @@ import { changesSaid, clashSaid, labelOf, revisionSaid } from "../model/structur
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { momentSaid } from "./relative-time.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import type { Conflict } from "./loaded-settings.js";
 import { note, section } from "./section.styles.js";
 
 @customElement("auditlane-settings-conflict")
-export class ConflictNote extends Piece {
+export class ConflictNote extends SettingsElement {
   static override styles = [
     base,
     section,

@@ -14,12 +14,12 @@ import type { Confirm } from "./confirm.js";
 import { Drag } from "./row-drag.js";
 import { fieldStyles } from "./fields.styles.js";
 import { NameInput } from "./name-input.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { originSaid, selectorOf, toggleSaid, typeSaid } from "./field-row.js";
 import { section } from "./section.styles.js";
 
 @customElement("auditlane-settings-fields")
-export class Fields extends Piece {
+export class Fields extends SettingsElement {
   static override styles = [base, section, fieldStyles];
 
   /** The form, and whose: "" is a new field's, null that it is closed. */

@@ -22,13 +22,13 @@ import { formPreview } from "./form-preview.js";
 import { placeInputs, ruleInputs } from "./form-rules.js";
 import { formStyles } from "./form.styles.js";
 import { area, type Box, check, choose, line } from "./inputs.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { sampleStyles } from "./sample-table.js";
 import { dialog, note, section } from "./section.styles.js";
 import { trouble } from "./problem-note.js";
 
 @customElement("auditlane-settings-form")
-export class FieldForm extends Piece {
+export class FieldForm extends SettingsElement {
   static override styles = [base, section, dialog, note, ...sampleStyles, formStyles];
 
   /** The field's name; "" for a new one. */

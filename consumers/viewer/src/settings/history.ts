@@ -7,7 +7,7 @@ import type { Revision } from "../api/structure.js";
 import { visible } from "../model/format/text.js";
 import { revisionSaid } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { note, section } from "./section.styles.js";
 import { trouble } from "./problem-note.js";
 import { moment } from "./relative-time.js";
@@ -15,7 +15,7 @@ import { moment } from "./relative-time.js";
 const PAGE = 10;
 
 @customElement("auditlane-settings-history")
-export class History extends Piece {
+export class History extends SettingsElement {
   static override styles = [
     base,
     section,

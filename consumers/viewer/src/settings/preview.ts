@@ -4,12 +4,12 @@ import { customElement } from "lit/decorators.js";
 
 import { labelIn } from "../model/labels.js";
 import { base } from "../styles/base.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";
 import { section } from "./section.styles.js";
 
 @customElement("auditlane-settings-preview")
-export class Preview extends Piece {
+export class Preview extends SettingsElement {
   static override styles = [
     base,
     section,

@@ -6,11 +6,11 @@ import type { Field } from "../api/structure.js";
 import { typeOf } from "../model/structure/form.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { section } from "./section.styles.js";
 
 @customElement("auditlane-settings-removed")
-export class Removed extends Piece {
+export class Removed extends SettingsElement {
   static override styles = [
     base,
     section,

@@ -8,13 +8,13 @@ import { changesOf } from "../model/structure/draft.js";
 import { changesSaid } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { section } from "./section.styles.js";
 
 const SEEN_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
 
 @customElement("auditlane-settings-bar")
-export class Bar extends Piece {
+export class Bar extends SettingsElement {
   static override styles = [
     base,
     section,

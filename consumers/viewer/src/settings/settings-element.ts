@@ -1,9 +1,9 @@
 /** The base of every part of the settings: it has them, and renders again when they change. */
 import type { Texts } from "../i18n/en/index.js";
-import { Listening } from "../elements/context-element.js";
+import { ContextElement } from "../elements/context-element.js";
 import { type Settings, settingsContext } from "./settings-state.js";
 
-export class Piece extends Listening<Settings> {
+export class SettingsElement extends ContextElement<Settings> {
   constructor() {
     super(settingsContext);
   }

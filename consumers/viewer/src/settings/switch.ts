@@ -7,11 +7,11 @@ import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
 import type { Confirm } from "./confirm.js";
-import { Piece } from "./settings-element.js";
+import { SettingsElement } from "./settings-element.js";
 import { section } from "./section.styles.js";
 
 @customElement("auditlane-settings-switch")
-export class SwitchCard extends Piece {
+export class SwitchCard extends SettingsElement {
   static override styles = [
     base,
     section,

@@ -20,12 +20,12 @@ import "./states/problem.js";
 import "./live-switch.js";
 import "./table/columns.js";
 import "./table/table.js";
-import { Connection } from "./reconnect.js";
-import { Log, logContext } from "./viewer-state.js";
-import { Renewal } from "../elements/token-renewal.js";
+import { Reconnect } from "./reconnect.js";
+import { ViewerState, viewerContext } from "./viewer-state.js";
+import { TokenRenewal } from "../elements/token-renewal.js";
 import { skeleton, skeletonStyles } from "./states/skeleton.js";
 import { visit, visitStyles } from "./states/operator-banner.js";
-import { Steps } from "./history-controller.js";
+import { HistoryController } from "./history-controller.js";
 
 /**
  * Attributes: `base-url` (where the service is; empty for the page's own origin), `token` (a viewer token; without one
@@ -46,19 +46,19 @@ export class AuditlaneViewer extends LitElement {
   @property() override lang = "";
   @property({ type: Boolean }) address = false;
 
-  @state() private log: Log | null = null;
+  @state() private viewer: ViewerState | null = null;
   /** The settings' own part is there. */
-  @state() private prepared = false;
+  @state() private settingsLoaded = false;
 
-  private readonly provider = new ContextProvider(this, { context: logContext });
-  private readonly renewal = new Renewal(() => this.tell("token-expired", null));
-  private readonly steps = new Steps(this, {
-    log: () => this.log,
-    mayLeave: async () => (await this.renderRoot.querySelector("auditlane-settings")?.mayLeave()) ?? true,
-    left: () => void this.focusOn("#settings"),
+  private readonly provider = new ContextProvider(this, { context: viewerContext });
+  private readonly renewal = new TokenRenewal(() => this.emit("token-expired", null));
+  private readonly history = new HistoryController(this, {
+    viewer: () => this.viewer,
+    confirmLeave: async () => (await this.renderRoot.querySelector("auditlane-settings")?.mayLeave()) ?? true,
+    onLeft: () => void this.focusOn("#settings"),
   });
-  private connection: Connection | null = null;
-  private opening = 0;
+  private reconnect: Reconnect | null = null;
+  private openCount = 0;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -67,58 +67,58 @@ export class AuditlaneViewer extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.connection?.close();
-    this.opening += 1;
+    this.reconnect?.close();
+    this.openCount += 1;
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
     if (!this.hasUpdated || place) void this.open();
-    else if (changed.has("token")) void this.took();
-    else if (changed.has("lang")) void this.log?.speak(this.language);
-    if (this.log?.view.settings && !this.prepared) void this.prepareFor(this.log);
+    else if (changed.has("token")) void this.onTokenChanged();
+    else if (changed.has("lang")) void this.viewer?.setLanguage(this.language);
+    if (this.viewer?.view.settings && !this.settingsLoaded) void this.loadSettingsFor(this.viewer);
   }
 
   /** Reads everything anew, as a first look would. */
   async open(): Promise<void> {
-    const turn = ++this.opening;
+    const turn = ++this.openCount;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
-    const token = await this.renewal.first(baseUrl, this.token);
-    if (turn !== this.opening) return;
+    const token = await this.renewal.initialToken(baseUrl, this.token);
+    if (turn !== this.openCount) return;
     const place = { baseUrl, token, tenant: this.tenant };
-    const renew = (): Promise<string> => this.renewal.renewed(this.token, log.client.token, (next) => log.vouch(next));
-    const log = await Log.open(place, renew, this.language);
-    if (turn !== this.opening) return; // another place was named meanwhile
-    this.steps.begin(log, this.address);
-    log.addEventListener("change", () => this.requestUpdate());
-    this.connection?.close();
-    this.connection = new Connection(log);
-    this.provider.setValue(log);
-    this.log = log;
-    await log.load();
-    if (turn === this.opening) this.tell(log.problem ? "auditlane-problem" : "auditlane-ready", log.problem);
+    const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.isSameSession(next));
+    const viewer = await ViewerState.open(place, renew, this.language);
+    if (turn !== this.openCount) return; // another place was named meanwhile
+    this.history.start(viewer, this.address);
+    viewer.addEventListener("change", () => this.requestUpdate());
+    this.reconnect?.close();
+    this.reconnect = new Reconnect(viewer);
+    this.provider.setValue(viewer);
+    this.viewer = viewer;
+    await viewer.load();
+    if (turn === this.openCount) this.emit(viewer.problem ? "auditlane-problem" : "auditlane-ready", viewer.problem);
   }
 
   protected override render(): TemplateResult {
-    const log = this.log;
-    if (!log) return html`<div class="root">${skeleton()}</div>`;
-    return html`<div class="root" part="root" lang=${log.language} dir=${DIRECTIONS[log.language]}>${this.content(log)}</div>`;
+    const viewer = this.viewer;
+    if (!viewer) return html`<div class="root">${skeleton()}</div>`;
+    return html`<div class="root" part="root" lang=${viewer.language} dir=${DIRECTIONS[viewer.language]}>${this.content(viewer)}</div>`;
   }
 
-  private content(log: Log): TemplateResult {
-    if (log.phase === "loading") {
-      return html`<p class="unseen" role="status">${log.text.states.loading}</p>${skeleton()}`;
+  private content(viewer: ViewerState): TemplateResult {
+    if (viewer.phase === "loading") {
+      return html`<p class="unseen" role="status">${viewer.text.states.loading}</p>${skeleton()}`;
     }
-    if (log.view.settings && log.mayOpenSettings) return this.settingsView(log);
-    if (log.problem) {
-      return html`${this.header(log, false)}
+    if (viewer.view.settings && viewer.canOpenSettings) return this.settingsView(viewer);
+    if (viewer.problem) {
+      return html`${this.header(viewer, false)}
         <auditlane-problem
           class="state"
           part="state"
           whole
-          .problem=${log.problem}
-          @retry=${() => log.load()}
-          @settings=${this.toSettings}
+          .problem=${viewer.problem}
+          @retry=${() => viewer.load()}
+          @settings=${this.openSettings}
         ></auditlane-problem>`;
     }
     const searching = html`
@@ -127,69 +127,69 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-histogram part="histogram"></auditlane-histogram>
     `;
     return html`
-      ${this.header(log, true)}
-      <auditlane-missing-part exportparts="notice" .text=${log.text.states}></auditlane-missing-part>
+      ${this.header(viewer, true)}
+      <auditlane-missing-part exportparts="notice" .text=${viewer.text.states}></auditlane-missing-part>
       <auditlane-notices exportparts="notice, first-use"></auditlane-notices>
-      ${log.unused && !log.view.query ? nothing : searching}
+      ${viewer.unused && !viewer.view.query ? nothing : searching}
       <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
     `;
   }
 
-  private header(log: Log, whole: boolean): TemplateResult {
-    const { text } = log;
-    const settings = log.mayOpenSettings
-      ? html`<button id="settings" part="button settings" @click=${this.toSettings}>
+  private header(viewer: ViewerState, whole: boolean): TemplateResult {
+    const { text } = viewer;
+    const settings = viewer.canOpenSettings
+      ? html`<button id="settings" part="button settings" @click=${this.openSettings}>
           ${icon("settings")}<span class="label">${text.states.settings}</span>
         </button>`
       : nothing;
     const parts = html`
-      <button part="button refresh" @click=${() => log.refresh()}>
+      <button part="button refresh" @click=${() => viewer.refresh()}>
         ${icon("refresh")}<span class="label">${text.states.refresh}</span>
       </button>
       <auditlane-live exportparts="button, live"></auditlane-live>
       <auditlane-columns exportparts="button, columns"></auditlane-columns>
-      ${log.may("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
+      ${viewer.can("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
-    return html`${visit(log)}<div class="head" part="header">
-      <h2 part="title">${text.states.heading}<span class="tenant">${log.tenant}</span></h2>
+    return html`${visit(viewer)}<div class="head" part="header">
+      <h2 part="title">${text.states.heading}<span class="tenant">${viewer.tenant}</span></h2>
       <div class="tools" part="toolbar"><slot name="toolbar"></slot>${whole ? parts : nothing}${settings}</div>
     </div>`;
   }
 
-  private settingsView(log: Log): TemplateResult {
+  private settingsView(viewer: ViewerState): TemplateResult {
     return html`<div class="head" part="header">
-        <button id="back" part="button back" @click=${() => this.steps.leave(log)}>
-          ${icon("back")}${log.text.states.back}
+        <button id="back" part="button back" @click=${() => this.history.leaveSettings(viewer)}>
+          ${icon("back")}${viewer.text.states.back}
         </button>
       </div>
-      ${this.prepared
+      ${this.settingsLoaded
         ? html`<auditlane-settings
             class="state"
             .baseUrl=${this.baseUrl}
-            .token=${log.client.token}
+            .token=${viewer.client.token}
             .tenant=${this.tenant}
             .theme=${this.theme}
-            .lang=${log.language}
+            .lang=${viewer.language}
           ></auditlane-settings>`
         : skeleton()}`;
   }
 
-  private readonly toSettings = async (): Promise<void> => {
-    const { log } = this;
-    if (!(await this.prepare()) || log !== this.log) return;
-    log?.look({ settings: true });
+  private readonly openSettings = async (): Promise<void> => {
+    const { viewer } = this;
+    if (!(await this.loadSettings()) || viewer !== this.viewer) return;
+    viewer?.setView({ settings: true });
     await this.focusOn("#back");
   };
 
   /** Loads the settings' part; whether it came. */
-  private async prepare(): Promise<boolean> {
-    this.prepared ||= (await late.load(() => import("../settings/auditlane-settings.js"))) !== null;
-    return this.prepared;
+  private async loadSettings(): Promise<boolean> {
+    this.settingsLoaded ||= (await late.load(() => import("../settings/auditlane-settings.js"))) !== null;
+    return this.settingsLoaded;
   }
 
   /** An address, or a step of the history, led into the settings. */
-  private async prepareFor(log: Log): Promise<void> {
-    if (!(await this.prepare()) && log === this.log) log.look({ settings: false });
+  private async loadSettingsFor(viewer: ViewerState): Promise<void> {
+    if (!(await this.loadSettings()) && viewer === this.viewer) viewer.setView({ settings: false });
   }
 
   private async focusOn(selector: string): Promise<void> {
@@ -201,29 +201,29 @@ export class AuditlaneViewer extends LitElement {
    * A new token: the same person's lets everything go on; another's begins anew, so that nobody sees another's events.
    * One that is taken away takes them away as well, unless it was asked for: then there is none, and what is shown stays.
    */
-  private async took(): Promise<void> {
-    const [log, token] = [this.log, this.token];
-    if (!token && !this.renewal.waits) {
-      this.log = null;
+  private async onTokenChanged(): Promise<void> {
+    const [viewer, token] = [this.viewer, this.token];
+    if (!token && !this.renewal.pending) {
+      this.viewer = null;
       return await this.open();
     }
-    if (!log?.session) {
-      if (this.renewal.waits) this.renewal.give(token);
+    if (!viewer?.session) {
+      if (this.renewal.pending) this.renewal.provide(token);
       else await this.open();
       return;
     }
-    const same = await log.vouch(token).catch(() => null);
-    if (token !== this.token || log !== this.log) return;
-    if (same) log.take(token);
-    this.renewal.give(same ? token : "");
-    if (same === false || (same && log.phase === "failed")) await this.open();
+    const same = await viewer.isSameSession(token).catch(() => null);
+    if (token !== this.token || viewer !== this.viewer) return;
+    if (same) viewer.setToken(token);
+    this.renewal.provide(same ? token : "");
+    if (same === false || (same && viewer.phase === "failed")) await this.open();
   }
 
   private get language(): Language {
     return languageOf(this.lang, document.documentElement.lang, ...navigator.languages);
   }
 
-  private tell(name: string, detail: unknown): void {
+  private emit(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 }

@@ -1,15 +1,15 @@
 /** The numbers and the chart follow what arrives: not with every event, but now and then, and only while they are seen. */
-export const AFTER_MS = 10_000;
+export const DELAY_MS = 10_000;
 
-export class Recount {
+export class CountRefresh {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `count` asks for the numbers again. */
-  constructor(private readonly count: () => void) {}
+  constructor(private readonly onDue: () => void) {}
 
   /** Something has arrived: it is counted within the next ten seconds, however much there is. */
-  arrived(): void {
-    this.timer ??= setTimeout(this.due, AFTER_MS);
+  schedule(): void {
+    this.timer ??= setTimeout(this.due, DELAY_MS);
   }
 
   close(): void {
@@ -21,6 +21,6 @@ export class Recount {
   private readonly due = (): void => {
     if (document.hidden) return document.addEventListener("visibilitychange", this.due);
     this.close();
-    this.count();
+    this.onDue();
   };
 }

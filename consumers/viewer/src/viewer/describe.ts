@@ -5,24 +5,24 @@ import { localeOf as kindOf } from "../model/format/locale.js";
 import { visible } from "../model/format/text.js";
 import { own } from "../model/own-property.js";
 import { alternativesOf, type Said, saidOf } from "../model/query.js";
-import type { Log } from "./viewer-state.js";
+import type { ViewerState } from "./viewer-state.js";
 
 /** The reader's own kind of the viewer's language (en-GB), for dates and numbers. */
-export function localeOf(log: Log): string {
-  return kindOf(log.language);
+export function localeOf(viewer: ViewerState): string {
+  return kindOf(viewer.language);
 }
 
-export function numberOf(log: Log, value: number): string {
-  return new Intl.NumberFormat(localeOf(log), value >= 100_000 ? { notation: "compact", maximumFractionDigits: 1 } : {}).format(
+export function numberOf(viewer: ViewerState, value: number): string {
+  return new Intl.NumberFormat(localeOf(viewer), value >= 100_000 ? { notation: "compact", maximumFractionDigits: 1 } : {}).format(
     value,
   );
 }
 
 /** What the tenant calls a field; the name itself of one that is not in its structure. */
-export function fieldName(log: Log, parameter: string): string {
-  const known = log.fields.find((field) => named(field, parameter));
+export function fieldName(viewer: ViewerState, parameter: string): string {
+  const known = viewer.fields.find((field) => named(field, parameter));
   if (known) return known.displayName;
-  return own(log.text.search.fields, parameter) ?? parameter.replace(/^(?:metadata|fields)\./, "");
+  return own(viewer.text.search.fields, parameter) ?? parameter.replace(/^(?:metadata|fields)\./, "");
 }
 
 function named(field: ShownField, parameter: string): boolean {
@@ -30,23 +30,23 @@ function named(field: ShownField, parameter: string): boolean {
 }
 
 /** A value as the table says it: outcomes and severities in the reader's language. */
-export function valueName(log: Log, parameter: string, value: string): string {
-  const { outcome, severity, provenance } = log.text.reading;
+export function valueName(viewer: ViewerState, parameter: string, value: string): string {
+  const { outcome, severity, provenance } = viewer.text.reading;
   const words = own<Record<string, string>>({ outcome, severity, provenance }, parameter) ?? {};
   return own(words, value) ?? visible(value);
 }
 
 /** A term of the query as a sentence: "Action is not login". */
-export function sentence(log: Log, term: string): string {
-  return visible(worded(log, term));
+export function sentence(viewer: ViewerState, term: string): string {
+  return visible(worded(viewer, term));
 }
 
-function worded(log: Log, term: string): string {
+function worded(viewer: ViewerState, term: string): string {
   const said = saidOf(term);
-  const words: Texts["search"]["terms"] = log.text.search.terms;
+  const words: Texts["search"]["terms"] = viewer.text.search.terms;
   if (said.kind === "word") return words.contains(said.value, said.negated);
-  if (said.kind === "group") return words.group(inside(log, said), said.negated);
-  const field = fieldName(log, said.parameter);
+  if (said.kind === "group") return words.group(inside(viewer, said), said.negated);
+  const field = fieldName(viewer, said.parameter);
   if (said.kind === "any") return words.any(field, said.negated);
   if (said.kind === "like") {
     const [, before, text, after] = /^(\*?)([^*]+)(\*?)$/.exec(said.value) ?? [];
@@ -54,15 +54,15 @@ function worded(log: Log, term: string): string {
     if (text && before) return words.ends(field, text, said.negated);
     if (text && after) return words.begins(field, text, said.negated);
   }
-  return words[said.kind](field, valueName(log, said.parameter, said.value), said.negated);
+  return words[said.kind](field, valueName(viewer, said.parameter, said.value), said.negated);
 }
 
-function inside(log: Log, said: Said): string {
+function inside(viewer: ViewerState, said: Said): string {
   const alone = /^\((?:\\.|"(?:\\.|[^"\\])*"|[^()"\\])*\)$/s.test(said.value);
-  return alone ? alternatives(log, said.value.slice(1, -1)) : said.value;
+  return alone ? alternatives(viewer, said.value.slice(1, -1)) : said.value;
 }
 
-function alternatives(log: Log, query: string): string {
-  const either = alternativesOf(query).map((terms) => terms.map((one) => sentence(log, one)).join(log.text.search.terms.and));
-  return either.join(log.text.search.terms.or);
+function alternatives(viewer: ViewerState, query: string): string {
+  const either = alternativesOf(query).map((terms) => terms.map((one) => sentence(viewer, one)).join(viewer.text.search.terms.and));
+  return either.join(viewer.text.search.terms.or);
 }

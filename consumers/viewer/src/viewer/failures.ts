@@ -4,38 +4,38 @@ import type { Problem } from "../api/problem.js";
 export interface Failure {
   problem: Problem;
   /** What was shown before stands in its place. */
-  kept: boolean;
+  keepsData: boolean;
   /** Who failed says it, with a button that asks again: then nobody else needs one. */
-  told: boolean;
-  again(): void;
+  shownInPlace: boolean;
+  retry(): void;
 }
 
 export class Failures {
-  private readonly of = new Map<object, Failure>();
-  private readonly asked = new WeakSet<Failure>();
+  private readonly byOwner = new Map<object, Failure>();
+  private readonly retried = new WeakSet<Failure>();
 
-  constructor(private readonly changed: () => void) {}
+  constructor(private readonly onChange: () => void) {}
 
   /** How the last request of `who` ended; null is well, or of no interest any more. */
-  set(who: object, failure: Failure | null): void {
-    if (!failure && !this.of.has(who)) return;
-    if (failure) this.of.set(who, failure);
-    else this.of.delete(who);
-    this.changed();
+  set(owner: object, failure: Failure | null): void {
+    if (!failure && !this.byOwner.has(owner)) return;
+    if (failure) this.byOwner.set(owner, failure);
+    else this.byOwner.delete(owner);
+    this.onChange();
   }
 
   get all(): readonly Failure[] {
-    return [...this.of.values()];
+    return [...this.byOwner.values()];
   }
 
   /** Some part says it, and has the button. */
-  get told(): boolean {
-    return this.all.some((one) => one.told);
+  get shownInPlace(): boolean {
+    return this.all.some((one) => one.shownInPlace);
   }
 
   /** What to say for all of them: the first that somebody waits for in vain, else the first; null when nothing failed. */
   get first(): Failure | null {
-    return this.all.find((one) => !one.kept) ?? this.all[0] ?? null;
+    return this.all.find((one) => !one.keepsData) ?? this.all[0] ?? null;
   }
 
   /** Seconds until the service wants to be asked again; 0 when it did not say. */
@@ -44,11 +44,11 @@ export class Failures {
   }
 
   /** Whatever is not under way already. */
-  again(): void {
+  retryAll(): void {
     for (const one of this.all) {
-      if (this.asked.has(one)) continue;
-      this.asked.add(one);
-      one.again();
+      if (this.retried.has(one)) continue;
+      this.retried.add(one);
+      one.retry();
     }
   }
 }

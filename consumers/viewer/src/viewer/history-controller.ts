@@ -3,74 +3,74 @@ import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { unreadIn } from "../model/range.js";
 import { searchOf, type View, viewOf } from "../model/view.js";
-import type { Log } from "./viewer-state.js";
+import type { ViewerState } from "./viewer-state.js";
 
-interface Given {
-  log: () => Log | null;
+interface Hooks {
+  viewer: () => ViewerState | null;
   /** Asks the person, where something is not saved. */
-  mayLeave: () => Promise<boolean>;
+  confirmLeave: () => Promise<boolean>;
   /** The settings are left. */
-  left: () => void;
+  onLeft: () => void;
 }
 
-export class Steps implements ReactiveController {
-  private returning = false;
+export class HistoryController implements ReactiveController {
+  private restoring = false;
   private leaving = false;
 
   constructor(
     host: ReactiveControllerHost,
-    private readonly given: Given,
+    private readonly hooks: Hooks,
   ) {
     host.addController(this);
   }
 
   hostConnected(): void {
-    window.addEventListener("popstate", this.back);
+    window.addEventListener("popstate", this.onPopState);
   }
 
   hostDisconnected(): void {
-    window.removeEventListener("popstate", this.back);
+    window.removeEventListener("popstate", this.onPopState);
   }
 
   /** Looks at what the address says, if that is to say it. Without, nothing touches the history. */
-  begin(log: Log, linked: boolean): void {
-    log.linked = linked;
-    if (linked) [log.view, log.unread] = [viewOf(location.search), unreadIn(new URLSearchParams(location.search))];
-    log.addEventListener("look", () => this.remember(log));
+  start(viewer: ViewerState, usesAddress: boolean): void {
+    viewer.usesAddress = usesAddress;
+    if (usesAddress) [viewer.view, viewer.invalidRange] = [viewOf(location.search), unreadIn(new URLSearchParams(location.search))];
+    viewer.addEventListener("view-change", () => this.push(viewer));
   }
 
   /** Out of the settings: to where the history has gone meanwhile, or to the same view without them. */
-  async leave(log: Log): Promise<void> {
+  async leaveSettings(viewer: ViewerState): Promise<void> {
     if (this.leaving) return; // it is being asked
     this.leaving = true;
-    const goes = await this.given.mayLeave();
-    if (goes) await log.read(); // columns and switch may be others now
+    const goes = await this.hooks.confirmLeave();
+    if (goes) await viewer.reload(); // columns and switch may be others now
     this.leaving = false;
-    if (log !== this.given.log()) return;
-    if (!goes) return this.remember(log); // the address again that Back has taken away
-    const view = log.linked ? viewOf(location.search) : log.view;
-    if (log.linked && !view.settings) this.return(log, view);
-    else log.look({ ...view, settings: false });
-    this.given.left();
+    if (viewer !== this.hooks.viewer()) return;
+    if (!goes) return this.push(viewer); // the address again that Back has taken away
+    const view = viewer.usesAddress ? viewOf(location.search) : viewer.view;
+    if (viewer.usesAddress && !view.settings) this.restore(viewer, view);
+    else viewer.setView({ ...view, settings: false });
+    this.hooks.onLeft();
   }
 
-  private remember(log: Log): void {
-    if (!log.linked || this.returning || searchOf(log.view) === searchOf(viewOf(location.search))) return;
-    history.pushState(null, "", `${location.pathname}${searchOf(log.view, location.search)}${location.hash}`);
+  private push(viewer: ViewerState): void {
+    if (!viewer.usesAddress || this.restoring || searchOf(viewer.view) === searchOf(viewOf(location.search))) return;
+    history.pushState(null, "", `${location.pathname}${searchOf(viewer.view, location.search)}${location.hash}`);
   }
 
   /** To another view; a host's own ways, to a hash or a parameter of its own, change nothing. */
-  private readonly back = (): void => {
-    const log = this.given.log();
+  private readonly onPopState = (): void => {
+    const viewer = this.hooks.viewer();
     const view = viewOf(location.search);
-    if (!log?.linked || searchOf(view) === searchOf(log.view)) return;
-    if (log.view.settings && !view.settings) void this.leave(log);
-    else this.return(log, view);
+    if (!viewer?.usesAddress || searchOf(view) === searchOf(viewer.view)) return;
+    if (viewer.view.settings && !view.settings) void this.leaveSettings(viewer);
+    else this.restore(viewer, view);
   };
 
-  private return(log: Log, view: View): void {
-    this.returning = true; // what is seen then has its place in the history already
-    log.look(view);
-    this.returning = false;
+  private restore(viewer: ViewerState, view: View): void {
+    this.restoring = true; // what is seen then has its place in the history already
+    viewer.setView(view);
+    this.restoring = false;
   }
 }

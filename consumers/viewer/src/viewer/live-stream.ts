@@ -2,80 +2,80 @@
 import { Problem } from "../api/problem.js";
 import type { AuditEvent } from "../api/types.js";
 import { type Message, Messages } from "../model/event-stream.js";
-import type { Log } from "./viewer-state.js";
-import { Recount } from "./count-refresh.js";
+import type { ViewerState } from "./viewer-state.js";
+import { CountRefresh } from "./count-refresh.js";
 
 export type Status = "off" | "connecting" | "following" | "waiting" | "failed";
 
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 const SILENCE_MS = 45_000; // the service says something every 15 seconds
-const HOPELESS = new Set(["FILTER_INVALID", "FORBIDDEN", "NOT_FOUND", "AUDIT_LOGS_DISABLED"]);
+const FATAL_CODES = new Set(["FILTER_INVALID", "FORBIDDEN", "NOT_FOUND", "AUDIT_LOGS_DISABLED"]);
 
-const tails = new WeakMap<Log, Tail>();
+const streams = new WeakMap<ViewerState, LiveStream>();
 
 /** The stream of this log; it runs while `view.live` is on. */
-export function tailOf(log: Log): Tail {
-  let found = tails.get(log);
-  if (!found) tails.set(log, (found = new Tail(log)));
+export function liveStreamOf(viewer: ViewerState): LiveStream {
+  let found = streams.get(viewer);
+  if (!found) streams.set(viewer, (found = new LiveStream(viewer)));
   return found;
 }
 
 /**
- * Events: `status`; `level` when it follows from now on and what was before is to be read otherwise; `arrived`, a
+ * Events: `status`; `connected` when it follows from now on: what came before has to be read separately; `arrived`, a
  * CustomEvent with the events as detail, in the order in which they were stored.
  */
-export class Tail extends EventTarget {
+export class LiveStream extends EventTarget {
   status: Status = "off";
-  private about = "";
-  private stop: AbortController | null = null;
-  private users = 0;
-  private readonly recount: Recount;
+  private key = "";
+  private running: AbortController | null = null;
+  private subscribers = 0;
+  private readonly countRefresh: CountRefresh;
 
-  constructor(private readonly log: Log) {
+  constructor(private readonly viewer: ViewerState) {
     super();
-    this.recount = new Recount(() => log.recount());
-    this.addEventListener("arrived", () => this.recount.arrived());
+    this.countRefresh = new CountRefresh(() => viewer.recount());
+    this.addEventListener("arrived", () => this.countRefresh.schedule());
   }
 
   /** Somebody shows it; the returned function ends that. */
-  use(): () => void {
-    if (this.users++ === 0) this.log.addEventListener("change", this.look);
-    this.look();
+  subscribe(): () => void {
+    if (this.subscribers++ === 0) this.viewer.addEventListener("change", this.update);
+    this.update();
     return () => {
-      if (--this.users > 0) return;
-      this.log.removeEventListener("change", this.look);
-      this.recount.close();
-      this.end();
+      if (--this.subscribers > 0) return;
+      this.viewer.removeEventListener("change", this.update);
+      this.countRefresh.close();
+      this.close();
     };
   }
 
-  private readonly look = (): void => {
-    const { live, query, range } = this.log.view;
-    const about = live && this.log.phase === "ready" ? JSON.stringify([query.trim(), range, this.log.ended === null]) : "";
-    if (about === this.about) return;
-    this.end();
-    this.about = about;
-    if (about && !this.log.ended) void this.follow((this.stop = new AbortController()));
+  private readonly update = (): void => {
+    const { live, query, range } = this.viewer.view;
+    const about = live && this.viewer.phase === "ready" ? JSON.stringify([query.trim(), range, this.viewer.authProblem === null]) : "";
+    if (about === this.key) return;
+    this.close();
+    this.key = about;
+    if (about && !this.viewer.authProblem) void this.run((this.running = new AbortController()));
   };
 
-  private end(): void {
-    this.stop?.abort();
-    this.stop = null;
-    this.about = "";
-    this.tell("off");
+  private close(): void {
+    this.running?.abort();
+    this.running = null;
+    this.key = "";
+    this.setStatus("off");
   }
 
   /** Connects, again and again: the last id leads on where it was, so that nothing is lost or told twice. */
-  private async follow(stop: AbortController): Promise<void> {
-    const pairs = this.log.filter();
+  private async run(stop: AbortController): Promise<void> {
+    const pairs = this.viewer.filter();
     let [last, wait, least] = ["", FIRST_WAIT_MS, 0];
-    this.tell("connecting");
+    this.setStatus("connecting");
     while (!stop.signal.aborted) {
       try {
-        await this.once([...pairs, ...(last ? [["cursor", last] as const] : [])], stop.signal, (message) => {
+        await this.connect([...pairs, ...(last ? [["cursor", last] as const] : [])], stop.signal, (message) => {
           if (message.id !== null) {
-            if (!last) this.dispatchEvent(new Event("level"));
+            if (!last) this.dispatchEvent(new Event("connected"));
             last = message.id;
             wait = FIRST_WAIT_MS;
           }
@@ -83,19 +83,19 @@ export class Tail extends EventTarget {
       } catch (cause) {
         const problem = Problem.of(cause);
         if (stop.signal.aborted) return;
-        if (HOPELESS.has(problem.code)) return this.tell("failed");
+        if (FATAL_CODES.has(problem.code)) return this.setStatus("failed");
         if (problem.code === "CURSOR_INVALID") last = "";
         if (problem.retryAfter) wait = Math.max(wait, problem.retryAfter * 1000);
       }
       if (stop.signal.aborted) return;
-      this.tell("waiting");
+      this.setStatus("waiting");
       await pause(Math.max(least / 2, wait * (0.75 + Math.random() / 2)), stop.signal);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     }
   }
 
   /** One connection, until it ends by itself. */
-  private async once(
+  private async connect(
     pairs: readonly (readonly [string, string])[],
     given: AbortSignal,
     heard: (message: Message) => void,
@@ -103,7 +103,7 @@ export class Tail extends EventTarget {
   ): Promise<void> {
     const silent = new AbortController();
     const signal = AbortSignal.any([given, silent.signal]);
-    const answer = await this.log.client.answer("/v1/events/stream", { pairs, signal, headers: { Accept: "text/event-stream" } });
+    const answer = await this.viewer.client.answer("/v1/events/stream", { pairs, signal, headers: { Accept: "text/event-stream" } });
     let events: AuditEvent[] = [];
     const messages = new Messages((message) => {
       heard(message);
@@ -112,7 +112,7 @@ export class Tail extends EventTarget {
     const text = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
     let timer = 0;
     try {
-      this.tell("following");
+      this.setStatus("following");
       for (;;) {
         timer = window.setTimeout(() => silent.abort(), SILENCE_MS);
         const piece = await text?.read();
@@ -128,7 +128,7 @@ export class Tail extends EventTarget {
     }
   }
 
-  private tell(status: Status): void {
+  private setStatus(status: Status): void {
     if (this.status === status) return;
     this.status = status;
     this.dispatchEvent(new Event("status"));

@@ -4,11 +4,11 @@ import { customElement } from "lit/decorators.js";
 
 import { DEFAULT_SORT } from "../model/view.js";
 import { base } from "../styles/base.js";
-import { type Tail, tailOf } from "./live-stream.js";
-import { Part } from "./viewer-element.js";
+import { type LiveStream, liveStreamOf } from "./live-stream.js";
+import { ViewerElement } from "./viewer-element.js";
 
 @customElement("auditlane-live")
-export class LiveSwitch extends Part {
+export class LiveSwitch extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -45,13 +45,13 @@ export class LiveSwitch extends Part {
     `,
   ];
 
-  private tail: Tail | null = null;
-  private unuse: (() => void) | null = null;
-  private readonly told = (): void => this.requestUpdate();
+  private stream: LiveStream | null = null;
+  private unsubscribe: (() => void) | null = null;
+  private readonly onStatus = (): void => this.requestUpdate();
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.leave();
+    this.close();
   }
 
   override connectedCallback(): void {
@@ -60,15 +60,15 @@ export class LiveSwitch extends Part {
   }
 
   protected override render(): TemplateResult {
-    this.follow(tailOf(this.log));
+    this.subscribeTo(liveStreamOf(this.viewer));
     const { live } = this.text.reading;
-    const status = this.tail?.status ?? "off";
+    const status = this.stream?.status ?? "off";
     const said = status === "off" ? live.on : live[status];
     return html`<button
         part="button live"
         role="switch"
         class=${status}
-        aria-checked=${this.log.view.live}
+        aria-checked=${this.viewer.view.live}
         title=${said}
         @click=${this.toggle}
       >
@@ -78,22 +78,22 @@ export class LiveSwitch extends Part {
   }
 
   private readonly toggle = (): void => {
-    const live = !this.log.view.live;
-    this.log.look(live ? { live, sort: DEFAULT_SORT } : { live }); // what arrives has its place in a list by time only
+    const live = !this.viewer.view.live;
+    this.viewer.setView(live ? { live, sort: DEFAULT_SORT } : { live }); // what arrives has its place in a list by time only
   };
 
-  private follow(tail: Tail): void {
-    if (tail === this.tail) return;
-    this.leave();
-    this.tail = tail;
-    this.unuse = tail.use();
-    tail.addEventListener("status", this.told);
+  private subscribeTo(tail: LiveStream): void {
+    if (tail === this.stream) return;
+    this.close();
+    this.stream = tail;
+    this.unsubscribe = tail.subscribe();
+    tail.addEventListener("status", this.onStatus);
   }
 
-  private leave(): void {
-    this.tail?.removeEventListener("status", this.told);
-    this.unuse?.();
-    this.tail = this.unuse = null;
+  private close(): void {
+    this.stream?.removeEventListener("status", this.onStatus);
+    this.unsubscribe?.();
+    this.stream = this.unsubscribe = null;
   }
 }
 

@@ -4,25 +4,25 @@ import type { EventPage } from "../api/types.js";
 import { FIRST } from "../model/pages.js";
 import { DEFAULT_SORT } from "../model/view.js";
 
-export class Ahead {
-  private about = "";
+export class Prefetch {
+  private key = "";
   private page: Promise<EventPage | null> | null = null;
 
-  begin(client: Client, pairs: Pairs): void {
-    this.about = JSON.stringify(pairs);
+  start(client: Client, pairs: Pairs): void {
+    this.key = JSON.stringify(pairs);
     const asked = client.json<EventPage>("/v1/events", { pairs: [...pairs, ["limit", String(FIRST)]] });
     this.page = asked.catch(() => null); // whoever needs it asks again, and tells what is wrong
   }
 
   /** The page for these parameters, once; null when it was not asked for. Resolves to null when there was no answer. */
   take(pairs: Pairs): Promise<EventPage | null> | null {
-    const page = this.about === JSON.stringify(pairs) ? this.page : null;
+    const page = this.key === JSON.stringify(pairs) ? this.page : null;
     this.page = null;
     return page;
   }
 }
 
 /** What a list is asked for, other than limit and place. */
-export function listed(filter: Pairs, sort: string): Pairs {
+export function listParams(filter: Pairs, sort: string): Pairs {
   return [...filter, ...(sort === DEFAULT_SORT ? [] : [["sort", sort] as const])];
 }

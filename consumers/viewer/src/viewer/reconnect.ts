@@ -1,26 +1,26 @@
 /** Without a network, or a service: tries again by itself, when the browser says that it is back and now and then. */
-import type { Log } from "./viewer-state.js";
+import type { ViewerState } from "./viewer-state.js";
 
 const FIRST_MS = 2_000;
 const LONGEST_MS = 30_000;
 
-export class Connection {
+export class Reconnect {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wait = FIRST_MS;
 
-  constructor(private readonly log: Log) {
-    log.addEventListener("change", this.heard);
+  constructor(private readonly viewer: ViewerState) {
+    viewer.addEventListener("change", this.onChange);
     window.addEventListener("online", this.probe);
   }
 
   close(): void {
     clearTimeout(this.timer);
-    this.log.removeEventListener("change", this.heard);
+    this.viewer.removeEventListener("change", this.onChange);
     window.removeEventListener("online", this.probe);
   }
 
-  private readonly heard = (): void => {
-    if (this.log.offline) {
+  private readonly onChange = (): void => {
+    if (this.viewer.offline) {
       this.timer ??= setTimeout(this.probe, this.wait);
     } else {
       clearTimeout(this.timer);
@@ -30,12 +30,12 @@ export class Connection {
   };
 
   private readonly probe = (): void => {
-    if (!this.log.offline) return;
+    if (!this.viewer.offline) return;
     clearTimeout(this.timer);
     this.timer = undefined;
     this.wait = Math.min(2 * this.wait, LONGEST_MS);
     // Its end, good or bad, changes the log, which is heard above.
-    if (this.log.phase === "failed") void this.log.read();
-    else this.log.client.json("/v1/session").catch(() => {});
+    if (this.viewer.phase === "failed") void this.viewer.reload();
+    else this.viewer.client.json("/v1/session").catch(() => {});
   };
 }

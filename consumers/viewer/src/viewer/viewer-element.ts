@@ -1,18 +1,18 @@
 /** The base of every part of the viewer: it has the log, and renders again when that changes. */
 import type { Texts } from "../i18n/en/index.js";
-import { Listening } from "../elements/context-element.js";
-import { type Log, logContext } from "./viewer-state.js";
+import { ContextElement } from "../elements/context-element.js";
+import { type ViewerState, viewerContext } from "./viewer-state.js";
 
-export class Part extends Listening<Log> {
+export class ViewerElement extends ContextElement<ViewerState> {
   constructor() {
-    super(logContext);
+    super(viewerContext);
   }
 
-  protected get log(): Log {
+  protected get viewer(): ViewerState {
     return this.shared;
   }
 
   protected get text(): Texts {
-    return this.log.text;
+    return this.viewer.text;
   }
 }

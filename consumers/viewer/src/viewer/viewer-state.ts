@@ -12,36 +12,36 @@ import { asked } from "../model/range.js";
 import { type Preferences, Remembered } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 import { localZone } from "../model/zone.js";
-import { Ahead, listed } from "./prefetch.js";
+import { Prefetch, listParams } from "./prefetch.js";
 import { Failures } from "./failures.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
 /** The credential counts no longer: what is shown stays, nothing new can be had. */
-const ENDED = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
+const AUTH_CODES = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
 /** No answer came at all. */
-const CUT_OFF = new Set(["OFFLINE", "UNREACHABLE"]);
+const NETWORK_CODES = new Set(["OFFLINE", "UNREACHABLE"]);
 
 /**
  * The state of one viewer. Parts listen to its event `change` and read; they change what is looked at with `look`, and
  * nothing else. Requests are the parts' own, with `client` and `filter()`.
  */
-export class Log extends EventTarget {
+export class ViewerState extends EventTarget {
   phase: Phase = "loading";
   problem: Problem | null = null;
   session: Session | null = null;
   structure: ShownStructure | null = null;
   view: View = DEFAULT_VIEW;
   /** What the address says of the time that is no time, until a time is chosen; "" mostly. */
-  unread = "";
+  invalidRange = "";
   /** The page's address says what is looked at, so that links to it can be given. */
-  linked = false;
+  usesAddress = false;
   /** Ms since 1970 that presets count back from; moves with every `look` and `refresh`, so that all parts ask alike. */
   asOf = Date.now();
   /** Grows with `refresh`: ask again. */
-  turn = 0;
+  refreshCount = 0;
   /** Grows with `recount`, and with `refresh`: count again. */
-  counts = 0;
+  recountCount = 0;
   preferences: Preferences;
   client: Client;
   /** The last request found no network, or no service. */
@@ -49,15 +49,15 @@ export class Log extends EventTarget {
   /** While `offline`: there is a network, so that it is the service. */
   unreachable = false;
   /** Why the credential counts no longer; null while it does. */
-  ended: Problem | null = null;
+  authProblem: Problem | null = null;
   /** Nobody has sent an event yet, other than auditlane itself; null while that is not known. */
   unused: boolean | null = null;
 
-  readonly ahead = new Ahead();
-  readonly failures = new Failures(() => this.changed());
+  readonly prefetch = new Prefetch();
+  readonly failures = new Failures(() => this.notify());
 
-  private readonly remembered: Remembered;
-  private named: { structure: ShownStructure | null; text: Texts | null; fields: readonly ShownField[] } = {
+  private readonly preferenceStore: Remembered;
+  private labelled: { structure: ShownStructure | null; text: Texts | null; fields: readonly ShownField[] } = {
     structure: null,
     text: null,
     fields: [],
@@ -70,48 +70,48 @@ export class Log extends EventTarget {
     public text: Texts,
   ) {
     super();
-    this.client = new Client(place, renew, (problem) => this.hear(problem));
-    this.remembered = new Remembered("", "");
-    this.preferences = this.remembered.read();
+    this.client = new Client(place, renew, (problem) => this.onResult(problem));
+    this.preferenceStore = new Remembered("", "");
+    this.preferences = this.preferenceStore.read();
   }
 
-  static async open(place: Place, renew: () => Promise<string>, language: Language): Promise<Log> {
-    return new Log(place, renew, language, await textsOf(language));
+  static async open(place: Place, renew: () => Promise<string>, language: Language): Promise<ViewerState> {
+    return new ViewerState(place, renew, language, await textsOf(language));
   }
 
   /** Asks who we are and what the log looks like. Never rejects: what went wrong is `problem`. */
   async load(): Promise<void> {
     this.phase = "loading";
     this.problem = null;
-    this.changed();
-    this.ahead.begin(this.client, listed(this.filter(), this.view.sort));
-    await this.read();
+    this.notify();
+    this.prefetch.start(this.client, listParams(this.filter(), this.view.sort));
+    await this.reload();
   }
 
   /** The same without taking away what is shown: after a change of the settings. */
-  async read(): Promise<void> {
+  async reload(): Promise<void> {
     try {
       const session = await this.client.json<Session>("/v1/session");
       const tenant = session.tenant;
       if (!tenant) throw new Problem(400, "TENANT_NEEDED", "");
       this.session = session;
-      this.preferences = this.remember(tenant, session.user);
-      if (!this.mayOpenSettings) this.view = { ...this.view, settings: false };
+      this.preferences = this.preferencesOf(tenant, session.user);
+      if (!this.canOpenSettings) this.view = { ...this.view, settings: false };
       if (!session.audit_logs_enabled) throw new Problem(403, "AUDIT_LOGS_DISABLED", "");
-      if (!this.may("audits:read")) throw new Problem(403, "FORBIDDEN", "");
+      if (!this.can("audits:read")) throw new Problem(403, "FORBIDDEN", "");
       this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
-      this.view = this.possible(this.view);
+      this.view = this.withKnownSort(this.view);
       this.problem = null;
       this.phase = "ready";
     } catch (cause) {
       this.problem = Problem.of(cause);
       this.phase = "failed";
     }
-    this.changed();
+    this.notify();
   }
 
   /** Whether this token is the same person's in the same tenant; only then what is shown may stay. Rejects with Problem. */
-  async vouch(token: string): Promise<boolean> {
+  async isSameSession(token: string): Promise<boolean> {
     const next = await this.client.as(token).json<Session>("/v1/session");
     const same = !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
     if (same && this.session) this.session = next;
@@ -119,29 +119,29 @@ export class Log extends EventTarget {
   }
 
   /** Go on with this token, which was vouched for. */
-  take(token: string): void {
+  setToken(token: string): void {
     this.client.take(token);
-    const waited = this.ended !== null;
-    this.ended = null;
+    const waited = this.authProblem !== null;
+    this.authProblem = null;
     if (waited) this.retry();
-    else this.changed();
+    else this.notify();
   }
 
   /** Other words, everything else as it is. */
-  async speak(language: Language): Promise<void> {
+  async setLanguage(language: Language): Promise<void> {
     const text = await textsOf(language);
     this.language = language;
     this.text = text;
-    this.changed();
+    this.notify();
   }
 
   /** Finds out whether anybody has sent an event yet; `unused` says it. Rejects with Problem. */
-  async lookForUse(): Promise<boolean> {
+  async checkUnused(): Promise<boolean> {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
       pairs: [["limit", "1"], ["query", OTHERS]],
     });
     this.unused = found.data.length === 0;
-    this.changed();
+    this.notify();
     return this.unused;
   }
 
@@ -150,11 +150,11 @@ export class Log extends EventTarget {
   }
 
   /** Whether anything in the settings is this person's to change. */
-  get mayOpenSettings(): boolean {
-    return this.may("audits:configure") || this.may("audits:contract");
+  get canOpenSettings(): boolean {
+    return this.can("audits:configure") || this.can("audits:contract");
   }
 
-  may(permission: Permission): boolean {
+  can(permission: Permission): boolean {
     return this.session?.permissions.includes(permission) ?? false;
   }
 
@@ -166,11 +166,11 @@ export class Log extends EventTarget {
   /** The tenant's fields in their order, under the names that somebody gave them, else under the language's own. */
   get fields(): readonly ShownField[] {
     const { structure, text } = this;
-    if (this.named.structure !== structure || this.named.text !== text) {
+    if (this.labelled.structure !== structure || this.labelled.text !== text) {
       const fields = (structure?.fields ?? []).map((field) => ({ ...field, displayName: labelIn(field, text) }));
-      this.named = { structure, text, fields };
+      this.labelled = { structure, text, fields };
     }
-    return this.named.fields;
+    return this.labelled.fields;
   }
 
   /** What the list, the summaries and exports are to be asked for: the view as parameters, without order and limit. */
@@ -180,71 +180,71 @@ export class Log extends EventTarget {
   }
 
   /** Look at something else. The address follows. */
-  look(at: Partial<View>): void {
-    if ("range" in at) this.unread = "";
-    const asks = (["query", "range", "sort"] as const).some((name) => name in at && at[name] !== this.view[name]);
-    this.view = this.possible({ ...this.view, ...at });
-    if (asks) this.asOf = Date.now();
-    this.changed();
-    this.dispatchEvent(new Event("look"));
+  setView(changes: Partial<View>): void {
+    if ("range" in changes) this.invalidRange = "";
+    const asksAnew = (["query", "range", "sort"] as const).some((name) => name in changes && changes[name] !== this.view[name]);
+    this.view = this.withKnownSort({ ...this.view, ...changes });
+    if (asksAnew) this.asOf = Date.now();
+    this.notify();
+    this.dispatchEvent(new Event("view-change"));
   }
 
   /** Ask again for what is looked at. */
   refresh(): void {
-    this.turn += 1;
+    this.refreshCount += 1;
     this.recount();
   }
 
   /** There are more events than were counted: ask for the numbers and the chart again, and leave the list as it is. */
   recount(): void {
     this.asOf = Date.now();
-    this.counts += 1;
-    this.changed();
+    this.recountCount += 1;
+    this.notify();
   }
 
   /** Ask again for all that could not be had; for everything when that is not known to be anything. */
   retry(): void {
     if (!this.failures.first) return this.refresh();
     this.asOf = Date.now();
-    this.failures.again();
-    this.changed();
+    this.failures.retryAll();
+    this.notify();
   }
 
   /** What this person likes, kept in this browser. */
-  prefer(what: Partial<Preferences>): void {
+  setPreferences(what: Partial<Preferences>): void {
     this.preferences = { ...this.preferences, ...what };
-    this.remembered.write(this.preferences);
-    this.changed();
+    this.preferenceStore.write(this.preferences);
+    this.notify();
   }
 
   /** What any request's end says of all that follow. */
-  private hear(problem: Problem | null): void {
-    const [wasOffline, hadEnded] = [this.offline, this.ended !== null];
-    this.offline = problem !== null && CUT_OFF.has(problem.code);
+  private onResult(problem: Problem | null): void {
+    const [wasOffline, hadEnded] = [this.offline, this.authProblem !== null];
+    this.offline = problem !== null && NETWORK_CODES.has(problem.code);
     if (this.offline) this.unreachable = problem?.code === "UNREACHABLE";
-    if (!problem) this.ended = null;
-    else if (this.phase === "ready" && ENDED.has(problem.code)) this.ended = problem;
+    if (!problem) this.authProblem = null;
+    else if (this.phase === "ready" && AUTH_CODES.has(problem.code)) this.authProblem = problem;
     else if (this.phase === "ready" && problem.code === "AUDIT_LOGS_DISABLED") [this.problem, this.phase] = [problem, "failed"];
     const back = !problem && (wasOffline || hadEnded);
     if (back && this.phase === "ready") queueMicrotask(() => this.retry()); // what failed meanwhile is asked again
-    else if (problem || back) this.changed();
+    else if (problem || back) this.notify();
   }
 
   /** An address may name an order that there is not. */
-  private possible(view: View): View {
+  private withKnownSort(view: View): View {
     const name = view.sort.replace(/^-/, "");
     const known = this.fields.some((field) => field.sortable && field.parameter === name);
     return known ? view : { ...view, sort: DEFAULT_SORT };
   }
 
-  private remember(tenant: string, user: string): Preferences {
-    this.remembered.of(tenant, user);
-    return this.remembered.read();
+  private preferencesOf(tenant: string, user: string): Preferences {
+    this.preferenceStore.of(tenant, user);
+    return this.preferenceStore.read();
   }
 
-  private changed(): void {
+  private notify(): void {
     this.dispatchEvent(new Event("change"));
   }
 }
 
-export const logContext = createContext<Log>(Symbol("auditlane-log"));
+export const viewerContext = createContext<ViewerState>(Symbol("auditlane-viewer"));

@@ -10,7 +10,7 @@ import { countTold, sizeTold, timeTold } from "../../model/format/summary.js";
 import { DEFAULT_SORT } from "../../model/view.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { dialogStyles } from "./dialog.styles.js";
 import { fetchFile, followLink, type Progress } from "./fetch.js";
 import "./job-list.js";
@@ -18,7 +18,7 @@ import type { Jobs } from "./jobs.js";
 
 /** Properties `jobs`, and `changes`, which grows with them; its event `close` says that it is gone. Opens itself. */
 @customElement("auditlane-download-dialog")
-export class DownloadDialog extends Part {
+export class DownloadDialog extends ViewerElement {
   static override styles = [base, dialogStyles];
 
   @property({ attribute: false }) jobs: Jobs | null = null;
@@ -93,9 +93,9 @@ export class DownloadDialog extends Part {
   }
 
   private whichChoice(which: Which): TemplateResult {
-    const { fields } = this.log;
-    const count = exported(fields, chosen(fields, this.log.preferences.columns), which).length;
-    const name = this.text.download.which[which](countTold(count, this.log.language));
+    const { fields } = this.viewer;
+    const count = exported(fields, chosen(fields, this.viewer.preferences.columns), which).length;
+    const name = this.text.download.which[which](countTold(count, this.viewer.language));
     return html`<label class="radio">
       <input
         type="radio"
@@ -111,7 +111,7 @@ export class DownloadDialog extends Part {
   /** What will be in the file, before it is made. */
   private summary(): TemplateResult {
     const words = this.text.download;
-    const { view, language, zone } = this.log;
+    const { view, language, zone } = this.viewer;
     const told = timeTold(view.range, this.text, language, zone);
     const time = told && view.range.kind === "custom" ? `${told} (${zone})` : told || words.allTime;
     const rows = this.rows === null ? words.counting : words.events(this.rows, countTold(this.rows, language));
@@ -129,7 +129,7 @@ export class DownloadDialog extends Part {
 
   private outcome(): TemplateResult {
     const words = this.text.download;
-    const { language } = this.log;
+    const { language } = this.viewer;
     const goesOn = this.jobs?.running.some((job) => job.id === this.begun?.id); // then the list says how it ended
     const finished = goesOn ? words.begun : this.finished;
     const size = this.progress ? sizeTold(this.progress.bytes, language) : "";
@@ -147,7 +147,7 @@ export class DownloadDialog extends Part {
     const way = wayOf(this.format, this.rows);
     const { name } = words.formats[this.format];
     const none = this.columns.length === 0 || way === "nothing" || way === "too many";
-    const said = { "at once": "", job: words.large, "too many": words.pdfMost(countTold(PDF_MOST, this.log.language)), nothing: words.nothing };
+    const said = { "at once": "", job: words.large, "too many": words.pdfMost(countTold(PDF_MOST, this.viewer.language)), nothing: words.nothing };
     return html`
       ${said[way] ? html`<p class="hint" id="hint">${icon(way === "job" ? "clock" : "warning")}<span>${said[way]}</span></p>` : nothing}
       <div class="ways">
@@ -168,12 +168,12 @@ export class DownloadDialog extends Part {
   }
 
   private get columns() {
-    const fields = this.log.structure?.fields ?? []; // under their names in the file, which are of no language
-    return exported(fields, chosen(fields, this.log.preferences.columns), this.which);
+    const fields = this.viewer.structure?.fields ?? []; // under their names in the file, which are of no language
+    return exported(fields, chosen(fields, this.viewer.preferences.columns), this.which);
   }
 
   private get wanted(): Wanted {
-    return { format: this.format, columns: this.columns, filter: this.log.filter() };
+    return { format: this.format, columns: this.columns, filter: this.viewer.filter() };
   }
 
   private choose(format: ExportFormat): void {
@@ -181,9 +181,9 @@ export class DownloadDialog extends Part {
   }
 
   private async count(): Promise<void> {
-    const pairs = [["buckets", "1"] as const, ...this.log.filter()];
+    const pairs = [["buckets", "1"] as const, ...this.viewer.filter()];
     await this.trying(async (signal) => {
-      this.rows = (await this.log.client.json<Histogram>("/v1/histogram", { pairs, signal })).events;
+      this.rows = (await this.viewer.client.json<Histogram>("/v1/histogram", { pairs, signal })).events;
     });
   }
 
@@ -194,8 +194,8 @@ export class DownloadDialog extends Part {
     if (way === "job") return this.ask();
     this.busy = true;
     await this.trying(async (signal) => {
-      const { rows, bytes } = await fetchFile(this.log.client, this.wanted, (at) => (this.progress = at), signal);
-      const { language } = this.log;
+      const { rows, bytes } = await fetchFile(this.viewer.client, this.wanted, (at) => (this.progress = at), signal);
+      const { language } = this.viewer;
       const events = rows === null ? "" : this.text.download.events(rows, countTold(rows, language));
       this.finished = this.text.download.saved(events, sizeTold(bytes, language));
     });
@@ -210,7 +210,7 @@ export class DownloadDialog extends Part {
 
   private readonly straight = async (): Promise<void> => {
     await this.trying(async () => {
-      await followLink(this.log.client, this.wanted);
+      await followLink(this.viewer.client, this.wanted);
       this.finished = this.text.download.byBrowser;
     });
   };

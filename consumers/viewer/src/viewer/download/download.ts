@@ -5,12 +5,12 @@ import { customElement, state } from "lit/decorators.js";
 import { late } from "../../elements/lazy-import.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import type { Log } from "../viewer-state.js";
-import { Part } from "../viewer-element.js";
+import type { ViewerState } from "../viewer-state.js";
+import { ViewerElement } from "../viewer-element.js";
 import { Jobs } from "./jobs.js";
 
 @customElement("auditlane-download")
-export class Download extends Part {
+export class Download extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -41,7 +41,7 @@ export class Download extends Part {
   @state() private changes = 0;
 
   private jobs: Jobs | null = null;
-  private jobsOf: Log | null = null;
+  private jobsOf: ViewerState | null = null;
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
@@ -76,10 +76,10 @@ export class Download extends Part {
 
   private readonly show = async (): Promise<void> => {
     if (!(await late.load(() => import("./dialog.js")))) return;
-    if (this.jobsOf !== this.log) {
+    if (this.jobsOf !== this.viewer) {
       this.jobs?.close();
-      this.jobs = new Jobs(this.log);
-      this.jobsOf = this.log;
+      this.jobs = new Jobs(this.viewer);
+      this.jobsOf = this.viewer;
       this.jobs.addEventListener("change", () => (this.changes += 1));
     }
     void this.jobs?.look();

@@ -8,7 +8,7 @@ import { countTold, sizeTold } from "../../model/format/summary.js";
 import { troubleOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { save } from "./fetch.js";
 import { goesOn, type Jobs } from "./jobs.js";
 
@@ -21,7 +21,7 @@ const ICONS: Record<ExportJob["state"], IconName> = {
 };
 
 @customElement("auditlane-exports")
-export class Exports extends Part {
+export class Exports extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -109,7 +109,7 @@ export class Exports extends Part {
 
   private item(job: ExportJob): TemplateResult {
     const words = this.text.download;
-    const { language } = this.log;
+    const { language } = this.viewer;
     const on = goesOn(job);
     const name = `${words.formats[job.format].name}, ${words.events(job.total, countTold(job.total, language))}`;
     const size = job.bytes ? ` · ${sizeTold(job.bytes, language)}` : "";
@@ -143,8 +143,8 @@ export class Exports extends Part {
   }
 
   private time(text: string): string {
-    const style = { dateStyle: "medium", timeStyle: "short", timeZone: this.log.zone } as const;
-    return new Intl.DateTimeFormat(this.log.language, style).format(new Date(text));
+    const style = { dateStyle: "medium", timeStyle: "short", timeZone: this.viewer.zone } as const;
+    return new Intl.DateTimeFormat(this.viewer.language, style).format(new Date(text));
   }
 
   private get(job: ExportJob): Promise<void> {

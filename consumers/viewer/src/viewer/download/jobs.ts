@@ -2,7 +2,7 @@
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
 import { exportBody, type Wanted } from "../../model/export.js";
-import type { Log } from "../viewer-state.js";
+import type { ViewerState } from "../viewer-state.js";
 
 const POLL_MS = 1_000;
 const PATIENCE_MS = 15_000; // while it does not answer
@@ -17,7 +17,7 @@ export class Jobs extends EventTarget {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
 
-  constructor(private readonly log: Log) {
+  constructor(private readonly viewer: ViewerState) {
     super();
   }
 
@@ -35,7 +35,7 @@ export class Jobs extends EventTarget {
     clearTimeout(this.timer);
     try {
       const before = new Set(this.running.map((job) => job.id));
-      this.list = (await this.log.client.json<{ data: ExportJob[] }>("/v1/exports")).data;
+      this.list = (await this.viewer.client.json<{ data: ExportJob[] }>("/v1/exports")).data;
       this.ended.push(...this.list.filter((job) => before.has(job.id) && !goesOn(job)));
       this.problem = null;
     } catch (cause) {
@@ -49,7 +49,7 @@ export class Jobs extends EventTarget {
 
   /** Rejects with Problem. */
   async ask(wanted: Wanted): Promise<ExportJob> {
-    const job = await this.log.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(wanted) });
+    const job = await this.viewer.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(wanted) });
     this.list = [job, ...(this.list ?? [])];
     await this.look();
     return job;
@@ -57,13 +57,13 @@ export class Jobs extends EventTarget {
 
   /** Cancels one that goes on, removes one that has ended. Rejects with Problem. */
   async remove(job: ExportJob): Promise<void> {
-    await this.log.client.json(`/v1/exports/${job.id}`, { method: "DELETE" });
+    await this.viewer.client.json(`/v1/exports/${job.id}`, { method: "DELETE" });
     await this.look();
   }
 
   /** A fresh link to its file. Rejects with Problem. */
   async link(job: ExportJob): Promise<string> {
-    return (await this.log.client.json<ExportJob>(`/v1/exports/${job.id}`)).url ?? "";
+    return (await this.viewer.client.json<ExportJob>(`/v1/exports/${job.id}`)).url ?? "";
   }
 }
 

@@ -5,12 +5,12 @@ import { customElement } from "lit/decorators.js";
 import { alternativesOf, withoutTerm } from "../../model/query.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { sentence } from "../describe.js";
 
 /** Its event `emptied` says that the last one is gone, and the focus is to go elsewhere. */
 @customElement("auditlane-chips")
-export class Chips extends Part {
+export class Chips extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -55,7 +55,7 @@ export class Chips extends Part {
   ];
 
   protected override render(): TemplateResult | typeof nothing {
-    const alternatives = alternativesOf(this.log.view.query);
+    const alternatives = alternativesOf(this.viewer.view.query);
     if (!alternatives.length) return nothing;
     const { chips } = this.text.search;
     return html`<ul aria-label=${chips.label}>
@@ -69,7 +69,7 @@ export class Chips extends Part {
   }
 
   private chip(term: string): TemplateResult {
-    const words = sentence(this.log, term);
+    const words = sentence(this.viewer, term);
     const remove = this.text.search.chips.remove(words);
     return html`<li class="chip" title=${term}>
       <span class="words">${words}</span>
@@ -83,12 +83,12 @@ export class Chips extends Part {
   private takeOut(term: string, event: Event): void {
     const buttons = (): HTMLElement[] => [...this.renderRoot.querySelectorAll<HTMLElement>(".chip button")];
     const place = buttons().indexOf(event.currentTarget as HTMLElement);
-    this.look(withoutTerm(this.log.view.query, term));
+    this.look(withoutTerm(this.viewer.view.query, term));
     void this.updateComplete.then(() => (buttons()[place] ?? buttons().at(-1))?.focus());
   }
 
   private look(query: string): void {
-    this.log.look({ query });
+    this.viewer.setView({ query });
     if (!query) this.dispatchEvent(new Event("emptied"));
   }
 }

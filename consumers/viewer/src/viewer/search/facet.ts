@@ -10,7 +10,7 @@ import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
 import { troubleOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { facetStyles } from "./facet.styles.js";
 import { Question } from "../../elements/request-controller.js";
 import { fieldName, numberOf, valueName } from "../describe.js";
@@ -27,7 +27,7 @@ const SHOWN = 12; // below that many there is nothing to search for
  * at once. It takes the keyboard with `focus()`, and asks to be closed with the event `done` (bubbles, composed).
  */
 @customElement("auditlane-facet")
-export class FacetList extends Part {
+export class FacetList extends ViewerElement {
   static override styles = [base, facetStyles];
 
   @property() parameter = "";
@@ -45,23 +45,23 @@ export class FacetList extends Part {
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("parameter")) [this.typed, this.wasFull] = ["", false];
     if (!this.parameter) return;
-    const log = this.log;
+    const viewer = this.viewer;
     const narrowed = this.typed && this.full ? [like(this.parameter, this.typed, "within")] : [];
-    const under = narrowed.reduce(withTerm, withoutPicks(log.view.query, this.parameter));
-    const pairs = [...filterOf(log.filter(), under), ["field", this.parameter], ["limit", String(MOST)]] as const;
+    const under = narrowed.reduce(withTerm, withoutPicks(viewer.view.query, this.parameter));
+    const pairs = [...filterOf(viewer.filter(), under), ["field", this.parameter], ["limit", String(MOST)]] as const;
     this.counts.want(
-      JSON.stringify([pairs, log.turn]),
-      (signal) => log.client.json<Facet>("/v1/facets", { pairs, signal }),
+      JSON.stringify([pairs, viewer.refreshCount]),
+      (signal) => viewer.client.json<Facet>("/v1/facets", { pairs, signal }),
       { afterMs: narrowed.length ? 250 : 0 },
     );
   }
 
   protected override render(): TemplateResult {
     const { text } = this;
-    const picks = picksOf(this.log.view.query, this.parameter);
+    const picks = picksOf(this.viewer.view.query, this.parameter);
     const any = picks.only.length + picks.not.length > 0;
     const rows = this.rows([...picks.only, ...picks.not]);
-    const name = fieldName(this.log, this.parameter);
+    const name = fieldName(this.viewer, this.parameter);
     return html`
       ${this.searchable
         ? html`<input
@@ -78,11 +78,11 @@ export class FacetList extends Part {
         : nothing}
       <div aria-busy=${this.counts.pending}>${this.list(name, rows)}</div>
       ${(this.counts.answer?.data.length ?? 0) >= MOST
-        ? html`<p class="quietly small">${text.search.facet.most(numberOf(this.log, MOST))}</p>`
+        ? html`<p class="quietly small">${text.search.facet.most(numberOf(this.viewer, MOST))}</p>`
         : nothing}
       ${any
         ? html`<footer>
-            <button class="quiet" @click=${() => this.look(picked(this.log.view.query, this.parameter, { only: [], not: [] }))}>
+            <button class="quiet" @click=${() => this.look(picked(this.viewer.view.query, this.parameter, { only: [], not: [] }))}>
               ${text.search.facet.clear}
             </button>
             <button @click=${this.done}>${text.search.done}</button>
@@ -112,7 +112,7 @@ export class FacetList extends Part {
 
   private row({ value, events }: Count, share: number): TemplateResult {
     const { facet } = this.text.search;
-    const picks = picksOf(this.log.view.query, this.parameter);
+    const picks = picksOf(this.viewer.view.query, this.parameter);
     const [only, not] = [picks.only.includes(value), picks.not.includes(value)];
     const shown = this.named(value);
     return html`<li class=${not ? "out" : ""}>
@@ -120,7 +120,7 @@ export class FacetList extends Part {
       <label title=${shown}>
         <input type="checkbox" .checked=${only} @change=${() => this.toggle(value, only ? null : "only")} />
         <span class="value ${value === null ? "none" : ""}">${shown}</span>
-        <span class="count">${numberOf(this.log, events)}</span>
+        <span class="count">${numberOf(this.viewer, events)}</span>
       </label>
       <button
         class="quiet"
@@ -143,7 +143,7 @@ export class FacetList extends Part {
   }
 
   private named(value: Value): string {
-    return value === null ? this.text.search.facet.none : valueName(this.log, this.parameter, value);
+    return value === null ? this.text.search.facet.none : valueName(this.viewer, this.parameter, value);
   }
 
   /** There are more values than were sent: what is typed has to be looked for by the service. */
@@ -156,21 +156,21 @@ export class FacetList extends Part {
   }
 
   private get kind(): Kind {
-    return knownField(knownFields(this.log.fields, this.text.search.fields), this.parameter).kind;
+    return knownField(knownFields(this.viewer.fields, this.text.search.fields), this.parameter).kind;
   }
 
   private readonly begins = (): void => {
-    this.look(withTerm(this.log.view.query, like(this.parameter, this.typed, "first")));
+    this.look(withTerm(this.viewer.view.query, like(this.parameter, this.typed, "first")));
     this.typed = "";
     this.focus();
   };
 
   private toggle(value: Value, as: "only" | "not" | null): void {
-    this.look(pick(this.log.view.query, this.parameter, value, as));
+    this.look(pick(this.viewer.view.query, this.parameter, value, as));
   }
 
   private look(query: string): void {
-    this.log.look({ query });
+    this.viewer.setView({ query });
   }
 
   private readonly done = (): void => {

@@ -8,13 +8,13 @@ import { countable, type Known, knownFields, matching } from "../../model/query-
 import { picksOf } from "../../model/picks.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 import type { Drop } from "../../elements/dropdown.js";
 import { Suggestions } from "./suggestions.js";
 
 @customElement("auditlane-filter")
-export class FilterMenu extends Part {
+export class FilterMenu extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -72,12 +72,12 @@ export class FilterMenu extends Part {
   @state() private field: Known | null = null;
   @query("auditlane-drop") private drop!: Drop;
 
-  private readonly suggestions = new Suggestions(this, () => this.log);
+  private readonly suggestions = new Suggestions(this, () => this.viewer);
   private fields: Known[] = [];
 
   protected override willUpdate(): void {
     if (!this.shown) return;
-    const known = knownFields(this.log.fields, this.text.search.fields).filter((one) => one.filterable && countable(one.kind));
+    const known = knownFields(this.viewer.fields, this.text.search.fields).filter((one) => one.filterable && countable(one.kind));
     this.fields = matching([...known, ...this.suggestions.keys()], this.typed);
   }
 
@@ -112,7 +112,7 @@ export class FilterMenu extends Part {
   }
 
   private entry(field: Known): TemplateResult {
-    const picks = picksOf(this.log.view.query, field.parameter);
+    const picks = picksOf(this.viewer.view.query, field.parameter);
     const count = picks.only.length + picks.not.length;
     return html`<li>
       <button class="quiet" @click=${() => this.choose(field)}>

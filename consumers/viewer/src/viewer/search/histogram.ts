@@ -8,7 +8,7 @@ import { type Bar, barsOf, chosen, highest, placeAgain, widthOf } from "../../mo
 import { askedUntil, momentsOf } from "../../model/range.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import type { Chart } from "./chart.js";
 import { filterOf } from "./facet.js";
 import { histogramStyles } from "./histogram.styles.js";
@@ -18,7 +18,7 @@ import { localeOf, numberOf } from "../describe.js";
 const BUCKETS = 100;
 
 @customElement("auditlane-histogram")
-export class HistogramPart extends Part {
+export class HistogramPart extends ViewerElement {
   static override styles = [base, histogramStyles];
 
   @state() private folded = false;
@@ -29,8 +29,8 @@ export class HistogramPart extends Part {
   @query(".plot") private place!: HTMLElement | null;
 
   private readonly counts = new Question<Histogram>(this, (problem) => {
-    const again = (): void => this.counts.forget();
-    this.log?.failures.set(this.counts, problem && { problem, kept: this.counts.answer !== null, told: false, again });
+    const retry = (): void => this.counts.forget();
+    this.viewer?.failures.set(this.counts, problem && { problem, keepsData: this.counts.answer !== null, shownInPlace: false, retry });
   });
   private bars: Bar[] = [];
   private of: Histogram | null = null;
@@ -55,18 +55,18 @@ export class HistogramPart extends Part {
   }
 
   protected override willUpdate(): void {
-    const { log } = this;
+    const { viewer } = this;
     if (this.folded) return this.counts.drop();
-    const view = filterOf(askedUntil(log.view.range, log.asOf), log.view.query);
-    const pairs = [...view, ["tz", log.zone], ["buckets", String(BUCKETS)]] as const;
-    const about = JSON.stringify([log.view.query.trim(), log.view.range, log.zone]);
-    const turn = log.counts;
-    this.counts.want(about, (signal) => log.client.json<Histogram>("/v1/histogram", { pairs, signal }), { turn });
+    const view = filterOf(askedUntil(viewer.view.range, viewer.asOf), viewer.view.query);
+    const pairs = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
+    const about = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone]);
+    const turn = viewer.recountCount;
+    this.counts.want(about, (signal) => viewer.client.json<Histogram>("/v1/histogram", { pairs, signal }), { turn });
     if (this.counts.answer !== this.of) {
       this.of = this.counts.answer;
-      const [since, until] = momentsOf(log.view.range, log.asOf);
+      const [since, until] = momentsOf(viewer.view.range, viewer.asOf);
       const before = this.bars;
-      this.bars = this.counts.answer ? barsOf(this.counts.answer, since, until, log.asOf) : [];
+      this.bars = this.counts.answer ? barsOf(this.counts.answer, since, until, viewer.asOf) : [];
       const again = (place: number | null): number | null => placeAgain(before, this.bars, place);
       [this.active, this.anchor, this.over] = [again(this.active), again(this.anchor), again(this.over)];
     }
@@ -95,7 +95,7 @@ export class HistogramPart extends Part {
 
   protected override updated(): void {
     if (!this.bars.length || !this.place) return this.dropChart();
-    const drawn = { bars: this.bars, zone: this.log.zone, locale: localeOf(this.log), chosen: this.span() };
+    const drawn = { bars: this.bars, zone: this.viewer.zone, locale: localeOf(this.viewer), chosen: this.span() };
     if (this.chart) return this.chart.show(drawn);
     if (this.loading) return;
     this.loading = true;
@@ -152,7 +152,7 @@ export class HistogramPart extends Part {
     const { histogram } = this.text.search;
     const answer = this.counts.answer;
     if (this.folded || !answer) return histogram.label;
-    const total = histogram.events(answer.events, numberOf(this.log, answer.events));
+    const total = histogram.events(answer.events, numberOf(this.viewer, answer.events));
     return answer.data.length ? `${total}, ${histogram.per(this.width(answer.interval))}` : total;
   }
 
@@ -162,7 +162,7 @@ export class HistogramPart extends Part {
     const span = this.span();
     if (span && span[0] !== span[1]) {
       const all = chosen(this.bars, ...span);
-      return all ? histogram.chosen(this.time(all.from, all.to), all.events, numberOf(this.log, all.events)) : "";
+      return all ? histogram.chosen(this.time(all.from, all.to), all.events, numberOf(this.viewer, all.events)) : "";
     }
     const bar = this.bars[this.over ?? this.active ?? -1];
     return bar ? this.words(bar) : "";
@@ -171,14 +171,14 @@ export class HistogramPart extends Part {
   private summary(): string {
     const { histogram } = this.text.search;
     const most = highest(this.bars);
-    return `${this.headline()}${most ? `, ${histogram.most(numberOf(this.log, most.events), this.time(most.start, most.end))}` : ""}`;
+    return `${this.headline()}${most ? `, ${histogram.most(numberOf(this.viewer, most.events), this.time(most.start, most.end))}` : ""}`;
   }
 
   private words(bar: Bar): string {
     const { histogram } = this.text.search;
-    const said = histogram.bucket(this.time(bar.start, bar.end), bar.events, numberOf(this.log, bar.events));
+    const said = histogram.bucket(this.time(bar.start, bar.end), bar.events, numberOf(this.viewer, bar.events));
     if (!bar.partial) return said;
-    return `${said} ${bar.partial === "ends" && bar.to > this.log.asOf ? histogram.soFar : histogram.partial}`;
+    return `${said} ${bar.partial === "ends" && bar.to > this.viewer.asOf ? histogram.soFar : histogram.partial}`;
   }
 
   private width(interval: string): string {
@@ -189,8 +189,8 @@ export class HistogramPart extends Part {
   private time(from: string, to: string): string {
     const [begin, end] = [Date.parse(from), Date.parse(to)];
     const whole = end - begin >= 23 * 3_600_000; // buckets of a day or more begin at midnight
-    const format = new Intl.DateTimeFormat(localeOf(this.log), {
-      timeZone: this.log.zone,
+    const format = new Intl.DateTimeFormat(localeOf(this.viewer), {
+      timeZone: this.viewer.zone,
       dateStyle: "medium",
       ...(whole ? {} : { timeStyle: end - begin < 60_000 ? "medium" : "short" }),
     });
@@ -220,7 +220,7 @@ export class HistogramPart extends Part {
 
   private narrow(first: number, last: number): void {
     const all = chosen(this.bars, first, last);
-    if (all) this.log.look({ range: { kind: "custom", from: all.from, to: all.to } });
+    if (all) this.viewer.setView({ range: { kind: "custom", from: all.from, to: all.to } });
   }
 
   private readonly fold = (): void => {

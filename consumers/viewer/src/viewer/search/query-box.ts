@@ -8,7 +8,7 @@ import { placeOf } from "../../model/completion.js";
 import { mistakeIn } from "../../model/query-error.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { anchored } from "../../elements/anchored.js";
 import { boxStyles } from "./query-box.styles.js";
 import { mistakeOf } from "./check-query.js";
@@ -21,7 +21,7 @@ import { wrongly } from "./query-error-message.js";
 const PATIENCE_MS = 1_000;
 
 @customElement("auditlane-query")
-export class QueryBox extends Part {
+export class QueryBox extends ViewerElement {
   static override styles = [base, boxStyles];
 
   @state() private draft = "";
@@ -33,7 +33,7 @@ export class QueryBox extends Part {
   @query("[popover]") private list!: HTMLElement;
   @query(".frame") private frame!: HTMLElement;
 
-  private readonly suggestions = new Suggestions(this, () => this.log);
+  private readonly suggestions = new Suggestions(this, () => this.viewer);
   private rows: Suggestion[] = [];
   private caret = 0;
   private seen: string | null = null;
@@ -55,7 +55,7 @@ export class QueryBox extends Part {
   }
 
   protected override willUpdate(): void {
-    const present = this.log.view.query;
+    const present = this.viewer.view.query;
     if (present !== this.seen) {
       const first = this.seen === null;
       this.under?.abort(); // what was about to be looked for is overtaken
@@ -70,7 +70,7 @@ export class QueryBox extends Part {
   protected override render(): TemplateResult {
     const { box } = this.text.search;
     const shown = this.open && this.rows.length > 0;
-    const dirty = this.draft.trim() !== this.log.view.query.trim();
+    const dirty = this.draft.trim() !== this.viewer.view.query.trim();
     return html`
       <form role="search" class="frame" part="box" @submit=${this.submit}>
         ${icon("search")}
@@ -119,7 +119,7 @@ export class QueryBox extends Part {
         aria-label=${box.suggestions}
         @pointerdown=${(event: Event) => event.preventDefault()}
       >
-        ${shown ? optionsOf(this.rows, this.active, this.log, (place) => this.accept(place)) : nothing}
+        ${shown ? optionsOf(this.rows, this.active, this.viewer, (place) => this.accept(place)) : nothing}
       </div>
       ${this.wrong ? wrongly(this.wrong, this.text) : nothing}
     `;
@@ -210,13 +210,13 @@ export class QueryBox extends Part {
   }
 
   private async apply(text: string): Promise<void> {
-    if (text !== this.log.view.query) {
+    if (text !== this.viewer.view.query) {
       const patience = new Promise<"late">((resolve) => setTimeout(resolve, PATIENCE_MS, "late"));
       const found = await Promise.race([this.check(text), patience]);
       if (found === "no") return;
       this.unsure = found === "late" ? text : "";
     }
-    this.log.look({ query: text });
+    this.viewer.setView({ query: text });
   }
 
   /** Whether it may be looked for; "no" also when something else was asked meanwhile. */
@@ -226,7 +226,7 @@ export class QueryBox extends Part {
     this.under = own;
     this.wrong = null;
     if (!text) return "yes";
-    const mistake = await mistakeOf(this.log.client, text, own.signal);
+    const mistake = await mistakeOf(this.viewer.client, text, own.signal);
     if (own.signal.aborted) return "no";
     this.wrong = mistake;
     return mistake ? "no" : "yes";

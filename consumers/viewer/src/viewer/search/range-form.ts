@@ -7,7 +7,7 @@ import { OTHERS, withTerm } from "../../model/query.js";
 import { type Filled, filledOf, type NoRange, rangeFrom } from "../../model/range.js";
 import { wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
 import { Question } from "../../elements/request-controller.js";
 import { localeOf } from "../describe.js";
@@ -17,7 +17,7 @@ if (!customElements.get("calendar-range")) await import("cally");
 
 /** Changes `log.view.range`, and says so with the event `done`. */
 @customElement("auditlane-range-form")
-export class RangeForm extends Part {
+export class RangeForm extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -110,26 +110,26 @@ export class RangeForm extends Part {
   private readonly newest = new Question<EventPage>(this);
 
   protected override willUpdate(): void {
-    const { log } = this;
-    if (log.view.range.kind === "ever") {
-      const pairs = [...filterOf(log.filter(), withTerm(log.view.query, OTHERS)), ["limit", "1"]] as const;
-      this.newest.want(JSON.stringify([pairs, log.turn]), (signal) => log.client.json<EventPage>("/v1/events", { pairs, signal }));
+    const { viewer } = this;
+    if (viewer.view.range.kind === "ever") {
+      const pairs = [...filterOf(viewer.filter(), withTerm(viewer.view.query, OTHERS)), ["limit", "1"]] as const;
+      this.newest.want(JSON.stringify([pairs, viewer.refreshCount]), (signal) => viewer.client.json<EventPage>("/v1/events", { pairs, signal }));
     } else this.newest.drop();
-    const of = JSON.stringify([log.view.range, log.zone]);
+    const of = JSON.stringify([viewer.view.range, viewer.zone]);
     if (of === this.of) return;
     this.of = of;
-    this.filled = filledOf(log.view.range, log.zone, log.asOf);
+    this.filled = filledOf(viewer.view.range, viewer.zone, viewer.asOf);
   }
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;
     const { fromDay, toDay } = this.filled;
-    const locale = localeOf(this.log);
+    const locale = localeOf(this.viewer);
     return html`<form aria-label=${range.custom} novalidate @submit=${this.apply}>
       <calendar-range
         .value=${fromDay && toDay ? `${fromDay}/${toDay}` : ""}
         .focusedDate=${toDay || fromDay || this.newestDay || undefined}
-        .today=${wallOf(this.log.asOf, this.log.zone).day}
+        .today=${wallOf(this.viewer.asOf, this.viewer.zone).day}
         .locale=${locale}
         .firstDayOfWeek=${firstDay(locale)}
         @change=${this.picked}
@@ -150,7 +150,7 @@ export class RangeForm extends Part {
 
   private get newestDay(): string {
     const event = this.newest.answer?.data[0];
-    return event ? wallOf(Date.parse(event.occurred_at), this.log.zone).day : "";
+    return event ? wallOf(Date.parse(event.occurred_at), this.viewer.zone).day : "";
   }
 
   private end(name: string, side: "from" | "to"): TemplateResult {
@@ -184,12 +184,12 @@ export class RangeForm extends Part {
 
   private readonly apply = (event: Event): void => {
     event.preventDefault();
-    const range = rangeFrom(this.filled, this.log.zone);
+    const range = rangeFrom(this.filled, this.viewer.zone);
     if (typeof range === "string") {
       this.wrong = range;
       return;
     }
-    this.log.look({ range });
+    this.viewer.setView({ range });
     this.dispatchEvent(new Event("done"));
   };
 }

@@ -7,13 +7,13 @@ import { daysOf, type Preset, PRESETS, type Range, EVER } from "../../model/rang
 import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 import type { Drop } from "../../elements/dropdown.js";
 import { localeOf } from "../describe.js";
 
 @customElement("auditlane-range")
-export class RangeChoice extends Part {
+export class RangeChoice extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -82,7 +82,7 @@ export class RangeChoice extends Part {
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;
-    const said = rangeWords(this.log.view.range, this.log, this.text.search.range);
+    const said = rangeWords(this.viewer.view.range, this.viewer, this.text.search.range);
     return html`<auditlane-drop
       label=${range.title}
       @opened=${this.opened}
@@ -90,15 +90,15 @@ export class RangeChoice extends Part {
     >
       <span slot="button">${icon("clock")}<span class="unseen">${range.label}</span></span>
       <span slot="button">${said}</span>
-      <span slot="button" class="zone">${this.log.zone}</span>
+      <span slot="button" class="zone">${this.viewer.zone}</span>
       ${this.shown ? this.panel() : nothing}
     </auditlane-drop>`;
   }
 
   private panel(): TemplateResult {
-    const { log } = this;
+    const { viewer } = this;
     const { range } = this.text.search;
-    const present = log.view.range;
+    const present = viewer.view.range;
     const local = localZone();
     return html`<div class="panel">
       <div class="presets" role="group" aria-label=${range.title}>
@@ -108,10 +108,10 @@ export class RangeChoice extends Part {
       <auditlane-range-form class="custom" @done=${() => this.drop.close()}></auditlane-range-form>
       ${local === "UTC"
         ? nothing
-        : html`<fieldset @change=${(event: Event) => log.prefer({ utc: (event.target as HTMLInputElement).value === "utc" })}>
+        : html`<fieldset @change=${(event: Event) => viewer.setPreferences({ utc: (event.target as HTMLInputElement).value === "utc" })}>
             <legend>${range.zone}</legend>
-            <label><input type="radio" name="zone" value="local" .checked=${!log.preferences.utc} />${range.local(local)}</label>
-            <label><input type="radio" name="zone" value="utc" .checked=${log.preferences.utc} />${range.utc}</label>
+            <label><input type="radio" name="zone" value="local" .checked=${!viewer.preferences.utc} />${range.local(local)}</label>
+            <label><input type="radio" name="zone" value="utc" .checked=${viewer.preferences.utc} />${range.utc}</label>
           </fieldset>`}
     </div>`;
   }
@@ -122,7 +122,7 @@ export class RangeChoice extends Part {
   }
 
   private look(range: Range): void {
-    this.log.look({ range });
+    this.viewer.setView({ range });
     this.drop.close();
   }
 
@@ -135,18 +135,18 @@ export class RangeChoice extends Part {
 /** A range in few words: a preset's name, days, or moments of the zone. */
 export function rangeWords(
   range: Range,
-  log: RangeChoice["log"],
+  viewer: RangeChoice["viewer"],
   words: { presets: Record<Preset, string>; ever: string; since: (at: string) => string; until: (at: string) => string },
 ): string {
   if (range.kind === "preset") return words.presets[range.preset];
   if (range.kind === "ever") return words.ever;
-  const zone = log.zone;
+  const zone = viewer.zone;
   const days = daysOf(range, zone);
   if (days) {
-    const format = new Intl.DateTimeFormat(localeOf(log), { dateStyle: "medium", timeZone: "UTC" });
+    const format = new Intl.DateTimeFormat(localeOf(viewer), { dateStyle: "medium", timeZone: "UTC" });
     return format.formatRange(Date.parse(days[0]), Date.parse(days[1]));
   }
-  const format = new Intl.DateTimeFormat(localeOf(log), { dateStyle: "medium", timeStyle: "short", timeZone: zone });
+  const format = new Intl.DateTimeFormat(localeOf(viewer), { dateStyle: "medium", timeStyle: "short", timeZone: zone });
   if (!range.from) return words.until(format.format(Date.parse(range.to)));
   if (!range.to) return words.since(format.format(Date.parse(range.from)));
   return format.formatRange(Date.parse(range.from), Date.parse(range.to));

@@ -3,13 +3,13 @@ import { css, html, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import { base } from "../../styles/base.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 import type { Drop } from "../../elements/dropdown.js";
 
 /** Its event `example` has the example's text as detail. */
 @customElement("auditlane-help")
-export class Help extends Part {
+export class Help extends ViewerElement {
   static override styles = [
     base,
     css`

@@ -5,7 +5,7 @@ import { customElement, query } from "lit/decorators.js";
 import { visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import "./query-box.js";
 import type { QueryBox } from "./query-box.js";
 import "./chips.js";
@@ -13,7 +13,7 @@ import "./filter-menu.js";
 import "./range-menu.js";
 
 @customElement("auditlane-search")
-export class Search extends Part {
+export class Search extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -55,13 +55,13 @@ export class Search extends Part {
   }
 
   protected override render(): TemplateResult {
-    const { unread } = this.log;
+    const { invalidRange } = this.viewer;
     return html`<div class="line">
         <auditlane-query></auditlane-query>
         <auditlane-filter></auditlane-filter>
         <auditlane-range></auditlane-range>
       </div>
-      ${unread ? html`<p class="unread" role="status">${icon("warning")}${this.text.search.range.unread(visible(unread))}</p>` : nothing}
+      ${invalidRange ? html`<p class="unread" role="status">${icon("warning")}${this.text.search.range.unread(visible(invalidRange))}</p>` : nothing}
       <auditlane-chips @emptied=${() => this.box.focus()}></auditlane-chips>`;
   }
 }

@@ -2,27 +2,27 @@
 import { html, type TemplateResult } from "lit";
 
 import { grouped } from "../../model/grouped.js";
-import type { Log } from "../viewer-state.js";
+import type { ViewerState } from "../viewer-state.js";
 import type { Suggestion } from "./suggestions.js";
 import { numberOf } from "../describe.js";
 
 /** Each has the id `row` and its place. */
-export function optionsOf(rows: readonly Suggestion[], active: number, log: Log, accept: (place: number) => void): TemplateResult[] {
+export function optionsOf(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (place: number) => void): TemplateResult[] {
   const groups = grouped(rows.map((row, place) => ({ row, place })), ({ row }) => row.group);
   return groups.map(
     ([name, members], group) => html`<div role="group" aria-labelledby=${`group${group}`}>
       <div class="group" id=${`group${group}`} role="presentation">${name}</div>
-      ${members.map(({ row, place }) => option(row, place, place === active, log, accept))}
+      ${members.map(({ row, place }) => option(row, place, place === active, viewer, accept))}
     </div>`,
   );
 }
 
-function option(row: Suggestion, place: number, active: boolean, log: Log, accept: (place: number) => void): TemplateResult {
-  const counted = row.events === null ? "" : numberOf(log, row.events);
+function option(row: Suggestion, place: number, active: boolean, viewer: ViewerState, accept: (place: number) => void): TemplateResult {
+  const counted = row.events === null ? "" : numberOf(viewer, row.events);
   return html`<div role="option" id=${`row${place}`} aria-selected=${active} @click=${() => accept(place)}>
     <span class="label">${row.label}</span>
     <span class="note">${row.note}</span>
     <span class="count" aria-hidden="true">${counted}</span>
-    <span class="unseen">${row.events === null ? "" : log.text.search.box.events(row.events, counted)}</span>
+    <span class="unseen">${row.events === null ? "" : viewer.text.search.box.events(row.events, counted)}</span>
   </div>`;
 }

@@ -9,7 +9,7 @@ import type { Edited, Place } from "../../model/completion.js";
 import { visible } from "../../model/format/text.js";
 import { countable, type Known, knownField, knownFields, matching } from "../../model/query-fields.js";
 import { like, term, withTerm } from "../../model/query.js";
-import type { Log } from "../viewer-state.js";
+import type { ViewerState } from "../viewer-state.js";
 import { filterOf } from "./facet.js";
 import { Question } from "../../elements/request-controller.js";
 import { valueName } from "../describe.js";
@@ -41,7 +41,7 @@ export class Suggestions {
 
   constructor(
     host: ReactiveControllerHost,
-    private readonly log: () => Log,
+    private readonly viewer: () => ViewerState,
   ) {
     this.values = new Question<Facet>(host);
     this.actions = new Question<Facet>(host);
@@ -62,7 +62,7 @@ export class Suggestions {
   }
 
   private fieldsAt(text: string, place: Place): Suggestion[] {
-    const { search } = this.log().text;
+    const { search } = this.viewer().text;
     const rows = matching([...this.known, ...this.keys()], place.typed).map((one) => ({
       group: one.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
       label: one.name,
@@ -81,7 +81,7 @@ export class Suggestions {
       const asked = field === "action" ? this.actions : this.actors;
       this.count(asked, field, text, place, place.typed);
       const hits = (asked.answer?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
-      const { box } = this.log().text.search;
+      const { box } = this.viewer().text.search;
       const row = (label: string, events: number | null, term: string): Suggestion => ({
         group: box.found,
         label,
@@ -100,19 +100,19 @@ export class Suggestions {
 
   private valuesAt(text: string, place: Place): Suggestion[] {
     const field = knownField([...this.known, ...this.keys()], place.field);
-    const group = this.log().text.search.box.valuesOf(field.name);
+    const group = this.viewer().text.search.box.valuesOf(field.name);
     if (field.kind === "time") return [...this.days(text, place, group), ...this.forms(text, place, field)];
     if (!countable(field.kind)) return this.forms(text, place, field);
     this.count(this.values, place.field, text, place, field.kind === "text" ? place.typed : "");
     const typed = place.typed.toLowerCase();
     const found = this.values.answer?.field === field.parameter ? this.values.answer.data : [];
     const rows = found
-      .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueName(this.log(), field.parameter, value) }))
+      .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueName(this.viewer(), field.parameter, value) }))
       .filter(({ value, label }) => (value === null ? !typed && !place.operator : `${value}\n${label}`.toLowerCase().includes(typed)))
       .slice(0, SHOWN)
       .map(({ value, events, label }) => ({
         group,
-        label: value === null ? this.log().text.search.box.none : label,
+        label: value === null ? this.viewer().text.search.box.none : label,
         note: value === null || label.toLowerCase() === value.toLowerCase() ? "" : visible(value),
         events,
         edited: edit.withValue(text, place, value),
@@ -122,8 +122,8 @@ export class Suggestions {
   }
 
   private days(text: string, place: Place, group: string): Suggestion[] {
-    const { box } = this.log().text.search;
-    const day = (ago: number): string => new Date(this.log().asOf - ago * 86_400_000).toISOString().slice(0, 10);
+    const { box } = this.viewer().text.search;
+    const day = (ago: number): string => new Date(this.viewer().asOf - ago * 86_400_000).toISOString().slice(0, 10);
     const rows: [string, string][] = [[day(0), box.today], [day(1), box.yesterday]];
     return rows
       .filter(([value]) => value.startsWith(place.typed))
@@ -138,7 +138,7 @@ export class Suggestions {
   }
 
   private forms(text: string, place: Place, { kind }: Known): Suggestion[] {
-    const { box } = this.log().text.search;
+    const { box } = this.viewer().text.search;
     const row = (label: string, note: string, edited: Edited, open = false): Suggestion => {
       return { group: box.forms, label, note, events: null, edited, open };
     };
@@ -157,17 +157,17 @@ export class Suggestions {
 
   /** `typed` narrows the values where there are more than are sent. */
   private count(asked: Question<Facet>, field: string, text: string, place: Place, typed: string): void {
-    const log = this.log();
+    const viewer = this.viewer();
     if (asked.answer?.field === field && asked.answer.data.length >= MOST) this.many.add(field);
     const narrowed = this.many.has(field) ? typed : "";
     const rest = edit.withoutPlace(text, place);
     const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
       const narrow = narrowed ? withTerm(query, like(field, narrowed, "within")) : query;
-      const pairs: Pairs = [...filterOf(log.filter(), narrow), ["field", field], ["limit", String(MOST)]];
-      return log.client.json<Facet>("/v1/facets", { pairs, signal });
+      const pairs: Pairs = [...filterOf(viewer.filter(), narrow), ["field", field], ["limit", String(MOST)]];
+      return viewer.client.json<Facet>("/v1/facets", { pairs, signal });
     };
     asked.want(
-      JSON.stringify([field, rest, narrowed, filterOf(log.filter(), ""), log.turn]),
+      JSON.stringify([field, rest, narrowed, filterOf(viewer.filter(), ""), viewer.refreshCount]),
       async (signal) => {
         try {
           return await ask(rest, signal);
@@ -181,16 +181,16 @@ export class Suggestions {
   }
 
   private get known(): Known[] {
-    const log = this.log();
-    return knownFields(log.fields, log.text.search.fields);
+    const viewer = this.viewer();
+    return knownFields(viewer.fields, viewer.text.search.fields);
   }
 
   /** Metadata keys of some of the events that are looked at. */
   keys(): Known[] {
-    const log = this.log();
-    const pairs: Pairs = [...filterOf(log.filter(), ""), ["limit", String(SAMPLE)]];
-    this.sample.want(JSON.stringify([log.view.range, log.turn]), (signal) =>
-      log.client.json<EventPage>("/v1/events", { pairs, signal }),
+    const viewer = this.viewer();
+    const pairs: Pairs = [...filterOf(viewer.filter(), ""), ["limit", String(SAMPLE)]];
+    this.sample.want(JSON.stringify([viewer.view.range, viewer.refreshCount]), (signal) =>
+      viewer.client.json<EventPage>("/v1/events", { pairs, signal }),
     );
     const keys = new Set((this.sample.answer?.data ?? []).flatMap((event) => Object.keys(event.metadata)));
     return [...keys].sort().map((key) => ({ parameter: `metadata.${key}`, name: key, kind: "text", filterable: true }));

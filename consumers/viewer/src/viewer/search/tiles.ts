@@ -9,7 +9,7 @@ import type { Range } from "../../model/range.js";
 import { withTerm } from "../../model/query.js";
 import { momentOf, wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
 import { Question } from "../../elements/request-controller.js";
 import { fieldName, numberOf } from "../describe.js";
@@ -20,7 +20,7 @@ const SHOWN = 3;
 
 /** They follow the query, but not the time that is looked at: they are of today and of the last seven days. */
 @customElement("auditlane-tiles")
-export class Tiles extends Part {
+export class Tiles extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -143,26 +143,26 @@ export class Tiles extends Part {
   ];
 
   private readonly stats = new Question<Stats>(this, (problem) => {
-    const again = (): void => this.stats.forget();
-    this.log?.failures.set(this.stats, problem && { problem, kept: this.stats.answer !== null, told: false, again });
+    const retry = (): void => this.stats.forget();
+    this.viewer?.failures.set(this.stats, problem && { problem, keepsData: this.stats.answer !== null, shownInPlace: false, retry });
   });
 
   protected override willUpdate(): void {
-    const { log } = this;
-    const pairs = [...filterOf([], log.view.query), ["tz", log.zone]] as const;
-    const turn = log.counts;
-    this.stats.want(JSON.stringify(pairs), (signal) => log.client.json<Stats>("/v1/stats", { pairs, signal }), { turn });
+    const { viewer } = this;
+    const pairs = [...filterOf([], viewer.view.query), ["tz", viewer.zone]] as const;
+    const turn = viewer.recountCount;
+    this.stats.want(JSON.stringify(pairs), (signal) => viewer.client.json<Stats>("/v1/stats", { pairs, signal }), { turn });
   }
 
   protected override render(): TemplateResult {
     const { tiles } = this.text.search;
     if (this.stats.problem && !this.stats.answer) return html`<p class="failed quietly" role="status">${tiles.failed}</p>`;
     const stats = this.stats.answer;
-    const { query } = this.log.view;
+    const { query } = this.viewer.view;
     return html`<section aria-label=${query.trim() ? `${tiles.label}. ${tiles.matching}` : tiles.label}>
       <div class="tiles" aria-busy=${this.stats.pending && this.stats.other}>
-        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.log.look({ range: this.today() }))}
-        ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.log.look({ range: WEEK }))}
+        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.viewer.setView({ range: this.today() }))}
+        ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.viewer.setView({ range: WEEK }))}
         ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.severe(), tiles.severeNote)}
         ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
       </div>
@@ -170,7 +170,7 @@ export class Tiles extends Part {
   }
 
   private number(name: string, value: number | undefined, title: string, act: () => void, note = ""): TemplateResult {
-    const shown = value === undefined ? html`<span class="waiting"></span>` : numberOf(this.log, value);
+    const shown = value === undefined ? html`<span class="waiting"></span>` : numberOf(this.viewer, value);
     return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.show(act)}>
       <span class="name">${name}</span>
       <span class="number ${note && value ? "some" : ""}">${shown}</span>
@@ -183,8 +183,8 @@ export class Tiles extends Part {
     const rows = (counts ?? []).slice(0, SHOWN).map(({ value, events }) => {
       const shown = value === null ? tiles.none : visible(value);
       return html`<li>
-        <button class="quiet" title=${tiles.add(fieldName(this.log, parameter), shown)} @click=${() => this.add(parameter, value)}>
-          <span class="value">${shown}</span><span class="count">${numberOf(this.log, events)}</span>
+        <button class="quiet" title=${tiles.add(fieldName(this.viewer, parameter), shown)} @click=${() => this.add(parameter, value)}>
+          <span class="value">${shown}</span><span class="count">${numberOf(this.viewer, events)}</span>
         </button>
       </li>`;
     });
@@ -205,16 +205,16 @@ export class Tiles extends Part {
   }
 
   private add(parameter: string, value: string | null): void {
-    this.log.look({ query: pick(this.log.view.query, parameter, value, "only") });
+    this.viewer.setView({ query: pick(this.viewer.view.query, parameter, value, "only") });
   }
 
   private severe(): void {
-    this.log.look({ query: withTerm(this.log.view.query, SEVERE), range: WEEK });
+    this.viewer.setView({ query: withTerm(this.viewer.view.query, SEVERE), range: WEEK });
   }
 
   /** From the zone's midnight on. */
   private today(): Range {
-    const midnight = momentOf(wallOf(this.log.asOf, this.log.zone).day, "", this.log.zone);
+    const midnight = momentOf(wallOf(this.viewer.asOf, this.viewer.zone).day, "", this.viewer.zone);
     return { kind: "custom", from: new Date(midnight).toISOString().replace(".000Z", "Z"), to: "" };
   }
 }

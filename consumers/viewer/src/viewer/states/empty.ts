@@ -9,7 +9,7 @@ import { EVER } from "../../model/range.js";
 import { timeTold } from "../../model/format/summary.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "../search/facet.js";
 import { Question } from "../../elements/request-controller.js";
 import { numberOf } from "../describe.js";
@@ -24,7 +24,7 @@ interface Offer extends Recased {
 
 /** For the table's place when a list has no event. */
 @customElement("auditlane-empty")
-export class Empty extends Part {
+export class Empty extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -79,14 +79,14 @@ export class Empty extends Part {
   private readonly offers = new Question<Offer[]>(this);
 
   protected override willUpdate(): void {
-    const { log } = this;
-    const { query } = log.view;
-    const known = knownFields(log.fields, this.text.search.fields);
+    const { viewer } = this;
+    const { query } = viewer.view;
+    const known = knownFields(viewer.fields, this.text.search.fields);
     const terms = casedTerms(query, (parameter) => knownField(known, parameter).kind === "text").slice(0, TERMS);
-    this.offers.want(JSON.stringify([query, log.view.range, log.turn]), async (signal) => {
+    this.offers.want(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
       const found = terms.map(async (term) => {
-        const pairs = [...filterOf(log.filter(), term.around), ["field", term.parameter], ["limit", String(VALUES)]] as const;
-        const other = recased(term, (await log.client.json<Facet>("/v1/facets", { pairs, signal })).data);
+        const pairs = [...filterOf(viewer.filter(), term.around), ["field", term.parameter], ["limit", String(VALUES)]] as const;
+        const other = recased(term, (await viewer.client.json<Facet>("/v1/facets", { pairs, signal })).data);
         return other ? [{ ...other, query: replaced(query, term.text, other.text) }] : [];
       });
       return (await Promise.all(found)).flat();
@@ -95,8 +95,8 @@ export class Empty extends Part {
 
   protected override render(): TemplateResult {
     const { states } = this.text;
-    const { query, range } = this.log.view;
-    const time = timeTold(range, this.text, this.log.language, this.log.zone);
+    const { query, range } = this.viewer.view;
+    const time = timeTold(range, this.text, this.viewer.language, this.viewer.zone);
     if (!query.trim() && !time) {
       return html`<div class="box" part="empty" role="status">
         ${icon("clock")}
@@ -114,10 +114,10 @@ export class Empty extends Part {
       ${this.offered()}
       <div class="ways">
         ${query.trim()
-          ? html`<button @click=${() => this.log.look({ query: "" })}>${icon("close")}${states.clearFilters}</button>`
+          ? html`<button @click=${() => this.viewer.setView({ query: "" })}>${icon("close")}${states.clearFilters}</button>`
           : nothing}
         ${time
-          ? html`<button @click=${() => this.log.look({ range: EVER })}>${icon("clock")}${states.allTime}</button>`
+          ? html`<button @click=${() => this.viewer.setView({ range: EVER })}>${icon("clock")}${states.allTime}</button>`
           : nothing}
       </div>
     </div>`;
@@ -130,8 +130,8 @@ export class Empty extends Part {
     return html`<div class="ways" role="status">
       <span>${states.capitals}</span>
       ${offers.map(
-        ({ text, events, query }) => html`<button class="offer" @click=${() => this.log.look({ query })}>
-          <code>${text}</code><span class="quietly">${states.countedEvents(events, numberOf(this.log, events))}</span>
+        ({ text, events, query }) => html`<button class="offer" @click=${() => this.viewer.setView({ query })}>
+          <code>${text}</code><span class="quietly">${states.countedEvents(events, numberOf(this.viewer, events))}</span>
         </button>`,
       )}
     </div>`;

@@ -8,7 +8,7 @@ import { snippets } from "../../model/snippets.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { kitTokens, tabs } from "../../styles/web-awesome.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { sendTestEvent } from "./test-event.js";
 
 const LOOK_MS = 5_000; // between looks for events of the tenant's own
@@ -16,7 +16,7 @@ const LOOK_MS = 5_000; // between looks for events of the tenant's own
 type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 
 @customElement("auditlane-first-use")
-export class FirstUse extends Part {
+export class FirstUse extends ViewerElement {
   static override styles = [
     kitTokens,
     base,
@@ -112,16 +112,16 @@ export class FirstUse extends Part {
           ${icon("close")}
         </button>
       </div>
-      <p>${words.lead(this.log.tenant)}</p>
+      <p>${words.lead(this.viewer.tenant)}</p>
       ${this.tabs ? this.ways() : nothing}
       <p class="quietly">${words.credential}</p>
-      ${this.log.may("audits:configure") ? this.test() : nothing}
+      ${this.viewer.can("audits:configure") ? this.test() : nothing}
     </section>`;
   }
 
   private ways(): TemplateResult {
     const words = this.text.states.first;
-    const found = snippets(this.log.tenant, this.log.client.service);
+    const found = snippets(this.viewer.tenant, this.viewer.client.service);
     return html`<wa-tab-group aria-label=${words.ways}>
       ${found.map(({ id, name }) => html`<wa-tab panel=${id}>${name}</wa-tab>`)}
       ${found.map(
@@ -145,7 +145,7 @@ export class FirstUse extends Part {
         <button class="primary" aria-disabled=${busy} @click=${this.send}>${icon("send")}${words.test}</button>
         <span role="status">${said[this.step]}${busy ? "…" : ""}</span>
         ${this.step === "arrived"
-          ? html`<button @click=${() => this.log.look({ open: this.arrived })}>${words.show}</button>`
+          ? html`<button @click=${() => this.viewer.setView({ open: this.arrived })}>${words.show}</button>`
           : nothing}
       </div>
       ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.send}></auditlane-problem>` : nothing}`;
@@ -155,10 +155,10 @@ export class FirstUse extends Part {
     if (this.step === "sending" || this.step === "waiting") return;
     [this.step, this.problem] = ["sending", null];
     try {
-      const { id, stored } = await sendTestEvent(this.log.client, () => (this.step = "waiting"), this.leaving.signal);
+      const { id, stored } = await sendTestEvent(this.viewer.client, () => (this.step = "waiting"), this.leaving.signal);
       this.arrived = id;
       this.step = stored ? "arrived" : "late";
-      if (stored) this.log.refresh();
+      if (stored) this.viewer.refresh();
     } catch (cause) {
       const problem = Problem.of(cause);
       this.step = "idle";
@@ -174,9 +174,9 @@ export class FirstUse extends Part {
   }
 
   private async lookForUse(): Promise<void> {
-    if (document.hidden || this.log.ended || this.log.offline) return;
-    const unused = await this.log.lookForUse().catch(() => true);
-    if (!unused) this.log.refresh();
+    if (document.hidden || this.viewer.authProblem || this.viewer.offline) return;
+    const unused = await this.viewer.checkUnused().catch(() => true);
+    if (!unused) this.viewer.refresh();
   }
 }
 

@@ -10,11 +10,11 @@ import { icon, type IconName } from "../../styles/icons.js";
 import { notice } from "../../styles/notice.js";
 import { Countdown } from "../../elements/countdown.js";
 import type { Failure } from "../failures.js";
-import type { Log } from "../viewer-state.js";
-import { Part } from "../viewer-element.js";
+import type { ViewerState } from "../viewer-state.js";
+import { ViewerElement } from "../viewer-element.js";
 
 @customElement("auditlane-notices")
-export class Notices extends Part {
+export class Notices extends ViewerElement {
   static override styles = [
     base,
     notice,
@@ -31,20 +31,20 @@ export class Notices extends Part {
   @state() private put = false;
   @state() private ready = false;
 
-  private asked: Log | null = null;
+  private asked: ViewerState | null = null;
   private counted: Failure | null = null;
-  private readonly countdown = new Countdown(this, () => this.log.retry());
+  private readonly countdown = new Countdown(this, () => this.viewer.retry());
 
   protected override willUpdate(): void {
-    const { failures } = this.log;
+    const { failures } = this.viewer;
     if (failures.first === this.counted) return;
     this.counted = failures.first;
-    this.countdown.from(failures.told ? 0 : failures.wait);
+    this.countdown.start(failures.shownInPlace ? 0 : failures.wait);
   }
 
   protected override render(): TemplateResult {
-    const { log } = this;
-    const first = log.unused === true && !this.put && this.ready;
+    const { viewer } = this;
+    const first = viewer.unused === true && !this.put && this.ready;
     const notice = this.notice();
     this.toggleAttribute("idle", notice === nothing && !first);
     return html`
@@ -54,31 +54,31 @@ export class Notices extends Part {
   }
 
   protected override updated(): void {
-    if (this.asked === this.log || this.log.phase !== "ready") return;
-    this.asked = this.log;
+    if (this.asked === this.viewer || this.viewer.phase !== "ready") return;
+    this.asked = this.viewer;
     // Once a viewer, when there is nothing better to do.
-    const { log } = this;
-    setTimeout(() => this.isConnected && void this.learn(log), 300);
+    const { viewer } = this;
+    setTimeout(() => this.isConnected && void this.learn(viewer), 300);
   }
 
   private notice(): TemplateResult | typeof nothing {
     const { states } = this.text;
-    const { ended, offline, unreachable, failures } = this.log;
-    if (ended) return this.line("lock", states.endedNotice);
+    const { authProblem, offline, unreachable, failures } = this.viewer;
+    if (authProblem) return this.line("lock", states.endedNotice);
     if (offline) return this.line("offline", unreachable ? states.unreachableNotice : states.offlineNotice);
-    const failure = failures.told ? null : failures.first;
+    const failure = failures.shownInPlace ? null : failures.first;
     return failure ? this.failed(failure) : nothing;
   }
 
-  private failed({ problem, kept }: Failure): TemplateResult {
+  private failed({ problem, keepsData }: Failure): TemplateResult {
     const { states } = this.text;
     const trouble = troubleOf(problem);
     const { title, advice } = states.problems[trouble];
     const { left } = this.countdown;
     const { words, own } = detailOf(problem, this.text);
     const more = [words, problem.requestId && trouble === "failed" ? `${states.requestId}: ${problem.requestId}` : ""];
-    const said = html`${title}. ${kept ? states.maybeOld : advice}
-      ${left ? html`<span class="quietly">${states.retryIn(secondsTold(left, this.log.language))}</span>` : nothing}
+    const said = html`${title}. ${keepsData ? states.maybeOld : advice}
+      ${left ? html`<span class="quietly">${states.retryIn(secondsTold(left, this.viewer.language))}</span>` : nothing}
       ${more.map((one) => (one ? html`<span class="quietly" lang=${own ? nothing : "en"}>${one}</span>` : nothing))}`;
     return this.line("warning", said, maySucceedLater(trouble));
   }
@@ -88,14 +88,14 @@ export class Notices extends Part {
     return html`<div class="notice" part="notice">
       ${icon(sign)}
       <p>${said}</p>
-      ${again && !this.log.failures.told
-        ? html`<button @click=${() => this.log.retry()}>${icon("refresh")}${this.text.states.retry}</button>`
+      ${again && !this.viewer.failures.shownInPlace
+        ? html`<button @click=${() => this.viewer.retry()}>${icon("refresh")}${this.text.states.retry}</button>`
         : nothing}
     </div>`;
   }
 
-  private async learn(log: Log): Promise<void> {
-    const unused = await log.lookForUse().catch(() => false);
+  private async learn(viewer: ViewerState): Promise<void> {
+    const unused = await viewer.checkUnused().catch(() => false);
     if (!unused) return;
     if (!(await late.load(() => import("./first-use.js")))) return;
     this.ready = true;

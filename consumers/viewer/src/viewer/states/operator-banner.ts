@@ -1,7 +1,7 @@
 /** An operator's visit from the console: as whom the log is seen, and the way back. */
 import { css, html, nothing, type TemplateResult } from "lit";
 
-import type { Log } from "../viewer-state.js";
+import type { ViewerState } from "../viewer-state.js";
 
 export const visitStyles = css`
   .visit {
@@ -18,10 +18,10 @@ export const visitStyles = css`
   }
 `;
 
-export function visit(log: Log): TemplateResult | typeof nothing {
-  if (!log.session?.from_console) return nothing;
-  const { states } = log.text;
+export function visit(viewer: ViewerState): TemplateResult | typeof nothing {
+  if (!viewer.session?.from_console) return nothing;
+  const { states } = viewer.text;
   return html`<p class="visit" part="visit">
-    <span>${states.viewingAs(log.tenant)}</span><a href=${log.client.url("/console")}>${states.toConsole}</a>
+    <span>${states.viewingAs(viewer.tenant)}</span><a href=${viewer.client.url("/console")}>${states.toConsole}</a>
   </p>`;
 }

@@ -8,7 +8,7 @@ import { detailOf, maySucceedLater, type Trouble, troubleOf } from "../../model/
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { Countdown } from "../../elements/countdown.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 
 const ICONS: Partial<Record<Trouble, IconName>> = {
   expired: "lock",
@@ -29,7 +29,7 @@ const ICONS: Partial<Record<Trouble, IconName>> = {
  * `whole`: it stands for the whole viewer; then its event `settings` asks for them. Any part may show one in its place.
  */
 @customElement("auditlane-problem")
-export class ProblemNotice extends Part {
+export class ProblemNotice extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -83,7 +83,7 @@ export class ProblemNotice extends Part {
   private readonly countdown = new Countdown(this, () => this.retry());
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("problem")) this.countdown.from(this.problem?.retryAfter ?? 0);
+    if (changed.has("problem")) this.countdown.start(this.problem?.retryAfter ?? 0);
   }
 
   protected override render(): TemplateResult | typeof nothing {
@@ -103,12 +103,12 @@ export class ProblemNotice extends Part {
         ? html`<p class="details">${words.requestId}: <code>${problem.requestId}</code></p>`
         : nothing}
       <div class="ways">
-        ${trouble === "disabled" && this.whole && this.log.may("audits:configure")
+        ${trouble === "disabled" && this.whole && this.viewer.can("audits:configure")
           ? html`<button class="primary" @click=${() => this.tell("settings")}>${words.switchOn}</button>`
           : nothing}
         ${maySucceedLater(trouble) ? html`<button @click=${this.retry}>${icon("refresh")}${words.retry}</button>` : nothing}
         ${this.countdown.left > 0
-          ? html`<span class="quietly">${words.retryIn(secondsTold(this.countdown.left, this.log.language))}</span>`
+          ? html`<span class="quietly">${words.retryIn(secondsTold(this.countdown.left, this.viewer.language))}</span>`
           : nothing}
       </div>
     </div>`;

@@ -6,7 +6,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { type Change, changes } from "../../model/diff.js";
 import { shortened, visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { numberOf } from "../describe.js";
 
 const MOST_SIGNS = 400_000; // of both texts; more is read as raw JSON
@@ -17,7 +17,7 @@ const WORDS_UP_TO = 2_000; // longer texts are set against each other as a whole
 const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", changed: "~", same: "" };
 
 @customElement("auditlane-changes")
-export class Changes extends Part {
+export class Changes extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -130,7 +130,7 @@ export class Changes extends Part {
         : nothing}
       ${same && !this.all
         ? html`<button class="quiet rest" aria-expanded="false" @click=${() => (this.all = true)}>
-            ${details.unchanged(same, numberOf(this.log, same))}
+            ${details.unchanged(same, numberOf(this.viewer, same))}
           </button>`
         : nothing}
     `;

@@ -9,11 +9,11 @@ import { USUAL } from "../../model/preferences.js";
 import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 
 @customElement("auditlane-columns")
-export class Columns extends Part {
+export class Columns extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -121,7 +121,7 @@ export class Columns extends Part {
 
   protected override render(): TemplateResult {
     const { columns } = this.text.reading;
-    const { density, utc } = this.log.preferences;
+    const { density, utc } = this.viewer.preferences;
     const fields = this.ordered;
     return html`<auditlane-drop .label=${columns.label} part="columns" exportparts="button">
       <span slot="button" class="button">${icon("columns")}<span class="label">${columns.button}</span></span>
@@ -131,28 +131,28 @@ export class Columns extends Part {
           <ul>${repeat(fields, (field) => field.name, (field) => this.line(field))}</ul>
         </fieldset>
         ${this.choice("density", columns.density, density, [["comfortable", columns.comfortable], ["compact", columns.compact]], (value) =>
-          this.log.prefer({ density: value }),
+          this.viewer.setPreferences({ density: value }),
         )}
         ${this.choice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(localZone())], ["utc", columns.utc]], (value) =>
-          this.log.prefer({ utc: value === "utc" }),
+          this.viewer.setPreferences({ utc: value === "utc" }),
         )}
         <div class="end">
           <span class="quietly">${columns.yours}</span>
-          <button @click=${() => this.log.prefer({ columns: USUAL.columns, density: USUAL.density, widths: USUAL.widths })}>${columns.reset}</button>
+          <button @click=${() => this.viewer.setPreferences({ columns: USUAL.columns, density: USUAL.density, widths: USUAL.widths })}>${columns.reset}</button>
         </div>
       </div>
     </auditlane-drop>`;
   }
 
   private get names(): string[] {
-    return chosen(this.log.fields, this.log.preferences.columns);
+    return chosen(this.viewer.fields, this.viewer.preferences.columns);
   }
 
   /** Those that are shown in their order, then the others. */
   private get ordered(): ShownField[] {
     const { names } = this;
     const place = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
-    return [...this.log.fields].sort((one, other) => place(one) - place(other));
+    return [...this.viewer.fields].sort((one, other) => place(one) - place(other));
   }
 
   private line(field: ShownField): TemplateResult {
@@ -194,13 +194,13 @@ export class Columns extends Part {
   }
 
   private toggle(name: string): void {
-    this.log.prefer({ columns: toggled(this.log.fields, this.names, name) });
+    this.viewer.setPreferences({ columns: toggled(this.viewer.fields, this.names, name) });
   }
 
   /** The button goes with its line, and keeps the focus; at the end of the way the other one gets it. */
   private move(name: string, by: number, event: Event): void {
     const button = event.currentTarget as HTMLButtonElement;
-    this.log.prefer({ columns: moved(this.names, name, by) });
+    this.viewer.setPreferences({ columns: moved(this.names, name, by) });
     void this.updateComplete.then(() => {
       const other = (by < 0 ? button.nextElementSibling : button.previousElementSibling) as HTMLButtonElement | null;
       (button.disabled ? other : button)?.focus();

@@ -14,7 +14,7 @@ import { term, withTerm } from "../../model/query.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { Part } from "../viewer-element.js";
+import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
 import { readingIn, special } from "./cells.js";
 import { detailsStyles } from "./details.styles.js";
@@ -26,7 +26,7 @@ const SHOWN_MS = 3_000;
 
 /** Events: `close`, `retry`, `step` with -1 or 1 as its detail. It takes the focus with `focus()`. */
 @customElement("auditlane-details")
-export class Details extends Part {
+export class Details extends ViewerElement {
   static override styles = [base, markStyles, detailsStyles];
 
   /** Null while it is awaited. */
@@ -78,10 +78,10 @@ export class Details extends Part {
     }
     if (!this.event) return html`<p class="quietly" role="status">${details.loading}</p>`;
     const { event } = this;
-    const clock = clockOf(localeOf(this.log), this.log.zone);
+    const clock = clockOf(localeOf(this.viewer), this.viewer.zone);
     const metadata = Object.entries(event.metadata);
-    const fields = this.log.fields.filter((field) => field.showInMoreInfo && (field.custom || !APART.has(field.name)));
-    const shows = (name: string): boolean => this.log.fields.some((field) => field.name === name && field.showInMoreInfo);
+    const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !APART.has(field.name)));
+    const shows = (name: string): boolean => this.viewer.fields.some((field) => field.name === name && field.showInMoreInfo);
     const apart = shows("provenance") ? "provenance_id" : ""; // which the line of the first says
     return html`
       <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
@@ -103,7 +103,7 @@ export class Details extends Part {
 
   private conflict(event: AuditEvent): TemplateResult {
     const { told, show } = this.text.reading.conflict;
-    const all = (): void => this.log.look({ query: term("event_id", event.event_id, false) });
+    const all = (): void => this.viewer.setView({ query: term("event_id", event.event_id, false) });
     return html`<p class="conflicting" role="note">${conflictMark(this.text)} ${told} <button class="quiet" @click=${all}>${show}</button></p>`;
   }
 
@@ -133,11 +133,11 @@ export class Details extends Part {
   }
 
   private value(field: ShownField, value: string): TemplateResult {
-    const { log } = this;
-    const clock = clockOf(localeOf(log), log.zone);
+    const { viewer } = this;
+    const clock = clockOf(localeOf(viewer), viewer.zone);
     if (field.displayType === "Timestamp" && !Number.isNaN(Date.parse(value))) {
       const [exact, ago] = [clock.exact(value), clock.relative(value, Date.now())];
-      return html`<time datetime=${value} title=${this.text.reading.details.time(log.zone)}>${exact}</time>${ago === exact ? nothing : html` <span class="quietly">${ago}</span>`}<div
+      return html`<time datetime=${value} title=${this.text.reading.details.time(viewer.zone)}>${exact}</time>${ago === exact ? nothing : html` <span class="quietly">${ago}</span>`}<div
           class="quietly code"
         >${visible(value)}</div>`;
     }
@@ -145,7 +145,7 @@ export class Details extends Part {
       const network = this.text.reading.network[networkOf(value)];
       return html`<bdi class="code">${visible(address(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
     }
-    const told = special(value, field, readingIn(this.text, localeOf(log), log.zone));
+    const told = special(value, field, readingIn(this.text, localeOf(viewer), viewer.zone));
     if (!field.custom && field.name === "user_agent") return html`${told}<div class="quietly"><bdi>${visible(value)}</bdi></div>`;
     return told ?? this.plain(value, isCode(field.displayType, field.name));
   }
@@ -159,8 +159,8 @@ export class Details extends Part {
     const { details } = this.text.reading;
     const said = value === null ? details.lacking : visible(value.slice(0, 80));
     const filter = (negated: boolean) => (): void => {
-      const { query } = this.log.view;
-      this.log.look({ query: withTerm(query, term(parameter, value, negated)) });
+      const { query } = this.viewer.view;
+      this.viewer.setView({ query: withTerm(query, term(parameter, value, negated)) });
     };
     const button = (label: string, sign: TemplateResult, act: () => void): TemplateResult =>
       html`<button class="quiet icon" aria-label=${label} title=${label} @click=${act}>${sign}</button>`;
@@ -183,12 +183,12 @@ export class Details extends Part {
 
   private copies(event: AuditEvent): TemplateResult {
     const { details } = this.text.reading;
-    const { client, linked } = this.log;
+    const { client, usesAddress } = this.viewer;
     const make = (label: string, what: string, text: () => string): TemplateResult =>
       html`<button class="quiet" @click=${() => this.copy(text(), what)}>
         ${this.copied === what ? html`${icon("check")}${this.text.states.first.copied}` : label}
       </button>`;
-    return html`${linked ? make(details.copyLink, details.link, () => linkTo(event, location)) : nothing}
+    return html`${usesAddress ? make(details.copyLink, details.link, () => linkTo(event, location)) : nothing}
     ${make(details.copyJson, details.json, () => jsonOf(event))}
     ${make(details.copyCurl, details.curl, () => curlFor(event, client.service, client.tenant))}`;
   }

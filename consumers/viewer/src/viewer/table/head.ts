@@ -5,7 +5,7 @@ import { live } from "lit/directives/live.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { type Column, NARROWEST, WIDEST } from "../../model/columns.js";
 import { countable, knownFields } from "../../model/query-fields.js";
-import type { Log } from "../viewer-state.js";
+import type { ViewerState } from "../viewer-state.js";
 import "../../elements/dropdown.js";
 
 export interface HeadActs {
@@ -20,21 +20,21 @@ export interface HeadActs {
 
 const STEP = 32; // px of a press on wider or narrower
 
-export function head(log: Log, columns: readonly Column[], open: string, acts: HeadActs): TemplateResult {
-  const known = knownFields(log.fields, log.text.search.fields);
+export function head(viewer: ViewerState, columns: readonly Column[], open: string, acts: HeadActs): TemplateResult {
+  const known = knownFields(viewer.fields, viewer.text.search.fields);
   const filterable = new Set(known.filter((one) => one.filterable && countable(one.kind)).map((one) => one.parameter));
   return html`<div class="head" role="rowgroup" part="head">
     <div class="names" role="row" aria-rowindex="1">
-      ${columns.map((column, place) => one(log, column, place, columns.length, filterable.has(column.field.parameter), open, acts))}
+      ${columns.map((column, place) => one(viewer, column, place, columns.length, filterable.has(column.field.parameter), open, acts))}
     </div>
   </div>`;
 }
 
-function one(log: Log, column: Column, place: number, count: number, filterable: boolean, open: string, acts: HeadActs): TemplateResult {
+function one(viewer: ViewerState, column: Column, place: number, count: number, filterable: boolean, open: string, acts: HeadActs): TemplateResult {
   const { field } = column;
-  const texts = log.text.reading.column;
-  const sorted = log.view.sort.replace(/^-/, "") === field.parameter;
-  const down = log.view.sort.startsWith("-");
+  const texts = viewer.text.reading.column;
+  const sorted = viewer.view.sort.replace(/^-/, "") === field.parameter;
+  const down = viewer.view.sort.startsWith("-");
   const time = field.displayType === "Timestamp";
   const name = html`<bdi class="name">${field.displayName}</bdi>`;
   return html`<div

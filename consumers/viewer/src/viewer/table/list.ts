@@ -4,8 +4,8 @@ import type { TemplateResult } from "lit";
 import type { AuditEvent } from "../../api/types.js";
 import { means, same } from "../../model/identity.js";
 import type { Moved, Pages } from "../../model/pages.js";
-import { tailOf } from "../live-stream.js";
-import type { Log } from "../viewer-state.js";
+import { liveStreamOf } from "../live-stream.js";
+import type { ViewerState } from "../viewer-state.js";
 import { target } from "./key-navigation.js";
 import { Loader } from "./loader.js";
 import { Rows } from "./rows.js";
@@ -35,18 +35,18 @@ export class List {
   private viewport: Viewport | null = null;
   private rows: Rows | null = null;
   private height = 1;
-  private readonly tail;
-  private readonly unuse: () => void;
+  private readonly stream;
+  private readonly unsubscribe: () => void;
 
   constructor(
-    log: Log,
+    viewer: ViewerState,
     private readonly shows: Shows,
   ) {
-    this.loader = new Loader(log, (what, moved) => this.told(what, moved));
-    this.tail = tailOf(log);
-    this.unuse = this.tail.use();
-    this.tail.addEventListener("arrived", this.arrived);
-    this.tail.addEventListener("level", this.level);
+    this.loader = new Loader(viewer, (what, moved) => this.told(what, moved));
+    this.stream = liveStreamOf(viewer);
+    this.unsubscribe = this.stream.subscribe();
+    this.stream.addEventListener("arrived", this.onArrived);
+    this.stream.addEventListener("connected", this.onConnected);
   }
 
   get pages(): Pages {
@@ -69,9 +69,9 @@ export class List {
   close(): void {
     this.loader.end();
     this.viewport?.close();
-    this.tail.removeEventListener("arrived", this.arrived);
-    this.tail.removeEventListener("level", this.level);
-    this.unuse();
+    this.stream.removeEventListener("arrived", this.onArrived);
+    this.stream.removeEventListener("connected", this.onConnected);
+    this.unsubscribe();
   }
 
   /** `height` of a row in px; `anew`: rows say something else than before. */
@@ -158,10 +158,10 @@ export class List {
     if (this.viewport && this.viewport.first >= at) this.viewport.follow(by);
   }
 
-  private readonly arrived = (event: Event): void => this.put((event as CustomEvent<AuditEvent[]>).detail);
+  private readonly onArrived = (event: Event): void => this.put((event as CustomEvent<AuditEvent[]>).detail);
 
   /** What came between the list and the stream's beginning. */
-  private readonly level = async (): Promise<void> => {
+  private readonly onConnected = async (): Promise<void> => {
     const newest = await this.loader.newest();
     if (newest) this.put(newest.toReversed());
   };

@@ -3,8 +3,8 @@ import type { Pairs } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
 import { type Ask, FIRST, type Moved, Pages } from "../../model/pages.js";
-import { listed } from "../prefetch.js";
-import type { Log } from "../viewer-state.js";
+import { listParams } from "../prefetch.js";
+import type { ViewerState } from "../viewer-state.js";
 
 const SLOW_MS = 2_000;
 
@@ -34,7 +34,7 @@ export class Loader {
   private timer = 0;
 
   constructor(
-    private readonly log: Log,
+    private readonly viewer: ViewerState,
     private readonly told: Told,
   ) {}
 
@@ -59,9 +59,9 @@ export class Loader {
   /** The list that is looked at now, from its beginning. */
   begin(): void {
     this.close();
-    const { query, range, sort } = this.log.view;
+    const { query, range, sort } = this.viewer.view;
     const about = JSON.stringify([query.trim(), range, sort]);
-    this.coming = { about, pairs: listed(this.log.filter(), sort), pages: new Pages() };
+    this.coming = { about, pairs: listParams(this.viewer.filter(), sort), pages: new Pages() };
     this.cancelled = false;
     this.problem = null;
     this.next();
@@ -131,7 +131,7 @@ export class Loader {
       this.told("state");
     }, SLOW_MS);
     try {
-      const ahead = this.coming ? await this.log.ahead.take(this.coming.pairs) : null;
+      const ahead = this.coming ? await this.viewer.prefetch.take(this.coming.pairs) : null;
       if (this.asking !== asking) return;
       const answer = ahead ?? (await this.page(this.coming ?? this.shown, ask, stop.signal));
       if (this.asking !== asking) return;
@@ -170,14 +170,14 @@ export class Loader {
     this.told("rows", moved);
   }
 
-  /** `kept`: the list before, of the same, is still there. */
-  private failed(problem: Problem | null, kept = false): void {
-    const again = (): void => (kept ? this.begin() : this.retry());
-    this.log.failures.set(this, problem && { problem, kept, told: !kept, again });
+  /** `keepsData`: the list before, of the same, is still there. */
+  private failed(problem: Problem | null, keepsData = false): void {
+    const retry = (): void => (keepsData ? this.begin() : this.retry());
+    this.viewer.failures.set(this, problem && { problem, keepsData, shownInPlace: !keepsData, retry });
   }
 
   private page({ pairs }: Listed, { cursor, limit }: Pick<Ask, "cursor" | "limit">, signal?: AbortSignal): Promise<EventPage> {
     const place: Pairs = cursor === null ? [] : [["cursor", cursor]];
-    return this.log.client.json<EventPage>("/v1/events", { pairs: [...pairs, ["limit", String(limit)], ...place], signal });
+    return this.viewer.client.json<EventPage>("/v1/events", { pairs: [...pairs, ["limit", String(limit)], ...place], signal });
   }
 }

@@ -2,7 +2,7 @@
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent } from "../../api/types.js";
 import { pathOf, referenceOf } from "../../model/identity.js";
-import type { Log } from "../viewer-state.js";
+import type { ViewerState } from "../viewer-state.js";
 
 export class Opened {
   /** What the address names it by; "" when none is open. */
@@ -14,7 +14,7 @@ export class Opened {
   private stop: AbortController | null = null;
 
   constructor(
-    private readonly log: Log,
+    private readonly viewer: ViewerState,
     private readonly changed: () => void,
   ) {}
 
@@ -54,7 +54,7 @@ export class Opened {
   private async ask(): Promise<void> {
     const stop = (this.stop = new AbortController());
     try {
-      this.event = await this.log.client.json<AuditEvent>(pathOf(this.reference), { signal: stop.signal });
+      this.event = await this.viewer.client.json<AuditEvent>(pathOf(this.reference), { signal: stop.signal });
     } catch (cause) {
       const problem = Problem.of(cause);
       if (stop.signal.aborted) return;

@@ -6,8 +6,8 @@ import type { AuditEvent } from "../../api/types.js";
 import { late } from "../../elements/lazy-import.js";
 import { type Column, columnsOf, chosen, moved, NARROWEST, toggled, tracks, WIDEST, widthOf } from "../../model/columns.js";
 import { base } from "../../styles/base.js";
-import type { Log } from "../viewer-state.js";
-import { Part } from "../viewer-element.js";
+import type { ViewerState } from "../viewer-state.js";
+import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
 import { cellStyles } from "./cells.styles.js";
 import { cell, type Reading, readingIn } from "./cells.js";
@@ -25,7 +25,7 @@ const TICK_MS = 30_000; // "3 minutes ago" is as old as that at most
 const STILL_NOW_MS = 1_000; // what says "2 seconds ago" need not be drawn anew within it
 
 @customElement("auditlane-table")
-export class Table extends Part {
+export class Table extends ViewerElement {
   static override styles = [base, markStyles, headStyles, tableStyles, cellStyles];
 
   @state() private menu = "";
@@ -37,7 +37,7 @@ export class Table extends Part {
   private opened!: Opened;
   private columns: Column[] = [];
   private reading!: Reading;
-  private of: Log | null = null;
+  private of: ViewerState | null = null;
   private looked = "";
   /** What the rows are drawn by, and whether that is other than when they were drawn last. */
   private drawnBy: readonly unknown[] = [];
@@ -58,13 +58,13 @@ export class Table extends Part {
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
-    if (this.of !== this.log) this.enter();
-    const { log } = this;
-    const { query: text, range, sort, open } = log.view;
-    const looked = JSON.stringify([text.trim(), range, sort, log.turn]);
+    if (this.of !== this.viewer) this.enter();
+    const { viewer } = this;
+    const { query: text, range, sort, open } = viewer.view;
+    const looked = JSON.stringify([text.trim(), range, sort, viewer.refreshCount]);
     if (looked !== this.looked) this.list.loader.begin();
     this.looked = looked;
-    const by = [log.fields, log.preferences, log.zone, this.trying, this.text, Math.floor(Date.now() / TICK_MS)];
+    const by = [viewer.fields, viewer.preferences, viewer.zone, this.trying, this.text, Math.floor(Date.now() / TICK_MS)];
     this.anew ||= by.some((one, place) => one !== this.drawnBy[place]);
     this.drawnBy = by;
     if (this.anew) this.read();
@@ -91,12 +91,12 @@ export class Table extends Part {
           @keydown=${this.key}
           @click=${this.pressed}
         >
-          ${head(this.log, this.columns, this.menu, this.acts)}
+          ${head(this.viewer, this.columns, this.menu, this.acts)}
           <div class="body" role="rowgroup" part="body"></div>
         </div>
         <div class="edge start" aria-hidden="true"></div>
         <div class="edge end" aria-hidden="true"></div>
-        ${notes(this.log, list, this.toTop)}
+        ${notes(this.viewer, list, this.toTop)}
       </div>
       ${opened.reference ? this.details() : nothing}
     </div>`;
@@ -129,15 +129,15 @@ export class Table extends Part {
   }
 
   private get height(): number {
-    return HEIGHTS[this.log.preferences.density];
+    return HEIGHTS[this.viewer.preferences.density];
   }
 
   /** How events are read from now on. */
   private read(): void {
-    const { log } = this;
-    const { columns, widths } = log.preferences;
-    this.reading = readingIn(this.text, localeOf(log), log.zone);
-    this.columns = columnsOf(log.fields, { columns, widths: { ...widths, ...this.trying } }, neededIn(this, this.reading));
+    const { viewer } = this;
+    const { columns, widths } = viewer.preferences;
+    this.reading = readingIn(this.text, localeOf(viewer), viewer.zone);
+    this.columns = columnsOf(viewer.fields, { columns, widths: { ...widths, ...this.trying } }, neededIn(this, this.reading));
   }
 
   private came(): boolean {
@@ -158,14 +158,14 @@ export class Table extends Part {
 
   private enter(): void {
     this.leave();
-    const { log } = this;
-    [this.of, this.looked, this.drawnBy] = [log, "", []];
-    this.list = new List(log, {
+    const { viewer } = this;
+    [this.of, this.looked, this.drawnBy] = [viewer, "", []];
+    this.list = new List(viewer, {
       row: (event) => this.row(event),
       changed: () => this.requestUpdate(),
       came: () => this.came(),
     });
-    this.opened = new Opened(log, () => this.requestUpdate());
+    this.opened = new Opened(viewer, () => this.requestUpdate());
   }
 
   private leave(): void {
@@ -201,7 +201,7 @@ export class Table extends Part {
     this.list.activate(index);
     this.opened.take(event);
     this.requestUpdate(); // the address may say of both what it said of the one before
-    this.log.look({ open: this.opened.reference });
+    this.viewer.setView({ open: this.opened.reference });
   }
 
   private async toDetails(): Promise<void> {
@@ -211,18 +211,18 @@ export class Table extends Part {
   }
 
   private readonly close = (): void => {
-    this.log.look({ open: "" });
+    this.viewer.setView({ open: "" });
     this.grid.focus();
   };
 
   private readonly acts: HeadActs = {
-    sort: (parameter, descending) => this.log.look({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
-    move: (name, by) => this.log.prefer({ columns: moved(this.names, name, by) }),
-    hide: (name) => this.log.prefer({ columns: toggled(this.log.fields, this.names, name) }),
+    sort: (parameter, descending) => this.viewer.setView({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
+    move: (name, by) => this.viewer.setPreferences({ columns: moved(this.names, name, by) }),
+    hide: (name) => this.viewer.setPreferences({ columns: toggled(this.viewer.fields, this.names, name) }),
     width: (name, px, done) => {
       const width = Math.round(Math.max(NARROWEST, Math.min(WIDEST, px)));
       this.trying = done ? {} : { [name]: width };
-      if (done) this.log.prefer({ widths: { ...this.log.preferences.widths, [name]: width } });
+      if (done) this.viewer.setPreferences({ widths: { ...this.viewer.preferences.widths, [name]: width } });
     },
     menu: (name) => {
       this.menu = name;
@@ -231,7 +231,7 @@ export class Table extends Part {
   };
 
   private get names(): string[] {
-    return chosen(this.log.fields, this.log.preferences.columns);
+    return chosen(this.viewer.fields, this.viewer.preferences.columns);
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { casedTerms, recased, replaced } from "../src/model/case-suggestion.js";
+import { caseSensitiveTerms, suggestCase, replaceTerm } from "../src/model/case-suggestion.js";
 
 const text = (): boolean => true;
 const counts = (...values: (string | null)[]) => values.map((value, place) => ({ value, events: 10 - place }));
@@ -13,19 +13,19 @@ describe("terms that capitals can keep from matching", () => {
     ["severity:>=high action:17 action:*", []],
     ["(action:a)", []],
   ])("%s", (query, terms) => {
-    expect(casedTerms(query, text).map((one) => one.text)).toEqual(terms);
+    expect(caseSensitiveTerms(query, text).map((one) => one.text)).toEqual(terms);
   });
 
   it("are texts only, and asked for by a word in their place", () => {
-    expect(casedTerms("outcome:won", () => false)).toEqual([]);
-    const [term] = casedTerms(String.raw`jane action:x*\*del\"ete OR ip:*`, text);
-    expect(term?.around).toBe(String.raw`jane "*del\"ete" OR ip:*`);
+    expect(caseSensitiveTerms("outcome:won", () => false)).toEqual([]);
+    const [term] = caseSensitiveTerms(String.raw`jane action:x*\*del\"ete OR ip:*`, text);
+    expect(term?.probeQuery).toBe(String.raw`jane "*del\"ete" OR ip:*`);
     expect(term?.pieces).toEqual(["x", "*", '*del"ete']);
   });
 });
 
 describe("a term as the log writes it", () => {
-  const of = (query: string, ...values: (string | null)[]) => recased(casedTerms(query, text)[0]!, counts(...values));
+  const of = (query: string, ...values: (string | null)[]) => suggestCase(caseSensitiveTerms(query, text)[0]!, counts(...values));
 
   it.each([
     ["action:delete*", ["undelete", "DeleteUser", "DeleteRole", "DELETE", null], { text: "action:Delete*", events: 17 }],
@@ -44,6 +44,6 @@ describe("a term as the log writes it", () => {
   });
 
   it("takes the other's place", () => {
-    expect(replaced("jane action:d* OR action:d* x:y", "action:d*", "action:D*")).toBe("jane action:D* OR action:D* x:y");
+    expect(replaceTerm("jane action:d* OR action:d* x:y", "action:d*", "action:D*")).toBe("jane action:D* OR action:D* x:y");
   });
 });

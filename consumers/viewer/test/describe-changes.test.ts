@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { Deed, Field, Revision, Structure } from "../src/api/structure.js";
+import type { RevisionChange, Field, Revision, Structure } from "../src/api/structure.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
 import { keptName, labelIn } from "../src/model/labels.js";
@@ -16,12 +16,12 @@ const structure = {
   removed: [{ name: "old", displayName: "Old", inherited: null } as unknown as Field],
 } as unknown as Structure;
 
-function revision(changes: Deed[], sequence: Revision["sequence"] = null, labels: Record<string, string> = {}): Revision {
+function revision(changes: RevisionChange[], sequence: Revision["sequence"] = null, labels: Record<string, string> = {}): Revision {
   return { revision: 3, changedBy: "jane", changedAt: null, changes, sequence, labels: { ip: "IP address", actor: "Who", old: "Old", ...labels } };
 }
 
 describe("history in words", () => {
-  it.each<[Deed[], string[]]>([
+  it.each<[RevisionChange[], string[]]>([
     [[], ["The rules or the default of a field"]],
     [[{ deed: "switched", field: null, values: { enabled: [null, false] } }], ["Switched the log off"]],
     [[{ deed: "switched", field: null, values: { enabled: [false, true] } }], ["Switched the log on"]],
@@ -46,18 +46,18 @@ describe("history in words", () => {
   it("name what moved, whichever fields have another number", () => {
     const was = ["time", "actor", "action", "resource", "outcome", "severity", "ip"];
     const now = ["time", "outcome", "actor", "severity", "action", "resource", "ip"];
-    const room: Deed[] = [
+    const room: RevisionChange[] = [
       { deed: "changed", field: "resource", values: { order: [3, 5] } },
       { deed: "changed", field: "action", values: { order: [2, 4] } },
     ];
     const labels = { outcome: "Outcome", severity: "Severity" };
     expect(revisionSaid(revision(room, [was, now], labels), structure, en)).toEqual(["Order changed: Outcome and Severity"]);
     for (const field of ["action", "resource"]) {
-      const swapped: Deed = { deed: "changed", field, values: { order: [2, 3] } };
+      const swapped: RevisionChange = { deed: "changed", field, values: { order: [2, 3] } };
       const lines = revisionSaid(revision([swapped], [["action", "resource"], ["resource", "action"]]), structure, en);
       expect(lines).toEqual([`Order changed: ${field}`]);
     }
-    const reset: Deed = { deed: "reset", field: "ip", values: { order: [9, 6] } };
+    const reset: RevisionChange = { deed: "reset", field: "ip", values: { order: [9, 6] } };
     expect(revisionSaid(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: as inherited again"]);
   });
 });
@@ -92,12 +92,12 @@ describe("unsaved changes in words", () => {
 });
 
 describe("names", () => {
-  const renamed = (field: string, was: string, now: string): Deed => ({ deed: "changed", field, values: { displayName: [was, now] } });
+  const renamed = (field: string, was: string, now: string): RevisionChange => ({ deed: "changed", field, values: { displayName: [was, now] } });
 
   it("are those of then, with what they are called now", () => {
-    const told = (changes: Deed[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
+    const told = (changes: RevisionChange[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
       revisionSaid(revision(changes, sequence, labels), structure, en);
-    const shown: Deed = { deed: "changed", field: "ip", values: { sortable: [false, true] } };
+    const shown: RevisionChange = { deed: "changed", field: "ip", values: { sortable: [false, true] } };
     expect(told([renamed("actor", "Doer", "Who")], {})).toEqual(["Who: renamed from “Doer” to “Who”"]);
     expect(told([shown], { ip: "From" })).toEqual(["From (now “IP address”): can be sorted by"]);
     expect(told([renamed("actor", "Person", "Doer")], { actor: "Doer" })).toEqual([
@@ -107,7 +107,7 @@ describe("names", () => {
       "Order changed: Doer (now “Who”)",
     ]);
     for (const field of ["ip", "actor"]) {
-      const renumbered: Deed = { deed: "changed", field, values: { order: [1, 5] } };
+      const renumbered: RevisionChange = { deed: "changed", field, values: { order: [1, 5] } };
       const label = field === "ip" ? "IP address" : "Who";
       expect(told([renumbered], {}, [["ip", "actor"], ["actor", "ip"]])).toEqual([`Order changed: ${label}`]);
     }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 
 import type { AuditEvent } from "../src/api/types.js";
-import { address, networkOf } from "../src/model/format/address.js";
-import { agentOf } from "../src/model/format/agent.js";
-import { parted, shortened, visible } from "../src/model/format/text.js";
+import { displayAddress, networkOf } from "../src/model/format/address.js";
+import { parseUserAgent } from "../src/model/format/agent.js";
+import { splitTail, truncate, visible } from "../src/model/format/text.js";
 import { clockOf } from "../src/model/format/time.js";
-import { inOneLine, keyTold, number, valueOf } from "../src/model/format/value.js";
+import { jsonInline, metadataLabel, formatNumber, valueOf } from "../src/model/format/value.js";
 
 describe("text", () => {
   it.each([
@@ -20,9 +20,9 @@ describe("text", () => {
   it("keeps lines where there is room", () => expect(visible("a\n\tb\r\u202e", true)).toBe("a\n\tb⟨U+000D⟩⟨U+202E⟩"));
 
   it("is cut between signs", () => {
-    expect(shortened("abcdef", 6)).toBe("abcdef");
-    expect(shortened("abcdefg", 6)).toBe("abcde…");
-    expect(shortened("abcd👩x", 6)).toBe("abcd…");
+    expect(truncate("abcdef", 6)).toBe("abcdef");
+    expect(truncate("abcdefg", 6)).toBe("abcde…");
+    expect(truncate("abcd👩x", 6)).toBe("abcd…");
   });
 });
 
@@ -31,15 +31,15 @@ describe("an id in two", () => {
     ["4711", ["", "4711"]],
     ["arn:parameter-14", ["arn:param", "eter-14"]],
     ["abc👩cdefgh", ["abc👩", "cdefgh"]],
-  ])("%s", (id, parts) => expect(parted(id, 7)).toEqual(parts));
+  ])("%s", (id, parts) => expect(splitTail(id, 7)).toEqual(parts));
 });
 
 describe("a metadata key", () => {
   const metadata = { "userIdentity:json": "{}", a: "1", "a:json": "{}" };
   it("of CloudTrail is told without how it was kept", () => {
-    expect(keyTold("userIdentity:json", { source: "cloudtrail", metadata })).toBe("userIdentity");
-    expect(keyTold("a:json", { source: "cloudtrail", metadata })).toBe("a:json");
-    expect(keyTold("userIdentity:json", { source: "sdk", metadata })).toBe("userIdentity:json");
+    expect(metadataLabel("userIdentity:json", { source: "cloudtrail", metadata })).toBe("userIdentity");
+    expect(metadataLabel("a:json", { source: "cloudtrail", metadata })).toBe("a:json");
+    expect(metadataLabel("userIdentity:json", { source: "sdk", metadata })).toBe("userIdentity:json");
   });
 });
 
@@ -87,7 +87,7 @@ describe("user agents", () => {
     ["console.amazonaws.com", "console.amazonaws.com", ""],
     ["x".repeat(50), `${"x".repeat(39)}…`, ""],
     ["", "", ""],
-  ])("%s", (text, program, system) => expect(agentOf(text)).toEqual({ program, system }));
+  ])("%s", (text, program, system) => expect(parseUserAgent(text)).toEqual({ program, system }));
 });
 
 describe("addresses", () => {
@@ -99,7 +99,7 @@ describe("addresses", () => {
     ["fe80::1", "fe80::1", "local"],
     ["fd00::1", "fd00::1", "private"],
     ["2001:db8::1", "2001:db8::1", "public"],
-  ])("%s", (ip, shown, network) => expect([address(ip), networkOf(ip)]).toEqual([shown, network]));
+  ])("%s", (ip, shown, network) => expect([displayAddress(ip), networkOf(ip)]).toEqual([shown, network]));
 });
 
 describe("values", () => {
@@ -116,14 +116,14 @@ describe("values", () => {
 
   it("that are numbers keep their digits", () => {
     const german = new Intl.NumberFormat("de", { maximumFractionDigits: 20 });
-    expect(number("1234567.5", german)).toBe("1.234.567,5");
-    expect(number("12345678901234567891", german)).toBe("12.345.678.901.234.567.891");
-    expect(number("1e9", german)).toBe("1e9");
+    expect(formatNumber("1234567.5", german)).toBe("1.234.567,5");
+    expect(formatNumber("12345678901234567891", german)).toBe("12.345.678.901.234.567.891");
+    expect(formatNumber("1e9", german)).toBe("1e9");
   });
 
   it("that are JSON fit in a line", () => {
-    expect(inOneLine('{"a": "x", "b": [1, 2], "c": {"d": 1}, "e": null}')).toBe("a: x, b: [2], c: {1}, e: null");
-    expect(inOneLine("{no")).toBe("{no");
-    expect(inOneLine("3")).toBe("3");
+    expect(jsonInline('{"a": "x", "b": [1, 2], "c": {"d": 1}, "e": null}')).toBe("a: x, b: [2], c: {1}, e: null");
+    expect(jsonInline("{no")).toBe("{no");
+    expect(jsonInline("3")).toBe("3");
   });
 });

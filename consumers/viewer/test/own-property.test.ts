@@ -4,10 +4,10 @@ import type { AuditEvent, ShownField } from "../src/api/types.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
 import { columnsOf, tracks } from "../src/model/columns.js";
-import { keyTold, valueOf } from "../src/model/format/value.js";
+import { metadataLabel, valueOf } from "../src/model/format/value.js";
 import { claims, means, pathOf, referenceOf, same } from "../src/model/identity.js";
 import { keptName, labelIn } from "../src/model/labels.js";
-import { own } from "../src/model/own-property.js";
+import { ownValue } from "../src/model/own-property.js";
 
 const INHERITED = ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf", "__defineGetter__"];
 
@@ -22,8 +22,8 @@ describe("a field with the name of what every object has", () => {
     expect(valueOf(event("{}"), field(name))).toBeNull();
     expect(valueOf(event("{}"), { name, custom: false })).toBeNull();
     expect(valueOf(event(`{"${name}": "mine"}`), field(name))).toBe("mine");
-    expect(own({ a: 1 }, name)).toBeUndefined();
-    expect(keyTold(`${name}:json`, event("{}"))).toBe(name);
+    expect(ownValue({ a: 1 }, name)).toBeUndefined();
+    expect(metadataLabel(`${name}:json`, event("{}"))).toBe(name);
   });
 
   it.each(INHERITED)("%s is a column like any other", (name) => {

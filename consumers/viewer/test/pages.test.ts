@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { AuditEvent, EventPage } from "../src/api/types.js";
-import { type Ask, Pages } from "../src/model/pages.js";
+import { type PageRequest, Pages } from "../src/model/pages.js";
 
 const event = (n: number): AuditEvent =>
   ({ event_id: `e${n}`, occurred_at: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString() }) as AuditEvent;
@@ -15,7 +15,7 @@ class Service {
     this.rows = Array.from({ length: count }, (_, n) => event(count - n));
   }
 
-  answer({ cursor, limit }: Pick<Ask, "cursor" | "limit">): EventPage {
+  answer({ cursor, limit }: Pick<PageRequest, "cursor" | "limit">): EventPage {
     this.asked += 1;
     let [from, to] = [0, limit];
     if (cursor?.startsWith("after:")) from = this.place(cursor) + 1;
@@ -37,10 +37,10 @@ class Service {
 /** Asks until nothing is wanted for this view; returns where its first row is then. */
 function look(pages: Pages, service: Service, first: number, last = first + 30): number {
   for (let turns = 0; ; turns++) {
-    const ask = pages.wanted(first, last);
+    const ask = pages.nextRequest(first, last);
     if (!ask) break;
     expect(turns).toBeLessThan(1_000);
-    const moved = pages.take(ask, service.answer(ask));
+    const moved = pages.accept(ask, service.answer(ask));
     if (first >= moved.at) [first, last] = [first + moved.by, last + moved.by];
   }
   const moved = pages.trim(first, last);
@@ -59,7 +59,7 @@ describe("pages", () => {
     let first = look(pages, service, 0);
     expect(ids(pages, 0, 30)).toEqual(expected(20_000, 30));
     while (first < 12_000) first = look(pages, service, first + 300);
-    expect(pages.held).toBeLessThan(6_000);
+    expect(pages.loadedRows).toBeLessThan(6_000);
     expect(pages.at(0)).toBeUndefined();
     expect(ids(pages, first, 30)).toEqual(expected(20_000 - first, 30));
     const before = service.asked;
@@ -75,7 +75,7 @@ describe("pages", () => {
     look(pages, service, 0);
     expect(pages.count).toBe(120);
     expect(pages.ended).toBe(true);
-    expect(pages.wanted(90, 119)).toBeNull();
+    expect(pages.nextRequest(90, 119)).toBeNull();
   });
 
   it("take events that came in between when a page is read again", () => {
@@ -94,11 +94,11 @@ describe("pages", () => {
   it("forget the first when very many are known, and read them again by the way back", () => {
     const [pages, service] = [new Pages({ kept: 1_000, known: 5_000, spare: 1_500 }), new Service(8_000)];
     let first = 0;
-    for (let turns = 0; pages.base + first < 7_000 && turns < 400; turns++) first = look(pages, service, first + 390);
+    for (let turns = 0; pages.forgottenRows + first < 7_000 && turns < 400; turns++) first = look(pages, service, first + 390);
     expect(pages.count).toBeLessThan(5_300);
-    expect(pages.base).toBeGreaterThan(0);
-    expect(ids(pages, first, 5)).toEqual(expected(8_000 - pages.base - first, 5));
-    for (let turns = 0; pages.base + first > 1_000 && turns < 400; turns++) first = look(pages, service, Math.max(0, first - 390));
+    expect(pages.forgottenRows).toBeGreaterThan(0);
+    expect(ids(pages, first, 5)).toEqual(expected(8_000 - pages.forgottenRows - first, 5));
+    for (let turns = 0; pages.forgottenRows + first > 1_000 && turns < 400; turns++) first = look(pages, service, Math.max(0, first - 390));
     for (let turns = 0; turns < 20; turns++) first = look(pages, service, Math.max(0, first - 390));
     expect(ids(pages, 0, 5)).toEqual(expected(8_000, 5));
     expect(ids(pages, first, 5)).toEqual(expected(8_000 - first, 5));
@@ -107,12 +107,12 @@ describe("pages", () => {
 
   it("answer that comes after its place is gone changes nothing", () => {
     const [pages, service] = [new Pages(), new Service(1_000)];
-    const ask = pages.wanted(0, 30) as Ask;
-    pages.take(ask, service.answer(ask));
-    const next = pages.wanted(0, 30) as Ask;
-    pages.take(next, service.answer(next));
+    const ask = pages.nextRequest(0, 30) as PageRequest;
+    pages.accept(ask, service.answer(ask));
+    const next = pages.nextRequest(0, 30) as PageRequest;
+    pages.accept(next, service.answer(next));
     const count = pages.count;
-    pages.take(next, service.answer(next));
+    pages.accept(next, service.answer(next));
     expect(pages.count).toBe(count);
   });
 
@@ -155,7 +155,7 @@ describe("pages", () => {
     expect(ids(pages, 0, 2_100)).toEqual(expected(5_000, 2_100));
     for (const there of [4_000, 1_000, 1_700, 0, 300]) {
       first = look(pages, service, there);
-      expect(pages.held).toBeLessThan(1_500);
+      expect(pages.loadedRows).toBeLessThan(1_500);
       expect(ids(pages, first, 30)).toEqual(expected(5_000 - first, 30));
     }
   });

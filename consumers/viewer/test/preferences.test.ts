@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 
-import { preferencesOf, USUAL } from "../src/model/preferences.js";
+import { parsePreferences, DEFAULT_PREFERENCES } from "../src/model/preferences.js";
 
 describe("what was kept", () => {
   it("comes back", () => {
     const kept = { columns: ["action"], density: "compact", utc: true, widths: { action: 120 } };
-    expect(preferencesOf(kept)).toEqual(kept);
+    expect(parsePreferences(kept)).toEqual(kept);
   });
 
   it.each([null, "x", 3, [], {}, { columns: "action", density: "huge", utc: "yes", widths: { action: "wide" } }])(
     "is the usual where it makes no sense: %o",
-    (kept) => expect(preferencesOf(kept)).toEqual(USUAL),
+    (kept) => expect(parsePreferences(kept)).toEqual(DEFAULT_PREFERENCES),
   );
 });

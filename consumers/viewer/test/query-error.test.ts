@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 
-import { told } from "../src/api/problem.js";
+import { problemFromBody } from "../src/api/problem.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { mistakeIn, sentenceOf } from "../src/model/query-error.js";
+import { errorRange, describeQueryError } from "../src/model/query-error.js";
 
 describe("what is underlined", () => {
   it.each([
@@ -14,36 +14,36 @@ describe("what is underlined", () => {
     ["a )b", 3, ")"],
     ["x", 9, ""],
   ])("%s at %i", (query, column, marked) => {
-    const [begin, end] = mistakeIn(query, column);
+    const [begin, end] = errorRange(query, column);
     expect(query.slice(begin, end)).toBe(marked);
   });
 });
 
 describe("its words", () => {
   const wrong = (members: object) =>
-    told(
+    problemFromBody(
       { code: "FILTER_INVALID", column: 3, detail: "query, column 3: there is no field 'actr'.", fix: "Known: x.", ...members },
       new Response(null, { status: 400 }),
     );
   const known = wrong({ reason: "unknown_field", arguments: { field: "actr", meant: "actor", known: "action, actor" } });
 
   it("are the reader's, with what the service gives them", () => {
-    expect(sentenceOf(known, en)).toEqual({ words: "there is no field “actr”. Did you mean actor?", own: true });
-    expect(sentenceOf(known, de)).toEqual({ words: "Ein Feld „actr“ gibt es nicht. Meinten Sie actor?", own: true });
+    expect(describeQueryError(known, en)).toEqual({ words: "there is no field “actr”. Did you mean actor?", own: true });
+    expect(describeQueryError(known, de)).toEqual({ words: "Ein Feld „actr“ gibt es nicht. Meinten Sie actor?", own: true });
   });
 
   it.each([{}, { reason: "nobody_knows", arguments: {} }, { reason: "constructor" }])("are the service's otherwise: %j", (members) => {
-    expect(sentenceOf(wrong(members), de)).toEqual({ words: "there is no field 'actr'. Known: x.", own: false });
+    expect(describeQueryError(wrong(members), de)).toEqual({ words: "there is no field 'actr'. Known: x.", own: false });
   });
 
   it("leave nothing of what they are about out, in either language", () => {
     const about = { field: "<field>", value: "<value>", operator: "<operator>", word: "<word>", text: "<text>", most: "<most>" };
     for (const reason of Object.keys(en.mistakes)) {
       const said = [en, de].map((texts) => {
-        const { words } = sentenceOf(wrong({ reason, arguments: { ...about, known: "<known>", meant: "" } }), texts);
-        expect(words).not.toContain("undefined");
-        expect(words).toMatch(/\.$/);
-        return [...new Set(words.match(/<\w+>/g))].sort();
+        const { text } = describeQueryError(wrong({ reason, arguments: { ...about, known: "<known>", meant: "" } }), texts);
+        expect(text).not.toContain("undefined");
+        expect(text).toMatch(/\.$/);
+        return [...new Set(text.match(/<\w+>/g))].sort();
       });
       expect(said[0], reason).toEqual(said[1]);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
-import { knownField, knownFields, matching } from "../src/model/query-fields.js";
+import { findQueryField, queryFields, matchingFields } from "../src/model/query-fields.js";
 
 const field = (name: string, given: Partial<ShownField> = {}): ShownField => ({
   name,
@@ -20,7 +20,7 @@ const field = (name: string, given: Partial<ShownField> = {}): ShownField => ({
 });
 
 describe("fields to choose from", () => {
-  const known = knownFields(
+  const known = queryFields(
     [
       field("occurred_at", { displayType: "Timestamp", filterable: false }),
       field("action"),
@@ -43,11 +43,11 @@ describe("fields to choose from", () => {
   });
 
   it("are found by their beginning, then by what is in them", () => {
-    expect(matching(known, "am").map((one) => one.name)).toEqual(["Amount"]);
-    expect(matching(known, "act").map((one) => one.parameter)).toEqual(["actor", "action"]);
-    expect(matching(known, "i").map((one) => one.parameter)).toEqual(["ingested_at", "action", "event_id"]);
-    expect(matching(known, "zz")).toEqual([]);
-    expect(knownField(known, "amount").parameter).toBe("fields.amount");
-    expect(knownField(known, "metadata.x").kind).toBe("text");
+    expect(matchingFields(known, "am").map((one) => one.name)).toEqual(["Amount"]);
+    expect(matchingFields(known, "act").map((one) => one.parameter)).toEqual(["actor", "action"]);
+    expect(matchingFields(known, "i").map((one) => one.parameter)).toEqual(["ingested_at", "action", "event_id"]);
+    expect(matchingFields(known, "zz")).toEqual([]);
+    expect(findQueryField(known, "amount").parameter).toBe("fields.amount");
+    expect(findQueryField(known, "metadata.x").kind).toBe("text");
   });
 });

@@ -5,7 +5,7 @@ import type { AuditEvent, EventPage } from "../src/api/types.js";
 import { DEFAULT_VIEW, type View } from "../src/model/view.js";
 import { Failures } from "../src/viewer/failures.js";
 import { DELAY_MS, CountRefresh } from "../src/viewer/count-refresh.js";
-import { Question } from "../src/elements/request-controller.js";
+import { RequestController } from "../src/elements/request-controller.js";
 import { Loader } from "../src/viewer/table/loader.js";
 import type { ViewerState } from "../src/viewer/viewer-state.js";
 
@@ -17,34 +17,34 @@ const settled = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
 
 describe("a question", () => {
   const told = vi.fn<(problem: Problem | null) => void>();
-  let question: Question<number>;
+  let question: RequestController<number>;
   beforeEach(async () => {
     told.mockReset();
-    question = new Question<number>(host, told);
-    question.want("a", () => Promise.resolve(7), { turn: 0 });
+    question = new RequestController<number>(host, told);
+    question.request("a", () => Promise.resolve(7), { revision: 0 });
     await settled();
   });
 
   it("is asked once a turn, and keeps the answer when the same cannot be had again", async () => {
     const ask = vi.fn<() => Promise<number>>(() => Promise.reject(AWAY));
-    question.want("a", ask, { turn: 0 });
+    question.request("a", ask, { revision: 0 });
     expect(ask).not.toHaveBeenCalled();
-    question.want("a", ask, { turn: 1 });
-    expect([question.pending, question.other]).toEqual([true, false]);
+    question.request("a", ask, { revision: 1 });
+    expect([question.pending, question.outdated]).toEqual([true, false]);
     await settled();
-    expect([question.answer, question.problem]).toEqual([7, AWAY]);
+    expect([question.result, question.problem]).toEqual([7, AWAY]);
     expect(told.mock.calls).toEqual([[null], [AWAY]]);
-    question.forget();
-    question.want("a", () => Promise.resolve(8), { turn: 1 });
+    question.invalidate();
+    question.request("a", () => Promise.resolve(8), { revision: 1 });
     await settled();
-    expect([question.answer, question.problem]).toEqual([8, null]);
+    expect([question.result, question.problem]).toEqual([8, null]);
   });
 
   it("keeps no answer of another", async () => {
-    question.want("b", () => Promise.reject(AWAY));
-    expect([question.answer, question.other]).toEqual([7, true]); // as old
+    question.request("b", () => Promise.reject(AWAY));
+    expect([question.result, question.outdated]).toEqual([7, true]); // as old
     await settled();
-    expect([question.answer, question.problem]).toEqual([null, AWAY]);
+    expect([question.result, question.problem]).toEqual([null, AWAY]);
     question.hostDisconnected();
     expect(told).toHaveBeenLastCalledWith(null);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { AuditEvent } from "../src/api/types.js";
 import { Client } from "../src/api/client.js";
 import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
-import { Messages } from "../src/model/event-stream.js";
+import { EventStreamParser } from "../src/model/event-stream.js";
 import type { Message } from "../src/model/event-stream.js";
 
 const event = { event_id: "0193-a", before: '{"a": "b c"}', after: '{"n": 12345678901234567890}' } as AuditEvent;
@@ -38,7 +38,7 @@ describe("a stream", () => {
     for (const size of [1, 3, 1_000]) {
       const told: Message[] = [];
       let retry = 0;
-      const messages = new Messages((one) => told.push(one), (ms) => (retry = ms));
+      const messages = new EventStreamParser((one) => told.push(one), (ms) => (retry = ms));
       for (let at = 0; at < text.length; at += size) messages.feed(text.slice(at, at + size));
       expect(retry).toBe(1_500);
       expect(told).toEqual([

@@ -4,8 +4,8 @@ import { Problem } from "../src/api/problem.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
 import { snippets } from "../src/model/snippets.js";
-import { sizeTold, timeTold } from "../src/model/format/summary.js";
-import { detailOf, troubleOf } from "../src/model/problem-kind.js";
+import { formatBytes, formatRange } from "../src/model/format/summary.js";
+import { describeDetail, kindOf } from "../src/model/problem-kind.js";
 
 describe("trouble", () => {
   it.each([
@@ -17,7 +17,7 @@ describe("trouble", () => {
     [0, "OFFLINE", "offline"],
     [0, "UNREACHABLE", "unreachable"],
   ])("%i %s is %s", (status, code, trouble) => {
-    expect(troubleOf(new Problem(status, code, ""))).toBe(trouble);
+    expect(kindOf(new Problem(status, code, ""))).toBe(trouble);
   });
 });
 
@@ -29,8 +29,8 @@ describe("the service's own words", () => {
     [400, "FILTER_INVALID", "It failed. Do this."],
     [500, "INTERNAL", "It failed. Do this."],
   ])("%i %s are told where they help", (status, code, told) => {
-    const { words, own } = detailOf(new Problem(status, code, "It failed.", "Do this."), de);
-    expect([words, own]).toEqual([told, told === ""]);
+    const { text, translated } = describeDetail(new Problem(status, code, "It failed.", "Do this."), de);
+    expect([text, translated]).toEqual([told, told === ""]);
   });
 });
 
@@ -38,22 +38,22 @@ describe("a mistake", () => {
   const wrong = (column: number | null) =>
     new Problem(400, "FILTER_INVALID", "'from' is no time.", "", "from", column, null, "", [], {
       reason: "not_a_time",
-      about: { field: "from", value: "2026-02-30" },
+      args: { field: "from", value: "2026-02-30" },
     });
 
   it("is told in the reader's language where the box does not", () => {
-    expect(detailOf(wrong(null), de).words).toMatch(/^from: „2026-02-30“ ist keine Zeit/);
-    expect(detailOf(wrong(3), de).words).toBe("");
+    expect(describeDetail(wrong(null), de).text).toMatch(/^from: „2026-02-30“ ist keine Zeit/);
+    expect(describeDetail(wrong(3), de).text).toBe("");
   });
 });
 
 describe("a time in words", () => {
   it("is in the reader's language and zone", () => {
-    expect(timeTold({ kind: "ever" }, en, "en", "UTC")).toBe("");
-    expect(timeTold({ kind: "preset", preset: "7d" }, de, "de", "UTC")).toBe("die letzten 7 Tage");
+    expect(formatRange({ kind: "ever" }, en, "en", "UTC")).toBe("");
+    expect(formatRange({ kind: "preset", preset: "7d" }, de, "de", "UTC")).toBe("die letzten 7 Tage");
     const day = { kind: "custom", from: "2026-01-31T23:30:00Z", to: "" } as const;
-    expect(timeTold(day, en, "en", "UTC")).toMatch(/^since Jan 31, 2026, 11:30/);
-    expect(timeTold(day, de, "de", "Europe/Berlin")).toBe("seit 01.02.2026, 00:30");
+    expect(formatRange(day, en, "en", "UTC")).toMatch(/^since Jan 31, 2026, 11:30/);
+    expect(formatRange(day, de, "de", "Europe/Berlin")).toBe("seit 01.02.2026, 00:30");
   });
 });
 
@@ -64,7 +64,7 @@ describe("a size", () => {
     [1_500, "1.5 kB"],
     [974_000_000, "974 MB"],
   ])("%i is %s", (bytes, told) => {
-    expect(sizeTold(bytes, "en")).toBe(told);
+    expect(formatBytes(bytes, "en")).toBe(told);
   });
 });
 

@@ -1,13 +1,13 @@
 /** Requests to the service: credential, errors, and a token that ends while the page is open. */
-import { Problem, problemOf } from "./problem.js";
-import { unreached } from "./network-error.js";
+import { Problem, problemFromResponse } from "./problem.js";
+import { classifyNetworkError } from "./network-error.js";
 
 /** Names and values of a query string; a name may be there several times. */
-export type Pairs = readonly (readonly [string, string])[];
+export type QueryParams = readonly (readonly [string, string])[];
 
-export interface Asked {
+export interface RequestOptions {
   method?: string;
-  pairs?: Pairs;
+  params?: QueryParams;
   /** Sent as JSON. */
   body?: unknown;
   headers?: Record<string, string>;
@@ -15,7 +15,7 @@ export interface Asked {
 }
 
 /** Where to ask and as whom. Without a token the browser's session cookie counts (our own pages). */
-export interface Place {
+export interface Endpoint {
   /** Where the service is, without a slash at its end: `https://audit.example.com`, or empty for the page's own origin. */
   baseUrl: string;
   token: string;
@@ -23,7 +23,7 @@ export interface Place {
   tenant: string;
 }
 
-const EXPIRED = "TOKEN_EXPIRED";
+const TOKEN_EXPIRED = "TOKEN_EXPIRED";
 
 /**
  * One service and one credential. `renew` is asked once, however many requests wait, when the token has ended; it
@@ -33,97 +33,97 @@ export class Client {
   private renewing: Promise<string> | null = null;
 
   constructor(
-    private place: Place,
+    private endpoint: Endpoint,
     private readonly renew: () => Promise<string> = () => Promise.resolve(""),
-    private readonly told: (problem: Problem | null) => void = () => {},
+    private readonly onResult: (problem: Problem | null) => void = () => {},
   ) {}
 
   get token(): string {
-    return this.place.token;
+    return this.endpoint.token;
   }
 
   /** Named in a header; "" where the credential itself says it. */
   get tenant(): string {
-    return this.place.tenant;
+    return this.endpoint.tenant;
   }
 
   /** From now on ask with this token. */
-  take(token: string): void {
-    this.place = { ...this.place, token };
+  setToken(token: string): void {
+    this.endpoint = { ...this.endpoint, token };
   }
 
   /** The same service asked with another token, which nobody renews and nobody hears of. */
-  as(token: string): Client {
-    return new Client({ ...this.place, token });
+  withToken(token: string): Client {
+    return new Client({ ...this.endpoint, token });
   }
 
   /** Where the service is, in full and without a slash at its end: for what is copied and used elsewhere. */
   get service(): string {
-    return new URL(this.place.baseUrl || "/", location.href).href.replace(/\/+$/, "");
+    return new URL(this.endpoint.baseUrl || "/", location.href).href.replace(/\/+$/, "");
   }
 
   /** The address of a path under the service. */
-  url(path: string, pairs: Pairs = []): string {
-    const query = new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString();
-    return `${this.place.baseUrl}${path}${query ? `?${query}` : ""}`;
+  url(path: string, params: QueryParams = []): string {
+    const query = new URLSearchParams(params.map(([name, value]) => [name, value])).toString();
+    return `${this.endpoint.baseUrl}${path}${query ? `?${query}` : ""}`;
   }
 
   /** The answer's JSON. Rejects with Problem. */
-  async json<T>(path: string, asked: Asked = {}): Promise<T> {
-    const answer = await this.answer(path, asked);
-    if (answer.status === 204) return undefined as T;
-    return (await answer.json().catch((cause: unknown) => Promise.reject(Problem.of(cause)))) as T;
+  async json<T>(path: string, options: RequestOptions = {}): Promise<T> {
+    const response = await this.send(path, options);
+    if (response.status === 204) return undefined as T;
+    return (await response.json().catch((cause: unknown) => Promise.reject(Problem.from(cause)))) as T;
   }
 
   /** The answer itself, always a good one. Rejects with Problem. */
-  async answer(path: string, asked: Asked = {}): Promise<Response> {
+  async send(path: string, options: RequestOptions = {}): Promise<Response> {
     try {
-      const answer = await this.withRenewal(path, asked);
-      this.told(null);
-      return answer;
+      const response = await this.withRenewal(path, options);
+      this.onResult(null);
+      return response;
     } catch (cause) {
-      const problem = Problem.of(cause);
-      if (!problem.aborted) this.told(problem);
+      const problem = Problem.from(cause);
+      if (!problem.aborted) this.onResult(problem);
       throw problem;
     }
   }
 
-  private async withRenewal(path: string, asked: Asked): Promise<Response> {
-    const used = this.place.token;
+  private async withRenewal(path: string, options: RequestOptions): Promise<Response> {
+    const used = this.endpoint.token;
     try {
-      return await this.once(path, asked);
+      return await this.sendOnce(path, options);
     } catch (cause) {
-      const problem = Problem.of(cause);
-      if (problem.code !== EXPIRED || !used) throw problem;
-      const token = this.place.token === used ? await this.renewed() : this.place.token;
+      const problem = Problem.from(cause);
+      if (problem.code !== TOKEN_EXPIRED || !used) throw problem;
+      const token = this.endpoint.token === used ? await this.renewToken() : this.endpoint.token;
       if (!token) throw problem;
-      return await this.once(path, asked);
+      return await this.sendOnce(path, options);
     }
   }
 
-  private async renewed(): Promise<string> {
+  private async renewToken(): Promise<string> {
     this.renewing ??= this.renew().finally(() => (this.renewing = null));
     const token = await this.renewing;
-    if (token) this.take(token);
+    if (token) this.setToken(token);
     return token;
   }
 
-  private async once(path: string, asked: Asked): Promise<Response> {
-    const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
-    if (this.place.token) headers["Authorization"] = `Bearer ${this.place.token}`;
-    if (this.place.tenant) headers["Auditlane-Tenant"] = this.place.tenant;
-    if (asked.body !== undefined) headers["Content-Type"] = "application/json";
+  private async sendOnce(path: string, options: RequestOptions): Promise<Response> {
+    const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
+    if (this.endpoint.token) headers["Authorization"] = `Bearer ${this.endpoint.token}`;
+    if (this.endpoint.tenant) headers["Auditlane-Tenant"] = this.endpoint.tenant;
+    if (options.body !== undefined) headers["Content-Type"] = "application/json";
     const request: RequestInit = {
-      method: asked.method ?? "GET",
+      method: options.method ?? "GET",
       headers,
-      credentials: this.place.token ? "omit" : "same-origin",
-      signal: asked.signal ?? null,
+      credentials: this.endpoint.token ? "omit" : "same-origin",
+      signal: options.signal ?? null,
     };
-    if (asked.body !== undefined) request.body = JSON.stringify(asked.body);
-    const answer = await fetch(this.url(path, asked.pairs), request).catch((cause: unknown) => {
-      throw unreached(Problem.of(cause), this.service);
+    if (options.body !== undefined) request.body = JSON.stringify(options.body);
+    const response = await fetch(this.url(path, options.params), request).catch((cause: unknown) => {
+      throw classifyNetworkError(Problem.from(cause), this.service);
     });
-    if (!answer.ok) throw await problemOf(answer);
-    return answer;
+    if (!response.ok) throw await problemFromResponse(response);
+    return response;
   }
 }

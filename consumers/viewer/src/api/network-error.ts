@@ -1,14 +1,14 @@
 /** A network, but no answer from a service of another origin: it is away, or it does not list the page's origin. */
 import { Problem } from "./problem.js";
 
-const warned = new Set<string>();
+const warnedOrigins = new Set<string>();
 
 /** The same problem, or UNREACHABLE; browsers hide from pages which of the two it is. The console is told once a service. */
-export function unreached(problem: Problem, service: string): Problem {
+export function classifyNetworkError(problem: Problem, service: string): Problem {
   const { origin } = new URL(service);
   if (problem.code !== "OFFLINE" || !navigator.onLine || origin === location.origin) return problem;
-  if (!warned.has(origin)) {
-    warned.add(origin);
+  if (!warnedOrigins.has(origin)) {
+    warnedOrigins.add(origin);
     console.warn(
       `auditlane: ${origin} cannot be reached from this page. If the service runs, set AUDITLANE_CORS_ORIGINS=${location.origin} for it and restart it.`,
     );

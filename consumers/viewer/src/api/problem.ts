@@ -1,8 +1,8 @@
 /** A mistake in a query, to be said in any language. */
-export interface Mistake {
+export interface QueryError {
   /** The service's stable name of it. */
   readonly reason: string;
-  readonly about: Readonly<Record<string, string>>;
+  readonly args: Readonly<Record<string, string>>;
 }
 
 /** What went wrong with a request, in the words of the service (RFC 9457 problem details with our codes). */
@@ -24,7 +24,7 @@ export class Problem extends Error {
     /** Every wrong field of the request, when there are several. */
     readonly errors: readonly { field: string; message: string }[] = [],
     /** Of a mistake in a query: which one, and what it is about. */
-    readonly mistake: Mistake | null = null,
+    readonly queryError: QueryError | null = null,
   ) {
     super(detail);
     this.name = "Problem";
@@ -35,7 +35,7 @@ export class Problem extends Error {
     return this.code === "ABORTED";
   }
 
-  static of(cause: unknown): Problem {
+  static from(cause: unknown): Problem {
     if (cause instanceof Problem) return cause;
     const name = cause instanceof Error ? cause.name : "";
     if (name === "AbortError") return new Problem(0, "ABORTED", "");
@@ -45,24 +45,24 @@ export class Problem extends Error {
 }
 
 /** The problem that an answer tells of. */
-export async function problemOf(answer: Response): Promise<Problem> {
-  return told((await answer.json().catch(() => ({}))) as Record<string, unknown>, answer);
+export async function problemFromResponse(response: Response): Promise<Problem> {
+  return problemFromBody((await response.json().catch(() => ({}))) as Record<string, unknown>, response);
 }
 
 /** The problem that a body describes; `answer` says what the body does not. */
-export function told(body: Record<string, unknown>, answer: Pick<Response, "status" | "statusText" | "headers">): Problem {
+export function problemFromBody(body: Record<string, unknown>, response: Pick<Response, "status" | "statusText" | "headers">): Problem {
   const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
-  const retry = Number(answer.headers.get("Retry-After") ?? NaN);
+  const retry = Number(response.headers.get("Retry-After") ?? NaN);
   return new Problem(
-    answer.status,
-    text("code") || `HTTP_${answer.status}`,
-    text("detail") || text("title") || answer.statusText,
+    response.status,
+    text("code") || `HTTP_${response.status}`,
+    text("detail") || text("title") || response.statusText,
     text("fix"),
     text("field"),
     typeof body["column"] === "number" ? body["column"] : null,
     Number.isFinite(retry) ? retry : null,
     text("request_id"),
     Array.isArray(body["errors"]) ? (body["errors"] as { field: string; message: string }[]) : [],
-    text("reason") ? { reason: text("reason"), about: (body["arguments"] ?? {}) as Mistake["about"] } : null,
+    text("reason") ? { reason: text("reason"), args: (body["arguments"] ?? {}) as QueryError["args"] } : null,
   );
 }

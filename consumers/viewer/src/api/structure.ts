@@ -63,7 +63,7 @@ export interface Contract {
   fields: ContractField[];
 }
 
-export interface Deed {
+export interface RevisionChange {
   deed: "added" | "changed" | "removed" | "restored" | "reset" | "switched";
   /** Null for the switch. */
   field: string | null;
@@ -75,7 +75,7 @@ export interface Revision {
   revision: number;
   changedBy: string;
   changedAt: string | null;
-  changes: Deed[];
+  changes: RevisionChange[];
   /** When fields moved: the names of all that are shown, as they stood and as they stand. */
   sequence: [string[], string[]] | null;
   /** What the named fields were called from then on. */
@@ -89,7 +89,7 @@ export interface HistoryPage {
 }
 
 /** What a field is added or changed with. */
-export interface StatedField extends Partial<FieldView> {
+export interface FieldInput extends Partial<FieldView> {
   name?: string;
   type?: FieldType;
   default?: unknown;
@@ -98,13 +98,13 @@ export interface StatedField extends Partial<FieldView> {
 }
 
 /** A structure, and the mark by which the service knows whether it is still that. */
-export interface Seen {
+export interface StructureVersion {
   structure: Structure;
   etag: string;
 }
 
 /** Everything rejects with Problem. `tenant` null is the environment. */
-export class Structures {
+export class StructureApi {
   private readonly path: string;
 
   constructor(
@@ -114,8 +114,8 @@ export class Structures {
     this.path = tenant === null ? "/v1/structure" : `/v1/tenants/${encodeURIComponent(tenant)}/structure`;
   }
 
-  read(): Promise<Seen> {
-    return this.seen("", {});
+  read(): Promise<StructureVersion> {
+    return this.send("", {});
   }
 
   contract(): Promise<Contract> {
@@ -124,29 +124,29 @@ export class Structures {
 
   /** Revisions below `before`, newest first. */
   history(limit: number, before: number | null = null): Promise<HistoryPage> {
-    const pairs: [string, string][] = [["limit", String(limit)]];
-    if (before !== null) pairs.push(["before", String(before)]);
-    return this.client.json<HistoryPage>(`${this.path}/history`, { pairs });
+    const params: [string, string][] = [["limit", String(limit)]];
+    if (before !== null) params.push(["before", String(before)]);
+    return this.client.json<HistoryPage>(`${this.path}/history`, { params });
   }
 
-  save(etag: string, body: { enabled?: boolean | null; fields?: object[] }): Promise<Seen> {
-    return this.seen("", { method: "PUT", body, headers: { "If-Match": etag } });
+  save(etag: string, body: { enabled?: boolean | null; fields?: object[] }): Promise<StructureVersion> {
+    return this.send("", { method: "PUT", body, headers: { "If-Match": etag } });
   }
 
-  add(field: StatedField): Promise<Seen> {
-    return this.seen("/fields", { method: "POST", body: field });
+  add(field: FieldInput): Promise<StructureVersion> {
+    return this.send("/fields", { method: "POST", body: field });
   }
 
-  change(etag: string, name: string, field: StatedField): Promise<Seen> {
-    return this.seen(`/fields/${encodeURIComponent(name)}`, { method: "PUT", body: field, headers: { "If-Match": etag } });
+  change(etag: string, name: string, field: FieldInput): Promise<StructureVersion> {
+    return this.send(`/fields/${encodeURIComponent(name)}`, { method: "PUT", body: field, headers: { "If-Match": etag } });
   }
 
   async remove(name: string): Promise<void> {
     await this.client.json(`${this.path}/fields/${encodeURIComponent(name)}`, { method: "DELETE" });
   }
 
-  private async seen(rest: string, asked: Parameters<Client["answer"]>[1]): Promise<Seen> {
-    const answer = await this.client.answer(`${this.path}${rest}`, asked);
+  private async send(rest: string, asked: Parameters<Client["send"]>[1]): Promise<StructureVersion> {
+    const answer = await this.client.send(`${this.path}${rest}`, asked);
     return { structure: (await answer.json()) as Structure, etag: answer.headers.get("ETag") ?? "*" };
   }
 }

@@ -5,9 +5,9 @@ const WIDEST = 640;
 const EDGE = 8; // stays within the window by that much
 
 /** Places the panel under its anchor, over it where there is more room, and again when something moves; returns the end of that. */
-export function anchored(panel: HTMLElement, anchor: HTMLElement, { wide = false } = {}): () => void {
+export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false } = {}): () => void {
   const place = (): void => {
-    const at = anchor.getBoundingClientRect();
+    const at = target.getBoundingClientRect();
     const [width, height] = [document.documentElement.clientWidth, window.innerHeight];
     const [above, below] = [at.top - GAP - EDGE, height - at.bottom - GAP - EDGE];
     if (wide) panel.style.width = `${Math.min(at.width, WIDEST)}px`;
@@ -21,7 +21,7 @@ export function anchored(panel: HTMLElement, anchor: HTMLElement, { wide = false
   place();
   const sizes = new ResizeObserver(place);
   sizes.observe(panel);
-  sizes.observe(anchor);
+  sizes.observe(target);
   window.addEventListener("scroll", place, { capture: true, passive: true });
   window.addEventListener("resize", place);
   return () => {

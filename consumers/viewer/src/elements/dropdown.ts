@@ -4,14 +4,14 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
 
 import { base } from "../styles/base.js";
-import { anchored } from "./anchored.js";
+import { anchor } from "./anchored.js";
 
 /**
  * Property `label` names the panel, and the button where `name` does not. The slot `button` is what the button shows, the
  * default one is the panel. Events: `opened` (the panel may be filled only now), `closed`.
  */
 @customElement("auditlane-drop")
-export class Drop extends LitElement {
+export class Dropdown extends LitElement {
   static override styles = [
     base,
     css`
@@ -55,8 +55,8 @@ export class Drop extends LitElement {
   @state() private shown = false;
   @query("[popover]") private panel!: HTMLElement;
   @query("button") private button!: HTMLElement;
-  private stop: (() => void) | null = null;
-  private focused = false;
+  private release: (() => void) | null = null;
+  private heldFocus = false;
 
   get open(): boolean {
     return this.shown;
@@ -68,7 +68,7 @@ export class Drop extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.stop?.();
+    this.release?.();
     this.shown = false;
   }
 
@@ -88,14 +88,14 @@ export class Drop extends LitElement {
       >
         <slot name="button"></slot>
       </button>
-      <div id="panel" popover role="dialog" aria-label=${this.label} tabindex="-1" @beforetoggle=${this.leaving} @toggle=${this.toggled}>
+      <div id="panel" popover role="dialog" aria-label=${this.label} tabindex="-1" @beforetoggle=${this.beforeToggle} @toggle=${this.toggled}>
         <slot></slot>
       </div>`;
   }
 
   /** Browsers return the focus only from the panel's own content, not from what is in its slot. */
-  private readonly leaving = (event: ToggleEvent): void => {
-    this.focused = event.newState === "closed" && this.holdsFocus();
+  private readonly beforeToggle = (event: ToggleEvent): void => {
+    this.heldFocus = event.newState === "closed" && this.holdsFocus();
   };
 
   /** Whether the focus is in the panel or its slot. Browsers differ on `:focus-within` for slotted elements. */
@@ -104,23 +104,23 @@ export class Drop extends LitElement {
   }
 
   /** Nothing else has taken the focus meanwhile. */
-  private unclaimed(): boolean {
+  private focusIsFree(): boolean {
     const { activeElement, body } = document;
     return this.holdsFocus() || !activeElement || activeElement === body;
   }
 
   private readonly toggled = (event: ToggleEvent): void => {
     this.shown = event.newState === "open";
-    this.stop?.();
-    this.stop = this.shown ? anchored(this.panel, this.button) : null;
+    this.release?.();
+    this.release = this.shown ? anchor(this.panel, this.button) : null;
     if (this.shown) this.panel.focus({ preventScroll: true });
-    else if (this.focused && this.unclaimed()) this.button.focus({ preventScroll: true });
+    else if (this.heldFocus && this.focusIsFree()) this.button.focus({ preventScroll: true });
     this.dispatchEvent(new Event(this.shown ? "opened" : "closed"));
   };
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-drop": Drop;
+    "auditlane-drop": Dropdown;
   }
 }

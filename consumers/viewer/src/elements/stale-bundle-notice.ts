@@ -9,7 +9,7 @@ import { icon } from "../styles/icons.js";
 import { notice } from "../styles/notice.js";
 
 @customElement("auditlane-missing-part")
-export class MissingPart extends LitElement {
+export class StaleBundleNotice extends LitElement {
   static override styles = [
     base,
     notice,
@@ -25,17 +25,17 @@ export class MissingPart extends LitElement {
 
   @property({ attribute: false }) text!: Texts["states"];
 
-  private readonly heard = (): void => this.requestUpdate();
+  private readonly onChange = (): void => this.requestUpdate();
 
   override connectedCallback(): void {
     super.connectedCallback();
-    late.addEventListener("change", this.heard);
+    late.addEventListener("change", this.onChange);
     this.requestUpdate();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    late.removeEventListener("change", this.heard);
+    late.removeEventListener("change", this.onChange);
   }
 
   protected override render(): TemplateResult {
@@ -54,6 +54,6 @@ export class MissingPart extends LitElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-missing-part": MissingPart;
+    "auditlane-missing-part": StaleBundleNotice;
   }
 }

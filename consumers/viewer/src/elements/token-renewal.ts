@@ -23,8 +23,8 @@ export class TokenRenewal {
   }
 
   /** The token after `used`: the one that is `set` already, if it could not be vouched for then and can be now. */
-  async renew(set: string, used: string, vouch: (token: string) => Promise<boolean>): Promise<string> {
-    const vouched = set !== "" && set !== used && (await vouch(set).catch(() => false));
+  async renew(set: string, used: string, verify: (token: string) => Promise<boolean>): Promise<string> {
+    const vouched = set !== "" && set !== used && (await verify(set).catch(() => false));
     return vouched ? set : await this.nextToken();
   }
 

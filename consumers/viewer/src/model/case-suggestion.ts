@@ -2,23 +2,23 @@
 import type { Count } from "../api/types.js";
 import { alternativesOf, colonIn, saidOf, SPECIAL, unescaped, valueOf } from "./query.js";
 
-export interface Term {
+export interface CaseSensitiveTerm {
   readonly text: string;
   readonly parameter: string;
   /** What it asks for, in pieces; "*" is anything. */
   readonly pieces: readonly string[];
   /** The query with a word in this term's place, which matches whatever the capitals. */
-  readonly around: string;
+  readonly probeQuery: string;
 }
 
-export interface Recased {
+export interface CaseSuggestion {
   /** The term as the log writes it. */
   readonly text: string;
   readonly events: number;
 }
 
 /** The terms of a query that ask for a text with letters in it: those that capitals can keep from matching. */
-export function casedTerms(query: string, isText: (parameter: string) => boolean): Term[] {
+export function caseSensitiveTerms(query: string, isText: (parameter: string) => boolean): CaseSensitiveTerm[] {
   return alternativesOf(query)
     .flat()
     .flatMap((text) => {
@@ -27,24 +27,24 @@ export function casedTerms(query: string, isText: (parameter: string) => boolean
       const pieces = said.kind === "is" ? [said.value] : piecesOf(text.slice(colonIn(text) + 1));
       const longest = pieces.reduce((one, other) => (other !== "*" && other.length > one.length ? other : one), "");
       if (longest.toLowerCase() === longest.toUpperCase()) return [];
-      return [{ text, parameter: said.parameter, pieces, around: replaced(query, text, quoted(longest)) }];
+      return [{ text, parameter: said.parameter, pieces, probeQuery: replaceTerm(query, text, quoted(longest)) }];
     });
 }
 
 /** The term in the letters of the most frequent value that it matches but for its capitals; null when there is none. */
-export function recased(term: Term, values: readonly Count[]): Recased | null {
+export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): CaseSuggestion | null {
   for (const { value } of values) {
-    const written = value === null ? null : found(term.pieces, value, "iu");
+    const written = value === null ? null : matchPieces(term.pieces, value, "iu");
     if (!written) continue;
     const raw = term.pieces.includes("*") ? written.map((piece) => (piece === "*" ? "*" : escaped(piece))).join("") : valueOf(written[0] as string);
-    const events = values.reduce((sum, one) => sum + (one.value !== null && found(written, one.value, "u") ? one.events : 0), 0);
+    const events = values.reduce((sum, one) => sum + (one.value !== null && matchPieces(written, one.value, "u") ? one.events : 0), 0);
     return { text: term.text.slice(0, colonIn(term.text) + 1) + raw, events };
   }
   return null;
 }
 
 /** The query with another term in this one's place. */
-export function replaced(query: string, term: string, by: string): string {
+export function replaceTerm(query: string, term: string, by: string): string {
   return alternativesOf(query)
     .map((terms) => terms.map((one) => (one === term ? by : one)).join(" "))
     .join(" OR ");
@@ -58,7 +58,7 @@ function piecesOf(raw: string): string[] {
  * The pieces as they stand in the whole value; null when it does not match. Piece by piece, each in the first place where
  * it fits: one expression with several ".*" could take longer than anyone waits.
  */
-function found(pieces: readonly string[], value: string, flags: string): string[] | null {
+function matchPieces(pieces: readonly string[], value: string, flags: string): string[] | null {
   const written: string[] = [];
   let at = 0;
   let loose = false; // whether anything may stand before the next piece

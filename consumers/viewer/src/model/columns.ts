@@ -9,7 +9,7 @@ import {
 import { storeReactivityBindings } from "@tanstack/table-core/store-reactivity-bindings";
 
 import type { AuditEvent, DisplayType, ShownField } from "../api/types.js";
-import { own } from "./own-property.js";
+import { ownValue } from "./own-property.js";
 import type { Preferences } from "./preferences.js";
 
 export interface Column {
@@ -71,8 +71,8 @@ export function columnsOf(
       id: idOf(field.name),
       accessorFn: () => null,
       size: Math.max(
-        own(NAMED, field.name) ?? WIDTHS[field.displayType],
-        Math.ceil(own(needed, field.name) ?? needed[field.displayType] ?? 0),
+        ownValue(NAMED, field.name) ?? WIDTHS[field.displayType],
+        Math.ceil(ownValue(needed, field.name) ?? needed[field.displayType] ?? 0),
       ),
       minSize: NARROWEST,
       maxSize: WIDEST,
@@ -89,7 +89,7 @@ export function columnsOf(
     width: column.getSize(),
     grows: 0,
   }));
-  for (const one of growing(columns, preferences.widths)) one.grows = own(SHARES, one.field.name) ?? 1;
+  for (const one of growing(columns, preferences.widths)) one.grows = ownValue(SHARES, one.field.name) ?? 1;
   return columns;
 }
 
@@ -102,7 +102,7 @@ function idOf(name: string): string {
 function growing(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
   const free = columns.filter((one) => !Object.hasOwn(chosenWidths, one.field.name));
   const texts = free.filter((one) => TEXTS.has(one.field.displayType));
-  const share = (one: Column): number => own(SHARES, one.field.name) ?? 1;
+  const share = (one: Column): number => ownValue(SHARES, one.field.name) ?? 1;
   const found = texts.sort((one, other) => share(other) - share(one) || other.width - one.width).slice(0, GROWING);
   return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((one) => one !== undefined);
 }

@@ -7,15 +7,15 @@ export interface Message {
 }
 
 /** Feed it with pieces as they come; it calls `told` for every message, and for `retry` with milliseconds. */
-export class Messages {
+export class EventStreamParser {
   private rest = "";
   private id: string | null = null;
   private event = "";
   private data: string[] = [];
 
   constructor(
-    private readonly told: (message: Message) => void,
-    private readonly retry: (ms: number) => void = () => {},
+    private readonly onMessage: (message: Message) => void,
+    private readonly onRetry: (ms: number) => void = () => {},
   ) {}
 
   feed(piece: string): void {
@@ -33,12 +33,12 @@ export class Messages {
     if (name === "id" && !value.includes("\0")) this.id = value;
     else if (name === "event") this.event = value;
     else if (name === "data") this.data.push(value);
-    else if (name === "retry" && /^\d+$/.test(value)) this.retry(Number(value));
+    else if (name === "retry" && /^\d+$/.test(value)) this.onRetry(Number(value));
   }
 
   private dispatch(): void {
     if (this.id !== null || this.data.length) {
-      this.told({ id: this.id, event: this.event || "message", data: this.data.join("\n") });
+      this.onMessage({ id: this.id, event: this.event || "message", data: this.data.join("\n") });
     }
     this.id = null;
     this.event = "";

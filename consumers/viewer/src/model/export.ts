@@ -1,5 +1,5 @@
 /** What an export holds, and which way it is had: at once, or made in the background. */
-import type { Pairs } from "../api/client.js";
+import type { QueryParams } from "../api/client.js";
 import type { ExportFormat, ShownField } from "../api/types.js";
 
 export const FORMATS = ["csv", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
@@ -32,11 +32,11 @@ export function headings(format: ExportFormat, columns: readonly ShownField[]): 
 export interface Wanted {
   format: ExportFormat;
   columns: readonly ShownField[];
-  filter: Pairs;
+  filter: QueryParams;
 }
 
 /** As parameters of `GET /v1/export`. */
-export function exportPairs({ format, columns, filter }: Wanted): Pairs {
+export function exportPairs({ format, columns, filter }: Wanted): QueryParams {
   return [["format", format], ["columns", names(columns).join(",")], ...filter];
 }
 

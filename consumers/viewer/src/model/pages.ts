@@ -5,9 +5,9 @@
 import type { AuditEvent, EventPage } from "../api/types.js";
 import { claims, same } from "./identity.js";
 
-export const FIRST = 50; // rows of the first page, which is waited for
-export const MORE = 200; // of all others; the most that the service gives
-const AHEAD = 400; // rows that are asked for before they are in view
+export const FIRST_PAGE_SIZE = 50; // rows of the first page, which is waited for
+export const PAGE_SIZE = 200; // of all others; the most that the service gives
+const PREFETCH_ROWS = 400; // rows that are asked for before they are in view
 
 /** In rows. */
 export interface Bounds {
@@ -19,7 +19,7 @@ export interface Bounds {
   spare: number;
 }
 
-const USUAL: Bounds = { kept: 2_000, known: 100_000, spare: 25_000 };
+const DEFAULT_BOUNDS: Bounds = { kept: 2_000, known: 100_000, spare: 25_000 };
 
 interface Page {
   /** Where it begins; null for the first, which is known by the page after it, so that it stays as newer events come. */
@@ -31,32 +31,32 @@ interface Page {
 }
 
 /** What to ask for; `cursor` null is the list's beginning. */
-export interface Ask {
+export interface PageRequest {
   kind: "next" | "again" | "newer";
   cursor: string | null;
   limit: number;
   /** Whether somebody looks at where its rows belong. */
-  seen: boolean;
+  inView: boolean;
   page: object | null;
 }
 
 /** Rows from index `at` on have moved by `by`. */
-export interface Moved {
+export interface RowShift {
   at: number;
   by: number;
 }
 
-const STILL: Moved = { at: 0, by: 0 };
+const NO_SHIFT: RowShift = { at: 0, by: 0 };
 
 /** Indices are rows, from 0 for the first that is known. */
 export class Pages {
   private pages: Page[] = [];
   private starts: number[] = [];
   /** Rows before index 0 whose place was known and is forgotten. */
-  base = 0;
-  begun = false;
+  forgottenRows = 0;
+  started = false;
 
-  constructor(private readonly bounds: Bounds = USUAL) {}
+  constructor(private readonly bounds: Bounds = DEFAULT_BOUNDS) {}
 
   /** How many rows are known. */
   get count(): number {
@@ -66,7 +66,7 @@ export class Pages {
 
   /** Whether the last known row is the list's last. */
   get ended(): boolean {
-    return this.begun && !this.pages.at(-1)?.next;
+    return this.started && !this.pages.at(-1)?.next;
   }
 
   /** Whether the first known row is the list's first, as far as we were told. */
@@ -75,13 +75,13 @@ export class Pages {
   }
 
   /** The rows of pages that are here now. */
-  get held(): number {
+  get loadedRows(): number {
     return this.pages.reduce((sum, page) => sum + (page.rows?.length ?? 0), 0);
   }
 
   /** The row; undefined where none is known or it was dropped. */
   at(index: number): AuditEvent | undefined {
-    const place = this.placeOf(index);
+    const place = this.pageIndexOf(index);
     return place < 0 ? undefined : this.pages[place]?.rows?.[index - (this.starts[place] as number)];
   }
 
@@ -95,56 +95,56 @@ export class Pages {
   }
 
   /** What is missing most when rows `first` to `last` are in view; null when nothing is. */
-  wanted(first: number, last: number): Ask | null {
-    if (!this.begun) return { kind: "next", cursor: null, limit: FIRST, seen: true, page: null };
-    const inView = this.missing(first, last);
-    if (inView) return this.again(inView, true);
+  nextRequest(first: number, last: number): PageRequest | null {
+    if (!this.started) return { kind: "next", cursor: null, limit: FIRST_PAGE_SIZE, inView: true, page: null };
+    const inView = this.missingPage(first, last);
+    if (inView) return this.requestAgain(inView, true);
     const end = this.pages.at(-1);
-    if (end?.next && last >= this.count) return this.after(end, true);
-    if (end?.next && last + AHEAD >= this.count) return this.after(end, false);
+    if (end?.next && last >= this.count) return this.requestAfter(end, true);
+    if (end?.next && last + PREFETCH_ROWS >= this.count) return this.requestAfter(end, false);
     const start = this.pages[0];
-    if (start?.prev && first < AHEAD) {
-      return { kind: "newer", cursor: start.prev, limit: MORE, seen: first === 0, page: start };
+    if (start?.prev && first < PREFETCH_ROWS) {
+      return { kind: "newer", cursor: start.prev, limit: PAGE_SIZE, inView: first === 0, page: start };
     }
-    const near = this.missing(first - AHEAD, last + AHEAD);
-    return near ? this.again(near, false) : null;
+    const near = this.missingPage(first - PREFETCH_ROWS, last + PREFETCH_ROWS);
+    return near ? this.requestAgain(near, false) : null;
   }
 
   /** Puts an answer in its place; one whose place is gone changes nothing. */
-  take(ask: Ask, answer: EventPage): Moved {
-    const page: Page = { cursor: ask.cursor, rows: answer.data, count: answer.data.length, next: answer.next, prev: answer.prev };
-    if (ask.kind === "again") return this.refill(ask.page as Page, page);
-    if (ask.page !== null && ask.page !== (ask.kind === "next" ? this.pages.at(-1) : this.pages[0])) return STILL;
-    if (ask.kind === "next") {
-      this.begun = true;
+  accept(request: PageRequest, response: EventPage): RowShift {
+    const page: Page = { cursor: request.cursor, rows: response.data, count: response.data.length, next: response.next, prev: response.prev };
+    if (request.kind === "again") return this.refill(request.page as Page, page);
+    if (request.page !== null && request.page !== (request.kind === "next" ? this.pages.at(-1) : this.pages[0])) return NO_SHIFT;
+    if (request.kind === "next") {
+      this.started = true;
       this.pages.push(page);
-      this.placed();
-      return STILL;
+      this.updateStarts();
+      return NO_SHIFT;
     }
     const [start] = this.pages as [Page];
     page.cursor = null;
     if (page.count) this.pages.unshift(page);
     else start.prev = null;
     if (page.count) start.cursor = page.next; // now that is known
-    this.base = Math.max(0, this.base - page.count);
-    this.placed();
+    this.forgottenRows = Math.max(0, this.forgottenRows - page.count);
+    this.updateStarts();
     return { at: 0, by: page.count };
   }
 
   /** Drops what is far from rows `first` to `last`. */
-  trim(first: number, last: number): Moved {
+  trim(first: number, last: number): RowShift {
     const { kept, known, spare } = this.bounds;
     for (const [place, page] of this.pages.entries()) {
       const start = this.starts[place] as number;
       if (page.rows && (start + page.count < first - kept || start > last + kept)) page.rows = null;
     }
-    if (this.count <= known) return STILL;
+    if (this.count <= known) return NO_SHIFT;
     if (first > this.count / 2) return this.forget(Math.min(spare, first - kept));
     while (this.pages.length > 1 && (this.starts.at(-1) as number) > Math.max(known - spare, last + kept)) {
       this.pages.pop();
       this.starts.pop();
     }
-    return STILL;
+    return NO_SHIFT;
   }
 
   /**
@@ -152,7 +152,7 @@ export class Pages {
    * it is there already, or belongs where rows are not here.
    */
   insert(event: AuditEvent): number {
-    if (!this.begun) return -1;
+    if (!this.started) return -1;
     if (!this.pages.length) this.pages.push({ cursor: null, rows: [], count: 0, next: null, prev: null });
     for (const [place, page] of this.pages.entries()) {
       const rows = page.rows;
@@ -161,21 +161,21 @@ export class Pages {
       if (oldest && event.occurred_at < oldest.occurred_at && !(last && !page.next)) continue;
       if (!rows || (place === 0 && page.prev)) return -1;
       if (this.find((row) => same(row, event)) >= 0) return -1;
-      if (event.conflict) this.mark(event);
+      if (event.conflict) this.markConflicts(event);
       const now = page.rows ?? rows;
       const found = now.findIndex((row) => row.occurred_at <= event.occurred_at);
       const within = found < 0 ? now.length : found;
       page.rows = [...now.slice(0, within), event, ...now.slice(within)];
       page.count += 1;
-      if (place === 0 && page.count > 2 * MORE) this.split(page);
-      this.placed();
+      if (place === 0 && page.count > 2 * PAGE_SIZE) this.split(page);
+      this.updateStarts();
       return (this.starts[place] as number) + within;
     }
     return -1;
   }
 
   /** What was there when nothing else claimed its id is in conflict from now on. */
-  private mark(event: AuditEvent): void {
+  private markConflicts(event: AuditEvent): void {
     for (const page of this.pages) {
       page.rows = page.rows?.map((row) => (claims(row, event) && !row.conflict ? { ...row, conflict: true } : row)) ?? null;
     }
@@ -184,7 +184,7 @@ export class Pages {
   /** A page that has grown by what arrived becomes two, so that the older one can be dropped. */
   private split(page: Page): void {
     const rows = page.rows ?? [];
-    const [newer, older] = [rows.slice(0, -MORE), rows.slice(-MORE)]; // as many as one request brings back
+    const [newer, older] = [rows.slice(0, -PAGE_SIZE), rows.slice(-PAGE_SIZE)]; // as many as one request brings back
     this.pages.splice(
       0,
       1,
@@ -193,12 +193,12 @@ export class Pages {
     );
   }
 
-  private after(end: Page, seen: boolean): Ask {
-    return { kind: "next", cursor: end.next, limit: MORE, seen, page: end };
+  private requestAfter(end: Page, inView: boolean): PageRequest {
+    return { kind: "next", cursor: end.next, limit: PAGE_SIZE, inView, page: end };
   }
 
-  private missing(first: number, last: number): Page | null {
-    const from = Math.max(0, this.placeOf(Math.max(0, first)));
+  private missingPage(first: number, last: number): Page | null {
+    const from = Math.max(0, this.pageIndexOf(Math.max(0, first)));
     for (let place = from; place < this.pages.length && (this.starts[place] as number) <= last; place++) {
       if (!this.pages[place]?.rows) return this.pages[place] as Page;
     }
@@ -206,18 +206,18 @@ export class Pages {
   }
 
   /** A page whose place is only known by one further on waits for that. */
-  private again(wanted: Page, seen: boolean): Ask {
+  private requestAgain(wanted: Page, inView: boolean): PageRequest {
     const from = this.pages.indexOf(wanted);
     const place = this.pages.findIndex((page, at) => at >= from && (page.cursor !== null || Boolean(this.pages[at + 1]?.prev)));
     const page = this.pages[Math.max(0, place)] as Page;
     const cursor = page.cursor ?? this.pages[place + 1]?.prev ?? null;
-    return { kind: "again", cursor, limit: Math.min(MORE, Math.max(1, page.count)), seen, page };
+    return { kind: "again", cursor, limit: Math.min(PAGE_SIZE, Math.max(1, page.count)), inView, page };
   }
 
   /** Late events may have come in between: then the next page begins elsewhere than before, and is read again. */
-  private refill(old: Page, page: Page): Moved {
+  private refill(old: Page, page: Page): RowShift {
     const place = this.pages.indexOf(old);
-    if (place < 0) return STILL;
+    if (place < 0) return NO_SHIFT;
     const following = this.pages[place + 1];
     page.cursor = old.cursor;
     this.pages[place] = page;
@@ -226,19 +226,19 @@ export class Pages {
       this.pages[place + 1] = { ...following, cursor: page.next, rows: null };
     }
     const moved = { at: (this.starts[place] as number) + old.count, by: page.count - old.count };
-    this.placed();
+    this.updateStarts();
     return moved;
   }
 
-  private forget(rows: number): Moved {
+  private forget(rows: number): RowShift {
     let gone = 0;
     while (this.pages.length > 1 && gone + (this.pages[0] as Page).count <= rows) gone += (this.pages.shift() as Page).count;
-    this.base += gone;
-    this.placed();
+    this.forgottenRows += gone;
+    this.updateStarts();
     return { at: 0, by: -gone };
   }
 
-  private placeOf(index: number): number {
+  private pageIndexOf(index: number): number {
     let [low, high] = [0, this.pages.length - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;
@@ -248,7 +248,7 @@ export class Pages {
     return high;
   }
 
-  private placed(): void {
+  private updateStarts(): void {
     let sum = 0;
     this.starts = this.pages.map((page) => (sum += page.count) - page.count);
   }

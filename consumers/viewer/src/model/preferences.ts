@@ -9,37 +9,37 @@ export interface Preferences {
   widths: Record<string, number>;
 }
 
-export const USUAL: Preferences = { columns: null, density: "comfortable", utc: false, widths: {} };
+export const DEFAULT_PREFERENCES: Preferences = { columns: null, density: "comfortable", utc: false, widths: {} };
 
 /** What was kept, as far as it makes sense: other versions, and other scripts of the page, may have written it. */
-export function preferencesOf(kept: unknown): Preferences {
-  const { columns, density, utc, widths } = { ...(kept as Partial<Record<keyof Preferences, unknown>> | null) };
+export function parsePreferences(stored: unknown): Preferences {
+  const { columns, density, utc, widths } = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
   return {
-    columns: Array.isArray(columns) ? columns.filter((name) => typeof name === "string") : USUAL.columns,
-    density: density === "compact" ? density : USUAL.density,
+    columns: Array.isArray(columns) ? columns.filter((name) => typeof name === "string") : DEFAULT_PREFERENCES.columns,
+    density: density === "compact" ? density : DEFAULT_PREFERENCES.density,
     utc: utc === true,
     widths: Object.fromEntries(sizes) as Record<string, number>,
   };
 }
 
 /** Reads and writes them. A browser that keeps nothing (private windows, foreign frames) is no error. */
-export class Remembered {
+export class PreferenceStore {
   constructor(
     private tenant: string,
     private user: string,
   ) {}
 
-  of(tenant: string, user: string): void {
+  setOwner(tenant: string, user: string): void {
     this.tenant = tenant;
     this.user = user;
   }
 
   read(): Preferences {
     try {
-      return preferencesOf(JSON.parse(localStorage.getItem(this.key) ?? "{}"));
+      return parsePreferences(JSON.parse(localStorage.getItem(this.key) ?? "{}"));
     } catch {
-      return USUAL;
+      return DEFAULT_PREFERENCES;
     }
   }
 

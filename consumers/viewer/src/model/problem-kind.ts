@@ -1,10 +1,10 @@
 /** What kind of trouble a problem is: the words and the way on follow from it. */
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
-import { type Sentence, sentenceOf } from "./query-error.js";
-import { own } from "./own-property.js";
+import { type Description, describeQueryError } from "./query-error.js";
+import { ownValue } from "./own-property.js";
 
-export type Trouble =
+export type ProblemKind =
   | "expired"
   | "signedOut"
   | "forbidden"
@@ -21,7 +21,7 @@ export type Trouble =
   | "full"
   | "failed";
 
-const KINDS: Record<string, Trouble> = {
+const KINDS: Record<string, ProblemKind> = {
   TOKEN_EXPIRED: "expired",
   UNAUTHENTICATED: "signedOut",
   FORBIDDEN: "forbidden",
@@ -38,8 +38,8 @@ const KINDS: Record<string, Trouble> = {
   TOO_MANY_EXPORTS: "full",
 };
 
-export function troubleOf(problem: Problem): Trouble {
-  const known = own(KINDS, problem.code);
+export function kindOf(problem: Problem): ProblemKind {
+  const known = ownValue(KINDS, problem.code);
   if (known) return known;
   return problem.status === 503 ? "away" : "failed";
 }
@@ -48,13 +48,13 @@ export function troubleOf(problem: Problem): Trouble {
  * What the service says, where that is more than our words do; nothing elsewhere: most speaks to whoever writes requests.
  * `own`: in the reader's language, else in English.
  */
-export function detailOf(problem: Problem, texts: Texts): Sentence {
+export function describeDetail(problem: Problem, texts: Texts): Description {
   const atTheBox = problem.column !== null; // which says it
-  const helps = ["notUnderstood", "failed"].includes(troubleOf(problem)) && !atTheBox;
-  return helps ? sentenceOf(problem, texts) : { words: "", own: true };
+  const helps = ["notUnderstood", "failed"].includes(kindOf(problem)) && !atTheBox;
+  return helps ? describeQueryError(problem, texts) : { text: "", translated: true };
 }
 
 /** Whether asking the same again may end better. */
-export function maySucceedLater(trouble: Trouble): boolean {
+export function maySucceedLater(trouble: ProblemKind): boolean {
   return !["forbidden", "otherTenant", "tenantNeeded", "notUnderstood", "gone", "full"].includes(trouble);
 }

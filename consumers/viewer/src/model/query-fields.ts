@@ -1,18 +1,18 @@
 /** The fields that a query can name, as a reader may choose among them. */
 import type { ShownField } from "../api/types.js";
-import { own } from "./own-property.js";
+import { ownValue } from "./own-property.js";
 
-export type Kind = "text" | "choice" | "level" | "time" | "number" | "boolean" | "ip" | "id";
+export type QueryFieldKind = "text" | "choice" | "level" | "time" | "number" | "boolean" | "ip" | "id";
 
-export interface Known {
+export interface QueryField {
   /** Its name in a query. */
   readonly parameter: string;
   readonly name: string;
-  readonly kind: Kind;
+  readonly kind: QueryFieldKind;
   readonly filterable: boolean;
 }
 
-const KINDS: Record<string, Kind> = {
+const KINDS: Record<string, QueryFieldKind> = {
   occurred_at: "time",
   ingested_at: "time",
   outcome: "choice",
@@ -23,38 +23,38 @@ const KINDS: Record<string, Kind> = {
 };
 
 /** The tenant's fields, those that it marks as filterable first; then what every event has besides. */
-export function knownFields(fields: readonly ShownField[], names: Record<string, string>): Known[] {
+export function queryFields(fields: readonly ShownField[], names: Record<string, string>): QueryField[] {
   const shown = fields
     .filter((field) => field.parameter !== "metadata") // its keys are fields, the whole is none
     .map((field) => ({
       parameter: field.parameter,
       name: field.displayName,
-      kind: field.custom ? ownKind(field) : (own(KINDS, field.parameter) ?? "text"),
+      kind: field.custom ? customFieldKind(field) : (ownValue(KINDS, field.parameter) ?? "text"),
       filterable: field.filterable,
     }));
-  const lacking = ["actor", "event_id", "ingested_at"]
+  const additional = ["actor", "event_id", "ingested_at"]
     .filter((parameter) => !shown.some((one) => one.parameter === parameter))
     .map((parameter) => ({
       parameter,
-      name: own(names, parameter) ?? parameter,
-      kind: own(KINDS, parameter) ?? ("text" as const),
+      name: ownValue(names, parameter) ?? parameter,
+      kind: ownValue(KINDS, parameter) ?? ("text" as const),
       filterable: parameter === "actor",
     }));
-  const all = [...lacking.slice(0, 1), ...shown, ...lacking.slice(1)];
+  const all = [...additional.slice(0, 1), ...shown, ...additional.slice(1)];
   return [...all.filter((one) => one.filterable), ...all.filter((one) => !one.filterable)];
 }
 
 /** A field by its name in a query; a tenant's own also without `fields.`. Of keys nothing is known. */
-export function knownField(known: readonly Known[], parameter: string): Known {
+export function findQueryField(known: readonly QueryField[], parameter: string): QueryField {
   const found = known.find((one) => one.parameter === parameter || one.parameter === `fields.${parameter}`);
   return found ?? { parameter, name: parameter, kind: "text", filterable: true };
 }
 
 /** Those whose name or parameter has this in it; what begins with it comes first, otherwise as they were. */
-export function matching(known: readonly Known[], typed: string): Known[] {
+export function matchingFields(known: readonly QueryField[], typed: string): QueryField[] {
   const wanted = typed.toLowerCase();
   if (!wanted) return [...known];
-  const rank = (one: Known): number => {
+  const rank = (one: QueryField): number => {
     const parameter = one.parameter.toLowerCase();
     const texts = [one.name.toLowerCase(), parameter.replace(/^(?:metadata|fields)\./, "")];
     if ([...texts, parameter].some((text) => text.startsWith(wanted))) return 0;
@@ -65,11 +65,11 @@ export function matching(known: readonly Known[], typed: string): Known[] {
 }
 
 /** Whether its values can be listed with counts. */
-export function countable(kind: Kind): boolean {
+export function isCountable(kind: QueryFieldKind): boolean {
   return kind !== "time" && kind !== "id";
 }
 
-function ownKind(field: ShownField): Kind {
+function customFieldKind(field: ShownField): QueryFieldKind {
   if (field.displayType === "Timestamp") return "time";
   if (field.displayType === "Number") return "number";
   if (field.displayType === "Boolean") return "boolean";

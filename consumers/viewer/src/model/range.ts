@@ -1,5 +1,5 @@
 /** A range of time: one of the presets, which moves with the clock, or two fixed ends. */
-import type { Pairs } from "../api/client.js";
+import type { QueryParams } from "../api/client.js";
 import { dayAfter, momentOf, wallOf } from "./zone.js";
 
 export const PRESETS = ["1h", "24h", "7d", "30d", "90d", "1y"] as const;
@@ -49,19 +49,19 @@ export function unreadIn(given: URLSearchParams): string {
 }
 
 /** The parameters of an address that say this range. */
-export function rangePairs(range: Range): Pairs {
+export function rangePairs(range: Range): QueryParams {
   if (range.kind === "preset") return [["range", range.preset]];
   return ends(range);
 }
 
 /** The service's parameters `from` and `to`. `now` in ms; a preset's end is open, so that what comes in is in it. */
-export function asked(range: Range, now: number): Pairs {
+export function asked(range: Range, now: number): QueryParams {
   if (range.kind === "preset") return [["from", new Date(now - LENGTH_MS[range.preset]).toISOString()]];
   return ends(range);
 }
 
 /** The same with an end always, for what is drawn on an axis that ends now. */
-export function askedUntil(range: Range, now: number): Pairs {
+export function askedUntil(range: Range, now: number): QueryParams {
   const pairs = asked(range, now);
   return range.kind === "preset" ? [...pairs, ["to", new Date(now).toISOString()]] : pairs;
 }
@@ -130,7 +130,7 @@ function text(moment: number | null): string {
   return moment === null ? "" : new Date(moment).toISOString().replace(".000Z", "Z");
 }
 
-function ends(range: Range): Pairs {
+function ends(range: Range): QueryParams {
   if (range.kind !== "custom") return [];
   const pairs: [string, string][] = [["from", range.from], ["to", range.to]];
   return pairs.filter(([, value]) => value);

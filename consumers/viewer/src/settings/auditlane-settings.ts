@@ -23,7 +23,7 @@ import { rootStyles } from "./auditlane-settings.styles.js";
 import { Settings, settingsContext } from "./settings-state.js";
 import { note, section } from "./section.styles.js";
 import "./switch.js";
-import { trouble } from "./problem-note.js";
+import { problemNote } from "./problem-note.js";
 
 /**
  * Attributes: `base-url`, `token`, `tenant` (empty: the credential's own tenant, or the environment), `lang`, `theme`
@@ -87,7 +87,7 @@ export class AuditlaneSettings extends LitElement {
     const token = await this.renewal.initialToken(baseUrl, this.token);
     if (turn !== this.openCount) return;
     const renew = (): Promise<string> =>
-      this.renewal.renew(this.token, settings.client.token, (next) => settings.vouch(next));
+      this.renewal.renew(this.token, settings.client.token, (next) => settings.verifyToken(next));
     const settings = await Settings.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
     if (turn !== this.openCount) return; // another place was named meanwhile
     settings.addEventListener("heading", (event) => void this.toHeading((event as CustomEvent<boolean>).detail));
@@ -108,13 +108,13 @@ export class AuditlaneSettings extends LitElement {
   private content(settings: Settings): TemplateResult {
     const { text } = settings;
     if (settings.phase === "loading") return html`<p class="unseen" role="status">${text.states.loading}</p>${skeleton}`;
-    if (settings.problem) return trouble(settings.problem, text, () => void settings.load());
+    if (settings.problem) return problemNote(settings.problem, text, () => void settings.load());
     return html`
       ${this.header(settings)}
       ${settings.mayChange || settings.mayDecide ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
       <auditlane-missing-part exportparts="notice" .text=${text.states}></auditlane-missing-part>
       ${settings.conflict ? html`<auditlane-settings-conflict></auditlane-settings-conflict>` : nothing}
-      ${settings.refused ? trouble(settings.refused, text, null, text.settings.lost) : nothing}
+      ${settings.refused ? problemNote(settings.refused, text, null, text.settings.lost) : nothing}
       <auditlane-settings-switch></auditlane-settings-switch>
       <auditlane-settings-fields></auditlane-settings-fields>
       <auditlane-settings-preview></auditlane-settings-preview>
@@ -151,7 +151,7 @@ export class AuditlaneSettings extends LitElement {
       if (!token) this.settings = null;
       return await this.open();
     }
-    const same = await settings.vouch(token).catch(() => null);
+    const same = await settings.verifyToken(token).catch(() => null);
     if (token !== this.token || settings !== this.settings) return;
     if (same) settings.take(token);
     this.renewal.provide(same ? token : "");

@@ -3,7 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
-import type { FieldType, StatedField } from "../api/structure.js";
+import type { FieldType, FieldInput } from "../api/structure.js";
 import { type Sentences, sentencesOf } from "../model/structure/server-errors.js";
 import {
   emptyForm,
@@ -25,7 +25,7 @@ import { area, type Box, check, choose, line } from "./inputs.js";
 import { SettingsElement } from "./settings-element.js";
 import { sampleStyles } from "./sample-table.js";
 import { dialog, note, section } from "./section.styles.js";
-import { trouble } from "./problem-note.js";
+import { problemNote } from "./problem-note.js";
 
 @customElement("auditlane-settings-form")
 export class FieldForm extends SettingsElement {
@@ -112,7 +112,7 @@ export class FieldForm extends SettingsElement {
           <div class="inputs">${this.naming()}${this.demands()}${this.isNew ? placeInputs(this.form, this.text, (what) => this.set(what)) : nothing}${this.exclusion()}</div>
           ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, reading })}
         </div>
-        ${this.problem ? trouble(this.problem, this.settings.text, null, this.settings.text.settings.lost) : nothing}
+        ${this.problem ? problemNote(this.problem, this.settings.text, null, this.settings.text.settings.lost) : nothing}
         <p class="bad" role="alert">${this.told[""] ?? nothing}</p>
         <div class="feet">
           <button type="button" @click=${() => this.box.close()}>${this.maySend ? this.text.cancel : this.text.close}</button>
@@ -214,19 +214,19 @@ export class FieldForm extends SettingsElement {
       await this.focusFault();
       return;
     }
-    const said: StatedField = requestOf(this.form, this.was, this.exclusive);
+    const said: FieldInput = requestOf(this.form, this.was, this.exclusive);
     if (!this.isNew && !Object.keys(said).length) return this.box.close();
     await this.send(said);
   };
 
-  private async send(said: StatedField): Promise<void> {
+  private async send(said: FieldInput): Promise<void> {
     [this.sending, this.problem, this.told] = [true, null, {}];
     try {
       if (this.isNew) await this.settings.add(said);
       else await this.settings.change(this.field, said);
       this.box.close();
     } catch (cause) {
-      const problem = Problem.of(cause);
+      const problem = Problem.from(cause);
       if (problem.status === 412) this.told = { "": this.text.form.stale };
       else if (problem.status === 400 || problem.status === 409) this.told = sentencesOf(problem);
       else this.problem = problem;

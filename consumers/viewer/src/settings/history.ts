@@ -9,7 +9,7 @@ import { revisionSaid } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
 import { SettingsElement } from "./settings-element.js";
 import { note, section } from "./section.styles.js";
-import { trouble } from "./problem-note.js";
+import { problemNote } from "./problem-note.js";
 import { moment } from "./relative-time.js";
 
 const PAGE = 10;
@@ -77,7 +77,7 @@ export class History extends SettingsElement {
         ${this.revisions.map((one) => this.revision(one))}
       </ol>
       <div class="feet">
-        ${this.problem ? trouble(this.problem, this.settings.text, () => void this.more()) : this.foot()}
+        ${this.problem ? problemNote(this.problem, this.settings.text, () => void this.more()) : this.foot()}
       </div>
     </details>`;
   }
@@ -129,7 +129,7 @@ export class History extends SettingsElement {
       if (turn !== this.turn) return;
       [this.revisions, this.next] = [[...known, ...page.data], page.next];
     } catch (cause) {
-      if (turn === this.turn) this.problem = Problem.of(cause);
+      if (turn === this.turn) this.problem = Problem.from(cause);
     }
     if (turn === this.turn) this.loading = false;
   }

@@ -1,12 +1,12 @@
 /** What is read for the settings, and what is to be seen of them. */
-import { Client, type Place } from "../api/client.js";
+import { Client, type Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
-import { type Contract, type Revision, type Seen, Structures } from "../api/structure.js";
+import { type Contract, type Revision, type StructureVersion, StructureApi } from "../api/structure.js";
 import type { AuditEvent, EventPage, Session } from "../api/types.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
 import { localeOf } from "../model/format/locale.js";
-import { Remembered } from "../model/preferences.js";
+import { PreferenceStore } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
 import type { Meanwhile, Merged } from "../model/structure/merge.js";
 import { localZone } from "../model/zone.js";
@@ -16,7 +16,7 @@ export type Phase = "loading" | "ready" | "failed";
 
 /** Somebody else saved before us. */
 export interface Conflict {
-  seen: Seen;
+  seen: StructureVersion;
   theirs: Meanwhile;
   merged: Merged;
   /** Theirs since ours, as far as they can be read. */
@@ -31,7 +31,7 @@ export class State extends EventTarget {
   /** Why there is nothing to show. */
   problem: Problem | null = null;
   session: Session | null = null;
-  seen: Seen | null = null;
+  seen: StructureVersion | null = null;
   draft: Draft | null = null;
   contract: Contract | null = null;
   contractProblem: Problem | null = null;
@@ -48,10 +48,10 @@ export class State extends EventTarget {
 
   readonly client: Client;
   private readonly named: string;
-  private structures: Structures | null = null;
+  private structures: StructureApi | null = null;
 
   protected constructor(
-    place: Place,
+    place: Endpoint,
     renew: () => Promise<string>,
     public language: Language,
     public text: Texts,
@@ -78,7 +78,7 @@ export class State extends EventTarget {
 
   /** How this person's table shows events. */
   get reading(): Reading {
-    const { utc } = new Remembered(this.tenant ?? "", this.session?.user ?? "").read();
+    const { utc } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
     return readingIn(this.text, localeOf(this.language), utc ? "UTC" : localZone());
   }
 
@@ -95,14 +95,14 @@ export class State extends EventTarget {
       const tenant = this.named || this.session.tenant;
       const mayLook = tenant !== null && this.session.permissions.includes("audits:read");
       if (!mayLook && !this.mayChange) throw new Problem(403, "FORBIDDEN", "");
-      this.structures = new Structures(this.client, tenant);
+      this.structures = new StructureApi(this.client, tenant);
       this.seen = await this.structures.read();
       this.draft = draftOf(this.seen.structure);
       this.phase = "ready";
       void this.readContract();
       void this.readSample();
     } catch (cause) {
-      this.problem = Problem.of(cause);
+      this.problem = Problem.from(cause);
       this.phase = "failed";
     }
     this.changed();
@@ -114,7 +114,7 @@ export class State extends EventTarget {
     try {
       this.contract = await this.at.contract();
     } catch (cause) {
-      this.contractProblem = Problem.of(cause);
+      this.contractProblem = Problem.from(cause);
     }
     this.changed();
   }
@@ -122,7 +122,7 @@ export class State extends EventTarget {
   private async readSample(): Promise<void> {
     const mayRead = this.session?.permissions.includes("audits:read") && this.seen?.structure.effectiveEnabled;
     if (!mayRead || this.tenant === null) return;
-    const page = await this.client.json<EventPage>("/v1/events", { pairs: [["limit", String(SAMPLE)]] }).catch(() => null);
+    const page = await this.client.json<EventPage>("/v1/events", { params: [["limit", String(SAMPLE)]] }).catch(() => null);
     this.sample = page?.data ?? [];
     this.changed();
   }
@@ -134,18 +134,18 @@ export class State extends EventTarget {
   }
 
   /** Whether this token is the same person's in the same place; only then what is shown may stay. Rejects with Problem. */
-  async vouch(token: string): Promise<boolean> {
-    const next = await this.client.as(token).json<Session>("/v1/session");
+  async verifyToken(token: string): Promise<boolean> {
+    const next = await this.client.withToken(token).json<Session>("/v1/session");
     return !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
   }
 
   take(token: string): void {
-    this.client.take(token);
+    this.client.setToken(token);
     if (this.phase === "failed") void this.load();
   }
 
-  protected get at(): Structures {
-    return this.structures as Structures;
+  protected get at(): StructureApi {
+    return this.structures as StructureApi;
   }
 
   protected changed(): void {

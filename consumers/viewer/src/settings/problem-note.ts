@@ -3,22 +3,22 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
-import { maySucceedLater, troubleOf } from "../model/problem-kind.js";
+import { maySucceedLater, kindOf } from "../model/problem-kind.js";
 import { icon } from "../styles/icons.js";
 
 /** `ways` stands at its end; `retry` is offered where the same may end better. */
-export function trouble(problem: Problem, text: Texts, retry: (() => void) | null, title = ""): TemplateResult {
-  const kind = troubleOf(problem);
-  const said = text.states.problems[kind];
-  const told = kind === "offline" ? "" : `${problem.detail} ${problem.fix}`.trim();
+export function problemNote(problem: Problem, text: Texts, retry: (() => void) | null, title = ""): TemplateResult {
+  const kind = kindOf(problem);
+  const texts = text.states.problems[kind];
+  const detail = kind === "offline" ? "" : `${problem.detail} ${problem.fix}`.trim();
   return html`<div class="note" part="problem">
     ${icon(kind === "offline" ? "offline" : kind === "forbidden" ? "lock" : "warning")}
     <div>
       <div role="alert">
-        <p class="head">${title || said.title}</p>
-        <p>${title ? said.title : said.advice}</p>
+        <p class="head">${title || texts.title}</p>
+        <p>${title ? texts.title : texts.advice}</p>
       </div>
-      ${told ? html`<p class="quietly small" lang="en">${told}</p>` : nothing}
+      ${detail ? html`<p class="quietly small" lang="en">${detail}</p>` : nothing}
       ${problem.requestId
         ? html`<p class="quietly small">${text.states.requestId}: <code>${problem.requestId}</code></p>`
         : nothing}

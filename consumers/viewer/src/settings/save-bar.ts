@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { visible } from "../model/format/text.js";
-import { countTold } from "../model/format/summary.js";
+import { formatCount } from "../model/format/summary.js";
 import { changesOf } from "../model/structure/draft.js";
 import { changesSaid } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
@@ -63,7 +63,7 @@ export class Bar extends SettingsElement {
     const wrong = draft.fields.some((one) => !one.displayName.trim());
     return html`<section class="bar" part="bar" aria-label=${words.label}>
       <details>
-        <summary>${words.count(changes.length, countTold(changes.length, language))}</summary>
+        <summary>${words.count(changes.length, formatCount(changes.length, language))}</summary>
         <ul aria-label=${words.show} tabindex="0">
           ${changesSaid(changes, draft.base, this.settings.text).map((line) => html`<li>${visible(line)}</li>`)}
         </ul>

@@ -1,9 +1,9 @@
 /** What the settings' parts share: whose they are, what was read, what is not saved yet, and every way to change it. */
 import { createContext } from "@lit/context";
 
-import type { Place } from "../api/client.js";
+import type { Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
-import type { Field, HistoryPage, Revision, Seen, StatedField } from "../api/structure.js";
+import type { Field, HistoryPage, Revision, StructureVersion, FieldInput } from "../api/structure.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import { type Draft, draftOf, set, stated, without } from "../model/structure/draft.js";
 import { carried, meanwhile, rebased } from "../model/structure/merge.js";
@@ -13,7 +13,7 @@ const OTHERS = 20; // revisions that a conflict tells at most
 
 /** Its event `saved` says that the service has taken something, `heading` that what had the focus is gone. */
 export class Settings extends State {
-  static async open(place: Place, renew: () => Promise<string>, language: Language): Promise<Settings> {
+  static async open(place: Endpoint, renew: () => Promise<string>, language: Language): Promise<Settings> {
     return new Settings(place, renew, language, await textsOf(language));
   }
 
@@ -56,20 +56,20 @@ export class Settings extends State {
         if (now.structure.enabled !== seen.structure.enabled) throw cause;
         this.arrive(await this.at.save(now.etag, { enabled }));
       }
-      const { effectiveEnabled } = (this.seen as Seen).structure;
+      const { effectiveEnabled } = (this.seen as StructureVersion).structure;
       this.said = effectiveEnabled ? this.text.settings.switch.on : this.text.settings.switch.off;
     });
   }
 
   /** Rejects with Problem, for the form that asked. */
-  async add(field: StatedField): Promise<void> {
+  async add(field: FieldInput): Promise<void> {
     this.justSaved = false;
     this.arrive(await this.at.add(field));
     await this.fieldsChanged(this.text.settings.form.added(field.displayName ?? field.name ?? ""));
   }
 
   /** The same for a field that there is. Others' changes of other fields do not stand in its way. */
-  async change(name: string, field: StatedField): Promise<void> {
+  async change(name: string, field: FieldInput): Promise<void> {
     const { seen } = this;
     if (!seen) return;
     const here = fieldOf(seen, name);
@@ -88,7 +88,7 @@ export class Settings extends State {
       }
       this.arrive(await this.at.change(now.etag, name, field));
     }
-    await this.fieldsChanged(this.text.settings.form.changed(field.displayName ?? fieldOf(this.seen as Seen, name)?.displayName ?? name));
+    await this.fieldsChanged(this.text.settings.form.changed(field.displayName ?? fieldOf(this.seen as StructureVersion, name)?.displayName ?? name));
   }
 
   async remove(name: string): Promise<boolean> {
@@ -101,7 +101,7 @@ export class Settings extends State {
     });
   }
 
-  async restore(field: StatedField, label: string): Promise<boolean> {
+  async restore(field: FieldInput, label: string): Promise<boolean> {
     return await this.doing(async () => {
       this.arrive(await this.at.add(field));
       await this.fieldsChanged(this.text.settings.removed.restored(label));
@@ -150,7 +150,7 @@ export class Settings extends State {
       await what();
     } catch (cause) {
       done = false;
-      await this.explain(Problem.of(cause));
+      await this.explain(Problem.from(cause));
     }
     this.busy = false;
     this.changed();
@@ -165,18 +165,18 @@ export class Settings extends State {
       this.conflict = await this.conflictWith(await this.at.read());
       this.refused = null;
     } catch (cause) {
-      this.refused = Problem.of(cause);
+      this.refused = Problem.from(cause);
     }
   }
 
   /** What is there now, for a request that came after somebody else's; any other problem is thrown on. */
-  private async ifChanged(cause: unknown): Promise<Seen> {
-    if (!isStale(Problem.of(cause))) throw cause;
+  private async ifChanged(cause: unknown): Promise<StructureVersion> {
+    if (!isStale(Problem.from(cause))) throw cause;
     return await this.at.read();
   }
 
-  private async conflictWith(now: Seen): Promise<Conflict> {
-    const { seen, draft } = this as { seen: Seen; draft: Draft };
+  private async conflictWith(now: StructureVersion): Promise<Conflict> {
+    const { seen, draft } = this as { seen: StructureVersion; draft: Draft };
     const page = await this.at.history(OTHERS).catch(() => ({ data: [] as Revision[] }));
     return {
       seen: now,
@@ -187,8 +187,8 @@ export class Settings extends State {
   }
 
   /** A newer state; what is not saved stays, and is asked about where others changed the same. */
-  private arrive(now: Seen): void {
-    const { seen, draft } = this as { seen: Seen; draft: Draft };
+  private arrive(now: StructureVersion): void {
+    const { seen, draft } = this as { seen: StructureVersion; draft: Draft };
     const merged = rebased(draft, now.structure);
     if (merged.clashes.length || merged.lost.length) {
       this.conflict = { seen: now, theirs: meanwhile(seen.structure, now.structure), merged, revisions: [] };
@@ -207,7 +207,7 @@ function isStale(problem: Problem): boolean {
   return problem.status === 412 || problem.code === "CONFLICT";
 }
 
-function fieldOf(seen: Seen, name: string): Field | undefined {
+function fieldOf(seen: StructureVersion, name: string): Field | undefined {
   return seen.structure.fields.find((one) => one.name === name);
 }
 

@@ -8,7 +8,7 @@ import { css } from "lit";
 const ICONS = import.meta.glob<string>("./icons/*.svg", { query: "?no-inline", import: "default", eager: true });
 
 /** Resolves when the elements of tabs are defined. */
-export async function tabs(): Promise<void> {
+export async function loadTabs(): Promise<void> {
   const { registerIconLibrary } = await import("@awesome.me/webawesome/dist/components/icon/library.js");
   registerIconLibrary("system", { resolver: (name) => ICONS[`./icons/${name}.svg`] ?? "" });
   await Promise.all([
@@ -19,7 +19,7 @@ export async function tabs(): Promise<void> {
 }
 
 /** Their properties in our terms, for the host element of whoever uses them; inherited by what is inside. */
-export const kitTokens = css`
+export const webAwesomeTokens = css`
   :host {
     --wa-border-radius-pill: 999px;
     --wa-border-width-l: 2px;

@@ -1,7 +1,7 @@
 /** How the viewer's parts lie: one under the other, the table taking what is left; from 360 px on. */
 import { css } from "lit";
 
-export const layout = css`
+export const auditlaneViewerStyles = css`
   :host {
     display: block;
     container-type: inline-size;

@@ -7,7 +7,7 @@ import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import { late } from "../elements/lazy-import.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { layout } from "./auditlane-viewer.styles.js";
+import { auditlaneViewerStyles } from "./auditlane-viewer.styles.js";
 import { tokens } from "../styles/tokens.js";
 import "../elements/stale-bundle-notice.js";
 import "./download/download.js";
@@ -24,7 +24,7 @@ import { Reconnect } from "./reconnect.js";
 import { ViewerState, viewerContext } from "./viewer-state.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import { skeleton, skeletonStyles } from "./states/skeleton.js";
-import { visit, visitStyles } from "./states/operator-banner.js";
+import { operatorBanner, operatorBannerStyles } from "./states/operator-banner.js";
 import { HistoryController } from "./history-controller.js";
 
 /**
@@ -37,7 +37,7 @@ import { HistoryController } from "./history-controller.js";
  */
 @customElement("auditlane-viewer")
 export class AuditlaneViewer extends LitElement {
-  static override styles = [tokens, base, layout, skeletonStyles, visitStyles];
+  static override styles = [tokens, base, auditlaneViewerStyles, skeletonStyles, operatorBannerStyles];
 
   @property({ attribute: "base-url" }) baseUrl = "";
   @property() token = "";
@@ -86,7 +86,7 @@ export class AuditlaneViewer extends LitElement {
     const token = await this.renewal.initialToken(baseUrl, this.token);
     if (turn !== this.openCount) return;
     const place = { baseUrl, token, tenant: this.tenant };
-    const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.isSameSession(next));
+    const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.verifyToken(next));
     const viewer = await ViewerState.open(place, renew, this.language);
     if (turn !== this.openCount) return; // another place was named meanwhile
     this.history.start(viewer, this.address);
@@ -150,7 +150,7 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-columns exportparts="button, columns"></auditlane-columns>
       ${viewer.can("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
-    return html`${visit(viewer)}<div class="head" part="header">
+    return html`${operatorBanner(viewer)}<div class="head" part="header">
       <h2 part="title">${text.states.heading}<span class="tenant">${viewer.tenant}</span></h2>
       <div class="tools" part="toolbar"><slot name="toolbar"></slot>${whole ? parts : nothing}${settings}</div>
     </div>`;
@@ -212,7 +212,7 @@ export class AuditlaneViewer extends LitElement {
       else await this.open();
       return;
     }
-    const same = await viewer.isSameSession(token).catch(() => null);
+    const same = await viewer.verifyToken(token).catch(() => null);
     if (token !== this.token || viewer !== this.viewer) return;
     if (same) viewer.setToken(token);
     this.renewal.provide(same ? token : "");

@@ -3,7 +3,7 @@ import type { ShownField } from "../api/types.js";
 import type { Texts } from "../i18n/en/index.js";
 import { localeOf as kindOf } from "../model/format/locale.js";
 import { visible } from "../model/format/text.js";
-import { own } from "../model/own-property.js";
+import { ownValue } from "../model/own-property.js";
 import { alternativesOf, type Said, saidOf } from "../model/query.js";
 import type { ViewerState } from "./viewer-state.js";
 
@@ -22,7 +22,7 @@ export function numberOf(viewer: ViewerState, value: number): string {
 export function fieldName(viewer: ViewerState, parameter: string): string {
   const known = viewer.fields.find((field) => named(field, parameter));
   if (known) return known.displayName;
-  return own(viewer.text.search.fields, parameter) ?? parameter.replace(/^(?:metadata|fields)\./, "");
+  return ownValue(viewer.text.search.fields, parameter) ?? parameter.replace(/^(?:metadata|fields)\./, "");
 }
 
 function named(field: ShownField, parameter: string): boolean {
@@ -32,8 +32,8 @@ function named(field: ShownField, parameter: string): boolean {
 /** A value as the table says it: outcomes and severities in the reader's language. */
 export function valueName(viewer: ViewerState, parameter: string, value: string): string {
   const { outcome, severity, provenance } = viewer.text.reading;
-  const words = own<Record<string, string>>({ outcome, severity, provenance }, parameter) ?? {};
-  return own(words, value) ?? visible(value);
+  const words = ownValue<Record<string, string>>({ outcome, severity, provenance }, parameter) ?? {};
+  return ownValue(words, value) ?? visible(value);
 }
 
 /** A term of the query as a sentence: "Action is not login". */

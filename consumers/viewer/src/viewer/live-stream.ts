@@ -1,7 +1,7 @@
 /** Following what arrives: one stream a log, for the table that shows it and the switch that says how it goes. */
 import { Problem } from "../api/problem.js";
 import type { AuditEvent } from "../api/types.js";
-import { type Message, Messages } from "../model/event-stream.js";
+import { type Message, EventStreamParser } from "../model/event-stream.js";
 import type { ViewerState } from "./viewer-state.js";
 import { CountRefresh } from "./count-refresh.js";
 
@@ -81,7 +81,7 @@ export class LiveStream extends EventTarget {
           }
         }, (ms) => (least = Math.min(ms, LONGEST_WAIT_MS)));
       } catch (cause) {
-        const problem = Problem.of(cause);
+        const problem = Problem.from(cause);
         if (stop.signal.aborted) return;
         if (FATAL_CODES.has(problem.code)) return this.setStatus("failed");
         if (problem.code === "CURSOR_INVALID") last = "";
@@ -96,16 +96,16 @@ export class LiveStream extends EventTarget {
 
   /** One connection, until it ends by itself. */
   private async connect(
-    pairs: readonly (readonly [string, string])[],
+    params: readonly (readonly [string, string])[],
     given: AbortSignal,
     heard: (message: Message) => void,
     retry: (ms: number) => void,
   ): Promise<void> {
     const silent = new AbortController();
     const signal = AbortSignal.any([given, silent.signal]);
-    const answer = await this.viewer.client.answer("/v1/events/stream", { pairs, signal, headers: { Accept: "text/event-stream" } });
+    const answer = await this.viewer.client.send("/v1/events/stream", { params, signal, headers: { Accept: "text/event-stream" } });
     let events: AuditEvent[] = [];
-    const messages = new Messages((message) => {
+    const messages = new EventStreamParser((message) => {
       heard(message);
       if (message.event === "event") events.push(JSON.parse(message.data) as AuditEvent);
     }, retry);

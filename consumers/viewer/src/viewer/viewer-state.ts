@@ -1,7 +1,7 @@
 /** What all parts of the viewer share: whose log it is, its data structure, what is looked at, and the words for it. */
 import { createContext } from "@lit/context";
 
-import { Client, type Pairs, type Place } from "../api/client.js";
+import { Client, type QueryParams, type Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
 import { type Language, textsOf } from "../i18n/index.js";
@@ -9,7 +9,7 @@ import type { Texts } from "../i18n/en/index.js";
 import { labelIn } from "../model/labels.js";
 import { OTHERS } from "../model/query.js";
 import { asked } from "../model/range.js";
-import { type Preferences, Remembered } from "../model/preferences.js";
+import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 import { localZone } from "../model/zone.js";
 import { Prefetch, listParams } from "./prefetch.js";
@@ -56,7 +56,7 @@ export class ViewerState extends EventTarget {
   readonly prefetch = new Prefetch();
   readonly failures = new Failures(() => this.notify());
 
-  private readonly preferenceStore: Remembered;
+  private readonly preferenceStore: PreferenceStore;
   private labelled: { structure: ShownStructure | null; text: Texts | null; fields: readonly ShownField[] } = {
     structure: null,
     text: null,
@@ -64,18 +64,18 @@ export class ViewerState extends EventTarget {
   };
 
   constructor(
-    place: Place,
+    place: Endpoint,
     renew: () => Promise<string>,
     public language: Language,
     public text: Texts,
   ) {
     super();
     this.client = new Client(place, renew, (problem) => this.onResult(problem));
-    this.preferenceStore = new Remembered("", "");
+    this.preferenceStore = new PreferenceStore("", "");
     this.preferences = this.preferenceStore.read();
   }
 
-  static async open(place: Place, renew: () => Promise<string>, language: Language): Promise<ViewerState> {
+  static async open(place: Endpoint, renew: () => Promise<string>, language: Language): Promise<ViewerState> {
     return new ViewerState(place, renew, language, await textsOf(language));
   }
 
@@ -104,15 +104,15 @@ export class ViewerState extends EventTarget {
       this.problem = null;
       this.phase = "ready";
     } catch (cause) {
-      this.problem = Problem.of(cause);
+      this.problem = Problem.from(cause);
       this.phase = "failed";
     }
     this.notify();
   }
 
   /** Whether this token is the same person's in the same tenant; only then what is shown may stay. Rejects with Problem. */
-  async isSameSession(token: string): Promise<boolean> {
-    const next = await this.client.as(token).json<Session>("/v1/session");
+  async verifyToken(token: string): Promise<boolean> {
+    const next = await this.client.withToken(token).json<Session>("/v1/session");
     const same = !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
     if (same && this.session) this.session = next;
     return same;
@@ -120,7 +120,7 @@ export class ViewerState extends EventTarget {
 
   /** Go on with this token, which was vouched for. */
   setToken(token: string): void {
-    this.client.take(token);
+    this.client.setToken(token);
     const waited = this.authProblem !== null;
     this.authProblem = null;
     if (waited) this.retry();
@@ -138,7 +138,7 @@ export class ViewerState extends EventTarget {
   /** Finds out whether anybody has sent an event yet; `unused` says it. Rejects with Problem. */
   async checkUnused(): Promise<boolean> {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
-      pairs: [["limit", "1"], ["query", OTHERS]],
+      params: [["limit", "1"], ["query", OTHERS]],
     });
     this.unused = found.data.length === 0;
     this.notify();
@@ -174,8 +174,8 @@ export class ViewerState extends EventTarget {
   }
 
   /** What the list, the summaries and exports are to be asked for: the view as parameters, without order and limit. */
-  filter(): Pairs {
-    const query: Pairs = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
+  filter(): QueryParams {
+    const query: QueryParams = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
     return [...query, ...asked(this.view.range, this.asOf)];
   }
 
@@ -238,7 +238,7 @@ export class ViewerState extends EventTarget {
   }
 
   private preferencesOf(tenant: string, user: string): Preferences {
-    this.preferenceStore.of(tenant, user);
+    this.preferenceStore.setOwner(tenant, user);
     return this.preferenceStore.read();
   }
 

@@ -1,5 +1,5 @@
 import type { Preset } from "../../model/range.js";
-import type { Trouble } from "../../model/problem-kind.js";
+import type { ProblemKind } from "../../model/problem-kind.js";
 
 const plural = new Intl.PluralRules("en");
 
@@ -8,7 +8,7 @@ export interface Said {
   advice: string;
 }
 
-const problems: Record<Trouble, Said> = {
+const problems: Record<ProblemKind, Said> = {
   expired: { title: "Your session has ended", advice: "Reload the page, or open the log again from where you came." },
   signedOut: { title: "You are not signed in", advice: "Open the log again from where you came: its links work once." },
   forbidden: { title: "You may not see this", advice: "Ask whoever administers audit logs in your organisation." },

@@ -3,13 +3,13 @@
 export type Network = "private" | "loopback" | "local" | "public";
 
 /** An IPv4 address that is written as IPv6 is shown as what it is. */
-export function address(ip: string): string {
+export function displayAddress(ip: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1] ?? ip;
 }
 
 /** What kind of network it is of. */
 export function networkOf(ip: string): Network {
-  const shown = address(ip).toLowerCase();
+  const shown = displayAddress(ip).toLowerCase();
   const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(shown);
   if (!v4) {
     if (shown === "::1") return "loopback";

@@ -1,6 +1,6 @@
 /** What a user agent's text says in short: the program and the system. Only to be read; nothing is decided by it. */
 
-export interface Agent {
+export interface UserAgent {
   /** "Chrome 126", "aws-cli 1.16"; the text's own beginning when nothing is known. */
   program: string;
   /** "macOS", "iOS 17"; "" when it is not told. */
@@ -35,26 +35,26 @@ const PRODUCT = /^([^\s/()[\]]+)\/v?(\d+(?:\.\d+)?)/;
 const BOT = /\(compatible; ([^/;)]+)(?:\/(\d+(?:\.\d+)?))?/;
 const MOST = 40;
 
-export function agentOf(text: string): Agent {
-  const said = text.trim().replace(/^\[(.*)\]$/s, "$1");
-  return { program: program(said), system: system(said) };
+export function parseUserAgent(text: string): UserAgent {
+  const inner = text.trim().replace(/^\[(.*)\]$/s, "$1");
+  return { program: program(inner), system: system(inner) };
 }
 
-function program(said: string): string {
-  const bot = said.startsWith("Mozilla/") && !/\bMSIE\b/.test(said) ? BOT.exec(said) : null;
+function program(text: string): string {
+  const bot = text.startsWith("Mozilla/") && !/\bMSIE\b/.test(text) ? BOT.exec(text) : null;
   if (bot) return named(bot[1] as string, bot[2]);
   for (const [sign, name] of BROWSERS) {
-    const found = sign.exec(said);
+    const found = sign.exec(text);
     if (found) return named(name, found[1]);
   }
-  const product = said.startsWith("Mozilla/") ? null : PRODUCT.exec(said);
+  const product = text.startsWith("Mozilla/") ? null : PRODUCT.exec(text);
   if (product) return named(product[1] as string, product[2]);
-  return said.length > MOST ? `${said.slice(0, MOST - 1)}…` : said;
+  return text.length > MOST ? `${text.slice(0, MOST - 1)}…` : text;
 }
 
-function system(said: string): string {
+function system(text: string): string {
   for (const [sign, name] of SYSTEMS) {
-    const found = sign.exec(said);
+    const found = sign.exec(text);
     if (found) return named(name, found[1]);
   }
   return "";

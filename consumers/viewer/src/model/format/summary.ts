@@ -3,7 +3,7 @@ import type { Texts } from "../../i18n/en/index.js";
 import type { Range } from "../range.js";
 
 /** The time; "" when it is all time. `zone` is an IANA name. */
-export function timeTold(range: Range, text: Texts, language: string, zone: string): string {
+export function formatRange(range: Range, text: Texts, language: string, zone: string): string {
   if (range.kind === "preset") return text.states.presets[range.preset];
   if (range.kind !== "custom") return "";
   const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone: zone });
@@ -12,12 +12,12 @@ export function timeTold(range: Range, text: Texts, language: string, zone: stri
   return from ? text.states.since(from) : text.states.until(to ?? "");
 }
 
-export function countTold(count: number, language: string): string {
+export function formatCount(count: number, language: string): string {
   return new Intl.NumberFormat(language).format(count);
 }
 
 /** Bytes as people say them, in powers of 1,000. */
-export function sizeTold(bytes: number, language: string): string {
+export function formatBytes(bytes: number, language: string): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
   const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** power;
@@ -29,6 +29,6 @@ export function sizeTold(bytes: number, language: string): string {
   }).format(value);
 }
 
-export function secondsTold(seconds: number, language: string): string {
+export function formatSeconds(seconds: number, language: string): string {
   return new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "long" }).format(seconds);
 }

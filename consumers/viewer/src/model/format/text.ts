@@ -12,7 +12,7 @@ export function visible(text: string, lines = false): string {
 }
 
 /** Cut to so many signs, the last of which is then "…". */
-export function shortened(text: string, most: number): string {
+export function truncate(text: string, most: number): string {
   if (text.length <= most) return text;
   let end = most - 1;
   if (/[\ud800-\udbff]/.test(text[end - 1] as string)) end -= 1; // no half of a pair
@@ -20,7 +20,7 @@ export function shortened(text: string, most: number): string {
 }
 
 /** In two: the second are the last signs, so many or one less than that. */
-export function parted(text: string, last: number): [string, string] {
+export function splitTail(text: string, last: number): [string, string] {
   let at = Math.max(0, text.length - last);
   if (at && /[\udc00-\udfff]/.test(text[at] as string)) at += 1; // no half of a pair
   return [text.slice(0, at), text.slice(at)];

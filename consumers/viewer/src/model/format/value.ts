@@ -1,29 +1,29 @@
 /** A field's value of an event: which it is, and how it reads in one line. */
 import type { AuditEvent, DisplayType, ShownField } from "../../api/types.js";
-import { own } from "../own-property.js";
+import { ownValue } from "../own-property.js";
 
 /** As text; null where the event has none. Metadata is JSON. */
 export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "custom">): string | null {
-  if (field.custom) return own(event.fields, field.name) ?? null;
+  if (field.custom) return ownValue(event.fields, field.name) ?? null;
   if (field.name === "metadata") return Object.keys(event.metadata).length ? JSON.stringify(event.metadata) : null;
-  const value = own(event as unknown as Record<string, unknown>, field.name);
+  const value = ownValue(event as unknown as Record<string, unknown>, field.name);
   return typeof value === "string" && value !== "" ? value : null;
 }
 
 /** A metadata key as people read it: the CloudTrail import keeps what is no text as JSON, under `<name>:json`. */
-export function keyTold(key: string, { source, metadata }: Pick<AuditEvent, "source" | "metadata">): string {
+export function metadataLabel(key: string, { source, metadata }: Pick<AuditEvent, "source" | "metadata">): string {
   const name = key.replace(/:json$/, "");
   return source === "cloudtrail" && !Object.hasOwn(metadata, name) ? name : key;
 }
 
 /** A number by the language's rules, however many digits it has; other text as it is. */
-export function number(text: string, format: Intl.NumberFormat): string {
+export function formatNumber(text: string, format: Intl.NumberFormat): string {
   if (!/^-?\d+(\.\d+)?$/.test(text)) return text;
   return format.format(text as unknown as number); // text keeps every digit
 }
 
 /** JSON without its form: `region: eu, size: 3`. Text that is no JSON as it is. */
-export function inOneLine(json: string): string {
+export function jsonInline(json: string): string {
   try {
     const value: unknown = JSON.parse(json);
     if (value === null || typeof value !== "object") return json;

@@ -1,8 +1,8 @@
 /** Changes of the structure in words. */
-import type { Deed, Field, Revision, Structure } from "../../api/structure.js";
+import type { RevisionChange, Field, Revision, Structure } from "../../api/structure.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { labelIn } from "../labels.js";
-import { own } from "../own-property.js";
+import { ownValue } from "../own-property.js";
 import { ATTRIBUTES, type Change, TOGGLES } from "./draft.js";
 import type { Clash } from "./merge.js";
 import { moved } from "./order.js";
@@ -34,7 +34,7 @@ export function revisionSaid(revision: Revision, structure: Structure, text: Tex
   const { history, list } = text.settings;
   const label = (name: string): string => {
     const now = fieldOf(structure, name) && labelOf(structure, name, text);
-    const then = valued(name, text)(own(revision.labels, name) ?? now ?? name);
+    const then = valued(name, text)(ownValue(revision.labels, name) ?? now ?? name);
     return now === undefined || then === now ? then : history.nowCalled(then, now);
   };
   const lines = revision.changes.flatMap((deed) =>
@@ -57,7 +57,7 @@ export function clashSaid(clash: Clash, structure: Structure, text: Texts): stri
   return conflict.mineTheirs(labelOf(structure, clash.name, text), conflict.what[clash.what], told(clash.mine), told(clash.theirs));
 }
 
-function deedSaid({ deed, field, values }: Deed, label: string, text: Texts): string[] {
+function deedSaid({ deed, field, values }: RevisionChange, label: string, text: Texts): string[] {
   const words = text.settings;
   if (deed !== "changed" && deed !== "switched") return [words.history[deed](label)];
   const said = ATTRIBUTES.filter((what) => what in values).map((what) => {
@@ -70,13 +70,13 @@ function deedSaid({ deed, field, values }: Deed, label: string, text: Texts): st
 /** The fields that stand elsewhere, by name: the fewest that explain it, of equally few those with another number. */
 function movedOf({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((one) => one.deed === "changed" && "order" in one.values);
-  const names = (deeds: readonly Deed[]): string[] => deeds.map((one) => one.field as string);
+  const names = (deeds: readonly RevisionChange[]): string[] => deeds.map((one) => one.field as string);
   if (!sequence) return names(numbered.filter((one) => Object.keys(one.values).length === 1));
   const told = new Set(changes.filter((one) => one.deed !== "changed").map((one) => one.field));
   return moved(...sequence, new Set(names(numbered))).filter((name) => !told.has(name));
 }
 
-function switchSaid(deed: Deed, isTenant: boolean, words: Words): string {
+function switchSaid(deed: RevisionChange, isTenant: boolean, words: Words): string {
   const now = deed.values["enabled"]?.[1];
   if (now === null || now === undefined) return isTenant ? words.history.follows : words.history.unset;
   return now ? words.history.on : words.history.off;

@@ -1,5 +1,5 @@
 /** The form of a custom field: what it holds, what is wrong with it before anybody asks the service, and the request. */
-import type { ContractField, Field, FieldType, Rules, StatedField, Structure } from "../../api/structure.js";
+import type { ContractField, Field, FieldType, Rules, FieldInput, Structure } from "../../api/structure.js";
 import type { Toggle } from "./draft.js";
 
 export type RuleName = "required" | "maxLength" | "pattern" | "minimum" | "maximum" | "oneOf";
@@ -169,8 +169,8 @@ export function faultsOf(form: Form, structure: Structure, isNew: boolean): Part
  * The request for it. `was`: only what is different from this form of the same field. `exclusive` is what the contract
  * says now, null where nobody can say it.
  */
-export function requestOf(form: Form, was: Form | null, exclusive: boolean | null): StatedField {
-  const said: StatedField = {
+export function requestOf(form: Form, was: Form | null, exclusive: boolean | null): FieldInput {
+  const said: FieldInput = {
     displayName: form.displayName.trim(),
     type: form.type,
     default: defaultOf(form),
@@ -183,7 +183,7 @@ export function requestOf(form: Form, was: Form | null, exclusive: boolean | nul
     if (said.default === null) delete said.default;
     return said;
   }
-  const before: StatedField = { default: null, ...requestOf(was, null, null) };
+  const before: FieldInput = { default: null, ...requestOf(was, null, null) };
   for (const name of ["displayName", "type", "default", "rules"] as const) {
     if (JSON.stringify(said[name]) === JSON.stringify(before[name])) delete said[name];
   }

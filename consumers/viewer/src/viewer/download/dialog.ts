@@ -6,7 +6,7 @@ import { Problem } from "../../api/problem.js";
 import type { ExportFormat, ExportJob, Histogram } from "../../api/types.js";
 import { chosen } from "../../model/columns.js";
 import { exported, FORMATS, headings, PDF_MOST, wayOf, type Wanted, type Which } from "../../model/export.js";
-import { countTold, sizeTold, timeTold } from "../../model/format/summary.js";
+import { formatCount, formatBytes, formatRange } from "../../model/format/summary.js";
 import { DEFAULT_SORT } from "../../model/view.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -95,7 +95,7 @@ export class DownloadDialog extends ViewerElement {
   private whichChoice(which: Which): TemplateResult {
     const { fields } = this.viewer;
     const count = exported(fields, chosen(fields, this.viewer.preferences.columns), which).length;
-    const name = this.text.download.which[which](countTold(count, this.viewer.language));
+    const name = this.text.download.which[which](formatCount(count, this.viewer.language));
     return html`<label class="radio">
       <input
         type="radio"
@@ -112,9 +112,9 @@ export class DownloadDialog extends ViewerElement {
   private summary(): TemplateResult {
     const words = this.text.download;
     const { view, language, zone } = this.viewer;
-    const told = timeTold(view.range, this.text, language, zone);
+    const told = formatRange(view.range, this.text, language, zone);
     const time = told && view.range.kind === "custom" ? `${told} (${zone})` : told || words.allTime;
-    const rows = this.rows === null ? words.counting : words.events(this.rows, countTold(this.rows, language));
+    const rows = this.rows === null ? words.counting : words.events(this.rows, formatCount(this.rows, language));
     return html`<dl part="summary">
       <dt>${words.rows}</dt>
       <dd><span role="status">${rows}</span></dd>
@@ -132,7 +132,7 @@ export class DownloadDialog extends ViewerElement {
     const { language } = this.viewer;
     const goesOn = this.jobs?.running.some((job) => job.id === this.begun?.id); // then the list says how it ended
     const finished = goesOn ? words.begun : this.finished;
-    const size = this.progress ? sizeTold(this.progress.bytes, language) : "";
+    const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
     return html`
       <div role="status" class="outcome">
         ${this.busy ? html`<progress aria-label=${words.goesOn}></progress> ${words.goesOn} ${size}` : nothing}
@@ -147,7 +147,7 @@ export class DownloadDialog extends ViewerElement {
     const way = wayOf(this.format, this.rows);
     const { name } = words.formats[this.format];
     const none = this.columns.length === 0 || way === "nothing" || way === "too many";
-    const said = { "at once": "", job: words.large, "too many": words.pdfMost(countTold(PDF_MOST, this.viewer.language)), nothing: words.nothing };
+    const said = { "at once": "", job: words.large, "too many": words.pdfMost(formatCount(PDF_MOST, this.viewer.language)), nothing: words.nothing };
     return html`
       ${said[way] ? html`<p class="hint" id="hint">${icon(way === "job" ? "clock" : "warning")}<span>${said[way]}</span></p>` : nothing}
       <div class="ways">
@@ -181,9 +181,9 @@ export class DownloadDialog extends ViewerElement {
   }
 
   private async count(): Promise<void> {
-    const pairs = [["buckets", "1"] as const, ...this.viewer.filter()];
+    const params = [["buckets", "1"] as const, ...this.viewer.filter()];
     await this.trying(async (signal) => {
-      this.rows = (await this.viewer.client.json<Histogram>("/v1/histogram", { pairs, signal })).events;
+      this.rows = (await this.viewer.client.json<Histogram>("/v1/histogram", { params, signal })).events;
     });
   }
 
@@ -196,8 +196,8 @@ export class DownloadDialog extends ViewerElement {
     await this.trying(async (signal) => {
       const { rows, bytes } = await fetchFile(this.viewer.client, this.wanted, (at) => (this.progress = at), signal);
       const { language } = this.viewer;
-      const events = rows === null ? "" : this.text.download.events(rows, countTold(rows, language));
-      this.finished = this.text.download.saved(events, sizeTold(bytes, language));
+      const events = rows === null ? "" : this.text.download.events(rows, formatCount(rows, language));
+      this.finished = this.text.download.saved(events, formatBytes(bytes, language));
     });
     [this.busy, this.progress] = [false, null];
   };
@@ -231,7 +231,7 @@ export class DownloadDialog extends ViewerElement {
     try {
       await what(this.stop.signal);
     } catch (cause) {
-      const problem = Problem.of(cause);
+      const problem = Problem.from(cause);
       if (!problem.aborted) this.problem = problem;
     }
   }

@@ -15,7 +15,7 @@ export async function fetchFile(
   progress: (at: Progress) => void,
   signal: AbortSignal,
 ): Promise<Progress> {
-  const answer = await client.answer("/v1/export", { pairs: exportPairs(wanted), signal, headers: { Accept: "*/*" } });
+  const answer = await client.send("/v1/export", { params: exportPairs(wanted), signal, headers: { Accept: "*/*" } });
   const rows = Number(answer.headers.get("Auditlane-Rows") ?? NaN);
   const at: Progress = { bytes: 0, rows: Number.isFinite(rows) ? rows : null };
   const pieces: Uint8Array<ArrayBuffer>[] = [];

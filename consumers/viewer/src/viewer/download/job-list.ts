@@ -4,8 +4,8 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
-import { countTold, sizeTold } from "../../model/format/summary.js";
-import { troubleOf } from "../../model/problem-kind.js";
+import { formatCount, formatBytes } from "../../model/format/summary.js";
+import { kindOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -111,8 +111,8 @@ export class Exports extends ViewerElement {
     const words = this.text.download;
     const { language } = this.viewer;
     const on = goesOn(job);
-    const name = `${words.formats[job.format].name}, ${words.events(job.total, countTold(job.total, language))}`;
-    const size = job.bytes ? ` · ${sizeTold(job.bytes, language)}` : "";
+    const name = `${words.formats[job.format].name}, ${words.events(job.total, formatCount(job.total, language))}`;
+    const size = job.bytes ? ` · ${formatBytes(job.bytes, language)}` : "";
     return html`<li class=${job.state} data-id=${job.id}>
       <div class="what">
         ${icon(ICONS[job.state])}<strong>${name}</strong><span>${words.states[job.state]}${size}</span>
@@ -136,7 +136,7 @@ export class Exports extends ViewerElement {
 
   /** In our words where there are some for its code, else as the service says it. */
   private why({ code, message, fix }: NonNullable<ExportJob["error"]>): TemplateResult {
-    const trouble = troubleOf(new Problem(0, code, message, fix));
+    const trouble = kindOf(new Problem(0, code, message, fix));
     if (trouble === "failed") return html`<p class="why small" lang="en">${message} ${fix}</p>`;
     const { title, advice } = this.text.states.problems[trouble];
     return html`<p class="why small">${title}. ${advice}</p>`;
@@ -159,7 +159,7 @@ export class Exports extends ViewerElement {
 
   private async trying(what: () => Promise<unknown>): Promise<void> {
     this.problem = null;
-    await what().catch((cause: unknown) => (this.problem = Problem.of(cause)));
+    await what().catch((cause: unknown) => (this.problem = Problem.from(cause)));
   }
 
   private readonly again = (): void => this.requestUpdate();

@@ -39,7 +39,7 @@ export class Jobs extends EventTarget {
       this.ended.push(...this.list.filter((job) => before.has(job.id) && !goesOn(job)));
       this.problem = null;
     } catch (cause) {
-      this.problem = Problem.of(cause);
+      this.problem = Problem.from(cause);
     }
     if (this.closed) return;
     clearTimeout(this.timer);

@@ -3,16 +3,16 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
-import type { Pairs } from "../../api/client.js";
+import type { QueryParams } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
-import { type Kind, knownField, knownFields } from "../../model/query-fields.js";
+import { type QueryFieldKind, findQueryField, queryFields } from "../../model/query-fields.js";
 import { like, withTerm } from "../../model/query.js";
 import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
-import { troubleOf } from "../../model/problem-kind.js";
+import { kindOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { facetStyles } from "./facet.styles.js";
-import { Question } from "../../elements/request-controller.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { fieldName, numberOf, valueName } from "../describe.js";
 
 const MOST = 100;
@@ -35,7 +35,7 @@ export class FacetList extends ViewerElement {
   @state() private typed = "";
   @query(".within, input, button") private first!: HTMLElement | null;
 
-  private readonly counts = new Question<Facet>(this);
+  private readonly counts = new RequestController<Facet>(this);
   private wasFull = false;
 
   override focus(options?: FocusOptions): void {
@@ -48,10 +48,10 @@ export class FacetList extends ViewerElement {
     const viewer = this.viewer;
     const narrowed = this.typed && this.full ? [like(this.parameter, this.typed, "within")] : [];
     const under = narrowed.reduce(withTerm, withoutPicks(viewer.view.query, this.parameter));
-    const pairs = [...filterOf(viewer.filter(), under), ["field", this.parameter], ["limit", String(MOST)]] as const;
-    this.counts.want(
-      JSON.stringify([pairs, viewer.refreshCount]),
-      (signal) => viewer.client.json<Facet>("/v1/facets", { pairs, signal }),
+    const params = [...filterOf(viewer.filter(), under), ["field", this.parameter], ["limit", String(MOST)]] as const;
+    this.counts.request(
+      JSON.stringify([params, viewer.refreshCount]),
+      (signal) => viewer.client.json<Facet>("/v1/facets", { params, signal }),
       { afterMs: narrowed.length ? 250 : 0 },
     );
   }
@@ -77,7 +77,7 @@ export class FacetList extends ViewerElement {
         ? html`<button class="quiet begins" @click=${this.begins}>${text.search.facet.begins(this.typed)}</button>`
         : nothing}
       <div aria-busy=${this.counts.pending}>${this.list(name, rows)}</div>
-      ${(this.counts.answer?.data.length ?? 0) >= MOST
+      ${(this.counts.result?.data.length ?? 0) >= MOST
         ? html`<p class="quietly small">${text.search.facet.most(numberOf(this.viewer, MOST))}</p>`
         : nothing}
       ${any
@@ -95,10 +95,10 @@ export class FacetList extends ViewerElement {
     const { text } = this;
     if (this.counts.problem) {
       return html`<p role="alert">
-        ${text.states.problems[troubleOf(this.counts.problem)].title}. <button @click=${() => this.counts.forget()}>${text.states.retry}</button>
+        ${text.states.problems[kindOf(this.counts.problem)].title}. <button @click=${() => this.counts.invalidate()}>${text.states.retry}</button>
       </p>`;
     }
-    if (!this.counts.answer) return html`<p role="status" class="quietly">${text.states.loading}</p>`;
+    if (!this.counts.result) return html`<p role="status" class="quietly">${text.states.loading}</p>`;
     if (!rows.length) return html`<p role="status" class="quietly">${text.search.facet.nothing}</p>`;
     const most = Math.max(...rows.map((row) => row.events), 1);
     return html`<ul aria-label=${text.search.facet.values(name)}>
@@ -135,7 +135,7 @@ export class FacetList extends ViewerElement {
 
   /** The values that were found; what is picked is there even when nothing has it. */
   private rows(picks: readonly Value[]): Count[] {
-    const found = this.counts.answer?.data ?? [];
+    const found = this.counts.result?.data ?? [];
     const lacking = picks.filter((value) => !found.some((one) => one.value === value));
     const all = [...lacking.map((value) => ({ value, events: 0 })), ...found];
     const typed = this.typed.toLowerCase();
@@ -148,15 +148,15 @@ export class FacetList extends ViewerElement {
 
   /** There are more values than were sent: what is typed has to be looked for by the service. */
   private get full(): boolean {
-    return (this.wasFull ||= (this.counts.answer?.data.length ?? 0) >= MOST);
+    return (this.wasFull ||= (this.counts.result?.data.length ?? 0) >= MOST);
   }
 
   private get searchable(): boolean {
-    return this.typed !== "" || (this.counts.answer?.data.length ?? 0) > SHOWN;
+    return this.typed !== "" || (this.counts.result?.data.length ?? 0) > SHOWN;
   }
 
-  private get kind(): Kind {
-    return knownField(knownFields(this.viewer.fields, this.text.search.fields), this.parameter).kind;
+  private get kind(): QueryFieldKind {
+    return findQueryField(queryFields(this.viewer.fields, this.text.search.fields), this.parameter).kind;
   }
 
   private readonly begins = (): void => {
@@ -179,7 +179,7 @@ export class FacetList extends ViewerElement {
 }
 
 /** The same filter with another query. */
-export function filterOf(filter: Pairs, query: string): Pairs {
+export function filterOf(filter: QueryParams, query: string): QueryParams {
   const rest = filter.filter(([name]) => name !== "query");
   return query.trim() ? [["query", query.trim()], ...rest] : rest;
 }

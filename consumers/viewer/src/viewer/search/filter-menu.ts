@@ -4,13 +4,13 @@ import { customElement, query, state } from "lit/decorators.js";
 
 import { late } from "../../elements/lazy-import.js";
 import { grouped } from "../../model/grouped.js";
-import { countable, type Known, knownFields, matching } from "../../model/query-fields.js";
+import { isCountable, type QueryField, queryFields, matchingFields } from "../../model/query-fields.js";
 import { picksOf } from "../../model/picks.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
-import type { Drop } from "../../elements/dropdown.js";
+import type { Dropdown } from "../../elements/dropdown.js";
 import { Suggestions } from "./suggestions.js";
 
 @customElement("auditlane-filter")
@@ -69,16 +69,16 @@ export class FilterMenu extends ViewerElement {
 
   @state() private shown = false;
   @state() private typed = "";
-  @state() private field: Known | null = null;
-  @query("auditlane-drop") private drop!: Drop;
+  @state() private field: QueryField | null = null;
+  @query("auditlane-drop") private drop!: Dropdown;
 
   private readonly suggestions = new Suggestions(this, () => this.viewer);
-  private fields: Known[] = [];
+  private fields: QueryField[] = [];
 
   protected override willUpdate(): void {
     if (!this.shown) return;
-    const known = knownFields(this.viewer.fields, this.text.search.fields).filter((one) => one.filterable && countable(one.kind));
-    this.fields = matching([...known, ...this.suggestions.keys()], this.typed);
+    const known = queryFields(this.viewer.fields, this.text.search.fields).filter((one) => one.filterable && isCountable(one.kind));
+    this.fields = matchingFields([...known, ...this.suggestions.keys()], this.typed);
   }
 
   protected override render(): TemplateResult {
@@ -111,7 +111,7 @@ export class FilterMenu extends ViewerElement {
       </div>`;
   }
 
-  private entry(field: Known): TemplateResult {
+  private entry(field: QueryField): TemplateResult {
     const picks = picksOf(this.viewer.view.query, field.parameter);
     const count = picks.only.length + picks.not.length;
     return html`<li>
@@ -122,7 +122,7 @@ export class FilterMenu extends ViewerElement {
     </li>`;
   }
 
-  private values(field: Known): TemplateResult {
+  private values(field: QueryField): TemplateResult {
     const { filter } = this.text.search;
     return html`<header>
         <button class="icon" aria-label=${filter.back} title=${filter.back} @click=${() => this.choose(null)}>${icon("back")}</button>
@@ -131,7 +131,7 @@ export class FilterMenu extends ViewerElement {
       <auditlane-facet parameter=${field.parameter}></auditlane-facet>`;
   }
 
-  private choose(field: Known | null): void {
+  private choose(field: QueryField | null): void {
     this.field = field;
     this.typed = "";
     void this.settle();

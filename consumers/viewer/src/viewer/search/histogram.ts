@@ -12,7 +12,7 @@ import { ViewerElement } from "../viewer-element.js";
 import type { Chart } from "./chart.js";
 import { filterOf } from "./facet.js";
 import { histogramStyles } from "./histogram.styles.js";
-import { Question } from "../../elements/request-controller.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { localeOf, numberOf } from "../describe.js";
 
 const BUCKETS = 100;
@@ -28,9 +28,9 @@ export class HistogramPart extends ViewerElement {
   @state() private anchor: number | null = null;
   @query(".plot") private place!: HTMLElement | null;
 
-  private readonly counts = new Question<Histogram>(this, (problem) => {
-    const retry = (): void => this.counts.forget();
-    this.viewer?.failures.set(this.counts, problem && { problem, keepsData: this.counts.answer !== null, shownInPlace: false, retry });
+  private readonly counts = new RequestController<Histogram>(this, (problem) => {
+    const retry = (): void => this.counts.invalidate();
+    this.viewer?.failures.set(this.counts, problem && { problem, keepsData: this.counts.result !== null, shownInPlace: false, retry });
   });
   private bars: Bar[] = [];
   private of: Histogram | null = null;
@@ -56,17 +56,17 @@ export class HistogramPart extends ViewerElement {
 
   protected override willUpdate(): void {
     const { viewer } = this;
-    if (this.folded) return this.counts.drop();
+    if (this.folded) return this.counts.reset();
     const view = filterOf(askedUntil(viewer.view.range, viewer.asOf), viewer.view.query);
-    const pairs = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
+    const params = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
     const about = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone]);
-    const turn = viewer.recountCount;
-    this.counts.want(about, (signal) => viewer.client.json<Histogram>("/v1/histogram", { pairs, signal }), { turn });
-    if (this.counts.answer !== this.of) {
-      this.of = this.counts.answer;
+    const revision = viewer.recountCount;
+    this.counts.request(about, (signal) => viewer.client.json<Histogram>("/v1/histogram", { params, signal }), { revision });
+    if (this.counts.result !== this.of) {
+      this.of = this.counts.result;
       const [since, until] = momentsOf(viewer.view.range, viewer.asOf);
       const before = this.bars;
-      this.bars = this.counts.answer ? barsOf(this.counts.answer, since, until, viewer.asOf) : [];
+      this.bars = this.counts.result ? barsOf(this.counts.result, since, until, viewer.asOf) : [];
       const again = (place: number | null): number | null => placeAgain(before, this.bars, place);
       [this.active, this.anchor, this.over] = [again(this.active), again(this.anchor), again(this.over)];
     }
@@ -89,7 +89,7 @@ export class HistogramPart extends ViewerElement {
         <span class="said">${this.headline()}</span>
         <span class="read">${this.reading()}</span>
       </header>
-      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.other}>${this.folded ? nothing : this.frame()}</div>
+      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.outdated}>${this.folded ? nothing : this.frame()}</div>
     </section>`;
   }
 
@@ -115,7 +115,7 @@ export class HistogramPart extends ViewerElement {
 
   private frame(): TemplateResult {
     const { histogram } = this.text.search;
-    if (this.counts.problem && !this.counts.answer) return html`<p class="quietly" role="status">${histogram.failed}</p>`;
+    if (this.counts.problem && !this.counts.result) return html`<p class="quietly" role="status">${histogram.failed}</p>`;
     if (!this.bars.length) {
       return html`<p class="empty quietly" role="status">${this.counts.pending ? "" : histogram.none}</p>`;
     }
@@ -150,7 +150,7 @@ export class HistogramPart extends ViewerElement {
 
   private headline(): string {
     const { histogram } = this.text.search;
-    const answer = this.counts.answer;
+    const answer = this.counts.result;
     if (this.folded || !answer) return histogram.label;
     const total = histogram.events(answer.events, numberOf(this.viewer, answer.events));
     return answer.data.length ? `${total}, ${histogram.per(this.width(answer.interval))}` : total;

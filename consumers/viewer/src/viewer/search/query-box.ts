@@ -5,17 +5,17 @@ import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
 import { placeOf } from "../../model/completion.js";
-import { mistakeIn } from "../../model/query-error.js";
+import { errorRange } from "../../model/query-error.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { anchored } from "../../elements/anchored.js";
+import { anchor } from "../../elements/anchored.js";
 import { boxStyles } from "./query-box.styles.js";
-import { mistakeOf } from "./check-query.js";
+import { checkQuery } from "./check-query.js";
 import "./search-help.js";
 import { optionsOf } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
-import { wrongly } from "./query-error-message.js";
+import { queryErrorMessage } from "./query-error-message.js";
 
 /** A service that says nothing for so long is asked for the events themselves: then it is seen that it takes its time. */
 const PATIENCE_MS = 1_000;
@@ -121,7 +121,7 @@ export class QueryBox extends ViewerElement {
       >
         ${shown ? optionsOf(this.rows, this.active, this.viewer, (place) => this.accept(place)) : nothing}
       </div>
-      ${this.wrong ? wrongly(this.wrong, this.text) : nothing}
+      ${this.wrong ? queryErrorMessage(this.wrong, this.text) : nothing}
     `;
   }
 
@@ -129,7 +129,7 @@ export class QueryBox extends ViewerElement {
     const shown = this.open && this.rows.length > 0;
     if (shown && !this.stop) {
       this.list.showPopover();
-      this.stop = anchored(this.list, this.frame, { wide: true });
+      this.stop = anchor(this.list, this.frame, { wide: true });
     } else if (!shown && this.stop) {
       this.stop();
       this.stop = null;
@@ -140,7 +140,7 @@ export class QueryBox extends ViewerElement {
   }
 
   private underlined(): TemplateResult | string {
-    const place = this.wrong?.column ? mistakeIn(this.draft, this.wrong.column) : null;
+    const place = this.wrong?.column ? errorRange(this.draft, this.wrong.column) : null;
     if (!place) return this.draft;
     const [begin, end] = place;
     return html`${this.draft.slice(0, begin)}<mark>${this.draft.slice(begin, end) || "\u00a0"}</mark>${this.draft.slice(end)}`;
@@ -226,7 +226,7 @@ export class QueryBox extends ViewerElement {
     this.under = own;
     this.wrong = null;
     if (!text) return "yes";
-    const mistake = await mistakeOf(this.viewer.client, text, own.signal);
+    const mistake = await checkQuery(this.viewer.client, text, own.signal);
     if (own.signal.aborted) return "no";
     this.wrong = mistake;
     return mistake ? "no" : "yes";

@@ -3,18 +3,18 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../../api/problem.js";
 import type { Texts } from "../../i18n/en/index.js";
-import { sentenceOf } from "../../model/query-error.js";
+import { describeQueryError } from "../../model/query-error.js";
 import { icon } from "../../styles/icons.js";
 
 /** Its element has the id `wrong`. */
-export function wrongly(wrong: Problem, texts: Texts): TemplateResult {
+export function queryErrorMessage(problem: Problem, texts: Texts): TemplateResult {
   const { box } = texts.search;
-  const { words, own } = sentenceOf(wrong, texts);
+  const { text, translated } = describeQueryError(problem, texts);
   return html`<p class="wrong" id="wrong" role="alert">
     ${icon("warning")}
     <span>
-      <strong>${wrong.column ? box.wrong(wrong.column) : box.wrongAnywhere}</strong>
-      <span lang=${own ? nothing : "en"}>${words}</span>
+      <strong>${problem.column ? box.wrong(problem.column) : box.wrongAnywhere}</strong>
+      <span lang=${translated ? nothing : "en"}>${text}</span>
     </span>
   </p>`;
 }

@@ -9,7 +9,7 @@ import { wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
-import { Question } from "../../elements/request-controller.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { localeOf } from "../describe.js";
 
 // A page that has the calendar already keeps its own: a name is given to an element once.
@@ -107,14 +107,14 @@ export class RangeForm extends ViewerElement {
   @state() private wrong: NoRange | null = null;
   private of = "";
   /** The newest event of what is looked for, whose month is where all time is chosen from; a look at the log is none. */
-  private readonly newest = new Question<EventPage>(this);
+  private readonly newest = new RequestController<EventPage>(this);
 
   protected override willUpdate(): void {
     const { viewer } = this;
     if (viewer.view.range.kind === "ever") {
-      const pairs = [...filterOf(viewer.filter(), withTerm(viewer.view.query, OTHERS)), ["limit", "1"]] as const;
-      this.newest.want(JSON.stringify([pairs, viewer.refreshCount]), (signal) => viewer.client.json<EventPage>("/v1/events", { pairs, signal }));
-    } else this.newest.drop();
+      const params = [...filterOf(viewer.filter(), withTerm(viewer.view.query, OTHERS)), ["limit", "1"]] as const;
+      this.newest.request(JSON.stringify([params, viewer.refreshCount]), (signal) => viewer.client.json<EventPage>("/v1/events", { params, signal }));
+    } else this.newest.reset();
     const of = JSON.stringify([viewer.view.range, viewer.zone]);
     if (of === this.of) return;
     this.of = of;
@@ -149,7 +149,7 @@ export class RangeForm extends ViewerElement {
   }
 
   private get newestDay(): string {
-    const event = this.newest.answer?.data[0];
+    const event = this.newest.result?.data[0];
     return event ? wallOf(Date.parse(event.occurred_at), this.viewer.zone).day : "";
   }
 

@@ -9,7 +9,7 @@ import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
-import type { Drop } from "../../elements/dropdown.js";
+import type { Dropdown } from "../../elements/dropdown.js";
 import { localeOf } from "../describe.js";
 
 @customElement("auditlane-range")
@@ -78,7 +78,7 @@ export class RangeChoice extends ViewerElement {
   ];
 
   @state() private shown = false;
-  @query("auditlane-drop") private drop!: Drop;
+  @query("auditlane-drop") private drop!: Dropdown;
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;

@@ -5,7 +5,7 @@ import { customElement, query } from "lit/decorators.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
-import type { Drop } from "../../elements/dropdown.js";
+import type { Dropdown } from "../../elements/dropdown.js";
 
 /** Its event `example` has the example's text as detail. */
 @customElement("auditlane-help")
@@ -46,7 +46,7 @@ export class Help extends ViewerElement {
     `,
   ];
 
-  @query("auditlane-drop") private drop!: Drop;
+  @query("auditlane-drop") private drop!: Dropdown;
 
   protected override render(): TemplateResult {
     const { help, box } = this.text.search;

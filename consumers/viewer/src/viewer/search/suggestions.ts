@@ -1,17 +1,17 @@
 /** What a reader may go on with at a place of the query: fields, values as the log has them, forms. */
 import type { ReactiveControllerHost } from "lit";
 
-import type { Pairs } from "../../api/client.js";
+import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { EventPage, Facet } from "../../api/types.js";
 import * as edit from "../../model/completion.js";
 import type { Edited, Place } from "../../model/completion.js";
 import { visible } from "../../model/format/text.js";
-import { countable, type Known, knownField, knownFields, matching } from "../../model/query-fields.js";
+import { isCountable, type QueryField, findQueryField, queryFields, matchingFields } from "../../model/query-fields.js";
 import { like, term, withTerm } from "../../model/query.js";
 import type { ViewerState } from "../viewer-state.js";
 import { filterOf } from "./facet.js";
-import { Question } from "../../elements/request-controller.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { valueName } from "../describe.js";
 
 export interface Suggestion {
@@ -32,10 +32,10 @@ const SAMPLE = 50; // events whose metadata keys are offered
 const PAUSE_MS = 120;
 
 export class Suggestions {
-  private readonly values: Question<Facet>;
-  private readonly actions: Question<Facet>;
-  private readonly actors: Question<Facet>;
-  private readonly sample: Question<EventPage>;
+  private readonly values: RequestController<Facet>;
+  private readonly actions: RequestController<Facet>;
+  private readonly actors: RequestController<Facet>;
+  private readonly sample: RequestController<EventPage>;
   /** Fields with more values than are sent: what is typed is looked for by the service. */
   private readonly many = new Set<string>();
 
@@ -43,10 +43,10 @@ export class Suggestions {
     host: ReactiveControllerHost,
     private readonly viewer: () => ViewerState,
   ) {
-    this.values = new Question<Facet>(host);
-    this.actions = new Question<Facet>(host);
-    this.actors = new Question<Facet>(host);
-    this.sample = new Question<EventPage>(host);
+    this.values = new RequestController<Facet>(host);
+    this.actions = new RequestController<Facet>(host);
+    this.actors = new RequestController<Facet>(host);
+    this.sample = new RequestController<EventPage>(host);
   }
 
   /** Those for the place, as far as they are known by now; what is lacking is asked for. */
@@ -57,13 +57,13 @@ export class Suggestions {
 
   /** Nobody is waiting for suggestions any more. */
   rest(): void {
-    for (const one of [this.values, this.actions, this.actors]) one.drop();
+    for (const one of [this.values, this.actions, this.actors]) one.reset();
     this.many.clear();
   }
 
   private fieldsAt(text: string, place: Place): Suggestion[] {
     const { search } = this.viewer().text;
-    const rows = matching([...this.known, ...this.keys()], place.typed).map((one) => ({
+    const rows = matchingFields([...this.known, ...this.keys()], place.typed).map((one) => ({
       group: one.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
       label: one.name,
       note: one.parameter === one.name ? "" : one.parameter,
@@ -80,12 +80,12 @@ export class Suggestions {
     return (["action", "actor"] as const).flatMap((field) => {
       const asked = field === "action" ? this.actions : this.actors;
       this.count(asked, field, text, place, place.typed);
-      const hits = (asked.answer?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
+      const hits = (asked.result?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
       const { box } = this.viewer().text.search;
       const row = (label: string, events: number | null, term: string): Suggestion => ({
         group: box.found,
         label,
-        note: knownField(this.known, field).name,
+        note: findQueryField(this.known, field).name,
         events,
         edited: edit.withTermAt(text, place, term),
         open: false,
@@ -99,13 +99,13 @@ export class Suggestions {
   }
 
   private valuesAt(text: string, place: Place): Suggestion[] {
-    const field = knownField([...this.known, ...this.keys()], place.field);
+    const field = findQueryField([...this.known, ...this.keys()], place.field);
     const group = this.viewer().text.search.box.valuesOf(field.name);
     if (field.kind === "time") return [...this.days(text, place, group), ...this.forms(text, place, field)];
-    if (!countable(field.kind)) return this.forms(text, place, field);
+    if (!isCountable(field.kind)) return this.forms(text, place, field);
     this.count(this.values, place.field, text, place, field.kind === "text" ? place.typed : "");
     const typed = place.typed.toLowerCase();
-    const found = this.values.answer?.field === field.parameter ? this.values.answer.data : [];
+    const found = this.values.result?.field === field.parameter ? this.values.result.data : [];
     const rows = found
       .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueName(this.viewer(), field.parameter, value) }))
       .filter(({ value, label }) => (value === null ? !typed && !place.operator : `${value}\n${label}`.toLowerCase().includes(typed)))
@@ -137,7 +137,7 @@ export class Suggestions {
       }));
   }
 
-  private forms(text: string, place: Place, { kind }: Known): Suggestion[] {
+  private forms(text: string, place: Place, { kind }: QueryField): Suggestion[] {
     const { box } = this.viewer().text.search;
     const row = (label: string, note: string, edited: Edited, open = false): Suggestion => {
       return { group: box.forms, label, note, events: null, edited, open };
@@ -156,23 +156,23 @@ export class Suggestions {
   }
 
   /** `typed` narrows the values where there are more than are sent. */
-  private count(asked: Question<Facet>, field: string, text: string, place: Place, typed: string): void {
+  private count(asked: RequestController<Facet>, field: string, text: string, place: Place, typed: string): void {
     const viewer = this.viewer();
-    if (asked.answer?.field === field && asked.answer.data.length >= MOST) this.many.add(field);
+    if (asked.result?.field === field && asked.result.data.length >= MOST) this.many.add(field);
     const narrowed = this.many.has(field) ? typed : "";
     const rest = edit.withoutPlace(text, place);
     const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
       const narrow = narrowed ? withTerm(query, like(field, narrowed, "within")) : query;
-      const pairs: Pairs = [...filterOf(viewer.filter(), narrow), ["field", field], ["limit", String(MOST)]];
-      return viewer.client.json<Facet>("/v1/facets", { pairs, signal });
+      const params: QueryParams = [...filterOf(viewer.filter(), narrow), ["field", field], ["limit", String(MOST)]];
+      return viewer.client.json<Facet>("/v1/facets", { params, signal });
     };
-    asked.want(
+    asked.request(
       JSON.stringify([field, rest, narrowed, filterOf(viewer.filter(), ""), viewer.refreshCount]),
       async (signal) => {
         try {
           return await ask(rest, signal);
         } catch (cause) {
-          if (Problem.of(cause).code !== "FILTER_INVALID" || !rest) throw cause;
+          if (Problem.from(cause).code !== "FILTER_INVALID" || !rest) throw cause;
           return await ask("", signal); // what stands beside it is not finished yet
         }
       },
@@ -180,19 +180,19 @@ export class Suggestions {
     );
   }
 
-  private get known(): Known[] {
+  private get known(): QueryField[] {
     const viewer = this.viewer();
-    return knownFields(viewer.fields, viewer.text.search.fields);
+    return queryFields(viewer.fields, viewer.text.search.fields);
   }
 
   /** Metadata keys of some of the events that are looked at. */
-  keys(): Known[] {
+  keys(): QueryField[] {
     const viewer = this.viewer();
-    const pairs: Pairs = [...filterOf(viewer.filter(), ""), ["limit", String(SAMPLE)]];
-    this.sample.want(JSON.stringify([viewer.view.range, viewer.refreshCount]), (signal) =>
-      viewer.client.json<EventPage>("/v1/events", { pairs, signal }),
+    const params: QueryParams = [...filterOf(viewer.filter(), ""), ["limit", String(SAMPLE)]];
+    this.sample.request(JSON.stringify([viewer.view.range, viewer.refreshCount]), (signal) =>
+      viewer.client.json<EventPage>("/v1/events", { params, signal }),
     );
-    const keys = new Set((this.sample.answer?.data ?? []).flatMap((event) => Object.keys(event.metadata)));
+    const keys = new Set((this.sample.result?.data ?? []).flatMap((event) => Object.keys(event.metadata)));
     return [...keys].sort().map((key) => ({ parameter: `metadata.${key}`, name: key, kind: "text", filterable: true }));
   }
 }

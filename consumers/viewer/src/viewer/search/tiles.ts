@@ -11,7 +11,7 @@ import { momentOf, wallOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
-import { Question } from "../../elements/request-controller.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { fieldName, numberOf } from "../describe.js";
 
 const SEVERE = "severity:>=High";
@@ -142,25 +142,25 @@ export class Tiles extends ViewerElement {
     `,
   ];
 
-  private readonly stats = new Question<Stats>(this, (problem) => {
-    const retry = (): void => this.stats.forget();
-    this.viewer?.failures.set(this.stats, problem && { problem, keepsData: this.stats.answer !== null, shownInPlace: false, retry });
+  private readonly stats = new RequestController<Stats>(this, (problem) => {
+    const retry = (): void => this.stats.invalidate();
+    this.viewer?.failures.set(this.stats, problem && { problem, keepsData: this.stats.result !== null, shownInPlace: false, retry });
   });
 
   protected override willUpdate(): void {
     const { viewer } = this;
-    const pairs = [...filterOf([], viewer.view.query), ["tz", viewer.zone]] as const;
-    const turn = viewer.recountCount;
-    this.stats.want(JSON.stringify(pairs), (signal) => viewer.client.json<Stats>("/v1/stats", { pairs, signal }), { turn });
+    const params = [...filterOf([], viewer.view.query), ["tz", viewer.zone]] as const;
+    const revision = viewer.recountCount;
+    this.stats.request(JSON.stringify(params), (signal) => viewer.client.json<Stats>("/v1/stats", { params, signal }), { revision });
   }
 
   protected override render(): TemplateResult {
     const { tiles } = this.text.search;
-    if (this.stats.problem && !this.stats.answer) return html`<p class="failed quietly" role="status">${tiles.failed}</p>`;
-    const stats = this.stats.answer;
+    if (this.stats.problem && !this.stats.result) return html`<p class="failed quietly" role="status">${tiles.failed}</p>`;
+    const stats = this.stats.result;
     const { query } = this.viewer.view;
     return html`<section aria-label=${query.trim() ? `${tiles.label}. ${tiles.matching}` : tiles.label}>
-      <div class="tiles" aria-busy=${this.stats.pending && this.stats.other}>
+      <div class="tiles" aria-busy=${this.stats.pending && this.stats.outdated}>
         ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.viewer.setView({ range: this.today() }))}
         ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.viewer.setView({ range: WEEK }))}
         ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.severe(), tiles.severeNote)}
@@ -201,7 +201,7 @@ export class Tiles extends ViewerElement {
   /** The list is of now: so is the number beside it. */
   private show(act: () => void): void {
     act();
-    this.stats.forget();
+    this.stats.invalidate();
   }
 
   private add(parameter: string, value: string | null): void {

@@ -3,22 +3,22 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Facet } from "../../api/types.js";
-import { knownField, knownFields } from "../../model/query-fields.js";
-import { casedTerms, recased, type Recased, replaced } from "../../model/case-suggestion.js";
+import { findQueryField, queryFields } from "../../model/query-fields.js";
+import { caseSensitiveTerms, suggestCase, type CaseSuggestion, replaceTerm } from "../../model/case-suggestion.js";
 import { EVER } from "../../model/range.js";
-import { timeTold } from "../../model/format/summary.js";
+import { formatRange } from "../../model/format/summary.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "../search/facet.js";
-import { Question } from "../../elements/request-controller.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { numberOf } from "../describe.js";
 
 const TERMS = 3; // of a query that are looked at for their capitals
 const VALUES = 100;
 
 /** What would be looked for, and what one term of it would be. */
-interface Offer extends Recased {
+interface Suggestion extends CaseSuggestion {
   readonly query: string;
 }
 
@@ -76,18 +76,18 @@ export class Empty extends ViewerElement {
   ];
 
   /** What would match if capitals did not count. */
-  private readonly offers = new Question<Offer[]>(this);
+  private readonly suggestions = new RequestController<Suggestion[]>(this);
 
   protected override willUpdate(): void {
     const { viewer } = this;
     const { query } = viewer.view;
-    const known = knownFields(viewer.fields, this.text.search.fields);
-    const terms = casedTerms(query, (parameter) => knownField(known, parameter).kind === "text").slice(0, TERMS);
-    this.offers.want(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
+    const known = queryFields(viewer.fields, this.text.search.fields);
+    const terms = caseSensitiveTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, TERMS);
+    this.suggestions.request(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
       const found = terms.map(async (term) => {
-        const pairs = [...filterOf(viewer.filter(), term.around), ["field", term.parameter], ["limit", String(VALUES)]] as const;
-        const other = recased(term, (await viewer.client.json<Facet>("/v1/facets", { pairs, signal })).data);
-        return other ? [{ ...other, query: replaced(query, term.text, other.text) }] : [];
+        const params = [...filterOf(viewer.filter(), term.probeQuery), ["field", term.parameter], ["limit", String(VALUES)]] as const;
+        const other = suggestCase(term, (await viewer.client.json<Facet>("/v1/facets", { params, signal })).data);
+        return other ? [{ ...other, query: replaceTerm(query, term.text, other.text) }] : [];
       });
       return (await Promise.all(found)).flat();
     });
@@ -96,8 +96,8 @@ export class Empty extends ViewerElement {
   protected override render(): TemplateResult {
     const { states } = this.text;
     const { query, range } = this.viewer.view;
-    const time = timeTold(range, this.text, this.viewer.language, this.viewer.zone);
-    if (!query.trim() && !time) {
+    const rangeText = formatRange(range, this.text, this.viewer.language, this.viewer.zone);
+    if (!query.trim() && !rangeText) {
       return html`<div class="box" part="empty" role="status">
         ${icon("clock")}
         <p class="head">${states.nothingYet}</p>
@@ -109,23 +109,23 @@ export class Empty extends ViewerElement {
       <div role="status">
         <p class="head">${states.nothingMatches}</p>
         ${query.trim() ? html`<p>${states.youLookFor}: <code>${query.trim()}</code></p>` : nothing}
-        ${time ? html`<p>${states.inTime}: ${time}</p>` : nothing}
+        ${rangeText ? html`<p>${states.inTime}: ${rangeText}</p>` : nothing}
       </div>
-      ${this.offered()}
+      ${this.renderSuggestions()}
       <div class="ways">
         ${query.trim()
           ? html`<button @click=${() => this.viewer.setView({ query: "" })}>${icon("close")}${states.clearFilters}</button>`
           : nothing}
-        ${time
+        ${rangeText
           ? html`<button @click=${() => this.viewer.setView({ range: EVER })}>${icon("clock")}${states.allTime}</button>`
           : nothing}
       </div>
     </div>`;
   }
 
-  private offered(): TemplateResult | typeof nothing {
+  private renderSuggestions(): TemplateResult | typeof nothing {
     const { states } = this.text;
-    const offers = this.offers.pending ? [] : (this.offers.answer ?? []);
+    const offers = this.suggestions.pending ? [] : (this.suggestions.result ?? []);
     if (!offers.length) return nothing;
     return html`<div class="ways" role="status">
       <span>${states.capitals}</span>

@@ -7,18 +7,18 @@ import { late } from "../../elements/lazy-import.js";
 import { snippets } from "../../model/snippets.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { kitTokens, tabs } from "../../styles/web-awesome.js";
+import { webAwesomeTokens, loadTabs } from "../../styles/web-awesome.js";
 import { ViewerElement } from "../viewer-element.js";
 import { sendTestEvent } from "./test-event.js";
 
-const LOOK_MS = 5_000; // between looks for events of the tenant's own
+const POLL_MS = 5_000; // between looks for events of the tenant's own
 
 type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 
 @customElement("auditlane-first-use")
 export class FirstUse extends ViewerElement {
   static override styles = [
-    kitTokens,
+    webAwesomeTokens,
     base,
     css`
       :host {
@@ -84,23 +84,23 @@ export class FirstUse extends ViewerElement {
   @state() private step: Step = "idle";
   @state() private problem: Problem | null = null;
   @state() private copied = "";
-  @state() private tabs = false;
+  @state() private tabsLoaded = false;
 
   private arrived = "";
   private timer: ReturnType<typeof setInterval> | undefined;
-  private leaving = new AbortController();
+  private disconnected = new AbortController();
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.leaving = new AbortController();
-    this.timer = setInterval(() => void this.lookForUse(), LOOK_MS);
-    void late.load(tabs).then((came) => (this.tabs = came !== null));
+    this.disconnected = new AbortController();
+    this.timer = setInterval(() => void this.checkUnused(), POLL_MS);
+    void late.load(loadTabs).then((came) => (this.tabsLoaded = came !== null));
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearInterval(this.timer);
-    this.leaving.abort();
+    this.disconnected.abort();
   }
 
   protected override render(): TemplateResult {
@@ -113,13 +113,13 @@ export class FirstUse extends ViewerElement {
         </button>
       </div>
       <p>${words.lead(this.viewer.tenant)}</p>
-      ${this.tabs ? this.ways() : nothing}
+      ${this.tabsLoaded ? this.renderSnippets() : nothing}
       <p class="quietly">${words.credential}</p>
-      ${this.viewer.can("audits:configure") ? this.test() : nothing}
+      ${this.viewer.can("audits:configure") ? this.renderTest() : nothing}
     </section>`;
   }
 
-  private ways(): TemplateResult {
+  private renderSnippets(): TemplateResult {
     const words = this.text.states.first;
     const found = snippets(this.viewer.tenant, this.viewer.client.service);
     return html`<wa-tab-group aria-label=${words.ways}>
@@ -137,7 +137,7 @@ export class FirstUse extends ViewerElement {
     </wa-tab-group>`;
   }
 
-  private test(): TemplateResult {
+  private renderTest(): TemplateResult {
     const words = this.text.states.first;
     const busy = this.step === "sending" || this.step === "waiting";
     const said = { idle: "", sending: words.sending, waiting: words.waiting, arrived: words.arrived, late: words.late };
@@ -155,12 +155,12 @@ export class FirstUse extends ViewerElement {
     if (this.step === "sending" || this.step === "waiting") return;
     [this.step, this.problem] = ["sending", null];
     try {
-      const { id, stored } = await sendTestEvent(this.viewer.client, () => (this.step = "waiting"), this.leaving.signal);
+      const { id, stored } = await sendTestEvent(this.viewer.client, () => (this.step = "waiting"), this.disconnected.signal);
       this.arrived = id;
       this.step = stored ? "arrived" : "late";
       if (stored) this.viewer.refresh();
     } catch (cause) {
-      const problem = Problem.of(cause);
+      const problem = Problem.from(cause);
       this.step = "idle";
       if (!problem.aborted) this.problem = problem;
     }
@@ -173,7 +173,7 @@ export class FirstUse extends ViewerElement {
     );
   }
 
-  private async lookForUse(): Promise<void> {
+  private async checkUnused(): Promise<void> {
     if (document.hidden || this.viewer.authProblem || this.viewer.offline) return;
     const unused = await this.viewer.checkUnused().catch(() => true);
     if (!unused) this.viewer.refresh();

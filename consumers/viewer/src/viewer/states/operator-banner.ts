@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 
 import type { ViewerState } from "../viewer-state.js";
 
-export const visitStyles = css`
+export const operatorBannerStyles = css`
   .visit {
     display: flex;
     flex-wrap: wrap;
@@ -18,7 +18,7 @@ export const visitStyles = css`
   }
 `;
 
-export function visit(viewer: ViewerState): TemplateResult | typeof nothing {
+export function operatorBanner(viewer: ViewerState): TemplateResult | typeof nothing {
   if (!viewer.session?.from_console) return nothing;
   const { states } = viewer.text;
   return html`<p class="visit" part="visit">

@@ -3,14 +3,14 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { customElement, property } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
-import { secondsTold } from "../../model/format/summary.js";
-import { detailOf, maySucceedLater, type Trouble, troubleOf } from "../../model/problem-kind.js";
+import { formatSeconds } from "../../model/format/summary.js";
+import { describeDetail, maySucceedLater, type ProblemKind, kindOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { Countdown } from "../../elements/countdown.js";
 import { ViewerElement } from "../viewer-element.js";
 
-const ICONS: Partial<Record<Trouble, IconName>> = {
+const ICONS: Partial<Record<ProblemKind, IconName>> = {
   expired: "lock",
   signedOut: "lock",
   forbidden: "lock",
@@ -90,25 +90,25 @@ export class ProblemNotice extends ViewerElement {
     const problem = this.problem;
     if (!problem) return nothing;
     const words = this.text.states;
-    const trouble = troubleOf(problem);
-    const said = words.problems[trouble];
-    const told = detailOf(problem, this.text);
+    const kind = kindOf(problem);
+    const texts = words.problems[kind];
+    const detail = describeDetail(problem, this.text);
     return html`<div class="box" part="problem">
       <div role="alert">
-        <p class="head">${icon(ICONS[trouble] ?? "warning")}${said.title}</p>
-        <p>${said.advice}</p>
+        <p class="head">${icon(ICONS[kind] ?? "warning")}${texts.title}</p>
+        <p>${texts.advice}</p>
       </div>
-      ${told.words ? html`<p class="details" lang=${told.own ? nothing : "en"}>${told.words}</p>` : nothing}
+      ${detail.text ? html`<p class="details" lang=${detail.translated ? nothing : "en"}>${detail.text}</p>` : nothing}
       ${problem.requestId
         ? html`<p class="details">${words.requestId}: <code>${problem.requestId}</code></p>`
         : nothing}
       <div class="ways">
-        ${trouble === "disabled" && this.whole && this.viewer.can("audits:configure")
-          ? html`<button class="primary" @click=${() => this.tell("settings")}>${words.switchOn}</button>`
+        ${kind === "disabled" && this.whole && this.viewer.can("audits:configure")
+          ? html`<button class="primary" @click=${() => this.emit("settings")}>${words.switchOn}</button>`
           : nothing}
-        ${maySucceedLater(trouble) ? html`<button @click=${this.retry}>${icon("refresh")}${words.retry}</button>` : nothing}
+        ${maySucceedLater(kind) ? html`<button @click=${this.retry}>${icon("refresh")}${words.retry}</button>` : nothing}
         ${this.countdown.left > 0
-          ? html`<span class="quietly">${words.retryIn(secondsTold(this.countdown.left, this.viewer.language))}</span>`
+          ? html`<span class="quietly">${words.retryIn(formatSeconds(this.countdown.left, this.viewer.language))}</span>`
           : nothing}
       </div>
     </div>`;
@@ -116,10 +116,10 @@ export class ProblemNotice extends ViewerElement {
 
   private readonly retry = (): void => {
     this.countdown.stop();
-    this.tell("retry");
+    this.emit("retry");
   };
 
-  private tell(name: "retry" | "settings"): void {
+  private emit(name: "retry" | "settings"): void {
     this.dispatchEvent(new Event(name));
   }
 }

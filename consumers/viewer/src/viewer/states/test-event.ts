@@ -2,28 +2,28 @@
 import { Problem } from "../../api/problem.js";
 import type { Client } from "../../api/client.js";
 
-const BETWEEN_MS = 500;
-const BOUND_MS = 60_000;
+const POLL_MS = 500;
+const TIMEOUT_MS = 60_000;
 
 /** The event's id, and whether it was stored within the bound; `taken` is called when Kafka has it. Rejects with Problem. */
-export async function sendTestEvent(client: Client, taken: () => void, signal: AbortSignal): Promise<{ id: string; stored: boolean }> {
+export async function sendTestEvent(client: Client, onAccepted: () => void, signal: AbortSignal): Promise<{ id: string; stored: boolean }> {
   const { event_id: id } = await client.json<{ event_id: string }>("/v1/test-event", { method: "POST", signal });
-  taken();
-  const until = Date.now() + BOUND_MS;
+  onAccepted();
+  const until = Date.now() + TIMEOUT_MS;
   while (Date.now() < until && !signal.aborted) {
-    if (await there(client, id, signal)) return { id, stored: true };
-    await new Promise((go) => setTimeout(go, BETWEEN_MS));
+    if (await isStored(client, id, signal)) return { id, stored: true };
+    await new Promise((go) => setTimeout(go, POLL_MS));
   }
   return { id, stored: false };
 }
 
 /** By the list, which answers alike whether it is there or not: a 404 would be an error in the browser's console. */
-async function there(client: Client, id: string, signal: AbortSignal): Promise<boolean> {
+async function isStored(client: Client, id: string, signal: AbortSignal): Promise<boolean> {
   try {
-    const found = await client.json<{ data: unknown[] }>("/v1/events", { pairs: [["event_id", id], ["limit", "1"]], signal });
+    const found = await client.json<{ data: unknown[] }>("/v1/events", { params: [["event_id", id], ["limit", "1"]], signal });
     return found.data.length > 0;
   } catch (cause) {
-    const problem = Problem.of(cause);
+    const problem = Problem.from(cause);
     if (problem.status === 503 || problem.status === 429) return false;
     throw problem;
   }

@@ -3,12 +3,12 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
-import { address } from "../../model/format/address.js";
-import { agentOf } from "../../model/format/agent.js";
-import { parted, shortened, visible } from "../../model/format/text.js";
-import { own } from "../../model/own-property.js";
+import { displayAddress } from "../../model/format/address.js";
+import { parseUserAgent } from "../../model/format/agent.js";
+import { splitTail, truncate, visible } from "../../model/format/text.js";
+import { ownValue } from "../../model/own-property.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
-import { inOneLine, isCode, number, valueOf } from "../../model/format/value.js";
+import { jsonInline, isCode, formatNumber, valueOf } from "../../model/format/value.js";
 
 import { outcomeMark, severityMark } from "./badges.js";
 
@@ -46,7 +46,7 @@ export function cell(event: AuditEvent, field: Shape, reading: Reading): Content
   if (value === null) return missing(event, field, reading);
   const told = special(value, field, reading);
   if (told) return told;
-  const line = shown(field.displayType === "Json" ? inOneLine(value.slice(0, 4_000)) : value);
+  const line = shown(field.displayType === "Json" ? jsonInline(value.slice(0, 4_000)) : value);
   const whole = line.length >= 24 ? titled(value) : nothing;
   if (!field.custom && field.name === "resource" && event.resource_id) {
     return html`<span class="pair">
@@ -66,20 +66,20 @@ export function special(value: string, field: Shape, reading: Reading): Template
     case "Severity":
       return Object.hasOwn(text.reading.severity, value) ? severityMark(value as Severity, text) : null;
     case "Number":
-      return html`<bdi class="number">${visible(number(value, reading.numbers))}</bdi>`;
+      return html`<bdi class="number">${visible(formatNumber(value, reading.numbers))}</bdi>`;
     case "Boolean":
       if (value !== "true" && value !== "false") return null;
       return html`<span>${value === "true" ? text.reading.yes : text.reading.no}</span>`;
     case "IpAddress":
-      return html`<bdi class="code">${shown(address(value))}</bdi>`;
+      return html`<bdi class="code">${shown(displayAddress(value))}</bdi>`;
     default:
   }
   if (!field.custom && field.name === "outcome" && Object.hasOwn(text.reading.outcome, value)) return outcomeMark(value as Outcome, text);
   if (!field.custom && field.name === "provenance") {
-    return html`<bdi>${own<string>(text.reading.provenance, value) ?? shown(value)}</bdi>`;
+    return html`<bdi>${ownValue<string>(text.reading.provenance, value) ?? shown(value)}</bdi>`;
   }
   if (!field.custom && field.name === "user_agent") {
-    const { program, system } = agentOf(value);
+    const { program, system } = parseUserAgent(value);
     return html`<bdi title=${titled(value)}>${shown(program)}${system ? html`<span class="beside"> ${system}</span>` : nothing}</bdi>`;
   }
   return null;
@@ -97,14 +97,14 @@ function missing(event: AuditEvent, field: Shape, { text }: Reading): TemplateRe
 function id(value: string): TemplateResult {
   const line = shown(value);
   if (line.length <= 2 * TAIL) return html`<bdi class="beside" title=${titled(value)}>${line}</bdi>`;
-  const [start, end] = parted(line, TAIL);
+  const [start, end] = splitTail(line, TAIL);
   return html`<bdi class="beside parted" title=${titled(value)}><span class="start">${start}</span><span class="end">${end}</span></bdi>`;
 }
 
 function shown(value: string): string {
-  return visible(shortened(value, LONGEST));
+  return visible(truncate(value, LONGEST));
 }
 
 function titled(value: string): string {
-  return visible(shortened(value, LONGEST_TITLE), true);
+  return visible(truncate(value, LONGEST_TITLE), true);
 }

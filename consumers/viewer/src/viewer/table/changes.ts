@@ -4,7 +4,7 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { customElement, property, state } from "lit/decorators.js";
 
 import { type Change, changes } from "../../model/diff.js";
-import { shortened, visible } from "../../model/format/text.js";
+import { truncate, visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { numberOf } from "../describe.js";
@@ -152,7 +152,7 @@ type Side = TemplateResult | typeof nothing;
 
 /** With the words that differ marked, where there are few enough. */
 function sides({ kind, before, after }: Change): [Side, Side] {
-  const text = (value: string | null): string => visible(shortened(value ?? "", LONGEST), true);
+  const text = (value: string | null): string => visible(truncate(value ?? "", LONGEST), true);
   const [old, now] = [text(before), text(after)];
   if (kind === "added") return [nothing, html`<bdi><ins>${now}</ins></bdi>`];
   if (kind === "removed") return [html`<bdi><del>${old}</del></bdi>`, nothing];

@@ -5,7 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { ShownField } from "../../api/types.js";
 import { chosen, moved, toggled } from "../../model/columns.js";
-import { USUAL } from "../../model/preferences.js";
+import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
 import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -138,7 +138,7 @@ export class Columns extends ViewerElement {
         )}
         <div class="end">
           <span class="quietly">${columns.yours}</span>
-          <button @click=${() => this.viewer.setPreferences({ columns: USUAL.columns, density: USUAL.density, widths: USUAL.widths })}>${columns.reset}</button>
+          <button @click=${() => this.viewer.setPreferences({ columns: DEFAULT_PREFERENCES.columns, density: DEFAULT_PREFERENCES.density, widths: DEFAULT_PREFERENCES.widths })}>${columns.reset}</button>
         </div>
       </div>
     </auditlane-drop>`;

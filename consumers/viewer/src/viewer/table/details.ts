@@ -6,10 +6,10 @@ import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
 import { copyText } from "../../elements/copy.js";
 import { late } from "../../elements/lazy-import.js";
-import { address, networkOf } from "../../model/format/address.js";
+import { displayAddress, networkOf } from "../../model/format/address.js";
 import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
-import { isCode, keyTold, valueOf } from "../../model/format/value.js";
+import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
 import { term, withTerm } from "../../model/query.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { base } from "../../styles/base.js";
@@ -92,7 +92,7 @@ export class Details extends ViewerElement {
       <dl>${fields.map((field) => (field.name === apart ? nothing : this.entry(event, field)))}</dl>
       ${metadata.length && shows("metadata")
         ? html`<h4>${details.metadata}</h4>
-            <dl>${metadata.map(([key, value]) => this.line(visible(keyTold(key, event)), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
+            <dl>${metadata.map(([key, value]) => this.line(visible(metadataLabel(key, event)), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
         : nothing}
       <details @toggle=${(toggled: Event) => (this.raw = (toggled.currentTarget as HTMLDetailsElement).open)}>
         <summary>${details.raw}</summary>
@@ -143,7 +143,7 @@ export class Details extends ViewerElement {
     }
     if (field.displayType === "IpAddress") {
       const network = this.text.reading.network[networkOf(value)];
-      return html`<bdi class="code">${visible(address(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
+      return html`<bdi class="code">${visible(displayAddress(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
     }
     const told = special(value, field, readingIn(this.text, localeOf(viewer), viewer.zone));
     if (!field.custom && field.name === "user_agent") return html`${told}<div class="quietly"><bdi>${visible(value)}</bdi></div>`;

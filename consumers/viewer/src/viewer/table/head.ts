@@ -4,7 +4,7 @@ import { live } from "lit/directives/live.js";
 
 import type { Texts } from "../../i18n/en/index.js";
 import { type Column, NARROWEST, WIDEST } from "../../model/columns.js";
-import { countable, knownFields } from "../../model/query-fields.js";
+import { isCountable, queryFields } from "../../model/query-fields.js";
 import type { ViewerState } from "../viewer-state.js";
 import "../../elements/dropdown.js";
 
@@ -21,8 +21,8 @@ export interface HeadActs {
 const STEP = 32; // px of a press on wider or narrower
 
 export function head(viewer: ViewerState, columns: readonly Column[], open: string, acts: HeadActs): TemplateResult {
-  const known = knownFields(viewer.fields, viewer.text.search.fields);
-  const filterable = new Set(known.filter((one) => one.filterable && countable(one.kind)).map((one) => one.parameter));
+  const known = queryFields(viewer.fields, viewer.text.search.fields);
+  const filterable = new Set(known.filter((one) => one.filterable && isCountable(one.kind)).map((one) => one.parameter));
   return html`<div class="head" role="rowgroup" part="head">
     <div class="names" role="row" aria-rowindex="1">
       ${columns.map((column, place) => one(viewer, column, place, columns.length, filterable.has(column.field.parameter), open, acts))}

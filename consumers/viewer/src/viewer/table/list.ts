@@ -3,7 +3,7 @@ import type { TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
 import { means, same } from "../../model/identity.js";
-import type { Moved, Pages } from "../../model/pages.js";
+import type { RowShift, Pages } from "../../model/pages.js";
 import { liveStreamOf } from "../live-stream.js";
 import type { ViewerState } from "../viewer-state.js";
 import { target } from "./key-navigation.js";
@@ -117,7 +117,7 @@ export class List {
 
   /** Whether this key moves. */
   key(key: string): boolean {
-    if (key === "Home" && this.pages.base > 0) this.toTop();
+    if (key === "Home" && this.pages.forgottenRows > 0) this.toTop();
     else {
       const to = target(key, this.active, this.pages.count - 1, this.viewport?.screenful ?? 1);
       if (to === null) return false;
@@ -128,13 +128,13 @@ export class List {
 
   toTop(): void {
     this.fresh = 0;
-    if (this.pages.base > 0) this.loader.begin(); // the way back is far
+    if (this.pages.forgottenRows > 0) this.loader.begin(); // the way back is far
     else this.viewport?.toTop();
     this.active = this.pages.count ? 0 : -1;
     this.shows.changed();
   }
 
-  private told(what: "list" | "rows" | "state", moved?: Moved): void {
+  private told(what: "list" | "rows" | "state", moved?: RowShift): void {
     if (what === "list") {
       this.active = -1;
       this.fresh = 0;
@@ -153,7 +153,7 @@ export class List {
     this.paint();
   }
 
-  private shift({ at, by }: Moved): void {
+  private shift({ at, by }: RowShift): void {
     if (this.active >= at) this.active = Math.max(-1, this.active + by);
     if (this.viewport && this.viewport.first >= at) this.viewport.follow(by);
   }
@@ -211,7 +211,7 @@ export class List {
       return {
         sign: event ?? null,
         content: () => this.shows.row(event),
-        place: pages.base + index + 2,
+        place: pages.forgottenRows + index + 2,
         chosen: event !== undefined && this.chosen !== null && same(event, this.chosen),
         active: index === this.active,
         waits: event === undefined,

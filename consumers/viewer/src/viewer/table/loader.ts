@@ -1,8 +1,8 @@
 /** Asks for the pages that the view needs, one at a time, and gives up those that nobody looks at any more. */
-import type { Pairs } from "../../api/client.js";
+import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
-import { type Ask, FIRST, type Moved, Pages } from "../../model/pages.js";
+import { type PageRequest, FIRST_PAGE_SIZE, type RowShift, Pages } from "../../model/pages.js";
 import { listParams } from "../prefetch.js";
 import type { ViewerState } from "../viewer-state.js";
 
@@ -12,12 +12,12 @@ const SLOW_MS = 2_000;
 interface Listed {
   /** The question: the same at another time is the same. */
   about: string;
-  pairs: Pairs;
+  pairs: QueryParams;
   pages: Pages;
 }
 
 /** `told("list")`: another list is shown, from its top; `told("rows", moved)`; `told("state")`. */
-type Told = (what: "list" | "rows" | "state", moved?: Moved) => void;
+type Told = (what: "list" | "rows" | "state", moved?: RowShift) => void;
 
 export class Loader {
   /** Why what is missing could not be had. What was only asked for again is no problem of the list: it stays as it was. */
@@ -29,7 +29,7 @@ export class Loader {
   /** The list before while the first page of another is awaited. */
   private shown: Listed = { about: "", pairs: [], pages: new Pages() };
   private coming: Listed | null = null;
-  private asking: { ask: Ask; stop: AbortController } | null = null;
+  private asking: { ask: PageRequest; stop: AbortController } | null = null;
   private view: readonly [number, number] = [0, 0];
   private timer = 0;
 
@@ -53,7 +53,7 @@ export class Loader {
   }
 
   get busy(): boolean {
-    return this.asking !== null && (this.stale || this.asking.ask.seen);
+    return this.asking !== null && (this.stale || this.asking.ask.inView);
   }
 
   /** The list that is looked at now, from its beginning. */
@@ -104,18 +104,18 @@ export class Loader {
   /** The newest events of this list, however many pages are known; null when there is no answer. */
   async newest(): Promise<AuditEvent[] | null> {
     const { shown } = this;
-    const found = await this.page(shown, { cursor: null, limit: FIRST }).catch(() => null);
+    const found = await this.page(shown, { cursor: null, limit: FIRST_PAGE_SIZE }).catch(() => null);
     return shown === this.shown && !this.coming ? (found?.data ?? null) : null;
   }
 
   private next(): void {
     if (this.problem || this.cancelled) return;
     const [first, last] = this.coming ? [0, 0] : this.view;
-    const ask = (this.coming ?? this.shown).pages.wanted(first, last);
+    const ask = (this.coming ?? this.shown).pages.nextRequest(first, last);
     const now = this.asking;
     if (!now && !ask) return;
-    if (now && (!ask || !ask.seen || now.ask.seen || (now.ask.page === ask.page && now.ask.kind === ask.kind))) {
-      if (now && ask?.seen && now.ask.page === ask.page) now.ask.seen = true;
+    if (now && (!ask || !ask.inView || now.ask.inView || (now.ask.page === ask.page && now.ask.kind === ask.kind))) {
+      if (now && ask?.inView && now.ask.page === ask.page) now.ask.inView = true;
       return;
     }
     this.close();
@@ -123,7 +123,7 @@ export class Loader {
     this.told("state");
   }
 
-  private async fetch(ask: Ask): Promise<void> {
+  private async fetch(ask: PageRequest): Promise<void> {
     const stop = new AbortController();
     const asking = (this.asking = { ask, stop });
     this.timer = window.setTimeout(() => {
@@ -139,7 +139,7 @@ export class Loader {
       this.failed(null);
       this.take(ask, answer);
     } catch (cause) {
-      const problem = Problem.of(cause);
+      const problem = Problem.from(cause);
       if (this.asking !== asking || problem.aborted) return;
       this.close();
       const kept = this.coming !== null && !this.other;
@@ -152,19 +152,19 @@ export class Loader {
     this.next();
   }
 
-  private take(ask: Ask, answer: EventPage): void {
+  private take(ask: PageRequest, answer: EventPage): void {
     if (this.coming) {
       [this.shown, this.coming] = [this.coming, null];
-      this.pages.take(ask, answer);
+      this.pages.accept(ask, answer);
       this.view = [0, 0];
       this.told("list");
       return;
     }
-    this.shift(this.pages.take(ask, answer));
+    this.shift(this.pages.accept(ask, answer));
     this.shift(this.pages.trim(...this.view));
   }
 
-  private shift(moved: Moved): void {
+  private shift(moved: RowShift): void {
     const [first, last] = this.view;
     if (first >= moved.at) this.view = [Math.max(0, first + moved.by), Math.max(0, last + moved.by)];
     this.told("rows", moved);
@@ -176,8 +176,8 @@ export class Loader {
     this.viewer.failures.set(this, problem && { problem, keepsData, shownInPlace: !keepsData, retry });
   }
 
-  private page({ pairs }: Listed, { cursor, limit }: Pick<Ask, "cursor" | "limit">, signal?: AbortSignal): Promise<EventPage> {
-    const place: Pairs = cursor === null ? [] : [["cursor", cursor]];
-    return this.viewer.client.json<EventPage>("/v1/events", { pairs: [...pairs, ["limit", String(limit)], ...place], signal });
+  private page({ pairs }: Listed, { cursor, limit }: Pick<PageRequest, "cursor" | "limit">, signal?: AbortSignal): Promise<EventPage> {
+    const place: QueryParams = cursor === null ? [] : [["cursor", cursor]];
+    return this.viewer.client.json<EventPage>("/v1/events", { params: [...pairs, ["limit", String(limit)], ...place], signal });
   }
 }

@@ -56,7 +56,7 @@ export class Opened {
     try {
       this.event = await this.viewer.client.json<AuditEvent>(pathOf(this.reference), { signal: stop.signal });
     } catch (cause) {
-      const problem = Problem.of(cause);
+      const problem = Problem.from(cause);
       if (stop.signal.aborted) return;
       this.problem = problem;
     }

@@ -76,7 +76,7 @@ export class Table extends ViewerElement {
   protected override render(): TemplateResult {
     const { text, list, opened } = this;
     const { pages, stale, busy } = list.loader;
-    const whole = pages.ended && pages.base === 0 && pages.fromTop;
+    const whole = pages.ended && pages.forgottenRows === 0 && pages.fromTop;
     return html`<div class="frame ${opened.reference ? "open" : ""}">
       <div class="main">
         <div

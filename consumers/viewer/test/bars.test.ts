@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { axisOf, barAt, barsOf, chosen, highest, placeAgain, stepsOf, widthOf } from "../src/model/bars.js";
+import { axisRange, barAt, barsOf, selectionOf, highest, indexAfterRecount, tickSteps, parseInterval } from "../src/model/bars.js";
 
 const hour = (number: number): string => `2026-03-01T${String(number).padStart(2, "0")}:00:00Z`;
 const histogram = {
@@ -24,24 +24,24 @@ describe("bars", () => {
   it("keep their places when they are counted again", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     const later = barsOf({ ...histogram, data: histogram.data.slice(1) }, null, null, at("23:00"));
-    expect([null, 0, 1, 3, 9].map((place) => placeAgain(bars, later, place))).toEqual([null, null, 0, 2, null]);
+    expect([null, 0, 1, 3, 9].map((place) => indexAfterRecount(bars, later, place))).toEqual([null, null, 0, 2, null]);
   });
 
   it("have no tick within one, and room beside them when they are few", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
-    expect(stepsOf(bars)[0]).toBe(3_600);
-    expect(axisOf(bars)).toEqual([at("01:00"), at("05:00")]);
-    expect(axisOf(bars.slice(0, 1))).toEqual([at("00:00"), at("03:00")]);
+    expect(tickSteps(bars)[0]).toBe(3_600);
+    expect(axisRange(bars)).toEqual([at("01:00"), at("05:00")]);
+    expect(axisRange(bars.slice(0, 1))).toEqual([at("00:00"), at("03:00")]);
     const month = { ...histogram, data: [{ start: "2026-01-01T00:00:00Z", end: "2026-02-01T00:00:00Z", events: 1 }] };
-    expect(stepsOf(barsOf(month, null, null, at("23:00")))[0]).toBe(30 * 86_400);
-    expect(stepsOf([])[0]).toBe(1);
+    expect(tickSteps(barsOf(month, null, null, at("23:00")))[0]).toBe(30 * 86_400);
+    expect(tickSteps([])[0]).toBe(1);
   });
 
   it("are found by a moment, and chosen from either side", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     expect([at("00:10"), at("02:00"), at("02:59"), at("09:00")].map((moment) => barAt(bars, moment))).toEqual([0, 1, 1, 3]);
-    expect(chosen(bars, 2, 0)).toEqual({ from: hour(1), to: hour(4), events: 4 });
-    expect(chosen(bars, 2, 9)).toBeNull();
+    expect(selectionOf(bars, 2, 0)).toEqual({ from: hour(1), to: hour(4), events: 4 });
+    expect(selectionOf(bars, 2, 9)).toBeNull();
     expect(highest(bars)?.events).toBe(3);
     expect(highest([])).toBeNull();
   });
@@ -52,6 +52,6 @@ describe("bars", () => {
     ["P1D", { count: 1, unit: "D" }],
     ["P100Y", { count: 100, unit: "Y" }],
   ])("are as wide as %s says", (interval, width) => {
-    expect(widthOf(interval)).toEqual(width);
+    expect(parseInterval(interval)).toEqual(width);
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import { placeOf, withBeginning, withField, withoutPlace, withOperator, withRaw, withValue } from "../src/model/completion.js";
+import { caretTermAt, withBeginning, withField, withoutTermAt, withOperator, withRaw, withValue } from "../src/model/completion.js";
 
 /** The caret is where the | is. */
 function at(marked: string) {
   const caret = marked.indexOf("|");
   const text = marked.replace("|", "");
-  const place = placeOf(text, caret);
+  const place = caretTermAt(text, caret);
   return { text, place, seen: place && [place.kind, place.field, place.operator, place.typed, place.negated] };
 }
 
@@ -59,7 +59,7 @@ describe("a suggestion", () => {
     const { text, place } = at("x action:lo|");
     expect(place && marked(withRaw(text, place, "lo*"))).toBe("x action:lo* |");
     expect(place && marked(withOperator(text, place, ">="))).toBe("x action:>=|");
-    expect(place && withoutPlace(text, place)).toBe("x");
+    expect(place && withoutTermAt(text, place)).toBe("x");
     const key = at("meta|");
     expect(key.place && marked(withBeginning(key.text, key.place, "metadata."))).toBe("metadata.|");
   });

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { RevisionChange, Field, Revision, Structure } from "../src/api/structure.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { keptName, labelIn } from "../src/model/labels.js";
-import { changesSaid, clashSaid, labelOf, revisionSaid } from "../src/model/structure/describe-changes.js";
+import { storedName, fieldLabel } from "../src/model/labels.js";
+import { describeChanges, describeConflict, labelByName, describeRevision } from "../src/model/structure/describe-changes.js";
 
 const inherited = { displayName: "IP address", displayType: "IpAddress", showInTable: true, sortable: false, order: 6 };
 const structure = {
@@ -41,7 +41,7 @@ describe("history in words", () => {
       ],
       ["gone: shown as E-mail address", "Order changed: IP address"],
     ],
-  ])("%o", (deeds, lines) => expect(revisionSaid(revision(deeds), structure, en)).toEqual(lines));
+  ])("%o", (deeds, lines) => expect(describeRevision(revision(deeds), structure, en)).toEqual(lines));
 
   it("name what moved, whichever fields have another number", () => {
     const was = ["time", "actor", "action", "resource", "outcome", "severity", "ip"];
@@ -51,25 +51,25 @@ describe("history in words", () => {
       { deed: "changed", field: "action", values: { order: [2, 4] } },
     ];
     const labels = { outcome: "Outcome", severity: "Severity" };
-    expect(revisionSaid(revision(room, [was, now], labels), structure, en)).toEqual(["Order changed: Outcome and Severity"]);
+    expect(describeRevision(revision(room, [was, now], labels), structure, en)).toEqual(["Order changed: Outcome and Severity"]);
     for (const field of ["action", "resource"]) {
       const swapped: RevisionChange = { deed: "changed", field, values: { order: [2, 3] } };
-      const lines = revisionSaid(revision([swapped], [["action", "resource"], ["resource", "action"]]), structure, en);
+      const lines = describeRevision(revision([swapped], [["action", "resource"], ["resource", "action"]]), structure, en);
       expect(lines).toEqual([`Order changed: ${field}`]);
     }
     const reset: RevisionChange = { deed: "reset", field: "ip", values: { order: [9, 6] } };
-    expect(revisionSaid(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: as inherited again"]);
+    expect(describeRevision(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: as inherited again"]);
   });
 });
 
 describe("unsaved changes in words", () => {
   it("are a line each, and one for all that moved", () => {
-    const lines = changesSaid(
+    const lines = describeChanges(
       [
-        { name: "ip", what: "place", was: 1, now: 0 },
-        { name: "ip", what: "filterable", was: true, now: false },
-        { name: "actor", what: "place", was: 0, now: 5 },
-        { name: "actor", what: "follows", was: 1, now: 2 },
+        { name: "ip", attribute: "place", before: 1, after: 0 },
+        { name: "ip", attribute: "filterable", before: true, after: false },
+        { name: "actor", attribute: "place", before: 0, after: 5 },
+        { name: "actor", attribute: "follows", before: 1, after: 2 },
       ],
       structure,
       en,
@@ -82,12 +82,12 @@ describe("unsaved changes in words", () => {
   });
 
   it("tell what both changed", () => {
-    expect(clashSaid({ name: "ip", what: "displayName", mine: "A", theirs: "B" }, structure, en)).toBe(
+    expect(describeConflict({ name: "ip", attribute: "displayName", mine: "A", theirs: "B" }, structure, en)).toBe(
       "IP address, name: yours is “A”, theirs is “B”",
     );
-    expect(clashSaid({ name: "ip", what: "showInTable", mine: true, theirs: false }, structure, en)).toContain("yours is Yes, theirs is No");
-    expect(clashSaid({ name: "ip", what: "place", mine: 0, theirs: 4 }, structure, en)).toContain("place 1, theirs is place 5");
-    expect(labelOf(structure, "nowhere", en)).toBe("nowhere");
+    expect(describeConflict({ name: "ip", attribute: "showInTable", mine: true, theirs: false }, structure, en)).toContain("yours is Yes, theirs is No");
+    expect(describeConflict({ name: "ip", attribute: "place", mine: 0, theirs: 4 }, structure, en)).toContain("place 1, theirs is place 5");
+    expect(labelByName(structure, "nowhere", en)).toBe("nowhere");
   });
 });
 
@@ -96,7 +96,7 @@ describe("names", () => {
 
   it("are those of then, with what they are called now", () => {
     const told = (changes: RevisionChange[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
-      revisionSaid(revision(changes, sequence, labels), structure, en);
+      describeRevision(revision(changes, sequence, labels), structure, en);
     const shown: RevisionChange = { deed: "changed", field: "ip", values: { sortable: [false, true] } };
     expect(told([renamed("actor", "Doer", "Who")], {})).toEqual(["Who: renamed from “Doer” to “Who”"]);
     expect(told([shown], { ip: "From" })).toEqual(["From (now “IP address”): can be sorted by"]);
@@ -111,22 +111,22 @@ describe("names", () => {
       const label = field === "ip" ? "IP address" : "Who";
       expect(told([renumbered], {}, [["ip", "actor"], ["actor", "ip"]])).toEqual([`Order changed: ${label}`]);
     }
-    expect(revisionSaid(revision([shown], null, { ip: "From" }), structure, de)[0]).toContain("From (jetzt „IP-Adresse“)");
-    expect(revisionSaid(revision([shown]), structure, de)[0]).toMatch(/^IP-Adresse: /);
+    expect(describeRevision(revision([shown], null, { ip: "From" }), structure, de)[0]).toContain("From (jetzt „IP-Adresse“)");
+    expect(describeRevision(revision([shown]), structure, de)[0]).toMatch(/^IP-Adresse: /);
   });
 
   it("are the language's own unless somebody named a field", () => {
-    expect(labelOf(structure, "ip", de)).toBe("IP-Adresse");
-    expect(labelOf(structure, "actor", de)).toBe("Who");
-    expect(revisionSaid(revision([renamed("ip", "IP address", "Herkunft")]), structure, de)).toEqual([
+    expect(labelByName(structure, "ip", de)).toBe("IP-Adresse");
+    expect(labelByName(structure, "actor", de)).toBe("Who");
+    expect(describeRevision(revision([renamed("ip", "IP address", "Herkunft")]), structure, de)).toEqual([
       "IP-Adresse: von „IP-Adresse“ in „Herkunft“ umbenannt",
     ]);
-    expect(clashSaid({ name: "ip", what: "displayName", mine: "IP address", theirs: "Wo" }, structure, de)).toContain("„IP-Adresse“");
+    expect(describeConflict({ name: "ip", attribute: "displayName", mine: "IP address", theirs: "Wo" }, structure, de)).toContain("„IP-Adresse“");
     const named = { name: "ip", displayName: "Address" };
-    expect(labelIn(named, de)).toBe("Address");
-    expect(keptName("ip", "IP-Adresse", de)).toBe("IP address");
-    expect(keptName("ip", "IP-Adresse ", de)).toBe("IP address");
-    expect(keptName("ip", "IP", de)).toBe("IP");
-    expect(keptName("order_no", "IP-Adresse", de)).toBe("IP-Adresse");
+    expect(fieldLabel(named, de)).toBe("Address");
+    expect(storedName("ip", "IP-Adresse", de)).toBe("IP address");
+    expect(storedName("ip", "IP-Adresse ", de)).toBe("IP address");
+    expect(storedName("ip", "IP", de)).toBe("IP");
+    expect(storedName("order_no", "IP-Adresse", de)).toBe("IP-Adresse");
   });
 });

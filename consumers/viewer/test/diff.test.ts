@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 
-import { type Change, changes } from "../src/model/diff.js";
+import { type Change, diffJson } from "../src/model/diff.js";
 
 const brief = (before: string | null, after: string | null): string[] =>
-  (changes(before, after) as Change[]).map(({ path, kind, before: old, after: now }) => `${kind} ${path.join(".")} ${old} ${now}`);
+  (diffJson(before, after) as Change[]).map(({ path, kind, before: old, after: now }) => `${kind} ${path.join(".")} ${old} ${now}`);
 
 describe("changes", () => {
   it("are told key by key", () => {
@@ -43,7 +43,7 @@ describe("changes", () => {
 
   it("of a kind, and text that is no JSON", () => {
     expect(brief('{"a": {"b": 1}}', '{"a": 2}')).toEqual(['changed a {\n  "b": 1\n} 2']);
-    expect(changes("no json", "{}")).toBeNull();
+    expect(diffJson("no json", "{}")).toBeNull();
     const deep = `${"[".repeat(500)}1${"]".repeat(500)}`;
     expect(brief(deep, deep.replace("1", "2")).length).toBe(1);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
-import { exportBody, exported, exportPairs, fileName, headings, wayOf } from "../src/model/export.js";
+import { exportBody, exportedFields, exportParams, fileName, headings, exportMethod } from "../src/model/export.js";
 
 function field(name: string, downloadable: boolean, custom = false): ShownField {
   return { name, downloadable, custom, parameter: custom ? `fields.${name}` : name } as ShownField;
@@ -11,8 +11,8 @@ const FIELDS = [field("occurred_at", true), field("ip", false), field("action", 
 
 describe("an export's columns", () => {
   it("are what may be downloaded, or of those shown what may be, in their order", () => {
-    expect(exported(FIELDS, [], "all").map((one) => one.name)).toEqual(["occurred_at", "action", "total"]);
-    expect(exported(FIELDS, ["total", "ip", "occurred_at"], "shown").map((one) => one.name)).toEqual(["total", "occurred_at"]);
+    expect(exportedFields(FIELDS, [], "all").map((one) => one.name)).toEqual(["occurred_at", "action", "total"]);
+    expect(exportedFields(FIELDS, ["total", "ip", "occurred_at"], "shown").map((one) => one.name)).toEqual(["total", "occurred_at"]);
   });
 });
 
@@ -30,7 +30,7 @@ describe("what is asked for", () => {
   const wanted = { format: "csv", columns: [FIELDS[2]!, FIELDS[3]!], filter: [["query", "a:b"], ["from", "2026-01-01"]] } as const;
 
   it("is the same as parameters and as a body", () => {
-    expect(exportPairs(wanted)).toEqual([
+    expect(exportParams(wanted)).toEqual([
       ["format", "csv"],
       ["columns", "action,fields.total,conflict"],
       ["query", "a:b"],
@@ -53,7 +53,7 @@ describe("the way", () => {
     ["pdf", 5_000, "at once"],
     ["pdf", 5_001, "too many"],
   ] as const)("of %s with %s rows is %s", (format, rows, way) => {
-    expect(wayOf(format, rows)).toBe(way);
+    expect(exportMethod(format, rows)).toBe(way);
   });
 });
 

@@ -2,15 +2,15 @@ import { describe, expect, it } from "vitest";
 
 import { Problem } from "../src/api/problem.js";
 import type { ContractField, Field, Structure } from "../src/api/structure.js";
-import { sentencesOf } from "../src/model/structure/server-errors.js";
-import { emptyForm, faultsOf, type Form, formOf, nameFrom, requestOf, rulesOf, rulesStated } from "../src/model/structure/form.js";
-import { emitCode, sampleOf } from "../src/model/structure/sample.js";
+import { errorMessages } from "../src/model/structure/server-errors.js";
+import { emptyForm, validateForm, type Form, formFromField, nameFromLabel, requestFromForm, rulesOf, rulesFromForm } from "../src/model/structure/form.js";
+import { emitCode, sampleValue } from "../src/model/structure/sample.js";
 
 const form = (given: Partial<Form>): Form => ({ ...emptyForm(), displayName: "X", name: "x", ...given });
 const field = (name: string, custom: boolean, displayType = "AlphaNumeric"): Field =>
   ({ name, custom, displayName: name, displayType, showInTable: false }) as Field;
 const structure = { fields: [field("action", false), field("own", true)], removed: [field("gone", true)] } as Structure;
-const faults = (given: Partial<Form>): object => faultsOf(form(given), structure, true);
+const faults = (given: Partial<Form>): object => validateForm(form(given), structure, true);
 
 describe("a name out of what people call it", () => {
   it.each([
@@ -19,7 +19,7 @@ describe("a name out of what people call it", () => {
     ["  2nd factor ", "_2nd_factor"],
     ["Ünïcode", "unicode"],
     ["日本", ""],
-  ])("%s is %s", (said, name) => expect(nameFrom(said)).toBe(name));
+  ])("%s is %s", (said, name) => expect(nameFromLabel(said)).toBe(name));
 });
 
 describe("what is wrong with a form", () => {
@@ -58,14 +58,14 @@ describe("what is wrong with a form", () => {
   ])("%o: %o", (given, found) => expect(faults(given)).toEqual(found));
 
   it("lets an existing field keep its name", () => {
-    expect(faultsOf(form({ name: "own" }), structure, false)).toEqual({});
+    expect(validateForm(form({ name: "own" }), structure, false)).toEqual({});
   });
 });
 
 describe("the request", () => {
   it("of a new field says what was chosen", () => {
     const given = form({ displayName: " Order ", required: true, maxLength: "20", pattern: "[A-Z]+", minimum: "3", sortable: true });
-    expect(requestOf(given, null, false)).toEqual({
+    expect(requestFromForm(given, null, false)).toEqual({
       name: "x",
       displayName: "Order",
       type: "AlphaNumeric",
@@ -76,10 +76,10 @@ describe("the request", () => {
       filterable: true,
       sortable: true,
     });
-    expect(requestOf(form({ exclusive: true }), null, false).exclusive).toBe(true);
-    expect(requestOf(form({}), null, true).exclusive).toBe(false);
-    expect("exclusive" in requestOf(form({ exclusive: true }), null, true)).toBe(false);
-    expect("exclusive" in requestOf(form({ exclusive: true }), null, null)).toBe(false);
+    expect(requestFromForm(form({ exclusive: true }), null, false).exclusive).toBe(true);
+    expect(requestFromForm(form({}), null, true).exclusive).toBe(false);
+    expect("exclusive" in requestFromForm(form({ exclusive: true }), null, true)).toBe(false);
+    expect("exclusive" in requestFromForm(form({ exclusive: true }), null, null)).toBe(false);
   });
 
   it.each<[Partial<Form>, unknown]>([
@@ -88,30 +88,30 @@ describe("the request", () => {
     [{ type: "Boolean", default: "false" }, false],
     [{ type: "Timestamp", default: "2026-01-31T13:45" }, new Date("2026-01-31T13:45").toISOString()],
     [{ default: "eu" }, "eu"],
-  ])("has a default of the field's type: %o", (given, value) => expect(requestOf(form(given), null, null).default).toBe(value));
+  ])("has a default of the field's type: %o", (given, value) => expect(requestFromForm(form(given), null, null).default).toBe(value));
 
   it("has the rules that the type can have", () => {
-    expect(rulesStated(form({ type: "Enum", oneOf: "a\n\na\nb", pattern: "x", minimum: "1" }))).toEqual({ oneOf: ["a", "b"] });
-    expect(rulesStated(form({ type: "Integer", oneOf: "1\n2", maximum: "9", maxLength: "3" }))).toEqual({ maximum: 9, oneOf: [1, 2] });
+    expect(rulesFromForm(form({ type: "Enum", oneOf: "a\n\na\nb", pattern: "x", minimum: "1" }))).toEqual({ oneOf: ["a", "b"] });
+    expect(rulesFromForm(form({ type: "Integer", oneOf: "1\n2", maximum: "9", maxLength: "3" }))).toEqual({ maximum: 9, oneOf: [1, 2] });
     expect(rulesOf("Boolean")).toEqual(["required"]);
   });
 
   it("of a field that there is says what is different", () => {
     const contract: ContractField = { name: "own", type: "AlphaNumeric", default: "eu", rules: { maxLength: 5 }, shown: true, displayName: "Own" };
-    const was = formOf(field("own", true, "Email"), contract, false);
+    const was = formFromField(field("own", true, "Email"), contract, false);
     expect(was).toMatchObject({ type: "Email", default: "eu", maxLength: "5" });
-    expect(requestOf(was, was, false)).toEqual({});
-    expect(requestOf({ ...was, displayName: "O" }, was, false)).toEqual({ displayName: "O" });
-    expect(requestOf({ ...was, maxLength: "", default: "" }, was, false)).toEqual({ rules: {}, default: null });
-    expect(requestOf({ ...was, exclusive: true, default: "us" }, was, false)).toEqual({ exclusive: true, default: "us" });
-    const none = formOf(field("own", true), { ...contract, default: null }, false);
-    expect(requestOf(none, none, false)).toEqual({});
+    expect(requestFromForm(was, was, false)).toEqual({});
+    expect(requestFromForm({ ...was, displayName: "O" }, was, false)).toEqual({ displayName: "O" });
+    expect(requestFromForm({ ...was, maxLength: "", default: "" }, was, false)).toEqual({ rules: {}, default: null });
+    expect(requestFromForm({ ...was, exclusive: true, default: "us" }, was, false)).toEqual({ exclusive: true, default: "us" });
+    const none = formFromField(field("own", true), { ...contract, default: null }, false);
+    expect(requestFromForm(none, none, false)).toEqual({});
   });
 
   it("takes a moment there and back", () => {
     const contract: ContractField = { name: "own", type: "Timestamp", default: "2026-01-31T13:45:00Z", rules: {}, shown: true, displayName: null };
-    const was = formOf(field("own", true, "Timestamp"), contract, false);
-    expect(requestOf(was, null, null).default).toBe("2026-01-31T13:45:00.000Z");
+    const was = formFromField(field("own", true, "Timestamp"), contract, false);
+    expect(requestFromForm(was, null, null).default).toBe("2026-01-31T13:45:00.000Z");
   });
 });
 
@@ -134,7 +134,7 @@ describe("the service's sentences", () => {
       ]),
       { maxLength: "Must be a whole number.", oneOf: "Must be text. Must be text.", "": "Order: is too large." },
     ],
-  ])("are at their inputs: %o", (given, told) => expect(sentencesOf(given)).toEqual(told));
+  ])("are at their inputs: %o", (given, told) => expect(errorMessages(given)).toEqual(told));
 });
 
 describe("the code that sends a field", () => {
@@ -147,7 +147,7 @@ describe("the code that sends a field", () => {
     [{ type: "Boolean" }, true],
     [{ maxLength: "2" }, "A-"],
     [{ pattern: "x+" }, "…"],
-  ])("has a value that fits %o", (given, value) => expect(sampleOf(form(given))).toBe(value));
+  ])("has a value that fits %o", (given, value) => expect(sampleValue(form(given))).toBe(value));
 
   it("is Python, whatever the names are", () => {
     expect(emitCode(form({ type: "Boolean" }), 'a"b')).toContain('tenant_id="a\\"b"');

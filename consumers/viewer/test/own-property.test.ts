@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { AuditEvent, ShownField } from "../src/api/types.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { columnsOf, tracks } from "../src/model/columns.js";
+import { layoutColumns, gridTracks } from "../src/model/columns.js";
 import { metadataLabel, valueOf } from "../src/model/format/value.js";
-import { claims, means, pathOf, referenceOf, same } from "../src/model/identity.js";
-import { keptName, labelIn } from "../src/model/labels.js";
+import { claimSameId, matchesReference, eventPath, referenceOf, isSameEvent } from "../src/model/identity.js";
+import { storedName, fieldLabel } from "../src/model/labels.js";
 import { ownValue } from "../src/model/own-property.js";
 
 const INHERITED = ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf", "__defineGetter__"];
@@ -27,17 +27,17 @@ describe("a field with the name of what every object has", () => {
   });
 
   it.each(INHERITED)("%s is a column like any other", (name) => {
-    const usual = columnsOf([field("usual")], { columns: null, widths: {} });
-    const [column] = columnsOf([field(name)], { columns: [name], widths: {} });
+    const usual = layoutColumns([field("usual")], { columns: null, widths: {} });
+    const [column] = layoutColumns([field(name)], { columns: [name], widths: {} });
     expect(column).toEqual({ ...usual[0], field: field(name) });
     const widths = JSON.parse(`{"${name}": 300}`) as Record<string, number>;
-    expect(tracks(columnsOf([field("usual"), field(name)], { columns: [name, "usual"], widths }))).toMatch(/^300px /);
+    expect(gridTracks(layoutColumns([field("usual"), field(name)], { columns: [name, "usual"], widths }))).toMatch(/^300px /);
   });
 
   it.each(INHERITED)("%s keeps the name that it was given", (name) => {
     for (const text of [en, de]) {
-      expect(labelIn({ name, displayName: "Shown" }, text)).toBe("Shown");
-      expect(keptName(name, "Typed", text)).toBe("Typed");
+      expect(fieldLabel({ name, displayName: "Shown" }, text)).toBe("Shown");
+      expect(storedName(name, "Typed", text)).toBe("Typed");
     }
   });
 });
@@ -47,15 +47,15 @@ describe("which event one is", () => {
   const twin = { ...one, content_hash: "bb" };
 
   it("is told by its id, its time and its content", () => {
-    expect(same(one, { ...one })).toBe(true);
-    expect([same(one, twin), claims(one, twin)]).toEqual([false, true]);
-    expect(claims(one, { ...one, occurred_at: "2026-01-31T13:45:01Z" })).toBe(false);
+    expect(isSameEvent(one, { ...one })).toBe(true);
+    expect([isSameEvent(one, twin), claimSameId(one, twin)]).toEqual([false, true]);
+    expect(claimSameId(one, { ...one, occurred_at: "2026-01-31T13:45:01Z" })).toBe(false);
   });
 
   it("is in the address as short as it can be", () => {
     expect(referenceOf({ ...one, conflict: false })).toBe("0193-a");
-    expect([referenceOf(one), pathOf(referenceOf(one))]).toEqual(["0193-a.aa", "/v1/events/0193-a?content_hash=aa"]);
-    expect([means("0193-a.aa", one), means("0193-a.aa", twin), means("0193-a", twin)]).toEqual([true, false, true]);
-    expect(pathOf("a/b")).toBe("/v1/events/a%2Fb");
+    expect([referenceOf(one), eventPath(referenceOf(one))]).toEqual(["0193-a.aa", "/v1/events/0193-a?content_hash=aa"]);
+    expect([matchesReference("0193-a.aa", one), matchesReference("0193-a.aa", twin), matchesReference("0193-a", twin)]).toEqual([true, false, true]);
+    expect(eventPath("a/b")).toBe("/v1/events/a%2Fb");
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { pick, picksOf, withoutPicks } from "../src/model/picks.js";
+import { withPick, parsePicks, withoutPicks } from "../src/model/picks.js";
 
 describe("picked values", () => {
   it.each([
@@ -11,24 +11,24 @@ describe("picked values", () => {
     ["action:log* outcome:failure (action:login OR outcome:denied)", [], []],
     ["action:login OR outcome:denied", [], []],
   ])("of %s", (query, only, not) => {
-    expect(picksOf(query, "action")).toEqual({ only, not });
+    expect(parsePicks(query, "action")).toEqual({ only, not });
   });
 
   it("knows an own field by its short name", () => {
-    expect(picksOf("order:7 fields.order:8", "fields.order").only).toEqual(["7", "8"]);
+    expect(parsePicks("order:7 fields.order:8", "fields.order").included).toEqual(["7", "8"]);
   });
 
   it("are alternatives of each other, and hold beside everything else", () => {
-    let query = pick("ip:*", "action", "login", "only");
+    let query = withPick("ip:*", "action", "login", "only");
     expect(query).toBe("ip:* action:login");
-    query = pick(query, "action", null, "only");
+    query = withPick(query, "action", null, "only");
     expect(query).toBe("ip:* (action:login OR -action:*)");
-    query = pick(query, "action", "login", "not");
+    query = withPick(query, "action", "login", "not");
     expect(query).toBe("ip:* -action:* -action:login");
-    query = pick(pick(query, "action", null, null), "action", "login", null);
+    query = withPick(withPick(query, "action", null, null), "action", "login", null);
     expect(query).toBe("ip:*");
-    expect(pick("a:1 OR b:2", "action", "x", "only")).toBe("(a:1 OR b:2) action:x");
-    expect(pick("action:a OR action:b", "action", "c", "only")).toBe("(action:a OR action:b OR action:c)");
+    expect(withPick("a:1 OR b:2", "action", "x", "only")).toBe("(a:1 OR b:2) action:x");
+    expect(withPick("action:a OR action:b", "action", "c", "only")).toBe("(action:a OR action:b OR action:c)");
     expect(withoutPicks("action:a OR action:b", "action")).toBe("");
     expect(withoutPicks("x (action:a OR action:b) -action:c y", "action")).toBe("x y");
   });

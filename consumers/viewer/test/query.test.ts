@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { alternativesOf, like, saidOf, term, termsOf, withoutTerm, withTerm } from "../src/model/query.js";
+import { splitAlternatives, wildcardTerm, parseTerm, formatTerm, splitTerms, withoutTerm, withTerm } from "../src/model/query.js";
 
 describe("terms", () => {
   it.each([
@@ -13,16 +13,16 @@ describe("terms", () => {
     ["ip", null, false, "-ip:*"],
     ["ip", "", true, "ip:*"],
   ])("%s, %s, %s", (parameter, value, negated, text) => {
-    expect(term(parameter, value, negated)).toBe(text);
+    expect(formatTerm(parameter, value, negated)).toBe(text);
   });
 
   it("of the beginning or the middle of a value", () => {
-    expect(like("action", "log in", "first")).toBe("action:log\\ in*");
-    expect(like("ip", "::1", "within")).toBe("ip:*\\:\\:1*");
+    expect(wildcardTerm("action", "log in", "first")).toBe("action:log\\ in*");
+    expect(wildcardTerm("ip", "::1", "within")).toBe("ip:*\\:\\:1*");
   });
 
   it("are told apart by spaces that are not in quotes or brackets", () => {
-    expect(termsOf('a:1 "b c" -(d:2 OR e:"f )") g:"h i"  OR j\\ k')).toEqual([
+    expect(splitTerms('a:1 "b c" -(d:2 OR e:"f )") g:"h i"  OR j\\ k')).toEqual([
       "a:1",
       '"b c"',
       '-(d:2 OR e:"f )")',
@@ -30,11 +30,11 @@ describe("terms", () => {
       "OR",
       "j\\ k",
     ]);
-    expect(alternativesOf("a:1 AND NOT b:2 OR -c:3 d")).toEqual([
+    expect(splitAlternatives("a:1 AND NOT b:2 OR -c:3 d")).toEqual([
       ["a:1", "NOT b:2"],
       ["-c:3", "d"],
     ]);
-    expect(alternativesOf("  ")).toEqual([]);
+    expect(splitAlternatives("  ")).toEqual([]);
   });
 
   it("go in once, and beside alternatives as a whole", () => {
@@ -64,6 +64,6 @@ describe("terms", () => {
     ["-ip:*", { kind: "any", negated: true, parameter: "ip", value: "" }],
     ["-(a:1 OR b:2)", { kind: "group", negated: true, value: "(a:1 OR b:2)" }],
   ])("say: %s", (text, said) => {
-    expect(saidOf(text)).toEqual(said);
+    expect(parseTerm(text)).toEqual(said);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
-import { asked, askedUntil, daysOf, filledOf, rangeFrom, rangeOf, unreadIn } from "../src/model/range.js";
-import { dayAfter, localZone, momentOf, wallOf } from "../src/model/zone.js";
+import { rangeParams, closedRangeParams, wholeDaysOf, inputFromRange, rangeFromInput, parseRange, invalidRangeIn } from "../src/model/range.js";
+import { addDays, localZone, instantOf, localTimeOf } from "../src/model/zone.js";
 
 const BERLIN = "Europe/Berlin";
 const iso = (moment: number): string => new Date(moment).toISOString();
@@ -19,14 +19,14 @@ describe("the clocks of a zone", () => {
     ["Pacific/Kiritimati", "2026-01-01", "00:00", "2025-12-31T10:00:00.000Z"],
     ["UTC", "2026-01-01", "", "2026-01-01T00:00:00.000Z"],
   ])("%s, %s %s", (zone, day, time, moment) => {
-    expect(iso(momentOf(day, time, zone))).toBe(moment);
+    expect(iso(instantOf(day, time, zone))).toBe(moment);
   });
 
   it("are read", () => {
-    expect(wallOf(Date.parse("2026-03-29T01:00:00Z"), BERLIN)).toEqual({ day: "2026-03-29", time: "03:00:00" });
-    expect(wallOf(Date.parse("2025-12-31T23:00:00.999Z"), BERLIN)).toEqual({ day: "2026-01-01", time: "00:00:00" });
-    expect(dayAfter("2028-02-28")).toBe("2028-02-29");
-    expect(dayAfter("2026-01-01", -1)).toBe("2025-12-31");
+    expect(localTimeOf(Date.parse("2026-03-29T01:00:00Z"), BERLIN)).toEqual({ day: "2026-03-29", time: "03:00:00" });
+    expect(localTimeOf(Date.parse("2025-12-31T23:00:00.999Z"), BERLIN)).toEqual({ day: "2026-01-01", time: "00:00:00" });
+    expect(addDays("2028-02-28")).toBe("2028-02-29");
+    expect(addDays("2026-01-01", -1)).toBe("2025-12-31");
   });
 });
 
@@ -34,21 +34,21 @@ describe("a range that is filled in", () => {
   const filled = { fromDay: "2026-03-29", fromTime: "", toDay: "2026-03-29", toTime: "" };
 
   it("is the whole day of the zone, of 23 or 25 hours", () => {
-    const spring = rangeFrom(filled, BERLIN);
+    const spring = rangeFromInput(filled, BERLIN);
     expect(spring).toEqual({ kind: "custom", from: "2026-03-28T23:00:00Z", to: "2026-03-29T22:00:00Z" });
-    const autumn = rangeFrom({ ...filled, fromDay: "2026-10-25", toDay: "2026-10-25" }, BERLIN);
+    const autumn = rangeFromInput({ ...filled, fromDay: "2026-10-25", toDay: "2026-10-25" }, BERLIN);
     expect(autumn).toEqual({ kind: "custom", from: "2026-10-24T22:00:00Z", to: "2026-10-25T23:00:00Z" });
-    expect(rangeFrom(filled, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "2026-03-30T00:00:00Z" });
+    expect(rangeFromInput(filled, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "2026-03-30T00:00:00Z" });
   });
 
   it("has open ends, and is refused when it is none", () => {
-    expect(rangeFrom({ ...filled, toDay: "" }, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "" });
-    expect(rangeFrom({ ...filled, fromDay: "" }, "UTC")).toEqual({ kind: "custom", from: "", to: "2026-03-30T00:00:00Z" });
-    expect(rangeFrom({ ...filled, fromDay: "", toDay: "" }, "UTC")).toBe("empty");
-    expect(rangeFrom({ ...filled, fromDay: "soon" }, "UTC")).toBe("empty");
-    expect(rangeFrom({ ...filled, toDay: "2026-03-28" }, "UTC")).toBe("backwards");
-    expect(rangeFrom({ ...filled, fromTime: "10:00", toTime: "10:00" }, "UTC")).toBe("same");
-    expect(rangeFrom({ ...filled, fromTime: "10:01", toTime: "10:00" }, "UTC")).toBe("backwards");
+    expect(rangeFromInput({ ...filled, toDay: "" }, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "" });
+    expect(rangeFromInput({ ...filled, fromDay: "" }, "UTC")).toEqual({ kind: "custom", from: "", to: "2026-03-30T00:00:00Z" });
+    expect(rangeFromInput({ ...filled, fromDay: "", toDay: "" }, "UTC")).toBe("empty");
+    expect(rangeFromInput({ ...filled, fromDay: "soon" }, "UTC")).toBe("empty");
+    expect(rangeFromInput({ ...filled, toDay: "2026-03-28" }, "UTC")).toBe("backwards");
+    expect(rangeFromInput({ ...filled, fromTime: "10:00", toTime: "10:00" }, "UTC")).toBe("same");
+    expect(rangeFromInput({ ...filled, fromTime: "10:01", toTime: "10:00" }, "UTC")).toBe("backwards");
   });
 
   it.each([
@@ -57,16 +57,16 @@ describe("a range that is filled in", () => {
     { ...filled, toDay: "" },
     { ...filled, fromDay: "2026-10-25", toDay: "2026-10-26", toTime: "03:00" },
   ])("is shown as it was: %o", (one) => {
-    const range = rangeFrom(one, BERLIN);
+    const range = rangeFromInput(one, BERLIN);
     expect(typeof range).toBe("object");
-    if (typeof range === "object") expect(filledOf(range, BERLIN, 0)).toEqual(one);
+    if (typeof range === "object") expect(inputFromRange(range, BERLIN, 0)).toEqual(one);
   });
 
   it("is days when it begins and ends with them", () => {
-    const range = rangeFrom({ ...filled, toDay: "2026-03-31" }, BERLIN);
-    expect(typeof range === "object" && daysOf(range, BERLIN)).toEqual(["2026-03-29", "2026-03-31"]);
-    expect(typeof range === "object" && daysOf(range, "UTC")).toBeNull();
-    expect(daysOf({ kind: "preset", preset: "7d" }, "UTC")).toBeNull();
+    const range = rangeFromInput({ ...filled, toDay: "2026-03-31" }, BERLIN);
+    expect(typeof range === "object" && wholeDaysOf(range, BERLIN)).toEqual(["2026-03-29", "2026-03-31"]);
+    expect(typeof range === "object" && wholeDaysOf(range, "UTC")).toBeNull();
+    expect(wholeDaysOf({ kind: "preset", preset: "7d" }, "UTC")).toBeNull();
   });
 });
 
@@ -75,13 +75,13 @@ describe("a preset", () => {
   const day = { kind: "preset", preset: "24h" } as const;
 
   it("counts back from now, and ends there only on an axis", () => {
-    expect(asked(day, now)).toEqual([["from", "2026-03-28T12:00:00.000Z"]]);
-    expect(askedUntil(day, now)[1]).toEqual(["to", "2026-03-29T12:00:00.000Z"]);
-    expect(askedUntil({ kind: "ever" }, now)).toEqual([]);
+    expect(rangeParams(day, now)).toEqual([["from", "2026-03-28T12:00:00.000Z"]]);
+    expect(closedRangeParams(day, now)[1]).toEqual(["to", "2026-03-29T12:00:00.000Z"]);
+    expect(closedRangeParams({ kind: "ever" }, now)).toEqual([]);
   });
 
   it("is shown as the days that it covers", () => {
-    expect(filledOf(day, BERLIN, now)).toEqual({ fromDay: "2026-03-28", fromTime: "", toDay: "2026-03-29", toTime: "" });
+    expect(inputFromRange(day, BERLIN, now)).toEqual({ fromDay: "2026-03-28", fromTime: "", toDay: "2026-03-29", toTime: "" });
   });
 });
 
@@ -96,8 +96,8 @@ describe("an address that says no time", () => {
     ["to=2026-13-01", "to=2026-13-01"],
   ])("%s", (search, said) => {
     const given = new URLSearchParams(search);
-    expect(unreadIn(given)).toBe(said);
-    expect(rangeOf(given)).toEqual({ kind: "ever" });
+    expect(invalidRangeIn(given)).toBe(said);
+    expect(parseRange(given)).toEqual({ kind: "ever" });
   });
 
   it.each([
@@ -107,8 +107,8 @@ describe("an address that says no time", () => {
     ["from=2026-01-01T10:00:00.5%2B02:00&to=2026-01-02T00:00:00Z", { kind: "custom", from: "2026-01-01T10:00:00.5+02:00", to: "2026-01-02T00:00:00Z" }],
   ])("is not %s", (search, range) => {
     const given = new URLSearchParams(search);
-    expect(unreadIn(given)).toBe("");
-    expect(rangeOf(given)).toEqual(range);
+    expect(invalidRangeIn(given)).toBe("");
+    expect(parseRange(given)).toEqual(range);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import type { Field, FieldView, Structure } from "../src/api/structure.js";
-import { changesOf, draftOf, isOwn, move, reset, set, stated, without } from "../src/model/structure/draft.js";
-import { carried, meanwhile, rebased } from "../src/model/structure/merge.js";
-import { moved, ordered } from "../src/model/structure/order.js";
+import { changesOf, draftOf, isOverridden, moveField, resetField, setField, fieldsToSave, withoutField } from "../src/model/structure/draft.js";
+import { rebaseUnsaved, remoteChanges, rebase } from "../src/model/structure/merge.js";
+import { movedFields, assignOrders } from "../src/model/structure/order.js";
 
 function view(name: string, order: number, given: Partial<FieldView> = {}): FieldView {
   return {
@@ -41,7 +41,7 @@ function structure(fields: Field[], given: Partial<Structure> = {}): Structure {
 const abcd = (): Structure => structure(["a", "b", "c", "d"].map((name, order) => field(name, order)));
 const sequence = (names: string): { name: string; order: number }[] =>
   names.split(" ").map((one) => ({ name: one.replace(/-?\d+/, ""), order: Number(/-?\d+/.exec(one)?.[0]) }));
-const numbers = (names: string): string => [...ordered(sequence(names))].map(([name, order]) => `${name}${order}`).join(" ");
+const numbers = (names: string): string => [...assignOrders(sequence(names))].map(([name, order]) => `${name}${order}`).join(" ");
 
 describe("orders", () => {
   it.each([
@@ -62,7 +62,7 @@ describe("orders", () => {
     for (let round = 0; round < 200; round++) {
       const list = Array.from({ length: next(12) + 1 }, (_, at) => ({ name: `f${String.fromCharCode(97 + at)}`, order: next(9) }));
       list.sort(() => next(3) - 1);
-      const orders = ordered(list);
+      const orders = assignOrders(list);
       const sorted = [...list].sort((one, other) => {
         const gap = (orders.get(one.name) as number) - (orders.get(other.name) as number);
         return gap || (one.name < other.name ? -1 : 1);
@@ -72,15 +72,15 @@ describe("orders", () => {
   });
 
   it("never leave what the service takes", () => {
-    const orders = ordered([{ name: "b", order: 5 }, { name: "a", order: -1_000_000 }, { name: "c", order: 6 }, { name: "d", order: 7 }]);
+    const orders = assignOrders([{ name: "b", order: 5 }, { name: "a", order: -1_000_000 }, { name: "c", order: 6 }, { name: "d", order: 7 }]);
     expect(Math.min(...orders.values())).toBeGreaterThanOrEqual(-1_000_000);
-    expect(ordered([{ name: "b", order: 0 }, { name: "a", order: -1_000_000 }])).toEqual(new Map([["b", 0], ["a", 1]]));
+    expect(assignOrders([{ name: "b", order: 0 }, { name: "a", order: -1_000_000 }])).toEqual(new Map([["b", 0], ["a", 1]]));
   });
 
   it("tell what moved by the fewest", () => {
-    expect(moved(["a", "b", "c", "d"], ["d", "a", "b", "c"])).toEqual(["d"]);
-    expect(moved(["a", "b", "c"], ["a", "x", "b", "c"])).toEqual([]);
-    expect(moved(["a", "b", "c"], ["c", "b", "a"])).toHaveLength(2);
+    expect(movedFields(["a", "b", "c", "d"], ["d", "a", "b", "c"])).toEqual(["d"]);
+    expect(movedFields(["a", "b", "c"], ["a", "x", "b", "c"])).toEqual([]);
+    expect(movedFields(["a", "b", "c"], ["c", "b", "a"])).toHaveLength(2);
   });
 });
 
@@ -88,20 +88,20 @@ describe("a draft", () => {
   it("has no change at first, and none when it was taken back", () => {
     const draft = draftOf(abcd());
     expect(changesOf(draft)).toEqual([]);
-    const there = move(set(draft, "b", { showInTable: false }), "d", 0);
+    const there = moveField(setField(draft, "b", { showInTable: false }), "d", 0);
     expect(changesOf(there)).toEqual([
       { name: "d", what: "place", was: 3, now: 0 },
       { name: "b", what: "showInTable", was: true, now: false },
     ]);
-    expect(changesOf(move(set(there, "b", { showInTable: true }), "d", 3))).toEqual([]);
+    expect(changesOf(moveField(setField(there, "b", { showInTable: true }), "d", 3))).toEqual([]);
   });
 
   it("keeps what is changed while it is being saved", () => {
-    const sent = move(set(draftOf(abcd()), "a", { showInTable: false, displayName: "Who" }), "d", 0);
+    const sent = moveField(setField(draftOf(abcd()), "a", { showInTable: false, displayName: "Who" }), "d", 0);
     const saved = structure([field("d", -1), field("a", 0, { showInTable: false, displayName: "Who" }), field("b", 1), field("c", 2)]);
-    expect(changesOf(carried(sent, sent, saved))).toEqual([]);
-    const since = move(set(set(sent, "a", { showInTable: true }), "b", { sortable: true }), "c", 0);
-    expect(changesOf(carried(sent, since, saved))).toEqual([
+    expect(changesOf(rebaseUnsaved(sent, sent, saved))).toEqual([]);
+    const since = moveField(setField(setField(sent, "a", { showInTable: true }), "b", { sortable: true }), "c", 0);
+    expect(changesOf(rebaseUnsaved(sent, since, saved))).toEqual([
       { name: "c", what: "place", was: 3, now: 0 },
       { name: "a", what: "showInTable", was: false, now: true },
       { name: "b", what: "sortable", was: false, now: true },
@@ -110,19 +110,19 @@ describe("a draft", () => {
 
   it("names the field that a person took past another, not the other", () => {
     for (const [name, to] of [["b", 2], ["c", 1]] as const) {
-      const draft = move(draftOf(abcd()), name, to);
+      const draft = moveField(draftOf(abcd()), name, to);
       expect(draft.fields.map((one) => one.name)).toEqual(["a", "c", "b", "d"]);
-      expect(changesOf(draft).map((one) => [one.name, one.what])).toEqual([[name, "place"]]);
-      expect(changesOf(rebased(draft, abcd()).draft).map((one) => one.name)).toEqual([name]);
+      expect(changesOf(draft).map((one) => [one.name, one.attribute])).toEqual([[name, "place"]]);
+      expect(changesOf(rebase(draft, abcd()).draft).map((one) => one.name)).toEqual([name]);
     }
     const spaced = structure([field("a", 0), field("b", 10), field("c", 20), field("d", 30)]);
-    const orders = (name: string, to: number) => stated(move(draftOf(spaced), name, to)).map((one) => [one.name, one.order]);
+    const orders = (name: string, to: number) => fieldsToSave(moveField(draftOf(spaced), name, to)).map((one) => [one.name, one.order]);
     expect(orders("b", 2)).toEqual([["a", 0], ["c", 20], ["b", 25], ["d", 30]]);
     expect(orders("c", 1)).toEqual([["a", 0], ["c", 5], ["b", 10], ["d", 30]]);
   });
 
   it("states everything, and other orders for those that moved", () => {
-    const saved = stated(move(set(draftOf(abcd()), "a", { displayName: " Who " }), "d", 0));
+    const saved = fieldsToSave(moveField(setField(draftOf(abcd()), "a", { displayName: " Who " }), "d", 0));
     expect(saved.map((one) => [one.name, one.order])).toEqual([["d", -1], ["a", 0], ["b", 1], ["c", 2]]);
     expect(saved[1]).toMatchObject({ displayName: "Who", showInTable: true, displayType: "AlphaNumeric" });
   });
@@ -130,61 +130,61 @@ describe("a draft", () => {
   it("resets a field to what it inherits, its place too", () => {
     const own = field("c", -5, { displayName: "Mine", showInTable: false }, view("c", 2));
     const draft = draftOf(structure([own, field("a", 0), field("b", 1), field("d", 3)]));
-    expect(isOwn(own)).toBe(true);
-    const back = reset(draft, "c");
+    expect(isOverridden(own)).toBe(true);
+    const back = resetField(draft, "c");
     expect(back.fields.map((one) => one.name)).toEqual(["a", "b", "c", "d"]);
-    expect(stated(back).find((one) => one.name === "c")).toMatchObject({ displayName: "C", showInTable: true, order: 2 });
-    expect(changesOf(back).map((one) => one.what)).toEqual(["displayName", "showInTable", "place"]);
+    expect(fieldsToSave(back).find((one) => one.name === "c")).toMatchObject({ displayName: "C", showInTable: true, order: 2 });
+    expect(changesOf(back).map((one) => one.attribute)).toEqual(["displayName", "showInTable", "place"]);
   });
 
   it("notices that a field follows again though it stays where it is", () => {
     const draft = draftOf(structure([field("a", -3, {}, view("a", 0)), field("b", 1)]));
-    expect(changesOf(reset(draft, "a"))).toEqual([{ name: "a", what: "follows", was: -3, now: 0 }]);
-    expect(changesOf(reset(draft, "b"))).toEqual([]);
+    expect(changesOf(resetField(draft, "a"))).toEqual([{ name: "a", what: "follows", was: -3, now: 0 }]);
+    expect(changesOf(resetField(draft, "b"))).toEqual([]);
   });
 
   it("leaves what has nothing to inherit", () => {
     const draft = draftOf(structure([field("x", 1, {}, null)]));
-    expect(reset(draft, "x")).toBe(draft);
-    expect(isOwn(draft.fields[0] as Field)).toBe(false);
+    expect(resetField(draft, "x")).toBe(draft);
+    expect(isOverridden(draft.fields[0] as Field)).toBe(false);
   });
 });
 
 describe("a draft on what others saved", () => {
   it("keeps both, where they are of different things", () => {
-    const mine = move(set(draftOf(abcd()), "a", { showInTable: false }), "d", 0);
+    const mine = moveField(setField(draftOf(abcd()), "a", { showInTable: false }), "d", 0);
     const theirs = structure([field("a", 0, { displayName: "Who" }), field("b", 1), field("n", 2, {}, null), field("c", 3), field("d", 4)]);
-    const { draft, clashes, lost } = rebased(mine, theirs);
-    expect([clashes, lost]).toEqual([[], []]);
+    const { draft, conflicts, lostFields } = rebase(mine, theirs);
+    expect([conflicts, lostFields]).toEqual([[], []]);
     expect(draft.base).toBe(theirs);
     expect(draft.fields.map((one) => one.name)).toEqual(["d", "a", "b", "n", "c"]);
     expect(draft.fields[1]).toMatchObject({ displayName: "Who", showInTable: false });
   });
 
   it("lets one's own count, and tells of it", () => {
-    const mine = move(set(draftOf(abcd()), "a", { displayName: "Mine" }), "d", 0);
+    const mine = moveField(setField(draftOf(abcd()), "a", { displayName: "Mine" }), "d", 0);
     const theirs = structure([field("b", 0), field("d", 1), field("a", 2, { displayName: "Theirs" }), field("c", 3)]);
-    const { draft, clashes } = rebased(mine, theirs);
-    expect(clashes).toEqual([{ name: "a", what: "displayName", mine: "Mine", theirs: "Theirs" }]);
+    const { draft, conflicts } = rebase(mine, theirs);
+    expect(conflicts).toEqual([{ name: "a", what: "displayName", mine: "Mine", theirs: "Theirs" }]);
     expect(draft.fields.map((one) => one.name)).toEqual(["d", "b", "a", "c"]);
-    expect(rebased(mine, structure([field("a", 0, { displayName: "Mine" })])).clashes).toEqual([]);
+    expect(rebase(mine, structure([field("a", 0, { displayName: "Mine" })])).conflicts).toEqual([]);
   });
 
   it("tells what cannot be kept, since its field is gone", () => {
-    const mine = set(draftOf(abcd()), "b", { sortable: true });
+    const mine = setField(draftOf(abcd()), "b", { sortable: true });
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
-    expect(rebased(mine, theirs)).toMatchObject({ lost: ["b"], clashes: [] });
+    expect(rebase(mine, theirs)).toMatchObject({ lost: ["b"], clashes: [] });
   });
 
   it("has lost nothing when one removed the field oneself", () => {
-    const mine = without(move(set(draftOf(abcd()), "b", { sortable: true }), "b", 0), "b");
+    const mine = withoutField(moveField(setField(draftOf(abcd()), "b", { sortable: true }), "b", 0), "b");
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
-    expect(rebased(mine, theirs)).toMatchObject({ lost: [], clashes: [], draft: { fields: theirs.fields } });
+    expect(rebase(mine, theirs)).toMatchObject({ lost: [], clashes: [], draft: { fields: theirs.fields } });
   });
 
   it("says what they did", () => {
     const theirs = structure([field("b", 0), field("a", 1, { sortable: true }), field("n", 5, {}, null)], { effectiveEnabled: false });
-    expect(meanwhile(abcd(), theirs)).toEqual({
+    expect(remoteChanges(abcd(), theirs)).toEqual({
       changes: [
         { name: "a", what: "sortable", was: false, now: true },
         { name: "a", what: "place", was: 0, now: 1 },
@@ -193,6 +193,6 @@ describe("a draft on what others saved", () => {
       gone: ["c", "d"],
       enabled: false,
     });
-    expect(meanwhile(abcd(), abcd())).toEqual({ changes: [], added: [], gone: [], enabled: null });
+    expect(remoteChanges(abcd(), abcd())).toEqual({ changes: [], added: [], gone: [], enabled: null });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { EVER } from "../src/model/range.js";
-import { DEFAULT_VIEW, searchOf, viewOf } from "../src/model/view.js";
+import { ALL_TIME } from "../src/model/range.js";
+import { DEFAULT_VIEW, searchFromView, viewFromSearch } from "../src/model/view.js";
 
 describe("a view in the address", () => {
   it.each([
@@ -11,19 +11,19 @@ describe("a view in the address", () => {
     { ...DEFAULT_VIEW, range: { kind: "custom", from: "2026-01-01T00:00:00Z", to: "" } as const, open: "0193-a" },
     { ...DEFAULT_VIEW, query: "login", settings: true },
   ])("comes back as it was: %o", (view) => {
-    expect(viewOf(searchOf(view))).toEqual(view);
+    expect(viewFromSearch(searchFromView(view))).toEqual(view);
   });
 
   it("leaves what is not its own", () => {
-    expect(searchOf({ ...DEFAULT_VIEW, query: "x" }, "?tab=2&query=old&event=9")).toBe("?tab=2&query=x");
-    expect(searchOf(DEFAULT_VIEW, "?from=2026")).toBe("");
-    expect(searchOf(DEFAULT_VIEW, "?settings=profile")).toBe("?settings=profile");
-    expect(viewOf("?settings=profile").settings).toBe(false);
-    expect(searchOf(DEFAULT_VIEW, "?tab=2&settings=1")).toBe("?tab=2");
+    expect(searchFromView({ ...DEFAULT_VIEW, query: "x" }, "?tab=2&query=old&event=9")).toBe("?tab=2&query=x");
+    expect(searchFromView(DEFAULT_VIEW, "?from=2026")).toBe("");
+    expect(searchFromView(DEFAULT_VIEW, "?settings=profile")).toBe("?settings=profile");
+    expect(viewFromSearch("?settings=profile").settings).toBe(false);
+    expect(searchFromView(DEFAULT_VIEW, "?tab=2&settings=1")).toBe("?tab=2");
   });
 
   it("takes nonsense for the default", () => {
-    expect(viewOf("?range=soon&from=yesterday").range).toEqual(EVER);
-    expect(viewOf("?live=1&sort=action").live).toBe(false);
+    expect(viewFromSearch("?range=soon&from=yesterday").range).toEqual(ALL_TIME);
+    expect(viewFromSearch("?live=1&sort=action").live).toBe(false);
   });
 });

@@ -27,14 +27,14 @@ export function barAt(bars: readonly Bar[], moment: number): number {
 }
 
 /** Where the bar at a place of the bars before is now that they were counted again; null when it is not there. */
-export function placeAgain(before: readonly Bar[], after: readonly Bar[], place: number | null): number | null {
+export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[], place: number | null): number | null {
   const bar = place === null ? undefined : before[place];
   const found = bar ? after.findIndex((one) => one.start === bar.start) : -1;
   return found < 0 ? null : found;
 }
 
 /** Ticks of an axis, in seconds: what clocks and calendars are divided by. */
-const STEPS = [
+const TICK_STEPS = [
   ...[1, 5, 10, 15, 30],
   ...[1, 5, 10, 15, 30].map((minutes) => minutes * 60),
   ...[1, 2, 3, 4, 6, 8, 12].map((hours) => hours * 3_600),
@@ -43,15 +43,15 @@ const STEPS = [
 ];
 
 /** The steps that ticks may have, in seconds: none within a bar. */
-export function stepsOf(bars: readonly Bar[]): number[] {
+export function tickSteps(bars: readonly Bar[]): number[] {
   const first = bars[0];
   const width = first ? (first.to - first.from) / 1_000 : 0;
-  const found = STEPS.filter((step) => step >= 0.9 * width); // a month has 28 days, or 31
-  return found.length ? found : STEPS.slice(-1);
+  const found = TICK_STEPS.filter((step) => step >= 0.9 * width); // a month has 28 days, or 31
+  return found.length ? found : TICK_STEPS.slice(-1);
 }
 
 /** What the axis shows, in ms: the bars, and some of what is around them when there are so few that no tick has room. */
-export function axisOf(bars: readonly Bar[]): [number, number] {
+export function axisRange(bars: readonly Bar[]): [number, number] {
   const [first, last] = [bars[0], bars.at(-1)];
   if (!first || !last) return [0, 1_000];
   const around = bars.length < 3 ? first.to - first.from : 0;
@@ -59,7 +59,7 @@ export function axisOf(bars: readonly Bar[]): [number, number] {
 }
 
 /** Bars from one to another, whichever comes first. */
-export function chosen(bars: readonly Bar[], one: number, other: number): { from: string; to: string; events: number } | null {
+export function selectionOf(bars: readonly Bar[], one: number, other: number): { from: string; to: string; events: number } | null {
   const [first, last] = [bars[Math.min(one, other)], bars[Math.max(one, other)]];
   if (!first || !last) return null;
   const events = bars.slice(Math.min(one, other), Math.max(one, other) + 1).reduce((sum, bar) => sum + bar.events, 0);
@@ -72,7 +72,7 @@ export function highest(bars: readonly Bar[]): Bar | null {
 }
 
 /** An ISO 8601 duration of the service (`PT30M`, `P1D`, `P3M`) as a number of units. */
-export function widthOf(interval: string): { count: number; unit: "S" | "M" | "H" | "D" | "W" | "months" | "Y" } {
+export function parseInterval(interval: string): { count: number; unit: "S" | "M" | "H" | "D" | "W" | "months" | "Y" } {
   const found = /^P(T?)(\d+)([SMHDWY])$/.exec(interval);
   const unit = (found?.[3] ?? "S") as "S" | "M" | "H" | "D" | "W" | "Y";
   return { count: Number(found?.[2] ?? 1), unit: unit === "M" && !found?.[1] ? "months" : unit };

@@ -1,6 +1,6 @@
 /** Terms that would match if capitals did not count, and how the log writes what they ask for. */
 import type { Count } from "../api/types.js";
-import { alternativesOf, colonIn, saidOf, SPECIAL, unescaped, valueOf } from "./query.js";
+import { splitAlternatives, colonIndex, parseTerm, SPECIAL, unescapeText, quoteValue } from "./query.js";
 
 export interface CaseSensitiveTerm {
   readonly text: string;
@@ -19,15 +19,15 @@ export interface CaseSuggestion {
 
 /** The terms of a query that ask for a text with letters in it: those that capitals can keep from matching. */
 export function caseSensitiveTerms(query: string, isText: (parameter: string) => boolean): CaseSensitiveTerm[] {
-  return alternativesOf(query)
+  return splitAlternatives(query)
     .flat()
     .flatMap((text) => {
-      const said = saidOf(text);
+      const said = parseTerm(text);
       if (said.negated || (said.kind !== "is" && said.kind !== "like") || !isText(said.parameter)) return [];
-      const pieces = said.kind === "is" ? [said.value] : piecesOf(text.slice(colonIn(text) + 1));
+      const pieces = said.kind === "is" ? [said.value] : piecesOf(text.slice(colonIndex(text) + 1));
       const longest = pieces.reduce((one, other) => (other !== "*" && other.length > one.length ? other : one), "");
       if (longest.toLowerCase() === longest.toUpperCase()) return [];
-      return [{ text, parameter: said.parameter, pieces, probeQuery: replaceTerm(query, text, quoted(longest)) }];
+      return [{ text, parameter: said.parameter, pieces, probeQuery: replaceTerm(query, text, quote(longest)) }];
     });
 }
 
@@ -36,22 +36,22 @@ export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): 
   for (const { value } of values) {
     const written = value === null ? null : matchPieces(term.pieces, value, "iu");
     if (!written) continue;
-    const raw = term.pieces.includes("*") ? written.map((piece) => (piece === "*" ? "*" : escaped(piece))).join("") : valueOf(written[0] as string);
+    const raw = term.pieces.includes("*") ? written.map((piece) => (piece === "*" ? "*" : escapeSpecial(piece))).join("") : quoteValue(written[0] as string);
     const events = values.reduce((sum, one) => sum + (one.value !== null && matchPieces(written, one.value, "u") ? one.events : 0), 0);
-    return { text: term.text.slice(0, colonIn(term.text) + 1) + raw, events };
+    return { text: term.text.slice(0, colonIndex(term.text) + 1) + raw, events };
   }
   return null;
 }
 
 /** The query with another term in this one's place. */
 export function replaceTerm(query: string, term: string, by: string): string {
-  return alternativesOf(query)
+  return splitAlternatives(query)
     .map((terms) => terms.map((one) => (one === term ? by : one)).join(" "))
     .join(" OR ");
 }
 
 function piecesOf(raw: string): string[] {
-  return (raw.match(/(?:\\.|[^\\*])+|\*/gsu) ?? []).map((piece) => (piece === "*" ? piece : unescaped(piece)));
+  return (raw.match(/(?:\\.|[^\\*])+|\*/gsu) ?? []).map((piece) => (piece === "*" ? piece : unescapeText(piece)));
 }
 
 /**
@@ -77,10 +77,10 @@ function matchPieces(pieces: readonly string[], value: string, flags: string): s
   return loose || at === value.length ? written : null;
 }
 
-function escaped(text: string): string {
+function escapeSpecial(text: string): string {
   return text.replace(SPECIAL, (found) => `\\${found}`);
 }
 
-function quoted(text: string): string {
+function quote(text: string): string {
   return `"${text.replace(/["\\]/g, (found) => `\\${found}`)}"`;
 }

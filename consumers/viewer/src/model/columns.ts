@@ -17,13 +17,13 @@ export interface Column {
   /** In px. */
   width: number;
   /** Its share of what is left of the table's width; 0 of those that do not grow. */
-  grows: number;
+  grow: number;
 }
 
-export const NARROWEST = 64;
-export const WIDEST = 1_200;
+export const MIN_WIDTH = 64;
+export const MAX_WIDTH = 1_200;
 
-const WIDTHS: Record<DisplayType, number> = {
+const WIDTH_BY_TYPE: Record<DisplayType, number> = {
   Timestamp: 195,
   Email: 200,
   AlphaNumeric: 140,
@@ -33,7 +33,7 @@ const WIDTHS: Record<DisplayType, number> = {
   Number: 120,
   Boolean: 96,
 };
-const NAMED: Record<string, number> = {
+const WIDTH_BY_NAME: Record<string, number> = {
   action: 200,
   actor_name: 155,
   actor_type: 110,
@@ -43,8 +43,8 @@ const NAMED: Record<string, number> = {
   user_agent: 190,
 };
 /** What has long values of many kinds gets most of what is left. */
-const SHARES: Record<string, number> = { description: 3, resource: 3 };
-const GROWING = 2; // columns at once: the others keep their width, and are found where they were
+const GROW_SHARES: Record<string, number> = { description: 3, resource: 3 };
+const GROWING_COLUMNS = 2; // columns at once: the others keep their width, and are found where they were
 const TEXTS = new Set<DisplayType>(["AlphaNumeric", "Email", "Json"]);
 
 const features = tableFeatures({
@@ -58,12 +58,12 @@ const features = tableFeatures({
  * The columns to show, in their order; the tenant's when the person chose none that are still there. `needed` is what
  * some need at least, in px, by a field's name or else by its type.
  */
-export function columnsOf(
+export function layoutColumns(
   fields: readonly ShownField[],
   preferences: Pick<Preferences, "columns" | "widths">,
-  needed: Readonly<Record<string, number>> = {},
+  minWidths: Readonly<Record<string, number>> = {},
 ): Column[] {
-  const shown = chosen(fields, preferences.columns);
+  const shown = shownColumns(fields, preferences.columns);
   const table = constructTable<typeof features, AuditEvent>({
     features,
     data: [],
@@ -71,11 +71,11 @@ export function columnsOf(
       id: idOf(field.name),
       accessorFn: () => null,
       size: Math.max(
-        ownValue(NAMED, field.name) ?? WIDTHS[field.displayType],
-        Math.ceil(ownValue(needed, field.name) ?? needed[field.displayType] ?? 0),
+        ownValue(WIDTH_BY_NAME, field.name) ?? WIDTH_BY_TYPE[field.displayType],
+        Math.ceil(ownValue(minWidths, field.name) ?? minWidths[field.displayType] ?? 0),
       ),
-      minSize: NARROWEST,
-      maxSize: WIDEST,
+      minSize: MIN_WIDTH,
+      maxSize: MAX_WIDTH,
     })),
     initialState: {
       columnOrder: shown.map(idOf),
@@ -87,9 +87,9 @@ export function columnsOf(
   const columns = table.getVisibleLeafColumns().map((column) => ({
     field: named.get(column.id) as ShownField,
     width: column.getSize(),
-    grows: 0,
+    grow: 0,
   }));
-  for (const one of growing(columns, preferences.widths)) one.grows = ownValue(SHARES, one.field.name) ?? 1;
+  for (const one of growingColumns(columns, preferences.widths)) one.grow = ownValue(GROW_SHARES, one.field.name) ?? 1;
   return columns;
 }
 
@@ -99,22 +99,22 @@ function idOf(name: string): string {
 }
 
 /** Those with the largest shares, then the widest, among texts whose width nobody chose; else the last of all. */
-function growing(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
+function growingColumns(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
   const free = columns.filter((one) => !Object.hasOwn(chosenWidths, one.field.name));
   const texts = free.filter((one) => TEXTS.has(one.field.displayType));
-  const share = (one: Column): number => ownValue(SHARES, one.field.name) ?? 1;
-  const found = texts.sort((one, other) => share(other) - share(one) || other.width - one.width).slice(0, GROWING);
+  const share = (one: Column): number => ownValue(GROW_SHARES, one.field.name) ?? 1;
+  const found = texts.sort((one, other) => share(other) - share(one) || other.width - one.width).slice(0, GROWING_COLUMNS);
   return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((one) => one !== undefined);
 }
 
 /** Names of the columns that are shown. */
-export function chosen(fields: readonly ShownField[], own: readonly string[] | null): string[] {
-  const known = own?.filter((name) => fields.some((field) => field.name === name)) ?? [];
+export function shownColumns(fields: readonly ShownField[], preferred: readonly string[] | null): string[] {
+  const known = preferred?.filter((name) => fields.some((field) => field.name === name)) ?? [];
   return known.length ? known : fields.filter((field) => field.showInTable).map((field) => field.name);
 }
 
 /** The names with this one `by` places further on. */
-export function moved(names: readonly string[], name: string, by: number): string[] {
+export function moveColumn(names: readonly string[], name: string, by: number): string[] {
   const from = names.indexOf(name);
   const to = Math.max(0, Math.min(names.length - 1, from + by));
   if (from < 0 || from === to) return [...names];
@@ -124,7 +124,7 @@ export function moved(names: readonly string[], name: string, by: number): strin
 }
 
 /** The names with this one, at the place among them that the tenant's order gives it, or without it; never none. */
-export function toggled(fields: readonly ShownField[], names: readonly string[], name: string): string[] {
+export function toggleColumn(fields: readonly ShownField[], names: readonly string[], name: string): string[] {
   if (names.includes(name)) return names.length > 1 ? names.filter((one) => one !== name) : [...names];
   const order = fields.map((field) => field.name);
   const place = names.findIndex((one) => order.indexOf(one) > order.indexOf(name));
@@ -132,11 +132,11 @@ export function toggled(fields: readonly ShownField[], names: readonly string[],
 }
 
 /** What a grid of these columns has as `grid-template-columns`. */
-export function tracks(columns: readonly Column[]): string {
-  return columns.map((one) => (one.grows ? `minmax(${one.width}px, ${one.grows}fr)` : `${one.width}px`)).join(" ");
+export function gridTracks(columns: readonly Column[]): string {
+  return columns.map((one) => (one.grow ? `minmax(${one.width}px, ${one.grow}fr)` : `${one.width}px`)).join(" ");
 }
 
 /** The width below which the table scrolls sideways, in px. */
-export function widthOf(columns: readonly Column[]): number {
+export function totalWidth(columns: readonly Column[]): number {
   return columns.reduce((sum, one) => sum + one.width, 0);
 }

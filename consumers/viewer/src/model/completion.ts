@@ -1,7 +1,7 @@
 /** What is being typed at a place of the query, and the text with a suggestion put in there. */
-import { colonIn, nameOf, unescaped, valueOf } from "./query.js";
+import { colonIndex, escapeName, unescapeText, quoteValue } from "./query.js";
 
-export interface Place {
+export interface CaretTerm {
   readonly kind: "field" | "value";
   /** Where the whole term begins, with its `-`, and ends; in UTF-16 units. */
   readonly begin: number;
@@ -17,76 +17,76 @@ export interface Place {
 }
 
 /** What is being typed at the caret; null where nothing can be suggested: within a phrase. */
-export function placeOf(text: string, caret: number): Place | null {
-  const begin = beginOf(text, caret);
+export function caretTermAt(text: string, caret: number): CaretTerm | null {
+  const begin = termBegin(text, caret);
   let start = begin;
   while (text[start] === "-" && start < caret) start += 1;
-  const end = endOf(text, start);
+  const end = termEnd(text, start);
   const negated = start > begin;
   const term = text.slice(start, end);
   if (term.startsWith('"') && caret > start) return null;
-  const colon = colonIn(term);
+  const colon = colonIndex(term);
   if (colon < 0 || caret <= start + colon) {
-    return { kind: "field", begin, end, start, typed: unescaped(text.slice(start, caret)), field: "", operator: "", negated };
+    return { kind: "field", begin, end, start, typed: unescapeText(text.slice(start, caret)), field: "", operator: "", negated };
   }
   const operator = /^(?:>=|<=|>|<)/.exec(term.slice(colon + 1))?.[0] ?? "";
   const from = start + colon + 1;
-  const typed = unescaped(text.slice(Math.min(from + operator.length, caret), caret).replace(/^"/, ""));
-  return { kind: "value", begin, end, start: from, typed, field: unescaped(term.slice(0, colon)), operator, negated };
+  const typed = unescapeText(text.slice(Math.min(from + operator.length, caret), caret).replace(/^"/, ""));
+  return { kind: "value", begin, end, start: from, typed, field: unescapeText(term.slice(0, colon)), operator, negated };
 }
 
 /** Text and caret. */
-export type Edited = readonly [text: string, caret: number];
+export type Edit = readonly [text: string, caret: number];
 
 /** The text with a field's name; what was typed after its colon stays. */
-export function withField(text: string, place: Place, parameter: string): Edited {
+export function withField(text: string, place: CaretTerm, parameter: string): Edit {
   const term = text.slice(place.start, place.end);
-  const colon = colonIn(term);
+  const colon = colonIndex(term);
   const rest = colon < 0 ? "" : term.slice(colon + 1);
-  const head = `${text.slice(0, place.start)}${nameOf(parameter)}:`;
+  const head = `${text.slice(0, place.start)}${escapeName(parameter)}:`;
   return [`${head}${rest}${text.slice(place.end)}`, head.length];
 }
 
 /** The beginning of a field's name, such as `metadata.`, to be gone on with. */
-export function withBeginning(text: string, place: Place, beginning: string): Edited {
+export function withBeginning(text: string, place: CaretTerm, beginning: string): Edit {
   const head = text.slice(0, place.start) + beginning;
   return [head + text.slice(place.end), head.length];
 }
 
 /** The text with this value, with a space to go on with; null is "has no value". */
-export function withValue(text: string, place: Place, value: string | null): Edited {
-  if (value === null) return withTermAt(text, place, `${place.negated ? "" : "-"}${nameOf(place.field)}:*`);
-  return put(text, place.start, place.end, place.operator + valueOf(value));
+export function withValue(text: string, place: CaretTerm, value: string | null): Edit {
+  if (value === null) return withTermAt(text, place, `${place.negated ? "" : "-"}${escapeName(place.field)}:*`);
+  return replaceSpan(text, place.start, place.end, place.operator + quoteValue(value));
 }
 
 /** The text with a value as it stands, such as `log*` or `*`. */
-export function withRaw(text: string, place: Place, raw: string): Edited {
-  return put(text, place.start, place.end, raw);
+export function withRaw(text: string, place: CaretTerm, raw: string): Edit {
+  return replaceSpan(text, place.start, place.end, raw);
 }
 
 /** The text with a comparison, whose value is typed next. */
-export function withOperator(text: string, place: Place, operator: string): Edited {
+export function withOperator(text: string, place: CaretTerm, operator: string): Edit {
   const head = text.slice(0, place.start) + operator;
   return [head + text.slice(place.end), head.length];
 }
 
 /** The text with another term in this one's place. */
-export function withTermAt(text: string, place: Place, term: string): Edited {
-  return put(text, place.begin, place.end, term);
+export function withTermAt(text: string, place: CaretTerm, term: string): Edit {
+  return replaceSpan(text, place.begin, place.end, term);
 }
 
 /** The query without the term that is being typed: under which its values are counted. */
-export function withoutPlace(text: string, place: Place): string {
+export function withoutTermAt(text: string, place: CaretTerm): string {
   return `${text.slice(0, place.begin)} ${text.slice(place.end)}`.trim();
 }
 
-function put(text: string, start: number, end: number, inserted: string): Edited {
+function replaceSpan(text: string, start: number, end: number, inserted: string): Edit {
   const [before, after] = [text.slice(0, start) + inserted, text.slice(end)];
   const space = after === "" ? " " : "";
   return [before + space + after, before.length + space.length];
 }
 
-function beginOf(text: string, caret: number): number {
+function termBegin(text: string, caret: number): number {
   let begin = 0;
   let quoted = false;
   for (let place = 0; place < caret; place++) {
@@ -98,7 +98,7 @@ function beginOf(text: string, caret: number): number {
   return Math.min(begin, caret);
 }
 
-function endOf(text: string, start: number): number {
+function termEnd(text: string, start: number): number {
   let quoted = false;
   for (let place = start; place < text.length; place++) {
     const sign = text[place] as string;

@@ -1,6 +1,6 @@
 /** What changed between two JSON texts, key by key. Numbers keep the digits that they were sent with. */
 
-import { Numeral, parsed } from "./json.js";
+import { Numeral, parseJson } from "./json.js";
 
 export interface Change {
   /** Keys and indices that lead to it; empty for the whole. */
@@ -16,9 +16,9 @@ const DEEPEST = 40;
 type Value = null | boolean | string | Numeral | Value[] | Map<string, Value>;
 
 /** Changes in the order of the keys; null when one of the texts is no JSON. A side that is null is not there at all. */
-export function changes(before: string | null, after: string | null): Change[] | null {
+export function diffJson(before: string | null, after: string | null): Change[] | null {
   try {
-    const [old, now] = [before, after].map((text) => (text === null ? undefined : (parsed(text) as Value)));
+    const [old, now] = [before, after].map((text) => (text === null ? undefined : (parseJson(text) as Value)));
     const found: Change[] = [];
     compare([], old, now, found);
     return found;
@@ -31,25 +31,25 @@ function compare(path: string[], old: Value | undefined, now: Value | undefined,
   const top = path.length === 0;
   if (old instanceof Map || now instanceof Map) {
     const [left, right] = [old ?? (top ? new Map() : old), now ?? (top ? new Map() : now)];
-    if (left instanceof Map && right instanceof Map && path.length < DEEPEST) return keys(path, left, right, into);
+    if (left instanceof Map && right instanceof Map && path.length < DEEPEST) return compareKeys(path, left, right, into);
   }
-  if (Array.isArray(old) && Array.isArray(now) && path.length < DEEPEST) return items(path, old, now, into);
-  const [left, right] = [said(old), said(now)];
-  const kind = left === null ? "added" : right === null ? "removed" : same(old, now) ? "same" : "changed";
+  if (Array.isArray(old) && Array.isArray(now) && path.length < DEEPEST) return compareItems(path, old, now, into);
+  const [left, right] = [display(old), display(now)];
+  const kind = left === null ? "added" : right === null ? "removed" : isEqual(old, now) ? "same" : "changed";
   if (left !== null || right !== null) into.push({ path, kind, before: left, after: right });
 }
 
-function keys(path: string[], old: Map<string, Value>, now: Map<string, Value>, into: Change[]): void {
+function compareKeys(path: string[], old: Map<string, Value>, now: Map<string, Value>, into: Change[]): void {
   for (const key of new Set([...old.keys(), ...now.keys()])) compare([...path, key], old.get(key), now.get(key), into);
 }
 
 /** What is the same at both ends is set against itself, so that one item put in does not change all after it. */
-function items(path: string[], old: Value[], now: Value[], into: Change[]): void {
+function compareItems(path: string[], old: Value[], now: Value[], into: Change[]): void {
   let head = 0;
-  while (head < old.length && head < now.length && same(old[head], now[head])) head += 1;
+  while (head < old.length && head < now.length && isEqual(old[head], now[head])) head += 1;
   let tail = 0;
   const most = Math.min(old.length, now.length) - head;
-  while (tail < most && same(old[old.length - 1 - tail], now[now.length - 1 - tail])) tail += 1;
+  while (tail < most && isEqual(old[old.length - 1 - tail], now[now.length - 1 - tail])) tail += 1;
   const at = (index: number): string[] => [...path, String(index)];
   for (let index = 0; index < head; index++) compare(at(index), old[index], now[index], into);
   const middle = Math.max(old.length, now.length) - tail;
@@ -59,24 +59,24 @@ function items(path: string[], old: Value[], now: Value[], into: Change[]): void
   for (let step = tail; step > 0; step--) compare(at(now.length - step), old[old.length - step], now[now.length - step], into);
 }
 
-function same(one: Value | undefined, other: Value | undefined): boolean {
-  return written(one) === written(other);
+function isEqual(one: Value | undefined, other: Value | undefined): boolean {
+  return serialize(one) === serialize(other);
 }
 
-function said(value: Value | undefined): string | null {
+function display(value: Value | undefined): string | null {
   if (value === undefined) return null;
-  return typeof value === "string" ? value : written(value, "  ");
+  return typeof value === "string" ? value : serialize(value, "  ");
 }
 
 /** As JSON; maps in the order of their keys, so that order makes no difference. */
-function written(value: Value | undefined, indent = "", margin = ""): string {
+function serialize(value: Value | undefined, indent = "", margin = ""): string {
   if (value === undefined) return "";
   if (value instanceof Numeral) return value.digits;
   if (!Array.isArray(value) && !(value instanceof Map)) return JSON.stringify(value);
   const inner = margin + indent;
   const parts = Array.isArray(value)
-    ? value.map((one) => written(one, indent, inner))
-    : [...value.keys()].sort().map((key) => `${JSON.stringify(key)}: ${written(value.get(key), indent, inner)}`);
+    ? value.map((one) => serialize(one, indent, inner))
+    : [...value.keys()].sort().map((key) => `${JSON.stringify(key)}: ${serialize(value.get(key), indent, inner)}`);
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   if (!parts.length) return `${open}${close}`;
   if (!indent) return `${open}${parts.join(", ")}${close}`;

@@ -3,12 +3,12 @@ import type { AuditEvent } from "../api/types.js";
 
 type Identified = Pick<AuditEvent, "event_id" | "occurred_at" | "content_hash">;
 
-export function same(one: Identified, other: Identified): boolean {
-  return claims(one, other) && one.content_hash === other.content_hash;
+export function isSameEvent(one: Identified, other: Identified): boolean {
+  return claimSameId(one, other) && one.content_hash === other.content_hash;
 }
 
 /** Whether both claim the same id and time: two such events that are not the same are in conflict. */
-export function claims(one: Identified, other: Identified): boolean {
+export function claimSameId(one: Identified, other: Identified): boolean {
   return one.event_id === other.event_id && one.occurred_at === other.occurred_at;
 }
 
@@ -18,18 +18,18 @@ export function referenceOf(event: Identified & Pick<AuditEvent, "conflict">): s
 }
 
 /** Whether this event is meant. An id alone means any event with it. */
-export function means(reference: string, event: Identified): boolean {
-  const [id, content] = parts(reference);
+export function matchesReference(reference: string, event: Identified): boolean {
+  const [id, content] = splitReference(reference);
   return event.event_id === id && (!content || event.content_hash === content);
 }
 
 /** The path of an event, with its query. */
-export function pathOf(reference: string): string {
-  const [id, content] = parts(reference);
+export function eventPath(reference: string): string {
+  const [id, content] = splitReference(reference);
   return `/v1/events/${encodeURIComponent(id)}${content ? `?content_hash=${encodeURIComponent(content)}` : ""}`;
 }
 
-function parts(reference: string): [string, string] {
+function splitReference(reference: string): [string, string] {
   const at = reference.indexOf(".");
   return at < 0 ? [reference, ""] : [reference.slice(0, at), reference.slice(at + 1)];
 }

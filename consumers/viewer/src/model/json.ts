@@ -8,7 +8,7 @@ export class Numeral {
 }
 
 /** As `JSON.parse`, with a Numeral for each number and a Map for each object. Throws SyntaxError. */
-export function parsed(text: string): unknown {
+export function parseJson(text: string): unknown {
   JSON.parse(text); // what is no JSON must not become some by the marks
   const marked = text.includes(MARK) || /\\ue000/i.test(text);
   const numbered = marked ? text : text.replace(TOKENS, (found) => (found.startsWith('"') ? found : `"${MARK}${found}"`));

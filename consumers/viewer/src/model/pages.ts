@@ -3,7 +3,7 @@
  * to anywhere that was seen is one request, and memory stays the same however far somebody scrolls.
  */
 import type { AuditEvent, EventPage } from "../api/types.js";
-import { claims, same } from "./identity.js";
+import { claimSameId, isSameEvent } from "./identity.js";
 
 export const FIRST_PAGE_SIZE = 50; // rows of the first page, which is waited for
 export const PAGE_SIZE = 200; // of all others; the most that the service gives
@@ -160,7 +160,7 @@ export class Pages {
       const last = place === this.pages.length - 1;
       if (oldest && event.occurred_at < oldest.occurred_at && !(last && !page.next)) continue;
       if (!rows || (place === 0 && page.prev)) return -1;
-      if (this.find((row) => same(row, event)) >= 0) return -1;
+      if (this.find((row) => isSameEvent(row, event)) >= 0) return -1;
       if (event.conflict) this.markConflicts(event);
       const now = page.rows ?? rows;
       const found = now.findIndex((row) => row.occurred_at <= event.occurred_at);
@@ -177,7 +177,7 @@ export class Pages {
   /** What was there when nothing else claimed its id is in conflict from now on. */
   private markConflicts(event: AuditEvent): void {
     for (const page of this.pages) {
-      page.rows = page.rows?.map((row) => (claims(row, event) && !row.conflict ? { ...row, conflict: true } : row)) ?? null;
+      page.rows = page.rows?.map((row) => (claimSameId(row, event) && !row.conflict ? { ...row, conflict: true } : row)) ?? null;
     }
   }
 

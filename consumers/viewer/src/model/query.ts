@@ -5,56 +5,56 @@ const BARE = /^[\p{L}\p{N}_@/+.][\p{L}\p{N}_@/+.:-]*$/u;
 export const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
 
 /** Events that somebody sends, as opposed to what auditlane records of itself and to a test. */
-export const OTHERS = "-source:auditlane -source:auditlane-test";
+export const EXCLUDE_OWN_EVENTS = "-source:auditlane -source:auditlane-test";
 
 /** `field:value`, with `-` before it when negated; no value means that the field has none. */
-export function term(parameter: string, value: string | null, negated = false): string {
-  const name = nameOf(parameter);
+export function formatTerm(parameter: string, value: string | null, negated = false): string {
+  const name = escapeName(parameter);
   if (value === null || value === "") return `${negated ? "" : "-"}${name}:*`;
-  return `${negated ? "-" : ""}${name}:${valueOf(value)}`;
+  return `${negated ? "-" : ""}${name}:${quoteValue(value)}`;
 }
 
 /** A field's name as it is written before the colon. */
-export function nameOf(parameter: string): string {
+export function escapeName(parameter: string): string {
   return parameter.replace(SPECIAL, (found) => `\\${found}`);
 }
 
 /** A value as it is written after the colon: in quotes where it would mean something else without them. */
-export function valueOf(value: string): string {
+export function quoteValue(value: string): string {
   if (BARE.test(value) && !value.includes("..")) return value;
   return `"${value.replace(/["\\]/g, (found) => `\\${found}`)}"`;
 }
 
 /** `field:*text*` or `field:text*`: values that have this in them, or begin so. */
-export function like(parameter: string, text: string, where: "within" | "first"): string {
-  return `${nameOf(parameter)}:${where === "within" ? "*" : ""}${text.replace(SPECIAL, (found) => `\\${found}`)}*`;
+export function wildcardTerm(parameter: string, text: string, where: "within" | "first"): string {
+  return `${escapeName(parameter)}:${where === "within" ? "*" : ""}${text.replace(SPECIAL, (found) => `\\${found}`)}*`;
 }
 
 /** The query with this term as well; a query with alternatives is bracketed, so that the term holds for all of them. */
 export function withTerm(query: string, added: string): string {
-  const present = alternativesOf(query);
+  const present = splitAlternatives(query);
   if (present.length > 1) return `(${query.trim()}) ${added}`;
   if (present[0]?.includes(added)) return query;
-  return written([[...(present[0] ?? []), added]]);
+  return joinAlternatives([[...(present[0] ?? []), added]]);
 }
 
 /** The query without this term of its top level. */
 export function withoutTerm(query: string, taken: string): string {
   let found = false;
-  const left = alternativesOf(query).map((terms) => {
+  const left = splitAlternatives(query).map((terms) => {
     const place = found ? -1 : terms.indexOf(taken);
     if (place < 0) return terms;
     found = true;
     return terms.toSpliced(place, 1);
   });
-  return found ? written(left) : query;
+  return found ? joinAlternatives(left) : query;
 }
 
 /** The query's terms by what `OR` divides at its top level; `NOT` stays with its term. */
-export function alternativesOf(query: string): string[][] {
+export function splitAlternatives(query: string): string[][] {
   const found: string[][] = [[]];
   let not = "";
-  for (const one of termsOf(query)) {
+  for (const one of splitTerms(query)) {
     if (one === "OR") found.push([]);
     else if (one === "NOT") not += "NOT ";
     else if (one !== "AND") {
@@ -65,7 +65,7 @@ export function alternativesOf(query: string): string[][] {
   return found.filter((terms) => terms.length);
 }
 
-function written(alternatives: readonly (readonly string[])[]): string {
+function joinAlternatives(alternatives: readonly (readonly string[])[]): string {
   return alternatives
     .filter((terms) => terms.length)
     .map((terms) => terms.join(" "))
@@ -73,7 +73,7 @@ function written(alternatives: readonly (readonly string[])[]): string {
 }
 
 /** What stands side by side in a query: terms, brackets with all that is in them, and the words OR, AND, NOT. */
-export function termsOf(query: string): string[] {
+export function splitTerms(query: string): string[] {
   const found: string[] = [];
   let current = "";
   let depth = 0;
@@ -96,7 +96,7 @@ export function termsOf(query: string): string[] {
 }
 
 /** What a term says. `value` is without quotes and escapes; of `like` it has a `*` where anything may be. */
-export type Said =
+export type ParsedTerm =
   | { readonly kind: "word"; readonly negated: boolean; readonly value: string }
   | { readonly kind: "group"; readonly negated: boolean; readonly value: string }
   | {
@@ -107,7 +107,7 @@ export type Said =
     };
 
 /** Reads one term of `alternativesOf`. */
-export function saidOf(text: string): Said {
+export function parseTerm(text: string): ParsedTerm {
   let rest = text;
   let negated = false;
   for (let mark = /^(?:-(?=\S)|NOT\s+)/.exec(rest); mark; mark = /^(?:-(?=\S)|NOT\s+)/.exec(rest)) {
@@ -115,19 +115,19 @@ export function saidOf(text: string): Said {
     negated = !negated;
   }
   if (rest.startsWith("(")) return { kind: "group", negated, value: rest };
-  const colon = colonIn(rest);
-  if (colon < 0) return { kind: "word", negated, value: unquoted(rest) };
-  const parameter = unescaped(rest.slice(0, colon));
+  const colon = colonIndex(rest);
+  if (colon < 0) return { kind: "word", negated, value: unquote(rest) };
+  const parameter = unescapeText(rest.slice(0, colon));
   const raw = rest.slice(colon + 1);
   const operator = /^(?:>=|<=|>|<)/.exec(raw)?.[0] as ">" | undefined;
-  if (operator) return { kind: operator, negated, parameter, value: unquoted(raw.slice(operator.length)) };
+  if (operator) return { kind: operator, negated, parameter, value: unquote(raw.slice(operator.length)) };
   if (raw === "*") return { kind: "any", negated, parameter, value: "" };
   const wild = !raw.startsWith('"') && raw.replace(/\\./gs, "").includes("*");
-  return { kind: wild ? "like" : "is", negated, parameter, value: unquoted(raw) };
+  return { kind: wild ? "like" : "is", negated, parameter, value: unquote(raw) };
 }
 
 /** Where the colon after a field's name is; -1 in a word or a phrase. */
-export function colonIn(text: string): number {
+export function colonIndex(text: string): number {
   if (text.startsWith('"')) return -1;
   for (let place = 0; place < text.length; place++) {
     if (text[place] === "\\") place += 1;
@@ -136,10 +136,10 @@ export function colonIn(text: string): number {
   return -1;
 }
 
-export function unescaped(text: string): string {
+export function unescapeText(text: string): string {
   return text.replace(/\\(.)/gs, "$1");
 }
 
-function unquoted(text: string): string {
-  return unescaped(text.startsWith('"') ? text.replace(/^"|"$/g, "") : text);
+function unquote(text: string): string {
+  return unescapeText(text.startsWith('"') ? text.replace(/^"|"$/g, "") : text);
 }

@@ -1,6 +1,6 @@
 /** A range of time: one of the presets, which moves with the clock, or two fixed ends. */
 import type { QueryParams } from "../api/client.js";
-import { dayAfter, momentOf, wallOf } from "./zone.js";
+import { addDays, instantOf, localTimeOf } from "./zone.js";
 
 export const PRESETS = ["1h", "24h", "7d", "30d", "90d", "1y"] as const;
 export type Preset = (typeof PRESETS)[number];
@@ -11,7 +11,7 @@ export type Range =
   | { readonly kind: "preset"; readonly preset: Preset }
   | { readonly kind: "custom"; readonly from: string; readonly to: string };
 
-export const EVER: Range = { kind: "ever" };
+export const ALL_TIME: Range = { kind: "ever" };
 
 /** As the service reads it: a date, or a time of it, in UTC where it names no offset. */
 const TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[Tt ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)?)?$/;
@@ -26,48 +26,48 @@ const LENGTH_MS: Record<Preset, number> = {
 };
 
 /** The range in an address' parameters. */
-export function rangeOf(given: URLSearchParams): Range {
+export function parseRange(given: URLSearchParams): Range {
   const preset = given.get("range");
   if (preset && (PRESETS as readonly string[]).includes(preset)) return { kind: "preset", preset: preset as Preset };
-  if (unreadIn(given)) return EVER;
+  if (invalidRangeIn(given)) return ALL_TIME;
   const [from, to] = [given.get("from") ?? "", given.get("to") ?? ""];
-  return from || to ? { kind: "custom", from, to } : EVER;
+  return from || to ? { kind: "custom", from, to } : ALL_TIME;
 }
 
 /** What an address says of the time that is no time, as it is written there; "" when all of it can be looked at. */
-export function unreadIn(given: URLSearchParams): string {
+export function invalidRangeIn(given: URLSearchParams): string {
   const [range, from, to] = ["range", "from", "to"].map((name) => given.get(name) ?? "") as [string, string, string];
   const known = (PRESETS as readonly string[]).includes(range);
-  const wrong: [string, boolean][] = [
+  const candidates: [string, boolean][] = [
     [`range=${range}`, range !== "" && !known],
     [`from=${from}`, !known && from !== "" && !TIME.test(from)],
     [`to=${to}`, !known && to !== "" && !TIME.test(to)],
   ];
-  const named = wrong.filter(([, is]) => is).map(([said]) => said);
-  const none = !named.length && !known && from !== "" && to !== "" && Date.parse(from) >= Date.parse(to);
-  return none ? `from=${from}, to=${to}` : named.join(", ");
+  const named = candidates.filter(([, is]) => is).map(([said]) => said);
+  const emptyRange = !named.length && !known && from !== "" && to !== "" && Date.parse(from) >= Date.parse(to);
+  return emptyRange ? `from=${from}, to=${to}` : named.join(", ");
 }
 
 /** The parameters of an address that say this range. */
-export function rangePairs(range: Range): QueryParams {
+export function addressParams(range: Range): QueryParams {
   if (range.kind === "preset") return [["range", range.preset]];
-  return ends(range);
+  return customEnds(range);
 }
 
 /** The service's parameters `from` and `to`. `now` in ms; a preset's end is open, so that what comes in is in it. */
-export function asked(range: Range, now: number): QueryParams {
+export function rangeParams(range: Range, now: number): QueryParams {
   if (range.kind === "preset") return [["from", new Date(now - LENGTH_MS[range.preset]).toISOString()]];
-  return ends(range);
+  return customEnds(range);
 }
 
 /** The same with an end always, for what is drawn on an axis that ends now. */
-export function askedUntil(range: Range, now: number): QueryParams {
-  const pairs = asked(range, now);
+export function closedRangeParams(range: Range, now: number): QueryParams {
+  const pairs = rangeParams(range, now);
   return range.kind === "preset" ? [...pairs, ["to", new Date(now).toISOString()]] : pairs;
 }
 
 /** What people fill in: days as YYYY-MM-DD and times as HH:MM[:SS] of a zone; an end without a time is its whole day. */
-export interface Filled {
+export interface RangeInput {
   readonly fromDay: string;
   readonly fromTime: string;
   readonly toDay: string;
@@ -75,62 +75,62 @@ export interface Filled {
 }
 
 /** Why what was filled in is none: it ends before it begins, or where it begins, or says nothing. */
-export type NoRange = "backwards" | "same" | "empty";
+export type RangeInputError = "backwards" | "same" | "empty";
 
 /** The range that was filled in. A day that is empty leaves that end open; the words are no range. */
-export function rangeFrom({ fromDay, fromTime, toDay, toTime }: Filled, zone: string): Range | NoRange {
+export function rangeFromInput({ fromDay, fromTime, toDay, toTime }: RangeInput, zone: string): Range | RangeInputError {
   if (!fromDay && !toDay) return "empty";
-  const from = fromDay ? momentOf(fromDay, fromTime, zone) : null;
+  const from = fromDay ? instantOf(fromDay, fromTime, zone) : null;
   let to: number | null = null;
-  if (toDay) to = toTime ? momentOf(toDay, toTime, zone) : momentOf(dayAfter(toDay), "", zone);
+  if (toDay) to = toTime ? instantOf(toDay, toTime, zone) : instantOf(addDays(toDay), "", zone);
   if (Number.isNaN(from) || Number.isNaN(to)) return "empty";
   if (from !== null && to !== null && from >= to) return from === to && toTime ? "same" : "backwards";
-  return { kind: "custom", from: text(from), to: text(to) };
+  return { kind: "custom", from: isoTime(from), to: isoTime(to) };
 }
 
 /** A range as people would fill it in; a preset or all time as the days that it covers. `now` in ms. */
-export function filledOf(range: Range, zone: string, now: number): Filled {
-  const [from, to] = momentsOf(range, now);
-  const begin = from === null ? { day: "", time: "" } : wallOf(from, zone);
-  const end = to === null ? { day: "", time: "" } : wallOf(to, zone);
+export function inputFromRange(range: Range, zone: string, now: number): RangeInput {
+  const [from, to] = endsOf(range, now);
+  const begin = from === null ? { day: "", time: "" } : localTimeOf(from, zone);
+  const end = to === null ? { day: "", time: "" } : localTimeOf(to, zone);
   const wholeDay = range.kind !== "custom" || end.time === "00:00:00";
-  const lastDay = range.kind === "custom" && wholeDay && end.day ? dayAfter(end.day, -1) : end.day;
+  const lastDay = range.kind === "custom" && wholeDay && end.day ? addDays(end.day, -1) : end.day;
   return {
     fromDay: begin.day,
-    fromTime: range.kind === "custom" ? short(begin.time) : "",
+    fromTime: range.kind === "custom" ? shortTime(begin.time) : "",
     toDay: lastDay,
-    toTime: wholeDay ? "" : short(end.time, true),
+    toTime: wholeDay ? "" : shortTime(end.time, true),
   };
 }
 
 /** The first and last moment in ms; null where it is open, except that a preset ends now. */
-export function momentsOf(range: Range, now: number): [number | null, number | null] {
+export function endsOf(range: Range, now: number): [number | null, number | null] {
   if (range.kind === "ever") return [null, null];
   if (range.kind === "preset") return [now - LENGTH_MS[range.preset], now];
   return [range.from ? Date.parse(range.from) : null, range.to ? Date.parse(range.to) : null];
 }
 
 /** The days that a range covers as a whole, the last one included; null when it begins or ends within a day. */
-export function daysOf(range: Range, zone: string): [string, string] | null {
+export function wholeDaysOf(range: Range, zone: string): [string, string] | null {
   if (range.kind !== "custom" || !range.from || !range.to) return null;
-  const [from, to] = [wallOf(Date.parse(range.from), zone), wallOf(Date.parse(range.to), zone)];
+  const [from, to] = [localTimeOf(Date.parse(range.from), zone), localTimeOf(Date.parse(range.to), zone)];
   const whole = [range.from, range.to].every((end, place) => {
     const { day } = place ? to : from;
-    return Date.parse(end) === momentOf(day, "", zone);
+    return Date.parse(end) === instantOf(day, "", zone);
   });
-  return whole ? [from.day, dayAfter(to.day, -1)] : null;
+  return whole ? [from.day, addDays(to.day, -1)] : null;
 }
 
-function short(time: string, always = false): string {
+function shortTime(time: string, always = false): string {
   if (!always && time === "00:00:00") return "";
   return time.endsWith(":00") ? time.slice(0, 5) : time;
 }
 
-function text(moment: number | null): string {
+function isoTime(moment: number | null): string {
   return moment === null ? "" : new Date(moment).toISOString().replace(".000Z", "Z");
 }
 
-function ends(range: Range): QueryParams {
+function customEnds(range: Range): QueryParams {
   if (range.kind !== "custom") return [];
   const pairs: [string, string][] = [["from", range.from], ["to", range.to]];
   return pairs.filter(([, value]) => value);

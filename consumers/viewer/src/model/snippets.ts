@@ -29,8 +29,8 @@ with AuditClient() as audit:
     {
       id: "curl",
       name: "curl",
-      code: `curl -sS ${shell(`${url}/v1/events`)} \\
-  -H "Authorization: Bearer $TOKEN" -H ${shell(`Auditlane-Tenant: ${tenant}`)} \\
+      code: `curl -sS ${shellQuote(`${url}/v1/events`)} \\
+  -H "Authorization: Bearer $TOKEN" -H ${shellQuote(`Auditlane-Tenant: ${tenant}`)} \\
   -H 'Content-Type: application/json' \\
   -d '{"action": "document.deleted", "actor_id": "u-17", "resource": "document", "resource_id": "d-99"}'`,
     },
@@ -53,6 +53,6 @@ await audits.sendAudit({
   ];
 }
 
-function shell(text: string): string {
+function shellQuote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
 /** What a reader looks at: the query, the time, the order. It is the page's address, so that a link shows the same. */
-import { type Range, rangeOf, rangePairs, EVER } from "./range.js";
+import { type Range, parseRange, addressParams, ALL_TIME } from "./range.js";
 
 export interface View {
   /** In the service's query language. */
@@ -16,16 +16,16 @@ export interface View {
 }
 
 export const DEFAULT_SORT = "-occurred_at";
-export const DEFAULT_VIEW: View = { query: "", range: EVER, sort: DEFAULT_SORT, live: false, open: "", settings: false };
+export const DEFAULT_VIEW: View = { query: "", range: ALL_TIME, sort: DEFAULT_SORT, live: false, open: "", settings: false };
 const SHOWN = "1";
 
 /** The view in an address' query string; what is not there or makes no sense is the default's. */
-export function viewOf(search: string): View {
+export function viewFromSearch(search: string): View {
   const given = new URLSearchParams(search);
   const sort = given.get("sort") || DEFAULT_SORT;
   return {
     query: given.get("query") ?? "",
-    range: rangeOf(given),
+    range: parseRange(given),
     sort,
     live: given.get("live") === "1" && sort === DEFAULT_SORT, // what arrives has its place in a list by time only
     open: given.get("event") ?? "",
@@ -34,16 +34,16 @@ export function viewOf(search: string): View {
 }
 
 /** The query string of a view, with "?" unless it is empty. Parameters that are not a view's stay as they are. */
-export function searchOf(view: View, present = ""): string {
-  const said = new URLSearchParams(present);
-  for (const name of ["query", "range", "from", "to", "sort", "live", "event"]) said.delete(name);
-  if (said.get("settings") === SHOWN) said.delete("settings");
-  if (view.query) said.set("query", view.query);
-  for (const [name, value] of rangePairs(view.range)) said.set(name, value);
-  if (view.sort !== DEFAULT_SORT) said.set("sort", view.sort);
-  if (view.live) said.set("live", "1");
-  if (view.open) said.set("event", view.open);
-  if (view.settings) said.set("settings", SHOWN);
-  const text = said.toString();
+export function searchFromView(view: View, present = ""): string {
+  const params = new URLSearchParams(present);
+  for (const name of ["query", "range", "from", "to", "sort", "live", "event"]) params.delete(name);
+  if (params.get("settings") === SHOWN) params.delete("settings");
+  if (view.query) params.set("query", view.query);
+  for (const [name, value] of addressParams(view.range)) params.set(name, value);
+  if (view.sort !== DEFAULT_SORT) params.set("sort", view.sort);
+  if (view.live) params.set("live", "1");
+  if (view.open) params.set("event", view.open);
+  if (view.settings) params.set("settings", SHOWN);
+  const text = params.toString();
   return text ? `?${text}` : "";
 }

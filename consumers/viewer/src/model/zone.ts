@@ -1,7 +1,7 @@
 /** Time on the wall of a zone: days and hours as its clocks show them, and the moments that they stand for. */
 
 /** `day` is YYYY-MM-DD, `time` HH:MM or HH:MM:SS. */
-export interface Wall {
+export interface LocalTime {
   readonly day: string;
   readonly time: string;
 }
@@ -29,7 +29,7 @@ export function localZone(): string {
 }
 
 /** What the clocks of a zone (IANA) show at a moment, in ms. */
-export function wallOf(moment: number, zone: string): Wall {
+export function localTimeOf(moment: number, zone: string): LocalTime {
   let format = formats.get(zone);
   if (!format) {
     format = new Intl.DateTimeFormat("en-CA-u-ca-iso8601", {
@@ -55,7 +55,7 @@ export function wallOf(moment: number, zone: string): Wall {
  * The moment at which the zone's clocks show this, in ms. A time that a change of clocks skips is as much later; of one
  * that is there twice, the first.
  */
-export function momentOf(day: string, time: string, zone: string): number {
+export function instantOf(day: string, time: string, zone: string): number {
   const plain = Date.parse(`${day}T${time || "00:00"}Z`);
   if (!Number.isFinite(plain)) return NaN;
   const before = offset(plain - DAY_MS, zone);
@@ -64,12 +64,12 @@ export function momentOf(day: string, time: string, zone: string): number {
 }
 
 /** The day that is so many days later. */
-export function dayAfter(day: string, days = 1): string {
+export function addDays(day: string, days = 1): string {
   return new Date(Date.parse(`${day}T00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
 /** How far the zone's clocks are before UTC at a moment, in ms. */
 function offset(moment: number, zone: string): number {
-  const { day, time } = wallOf(moment, zone);
+  const { day, time } = localTimeOf(moment, zone);
   return Date.parse(`${day}T${time}Z`) - Math.floor(moment / 1000) * 1000;
 }

@@ -3,7 +3,7 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { customElement } from "lit/decorators.js";
 
 import { visible } from "../model/format/text.js";
-import { changesSaid, clashSaid, labelOf, revisionSaid } from "../model/structure/describe-changes.js";
+import { describeChanges, describeConflict, labelByName, describeRevision } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { momentSaid } from "./relative-time.js";
@@ -34,7 +34,7 @@ export class ConflictNote extends SettingsElement {
     const { conflict, seen } = this.settings;
     if (!conflict || !seen) return nothing;
     const words = this.text.conflict;
-    const { clashes, lost } = conflict.merged;
+    const { conflicts, lostFields } = conflict.merged;
     const now = conflict.seen.structure;
     return html`<section class="note" part="conflict" aria-labelledby="title">
       ${icon("warning")}
@@ -44,16 +44,16 @@ export class ConflictNote extends SettingsElement {
           <p>${words.lead}</p>
         </div>
         <dl>${this.theirs(conflict)}</dl>
-        ${clashes.length
+        ${conflicts.length
           ? html`<div>
               <p>${words.both}</p>
               <ul>
-                ${clashes.map((one) => html`<li>${visible(clashSaid(one, now, this.settings.text))}</li>`)}
+                ${conflicts.map((one) => html`<li>${visible(describeConflict(one, now, this.settings.text))}</li>`)}
               </ul>
             </div>`
           : nothing}
-        ${lost.length
-          ? html`<p>${words.gone(this.text.list(lost.map((name) => visible(labelOf(seen.structure, name, this.settings.text)))))}</p>`
+        ${lostFields.length
+          ? html`<p>${words.gone(this.text.list(lostFields.map((name) => visible(labelByName(seen.structure, name, this.settings.text)))))}</p>`
           : nothing}
         <div class="ways">
           <button id="reapply" class="primary" aria-describedby="hint" @click=${this.reapply}>${words.reapply}</button>
@@ -88,14 +88,14 @@ export class ConflictNote extends SettingsElement {
       return revisions.map((one) =>
         this.entry(
           words.who(one.changedBy, one.changedAt ? momentSaid(one.changedAt, language) : ""),
-          revisionSaid(one, seen.structure, text),
+          describeRevision(one, seen.structure, text),
         ),
       );
     }
-    const label = (names: string[]): string => this.text.list(names.map((name) => labelOf(this.either(name, seen.structure), name, text)));
-    const lines = changesSaid(theirs.changes, seen.structure, text);
+    const label = (names: string[]): string => this.text.list(names.map((name) => labelByName(this.either(name, seen.structure), name, text)));
+    const lines = describeChanges(theirs.changes, seen.structure, text);
     if (theirs.added.length) lines.push(words.added(label(theirs.added)));
-    if (theirs.gone.length) lines.push(words.taken(label(theirs.gone)));
+    if (theirs.removed.length) lines.push(words.taken(label(theirs.removed)));
     if (theirs.enabled !== null) lines.push(theirs.enabled ? words.on : words.off);
     return [this.entry(words.environment, lines)];
   }

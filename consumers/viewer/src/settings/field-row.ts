@@ -2,14 +2,14 @@
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
-import { isOwn, type Toggle } from "../model/structure/draft.js";
-import { typeOf } from "../model/structure/form.js";
+import { isOverridden, type Toggle } from "../model/structure/draft.js";
+import { fieldType } from "../model/structure/form.js";
 import { icon } from "../styles/icons.js";
 import type { State } from "./loaded-settings.js";
 
 export function typeSaid(field: Field, { contract, text }: State): string {
   const known = field.custom ? contract?.fields.find((one) => one.name === field.name) : undefined;
-  return text.settings.types[known ? typeOf(field, known) : field.displayType];
+  return text.settings.types[known ? fieldType(field, known) : field.displayType];
 }
 
 /** Who said how it is shown. */
@@ -17,7 +17,7 @@ export function originSaid(field: Field, { tenant, text }: State): string {
   const { origins } = text.settings.fields;
   const isAll = tenant === null;
   if (field.custom && field.inherited === null) return isAll ? origins.ownAll : origins.own;
-  if (isOwn(field)) return isAll ? origins.changedAll : origins.tenant;
+  if (isOverridden(field)) return isAll ? origins.changedAll : origins.tenant;
   if (field.custom) return origins.environmentField;
   return field.origin === "environment" && !isAll ? origins.environment : origins.default;
 }

@@ -5,8 +5,8 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
 import { late } from "../elements/lazy-import.js";
-import { labelIn } from "../model/labels.js";
-import { changesOf, type Draft, isOwn, move, reset, set, type Toggle, TOGGLES } from "../model/structure/draft.js";
+import { fieldLabel } from "../model/labels.js";
+import { changesOf, type Draft, isOverridden, moveField, resetField, setField, type Toggle, TOGGLES } from "../model/structure/draft.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
@@ -34,7 +34,7 @@ export class Fields extends SettingsElement {
   private readonly drag = new Drag({
     rows: () => [...this.renderRoot.querySelectorAll<HTMLElement>("li")],
     to: (row, place) => {
-      this.settings.edit((draft) => move(draft, row.dataset["name"] as string, place));
+      this.settings.edit((draft) => moveField(draft, row.dataset["name"] as string, place));
       this.performUpdate(); // the next move of the pointer measures the new list
     },
     end: (row, kept) => this.dropped(row.dataset["name"] as string, kept),
@@ -82,7 +82,7 @@ export class Fields extends SettingsElement {
 
   private row(field: Field, place: number, count: number, changed: boolean): TemplateResult {
     const { mayChange, mayDecide } = this.settings;
-    const label = labelIn(field, this.settings.text) || field.name;
+    const label = fieldLabel(field, this.settings.text) || field.name;
     return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${mayChange || mayDecide ? "" : "still"} ${field.name === this.added ? "added" : ""}" @keydown=${this.key}>
       <div class="group" role="group" aria-label=${label}>
         ${mayChange ? this.places(field, label, place, count) : mayDecide ? html`<div class="places"></div>` : nothing}
@@ -147,7 +147,7 @@ export class Fields extends SettingsElement {
     const resets = isAll ? words.resetAll(label) : words.reset(label);
     const edits = !isAll && field.inherited ? words.rules(label) : words.edit(label);
     return html`<div class="deeds">
-      ${mayChange && isOwn(field)
+      ${mayChange && isOverridden(field)
         ? html`<button class="quiet icon reset" aria-label=${resets} title=${resets} @click=${() => this.reset(field, label)}>
             ${icon("undo")}
           </button>`
@@ -169,25 +169,25 @@ export class Fields extends SettingsElement {
   }
 
   private set(field: Field, what: Partial<Field>): void {
-    this.settings.edit((draft) => set(draft, field.name, what));
+    this.settings.edit((draft) => setField(draft, field.name, what));
   }
 
   private reset(field: Field, label: string): void {
-    this.settings.edit((draft) => reset(draft, field.name), this.text.fields.wasReset(label));
+    this.settings.edit((draft) => resetField(draft, field.name), this.text.fields.wasReset(label));
     void this.focusIn(field.name, "input");
   }
 
   private move(name: string, to: number, focused: string): void {
     const count = this.settings.draft?.fields.length ?? 0;
     if (to < 0 || to >= count) return;
-    this.settings.edit((draft) => move(draft, name, to), this.placeSaid(name, to));
+    this.settings.edit((draft) => moveField(draft, name, to), this.placeSaid(name, to));
     void this.focusIn(name, focused); // rows that move lose the focus
   }
 
   private placeSaid(name: string, place: number): string {
     const fields = this.settings.draft?.fields ?? [];
     const field = fields.find((one) => one.name === name);
-    const label = field ? labelIn(field, this.settings.text) : name;
+    const label = field ? fieldLabel(field, this.settings.text) : name;
     return this.text.fields.movedTo(label, String(place + 1), String(fields.length));
   }
 

@@ -3,9 +3,9 @@ import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
 import type { AuditEvent, DisplayType } from "../api/types.js";
-import { labelIn } from "../model/labels.js";
+import { fieldLabel } from "../model/labels.js";
 import type { Form } from "../model/structure/form.js";
-import { emitCode, sampleOf } from "../model/structure/sample.js";
+import { emitCode, sampleValue } from "../model/structure/sample.js";
 import type { Reading } from "../viewer/table/cells.js";
 import { type Column, sampleTable } from "./sample-table.js";
 
@@ -28,11 +28,11 @@ export function formPreview({ form, fields, events, tenant, reading }: Given): T
     displayType: form.type === "Integer" ? "Number" : form.type === "Enum" ? "AlphaNumeric" : (form.type as DisplayType),
     custom: true,
     fresh: true,
-    sample: String(sampleOf(form)),
+    sample: String(sampleValue(form)),
   };
   const others: Column[] = fields
     .filter((one) => one.showInTable && one.name !== form.name)
-    .map((one) => ({ ...one, label: labelIn(one, text) }));
+    .map((one) => ({ ...one, label: fieldLabel(one, text) }));
   const columns: Column[] = form.showInTable ? [...others.slice(0, NEIGHBOURS), column] : others.slice(0, NEIGHBOURS + 1);
   return html`<div class="preview">
     <h4>${words.form.preview}</h4>

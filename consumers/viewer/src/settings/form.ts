@@ -4,17 +4,17 @@ import { customElement, property, query, state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
 import type { FieldType, FieldInput } from "../api/structure.js";
-import { type Sentences, sentencesOf } from "../model/structure/server-errors.js";
+import { type ErrorMessages, errorMessages } from "../model/structure/server-errors.js";
 import {
   emptyForm,
-  type Fault,
-  faultsOf,
+  type FormError,
+  validateForm,
   type Form,
-  formOf,
+  formFromField,
   type Key,
-  nameFrom,
-  requestOf,
-  typesFrom,
+  nameFromLabel,
+  requestFromForm,
+  compatibleTypes,
   TYPES,
 } from "../model/structure/form.js";
 import { base } from "../styles/base.js";
@@ -35,7 +35,7 @@ export class FieldForm extends SettingsElement {
   @property() field = "";
 
   @state() private form: Form = emptyForm();
-  @state() private told: Sentences = {};
+  @state() private told: ErrorMessages = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
   /** Inputs that were left, or all once it was sent: faults are shown at these. */
@@ -95,7 +95,7 @@ export class FieldForm extends SettingsElement {
     this.readable = !!known;
     const bare = { name: this.field, type: "AlphaNumeric", default: null, rules: {}, shown: true, displayName: "" } as const;
     this.opened = true;
-    if (field) this.form = this.was = formOf(field, known ?? bare, this.form.exclusive);
+    if (field) this.form = this.was = formFromField(field, known ?? bare, this.form.exclusive);
   }
 
   protected override render(): TemplateResult {
@@ -138,7 +138,7 @@ export class FieldForm extends SettingsElement {
 
   private typing(): TemplateResult {
     const { types, typeHints, form: words } = this.text;
-    const known = this.isNew ? TYPES : typesFrom(this.was?.type ?? "AlphaNumeric");
+    const known = this.isNew ? TYPES : compatibleTypes(this.was?.type ?? "AlphaNumeric");
     const options = known.map((one): [string, string] => [one, types[one]]);
     const values = this.input("oneOf", words.oneOf, words.oneOfHint);
     return html`
@@ -182,9 +182,9 @@ export class FieldForm extends SettingsElement {
     };
   }
 
-  private faults(): Partial<Record<Key, Fault>> {
+  private faults(): Partial<Record<Key, FormError>> {
     const { seen } = this.settings;
-    return seen ? faultsOf(this.form, seen.structure, this.isNew) : {};
+    return seen ? validateForm(this.form, seen.structure, this.isNew) : {};
   }
 
   private typed(key: Key, value: string | boolean): void {
@@ -194,7 +194,7 @@ export class FieldForm extends SettingsElement {
     if (key === "name" || key === "pattern") this.visited = new Set([...this.visited, key]); // told while it is typed
     this.set({ [key]: value } as Partial<Form>);
     if (key === "displayName" && this.isNew && !this.named) {
-      this.set({ name: nameFrom(String(value)) });
+      this.set({ name: nameFromLabel(String(value)) });
       this.visited = new Set([...this.visited, "name"]);
     }
     if (key === "type") this.set({ type: value as FieldType, default: "" });
@@ -214,7 +214,7 @@ export class FieldForm extends SettingsElement {
       await this.focusFault();
       return;
     }
-    const said: FieldInput = requestOf(this.form, this.was, this.exclusive);
+    const said: FieldInput = requestFromForm(this.form, this.was, this.exclusive);
     if (!this.isNew && !Object.keys(said).length) return this.box.close();
     await this.send(said);
   };
@@ -228,7 +228,7 @@ export class FieldForm extends SettingsElement {
     } catch (cause) {
       const problem = Problem.from(cause);
       if (problem.status === 412) this.told = { "": this.text.form.stale };
-      else if (problem.status === 400 || problem.status === 409) this.told = sentencesOf(problem);
+      else if (problem.status === 400 || problem.status === 409) this.told = errorMessages(problem);
       else this.problem = problem;
       await this.focusFault();
     } finally {

@@ -5,7 +5,7 @@ import { customElement, state } from "lit/decorators.js";
 import { Problem } from "../api/problem.js";
 import type { Revision } from "../api/structure.js";
 import { visible } from "../model/format/text.js";
-import { revisionSaid } from "../model/structure/describe-changes.js";
+import { describeRevision } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
 import { SettingsElement } from "./settings-element.js";
 import { note, section } from "./section.styles.js";
@@ -89,7 +89,7 @@ export class History extends SettingsElement {
 
   private revision(one: Revision): TemplateResult {
     const { language, seen, text } = this.settings;
-    const lines = seen ? revisionSaid(one, seen.structure, text) : [];
+    const lines = seen ? describeRevision(one, seen.structure, text) : [];
     return html`<li>
       <div>
         <div>${visible(one.changedBy)}</div>

@@ -8,7 +8,7 @@ import type { Texts } from "../i18n/en/index.js";
 import { localeOf } from "../model/format/locale.js";
 import { PreferenceStore } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
-import type { Meanwhile, Merged } from "../model/structure/merge.js";
+import type { RemoteChanges, MergeResult } from "../model/structure/merge.js";
 import { localZone } from "../model/zone.js";
 import { type Reading, readingIn } from "../viewer/table/cells.js";
 
@@ -17,8 +17,8 @@ export type Phase = "loading" | "ready" | "failed";
 /** Somebody else saved before us. */
 export interface Conflict {
   seen: StructureVersion;
-  theirs: Meanwhile;
-  merged: Merged;
+  theirs: RemoteChanges;
+  merged: MergeResult;
   /** Theirs since ours, as far as they can be read. */
   revisions: Revision[];
 }

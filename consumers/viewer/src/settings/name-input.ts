@@ -2,9 +2,9 @@
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
-import { keptName, labelIn } from "../model/labels.js";
+import { storedName, fieldLabel } from "../model/labels.js";
 import type { Settings } from "./settings-state.js";
-import { set } from "../model/structure/draft.js";
+import { setField } from "../model/structure/draft.js";
 
 export class NameInput {
   /** As it is typed, until it is left: "Time" on the way to "Timer" is not turned into another language's word. */
@@ -21,7 +21,7 @@ export class NameInput {
       required
       autocomplete="off"
       aria-invalid=${field.displayName.trim() ? "false" : "true"}
-      .value=${this.typed?.name === name ? this.typed.text : labelIn(field, text)}
+      .value=${this.typed?.name === name ? this.typed.text : fieldLabel(field, text)}
       @input=${(event: Event) => this.takes(name, (event.target as HTMLInputElement).value)}
       @blur=${() => this.left()}
     />`;
@@ -29,7 +29,7 @@ export class NameInput {
 
   private takes(name: string, typed: string): void {
     this.typed = { name, text: typed };
-    this.settings().edit((draft) => set(draft, name, { displayName: keptName(name, typed, this.settings().text) }));
+    this.settings().edit((draft) => setField(draft, name, { displayName: storedName(name, typed, this.settings().text) }));
   }
 
   private left(): void {

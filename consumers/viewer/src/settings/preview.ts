@@ -2,7 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
-import { labelIn } from "../model/labels.js";
+import { fieldLabel } from "../model/labels.js";
 import { base } from "../styles/base.js";
 import { SettingsElement } from "./settings-element.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";
@@ -27,7 +27,7 @@ export class Preview extends SettingsElement {
     const { draft, sample, unsaved, text, reading } = this.settings;
     if (!draft) return nothing;
     const words = this.text.preview;
-    const columns = draft.fields.filter((one) => one.showInTable).map((one) => ({ ...one, label: labelIn(one, text) }));
+    const columns = draft.fields.filter((one) => one.showInTable).map((one) => ({ ...one, label: fieldLabel(one, text) }));
     const lead = `${sample.length ? words.sample : words.empty}${unsaved ? ` ${words.unsaved}` : ""}`;
     return html`<section class="card" part="preview" aria-labelledby="title">
       <div>

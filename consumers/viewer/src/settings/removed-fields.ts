@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Field } from "../api/structure.js";
-import { typeOf } from "../model/structure/form.js";
+import { fieldType } from "../model/structure/form.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { SettingsElement } from "./settings-element.js";
@@ -68,7 +68,7 @@ export class Removed extends SettingsElement {
   private async restore(field: Field): Promise<void> {
     const contract = this.settings.contract?.fields.find((one) => one.name === field.name);
     if (!contract) return;
-    if (await this.settings.restore({ name: field.name, type: typeOf(field, contract) }, field.displayName)) this.settings.toHeading();
+    if (await this.settings.restore({ name: field.name, type: fieldType(field, contract) }, field.displayName)) this.settings.toHeading();
   }
 }
 

@@ -5,7 +5,7 @@ import { customElement } from "lit/decorators.js";
 import { visible } from "../model/format/text.js";
 import { formatCount } from "../model/format/summary.js";
 import { changesOf } from "../model/structure/draft.js";
-import { changesSaid } from "../model/structure/describe-changes.js";
+import { describeChanges } from "../model/structure/describe-changes.js";
 import { base } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { SettingsElement } from "./settings-element.js";
@@ -65,7 +65,7 @@ export class Bar extends SettingsElement {
       <details>
         <summary>${words.count(changes.length, formatCount(changes.length, language))}</summary>
         <ul aria-label=${words.show} tabindex="0">
-          ${changesSaid(changes, draft.base, this.settings.text).map((line) => html`<li>${visible(line)}</li>`)}
+          ${describeChanges(changes, draft.base, this.settings.text).map((line) => html`<li>${visible(line)}</li>`)}
         </ul>
       </details>
       <div class="ways">

@@ -5,8 +5,8 @@ import type { Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Field, HistoryPage, Revision, StructureVersion, FieldInput } from "../api/structure.js";
 import { type Language, textsOf } from "../i18n/index.js";
-import { type Draft, draftOf, set, stated, without } from "../model/structure/draft.js";
-import { carried, meanwhile, rebased } from "../model/structure/merge.js";
+import { type Draft, draftOf, setField, fieldsToSave, withoutField } from "../model/structure/draft.js";
+import { rebaseUnsaved, remoteChanges, rebase } from "../model/structure/merge.js";
 import { type Conflict, State } from "./loaded-settings.js";
 
 const OTHERS = 20; // revisions that a conflict tells at most
@@ -37,8 +37,8 @@ export class Settings extends State {
     const { seen, draft } = this;
     if (!seen || !draft) return false;
     return await this.doing(async () => {
-      const saved = await this.at.save(seen.etag, { fields: stated(draft) });
-      const left = carried(draft, this.draft ?? draft, saved.structure); // of what was done while it was sent
+      const saved = await this.at.save(seen.etag, { fields: fieldsToSave(draft) });
+      const left = rebaseUnsaved(draft, this.draft ?? draft, saved.structure); // of what was done while it was sent
       Object.assign(this, { seen: saved, draft: left, conflict: null, justSaved: true });
       this.said = this.text.settings.saved;
     });
@@ -73,7 +73,7 @@ export class Settings extends State {
     const { seen } = this;
     if (!seen) return;
     const here = fieldOf(seen, name);
-    if (here && field.displayName) this.edit((draft) => set(draft, name, { displayName: here.displayName })); // said anew
+    if (here && field.displayName) this.edit((draft) => setField(draft, name, { displayName: here.displayName })); // said anew
     try {
       this.arrive(await this.at.change(seen.etag, name, field));
     } catch (cause) {
@@ -95,7 +95,7 @@ export class Settings extends State {
     const label = this.seen ? (fieldOf(this.seen, name)?.displayName ?? name) : name;
     return await this.doing(async () => {
       await this.at.remove(name);
-      if (this.draft) this.draft = without(this.draft, name);
+      if (this.draft) this.draft = withoutField(this.draft, name);
       this.arrive(await this.at.read());
       await this.fieldsChanged(this.text.settings.removed.done(label));
     });
@@ -180,8 +180,8 @@ export class Settings extends State {
     const page = await this.at.history(OTHERS).catch(() => ({ data: [] as Revision[] }));
     return {
       seen: now,
-      theirs: meanwhile(seen.structure, now.structure),
-      merged: rebased(draft, now.structure),
+      theirs: remoteChanges(seen.structure, now.structure),
+      merged: rebase(draft, now.structure),
       revisions: page.data.filter((one) => one.revision > seen.structure.revision),
     };
   }
@@ -189,9 +189,9 @@ export class Settings extends State {
   /** A newer state; what is not saved stays, and is asked about where others changed the same. */
   private arrive(now: StructureVersion): void {
     const { seen, draft } = this as { seen: StructureVersion; draft: Draft };
-    const merged = rebased(draft, now.structure);
-    if (merged.clashes.length || merged.lost.length) {
-      this.conflict = { seen: now, theirs: meanwhile(seen.structure, now.structure), merged, revisions: [] };
+    const merged = rebase(draft, now.structure);
+    if (merged.conflicts.length || merged.lostFields.length) {
+      this.conflict = { seen: now, theirs: remoteChanges(seen.structure, now.structure), merged, revisions: [] };
     }
     Object.assign(this, { seen: now, draft: merged.draft });
   }

@@ -4,7 +4,7 @@ import type { Texts } from "../i18n/en/index.js";
 import { localeOf as kindOf } from "../model/format/locale.js";
 import { visible } from "../model/format/text.js";
 import { ownValue } from "../model/own-property.js";
-import { alternativesOf, type Said, saidOf } from "../model/query.js";
+import { splitAlternatives, type ParsedTerm, parseTerm } from "../model/query.js";
 import type { ViewerState } from "./viewer-state.js";
 
 /** The reader's own kind of the viewer's language (en-GB), for dates and numbers. */
@@ -42,7 +42,7 @@ export function sentence(viewer: ViewerState, term: string): string {
 }
 
 function worded(viewer: ViewerState, term: string): string {
-  const said = saidOf(term);
+  const said = parseTerm(term);
   const words: Texts["search"]["terms"] = viewer.text.search.terms;
   if (said.kind === "word") return words.contains(said.value, said.negated);
   if (said.kind === "group") return words.group(inside(viewer, said), said.negated);
@@ -57,12 +57,12 @@ function worded(viewer: ViewerState, term: string): string {
   return words[said.kind](field, valueName(viewer, said.parameter, said.value), said.negated);
 }
 
-function inside(viewer: ViewerState, said: Said): string {
+function inside(viewer: ViewerState, said: ParsedTerm): string {
   const alone = /^\((?:\\.|"(?:\\.|[^"\\])*"|[^()"\\])*\)$/s.test(said.value);
   return alone ? alternatives(viewer, said.value.slice(1, -1)) : said.value;
 }
 
 function alternatives(viewer: ViewerState, query: string): string {
-  const either = alternativesOf(query).map((terms) => terms.map((one) => sentence(viewer, one)).join(viewer.text.search.terms.and));
+  const either = splitAlternatives(query).map((terms) => terms.map((one) => sentence(viewer, one)).join(viewer.text.search.terms.and));
   return either.join(viewer.text.search.terms.or);
 }

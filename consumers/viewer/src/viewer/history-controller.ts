@@ -1,8 +1,8 @@
 /** The browser's history: each look is a step of it, going back is a look, and the settings are left by consent alone. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
-import { unreadIn } from "../model/range.js";
-import { searchOf, type View, viewOf } from "../model/view.js";
+import { invalidRangeIn } from "../model/range.js";
+import { searchFromView, type View, viewFromSearch } from "../model/view.js";
 import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
@@ -35,7 +35,7 @@ export class HistoryController implements ReactiveController {
   /** Looks at what the address says, if that is to say it. Without, nothing touches the history. */
   start(viewer: ViewerState, usesAddress: boolean): void {
     viewer.usesAddress = usesAddress;
-    if (usesAddress) [viewer.view, viewer.invalidRange] = [viewOf(location.search), unreadIn(new URLSearchParams(location.search))];
+    if (usesAddress) [viewer.view, viewer.invalidRange] = [viewFromSearch(location.search), invalidRangeIn(new URLSearchParams(location.search))];
     viewer.addEventListener("view-change", () => this.push(viewer));
   }
 
@@ -48,22 +48,22 @@ export class HistoryController implements ReactiveController {
     this.leaving = false;
     if (viewer !== this.hooks.viewer()) return;
     if (!goes) return this.push(viewer); // the address again that Back has taken away
-    const view = viewer.usesAddress ? viewOf(location.search) : viewer.view;
+    const view = viewer.usesAddress ? viewFromSearch(location.search) : viewer.view;
     if (viewer.usesAddress && !view.settings) this.restore(viewer, view);
     else viewer.setView({ ...view, settings: false });
     this.hooks.onLeft();
   }
 
   private push(viewer: ViewerState): void {
-    if (!viewer.usesAddress || this.restoring || searchOf(viewer.view) === searchOf(viewOf(location.search))) return;
-    history.pushState(null, "", `${location.pathname}${searchOf(viewer.view, location.search)}${location.hash}`);
+    if (!viewer.usesAddress || this.restoring || searchFromView(viewer.view) === searchFromView(viewFromSearch(location.search))) return;
+    history.pushState(null, "", `${location.pathname}${searchFromView(viewer.view, location.search)}${location.hash}`);
   }
 
   /** To another view; a host's own ways, to a hash or a parameter of its own, change nothing. */
   private readonly onPopState = (): void => {
     const viewer = this.hooks.viewer();
-    const view = viewOf(location.search);
-    if (!viewer?.usesAddress || searchOf(view) === searchOf(viewer.view)) return;
+    const view = viewFromSearch(location.search);
+    if (!viewer?.usesAddress || searchFromView(view) === searchFromView(viewer.view)) return;
     if (viewer.view.settings && !view.settings) void this.leaveSettings(viewer);
     else this.restore(viewer, view);
   };

@@ -6,9 +6,9 @@ import { Problem } from "../api/problem.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
-import { labelIn } from "../model/labels.js";
-import { OTHERS } from "../model/query.js";
-import { asked } from "../model/range.js";
+import { fieldLabel } from "../model/labels.js";
+import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
+import { rangeParams } from "../model/range.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 import { localZone } from "../model/zone.js";
@@ -138,7 +138,7 @@ export class ViewerState extends EventTarget {
   /** Finds out whether anybody has sent an event yet; `unused` says it. Rejects with Problem. */
   async checkUnused(): Promise<boolean> {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
-      params: [["limit", "1"], ["query", OTHERS]],
+      params: [["limit", "1"], ["query", EXCLUDE_OWN_EVENTS]],
     });
     this.unused = found.data.length === 0;
     this.notify();
@@ -167,7 +167,7 @@ export class ViewerState extends EventTarget {
   get fields(): readonly ShownField[] {
     const { structure, text } = this;
     if (this.labelled.structure !== structure || this.labelled.text !== text) {
-      const fields = (structure?.fields ?? []).map((field) => ({ ...field, displayName: labelIn(field, text) }));
+      const fields = (structure?.fields ?? []).map((field) => ({ ...field, displayName: fieldLabel(field, text) }));
       this.labelled = { structure, text, fields };
     }
     return this.labelled.fields;
@@ -176,7 +176,7 @@ export class ViewerState extends EventTarget {
   /** What the list, the summaries and exports are to be asked for: the view as parameters, without order and limit. */
   filter(): QueryParams {
     const query: QueryParams = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
-    return [...query, ...asked(this.view.range, this.asOf)];
+    return [...query, ...rangeParams(this.view.range, this.asOf)];
   }
 
   /** Look at something else. The address follows. */

@@ -1,4 +1,4 @@
-import type { Fault } from "../../model/structure/form.js";
+import type { FormError } from "../../model/structure/form.js";
 
 const phrases = {
   displayName: (was: string, now: string): string => `renamed from “${was}” to “${now}”`,
@@ -214,7 +214,7 @@ export const settings = {
       backReference: "Write it without back-references such as \\1.",
       notAChoice: "This is none of the values to choose from.",
       time: "Choose a date and a time.",
-    } satisfies Record<Fault, string>,
+    } satisfies Record<FormError, string>,
   },
 
   conflict: {

@@ -1,18 +1,18 @@
 /** Changes of the structure in words. */
 import type { RevisionChange, Field, Revision, Structure } from "../../api/structure.js";
 import type { Texts } from "../../i18n/en/index.js";
-import { labelIn } from "../labels.js";
+import { fieldLabel } from "../labels.js";
 import { ownValue } from "../own-property.js";
 import { ATTRIBUTES, type Change, TOGGLES } from "./draft.js";
-import type { Clash } from "./merge.js";
-import { moved } from "./order.js";
+import type { MergeConflict } from "./merge.js";
+import { movedFields } from "./order.js";
 
 type Words = Texts["settings"];
 
 /** A field's name for people, wherever it is now; else its own. */
-export function labelOf(structure: Structure, name: string, text: Texts): string {
+export function labelByName(structure: Structure, name: string, text: Texts): string {
   const field = fieldOf(structure, name);
-  return (field && labelIn(field, text)) || name;
+  return (field && fieldLabel(field, text)) || name;
 }
 
 function fieldOf(structure: Structure, name: string): Field | undefined {
@@ -20,74 +20,74 @@ function fieldOf(structure: Structure, name: string): Field | undefined {
 }
 
 /** One line for each change; the fields that only moved are one line together. */
-export function changesSaid(changes: readonly Change[], structure: Structure, text: Texts): string[] {
+export function describeChanges(changes: readonly Change[], structure: Structure, text: Texts): string[] {
   const words = text.settings;
-  const elsewhere = changes.filter((one) => one.what === "place").map((one) => labelOf(structure, one.name, text));
+  const elsewhere = changes.filter((one) => one.attribute === "place").map((one) => labelByName(structure, one.name, text));
   const lines = changes
-    .filter((one) => one.what !== "place")
-    .map((one) => words.line(labelOf(structure, one.name, text), phrase(one.what, one.was, one.now, valued(one.name, text), words)));
+    .filter((one) => one.attribute !== "place")
+    .map((one) => words.line(labelByName(structure, one.name, text), describeAttribute(one.attribute, one.before, one.after, nameFormatter(one.name, text), words)));
   return elsewhere.length ? [...lines, words.history.moved(words.list(elsewhere))] : lines;
 }
 
 /** What a revision did, in words; fields by the names that they had then, and have now. */
-export function revisionSaid(revision: Revision, structure: Structure, text: Texts): string[] {
+export function describeRevision(revision: Revision, structure: Structure, text: Texts): string[] {
   const { history, list } = text.settings;
   const label = (name: string): string => {
-    const now = fieldOf(structure, name) && labelOf(structure, name, text);
-    const then = valued(name, text)(ownValue(revision.labels, name) ?? now ?? name);
+    const now = fieldOf(structure, name) && labelByName(structure, name, text);
+    const then = nameFormatter(name, text)(ownValue(revision.labels, name) ?? now ?? name);
     return now === undefined || then === now ? then : history.nowCalled(then, now);
   };
   const lines = revision.changes.flatMap((deed) =>
-    deed.field === null ? [switchSaid(deed, structure.tenant !== null, text.settings)] : deedSaid(deed, label(deed.field), text),
+    deed.field === null ? [describeSwitch(deed, structure.tenant !== null, text.settings)] : describeRevisionChange(deed, label(deed.field), text),
   );
-  const elsewhere = movedOf(revision);
+  const elsewhere = movedFieldsIn(revision);
   if (elsewhere.length) lines.push(history.moved(list(elsewhere.map(label))));
   return lines.length ? lines : [history.contract];
 }
 
 /** What both changed, as the two want it. */
-export function clashSaid(clash: Clash, structure: Structure, text: Texts): string {
+export function describeConflict(clash: MergeConflict, structure: Structure, text: Texts): string {
   const words = text.settings;
-  const called = valued(clash.name, text);
+  const called = nameFormatter(clash.name, text);
   const told = (value: unknown): string => {
     if (typeof value === "boolean") return value ? words.yes : words.no;
     return typeof value === "number" ? words.conflict.placed(String(value + 1)) : words.quoted(called(value));
   };
   const { conflict } = words;
-  return conflict.mineTheirs(labelOf(structure, clash.name, text), conflict.what[clash.what], told(clash.mine), told(clash.theirs));
+  return conflict.mineTheirs(labelByName(structure, clash.name, text), conflict.what[clash.attribute], told(clash.mine), told(clash.theirs));
 }
 
-function deedSaid({ deed, field, values }: RevisionChange, label: string, text: Texts): string[] {
+function describeRevisionChange({ deed, field, values }: RevisionChange, label: string, text: Texts): string[] {
   const words = text.settings;
   if (deed !== "changed" && deed !== "switched") return [words.history[deed](label)];
   const said = ATTRIBUTES.filter((what) => what in values).map((what) => {
     const [was, now] = values[what] as [unknown, unknown];
-    return phrase(what, was, now, valued(field ?? "", text), words);
+    return describeAttribute(what, was, now, nameFormatter(field ?? "", text), words);
   });
   return said.length ? [words.line(label, words.list(said))] : [];
 }
 
 /** The fields that stand elsewhere, by name: the fewest that explain it, of equally few those with another number. */
-function movedOf({ changes, sequence }: Revision): string[] {
+function movedFieldsIn({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((one) => one.deed === "changed" && "order" in one.values);
   const names = (deeds: readonly RevisionChange[]): string[] => deeds.map((one) => one.field as string);
   if (!sequence) return names(numbered.filter((one) => Object.keys(one.values).length === 1));
   const told = new Set(changes.filter((one) => one.deed !== "changed").map((one) => one.field));
-  return moved(...sequence, new Set(names(numbered))).filter((name) => !told.has(name));
+  return movedFields(...sequence, new Set(names(numbered))).filter((name) => !told.has(name));
 }
 
-function switchSaid(deed: RevisionChange, isTenant: boolean, words: Words): string {
+function describeSwitch(deed: RevisionChange, isTenant: boolean, words: Words): string {
   const now = deed.values["enabled"]?.[1];
   if (now === null || now === undefined) return isTenant ? words.history.follows : words.history.unset;
   return now ? words.history.on : words.history.off;
 }
 
 /** A value of a field's name, in the reader's language where nobody gave it. */
-function valued(name: string, text: Texts): (displayName: unknown) => string {
-  return (displayName) => labelIn({ name, displayName: String(displayName ?? "") }, text);
+function nameFormatter(name: string, text: Texts): (displayName: unknown) => string {
+  return (displayName) => fieldLabel({ name, displayName: String(displayName ?? "") }, text);
 }
 
-function phrase(what: Change["what"], was: unknown, now: unknown, called: (name: unknown) => string, words: Words): string {
+function describeAttribute(what: Change["attribute"], was: unknown, now: unknown, called: (name: unknown) => string, words: Words): string {
   const { phrases } = words;
   if (what === "displayName") return phrases.displayName(called(was), called(now));
   if (what === "displayType") return phrases.displayType(words.types[now as Field["displayType"]] ?? String(now));

@@ -1,6 +1,6 @@
 /** What an admin changed in the list of fields and did not save yet. */
 import type { Field, FieldView, Structure } from "../../api/structure.js";
-import { moved, ordered, withMoved } from "./order.js";
+import { movedFields, assignOrders, moveTo } from "./order.js";
 
 export const TOGGLES = ["showInTable", "showInMoreInfo", "downloadable", "filterable", "sortable"] as const;
 export type Toggle = (typeof TOGGLES)[number];
@@ -13,36 +13,36 @@ export interface Draft {
   /** How it is to be, in this sequence. `order` is the number that a field keeps if its place allows. */
   fields: readonly Field[];
   /** Those that were taken to their places, and did not only make room. */
-  taken: ReadonlySet<string>;
+  movedByUser: ReadonlySet<string>;
 }
 
 /** One difference; `place`: it stands elsewhere, `follows`: it takes its inherited place again. */
 export interface Change {
   name: string;
-  what: Attribute | "place" | "follows";
-  was: unknown;
-  now: unknown;
+  attribute: Attribute | "place" | "follows";
+  before: unknown;
+  after: unknown;
 }
 
 export function draftOf(base: Structure): Draft {
-  return { base, fields: base.fields, taken: new Set() };
+  return { base, fields: base.fields, movedByUser: new Set() };
 }
 
-export function set(draft: Draft, name: string, what: Partial<FieldView>): Draft {
+export function setField(draft: Draft, name: string, what: Partial<FieldView>): Draft {
   return { ...draft, fields: draft.fields.map((one) => (one.name === name ? { ...one, ...what } : one)) };
 }
 
-export function move(draft: Draft, name: string, to: number): Draft {
-  return { ...draft, fields: withMoved(draft.fields, name, to), taken: new Set([...draft.taken, name]) };
+export function moveField(draft: Draft, name: string, to: number): Draft {
+  return { ...draft, fields: moveTo(draft.fields, name, to), movedByUser: new Set([...draft.movedByUser, name]) };
 }
 
 /** As inherited in everything, its place too. A field of the scope's own has nothing to inherit. */
-export function reset(draft: Draft, name: string): Draft {
+export function resetField(draft: Draft, name: string): Draft {
   const here = draft.fields.find((one) => one.name === name);
   if (!here?.inherited) return draft;
   const field: Field = { ...here, ...here.inherited };
   const rest = draft.fields.filter((one) => one !== here);
-  const orders = ordered(rest);
+  const orders = assignOrders(rest);
   const after = rest.findIndex((one) => {
     const order = orders.get(one.name) as number;
     return order > field.order || (order === field.order && one.name > name);
@@ -51,46 +51,37 @@ export function reset(draft: Draft, name: string): Draft {
 }
 
 /** Without a field, and without what was changed of it. */
-export function without({ base, fields, taken }: Draft, name: string): Draft {
+export function withoutField({ base, fields, movedByUser }: Draft, name: string): Draft {
   const others = (list: readonly Field[]): Field[] => list.filter((one) => one.name !== name);
-  return { base: { ...base, fields: others(base.fields) }, fields: others(fields), taken };
+  return { base: { ...base, fields: others(base.fields) }, fields: others(fields), movedByUser };
 }
 
 /** Whether the scope shows it otherwise than it would be inherited. */
-export function isOwn(field: Field): boolean {
+export function isOverridden(field: Field): boolean {
   const { inherited } = field;
   return !!inherited && ([...ATTRIBUTES, "order"] as const).some((what) => inherited[what] !== field[what]);
 }
 
 /** Every difference to what was read, in the list's sequence. Fields that only one of them has are none. */
-export function changesOf({ base, fields, taken }: Draft): Change[] {
-  const before = new Map(base.fields.map((one, place) => [one.name, { one, place }]));
-  const elsewhere = new Set(
-    moved(
-      base.fields.map((one) => one.name),
-      fields.map((one) => one.name),
-      taken,
-    ),
-  );
+export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
+  const names = (list: readonly Field[]): string[] => list.map((field) => field.name);
+  const previous = new Map(base.fields.map((field, place) => [field.name, { field, place }]));
+  const moved = new Set(movedFields(names(base.fields), names(fields), movedByUser));
   return fields.flatMap((field, place) => {
-    const was = before.get(field.name);
-    if (!was) return [];
+    const old = previous.get(field.name);
+    if (!old) return [];
     const { name } = field;
-    const found: Change[] = ATTRIBUTES.filter((what) => was.one[what] !== field[what]).map((what) => ({
-      name,
-      what,
-      was: was.one[what],
-      now: field[what],
-    }));
-    if (elsewhere.has(name)) found.push({ name, what: "place", was: was.place, now: place });
-    else if (was.one.order !== field.order) found.push({ name, what: "follows", was: was.one.order, now: field.order });
-    return found;
+    const changed = ATTRIBUTES.filter((attribute) => old.field[attribute] !== field[attribute]);
+    const changes: Change[] = changed.map((attribute) => ({ name, attribute, before: old.field[attribute], after: field[attribute] }));
+    if (moved.has(name)) changes.push({ name, attribute: "place", before: old.place, after: place });
+    else if (old.field.order !== field.order) changes.push({ name, attribute: "follows", before: old.field.order, after: field.order });
+    return changes;
   });
 }
 
 /** What to save. A field that is stated as it is inherited goes on following. */
-export function stated(draft: Draft): ({ name: string } & FieldView)[] {
-  const orders = ordered(draft.fields, draft.taken);
+export function fieldsToSave(draft: Draft): ({ name: string } & FieldView)[] {
+  const orders = assignOrders(draft.fields, draft.movedByUser);
   return draft.fields.map((field) => ({
     name: field.name,
     displayName: field.displayName.trim(),

@@ -22,7 +22,7 @@ export interface Form extends Record<Toggle, boolean> {
   exclusive: boolean;
 }
 
-export type Fault =
+export type FormError =
   | "needed"
   | "nameForm"
   | "nameLong"
@@ -54,9 +54,9 @@ export const TYPES: readonly FieldType[] = [
 
 const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress", "Json"];
 /** Of every event, though the list does not show them. */
-const UNLISTED = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
-const LONGEST_NAME = 100;
-const LONGEST_MATCHED = 4096; // characters of a value that a pattern is matched against
+const RESERVED_NAMES = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
+const MAX_NAME_LENGTH = 100;
+const MAX_MATCHED_LENGTH = 4096; // characters of a value that a pattern is matched against
 
 /** The rules that make sense for a type, in the form's sequence. */
 export function rulesOf(type: FieldType): RuleName[] {
@@ -66,7 +66,7 @@ export function rulesOf(type: FieldType): RuleName[] {
 }
 
 /** What a field of this type may become: what is stored in the same way. */
-export function typesFrom(type: FieldType): readonly FieldType[] {
+export function compatibleTypes(type: FieldType): readonly FieldType[] {
   return TEXTS.includes(type) ? TEXTS : [type];
 }
 
@@ -92,14 +92,14 @@ export function emptyForm(): Form {
 }
 
 /** The form of a field that there is. */
-export function formOf(field: Field, contract: ContractField, exclusive: boolean): Form {
+export function formFromField(field: Field, contract: ContractField, exclusive: boolean): Form {
   const { rules } = contract;
   const text = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
   return {
     ...emptyForm(),
     displayName: field.displayName,
     name: field.name,
-    type: typeOf(field, contract),
+    type: fieldType(field, contract),
     required: rules.required ?? false,
     maxLength: text(rules.maxLength),
     pattern: text(rules.pattern),
@@ -113,14 +113,14 @@ export function formOf(field: Field, contract: ContractField, exclusive: boolean
 }
 
 /** The contract knows a text's Avro type only; how it is shown says whether it is an address. */
-export function typeOf(field: Pick<Field, "displayType">, contract: Pick<ContractField, "type">): FieldType {
+export function fieldType(field: Pick<Field, "displayType">, contract: Pick<ContractField, "type">): FieldType {
   const shown = field.displayType;
   const isAddress = shown === "Email" || shown === "IpAddress" || shown === "Json";
   return contract.type === "AlphaNumeric" && isAddress ? shown : contract.type;
 }
 
 /** A name for events out of one for people: "Order no." is `order_no`. */
-export function nameFrom(displayName: string): string {
+export function nameFromLabel(displayName: string): string {
   const plain = displayName
     .toLowerCase()
     .replaceAll("ß", "ss")
@@ -128,33 +128,33 @@ export function nameFrom(displayName: string): string {
     .replace(/\p{M}/gu, "")
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^_+|_+$/g, "");
-  return (/^\d/.test(plain) ? `_${plain}` : plain).slice(0, LONGEST_NAME);
+  return (/^\d/.test(plain) ? `_${plain}` : plain).slice(0, MAX_NAME_LENGTH);
 }
 
 /** What can be told to be wrong here; the service says the rest. `isNew`: the name is to be one that is free. */
-export function faultsOf(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, Fault>> {
-  const found: Partial<Record<Key, Fault>> = {};
-  const say = (key: Key, fault: Fault | ""): void => {
+export function validateForm(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, FormError>> {
+  const found: Partial<Record<Key, FormError>> = {};
+  const say = (key: Key, fault: FormError | ""): void => {
     if (fault) found[key] = fault;
   };
   if (!form.displayName.trim()) found.displayName = "needed";
-  if (isNew) say("name", nameFault(form.name, structure));
+  if (isNew) say("name", validateName(form.name, structure));
   const rules = rulesOf(form.type);
   const whole = form.type === "Integer";
   if (rules.includes("maxLength") && form.maxLength.trim() && !/^0*[1-9]\d{0,9}$/.test(form.maxLength.trim())) {
     found.maxLength = "wholeAboveZero";
   }
   if (rules.includes("pattern")) {
-    say("pattern", patternFault(form.pattern));
-    const bounded = /^0*[1-9]/.test(form.maxLength.trim()) && Number(form.maxLength) <= LONGEST_MATCHED;
+    say("pattern", validatePattern(form.pattern));
+    const bounded = /^0*[1-9]/.test(form.maxLength.trim()) && Number(form.maxLength) <= MAX_MATCHED_LENGTH;
     if (form.pattern && !bounded) found.maxLength ??= "patternLength";
   }
   if (rules.includes("minimum")) {
-    for (const key of ["minimum", "maximum"] as const) say(key, form[key].trim() ? numberFault(form[key], whole) : "");
+    for (const key of ["minimum", "maximum"] as const) say(key, form[key].trim() ? validateNumber(form[key], whole) : "");
     const [low, high] = [form.minimum, form.maximum].map((one) => (one.trim() ? Number(one) : NaN)) as [number, number];
     if (!found.minimum && low > high) found.maximum ??= "range";
-    say("oneOf", linesOf(form.oneOf).map((one) => numberFault(one, whole)).find(Boolean) ?? "");
-    say("default", form.default.trim() ? numberFault(form.default, whole) : "");
+    say("oneOf", linesOf(form.oneOf).map((one) => validateNumber(one, whole)).find(Boolean) ?? "");
+    say("default", form.default.trim() ? validateNumber(form.default, whole) : "");
   }
   if (form.type === "Enum") {
     const choices = linesOf(form.oneOf);
@@ -169,28 +169,28 @@ export function faultsOf(form: Form, structure: Structure, isNew: boolean): Part
  * The request for it. `was`: only what is different from this form of the same field. `exclusive` is what the contract
  * says now, null where nobody can say it.
  */
-export function requestOf(form: Form, was: Form | null, exclusive: boolean | null): FieldInput {
-  const said: FieldInput = {
+export function requestFromForm(form: Form, previous: Form | null, exclusive: boolean | null): FieldInput {
+  const request: FieldInput = {
     displayName: form.displayName.trim(),
     type: form.type,
-    default: defaultOf(form),
-    rules: rulesStated(form),
+    default: defaultFromForm(form),
+    rules: rulesFromForm(form),
   };
-  if (exclusive !== null && form.exclusive !== exclusive) said.exclusive = form.exclusive;
-  if (!was) {
-    Object.assign(said, { name: form.name });
-    for (const name of ["showInTable", "showInMoreInfo", "downloadable", "filterable", "sortable"] as const) said[name] = form[name];
-    if (said.default === null) delete said.default;
-    return said;
+  if (exclusive !== null && form.exclusive !== exclusive) request.exclusive = form.exclusive;
+  if (!previous) {
+    Object.assign(request, { name: form.name });
+    for (const name of ["showInTable", "showInMoreInfo", "downloadable", "filterable", "sortable"] as const) request[name] = form[name];
+    if (request.default === null) delete request.default;
+    return request;
   }
-  const before: FieldInput = { default: null, ...requestOf(was, null, null) };
+  const before: FieldInput = { default: null, ...requestFromForm(previous, null, null) };
   for (const name of ["displayName", "type", "default", "rules"] as const) {
-    if (JSON.stringify(said[name]) === JSON.stringify(before[name])) delete said[name];
+    if (JSON.stringify(request[name]) === JSON.stringify(before[name])) delete request[name];
   }
-  return said;
+  return request;
 }
 
-export function rulesStated(form: Form): Rules {
+export function rulesFromForm(form: Form): Rules {
   const rules: Rules = {};
   const has = new Set(rulesOf(form.type));
   if (form.required) rules.required = true;
@@ -208,7 +208,7 @@ export function linesOf(text: string): string[] {
   return [...new Set(text.split("\n").map((one) => one.trim()).filter(Boolean))];
 }
 
-function defaultOf(form: Form): unknown {
+function defaultFromForm(form: Form): unknown {
   const given = form.default;
   if (!given.trim()) return null;
   if (form.type === "Number" || form.type === "Integer") return Number(given);
@@ -216,24 +216,24 @@ function defaultOf(form: Form): unknown {
   return form.type === "Timestamp" ? new Date(given).toISOString() : given;
 }
 
-function nameFault(name: string, structure: Structure): Fault | "" {
+function validateName(name: string, structure: Structure): FormError | "" {
   if (!name) return "needed";
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "nameForm";
-  if (name.length > LONGEST_NAME) return "nameLong";
+  if (name.length > MAX_NAME_LENGTH) return "nameLong";
   const here = structure.fields.find((one) => one.name === name);
-  if (UNLISTED.has(name) || (here && !here.custom)) return "nameBase";
+  if (RESERVED_NAMES.has(name) || (here && !here.custom)) return "nameBase";
   if (here) return "nameTaken";
   return structure.removed.some((one) => one.name === name) ? "nameRemoved" : "";
 }
 
 /** What the service refuses for sure. */
-function patternFault(pattern: string): Fault | "" {
+function validatePattern(pattern: string): FormError | "" {
   const plain = pattern.replace(/\\[^1-9]/g, "").replace(/\[\^?\]?[^\]]*\]/g, "");
   if (/\(\?(?!:|P<\w+>)/.test(plain)) return "lookAround";
   return /\\[1-9]/.test(plain) ? "backReference" : "";
 }
 
-function numberFault(text: string, whole: boolean): Fault | "" {
+function validateNumber(text: string, whole: boolean): FormError | "" {
   const value = Number(text);
   if (!text.trim() || !Number.isFinite(value)) return "number";
   return whole && !Number.isSafeInteger(value) ? "wholeNumber" : "";

@@ -1,17 +1,17 @@
 /** The places of fields: the numbers that say them, changed for as few as possible, so that the others go on following. */
 
-export interface Placed {
+export interface OrderedField {
   name: string;
   /** Ascending in the service's list; equal ones by their names. */
   order: number;
 }
 
-const MOST = 1_000_000; // either way, as the service takes them
+const MAX_ORDER = 1_000_000; // either way, as the service takes them
 const NONE: ReadonlySet<string> = new Set();
 
 /** Orders that give this sequence, by name: most fields keep theirs, of equally many rather not those of `taken`. */
-export function ordered(sequence: readonly Placed[], taken: ReadonlySet<string> = NONE): Map<string, number> {
-  const kept = mostThatStay(sequence, taken);
+export function assignOrders(sequence: readonly OrderedField[], preferMoved: ReadonlySet<string> = NONE): Map<string, number> {
+  const kept = longestOrdered(sequence, preferMoved);
   const orders = new Map<string, number>();
   const first = kept[0];
   if (first === undefined) return orders;
@@ -19,14 +19,14 @@ export function ordered(sequence: readonly Placed[], taken: ReadonlySet<string> 
   edges.slice(1).forEach((right, at) => {
     const left = edges[at] as number;
     for (let place = left + 1; place < right; place++) orders.set(nameAt(place), between(left, right, place));
-    if (right < sequence.length) orders.set(nameAt(right), (sequence[right] as Placed).order);
+    if (right < sequence.length) orders.set(nameAt(right), (sequence[right] as OrderedField).order);
   });
   const found = [...orders.values()];
-  if (found.every((order) => Math.abs(order) <= MOST)) return orders;
+  if (found.every((order) => Math.abs(order) <= MAX_ORDER)) return orders;
   return new Map(sequence.map(({ name }, place) => [name, place]));
 
   function nameAt(place: number): string {
-    return (sequence[place] as Placed).name;
+    return (sequence[place] as OrderedField).name;
   }
 
   function between(left: number, right: number, place: number): number {
@@ -38,10 +38,10 @@ export function ordered(sequence: readonly Placed[], taken: ReadonlySet<string> 
 }
 
 /** Names whose place among the others is another than it was: the fewest that explain it, of equally few those of `taken`. */
-export function moved(before: readonly string[], after: readonly string[], taken: ReadonlySet<string> = NONE): string[] {
+export function movedFields(before: readonly string[], after: readonly string[], taken: ReadonlySet<string> = NONE): string[] {
   const place = new Map(before.map((name, at) => [name, at]));
   const known = after.filter((name) => place.has(name));
-  const stays = chain(known.length, (left, right) => at(left) < at(right), (index) => taken.has(known[index] as string));
+  const stays = longestChain(known.length, (left, right) => at(left) < at(right), (index) => taken.has(known[index] as string));
   const still = new Set(stays);
   return known.filter((_, index) => !still.has(index));
 
@@ -51,7 +51,7 @@ export function moved(before: readonly string[], after: readonly string[], taken
 }
 
 /** The same list with the one of this name at that place; places beyond the ends are the ends. */
-export function withMoved<T extends { name: string }>(list: readonly T[], name: string, to: number): T[] {
+export function moveTo<T extends { name: string }>(list: readonly T[], name: string, to: number): T[] {
   const one = list.find((item) => item.name === name);
   if (!one) return [...list];
   const rest = list.filter((item) => item !== one);
@@ -59,18 +59,18 @@ export function withMoved<T extends { name: string }>(list: readonly T[], name: 
   return rest;
 }
 
-function mostThatStay(sequence: readonly Placed[], taken: ReadonlySet<string>): number[] {
+function longestOrdered(sequence: readonly OrderedField[], taken: ReadonlySet<string>): number[] {
   const follows = (left: number, right: number): boolean => {
-    const [low, high] = [sequence[left] as Placed, sequence[right] as Placed];
+    const [low, high] = [sequence[left] as OrderedField, sequence[right] as OrderedField];
     const gap = high.order - low.order;
     const inside = right - left - 1;
     return gap > inside || (gap === 0 && inside === 0 && low.name < high.name);
   };
-  return chain(sequence.length, follows, (index) => taken.has((sequence[index] as Placed).name));
+  return longestChain(sequence.length, follows, (index) => taken.has((sequence[index] as OrderedField).name));
 }
 
 /** The longest ascending list of indexes below `count` of which each may follow the one before; with few `avoided` ones. */
-function chain(
+function longestChain(
   count: number,
   follows: (left: number, right: number) => boolean,
   avoided: (index: number) => boolean,

@@ -2,7 +2,7 @@
 import { type Form, linesOf } from "./form.js";
 
 /** A value of this type as an event's JSON would have it. What a pattern asks for nobody can guess: then "…". */
-export function sampleOf(form: Form): string | number | boolean {
+export function sampleValue(form: Form): string | number | boolean {
   const low = form.minimum.trim() ? Number(form.minimum) : -Infinity;
   const high = form.maximum.trim() ? Number(form.maximum) : Infinity;
   switch (form.type) {
@@ -31,7 +31,7 @@ export function sampleOf(form: Form): string | number | boolean {
 
 /** With the Python SDK, for a tenant; "…" stands for the environment's many. */
 export function emitCode(form: Form, tenant: string | null): string {
-  const value = sampleOf(form);
+  const value = sampleValue(form);
   const shown = value === true ? "True" : JSON.stringify(value);
   return `audit.emit(
     tenant_id=${JSON.stringify(tenant ?? "…")},

@@ -6,27 +6,27 @@ const KEYS: readonly Key[] = ["displayName", "name", "type", "default", "exclusi
 const RULES: readonly RuleName[] = ["required", "maxLength", "pattern", "minimum", "maximum", "oneOf"];
 
 /** Sentences by the input; "" is for the form as a whole. */
-export type Sentences = Partial<Record<Key | "", string>>;
+export type ErrorMessages = Partial<Record<Key | "", string>>;
 
-export function sentencesOf(problem: Problem): Sentences {
-  const told: Sentences = {};
+export function errorMessages(problem: Problem): ErrorMessages {
+  const messages: ErrorMessages = {};
   const add = (key: Key | "", sentence: string): void => {
-    told[key] = told[key] ? `${told[key]} ${sentence}` : sentence;
+    messages[key] = messages[key] ? `${messages[key]} ${sentence}` : sentence;
   };
   if (problem.errors.length) {
     for (const { field, message } of problem.errors) {
-      const key = keyOf(field, message);
+      const key = inputOf(field, message);
       add(key, sentence(key ? message : `${field}: ${message}`));
     }
-    return told;
+    return messages;
   }
   const text = `${problem.detail.replace(/^\w+: /, "")} ${problem.fix}`.trim();
-  add(keyOf(problem.field, problem.detail), sentence(text));
-  return told;
+  add(inputOf(problem.field, problem.detail), sentence(text));
+  return messages;
 }
 
 /** `rules.maxLength` and `rules` with "`maxLength` must be …" are the input of that rule. */
-function keyOf(field: string, message: string): Key | "" {
+function inputOf(field: string, message: string): Key | "" {
   const [first, second] = field.split(".");
   if (first === "rules") {
     const named = second ?? /`(\w+)`/.exec(message)?.[1] ?? (message.includes("choices") ? "oneOf" : "");

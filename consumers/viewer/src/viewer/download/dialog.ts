@@ -4,8 +4,8 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { ExportFormat, ExportJob, Histogram } from "../../api/types.js";
-import { chosen } from "../../model/columns.js";
-import { exported, FORMATS, headings, PDF_MOST, wayOf, type Wanted, type Which } from "../../model/export.js";
+import { shownColumns } from "../../model/columns.js";
+import { exportedFields, FORMATS, headings, MAX_PDF_ROWS, exportMethod, type ExportRequest, type ColumnChoice } from "../../model/export.js";
 import { formatCount, formatBytes, formatRange } from "../../model/format/summary.js";
 import { DEFAULT_SORT } from "../../model/view.js";
 import { base } from "../../styles/base.js";
@@ -26,7 +26,7 @@ export class DownloadDialog extends ViewerElement {
 
   @state() private format: ExportFormat = "csv";
   /** What the reader chose; until then a PDF has the table's columns, since a page has no room for more. */
-  @state() private chosenWhich: Which | null = null;
+  @state() private chosenWhich: ColumnChoice | null = null;
   /** Events that match; null while they are counted. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
@@ -92,9 +92,9 @@ export class DownloadDialog extends ViewerElement {
     </label>`;
   }
 
-  private whichChoice(which: Which): TemplateResult {
+  private whichChoice(which: ColumnChoice): TemplateResult {
     const { fields } = this.viewer;
-    const count = exported(fields, chosen(fields, this.viewer.preferences.columns), which).length;
+    const count = exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), which).length;
     const name = this.text.download.which[which](formatCount(count, this.viewer.language));
     return html`<label class="radio">
       <input
@@ -144,10 +144,10 @@ export class DownloadDialog extends ViewerElement {
 
   private ways(): TemplateResult {
     const words = this.text.download;
-    const way = wayOf(this.format, this.rows);
+    const way = exportMethod(this.format, this.rows);
     const { name } = words.formats[this.format];
     const none = this.columns.length === 0 || way === "nothing" || way === "too many";
-    const said = { "at once": "", job: words.large, "too many": words.pdfMost(formatCount(PDF_MOST, this.viewer.language)), nothing: words.nothing };
+    const said = { "at once": "", job: words.large, "too many": words.pdfMost(formatCount(MAX_PDF_ROWS, this.viewer.language)), nothing: words.nothing };
     return html`
       ${said[way] ? html`<p class="hint" id="hint">${icon(way === "job" ? "clock" : "warning")}<span>${said[way]}</span></p>` : nothing}
       <div class="ways">
@@ -163,16 +163,16 @@ export class DownloadDialog extends ViewerElement {
     `;
   }
 
-  private get which(): Which {
+  private get which(): ColumnChoice {
     return this.chosenWhich ?? (this.format === "pdf" ? "shown" : "all");
   }
 
   private get columns() {
     const fields = this.viewer.structure?.fields ?? []; // under their names in the file, which are of no language
-    return exported(fields, chosen(fields, this.viewer.preferences.columns), this.which);
+    return exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), this.which);
   }
 
-  private get wanted(): Wanted {
+  private get wanted(): ExportRequest {
     return { format: this.format, columns: this.columns, filter: this.viewer.filter() };
   }
 
@@ -189,7 +189,7 @@ export class DownloadDialog extends ViewerElement {
 
   private readonly go = async (): Promise<void> => {
     if (this.rows === null) await this.count();
-    const way = wayOf(this.format, this.rows);
+    const way = exportMethod(this.format, this.rows);
     if (this.rows === null || way === "too many" || way === "nothing") return;
     if (way === "job") return this.ask();
     this.busy = true;

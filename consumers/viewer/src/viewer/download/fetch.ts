@@ -1,6 +1,6 @@
 /** The ways of a file to the reader's disk. */
 import type { Client } from "../../api/client.js";
-import { exportBody, exportPairs, fileName, type Wanted } from "../../model/export.js";
+import { exportBody, exportParams, fileName, type ExportRequest } from "../../model/export.js";
 
 export interface Progress {
   bytes: number;
@@ -11,11 +11,11 @@ export interface Progress {
 /** Through the page's memory: `progress` hears of every piece. Rejects with Problem, also when the body breaks off. */
 export async function fetchFile(
   client: Client,
-  wanted: Wanted,
+  wanted: ExportRequest,
   progress: (at: Progress) => void,
   signal: AbortSignal,
 ): Promise<Progress> {
-  const answer = await client.send("/v1/export", { params: exportPairs(wanted), signal, headers: { Accept: "*/*" } });
+  const answer = await client.send("/v1/export", { params: exportParams(wanted), signal, headers: { Accept: "*/*" } });
   const rows = Number(answer.headers.get("Auditlane-Rows") ?? NaN);
   const at: Progress = { bytes: 0, rows: Number.isFinite(rows) ? rows : null };
   const pieces: Uint8Array<ArrayBuffer>[] = [];
@@ -33,7 +33,7 @@ export async function fetchFile(
 }
 
 /** By a link of a minute, straight to the disk: the browser shows how far it is. Rejects with Problem. */
-export async function followLink(client: Client, wanted: Wanted): Promise<void> {
+export async function followLink(client: Client, wanted: ExportRequest): Promise<void> {
   const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(wanted) });
   save(url);
 }

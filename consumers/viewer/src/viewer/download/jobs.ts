@@ -1,7 +1,7 @@
 /** The tenant's exports that are made in the background: the list, kept fresh while one goes on. */
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
-import { exportBody, type Wanted } from "../../model/export.js";
+import { exportBody, type ExportRequest } from "../../model/export.js";
 import type { ViewerState } from "../viewer-state.js";
 
 const POLL_MS = 1_000;
@@ -48,7 +48,7 @@ export class Jobs extends EventTarget {
   }
 
   /** Rejects with Problem. */
-  async ask(wanted: Wanted): Promise<ExportJob> {
+  async ask(wanted: ExportRequest): Promise<ExportJob> {
     const job = await this.viewer.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(wanted) });
     this.list = [job, ...(this.list ?? [])];
     await this.look();

@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import sheetText from "uplot/dist/uPlot.min.css?inline";
 
-import { axisOf, type Bar, barAt, highest, stepsOf } from "../../model/bars.js";
+import { axisRange, type Bar, barAt, highest, tickSteps } from "../../model/bars.js";
 
 export interface Drawn {
   readonly bars: readonly Bar[];
@@ -97,7 +97,7 @@ export class Chart {
         {
           size: AXIS,
           space: 90,
-          incrs: () => stepsOf(this.drawn.bars),
+          incrs: () => tickSteps(this.drawn.bars),
           stroke: () => this.colour("--ink-2"),
           font: `11px ${getComputedStyle(this.place).fontFamily}`,
           grid: { show: false },
@@ -117,7 +117,7 @@ export class Chart {
   }
 
   private ends(): [number, number] {
-    const [begin, end] = axisOf(this.drawn.bars);
+    const [begin, end] = axisRange(this.drawn.bars);
     return [begin / 1000, end / 1000];
   }
 

@@ -2,7 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
-import { alternativesOf, withoutTerm } from "../../model/query.js";
+import { splitAlternatives, withoutTerm } from "../../model/query.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -55,7 +55,7 @@ export class Chips extends ViewerElement {
   ];
 
   protected override render(): TemplateResult | typeof nothing {
-    const alternatives = alternativesOf(this.viewer.view.query);
+    const alternatives = splitAlternatives(this.viewer.view.query);
     if (!alternatives.length) return nothing;
     const { chips } = this.text.search;
     return html`<ul aria-label=${chips.label}>

@@ -6,8 +6,8 @@ import { repeat } from "lit/directives/repeat.js";
 import type { QueryParams } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
 import { type QueryFieldKind, findQueryField, queryFields } from "../../model/query-fields.js";
-import { like, withTerm } from "../../model/query.js";
-import { pick, picksOf, picked, withoutPicks, type Value } from "../../model/picks.js";
+import { wildcardTerm, withTerm } from "../../model/query.js";
+import { withPick, parsePicks, withPicks, withoutPicks, type Value } from "../../model/picks.js";
 import { kindOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -46,7 +46,7 @@ export class FacetList extends ViewerElement {
     if (changed.has("parameter")) [this.typed, this.wasFull] = ["", false];
     if (!this.parameter) return;
     const viewer = this.viewer;
-    const narrowed = this.typed && this.full ? [like(this.parameter, this.typed, "within")] : [];
+    const narrowed = this.typed && this.full ? [wildcardTerm(this.parameter, this.typed, "within")] : [];
     const under = narrowed.reduce(withTerm, withoutPicks(viewer.view.query, this.parameter));
     const params = [...filterOf(viewer.filter(), under), ["field", this.parameter], ["limit", String(MOST)]] as const;
     this.counts.request(
@@ -58,9 +58,9 @@ export class FacetList extends ViewerElement {
 
   protected override render(): TemplateResult {
     const { text } = this;
-    const picks = picksOf(this.viewer.view.query, this.parameter);
-    const any = picks.only.length + picks.not.length > 0;
-    const rows = this.rows([...picks.only, ...picks.not]);
+    const picks = parsePicks(this.viewer.view.query, this.parameter);
+    const any = picks.included.length + picks.excluded.length > 0;
+    const rows = this.rows([...picks.included, ...picks.excluded]);
     const name = fieldName(this.viewer, this.parameter);
     return html`
       ${this.searchable
@@ -82,7 +82,7 @@ export class FacetList extends ViewerElement {
         : nothing}
       ${any
         ? html`<footer>
-            <button class="quiet" @click=${() => this.look(picked(this.viewer.view.query, this.parameter, { only: [], not: [] }))}>
+            <button class="quiet" @click=${() => this.look(withPicks(this.viewer.view.query, this.parameter, { included: [], excluded: [] }))}>
               ${text.search.facet.clear}
             </button>
             <button @click=${this.done}>${text.search.done}</button>
@@ -112,8 +112,8 @@ export class FacetList extends ViewerElement {
 
   private row({ value, events }: Count, share: number): TemplateResult {
     const { facet } = this.text.search;
-    const picks = picksOf(this.viewer.view.query, this.parameter);
-    const [only, not] = [picks.only.includes(value), picks.not.includes(value)];
+    const picks = parsePicks(this.viewer.view.query, this.parameter);
+    const [only, not] = [picks.included.includes(value), picks.excluded.includes(value)];
     const shown = this.named(value);
     return html`<li class=${not ? "out" : ""}>
       <svg class="share" aria-hidden="true"><rect width="${(share * 100).toFixed(1)}%" height="2"></rect></svg>
@@ -160,13 +160,13 @@ export class FacetList extends ViewerElement {
   }
 
   private readonly begins = (): void => {
-    this.look(withTerm(this.viewer.view.query, like(this.parameter, this.typed, "first")));
+    this.look(withTerm(this.viewer.view.query, wildcardTerm(this.parameter, this.typed, "first")));
     this.typed = "";
     this.focus();
   };
 
   private toggle(value: Value, as: "only" | "not" | null): void {
-    this.look(pick(this.viewer.view.query, this.parameter, value, as));
+    this.look(withPick(this.viewer.view.query, this.parameter, value, as));
   }
 
   private look(query: string): void {

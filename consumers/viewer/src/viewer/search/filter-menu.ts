@@ -5,7 +5,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { late } from "../../elements/lazy-import.js";
 import { grouped } from "../../model/grouped.js";
 import { isCountable, type QueryField, queryFields, matchingFields } from "../../model/query-fields.js";
-import { picksOf } from "../../model/picks.js";
+import { parsePicks } from "../../model/picks.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -112,8 +112,8 @@ export class FilterMenu extends ViewerElement {
   }
 
   private entry(field: QueryField): TemplateResult {
-    const picks = picksOf(this.viewer.view.query, field.parameter);
-    const count = picks.only.length + picks.not.length;
+    const picks = parsePicks(this.viewer.view.query, field.parameter);
+    const count = picks.included.length + picks.excluded.length;
     return html`<li>
       <button class="quiet" @click=${() => this.choose(field)}>
         <span>${field.name}</span>

@@ -4,8 +4,8 @@ import { customElement, query, state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
 import { late } from "../../elements/lazy-import.js";
-import { type Bar, barsOf, chosen, highest, placeAgain, widthOf } from "../../model/bars.js";
-import { askedUntil, momentsOf } from "../../model/range.js";
+import { type Bar, barsOf, selectionOf, highest, indexAfterRecount, parseInterval } from "../../model/bars.js";
+import { closedRangeParams, endsOf } from "../../model/range.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -57,17 +57,17 @@ export class HistogramPart extends ViewerElement {
   protected override willUpdate(): void {
     const { viewer } = this;
     if (this.folded) return this.counts.reset();
-    const view = filterOf(askedUntil(viewer.view.range, viewer.asOf), viewer.view.query);
+    const view = filterOf(closedRangeParams(viewer.view.range, viewer.asOf), viewer.view.query);
     const params = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
     const about = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone]);
     const revision = viewer.recountCount;
     this.counts.request(about, (signal) => viewer.client.json<Histogram>("/v1/histogram", { params, signal }), { revision });
     if (this.counts.result !== this.of) {
       this.of = this.counts.result;
-      const [since, until] = momentsOf(viewer.view.range, viewer.asOf);
+      const [since, until] = endsOf(viewer.view.range, viewer.asOf);
       const before = this.bars;
       this.bars = this.counts.result ? barsOf(this.counts.result, since, until, viewer.asOf) : [];
-      const again = (place: number | null): number | null => placeAgain(before, this.bars, place);
+      const again = (place: number | null): number | null => indexAfterRecount(before, this.bars, place);
       [this.active, this.anchor, this.over] = [again(this.active), again(this.anchor), again(this.over)];
     }
   }
@@ -161,7 +161,7 @@ export class HistogramPart extends ViewerElement {
     const { histogram } = this.text.search;
     const span = this.span();
     if (span && span[0] !== span[1]) {
-      const all = chosen(this.bars, ...span);
+      const all = selectionOf(this.bars, ...span);
       return all ? histogram.chosen(this.time(all.from, all.to), all.events, numberOf(this.viewer, all.events)) : "";
     }
     const bar = this.bars[this.over ?? this.active ?? -1];
@@ -182,7 +182,7 @@ export class HistogramPart extends ViewerElement {
   }
 
   private width(interval: string): string {
-    const { count, unit } = widthOf(interval);
+    const { count, unit } = parseInterval(interval);
     return this.text.search.histogram.units[unit](count);
   }
 
@@ -219,7 +219,7 @@ export class HistogramPart extends ViewerElement {
   };
 
   private narrow(first: number, last: number): void {
-    const all = chosen(this.bars, first, last);
+    const all = selectionOf(this.bars, first, last);
     if (all) this.viewer.setView({ range: { kind: "custom", from: all.from, to: all.to } });
   }
 

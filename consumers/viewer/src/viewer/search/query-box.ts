@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
-import { placeOf } from "../../model/completion.js";
+import { caretTermAt } from "../../model/completion.js";
 import { errorRange } from "../../model/query-error.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -63,7 +63,7 @@ export class QueryBox extends ViewerElement {
       const unsure = first || present === this.unsure; // an address may have been written by hand
       if (unsure && present) void this.check(present);
     }
-    this.rows = this.open ? this.suggestions.at(this.draft, placeOf(this.draft, this.caret)) : [];
+    this.rows = this.open ? this.suggestions.at(this.draft, caretTermAt(this.draft, this.caret)) : [];
     if (this.active >= this.rows.length) this.active = -1;
   }
 

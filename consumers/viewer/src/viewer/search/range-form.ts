@@ -3,9 +3,9 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import type { EventPage } from "../../api/types.js";
-import { OTHERS, withTerm } from "../../model/query.js";
-import { type Filled, filledOf, type NoRange, rangeFrom } from "../../model/range.js";
-import { wallOf } from "../../model/zone.js";
+import { EXCLUDE_OWN_EVENTS, withTerm } from "../../model/query.js";
+import { type RangeInput, inputFromRange, type RangeInputError, rangeFromInput } from "../../model/range.js";
+import { localTimeOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
@@ -103,8 +103,8 @@ export class RangeForm extends ViewerElement {
     `,
   ];
 
-  @state() private filled: Filled = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
-  @state() private wrong: NoRange | null = null;
+  @state() private filled: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
+  @state() private wrong: RangeInputError | null = null;
   private of = "";
   /** The newest event of what is looked for, whose month is where all time is chosen from; a look at the log is none. */
   private readonly newest = new RequestController<EventPage>(this);
@@ -112,13 +112,13 @@ export class RangeForm extends ViewerElement {
   protected override willUpdate(): void {
     const { viewer } = this;
     if (viewer.view.range.kind === "ever") {
-      const params = [...filterOf(viewer.filter(), withTerm(viewer.view.query, OTHERS)), ["limit", "1"]] as const;
+      const params = [...filterOf(viewer.filter(), withTerm(viewer.view.query, EXCLUDE_OWN_EVENTS)), ["limit", "1"]] as const;
       this.newest.request(JSON.stringify([params, viewer.refreshCount]), (signal) => viewer.client.json<EventPage>("/v1/events", { params, signal }));
     } else this.newest.reset();
     const of = JSON.stringify([viewer.view.range, viewer.zone]);
     if (of === this.of) return;
     this.of = of;
-    this.filled = filledOf(viewer.view.range, viewer.zone, viewer.asOf);
+    this.filled = inputFromRange(viewer.view.range, viewer.zone, viewer.asOf);
   }
 
   protected override render(): TemplateResult {
@@ -129,7 +129,7 @@ export class RangeForm extends ViewerElement {
       <calendar-range
         .value=${fromDay && toDay ? `${fromDay}/${toDay}` : ""}
         .focusedDate=${toDay || fromDay || this.newestDay || undefined}
-        .today=${wallOf(this.viewer.asOf, this.viewer.zone).day}
+        .today=${localTimeOf(this.viewer.asOf, this.viewer.zone).day}
         .locale=${locale}
         .firstDayOfWeek=${firstDay(locale)}
         @change=${this.picked}
@@ -150,7 +150,7 @@ export class RangeForm extends ViewerElement {
 
   private get newestDay(): string {
     const event = this.newest.result?.data[0];
-    return event ? wallOf(Date.parse(event.occurred_at), this.viewer.zone).day : "";
+    return event ? localTimeOf(Date.parse(event.occurred_at), this.viewer.zone).day : "";
   }
 
   private end(name: string, side: "from" | "to"): TemplateResult {
@@ -184,7 +184,7 @@ export class RangeForm extends ViewerElement {
 
   private readonly apply = (event: Event): void => {
     event.preventDefault();
-    const range = rangeFrom(this.filled, this.viewer.zone);
+    const range = rangeFromInput(this.filled, this.viewer.zone);
     if (typeof range === "string") {
       this.wrong = range;
       return;

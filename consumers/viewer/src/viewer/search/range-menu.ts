@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { late } from "../../elements/lazy-import.js";
-import { daysOf, type Preset, PRESETS, type Range, EVER } from "../../model/range.js";
+import { wholeDaysOf, type Preset, PRESETS, type Range, ALL_TIME } from "../../model/range.js";
 import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -103,7 +103,7 @@ export class RangeChoice extends ViewerElement {
     return html`<div class="panel">
       <div class="presets" role="group" aria-label=${range.title}>
         ${PRESETS.map((preset) => this.choice({ kind: "preset", preset }, range.presets[preset], present))}
-        ${this.choice(EVER, range.ever, present)}
+        ${this.choice(ALL_TIME, range.ever, present)}
       </div>
       <auditlane-range-form class="custom" @done=${() => this.drop.close()}></auditlane-range-form>
       ${local === "UTC"
@@ -141,7 +141,7 @@ export function rangeWords(
   if (range.kind === "preset") return words.presets[range.preset];
   if (range.kind === "ever") return words.ever;
   const zone = viewer.zone;
-  const days = daysOf(range, zone);
+  const days = wholeDaysOf(range, zone);
   if (days) {
     const format = new Intl.DateTimeFormat(localeOf(viewer), { dateStyle: "medium", timeZone: "UTC" });
     return format.formatRange(Date.parse(days[0]), Date.parse(days[1]));

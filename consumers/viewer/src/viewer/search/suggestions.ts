@@ -5,10 +5,10 @@ import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { EventPage, Facet } from "../../api/types.js";
 import * as edit from "../../model/completion.js";
-import type { Edited, Place } from "../../model/completion.js";
+import type { Edit, CaretTerm } from "../../model/completion.js";
 import { visible } from "../../model/format/text.js";
 import { isCountable, type QueryField, findQueryField, queryFields, matchingFields } from "../../model/query-fields.js";
-import { like, term, withTerm } from "../../model/query.js";
+import { wildcardTerm, formatTerm, withTerm } from "../../model/query.js";
 import type { ViewerState } from "../viewer-state.js";
 import { filterOf } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
@@ -20,7 +20,7 @@ export interface Suggestion {
   /** How it is written in a query, where the label is another. */
   readonly note: string;
   readonly events: number | null;
-  readonly edited: Edited;
+  readonly edited: Edit;
   /** There is more to say of this term. */
   readonly open: boolean;
 }
@@ -50,7 +50,7 @@ export class Suggestions {
   }
 
   /** Those for the place, as far as they are known by now; what is lacking is asked for. */
-  at(text: string, place: Place | null): Suggestion[] {
+  at(text: string, place: CaretTerm | null): Suggestion[] {
     if (!place) return [];
     return place.kind === "field" ? this.fieldsAt(text, place) : this.valuesAt(text, place);
   }
@@ -61,7 +61,7 @@ export class Suggestions {
     this.many.clear();
   }
 
-  private fieldsAt(text: string, place: Place): Suggestion[] {
+  private fieldsAt(text: string, place: CaretTerm): Suggestion[] {
     const { search } = this.viewer().text;
     const rows = matchingFields([...this.known, ...this.keys()], place.typed).map((one) => ({
       group: one.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
@@ -75,7 +75,7 @@ export class Suggestions {
   }
 
   /** Actions and actors that have the word in them: what a newcomer means by typing it. */
-  private foundAt(text: string, place: Place): Suggestion[] {
+  private foundAt(text: string, place: CaretTerm): Suggestion[] {
     const typed = place.typed.toLowerCase();
     return (["action", "actor"] as const).flatMap((field) => {
       const asked = field === "action" ? this.actions : this.actors;
@@ -92,13 +92,13 @@ export class Suggestions {
       });
       const begins = hits.some(({ value }) => value?.toLowerCase().startsWith(typed)) && !place.typed.includes("*");
       return [
-        ...(begins ? [row(box.begins(place.typed), null, (place.negated ? "-" : "") + like(field, place.typed, "first"))] : []),
-        ...hits.slice(0, FOUND).map(({ value, events }) => row(visible(value ?? ""), events, term(field, value, place.negated))),
+        ...(begins ? [row(box.begins(place.typed), null, (place.negated ? "-" : "") + wildcardTerm(field, place.typed, "first"))] : []),
+        ...hits.slice(0, FOUND).map(({ value, events }) => row(visible(value ?? ""), events, formatTerm(field, value, place.negated))),
       ];
     });
   }
 
-  private valuesAt(text: string, place: Place): Suggestion[] {
+  private valuesAt(text: string, place: CaretTerm): Suggestion[] {
     const field = findQueryField([...this.known, ...this.keys()], place.field);
     const group = this.viewer().text.search.box.valuesOf(field.name);
     if (field.kind === "time") return [...this.days(text, place, group), ...this.forms(text, place, field)];
@@ -121,7 +121,7 @@ export class Suggestions {
     return [...rows, ...this.forms(text, place, field)];
   }
 
-  private days(text: string, place: Place, group: string): Suggestion[] {
+  private days(text: string, place: CaretTerm, group: string): Suggestion[] {
     const { box } = this.viewer().text.search;
     const day = (ago: number): string => new Date(this.viewer().asOf - ago * 86_400_000).toISOString().slice(0, 10);
     const rows: [string, string][] = [[day(0), box.today], [day(1), box.yesterday]];
@@ -137,15 +137,15 @@ export class Suggestions {
       }));
   }
 
-  private forms(text: string, place: Place, { kind }: QueryField): Suggestion[] {
+  private forms(text: string, place: CaretTerm, { kind }: QueryField): Suggestion[] {
     const { box } = this.viewer().text.search;
-    const row = (label: string, note: string, edited: Edited, open = false): Suggestion => {
+    const row = (label: string, note: string, edited: Edit, open = false): Suggestion => {
       return { group: box.forms, label, note, events: null, edited, open };
     };
     if (place.operator) return [];
     if (place.typed) {
       if (kind !== "text" || place.typed.includes("*")) return [];
-      const raw = like("", place.typed, "first").slice(1);
+      const raw = wildcardTerm("", place.typed, "first").slice(1);
       return [row(box.begins(place.typed), raw, edit.withRaw(text, place, raw))];
     }
     const [least, most] = kind === "time" ? [box.after, box.before] : [box.least, box.most];
@@ -156,13 +156,13 @@ export class Suggestions {
   }
 
   /** `typed` narrows the values where there are more than are sent. */
-  private count(asked: RequestController<Facet>, field: string, text: string, place: Place, typed: string): void {
+  private count(asked: RequestController<Facet>, field: string, text: string, place: CaretTerm, typed: string): void {
     const viewer = this.viewer();
     if (asked.result?.field === field && asked.result.data.length >= MOST) this.many.add(field);
     const narrowed = this.many.has(field) ? typed : "";
-    const rest = edit.withoutPlace(text, place);
+    const rest = edit.withoutTermAt(text, place);
     const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
-      const narrow = narrowed ? withTerm(query, like(field, narrowed, "within")) : query;
+      const narrow = narrowed ? withTerm(query, wildcardTerm(field, narrowed, "within")) : query;
       const params: QueryParams = [...filterOf(viewer.filter(), narrow), ["field", field], ["limit", String(MOST)]];
       return viewer.client.json<Facet>("/v1/facets", { params, signal });
     };

@@ -4,10 +4,10 @@ import { customElement } from "lit/decorators.js";
 
 import type { Count, Stats } from "../../api/types.js";
 import { visible } from "../../model/format/text.js";
-import { pick } from "../../model/picks.js";
+import { withPick } from "../../model/picks.js";
 import type { Range } from "../../model/range.js";
 import { withTerm } from "../../model/query.js";
-import { momentOf, wallOf } from "../../model/zone.js";
+import { instantOf, localTimeOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { filterOf } from "./facet.js";
@@ -205,7 +205,7 @@ export class Tiles extends ViewerElement {
   }
 
   private add(parameter: string, value: string | null): void {
-    this.viewer.setView({ query: pick(this.viewer.view.query, parameter, value, "only") });
+    this.viewer.setView({ query: withPick(this.viewer.view.query, parameter, value, "only") });
   }
 
   private severe(): void {
@@ -214,7 +214,7 @@ export class Tiles extends ViewerElement {
 
   /** From the zone's midnight on. */
   private today(): Range {
-    const midnight = momentOf(wallOf(this.viewer.asOf, this.viewer.zone).day, "", this.viewer.zone);
+    const midnight = instantOf(localTimeOf(this.viewer.asOf, this.viewer.zone).day, "", this.viewer.zone);
     return { kind: "custom", from: new Date(midnight).toISOString().replace(".000Z", "Z"), to: "" };
   }
 }

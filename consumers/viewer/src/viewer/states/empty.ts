@@ -5,7 +5,7 @@ import { customElement } from "lit/decorators.js";
 import type { Facet } from "../../api/types.js";
 import { findQueryField, queryFields } from "../../model/query-fields.js";
 import { caseSensitiveTerms, suggestCase, type CaseSuggestion, replaceTerm } from "../../model/case-suggestion.js";
-import { EVER } from "../../model/range.js";
+import { ALL_TIME } from "../../model/range.js";
 import { formatRange } from "../../model/format/summary.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -117,7 +117,7 @@ export class Empty extends ViewerElement {
           ? html`<button @click=${() => this.viewer.setView({ query: "" })}>${icon("close")}${states.clearFilters}</button>`
           : nothing}
         ${rangeText
-          ? html`<button @click=${() => this.viewer.setView({ range: EVER })}>${icon("clock")}${states.allTime}</button>`
+          ? html`<button @click=${() => this.viewer.setView({ range: ALL_TIME })}>${icon("clock")}${states.allTime}</button>`
           : nothing}
       </div>
     </div>`;

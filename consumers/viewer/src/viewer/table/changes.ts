@@ -3,7 +3,7 @@ import { diffWordsWithSpace } from "diff";
 import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
-import { type Change, changes } from "../../model/diff.js";
+import { type Change, diffJson } from "../../model/diff.js";
 import { truncate, visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -104,7 +104,7 @@ export class Changes extends ViewerElement {
     this.all = false;
     this.large = (before?.length ?? 0) + (after?.length ?? 0) > MOST_SIGNS;
     const whole: Change = { path: [], kind: before === null ? "added" : after === null ? "removed" : before === after ? "same" : "changed", before, after };
-    this.found = this.large ? [] : (changes(before, after) ?? [whole]);
+    this.found = this.large ? [] : (diffJson(before, after) ?? [whole]);
   }
 
   protected override render(): TemplateResult {

@@ -4,7 +4,7 @@ import { customElement } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { ShownField } from "../../api/types.js";
-import { chosen, moved, toggled } from "../../model/columns.js";
+import { shownColumns, moveColumn, toggleColumn } from "../../model/columns.js";
 import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
 import { localZone } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
@@ -145,7 +145,7 @@ export class Columns extends ViewerElement {
   }
 
   private get names(): string[] {
-    return chosen(this.viewer.fields, this.viewer.preferences.columns);
+    return shownColumns(this.viewer.fields, this.viewer.preferences.columns);
   }
 
   /** Those that are shown in their order, then the others. */
@@ -194,13 +194,13 @@ export class Columns extends ViewerElement {
   }
 
   private toggle(name: string): void {
-    this.viewer.setPreferences({ columns: toggled(this.viewer.fields, this.names, name) });
+    this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) });
   }
 
   /** The button goes with its line, and keeps the focus; at the end of the way the other one gets it. */
   private move(name: string, by: number, event: Event): void {
     const button = event.currentTarget as HTMLButtonElement;
-    this.viewer.setPreferences({ columns: moved(this.names, name, by) });
+    this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) });
     void this.updateComplete.then(() => {
       const other = (by < 0 ? button.nextElementSibling : button.previousElementSibling) as HTMLButtonElement | null;
       (button.disabled ? other : button)?.focus();

@@ -10,7 +10,7 @@ import { displayAddress, networkOf } from "../../model/format/address.js";
 import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
 import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
-import { term, withTerm } from "../../model/query.js";
+import { formatTerm, withTerm } from "../../model/query.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -103,7 +103,7 @@ export class Details extends ViewerElement {
 
   private conflict(event: AuditEvent): TemplateResult {
     const { told, show } = this.text.reading.conflict;
-    const all = (): void => this.viewer.setView({ query: term("event_id", event.event_id, false) });
+    const all = (): void => this.viewer.setView({ query: formatTerm("event_id", event.event_id, false) });
     return html`<p class="conflicting" role="note">${conflictMark(this.text)} ${told} <button class="quiet" @click=${all}>${show}</button></p>`;
   }
 
@@ -160,7 +160,7 @@ export class Details extends ViewerElement {
     const said = value === null ? details.lacking : visible(value.slice(0, 80));
     const filter = (negated: boolean) => (): void => {
       const { query } = this.viewer.view;
-      this.viewer.setView({ query: withTerm(query, term(parameter, value, negated)) });
+      this.viewer.setView({ query: withTerm(query, formatTerm(parameter, value, negated)) });
     };
     const button = (label: string, sign: TemplateResult, act: () => void): TemplateResult =>
       html`<button class="quiet icon" aria-label=${label} title=${label} @click=${act}>${sign}</button>`;

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
 import type { Texts } from "../../i18n/en/index.js";
-import { type Column, NARROWEST, WIDEST } from "../../model/columns.js";
+import { type Column, MIN_WIDTH, MAX_WIDTH } from "../../model/columns.js";
 import { isCountable, queryFields } from "../../model/query-fields.js";
 import type { ViewerState } from "../viewer-state.js";
 import "../../elements/dropdown.js";
@@ -89,8 +89,8 @@ function menu(
     <div role="group" aria-label=${texts.look}>
       ${item(texts.earlier, () => acts.move(field.name, -1), place === 0)}
       ${item(texts.later, () => acts.move(field.name, 1), place === count - 1)}
-      ${item(texts.wider, () => acts.width(field.name, width + STEP, true), width >= WIDEST)}
-      ${item(texts.narrower, () => acts.width(field.name, width - STEP, true), width <= NARROWEST)}
+      ${item(texts.wider, () => acts.width(field.name, width + STEP, true), width >= MAX_WIDTH)}
+      ${item(texts.narrower, () => acts.width(field.name, width - STEP, true), width <= MIN_WIDTH)}
       <button class="quiet" ?disabled=${count === 1} @click=${then(() => acts.hide(field.name))}>${texts.hide}</button>
     </div>
     ${filterable

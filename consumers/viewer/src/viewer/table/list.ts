@@ -2,7 +2,7 @@
 import type { TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
-import { means, same } from "../../model/identity.js";
+import { matchesReference, isSameEvent } from "../../model/identity.js";
 import type { RowShift, Pages } from "../../model/pages.js";
 import { liveStreamOf } from "../live-stream.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -88,20 +88,20 @@ export class List {
 
   /** The event that an address means. */
   find(reference: string): AuditEvent | null {
-    const index = reference ? this.pages.find((row) => means(reference, row)) : -1;
+    const index = reference ? this.pages.find((row) => matchesReference(reference, row)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
   /** The event as the list has it. */
   now(event: AuditEvent | null): AuditEvent | null {
-    const index = event ? this.pages.find((row) => same(row, event)) : -1;
+    const index = event ? this.pages.find((row) => isSameEvent(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
   /** The row so many beside the one that is open; null when it is not here. */
   beside(by: number): number | null {
     const { chosen } = this;
-    const index = chosen ? this.pages.find((row) => same(row, chosen)) : -1;
+    const index = chosen ? this.pages.find((row) => isSameEvent(row, chosen)) : -1;
     return index >= 0 && this.pages.at(index + by) ? index + by : null;
   }
 
@@ -212,7 +212,7 @@ export class List {
         sign: event ?? null,
         content: () => this.shows.row(event),
         place: pages.forgottenRows + index + 2,
-        chosen: event !== undefined && this.chosen !== null && same(event, this.chosen),
+        chosen: event !== undefined && this.chosen !== null && isSameEvent(event, this.chosen),
         active: index === this.active,
         waits: event === undefined,
         other: this.loader.other,

@@ -1,7 +1,7 @@
 /** The event whose details are open: one of the list, or one that only a link names. */
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent } from "../../api/types.js";
-import { pathOf, referenceOf } from "../../model/identity.js";
+import { eventPath, referenceOf } from "../../model/identity.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export class Opened {
@@ -54,7 +54,7 @@ export class Opened {
   private async ask(): Promise<void> {
     const stop = (this.stop = new AbortController());
     try {
-      this.event = await this.viewer.client.json<AuditEvent>(pathOf(this.reference), { signal: stop.signal });
+      this.event = await this.viewer.client.json<AuditEvent>(eventPath(this.reference), { signal: stop.signal });
     } catch (cause) {
       const problem = Problem.from(cause);
       if (stop.signal.aborted) return;

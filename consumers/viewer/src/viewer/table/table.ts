@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../../api/types.js";
 import { late } from "../../elements/lazy-import.js";
-import { type Column, columnsOf, chosen, moved, NARROWEST, toggled, tracks, WIDEST, widthOf } from "../../model/columns.js";
+import { type Column, layoutColumns, shownColumns, moveColumn, MIN_WIDTH, toggleColumn, gridTracks, MAX_WIDTH, totalWidth } from "../../model/columns.js";
 import { base } from "../../styles/base.js";
 import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -104,8 +104,8 @@ export class Table extends ViewerElement {
 
   protected override updated(): void {
     if (this.anew) {
-      this.grid.style.setProperty("--tracks", tracks(this.columns));
-      this.grid.style.setProperty("--width", `calc(${widthOf(this.columns)}px + 1rem)`);
+      this.grid.style.setProperty("--tracks", gridTracks(this.columns));
+      this.grid.style.setProperty("--width", `calc(${totalWidth(this.columns)}px + 1rem)`);
       this.grid.style.setProperty("--row", `${this.height}px`);
     }
     this.list.attach(this.grid);
@@ -137,7 +137,7 @@ export class Table extends ViewerElement {
     const { viewer } = this;
     const { columns, widths } = viewer.preferences;
     this.reading = readingIn(this.text, localeOf(viewer), viewer.zone);
-    this.columns = columnsOf(viewer.fields, { columns, widths: { ...widths, ...this.trying } }, neededIn(this, this.reading));
+    this.columns = layoutColumns(viewer.fields, { columns, widths: { ...widths, ...this.trying } }, neededIn(this, this.reading));
   }
 
   private came(): boolean {
@@ -217,10 +217,10 @@ export class Table extends ViewerElement {
 
   private readonly acts: HeadActs = {
     sort: (parameter, descending) => this.viewer.setView({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
-    move: (name, by) => this.viewer.setPreferences({ columns: moved(this.names, name, by) }),
-    hide: (name) => this.viewer.setPreferences({ columns: toggled(this.viewer.fields, this.names, name) }),
+    move: (name, by) => this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) }),
+    hide: (name) => this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) }),
     width: (name, px, done) => {
-      const width = Math.round(Math.max(NARROWEST, Math.min(WIDEST, px)));
+      const width = Math.round(Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, px)));
       this.trying = done ? {} : { [name]: width };
       if (done) this.viewer.setPreferences({ widths: { ...this.viewer.preferences.widths, [name]: width } });
     },
@@ -231,7 +231,7 @@ export class Table extends ViewerElement {
   };
 
   private get names(): string[] {
-    return chosen(this.viewer.fields, this.viewer.preferences.columns);
+    return shownColumns(this.viewer.fields, this.viewer.preferences.columns);
   }
 }
 

@@ -107,7 +107,7 @@ describe("the list's loader", () => {
   const page = (...ids: string[]): Promise<EventPage> =>
     Promise.resolve({ data: ids.map((id) => ({ event_id: id, occurred_at: "2026-01-01T00:00:00Z" }) as AuditEvent), next: null, prev: null });
   const shown = (): unknown => loader.pages.at(0)?.event_id;
-  const state = (): object => ({ stale: loader.stale, other: loader.other, busy: loader.busy, problem: loader.problem });
+  const state = (): object => ({ stale: loader.stale, other: loader.outdated, busy: loader.busy, problem: loader.problem });
 
   beforeEach(async () => {
     view = DEFAULT_VIEW;

@@ -6,7 +6,7 @@ import type { AuditEvent, DisplayType } from "../api/types.js";
 import { fieldLabel } from "../model/labels.js";
 import type { Form } from "../model/structure/form.js";
 import { emitCode, sampleValue } from "../model/structure/sample.js";
-import type { Reading } from "../viewer/table/cells.js";
+import type { CellContext } from "../viewer/table/cells.js";
 import { type Column, sampleTable } from "./sample-table.js";
 
 interface Given {
@@ -14,7 +14,7 @@ interface Given {
   fields: readonly Field[];
   events: readonly AuditEvent[];
   tenant: string | null;
-  reading: Reading;
+  reading: CellContext;
 }
 
 const NEIGHBOURS = 2; // columns beside the new one: as many as there is room for

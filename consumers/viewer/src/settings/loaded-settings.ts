@@ -10,7 +10,7 @@ import { PreferenceStore } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
 import type { RemoteChanges, MergeResult } from "../model/structure/merge.js";
 import { localZone } from "../model/zone.js";
-import { type Reading, readingIn } from "../viewer/table/cells.js";
+import { type CellContext, cellContext } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
@@ -77,9 +77,9 @@ export class State extends EventTarget {
   }
 
   /** How this person's table shows events. */
-  get reading(): Reading {
+  get reading(): CellContext {
     const { utc } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
-    return readingIn(this.text, localeOf(this.language), utc ? "UTC" : localZone());
+    return cellContext(this.text, localeOf(this.language), utc ? "UTC" : localZone());
   }
 
   get unsaved(): boolean {

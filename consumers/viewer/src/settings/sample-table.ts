@@ -4,11 +4,11 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import type { AuditEvent } from "../api/types.js";
 import { visible } from "../model/format/text.js";
 import { valueOf } from "../model/format/value.js";
-import { cell, type Reading, type Shape } from "../viewer/table/cells.js";
+import { renderCell, type CellContext, type CellField } from "../viewer/table/cells.js";
 import { cellStyles } from "../viewer/table/cells.styles.js";
-import { markStyles } from "../viewer/table/badges.js";
+import { badgeStyles } from "../viewer/table/badges.js";
 
-export interface Column extends Shape {
+export interface Column extends CellField {
   /** Its heading. */
   label: string;
   /** A field that is only being made. */
@@ -20,7 +20,7 @@ export interface Column extends Shape {
 export interface Sample {
   columns: readonly Column[];
   events: readonly AuditEvent[];
-  reading: Reading;
+  reading: CellContext;
   label: string;
   /** Marks a fresh column. */
   newWord: string;
@@ -48,12 +48,12 @@ export function sampleTable({ columns, events, reading, label, newWord }: Sample
   </div>`;
 }
 
-function sampleCell(column: Column, event: AuditEvent | null, reading: Reading): TemplateResult {
+function sampleCell(column: Column, event: AuditEvent | null, reading: CellContext): TemplateResult {
   const { sample } = column;
   const lacks = sample !== undefined && (!event || valueOf(event, column) === null);
   const shown = lacks ? ({ ...event, fields: { [column.name]: sample } } as unknown as AuditEvent) : event;
   return html`<td class=${column.fresh ? "fresh" : ""}>
-    ${shown ? cell(shown, column, reading) : html`<span class="bar" aria-hidden="true"></span>`}
+    ${shown ? renderCell(shown, column, reading) : html`<span class="bar" aria-hidden="true"></span>`}
   </td>`;
 }
 
@@ -107,4 +107,4 @@ const tableStyles = css`
   }
 `;
 
-export const sampleStyles = [markStyles, cellStyles, tableStyles];
+export const sampleStyles = [badgeStyles, cellStyles, tableStyles];

@@ -12,57 +12,57 @@ export function localeOf(viewer: ViewerState): string {
   return kindOf(viewer.language);
 }
 
-export function numberOf(viewer: ViewerState, value: number): string {
+export function formatNumber(viewer: ViewerState, value: number): string {
   return new Intl.NumberFormat(localeOf(viewer), value >= 100_000 ? { notation: "compact", maximumFractionDigits: 1 } : {}).format(
     value,
   );
 }
 
 /** What the tenant calls a field; the name itself of one that is not in its structure. */
-export function fieldName(viewer: ViewerState, parameter: string): string {
-  const known = viewer.fields.find((field) => named(field, parameter));
+export function fieldLabel(viewer: ViewerState, parameter: string): string {
+  const known = viewer.fields.find((field) => hasParameter(field, parameter));
   if (known) return known.displayName;
   return ownValue(viewer.text.search.fields, parameter) ?? parameter.replace(/^(?:metadata|fields)\./, "");
 }
 
-function named(field: ShownField, parameter: string): boolean {
+function hasParameter(field: ShownField, parameter: string): boolean {
   return field.parameter === parameter || (field.custom && field.name === parameter);
 }
 
 /** A value as the table says it: outcomes and severities in the reader's language. */
-export function valueName(viewer: ViewerState, parameter: string, value: string): string {
+export function valueLabel(viewer: ViewerState, parameter: string, value: string): string {
   const { outcome, severity, provenance } = viewer.text.reading;
   const words = ownValue<Record<string, string>>({ outcome, severity, provenance }, parameter) ?? {};
   return ownValue(words, value) ?? visible(value);
 }
 
 /** A term of the query as a sentence: "Action is not login". */
-export function sentence(viewer: ViewerState, term: string): string {
-  return visible(worded(viewer, term));
+export function describeTerm(viewer: ViewerState, term: string): string {
+  return visible(describeParsed(viewer, term));
 }
 
-function worded(viewer: ViewerState, term: string): string {
-  const said = parseTerm(term);
+function describeParsed(viewer: ViewerState, term: string): string {
+  const parsed = parseTerm(term);
   const words: Texts["search"]["terms"] = viewer.text.search.terms;
-  if (said.kind === "word") return words.contains(said.value, said.negated);
-  if (said.kind === "group") return words.group(inside(viewer, said), said.negated);
-  const field = fieldName(viewer, said.parameter);
-  if (said.kind === "any") return words.any(field, said.negated);
-  if (said.kind === "like") {
-    const [, before, text, after] = /^(\*?)([^*]+)(\*?)$/.exec(said.value) ?? [];
-    if (text && before && after) return words.within(field, text, said.negated);
-    if (text && before) return words.ends(field, text, said.negated);
-    if (text && after) return words.begins(field, text, said.negated);
+  if (parsed.kind === "word") return words.contains(parsed.value, parsed.negated);
+  if (parsed.kind === "group") return words.group(describeGroup(viewer, parsed), parsed.negated);
+  const field = fieldLabel(viewer, parsed.parameter);
+  if (parsed.kind === "any") return words.any(field, parsed.negated);
+  if (parsed.kind === "like") {
+    const [, before, text, after] = /^(\*?)([^*]+)(\*?)$/.exec(parsed.value) ?? [];
+    if (text && before && after) return words.within(field, text, parsed.negated);
+    if (text && before) return words.ends(field, text, parsed.negated);
+    if (text && after) return words.begins(field, text, parsed.negated);
   }
-  return words[said.kind](field, valueName(viewer, said.parameter, said.value), said.negated);
+  return words[parsed.kind](field, valueLabel(viewer, parsed.parameter, parsed.value), parsed.negated);
 }
 
-function inside(viewer: ViewerState, said: ParsedTerm): string {
-  const alone = /^\((?:\\.|"(?:\\.|[^"\\])*"|[^()"\\])*\)$/s.test(said.value);
-  return alone ? alternatives(viewer, said.value.slice(1, -1)) : said.value;
+function describeGroup(viewer: ViewerState, group: ParsedTerm): string {
+  const alone = /^\((?:\\.|"(?:\\.|[^"\\])*"|[^()"\\])*\)$/s.test(group.value);
+  return alone ? describeAlternatives(viewer, group.value.slice(1, -1)) : group.value;
 }
 
-function alternatives(viewer: ViewerState, query: string): string {
-  const either = splitAlternatives(query).map((terms) => terms.map((one) => sentence(viewer, one)).join(viewer.text.search.terms.and));
+function describeAlternatives(viewer: ViewerState, query: string): string {
+  const either = splitAlternatives(query).map((terms) => terms.map((one) => describeTerm(viewer, one)).join(viewer.text.search.terms.and));
   return either.join(viewer.text.search.terms.or);
 }

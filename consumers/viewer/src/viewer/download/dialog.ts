@@ -14,26 +14,26 @@ import { ViewerElement } from "../viewer-element.js";
 import { dialogStyles } from "./dialog.styles.js";
 import { fetchFile, followLink, type Progress } from "./fetch.js";
 import "./job-list.js";
-import type { Jobs } from "./jobs.js";
+import type { ExportJobs } from "./jobs.js";
 
 /** Properties `jobs`, and `changes`, which grows with them; its event `close` says that it is gone. Opens itself. */
 @customElement("auditlane-download-dialog")
 export class DownloadDialog extends ViewerElement {
   static override styles = [base, dialogStyles];
 
-  @property({ attribute: false }) jobs: Jobs | null = null;
+  @property({ attribute: false }) jobs: ExportJobs | null = null;
   @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
   /** What the reader chose; until then a PDF has the table's columns, since a page has no room for more. */
-  @state() private chosenWhich: ColumnChoice | null = null;
+  @state() private chosenColumns: ColumnChoice | null = null;
   /** Events that match; null while they are counted. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
   @state() private busy = false;
   @state() private finished = "";
   /** What was asked for in the background last. */
-  @state() private begun: ExportJob | null = null;
+  @state() private startedJob: ExportJob | null = null;
   @state() private problem: Problem | null = null;
 
   private stop = new AbortController();
@@ -64,20 +64,20 @@ export class DownloadDialog extends ViewerElement {
         </div>
         <fieldset>
           <legend>${words.format}</legend>
-          <div class="choices">${FORMATS.map((format) => this.formatChoice(format))}</div>
+          <div class="choices">${FORMATS.map((format) => this.renderFormat(format))}</div>
         </fieldset>
         <fieldset>
           <legend>${words.columns}</legend>
-          <div class="line">${this.whichChoice("all")}${this.whichChoice("shown")}</div>
+          <div class="line">${this.renderColumnChoice("all")}${this.renderColumnChoice("shown")}</div>
           <p class="small">${this.columns.length ? words.inFile(headings(this.format, this.columns).join(" · ")) : words.noColumns}</p>
         </fieldset>
-        ${this.summary()} ${this.outcome()} ${this.ways()}
+        ${this.renderSummary()} ${this.renderOutcome()} ${this.renderButtons()}
         <auditlane-exports .jobs=${this.jobs}></auditlane-exports>
       </div>
     </dialog>`;
   }
 
-  private formatChoice(format: ExportFormat): TemplateResult {
+  private renderFormat(format: ExportFormat): TemplateResult {
     const { name, note } = this.text.download.formats[format];
     return html`<label class="choice">
       <input
@@ -86,13 +86,13 @@ export class DownloadDialog extends ViewerElement {
         value=${format}
         .checked=${format === this.format}
         aria-describedby="note-${format}"
-        @change=${() => this.choose(format)}
+        @change=${() => this.setFormat(format)}
       />
       <span><strong>${name}</strong><span class="small" id="note-${format}">${note}</span></span>
     </label>`;
   }
 
-  private whichChoice(which: ColumnChoice): TemplateResult {
+  private renderColumnChoice(which: ColumnChoice): TemplateResult {
     const { fields } = this.viewer;
     const count = exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), which).length;
     const name = this.text.download.which[which](formatCount(count, this.viewer.language));
@@ -102,18 +102,18 @@ export class DownloadDialog extends ViewerElement {
         name="which"
         value=${which}
         ?disabled=${count === 0}
-        .checked=${which === this.which}
-        @change=${() => (this.chosenWhich = which)}
+        .checked=${which === this.columnChoice}
+        @change=${() => (this.chosenColumns = which)}
       />${name}
     </label>`;
   }
 
   /** What will be in the file, before it is made. */
-  private summary(): TemplateResult {
+  private renderSummary(): TemplateResult {
     const words = this.text.download;
     const { view, language, zone } = this.viewer;
-    const told = formatRange(view.range, this.text, language, zone);
-    const time = told && view.range.kind === "custom" ? `${told} (${zone})` : told || words.allTime;
+    const rangeText = formatRange(view.range, this.text, language, zone);
+    const time = rangeText && view.range.kind === "custom" ? `${rangeText} (${zone})` : rangeText || words.allTime;
     const rows = this.rows === null ? words.counting : words.events(this.rows, formatCount(this.rows, language));
     return html`<dl part="summary">
       <dt>${words.rows}</dt>
@@ -127,10 +127,10 @@ export class DownloadDialog extends ViewerElement {
     </dl>`;
   }
 
-  private outcome(): TemplateResult {
+  private renderOutcome(): TemplateResult {
     const words = this.text.download;
     const { language } = this.viewer;
-    const goesOn = this.jobs?.running.some((job) => job.id === this.begun?.id); // then the list says how it ended
+    const goesOn = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // then the list says how it ended
     const finished = goesOn ? words.begun : this.finished;
     const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
     return html`
@@ -138,63 +138,63 @@ export class DownloadDialog extends ViewerElement {
         ${this.busy ? html`<progress aria-label=${words.goesOn}></progress> ${words.goesOn} ${size}` : nothing}
         ${finished && !this.busy ? html`${icon("check")} ${finished}` : nothing}
       </div>
-      ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.go}></auditlane-problem>` : nothing}
+      ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.start}></auditlane-problem>` : nothing}
     `;
   }
 
-  private ways(): TemplateResult {
+  private renderButtons(): TemplateResult {
     const words = this.text.download;
-    const way = exportMethod(this.format, this.rows);
+    const method = exportMethod(this.format, this.rows);
     const { name } = words.formats[this.format];
-    const none = this.columns.length === 0 || way === "nothing" || way === "too many";
-    const said = { "at once": "", job: words.large, "too many": words.pdfMost(formatCount(MAX_PDF_ROWS, this.viewer.language)), nothing: words.nothing };
+    const none = this.columns.length === 0 || method === "nothing" || method === "too many";
+    const hints = { "at once": "", job: words.large, "too many": words.pdfMost(formatCount(MAX_PDF_ROWS, this.viewer.language)), nothing: words.nothing };
     return html`
-      ${said[way] ? html`<p class="hint" id="hint">${icon(way === "job" ? "clock" : "warning")}<span>${said[way]}</span></p>` : nothing}
+      ${hints[method] ? html`<p class="hint" id="hint">${icon(method === "job" ? "clock" : "warning")}<span>${hints[method]}</span></p>` : nothing}
       <div class="ways">
-        <button class=${this.busy ? "" : "primary"} ?disabled=${none && !this.busy} @click=${this.press}>
-          ${icon(this.busy ? "close" : way === "job" ? "clock" : "download")}
-          ${this.busy ? words.cancel : way === "job" ? words.prepare(name) : words.save(name)}
+        <button class=${this.busy ? "" : "primary"} ?disabled=${none && !this.busy} @click=${this.onPress}>
+          ${icon(this.busy ? "close" : method === "job" ? "clock" : "download")}
+          ${this.busy ? words.cancel : method === "job" ? words.prepare(name) : words.save(name)}
         </button>
-        ${way === "job" && !this.busy ? html`<button @click=${this.straight}>${icon("download")}${words.straight}</button>` : nothing}
-        ${way === "at once" && !this.busy && this.rows !== null
-          ? html`<button class="quiet" ?disabled=${none} @click=${this.ask}>${words.inBackground}</button>`
+        ${method === "job" && !this.busy ? html`<button @click=${this.downloadLink}>${icon("download")}${words.straight}</button>` : nothing}
+        ${method === "at once" && !this.busy && this.rows !== null
+          ? html`<button class="quiet" ?disabled=${none} @click=${this.startJob}>${words.inBackground}</button>`
           : nothing}
       </div>
     `;
   }
 
-  private get which(): ColumnChoice {
-    return this.chosenWhich ?? (this.format === "pdf" ? "shown" : "all");
+  private get columnChoice(): ColumnChoice {
+    return this.chosenColumns ?? (this.format === "pdf" ? "shown" : "all");
   }
 
   private get columns() {
     const fields = this.viewer.structure?.fields ?? []; // under their names in the file, which are of no language
-    return exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), this.which);
+    return exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), this.columnChoice);
   }
 
-  private get wanted(): ExportRequest {
+  private get exportRequest(): ExportRequest {
     return { format: this.format, columns: this.columns, filter: this.viewer.filter() };
   }
 
-  private choose(format: ExportFormat): void {
-    [this.format, this.problem, this.finished, this.begun] = [format, null, "", null];
+  private setFormat(format: ExportFormat): void {
+    [this.format, this.problem, this.finished, this.startedJob] = [format, null, "", null];
   }
 
   private async count(): Promise<void> {
     const params = [["buckets", "1"] as const, ...this.viewer.filter()];
-    await this.trying(async (signal) => {
+    await this.attempt(async (signal) => {
       this.rows = (await this.viewer.client.json<Histogram>("/v1/histogram", { params, signal })).events;
     });
   }
 
-  private readonly go = async (): Promise<void> => {
+  private readonly start = async (): Promise<void> => {
     if (this.rows === null) await this.count();
-    const way = exportMethod(this.format, this.rows);
-    if (this.rows === null || way === "too many" || way === "nothing") return;
-    if (way === "job") return this.ask();
+    const method = exportMethod(this.format, this.rows);
+    if (this.rows === null || method === "too many" || method === "nothing") return;
+    if (method === "job") return this.startJob();
     this.busy = true;
-    await this.trying(async (signal) => {
-      const { rows, bytes } = await fetchFile(this.viewer.client, this.wanted, (at) => (this.progress = at), signal);
+    await this.attempt(async (signal) => {
+      const { rows, bytes } = await fetchFile(this.viewer.client, this.exportRequest, (at) => (this.progress = at), signal);
       const { language } = this.viewer;
       const events = rows === null ? "" : this.text.download.events(rows, formatCount(rows, language));
       this.finished = this.text.download.saved(events, formatBytes(bytes, language));
@@ -202,22 +202,22 @@ export class DownloadDialog extends ViewerElement {
     [this.busy, this.progress] = [false, null];
   };
 
-  private readonly ask = async (): Promise<void> => {
-    await this.trying(async () => {
-      this.begun = (await this.jobs?.ask(this.wanted)) ?? null;
+  private readonly startJob = async (): Promise<void> => {
+    await this.attempt(async () => {
+      this.startedJob = (await this.jobs?.create(this.exportRequest)) ?? null;
     });
   };
 
-  private readonly straight = async (): Promise<void> => {
-    await this.trying(async () => {
-      await followLink(this.viewer.client, this.wanted);
+  private readonly downloadLink = async (): Promise<void> => {
+    await this.attempt(async () => {
+      await followLink(this.viewer.client, this.exportRequest);
       this.finished = this.text.download.byBrowser;
     });
   };
 
   /** One button, so that the focus stays on it; the second click of two is no cancelling. */
-  private readonly press = (event: MouseEvent): void => {
-    if (!this.busy) void this.go();
+  private readonly onPress = (event: MouseEvent): void => {
+    if (!this.busy) void this.start();
     else if (event.detail < 2) this.stop.abort();
   };
 
@@ -225,9 +225,9 @@ export class DownloadDialog extends ViewerElement {
     this.renderRoot.querySelector("dialog")?.close();
   };
 
-  private async trying(what: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  private async attempt(what: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.stop = new AbortController();
-    [this.problem, this.finished, this.begun] = [null, "", null];
+    [this.problem, this.finished, this.startedJob] = [null, "", null];
     try {
       await what(this.stop.signal);
     } catch (cause) {

@@ -7,10 +7,10 @@ import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
-import { Jobs } from "./jobs.js";
+import { ExportJobs } from "./jobs.js";
 
 @customElement("auditlane-download")
-export class Download extends ViewerElement {
+export class DownloadButton extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -40,13 +40,13 @@ export class Download extends ViewerElement {
   @state() private open = false;
   @state() private changes = 0;
 
-  private jobs: Jobs | null = null;
-  private jobsOf: ViewerState | null = null;
+  private jobs: ExportJobs | null = null;
+  private jobsViewer: ViewerState | null = null;
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.jobs?.close();
-    [this.jobs, this.jobsOf, this.open] = [null, null, false];
+    [this.jobs, this.jobsViewer, this.open] = [null, null, false];
   }
 
   protected override render(): TemplateResult {
@@ -55,7 +55,7 @@ export class Download extends ViewerElement {
     const last = this.jobs?.ended.at(-1);
     const news = last ? words.ended[last.state === "done" ? "done" : "other"] : "";
     return html`
-      <button part="button download" aria-haspopup="dialog" @click=${this.show}>
+      <button part="button download" aria-haspopup="dialog" @click=${this.openDialog}>
         ${icon("download")}<span class="label">${words.button}</span>
         ${running
           ? html`<span class="count"><span aria-hidden="true">${running}</span><span class="unseen">${words.running(running)}</span></span>`
@@ -74,21 +74,21 @@ export class Download extends ViewerElement {
     `;
   }
 
-  private readonly show = async (): Promise<void> => {
+  private readonly openDialog = async (): Promise<void> => {
     if (!(await late.load(() => import("./dialog.js")))) return;
-    if (this.jobsOf !== this.viewer) {
+    if (this.jobsViewer !== this.viewer) {
       this.jobs?.close();
-      this.jobs = new Jobs(this.viewer);
-      this.jobsOf = this.viewer;
+      this.jobs = new ExportJobs(this.viewer);
+      this.jobsViewer = this.viewer;
       this.jobs.addEventListener("change", () => (this.changes += 1));
     }
-    void this.jobs?.look();
+    void this.jobs?.refresh();
     this.open = true;
   };
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-download": Download;
+    "auditlane-download": DownloadButton;
   }
 }

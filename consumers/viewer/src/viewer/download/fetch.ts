@@ -27,7 +27,7 @@ export async function fetchFile(
   }
   const type = answer.headers.get("Content-Type") ?? "application/octet-stream";
   const url = URL.createObjectURL(new Blob(pieces, { type }));
-  save(url, fileName(answer.headers.get("Content-Disposition"), `audit.${wanted.format}`));
+  saveUrl(url, fileName(answer.headers.get("Content-Disposition"), `audit.${wanted.format}`));
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read it only after the click
   return at;
 }
@@ -35,11 +35,11 @@ export async function fetchFile(
 /** By a link of a minute, straight to the disk: the browser shows how far it is. Rejects with Problem. */
 export async function followLink(client: Client, wanted: ExportRequest): Promise<void> {
   const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(wanted) });
-  save(url);
+  saveUrl(url);
 }
 
 /** A new tab when the service is elsewhere: an error there must not take the host's page away. */
-export function save(url: string, name = ""): void {
+export function saveUrl(url: string, name = ""): void {
   const anchor = document.createElement("a");
   anchor.href = url;
   anchor.download = name;

@@ -9,8 +9,8 @@ import { kindOf } from "../../model/problem-kind.js";
 import { base } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { save } from "./fetch.js";
-import { goesOn, type Jobs } from "./jobs.js";
+import { saveUrl } from "./fetch.js";
+import { isRunning, type ExportJobs } from "./jobs.js";
 
 const ICONS: Record<ExportJob["state"], IconName> = {
   queued: "clock",
@@ -21,7 +21,7 @@ const ICONS: Record<ExportJob["state"], IconName> = {
 };
 
 @customElement("auditlane-exports")
-export class Exports extends ViewerElement {
+export class ExportList extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -80,18 +80,18 @@ export class Exports extends ViewerElement {
     `,
   ];
 
-  @property({ attribute: false }) jobs: Jobs | null = null;
+  @property({ attribute: false }) jobs: ExportJobs | null = null;
 
   @state() private problem: Problem | null = null;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.jobs?.addEventListener("change", this.again);
+    this.jobs?.addEventListener("change", this.onJobsChange);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.jobs?.removeEventListener("change", this.again);
+    this.jobs?.removeEventListener("change", this.onJobsChange);
   }
 
   protected override render(): TemplateResult {
@@ -100,78 +100,78 @@ export class Exports extends ViewerElement {
     const problem = this.problem ?? this.jobs?.problem ?? null;
     return html`<section aria-labelledby="recent">
       <h4 id="recent" tabindex="-1">${words.recent}</h4>
-      ${problem ? html`<auditlane-problem .problem=${problem} @retry=${this.lookAgain}></auditlane-problem>` : nothing}
+      ${problem ? html`<auditlane-problem .problem=${problem} @retry=${this.retry}></auditlane-problem>` : nothing}
       ${list?.length
-        ? html`<ul>${list.map((job) => this.item(job))}</ul>`
+        ? html`<ul>${list.map((job) => this.renderJob(job))}</ul>`
         : html`<p class="small">${list ? words.noneRecent : this.text.states.loading}</p>`}
     </section>`;
   }
 
-  private item(job: ExportJob): TemplateResult {
+  private renderJob(job: ExportJob): TemplateResult {
     const words = this.text.download;
     const { language } = this.viewer;
-    const on = goesOn(job);
+    const on = isRunning(job);
     const name = `${words.formats[job.format].name}, ${words.events(job.total, formatCount(job.total, language))}`;
     const size = job.bytes ? ` · ${formatBytes(job.bytes, language)}` : "";
     return html`<li class=${job.state} data-id=${job.id}>
       <div class="what">
         ${icon(ICONS[job.state])}<strong>${name}</strong><span>${words.states[job.state]}${size}</span>
-        <span class="small">${words.asked(job.created_by, this.time(job.created_at))}</span>
+        <span class="small">${words.asked(job.created_by, this.formatTime(job.created_at))}</span>
         ${job.expires_at && job.state === "done"
-          ? html`<span class="small">${words.keptUntil(this.time(job.expires_at))}</span>`
+          ? html`<span class="small">${words.keptUntil(this.formatTime(job.expires_at))}</span>`
           : nothing}
       </div>
       <div class="acts">
         ${job.state === "done"
-          ? html`<button aria-label="${words.get}: ${name}" @click=${() => this.get(job)}>${icon("download")}${words.get}</button>`
+          ? html`<button aria-label="${words.get}: ${name}" @click=${() => this.download(job)}>${icon("download")}${words.get}</button>`
           : nothing}
-        <button class="quiet" aria-label="${on ? words.cancel : words.remove}: ${name}" @click=${() => this.drop(job)}>
+        <button class="quiet" aria-label="${on ? words.cancel : words.remove}: ${name}" @click=${() => this.removeJob(job)}>
           ${icon(on ? "close" : "trash")}${on ? words.cancel : words.remove}
         </button>
       </div>
       ${on ? html`<progress aria-label=${name} max=${Math.max(1, job.total)} value=${job.rows}></progress>` : nothing}
-      ${job.error ? this.why(job.error) : nothing}
+      ${job.error ? this.renderError(job.error) : nothing}
     </li>`;
   }
 
   /** In our words where there are some for its code, else as the service says it. */
-  private why({ code, message, fix }: NonNullable<ExportJob["error"]>): TemplateResult {
-    const trouble = kindOf(new Problem(0, code, message, fix));
-    if (trouble === "failed") return html`<p class="why small" lang="en">${message} ${fix}</p>`;
-    const { title, advice } = this.text.states.problems[trouble];
+  private renderError({ code, message, fix }: NonNullable<ExportJob["error"]>): TemplateResult {
+    const kind = kindOf(new Problem(0, code, message, fix));
+    if (kind === "failed") return html`<p class="why small" lang="en">${message} ${fix}</p>`;
+    const { title, advice } = this.text.states.problems[kind];
     return html`<p class="why small">${title}. ${advice}</p>`;
   }
 
-  private time(text: string): string {
+  private formatTime(text: string): string {
     const style = { dateStyle: "medium", timeStyle: "short", timeZone: this.viewer.zone } as const;
     return new Intl.DateTimeFormat(this.viewer.language, style).format(new Date(text));
   }
 
-  private get(job: ExportJob): Promise<void> {
-    return this.trying(async () => save((await this.jobs?.link(job)) ?? ""));
+  private download(job: ExportJob): Promise<void> {
+    return this.attempt(async () => saveUrl((await this.jobs?.link(job)) ?? ""));
   }
 
-  private async drop(job: ExportJob): Promise<void> {
-    await this.trying(async () => this.jobs?.remove(job));
+  private async removeJob(job: ExportJob): Promise<void> {
+    await this.attempt(async () => this.jobs?.remove(job));
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("#recent")?.focus(); // its button may be gone
   }
 
-  private async trying(what: () => Promise<unknown>): Promise<void> {
+  private async attempt(what: () => Promise<unknown>): Promise<void> {
     this.problem = null;
     await what().catch((cause: unknown) => (this.problem = Problem.from(cause)));
   }
 
-  private readonly again = (): void => this.requestUpdate();
+  private readonly onJobsChange = (): void => this.requestUpdate();
 
-  private readonly lookAgain = (): void => {
+  private readonly retry = (): void => {
     this.problem = null;
-    void this.jobs?.look();
+    void this.jobs?.refresh();
   };
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-exports": Exports;
+    "auditlane-exports": ExportList;
   }
 }

@@ -5,10 +5,10 @@ import { exportBody, type ExportRequest } from "../../model/export.js";
 import type { ViewerState } from "../viewer-state.js";
 
 const POLL_MS = 1_000;
-const PATIENCE_MS = 15_000; // while it does not answer
+const RETRY_MS = 15_000; // while it does not answer
 
 /** Its event `change` says that the list is another. */
-export class Jobs extends EventTarget {
+export class ExportJobs extends EventTarget {
   list: ExportJob[] | null = null;
   problem: Problem | null = null;
   /** Ids of those that ended while we looked on, the last one last. */
@@ -22,7 +22,7 @@ export class Jobs extends EventTarget {
   }
 
   get running(): ExportJob[] {
-    return (this.list ?? []).filter(goesOn);
+    return (this.list ?? []).filter(isRunning);
   }
 
   close(): void {
@@ -31,34 +31,34 @@ export class Jobs extends EventTarget {
   }
 
   /** Reads the list, and goes on reading while a job goes on. */
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     clearTimeout(this.timer);
     try {
       const before = new Set(this.running.map((job) => job.id));
       this.list = (await this.viewer.client.json<{ data: ExportJob[] }>("/v1/exports")).data;
-      this.ended.push(...this.list.filter((job) => before.has(job.id) && !goesOn(job)));
+      this.ended.push(...this.list.filter((job) => before.has(job.id) && !isRunning(job)));
       this.problem = null;
     } catch (cause) {
       this.problem = Problem.from(cause);
     }
     if (this.closed) return;
     clearTimeout(this.timer);
-    if (this.running.length) this.timer = setTimeout(() => void this.look(), this.problem ? PATIENCE_MS : POLL_MS);
+    if (this.running.length) this.timer = setTimeout(() => void this.refresh(), this.problem ? RETRY_MS : POLL_MS);
     this.dispatchEvent(new Event("change"));
   }
 
   /** Rejects with Problem. */
-  async ask(wanted: ExportRequest): Promise<ExportJob> {
+  async create(wanted: ExportRequest): Promise<ExportJob> {
     const job = await this.viewer.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(wanted) });
     this.list = [job, ...(this.list ?? [])];
-    await this.look();
+    await this.refresh();
     return job;
   }
 
   /** Cancels one that goes on, removes one that has ended. Rejects with Problem. */
   async remove(job: ExportJob): Promise<void> {
     await this.viewer.client.json(`/v1/exports/${job.id}`, { method: "DELETE" });
-    await this.look();
+    await this.refresh();
   }
 
   /** A fresh link to its file. Rejects with Problem. */
@@ -67,6 +67,6 @@ export class Jobs extends EventTarget {
   }
 }
 
-export function goesOn(job: ExportJob): boolean {
+export function isRunning(job: ExportJob): boolean {
   return job.state === "queued" || job.state === "running";
 }

@@ -4,55 +4,55 @@ import sheetText from "uplot/dist/uPlot.min.css?inline";
 
 import { axisRange, type Bar, barAt, highest, tickSteps } from "../../model/bars.js";
 
-export interface Drawn {
+export interface ChartData {
   readonly bars: readonly Bar[];
   readonly zone: string;
   readonly locale: string;
   /** From the first bar chosen to the last, or none. */
-  readonly chosen: readonly [number, number] | null;
+  readonly selection: readonly [number, number] | null;
 }
 
-export interface Chosen {
+export interface ChartEvents {
   /** The pointer is over this bar; null when it left. */
-  over(bar: number | null): void;
+  onHover(bar: number | null): void;
   /** These bars were dragged over, or one was clicked. */
-  take(first: number, last: number): void;
+  onSelect(first: number, last: number): void;
 }
 
 const HEIGHT = 76;
 const AXIS = 20;
-const SEEN = 0.04; // of the highest: what is there is to be seen
+const MIN_HEIGHT_SHARE = 0.04; // of the highest: what is there is to be seen
 const LABEL_PX = 60;
-const LEAST_PX = 4; // a press that moved less is a click
+const DRAG_PX = 4; // a press that moved less is a click
 
 /** Draws into `place`, whose custom properties colour it. */
 export class Chart {
   private readonly plot: uPlot;
   private readonly sizes: ResizeObserver;
-  private drawn: Drawn;
+  private shown: ChartData;
   /** Where it is, in px from the left; below 0 when it is elsewhere. */
   private pointer = -1;
 
   constructor(
-    private readonly place: HTMLElement,
-    drawn: Drawn,
-    private readonly told: Chosen,
+    private readonly container: HTMLElement,
+    shown: ChartData,
+    private readonly events: ChartEvents,
   ) {
-    adopt(place.getRootNode() as ShadowRoot);
-    this.drawn = drawn;
-    this.plot = new uPlot(this.options(), this.data(), place);
-    this.plot.over.addEventListener("mouseleave", () => told.over(null));
+    adoptSheet(container.getRootNode() as ShadowRoot);
+    this.shown = shown;
+    this.plot = new uPlot(this.options(), this.data(), container);
+    this.plot.over.addEventListener("mouseleave", () => events.onHover(null));
     this.sizes = new ResizeObserver(() => this.resize());
-    this.sizes.observe(place);
-    this.mark();
+    this.sizes.observe(container);
+    this.showSelection();
   }
 
-  show(drawn: Drawn): void {
-    const before = this.drawn;
-    this.drawn = drawn;
-    const same = before.bars === drawn.bars && before.zone === drawn.zone && before.locale === drawn.locale;
+  show(shown: ChartData): void {
+    const before = this.shown;
+    this.shown = shown;
+    const same = before.bars === shown.bars && before.zone === shown.zone && before.locale === shown.locale;
     if (!same) this.plot.setData(this.data());
-    if (String(before.chosen) !== String(drawn.chosen)) this.mark(); // else what is being dragged stays
+    if (String(before.selection) !== String(shown.selection)) this.showSelection(); // else what is being dragged stays
   }
 
   /** The colours are others now. */
@@ -66,8 +66,8 @@ export class Chart {
   }
 
   private data(): uPlot.AlignedData {
-    const { bars } = this.drawn;
-    const least = (highest(bars)?.events ?? 0) * SEEN;
+    const { bars } = this.shown;
+    const least = (highest(bars)?.events ?? 0) * MIN_HEIGHT_SHARE;
     const height = (bar: Bar): number => (bar.events ? Math.max(bar.events, least) : 0);
     const whole = bars.map((bar) => (bar.partial ? null : height(bar)));
     const partial = bars.map((bar) => (bar.partial ? height(bar) : null));
@@ -83,13 +83,13 @@ export class Chart {
       fill: () => this.colour(fill),
     });
     return {
-      width: Math.max(this.place.clientWidth, 1),
+      width: Math.max(this.container.clientWidth, 1),
       height: HEIGHT,
       padding: [4, 0, 0, 0],
       legend: { show: false },
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.drawn.zone),
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.shown.zone),
       scales: {
-        x: { time: true, range: () => this.ends() },
+        x: { time: true, range: () => this.axisEnds() },
         y: { range: (_plot, _min, max) => [0, Math.max(max ?? 0, 1)] },
       },
       series: [{}, series("--accent"), series("--partial")],
@@ -97,9 +97,9 @@ export class Chart {
         {
           size: AXIS,
           space: 90,
-          incrs: () => tickSteps(this.drawn.bars),
+          incrs: () => tickSteps(this.shown.bars),
           stroke: () => this.colour("--ink-2"),
-          font: `11px ${getComputedStyle(this.place).fontFamily}`,
+          font: `11px ${getComputedStyle(this.container).fontFamily}`,
           grid: { show: false },
           ticks: { show: true, size: 4, width: 1, stroke: () => this.colour("--line") },
           border: { show: true, width: 1, stroke: () => this.colour("--line") },
@@ -107,62 +107,62 @@ export class Chart {
         },
         { show: false },
       ],
-      cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: LEAST_PX } },
+      cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: DRAG_PX } },
       hooks: {
-        setCursor: [(plot) => this.pointed(plot.cursor.left ?? -1)],
-        setSelect: [(plot) => this.dragged(plot)],
-        ready: [(plot) => plot.over.addEventListener("click", () => this.clicked(plot))],
+        setCursor: [(plot) => this.onPointer(plot.cursor.left ?? -1)],
+        setSelect: [(plot) => this.onDrag(plot)],
+        ready: [(plot) => plot.over.addEventListener("click", () => this.onClick(plot))],
       },
     };
   }
 
-  private ends(): [number, number] {
-    const [begin, end] = axisRange(this.drawn.bars);
+  private axisEnds(): [number, number] {
+    const [begin, end] = axisRange(this.shown.bars);
     return [begin / 1000, end / 1000];
   }
 
-  private at(left: number): number {
-    return barAt(this.drawn.bars, this.plot.posToVal(left, "x") * 1000);
+  private barAtPixel(left: number): number {
+    return barAt(this.shown.bars, this.plot.posToVal(left, "x") * 1000);
   }
 
   /** uPlot tells it with every drawing; only the pointer's own moves count. */
-  private pointed(left: number): void {
+  private onPointer(left: number): void {
     if (left === this.pointer) return;
     this.pointer = left;
-    this.told.over(left >= 0 ? this.at(left) : null);
+    this.events.onHover(left >= 0 ? this.barAtPixel(left) : null);
   }
 
-  private dragged(plot: uPlot): void {
+  private onDrag(plot: uPlot): void {
     const { left, width } = plot.select;
-    if (width < LEAST_PX) return;
-    this.told.take(this.at(left), this.at(left + width - 1));
-    this.mark();
+    if (width < DRAG_PX) return;
+    this.events.onSelect(this.barAtPixel(left), this.barAtPixel(left + width - 1));
+    this.showSelection();
   }
 
   /** uPlot keeps the click that ends a drag to itself. */
-  private clicked(plot: uPlot): void {
-    const bar = this.at(plot.cursor.left ?? 0);
-    this.told.take(bar, bar);
+  private onClick(plot: uPlot): void {
+    const bar = this.barAtPixel(plot.cursor.left ?? 0);
+    this.events.onSelect(bar, bar);
   }
 
   /** Shows what is chosen by keys as what is dragged is shown. */
-  private mark(): void {
-    const { chosen, bars } = this.drawn;
-    const [first, last] = chosen ? [bars[chosen[0]], bars[chosen[1]]] : [];
+  private showSelection(): void {
+    const { selection, bars } = this.shown;
+    const [first, last] = selection ? [bars[selection[0]], bars[selection[1]]] : [];
     const left = first ? this.plot.valToPos(first.from / 1000, "x") : 0;
     const right = last ? this.plot.valToPos(last.to / 1000, "x") : 0;
     this.plot.setSelect({ left, width: right - left, top: 0, height: this.plot.over.clientHeight }, false);
   }
 
   private resize(): void {
-    const width = this.place.clientWidth;
+    const width = this.container.clientWidth;
     if (width && width !== this.plot.width) this.plot.setSize({ width, height: HEIGHT });
-    this.mark();
+    this.showSelection();
   }
 
   /** A label a tick: the day where it changes, the time within a day. */
   private labels(splits: number[]): string[] {
-    const { zone: timeZone, locale } = this.drawn;
+    const { zone: timeZone, locale } = this.shown;
     const step = (splits[1] ?? 0) - (splits[0] ?? 0);
     const day = new Intl.DateTimeFormat(locale, { timeZone, day: "numeric", month: "short" });
     const month = new Intl.DateTimeFormat(locale, { timeZone, month: "short", year: "numeric" });
@@ -173,8 +173,8 @@ export class Chart {
       minute: "2-digit",
       ...(step < 60 ? ({ second: "2-digit" } as const) : {}),
     });
-    const [begin, end] = this.ends();
-    const width = this.place.clientWidth;
+    const [begin, end] = this.axisEnds();
+    const width = this.container.clientWidth;
     let before = "";
     return splits.map((split) => {
       const left = ((split - begin) / (end - begin)) * width;
@@ -192,7 +192,7 @@ export class Chart {
 
   /** A custom property's colour as a canvas understands it: `light-dark()` and the like are resolved by the browser. */
   private colour(property: string): string {
-    const probe = this.place.querySelector<HTMLElement>(".probe") ?? this.place.appendChild(document.createElement("i"));
+    const probe = this.container.querySelector<HTMLElement>(".probe") ?? this.container.appendChild(document.createElement("i"));
     probe.className = "probe";
     probe.style.color = `var(${property})`;
     return getComputedStyle(probe).color;
@@ -201,7 +201,7 @@ export class Chart {
 
 let sheet: CSSStyleSheet | null = null;
 
-function adopt(root: ShadowRoot): void {
+function adoptSheet(root: ShadowRoot): void {
   if (!sheet) {
     sheet = new CSSStyleSheet();
     sheet.replaceSync(sheetText);

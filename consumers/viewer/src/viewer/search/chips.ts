@@ -6,7 +6,7 @@ import { splitAlternatives, withoutTerm } from "../../model/query.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { sentence } from "../describe.js";
+import { describeTerm } from "../describe.js";
 
 /** Its event `emptied` says that the last one is gone, and the focus is to go elsewhere. */
 @customElement("auditlane-chips")
@@ -64,30 +64,30 @@ export class Chips extends ViewerElement {
           ${place ? html`<li class="quietly">${chips.or}</li>` : nothing} ${terms.map((term) => this.chip(term))}
         `,
       )}
-      <li><button class="quiet clear" @click=${() => this.look("")}>${chips.clear}</button></li>
+      <li><button class="quiet clear" @click=${() => this.setQuery("")}>${chips.clear}</button></li>
     </ul>`;
   }
 
   private chip(term: string): TemplateResult {
-    const words = sentence(this.viewer, term);
-    const remove = this.text.search.chips.remove(words);
+    const label = describeTerm(this.viewer, term);
+    const remove = this.text.search.chips.remove(label);
     return html`<li class="chip" title=${term}>
-      <span class="words">${words}</span>
-      <button class="quiet" aria-label=${remove} title=${remove} @click=${(event: Event) => this.takeOut(term, event)}>
+      <span class="words">${label}</span>
+      <button class="quiet" aria-label=${remove} title=${remove} @click=${(event: Event) => this.removeTerm(term, event)}>
         ${icon("close")}
       </button>
     </li>`;
   }
 
   /** The focus goes to the chip that takes this one's place. */
-  private takeOut(term: string, event: Event): void {
+  private removeTerm(term: string, event: Event): void {
     const buttons = (): HTMLElement[] => [...this.renderRoot.querySelectorAll<HTMLElement>(".chip button")];
     const place = buttons().indexOf(event.currentTarget as HTMLElement);
-    this.look(withoutTerm(this.viewer.view.query, term));
+    this.setQuery(withoutTerm(this.viewer.view.query, term));
     void this.updateComplete.then(() => (buttons()[place] ?? buttons().at(-1))?.focus());
   }
 
-  private look(query: string): void {
+  private setQuery(query: string): void {
     this.viewer.setView({ query });
     if (!query) this.dispatchEvent(new Event("emptied"));
   }

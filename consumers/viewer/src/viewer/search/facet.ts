@@ -13,10 +13,10 @@ import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { facetStyles } from "./facet.styles.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { fieldName, numberOf, valueName } from "../describe.js";
+import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 
-const MOST = 100;
-const SHOWN = 12; // below that many there is nothing to search for
+const MAX_VALUES = 100;
+const SEARCHABLE_FROM = 12; // below that many there is nothing to search for
 
 /**
  * Put it inside of a menu or popover, anywhere in a viewer: `<auditlane-facet parameter="metadata.region">`.
@@ -32,24 +32,24 @@ export class FacetList extends ViewerElement {
 
   @property() parameter = "";
 
-  @state() private typed = "";
+  @state() private filterText = "";
   @query(".within, input, button") private first!: HTMLElement | null;
 
-  private readonly counts = new RequestController<Facet>(this);
-  private wasFull = false;
+  private readonly facet = new RequestController<Facet>(this);
+  private wasTruncated = false;
 
   override focus(options?: FocusOptions): void {
     void this.updateComplete.then(() => this.first?.focus(options));
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("parameter")) [this.typed, this.wasFull] = ["", false];
+    if (changed.has("parameter")) [this.filterText, this.wasTruncated] = ["", false];
     if (!this.parameter) return;
     const viewer = this.viewer;
-    const narrowed = this.typed && this.full ? [wildcardTerm(this.parameter, this.typed, "within")] : [];
+    const narrowed = this.filterText && this.truncated ? [wildcardTerm(this.parameter, this.filterText, "within")] : [];
     const under = narrowed.reduce(withTerm, withoutPicks(viewer.view.query, this.parameter));
-    const params = [...filterOf(viewer.filter(), under), ["field", this.parameter], ["limit", String(MOST)]] as const;
-    this.counts.request(
+    const params = [...withQuery(viewer.filter(), under), ["field", this.parameter], ["limit", String(MAX_VALUES)]] as const;
+    this.facet.request(
       JSON.stringify([params, viewer.refreshCount]),
       (signal) => viewer.client.json<Facet>("/v1/facets", { params, signal }),
       { afterMs: narrowed.length ? 250 : 0 },
@@ -61,7 +61,7 @@ export class FacetList extends ViewerElement {
     const picks = parsePicks(this.viewer.view.query, this.parameter);
     const any = picks.included.length + picks.excluded.length > 0;
     const rows = this.rows([...picks.included, ...picks.excluded]);
-    const name = fieldName(this.viewer, this.parameter);
+    const name = fieldLabel(this.viewer, this.parameter);
     return html`
       ${this.searchable
         ? html`<input
@@ -69,23 +69,23 @@ export class FacetList extends ViewerElement {
             type="search"
             aria-label=${text.search.facet.within(name)}
             placeholder=${text.search.facet.search}
-            .value=${this.typed}
-            @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)}
+            .value=${this.filterText}
+            @input=${(event: Event) => (this.filterText = (event.target as HTMLInputElement).value)}
           />`
         : nothing}
-      ${this.typed && !this.typed.includes("*") && this.kind === "text"
-        ? html`<button class="quiet begins" @click=${this.begins}>${text.search.facet.begins(this.typed)}</button>`
+      ${this.filterText && !this.filterText.includes("*") && this.kind === "text"
+        ? html`<button class="quiet begins" @click=${this.filterByPrefix}>${text.search.facet.begins(this.filterText)}</button>`
         : nothing}
-      <div aria-busy=${this.counts.pending}>${this.list(name, rows)}</div>
-      ${(this.counts.result?.data.length ?? 0) >= MOST
-        ? html`<p class="quietly small">${text.search.facet.most(numberOf(this.viewer, MOST))}</p>`
+      <div aria-busy=${this.facet.pending}>${this.list(name, rows)}</div>
+      ${(this.facet.result?.data.length ?? 0) >= MAX_VALUES
+        ? html`<p class="quietly small">${text.search.facet.most(formatNumber(this.viewer, MAX_VALUES))}</p>`
         : nothing}
       ${any
         ? html`<footer>
-            <button class="quiet" @click=${() => this.look(withPicks(this.viewer.view.query, this.parameter, { included: [], excluded: [] }))}>
+            <button class="quiet" @click=${() => this.setQuery(withPicks(this.viewer.view.query, this.parameter, { included: [], excluded: [] }))}>
               ${text.search.facet.clear}
             </button>
-            <button @click=${this.done}>${text.search.done}</button>
+            <button @click=${this.emitDone}>${text.search.done}</button>
           </footer>`
         : nothing}
     `;
@@ -93,12 +93,12 @@ export class FacetList extends ViewerElement {
 
   private list(name: string, rows: readonly Count[]): TemplateResult {
     const { text } = this;
-    if (this.counts.problem) {
+    if (this.facet.problem) {
       return html`<p role="alert">
-        ${text.states.problems[kindOf(this.counts.problem)].title}. <button @click=${() => this.counts.invalidate()}>${text.states.retry}</button>
+        ${text.states.problems[kindOf(this.facet.problem)].title}. <button @click=${() => this.facet.invalidate()}>${text.states.retry}</button>
       </p>`;
     }
-    if (!this.counts.result) return html`<p role="status" class="quietly">${text.states.loading}</p>`;
+    if (!this.facet.result) return html`<p role="status" class="quietly">${text.states.loading}</p>`;
     if (!rows.length) return html`<p role="status" class="quietly">${text.search.facet.nothing}</p>`;
     const most = Math.max(...rows.map((row) => row.events), 1);
     return html`<ul aria-label=${text.search.facet.values(name)}>
@@ -114,13 +114,13 @@ export class FacetList extends ViewerElement {
     const { facet } = this.text.search;
     const picks = parsePicks(this.viewer.view.query, this.parameter);
     const [only, not] = [picks.included.includes(value), picks.excluded.includes(value)];
-    const shown = this.named(value);
+    const shown = this.labelOf(value);
     return html`<li class=${not ? "out" : ""}>
       <svg class="share" aria-hidden="true"><rect width="${(share * 100).toFixed(1)}%" height="2"></rect></svg>
       <label title=${shown}>
         <input type="checkbox" .checked=${only} @change=${() => this.toggle(value, only ? null : "only")} />
         <span class="value ${value === null ? "none" : ""}">${shown}</span>
-        <span class="count">${numberOf(this.viewer, events)}</span>
+        <span class="count">${formatNumber(this.viewer, events)}</span>
       </label>
       <button
         class="quiet"
@@ -135,51 +135,51 @@ export class FacetList extends ViewerElement {
 
   /** The values that were found; what is picked is there even when nothing has it. */
   private rows(picks: readonly Value[]): Count[] {
-    const found = this.counts.result?.data ?? [];
+    const found = this.facet.result?.data ?? [];
     const lacking = picks.filter((value) => !found.some((one) => one.value === value));
     const all = [...lacking.map((value) => ({ value, events: 0 })), ...found];
-    const typed = this.typed.toLowerCase();
-    return typed ? all.filter(({ value }) => this.named(value).toLowerCase().includes(typed)) : all;
+    const typed = this.filterText.toLowerCase();
+    return typed ? all.filter(({ value }) => this.labelOf(value).toLowerCase().includes(typed)) : all;
   }
 
-  private named(value: Value): string {
-    return value === null ? this.text.search.facet.none : valueName(this.viewer, this.parameter, value);
+  private labelOf(value: Value): string {
+    return value === null ? this.text.search.facet.none : valueLabel(this.viewer, this.parameter, value);
   }
 
   /** There are more values than were sent: what is typed has to be looked for by the service. */
-  private get full(): boolean {
-    return (this.wasFull ||= (this.counts.result?.data.length ?? 0) >= MOST);
+  private get truncated(): boolean {
+    return (this.wasTruncated ||= (this.facet.result?.data.length ?? 0) >= MAX_VALUES);
   }
 
   private get searchable(): boolean {
-    return this.typed !== "" || (this.counts.result?.data.length ?? 0) > SHOWN;
+    return this.filterText !== "" || (this.facet.result?.data.length ?? 0) > SEARCHABLE_FROM;
   }
 
   private get kind(): QueryFieldKind {
     return findQueryField(queryFields(this.viewer.fields, this.text.search.fields), this.parameter).kind;
   }
 
-  private readonly begins = (): void => {
-    this.look(withTerm(this.viewer.view.query, wildcardTerm(this.parameter, this.typed, "first")));
-    this.typed = "";
+  private readonly filterByPrefix = (): void => {
+    this.setQuery(withTerm(this.viewer.view.query, wildcardTerm(this.parameter, this.filterText, "first")));
+    this.filterText = "";
     this.focus();
   };
 
   private toggle(value: Value, as: "only" | "not" | null): void {
-    this.look(withPick(this.viewer.view.query, this.parameter, value, as));
+    this.setQuery(withPick(this.viewer.view.query, this.parameter, value, as));
   }
 
-  private look(query: string): void {
+  private setQuery(query: string): void {
     this.viewer.setView({ query });
   }
 
-  private readonly done = (): void => {
+  private readonly emitDone = (): void => {
     this.dispatchEvent(new CustomEvent("done", { bubbles: true, composed: true }));
   };
 }
 
 /** The same filter with another query. */
-export function filterOf(filter: QueryParams, query: string): QueryParams {
+export function withQuery(filter: QueryParams, query: string): QueryParams {
   const rest = filter.filter(([name]) => name !== "query");
   return query.trim() ? [["query", query.trim()], ...rest] : rest;
 }

@@ -67,29 +67,29 @@ export class FilterMenu extends ViewerElement {
     `,
   ];
 
-  @state() private shown = false;
-  @state() private typed = "";
+  @state() private open = false;
+  @state() private filterText = "";
   @state() private field: QueryField | null = null;
-  @query("auditlane-drop") private drop!: Dropdown;
+  @query("auditlane-drop") private dropdown!: Dropdown;
 
   private readonly suggestions = new Suggestions(this, () => this.viewer);
   private fields: QueryField[] = [];
 
   protected override willUpdate(): void {
-    if (!this.shown) return;
+    if (!this.open) return;
     const known = queryFields(this.viewer.fields, this.text.search.fields).filter((one) => one.filterable && isCountable(one.kind));
-    this.fields = matchingFields([...known, ...this.suggestions.keys()], this.typed);
+    this.fields = matchingFields([...known, ...this.suggestions.metadataKeys()], this.filterText);
   }
 
   protected override render(): TemplateResult {
     const { filter } = this.text.search;
-    return html`<auditlane-drop label=${filter.title} @opened=${this.opened} @closed=${this.closed}>
+    return html`<auditlane-drop label=${filter.title} @opened=${this.onOpened} @closed=${this.onClosed}>
       <span slot="button">${icon("filter")}</span><span slot="button">${filter.open}</span>
-      ${this.shown ? html`<div class="panel" @done=${() => this.drop.close()}>${this.field ? this.values(this.field) : this.choice()}</div>` : nothing}
+      ${this.open ? html`<div class="panel" @done=${() => this.dropdown.close()}>${this.field ? this.renderValues(this.field) : this.renderFields()}</div>` : nothing}
     </auditlane-drop>`;
   }
 
-  private choice(): TemplateResult {
+  private renderFields(): TemplateResult {
     const { filter } = this.text.search;
     const groups = grouped(this.fields, (one) => (one.parameter.startsWith("metadata.") ? filter.metadata : filter.fields));
     return html`<input
@@ -97,21 +97,21 @@ export class FilterMenu extends ViewerElement {
         type="search"
         aria-label=${filter.search}
         placeholder=${filter.search}
-        .value=${this.typed}
-        @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)}
+        .value=${this.filterText}
+        @input=${(event: Event) => (this.filterText = (event.target as HTMLInputElement).value)}
       />
       <div class="fields">
         ${groups.map(
           ([name, fields]) => html`<h3>${name}</h3>
             <ul aria-label=${name}>
-              ${fields.map((one) => this.entry(one))}
+              ${fields.map((one) => this.renderField(one))}
             </ul>`,
         )}
         ${this.fields.length ? nothing : html`<p class="quietly">${filter.nothing}</p>`}
       </div>`;
   }
 
-  private entry(field: QueryField): TemplateResult {
+  private renderField(field: QueryField): TemplateResult {
     const picks = parsePicks(this.viewer.view.query, field.parameter);
     const count = picks.included.length + picks.excluded.length;
     return html`<li>
@@ -122,7 +122,7 @@ export class FilterMenu extends ViewerElement {
     </li>`;
   }
 
-  private values(field: QueryField): TemplateResult {
+  private renderValues(field: QueryField): TemplateResult {
     const { filter } = this.text.search;
     return html`<header>
         <button class="icon" aria-label=${filter.back} title=${filter.back} @click=${() => this.choose(null)}>${icon("back")}</button>
@@ -133,22 +133,22 @@ export class FilterMenu extends ViewerElement {
 
   private choose(field: QueryField | null): void {
     this.field = field;
-    this.typed = "";
-    void this.settle();
+    this.filterText = "";
+    void this.moveFocus();
   }
 
-  private readonly opened = (): void => {
-    [this.shown, this.field, this.typed] = [true, null, ""];
+  private readonly onOpened = (): void => {
+    [this.open, this.field, this.filterText] = [true, null, ""];
     void late.load(() => import("./facet.js"));
-    void this.settle();
+    void this.moveFocus();
   };
 
-  private readonly closed = (): void => {
-    this.shown = false;
+  private readonly onClosed = (): void => {
+    this.open = false;
   };
 
   /** The focus goes to what came in place of what was there. */
-  private async settle(): Promise<void> {
+  private async moveFocus(): Promise<void> {
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>(this.field ? "header button" : ".find")?.focus({ preventScroll: true });
   }

@@ -10,65 +10,65 @@ import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { Chart } from "./chart.js";
-import { filterOf } from "./facet.js";
+import { withQuery } from "./facet.js";
 import { histogramStyles } from "./histogram.styles.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { localeOf, numberOf } from "../describe.js";
+import { localeOf, formatNumber } from "../describe.js";
 
 const BUCKETS = 100;
 
 @customElement("auditlane-histogram")
-export class HistogramPart extends ViewerElement {
+export class HistogramElement extends ViewerElement {
   static override styles = [base, histogramStyles];
 
   @state() private folded = false;
-  @state() private over: number | null = null;
+  @state() private hovered: number | null = null;
   @state() private active: number | null = null;
   /** Where a choice by keys began. */
   @state() private anchor: number | null = null;
-  @query(".plot") private place!: HTMLElement | null;
+  @query(".plot") private plot!: HTMLElement | null;
 
   private readonly counts = new RequestController<Histogram>(this, (problem) => {
     const retry = (): void => this.counts.invalidate();
     this.viewer?.failures.set(this.counts, problem && { problem, keepsData: this.counts.result !== null, shownInPlace: false, retry });
   });
   private bars: Bar[] = [];
-  private of: Histogram | null = null;
+  private shownResult: Histogram | null = null;
   private chart: Chart | null = null;
-  private loading = false;
-  private readonly dark = matchMedia("(prefers-color-scheme: dark)");
-  private readonly themes = new MutationObserver(() => this.chart?.recolour());
+  private chartLoading = false;
+  private readonly darkMode = matchMedia("(prefers-color-scheme: dark)");
+  private readonly themeObserver = new MutationObserver(() => this.chart?.recolour());
   private readonly recolour = (): void => this.chart?.recolour();
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.dark.addEventListener("change", this.recolour);
+    this.darkMode.addEventListener("change", this.recolour);
     const host = (this.getRootNode() as ShadowRoot).host;
-    if (host) this.themes.observe(host, { attributeFilter: ["theme", "style", "class"] });
+    if (host) this.themeObserver.observe(host, { attributeFilter: ["theme", "style", "class"] });
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.dark.removeEventListener("change", this.recolour);
-    this.themes.disconnect();
-    this.dropChart();
+    this.darkMode.removeEventListener("change", this.recolour);
+    this.themeObserver.disconnect();
+    this.closeChart();
   }
 
   protected override willUpdate(): void {
     const { viewer } = this;
     if (this.folded) return this.counts.reset();
-    const view = filterOf(closedRangeParams(viewer.view.range, viewer.asOf), viewer.view.query);
+    const view = withQuery(closedRangeParams(viewer.view.range, viewer.asOf), viewer.view.query);
     const params = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
     const about = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone]);
     const revision = viewer.recountCount;
     this.counts.request(about, (signal) => viewer.client.json<Histogram>("/v1/histogram", { params, signal }), { revision });
-    if (this.counts.result !== this.of) {
-      this.of = this.counts.result;
+    if (this.counts.result !== this.shownResult) {
+      this.shownResult = this.counts.result;
       const [since, until] = endsOf(viewer.view.range, viewer.asOf);
       const before = this.bars;
       this.bars = this.counts.result ? barsOf(this.counts.result, since, until, viewer.asOf) : [];
       const again = (place: number | null): number | null => indexAfterRecount(before, this.bars, place);
-      [this.active, this.anchor, this.over] = [again(this.active), again(this.anchor), again(this.over)];
+      [this.active, this.anchor, this.hovered] = [again(this.active), again(this.anchor), again(this.hovered)];
     }
   }
 
@@ -82,44 +82,44 @@ export class HistogramPart extends ViewerElement {
           aria-controls="chart"
           aria-label=${this.folded ? histogram.show : histogram.hide}
           title=${this.folded ? histogram.show : histogram.hide}
-          @click=${this.fold}
+          @click=${this.toggleFolded}
         >
           ${icon(this.folded ? "unfold" : "fold")}
         </button>
         <span class="said">${this.headline()}</span>
-        <span class="read">${this.reading()}</span>
+        <span class="read">${this.readout()}</span>
       </header>
-      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.outdated}>${this.folded ? nothing : this.frame()}</div>
+      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.outdated}>${this.folded ? nothing : this.renderPlot()}</div>
     </section>`;
   }
 
   protected override updated(): void {
-    if (!this.bars.length || !this.place) return this.dropChart();
-    const drawn = { bars: this.bars, zone: this.viewer.zone, locale: localeOf(this.viewer), chosen: this.span() };
+    if (!this.bars.length || !this.plot) return this.closeChart();
+    const drawn = { bars: this.bars, zone: this.viewer.zone, locale: localeOf(this.viewer), selection: this.selection() };
     if (this.chart) return this.chart.show(drawn);
-    if (this.loading) return;
-    this.loading = true;
+    if (this.chartLoading) return;
+    this.chartLoading = true;
     const loaded = late.load(() => import("./chart.js")); // without a network: by the next update
     void loaded.then((found) => {
-      this.loading = false;
+      this.chartLoading = false;
       if (!found) return;
-      if (!this.place || !this.bars.length || !this.isConnected) return;
+      if (!this.plot || !this.bars.length || !this.isConnected) return;
       this.chart = new found.Chart(
-        this.place,
-        { ...drawn, bars: this.bars, chosen: this.span() },
-        { over: (bar) => (this.over = bar), take: (first, last) => this.narrow(first, last) },
+        this.plot,
+        { ...drawn, bars: this.bars, selection: this.selection() },
+        { onHover: (bar) => (this.hovered = bar), onSelect: (first, last) => this.selectRange(first, last) },
       );
       this.requestUpdate();
     });
   }
 
-  private frame(): TemplateResult {
+  private renderPlot(): TemplateResult {
     const { histogram } = this.text.search;
     if (this.counts.problem && !this.counts.result) return html`<p class="quietly" role="status">${histogram.failed}</p>`;
     if (!this.bars.length) {
       return html`<p class="empty quietly" role="status">${this.counts.pending ? "" : histogram.none}</p>`;
     }
-    const span = this.span();
+    const span = this.selection();
     return html`<div class="frame">
       <div class="plot" aria-hidden="true"></div>
       <div
@@ -131,7 +131,7 @@ export class HistogramPart extends ViewerElement {
         aria-label=${`${histogram.label}. ${this.summary()}`}
         aria-describedby="hint"
         aria-activedescendant=${this.active === null ? nothing : `bar${this.active}`}
-        @keydown=${this.pressed}
+        @keydown=${this.onKeydown}
         @focus=${() => (this.active ??= this.bars.length - 1)}
         @blur=${() => ([this.active, this.anchor] = [null, null])}
       >
@@ -140,7 +140,7 @@ export class HistogramPart extends ViewerElement {
             role="option"
             id=${`bar${place}`}
             aria-selected=${span !== null && place >= span[0] && place <= span[1]}
-            >${this.words(bar)}</span
+            >${this.describeBar(bar)}</span
           >`,
         )}
       </div>
@@ -152,41 +152,41 @@ export class HistogramPart extends ViewerElement {
     const { histogram } = this.text.search;
     const answer = this.counts.result;
     if (this.folded || !answer) return histogram.label;
-    const total = histogram.events(answer.events, numberOf(this.viewer, answer.events));
-    return answer.data.length ? `${total}, ${histogram.per(this.width(answer.interval))}` : total;
+    const total = histogram.events(answer.events, formatNumber(this.viewer, answer.events));
+    return answer.data.length ? `${total}, ${histogram.per(this.describeInterval(answer.interval))}` : total;
   }
 
   /** The bar under the pointer or the keys, or the bars that the keys chose. */
-  private reading(): string {
+  private readout(): string {
     const { histogram } = this.text.search;
-    const span = this.span();
+    const span = this.selection();
     if (span && span[0] !== span[1]) {
       const all = selectionOf(this.bars, ...span);
-      return all ? histogram.chosen(this.time(all.from, all.to), all.events, numberOf(this.viewer, all.events)) : "";
+      return all ? histogram.chosen(this.formatSpan(all.from, all.to), all.events, formatNumber(this.viewer, all.events)) : "";
     }
-    const bar = this.bars[this.over ?? this.active ?? -1];
-    return bar ? this.words(bar) : "";
+    const bar = this.bars[this.hovered ?? this.active ?? -1];
+    return bar ? this.describeBar(bar) : "";
   }
 
   private summary(): string {
     const { histogram } = this.text.search;
     const most = highest(this.bars);
-    return `${this.headline()}${most ? `, ${histogram.most(numberOf(this.viewer, most.events), this.time(most.start, most.end))}` : ""}`;
+    return `${this.headline()}${most ? `, ${histogram.most(formatNumber(this.viewer, most.events), this.formatSpan(most.start, most.end))}` : ""}`;
   }
 
-  private words(bar: Bar): string {
+  private describeBar(bar: Bar): string {
     const { histogram } = this.text.search;
-    const said = histogram.bucket(this.time(bar.start, bar.end), bar.events, numberOf(this.viewer, bar.events));
-    if (!bar.partial) return said;
-    return `${said} ${bar.partial === "ends" && bar.to > this.viewer.asOf ? histogram.soFar : histogram.partial}`;
+    const text = histogram.bucket(this.formatSpan(bar.start, bar.end), bar.events, formatNumber(this.viewer, bar.events));
+    if (!bar.partial) return text;
+    return `${text} ${bar.partial === "ends" && bar.to > this.viewer.asOf ? histogram.soFar : histogram.partial}`;
   }
 
-  private width(interval: string): string {
+  private describeInterval(interval: string): string {
     const { count, unit } = parseInterval(interval);
     return this.text.search.histogram.units[unit](count);
   }
 
-  private time(from: string, to: string): string {
+  private formatSpan(from: string, to: string): string {
     const [begin, end] = [Date.parse(from), Date.parse(to)];
     const whole = end - begin >= 23 * 3_600_000; // buckets of a day or more begin at midnight
     const format = new Intl.DateTimeFormat(localeOf(this.viewer), {
@@ -197,38 +197,38 @@ export class HistogramPart extends ViewerElement {
     return format.formatRange(begin, whole ? end - 1 : end);
   }
 
-  private span(): [number, number] | null {
+  private selection(): [number, number] | null {
     if (this.active === null) return null;
     const other = this.anchor ?? this.active;
     return [Math.min(this.active, other), Math.max(this.active, other)];
   }
 
-  private readonly pressed = (event: KeyboardEvent): void => {
+  private readonly onKeydown = (event: KeyboardEvent): void => {
     const last = this.bars.length - 1;
     const active = this.active ?? last;
     const to = { ArrowLeft: active - 1, ArrowRight: active + 1, Home: 0, End: last, PageUp: active - 10, PageDown: active + 10 }[event.key];
     if (to !== undefined) {
       this.anchor = event.shiftKey ? (this.anchor ?? active) : null;
       this.active = Math.min(Math.max(to, 0), last);
-      this.over = null; // the pointer rests: what the keys do is read
-    } else if (event.key === "Enter" || event.key === " ") this.narrow(...(this.span() ?? [active, active]));
+      this.hovered = null; // the pointer rests: what the keys do is read
+    } else if (event.key === "Enter" || event.key === " ") this.selectRange(...(this.selection() ?? [active, active]));
     else if (event.key === "Escape" && this.anchor !== null) this.anchor = null;
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
 
-  private narrow(first: number, last: number): void {
+  private selectRange(first: number, last: number): void {
     const all = selectionOf(this.bars, first, last);
     if (all) this.viewer.setView({ range: { kind: "custom", from: all.from, to: all.to } });
   }
 
-  private readonly fold = (): void => {
+  private readonly toggleFolded = (): void => {
     this.folded = !this.folded;
     if (this.folded) this.bars = [];
   };
 
-  private dropChart(): void {
+  private closeChart(): void {
     this.chart?.close();
     this.chart = null;
   }
@@ -236,6 +236,6 @@ export class HistogramPart extends ViewerElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-histogram": HistogramPart;
+    "auditlane-histogram": HistogramElement;
   }
 }

@@ -13,19 +13,19 @@ import { anchor } from "../../elements/anchored.js";
 import { boxStyles } from "./query-box.styles.js";
 import { checkQuery } from "./check-query.js";
 import "./search-help.js";
-import { optionsOf } from "./suggestion-options.js";
+import { renderOptions } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
 import { queryErrorMessage } from "./query-error-message.js";
 
 /** A service that says nothing for so long is asked for the events themselves: then it is seen that it takes its time. */
-const PATIENCE_MS = 1_000;
+const CHECK_TIMEOUT_MS = 1_000;
 
 @customElement("auditlane-query")
 export class QueryBox extends ViewerElement {
   static override styles = [base, boxStyles];
 
   @state() private draft = "";
-  @state() private wrong: Problem | null = null;
+  @state() private error: Problem | null = null;
   @state() private open = false;
   @state() private active = -1;
   @query("input") private input!: HTMLInputElement;
@@ -36,11 +36,11 @@ export class QueryBox extends ViewerElement {
   private readonly suggestions = new Suggestions(this, () => this.viewer);
   private rows: Suggestion[] = [];
   private caret = 0;
-  private seen: string | null = null;
-  private under: AbortController | null = null;
+  private shownQuery: string | null = null;
+  private checking: AbortController | null = null;
   /** What is looked for before it is known whether the service understands it. */
-  private unsure = "";
-  private stop: (() => void) | null = null;
+  private unchecked = "";
+  private release: (() => void) | null = null;
 
   override focus(options?: FocusOptions): void {
     this.input.focus(options);
@@ -48,19 +48,19 @@ export class QueryBox extends ViewerElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.under?.abort();
-    this.stop?.();
-    this.stop = null;
+    this.checking?.abort();
+    this.release?.();
+    this.release = null;
     this.open = false;
   }
 
   protected override willUpdate(): void {
     const present = this.viewer.view.query;
-    if (present !== this.seen) {
-      const first = this.seen === null;
-      this.under?.abort(); // what was about to be looked for is overtaken
-      [this.seen, this.draft, this.wrong] = [present, present, null];
-      const unsure = first || present === this.unsure; // an address may have been written by hand
+    if (present !== this.shownQuery) {
+      const first = this.shownQuery === null;
+      this.checking?.abort(); // what was about to be looked for is overtaken
+      [this.shownQuery, this.draft, this.error] = [present, present, null];
+      const unsure = first || present === this.unchecked; // an address may have been written by hand
       if (unsure && present) void this.check(present);
     }
     this.rows = this.open ? this.suggestions.at(this.draft, caretTermAt(this.draft, this.caret)) : [];
@@ -72,10 +72,10 @@ export class QueryBox extends ViewerElement {
     const shown = this.open && this.rows.length > 0;
     const dirty = this.draft.trim() !== this.viewer.view.query.trim();
     return html`
-      <form role="search" class="frame" part="box" @submit=${this.submit}>
+      <form role="search" class="frame" part="box" @submit=${this.onSubmit}>
         ${icon("search")}
         <div class="field">
-          <div class="mirror" aria-hidden="true">${this.underlined()}</div>
+          <div class="mirror" aria-hidden="true">${this.renderMirror()}</div>
           <input
             type="text"
             role="combobox"
@@ -85,31 +85,31 @@ export class QueryBox extends ViewerElement {
             enterkeyhint="search"
             maxlength="4096"
             aria-label=${box.label}
-            aria-describedby=${this.wrong ? "wrong" : "keys"}
-            aria-invalid=${this.wrong !== null}
+            aria-describedby=${this.error ? "wrong" : "keys"}
+            aria-invalid=${this.error !== null}
             aria-autocomplete="list"
             aria-expanded=${shown}
             aria-controls="list"
             aria-activedescendant=${shown && this.active >= 0 ? `row${this.active}` : nothing}
             placeholder=${box.placeholder}
             .value=${live(this.draft)}
-            @input=${this.typed}
-            @keydown=${this.pressed}
-            @keyup=${this.moved}
-            @click=${this.moved}
-            @focus=${this.moved}
+            @input=${this.onInput}
+            @keydown=${this.onKeydown}
+            @keyup=${this.onCaretMoved}
+            @click=${this.onCaretMoved}
+            @focus=${this.onCaretMoved}
             @blur=${this.close}
-            @scroll=${this.scrolled}
+            @scroll=${this.syncScroll}
           />
         </div>
         <span class="unseen" id="keys">${box.keys}</span>
         <span class="unseen" role="status">${shown ? box.count(this.rows.length) : ""}</span>
         ${this.draft
-          ? html`<button type="button" class="quiet icon" aria-label=${box.clear} title=${box.clear} @click=${() => this.take("")}>
+          ? html`<button type="button" class="quiet icon" aria-label=${box.clear} title=${box.clear} @click=${() => this.applyDraft("")}>
               ${icon("close")}
             </button>`
           : nothing}
-        <auditlane-help @example=${(event: CustomEvent<string>) => this.take(event.detail)}></auditlane-help>
+        <auditlane-help @example=${(event: CustomEvent<string>) => this.applyDraft(event.detail)}></auditlane-help>
         <button class=${dirty ? "primary" : ""}>${box.apply}</button>
       </form>
       <div
@@ -119,41 +119,41 @@ export class QueryBox extends ViewerElement {
         aria-label=${box.suggestions}
         @pointerdown=${(event: Event) => event.preventDefault()}
       >
-        ${shown ? optionsOf(this.rows, this.active, this.viewer, (place) => this.accept(place)) : nothing}
+        ${shown ? renderOptions(this.rows, this.active, this.viewer, (place) => this.accept(place)) : nothing}
       </div>
-      ${this.wrong ? queryErrorMessage(this.wrong, this.text) : nothing}
+      ${this.error ? queryErrorMessage(this.error, this.text) : nothing}
     `;
   }
 
   protected override updated(): void {
     const shown = this.open && this.rows.length > 0;
-    if (shown && !this.stop) {
+    if (shown && !this.release) {
       this.list.showPopover();
-      this.stop = anchor(this.list, this.frame, { wide: true });
-    } else if (!shown && this.stop) {
-      this.stop();
-      this.stop = null;
+      this.release = anchor(this.list, this.frame, { wide: true });
+    } else if (!shown && this.release) {
+      this.release();
+      this.release = null;
       if (this.list.matches(":popover-open")) this.list.hidePopover();
     }
     if (this.active >= 0) this.list.querySelector(`#row${this.active}`)?.scrollIntoView({ block: "nearest" });
-    this.scrolled();
+    this.syncScroll();
   }
 
-  private underlined(): TemplateResult | string {
-    const place = this.wrong?.column ? errorRange(this.draft, this.wrong.column) : null;
+  private renderMirror(): TemplateResult | string {
+    const place = this.error?.column ? errorRange(this.draft, this.error.column) : null;
     if (!place) return this.draft;
     const [begin, end] = place;
     return html`${this.draft.slice(0, begin)}<mark>${this.draft.slice(begin, end) || "\u00a0"}</mark>${this.draft.slice(end)}`;
   }
 
-  private readonly typed = (): void => {
-    this.under?.abort();
+  private readonly onInput = (): void => {
+    this.checking?.abort();
     [this.draft, this.caret] = [this.input.value, this.input.selectionStart ?? this.input.value.length];
-    [this.open, this.active, this.wrong] = [true, -1, null];
+    [this.open, this.active, this.error] = [true, -1, null];
   };
 
   /** The caret may be elsewhere; the suggestions are those of its place. */
-  private readonly moved = (event: Event): void => {
+  private readonly onCaretMoved = (event: Event): void => {
     const caret = this.input.selectionStart ?? 0;
     if (event.type === "click") this.open = true;
     if (caret === this.caret) return;
@@ -161,12 +161,12 @@ export class QueryBox extends ViewerElement {
     this.requestUpdate();
   };
 
-  private readonly pressed = (event: KeyboardEvent): void => {
+  private readonly onKeydown = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       if (!this.open) this.caret = this.input.selectionStart ?? 0;
-      else if (this.rows.length) this.step(event.key === "ArrowDown" ? 1 : -1);
+      else if (this.rows.length) this.moveActive(event.key === "ArrowDown" ? 1 : -1);
       this.open = true;
     } else if (event.key === "Enter" && this.active >= 0) {
       event.preventDefault();
@@ -178,7 +178,7 @@ export class QueryBox extends ViewerElement {
     }
   };
 
-  private step(by: number): void {
+  private moveActive(by: number): void {
     const count = this.rows.length + 1; // the box itself is one of the places
     this.active = ((this.active + 1 + by + count) % count) - 1;
   }
@@ -186,23 +186,23 @@ export class QueryBox extends ViewerElement {
   private accept(place: number): void {
     const row = this.rows[place];
     if (!row) return;
-    [this.draft, this.caret] = row.edited;
-    [this.open, this.active, this.wrong] = [row.open, -1, null];
+    [this.draft, this.caret] = row.edit;
+    [this.open, this.active, this.error] = [row.open, -1, null];
     void this.updateComplete.then(() => this.input.setSelectionRange(this.caret, this.caret));
   }
 
   private readonly close = (): void => {
     [this.open, this.active] = [false, -1];
-    this.suggestions.rest();
+    this.suggestions.reset();
   };
 
-  private readonly submit = (event: Event): void => {
+  private readonly onSubmit = (event: Event): void => {
     event.preventDefault();
-    this.take(this.draft);
+    this.applyDraft(this.draft);
   };
 
   /** Looks for it, if the service understands it; if not, what was looked for stays. */
-  private take(draft: string): void {
+  private applyDraft(draft: string): void {
     this.close();
     this.draft = draft.trim();
     this.input.focus();
@@ -211,28 +211,28 @@ export class QueryBox extends ViewerElement {
 
   private async apply(text: string): Promise<void> {
     if (text !== this.viewer.view.query) {
-      const patience = new Promise<"late">((resolve) => setTimeout(resolve, PATIENCE_MS, "late"));
+      const patience = new Promise<"late">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "late"));
       const found = await Promise.race([this.check(text), patience]);
       if (found === "no") return;
-      this.unsure = found === "late" ? text : "";
+      this.unchecked = found === "late" ? text : "";
     }
     this.viewer.setView({ query: text });
   }
 
   /** Whether it may be looked for; "no" also when something else was asked meanwhile. */
   private async check(text: string): Promise<"yes" | "no"> {
-    this.under?.abort();
-    const own = new AbortController();
-    this.under = own;
-    this.wrong = null;
+    this.checking?.abort();
+    const controller = new AbortController();
+    this.checking = controller;
+    this.error = null;
     if (!text) return "yes";
-    const mistake = await checkQuery(this.viewer.client, text, own.signal);
-    if (own.signal.aborted) return "no";
-    this.wrong = mistake;
-    return mistake ? "no" : "yes";
+    const problem = await checkQuery(this.viewer.client, text, controller.signal);
+    if (controller.signal.aborted) return "no";
+    this.error = problem;
+    return problem ? "no" : "yes";
   }
 
-  private readonly scrolled = (): void => {
+  private readonly syncScroll = (): void => {
     this.mirror.scrollLeft = this.input.scrollLeft;
   };
 }

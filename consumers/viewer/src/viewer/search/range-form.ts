@@ -8,7 +8,7 @@ import { type RangeInput, inputFromRange, type RangeInputError, rangeFromInput }
 import { localTimeOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
-import { filterOf } from "./facet.js";
+import { withQuery } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { localeOf } from "../describe.js";
 
@@ -103,45 +103,45 @@ export class RangeForm extends ViewerElement {
     `,
   ];
 
-  @state() private filled: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
-  @state() private wrong: RangeInputError | null = null;
-  private of = "";
+  @state() private input: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
+  @state() private error: RangeInputError | null = null;
+  private shownRange = "";
   /** The newest event of what is looked for, whose month is where all time is chosen from; a look at the log is none. */
   private readonly newest = new RequestController<EventPage>(this);
 
   protected override willUpdate(): void {
     const { viewer } = this;
     if (viewer.view.range.kind === "ever") {
-      const params = [...filterOf(viewer.filter(), withTerm(viewer.view.query, EXCLUDE_OWN_EVENTS)), ["limit", "1"]] as const;
+      const params = [...withQuery(viewer.filter(), withTerm(viewer.view.query, EXCLUDE_OWN_EVENTS)), ["limit", "1"]] as const;
       this.newest.request(JSON.stringify([params, viewer.refreshCount]), (signal) => viewer.client.json<EventPage>("/v1/events", { params, signal }));
     } else this.newest.reset();
     const of = JSON.stringify([viewer.view.range, viewer.zone]);
-    if (of === this.of) return;
-    this.of = of;
-    this.filled = inputFromRange(viewer.view.range, viewer.zone, viewer.asOf);
+    if (of === this.shownRange) return;
+    this.shownRange = of;
+    this.input = inputFromRange(viewer.view.range, viewer.zone, viewer.asOf);
   }
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;
-    const { fromDay, toDay } = this.filled;
+    const { fromDay, toDay } = this.input;
     const locale = localeOf(this.viewer);
-    return html`<form aria-label=${range.custom} novalidate @submit=${this.apply}>
+    return html`<form aria-label=${range.custom} novalidate @submit=${this.onSubmit}>
       <calendar-range
         .value=${fromDay && toDay ? `${fromDay}/${toDay}` : ""}
         .focusedDate=${toDay || fromDay || this.newestDay || undefined}
         .today=${localTimeOf(this.viewer.asOf, this.viewer.zone).day}
         .locale=${locale}
-        .firstDayOfWeek=${firstDay(locale)}
-        @change=${this.picked}
+        .firstDayOfWeek=${firstDayOfWeek(locale)}
+        @change=${this.onCalendarChange}
       >
         <span slot="previous" aria-label=${range.previous} role="img">‹</span>
         <span slot="next" aria-label=${range.next} role="img">›</span>
         <calendar-month></calendar-month>
       </calendar-range>
       <div class="ends">
-        ${this.end(range.from, "from")} ${this.end(range.to, "to")}
-        ${this.wrong
-          ? html`<p class="wrong" role="alert" id="wrong">${this.wrong === "empty" ? range.needed : range[this.wrong]}</p>`
+        ${this.renderEnd(range.from, "from")} ${this.renderEnd(range.to, "to")}
+        ${this.error
+          ? html`<p class="wrong" role="alert" id="wrong">${this.error === "empty" ? range.needed : range[this.error]}</p>`
           : nothing}
         <button class="primary">${range.apply}</button>
       </div>
@@ -153,40 +153,40 @@ export class RangeForm extends ViewerElement {
     return event ? localTimeOf(Date.parse(event.occurred_at), this.viewer.zone).day : "";
   }
 
-  private end(name: string, side: "from" | "to"): TemplateResult {
+  private renderEnd(name: string, side: "from" | "to"): TemplateResult {
     const { range } = this.text.search;
     const [day, time] = [`${side}Day`, `${side}Time`] as const;
-    return html`<fieldset @input=${this.typed}>
+    return html`<fieldset @input=${this.onInput}>
       <legend>${name}</legend>
       <input
         type="date"
         name=${day}
         aria-label=${range.day}
-        aria-describedby=${this.wrong ? "wrong" : nothing}
-        .value=${this.filled[day]}
+        aria-describedby=${this.error ? "wrong" : nothing}
+        .value=${this.input[day]}
       />
-      <input type="time" step="1" name=${time} aria-label=${range.time} .value=${this.filled[time]} />
-      ${side === "to" && this.filled.toDay && !this.filled.toTime ? html`<span class="hint quietly">${range.wholeDay}</span>` : nothing}
+      <input type="time" step="1" name=${time} aria-label=${range.time} .value=${this.input[time]} />
+      ${side === "to" && this.input.toDay && !this.input.toTime ? html`<span class="hint quietly">${range.wholeDay}</span>` : nothing}
     </fieldset>`;
   }
 
-  private readonly typed = (event: Event): void => {
+  private readonly onInput = (event: Event): void => {
     const { name, value } = event.target as HTMLInputElement;
-    this.filled = { ...this.filled, [name]: value };
-    this.wrong = null;
+    this.input = { ...this.input, [name]: value };
+    this.error = null;
   };
 
-  private readonly picked = (event: Event): void => {
+  private readonly onCalendarChange = (event: Event): void => {
     const [fromDay = "", toDay = ""] = (event.target as HTMLElement & { value: string }).value.split("/");
-    this.filled = { ...this.filled, fromDay, toDay };
-    this.wrong = null;
+    this.input = { ...this.input, fromDay, toDay };
+    this.error = null;
   };
 
-  private readonly apply = (event: Event): void => {
+  private readonly onSubmit = (event: Event): void => {
     event.preventDefault();
-    const range = rangeFromInput(this.filled, this.viewer.zone);
+    const range = rangeFromInput(this.input, this.viewer.zone);
     if (typeof range === "string") {
-      this.wrong = range;
+      this.error = range;
       return;
     }
     this.viewer.setView({ range });
@@ -195,7 +195,7 @@ export class RangeForm extends ViewerElement {
 }
 
 /** 0 is Sunday; Monday where the browser does not know. */
-function firstDay(locale: string): number {
+function firstDayOfWeek(locale: string): number {
   const known = new Intl.Locale(locale) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } };
   return (known.getWeekInfo?.().firstDay ?? 1) % 7;
 }

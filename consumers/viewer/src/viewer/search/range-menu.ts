@@ -13,7 +13,7 @@ import type { Dropdown } from "../../elements/dropdown.js";
 import { localeOf } from "../describe.js";
 
 @customElement("auditlane-range")
-export class RangeChoice extends ViewerElement {
+export class RangeMenu extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -77,21 +77,21 @@ export class RangeChoice extends ViewerElement {
     `,
   ];
 
-  @state() private shown = false;
-  @query("auditlane-drop") private drop!: Dropdown;
+  @state() private open = false;
+  @query("auditlane-drop") private dropdown!: Dropdown;
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;
-    const said = rangeWords(this.viewer.view.range, this.viewer, this.text.search.range);
+    const label = describeRange(this.viewer.view.range, this.viewer, this.text.search.range);
     return html`<auditlane-drop
       label=${range.title}
-      @opened=${this.opened}
-      @closed=${() => (this.shown = false)}
+      @opened=${this.onOpened}
+      @closed=${() => (this.open = false)}
     >
       <span slot="button">${icon("clock")}<span class="unseen">${range.label}</span></span>
-      <span slot="button">${said}</span>
+      <span slot="button">${label}</span>
       <span slot="button" class="zone">${this.viewer.zone}</span>
-      ${this.shown ? this.panel() : nothing}
+      ${this.open ? this.panel() : nothing}
     </auditlane-drop>`;
   }
 
@@ -105,7 +105,7 @@ export class RangeChoice extends ViewerElement {
         ${PRESETS.map((preset) => this.choice({ kind: "preset", preset }, range.presets[preset], present))}
         ${this.choice(ALL_TIME, range.ever, present)}
       </div>
-      <auditlane-range-form class="custom" @done=${() => this.drop.close()}></auditlane-range-form>
+      <auditlane-range-form class="custom" @done=${() => this.dropdown.close()}></auditlane-range-form>
       ${local === "UTC"
         ? nothing
         : html`<fieldset @change=${(event: Event) => viewer.setPreferences({ utc: (event.target as HTMLInputElement).value === "utc" })}>
@@ -118,24 +118,24 @@ export class RangeChoice extends ViewerElement {
 
   private choice(range: Range, words: string, present: Range): TemplateResult {
     const same = JSON.stringify(range) === JSON.stringify(present);
-    return html`<button class="quiet" aria-pressed=${same} @click=${() => this.look(range)}>${words}</button>`;
+    return html`<button class="quiet" aria-pressed=${same} @click=${() => this.setRange(range)}>${words}</button>`;
   }
 
-  private look(range: Range): void {
+  private setRange(range: Range): void {
     this.viewer.setView({ range });
-    this.drop.close();
+    this.dropdown.close();
   }
 
-  private readonly opened = async (): Promise<void> => {
-    this.shown = true;
+  private readonly onOpened = async (): Promise<void> => {
+    this.open = true;
     await late.load(() => import("./range-form.js"));
   };
 }
 
 /** A range in few words: a preset's name, days, or moments of the zone. */
-export function rangeWords(
+export function describeRange(
   range: Range,
-  viewer: RangeChoice["viewer"],
+  viewer: RangeMenu["viewer"],
   words: { presets: Record<Preset, string>; ever: string; since: (at: string) => string; until: (at: string) => string },
 ): string {
   if (range.kind === "preset") return words.presets[range.preset];
@@ -154,6 +154,6 @@ export function rangeWords(
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-range": RangeChoice;
+    "auditlane-range": RangeMenu;
   }
 }

@@ -9,7 +9,7 @@ import type { Dropdown } from "../../elements/dropdown.js";
 
 /** Its event `example` has the example's text as detail. */
 @customElement("auditlane-help")
-export class Help extends ViewerElement {
+export class SearchHelp extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -46,7 +46,7 @@ export class Help extends ViewerElement {
     `,
   ];
 
-  @query("auditlane-drop") private drop!: Dropdown;
+  @query("auditlane-drop") private dropdown!: Dropdown;
 
   protected override render(): TemplateResult {
     const { help, box } = this.text.search;
@@ -58,7 +58,7 @@ export class Help extends ViewerElement {
         <ul>
           ${help.examples.map(
             ([example, meaning]) => html`<li>
-              <button aria-label=${help.use(example)} @click=${() => this.use(example)}>${example}</button>
+              <button aria-label=${help.use(example)} @click=${() => this.useExample(example)}>${example}</button>
               <span class="quietly">${meaning}</span>
             </li>`,
           )}
@@ -67,14 +67,14 @@ export class Help extends ViewerElement {
     </auditlane-drop>`;
   }
 
-  private use(example: string): void {
-    this.drop.close();
+  private useExample(example: string): void {
+    this.dropdown.close();
     this.dispatchEvent(new CustomEvent("example", { detail: example }));
   }
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-help": Help;
+    "auditlane-help": SearchHelp;
   }
 }

@@ -4,10 +4,10 @@ import { html, type TemplateResult } from "lit";
 import { grouped } from "../../model/grouped.js";
 import type { ViewerState } from "../viewer-state.js";
 import type { Suggestion } from "./suggestions.js";
-import { numberOf } from "../describe.js";
+import { formatNumber } from "../describe.js";
 
 /** Each has the id `row` and its place. */
-export function optionsOf(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (place: number) => void): TemplateResult[] {
+export function renderOptions(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (place: number) => void): TemplateResult[] {
   const groups = grouped(rows.map((row, place) => ({ row, place })), ({ row }) => row.group);
   return groups.map(
     ([name, members], group) => html`<div role="group" aria-labelledby=${`group${group}`}>
@@ -18,7 +18,7 @@ export function optionsOf(rows: readonly Suggestion[], active: number, viewer: V
 }
 
 function option(row: Suggestion, place: number, active: boolean, viewer: ViewerState, accept: (place: number) => void): TemplateResult {
-  const counted = row.events === null ? "" : numberOf(viewer, row.events);
+  const counted = row.events === null ? "" : formatNumber(viewer, row.events);
   return html`<div role="option" id=${`row${place}`} aria-selected=${active} @click=${() => accept(place)}>
     <span class="label">${row.label}</span>
     <span class="note">${row.note}</span>

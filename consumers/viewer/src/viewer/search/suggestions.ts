@@ -10,9 +10,9 @@ import { visible } from "../../model/format/text.js";
 import { isCountable, type QueryField, findQueryField, queryFields, matchingFields } from "../../model/query-fields.js";
 import { wildcardTerm, formatTerm, withTerm } from "../../model/query.js";
 import type { ViewerState } from "../viewer-state.js";
-import { filterOf } from "./facet.js";
+import { withQuery } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { valueName } from "../describe.js";
+import { valueLabel } from "../describe.js";
 
 export interface Suggestion {
   readonly group: string;
@@ -20,16 +20,16 @@ export interface Suggestion {
   /** How it is written in a query, where the label is another. */
   readonly note: string;
   readonly events: number | null;
-  readonly edited: Edit;
+  readonly edit: Edit;
   /** There is more to say of this term. */
   readonly open: boolean;
 }
 
-const MOST = 100;
-const SHOWN = 20;
-const FOUND = 10; // values of a field that a plain word is looked for in
-const SAMPLE = 50; // events whose metadata keys are offered
-const PAUSE_MS = 120;
+const MAX_VALUES = 100;
+const MAX_SUGGESTIONS = 20;
+const MAX_MATCHES = 10; // values of a field that a plain word is looked for in
+const SAMPLE_EVENTS = 50; // events whose metadata keys are offered
+const DEBOUNCE_MS = 120;
 
 export class Suggestions {
   private readonly values: RequestController<Facet>;
@@ -37,7 +37,7 @@ export class Suggestions {
   private readonly actors: RequestController<Facet>;
   private readonly sample: RequestController<EventPage>;
   /** Fields with more values than are sent: what is typed is looked for by the service. */
-  private readonly many = new Set<string>();
+  private readonly truncated = new Set<string>();
 
   constructor(
     host: ReactiveControllerHost,
@@ -56,50 +56,50 @@ export class Suggestions {
   }
 
   /** Nobody is waiting for suggestions any more. */
-  rest(): void {
+  reset(): void {
     for (const one of [this.values, this.actions, this.actors]) one.reset();
-    this.many.clear();
+    this.truncated.clear();
   }
 
   private fieldsAt(text: string, place: CaretTerm): Suggestion[] {
     const { search } = this.viewer().text;
-    const rows = matchingFields([...this.known, ...this.keys()], place.typed).map((one) => ({
+    const rows = matchingFields([...this.fields, ...this.metadataKeys()], place.typed).map((one) => ({
       group: one.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
       label: one.name,
       note: one.parameter === one.name ? "" : one.parameter,
       events: null,
-      edited: edit.withField(text, place, one.parameter),
+      edit: edit.withField(text, place, one.parameter),
       open: true,
     }));
-    return place.typed.length > 1 ? [...rows.slice(0, 8), ...this.foundAt(text, place)] : rows;
+    return place.typed.length > 1 ? [...rows.slice(0, 8), ...this.matchesAt(text, place)] : rows;
   }
 
   /** Actions and actors that have the word in them: what a newcomer means by typing it. */
-  private foundAt(text: string, place: CaretTerm): Suggestion[] {
+  private matchesAt(text: string, place: CaretTerm): Suggestion[] {
     const typed = place.typed.toLowerCase();
     return (["action", "actor"] as const).flatMap((field) => {
-      const asked = field === "action" ? this.actions : this.actors;
-      this.count(asked, field, text, place, place.typed);
-      const hits = (asked.result?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
+      const request = field === "action" ? this.actions : this.actors;
+      this.count(request, field, text, place, place.typed);
+      const hits = (request.result?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
       const { box } = this.viewer().text.search;
       const row = (label: string, events: number | null, term: string): Suggestion => ({
         group: box.found,
         label,
-        note: findQueryField(this.known, field).name,
+        note: findQueryField(this.fields, field).name,
         events,
-        edited: edit.withTermAt(text, place, term),
+        edit: edit.withTermAt(text, place, term),
         open: false,
       });
       const begins = hits.some(({ value }) => value?.toLowerCase().startsWith(typed)) && !place.typed.includes("*");
       return [
         ...(begins ? [row(box.begins(place.typed), null, (place.negated ? "-" : "") + wildcardTerm(field, place.typed, "first"))] : []),
-        ...hits.slice(0, FOUND).map(({ value, events }) => row(visible(value ?? ""), events, formatTerm(field, value, place.negated))),
+        ...hits.slice(0, MAX_MATCHES).map(({ value, events }) => row(visible(value ?? ""), events, formatTerm(field, value, place.negated))),
       ];
     });
   }
 
   private valuesAt(text: string, place: CaretTerm): Suggestion[] {
-    const field = findQueryField([...this.known, ...this.keys()], place.field);
+    const field = findQueryField([...this.fields, ...this.metadataKeys()], place.field);
     const group = this.viewer().text.search.box.valuesOf(field.name);
     if (field.kind === "time") return [...this.days(text, place, group), ...this.forms(text, place, field)];
     if (!isCountable(field.kind)) return this.forms(text, place, field);
@@ -107,15 +107,15 @@ export class Suggestions {
     const typed = place.typed.toLowerCase();
     const found = this.values.result?.field === field.parameter ? this.values.result.data : [];
     const rows = found
-      .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueName(this.viewer(), field.parameter, value) }))
+      .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueLabel(this.viewer(), field.parameter, value) }))
       .filter(({ value, label }) => (value === null ? !typed && !place.operator : `${value}\n${label}`.toLowerCase().includes(typed)))
-      .slice(0, SHOWN)
+      .slice(0, MAX_SUGGESTIONS)
       .map(({ value, events, label }) => ({
         group,
         label: value === null ? this.viewer().text.search.box.none : label,
         note: value === null || label.toLowerCase() === value.toLowerCase() ? "" : visible(value),
         events,
-        edited: edit.withValue(text, place, value),
+        edit: edit.withValue(text, place, value),
         open: false,
       }));
     return [...rows, ...this.forms(text, place, field)];
@@ -132,15 +132,15 @@ export class Suggestions {
         label: value,
         note,
         events: null,
-        edited: edit.withRaw(text, place, place.operator + value),
+        edit: edit.withRaw(text, place, place.operator + value),
         open: false,
       }));
   }
 
   private forms(text: string, place: CaretTerm, { kind }: QueryField): Suggestion[] {
     const { box } = this.viewer().text.search;
-    const row = (label: string, note: string, edited: Edit, open = false): Suggestion => {
-      return { group: box.forms, label, note, events: null, edited, open };
+    const row = (label: string, note: string, edit: Edit, open = false): Suggestion => {
+      return { group: box.forms, label, note, events: null, edit, open };
     };
     if (place.operator) return [];
     if (place.typed) {
@@ -156,18 +156,18 @@ export class Suggestions {
   }
 
   /** `typed` narrows the values where there are more than are sent. */
-  private count(asked: RequestController<Facet>, field: string, text: string, place: CaretTerm, typed: string): void {
+  private count(request: RequestController<Facet>, field: string, text: string, place: CaretTerm, typed: string): void {
     const viewer = this.viewer();
-    if (asked.result?.field === field && asked.result.data.length >= MOST) this.many.add(field);
-    const narrowed = this.many.has(field) ? typed : "";
+    if (request.result?.field === field && request.result.data.length >= MAX_VALUES) this.truncated.add(field);
+    const narrowed = this.truncated.has(field) ? typed : "";
     const rest = edit.withoutTermAt(text, place);
     const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
       const narrow = narrowed ? withTerm(query, wildcardTerm(field, narrowed, "within")) : query;
-      const params: QueryParams = [...filterOf(viewer.filter(), narrow), ["field", field], ["limit", String(MOST)]];
+      const params: QueryParams = [...withQuery(viewer.filter(), narrow), ["field", field], ["limit", String(MAX_VALUES)]];
       return viewer.client.json<Facet>("/v1/facets", { params, signal });
     };
-    asked.request(
-      JSON.stringify([field, rest, narrowed, filterOf(viewer.filter(), ""), viewer.refreshCount]),
+    request.request(
+      JSON.stringify([field, rest, narrowed, withQuery(viewer.filter(), ""), viewer.refreshCount]),
       async (signal) => {
         try {
           return await ask(rest, signal);
@@ -176,19 +176,19 @@ export class Suggestions {
           return await ask("", signal); // what stands beside it is not finished yet
         }
       },
-      { afterMs: PAUSE_MS },
+      { afterMs: DEBOUNCE_MS },
     );
   }
 
-  private get known(): QueryField[] {
+  private get fields(): QueryField[] {
     const viewer = this.viewer();
     return queryFields(viewer.fields, viewer.text.search.fields);
   }
 
   /** Metadata keys of some of the events that are looked at. */
-  keys(): QueryField[] {
+  metadataKeys(): QueryField[] {
     const viewer = this.viewer();
-    const params: QueryParams = [...filterOf(viewer.filter(), ""), ["limit", String(SAMPLE)]];
+    const params: QueryParams = [...withQuery(viewer.filter(), ""), ["limit", String(SAMPLE_EVENTS)]];
     this.sample.request(JSON.stringify([viewer.view.range, viewer.refreshCount]), (signal) =>
       viewer.client.json<EventPage>("/v1/events", { params, signal }),
     );

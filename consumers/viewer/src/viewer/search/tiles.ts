@@ -10,9 +10,9 @@ import { withTerm } from "../../model/query.js";
 import { instantOf, localTimeOf } from "../../model/zone.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
-import { filterOf } from "./facet.js";
+import { withQuery } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { fieldName, numberOf } from "../describe.js";
+import { fieldLabel, formatNumber } from "../describe.js";
 
 const SEVERE = "severity:>=High";
 const WEEK: Range = { kind: "preset", preset: "7d" };
@@ -149,7 +149,7 @@ export class Tiles extends ViewerElement {
 
   protected override willUpdate(): void {
     const { viewer } = this;
-    const params = [...filterOf([], viewer.view.query), ["tz", viewer.zone]] as const;
+    const params = [...withQuery([], viewer.view.query), ["tz", viewer.zone]] as const;
     const revision = viewer.recountCount;
     this.stats.request(JSON.stringify(params), (signal) => viewer.client.json<Stats>("/v1/stats", { params, signal }), { revision });
   }
@@ -161,17 +161,17 @@ export class Tiles extends ViewerElement {
     const { query } = this.viewer.view;
     return html`<section aria-label=${query.trim() ? `${tiles.label}. ${tiles.matching}` : tiles.label}>
       <div class="tiles" aria-busy=${this.stats.pending && this.stats.outdated}>
-        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.viewer.setView({ range: this.today() }))}
+        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.viewer.setView({ range: this.todayRange() }))}
         ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.viewer.setView({ range: WEEK }))}
-        ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.severe(), tiles.severeNote)}
+        ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.showSevere(), tiles.severeNote)}
         ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
       </div>
     </section>`;
   }
 
   private number(name: string, value: number | undefined, title: string, act: () => void, note = ""): TemplateResult {
-    const shown = value === undefined ? html`<span class="waiting"></span>` : numberOf(this.viewer, value);
-    return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.show(act)}>
+    const shown = value === undefined ? html`<span class="waiting"></span>` : formatNumber(this.viewer, value);
+    return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.showList(act)}>
       <span class="name">${name}</span>
       <span class="number ${note && value ? "some" : ""}">${shown}</span>
       ${note ? html`<span class="note">${note}</span>` : nothing}
@@ -183,8 +183,8 @@ export class Tiles extends ViewerElement {
     const rows = (counts ?? []).slice(0, SHOWN).map(({ value, events }) => {
       const shown = value === null ? tiles.none : visible(value);
       return html`<li>
-        <button class="quiet" title=${tiles.add(fieldName(this.viewer, parameter), shown)} @click=${() => this.add(parameter, value)}>
-          <span class="value">${shown}</span><span class="count">${numberOf(this.viewer, events)}</span>
+        <button class="quiet" title=${tiles.add(fieldLabel(this.viewer, parameter), shown)} @click=${() => this.add(parameter, value)}>
+          <span class="value">${shown}</span><span class="count">${formatNumber(this.viewer, events)}</span>
         </button>
       </li>`;
     });
@@ -199,7 +199,7 @@ export class Tiles extends ViewerElement {
   }
 
   /** The list is of now: so is the number beside it. */
-  private show(act: () => void): void {
+  private showList(act: () => void): void {
     act();
     this.stats.invalidate();
   }
@@ -208,12 +208,12 @@ export class Tiles extends ViewerElement {
     this.viewer.setView({ query: withPick(this.viewer.view.query, parameter, value, "only") });
   }
 
-  private severe(): void {
+  private showSevere(): void {
     this.viewer.setView({ query: withTerm(this.viewer.view.query, SEVERE), range: WEEK });
   }
 
   /** From the zone's midnight on. */
-  private today(): Range {
+  private todayRange(): Range {
     const midnight = instantOf(localTimeOf(this.viewer.asOf, this.viewer.zone).day, "", this.viewer.zone);
     return { kind: "custom", from: new Date(midnight).toISOString().replace(".000Z", "Z"), to: "" };
   }

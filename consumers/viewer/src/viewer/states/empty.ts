@@ -10,9 +10,9 @@ import { formatRange } from "../../model/format/summary.js";
 import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { filterOf } from "../search/facet.js";
+import { withQuery } from "../search/facet.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { numberOf } from "../describe.js";
+import { formatNumber } from "../describe.js";
 
 const TERMS = 3; // of a query that are looked at for their capitals
 const VALUES = 100;
@@ -85,7 +85,7 @@ export class Empty extends ViewerElement {
     const terms = caseSensitiveTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, TERMS);
     this.suggestions.request(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
       const found = terms.map(async (term) => {
-        const params = [...filterOf(viewer.filter(), term.probeQuery), ["field", term.parameter], ["limit", String(VALUES)]] as const;
+        const params = [...withQuery(viewer.filter(), term.probeQuery), ["field", term.parameter], ["limit", String(VALUES)]] as const;
         const other = suggestCase(term, (await viewer.client.json<Facet>("/v1/facets", { params, signal })).data);
         return other ? [{ ...other, query: replaceTerm(query, term.text, other.text) }] : [];
       });
@@ -131,7 +131,7 @@ export class Empty extends ViewerElement {
       <span>${states.capitals}</span>
       ${offers.map(
         ({ text, events, query }) => html`<button class="offer" @click=${() => this.viewer.setView({ query })}>
-          <code>${text}</code><span class="quietly">${states.countedEvents(events, numberOf(this.viewer, events))}</span>
+          <code>${text}</code><span class="quietly">${states.countedEvents(events, formatNumber(this.viewer, events))}</span>
         </button>`,
       )}
     </div>`;

@@ -21,32 +21,32 @@ const OUTCOME: Record<Outcome, TemplateResult> = {
   unknown: svg`<path d="M5.8 6a2.2 2.2 0 1 1 3.1 2c-.6.3-.9.7-.9 1.4M8 12v.1"></path>`,
 };
 
-export function severityMark(severity: Severity, text: Texts): TemplateResult {
-  return mark(`s-${severity}`, SEVERITY[severity], text.reading.severity[severity] ?? severity);
+export function severityBadge(severity: Severity, text: Texts): TemplateResult {
+  return badge(`s-${severity}`, SEVERITY[severity], text.reading.severity[severity] ?? severity);
 }
 
-export function outcomeMark(outcome: Outcome, text: Texts): TemplateResult {
-  return mark(`o-${outcome}`, OUTCOME[outcome], text.reading.outcome[outcome] ?? outcome);
+export function outcomeBadge(outcome: Outcome, text: Texts): TemplateResult {
+  return badge(`o-${outcome}`, OUTCOME[outcome], text.reading.outcome[outcome] ?? outcome);
 }
 
 const CONFLICT = svg`<path d="M5.5 3.5v6M5.5 12v.1M10.5 3.5v6M10.5 12v.1"></path>`;
 
 /** That another event claims the same, in a row: a sign whose words are heard, and seen by pointing at it. */
-export function conflictSign(text: Texts): TemplateResult {
+export function conflictIcon(text: Texts): TemplateResult {
   const { sign, told } = text.reading.conflict;
   return html`<span class="mark conflict" title=${told}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;
 }
 
 /** The same with its word. */
-export function conflictMark(text: Texts): TemplateResult {
-  return mark("conflict", CONFLICT, text.reading.conflict.sign);
+export function conflictBadge(text: Texts): TemplateResult {
+  return badge("conflict", CONFLICT, text.reading.conflict.sign);
 }
 
-function mark(name: string, form: TemplateResult | undefined, word: string): TemplateResult {
+function badge(name: string, form: TemplateResult | undefined, word: string): TemplateResult {
   return html`<span class="mark ${name}"><svg aria-hidden="true" viewBox="0 0 16 16">${form}</svg>${word}</span>`;
 }
 
-export const markStyles = css`
+export const badgeStyles = css`
   .mark {
     display: inline-flex;
     align-items: center;

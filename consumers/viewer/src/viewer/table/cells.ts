@@ -10,14 +10,14 @@ import { ownValue } from "../../model/own-property.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
 import { jsonInline, isCode, formatNumber, valueOf } from "../../model/format/value.js";
 
-import { outcomeMark, severityMark } from "./badges.js";
+import { outcomeBadge, severityBadge } from "./badges.js";
 
-const LONGEST = 240; // signs of a cell; more are never seen in a line
-const LONGEST_TITLE = 1_000;
-const TAIL = 11; // signs of a long id's end that are always seen
+const MAX_LENGTH = 240; // signs of a cell; more are never seen in a line
+const MAX_TITLE_LENGTH = 1_000;
+const TAIL_LENGTH = 11; // signs of a long id's end that are always seen
 
 /** What cells need beside the event. */
-export interface Reading {
+export interface CellContext {
   text: Texts;
   clock: Clock;
   numbers: Intl.NumberFormat;
@@ -26,7 +26,7 @@ export interface Reading {
 }
 
 /** In a locale (BCP 47) and a zone (IANA). */
-export function readingIn(text: Texts, locale: string, zone: string): Reading {
+export function cellContext(text: Texts, locale: string, zone: string): CellContext {
   return {
     text,
     clock: clockOf(locale, zone),
@@ -36,75 +36,75 @@ export function readingIn(text: Texts, locale: string, zone: string): Reading {
 }
 
 /** What cells need of a field. */
-export type Shape = Pick<ShownField, "name" | "displayType" | "custom">;
+export type CellField = Pick<ShownField, "name" | "displayType" | "custom">;
 
 export type Content = TemplateResult | string | typeof nothing;
 
 /** In one line. */
-export function cell(event: AuditEvent, field: Shape, reading: Reading): Content {
+export function renderCell(event: AuditEvent, field: CellField, context: CellContext): Content {
   const value = valueOf(event, field);
-  if (value === null) return missing(event, field, reading);
-  const told = special(value, field, reading);
-  if (told) return told;
-  const line = shown(field.displayType === "Json" ? jsonInline(value.slice(0, 4_000)) : value);
-  const whole = line.length >= 24 ? titled(value) : nothing;
+  if (value === null) return renderMissing(event, field, context);
+  const formatted = renderFormatted(value, field, context);
+  if (formatted) return formatted;
+  const line = cellText(field.displayType === "Json" ? jsonInline(value.slice(0, 4_000)) : value);
+  const whole = line.length >= 24 ? titleText(value) : nothing;
   if (!field.custom && field.name === "resource" && event.resource_id) {
     return html`<span class="pair">
-      <bdi title=${whole}>${line}</bdi> ${id(event.resource_id)}
+      <bdi title=${whole}>${line}</bdi> ${renderId(event.resource_id)}
     </span>`;
   }
   return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
 }
 
 /** With shape, agent and clock; null for text that says it all. */
-export function special(value: string, field: Shape, reading: Reading): TemplateResult | null {
-  const { text, clock } = reading;
+export function renderFormatted(value: string, field: CellField, context: CellContext): TemplateResult | null {
+  const { text, clock } = context;
   switch (field.displayType) {
     case "Timestamp":
       if (Number.isNaN(Date.parse(value))) return null;
-      return html`<time datetime=${value}><span class="ago">${clock.relative(value, reading.now)}</span><span class="exact">${clock.exact(value)}</span></time>`;
+      return html`<time datetime=${value}><span class="ago">${clock.relative(value, context.now)}</span><span class="exact">${clock.exact(value)}</span></time>`;
     case "Severity":
-      return Object.hasOwn(text.reading.severity, value) ? severityMark(value as Severity, text) : null;
+      return Object.hasOwn(text.reading.severity, value) ? severityBadge(value as Severity, text) : null;
     case "Number":
-      return html`<bdi class="number">${visible(formatNumber(value, reading.numbers))}</bdi>`;
+      return html`<bdi class="number">${visible(formatNumber(value, context.numbers))}</bdi>`;
     case "Boolean":
       if (value !== "true" && value !== "false") return null;
       return html`<span>${value === "true" ? text.reading.yes : text.reading.no}</span>`;
     case "IpAddress":
-      return html`<bdi class="code">${shown(displayAddress(value))}</bdi>`;
+      return html`<bdi class="code">${cellText(displayAddress(value))}</bdi>`;
     default:
   }
-  if (!field.custom && field.name === "outcome" && Object.hasOwn(text.reading.outcome, value)) return outcomeMark(value as Outcome, text);
+  if (!field.custom && field.name === "outcome" && Object.hasOwn(text.reading.outcome, value)) return outcomeBadge(value as Outcome, text);
   if (!field.custom && field.name === "provenance") {
-    return html`<bdi>${ownValue<string>(text.reading.provenance, value) ?? shown(value)}</bdi>`;
+    return html`<bdi>${ownValue<string>(text.reading.provenance, value) ?? cellText(value)}</bdi>`;
   }
   if (!field.custom && field.name === "user_agent") {
     const { program, system } = parseUserAgent(value);
-    return html`<bdi title=${titled(value)}>${shown(program)}${system ? html`<span class="beside"> ${system}</span>` : nothing}</bdi>`;
+    return html`<bdi title=${titleText(value)}>${cellText(program)}${system ? html`<span class="beside"> ${system}</span>` : nothing}</bdi>`;
   }
   return null;
 }
 
 /** Nobody's name, but somebody's id, is better than nothing. */
-function missing(event: AuditEvent, field: Shape, { text }: Reading): TemplateResult {
+function renderMissing(event: AuditEvent, field: CellField, { text }: CellContext): TemplateResult {
   if (!field.custom && field.name === "actor_name" && event.actor_id) {
-    return html`<bdi class="code" title=${titled(event.actor_id)}>${shown(event.actor_id)}</bdi>`;
+    return html`<bdi class="code" title=${titleText(event.actor_id)}>${cellText(event.actor_id)}</bdi>`;
   }
   return html`<span class="none"><span aria-hidden="true">–</span><span class="unseen">${text.reading.none}</span></span>`;
 }
 
 /** Long ids differ at their ends: what has no room is left out of the middle. */
-function id(value: string): TemplateResult {
-  const line = shown(value);
-  if (line.length <= 2 * TAIL) return html`<bdi class="beside" title=${titled(value)}>${line}</bdi>`;
-  const [start, end] = splitTail(line, TAIL);
-  return html`<bdi class="beside parted" title=${titled(value)}><span class="start">${start}</span><span class="end">${end}</span></bdi>`;
+function renderId(value: string): TemplateResult {
+  const line = cellText(value);
+  if (line.length <= 2 * TAIL_LENGTH) return html`<bdi class="beside" title=${titleText(value)}>${line}</bdi>`;
+  const [start, end] = splitTail(line, TAIL_LENGTH);
+  return html`<bdi class="beside parted" title=${titleText(value)}><span class="start">${start}</span><span class="end">${end}</span></bdi>`;
 }
 
-function shown(value: string): string {
-  return visible(truncate(value, LONGEST));
+function cellText(value: string): string {
+  return visible(truncate(value, MAX_LENGTH));
 }
 
-function titled(value: string): string {
-  return visible(truncate(value, LONGEST_TITLE), true);
+function titleText(value: string): string {
+  return visible(truncate(value, MAX_TITLE_LENGTH), true);
 }

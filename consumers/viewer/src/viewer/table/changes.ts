@@ -7,12 +7,12 @@ import { type Change, diffJson } from "../../model/diff.js";
 import { truncate, visible } from "../../model/format/text.js";
 import { base } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
-import { numberOf } from "../describe.js";
+import { formatNumber } from "../describe.js";
 
-const MOST_SIGNS = 400_000; // of both texts; more is read as raw JSON
-const MOST_ROWS = 400;
-const LONGEST = 4_000; // signs of one value
-const WORDS_UP_TO = 2_000; // longer texts are set against each other as a whole
+const MAX_CHARACTERS = 400_000; // of both texts; more is read as raw JSON
+const MAX_ROWS = 400;
+const MAX_VALUE_LENGTH = 4_000; // signs of one value
+const MAX_WORD_DIFF_LENGTH = 2_000; // longer texts are set against each other as a whole
 
 const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", changed: "~", same: "" };
 
@@ -93,26 +93,26 @@ export class Changes extends ViewerElement {
   @property({ attribute: false }) was: string | null = null;
   @property({ attribute: false }) is: string | null = null;
 
-  @state() private all = false;
-  private found: Change[] = [];
-  private large = false;
+  @state() private showUnchanged = false;
+  private changes: Change[] = [];
+  private tooLarge = false;
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
     if (!changed.has("was") && !changed.has("is")) return;
     const { was: before, is: after } = this;
-    this.all = false;
-    this.large = (before?.length ?? 0) + (after?.length ?? 0) > MOST_SIGNS;
+    this.showUnchanged = false;
+    this.tooLarge = (before?.length ?? 0) + (after?.length ?? 0) > MAX_CHARACTERS;
     const whole: Change = { path: [], kind: before === null ? "added" : after === null ? "removed" : before === after ? "same" : "changed", before, after };
-    this.found = this.large ? [] : (diffJson(before, after) ?? [whole]);
+    this.changes = this.tooLarge ? [] : (diffJson(before, after) ?? [whole]);
   }
 
   protected override render(): TemplateResult {
     const { details } = this.text.reading;
-    if (this.large) return html`<p>${details.tooLarge}</p>`;
-    const other = this.found.filter((one) => one.kind !== "same");
-    const same = this.found.length - other.length;
-    const shown = (this.all ? this.found : other).slice(0, MOST_ROWS);
+    if (this.tooLarge) return html`<p>${details.tooLarge}</p>`;
+    const other = this.changes.filter((one) => one.kind !== "same");
+    const same = this.changes.length - other.length;
+    const shown = (this.showUnchanged ? this.changes : other).slice(0, MAX_ROWS);
     return html`
       ${other.length ? nothing : html`<p>${details.nothing}</p>`}
       ${shown.length
@@ -128,9 +128,9 @@ export class Changes extends ViewerElement {
             <tbody>${shown.map((one) => this.row(one))}</tbody>
           </table>`
         : nothing}
-      ${same && !this.all
-        ? html`<button class="quiet rest" aria-expanded="false" @click=${() => (this.all = true)}>
-            ${details.unchanged(same, numberOf(this.viewer, same))}
+      ${same && !this.showUnchanged
+        ? html`<button class="quiet rest" aria-expanded="false" @click=${() => (this.showUnchanged = true)}>
+            ${details.unchanged(same, formatNumber(this.viewer, same))}
           </button>`
         : nothing}
     `;
@@ -138,7 +138,7 @@ export class Changes extends ViewerElement {
 
   private row(change: Change): TemplateResult {
     const { details } = this.text.reading;
-    const [before, after] = sides(change);
+    const [before, after] = renderSides(change);
     return html`<tr class=${change.kind}>
       <td class="kind"><span class="sign" aria-hidden="true">${SIGNS[change.kind]}</span>${details[change.kind]}</td>
       <th scope="row"><bdi>${visible(change.path.join(" › ")) || details.whole}</bdi></th>
@@ -151,13 +151,13 @@ export class Changes extends ViewerElement {
 type Side = TemplateResult | typeof nothing;
 
 /** With the words that differ marked, where there are few enough. */
-function sides({ kind, before, after }: Change): [Side, Side] {
-  const text = (value: string | null): string => visible(truncate(value ?? "", LONGEST), true);
+function renderSides({ kind, before, after }: Change): [Side, Side] {
+  const text = (value: string | null): string => visible(truncate(value ?? "", MAX_VALUE_LENGTH), true);
   const [old, now] = [text(before), text(after)];
   if (kind === "added") return [nothing, html`<bdi><ins>${now}</ins></bdi>`];
   if (kind === "removed") return [html`<bdi><del>${old}</del></bdi>`, nothing];
   if (kind === "same") return [html`<bdi>${old}</bdi>`, html`<bdi>${now}</bdi>`];
-  if (old.length + now.length > WORDS_UP_TO) return [html`<bdi><del>${old}</del></bdi>`, html`<bdi><ins>${now}</ins></bdi>`];
+  if (old.length + now.length > MAX_WORD_DIFF_LENGTH) return [html`<bdi><del>${old}</del></bdi>`, html`<bdi><ins>${now}</ins></bdi>`];
   const parts = diffWordsWithSpace(old, now);
   return [
     html`<bdi>${parts.filter((part) => !part.added).map((part) => (part.removed ? html`<del>${part.value}</del>` : part.value))}</bdi>`,

@@ -13,7 +13,7 @@ import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 
 @customElement("auditlane-columns")
-export class Columns extends ViewerElement {
+export class ColumnMenu extends ViewerElement {
   static override styles = [
     base,
     css`
@@ -128,12 +128,12 @@ export class Columns extends ViewerElement {
       <div class="panel">
         <fieldset>
           <legend>${columns.shown}</legend>
-          <ul>${repeat(fields, (field) => field.name, (field) => this.line(field))}</ul>
+          <ul>${repeat(fields, (field) => field.name, (field) => this.renderField(field))}</ul>
         </fieldset>
-        ${this.choice("density", columns.density, density, [["comfortable", columns.comfortable], ["compact", columns.compact]], (value) =>
+        ${this.renderChoice("density", columns.density, density, [["comfortable", columns.comfortable], ["compact", columns.compact]], (value) =>
           this.viewer.setPreferences({ density: value }),
         )}
-        ${this.choice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(localZone())], ["utc", columns.utc]], (value) =>
+        ${this.renderChoice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(localZone())], ["utc", columns.utc]], (value) =>
           this.viewer.setPreferences({ utc: value === "utc" }),
         )}
         <div class="end">
@@ -155,7 +155,7 @@ export class Columns extends ViewerElement {
     return [...this.viewer.fields].sort((one, other) => place(one) - place(other));
   }
 
-  private line(field: ShownField): TemplateResult {
+  private renderField(field: ShownField): TemplateResult {
     const { columns } = this.text.reading;
     const { names } = this;
     const at = names.indexOf(field.name);
@@ -176,7 +176,7 @@ export class Columns extends ViewerElement {
     </li>`;
   }
 
-  private choice<T extends string>(
+  private renderChoice<T extends string>(
     name: string,
     legend: string,
     now: T,
@@ -210,6 +210,6 @@ export class Columns extends ViewerElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-columns": Columns;
+    "auditlane-columns": ColumnMenu;
   }
 }

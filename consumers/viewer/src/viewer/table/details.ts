@@ -16,18 +16,18 @@ import { base } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
-import { readingIn, special } from "./cells.js";
+import { cellContext, renderFormatted } from "./cells.js";
 import { detailsStyles } from "./details.styles.js";
-import { conflictMark, markStyles, outcomeMark, severityMark } from "./badges.js";
+import { conflictBadge, badgeStyles, outcomeBadge, severityBadge } from "./badges.js";
 
-const APART = new Set(["before", "after", "metadata"]); // shown in a way of their own
-const LONG = 1_000; // signs; more scroll within their line
-const SHOWN_MS = 3_000;
+const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in a way of their own
+const SCROLL_FROM = 1_000; // signs; more scroll within their line
+const COPIED_MS = 3_000;
 
 /** Events: `close`, `retry`, `step` with -1 or 1 as its detail. It takes the focus with `focus()`. */
 @customElement("auditlane-details")
 export class Details extends ViewerElement {
-  static override styles = [base, markStyles, detailsStyles];
+  static override styles = [base, badgeStyles, detailsStyles];
 
   /** Null while it is awaited. */
   @property({ attribute: false }) event: AuditEvent | null = null;
@@ -36,17 +36,17 @@ export class Details extends ViewerElement {
   @property({ attribute: false }) below = false;
 
   @state() private raw = false;
-  @state() private said = "";
+  @state() private announcement = "";
   /** What was copied last: its button shows it for a while. */
   @state() private copied = "";
-  @state() private refused = false;
+  @state() private copyFailed = false;
   @query("section") private section!: HTMLElement;
 
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     super.willUpdate(changed);
-    if (changed.has("event")) this.forget();
+    if (changed.has("event")) this.resetCopied();
   }
 
   override focus(options?: FocusOptions): void {
@@ -55,18 +55,18 @@ export class Details extends ViewerElement {
 
   protected override render(): TemplateResult {
     const { details } = this.text.reading;
-    return html`<section tabindex="-1" aria-label=${details.label} @keydown=${this.key}>
+    return html`<section tabindex="-1" aria-label=${details.label} @keydown=${this.onKeydown}>
       <header>
         <button class="quiet icon" aria-label=${details.newer} title=${details.newer} ?disabled=${!this.above} @click=${() => this.step(-1)}>
-          ${way("M4 10l4-4 4 4")}
+          ${arrowIcon("M4 10l4-4 4 4")}
         </button>
         <button class="quiet icon" aria-label=${details.older} title=${details.older} ?disabled=${!this.below} @click=${() => this.step(1)}>
-          ${way("M4 6l4 4 4-4")}
+          ${arrowIcon("M4 6l4 4 4-4")}
         </button>
-        <span class="ways">${this.event ? this.copies(this.event) : nothing}</span>
-        <button class="quiet icon" aria-label=${details.close} title=${details.close} @click=${() => this.tell("close")}>${icon("close")}</button>
+        <span class="ways">${this.event ? this.renderCopyButtons(this.event) : nothing}</span>
+        <button class="quiet icon" aria-label=${details.close} title=${details.close} @click=${() => this.emit("close")}>${icon("close")}</button>
       </header>
-      <p class=${this.refused ? "refused" : "unseen"} role="status">${this.said}</p>
+      <p class=${this.copyFailed ? "refused" : "unseen"} role="status">${this.announcement}</p>
       <div class="all" tabindex="0" role="group" aria-label=${details.about}>${this.content()}</div>
     </section>`;
   }
@@ -74,25 +74,25 @@ export class Details extends ViewerElement {
   private content(): TemplateResult {
     const { details } = this.text.reading;
     if (this.problem) {
-      return html`<auditlane-problem .problem=${this.problem} @retry=${() => this.tell("retry")}></auditlane-problem>`;
+      return html`<auditlane-problem .problem=${this.problem} @retry=${() => this.emit("retry")}></auditlane-problem>`;
     }
     if (!this.event) return html`<p class="quietly" role="status">${details.loading}</p>`;
     const { event } = this;
     const clock = clockOf(localeOf(this.viewer), this.viewer.zone);
     const metadata = Object.entries(event.metadata);
-    const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !APART.has(field.name)));
+    const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !SEPARATE_FIELDS.has(field.name)));
     const shows = (name: string): boolean => this.viewer.fields.some((field) => field.name === name && field.showInMoreInfo);
     const apart = shows("provenance") ? "provenance_id" : ""; // which the line of the first says
     return html`
       <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
       <p class="short"><bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> · <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time></p>
-      <p class="marks">${outcomeMark(event.outcome, this.text)} ${severityMark(event.severity, this.text)}</p>
-      ${event.conflict ? this.conflict(event) : nothing}
-      ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.changes(event) : nothing}
-      <dl>${fields.map((field) => (field.name === apart ? nothing : this.entry(event, field)))}</dl>
+      <p class="marks">${outcomeBadge(event.outcome, this.text)} ${severityBadge(event.severity, this.text)}</p>
+      ${event.conflict ? this.renderConflict(event) : nothing}
+      ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.renderChanges(event) : nothing}
+      <dl>${fields.map((field) => (field.name === apart ? nothing : this.renderField(event, field)))}</dl>
       ${metadata.length && shows("metadata")
         ? html`<h4>${details.metadata}</h4>
-            <dl>${metadata.map(([key, value]) => this.line(visible(metadataLabel(key, event)), `metadata.${key}`, value, this.plain(value, true)))}</dl>`
+            <dl>${metadata.map(([key, value]) => this.renderLine(visible(metadataLabel(key, event)), `metadata.${key}`, value, this.renderText(value, true)))}</dl>`
         : nothing}
       <details @toggle=${(toggled: Event) => (this.raw = (toggled.currentTarget as HTMLDetailsElement).open)}>
         <summary>${details.raw}</summary>
@@ -101,38 +101,38 @@ export class Details extends ViewerElement {
     `;
   }
 
-  private conflict(event: AuditEvent): TemplateResult {
+  private renderConflict(event: AuditEvent): TemplateResult {
     const { told, show } = this.text.reading.conflict;
     const all = (): void => this.viewer.setView({ query: formatTerm("event_id", event.event_id, false) });
-    return html`<p class="conflicting" role="note">${conflictMark(this.text)} ${told} <button class="quiet" @click=${all}>${show}</button></p>`;
+    return html`<p class="conflicting" role="note">${conflictBadge(this.text)} ${told} <button class="quiet" @click=${all}>${show}</button></p>`;
   }
 
-  private changes(event: AuditEvent): TemplateResult {
+  private renderChanges(event: AuditEvent): TemplateResult {
     void late.load(() => import("./changes.js"));
     return html`<h4>${this.text.reading.details.changes}</h4>
       <auditlane-changes .was=${event.before} .is=${event.after}></auditlane-changes>`;
   }
 
-  private entry(event: AuditEvent, field: ShownField): TemplateResult | typeof nothing {
+  private renderField(event: AuditEvent, field: ShownField): TemplateResult | typeof nothing {
     const value = valueOf(event, field);
     if (value === null && field.custom) return nothing;
-    if (!field.custom && field.name === "provenance") return this.received(event, field);
+    if (!field.custom && field.name === "provenance") return this.renderProvenance(event, field);
     if (value === null && field.name === "actor_name" && event.actor_id) {
       // as in the table: somebody's id for nobody's name
-      return this.line(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.plain(event.actor_id, true));
+      return this.renderLine(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.renderText(event.actor_id, true));
     }
-    const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.value(field, value);
+    const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.renderValue(field, value);
     const time = field.displayType === "Timestamp";
-    return this.line(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown);
+    return this.renderLine(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown);
   }
 
   /** How and from whom it came, in one line. */
-  private received(event: AuditEvent, field: ShownField): TemplateResult {
+  private renderProvenance(event: AuditEvent, field: ShownField): TemplateResult {
     const words = this.text.reading.received[event.provenance](visible(event.provenance_id));
-    return this.line(field.displayName, field.filterable ? "provenance_id" : "", event.provenance_id, html`<bdi>${words}</bdi>`);
+    return this.renderLine(field.displayName, field.filterable ? "provenance_id" : "", event.provenance_id, html`<bdi>${words}</bdi>`);
   }
 
-  private value(field: ShownField, value: string): TemplateResult {
+  private renderValue(field: ShownField, value: string): TemplateResult {
     const { viewer } = this;
     const clock = clockOf(localeOf(viewer), viewer.zone);
     if (field.displayType === "Timestamp" && !Number.isNaN(Date.parse(value))) {
@@ -145,19 +145,19 @@ export class Details extends ViewerElement {
       const network = this.text.reading.network[networkOf(value)];
       return html`<bdi class="code">${visible(displayAddress(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
     }
-    const told = special(value, field, readingIn(this.text, localeOf(viewer), viewer.zone));
-    if (!field.custom && field.name === "user_agent") return html`${told}<div class="quietly"><bdi>${visible(value)}</bdi></div>`;
-    return told ?? this.plain(value, isCode(field.displayType, field.name));
+    const formatted = renderFormatted(value, field, cellContext(this.text, localeOf(viewer), viewer.zone));
+    if (!field.custom && field.name === "user_agent") return html`${formatted}<div class="quietly"><bdi>${visible(value)}</bdi></div>`;
+    return formatted ?? this.renderText(value, isCode(field.displayType, field.name));
   }
 
-  private plain(value: string, code: boolean): TemplateResult {
+  private renderText(value: string, code: boolean): TemplateResult {
     return html`<bdi class=${code ? "code" : ""}>${visible(value, true)}</bdi>`;
   }
 
   /** A name, a value, and what can be done with it; without a parameter it is not to be filtered by. */
-  private line(name: string, parameter: string, value: string | null, shown: TemplateResult): TemplateResult {
+  private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult): TemplateResult {
     const { details } = this.text.reading;
-    const said = value === null ? details.lacking : visible(value.slice(0, 80));
+    const valueText = value === null ? details.lacking : visible(value.slice(0, 80));
     const filter = (negated: boolean) => (): void => {
       const { query } = this.viewer.view;
       this.viewer.setView({ query: withTerm(query, formatTerm(parameter, value, negated)) });
@@ -167,13 +167,13 @@ export class Details extends ViewerElement {
     return html`<div class="line">
       <dt><bdi>${name}</bdi></dt>
       <dd>
-        ${value !== null && value.length > LONG
+        ${value !== null && value.length > SCROLL_FROM
           ? html`<div class="value long" tabindex="0" role="group" aria-label=${name}>${shown}</div>`
           : html`<div class="value">${shown}</div>`}
         <span class="acts">
           ${parameter && (value === null || value.length <= 512)
-            ? html`${button(details.filterFor(name, said), way("M8 3v10M3 8h10"), filter(false))}
-              ${button(details.filterOut(name, said), way("M3 8h10"), filter(true))}`
+            ? html`${button(details.filterFor(name, valueText), arrowIcon("M8 3v10M3 8h10"), filter(false))}
+              ${button(details.filterOut(name, valueText), arrowIcon("M3 8h10"), filter(true))}`
             : nothing}
           ${value === null ? nothing : button(details.copyValue(name), icon(this.copied === name ? "check" : "copy"), () => this.copy(value, name))}
         </span>
@@ -181,7 +181,7 @@ export class Details extends ViewerElement {
     </div>`;
   }
 
-  private copies(event: AuditEvent): TemplateResult {
+  private renderCopyButtons(event: AuditEvent): TemplateResult {
     const { details } = this.text.reading;
     const { client, usesAddress } = this.viewer;
     const make = (label: string, what: string, text: () => string): TemplateResult =>
@@ -195,34 +195,34 @@ export class Details extends ViewerElement {
 
   private async copy(text: string, what: string): Promise<void> {
     const { details } = this.text.reading;
-    this.forget();
+    this.resetCopied();
     await this.updateComplete;
     const copied = await copyText(text, this.renderRoot);
-    [this.said, this.copied, this.refused] = copied ? [details.copied(what), what, false] : [details.notCopied, "", true];
-    if (copied) this.timer = setTimeout(() => this.forget(), SHOWN_MS);
+    [this.announcement, this.copied, this.copyFailed] = copied ? [details.copied(what), what, false] : [details.notCopied, "", true];
+    if (copied) this.timer = setTimeout(() => this.resetCopied(), COPIED_MS);
   }
 
-  private forget(): void {
+  private resetCopied(): void {
     clearTimeout(this.timer);
-    [this.said, this.copied, this.refused] = ["", "", false];
+    [this.announcement, this.copied, this.copyFailed] = ["", "", false];
   }
 
-  private readonly key = (event: KeyboardEvent): void => {
+  private readonly onKeydown = (event: KeyboardEvent): void => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
-    this.tell("close");
+    this.emit("close");
   };
 
   private step(by: number): void {
     this.dispatchEvent(new CustomEvent("step", { detail: by }));
   }
 
-  private tell(name: string): void {
+  private emit(name: string): void {
     this.dispatchEvent(new Event(name));
   }
 }
 
-function way(path: string): TemplateResult {
+function arrowIcon(path: string): TemplateResult {
   return html`<svg class="icon" aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round"><path d=${path}></path></svg>`;
 }
 

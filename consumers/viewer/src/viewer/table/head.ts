@@ -8,29 +8,29 @@ import { isCountable, queryFields } from "../../model/query-fields.js";
 import type { ViewerState } from "../viewer-state.js";
 import "../../elements/dropdown.js";
 
-export interface HeadActs {
+export interface HeadActions {
   sort(parameter: string, descending: boolean): void;
   move(name: string, by: number): void;
   hide(name: string): void;
   /** `done`: the width is to be remembered. */
-  width(name: string, px: number, done: boolean): void;
+  setWidth(name: string, px: number, done: boolean): void;
   /** The menu of this column is open; "" when none is. */
-  menu(name: string): void;
+  openMenu(name: string): void;
 }
 
-const STEP = 32; // px of a press on wider or narrower
+const WIDTH_STEP = 32; // px of a press on wider or narrower
 
-export function head(viewer: ViewerState, columns: readonly Column[], open: string, acts: HeadActs): TemplateResult {
+export function head(viewer: ViewerState, columns: readonly Column[], open: string, actions: HeadActions): TemplateResult {
   const known = queryFields(viewer.fields, viewer.text.search.fields);
   const filterable = new Set(known.filter((one) => one.filterable && isCountable(one.kind)).map((one) => one.parameter));
   return html`<div class="head" role="rowgroup" part="head">
     <div class="names" role="row" aria-rowindex="1">
-      ${columns.map((column, place) => one(viewer, column, place, columns.length, filterable.has(column.field.parameter), open, acts))}
+      ${columns.map((column, place) => columnHeader(viewer, column, place, columns.length, filterable.has(column.field.parameter), open, actions))}
     </div>
   </div>`;
 }
 
-function one(viewer: ViewerState, column: Column, place: number, count: number, filterable: boolean, open: string, acts: HeadActs): TemplateResult {
+function columnHeader(viewer: ViewerState, column: Column, place: number, count: number, filterable: boolean, open: string, actions: HeadActions): TemplateResult {
   const { field } = column;
   const texts = viewer.text.reading.column;
   const sorted = viewer.view.sort.replace(/^-/, "") === field.parameter;
@@ -47,23 +47,23 @@ function one(viewer: ViewerState, column: Column, place: number, count: number, 
       ? html`<button
           class="quiet sort"
           title=${texts.sortBy(field.displayName)}
-          @click=${() => acts.sort(field.parameter, sorted ? !down : time)}
+          @click=${() => actions.sort(field.parameter, sorted ? !down : time)}
         >
-          ${name}${sorted ? arrow(down) : nothing}
+          ${name}${sorted ? sortIcon(down) : nothing}
         </button>`
       : name}
     <auditlane-drop
       quiet
       .label=${texts.menu(field.displayName)}
       .name=${texts.menu(field.displayName)}
-      @opened=${() => acts.menu(field.name)}
-      @closed=${() => acts.menu("")}
-      @done=${close}
+      @opened=${() => actions.openMenu(field.name)}
+      @closed=${() => actions.openMenu("")}
+      @done=${closeMenu}
     >
-      <span slot="button" class="dots">${dots()}</span>
-      ${open === field.name ? menu(texts, column, place, count, filterable, acts) : nothing}
+      <span slot="button" class="dots">${menuIcon()}</span>
+      ${open === field.name ? menu(texts, column, place, count, filterable, actions) : nothing}
     </auditlane-drop>
-    <span class="grip" aria-hidden="true" @pointerdown=${(event: PointerEvent) => drag(event, field.name, acts)}></span>
+    <span class="grip" aria-hidden="true" @pointerdown=${(event: PointerEvent) => drag(event, field.name, actions)}></span>
   </div>`;
 }
 
@@ -73,25 +73,25 @@ function menu(
   place: number,
   count: number,
   filterable: boolean,
-  acts: HeadActs,
+  actions: HeadActions,
 ): TemplateResult {
   const time = field.displayType === "Timestamp";
   const item = (label: string, act: () => void, off = false): TemplateResult =>
     html`<button class="quiet" ?disabled=${live(off)} @click=${act}>${label}</button>`;
-  const then = (act: () => void) => (event: Event): void => (close(event), act());
+  const then = (act: () => void) => (event: Event): void => (closeMenu(event), act());
   return html`<div class="menu">
     ${field.sortable
       ? html`<div role="group" aria-label=${texts.order}>
-          ${item(time ? texts.oldest : texts.ascending, () => acts.sort(field.parameter, false))}
-          ${item(time ? texts.newest : texts.descending, () => acts.sort(field.parameter, true))}
+          ${item(time ? texts.oldest : texts.ascending, () => actions.sort(field.parameter, false))}
+          ${item(time ? texts.newest : texts.descending, () => actions.sort(field.parameter, true))}
         </div>`
       : nothing}
     <div role="group" aria-label=${texts.look}>
-      ${item(texts.earlier, () => acts.move(field.name, -1), place === 0)}
-      ${item(texts.later, () => acts.move(field.name, 1), place === count - 1)}
-      ${item(texts.wider, () => acts.width(field.name, width + STEP, true), width >= MAX_WIDTH)}
-      ${item(texts.narrower, () => acts.width(field.name, width - STEP, true), width <= MIN_WIDTH)}
-      <button class="quiet" ?disabled=${count === 1} @click=${then(() => acts.hide(field.name))}>${texts.hide}</button>
+      ${item(texts.earlier, () => actions.move(field.name, -1), place === 0)}
+      ${item(texts.later, () => actions.move(field.name, 1), place === count - 1)}
+      ${item(texts.wider, () => actions.setWidth(field.name, width + WIDTH_STEP, true), width >= MAX_WIDTH)}
+      ${item(texts.narrower, () => actions.setWidth(field.name, width - WIDTH_STEP, true), width <= MIN_WIDTH)}
+      <button class="quiet" ?disabled=${count === 1} @click=${then(() => actions.hide(field.name))}>${texts.hide}</button>
     </div>
     ${filterable
       ? html`<div class="filter">
@@ -102,21 +102,21 @@ function menu(
   </div>`;
 }
 
-function close(event: Event): void {
+function closeMenu(event: Event): void {
   (event.currentTarget as Element).closest("auditlane-drop")?.close();
 }
 
 /** The width follows the pointer; in a page that reads from the right, the other way. */
-function drag(event: PointerEvent, name: string, acts: HeadActs): void {
+function drag(event: PointerEvent, name: string, actions: HeadActions): void {
   const grip = event.currentTarget as HTMLElement;
   const column = grip.parentElement as HTMLElement;
   const [from, width] = [event.clientX, column.offsetWidth];
   const way = getComputedStyle(column).direction === "rtl" ? -1 : 1;
   const now = (at: PointerEvent): number => width + way * (at.clientX - from);
-  const move = (at: PointerEvent): void => acts.width(name, now(at), false);
+  const move = (at: PointerEvent): void => actions.setWidth(name, now(at), false);
   const stop = (at: PointerEvent): void => {
     grip.removeEventListener("pointermove", move);
-    acts.width(name, now(at), true);
+    actions.setWidth(name, now(at), true);
   };
   event.preventDefault();
   grip.setPointerCapture(event.pointerId);
@@ -124,11 +124,11 @@ function drag(event: PointerEvent, name: string, acts: HeadActs): void {
   grip.addEventListener("lostpointercapture", (end) => stop(end as PointerEvent), { once: true });
 }
 
-function arrow(down: boolean): TemplateResult {
+function sortIcon(down: boolean): TemplateResult {
   return html`<svg class="icon" aria-hidden="true" viewBox="0 0 16 16"><path d=${down ? "M8 3v10M4 9l4 4 4-4" : "M8 13V3M4 7l4-4 4 4"}></path></svg>`;
 }
 
-function dots(): TemplateResult {
+function menuIcon(): TemplateResult {
   return html`<svg class="icon" aria-hidden="true" viewBox="0 0 16 16"><path d="M4 6.5l4 4 4-4"></path></svg>`;
 }
 

@@ -1,7 +1,7 @@
 /** Which row a key leads to. */
 
 /** `from` is the row that is active, -1 without; null for a key that does not move. */
-export function target(key: string, from: number, last: number, screenful: number): number | null {
+export function rowForKey(key: string, from: number, last: number, screenful: number): number | null {
   const within = (row: number): number => Math.max(0, Math.min(last, row));
   switch (key) {
     case "ArrowDown":

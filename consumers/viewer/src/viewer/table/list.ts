@@ -6,20 +6,20 @@ import { matchesReference, isSameEvent } from "../../model/identity.js";
 import type { RowShift, Pages } from "../../model/pages.js";
 import { liveStreamOf } from "../live-stream.js";
 import type { ViewerState } from "../viewer-state.js";
-import { target } from "./key-navigation.js";
+import { rowForKey } from "./key-navigation.js";
 import { Loader } from "./loader.js";
 import { Rows } from "./rows.js";
 import { Viewport } from "./viewport.js";
 
-const AWAITED = 12; // rows drawn beyond the known ones while more are to come
+const PLACEHOLDER_ROWS = 12; // rows drawn beyond the known ones while more are to come
 
-interface Shows {
+interface ListHost {
   /** A row's cells; without an event, of one that is awaited. */
-  row(event: AuditEvent | undefined): TemplateResult;
+  renderRow(event: AuditEvent | undefined): TemplateResult;
   /** Something else than rows is to be drawn anew. */
-  changed(): void;
+  onChange(): void;
   /** Rows have come: they say how long ago it is from now on. Whether those that are drawn are to be drawn anew. */
-  came(): boolean;
+  onRows(): boolean;
 }
 
 export class List {
@@ -27,9 +27,9 @@ export class List {
   /** The row that keys move; -1 without. */
   active = -1;
   /** The event that is open. */
-  chosen: AuditEvent | null = null;
+  openEvent: AuditEvent | null = null;
   /** How many have arrived above what is in view. */
-  fresh = 0;
+  newRows = 0;
 
   private grid: HTMLElement | null = null;
   private viewport: Viewport | null = null;
@@ -40,9 +40,9 @@ export class List {
 
   constructor(
     viewer: ViewerState,
-    private readonly shows: Shows,
+    private readonly host: ListHost,
   ) {
-    this.loader = new Loader(viewer, (what, moved) => this.told(what, moved));
+    this.loader = new Loader(viewer, (what, moved) => this.onLoaded(what, moved));
     this.stream = liveStreamOf(viewer);
     this.unsubscribe = this.stream.subscribe();
     this.stream.addEventListener("arrived", this.onArrived);
@@ -67,7 +67,7 @@ export class List {
   }
 
   close(): void {
-    this.loader.end();
+    this.loader.dispose();
     this.viewport?.close();
     this.stream.removeEventListener("arrived", this.onArrived);
     this.stream.removeEventListener("connected", this.onConnected);
@@ -75,9 +75,9 @@ export class List {
   }
 
   /** `height` of a row in px; `anew`: rows say something else than before. */
-  draw(height: number, anew: boolean): void {
+  draw(height: number, redraw: boolean): void {
     this.height = height;
-    if (anew) this.rows?.forget();
+    if (redraw) this.rows?.invalidate();
     this.measure();
     this.paint();
   }
@@ -93,15 +93,15 @@ export class List {
   }
 
   /** The event as the list has it. */
-  now(event: AuditEvent | null): AuditEvent | null {
+  current(event: AuditEvent | null): AuditEvent | null {
     const index = event ? this.pages.find((row) => isSameEvent(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
   /** The row so many beside the one that is open; null when it is not here. */
-  beside(by: number): number | null {
-    const { chosen } = this;
-    const index = chosen ? this.pages.find((row) => isSameEvent(row, chosen)) : -1;
+  indexBeside(by: number): number | null {
+    const { openEvent } = this;
+    const index = openEvent ? this.pages.find((row) => isSameEvent(row, openEvent)) : -1;
     return index >= 0 && this.pages.at(index + by) ? index + by : null;
   }
 
@@ -116,10 +116,10 @@ export class List {
   }
 
   /** Whether this key moves. */
-  key(key: string): boolean {
+  handleKey(key: string): boolean {
     if (key === "Home" && this.pages.forgottenRows > 0) this.toTop();
     else {
-      const to = target(key, this.active, this.pages.count - 1, this.viewport?.screenful ?? 1);
+      const to = rowForKey(key, this.active, this.pages.count - 1, this.viewport?.screenful ?? 1);
       if (to === null) return false;
       this.activate(to);
     }
@@ -127,29 +127,29 @@ export class List {
   }
 
   toTop(): void {
-    this.fresh = 0;
+    this.newRows = 0;
     if (this.pages.forgottenRows > 0) this.loader.begin(); // the way back is far
     else this.viewport?.toTop();
     this.active = this.pages.count ? 0 : -1;
-    this.shows.changed();
+    this.host.onChange();
   }
 
-  private told(what: "list" | "rows" | "state", moved?: RowShift): void {
+  private onLoaded(what: "list" | "rows" | "state", moved?: RowShift): void {
     if (what === "list") {
       this.active = -1;
-      this.fresh = 0;
+      this.newRows = 0;
       this.viewport?.toTop();
     }
     if (what !== "state") {
       this.measure();
       if (moved?.by) this.shift(moved);
-      this.came();
+      this.rowsChanged();
     }
-    this.shows.changed();
+    this.host.onChange();
   }
 
-  private came(): void {
-    if (this.shows.came()) this.rows?.forget();
+  private rowsChanged(): void {
+    if (this.host.onRows()) this.rows?.invalidate();
     this.paint();
   }
 
@@ -158,16 +158,16 @@ export class List {
     if (this.viewport && this.viewport.first >= at) this.viewport.follow(by);
   }
 
-  private readonly onArrived = (event: Event): void => this.put((event as CustomEvent<AuditEvent[]>).detail);
+  private readonly onArrived = (event: Event): void => this.insert((event as CustomEvent<AuditEvent[]>).detail);
 
   /** What came between the list and the stream's beginning. */
   private readonly onConnected = async (): Promise<void> => {
     const newest = await this.loader.newest();
-    if (newest) this.put(newest.toReversed());
+    if (newest) this.insert(newest.toReversed());
   };
 
   /** At the top they push down what is there; further down, what is read stays where it is. */
-  private put(events: readonly AuditEvent[]): void {
+  private insert(events: readonly AuditEvent[]): void {
     const { pages, viewport } = this;
     if (this.loader.stale || !viewport) return; // the list that comes has them
     const top = viewport.atTop;
@@ -185,14 +185,14 @@ export class List {
       viewport.follow(1);
     }
     if (!added) return;
-    this.fresh = top ? 0 : this.fresh + added;
+    this.newRows = top ? 0 : this.newRows + added;
     this.measure();
-    this.came();
-    this.shows.changed();
+    this.rowsChanged();
+    this.host.onChange();
   }
 
   private get count(): number {
-    return this.pages.count + (this.pages.ended ? 0 : AWAITED);
+    return this.pages.count + (this.pages.ended ? 0 : PLACEHOLDER_ROWS);
   }
 
   private measure(): void {
@@ -209,22 +209,22 @@ export class List {
     rows.show(first, last, this.height, (index) => {
       const event = pages.at(index);
       return {
-        sign: event ?? null,
-        content: () => this.shows.row(event),
-        place: pages.forgottenRows + index + 2,
-        chosen: event !== undefined && this.chosen !== null && isSameEvent(event, this.chosen),
+        key: event ?? null,
+        content: () => this.host.renderRow(event),
+        rowIndex: pages.forgottenRows + index + 2,
+        selected: event !== undefined && this.openEvent !== null && isSameEvent(event, this.openEvent),
         active: index === this.active,
-        waits: event === undefined,
-        other: this.loader.other,
+        loading: event === undefined,
+        outdated: this.loader.outdated,
       };
     });
     const active = rows.idOf(this.active);
     if (active) grid.setAttribute("aria-activedescendant", active);
     else grid.removeAttribute("aria-activedescendant");
-    if (this.fresh && viewport.atTop) {
-      this.fresh = 0;
-      this.shows.changed();
+    if (this.newRows && viewport.atTop) {
+      this.newRows = 0;
+      this.host.onChange();
     }
-    this.loader.look(viewport.first, viewport.last);
+    this.loader.setVisible(viewport.first, viewport.last);
   }
 }

@@ -4,62 +4,62 @@ import type { AuditEvent } from "../../api/types.js";
 import { eventPath, referenceOf } from "../../model/identity.js";
 import type { ViewerState } from "../viewer-state.js";
 
-export class Opened {
+export class OpenEvent {
   /** What the address names it by; "" when none is open. */
   reference = "";
   /** Null while it is awaited. */
   event: AuditEvent | null = null;
   problem: Problem | null = null;
 
-  private stop: AbortController | null = null;
+  private controller: AbortController | null = null;
 
   constructor(
     private readonly viewer: ViewerState,
-    private readonly changed: () => void,
+    private readonly onChange: () => void,
   ) {}
 
   /** This event is to be open; `find` gives those that are at hand. */
-  look(reference: string, find: (reference: string) => AuditEvent | null): void {
+  open(reference: string, find: (reference: string) => AuditEvent | null): void {
     if (reference === this.reference) return;
     this.close();
     this.reference = reference;
     this.event = reference ? find(reference) : null;
-    if (reference && !this.event) void this.ask();
+    if (reference && !this.event) void this.fetch();
   }
 
   /** This one, which may share all that an address says with another. */
-  take(event: AuditEvent): void {
+  set(event: AuditEvent): void {
     this.close();
     this.reference = referenceOf(event);
     this.event = event;
   }
 
   /** What the list has of it now: another event may have claimed the same since. */
-  renew(now: AuditEvent | null): void {
+  update(now: AuditEvent | null): void {
     if (now?.conflict && this.event && !this.event.conflict) this.event = now;
   }
 
-  again(): void {
+  retry(): void {
     this.problem = null;
-    this.changed();
-    void this.ask();
+    this.onChange();
+    void this.fetch();
   }
 
   close(): void {
-    this.stop?.abort();
+    this.controller?.abort();
     this.event = this.problem = null;
     this.reference = "";
   }
 
-  private async ask(): Promise<void> {
-    const stop = (this.stop = new AbortController());
+  private async fetch(): Promise<void> {
+    const controller = (this.controller = new AbortController());
     try {
-      this.event = await this.viewer.client.json<AuditEvent>(eventPath(this.reference), { signal: stop.signal });
+      this.event = await this.viewer.client.json<AuditEvent>(eventPath(this.reference), { signal: controller.signal });
     } catch (cause) {
       const problem = Problem.from(cause);
-      if (stop.signal.aborted) return;
+      if (controller.signal.aborted) return;
       this.problem = problem;
     }
-    if (!stop.signal.aborted) this.changed();
+    if (!controller.signal.aborted) this.onChange();
   }
 }

@@ -1,26 +1,26 @@
 /** The rows that are in view, as few elements that are used again and again: nothing is built while the table scrolls. */
 import { render, type TemplateResult } from "lit";
 
-export interface Drawn {
+export interface RowContent {
   /** What the row says; a row whose sign is the same is not drawn again. */
-  sign: unknown;
+  key: unknown;
   content: () => TemplateResult;
   /** `aria-rowindex`, counted from 1 with the head as the first. */
-  place: number;
-  chosen: boolean;
+  rowIndex: number;
+  selected: boolean;
   active: boolean;
-  waits: boolean;
+  loading: boolean;
   /** It answers another question than what is looked at. */
-  other: boolean;
+  outdated: boolean;
 }
 
 interface Row {
   element: HTMLElement;
   index: number;
-  sign: unknown;
+  key: unknown;
 }
 
-const SPARE = 24; // rows that are kept for later
+const MAX_FREE_ROWS = 24; // rows that are kept for later
 const UNDRAWN = Symbol();
 let made = 0;
 
@@ -34,7 +34,7 @@ export class Rows {
   }
 
   /** Shows rows `first` to `last`, each `height` px high. */
-  show(first: number, last: number, height: number, draw: (index: number) => Drawn): void {
+  show(first: number, last: number, height: number, draw: (index: number) => RowContent): void {
     const kept = new Map<number, Row>();
     const down = first >= (this.shown[0]?.index ?? 0);
     for (const row of this.shown) {
@@ -54,13 +54,13 @@ export class Rows {
     this.height = height;
     this.place(wanted, down);
     for (const row of this.free) row.element.remove();
-    this.free.length = Math.min(this.free.length, SPARE);
+    this.free.length = Math.min(this.free.length, MAX_FREE_ROWS);
     this.shown = wanted;
   }
 
   /** All of them are to be drawn anew. */
-  forget(): void {
-    for (const row of [...this.shown, ...this.free]) row.sign = UNDRAWN;
+  invalidate(): void {
+    for (const row of [...this.shown, ...this.free]) row.key = UNDRAWN;
   }
 
   /** The id of a row's element, for `aria-activedescendant`; "" when it is not in view. */
@@ -73,15 +73,15 @@ export class Rows {
     return this.shown.find((row) => row.element === element)?.index ?? -1;
   }
 
-  private draw(row: Row, drawn: Drawn): void {
+  private draw(row: Row, drawn: RowContent): void {
     const { element } = row;
-    if (row.sign !== drawn.sign) render(drawn.content(), element);
-    row.sign = drawn.sign;
-    set(element, "aria-rowindex", String(drawn.place));
-    set(element, "aria-selected", String(drawn.chosen));
-    set(element, "aria-disabled", String(drawn.other));
+    if (row.key !== drawn.key) render(drawn.content(), element);
+    row.key = drawn.key;
+    setAttribute(element, "aria-rowindex", String(drawn.rowIndex));
+    setAttribute(element, "aria-selected", String(drawn.selected));
+    setAttribute(element, "aria-disabled", String(drawn.outdated));
     element.classList.toggle("active", drawn.active);
-    element.classList.toggle("waits", drawn.waits);
+    element.classList.toggle("waits", drawn.loading);
   }
 
   /** In the order in which they are read, with as few moves as the direction allows. */
@@ -108,10 +108,10 @@ export class Rows {
     element.setAttribute("role", "row");
     element.setAttribute("part", "row");
     element.id = `row-${++made}`;
-    return { element, index: -1, sign: UNDRAWN };
+    return { element, index: -1, key: UNDRAWN };
   }
 }
 
-function set(element: Element, name: string, value: string): void {
+function setAttribute(element: Element, name: string, value: string): void {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }

@@ -2,34 +2,34 @@
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { ViewerState } from "../viewer-state.js";
-import { numberOf } from "../describe.js";
+import { formatNumber } from "../describe.js";
 import type { List } from "./list.js";
 
-export function notes(viewer: ViewerState, list: List, toTop: () => void): TemplateResult {
+export function tableOverlay(viewer: ViewerState, list: List, toTop: () => void): TemplateResult {
   const { reading } = viewer.text;
   const { loader, pages } = list;
   const { problem, cancelled, slow } = loader;
-  const none = loader.other || !pages.started;
+  const hasNoRows = loader.outdated || !pages.started;
   const coming = loader.stale && loader.busy;
-  const fresh = list.fresh && !list.atTop ? reading.live.fresh(list.fresh, numberOf(viewer, list.fresh)) : "";
+  const newRowsText = list.newRows && !list.atTop ? reading.live.fresh(list.newRows, formatNumber(viewer, list.newRows)) : "";
   let shown: TemplateResult | typeof nothing = nothing;
   if (cancelled) {
     const stopped = note(reading.cancelled, reading.retry, () => loader.retry());
-    shown = none ? whole(stopped) : stopped;
+    shown = hasNoRows ? cover(stopped) : stopped;
   } else if (problem) {
     const notice = html`<auditlane-problem .problem=${problem} @retry=${() => viewer.retry()}></auditlane-problem>`;
-    shown = none ? whole(notice) : html`<div class="note"><div>${notice}</div></div>`;
+    shown = hasNoRows ? cover(notice) : html`<div class="note"><div>${notice}</div></div>`;
   } else if (slow) shown = note(reading.slow, reading.cancel, () => loader.cancel());
-  else if (!none && pages.count === 0) shown = whole(html`<auditlane-empty></auditlane-empty>`);
-  return html`<div class="note top">${fresh ? html`<button class="primary" @click=${toTop}>${fresh}</button>` : nothing}</div>
+  else if (!hasNoRows && pages.count === 0) shown = cover(html`<auditlane-empty></auditlane-empty>`);
+  return html`<div class="note top">${newRowsText ? html`<button class="primary" @click=${toTop}>${newRowsText}</button>` : nothing}</div>
     ${shown}
-    <span class="unseen" role="status">${cancelled ? reading.cancelled : slow ? reading.slow : coming ? reading.loading : fresh}</span>`;
+    <span class="unseen" role="status">${cancelled ? reading.cancelled : slow ? reading.slow : coming ? reading.loading : newRowsText}</span>`;
 }
 
 function note(said: string, act: string, then: () => void): TemplateResult {
   return html`<div class="note"><div><p>${said}</p><button @click=${then}>${act}</button></div></div>`;
 }
 
-function whole(what: TemplateResult): TemplateResult {
+function cover(what: TemplateResult): TemplateResult {
   return html`<div class="whole">${what}</div>`;
 }

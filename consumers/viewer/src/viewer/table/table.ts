@@ -10,74 +10,74 @@ import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
 import { cellStyles } from "./cells.styles.js";
-import { cell, type Reading, readingIn } from "./cells.js";
-import { head, type HeadActs } from "./head.js";
+import { renderCell, type CellContext, cellContext } from "./cells.js";
+import { head, type HeadActions } from "./head.js";
 import { headStyles } from "./head.styles.js";
 import { List } from "./list.js";
-import { conflictSign, markStyles } from "./badges.js";
-import { neededIn } from "./min-column-widths.js";
-import { notes } from "./table-overlay.js";
-import { Opened } from "./open-event.js";
+import { conflictIcon, badgeStyles } from "./badges.js";
+import { minColumnWidths } from "./min-column-widths.js";
+import { tableOverlay } from "./table-overlay.js";
+import { OpenEvent } from "./open-event.js";
 import { tableStyles } from "./table.styles.js";
 
-const HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
-const TICK_MS = 30_000; // "3 minutes ago" is as old as that at most
-const STILL_NOW_MS = 1_000; // what says "2 seconds ago" need not be drawn anew within it
+const ROW_HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
+const RELATIVE_TIME_MS = 30_000; // "3 minutes ago" is as old as that at most
+const REDRAW_AFTER_MS = 1_000; // what says "2 seconds ago" need not be drawn anew within it
 
 @customElement("auditlane-table")
 export class Table extends ViewerElement {
-  static override styles = [base, markStyles, headStyles, tableStyles, cellStyles];
+  static override styles = [base, badgeStyles, headStyles, tableStyles, cellStyles];
 
-  @state() private menu = "";
+  @state() private openMenu = "";
   /** Of the column whose edge is being drawn. */
-  @state() private trying: Record<string, number> = {};
+  @state() private draggedWidths: Record<string, number> = {};
   @query(".grid") private grid!: HTMLElement;
 
   private list!: List;
-  private opened!: Opened;
+  private openEvent!: OpenEvent;
   private columns: Column[] = [];
-  private reading!: Reading;
-  private of: ViewerState | null = null;
-  private looked = "";
+  private cellContext!: CellContext;
+  private shownViewer: ViewerState | null = null;
+  private listKey = "";
   /** What the rows are drawn by, and whether that is other than when they were drawn last. */
-  private drawnBy: readonly unknown[] = [];
-  private anew = true;
-  private ticking = 0;
+  private rowInputs: readonly unknown[] = [];
+  private redraw = true;
+  private timer = 0;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.ticking = window.setInterval(() => this.requestUpdate(), TICK_MS);
+    this.timer = window.setInterval(() => this.requestUpdate(), RELATIVE_TIME_MS);
     this.requestUpdate();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    clearInterval(this.ticking);
-    this.leave();
+    clearInterval(this.timer);
+    this.detachViewer();
   }
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
-    if (this.of !== this.viewer) this.enter();
+    if (this.shownViewer !== this.viewer) this.attachViewer();
     const { viewer } = this;
     const { query: text, range, sort, open } = viewer.view;
     const looked = JSON.stringify([text.trim(), range, sort, viewer.refreshCount]);
-    if (looked !== this.looked) this.list.loader.begin();
-    this.looked = looked;
-    const by = [viewer.fields, viewer.preferences, viewer.zone, this.trying, this.text, Math.floor(Date.now() / TICK_MS)];
-    this.anew ||= by.some((one, place) => one !== this.drawnBy[place]);
-    this.drawnBy = by;
-    if (this.anew) this.read();
-    this.opened.look(open, (reference) => this.list.find(reference));
-    this.opened.renew(this.list.now(this.opened.event));
-    this.list.chosen = this.opened.event;
+    if (looked !== this.listKey) this.list.loader.begin();
+    this.listKey = looked;
+    const by = [viewer.fields, viewer.preferences, viewer.zone, this.draggedWidths, this.text, Math.floor(Date.now() / RELATIVE_TIME_MS)];
+    this.redraw ||= by.some((one, place) => one !== this.rowInputs[place]);
+    this.rowInputs = by;
+    if (this.redraw) this.updateLayout();
+    this.openEvent.open(open, (reference) => this.list.find(reference));
+    this.openEvent.update(this.list.current(this.openEvent.event));
+    this.list.openEvent = this.openEvent.event;
   }
 
   protected override render(): TemplateResult {
-    const { text, list, opened } = this;
+    const { text, list, openEvent } = this;
     const { pages, stale, busy } = list.loader;
     const whole = pages.ended && pages.forgottenRows === 0 && pages.fromTop;
-    return html`<div class="frame ${opened.reference ? "open" : ""}">
+    return html`<div class="frame ${openEvent.reference ? "open" : ""}">
       <div class="main">
         <div
           class="grid ${stale && busy ? "coming" : ""}"
@@ -88,91 +88,91 @@ export class Table extends ViewerElement {
           aria-busy=${busy}
           aria-colcount=${this.columns.length}
           aria-rowcount=${whole ? pages.count + 1 : -1}
-          @keydown=${this.key}
-          @click=${this.pressed}
+          @keydown=${this.onKeydown}
+          @click=${this.onClick}
         >
-          ${head(this.viewer, this.columns, this.menu, this.acts)}
+          ${head(this.viewer, this.columns, this.openMenu, this.actions)}
           <div class="body" role="rowgroup" part="body"></div>
         </div>
         <div class="edge start" aria-hidden="true"></div>
         <div class="edge end" aria-hidden="true"></div>
-        ${notes(this.viewer, list, this.toTop)}
+        ${tableOverlay(this.viewer, list, this.toTop)}
       </div>
-      ${opened.reference ? this.details() : nothing}
+      ${openEvent.reference ? this.renderDetails() : nothing}
     </div>`;
   }
 
   protected override updated(): void {
-    if (this.anew) {
+    if (this.redraw) {
       this.grid.style.setProperty("--tracks", gridTracks(this.columns));
       this.grid.style.setProperty("--width", `calc(${totalWidth(this.columns)}px + 1rem)`);
       this.grid.style.setProperty("--row", `${this.height}px`);
     }
     this.list.attach(this.grid);
-    this.list.draw(this.height, this.anew);
-    this.anew = false;
+    this.list.draw(this.height, this.redraw);
+    this.redraw = false;
   }
 
-  private details(): TemplateResult {
-    const { opened, list } = this;
+  private renderDetails(): TemplateResult {
+    const { openEvent, list } = this;
     void late.load(() => import("./details.js"));
     return html`<auditlane-details
       part="details"
-      .event=${opened.event}
-      .problem=${opened.problem}
-      .above=${list.beside(-1) !== null}
-      .below=${list.beside(1) !== null}
+      .event=${openEvent.event}
+      .problem=${openEvent.problem}
+      .above=${list.indexBeside(-1) !== null}
+      .below=${list.indexBeside(1) !== null}
       @close=${this.close}
-      @retry=${() => opened.again()}
-      @step=${(event: CustomEvent<number>) => this.open(list.beside(event.detail))}
+      @retry=${() => openEvent.retry()}
+      @step=${(event: CustomEvent<number>) => this.open(list.indexBeside(event.detail))}
     ></auditlane-details>`;
   }
 
   private get height(): number {
-    return HEIGHTS[this.viewer.preferences.density];
+    return ROW_HEIGHTS[this.viewer.preferences.density];
   }
 
   /** How events are read from now on. */
-  private read(): void {
+  private updateLayout(): void {
     const { viewer } = this;
     const { columns, widths } = viewer.preferences;
-    this.reading = readingIn(this.text, localeOf(viewer), viewer.zone);
-    this.columns = layoutColumns(viewer.fields, { columns, widths: { ...widths, ...this.trying } }, neededIn(this, this.reading));
+    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone);
+    this.columns = layoutColumns(viewer.fields, { columns, widths: { ...widths, ...this.draggedWidths } }, minColumnWidths(this, this.cellContext));
   }
 
-  private came(): boolean {
+  private onRows(): boolean {
     const now = Date.now();
-    const other = Math.abs(now - this.reading.now) >= STILL_NOW_MS;
-    if (other) this.reading = { ...this.reading, now };
+    const other = Math.abs(now - this.cellContext.now) >= REDRAW_AFTER_MS;
+    if (other) this.cellContext = { ...this.cellContext, now };
     return other;
   }
 
-  private row(event: AuditEvent | undefined): TemplateResult {
-    const { reading } = this;
+  private renderRow(event: AuditEvent | undefined): TemplateResult {
+    const { cellContext } = this;
     return html`${this.columns.map(
       ({ field }, place) => html`<div class="cell" role="gridcell">
-        ${place === 0 && event?.conflict ? conflictSign(reading.text) : nothing}${event ? cell(event, field, reading) : nothing}
+        ${place === 0 && event?.conflict ? conflictIcon(cellContext.text) : nothing}${event ? renderCell(event, field, cellContext) : nothing}
       </div>`,
     )}`;
   }
 
-  private enter(): void {
-    this.leave();
+  private attachViewer(): void {
+    this.detachViewer();
     const { viewer } = this;
-    [this.of, this.looked, this.drawnBy] = [viewer, "", []];
+    [this.shownViewer, this.listKey, this.rowInputs] = [viewer, "", []];
     this.list = new List(viewer, {
-      row: (event) => this.row(event),
-      changed: () => this.requestUpdate(),
-      came: () => this.came(),
+      renderRow: (event) => this.renderRow(event),
+      onChange: () => this.requestUpdate(),
+      onRows: () => this.onRows(),
     });
-    this.opened = new Opened(viewer, () => this.requestUpdate());
+    this.openEvent = new OpenEvent(viewer, () => this.requestUpdate());
   }
 
-  private leave(): void {
-    if (!this.of) return;
+  private detachViewer(): void {
+    if (!this.shownViewer) return;
     this.list.close();
-    this.opened.close();
-    this.of = null;
+    this.openEvent.close();
+    this.shownViewer = null;
   }
 
   private readonly toTop = (): void => {
@@ -180,31 +180,31 @@ export class Table extends ViewerElement {
     this.grid.focus();
   };
 
-  private readonly key = (event: KeyboardEvent): void => {
+  private readonly onKeydown = (event: KeyboardEvent): void => {
     if (event.target !== this.grid || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter" || event.key === " ") {
       this.open(Math.max(0, this.list.active));
-      void this.toDetails();
-    } else if (event.key === "Escape" && this.opened.reference) this.close();
-    else if (!this.list.key(event.key)) return;
+      void this.focusDetails();
+    } else if (event.key === "Escape" && this.openEvent.reference) this.close();
+    else if (!this.list.handleKey(event.key)) return;
     event.preventDefault();
   };
 
-  private readonly pressed = (event: MouseEvent): void => {
+  private readonly onClick = (event: MouseEvent): void => {
     const index = this.list.indexOf(event.target);
     if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // else text is being marked
   };
 
   private open(index: number | null): void {
     const event = this.list.at(index);
-    if (!event || index === null || this.list.loader.other) return;
+    if (!event || index === null || this.list.loader.outdated) return;
     this.list.activate(index);
-    this.opened.take(event);
+    this.openEvent.set(event);
     this.requestUpdate(); // the address may say of both what it said of the one before
-    this.viewer.setView({ open: this.opened.reference });
+    this.viewer.setView({ open: this.openEvent.reference });
   }
 
-  private async toDetails(): Promise<void> {
+  private async focusDetails(): Promise<void> {
     if (!(await late.load(() => import("./details.js")))) return;
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("auditlane-details")?.focus();
@@ -215,17 +215,17 @@ export class Table extends ViewerElement {
     this.grid.focus();
   };
 
-  private readonly acts: HeadActs = {
+  private readonly actions: HeadActions = {
     sort: (parameter, descending) => this.viewer.setView({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
     move: (name, by) => this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) }),
     hide: (name) => this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) }),
-    width: (name, px, done) => {
+    setWidth: (name, px, done) => {
       const width = Math.round(Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, px)));
-      this.trying = done ? {} : { [name]: width };
+      this.draggedWidths = done ? {} : { [name]: width };
       if (done) this.viewer.setPreferences({ widths: { ...this.viewer.preferences.widths, [name]: width } });
     },
-    menu: (name) => {
-      this.menu = name;
+    openMenu: (name) => {
+      this.openMenu = name;
       if (name) void late.load(() => import("../search/facet.js"));
     },
   };

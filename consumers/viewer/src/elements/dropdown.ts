@@ -3,7 +3,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
 
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { anchor } from "./anchored.js";
 
 /**
@@ -13,7 +13,7 @@ import { anchor } from "./anchored.js";
 @customElement("auditlane-drop")
 export class Dropdown extends LitElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: inline-block;

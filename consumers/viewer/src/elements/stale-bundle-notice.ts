@@ -4,15 +4,15 @@ import { customElement, property } from "lit/decorators.js";
 
 import type { Texts } from "../i18n/en/index.js";
 import { late } from "./lazy-import.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { notice } from "../styles/notice.js";
+import { noticeStyles } from "../styles/notice.js";
 
 @customElement("auditlane-missing-part")
 export class StaleBundleNotice extends LitElement {
   static override styles = [
-    base,
-    notice,
+    baseStyles,
+    noticeStyles,
     css`
       :host {
         display: block;

@@ -1,7 +1,7 @@
 /** How the settings' sections lie: one under the other; what is not saved stays in sight at the bottom. */
 import { css } from "lit";
 
-export const rootStyles = css`
+export const auditlaneSettingsStyles = css`
   :host {
     display: block;
     container-type: inline-size;

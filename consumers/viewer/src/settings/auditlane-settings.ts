@@ -6,22 +6,22 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import "../elements/stale-bundle-notice.js";
 import { visible } from "../model/format/text.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import "./save-bar.js";
 import "./confirm.js";
-import type { Confirm } from "./confirm.js";
+import type { ConfirmDialog } from "./confirm.js";
 import "./conflict.js";
 import "./fields.js";
 import "./history.js";
-import { moment } from "./relative-time.js";
+import { relativeTime } from "./relative-time.js";
 import "./preview.js";
 import "./removed-fields.js";
-import { rootStyles } from "./auditlane-settings.styles.js";
-import { Settings, settingsContext } from "./settings-state.js";
-import { note, section } from "./section.styles.js";
+import { auditlaneSettingsStyles } from "./auditlane-settings.styles.js";
+import { SettingsState, settingsContext } from "./settings-state.js";
+import { noteStyles, sectionStyles } from "./section.styles.js";
 import "./switch.js";
 import { problemNote } from "./problem-note.js";
 
@@ -32,7 +32,7 @@ import { problemNote } from "./problem-note.js";
  */
 @customElement("auditlane-settings")
 export class AuditlaneSettings extends LitElement {
-  static override styles = [tokens, base, section, note, rootStyles];
+  static override styles = [tokens, baseStyles, sectionStyles, noteStyles, auditlaneSettingsStyles];
 
   @property({ attribute: "base-url" }) baseUrl = "";
   @property() token = "";
@@ -40,8 +40,8 @@ export class AuditlaneSettings extends LitElement {
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
   @property() override lang = "";
 
-  @state() private settings: Settings | null = null;
-  @query("#leave") private readonly leaving!: Confirm | null;
+  @state() private settings: SettingsState | null = null;
+  @query("#leave") private readonly leaveDialog!: ConfirmDialog | null;
 
   private readonly provider = new ContextProvider(this, { context: settingsContext });
   private readonly renewal = new TokenRenewal(() => this.emit("token-expired", null));
@@ -55,21 +55,21 @@ export class AuditlaneSettings extends LitElement {
   /** Asks the person when there is something that was not saved; whether they want to leave. For hosts that navigate. */
   async mayLeave(): Promise<boolean> {
     const words = this.settings?.text.settings.leave;
-    if (!this.unsaved || !words || !this.leaving) return true;
-    return await this.leaving.ask({ title: words.title, lines: [words.lead], go: words.go, stay: words.stay });
+    if (!this.unsaved || !words || !this.leaveDialog) return true;
+    return await this.leaveDialog.ask({ title: words.title, lines: [words.lead], confirm: words.go, cancel: words.stay });
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
-    window.addEventListener("beforeunload", this.unload);
-    window.addEventListener("online", this.online);
+    window.addEventListener("beforeunload", this.onBeforeUnload);
+    window.addEventListener("online", this.onOnline);
     if (this.hasUpdated) void this.open();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    window.removeEventListener("beforeunload", this.unload);
-    window.removeEventListener("online", this.online);
+    window.removeEventListener("beforeunload", this.onBeforeUnload);
+    window.removeEventListener("online", this.onOnline);
     this.openCount += 1;
   }
 
@@ -77,7 +77,7 @@ export class AuditlaneSettings extends LitElement {
     const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
     if (!this.hasUpdated || place) void this.open();
     else if (changed.has("token")) void this.onTokenChanged();
-    else if (changed.has("lang")) void this.settings?.speak(this.language);
+    else if (changed.has("lang")) void this.settings?.setLanguage(this.language);
   }
 
   /** Reads everything anew; what was not saved is gone. */
@@ -88,11 +88,11 @@ export class AuditlaneSettings extends LitElement {
     if (turn !== this.openCount) return;
     const renew = (): Promise<string> =>
       this.renewal.renew(this.token, settings.client.token, (next) => settings.verifyToken(next));
-    const settings = await Settings.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
+    const settings = await SettingsState.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
     if (turn !== this.openCount) return; // another place was named meanwhile
-    settings.addEventListener("heading", (event) => void this.toHeading((event as CustomEvent<boolean>).detail));
+    settings.addEventListener("heading", (event) => void this.focusHeading((event as CustomEvent<boolean>).detail));
     settings.addEventListener("change", () => this.requestUpdate());
-    settings.addEventListener("saved", () => this.emit("auditlane-saved", settings.seen?.structure ?? null));
+    settings.addEventListener("saved", () => this.emit("auditlane-saved", settings.loaded?.structure ?? null));
     this.provider.setValue(settings);
     this.settings = settings;
     await settings.load();
@@ -105,36 +105,36 @@ export class AuditlaneSettings extends LitElement {
     return html`<div class="root" part="root" lang=${settings.language} dir=${DIRECTIONS[settings.language]}>${this.content(settings)}</div>`;
   }
 
-  private content(settings: Settings): TemplateResult {
+  private content(settings: SettingsState): TemplateResult {
     const { text } = settings;
     if (settings.phase === "loading") return html`<p class="unseen" role="status">${text.states.loading}</p>${skeleton}`;
     if (settings.problem) return problemNote(settings.problem, text, () => void settings.load());
     return html`
       ${this.header(settings)}
-      ${settings.mayChange || settings.mayDecide ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
+      ${settings.canConfigure || settings.canEditContract ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
       <auditlane-missing-part exportparts="notice" .text=${text.states}></auditlane-missing-part>
       ${settings.conflict ? html`<auditlane-settings-conflict></auditlane-settings-conflict>` : nothing}
-      ${settings.refused ? problemNote(settings.refused, text, null, text.settings.lost) : nothing}
+      ${settings.saveProblem ? problemNote(settings.saveProblem, text, null, text.settings.lost) : nothing}
       <auditlane-settings-switch></auditlane-settings-switch>
       <auditlane-settings-fields></auditlane-settings-fields>
       <auditlane-settings-preview></auditlane-settings-preview>
-      ${settings.seen?.structure.removed.length ? html`<auditlane-settings-removed></auditlane-settings-removed>` : nothing}
+      ${settings.loaded?.structure.removed.length ? html`<auditlane-settings-removed></auditlane-settings-removed>` : nothing}
       <auditlane-settings-history></auditlane-settings-history>
       <auditlane-settings-bar></auditlane-settings-bar>
       <auditlane-settings-confirm id="leave"></auditlane-settings-confirm>
-      <p class="unseen" role="status">${visible(settings.said)}</p>
+      <p class="unseen" role="status">${visible(settings.announcement)}</p>
     `;
   }
 
-  private header({ text, tenant, seen, language }: Settings): TemplateResult {
+  private header({ text, tenant, loaded, language }: SettingsState): TemplateResult {
     const words = text.settings;
-    const { changedBy, changedAt } = seen!.structure;
+    const { changedBy, changedAt } = loaded!.structure;
     const [before, after] = words.lastChanged(visible(changedBy), "\0").split("\0");
     return html`<header part="header">
       <h2 tabindex="-1">${words.title}<span class="tenant">${tenant ?? words.everybody}</span></h2>
       <p class="quietly">
         ${tenant === null ? html`${words.everybodyLead}<br />` : nothing}
-        ${changedAt ? html`${before}${moment(changedAt, language)}${after}` : words.neverChanged}
+        ${changedAt ? html`${before}${relativeTime(changedAt, language)}${after}` : words.neverChanged}
       </p>
     </header>`;
   }
@@ -153,12 +153,12 @@ export class AuditlaneSettings extends LitElement {
     }
     const same = await settings.verifyToken(token).catch(() => null);
     if (token !== this.token || settings !== this.settings) return;
-    if (same) settings.take(token);
+    if (same) settings.setToken(token);
     this.renewal.provide(same ? token : "");
     if (same === false) await this.open();
   }
 
-  private async toHeading(still: boolean): Promise<void> {
+  private async focusHeading(still: boolean): Promise<void> {
     await this.updateComplete;
     this.renderRoot.querySelector("h2")?.focus({ preventScroll: still });
   }
@@ -167,11 +167,11 @@ export class AuditlaneSettings extends LitElement {
     return languageOf(this.lang, document.documentElement.lang, ...navigator.languages);
   }
 
-  private readonly unload = (event: BeforeUnloadEvent): void => {
+  private readonly onBeforeUnload = (event: BeforeUnloadEvent): void => {
     if (this.unsaved) event.preventDefault();
   };
 
-  private readonly online = (): void => {
+  private readonly onOnline = (): void => {
     const { settings } = this;
     if (settings && ["OFFLINE", "UNREACHABLE"].includes(settings.problem?.code ?? "")) void settings.load();
   };

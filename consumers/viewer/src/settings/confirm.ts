@@ -2,60 +2,60 @@
 import { html, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { SettingsElement } from "./settings-element.js";
-import { dialog, section } from "./section.styles.js";
+import { dialogStyles, sectionStyles } from "./section.styles.js";
 
-export interface Question {
+export interface ConfirmRequest {
   title: string;
   lines: string[];
   /** The button that does it. */
-  go: string;
+  confirm: string;
   /** The button that does not; "Cancel" unless it is said. */
-  stay?: string;
+  cancel?: string;
 }
 
 @customElement("auditlane-settings-confirm")
-export class Confirm extends SettingsElement {
-  static override styles = [base, section, dialog];
+export class ConfirmDialog extends SettingsElement {
+  static override styles = [baseStyles, sectionStyles, dialogStyles];
 
-  @state() private question: Question | null = null;
-  @query("dialog") private box!: HTMLDialogElement;
+  @state() private request: ConfirmRequest | null = null;
+  @query("dialog") private dialog!: HTMLDialogElement;
 
-  private answer: (yes: boolean) => void = () => {};
+  private resolve: (yes: boolean) => void = () => {};
 
   /** Whether the person wants it. */
-  async ask(question: Question): Promise<boolean> {
-    this.answer(false); // of a question that was still open
-    this.question = question;
+  async ask(request: ConfirmRequest): Promise<boolean> {
+    this.resolve(false); // of a question that was still open
+    this.request = request;
     await this.updateComplete;
-    this.box.showModal();
+    this.dialog.showModal();
     this.renderRoot.querySelector<HTMLElement>("#stay")?.focus();
-    return await new Promise((resolve) => (this.answer = resolve));
+    return await new Promise((resolve) => (this.resolve = resolve));
   }
 
   protected override render(): TemplateResult {
-    const { question } = this;
-    return html`<dialog aria-labelledby="title" aria-describedby="lines" @close=${this.closed}>
+    const { request } = this;
+    return html`<dialog aria-labelledby="title" aria-describedby="lines" @close=${this.onClose}>
       <form class="inside" method="dialog">
-        <h3 id="title">${question?.title}</h3>
-        <div id="lines">${question?.lines.map((line) => html`<p>${line}</p>`)}</div>
+        <h3 id="title">${request?.title}</h3>
+        <div id="lines">${request?.lines.map((line) => html`<p>${line}</p>`)}</div>
         <div class="feet">
-          <button id="stay" value="no">${question?.stay ?? this.text.cancel}</button>
-          <button value="yes" class="primary">${question?.go}</button>
+          <button id="stay" value="no">${request?.cancel ?? this.text.cancel}</button>
+          <button value="yes" class="primary">${request?.confirm}</button>
         </div>
       </form>
     </dialog>`;
   }
 
-  private readonly closed = (): void => {
-    this.answer(this.box.returnValue === "yes");
-    this.box.returnValue = "";
+  private readonly onClose = (): void => {
+    this.resolve(this.dialog.returnValue === "yes");
+    this.dialog.returnValue = "";
   };
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-settings-confirm": Confirm;
+    "auditlane-settings-confirm": ConfirmDialog;
   }
 }

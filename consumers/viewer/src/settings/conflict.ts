@@ -4,19 +4,19 @@ import { customElement } from "lit/decorators.js";
 
 import { visible } from "../model/format/text.js";
 import { describeChanges, describeConflict, labelByName, describeRevision } from "../model/structure/describe-changes.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { momentSaid } from "./relative-time.js";
+import { formatRelative } from "./relative-time.js";
 import { SettingsElement } from "./settings-element.js";
 import type { Conflict } from "./loaded-settings.js";
-import { note, section } from "./section.styles.js";
+import { noteStyles, sectionStyles } from "./section.styles.js";
 
 @customElement("auditlane-settings-conflict")
-export class ConflictNote extends SettingsElement {
+export class ConflictNotice extends SettingsElement {
   static override styles = [
-    base,
-    section,
-    note,
+    baseStyles,
+    sectionStyles,
+    noteStyles,
     css`
       dl,
       dd {
@@ -28,14 +28,14 @@ export class ConflictNote extends SettingsElement {
     `,
   ];
 
-  private told: Conflict | null = null;
+  private focusedConflict: Conflict | null = null;
 
   protected override render(): TemplateResult | typeof nothing {
-    const { conflict, seen } = this.settings;
-    if (!conflict || !seen) return nothing;
+    const { conflict, loaded } = this.settings;
+    if (!conflict || !loaded) return nothing;
     const words = this.text.conflict;
     const { conflicts, lostFields } = conflict.merged;
-    const now = conflict.seen.structure;
+    const now = conflict.latest.structure;
     return html`<section class="note" part="conflict" aria-labelledby="title">
       ${icon("warning")}
       <div>
@@ -43,7 +43,7 @@ export class ConflictNote extends SettingsElement {
           <h3 id="title" tabindex="-1">${words.title}</h3>
           <p>${words.lead}</p>
         </div>
-        <dl>${this.theirs(conflict)}</dl>
+        <dl>${this.renderRemote(conflict)}</dl>
         ${conflicts.length
           ? html`<div>
               <p>${words.both}</p>
@@ -53,11 +53,11 @@ export class ConflictNote extends SettingsElement {
             </div>`
           : nothing}
         ${lostFields.length
-          ? html`<p>${words.gone(this.text.list(lostFields.map((name) => visible(labelByName(seen.structure, name, this.settings.text)))))}</p>`
+          ? html`<p>${words.gone(this.text.list(lostFields.map((name) => visible(labelByName(loaded.structure, name, this.settings.text)))))}</p>`
           : nothing}
         <div class="ways">
           <button id="reapply" class="primary" aria-describedby="hint" @click=${this.reapply}>${words.reapply}</button>
-          <button id="drop" @click=${this.giveWay}>${words.drop}</button>
+          <button id="drop" @click=${this.discard}>${words.drop}</button>
         </div>
         <p id="hint" class="quietly small">${words.reapplyHint}</p>
       </div>
@@ -66,46 +66,46 @@ export class ConflictNote extends SettingsElement {
 
   protected override updated(_: PropertyValues<this>): void {
     const { conflict } = this.settings;
-    if (conflict && conflict !== this.told) this.renderRoot.querySelector<HTMLElement>("#title")?.focus();
-    this.told = conflict;
+    if (conflict && conflict !== this.focusedConflict) this.renderRoot.querySelector<HTMLElement>("#title")?.focus();
+    this.focusedConflict = conflict;
   }
 
   private readonly reapply = (): void => {
     this.settings.reapply();
-    this.settings.toHeading();
+    this.settings.focusHeading();
   };
 
-  private readonly giveWay = (): void => {
-    this.settings.giveWay();
-    this.settings.toHeading();
+  private readonly discard = (): void => {
+    this.settings.acceptRemote();
+    this.settings.focusHeading();
   };
 
   /** By whom, as the history has it; what the environment's admins did is only seen by its effect. */
-  private theirs({ revisions, seen, theirs }: Conflict): TemplateResult[] {
+  private renderRemote({ revisions, latest, remote }: Conflict): TemplateResult[] {
     const words = this.text.conflict;
     const { language, text } = this.settings;
     if (revisions.length) {
       return revisions.map((one) =>
-        this.entry(
-          words.who(one.changedBy, one.changedAt ? momentSaid(one.changedAt, language) : ""),
-          describeRevision(one, seen.structure, text),
+        this.renderEntry(
+          words.who(one.changedBy, one.changedAt ? formatRelative(one.changedAt, language) : ""),
+          describeRevision(one, latest.structure, text),
         ),
       );
     }
-    const label = (names: string[]): string => this.text.list(names.map((name) => labelByName(this.either(name, seen.structure), name, text)));
-    const lines = describeChanges(theirs.changes, seen.structure, text);
-    if (theirs.added.length) lines.push(words.added(label(theirs.added)));
-    if (theirs.removed.length) lines.push(words.taken(label(theirs.removed)));
-    if (theirs.enabled !== null) lines.push(theirs.enabled ? words.on : words.off);
-    return [this.entry(words.environment, lines)];
+    const label = (names: string[]): string => this.text.list(names.map((name) => labelByName(this.structureWith(name, latest.structure), name, text)));
+    const lines = describeChanges(remote.changes, latest.structure, text);
+    if (remote.added.length) lines.push(words.added(label(remote.added)));
+    if (remote.removed.length) lines.push(words.taken(label(remote.removed)));
+    if (remote.enabled !== null) lines.push(remote.enabled ? words.on : words.off);
+    return [this.renderEntry(words.environment, lines)];
   }
 
-  private either(name: string, now: Conflict["seen"]["structure"]): Conflict["seen"]["structure"] {
+  private structureWith(name: string, now: Conflict["latest"]["structure"]): Conflict["latest"]["structure"] {
     const known = now.fields.some((one) => one.name === name);
-    return known ? now : (this.settings.seen?.structure ?? now);
+    return known ? now : (this.settings.loaded?.structure ?? now);
   }
 
-  private entry(who: string, lines: string[]): TemplateResult {
+  private renderEntry(who: string, lines: string[]): TemplateResult {
     return html`<dt>${visible(who)}</dt>
       ${lines.map((line) => html`<dd>${visible(line)}</dd>`)}`;
   }
@@ -113,6 +113,6 @@ export class ConflictNote extends SettingsElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-settings-conflict": ConflictNote;
+    "auditlane-settings-conflict": ConflictNotice;
   }
 }

@@ -5,15 +5,15 @@ import type { Field } from "../api/structure.js";
 import { isOverridden, type Toggle } from "../model/structure/draft.js";
 import { fieldType } from "../model/structure/form.js";
 import { icon } from "../styles/icons.js";
-import type { State } from "./loaded-settings.js";
+import type { LoadedSettings } from "./loaded-settings.js";
 
-export function typeSaid(field: Field, { contract, text }: State): string {
+export function describeType(field: Field, { contract, text }: LoadedSettings): string {
   const known = field.custom ? contract?.fields.find((one) => one.name === field.name) : undefined;
   return text.settings.types[known ? fieldType(field, known) : field.displayType];
 }
 
 /** Who said how it is shown. */
-export function originSaid(field: Field, { tenant, text }: State): string {
+export function describeOrigin(field: Field, { tenant, text }: LoadedSettings): string {
   const { origins } = text.settings.fields;
   const isAll = tenant === null;
   if (field.custom && field.inherited === null) return isAll ? origins.ownAll : origins.own;
@@ -23,7 +23,7 @@ export function originSaid(field: Field, { tenant, text }: State): string {
 }
 
 /** A toggle for those who may not use it. */
-export function toggleSaid(field: Field, toggle: Toggle, { text }: State): TemplateResult {
+export function readOnlyToggle(field: Field, toggle: Toggle, { text }: LoadedSettings): TemplateResult {
   const { fields, yes, no } = text.settings;
   const name = fields.toggles[toggle];
   return html`<div class="toggle" role="img" aria-label="${name}: ${field[toggle] ? yes : no}" title=${fields.hints[toggle]}>

@@ -1,7 +1,7 @@
 /** The list of fields: a grid whose columns stand under their heads; cards where it is narrow. */
 import { css } from "lit";
 
-export const fieldStyles = css`
+export const fieldListStyles = css`
   .keys {
     margin-block-start: 0.35rem;
   }

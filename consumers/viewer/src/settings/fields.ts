@@ -7,37 +7,37 @@ import type { Field } from "../api/structure.js";
 import { late } from "../elements/lazy-import.js";
 import { fieldLabel } from "../model/labels.js";
 import { changesOf, type Draft, isOverridden, moveField, resetField, setField, type Toggle, TOGGLES } from "../model/structure/draft.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
-import type { Confirm } from "./confirm.js";
-import { Drag } from "./row-drag.js";
-import { fieldStyles } from "./fields.styles.js";
+import type { ConfirmDialog } from "./confirm.js";
+import { RowDrag } from "./row-drag.js";
+import { fieldListStyles } from "./fields.styles.js";
 import { NameInput } from "./name-input.js";
 import { SettingsElement } from "./settings-element.js";
-import { originSaid, selectorOf, toggleSaid, typeSaid } from "./field-row.js";
-import { section } from "./section.styles.js";
+import { describeOrigin, selectorOf, readOnlyToggle, describeType } from "./field-row.js";
+import { sectionStyles } from "./section.styles.js";
 
 @customElement("auditlane-settings-fields")
-export class Fields extends SettingsElement {
-  static override styles = [base, section, fieldStyles];
+export class FieldList extends SettingsElement {
+  static override styles = [baseStyles, sectionStyles, fieldListStyles];
 
   /** The form, and whose: "" is a new field's, null that it is closed. */
-  @state() private form: string | null = null;
-  @query("auditlane-settings-confirm") private confirm!: Confirm;
+  @state() private editedField: string | null = null;
+  @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 
   /** The field that was added last, until something else is done with the form; it is marked in the list. */
-  @state() private added = "";
-  private known: ReadonlySet<string> = new Set(); // names of the fields when the form was opened
-  private readonly naming = new NameInput(() => this.settings);
-  private untouched: Draft | null = null; // before a row was dragged
-  private readonly drag = new Drag({
+  @state() private addedField = "";
+  private namesBefore: ReadonlySet<string> = new Set(); // names of the fields when the form was opened
+  private readonly nameInput = new NameInput(() => this.settings);
+  private draftBeforeDrag: Draft | null = null; // before a row was dragged
+  private readonly drag = new RowDrag({
     rows: () => [...this.renderRoot.querySelectorAll<HTMLElement>("li")],
-    to: (row, place) => {
+    moveTo: (row, place) => {
       this.settings.edit((draft) => moveField(draft, row.dataset["name"] as string, place));
       this.performUpdate(); // the next move of the pointer measures the new list
     },
-    end: (row, kept) => this.dropped(row.dataset["name"] as string, kept),
+    onEnd: (row, kept) => this.onDragEnd(row.dataset["name"] as string, kept),
   });
 
   override disconnectedCallback(): void {
@@ -46,7 +46,7 @@ export class Fields extends SettingsElement {
   }
 
   protected override render(): TemplateResult | typeof nothing {
-    const { draft, mayChange, mayDecide } = this.settings;
+    const { draft, canConfigure, canEditContract } = this.settings;
     if (!draft) return nothing;
     const words = this.text.fields;
     const changed = new Set(changesOf(draft).map((one) => one.name));
@@ -55,14 +55,14 @@ export class Fields extends SettingsElement {
           <div>
             <h3 id="title">${words.title}</h3>
             <p class="quietly">${words.lead}</p>
-            ${mayChange && !mayDecide ? html`<p class="quietly small">${words.decided}</p>` : nothing}
+            ${canConfigure && !canEditContract ? html`<p class="quietly small">${words.decided}</p>` : nothing}
           </div>
-          ${mayDecide
-            ? html`<button id="add" class="primary" @click=${() => this.open("")}>${icon("plus")}${words.add}</button>`
+          ${canEditContract
+            ? html`<button id="add" class="primary" @click=${() => this.openForm("")}>${icon("plus")}${words.add}</button>`
             : nothing}
         </div>
-        ${mayChange ? html`<p class="keys quietly small">${words.keys}</p>` : nothing}
-        <div class="heads ${mayChange || mayDecide ? "" : "still"}" aria-hidden="true">
+        ${canConfigure ? html`<p class="keys quietly small">${words.keys}</p>` : nothing}
+        <div class="heads ${canConfigure || canEditContract ? "" : "still"}" aria-hidden="true">
           <span class="field">${words.field}</span>
           ${TOGGLES.map((one) => html`<span title=${words.hints[one]}>${words.toggles[one]}</span>`)}
         </div>
@@ -70,43 +70,43 @@ export class Fields extends SettingsElement {
           ${repeat(
             draft.fields,
             (field) => field.name,
-            (field, place) => this.row(field, place, draft.fields.length, changed.has(field.name)),
+            (field, place) => this.renderRow(field, place, draft.fields.length, changed.has(field.name)),
           )}
         </ol>
       </section>
       <auditlane-settings-confirm></auditlane-settings-confirm>
-      ${this.form === null
+      ${this.editedField === null
         ? nothing
-        : html`<auditlane-settings-form .field=${this.form} @closed=${this.closed}></auditlane-settings-form>`}`;
+        : html`<auditlane-settings-form .field=${this.editedField} @closed=${this.onFormClosed}></auditlane-settings-form>`}`;
   }
 
-  private row(field: Field, place: number, count: number, changed: boolean): TemplateResult {
-    const { mayChange, mayDecide } = this.settings;
+  private renderRow(field: Field, place: number, count: number, changed: boolean): TemplateResult {
+    const { canConfigure, canEditContract } = this.settings;
     const label = fieldLabel(field, this.settings.text) || field.name;
-    return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${mayChange || mayDecide ? "" : "still"} ${field.name === this.added ? "added" : ""}" @keydown=${this.key}>
+    return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${canConfigure || canEditContract ? "" : "still"} ${field.name === this.addedField ? "added" : ""}" @keydown=${this.onKeydown}>
       <div class="group" role="group" aria-label=${label}>
-        ${mayChange ? this.places(field, label, place, count) : mayDecide ? html`<div class="places"></div>` : nothing}
+        ${canConfigure ? this.renderOrder(field, label, place, count) : canEditContract ? html`<div class="places"></div>` : nothing}
         <div class="name">
-          ${mayChange
-            ? this.naming.input(field, label)
+          ${canConfigure
+            ? this.nameInput.render(field, label)
             : html`<span class="label">${label}</span>`}
           ${field.displayName.trim() ? nothing : html`<span class="bad small">${this.text.fields.nameNeeded}</span>`}
           <span class="sub quietly small">
-            <code>${field.name}</code><span>${typeSaid(field, this.settings)}</span><span>${originSaid(field, this.settings)}</span>
-            ${field.name === this.added ? html`<span class="mark">${this.text.form.added(label)}</span>` : nothing}
+            <code>${field.name}</code><span>${describeType(field, this.settings)}</span><span>${describeOrigin(field, this.settings)}</span>
+            ${field.name === this.addedField ? html`<span class="mark">${this.text.form.added(label)}</span>` : nothing}
             ${changed ? html`<span class="mark">${this.text.fields.changed}</span>` : nothing}
           </span>
         </div>
-        ${TOGGLES.map((toggle) => this.toggle(field, label, toggle))}
-        ${mayChange || mayDecide ? this.deeds(field, label) : nothing}
+        ${TOGGLES.map((toggle) => this.renderToggle(field, label, toggle))}
+        ${canConfigure || canEditContract ? this.renderActions(field, label) : nothing}
       </div>
     </li>`;
   }
 
-  private places(field: Field, label: string, place: number, count: number): TemplateResult {
+  private renderOrder(field: Field, label: string, place: number, count: number): TemplateResult {
     const words = this.text.fields;
     return html`<div class="places">
-      <span class="grip" title=${words.drag} @pointerdown=${this.grab}>${icon("grip")}</span>
+      <span class="grip" title=${words.drag} @pointerdown=${this.onGrab}>${icon("grip")}</span>
       <button
         class="quiet icon up"
         aria-label=${words.up(label)}
@@ -126,41 +126,41 @@ export class Fields extends SettingsElement {
     </div>`;
   }
 
-  private toggle(field: Field, label: string, toggle: Toggle): TemplateResult {
+  private renderToggle(field: Field, label: string, toggle: Toggle): TemplateResult {
     const words = this.text.fields;
-    if (!this.settings.mayChange) return toggleSaid(field, toggle, this.settings);
+    if (!this.settings.canConfigure) return readOnlyToggle(field, toggle, this.settings);
     return html`<label class="toggle" title=${words.hints[toggle]}>
       <input
         type="checkbox"
         data-toggle=${toggle}
         aria-label="${words.toggles[toggle]}: ${label}"
         .checked=${field[toggle]}
-        @change=${(event: Event) => this.set(field, { [toggle]: (event.target as HTMLInputElement).checked })}
+        @change=${(event: Event) => this.setAttributes(field, { [toggle]: (event.target as HTMLInputElement).checked })}
       /><span>${words.toggles[toggle]}</span>
     </label>`;
   }
 
-  private deeds(field: Field, label: string): TemplateResult {
+  private renderActions(field: Field, label: string): TemplateResult {
     const words = this.text.fields;
-    const { mayChange, mayDecide, tenant } = this.settings;
+    const { canConfigure, canEditContract, tenant } = this.settings;
     const isAll = tenant === null;
     const resets = isAll ? words.resetAll(label) : words.reset(label);
     const edits = !isAll && field.inherited ? words.rules(label) : words.edit(label);
     return html`<div class="deeds">
-      ${mayChange && isOverridden(field)
+      ${canConfigure && isOverridden(field)
         ? html`<button class="quiet icon reset" aria-label=${resets} title=${resets} @click=${() => this.reset(field, label)}>
             ${icon("undo")}
           </button>`
         : nothing}
-      ${mayDecide && field.custom
-        ? html`<button class="quiet icon edit" aria-label=${edits} title=${edits} @click=${() => this.open(field.name)}>
+      ${canEditContract && field.custom
+        ? html`<button class="quiet icon edit" aria-label=${edits} title=${edits} @click=${() => this.openForm(field.name)}>
               ${icon("pencil")}
             </button>
             <button
               class="quiet icon remove"
               aria-label=${words.remove(label)}
               title=${words.remove(label)}
-              @click=${() => this.takeAway(field, label)}
+              @click=${() => this.removeField(field, label)}
             >
               ${icon("trash")}
             </button>`
@@ -168,8 +168,8 @@ export class Fields extends SettingsElement {
     </div>`;
   }
 
-  private set(field: Field, what: Partial<Field>): void {
-    this.settings.edit((draft) => setField(draft, field.name, what));
+  private setAttributes(field: Field, changes: Partial<Field>): void {
+    this.settings.edit((draft) => setField(draft, field.name, changes));
   }
 
   private reset(field: Field, label: string): void {
@@ -180,58 +180,58 @@ export class Fields extends SettingsElement {
   private move(name: string, to: number, focused: string): void {
     const count = this.settings.draft?.fields.length ?? 0;
     if (to < 0 || to >= count) return;
-    this.settings.edit((draft) => moveField(draft, name, to), this.placeSaid(name, to));
+    this.settings.edit((draft) => moveField(draft, name, to), this.describePosition(name, to));
     void this.focusIn(name, focused); // rows that move lose the focus
   }
 
-  private placeSaid(name: string, place: number): string {
+  private describePosition(name: string, place: number): string {
     const fields = this.settings.draft?.fields ?? [];
     const field = fields.find((one) => one.name === name);
     const label = field ? fieldLabel(field, this.settings.text) : name;
     return this.text.fields.movedTo(label, String(place + 1), String(fields.length));
   }
 
-  private readonly key = (event: KeyboardEvent): void => {
+  private readonly onKeydown = (event: KeyboardEvent): void => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!by || !event.altKey || !this.settings.mayChange) return;
+    if (!by || !event.altKey || !this.settings.canConfigure) return;
     event.preventDefault();
     const name = (event.currentTarget as HTMLElement).dataset["name"] as string;
     const place = this.settings.draft?.fields.findIndex((one) => one.name === name) ?? -1;
     this.move(name, place + by, selectorOf(event.target as HTMLElement));
   };
 
-  private readonly grab = (event: PointerEvent): void => {
-    this.untouched = this.settings.draft;
+  private readonly onGrab = (event: PointerEvent): void => {
+    this.draftBeforeDrag = this.settings.draft;
     this.drag.start(event, (event.currentTarget as HTMLElement).closest("li") as HTMLElement);
   };
 
-  private dropped(name: string, kept: boolean): void {
+  private onDragEnd(name: string, kept: boolean): void {
     const place = this.settings.draft?.fields.findIndex((one) => one.name === name) ?? 0;
-    const { untouched } = this;
-    this.untouched = null;
-    if (kept) this.settings.edit((draft) => draft, this.placeSaid(name, place));
-    else if (untouched) this.settings.edit(() => untouched);
+    const { draftBeforeDrag } = this;
+    this.draftBeforeDrag = null;
+    if (kept) this.settings.edit((draft) => draft, this.describePosition(name, place));
+    else if (draftBeforeDrag) this.settings.edit(() => draftBeforeDrag);
   }
 
-  private async takeAway(field: Field, label: string): Promise<void> {
+  private async removeField(field: Field, label: string): Promise<void> {
     const words = this.text.removed;
     const lines = [words.sureLead, words.sureKept];
     if (this.settings.tenant === null) lines.push(words.sureAll);
-    if (!(await this.confirm.ask({ title: words.sure(label), lines, go: words.doIt }))) return;
+    if (!(await this.confirm.ask({ title: words.sure(label), lines, confirm: words.doIt }))) return;
     if (await this.settings.remove(field.name)) this.renderRoot.querySelector<HTMLElement>("#add")?.focus();
   }
 
-  private async open(name: string): Promise<void> {
-    if (!this.settings.mayDecide || !(await late.load(() => import("./form.js")))) return;
-    [this.form, this.added, this.known] = [name, "", new Set(this.names)];
+  private async openForm(name: string): Promise<void> {
+    if (!this.settings.canEditContract || !(await late.load(() => import("./form.js")))) return;
+    [this.editedField, this.addedField, this.namesBefore] = [name, "", new Set(this.names)];
   }
 
-  private readonly closed = async (): Promise<void> => {
-    const name = this.form;
-    this.form = null;
-    if (name === "") this.added = this.names.find((one) => !this.known.has(one)) ?? "";
+  private readonly onFormClosed = async (): Promise<void> => {
+    const name = this.editedField;
+    this.editedField = null;
+    if (name === "") this.addedField = this.names.find((one) => !this.namesBefore.has(one)) ?? "";
     await this.updateComplete;
-    if (name || this.added) await this.focusIn(name || this.added, ".edit"); // which scrolls to it
+    if (name || this.addedField) await this.focusIn(name || this.addedField, ".edit"); // which scrolls to it
     else this.renderRoot.querySelector<HTMLElement>("#add")?.focus();
   };
 
@@ -247,6 +247,6 @@ export class Fields extends SettingsElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-settings-fields": Fields;
+    "auditlane-settings-fields": FieldList;
   }
 }

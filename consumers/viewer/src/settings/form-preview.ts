@@ -7,36 +7,36 @@ import { fieldLabel } from "../model/labels.js";
 import type { Form } from "../model/structure/form.js";
 import { emitCode, sampleValue } from "../model/structure/sample.js";
 import type { CellContext } from "../viewer/table/cells.js";
-import { type Column, sampleTable } from "./sample-table.js";
+import { type SampleColumn, sampleTable } from "./sample-table.js";
 
-interface Given {
+interface PreviewInput {
   form: Form;
   fields: readonly Field[];
   events: readonly AuditEvent[];
   tenant: string | null;
-  reading: CellContext;
+  cellContext: CellContext;
 }
 
-const NEIGHBOURS = 2; // columns beside the new one: as many as there is room for
+const NEIGHBOUR_COLUMNS = 2; // columns beside the new one: as many as there is room for
 
-export function formPreview({ form, fields, events, tenant, reading }: Given): TemplateResult {
-  const { text } = reading;
+export function formPreview({ form, fields, events, tenant, cellContext }: PreviewInput): TemplateResult {
+  const { text } = cellContext;
   const words = text.settings;
-  const column: Column = {
+  const column: SampleColumn = {
     name: form.name,
     label: form.displayName.trim() || form.name,
     displayType: form.type === "Integer" ? "Number" : form.type === "Enum" ? "AlphaNumeric" : (form.type as DisplayType),
     custom: true,
-    fresh: true,
+    isNew: true,
     sample: String(sampleValue(form)),
   };
-  const others: Column[] = fields
+  const others: SampleColumn[] = fields
     .filter((one) => one.showInTable && one.name !== form.name)
     .map((one) => ({ ...one, label: fieldLabel(one, text) }));
-  const columns: Column[] = form.showInTable ? [...others.slice(0, NEIGHBOURS), column] : others.slice(0, NEIGHBOURS + 1);
+  const columns: SampleColumn[] = form.showInTable ? [...others.slice(0, NEIGHBOUR_COLUMNS), column] : others.slice(0, NEIGHBOUR_COLUMNS + 1);
   return html`<div class="preview">
     <h4>${words.form.preview}</h4>
-    ${sampleTable({ columns, events, reading, label: words.form.table, newWord: words.preview.newColumn })}
+    ${sampleTable({ columns, events, cellContext, label: words.form.table, newWord: words.preview.newColumn })}
     <h4>${words.form.code}</h4>
     <pre tabindex="0" role="region" aria-label=${words.form.code}><code>${emitCode(form, tenant)}</code></pre>
   </div>`;

@@ -4,37 +4,37 @@ import { html, type TemplateResult } from "lit";
 import type { Texts } from "../i18n/en/index.js";
 import { TOGGLES } from "../model/structure/draft.js";
 import { type Form, type Key, linesOf, type RuleName, rulesOf } from "../model/structure/form.js";
-import { area, type Box, check, choose, line } from "./inputs.js";
+import { textArea, type InputOptions, checkbox, selectInput, textInput } from "./inputs.js";
 
-type Input = (key: Key, label: string, hint?: string) => Box;
+type InputFor = (key: Key, label: string, hint?: string) => InputOptions;
 
-export function ruleInputs(form: Form, words: Texts["settings"], input: Input): TemplateResult[] {
+export function ruleInputs(form: Form, words: Texts["settings"], input: InputFor): TemplateResult[] {
   const rules = rulesOf(form.type).filter((one) => one !== "oneOf" || form.type !== "Enum"); // its choices are part of the type
-  return [...rules.map((one) => rule(one, words.form, input)), standIn(form, words, input)];
+  return [...rules.map((one) => ruleInput(one, words.form, input)), defaultInput(form, words, input)];
 }
 
-export function placeInputs(form: Form, words: Texts["settings"], set: (what: Partial<Form>) => void): TemplateResult {
+export function visibilityInputs(form: Form, words: Texts["settings"], set: (what: Partial<Form>) => void): TemplateResult {
   return html`<fieldset>
     <legend>${words.form.shown}</legend>
     ${TOGGLES.map((one) =>
-      check({ key: one, label: words.fields.hints[one], value: form[one], set: (value) => set({ [one]: value === true }) }),
+      checkbox({ key: one, label: words.fields.hints[one], value: form[one], onInput: (value) => set({ [one]: value === true }) }),
     )}
   </fieldset>`;
 }
 
-function rule(name: RuleName, words: Texts["settings"]["form"], input: Input): TemplateResult {
-  if (name === "required") return check(input(name, words.required));
-  if (name === "oneOf") return area(input(name, words.onlyThese, words.oneOfHint));
-  if (name === "pattern") return line(input(name, words.pattern, words.patternHint), { code: true, maxlength: 1000 });
-  return line(input(name, words[name]), { numeric: true, short: true });
+function ruleInput(name: RuleName, words: Texts["settings"]["form"], input: InputFor): TemplateResult {
+  if (name === "required") return checkbox(input(name, words.required));
+  if (name === "oneOf") return textArea(input(name, words.onlyThese, words.oneOfHint));
+  if (name === "pattern") return textInput(input(name, words.pattern, words.patternHint), { code: true, maxlength: 1000 });
+  return textInput(input(name, words[name]), { numeric: true, short: true });
 }
 
-function standIn(form: Form, words: Texts["settings"], input: Input): TemplateResult {
+function defaultInput(form: Form, words: Texts["settings"], input: InputFor): TemplateResult {
   const { type } = form;
   const box = input("default", words.form.default, words.form.defaultHint);
   const nothing = ["", words.form.nothing] as const;
-  if (type === "Boolean") return choose(box, [nothing, ["true", words.yes], ["false", words.no]]);
-  if (type === "Enum") return choose(box, [nothing, ...linesOf(form.oneOf).map((one) => [one, one] as const)]);
-  if (type === "Timestamp") return line({ ...box, hint: `${words.form.defaultHint} ${words.form.defaultTime}` }, { moment: true });
-  return line(box, { numeric: type === "Number" || type === "Integer" });
+  if (type === "Boolean") return selectInput(box, [nothing, ["true", words.yes], ["false", words.no]]);
+  if (type === "Enum") return selectInput(box, [nothing, ...linesOf(form.oneOf).map((one) => [one, one] as const)]);
+  if (type === "Timestamp") return textInput({ ...box, hint: `${words.form.defaultHint} ${words.form.defaultTime}` }, { dateTime: true });
+  return textInput(box, { numeric: type === "Number" || type === "Integer" });
 }

@@ -17,44 +17,44 @@ import {
   compatibleTypes,
   TYPES,
 } from "../model/structure/form.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { formPreview } from "./form-preview.js";
-import { placeInputs, ruleInputs } from "./form-rules.js";
+import { visibilityInputs, ruleInputs } from "./form-rules.js";
 import { formStyles } from "./form.styles.js";
-import { area, type Box, check, choose, line } from "./inputs.js";
+import { textArea, type InputOptions, checkbox, selectInput, textInput } from "./inputs.js";
 import { SettingsElement } from "./settings-element.js";
 import { sampleStyles } from "./sample-table.js";
-import { dialog, note, section } from "./section.styles.js";
+import { dialogStyles, noteStyles, sectionStyles } from "./section.styles.js";
 import { problemNote } from "./problem-note.js";
 
 @customElement("auditlane-settings-form")
 export class FieldForm extends SettingsElement {
-  static override styles = [base, section, dialog, note, ...sampleStyles, formStyles];
+  static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, ...sampleStyles, formStyles];
 
   /** The field's name; "" for a new one. */
   @property() field = "";
 
   @state() private form: Form = emptyForm();
-  @state() private told: ErrorMessages = {};
+  @state() private messages: ErrorMessages = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
   /** Inputs that were left, or all once it was sent: faults are shown at these. */
   @state() private visited: ReadonlySet<Key> = new Set();
   /** The rules are to be seen. */
-  @state() private opened = false;
-  @query("dialog") private box!: HTMLDialogElement;
+  @state() private rulesOpen = false;
+  @query("dialog") private dialog!: HTMLDialogElement;
 
-  private was: Form | null = null;
-  private named = false; // the name is the person's own, and follows the other no longer
-  private readable = true;
+  private previous: Form | null = null;
+  private nameEdited = false; // the name is the person's own, and follows the other no longer
+  private rulesKnown = true;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.begin();
+    this.initialize();
   }
 
   protected override firstUpdated(_: PropertyValues<this>): void {
-    this.box.showModal();
+    this.dialog.showModal();
     this.renderRoot.querySelector<HTMLElement>("#displayName")?.focus();
   }
 
@@ -63,22 +63,22 @@ export class FieldForm extends SettingsElement {
   }
 
   /** Whether the type and rules are the environment's, and this a tenant. */
-  private get theirs(): boolean {
-    const field = this.settings.seen?.structure.fields.find((one) => one.name === this.field);
+  private get inheritsRules(): boolean {
+    const field = this.settings.loaded?.structure.fields.find((one) => one.name === this.field);
     return !this.isNew && this.settings.tenant !== null && !!field?.inherited;
   }
 
-  private get fixed(): boolean {
-    return this.theirs || !this.readable;
+  private get rulesReadOnly(): boolean {
+    return this.inheritsRules || !this.rulesKnown;
   }
 
   /** Whether anything of it can be changed: a field that there is is named by who shapes the log. */
-  private get mayName(): boolean {
-    return this.isNew || this.settings.mayChange;
+  private get canRename(): boolean {
+    return this.isNew || this.settings.canConfigure;
   }
 
-  private get maySend(): boolean {
-    return this.mayName || !this.fixed;
+  private get canSubmit(): boolean {
+    return this.canRename || !this.rulesReadOnly;
   }
 
   /** What the contract says now; null for everybody's, which cannot say it. */
@@ -86,37 +86,37 @@ export class FieldForm extends SettingsElement {
     return this.settings.tenant === null ? null : (this.settings.contract?.exclusive ?? false);
   }
 
-  private begin(): void {
-    const { seen, contract } = this.settings;
+  private initialize(): void {
+    const { loaded, contract } = this.settings;
     this.form = { ...this.form, exclusive: this.exclusive ?? false };
     if (this.isNew) return;
-    const field = seen?.structure.fields.find((one) => one.name === this.field);
+    const field = loaded?.structure.fields.find((one) => one.name === this.field);
     const known = contract?.fields.find((one) => one.name === this.field);
-    this.readable = !!known;
+    this.rulesKnown = !!known;
     const bare = { name: this.field, type: "AlphaNumeric", default: null, rules: {}, shown: true, displayName: "" } as const;
-    this.opened = true;
-    if (field) this.form = this.was = formFromField(field, known ?? bare, this.form.exclusive);
+    this.rulesOpen = true;
+    if (field) this.form = this.previous = formFromField(field, known ?? bare, this.form.exclusive);
   }
 
   protected override render(): TemplateResult {
     const words = this.text.form;
-    const { draft, sample, tenant, reading } = this.settings;
+    const { draft, sample, tenant, cellContext } = this.settings;
     const label = this.form.displayName.trim() || this.form.name;
-    return html`<dialog aria-labelledby="title" @cancel=${this.cancel} @close=${this.close}>
-      <form class="inside" novalidate @submit=${this.submit}>
+    return html`<dialog aria-labelledby="title" @cancel=${this.onCancel} @close=${this.onClose}>
+      <form class="inside" novalidate @submit=${this.onSubmit}>
         <div>
-          <h3 id="title">${this.isNew ? words.title : words.changeTitle(this.was?.displayName ?? label)}</h3>
+          <h3 id="title">${this.isNew ? words.title : words.changeTitle(this.previous?.displayName ?? label)}</h3>
           ${this.isNew ? html`<p class="quietly">${words.lead}</p>` : nothing}
         </div>
         <div class="sides">
-          <div class="inputs">${this.naming()}${this.demands()}${this.isNew ? placeInputs(this.form, this.text, (what) => this.set(what)) : nothing}${this.exclusion()}</div>
-          ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, reading })}
+          <div class="inputs">${this.renderNames()}${this.renderRules()}${this.isNew ? visibilityInputs(this.form, this.text, (what) => this.setForm(what)) : nothing}${this.renderExclusive()}</div>
+          ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, cellContext })}
         </div>
         ${this.problem ? problemNote(this.problem, this.settings.text, null, this.settings.text.settings.lost) : nothing}
-        <p class="bad" role="alert">${this.told[""] ?? nothing}</p>
+        <p class="bad" role="alert">${this.messages[""] ?? nothing}</p>
         <div class="feet">
-          <button type="button" @click=${() => this.box.close()}>${this.maySend ? this.text.cancel : this.text.close}</button>
-          ${this.maySend
+          <button type="button" @click=${() => this.dialog.close()}>${this.canSubmit ? this.text.cancel : this.text.close}</button>
+          ${this.canSubmit
             ? html`<button type="submit" class="primary" aria-disabled=${this.sending}>
                 ${this.sending ? `${words.sending}…` : this.isNew ? words.submit : words.submitChange}
               </button>`
@@ -126,127 +126,127 @@ export class FieldForm extends SettingsElement {
     </dialog>`;
   }
 
-  private naming(): TemplateResult {
+  private renderNames(): TemplateResult {
     const words = this.text.form;
     return html`
-      ${line({ ...this.input("displayName", words.displayName, words.displayNameHint), fixed: !this.mayName }, { maxlength: 200 })}
-      ${line({ ...this.input("name", words.name, words.nameHint), fixed: !this.isNew }, { maxlength: 100, code: true })}
-      ${this.theirs ? html`<p class="quietly">${words.theirs}</p>` : nothing}
-      ${this.readable ? this.typing() : html`<p class="quietly">${words.noRules}</p>`}
+      ${textInput({ ...this.inputFor("displayName", words.displayName, words.displayNameHint), disabled: !this.canRename }, { maxlength: 200 })}
+      ${textInput({ ...this.inputFor("name", words.name, words.nameHint), disabled: !this.isNew }, { maxlength: 100, code: true })}
+      ${this.inheritsRules ? html`<p class="quietly">${words.theirs}</p>` : nothing}
+      ${this.rulesKnown ? this.renderType() : html`<p class="quietly">${words.noRules}</p>`}
     `;
   }
 
-  private typing(): TemplateResult {
+  private renderType(): TemplateResult {
     const { types, typeHints, form: words } = this.text;
-    const known = this.isNew ? TYPES : compatibleTypes(this.was?.type ?? "AlphaNumeric");
+    const known = this.isNew ? TYPES : compatibleTypes(this.previous?.type ?? "AlphaNumeric");
     const options = known.map((one): [string, string] => [one, types[one]]);
-    const values = this.input("oneOf", words.oneOf, words.oneOfHint);
+    const values = this.inputFor("oneOf", words.oneOf, words.oneOfHint);
     return html`
-      ${choose({ ...this.input("type", words.type, typeHints[this.form.type]), fixed: this.fixed }, options)}
-      ${this.form.type === "Enum" ? area({ ...values, fixed: this.fixed }) : nothing}
+      ${selectInput({ ...this.inputFor("type", words.type, typeHints[this.form.type]), disabled: this.rulesReadOnly }, options)}
+      ${this.form.type === "Enum" ? textArea({ ...values, disabled: this.rulesReadOnly }) : nothing}
     `;
   }
 
-  private demands(): TemplateResult | typeof nothing {
-    if (!this.readable) return nothing;
+  private renderRules(): TemplateResult | typeof nothing {
+    if (!this.rulesKnown) return nothing;
     const words = this.text.form;
-    return html`<details ?open=${this.opened} @toggle=${(event: Event) => (this.opened = (event.target as HTMLDetailsElement).open)}>
+    return html`<details ?open=${this.rulesOpen} @toggle=${(event: Event) => (this.rulesOpen = (event.target as HTMLDetailsElement).open)}>
       <summary>${words.rules}<span class="quietly">${words.optional}</span></summary>
       <div>
         <p class="quietly small">${words.rulesHint}</p>
-        ${ruleInputs(this.form, this.text, (key, label, hint) => ({ ...this.input(key, label, hint), fixed: this.fixed }))}
+        ${ruleInputs(this.form, this.text, (key, label, hint) => ({ ...this.inputFor(key, label, hint), disabled: this.rulesReadOnly }))}
       </div>
     </details>`;
   }
 
   /** A tenant's alone: the base event is everybody's. */
-  private exclusion(): TemplateResult | typeof nothing {
-    if (this.settings.tenant === null || this.theirs || !this.readable) return nothing;
+  private renderExclusive(): TemplateResult | typeof nothing {
+    if (this.settings.tenant === null || this.inheritsRules || !this.rulesKnown) return nothing;
     const words = this.text.form;
     return html`<details>
       <summary>${words.advanced}</summary>
-      <div>${check({ ...this.input("exclusive", words.exclusive, words.exclusiveHint), fixed: this.fixed })}</div>
+      <div>${checkbox({ ...this.inputFor("exclusive", words.exclusive, words.exclusiveHint), disabled: this.rulesReadOnly })}</div>
     </details>`;
   }
 
-  private input(key: Key, label: string, hint = ""): Box {
-    const fault = this.visited.has(key) ? this.faults()[key] : undefined;
+  private inputFor(key: Key, label: string, hint = ""): InputOptions {
+    const error = this.visited.has(key) ? this.errors()[key] : undefined;
     return {
       key,
       label,
       hint,
       value: this.form[key],
-      fault: this.told[key] ?? (fault ? this.text.form.faults[fault] : ""),
-      set: (value) => this.typed(key, value),
-      left: () => (this.visited = new Set([...this.visited, key])),
+      error: this.messages[key] ?? (error ? this.text.form.faults[error] : ""),
+      onInput: (value) => this.onInput(key, value),
+      onBlur: () => (this.visited = new Set([...this.visited, key])),
     };
   }
 
-  private faults(): Partial<Record<Key, FormError>> {
-    const { seen } = this.settings;
-    return seen ? validateForm(this.form, seen.structure, this.isNew) : {};
+  private errors(): Partial<Record<Key, FormError>> {
+    const { loaded } = this.settings;
+    return loaded ? validateForm(this.form, loaded.structure, this.isNew) : {};
   }
 
-  private typed(key: Key, value: string | boolean): void {
-    const { [key]: _, "": __, ...others } = this.told;
-    this.told = others;
-    if (key === "name") this.named = value !== "";
+  private onInput(key: Key, value: string | boolean): void {
+    const { [key]: _, "": __, ...others } = this.messages;
+    this.messages = others;
+    if (key === "name") this.nameEdited = value !== "";
     if (key === "name" || key === "pattern") this.visited = new Set([...this.visited, key]); // told while it is typed
-    this.set({ [key]: value } as Partial<Form>);
-    if (key === "displayName" && this.isNew && !this.named) {
-      this.set({ name: nameFromLabel(String(value)) });
+    this.setForm({ [key]: value } as Partial<Form>);
+    if (key === "displayName" && this.isNew && !this.nameEdited) {
+      this.setForm({ name: nameFromLabel(String(value)) });
       this.visited = new Set([...this.visited, "name"]);
     }
-    if (key === "type") this.set({ type: value as FieldType, default: "" });
+    if (key === "type") this.setForm({ type: value as FieldType, default: "" });
   }
 
-  private set(what: Partial<Form>): void {
-    this.form = { ...this.form, ...what };
+  private setForm(changes: Partial<Form>): void {
+    this.form = { ...this.form, ...changes };
   }
 
-  private readonly submit = async (event: Event): Promise<void> => {
+  private readonly onSubmit = async (event: Event): Promise<void> => {
     event.preventDefault();
     if (this.sending) return;
-    const faults = Object.keys(this.faults());
-    if (faults.length) {
+    const errors = Object.keys(this.errors());
+    if (errors.length) {
       this.visited = new Set(["displayName", "name", ...Object.keys(this.form)] as Key[]);
-      this.told = { "": this.text.form.fixFirst };
-      await this.focusFault();
+      this.messages = { "": this.text.form.fixFirst };
+      await this.focusError();
       return;
     }
-    const said: FieldInput = requestFromForm(this.form, this.was, this.exclusive);
-    if (!this.isNew && !Object.keys(said).length) return this.box.close();
-    await this.send(said);
+    const request: FieldInput = requestFromForm(this.form, this.previous, this.exclusive);
+    if (!this.isNew && !Object.keys(request).length) return this.dialog.close();
+    await this.send(request);
   };
 
-  private async send(said: FieldInput): Promise<void> {
-    [this.sending, this.problem, this.told] = [true, null, {}];
+  private async send(request: FieldInput): Promise<void> {
+    [this.sending, this.problem, this.messages] = [true, null, {}];
     try {
-      if (this.isNew) await this.settings.add(said);
-      else await this.settings.change(this.field, said);
-      this.box.close();
+      if (this.isNew) await this.settings.add(request);
+      else await this.settings.change(this.field, request);
+      this.dialog.close();
     } catch (cause) {
       const problem = Problem.from(cause);
-      if (problem.status === 412) this.told = { "": this.text.form.stale };
-      else if (problem.status === 400 || problem.status === 409) this.told = errorMessages(problem);
+      if (problem.status === 412) this.messages = { "": this.text.form.stale };
+      else if (problem.status === 400 || problem.status === 409) this.messages = errorMessages(problem);
       else this.problem = problem;
-      await this.focusFault();
+      await this.focusError();
     } finally {
       this.sending = false;
     }
   }
 
-  private async focusFault(): Promise<void> {
-    this.opened = true; // what is wrong may be in there
+  private async focusError(): Promise<void> {
+    this.rulesOpen = true; // what is wrong may be in there
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
   }
 
-  private readonly cancel = (event: Event): void => {
+  private readonly onCancel = (event: Event): void => {
     if (this.sending) event.preventDefault();
   };
 
-  private readonly close = (): void => {
+  private readonly onClose = (): void => {
     this.dispatchEvent(new Event("closed"));
   };
 }

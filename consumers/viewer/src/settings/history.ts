@@ -6,20 +6,20 @@ import { Problem } from "../api/problem.js";
 import type { Revision } from "../api/structure.js";
 import { visible } from "../model/format/text.js";
 import { describeRevision } from "../model/structure/describe-changes.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { SettingsElement } from "./settings-element.js";
-import { note, section } from "./section.styles.js";
+import { noteStyles, sectionStyles } from "./section.styles.js";
 import { problemNote } from "./problem-note.js";
-import { moment } from "./relative-time.js";
+import { relativeTime } from "./relative-time.js";
 
 const PAGE = 10;
 
 @customElement("auditlane-settings-history")
-export class History extends SettingsElement {
+export class RevisionHistory extends SettingsElement {
   static override styles = [
-    base,
-    section,
-    note,
+    baseStyles,
+    sectionStyles,
+    noteStyles,
     css`
       summary {
         cursor: pointer;
@@ -63,80 +63,80 @@ export class History extends SettingsElement {
   @state() private loading = false;
 
   private open = false;
-  private read = -1;
-  private turn = 0;
+  private loadedRevision = -1;
+  private requestCount = 0;
 
   protected override render(): TemplateResult {
     const words = this.text.history;
-    return html`<details class="card" part="history" @toggle=${this.toggled}>
+    return html`<details class="card" part="history" @toggle=${this.onToggle}>
       <summary>${words.title}<span class="quietly">${words.show}</span></summary>
-      ${this.read >= 0 && !this.revisions.length && !this.loading && !this.problem
+      ${this.loadedRevision >= 0 && !this.revisions.length && !this.loading && !this.problem
         ? html`<div class="feet"><p>${words.none}</p></div>`
         : nothing}
       <ol aria-label=${words.title} aria-busy=${this.loading}>
-        ${this.revisions.map((one) => this.revision(one))}
+        ${this.revisions.map((one) => this.renderRevision(one))}
       </ol>
       <div class="feet">
-        ${this.problem ? problemNote(this.problem, this.settings.text, () => void this.more()) : this.foot()}
+        ${this.problem ? problemNote(this.problem, this.settings.text, () => void this.loadMore()) : this.renderFooter()}
       </div>
     </details>`;
   }
 
   protected override updated(): void {
-    const revision = this.settings.seen?.structure.revision ?? -1;
-    if (this.open && revision !== this.read) void this.begin(revision);
+    const revision = this.settings.loaded?.structure.revision ?? -1;
+    if (this.open && revision !== this.loadedRevision) void this.reload(revision);
   }
 
-  private revision(one: Revision): TemplateResult {
-    const { language, seen, text } = this.settings;
-    const lines = seen ? describeRevision(one, seen.structure, text) : [];
+  private renderRevision(one: Revision): TemplateResult {
+    const { language, loaded, text } = this.settings;
+    const lines = loaded ? describeRevision(one, loaded.structure, text) : [];
     return html`<li>
       <div>
         <div>${visible(one.changedBy)}</div>
-        <div class="quietly small">${one.changedAt ? moment(one.changedAt, language) : nothing}</div>
+        <div class="quietly small">${one.changedAt ? relativeTime(one.changedAt, language) : nothing}</div>
       </div>
       <div>${lines.map((line) => html`<p>${visible(line)}</p>`)}</div>
     </li>`;
   }
 
-  private foot(): TemplateResult | typeof nothing {
+  private renderFooter(): TemplateResult | typeof nothing {
     const words = this.text.history;
     if (this.loading) return html`<p class="quietly" role="status">${words.loading}…</p>`;
-    if (this.next !== null) return html`<button @click=${() => this.more()}>${words.older}</button>`;
+    if (this.next !== null) return html`<button @click=${() => this.loadMore()}>${words.older}</button>`;
     return this.revisions.length > PAGE ? html`<p class="quietly">${words.all}</p>` : nothing;
   }
 
-  private readonly toggled = (event: Event): void => {
+  private readonly onToggle = (event: Event): void => {
     this.open = (event.target as HTMLDetailsElement).open;
     this.requestUpdate();
   };
 
   /** From the newest again. */
-  private async begin(revision: number): Promise<void> {
-    this.read = revision;
-    await this.ask(null, []);
+  private async reload(revision: number): Promise<void> {
+    this.loadedRevision = revision;
+    await this.loadPage(null, []);
   }
 
-  private async more(): Promise<void> {
-    await this.ask(this.next, this.revisions);
+  private async loadMore(): Promise<void> {
+    await this.loadPage(this.next, this.revisions);
   }
 
-  private async ask(before: number | null, known: Revision[]): Promise<void> {
-    const turn = ++this.turn;
+  private async loadPage(before: number | null, known: Revision[]): Promise<void> {
+    const turn = ++this.requestCount;
     [this.loading, this.problem] = [true, null];
     try {
       const page = await this.settings.history(PAGE, before);
-      if (turn !== this.turn) return;
+      if (turn !== this.requestCount) return;
       [this.revisions, this.next] = [[...known, ...page.data], page.next];
     } catch (cause) {
-      if (turn === this.turn) this.problem = Problem.from(cause);
+      if (turn === this.requestCount) this.problem = Problem.from(cause);
     }
-    if (turn === this.turn) this.loading = false;
+    if (turn === this.requestCount) this.loading = false;
   }
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-settings-history": History;
+    "auditlane-settings-history": RevisionHistory;
   }
 }

@@ -2,113 +2,113 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
-export interface Box {
+export interface InputOptions {
   key: string;
   label: string;
   hint?: string;
   value: string | boolean;
   /** What is wrong with it, as a sentence. */
-  fault?: string;
-  fixed?: boolean;
-  set: (value: string | boolean) => void;
+  error?: string;
+  disabled?: boolean;
+  onInput: (value: string | boolean) => void;
   /** The person has been there. */
-  left?: () => void;
+  onBlur?: () => void;
 }
 
-interface Look {
+interface TextOptions {
   maxlength?: number;
   /** Read letter by letter. */
   code?: boolean;
   numeric?: boolean;
-  moment?: boolean;
+  dateTime?: boolean;
   short?: boolean;
 }
 
-export function line(box: Box, look: Look = {}): TemplateResult {
-  return framed(
-    box,
+export function textInput(options: InputOptions, text: TextOptions = {}): TemplateResult {
+  return labelled(
+    options,
     html`<input
-      id=${box.key}
-      class="${look.code ? "code" : ""} ${look.short ? "short" : ""}"
-      type=${look.moment ? "datetime-local" : "text"}
-      inputmode=${look.numeric ? "decimal" : "text"}
-      maxlength=${look.maxlength ?? 10_000}
+      id=${options.key}
+      class="${text.code ? "code" : ""} ${text.short ? "short" : ""}"
+      type=${text.dateTime ? "datetime-local" : "text"}
+      inputmode=${text.numeric ? "decimal" : "text"}
+      maxlength=${text.maxlength ?? 10_000}
       autocomplete="off"
-      spellcheck=${look.code ? "false" : "true"}
-      autocapitalize=${look.code ? "none" : "sentences"}
-      ?disabled=${box.fixed}
-      aria-invalid=${box.fault ? "true" : "false"}
-      aria-describedby=${described(box)}
-      .value=${live(String(box.value))}
-      @input=${(event: Event) => box.set((event.target as HTMLInputElement).value)}
-      @blur=${box.left}
+      spellcheck=${text.code ? "false" : "true"}
+      autocapitalize=${text.code ? "none" : "sentences"}
+      ?disabled=${options.disabled}
+      aria-invalid=${options.error ? "true" : "false"}
+      aria-describedby=${describedBy(options)}
+      .value=${live(String(options.value))}
+      @input=${(event: Event) => options.onInput((event.target as HTMLInputElement).value)}
+      @blur=${options.onBlur}
     />`,
   );
 }
 
-export function area(box: Box): TemplateResult {
-  return framed(
-    box,
+export function textArea(options: InputOptions): TemplateResult {
+  return labelled(
+    options,
     html`<textarea
-      id=${box.key}
+      id=${options.key}
       rows="4"
       spellcheck="false"
-      ?disabled=${box.fixed}
-      aria-invalid=${box.fault ? "true" : "false"}
-      aria-describedby=${described(box)}
-      .value=${live(String(box.value))}
-      @input=${(event: Event) => box.set((event.target as HTMLTextAreaElement).value)}
-      @blur=${box.left}
+      ?disabled=${options.disabled}
+      aria-invalid=${options.error ? "true" : "false"}
+      aria-describedby=${describedBy(options)}
+      .value=${live(String(options.value))}
+      @input=${(event: Event) => options.onInput((event.target as HTMLTextAreaElement).value)}
+      @blur=${options.onBlur}
     ></textarea>`,
   );
 }
 
-/** One of [value, what it is called]. */
-export function choose(box: Box, options: readonly (readonly [string, string])[]): TemplateResult {
-  return framed(
-    box,
+/** Renders a select whose choices are `[value, label]`. */
+export function selectInput(options: InputOptions, choices: readonly (readonly [string, string])[]): TemplateResult {
+  return labelled(
+    options,
     html`<select
-      id=${box.key}
-      ?disabled=${box.fixed}
-      aria-invalid=${box.fault ? "true" : "false"}
-      aria-describedby=${described(box)}
-      @change=${(event: Event) => box.set((event.target as HTMLSelectElement).value)}
-      @blur=${box.left}
+      id=${options.key}
+      ?disabled=${options.disabled}
+      aria-invalid=${options.error ? "true" : "false"}
+      aria-describedby=${describedBy(options)}
+      @change=${(event: Event) => options.onInput((event.target as HTMLSelectElement).value)}
+      @blur=${options.onBlur}
     >
-      ${options.map(([value, label]) => html`<option value=${value} ?selected=${value === box.value}>${label}</option>`)}
+      ${choices.map(([value, label]) => html`<option value=${value} ?selected=${value === options.value}>${label}</option>`)}
     </select>`,
   );
 }
 
-export function check(box: Box): TemplateResult {
+export function checkbox(options: InputOptions): TemplateResult {
   return html`<div class="check">
     <input
-      id=${box.key}
+      id=${options.key}
       type="checkbox"
-      ?disabled=${box.fixed}
-      aria-describedby=${described(box)}
-      .checked=${live(box.value === true)}
-      @change=${(event: Event) => box.set((event.target as HTMLInputElement).checked)}
+      ?disabled=${options.disabled}
+      aria-describedby=${describedBy(options)}
+      .checked=${live(options.value === true)}
+      @change=${(event: Event) => options.onInput((event.target as HTMLInputElement).checked)}
     />
     <div>
-      <label for=${box.key}>${box.label}</label>
-      ${beneath(box)}
+      <label for=${options.key}>${options.label}</label>
+      ${messages(options)}
     </div>
   </div>`;
 }
 
-function framed(box: Box, input: TemplateResult): TemplateResult {
-  return html`<div class="input"><label for=${box.key}>${box.label}</label>${input}${beneath(box)}</div>`;
+function labelled(options: InputOptions, input: TemplateResult): TemplateResult {
+  return html`<div class="input"><label for=${options.key}>${options.label}</label>${input}${messages(options)}</div>`;
 }
 
-function beneath(box: Box): TemplateResult {
+function messages(options: InputOptions): TemplateResult {
   return html`
-    <span id="fault-${box.key}" class="bad small" aria-live="polite">${box.fault || nothing}</span>
-    ${box.hint ? html`<span id="hint-${box.key}" class="quietly small">${box.hint}</span>` : nothing}
+    <span id="fault-${options.key}" class="bad small" aria-live="polite">${options.error || nothing}</span>
+    ${options.hint ? html`<span id="hint-${options.key}" class="quietly small">${options.hint}</span>` : nothing}
   `;
 }
 
-function described(box: Box): string | typeof nothing {
-  const ids = [...(box.fault ? [`fault-${box.key}`] : []), ...(box.hint ? [`hint-${box.key}`] : [])];
+function describedBy(options: InputOptions): string | typeof nothing {
+  const ids = [...(options.error ? [`fault-${options.key}`] : []), ...(options.hint ? [`hint-${options.key}`] : [])];
   return ids.join(" ") || nothing;
 }

@@ -1,83 +1,83 @@
-/** What is read for the settings, and what is to be seen of them. */
+/** The part of the settings' state that is read from the service, and what this person may do with it. */
 import { Client, type Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
-import { type Contract, type Revision, type StructureVersion, StructureApi } from "../api/structure.js";
+import { type Contract, type Revision, StructureApi, type StructureVersion } from "../api/structure.js";
 import type { AuditEvent, EventPage, Session } from "../api/types.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
 import { localeOf } from "../model/format/locale.js";
 import { PreferenceStore } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
-import type { RemoteChanges, MergeResult } from "../model/structure/merge.js";
+import type { MergeResult, RemoteChanges } from "../model/structure/merge.js";
 import { localZone } from "../model/zone.js";
 import { type CellContext, cellContext } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** Somebody else saved before us. */
+/** Another person saved since `loaded` was read. */
 export interface Conflict {
-  seen: StructureVersion;
-  theirs: RemoteChanges;
+  latest: StructureVersion;
+  remote: RemoteChanges;
   merged: MergeResult;
-  /** Theirs since ours, as far as they can be read. */
+  /** The revisions since `loaded`; empty when they cannot be read. */
   revisions: Revision[];
 }
 
-const SAMPLE = 3; // events
+const SAMPLE_EVENTS = 3;
 
-/** Its event `change` says that anything is different. */
-export class State extends EventTarget {
+/** Dispatches `change` after any change of its state. */
+export class LoadedSettings extends EventTarget {
   phase: Phase = "loading";
-  /** Why there is nothing to show. */
+  /** Why loading failed. */
   problem: Problem | null = null;
   session: Session | null = null;
-  seen: StructureVersion | null = null;
+  loaded: StructureVersion | null = null;
   draft: Draft | null = null;
   contract: Contract | null = null;
   contractProblem: Problem | null = null;
   conflict: Conflict | null = null;
-  /** Why the last change was not taken. */
-  refused: Problem | null = null;
+  /** Why the last change was not saved. */
+  saveProblem: Problem | null = null;
   busy = false;
-  /** For screen readers, when it changes. */
-  said = "";
-  /** The list was saved as it is now. */
+  /** Read to screen readers when it changes. */
+  announcement = "";
+  /** The draft was just saved and has not been edited since. */
   justSaved = false;
-  /** The newest events, to show the table with; none where they cannot be read. */
+  /** The newest events, for the preview; empty when this person may not read them. */
   sample: readonly AuditEvent[] = [];
 
   readonly client: Client;
-  private readonly named: string;
-  private structures: StructureApi | null = null;
+  private readonly requestedTenant: string;
+  private structureApi: StructureApi | null = null;
 
   protected constructor(
-    place: Endpoint,
+    endpoint: Endpoint,
     renew: () => Promise<string>,
     public language: Language,
     public text: Texts,
   ) {
     super();
-    this.client = new Client(place, renew);
-    this.named = place.tenant;
+    this.client = new Client(endpoint, renew);
+    this.requestedTenant = endpoint.tenant;
   }
 
-  /** Null is the environment. */
+  /** Null for the environment. */
   get tenant(): string | null {
-    return this.structures?.tenant ?? null;
+    return this.structureApi?.tenant ?? null;
   }
 
-  /** How fields are shown, and the switch. */
-  get mayChange(): boolean {
+  /** Whether this person may change how fields are shown, and the switch. */
+  get canConfigure(): boolean {
     return this.session?.permissions.includes("audits:configure") ?? false;
   }
 
-  /** What an event must be: which fields there are, their types and rules. */
-  get mayDecide(): boolean {
+  /** Whether this person may change which fields exist, their types and rules. */
+  get canEditContract(): boolean {
     return this.session?.permissions.includes("audits:contract") ?? false;
   }
 
-  /** How this person's table shows events. */
-  get reading(): CellContext {
+  /** Formats cells as this person's table does. */
+  get cellContext(): CellContext {
     const { utc } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
     return cellContext(this.text, localeOf(this.language), utc ? "UTC" : localZone());
   }
@@ -86,18 +86,21 @@ export class State extends EventTarget {
     return this.draft !== null && changesOf(this.draft).length > 0;
   }
 
-  /** Reads everything. Never rejects: what went wrong is `problem`. */
+  /** Reads everything. Never rejects; a failure is `problem`. */
   async load(): Promise<void> {
-    Object.assign(this, { phase: "loading", problem: null, conflict: null, refused: null });
-    this.changed();
+    this.phase = "loading";
+    this.problem = null;
+    this.conflict = null;
+    this.saveProblem = null;
+    this.notify();
     try {
       this.session = await this.client.json<Session>("/v1/session");
-      const tenant = this.named || this.session.tenant;
-      const mayLook = tenant !== null && this.session.permissions.includes("audits:read");
-      if (!mayLook && !this.mayChange) throw new Problem(403, "FORBIDDEN", "");
-      this.structures = new StructureApi(this.client, tenant);
-      this.seen = await this.structures.read();
-      this.draft = draftOf(this.seen.structure);
+      const tenant = this.requestedTenant || this.session.tenant;
+      const canRead = tenant !== null && this.session.permissions.includes("audits:read");
+      if (!canRead && !this.canConfigure) throw new Problem(403, "FORBIDDEN", "");
+      this.structureApi = new StructureApi(this.client, tenant);
+      this.loaded = await this.structureApi.read();
+      this.draft = draftOf(this.loaded.structure);
       this.phase = "ready";
       void this.readContract();
       void this.readSample();
@@ -105,50 +108,51 @@ export class State extends EventTarget {
       this.problem = Problem.from(cause);
       this.phase = "failed";
     }
-    this.changed();
+    this.notify();
   }
 
-  /** The fields' types and rules, which the schema registry has. */
+  /** Reads the fields' types and rules from the schema registry. */
   async readContract(): Promise<void> {
     this.contractProblem = null;
     try {
-      this.contract = await this.at.contract();
+      this.contract = await this.api.contract();
     } catch (cause) {
       this.contractProblem = Problem.from(cause);
     }
-    this.changed();
+    this.notify();
   }
 
   private async readSample(): Promise<void> {
-    const mayRead = this.session?.permissions.includes("audits:read") && this.seen?.structure.effectiveEnabled;
-    if (!mayRead || this.tenant === null) return;
-    const page = await this.client.json<EventPage>("/v1/events", { params: [["limit", String(SAMPLE)]] }).catch(() => null);
+    const canRead = this.session?.permissions.includes("audits:read") && this.loaded?.structure.effectiveEnabled;
+    if (!canRead || this.tenant === null) return;
+    const page = await this.client.json<EventPage>("/v1/events", { params: [["limit", String(SAMPLE_EVENTS)]] }).catch(() => null);
     this.sample = page?.data ?? [];
-    this.changed();
+    this.notify();
   }
 
-  async speak(language: Language): Promise<void> {
+  async setLanguage(language: Language): Promise<void> {
     const text = await textsOf(language);
-    Object.assign(this, { language, text });
-    this.changed();
+    this.language = language;
+    this.text = text;
+    this.notify();
   }
 
-  /** Whether this token is the same person's in the same place; only then what is shown may stay. Rejects with Problem. */
+  /** Resolves to whether the token belongs to the same user and tenant; only then may the shown data stay. Rejects with Problem. */
   async verifyToken(token: string): Promise<boolean> {
     const next = await this.client.withToken(token).json<Session>("/v1/session");
     return !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
   }
 
-  take(token: string): void {
+  setToken(token: string): void {
     this.client.setToken(token);
     if (this.phase === "failed") void this.load();
   }
 
-  protected get at(): StructureApi {
-    return this.structures as StructureApi;
+  protected get api(): StructureApi {
+    return this.structureApi as StructureApi;
   }
 
-  protected changed(): void {
+  protected notify(): void {
     this.dispatchEvent(new Event("change"));
   }
 }

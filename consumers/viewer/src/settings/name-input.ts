@@ -3,16 +3,16 @@ import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
 import { storedName, fieldLabel } from "../model/labels.js";
-import type { Settings } from "./settings-state.js";
+import type { SettingsState } from "./settings-state.js";
 import { setField } from "../model/structure/draft.js";
 
 export class NameInput {
   /** As it is typed, until it is left: "Time" on the way to "Timer" is not turned into another language's word. */
   private typed: { name: string; text: string } | null = null;
 
-  constructor(private readonly settings: () => Settings) {}
+  constructor(private readonly settings: () => SettingsState) {}
 
-  input(field: Field, label: string): TemplateResult {
+  render(field: Field, label: string): TemplateResult {
     const { text } = this.settings();
     const { name } = field;
     return html`<input
@@ -22,17 +22,17 @@ export class NameInput {
       autocomplete="off"
       aria-invalid=${field.displayName.trim() ? "false" : "true"}
       .value=${this.typed?.name === name ? this.typed.text : fieldLabel(field, text)}
-      @input=${(event: Event) => this.takes(name, (event.target as HTMLInputElement).value)}
-      @blur=${() => this.left()}
+      @input=${(event: Event) => this.onInput(name, (event.target as HTMLInputElement).value)}
+      @blur=${() => this.onBlur()}
     />`;
   }
 
-  private takes(name: string, typed: string): void {
+  private onInput(name: string, typed: string): void {
     this.typed = { name, text: typed };
     this.settings().edit((draft) => setField(draft, name, { displayName: storedName(name, typed, this.settings().text) }));
   }
 
-  private left(): void {
+  private onBlur(): void {
     if (!this.typed) return;
     this.typed = null;
     this.settings().edit((draft) => draft);

@@ -3,16 +3,16 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { fieldLabel } from "../model/labels.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { SettingsElement } from "./settings-element.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";
-import { section } from "./section.styles.js";
+import { sectionStyles } from "./section.styles.js";
 
 @customElement("auditlane-settings-preview")
 export class Preview extends SettingsElement {
   static override styles = [
-    base,
-    section,
+    baseStyles,
+    sectionStyles,
     ...sampleStyles,
     css`
       section {
@@ -24,7 +24,7 @@ export class Preview extends SettingsElement {
   ];
 
   protected override render(): TemplateResult | typeof nothing {
-    const { draft, sample, unsaved, text, reading } = this.settings;
+    const { draft, sample, unsaved, text, cellContext } = this.settings;
     if (!draft) return nothing;
     const words = this.text.preview;
     const columns = draft.fields.filter((one) => one.showInTable).map((one) => ({ ...one, label: fieldLabel(one, text) }));
@@ -35,7 +35,7 @@ export class Preview extends SettingsElement {
         <p class="quietly">${lead}</p>
       </div>
       ${columns.length
-        ? sampleTable({ columns, events: sample, reading, label: words.table, newWord: words.newColumn })
+        ? sampleTable({ columns, events: sample, cellContext, label: words.table, newWord: words.newColumn })
         : html`<p>${words.noColumn}</p>`}
     </section>`;
   }

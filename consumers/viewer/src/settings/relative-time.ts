@@ -4,11 +4,11 @@ import { html, type TemplateResult } from "lit";
 import { clockOf } from "../model/format/time.js";
 import { localZone } from "../model/zone.js";
 
-export function moment(at: string, language: string): TemplateResult {
-  return html`<time datetime=${at} title=${clock(language).exact(at)}>${momentSaid(at, language)}</time>`;
+export function relativeTime(at: string, language: string): TemplateResult {
+  return html`<time datetime=${at} title=${clock(language).exact(at)}>${formatRelative(at, language)}</time>`;
 }
 
-export function momentSaid(at: string, language: string): string {
+export function formatRelative(at: string, language: string): string {
   return clock(language).relative(at, Date.now());
 }
 

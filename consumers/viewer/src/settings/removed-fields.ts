@@ -4,16 +4,16 @@ import { customElement } from "lit/decorators.js";
 
 import type { Field } from "../api/structure.js";
 import { fieldType } from "../model/structure/form.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { SettingsElement } from "./settings-element.js";
-import { section } from "./section.styles.js";
+import { sectionStyles } from "./section.styles.js";
 
 @customElement("auditlane-settings-removed")
-export class Removed extends SettingsElement {
+export class RemovedFields extends SettingsElement {
   static override styles = [
-    base,
-    section,
+    baseStyles,
+    sectionStyles,
     css`
       ul {
         margin-block-start: 0.5rem;
@@ -40,7 +40,7 @@ export class Removed extends SettingsElement {
   ];
 
   protected override render(): TemplateResult | typeof nothing {
-    const removed = this.settings.seen?.structure.removed ?? [];
+    const removed = this.settings.loaded?.structure.removed ?? [];
     if (!removed.length) return nothing;
     const words = this.text.removed;
     return html`<section class="card" part="removed" aria-labelledby="title">
@@ -50,7 +50,7 @@ export class Removed extends SettingsElement {
         ${removed.map(
           (field) => html`<li>
             <span>${field.displayName}<code>${field.name}</code></span>
-            ${this.settings.mayDecide
+            ${this.settings.canEditContract
               ? html`<button
                   aria-label=${words.restore(field.displayName)}
                   ?disabled=${!this.settings.contract}
@@ -68,12 +68,12 @@ export class Removed extends SettingsElement {
   private async restore(field: Field): Promise<void> {
     const contract = this.settings.contract?.fields.find((one) => one.name === field.name);
     if (!contract) return;
-    if (await this.settings.restore({ name: field.name, type: fieldType(field, contract) }, field.displayName)) this.settings.toHeading();
+    if (await this.settings.restore({ name: field.name, type: fieldType(field, contract) }, field.displayName)) this.settings.focusHeading();
   }
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-settings-removed": Removed;
+    "auditlane-settings-removed": RemovedFields;
   }
 }

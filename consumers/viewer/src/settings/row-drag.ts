@@ -1,28 +1,28 @@
 /** Reordering by a pointer: rows move while they are dragged. Listens at the window, since rows that move lose captures. */
 
-export interface Rows {
+export interface DragList {
   /** The rows' elements in their sequence. */
   rows(): HTMLElement[];
   /** The dragged row shall stand at this place. */
-  to(row: HTMLElement, place: number): void;
+  moveTo(row: HTMLElement, place: number): void;
   /** It was let go, or given up. */
-  end(row: HTMLElement, kept: boolean): void;
+  onEnd(row: HTMLElement, kept: boolean): void;
 }
 
-export class Drag {
+export class RowDrag {
   private row: HTMLElement | null = null;
 
-  constructor(private readonly list: Rows) {}
+  constructor(private readonly list: DragList) {}
 
   start(event: PointerEvent, row: HTMLElement): void {
     if (event.button !== 0 || this.row) return;
     event.preventDefault(); // no text is selected
     this.row = row;
     row.toggleAttribute("dragged", true);
-    window.addEventListener("pointermove", this.move);
-    window.addEventListener("pointerup", this.up);
-    window.addEventListener("pointercancel", this.giveUp);
-    window.addEventListener("keydown", this.key, true);
+    window.addEventListener("pointermove", this.onMove);
+    window.addEventListener("pointerup", this.onUp);
+    window.addEventListener("pointercancel", this.onCancel);
+    window.addEventListener("keydown", this.onKeydown, true);
   }
 
   stop(kept: boolean): void {
@@ -30,14 +30,14 @@ export class Drag {
     if (!row) return;
     this.row = null;
     row.toggleAttribute("dragged", false);
-    window.removeEventListener("pointermove", this.move);
-    window.removeEventListener("pointerup", this.up);
-    window.removeEventListener("pointercancel", this.giveUp);
-    window.removeEventListener("keydown", this.key, true);
-    this.list.end(row, kept);
+    window.removeEventListener("pointermove", this.onMove);
+    window.removeEventListener("pointerup", this.onUp);
+    window.removeEventListener("pointercancel", this.onCancel);
+    window.removeEventListener("keydown", this.onKeydown, true);
+    this.list.onEnd(row, kept);
   }
 
-  private readonly move = (event: PointerEvent): void => {
+  private readonly onMove = (event: PointerEvent): void => {
     const row = this.row as HTMLElement;
     const rows = this.list.rows();
     const above = rows.filter((one) => {
@@ -45,13 +45,13 @@ export class Drag {
       return one !== row && top + height / 2 < event.clientY;
     });
     if (above.length === rows.indexOf(row)) return;
-    this.list.to(row, above.length);
+    this.list.moveTo(row, above.length);
     row.scrollIntoView({ block: "nearest" });
   };
 
-  private readonly up = (): void => this.stop(true);
-  private readonly giveUp = (): void => this.stop(false);
-  private readonly key = (event: KeyboardEvent): void => {
+  private readonly onUp = (): void => this.stop(true);
+  private readonly onCancel = (): void => this.stop(false);
+  private readonly onKeydown = (event: KeyboardEvent): void => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
     this.stop(false);

@@ -8,56 +8,56 @@ import { renderCell, type CellContext, type CellField } from "../viewer/table/ce
 import { cellStyles } from "../viewer/table/cells.styles.js";
 import { badgeStyles } from "../viewer/table/badges.js";
 
-export interface Column extends CellField {
+export interface SampleColumn extends CellField {
   /** Its heading. */
   label: string;
   /** A field that is only being made. */
-  fresh?: boolean;
+  isNew?: boolean;
   /** Shown in every row, for a column that no event has yet. */
   sample?: string;
 }
 
-export interface Sample {
-  columns: readonly Column[];
+export interface SampleTable {
+  columns: readonly SampleColumn[];
   events: readonly AuditEvent[];
-  reading: CellContext;
+  cellContext: CellContext;
   label: string;
   /** Marks a fresh column. */
   newWord: string;
 }
 
-const EMPTY_ROWS = 3;
+const PLACEHOLDER_ROWS = 3;
 
-export function sampleTable({ columns, events, reading, label, newWord }: Sample): TemplateResult {
-  const rows: (AuditEvent | null)[] = events.length ? [...events] : Array.from({ length: EMPTY_ROWS }, () => null);
+export function sampleTable({ columns, events, cellContext, label, newWord }: SampleTable): TemplateResult {
+  const rows: (AuditEvent | null)[] = events.length ? [...events] : Array.from({ length: PLACEHOLDER_ROWS }, () => null);
   return html`<div class="sample" tabindex="0" role="region" aria-label=${label}>
     <table>
       <thead>
         <tr>
           ${columns.map(
-            (one) => html`<th scope="col" class=${one.fresh ? "fresh" : ""}>
-              ${visible(one.label) || "…"}${one.fresh ? html`<span class="new">${newWord}</span>` : nothing}
+            (one) => html`<th scope="col" class=${one.isNew ? "fresh" : ""}>
+              ${visible(one.label) || "…"}${one.isNew ? html`<span class="new">${newWord}</span>` : nothing}
             </th>`,
           )}
         </tr>
       </thead>
       <tbody>
-        ${rows.map((event) => html`<tr class="row">${columns.map((one) => sampleCell(one, event, reading))}</tr>`)}
+        ${rows.map((event) => html`<tr class="row">${columns.map((one) => sampleCell(one, event, cellContext))}</tr>`)}
       </tbody>
     </table>
   </div>`;
 }
 
-function sampleCell(column: Column, event: AuditEvent | null, reading: CellContext): TemplateResult {
+function sampleCell(column: SampleColumn, event: AuditEvent | null, cellContext: CellContext): TemplateResult {
   const { sample } = column;
   const lacks = sample !== undefined && (!event || valueOf(event, column) === null);
   const shown = lacks ? ({ ...event, fields: { [column.name]: sample } } as unknown as AuditEvent) : event;
-  return html`<td class=${column.fresh ? "fresh" : ""}>
-    ${shown ? renderCell(shown, column, reading) : html`<span class="bar" aria-hidden="true"></span>`}
+  return html`<td class=${column.isNew ? "fresh" : ""}>
+    ${shown ? renderCell(shown, column, cellContext) : html`<span class="bar" aria-hidden="true"></span>`}
   </td>`;
 }
 
-const tableStyles = css`
+const sampleTableStyles = css`
   .sample {
     position: relative; /* what is only for screen readers stays inside */
     overflow-x: auto;
@@ -107,4 +107,4 @@ const tableStyles = css`
   }
 `;
 
-export const sampleStyles = [badgeStyles, cellStyles, tableStyles];
+export const sampleStyles = [badgeStyles, cellStyles, sampleTableStyles];

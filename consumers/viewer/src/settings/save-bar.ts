@@ -6,18 +6,18 @@ import { visible } from "../model/format/text.js";
 import { formatCount } from "../model/format/summary.js";
 import { changesOf } from "../model/structure/draft.js";
 import { describeChanges } from "../model/structure/describe-changes.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { SettingsElement } from "./settings-element.js";
-import { section } from "./section.styles.js";
+import { sectionStyles } from "./section.styles.js";
 
-const SEEN_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
+const SAVED_NOTICE_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
 
 @customElement("auditlane-settings-bar")
-export class Bar extends SettingsElement {
+export class SaveBar extends SettingsElement {
   static override styles = [
-    base,
-    section,
+    baseStyles,
+    sectionStyles,
     css`
       .bar {
         display: flex;
@@ -51,7 +51,7 @@ export class Bar extends SettingsElement {
     `,
   ];
 
-  private going = 0;
+  private dismissTimer = 0;
 
   protected override render(): TemplateResult | typeof nothing {
     const { draft, justSaved, conflict, busy, language } = this.settings;
@@ -79,22 +79,22 @@ export class Bar extends SettingsElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    window.clearTimeout(this.going);
-    this.going = 0;
+    window.clearTimeout(this.dismissTimer);
+    this.dismissTimer = 0;
   }
 
   protected override updated(): void {
     const { justSaved } = this.settings;
-    if (justSaved && !this.going) this.going = window.setTimeout(() => this.go(), SEEN_MS);
+    if (justSaved && !this.dismissTimer) this.dismissTimer = window.setTimeout(() => this.dismiss(), SAVED_NOTICE_MS);
     if (justSaved) return;
-    window.clearTimeout(this.going);
-    this.going = 0;
+    window.clearTimeout(this.dismissTimer);
+    this.dismissTimer = 0;
   }
 
   /** The notice has been seen, and covers nothing any longer; its focus goes to what begins the page, without a jump. */
-  private go(): void {
-    if (this.renderRoot.querySelector(".done:focus")) this.settings.toHeading(true);
-    this.settings.seenSaved();
+  private dismiss(): void {
+    if (this.renderRoot.querySelector(".done:focus")) this.settings.focusHeading(true);
+    this.settings.dismissSaved();
   }
 
   private readonly save = async (): Promise<void> => {
@@ -106,12 +106,12 @@ export class Bar extends SettingsElement {
   private readonly discard = (): void => {
     if (this.settings.busy) return;
     this.settings.discard();
-    this.settings.toHeading();
+    this.settings.focusHeading();
   };
 }
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-settings-bar": Bar;
+    "auditlane-settings-bar": SaveBar;
   }
 }

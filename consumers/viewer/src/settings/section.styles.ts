@@ -1,7 +1,7 @@
 /** How the settings' sections look. */
 import { css } from "lit";
 
-export const section = css`
+export const sectionStyles = css`
   :host {
     display: block;
   }
@@ -57,7 +57,7 @@ export const section = css`
   }
 `;
 
-export const note = css`
+export const noteStyles = css`
   .note {
     display: flex;
     align-items: flex-start;
@@ -86,7 +86,7 @@ export const note = css`
   }
 `;
 
-export const dialog = css`
+export const dialogStyles = css`
   dialog {
     width: min(30rem, calc(100vw - 2rem));
     max-height: calc(100dvh - 2rem);

@@ -1,14 +1,14 @@
 /** The base of every part of the settings: it has them, and renders again when they change. */
 import type { Texts } from "../i18n/en/index.js";
 import { ContextElement } from "../elements/context-element.js";
-import { type Settings, settingsContext } from "./settings-state.js";
+import { type SettingsState, settingsContext } from "./settings-state.js";
 
-export class SettingsElement extends ContextElement<Settings> {
+export class SettingsElement extends ContextElement<SettingsState> {
   constructor() {
     super(settingsContext);
   }
 
-  protected get settings(): Settings {
+  protected get settings(): SettingsState {
     return this.shared;
   }
 

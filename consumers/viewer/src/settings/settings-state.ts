@@ -1,205 +1,221 @@
-/** What the settings' parts share: whose they are, what was read, what is not saved yet, and every way to change it. */
+/** The state that the settings' elements share, with every way to change it. */
 import { createContext } from "@lit/context";
 
 import type { Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
-import type { Field, HistoryPage, Revision, StructureVersion, FieldInput } from "../api/structure.js";
+import type { Field, FieldInput, HistoryPage, Revision, StructureVersion } from "../api/structure.js";
 import { type Language, textsOf } from "../i18n/index.js";
-import { type Draft, draftOf, setField, fieldsToSave, withoutField } from "../model/structure/draft.js";
-import { rebaseUnsaved, remoteChanges, rebase } from "../model/structure/merge.js";
-import { type Conflict, State } from "./loaded-settings.js";
+import { type Draft, draftOf, fieldsToSave, setField, withoutField } from "../model/structure/draft.js";
+import { rebase, rebaseUnsaved, remoteChanges } from "../model/structure/merge.js";
+import { type Conflict, LoadedSettings } from "./loaded-settings.js";
 
-const OTHERS = 20; // revisions that a conflict tells at most
+const MAX_CONFLICT_REVISIONS = 20;
 
-/** Its event `saved` says that the service has taken something, `heading` that what had the focus is gone. */
-export class Settings extends State {
-  static async open(place: Endpoint, renew: () => Promise<string>, language: Language): Promise<Settings> {
-    return new Settings(place, renew, language, await textsOf(language));
+/** Dispatches `saved` after the service accepted a change, and `heading` when the focused element is gone. */
+export class SettingsState extends LoadedSettings {
+  static async open(endpoint: Endpoint, renew: () => Promise<string>, language: Language): Promise<SettingsState> {
+    return new SettingsState(endpoint, renew, language, await textsOf(language));
   }
 
-  edit(how: (draft: Draft) => Draft, said = ""): void {
+  /** Changes the draft. `announcement` is read to screen readers. */
+  edit(change: (draft: Draft) => Draft, announcement = ""): void {
     if (!this.draft) return;
-    this.draft = how(this.draft);
+    this.draft = change(this.draft);
     this.justSaved = false;
-    if (said) this.said = said;
-    this.changed();
+    if (announcement) this.announcement = announcement;
+    this.notify();
   }
 
   discard(): void {
-    if (!this.seen) return;
-    this.draft = draftOf(this.seen.structure);
-    Object.assign(this, { refused: null, conflict: null, said: this.text.settings.discarded });
-    this.changed();
+    if (!this.loaded) return;
+    this.draft = draftOf(this.loaded.structure);
+    this.saveProblem = null;
+    this.conflict = null;
+    this.announcement = this.text.settings.discarded;
+    this.notify();
   }
 
-  /** Saves the list; whether it was. What others did meanwhile is `conflict`, anything else `refused`. */
+  /** Saves the draft and resolves to whether that succeeded. Sets `conflict` after another person's change, else `saveProblem`. */
   async save(): Promise<boolean> {
-    const { seen, draft } = this;
-    if (!seen || !draft) return false;
-    return await this.doing(async () => {
-      const saved = await this.at.save(seen.etag, { fields: fieldsToSave(draft) });
-      const left = rebaseUnsaved(draft, this.draft ?? draft, saved.structure); // of what was done while it was sent
-      Object.assign(this, { seen: saved, draft: left, conflict: null, justSaved: true });
-      this.said = this.text.settings.saved;
+    const { loaded, draft } = this;
+    if (!loaded || !draft) return false;
+    return await this.run(async () => {
+      const saved = await this.api.save(loaded.etag, { fields: fieldsToSave(draft) });
+      this.loaded = saved;
+      this.draft = rebaseUnsaved(draft, this.draft ?? draft, saved.structure); // edits made while the request was running
+      this.conflict = null;
+      this.justSaved = true;
+      this.announcement = this.text.settings.saved;
     });
   }
 
-  /** The scope's own switch; null is as inherited. Others' changes of anything else do not stand in its way. */
+  /** Sets the scope's own switch; null inherits. Changes of anything else by others do not prevent it. */
   async switchTo(enabled: boolean | null): Promise<boolean> {
-    return await this.doing(async () => {
-      const { seen } = this;
-      if (!seen) return;
+    return await this.run(async () => {
+      const { loaded } = this;
+      if (!loaded) return;
       try {
-        this.arrive(await this.at.save(seen.etag, { enabled }));
+        this.accept(await this.api.save(loaded.etag, { enabled }));
       } catch (cause) {
-        const now = await this.ifChanged(cause);
-        if (now.structure.enabled !== seen.structure.enabled) throw cause;
-        this.arrive(await this.at.save(now.etag, { enabled }));
+        const latest = await this.readIfStale(cause);
+        if (latest.structure.enabled !== loaded.structure.enabled) throw cause;
+        this.accept(await this.api.save(latest.etag, { enabled }));
       }
-      const { effectiveEnabled } = (this.seen as StructureVersion).structure;
-      this.said = effectiveEnabled ? this.text.settings.switch.on : this.text.settings.switch.off;
+      const { effectiveEnabled } = (this.loaded as StructureVersion).structure;
+      this.announcement = effectiveEnabled ? this.text.settings.switch.on : this.text.settings.switch.off;
     });
   }
 
-  /** Rejects with Problem, for the form that asked. */
+  /** Adds a field. Rejects with Problem, which the form shows. */
   async add(field: FieldInput): Promise<void> {
     this.justSaved = false;
-    this.arrive(await this.at.add(field));
+    this.accept(await this.api.add(field));
     await this.fieldsChanged(this.text.settings.form.added(field.displayName ?? field.name ?? ""));
   }
 
-  /** The same for a field that there is. Others' changes of other fields do not stand in its way. */
+  /** Changes a field, also when others changed other fields since. Rejects with Problem, which the form shows. */
   async change(name: string, field: FieldInput): Promise<void> {
-    const { seen } = this;
-    if (!seen) return;
-    const here = fieldOf(seen, name);
-    if (here && field.displayName) this.edit((draft) => setField(draft, name, { displayName: here.displayName })); // said anew
+    const { loaded } = this;
+    if (!loaded) return;
+    const current = fieldOf(loaded, name);
+    if (current && field.displayName) this.edit((draft) => setField(draft, name, { displayName: current.displayName })); // the form's name wins
     try {
-      this.arrive(await this.at.change(seen.etag, name, field));
+      this.accept(await this.api.change(loaded.etag, name, field));
     } catch (cause) {
-      const before = JSON.stringify([fieldOf(seen, name), this.contract?.fields.find((one) => one.name === name)]);
-      const now = await this.ifChanged(cause);
+      const before = this.fingerprint(loaded, name);
+      const latest = await this.readIfStale(cause);
       await this.readContract();
-      const after = JSON.stringify([fieldOf(now, name), this.contract?.fields.find((one) => one.name === name)]);
-      if (before !== after) {
-        this.arrive(now);
-        this.changed();
+      if (this.fingerprint(latest, name) !== before) {
+        this.accept(latest);
+        this.notify();
         throw cause;
       }
-      this.arrive(await this.at.change(now.etag, name, field));
+      this.accept(await this.api.change(latest.etag, name, field));
     }
-    await this.fieldsChanged(this.text.settings.form.changed(field.displayName ?? fieldOf(this.seen as StructureVersion, name)?.displayName ?? name));
+    const label = field.displayName ?? fieldOf(this.loaded as StructureVersion, name)?.displayName ?? name;
+    await this.fieldsChanged(this.text.settings.form.changed(label));
   }
 
   async remove(name: string): Promise<boolean> {
-    const label = this.seen ? (fieldOf(this.seen, name)?.displayName ?? name) : name;
-    return await this.doing(async () => {
-      await this.at.remove(name);
+    const label = this.loaded ? (fieldOf(this.loaded, name)?.displayName ?? name) : name;
+    return await this.run(async () => {
+      await this.api.remove(name);
       if (this.draft) this.draft = withoutField(this.draft, name);
-      this.arrive(await this.at.read());
+      this.accept(await this.api.read());
       await this.fieldsChanged(this.text.settings.removed.done(label));
     });
   }
 
   async restore(field: FieldInput, label: string): Promise<boolean> {
-    return await this.doing(async () => {
-      this.arrive(await this.at.add(field));
+    return await this.run(async () => {
+      this.accept(await this.api.add(field));
       await this.fieldsChanged(this.text.settings.removed.restored(label));
     });
   }
 
-  /** What others saved, with one's own changes on top, not saved yet. */
+  /** Resolves the conflict: takes what others saved and puts the person's own changes on top, unsaved. */
   reapply(): void {
     if (!this.conflict) return;
-    const { seen, merged } = this.conflict;
-    Object.assign(this, { seen, draft: merged.draft, conflict: null, said: this.text.settings.conflict.reapplied });
+    const { latest, merged } = this.conflict;
+    this.loaded = latest;
+    this.draft = merged.draft;
+    this.conflict = null;
+    this.announcement = this.text.settings.conflict.reapplied;
     void this.readContract();
-    this.changed();
+    this.notify();
   }
 
-  /** What others saved. */
-  giveWay(): void {
+  /** Resolves the conflict: takes what others saved and drops the person's own changes. */
+  acceptRemote(): void {
     if (!this.conflict) return;
-    this.seen = this.conflict.seen;
+    this.loaded = this.conflict.latest;
     void this.readContract();
     this.discard();
   }
 
-  /** The focus is to go to where everything begins; `still`: what is in view stays there. */
-  toHeading(still = false): void {
-    this.dispatchEvent(new CustomEvent("heading", { detail: still }));
+  /** Asks the root element to focus its heading; `preventScroll` leaves the page where it is. */
+  focusHeading(preventScroll = false): void {
+    this.dispatchEvent(new CustomEvent("heading", { detail: preventScroll }));
   }
 
-  /** That it was saved needs to be told no longer. */
-  seenSaved(): void {
+  /** Removes the notice that the draft was saved. */
+  dismissSaved(): void {
     this.justSaved = false;
-    this.changed();
+    this.notify();
   }
 
   history(limit: number, before: number | null): Promise<HistoryPage> {
-    return this.at.history(limit, before);
+    return this.api.history(limit, before);
   }
 
-  /** One change at a time; whether it was taken. */
-  private async doing(what: () => Promise<void>): Promise<boolean> {
+  /** Runs one change at a time, and resolves to whether it succeeded. */
+  private async run(action: () => Promise<void>): Promise<boolean> {
     if (this.busy) return false;
-    Object.assign(this, { busy: true, refused: null, justSaved: false });
-    this.changed();
-    let done = true;
+    this.busy = true;
+    this.saveProblem = null;
+    this.justSaved = false;
+    this.notify();
+    let succeeded = true;
     try {
-      await what();
+      await action();
     } catch (cause) {
-      done = false;
-      await this.explain(Problem.from(cause));
+      succeeded = false;
+      await this.handleProblem(Problem.from(cause));
     }
     this.busy = false;
-    this.changed();
-    if (done) this.dispatchEvent(new Event("saved"));
-    return done;
+    this.notify();
+    if (succeeded) this.dispatchEvent(new Event("saved"));
+    return succeeded;
   }
 
-  private async explain(problem: Problem): Promise<void> {
-    this.refused = problem;
-    if (!isStale(problem) || !this.seen || !this.draft) return;
+  private async handleProblem(problem: Problem): Promise<void> {
+    this.saveProblem = problem;
+    if (!isStale(problem) || !this.loaded || !this.draft) return;
     try {
-      this.conflict = await this.conflictWith(await this.at.read());
-      this.refused = null;
+      this.conflict = await this.conflictWith(await this.api.read());
+      this.saveProblem = null;
     } catch (cause) {
-      this.refused = Problem.from(cause);
+      this.saveProblem = Problem.from(cause);
     }
   }
 
-  /** What is there now, for a request that came after somebody else's; any other problem is thrown on. */
-  private async ifChanged(cause: unknown): Promise<StructureVersion> {
+  /** Reads the structure again if `cause` says that somebody else has saved; rethrows any other problem. */
+  private async readIfStale(cause: unknown): Promise<StructureVersion> {
     if (!isStale(Problem.from(cause))) throw cause;
-    return await this.at.read();
+    return await this.api.read();
   }
 
-  private async conflictWith(now: StructureVersion): Promise<Conflict> {
-    const { seen, draft } = this as { seen: StructureVersion; draft: Draft };
-    const page = await this.at.history(OTHERS).catch(() => ({ data: [] as Revision[] }));
+  private async conflictWith(latest: StructureVersion): Promise<Conflict> {
+    const { loaded, draft } = this as { loaded: StructureVersion; draft: Draft };
+    const page = await this.api.history(MAX_CONFLICT_REVISIONS).catch(() => ({ data: [] as Revision[] }));
     return {
-      seen: now,
-      theirs: remoteChanges(seen.structure, now.structure),
-      merged: rebase(draft, now.structure),
-      revisions: page.data.filter((one) => one.revision > seen.structure.revision),
+      latest,
+      remote: remoteChanges(loaded.structure, latest.structure),
+      merged: rebase(draft, latest.structure),
+      revisions: page.data.filter(({ revision }) => revision > loaded.structure.revision),
     };
   }
 
-  /** A newer state; what is not saved stays, and is asked about where others changed the same. */
-  private arrive(now: StructureVersion): void {
-    const { seen, draft } = this as { seen: StructureVersion; draft: Draft };
-    const merged = rebase(draft, now.structure);
+  /** Takes a newer structure. Unsaved changes stay; `conflict` asks about those that others changed too. */
+  private accept(latest: StructureVersion): void {
+    const { loaded, draft } = this as { loaded: StructureVersion; draft: Draft };
+    const merged = rebase(draft, latest.structure);
     if (merged.conflicts.length || merged.lostFields.length) {
-      this.conflict = { seen: now, theirs: remoteChanges(seen.structure, now.structure), merged, revisions: [] };
+      this.conflict = { latest, remote: remoteChanges(loaded.structure, latest.structure), merged, revisions: [] };
     }
-    Object.assign(this, { seen: now, draft: merged.draft });
+    this.loaded = latest;
+    this.draft = merged.draft;
   }
 
-  private async fieldsChanged(said: string): Promise<void> {
-    this.said = said;
+  private async fieldsChanged(announcement: string): Promise<void> {
+    this.announcement = announcement;
     await this.readContract();
     this.dispatchEvent(new Event("saved"));
+  }
+
+  /** Compares as equal when neither the field's presentation nor its contract has changed. */
+  private fingerprint(version: StructureVersion, name: string): string {
+    return JSON.stringify([fieldOf(version, name), this.contract?.fields.find((field) => field.name === name)]);
   }
 }
 
@@ -207,8 +223,8 @@ function isStale(problem: Problem): boolean {
   return problem.status === 412 || problem.code === "CONFLICT";
 }
 
-function fieldOf(seen: StructureVersion, name: string): Field | undefined {
-  return seen.structure.fields.find((one) => one.name === name);
+function fieldOf(version: StructureVersion, name: string): Field | undefined {
+  return version.structure.fields.find((field) => field.name === name);
 }
 
-export const settingsContext = createContext<Settings>(Symbol("auditlane-settings"));
+export const settingsContext = createContext<SettingsState>(Symbol("auditlane-settings"));

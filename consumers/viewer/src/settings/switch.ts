@@ -3,18 +3,18 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import type { Structure } from "../api/structure.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
-import type { Confirm } from "./confirm.js";
+import type { ConfirmDialog } from "./confirm.js";
 import { SettingsElement } from "./settings-element.js";
-import { section } from "./section.styles.js";
+import { sectionStyles } from "./section.styles.js";
 
 @customElement("auditlane-settings-switch")
 export class SwitchCard extends SettingsElement {
   static override styles = [
-    base,
-    section,
+    baseStyles,
+    sectionStyles,
     css`
       .state {
         display: flex;
@@ -34,10 +34,10 @@ export class SwitchCard extends SettingsElement {
     `,
   ];
 
-  @query("auditlane-settings-confirm") private confirm!: Confirm;
+  @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 
   protected override render(): TemplateResult | typeof nothing {
-    const structure = this.settings.seen?.structure;
+    const structure = this.settings.loaded?.structure;
     if (!structure) return nothing;
     const words = this.text.switch;
     const on = structure.effectiveEnabled;
@@ -47,39 +47,39 @@ export class SwitchCard extends SettingsElement {
             <h3 id="title" class="unseen">${words.title}</h3>
             <p class="state ${on ? "" : "off"}">${icon(on ? "check" : "off")}${on ? words.on : words.off}</p>
           </div>
-          ${this.settings.mayChange ? this.ways(structure) : nothing}
+          ${this.settings.canConfigure ? this.renderButtons(structure) : nothing}
         </div>
         <p>${on ? words.onLead : words.offLead}</p>
-        <p class="quietly small">${this.whose(structure)}</p>
+        <p class="quietly small">${this.describeOrigin(structure)}</p>
       </section>
       <auditlane-settings-confirm></auditlane-settings-confirm>`;
   }
 
-  private whose({ tenant, enabled }: Structure): string {
+  private describeOrigin({ tenant, enabled }: Structure): string {
     const words = this.text.switch;
     if (enabled === null) return tenant === null ? words.usual : words.inherits;
     return tenant === null ? words.ownAll : words.own;
   }
 
-  private ways({ tenant, enabled, effectiveEnabled: on, inheritedEnabled }: Structure): TemplateResult {
+  private renderButtons({ tenant, enabled, effectiveEnabled: on, inheritedEnabled }: Structure): TemplateResult {
     const words = this.text.switch;
     const { busy } = this.settings;
     const follow = tenant === null ? words.unset : words.follow(inheritedEnabled);
     return html`<div class="ways">
       ${enabled === null
         ? nothing
-        : html`<button class="quiet" aria-disabled=${busy} @click=${() => this.to(null, inheritedEnabled)}>${icon("undo")}${follow}</button>`}
-      <button id="turn" class=${on ? "" : "primary"} aria-disabled=${busy} @click=${() => this.to(!on, !on)}>
+        : html`<button class="quiet" aria-disabled=${busy} @click=${() => this.switchTo(null, inheritedEnabled)}>${icon("undo")}${follow}</button>`}
+      <button id="turn" class=${on ? "" : "primary"} aria-disabled=${busy} @click=${() => this.switchTo(!on, !on)}>
         ${icon("off")}${on ? words.turnOff : words.turnOn}
       </button>
     </div>`;
   }
 
-  private async to(enabled: boolean | null, means: boolean): Promise<void> {
+  private async switchTo(enabled: boolean | null, means: boolean): Promise<void> {
     const words = this.text.switch;
     const lead = this.settings.tenant === null ? words.sureLeadAll : words.sureLead;
-    const goesOff = !means && this.settings.seen?.structure.effectiveEnabled;
-    const sure = !goesOff || (await this.confirm.ask({ title: words.sure, lines: [lead, words.sureStill], go: words.doIt }));
+    const goesOff = !means && this.settings.loaded?.structure.effectiveEnabled;
+    const sure = !goesOff || (await this.confirm.ask({ title: words.sure, lines: [lead, words.sureStill], confirm: words.doIt }));
     if (!sure || !(await this.settings.switchTo(enabled))) return;
     await this.updateComplete;
     if (!this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>("#turn")?.focus();

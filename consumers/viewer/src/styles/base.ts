@@ -1,7 +1,7 @@
 /** What every part begins with: letters, buttons, inputs, focus, and what only screen readers get. */
 import { css } from "lit";
 
-export const base = css`
+export const baseStyles = css`
   :host {
     box-sizing: border-box;
     color: var(--ink);

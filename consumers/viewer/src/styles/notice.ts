@@ -1,7 +1,7 @@
 /** A line about the whole element: a sign, what is so, and a way on. */
 import { css } from "lit";
 
-export const notice = css`
+export const noticeStyles = css`
   .notice {
     display: flex;
     flex-wrap: wrap;

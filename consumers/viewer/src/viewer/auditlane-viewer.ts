@@ -5,7 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import { late } from "../elements/lazy-import.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { auditlaneViewerStyles } from "./auditlane-viewer.styles.js";
 import { tokens } from "../styles/tokens.js";
@@ -37,7 +37,7 @@ import { HistoryController } from "./history-controller.js";
  */
 @customElement("auditlane-viewer")
 export class AuditlaneViewer extends LitElement {
-  static override styles = [tokens, base, auditlaneViewerStyles, skeletonStyles, operatorBannerStyles];
+  static override styles = [tokens, baseStyles, auditlaneViewerStyles, skeletonStyles, operatorBannerStyles];
 
   @property({ attribute: "base-url" }) baseUrl = "";
   @property() token = "";

@@ -3,14 +3,14 @@ import { css, html, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { DEFAULT_SORT } from "../model/view.js";
-import { base } from "../styles/base.js";
+import { baseStyles } from "../styles/base.js";
 import { type LiveStream, liveStreamOf } from "./live-stream.js";
 import { ViewerElement } from "./viewer-element.js";
 
 @customElement("auditlane-live")
 export class LiveSwitch extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       .track {
         position: relative;

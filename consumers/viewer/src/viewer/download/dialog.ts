@@ -8,7 +8,7 @@ import { shownColumns } from "../../model/columns.js";
 import { exportedFields, FORMATS, headings, MAX_PDF_ROWS, exportMethod, type ExportRequest, type ColumnChoice } from "../../model/export.js";
 import { formatCount, formatBytes, formatRange } from "../../model/format/summary.js";
 import { DEFAULT_SORT } from "../../model/view.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { dialogStyles } from "./dialog.styles.js";
@@ -19,7 +19,7 @@ import type { ExportJobs } from "./jobs.js";
 /** Properties `jobs`, and `changes`, which grows with them; its event `close` says that it is gone. Opens itself. */
 @customElement("auditlane-download-dialog")
 export class DownloadDialog extends ViewerElement {
-  static override styles = [base, dialogStyles];
+  static override styles = [baseStyles, dialogStyles];
 
   @property({ attribute: false }) jobs: ExportJobs | null = null;
   @property({ attribute: false }) changes = 0;

@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { late } from "../../elements/lazy-import.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -12,7 +12,7 @@ import { ExportJobs } from "./jobs.js";
 @customElement("auditlane-download")
 export class DownloadButton extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: contents;

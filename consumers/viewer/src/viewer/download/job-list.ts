@@ -6,7 +6,7 @@ import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
 import { formatCount, formatBytes } from "../../model/format/summary.js";
 import { kindOf } from "../../model/problem-kind.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { saveUrl } from "./fetch.js";
@@ -23,7 +23,7 @@ const ICONS: Record<ExportJob["state"], IconName> = {
 @customElement("auditlane-exports")
 export class ExportList extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       h4 {
         margin: 0 0 0.4rem;

@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { splitAlternatives, withoutTerm } from "../../model/query.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { describeTerm } from "../describe.js";
@@ -12,7 +12,7 @@ import { describeTerm } from "../describe.js";
 @customElement("auditlane-chips")
 export class Chips extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       ul {
         display: flex;

@@ -9,7 +9,7 @@ import { type QueryFieldKind, findQueryField, queryFields } from "../../model/qu
 import { wildcardTerm, withTerm } from "../../model/query.js";
 import { withPick, parsePicks, withPicks, withoutPicks, type Value } from "../../model/picks.js";
 import { kindOf } from "../../model/problem-kind.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { facetStyles } from "./facet.styles.js";
 import { RequestController } from "../../elements/request-controller.js";
@@ -28,7 +28,7 @@ const SEARCHABLE_FROM = 12; // below that many there is nothing to search for
  */
 @customElement("auditlane-facet")
 export class FacetList extends ViewerElement {
-  static override styles = [base, facetStyles];
+  static override styles = [baseStyles, facetStyles];
 
   @property() parameter = "";
 

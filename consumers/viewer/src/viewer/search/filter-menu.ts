@@ -6,7 +6,7 @@ import { late } from "../../elements/lazy-import.js";
 import { grouped } from "../../model/grouped.js";
 import { isCountable, type QueryField, queryFields, matchingFields } from "../../model/query-fields.js";
 import { parsePicks } from "../../model/picks.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
@@ -16,7 +16,7 @@ import { Suggestions } from "./suggestions.js";
 @customElement("auditlane-filter")
 export class FilterMenu extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       .panel {
         width: 20rem;

@@ -6,7 +6,7 @@ import type { Histogram } from "../../api/types.js";
 import { late } from "../../elements/lazy-import.js";
 import { type Bar, barsOf, selectionOf, highest, indexAfterRecount, parseInterval } from "../../model/bars.js";
 import { closedRangeParams, endsOf } from "../../model/range.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { Chart } from "./chart.js";
@@ -19,7 +19,7 @@ const BUCKETS = 100;
 
 @customElement("auditlane-histogram")
 export class HistogramElement extends ViewerElement {
-  static override styles = [base, histogramStyles];
+  static override styles = [baseStyles, histogramStyles];
 
   @state() private folded = false;
   @state() private hovered: number | null = null;

@@ -6,7 +6,7 @@ import { live } from "lit/directives/live.js";
 import type { Problem } from "../../api/problem.js";
 import { caretTermAt } from "../../model/completion.js";
 import { errorRange } from "../../model/query-error.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { anchor } from "../../elements/anchored.js";
@@ -22,7 +22,7 @@ const CHECK_TIMEOUT_MS = 1_000;
 
 @customElement("auditlane-query")
 export class QueryBox extends ViewerElement {
-  static override styles = [base, boxStyles];
+  static override styles = [baseStyles, boxStyles];
 
   @state() private draft = "";
   @state() private error: Problem | null = null;

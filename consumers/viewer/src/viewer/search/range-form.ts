@@ -6,7 +6,7 @@ import type { EventPage } from "../../api/types.js";
 import { EXCLUDE_OWN_EVENTS, withTerm } from "../../model/query.js";
 import { type RangeInput, inputFromRange, type RangeInputError, rangeFromInput } from "../../model/range.js";
 import { localTimeOf } from "../../model/zone.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
@@ -19,7 +19,7 @@ if (!customElements.get("calendar-range")) await import("cally");
 @customElement("auditlane-range-form")
 export class RangeForm extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       form {
         display: flex;

@@ -5,7 +5,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { late } from "../../elements/lazy-import.js";
 import { wholeDaysOf, type Preset, PRESETS, type Range, ALL_TIME } from "../../model/range.js";
 import { localZone } from "../../model/zone.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
@@ -15,7 +15,7 @@ import { localeOf } from "../describe.js";
 @customElement("auditlane-range")
 export class RangeMenu extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: inline-block;

@@ -2,7 +2,7 @@
 import { css, html, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
@@ -11,7 +11,7 @@ import type { Dropdown } from "../../elements/dropdown.js";
 @customElement("auditlane-help")
 export class SearchHelp extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       .help {
         max-width: 30rem;

@@ -3,7 +3,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import { visible } from "../../model/format/text.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import "./query-box.js";
@@ -15,7 +15,7 @@ import "./range-menu.js";
 @customElement("auditlane-search")
 export class Search extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: block;

@@ -8,7 +8,7 @@ import { withPick } from "../../model/picks.js";
 import type { Range } from "../../model/range.js";
 import { withTerm } from "../../model/query.js";
 import { instantOf, localTimeOf } from "../../model/zone.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
@@ -22,7 +22,7 @@ const SHOWN = 3;
 @customElement("auditlane-tiles")
 export class Tiles extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: block;

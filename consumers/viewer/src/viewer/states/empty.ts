@@ -7,7 +7,7 @@ import { findQueryField, queryFields } from "../../model/query-fields.js";
 import { caseSensitiveTerms, suggestCase, type CaseSuggestion, replaceTerm } from "../../model/case-suggestion.js";
 import { ALL_TIME } from "../../model/range.js";
 import { formatRange } from "../../model/format/summary.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "../search/facet.js";
@@ -26,7 +26,7 @@ interface Suggestion extends CaseSuggestion {
 @customElement("auditlane-empty")
 export class Empty extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: grid;

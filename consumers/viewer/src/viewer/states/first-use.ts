@@ -5,7 +5,7 @@ import { customElement, state } from "lit/decorators.js";
 import { Problem } from "../../api/problem.js";
 import { late } from "../../elements/lazy-import.js";
 import { snippets } from "../../model/snippets.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { webAwesomeTokens, loadTabs } from "../../styles/web-awesome.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -19,7 +19,7 @@ type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 export class FirstUse extends ViewerElement {
   static override styles = [
     webAwesomeTokens,
-    base,
+    baseStyles,
     css`
       :host {
         display: block;

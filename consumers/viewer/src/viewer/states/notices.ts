@@ -5,9 +5,9 @@ import { customElement, state } from "lit/decorators.js";
 import { late } from "../../elements/lazy-import.js";
 import { formatSeconds } from "../../model/format/summary.js";
 import { describeDetail, maySucceedLater, kindOf } from "../../model/problem-kind.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
-import { notice } from "../../styles/notice.js";
+import { noticeStyles } from "../../styles/notice.js";
 import { Countdown } from "../../elements/countdown.js";
 import type { Failure } from "../failures.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -16,8 +16,8 @@ import { ViewerElement } from "../viewer-element.js";
 @customElement("auditlane-notices")
 export class Notices extends ViewerElement {
   static override styles = [
-    base,
-    notice,
+    baseStyles,
+    noticeStyles,
     css`
       :host {
         display: block;

@@ -5,7 +5,7 @@ import { customElement, property } from "lit/decorators.js";
 import type { Problem } from "../../api/problem.js";
 import { formatSeconds } from "../../model/format/summary.js";
 import { describeDetail, maySucceedLater, type ProblemKind, kindOf } from "../../model/problem-kind.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { Countdown } from "../../elements/countdown.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -31,7 +31,7 @@ const ICONS: Partial<Record<ProblemKind, IconName>> = {
 @customElement("auditlane-problem")
 export class ProblemNotice extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: grid;

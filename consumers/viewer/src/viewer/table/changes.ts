@@ -5,7 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { type Change, diffJson } from "../../model/diff.js";
 import { truncate, visible } from "../../model/format/text.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { formatNumber } from "../describe.js";
 
@@ -19,7 +19,7 @@ const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", chan
 @customElement("auditlane-changes")
 export class Changes extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       :host {
         display: block;

@@ -7,7 +7,7 @@ import type { ShownField } from "../../api/types.js";
 import { shownColumns, moveColumn, toggleColumn } from "../../model/columns.js";
 import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
 import { localZone } from "../../model/zone.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
@@ -15,7 +15,7 @@ import "../../elements/dropdown.js";
 @customElement("auditlane-columns")
 export class ColumnMenu extends ViewerElement {
   static override styles = [
-    base,
+    baseStyles,
     css`
       .button {
         display: inline-flex;

@@ -12,7 +12,7 @@ import { clockOf } from "../../model/format/time.js";
 import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
 import { formatTerm, withTerm } from "../../model/query.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
@@ -27,7 +27,7 @@ const COPIED_MS = 3_000;
 /** Events: `close`, `retry`, `step` with -1 or 1 as its detail. It takes the focus with `focus()`. */
 @customElement("auditlane-details")
 export class Details extends ViewerElement {
-  static override styles = [base, badgeStyles, detailsStyles];
+  static override styles = [baseStyles, badgeStyles, detailsStyles];
 
   /** Null while it is awaited. */
   @property({ attribute: false }) event: AuditEvent | null = null;

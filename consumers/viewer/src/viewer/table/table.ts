@@ -5,7 +5,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import type { AuditEvent } from "../../api/types.js";
 import { late } from "../../elements/lazy-import.js";
 import { type Column, layoutColumns, shownColumns, moveColumn, MIN_WIDTH, toggleColumn, gridTracks, MAX_WIDTH, totalWidth } from "../../model/columns.js";
-import { base } from "../../styles/base.js";
+import { baseStyles } from "../../styles/base.js";
 import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
@@ -26,7 +26,7 @@ const REDRAW_AFTER_MS = 1_000; // what says "2 seconds ago" need not be drawn an
 
 @customElement("auditlane-table")
 export class Table extends ViewerElement {
-  static override styles = [base, badgeStyles, headStyles, tableStyles, cellStyles];
+  static override styles = [baseStyles, badgeStyles, headStyles, tableStyles, cellStyles];
 
   @state() private openMenu = "";
   /** Of the column whose edge is being drawn. */

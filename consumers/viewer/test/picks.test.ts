@@ -11,7 +11,7 @@ describe("picked values", () => {
     ["action:log* outcome:failure (action:login OR outcome:denied)", [], []],
     ["action:login OR outcome:denied", [], []],
   ])("of %s", (query, only, not) => {
-    expect(parsePicks(query, "action")).toEqual({ only, not });
+    expect(parsePicks(query, "action")).toEqual({ included: only, excluded: not });
   });
 
   it("knows an own field by its short name", () => {

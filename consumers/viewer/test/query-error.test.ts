@@ -28,12 +28,12 @@ describe("its words", () => {
   const known = wrong({ reason: "unknown_field", arguments: { field: "actr", meant: "actor", known: "action, actor" } });
 
   it("are the reader's, with what the service gives them", () => {
-    expect(describeQueryError(known, en)).toEqual({ words: "there is no field “actr”. Did you mean actor?", own: true });
-    expect(describeQueryError(known, de)).toEqual({ words: "Ein Feld „actr“ gibt es nicht. Meinten Sie actor?", own: true });
+    expect(describeQueryError(known, en)).toEqual({ text: "there is no field “actr”. Did you mean actor?", translated: true });
+    expect(describeQueryError(known, de)).toEqual({ text: "Ein Feld „actr“ gibt es nicht. Meinten Sie actor?", translated: true });
   });
 
   it.each([{}, { reason: "nobody_knows", arguments: {} }, { reason: "constructor" }])("are the service's otherwise: %j", (members) => {
-    expect(describeQueryError(wrong(members), de)).toEqual({ words: "there is no field 'actr'. Known: x.", own: false });
+    expect(describeQueryError(wrong(members), de)).toEqual({ text: "there is no field 'actr'. Known: x.", translated: false });
   });
 
   it("leave nothing of what they are about out, in either language", () => {

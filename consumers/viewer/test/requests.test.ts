@@ -107,12 +107,12 @@ describe("the list's loader", () => {
   const page = (...ids: string[]): Promise<EventPage> =>
     Promise.resolve({ data: ids.map((id) => ({ event_id: id, occurred_at: "2026-01-01T00:00:00Z" }) as AuditEvent), next: null, prev: null });
   const shown = (): unknown => loader.pages.at(0)?.event_id;
-  const state = (): object => ({ stale: loader.stale, other: loader.outdated, busy: loader.busy, problem: loader.problem });
+  const state = (): object => ({ stale: loader.stale, outdated: loader.outdated, busy: loader.busy, problem: loader.problem });
 
   beforeEach(async () => {
     view = DEFAULT_VIEW;
     failures = new Failures(() => {});
-    const viewer = { failures, filter: () => [], client: { json: () => answer() }, ahead: { take: () => null }, get view() { return view; } };
+    const viewer = { failures, filter: () => [], client: { json: () => answer() }, prefetch: { take: () => null }, get view() { return view; } };
     loader = new Loader(viewer as unknown as ViewerState, () => {});
     answer = () => page("a");
     loader.begin();
@@ -122,10 +122,10 @@ describe("the list's loader", () => {
   it("keeps the rows when the same cannot be had again, and asks with the others", async () => {
     answer = () => Promise.reject(AWAY);
     loader.begin();
-    expect(state()).toEqual({ stale: true, other: false, busy: true, problem: null });
+    expect(state()).toEqual({ stale: true, outdated: false, busy: true, problem: null });
     await settled();
-    expect([shown(), state()]).toEqual(["a", { stale: false, other: false, busy: false, problem: null }]);
-    expect(failures.first).toMatchObject({ problem: AWAY, kept: true, told: false });
+    expect([shown(), state()]).toEqual(["a", { stale: false, outdated: false, busy: false, problem: null }]);
+    expect(failures.first).toMatchObject({ problem: AWAY, keepsData: true, shownInPlace: false });
     answer = () => page("b");
     failures.retryAll();
     await settled();
@@ -136,24 +136,24 @@ describe("the list's loader", () => {
     view = { ...view, query: "x" };
     answer = () => Promise.reject(AWAY);
     loader.begin();
-    expect(state()).toMatchObject({ other: true, busy: true });
+    expect(state()).toMatchObject({ outdated: true, busy: true });
     await settled();
-    expect(state()).toEqual({ stale: true, other: true, busy: false, problem: AWAY });
-    expect(failures.first).toMatchObject({ kept: false, told: true });
+    expect(state()).toEqual({ stale: true, outdated: true, busy: false, problem: AWAY });
+    expect(failures.first).toMatchObject({ keepsData: false, shownInPlace: true });
     answer = () => page("c");
     failures.retryAll();
     await settled();
-    expect([shown(), state()]).toEqual(["c", { stale: false, other: false, busy: false, problem: null }]);
+    expect([shown(), state()]).toEqual(["c", { stale: false, outdated: false, busy: false, problem: null }]);
   });
 
   it("goes back to the rows of the same when somebody cancels, and has none of another", () => {
     answer = () => new Promise(() => {});
     loader.begin();
     loader.cancel();
-    expect([loader.cancelled, state()]).toEqual([false, { stale: false, other: false, busy: false, problem: null }]);
+    expect([loader.cancelled, state()]).toEqual([false, { stale: false, outdated: false, busy: false, problem: null }]);
     view = { ...view, query: "x" };
     loader.begin();
     loader.cancel();
-    expect([loader.cancelled, state()]).toEqual([true, { stale: true, other: true, busy: false, problem: null }]);
+    expect([loader.cancelled, state()]).toEqual([true, { stale: true, outdated: true, busy: false, problem: null }]);
   });
 });

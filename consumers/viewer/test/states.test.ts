@@ -5,7 +5,8 @@ import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
 import { snippets } from "../src/model/snippets.js";
 import { formatBytes, formatRange } from "../src/model/format/summary.js";
-import { describeDetail, kindOf } from "../src/model/problem-kind.js";
+import { kindOf } from "../src/model/problem-kind.js";
+import { describeDetail } from "../src/model/query-error.js";
 
 describe("trouble", () => {
   it.each([

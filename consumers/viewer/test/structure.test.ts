@@ -90,8 +90,8 @@ describe("a draft", () => {
     expect(changesOf(draft)).toEqual([]);
     const there = moveField(setField(draft, "b", { showInTable: false }), "d", 0);
     expect(changesOf(there)).toEqual([
-      { name: "d", what: "place", was: 3, now: 0 },
-      { name: "b", what: "showInTable", was: true, now: false },
+      { name: "d", attribute: "place", before: 3, after: 0 },
+      { name: "b", attribute: "showInTable", before: true, after: false },
     ]);
     expect(changesOf(moveField(setField(there, "b", { showInTable: true }), "d", 3))).toEqual([]);
   });
@@ -102,9 +102,9 @@ describe("a draft", () => {
     expect(changesOf(rebaseUnsaved(sent, sent, saved))).toEqual([]);
     const since = moveField(setField(setField(sent, "a", { showInTable: true }), "b", { sortable: true }), "c", 0);
     expect(changesOf(rebaseUnsaved(sent, since, saved))).toEqual([
-      { name: "c", what: "place", was: 3, now: 0 },
-      { name: "a", what: "showInTable", was: false, now: true },
-      { name: "b", what: "sortable", was: false, now: true },
+      { name: "c", attribute: "place", before: 3, after: 0 },
+      { name: "a", attribute: "showInTable", before: false, after: true },
+      { name: "b", attribute: "sortable", before: false, after: true },
     ]);
   });
 
@@ -139,7 +139,7 @@ describe("a draft", () => {
 
   it("notices that a field follows again though it stays where it is", () => {
     const draft = draftOf(structure([field("a", -3, {}, view("a", 0)), field("b", 1)]));
-    expect(changesOf(resetField(draft, "a"))).toEqual([{ name: "a", what: "follows", was: -3, now: 0 }]);
+    expect(changesOf(resetField(draft, "a"))).toEqual([{ name: "a", attribute: "follows", before: -3, after: 0 }]);
     expect(changesOf(resetField(draft, "b"))).toEqual([]);
   });
 
@@ -165,7 +165,7 @@ describe("a draft on what others saved", () => {
     const mine = moveField(setField(draftOf(abcd()), "a", { displayName: "Mine" }), "d", 0);
     const theirs = structure([field("b", 0), field("d", 1), field("a", 2, { displayName: "Theirs" }), field("c", 3)]);
     const { draft, conflicts } = rebase(mine, theirs);
-    expect(conflicts).toEqual([{ name: "a", what: "displayName", mine: "Mine", theirs: "Theirs" }]);
+    expect(conflicts).toEqual([{ name: "a", attribute: "displayName", mine: "Mine", theirs: "Theirs" }]);
     expect(draft.fields.map((one) => one.name)).toEqual(["d", "b", "a", "c"]);
     expect(rebase(mine, structure([field("a", 0, { displayName: "Mine" })])).conflicts).toEqual([]);
   });
@@ -173,26 +173,26 @@ describe("a draft on what others saved", () => {
   it("tells what cannot be kept, since its field is gone", () => {
     const mine = setField(draftOf(abcd()), "b", { sortable: true });
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
-    expect(rebase(mine, theirs)).toMatchObject({ lost: ["b"], clashes: [] });
+    expect(rebase(mine, theirs)).toMatchObject({ lostFields: ["b"], conflicts: [] });
   });
 
   it("has lost nothing when one removed the field oneself", () => {
     const mine = withoutField(moveField(setField(draftOf(abcd()), "b", { sortable: true }), "b", 0), "b");
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
-    expect(rebase(mine, theirs)).toMatchObject({ lost: [], clashes: [], draft: { fields: theirs.fields } });
+    expect(rebase(mine, theirs)).toMatchObject({ lostFields: [], conflicts: [], draft: { fields: theirs.fields } });
   });
 
   it("says what they did", () => {
     const theirs = structure([field("b", 0), field("a", 1, { sortable: true }), field("n", 5, {}, null)], { effectiveEnabled: false });
     expect(remoteChanges(abcd(), theirs)).toEqual({
       changes: [
-        { name: "a", what: "sortable", was: false, now: true },
-        { name: "a", what: "place", was: 0, now: 1 },
+        { name: "a", attribute: "sortable", before: false, after: true },
+        { name: "a", attribute: "place", before: 0, after: 1 },
       ],
       added: ["n"],
-      gone: ["c", "d"],
+      removed: ["c", "d"],
       enabled: false,
     });
-    expect(remoteChanges(abcd(), abcd())).toEqual({ changes: [], added: [], gone: [], enabled: null });
+    expect(remoteChanges(abcd(), abcd())).toEqual({ changes: [], added: [], removed: [], enabled: null });
   });
 });

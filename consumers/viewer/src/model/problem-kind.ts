@@ -1,7 +1,5 @@
-/** What kind of trouble a problem is: the words and the way on follow from it. */
+/** Classifies problems by what can be done about them. The texts and the next step follow from the kind. */
 import type { Problem } from "../api/problem.js";
-import type { Texts } from "../i18n/en/index.js";
-import { type Description, describeQueryError } from "./query-error.js";
 import { ownValue } from "./own-property.js";
 
 export type ProblemKind =
@@ -44,17 +42,7 @@ export function kindOf(problem: Problem): ProblemKind {
   return problem.status === 503 ? "away" : "failed";
 }
 
-/**
- * What the service says, where that is more than our words do; nothing elsewhere: most speaks to whoever writes requests.
- * `own`: in the reader's language, else in English.
- */
-export function describeDetail(problem: Problem, texts: Texts): Description {
-  const atTheBox = problem.column !== null; // which says it
-  const helps = ["notUnderstood", "failed"].includes(kindOf(problem)) && !atTheBox;
-  return helps ? describeQueryError(problem, texts) : { text: "", translated: true };
-}
-
-/** Whether asking the same again may end better. */
-export function maySucceedLater(trouble: ProblemKind): boolean {
-  return !["forbidden", "otherTenant", "tenantNeeded", "notUnderstood", "gone", "full"].includes(trouble);
+/** Whether the same request may succeed later. */
+export function maySucceedLater(kind: ProblemKind): boolean {
+  return !["forbidden", "otherTenant", "tenantNeeded", "notUnderstood", "gone", "full"].includes(kind);
 }

@@ -1,11 +1,12 @@
-/** A mistake in a query: where it is to be underlined, and its words. */
+/** Errors in a query, and what the service says of a problem, in the reader's language where there is a translation. */
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
+import { kindOf } from "./problem-kind.js";
 
-/** From and to, in UTF-16 units, of the mistake at a column that the service gave: counted from 1, in code points. */
+/** Returns begin and end, in UTF-16 units, of the term at `column`, which the service counts from 1 in code points. */
 export function errorRange(query: string, column: number): readonly [number, number] {
-  const signs = [...query];
-  const begin = signs.slice(0, column - 1).join("").length;
+  const characters = [...query];
+  const begin = characters.slice(0, column - 1).join("").length;
   const rest = query.slice(begin);
   const length = /^(?:"(?:\\.|[^"\\])*"?|(?:\\.|[^\s()"])+|.)/su.exec(rest)?.[0].length ?? 0;
   return [begin, begin + length];
@@ -13,14 +14,24 @@ export function errorRange(query: string, column: number): readonly [number, num
 
 export interface Description {
   readonly text: string;
-  /** In the reader's language. */
+  /** Whether `text` is in the reader's language; otherwise it is in English. */
   readonly translated: boolean;
 }
 
-/** What is wrong, in the reader's language where there are words for it; else as the service says it, in English. */
+/** Describes an error in a query: translated when its reason is known, else in the service's own English. */
 export function describeQueryError(problem: Problem, texts: Texts): Description {
-  const known = texts.mistakes as Record<string, (about: Readonly<Record<string, string>>) => string>;
+  const known = texts.mistakes as Record<string, (args: Readonly<Record<string, string>>) => string>;
   const { reason, args } = problem.queryError ?? { reason: "", args: {} };
   if (Object.hasOwn(known, reason)) return { text: (known[reason] as (typeof known)[string])(args), translated: true };
   return { text: `${problem.detail.replace(/^query, column \d+: /, "")} ${problem.fix}`.trim(), translated: false };
+}
+
+/**
+ * Describes what the service says of a problem, where that adds something to the texts of its kind. Empty for other
+ * kinds, whose details address developers, and for an error that the query box shows itself.
+ */
+export function describeDetail(problem: Problem, texts: Texts): Description {
+  const shownInBox = problem.column !== null;
+  const helps = ["notUnderstood", "failed"].includes(kindOf(problem)) && !shownInBox;
+  return helps ? describeQueryError(problem, texts) : { text: "", translated: true };
 }

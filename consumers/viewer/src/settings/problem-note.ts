@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
-import { maySucceedLater, kindOf } from "../model/problem-kind.js";
+import { kindOf, maySucceedLater } from "../model/problem-kind.js";
 import { icon } from "../styles/icons.js";
 
 /** `ways` stands at its end; `retry` is offered where the same may end better. */

@@ -4,7 +4,8 @@ import { customElement, state } from "lit/decorators.js";
 
 import { late } from "../../elements/lazy-import.js";
 import { formatSeconds } from "../../model/format/summary.js";
-import { describeDetail, maySucceedLater, kindOf } from "../../model/problem-kind.js";
+import { kindOf, maySucceedLater } from "../../model/problem-kind.js";
+import { describeDetail } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { noticeStyles } from "../../styles/notice.js";

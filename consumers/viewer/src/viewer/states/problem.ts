@@ -4,7 +4,8 @@ import { customElement, property } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
 import { formatSeconds } from "../../model/format/summary.js";
-import { describeDetail, maySucceedLater, type ProblemKind, kindOf } from "../../model/problem-kind.js";
+import { kindOf, maySucceedLater, type ProblemKind } from "../../model/problem-kind.js";
+import { describeDetail } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { Countdown } from "../../elements/countdown.js";

@@ -3,7 +3,6 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { late } from "../../elements/lazy-import.js";
-import { grouped } from "../../model/grouped.js";
 import { isCountable, type QueryField, queryFields, matchingFields } from "../../model/query-fields.js";
 import { parsePicks } from "../../model/picks.js";
 import { baseStyles } from "../../styles/base.js";
@@ -91,7 +90,7 @@ export class FilterMenu extends ViewerElement {
 
   private renderFields(): TemplateResult {
     const { filter } = this.text.search;
-    const groups = grouped(this.fields, (one) => (one.parameter.startsWith("metadata.") ? filter.metadata : filter.fields));
+    const groups = Map.groupBy(this.fields, ({ parameter }) => (parameter.startsWith("metadata.") ? filter.metadata : filter.fields));
     return html`<input
         class="find"
         type="search"
@@ -101,7 +100,7 @@ export class FilterMenu extends ViewerElement {
         @input=${(event: Event) => (this.filterText = (event.target as HTMLInputElement).value)}
       />
       <div class="fields">
-        ${groups.map(
+        ${[...groups].map(
           ([name, fields]) => html`<h3>${name}</h3>
             <ul aria-label=${name}>
               ${fields.map((one) => this.renderField(one))}

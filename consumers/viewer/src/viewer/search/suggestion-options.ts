@@ -1,15 +1,14 @@
 /** The suggestions as options of a list box, by their groups. */
 import { html, type TemplateResult } from "lit";
 
-import { grouped } from "../../model/grouped.js";
 import type { ViewerState } from "../viewer-state.js";
 import type { Suggestion } from "./suggestions.js";
 import { formatNumber } from "../describe.js";
 
 /** Each has the id `row` and its place. */
 export function renderOptions(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (place: number) => void): TemplateResult[] {
-  const groups = grouped(rows.map((row, place) => ({ row, place })), ({ row }) => row.group);
-  return groups.map(
+  const groups = Map.groupBy(rows.map((row, place) => ({ row, place })), ({ row }) => row.group);
+  return [...groups].map(
     ([name, members], group) => html`<div role="group" aria-labelledby=${`group${group}`}>
       <div class="group" id=${`group${group}`} role="presentation">${name}</div>
       ${members.map(({ row, place }) => option(row, place, place === active, viewer, accept))}

@@ -223,7 +223,7 @@ def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, uni
     viewer = opened(site, page, unique, Permission.read, Permission.export)
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
-    notice = viewer.locator("auditlane-missing-part")
+    notice = viewer.locator("auditlane-stale-bundle-notice")
     expect(notice).to_be_hidden()
     page.route("**/static/viewer/chunks/**", lambda route: route.fulfill(status=404))  # as after an upgrade
     viewer.get_by_role("button", name="Download", exact=True).click()

@@ -1,34 +1,35 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import { late } from "../src/elements/lazy-import.js";
+import { LazyImports } from "../src/elements/lazy-import.js";
 
-describe("parts that are loaded late", () => {
-  const told = vi.fn<() => void>();
-  const away = (): Promise<never> => Promise.reject(new TypeError("Failed to fetch"));
+describe("a lazy import", () => {
+  const onChange = vi.fn<() => void>();
+  const failing = (): Promise<never> => Promise.reject(new TypeError("Failed to fetch"));
+  let imports: LazyImports;
 
-  beforeEach(async () => {
-    await late.load(() => Promise.resolve(7));
-    told.mockReset();
-    late.addEventListener("change", told);
+  beforeEach(() => {
+    imports = new LazyImports();
+    onChange.mockReset();
+    imports.addEventListener("change", onChange);
   });
 
-  it("hands on what came and says nothing", async () => {
-    expect(await late.load(() => Promise.resolve(7))).toBe(7);
-    expect(late.missing).toBe(false);
-    expect(told).not.toHaveBeenCalled();
+  it("resolves to the module and reports nothing", async () => {
+    expect(await imports.load(() => Promise.resolve(7))).toBe(7);
+    expect(imports.failed).toBe(false);
+    expect(onChange).not.toHaveBeenCalled();
   });
 
-  it("says once that a part is missing", async () => {
-    expect(await late.load(away)).toBeNull();
-    expect(await late.load(away)).toBeNull();
-    expect(late.missing).toBe(true);
-    expect(told).toHaveBeenCalledTimes(1);
+  it("reports once that a module is missing", async () => {
+    expect(await imports.load(failing)).toBeNull();
+    expect(await imports.load(failing)).toBeNull();
+    expect(imports.failed).toBe(true);
+    expect(onChange).toHaveBeenCalledTimes(1);
   });
 
-  it("takes it back when a part comes again", async () => {
-    await late.load(away);
-    await late.load(() => Promise.resolve(7));
-    expect(late.missing).toBe(false);
-    expect(told).toHaveBeenCalledTimes(2);
+  it("takes the report back when a module can be loaded again", async () => {
+    await imports.load(failing);
+    await imports.load(() => Promise.resolve(7));
+    expect(imports.failed).toBe(false);
+    expect(onChange).toHaveBeenCalledTimes(2);
   });
 });

@@ -1,28 +1,28 @@
 /**
- * Parts that are loaded when they are first used: `if (!(await late.load(() => import("../dialog.js")))) return;`. Their files change their
- * names with every build, so a page that was opened before an upgrade finds none of them, and has to say so.
+ * Modules that are loaded when they are first used. Their file names change with every build, so a page that was opened
+ * before an upgrade finds none of them and has to offer a reload.
+ *
+ *   if (!(await this.viewer.lazyImports.load(() => import("./dialog.js")))) return;
  */
-class Late extends EventTarget {
-  /** The last part that was wanted did not come. */
-  missing = false;
+export class LazyImports extends EventTarget {
+  /** Whether the last import failed. Dispatches `change` when it changes. */
+  failed = false;
 
-  /** The part, or null when it did not come: then `missing` was told to those who listen to `change`. */
-  async load<T>(part: () => Promise<T>): Promise<T | null> {
+  /** Resolves to the module, or to null when it could not be loaded. */
+  async load<T>(load: () => Promise<T>): Promise<T | null> {
     try {
-      const loaded = await part();
-      this.tell(false);
+      const loaded = await load();
+      this.setFailed(false);
       return loaded;
     } catch {
-      this.tell(true);
+      this.setFailed(true);
       return null;
     }
   }
 
-  private tell(missing: boolean): void {
-    if (this.missing === missing) return;
-    this.missing = missing;
+  private setFailed(failed: boolean): void {
+    if (this.failed === failed) return;
+    this.failed = failed;
     this.dispatchEvent(new Event("change"));
   }
 }
-
-export const late = new Late();

@@ -1,19 +1,24 @@
-/** A request that a part shows the answer of: asked again when what it is about changes, and only the last one counts. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { Problem } from "../api/problem.js";
 
 interface RequestTiming {
-  afterMs?: number;
-  /** Another one asks the same again: what was answered is still about this. */
+  /** Waits so long before sending, so that a newer request can replace this one. */
+  debounceMs?: number;
+  /** Another revision sends the request again although its key is the same. */
   revision?: unknown;
 }
 
-/** Gives up what is under way when something else is wanted, and when its host leaves the page. */
+const NEVER = Symbol("unlike any revision");
+
+/**
+ * Keeps the result of one request for an element: sends it again when its key changes, ignores all but the latest, and
+ * aborts it when the element leaves the page. Calls `onResult` after each request, with null on success and after a reset.
+ */
 export class RequestController<T> implements ReactiveController {
-  /** The last good answer; stays, as old, while another is awaited, and when the same could not be had again. */
+  /** The last result. It stays while another request runs, and when repeating the same request fails. */
   result: T | null = null;
-  /** Why the last one was not answered. */
+  /** Why the latest request failed. */
   problem: Problem | null = null;
   pending = false;
 
@@ -22,7 +27,6 @@ export class RequestController<T> implements ReactiveController {
   private revision: unknown;
   private running: AbortController | null = null;
 
-  /** `told` hears how each request ended, null when it was well or nobody waits for it any more. */
   constructor(
     private readonly host: ReactiveControllerHost,
     private readonly onResult: (problem: Problem | null) => void = () => {},
@@ -30,48 +34,37 @@ export class RequestController<T> implements ReactiveController {
     host.addController(this);
   }
 
-  /** The answer that is there is about something else than what is asked. */
+  /** Whether `result` belongs to another key than the requested one. */
   get outdated(): boolean {
     return this.resultKey !== this.key;
   }
 
-  /** Ask, unless the same was asked already. `about` is all that the answer depends on. */
-  request(key: string, ask: (signal: AbortSignal) => Promise<T>, { afterMs = 0, revision }: RequestTiming = {}): void {
+  /** Sends the request unless this key and revision were requested last. `key` is everything that the result depends on. */
+  request(key: string, send: (signal: AbortSignal) => Promise<T>, { debounceMs = 0, revision }: RequestTiming = {}): void {
     if (key === this.key && revision === this.revision) return;
-    [this.key, this.revision] = [key, revision];
+    this.key = key;
+    this.revision = revision;
     this.running?.abort();
-    const controller = new AbortController();
-    this.running = controller;
+    this.running = new AbortController();
     this.pending = true;
-    void (async () => {
-      if (afterMs) await new Promise((resolve) => setTimeout(resolve, afterMs));
-      if (controller.signal.aborted) return;
-      try {
-        const result = await ask(controller.signal);
-        if (controller.signal.aborted) return;
-        [this.result, this.resultKey, this.problem] = [result, key, null];
-      } catch (cause) {
-        if (controller.signal.aborted) return;
-        this.problem = Problem.from(cause);
-        if (this.outdated) this.result = null;
-      }
-      this.pending = false;
-      this.onResult(this.problem);
-      this.host.requestUpdate();
-    })();
+    void this.run(key, send, debounceMs, this.running.signal);
     this.host.requestUpdate();
   }
 
-  /** Ask the same again the next time that it is wanted. */
+  /** Lets the next `request` send again, whatever its key. */
   invalidate(): void {
     this.revision = NEVER;
     this.host.requestUpdate();
   }
 
-  /** Stop, and keep nothing. */
+  /** Aborts the request and forgets the result. */
   reset(): void {
     this.running?.abort();
-    [this.key, this.resultKey, this.result, this.problem, this.pending] = [null, null, null, null, false];
+    this.key = null;
+    this.resultKey = null;
+    this.result = null;
+    this.problem = null;
+    this.pending = false;
     this.onResult(null);
   }
 
@@ -81,6 +74,23 @@ export class RequestController<T> implements ReactiveController {
     this.pending = false;
     this.onResult(null);
   }
-}
 
-const NEVER = Symbol("no turn is like this one");
+  private async run(key: string, send: (signal: AbortSignal) => Promise<T>, debounceMs: number, signal: AbortSignal): Promise<void> {
+    if (debounceMs) await new Promise((resolve) => setTimeout(resolve, debounceMs));
+    if (signal.aborted) return;
+    try {
+      const result = await send(signal);
+      if (signal.aborted) return;
+      this.result = result;
+      this.resultKey = key;
+      this.problem = null;
+    } catch (cause) {
+      if (signal.aborted) return;
+      this.problem = Problem.from(cause);
+      if (this.outdated) this.result = null;
+    }
+    this.pending = false;
+    this.onResult(this.problem);
+    this.host.requestUpdate();
+  }
+}

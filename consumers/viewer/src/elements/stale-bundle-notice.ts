@@ -1,49 +1,55 @@
-/** `<auditlane-missing-part>`: says that a part of the page did not come, and offers to reload the page. */
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
 import type { Texts } from "../i18n/en/index.js";
-import { late } from "./lazy-import.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { noticeStyles } from "../styles/notice.js";
+import type { LazyImports } from "./lazy-import.js";
 
-@customElement("auditlane-missing-part")
+/**
+ * @summary Says that a module could not be loaded, as after an upgrade of the service, and offers to reload the page.
+ * @csspart notice - The notice; absent while every module was loaded.
+ */
+@customElement("auditlane-stale-bundle-notice")
 export class StaleBundleNotice extends LitElement {
-  static override styles = [
-    baseStyles,
-    noticeStyles,
-    css`
-      :host {
-        display: block;
-      }
-      :host([idle]) {
-        display: none;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, noticeStyles];
 
   @property({ attribute: false }) text!: Texts["states"];
+  @property({ attribute: false }) imports!: LazyImports;
 
+  private observed: LazyImports | null = null;
   private readonly onChange = (): void => this.requestUpdate();
 
   override connectedCallback(): void {
     super.connectedCallback();
-    late.addEventListener("change", this.onChange);
+    this.observe();
     this.requestUpdate();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    late.removeEventListener("change", this.onChange);
+    this.observed?.removeEventListener("change", this.onChange);
+    this.observed = null;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("imports")) this.observe();
   }
 
   protected override render(): TemplateResult {
-    this.toggleAttribute("idle", !late.missing);
-    return html`<div role="alert">${late.missing ? this.notice() : nothing}</div>`;
+    const { failed } = this.imports;
+    this.toggleAttribute("idle", !failed);
+    return html`<div role="alert">${failed ? this.renderNotice() : nothing}</div>`;
   }
 
-  private notice(): TemplateResult {
+  private observe(): void {
+    this.observed?.removeEventListener("change", this.onChange);
+    this.observed = this.imports ?? null;
+    this.observed?.addEventListener("change", this.onChange);
+  }
+
+  private renderNotice(): TemplateResult {
     return html`<div class="notice" part="notice">
       ${icon("warning")}
       <p>${this.text.missingPart}</p>
@@ -54,6 +60,6 @@ export class StaleBundleNotice extends LitElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-missing-part": StaleBundleNotice;
+    "auditlane-stale-bundle-notice": StaleBundleNotice;
   }
 }

@@ -112,7 +112,11 @@ export class AuditlaneSettings extends LitElement {
     return html`
       ${this.header(settings)}
       ${settings.canConfigure || settings.canEditContract ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
-      <auditlane-missing-part exportparts="notice" .text=${text.states}></auditlane-missing-part>
+      <auditlane-stale-bundle-notice
+        exportparts="notice"
+        .text=${text.states}
+        .imports=${settings.lazyImports}
+      ></auditlane-stale-bundle-notice>
       ${settings.conflict ? html`<auditlane-settings-conflict></auditlane-settings-conflict>` : nothing}
       ${settings.saveProblem ? problemNote(settings.saveProblem, text, null, text.settings.lost) : nothing}
       <auditlane-settings-switch></auditlane-settings-switch>

@@ -4,7 +4,6 @@ import { customElement, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
-import { late } from "../elements/lazy-import.js";
 import { fieldLabel } from "../model/labels.js";
 import { changesOf, type Draft, isOverridden, moveField, resetField, setField, type Toggle, TOGGLES } from "../model/structure/draft.js";
 import { baseStyles } from "../styles/base.js";
@@ -222,7 +221,7 @@ export class FieldList extends SettingsElement {
   }
 
   private async openForm(name: string): Promise<void> {
-    if (!this.settings.canEditContract || !(await late.load(() => import("./form.js")))) return;
+    if (!this.settings.canEditContract || !(await this.settings.lazyImports.load(() => import("./form.js")))) return;
     [this.editedField, this.addedField, this.namesBefore] = [name, "", new Set(this.names)];
   }
 

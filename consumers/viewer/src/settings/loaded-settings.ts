@@ -3,6 +3,7 @@ import { Client, type Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import { type Contract, type Revision, StructureApi, type StructureVersion } from "../api/structure.js";
 import type { AuditEvent, EventPage, Session } from "../api/types.js";
+import { LazyImports } from "../elements/lazy-import.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
 import { localeOf } from "../model/format/locale.js";
@@ -47,6 +48,7 @@ export class LoadedSettings extends EventTarget {
   sample: readonly AuditEvent[] = [];
 
   readonly client: Client;
+  readonly lazyImports = new LazyImports();
   private readonly requestedTenant: string;
   private structureApi: StructureApi | null = null;
 

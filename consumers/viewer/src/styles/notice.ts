@@ -1,7 +1,13 @@
-/** A line about the whole element: a sign, what is so, and a way on. */
+/** A one-line notice about the whole element: an icon, a sentence and an action. `idle` hides an element without one. */
 import { css } from "lit";
 
 export const noticeStyles = css`
+  :host {
+    display: block;
+  }
+  :host([idle]) {
+    display: none;
+  }
   .notice {
     display: flex;
     flex-wrap: wrap;

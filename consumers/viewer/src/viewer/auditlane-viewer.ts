@@ -1,10 +1,8 @@
-/** `<auditlane-viewer>`: a tenant's log. It puts the parts together, and knows nothing of what they do. */
 import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
-import { late } from "../elements/lazy-import.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { auditlaneViewerStyles } from "./auditlane-viewer.styles.js";
@@ -28,26 +26,60 @@ import { operatorBanner, operatorBannerStyles } from "./states/operator-banner.j
 import { HistoryController } from "./history-controller.js";
 
 /**
- * Attributes: `base-url` (where the service is; empty for the page's own origin), `token` (a viewer token; without one
- * the browser's session counts), `tenant` (only with a token of the whole environment), `lang`, `theme` (auto, light,
- * dark), `address` (present: what is looked at is kept in the page's address).
+ * @summary Shows a tenant's audit log: search, time range, histogram, table, details, live tail and downloads.
  *
- * Events: `token-expired` (the host sets a new `token`; what was asked goes on with it), `auditlane-ready`,
- * `auditlane-problem` with the problem as detail. The slot `toolbar` takes buttons of the host's own.
+ * @slot toolbar - Buttons of the host page, before the viewer's own.
+ *
+ * @event token-expired - There is no token, or it has expired. The host sets a new `token`; waiting requests then continue.
+ * @event auditlane-ready - The log can be read.
+ * @event {CustomEvent<Problem>} auditlane-problem - The log cannot be read; `detail` is the problem.
+ *
+ * @csspart root - The whole content.
+ * @csspart header - The title and the toolbar.
+ * @csspart title - The heading, with the tenant's name.
+ * @csspart toolbar - The buttons.
+ * @csspart button - Each button of the toolbar; also `refresh`, `live`, `columns`, `download`, `settings`, and `back` in the settings.
+ * @csspart visit - The banner that an operator sees who views the log from the console.
+ * @csspart notice - A one-line notice about the whole viewer.
+ * @csspart first-use - The instructions shown until the first event arrives.
+ * @csspart tiles - The numbers of today and this week.
+ * @csspart tile - One of these numbers.
+ * @csspart search - The query, its chips and the time range.
+ * @csspart histogram - The chart of events over time.
+ * @csspart table - The table with the details beside it.
+ * @csspart grid - The scrolling part of the table.
+ * @csspart head - The table's head.
+ * @csspart body - The table's rows.
+ * @csspart details - The details of the open event.
+ * @csspart dialog - The download dialog.
+ * @csspart state - What replaces everything else while the log cannot be shown.
+ *
+ * @cssproperty --auditlane-ground - The background; also `-ground-2` for cards and `-ground-3` for hovered elements.
+ * @cssproperty --auditlane-ink - The text; also `-ink-2` for secondary text.
+ * @cssproperty --auditlane-line - Separators; also `-edge` for the borders of controls.
+ * @cssproperty --auditlane-accent - Primary buttons, links and focus; also `-on-accent` and `-accent-ground`.
+ * @cssproperty --auditlane-good - Success; also `-warn` and `-bad`.
+ * @cssproperty --auditlane-radius - The corners; also `-size`, `-font` and `-mono`.
  */
 @customElement("auditlane-viewer")
 export class AuditlaneViewer extends LitElement {
   static override styles = [tokens, baseStyles, auditlaneViewerStyles, skeletonStyles, operatorBannerStyles];
 
+  /** The URL of the service; empty for the page's own origin. */
   @property({ attribute: "base-url" }) baseUrl = "";
+  /** A viewer token. Without one, the browser's session is used when the service has the page's origin. */
   @property() token = "";
+  /** The tenant, for a token of the whole environment. */
   @property() tenant = "";
+  /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
+  /** The language (`en`, `de`); empty for the page's, else the browser's. */
   @property() override lang = "";
+  /** Keeps the view in the page's address, so that it can be shared and "back" works. */
   @property({ type: Boolean }) address = false;
 
   @state() private viewer: ViewerState | null = null;
-  /** The settings' own part is there. */
+  /** The settings' module was loaded. */
   @state() private settingsLoaded = false;
 
   private readonly provider = new ContextProvider(this, { context: viewerContext });
@@ -72,23 +104,23 @@ export class AuditlaneViewer extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
-    if (!this.hasUpdated || place) void this.open();
+    const endpointChanged = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
+    if (!this.hasUpdated || endpointChanged) void this.open();
     else if (changed.has("token")) void this.onTokenChanged();
     else if (changed.has("lang")) void this.viewer?.setLanguage(this.language);
-    if (this.viewer?.view.settings && !this.settingsLoaded) void this.loadSettingsFor(this.viewer);
+    if (this.viewer?.view.settings && !this.settingsLoaded) void this.loadSettingsOrClose(this.viewer);
   }
 
-  /** Reads everything anew, as a first look would. */
+  /** Loads everything again. */
   async open(): Promise<void> {
     const turn = ++this.openCount;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
     const token = await this.renewal.initialToken(baseUrl, this.token);
     if (turn !== this.openCount) return;
-    const place = { baseUrl, token, tenant: this.tenant };
+    const endpoint = { baseUrl, token, tenant: this.tenant };
     const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.verifyToken(next));
-    const viewer = await ViewerState.open(place, renew, this.language);
-    if (turn !== this.openCount) return; // another place was named meanwhile
+    const viewer = await ViewerState.open(endpoint, renew, this.language);
+    if (turn !== this.openCount) return; // the endpoint was changed meanwhile
     this.history.start(viewer, this.address);
     viewer.addEventListener("change", () => this.requestUpdate());
     this.reconnect?.close();
@@ -102,16 +134,16 @@ export class AuditlaneViewer extends LitElement {
   protected override render(): TemplateResult {
     const viewer = this.viewer;
     if (!viewer) return html`<div class="root">${skeleton()}</div>`;
-    return html`<div class="root" part="root" lang=${viewer.language} dir=${DIRECTIONS[viewer.language]}>${this.content(viewer)}</div>`;
+    return html`<div class="root" part="root" lang=${viewer.language} dir=${DIRECTIONS[viewer.language]}>${this.renderContent(viewer)}</div>`;
   }
 
-  private content(viewer: ViewerState): TemplateResult {
+  private renderContent(viewer: ViewerState): TemplateResult {
     if (viewer.phase === "loading") {
       return html`<p class="unseen" role="status">${viewer.text.states.loading}</p>${skeleton()}`;
     }
-    if (viewer.view.settings && viewer.canOpenSettings) return this.settingsView(viewer);
+    if (viewer.view.settings && viewer.canOpenSettings) return this.renderSettings(viewer);
     if (viewer.problem) {
-      return html`${this.header(viewer, false)}
+      return html`${this.renderHeader(viewer, false)}
         <auditlane-problem
           class="state"
           part="state"
@@ -127,22 +159,26 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-histogram part="histogram"></auditlane-histogram>
     `;
     return html`
-      ${this.header(viewer, true)}
-      <auditlane-missing-part exportparts="notice" .text=${viewer.text.states}></auditlane-missing-part>
+      ${this.renderHeader(viewer, true)}
+      <auditlane-stale-bundle-notice
+        exportparts="notice"
+        .text=${viewer.text.states}
+        .imports=${viewer.lazyImports}
+      ></auditlane-stale-bundle-notice>
       <auditlane-notices exportparts="notice, first-use"></auditlane-notices>
       ${viewer.unused && !viewer.view.query ? nothing : searching}
       <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
     `;
   }
 
-  private header(viewer: ViewerState, whole: boolean): TemplateResult {
+  private renderHeader(viewer: ViewerState, complete: boolean): TemplateResult {
     const { text } = viewer;
     const settings = viewer.canOpenSettings
       ? html`<button id="settings" part="button settings" @click=${this.openSettings}>
           ${icon("settings")}<span class="label">${text.states.settings}</span>
         </button>`
       : nothing;
-    const parts = html`
+    const tools = html`
       <button part="button refresh" @click=${() => viewer.refresh()}>
         ${icon("refresh")}<span class="label">${text.states.refresh}</span>
       </button>
@@ -152,11 +188,11 @@ export class AuditlaneViewer extends LitElement {
     `;
     return html`${operatorBanner(viewer)}<div class="head" part="header">
       <h2 part="title">${text.states.heading}<span class="tenant">${viewer.tenant}</span></h2>
-      <div class="tools" part="toolbar"><slot name="toolbar"></slot>${whole ? parts : nothing}${settings}</div>
+      <div class="tools" part="toolbar"><slot name="toolbar"></slot>${complete ? tools : nothing}${settings}</div>
     </div>`;
   }
 
-  private settingsView(viewer: ViewerState): TemplateResult {
+  private renderSettings(viewer: ViewerState): TemplateResult {
     return html`<div class="head" part="header">
         <button id="back" part="button back" @click=${() => this.history.leaveSettings(viewer)}>
           ${icon("back")}${viewer.text.states.back}
@@ -176,20 +212,20 @@ export class AuditlaneViewer extends LitElement {
 
   private readonly openSettings = async (): Promise<void> => {
     const { viewer } = this;
-    if (!(await this.loadSettings()) || viewer !== this.viewer) return;
-    viewer?.setView({ settings: true });
+    if (!viewer || !(await this.loadSettings(viewer)) || viewer !== this.viewer) return;
+    viewer.setView({ settings: true });
     await this.focusOn("#back");
   };
 
-  /** Loads the settings' part; whether it came. */
-  private async loadSettings(): Promise<boolean> {
-    this.settingsLoaded ||= (await late.load(() => import("../settings/auditlane-settings.js"))) !== null;
+  /** Loads the settings' module, and resolves to whether that succeeded. */
+  private async loadSettings(viewer: ViewerState): Promise<boolean> {
+    this.settingsLoaded ||= (await viewer.lazyImports.load(() => import("../settings/auditlane-settings.js"))) !== null;
     return this.settingsLoaded;
   }
 
-  /** An address, or a step of the history, led into the settings. */
-  private async loadSettingsFor(viewer: ViewerState): Promise<void> {
-    if (!(await this.loadSettings()) && viewer === this.viewer) viewer.setView({ settings: false });
+  /** Loads the settings' module when the address or the history opened them; closes them when that fails. */
+  private async loadSettingsOrClose(viewer: ViewerState): Promise<void> {
+    if (!(await this.loadSettings(viewer)) && viewer === this.viewer) viewer.setView({ settings: false });
   }
 
   private async focusOn(selector: string): Promise<void> {
@@ -198,11 +234,12 @@ export class AuditlaneViewer extends LitElement {
   }
 
   /**
-   * A new token: the same person's lets everything go on; another's begins anew, so that nobody sees another's events.
-   * One that is taken away takes them away as well, unless it was asked for: then there is none, and what is shown stays.
+   * Continues with a token of the same user and tenant, and loads everything again with another's, so that nobody sees
+   * another person's events. Removing the token removes the events as well, unless the host was asked for a token:
+   * then there is none, and what is shown stays.
    */
   private async onTokenChanged(): Promise<void> {
-    const [viewer, token] = [this.viewer, this.token];
+    const { viewer, token } = this;
     if (!token && !this.renewal.pending) {
       this.viewer = null;
       return await this.open();

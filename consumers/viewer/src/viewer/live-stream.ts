@@ -1,29 +1,33 @@
-/** Following what arrives: one stream a log, for the table that shows it and the switch that says how it goes. */
+/** The stream of events that arrive: one for each viewer, shared by the table that shows them and the switch. */
+import type { Client, QueryParams } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { AuditEvent } from "../api/types.js";
-import { type Message, EventStreamParser } from "../model/event-stream.js";
-import type { ViewerState } from "./viewer-state.js";
+import { EventStreamParser, type Message } from "../model/event-stream.js";
+import type { View } from "../model/view.js";
 import { CountRefresh } from "./count-refresh.js";
 
 export type Status = "off" | "connecting" | "following" | "waiting" | "failed";
 
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 30_000;
-const SILENCE_MS = 45_000; // the service says something every 15 seconds
-const FATAL_CODES = new Set(["FILTER_INVALID", "FORBIDDEN", "NOT_FOUND", "AUDIT_LOGS_DISABLED"]);
-
-const streams = new WeakMap<ViewerState, LiveStream>();
-
-/** The stream of this log; it runs while `view.live` is on. */
-export function liveStreamOf(viewer: ViewerState): LiveStream {
-  let found = streams.get(viewer);
-  if (!found) streams.set(viewer, (found = new LiveStream(viewer)));
-  return found;
+/** What the stream needs of the viewer's state. Dispatches `change`. */
+export interface LiveStreamHost extends EventTarget {
+  readonly client: Client;
+  readonly view: View;
+  readonly phase: "loading" | "ready" | "failed";
+  readonly authProblem: Problem | null;
+  filter(): QueryParams;
+  /** Asks for the numbers and the chart again. */
+  recount(): void;
 }
 
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 30_000;
+const SILENCE_MS = 45_000; // the service sends something every 15 seconds
+const FATAL_CODES = new Set(["FILTER_INVALID", "FORBIDDEN", "NOT_FOUND", "AUDIT_LOGS_DISABLED"]);
+
 /**
- * Events: `status`; `connected` when it follows from now on: what came before has to be read separately; `arrived`, a
- * CustomEvent with the events as detail, in the order in which they were stored.
+ * Runs while `view.live` is on and somebody is subscribed. Dispatches `status`; `connected` when events are followed from
+ * now on, so that those before have to be read separately; and `arrived`, a CustomEvent whose detail are the events in
+ * the order in which they were stored.
  */
 export class LiveStream extends EventTarget {
   status: Status = "off";
@@ -32,31 +36,34 @@ export class LiveStream extends EventTarget {
   private subscribers = 0;
   private readonly countRefresh: CountRefresh;
 
-  constructor(private readonly viewer: ViewerState) {
+  constructor(private readonly host: LiveStreamHost) {
     super();
-    this.countRefresh = new CountRefresh(() => viewer.recount());
+    this.countRefresh = new CountRefresh(() => host.recount());
     this.addEventListener("arrived", () => this.countRefresh.schedule());
   }
 
-  /** Somebody shows it; the returned function ends that. */
+  /** Starts the stream for the first subscriber. The returned function unsubscribes. */
   subscribe(): () => void {
-    if (this.subscribers++ === 0) this.viewer.addEventListener("change", this.update);
+    if (this.subscribers++ === 0) this.host.addEventListener("change", this.update);
     this.update();
     return () => {
       if (--this.subscribers > 0) return;
-      this.viewer.removeEventListener("change", this.update);
+      this.host.removeEventListener("change", this.update);
       this.countRefresh.close();
       this.close();
     };
   }
 
   private readonly update = (): void => {
-    const { live, query, range } = this.viewer.view;
-    const about = live && this.viewer.phase === "ready" ? JSON.stringify([query.trim(), range, this.viewer.authProblem === null]) : "";
-    if (about === this.key) return;
+    const { view, phase, authProblem } = this.host;
+    const active = view.live && phase === "ready";
+    const key = active ? JSON.stringify([view.query.trim(), view.range, authProblem === null]) : "";
+    if (key === this.key) return;
     this.close();
-    this.key = about;
-    if (about && !this.viewer.authProblem) void this.run((this.running = new AbortController()));
+    this.key = key;
+    if (!key || authProblem) return;
+    this.running = new AbortController();
+    void this.run(this.running.signal);
   };
 
   private close(): void {
@@ -66,65 +73,72 @@ export class LiveStream extends EventTarget {
     this.setStatus("off");
   }
 
-  /** Connects, again and again: the last id leads on where it was, so that nothing is lost or told twice. */
-  private async run(stop: AbortController): Promise<void> {
-    const pairs = this.viewer.filter();
-    let [last, wait, least] = ["", FIRST_WAIT_MS, 0];
+  /** Connects again and again. Each connection resumes after the last id, so that no event is lost or repeated. */
+  private async run(signal: AbortSignal): Promise<void> {
+    const params = this.host.filter();
+    let cursor = "";
+    let wait = FIRST_WAIT_MS;
+    let leastWait = 0;
+    const onMessage = ({ id }: Message): void => {
+      if (id === null) return;
+      if (!cursor) this.dispatchEvent(new Event("connected"));
+      cursor = id;
+      wait = FIRST_WAIT_MS;
+    };
+    const onRetry = (ms: number): void => {
+      leastWait = Math.min(ms, LONGEST_WAIT_MS);
+    };
     this.setStatus("connecting");
-    while (!stop.signal.aborted) {
+    while (!signal.aborted) {
       try {
-        await this.connect([...pairs, ...(last ? [["cursor", last] as const] : [])], stop.signal, (message) => {
-          if (message.id !== null) {
-            if (!last) this.dispatchEvent(new Event("connected"));
-            last = message.id;
-            wait = FIRST_WAIT_MS;
-          }
-        }, (ms) => (least = Math.min(ms, LONGEST_WAIT_MS)));
+        const resume = cursor ? ([["cursor", cursor]] as const) : [];
+        await this.connect([...params, ...resume], signal, onMessage, onRetry);
       } catch (cause) {
         const problem = Problem.from(cause);
-        if (stop.signal.aborted) return;
+        if (signal.aborted) return;
         if (FATAL_CODES.has(problem.code)) return this.setStatus("failed");
-        if (problem.code === "CURSOR_INVALID") last = "";
+        if (problem.code === "CURSOR_INVALID") cursor = "";
         if (problem.retryAfter) wait = Math.max(wait, problem.retryAfter * 1000);
       }
-      if (stop.signal.aborted) return;
+      if (signal.aborted) return;
       this.setStatus("waiting");
-      await pause(Math.max(least / 2, wait * (0.75 + Math.random() / 2)), stop.signal);
+      await pause(Math.max(leastWait / 2, wait * (0.75 + Math.random() / 2)), signal);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     }
   }
 
-  /** One connection, until it ends by itself. */
+  /** Reads one connection until it ends or falls silent. */
   private async connect(
-    params: readonly (readonly [string, string])[],
-    given: AbortSignal,
-    heard: (message: Message) => void,
-    retry: (ms: number) => void,
+    params: QueryParams,
+    outer: AbortSignal,
+    onMessage: (message: Message) => void,
+    onRetry: (ms: number) => void,
   ): Promise<void> {
-    const silent = new AbortController();
-    const signal = AbortSignal.any([given, silent.signal]);
-    const answer = await this.viewer.client.send("/v1/events/stream", { params, signal, headers: { Accept: "text/event-stream" } });
+    const silence = new AbortController();
+    const signal = AbortSignal.any([outer, silence.signal]);
+    const headers = { Accept: "text/event-stream" };
+    const response = await this.host.client.send("/v1/events/stream", { params, signal, headers });
     let events: AuditEvent[] = [];
-    const messages = new EventStreamParser((message) => {
-      heard(message);
+    const parser = new EventStreamParser((message) => {
+      onMessage(message);
       if (message.event === "event") events.push(JSON.parse(message.data) as AuditEvent);
-    }, retry);
-    const text = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    }, onRetry);
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     let timer = 0;
     try {
       this.setStatus("following");
       for (;;) {
-        timer = window.setTimeout(() => silent.abort(), SILENCE_MS);
-        const piece = await text?.read();
+        timer = window.setTimeout(() => silence.abort(), SILENCE_MS);
+        const chunk = await reader?.read();
         clearTimeout(timer);
-        if (!piece || piece.done) return;
-        messages.feed(piece.value);
-        if (events.length && !given.aborted) this.dispatchEvent(new CustomEvent("arrived", { detail: events }));
+        if (!chunk || chunk.done) return;
+        parser.feed(chunk.value);
+        if (events.length && !outer.aborted) this.dispatchEvent(new CustomEvent("arrived", { detail: events }));
         events = [];
       }
     } finally {
       clearTimeout(timer);
-      silent.abort(); // a connection that is done with is closed
+      silence.abort(); // closes the connection
     }
   }
 

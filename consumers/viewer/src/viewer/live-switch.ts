@@ -4,7 +4,7 @@ import { customElement } from "lit/decorators.js";
 
 import { DEFAULT_SORT } from "../model/view.js";
 import { baseStyles } from "../styles/base.js";
-import { type LiveStream, liveStreamOf } from "./live-stream.js";
+import type { LiveStream } from "./live-stream.js";
 import { ViewerElement } from "./viewer-element.js";
 
 @customElement("auditlane-live")
@@ -60,7 +60,7 @@ export class LiveSwitch extends ViewerElement {
   }
 
   protected override render(): TemplateResult {
-    this.subscribeTo(liveStreamOf(this.viewer));
+    this.subscribeTo(this.viewer.liveStream);
     const { live } = this.text.reading;
     const status = this.stream?.status ?? "off";
     const said = status === "off" ? live.on : live[status];
@@ -93,7 +93,8 @@ export class LiveSwitch extends ViewerElement {
   private close(): void {
     this.stream?.removeEventListener("status", this.onStatus);
     this.unsubscribe?.();
-    this.stream = this.unsubscribe = null;
+    this.stream = null;
+    this.unsubscribe = null;
   }
 }
 

@@ -4,6 +4,7 @@ import { createContext } from "@lit/context";
 import { Client, type QueryParams, type Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
+import { LazyImports } from "../elements/lazy-import.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
 import { fieldLabel } from "../model/labels.js";
@@ -14,6 +15,7 @@ import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 import { localZone } from "../model/zone.js";
 import { Prefetch, listParams } from "./prefetch.js";
 import { Failures } from "./failures.js";
+import { LiveStream } from "./live-stream.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
@@ -53,8 +55,10 @@ export class ViewerState extends EventTarget {
   /** Nobody has sent an event yet, other than auditlane itself; null while that is not known. */
   unused: boolean | null = null;
 
+  readonly lazyImports = new LazyImports();
   readonly prefetch = new Prefetch();
   readonly failures = new Failures(() => this.notify());
+  readonly liveStream = new LiveStream(this);
 
   private readonly preferenceStore: PreferenceStore;
   private labelled: { structure: ShownStructure | null; text: Texts | null; fields: readonly ShownField[] } = {

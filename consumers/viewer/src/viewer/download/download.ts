@@ -2,7 +2,6 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
-import { late } from "../../elements/lazy-import.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -75,7 +74,7 @@ export class DownloadButton extends ViewerElement {
   }
 
   private readonly openDialog = async (): Promise<void> => {
-    if (!(await late.load(() => import("./dialog.js")))) return;
+    if (!(await this.viewer.lazyImports.load(() => import("./dialog.js")))) return;
     if (this.jobsViewer !== this.viewer) {
       this.jobs?.close();
       this.jobs = new ExportJobs(this.viewer);

@@ -52,7 +52,7 @@ export class FacetList extends ViewerElement {
     this.facet.request(
       JSON.stringify([params, viewer.refreshCount]),
       (signal) => viewer.client.json<Facet>("/v1/facets", { params, signal }),
-      { afterMs: narrowed.length ? 250 : 0 },
+      { debounceMs: narrowed.length ? 250 : 0 },
     );
   }
 

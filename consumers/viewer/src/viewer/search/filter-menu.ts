@@ -2,7 +2,6 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { late } from "../../elements/lazy-import.js";
 import { isCountable, type QueryField, queryFields, matchingFields } from "../../model/query-fields.js";
 import { parsePicks } from "../../model/picks.js";
 import { baseStyles } from "../../styles/base.js";
@@ -138,7 +137,7 @@ export class FilterMenu extends ViewerElement {
 
   private readonly onOpened = (): void => {
     [this.open, this.field, this.filterText] = [true, null, ""];
-    void late.load(() => import("./facet.js"));
+    void this.viewer.lazyImports.load(() => import("./facet.js"));
     void this.moveFocus();
   };
 

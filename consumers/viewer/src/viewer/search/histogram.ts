@@ -3,7 +3,6 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
-import { late } from "../../elements/lazy-import.js";
 import { type Bar, barsOf, selectionOf, highest, indexAfterRecount, parseInterval } from "../../model/bars.js";
 import { closedRangeParams, endsOf } from "../../model/range.js";
 import { baseStyles } from "../../styles/base.js";
@@ -99,7 +98,7 @@ export class HistogramElement extends ViewerElement {
     if (this.chart) return this.chart.show(drawn);
     if (this.chartLoading) return;
     this.chartLoading = true;
-    const loaded = late.load(() => import("./chart.js")); // without a network: by the next update
+    const loaded = this.viewer.lazyImports.load(() => import("./chart.js")); // without a network: by the next update
     void loaded.then((found) => {
       this.chartLoading = false;
       if (!found) return;

@@ -2,7 +2,6 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { late } from "../../elements/lazy-import.js";
 import { wholeDaysOf, type Preset, PRESETS, type Range, ALL_TIME } from "../../model/range.js";
 import { localZone } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
@@ -128,7 +127,7 @@ export class RangeMenu extends ViewerElement {
 
   private readonly onOpened = async (): Promise<void> => {
     this.open = true;
-    await late.load(() => import("./range-form.js"));
+    await this.viewer.lazyImports.load(() => import("./range-form.js"));
   };
 }
 

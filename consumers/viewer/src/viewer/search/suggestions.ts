@@ -176,7 +176,7 @@ export class Suggestions {
           return await ask("", signal); // what stands beside it is not finished yet
         }
       },
-      { afterMs: DEBOUNCE_MS },
+      { debounceMs: DEBOUNCE_MS },
     );
   }
 

@@ -3,7 +3,6 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
-import { late } from "../../elements/lazy-import.js";
 import { snippets } from "../../model/snippets.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -94,7 +93,7 @@ export class FirstUse extends ViewerElement {
     super.connectedCallback();
     this.disconnected = new AbortController();
     this.timer = setInterval(() => void this.checkUnused(), POLL_MS);
-    void late.load(loadTabs).then((came) => (this.tabsLoaded = came !== null));
+    void this.viewer.lazyImports.load(loadTabs).then((came) => (this.tabsLoaded = came !== null));
   }
 
   override disconnectedCallback(): void {

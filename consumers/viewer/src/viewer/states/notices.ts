@@ -2,7 +2,6 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
-import { late } from "../../elements/lazy-import.js";
 import { formatSeconds } from "../../model/format/summary.js";
 import { kindOf, maySucceedLater } from "../../model/problem-kind.js";
 import { describeDetail } from "../../model/query-error.js";
@@ -98,7 +97,7 @@ export class Notices extends ViewerElement {
   private async checkFirstUse(viewer: ViewerState): Promise<void> {
     const unused = await viewer.checkUnused().catch(() => false);
     if (!unused) return;
-    if (!(await late.load(() => import("./first-use.js")))) return;
+    if (!(await this.viewer.lazyImports.load(() => import("./first-use.js")))) return;
     this.firstUseLoaded = true;
   }
 }

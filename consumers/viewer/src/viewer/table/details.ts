@@ -5,7 +5,6 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
 import { copyText } from "../../elements/copy.js";
-import { late } from "../../elements/lazy-import.js";
 import { displayAddress, networkOf } from "../../model/format/address.js";
 import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
@@ -108,7 +107,7 @@ export class Details extends ViewerElement {
   }
 
   private renderChanges(event: AuditEvent): TemplateResult {
-    void late.load(() => import("./changes.js"));
+    void this.viewer.lazyImports.load(() => import("./changes.js"));
     return html`<h4>${this.text.reading.details.changes}</h4>
       <auditlane-changes .was=${event.before} .is=${event.after}></auditlane-changes>`;
   }

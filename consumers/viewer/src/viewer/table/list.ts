@@ -4,7 +4,6 @@ import type { TemplateResult } from "lit";
 import type { AuditEvent } from "../../api/types.js";
 import { matchesReference, isSameEvent } from "../../model/identity.js";
 import type { RowShift, Pages } from "../../model/pages.js";
-import { liveStreamOf } from "../live-stream.js";
 import type { ViewerState } from "../viewer-state.js";
 import { rowForKey } from "./key-navigation.js";
 import { Loader } from "./loader.js";
@@ -43,7 +42,7 @@ export class List {
     private readonly host: ListHost,
   ) {
     this.loader = new Loader(viewer, (what, moved) => this.onLoaded(what, moved));
-    this.stream = liveStreamOf(viewer);
+    this.stream = viewer.liveStream;
     this.unsubscribe = this.stream.subscribe();
     this.stream.addEventListener("arrived", this.onArrived);
     this.stream.addEventListener("connected", this.onConnected);

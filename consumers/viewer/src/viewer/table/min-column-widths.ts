@@ -1,29 +1,38 @@
-/** What columns need at least, so that what they always say is never cut: measured as this element writes it. */
+/** Measures the widths below which a column would cut values that it always has, such as times and outcomes. */
 import type { CellContext } from "./cells.js";
 
-const PADDING_PX = 18; // px: a cell's padding, and a hair
-const BADGE_EM = 1.45; // a shape and the gap after it
+const PADDING_PX = 18; // of a cell, and rounding
+const BADGE_EM = 1.45; // the icon and the gap after it
 
-let canvas: CanvasRenderingContext2D | null = null;
-let known: { about: string; widths: Record<string, number> } = { about: "", widths: {} };
+/** Measures with the font of one element, and keeps the result until the font, the language or the zone changes. */
+export class MinColumnWidths {
+  private canvas: CanvasRenderingContext2D | null = null;
+  private key = "";
+  private widths: Readonly<Record<string, number>> = {};
 
-/** In px, by a field's name or else by its type. */
-export function minColumnWidths(element: HTMLElement, { text, clock }: CellContext): Record<string, number> {
-  const { fontFamily, fontSize } = getComputedStyle(element);
-  const about = JSON.stringify([fontFamily, fontSize, clock.language, clock.zone, text.reading.yes]);
-  if (about === known.about) return known.widths;
-  const mark = BADGE_EM * Number.parseFloat(fontSize);
-  const widest = (texts: readonly string[], weight: number): number => {
-    canvas ??= document.createElement("canvas").getContext("2d");
+  constructor(private readonly element: HTMLElement) {}
+
+  /** Returns widths in px by a field's name, or else by its type. */
+  measure({ text, clock }: CellContext): Readonly<Record<string, number>> {
+    const { fontFamily, fontSize } = getComputedStyle(this.element);
+    const key = JSON.stringify([fontFamily, fontSize, clock.language, clock.zone, text.reading.yes]);
+    if (key === this.key) return this.widths;
+    const badge = BADGE_EM * Number.parseFloat(fontSize);
+    const widest = (texts: readonly string[], weight: number): number => this.widest(texts, `${weight} ${fontSize} ${fontFamily}`);
+    this.key = key;
+    this.widths = {
+      Timestamp: widest(clock.longest(), 400) + PADDING_PX,
+      outcome: widest(Object.values(text.reading.outcome), 400) + badge + PADDING_PX,
+      Severity: widest(Object.values(text.reading.severity), 600) + badge + PADDING_PX,
+    };
+    return this.widths;
+  }
+
+  private widest(texts: readonly string[], font: string): number {
+    this.canvas ??= document.createElement("canvas").getContext("2d");
+    const { canvas } = this;
     if (!canvas) return 0;
-    canvas.font = `${weight} ${fontSize} ${fontFamily}`;
-    return Math.ceil(Math.max(...texts.map((one) => canvas?.measureText(one).width ?? 0)));
-  };
-  const widths = {
-    Timestamp: widest(clock.longest(), 400) + PADDING_PX,
-    outcome: widest(Object.values(text.reading.outcome), 400) + mark + PADDING_PX,
-    Severity: widest(Object.values(text.reading.severity), 600) + mark + PADDING_PX,
-  };
-  known = { about, widths };
-  return widths;
+    canvas.font = font;
+    return Math.ceil(Math.max(...texts.map((text) => canvas.measureText(text).width)));
+  }
 }

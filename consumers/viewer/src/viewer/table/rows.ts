@@ -22,12 +22,12 @@ interface Row {
 
 const MAX_FREE_ROWS = 24; // rows that are kept for later
 const UNDRAWN = Symbol();
-let made = 0;
 
 export class Rows {
   private shown: Row[] = [];
   private free: Row[] = [];
   private height = 0;
+  private built = 0;
 
   constructor(private readonly body: HTMLElement) {
     body.replaceChildren(); // rows of another list
@@ -107,7 +107,7 @@ export class Rows {
     element.className = "row";
     element.setAttribute("role", "row");
     element.setAttribute("part", "row");
-    element.id = `row-${++made}`;
+    element.id = `row-${++this.built}`;
     return { element, index: -1, key: UNDRAWN };
   }
 }

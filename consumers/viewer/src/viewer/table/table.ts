@@ -3,7 +3,6 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../../api/types.js";
-import { late } from "../../elements/lazy-import.js";
 import { type Column, layoutColumns, shownColumns, moveColumn, MIN_WIDTH, toggleColumn, gridTracks, MAX_WIDTH, totalWidth } from "../../model/columns.js";
 import { baseStyles } from "../../styles/base.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -15,7 +14,7 @@ import { head, type HeadActions } from "./head.js";
 import { headStyles } from "./head.styles.js";
 import { List } from "./list.js";
 import { conflictIcon, badgeStyles } from "./badges.js";
-import { minColumnWidths } from "./min-column-widths.js";
+import { MinColumnWidths } from "./min-column-widths.js";
 import { tableOverlay } from "./table-overlay.js";
 import { OpenEvent } from "./open-event.js";
 import { tableStyles } from "./table.styles.js";
@@ -36,6 +35,7 @@ export class Table extends ViewerElement {
   private list!: List;
   private openEvent!: OpenEvent;
   private columns: Column[] = [];
+  private readonly minWidths = new MinColumnWidths(this);
   private cellContext!: CellContext;
   private shownViewer: ViewerState | null = null;
   private listKey = "";
@@ -115,7 +115,7 @@ export class Table extends ViewerElement {
 
   private renderDetails(): TemplateResult {
     const { openEvent, list } = this;
-    void late.load(() => import("./details.js"));
+    void this.viewer.lazyImports.load(() => import("./details.js"));
     return html`<auditlane-details
       part="details"
       .event=${openEvent.event}
@@ -137,7 +137,7 @@ export class Table extends ViewerElement {
     const { viewer } = this;
     const { columns, widths } = viewer.preferences;
     this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone);
-    this.columns = layoutColumns(viewer.fields, { columns, widths: { ...widths, ...this.draggedWidths } }, minColumnWidths(this, this.cellContext));
+    this.columns = layoutColumns(viewer.fields, { columns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
   }
 
   private onRows(): boolean {
@@ -205,7 +205,7 @@ export class Table extends ViewerElement {
   }
 
   private async focusDetails(): Promise<void> {
-    if (!(await late.load(() => import("./details.js")))) return;
+    if (!(await this.viewer.lazyImports.load(() => import("./details.js")))) return;
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("auditlane-details")?.focus();
   }
@@ -226,7 +226,7 @@ export class Table extends ViewerElement {
     },
     openMenu: (name) => {
       this.openMenu = name;
-      if (name) void late.load(() => import("../search/facet.js"));
+      if (name) void this.viewer.lazyImports.load(() => import("../search/facet.js"));
     },
   };
 

@@ -8,8 +8,10 @@ const EDGE = 8; // stays within the window by that much
 export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false } = {}): () => void {
   const place = (): void => {
     const at = target.getBoundingClientRect();
-    const [width, height] = [document.documentElement.clientWidth, window.innerHeight];
-    const [above, below] = [at.top - GAP - EDGE, height - at.bottom - GAP - EDGE];
+    const width = document.documentElement.clientWidth;
+    const height = window.innerHeight;
+    const above = at.top - GAP - EDGE;
+    const below = height - at.bottom - GAP - EDGE;
     if (wide) panel.style.width = `${Math.min(at.width, WIDEST)}px`;
     panel.style.maxHeight = "";
     const over = panel.offsetHeight > below && above > below;

@@ -17,7 +17,8 @@ let looking = false;
 function renew(old: Element, fresh: Element): void {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
+  const before = [...old.childNodes];
+  const after = [...fresh.childNodes];
   after.forEach((node, place) => {
     const there = before[place];
     if (!there) old.append(document.adoptNode(node));

@@ -12,7 +12,8 @@ export interface Bar extends Bucket {
 /** `since` and `until` in ms: the ends of what is looked at; null where they are open. */
 export function barsOf(histogram: Histogram, since: number | null, until: number | null, now: number): Bar[] {
   return histogram.data.map((bucket) => {
-    const [from, to] = [Date.parse(bucket.start), Date.parse(bucket.end)];
+    const from = Date.parse(bucket.start);
+    const to = Date.parse(bucket.end);
     const cut = since !== null && since > from && since < to;
     const end = Math.min(until ?? Infinity, now);
     const unfinished = end > from && end < to;
@@ -52,7 +53,8 @@ export function tickSteps(bars: readonly Bar[]): number[] {
 
 /** What the axis shows, in ms: the bars, and some of what is around them when there are so few that no tick has room. */
 export function axisRange(bars: readonly Bar[]): [number, number] {
-  const [first, last] = [bars[0], bars.at(-1)];
+  const first = bars[0];
+  const last = bars.at(-1);
   if (!first || !last) return [0, 1_000];
   const around = bars.length < 3 ? first.to - first.from : 0;
   return [first.from - around, last.to + around];
@@ -60,7 +62,8 @@ export function axisRange(bars: readonly Bar[]): [number, number] {
 
 /** Bars from one to another, whichever comes first. */
 export function selectionOf(bars: readonly Bar[], one: number, other: number): { from: string; to: string; events: number } | null {
-  const [first, last] = [bars[Math.min(one, other)], bars[Math.max(one, other)]];
+  const first = bars[Math.min(one, other)];
+  const last = bars[Math.max(one, other)];
   if (!first || !last) return null;
   const events = bars.slice(Math.min(one, other), Math.max(one, other) + 1).reduce((sum, bar) => sum + bar.events, 0);
   return { from: first.start, to: last.end, events };

@@ -81,7 +81,8 @@ export function withoutTermAt(text: string, place: CaretTerm): string {
 }
 
 function replaceSpan(text: string, start: number, end: number, inserted: string): Edit {
-  const [before, after] = [text.slice(0, start) + inserted, text.slice(end)];
+  const before = text.slice(0, start) + inserted;
+  const after = text.slice(end);
   const space = after === "" ? " " : "";
   return [before + space + after, before.length + space.length];
 }

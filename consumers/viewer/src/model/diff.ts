@@ -30,11 +30,13 @@ export function diffJson(before: string | null, after: string | null): Change[] 
 function compare(path: string[], old: Value | undefined, now: Value | undefined, into: Change[]): void {
   const top = path.length === 0;
   if (old instanceof Map || now instanceof Map) {
-    const [left, right] = [old ?? (top ? new Map() : old), now ?? (top ? new Map() : now)];
+    const left = old ?? (top ? new Map() : old);
+    const right = now ?? (top ? new Map() : now);
     if (left instanceof Map && right instanceof Map && path.length < DEEPEST) return compareKeys(path, left, right, into);
   }
   if (Array.isArray(old) && Array.isArray(now) && path.length < DEEPEST) return compareItems(path, old, now, into);
-  const [left, right] = [display(old), display(now)];
+  const left = display(old);
+  const right = display(now);
   const kind = left === null ? "added" : right === null ? "removed" : isEqual(old, now) ? "same" : "changed";
   if (left !== null || right !== null) into.push({ path, kind, before: left, after: right });
 }

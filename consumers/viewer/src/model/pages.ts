@@ -184,7 +184,9 @@ export class Pages {
   /** A page that has grown by what arrived becomes two, so that the older one can be dropped. */
   private split(page: Page): void {
     const rows = page.rows ?? [];
-    const [newer, older] = [rows.slice(0, -PAGE_SIZE), rows.slice(-PAGE_SIZE)]; // as many as one request brings back
+    // as many as one request brings back
+    const newer = rows.slice(0, -PAGE_SIZE);
+    const older = rows.slice(-PAGE_SIZE);
     this.pages.splice(
       0,
       1,
@@ -239,7 +241,8 @@ export class Pages {
   }
 
   private pageIndexOf(index: number): number {
-    let [low, high] = [0, this.pages.length - 1];
+    let low = 0;
+    let high = this.pages.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if ((this.starts[middle] as number) <= index) low = middle;

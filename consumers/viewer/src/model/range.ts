@@ -30,7 +30,8 @@ export function parseRange(given: URLSearchParams): Range {
   const preset = given.get("range");
   if (preset && (PRESETS as readonly string[]).includes(preset)) return { kind: "preset", preset: preset as Preset };
   if (invalidRangeIn(given)) return ALL_TIME;
-  const [from, to] = [given.get("from") ?? "", given.get("to") ?? ""];
+  const from = given.get("from") ?? "";
+  const to = given.get("to") ?? "";
   return from || to ? { kind: "custom", from, to } : ALL_TIME;
 }
 
@@ -113,7 +114,8 @@ export function endsOf(range: Range, now: number): [number | null, number | null
 /** The days that a range covers as a whole, the last one included; null when it begins or ends within a day. */
 export function wholeDaysOf(range: Range, zone: string): [string, string] | null {
   if (range.kind !== "custom" || !range.from || !range.to) return null;
-  const [from, to] = [localTimeOf(Date.parse(range.from), zone), localTimeOf(Date.parse(range.to), zone)];
+  const from = localTimeOf(Date.parse(range.from), zone);
+  const to = localTimeOf(Date.parse(range.to), zone);
   const whole = [range.from, range.to].every((end, place) => {
     const { day } = place ? to : from;
     return Date.parse(end) === instantOf(day, "", zone);

@@ -222,7 +222,9 @@ export class FieldList extends SettingsElement {
 
   private async openForm(name: string): Promise<void> {
     if (!this.settings.canEditContract || !(await this.settings.lazyImports.load(() => import("./form.js")))) return;
-    [this.editedField, this.addedField, this.namesBefore] = [name, "", new Set(this.names)];
+    this.editedField = name;
+    this.addedField = "";
+    this.namesBefore = new Set(this.names);
   }
 
   private readonly onFormClosed = async (): Promise<void> => {

@@ -95,7 +95,9 @@ export class FieldForm extends SettingsElement {
     this.rulesKnown = !!known;
     const bare = { name: this.field, type: "AlphaNumeric", default: null, rules: {}, shown: true, displayName: "" } as const;
     this.rulesOpen = true;
-    if (field) this.form = this.previous = formFromField(field, known ?? bare, this.form.exclusive);
+    if (!field) return;
+    this.form = formFromField(field, known ?? bare, this.form.exclusive);
+    this.previous = this.form;
   }
 
   protected override render(): TemplateResult {
@@ -220,7 +222,9 @@ export class FieldForm extends SettingsElement {
   };
 
   private async send(request: FieldInput): Promise<void> {
-    [this.sending, this.problem, this.messages] = [true, null, {}];
+    this.sending = true;
+    this.problem = null;
+    this.messages = {};
     try {
       if (this.isNew) await this.settings.add(request);
       else await this.settings.change(this.field, request);

@@ -123,11 +123,13 @@ export class RevisionHistory extends SettingsElement {
 
   private async loadPage(before: number | null, known: Revision[]): Promise<void> {
     const turn = ++this.requestCount;
-    [this.loading, this.problem] = [true, null];
+    this.loading = true;
+    this.problem = null;
     try {
       const page = await this.settings.history(PAGE, before);
       if (turn !== this.requestCount) return;
-      [this.revisions, this.next] = [[...known, ...page.data], page.next];
+      this.revisions = [...known, ...page.data];
+      this.next = page.next;
     } catch (cause) {
       if (turn === this.requestCount) this.problem = Problem.from(cause);
     }

@@ -35,7 +35,10 @@ export class HistoryController implements ReactiveController {
   /** Looks at what the address says, if that is to say it. Without, nothing touches the history. */
   start(viewer: ViewerState, usesAddress: boolean): void {
     viewer.usesAddress = usesAddress;
-    if (usesAddress) [viewer.view, viewer.invalidRange] = [viewFromSearch(location.search), invalidRangeIn(new URLSearchParams(location.search))];
+    if (usesAddress) {
+      viewer.view = viewFromSearch(location.search);
+      viewer.invalidRange = invalidRangeIn(new URLSearchParams(location.search));
+    }
     viewer.addEventListener("view-change", () => this.push(viewer));
   }
 

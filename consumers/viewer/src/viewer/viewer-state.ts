@@ -223,12 +223,16 @@ export class ViewerState extends EventTarget {
 
   /** What any request's end says of all that follow. */
   private onResult(problem: Problem | null): void {
-    const [wasOffline, hadEnded] = [this.offline, this.authProblem !== null];
+    const wasOffline = this.offline;
+    const hadEnded = this.authProblem !== null;
     this.offline = problem !== null && NETWORK_CODES.has(problem.code);
     if (this.offline) this.unreachable = problem?.code === "UNREACHABLE";
     if (!problem) this.authProblem = null;
     else if (this.phase === "ready" && AUTH_CODES.has(problem.code)) this.authProblem = problem;
-    else if (this.phase === "ready" && problem.code === "AUDIT_LOGS_DISABLED") [this.problem, this.phase] = [problem, "failed"];
+    else if (this.phase === "ready" && problem.code === "AUDIT_LOGS_DISABLED") {
+      this.problem = problem;
+      this.phase = "failed";
+    }
     const back = !problem && (wasOffline || hadEnded);
     if (back && this.phase === "ready") queueMicrotask(() => this.retry()); // what failed meanwhile is asked again
     else if (problem || back) this.notify();

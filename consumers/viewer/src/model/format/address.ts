@@ -16,7 +16,8 @@ export function networkOf(ip: string): Network {
     if (/^fe[89ab]/.test(shown)) return "local";
     return /^f[cd]/.test(shown) ? "private" : "public";
   }
-  const [first, second] = [Number(v4[1]), Number(v4[2])];
+  const first = Number(v4[1]);
+  const second = Number(v4[2]);
   if (first === 127) return "loopback";
   if (first === 169 && second === 254) return "local";
   if (first === 10 || (first === 192 && second === 168) || (first === 172 && second >= 16 && second < 32)) return "private";

@@ -28,7 +28,8 @@ export interface RemoteChanges {
 }
 
 export function remoteChanges(base: Structure, theirs: Structure): RemoteChanges {
-  const [before, after] = [names(base.fields), names(theirs.fields)];
+  const before = names(base.fields);
+  const after = names(theirs.fields);
   return {
     changes: changesOf({ base, fields: theirs.fields, movedByUser: new Set() }).filter((one) => one.attribute !== "follows"),
     added: after.filter((name) => !before.includes(name)),
@@ -43,7 +44,8 @@ export function rebase(draft: Draft, theirs: Structure): MergeResult {
   const was = new Map(draft.base.fields.map((one) => [one.name, one]));
   const conflicts: MergeConflict[] = [];
   const fields = theirs.fields.map((their) => {
-    const [own, before] = [mine.get(their.name), was.get(their.name)];
+    const own = mine.get(their.name);
+    const before = was.get(their.name);
     return own && before ? mergeField(before, own, their, conflicts) : their;
   });
   const present = new Set(names(theirs.fields));
@@ -71,7 +73,9 @@ function mergeField(before: Field, own: Field, their: Field, clashes: MergeConfl
 
 /** Each field that one moved stands behind the same field as in one's own list. */
 function mergeOrder(draft: Draft, theirs: Structure, fields: Field[], clashes: MergeConflict[]): Field[] {
-  const [before, own, their] = [names(draft.base.fields), names(draft.fields), names(theirs.fields)];
+  const before = names(draft.base.fields);
+  const own = names(draft.fields);
+  const their = names(theirs.fields);
   const theyMoved = new Set(movedFields(before, their));
   let found = fields;
   for (const name of movedFields(before, own, draft.movedByUser)) {

@@ -30,7 +30,8 @@ export function assignOrders(sequence: readonly OrderedField[], preferMoved: Rea
   }
 
   function between(left: number, right: number, place: number): number {
-    const [low, high] = [sequence[left]?.order, sequence[right]?.order];
+    const low = sequence[left]?.order;
+    const high = sequence[right]?.order;
     if (low === undefined) return (high as number) - (right - place);
     if (high === undefined) return low + (place - left);
     return low + Math.floor(((high - low) * (place - left)) / (right - left));
@@ -61,7 +62,8 @@ export function moveTo<T extends { name: string }>(list: readonly T[], name: str
 
 function longestOrdered(sequence: readonly OrderedField[], taken: ReadonlySet<string>): number[] {
   const follows = (left: number, right: number): boolean => {
-    const [low, high] = [sequence[left] as OrderedField, sequence[right] as OrderedField];
+    const low = sequence[left] as OrderedField;
+    const high = sequence[right] as OrderedField;
     const gap = high.order - low.order;
     const inside = right - left - 1;
     return gap > inside || (gap === 0 && inside === 0 && low.name < high.name);

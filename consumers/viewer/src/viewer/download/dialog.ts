@@ -177,7 +177,10 @@ export class DownloadDialog extends ViewerElement {
   }
 
   private setFormat(format: ExportFormat): void {
-    [this.format, this.problem, this.finished, this.startedJob] = [format, null, "", null];
+    this.format = format;
+    this.problem = null;
+    this.finished = "";
+    this.startedJob = null;
   }
 
   private async count(): Promise<void> {
@@ -199,7 +202,8 @@ export class DownloadDialog extends ViewerElement {
       const events = rows === null ? "" : this.text.download.events(rows, formatCount(rows, language));
       this.finished = this.text.download.saved(events, formatBytes(bytes, language));
     });
-    [this.busy, this.progress] = [false, null];
+    this.busy = false;
+    this.progress = null;
   };
 
   private readonly startJob = async (): Promise<void> => {
@@ -227,7 +231,9 @@ export class DownloadDialog extends ViewerElement {
 
   private async attempt(what: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.stop = new AbortController();
-    [this.problem, this.finished, this.startedJob] = [null, "", null];
+    this.problem = null;
+    this.finished = "";
+    this.startedJob = null;
     try {
       await what(this.stop.signal);
     } catch (cause) {

@@ -45,7 +45,9 @@ export class DownloadButton extends ViewerElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.jobs?.close();
-    [this.jobs, this.jobsViewer, this.open] = [null, null, false];
+    this.jobs = null;
+    this.jobsViewer = null;
+    this.open = false;
   }
 
   protected override render(): TemplateResult {

@@ -43,7 +43,10 @@ export class FacetList extends ViewerElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("parameter")) [this.filterText, this.wasTruncated] = ["", false];
+    if (changed.has("parameter")) {
+      this.filterText = "";
+      this.wasTruncated = false;
+    }
     if (!this.parameter) return;
     const viewer = this.viewer;
     const narrowed = this.filterText && this.truncated ? [wildcardTerm(this.parameter, this.filterText, "within")] : [];
@@ -113,7 +116,8 @@ export class FacetList extends ViewerElement {
   private row({ value, events }: Count, share: number): TemplateResult {
     const { facet } = this.text.search;
     const picks = parsePicks(this.viewer.view.query, this.parameter);
-    const [only, not] = [picks.included.includes(value), picks.excluded.includes(value)];
+    const only = picks.included.includes(value);
+    const not = picks.excluded.includes(value);
     const shown = this.labelOf(value);
     return html`<li class=${not ? "out" : ""}>
       <svg class="share" aria-hidden="true"><rect width="${(share * 100).toFixed(1)}%" height="2"></rect></svg>

@@ -136,7 +136,9 @@ export class FilterMenu extends ViewerElement {
   }
 
   private readonly onOpened = (): void => {
-    [this.open, this.field, this.filterText] = [true, null, ""];
+    this.open = true;
+    this.field = null;
+    this.filterText = "";
     void this.viewer.lazyImports.load(() => import("./facet.js"));
     void this.moveFocus();
   };

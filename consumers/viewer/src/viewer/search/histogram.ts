@@ -67,7 +67,9 @@ export class HistogramElement extends ViewerElement {
       const before = this.bars;
       this.bars = this.counts.result ? barsOf(this.counts.result, since, until, viewer.asOf) : [];
       const again = (place: number | null): number | null => indexAfterRecount(before, this.bars, place);
-      [this.active, this.anchor, this.hovered] = [again(this.active), again(this.anchor), again(this.hovered)];
+      this.active = again(this.active);
+      this.anchor = again(this.anchor);
+      this.hovered = again(this.hovered);
     }
   }
 
@@ -132,7 +134,7 @@ export class HistogramElement extends ViewerElement {
         aria-activedescendant=${this.active === null ? nothing : `bar${this.active}`}
         @keydown=${this.onKeydown}
         @focus=${() => (this.active ??= this.bars.length - 1)}
-        @blur=${() => ([this.active, this.anchor] = [null, null])}
+        @blur=${this.onBlur}
       >
         ${this.bars.map(
           (bar, place) => html`<span
@@ -186,7 +188,8 @@ export class HistogramElement extends ViewerElement {
   }
 
   private formatSpan(from: string, to: string): string {
-    const [begin, end] = [Date.parse(from), Date.parse(to)];
+    const begin = Date.parse(from);
+    const end = Date.parse(to);
     const whole = end - begin >= 23 * 3_600_000; // buckets of a day or more begin at midnight
     const format = new Intl.DateTimeFormat(localeOf(this.viewer), {
       timeZone: this.viewer.zone,
@@ -215,6 +218,11 @@ export class HistogramElement extends ViewerElement {
     else return;
     event.preventDefault();
     event.stopPropagation();
+  };
+
+  private readonly onBlur = (): void => {
+    this.active = null;
+    this.anchor = null;
   };
 
   private selectRange(first: number, last: number): void {

@@ -59,7 +59,9 @@ export class QueryBox extends ViewerElement {
     if (present !== this.shownQuery) {
       const first = this.shownQuery === null;
       this.checking?.abort(); // what was about to be looked for is overtaken
-      [this.shownQuery, this.draft, this.error] = [present, present, null];
+      this.shownQuery = present;
+      this.draft = present;
+      this.error = null;
       const unsure = first || present === this.unchecked; // an address may have been written by hand
       if (unsure && present) void this.check(present);
     }
@@ -148,8 +150,11 @@ export class QueryBox extends ViewerElement {
 
   private readonly onInput = (): void => {
     this.checking?.abort();
-    [this.draft, this.caret] = [this.input.value, this.input.selectionStart ?? this.input.value.length];
-    [this.open, this.active, this.error] = [true, -1, null];
+    this.draft = this.input.value;
+    this.caret = this.input.selectionStart ?? this.input.value.length;
+    this.open = true;
+    this.active = -1;
+    this.error = null;
   };
 
   /** The caret may be elsewhere; the suggestions are those of its place. */
@@ -186,13 +191,18 @@ export class QueryBox extends ViewerElement {
   private accept(place: number): void {
     const row = this.rows[place];
     if (!row) return;
-    [this.draft, this.caret] = row.edit;
-    [this.open, this.active, this.error] = [row.open, -1, null];
+    const [text, caret] = row.edit;
+    this.draft = text;
+    this.caret = caret;
+    this.open = row.open;
+    this.active = -1;
+    this.error = null;
     void this.updateComplete.then(() => this.input.setSelectionRange(this.caret, this.caret));
   }
 
   private readonly close = (): void => {
-    [this.open, this.active] = [false, -1];
+    this.open = false;
+    this.active = -1;
     this.suggestions.reset();
   };
 

@@ -152,7 +152,8 @@ export class FirstUse extends ViewerElement {
 
   private readonly send = async (): Promise<void> => {
     if (this.step === "sending" || this.step === "waiting") return;
-    [this.step, this.problem] = ["sending", null];
+    this.step = "sending";
+    this.problem = null;
     try {
       const { id, stored } = await sendTestEvent(this.viewer.client, () => (this.step = "waiting"), this.disconnected.signal);
       this.arrived = id;

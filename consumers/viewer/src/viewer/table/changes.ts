@@ -153,7 +153,8 @@ type Side = TemplateResult | typeof nothing;
 /** With the words that differ marked, where there are few enough. */
 function renderSides({ kind, before, after }: Change): [Side, Side] {
   const text = (value: string | null): string => visible(truncate(value ?? "", MAX_VALUE_LENGTH), true);
-  const [old, now] = [text(before), text(after)];
+  const old = text(before);
+  const now = text(after);
   if (kind === "added") return [nothing, html`<bdi><ins>${now}</ins></bdi>`];
   if (kind === "removed") return [html`<bdi><del>${old}</del></bdi>`, nothing];
   if (kind === "same") return [html`<bdi>${old}</bdi>`, html`<bdi>${now}</bdi>`];

@@ -135,7 +135,8 @@ export class Details extends ViewerElement {
     const { viewer } = this;
     const clock = clockOf(localeOf(viewer), viewer.zone);
     if (field.displayType === "Timestamp" && !Number.isNaN(Date.parse(value))) {
-      const [exact, ago] = [clock.exact(value), clock.relative(value, Date.now())];
+      const exact = clock.exact(value);
+      const ago = clock.relative(value, Date.now());
       return html`<time datetime=${value} title=${this.text.reading.details.time(viewer.zone)}>${exact}</time>${ago === exact ? nothing : html` <span class="quietly">${ago}</span>`}<div
           class="quietly code"
         >${visible(value)}</div>`;
@@ -197,13 +198,17 @@ export class Details extends ViewerElement {
     this.resetCopied();
     await this.updateComplete;
     const copied = await copyText(text, this.renderRoot);
-    [this.announcement, this.copied, this.copyFailed] = copied ? [details.copied(what), what, false] : [details.notCopied, "", true];
+    this.announcement = copied ? details.copied(what) : details.notCopied;
+    this.copied = copied ? what : "";
+    this.copyFailed = !copied;
     if (copied) this.timer = setTimeout(() => this.resetCopied(), COPIED_MS);
   }
 
   private resetCopied(): void {
     clearTimeout(this.timer);
-    [this.announcement, this.copied, this.copyFailed] = ["", "", false];
+    this.announcement = "";
+    this.copied = "";
+    this.copyFailed = false;
   }
 
   private readonly onKeydown = (event: KeyboardEvent): void => {

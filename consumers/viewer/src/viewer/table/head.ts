@@ -110,7 +110,8 @@ function closeMenu(event: Event): void {
 function drag(event: PointerEvent, name: string, actions: HeadActions): void {
   const grip = event.currentTarget as HTMLElement;
   const column = grip.parentElement as HTMLElement;
-  const [from, width] = [event.clientX, column.offsetWidth];
+  const from = event.clientX;
+  const width = column.offsetWidth;
   const way = getComputedStyle(column).direction === "rtl" ? -1 : 1;
   const now = (at: PointerEvent): number => width + way * (at.clientX - from);
   const move = (at: PointerEvent): void => actions.setWidth(name, now(at), false);

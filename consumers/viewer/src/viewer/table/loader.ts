@@ -154,7 +154,8 @@ export class Loader {
 
   private accept(ask: PageRequest, answer: EventPage): void {
     if (this.pending) {
-      [this.shown, this.pending] = [this.pending, null];
+      this.shown = this.pending;
+      this.pending = null;
       this.pages.accept(ask, answer);
       this.visible = [0, 0];
       this.onLoaded("list");

@@ -47,7 +47,8 @@ export class OpenEvent {
 
   close(): void {
     this.controller?.abort();
-    this.event = this.problem = null;
+    this.event = null;
+    this.problem = null;
     this.reference = "";
   }
 

@@ -159,7 +159,9 @@ export class Table extends ViewerElement {
   private attachViewer(): void {
     this.detachViewer();
     const { viewer } = this;
-    [this.shownViewer, this.listKey, this.rowInputs] = [viewer, "", []];
+    this.shownViewer = viewer;
+    this.listKey = "";
+    this.rowInputs = [];
     this.list = new List(viewer, {
       renderRow: (event) => this.renderRow(event),
       onChange: () => this.requestUpdate(),

@@ -25,7 +25,9 @@ export class Viewport {
     if (count === this.count && height === this.height && margin === this.margin) return;
     const other = height !== this.height && this.height > 0;
     const first = this.first;
-    [this.count, this.height, this.margin] = [count, height, margin];
+    this.count = count;
+    this.height = height;
+    this.margin = margin;
     this.virtual.setOptions(this.options());
     if (other) {
       this.virtual.measure();
@@ -65,7 +67,8 @@ export class Viewport {
   }
 
   reveal(index: number): void {
-    const [top, bottom] = [index * this.height, (index + 1) * this.height];
+    const top = index * this.height;
+    const bottom = (index + 1) * this.height;
     const room = this.grid.clientHeight - this.margin;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
     else if (bottom > this.grid.scrollTop + room) this.grid.scrollTop = bottom - room;

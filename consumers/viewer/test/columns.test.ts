@@ -7,7 +7,7 @@ const field = (name: string, displayType: DisplayType, showInTable = true): Show
   ({ name, displayType, showInTable }) as ShownField;
 
 const FIELDS = [field("occurred_at", "Timestamp"), field("action", "AlphaNumeric"), field("ip", "IpAddress"), field("note", "AlphaNumeric", false)];
-const names = (columns: string[] | null, widths = {}): string[] => layoutColumns(FIELDS, { columns, widths }).map((one) => one.field.name);
+const names = (columns: string[] | null, widths = {}): string[] => layoutColumns(FIELDS, { columns, widths }).map((column) => column.field.name);
 
 describe("columns", () => {
   it("are the tenant's in its order, until a person chooses", () => {

@@ -11,8 +11,8 @@ const FIELDS = [field("occurred_at", true), field("ip", false), field("action", 
 
 describe("an export's columns", () => {
   it("are what may be downloaded, or of those shown what may be, in their order", () => {
-    expect(exportedFields(FIELDS, [], "all").map((one) => one.name)).toEqual(["occurred_at", "action", "total"]);
-    expect(exportedFields(FIELDS, ["total", "ip", "occurred_at"], "shown").map((one) => one.name)).toEqual(["total", "occurred_at"]);
+    expect(exportedFields(FIELDS, [], "all").map((field) => field.name)).toEqual(["occurred_at", "action", "total"]);
+    expect(exportedFields(FIELDS, ["total", "ip", "occurred_at"], "shown").map((field) => field.name)).toEqual(["total", "occurred_at"]);
   });
 });
 

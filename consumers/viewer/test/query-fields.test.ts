@@ -32,7 +32,7 @@ describe("fields to choose from", () => {
   );
 
   it("are the tenant's, filterable ones first, and what there is besides", () => {
-    expect(known.map((one) => [one.parameter, one.kind])).toEqual([
+    expect(known.map((field) => [field.parameter, field.kind])).toEqual([
       ["actor", "text"],
       ["action", "text"],
       ["fields.amount", "number"],
@@ -43,9 +43,9 @@ describe("fields to choose from", () => {
   });
 
   it("are found by their beginning, then by what is in them", () => {
-    expect(matchingFields(known, "am").map((one) => one.name)).toEqual(["Amount"]);
-    expect(matchingFields(known, "act").map((one) => one.parameter)).toEqual(["actor", "action"]);
-    expect(matchingFields(known, "i").map((one) => one.parameter)).toEqual(["ingested_at", "action", "event_id"]);
+    expect(matchingFields(known, "am").map((field) => field.name)).toEqual(["Amount"]);
+    expect(matchingFields(known, "act").map((field) => field.parameter)).toEqual(["actor", "action"]);
+    expect(matchingFields(known, "i").map((field) => field.parameter)).toEqual(["ingested_at", "action", "event_id"]);
     expect(matchingFields(known, "zz")).toEqual([]);
     expect(findQueryField(known, "amount").parameter).toBe("fields.amount");
     expect(findQueryField(known, "metadata.x").kind).toBe("text");

@@ -111,9 +111,9 @@ describe("a draft", () => {
   it("names the field that a person took past another, not the other", () => {
     for (const [name, to] of [["b", 2], ["c", 1]] as const) {
       const draft = moveField(draftOf(abcd()), name, to);
-      expect(draft.fields.map((one) => one.name)).toEqual(["a", "c", "b", "d"]);
-      expect(changesOf(draft).map((one) => [one.name, one.attribute])).toEqual([[name, "place"]]);
-      expect(changesOf(rebase(draft, abcd()).draft).map((one) => one.name)).toEqual([name]);
+      expect(draft.fields.map((field) => field.name)).toEqual(["a", "c", "b", "d"]);
+      expect(changesOf(draft).map((change) => [change.name, change.attribute])).toEqual([[name, "place"]]);
+      expect(changesOf(rebase(draft, abcd()).draft).map((change) => change.name)).toEqual([name]);
     }
     const spaced = structure([field("a", 0), field("b", 10), field("c", 20), field("d", 30)]);
     const orders = (name: string, to: number) => fieldsToSave(moveField(draftOf(spaced), name, to)).map((one) => [one.name, one.order]);
@@ -132,9 +132,9 @@ describe("a draft", () => {
     const draft = draftOf(structure([own, field("a", 0), field("b", 1), field("d", 3)]));
     expect(isOverridden(own)).toBe(true);
     const back = resetField(draft, "c");
-    expect(back.fields.map((one) => one.name)).toEqual(["a", "b", "c", "d"]);
+    expect(back.fields.map((field) => field.name)).toEqual(["a", "b", "c", "d"]);
     expect(fieldsToSave(back).find((one) => one.name === "c")).toMatchObject({ displayName: "C", showInTable: true, order: 2 });
-    expect(changesOf(back).map((one) => one.attribute)).toEqual(["displayName", "showInTable", "place"]);
+    expect(changesOf(back).map((change) => change.attribute)).toEqual(["displayName", "showInTable", "place"]);
   });
 
   it("notices that a field follows again though it stays where it is", () => {
@@ -157,7 +157,7 @@ describe("a draft on what others saved", () => {
     const { draft, conflicts, lostFields } = rebase(mine, theirs);
     expect([conflicts, lostFields]).toEqual([[], []]);
     expect(draft.base).toBe(theirs);
-    expect(draft.fields.map((one) => one.name)).toEqual(["d", "a", "b", "n", "c"]);
+    expect(draft.fields.map((field) => field.name)).toEqual(["d", "a", "b", "n", "c"]);
     expect(draft.fields[1]).toMatchObject({ displayName: "Who", showInTable: false });
   });
 
@@ -166,7 +166,7 @@ describe("a draft on what others saved", () => {
     const theirs = structure([field("b", 0), field("d", 1), field("a", 2, { displayName: "Theirs" }), field("c", 3)]);
     const { draft, conflicts } = rebase(mine, theirs);
     expect(conflicts).toEqual([{ name: "a", attribute: "displayName", mine: "Mine", theirs: "Theirs" }]);
-    expect(draft.fields.map((one) => one.name)).toEqual(["d", "b", "a", "c"]);
+    expect(draft.fields.map((field) => field.name)).toEqual(["d", "b", "a", "c"]);
     expect(rebase(mine, structure([field("a", 0, { displayName: "Mine" })])).conflicts).toEqual([]);
   });
 

@@ -1,8 +1,8 @@
-/** Requests to the service: credential, errors, and a token that ends while the page is open. */
+/** Sends requests to the service: adds the credential, turns failures into problems, and renews an expired token. */
 import { Problem, problemFromResponse } from "./problem.js";
 import { classifyNetworkError } from "./network-error.js";
 
-/** Names and values of a query string; a name may be there several times. */
+/** Names and values of a query string. A name may occur several times. */
 export type QueryParams = readonly (readonly [string, string])[];
 
 export interface RequestOptions {
@@ -14,20 +14,20 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Where to ask and as whom. Without a token the browser's session cookie counts (our own pages). */
+/** The service and the credential. Without a token, the browser's session cookie is sent (on the service's own pages). */
 export interface Endpoint {
-  /** Where the service is, without a slash at its end: `https://audit.example.com`, or empty for the page's own origin. */
+  /** The service's URL without a trailing slash, such as `https://audit.example.com`; empty for the page's own origin. */
   baseUrl: string;
   token: string;
-  /** Named in a header, for a client's token of the whole environment. */
+  /** Sent in a header, for a token of the whole environment. */
   tenant: string;
 }
 
 const TOKEN_EXPIRED = "TOKEN_EXPIRED";
 
 /**
- * One service and one credential. `renew` is asked once, however many requests wait, when the token has ended; it
- * resolves to a new token, or to "" when there is none. `told` hears how every request ended: null is well.
+ * Talks to one service with one credential. When the token has expired, `renew` is called once for all waiting requests;
+ * it resolves to a new token, or to "" when there is none. `onResult` is called after every request, with null on success.
  */
 export class Client {
   private renewing: Promise<string> | null = null;
@@ -42,40 +42,39 @@ export class Client {
     return this.endpoint.token;
   }
 
-  /** Named in a header; "" where the credential itself says it. */
+  /** The tenant that is sent in a header; "" when the credential names it. */
   get tenant(): string {
     return this.endpoint.tenant;
   }
 
-  /** From now on ask with this token. */
-  setToken(token: string): void {
+    setToken(token: string): void {
     this.endpoint = { ...this.endpoint, token };
   }
 
-  /** The same service asked with another token, which nobody renews and nobody hears of. */
+  /** Returns a client for another token, without renewal and without `onResult`. */
   withToken(token: string): Client {
     return new Client({ ...this.endpoint, token });
   }
 
-  /** Where the service is, in full and without a slash at its end: for what is copied and used elsewhere. */
+  /** The absolute URL of the service without a trailing slash, for snippets that are used elsewhere. */
   get service(): string {
     return new URL(this.endpoint.baseUrl || "/", location.href).href.replace(/\/+$/, "");
   }
 
-  /** The address of a path under the service. */
+  /** Returns the URL of a path of the service. */
   url(path: string, params: QueryParams = []): string {
     const query = new URLSearchParams(params.map(([name, value]) => [name, value])).toString();
     return `${this.endpoint.baseUrl}${path}${query ? `?${query}` : ""}`;
   }
 
-  /** The answer's JSON. Rejects with Problem. */
+  /** Sends a request and resolves to the response's JSON. Rejects with Problem. */
   async json<T>(path: string, options: RequestOptions = {}): Promise<T> {
     const response = await this.send(path, options);
     if (response.status === 204) return undefined as T;
     return (await response.json().catch((cause: unknown) => Promise.reject(Problem.from(cause)))) as T;
   }
 
-  /** The answer itself, always a good one. Rejects with Problem. */
+  /** Sends a request and resolves to a successful response. Rejects with Problem. */
   async send(path: string, options: RequestOptions = {}): Promise<Response> {
     try {
       const response = await this.withRenewal(path, options);

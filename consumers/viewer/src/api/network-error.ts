@@ -1,9 +1,9 @@
-/** A network, but no answer from a service of another origin: it is away, or it does not list the page's origin. */
+/** Tells a missing network from a service of another origin that does not answer or does not allow the page's origin. */
 import { Problem } from "./problem.js";
 
-const warnedOrigins = new Set<string>();
+const warnedOrigins = new Set<string>(); // the console belongs to the page: one warning for each service
 
-/** The same problem, or UNREACHABLE; browsers hide from pages which of the two it is. The console is told once a service. */
+/** Returns the problem, or UNREACHABLE with a warning in the console. Browsers do not tell pages which of the two causes applies. */
 export function classifyNetworkError(problem: Problem, service: string): Problem {
   const { origin } = new URL(service);
   if (problem.code !== "OFFLINE" || !navigator.onLine || origin === location.origin) return problem;

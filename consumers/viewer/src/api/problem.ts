@@ -1,36 +1,36 @@
-/** A mistake in a query, to be said in any language. */
+/** An error in a query, in a form that can be translated. */
 export interface QueryError {
-  /** The service's stable name of it. */
+  /** The service's stable name for the error. */
   readonly reason: string;
   readonly args: Readonly<Record<string, string>>;
 }
 
-/** What went wrong with a request, in the words of the service (RFC 9457 problem details with our codes). */
+/** A failed request, as the service describes it (RFC 9457 problem details with our codes). */
 export class Problem extends Error {
   constructor(
-    /** HTTP status; 0 when no answer came. */
+    /** The HTTP status; 0 without a response. */
     readonly status: number,
     /** The service's stable code, or OFFLINE, UNREACHABLE, ABORTED, UNREADABLE. */
     readonly code: string,
     readonly detail: string,
     readonly fix = "",
-    /** The request's field that is wrong. */
+    /** The field of the request that is invalid. */
     readonly field = "",
-    /** Where in the query text, counted from 1. */
+    /** The position in the query text, counted from 1. */
     readonly column: number | null = null,
-    /** Seconds after which to try again. */
+    /** Seconds to wait before a retry. */
     readonly retryAfter: number | null = null,
     readonly requestId = "",
-    /** Every wrong field of the request, when there are several. */
+    /** All invalid fields of the request, when there are several. */
     readonly errors: readonly { field: string; message: string }[] = [],
-    /** Of a mistake in a query: which one, and what it is about. */
+    /** Set for an error in a query. */
     readonly queryError: QueryError | null = null,
   ) {
     super(detail);
     this.name = "Problem";
   }
 
-  /** The request was given up by us, which nobody needs to be told. */
+  /** Whether the request was aborted by the viewer itself, which is not reported. */
   get aborted(): boolean {
     return this.code === "ABORTED";
   }
@@ -39,17 +39,17 @@ export class Problem extends Error {
     if (cause instanceof Problem) return cause;
     const name = cause instanceof Error ? cause.name : "";
     if (name === "AbortError") return new Problem(0, "ABORTED", "");
-    if (cause instanceof TypeError) return new Problem(0, "OFFLINE", cause.message); // what fetch raises without a network
+    if (cause instanceof TypeError) return new Problem(0, "OFFLINE", cause.message); // thrown by fetch without a network
     return new Problem(0, "UNREADABLE", String(cause));
   }
 }
 
-/** The problem that an answer tells of. */
+/** Reads the problem from a response. */
 export async function problemFromResponse(response: Response): Promise<Problem> {
   return problemFromBody((await response.json().catch(() => ({}))) as Record<string, unknown>, response);
 }
 
-/** The problem that a body describes; `answer` says what the body does not. */
+/** Builds the problem that a body describes; `response` supplies what the body lacks. */
 export function problemFromBody(body: Record<string, unknown>, response: Pick<Response, "status" | "statusText" | "headers">): Problem {
   const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
   const retry = Number(response.headers.get("Retry-After") ?? NaN);

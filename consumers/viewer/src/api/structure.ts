@@ -1,8 +1,8 @@
-/** The data structure's requests: of a tenant, or of the environment. What is saved names the state that was seen. */
+/** Requests for the data structure of a tenant or of the environment. Saving sends the ETag of the version that was read. */
 import type { Client } from "./client.js";
 import type { DisplayType, ShownField, ShownStructure } from "./types.js";
 
-/** How a field is shown. */
+/** The presentation of a field. */
 export interface FieldView {
   displayName: string;
   displayType: DisplayType;
@@ -15,12 +15,12 @@ export interface FieldView {
 }
 
 export interface Field extends ShownField {
-  /** How it is shown when this scope says nothing of it; null for a field of the scope's own. */
+  /** The presentation without this scope's overrides; null for a field that this scope defines. */
   inherited: FieldView | null;
 }
 
 export interface Structure extends ShownStructure {
-  /** The switch when this scope's own is null. */
+  /** The value of the switch when this scope's own is null. */
   inheritedEnabled: boolean;
   fields: Field[];
   removed: Field[];
@@ -58,7 +58,7 @@ export interface ContractField {
 export interface Contract {
   subject: string;
   version: number;
-  /** Events that are written with the base event are refused. */
+  /** Whether events that are encoded with the base schema are rejected. */
   exclusive: boolean;
   fields: ContractField[];
 }
@@ -67,7 +67,7 @@ export interface RevisionChange {
   deed: "added" | "changed" | "removed" | "restored" | "reset" | "switched";
   /** Null for the switch. */
   field: string | null;
-  /** What was and what is in effect, by attribute. */
+  /** The effective values before and after, by attribute. */
   values: Record<string, [unknown, unknown]>;
 }
 
@@ -76,19 +76,19 @@ export interface Revision {
   changedBy: string;
   changedAt: string | null;
   changes: RevisionChange[];
-  /** When fields moved: the names of all that are shown, as they stood and as they stand. */
+  /** The names of all shown fields, in their order before and after; null when none moved. */
   sequence: [string[], string[]] | null;
-  /** What the named fields were called from then on. */
+  /** The labels of the named fields from this revision on. */
   labels: Record<string, string>;
 }
 
 export interface HistoryPage {
   data: Revision[];
-  /** `before` of the next page; null at the end. */
+  /** The value of `before` for the next page; null at the end. */
   next: number | null;
 }
 
-/** What a field is added or changed with. */
+/** The body of a request that adds or changes a field. */
 export interface FieldInput extends Partial<FieldView> {
   name?: string;
   type?: FieldType;
@@ -97,13 +97,13 @@ export interface FieldInput extends Partial<FieldView> {
   exclusive?: boolean;
 }
 
-/** A structure, and the mark by which the service knows whether it is still that. */
+/** A structure with its ETag. */
 export interface StructureVersion {
   structure: Structure;
   etag: string;
 }
 
-/** Everything rejects with Problem. `tenant` null is the environment. */
+/** Every method rejects with Problem. `tenant` is null for the environment. */
 export class StructureApi {
   private readonly path: string;
 
@@ -122,7 +122,7 @@ export class StructureApi {
     return this.client.json<Contract>(`${this.path}/fields`);
   }
 
-  /** Revisions below `before`, newest first. */
+  /** Reads the revisions below `before`, newest first. */
   history(limit: number, before: number | null = null): Promise<HistoryPage> {
     const params: [string, string][] = [["limit", String(limit)]];
     if (before !== null) params.push(["before", String(before)]);

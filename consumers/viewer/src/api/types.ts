@@ -1,4 +1,4 @@
-/** What the service answers with, as its OpenAPI document says. */
+/** The service's response bodies, as its OpenAPI document describes them. */
 
 export type Severity = "Info" | "Low" | "Medium" | "High" | "Critical" | "Error";
 export type Outcome = "unknown" | "success" | "failure" | "denied";
@@ -23,26 +23,26 @@ export interface AuditEvent {
   ip: string | null;
   user_agent: string | null;
   request_id: string | null;
-  /** JSON text, as it was sent. */
+  /** JSON text as the sender wrote it. */
   before: string | null;
   after: string | null;
   source: string;
   metadata: Record<string, string>;
   fields: Record<string, string>;
   ingested_at: string;
-  /** How it was received, as no sender can set it. */
+  /** How the event was received; set by the service. */
   provenance: Provenance;
   /** The client's id, or the topic's name. */
   provenance_id: string;
-  /** Of everything that its sender set. */
+  /** The hash of everything that the sender set. */
   content_hash: string;
-  /** Another event claims the same id and time with different content. */
+  /** Whether another event has the same id and time but different content. */
   conflict: boolean;
 }
 
 export interface EventPage {
   data: AuditEvent[];
-  /** Cursor of what comes after this page, and of what came before it. */
+  /** Cursors of the following and the preceding page. */
   next: string | null;
   prev: string | null;
 }
@@ -100,7 +100,7 @@ export interface ShownField {
   downloadable: boolean;
   order: number;
   custom: boolean;
-  /** Its name in a filter: `action`, `fields.order_number`. */
+  /** The field's name in a filter: `action`, `fields.order_number`. */
   parameter: string;
   origin: "default" | "environment" | "tenant";
 }
@@ -116,36 +116,36 @@ export interface ShownStructure {
   changedAt: string | null;
 }
 
-/** `GET /v1/session`: whose credential this is, and what it allows. */
+/** The body of `GET /v1/session`: the credential's owner and permissions. */
 export interface Session {
-  /** Null for a credential of the whole environment that named no tenant. */
+  /** Null for a credential of the whole environment without a named tenant. */
   tenant: string | null;
   user: string;
   permissions: Permission[];
   expires_at: string | null;
-  /** An operator looks at a tenant's log, from the console. */
+  /** Whether an operator views a tenant's log from the console. */
   from_console: boolean;
   audit_logs_enabled: boolean;
 }
 
 export type ExportFormat = "csv" | "jsonl" | "parquet" | "pdf";
 
-/** An export that is made in the background. */
+/** An export that is created in the background. */
 export interface ExportJob {
   id: string;
   state: "queued" | "running" | "done" | "failed" | "cancelled";
   format: ExportFormat;
   columns: string[];
-  /** In the file so far; `total` matched when it was asked for. */
+  /** The rows in the file so far; `total` matched when the export was requested. */
   rows: number;
   total: number;
   bytes: number;
   created_at: string;
   created_by: string;
   ended_at: string | null;
-  /** When the file is removed. */
+  /** When the file is deleted. */
   expires_at: string | null;
   error: { code: string; message: string; fix: string } | null;
-  /** A link for a quarter of an hour, when it is done. */
+  /** A link that is valid for 15 minutes, once the export is done. */
   url: string | null;
 }

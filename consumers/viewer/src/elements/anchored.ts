@@ -1,10 +1,10 @@
-/** Keeps a panel of the top layer beside what it belongs to. */
+/** Positions a panel of the top layer next to its anchor. */
 
 const GAP = 4;
 const WIDEST = 640;
-const EDGE = 8; // stays within the window by that much
+const EDGE = 8; // distance to the window's edges
 
-/** Places the panel under its anchor, over it where there is more room, and again when something moves; returns the end of that. */
+/** Positions the panel below its anchor, or above where there is more room, and follows both. The returned function stops that. */
 export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false } = {}): () => void {
   const place = (): void => {
     const at = target.getBoundingClientRect();

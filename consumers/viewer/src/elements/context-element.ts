@@ -1,4 +1,4 @@
-/** The base of elements that show what others share with them, and render again when that says `change`. */
+/** The base of elements that render a shared object from a context, again after each `change` event of that object. */
 import { type Context, ContextConsumer } from "@lit/context";
 import { LitElement } from "lit";
 
@@ -12,7 +12,7 @@ export class ContextElement<T extends EventTarget> extends LitElement {
     this.consumer = new ContextConsumer(this, { context, subscribe: true, callback: (shared) => this.subscribe(shared) });
   }
 
-  /** There from the first render on: such elements are only made inside of one that shares it. */
+  /** Set from the first render on, since these elements are only used inside the context's provider. */
   protected get shared(): T {
     return this.consumer.value as T;
   }
@@ -23,7 +23,7 @@ export class ContextElement<T extends EventTarget> extends LitElement {
     this.source = null;
   }
 
-  /** What has left the page asks for nothing more; back in it, it listens and renders again. */
+  /** Does not update, and so sends no requests, while disconnected. Reconnecting subscribes and renders again. */
   protected override shouldUpdate(): boolean {
     return this.isConnected;
   }

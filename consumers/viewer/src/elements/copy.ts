@@ -1,6 +1,6 @@
-/** Copying text. A frame may lack the permission for today's way of it; the older way needs none, and a press. */
+/** Copies text. A frame may lack the permission of the Clipboard API; the older command only needs a user gesture. */
 
-/** Whether the text is on the clipboard now. `within` is where a field may be for a moment. */
+/** Resolves to whether the text was copied. `within` takes a temporary textarea. */
 export async function copyText(text: string, within: HTMLElement | DocumentFragment): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,8 +1,8 @@
-/** Seconds that run out while somebody reads them. */
+/** Counts seconds down and updates its host with each. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 export class Countdown implements ReactiveController {
-  /** Whole seconds; 0 when nothing runs. */
+  /** Whole seconds left; 0 when no countdown runs. */
   left = 0;
 
   private timer: ReturnType<typeof setInterval> | undefined;

@@ -1,4 +1,4 @@
-/** A token that ends while people read: the host is told once, however many requests wait, and has so long to answer. */
+/** Asks the host page for tokens: once for all waiting requests, and for a limited time. */
 
 export const TIMEOUT_MS = 15_000;
 
@@ -6,7 +6,7 @@ export class TokenRenewal {
   private waiting: Promise<string> | null = null;
   private settle: (token: string) => void = () => {};
 
-  /** `tell` says to the host that the token has ended. */
+  /** `requestToken` tells the host that a token is needed. */
   constructor(
     private readonly requestToken: () => void,
     private readonly timeoutMs = TIMEOUT_MS,
@@ -16,19 +16,19 @@ export class TokenRenewal {
     return this.waiting !== null;
   }
 
-  /** The token to begin with. Elsewhere there is no session of the browser's: the host is about to give a token. */
+  /** Resolves to the first token: waits for the host's where the service is on another origin, which has no browser session. */
   async initialToken(baseUrl: string, token: string): Promise<string> {
     const elsewhere = new URL(baseUrl || location.origin, location.href).origin !== location.origin;
     return token || !elsewhere ? token : await this.nextToken();
   }
 
-  /** The token after `used`: the one that is `set` already, if it could not be vouched for then and can be now. */
+  /** Resolves to the token after `used`: `set`, if it was given before and can be verified now, else the next one. */
   async renew(set: string, used: string, verify: (token: string) => Promise<boolean>): Promise<string> {
     const vouched = set !== "" && set !== used && (await verify(set).catch(() => false));
     return vouched ? set : await this.nextToken();
   }
 
-  /** The next token, or "" when none came in time. */
+  /** Resolves to the host's next token, or to "" after the timeout. */
   nextToken(): Promise<string> {
     if (this.waiting) return this.waiting;
     this.waiting = new Promise((resolve) => {
@@ -39,11 +39,11 @@ export class TokenRenewal {
       };
     });
     const promised = this.waiting;
-    this.requestToken(); // last: the host may answer at once
+    this.requestToken(); // last, because the host may answer synchronously
     return promised;
   }
 
-  /** Ends the wait, if there is one; "" says that there is no token. */
+  /** Ends the wait with a token, or with "" for none. */
   provide(token: string): void {
     this.waiting = null;
     this.settle(token);

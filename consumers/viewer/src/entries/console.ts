@@ -1,7 +1,6 @@
 /**
- * The operators' console: keeps the board fresh. The server renders it anew, and only what differs is changed in place:
- * nothing flickers, and neither focus, nor what is typed, nor a scrolled table is lost. What it says itself are the
- * page's `data-` attributes, in the page's language.
+ * Refreshes the operators' console. The server renders the page again, and only differences are applied, so that focus,
+ * input and scroll positions stay. The texts are the page's `data-` attributes.
  */
 const EVERY_MS = 5_000;
 
@@ -13,7 +12,7 @@ let paused = false;
 let timer = 0;
 let looking = false;
 
-/** Makes `old` what `fresh` is. */
+/** Changes `old` in place until it equals `fresh`. */
 function renew(old: Element, fresh: Element): void {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -50,7 +49,7 @@ async function look(): Promise<void> {
   say(words["seen"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
 }
 
-/** One look after the other: a slow one makes the next one later, never two at once. */
+/** Runs one refresh at a time; the next is scheduled when it ends. */
 async function go(): Promise<void> {
   stop();
   if (paused || looking || document.hidden) return;

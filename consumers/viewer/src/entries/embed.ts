@@ -1,17 +1,17 @@
 /**
- * The viewer inside of a frame. The page around it says who looks:
+ * Runs the viewer in a frame. The embedding page supplies the token:
  *
- *   frame → page  {type: "auditlane:ready"}            the frame can take a token
- *   page → frame  {type: "auditlane:token", token}     a viewer token; again before the last one ends
+ *   frame → page  {type: "auditlane:ready"}            the frame accepts a token
+ *   page → frame  {type: "auditlane:token", token}     a viewer token; again before it expires
  *   frame → page  {type: "auditlane:token-expired"}    the frame needs a new one
  *
- * Tokens are taken from the window around the frame alone, and from origins that the service lists. With a link's
- * session (a cookie) no token is needed. `?theme=dark&lang=de` are the viewer's attributes.
+ * Tokens are only accepted from the parent window and from origins that the service lists. The session of a link (a
+ * cookie) needs no token. `?theme=dark&lang=de` sets the viewer's attributes.
  */
 import type { AuditlaneViewer } from "../viewer/auditlane-viewer.js";
 import "./viewer.js";
 
-const PATIENCE_MS = 3_000; // before it is said that nobody sent a token
+const TOKEN_TIMEOUT_MS = 3_000; // before the page says that no token was sent
 
 const main = document.querySelector("main")!;
 const origins = new Set((main.dataset["origins"] ?? "").split(" "));
@@ -33,7 +33,7 @@ function show(token: string): void {
   }
   viewer.addEventListener("token-expired", expired);
   viewer.addEventListener("auditlane-problem", (event) => {
-    // The session of a cookie ends without the viewer's asking for a token.
+    // A cookie's session expires without a request for a token.
     if ((event as CustomEvent<{ code?: string } | null>).detail?.code === "TOKEN_EXPIRED" && !viewer?.token) expired();
   });
   main.append(viewer);
@@ -43,13 +43,13 @@ function expired(): void {
   tell("auditlane:token-expired");
 }
 
-/** Nothing secret is told, and only pages that the service lists can have us in a frame. */
+/** Messages hold no secrets, and only pages that the service lists can embed the frame. */
 function tell(type: string): void {
   host?.postMessage({ type }, "*");
 }
 
 function notes(which = ""): HTMLElement[] {
-  return [...main.querySelectorAll<HTMLElement>("[data-said]")].filter((one) => !which || one.dataset["said"] === which);
+  return [...main.querySelectorAll<HTMLElement>("[data-said]")].filter((element) => !which || element.dataset["said"] === which);
 }
 
 window.addEventListener("message", (event: MessageEvent<unknown>) => {
@@ -59,6 +59,6 @@ window.addEventListener("message", (event: MessageEvent<unknown>) => {
 });
 
 if ("session" in main.dataset) show("");
-else if (host) setTimeout(() => notes(viewer ? "none" : "waiting").forEach((one) => (one.hidden = false)), PATIENCE_MS);
-else notes("alone").forEach((one) => (one.hidden = false));
+else if (host) setTimeout(() => notes(viewer ? "none" : "waiting").forEach((element) => (element.hidden = false)), TOKEN_TIMEOUT_MS);
+else notes("alone").forEach((element) => (element.hidden = false));
 tell("auditlane:ready");

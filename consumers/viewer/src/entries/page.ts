@@ -1,2 +1,2 @@
-/** Our own page: the viewer over the whole window, with the session of a link. */
+/** The service's own page: the viewer over the whole window, with the session of a link. */
 import "./viewer.js";

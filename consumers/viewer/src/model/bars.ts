@@ -30,7 +30,7 @@ export function barAt(bars: readonly Bar[], moment: number): number {
 /** Where the bar at a place of the bars before is now that they were counted again; null when it is not there. */
 export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[], place: number | null): number | null {
   const bar = place === null ? undefined : before[place];
-  const found = bar ? after.findIndex((one) => one.start === bar.start) : -1;
+  const found = bar ? after.findIndex(({ start }) => start === bar.start) : -1;
   return found < 0 ? null : found;
 }
 
@@ -61,11 +61,11 @@ export function axisRange(bars: readonly Bar[]): [number, number] {
 }
 
 /** Bars from one to another, whichever comes first. */
-export function selectionOf(bars: readonly Bar[], one: number, other: number): { from: string; to: string; events: number } | null {
-  const first = bars[Math.min(one, other)];
-  const last = bars[Math.max(one, other)];
+export function selectionOf(bars: readonly Bar[], start: number, end: number): { from: string; to: string; events: number } | null {
+  const first = bars[Math.min(start, end)];
+  const last = bars[Math.max(start, end)];
   if (!first || !last) return null;
-  const events = bars.slice(Math.min(one, other), Math.max(one, other) + 1).reduce((sum, bar) => sum + bar.events, 0);
+  const events = bars.slice(Math.min(start, end), Math.max(start, end) + 1).reduce((sum, bar) => sum + bar.events, 0);
   return { from: first.start, to: last.end, events };
 }
 

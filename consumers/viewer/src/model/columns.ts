@@ -89,7 +89,7 @@ export function layoutColumns(
     width: column.getSize(),
     grow: 0,
   }));
-  for (const one of growingColumns(columns, preferences.widths)) one.grow = ownValue(GROW_SHARES, one.field.name) ?? 1;
+  for (const column of growingColumns(columns, preferences.widths)) column.grow = ownValue(GROW_SHARES, column.field.name) ?? 1;
   return columns;
 }
 
@@ -100,11 +100,11 @@ function idOf(name: string): string {
 
 /** Those with the largest shares, then the widest, among texts whose width nobody chose; else the last of all. */
 function growingColumns(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
-  const free = columns.filter((one) => !Object.hasOwn(chosenWidths, one.field.name));
-  const texts = free.filter((one) => TEXTS.has(one.field.displayType));
-  const share = (one: Column): number => ownValue(GROW_SHARES, one.field.name) ?? 1;
-  const found = texts.sort((one, other) => share(other) - share(one) || other.width - one.width).slice(0, GROWING_COLUMNS);
-  return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((one) => one !== undefined);
+  const free = columns.filter((column) => !Object.hasOwn(chosenWidths, column.field.name));
+  const texts = free.filter((column) => TEXTS.has(column.field.displayType));
+  const share = (column: Column): number => ownValue(GROW_SHARES, column.field.name) ?? 1;
+  const found = texts.sort((left, right) => share(right) - share(left) || right.width - left.width).slice(0, GROWING_COLUMNS);
+  return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((column) => column !== undefined);
 }
 
 /** Names of the columns that are shown. */
@@ -118,25 +118,25 @@ export function moveColumn(names: readonly string[], name: string, by: number): 
   const from = names.indexOf(name);
   const to = Math.max(0, Math.min(names.length - 1, from + by));
   if (from < 0 || from === to) return [...names];
-  const left = names.filter((one) => one !== name);
+  const left = names.filter((shown) => shown !== name);
   left.splice(to, 0, name);
   return left;
 }
 
 /** The names with this one, at the place among them that the tenant's order gives it, or without it; never none. */
 export function toggleColumn(fields: readonly ShownField[], names: readonly string[], name: string): string[] {
-  if (names.includes(name)) return names.length > 1 ? names.filter((one) => one !== name) : [...names];
+  if (names.includes(name)) return names.length > 1 ? names.filter((shown) => shown !== name) : [...names];
   const order = fields.map((field) => field.name);
-  const place = names.findIndex((one) => order.indexOf(one) > order.indexOf(name));
+  const place = names.findIndex((shown) => order.indexOf(shown) > order.indexOf(name));
   return place < 0 ? [...names, name] : [...names.slice(0, place), name, ...names.slice(place)];
 }
 
 /** What a grid of these columns has as `grid-template-columns`. */
 export function gridTracks(columns: readonly Column[]): string {
-  return columns.map((one) => (one.grow ? `minmax(${one.width}px, ${one.grow}fr)` : `${one.width}px`)).join(" ");
+  return columns.map((column) => (column.grow ? `minmax(${column.width}px, ${column.grow}fr)` : `${column.width}px`)).join(" ");
 }
 
 /** The width below which the table scrolls sideways, in px. */
 export function totalWidth(columns: readonly Column[]): number {
-  return columns.reduce((sum, one) => sum + one.width, 0);
+  return columns.reduce((sum, column) => sum + column.width, 0);
 }

@@ -61,8 +61,8 @@ function compareItems(path: string[], old: Value[], now: Value[], into: Change[]
   for (let step = tail; step > 0; step--) compare(at(now.length - step), old[old.length - step], now[now.length - step], into);
 }
 
-function isEqual(one: Value | undefined, other: Value | undefined): boolean {
-  return serialize(one) === serialize(other);
+function isEqual(left: Value | undefined, right: Value | undefined): boolean {
+  return serialize(left) === serialize(right);
 }
 
 function display(value: Value | undefined): string | null {
@@ -77,7 +77,7 @@ function serialize(value: Value | undefined, indent = "", margin = ""): string {
   if (!Array.isArray(value) && !(value instanceof Map)) return JSON.stringify(value);
   const inner = margin + indent;
   const parts = Array.isArray(value)
-    ? value.map((one) => serialize(one, indent, inner))
+    ? value.map((item) => serialize(item, indent, inner))
     : [...value.keys()].sort().map((key) => `${JSON.stringify(key)}: ${serialize(value.get(key), indent, inner)}`);
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   if (!parts.length) return `${open}${close}`;

@@ -3,13 +3,13 @@ import type { AuditEvent } from "../api/types.js";
 
 type Identified = Pick<AuditEvent, "event_id" | "occurred_at" | "content_hash">;
 
-export function isSameEvent(one: Identified, other: Identified): boolean {
-  return claimSameId(one, other) && one.content_hash === other.content_hash;
+export function isSameEvent(left: Identified, right: Identified): boolean {
+  return claimSameId(left, right) && left.content_hash === right.content_hash;
 }
 
 /** Whether both claim the same id and time: two such events that are not the same are in conflict. */
-export function claimSameId(one: Identified, other: Identified): boolean {
-  return one.event_id === other.event_id && one.occurred_at === other.occurred_at;
+export function claimSameId(left: Identified, right: Identified): boolean {
+  return left.event_id === right.event_id && left.occurred_at === right.occurred_at;
 }
 
 /** What an address names an event by: its id, and of one in conflict its content too. */

@@ -24,8 +24,8 @@ export function parsePicks(query: string, parameter: string): Picks {
 /** The query in which this value is asked for too, is left out, or neither. */
 export function withPick(query: string, parameter: string, value: Value, as: "only" | "not" | null): string {
   const before = parsePicks(query, parameter);
-  const included = before.included.filter((one) => one !== value);
-  const excluded = before.excluded.filter((one) => one !== value);
+  const included = before.included.filter((picked) => picked !== value);
+  const excluded = before.excluded.filter((picked) => picked !== value);
   if (as === "only") included.push(value);
   if (as === "not") excluded.push(value);
   return withPicks(query, parameter, { included, excluded });
@@ -56,8 +56,8 @@ function pickTerms(query: string, parameter: string): (Picks & { text: string })
   const alternatives = splitAlternatives(bracketed(query, parameter));
   if (alternatives.length !== 1) return []; // beside alternatives a term does not hold for the whole
   return (alternatives[0] as string[]).flatMap((text) => {
-    const one = parseSinglePick(text, parameter) ?? parsePickGroup(text, parameter);
-    return one ? [{ ...one, text }] : [];
+    const picks = parseSinglePick(text, parameter) ?? parsePickGroup(text, parameter);
+    return picks ? [{ ...picks, text }] : [];
   });
 }
 
@@ -74,9 +74,9 @@ function parsePickGroup(text: string, parameter: string): Picks | null {
   if (said.kind !== "group" || said.negated || !said.value.endsWith(")")) return null;
   const included: Value[] = [];
   for (const terms of splitAlternatives(said.value.slice(1, -1))) {
-    const one = terms.length === 1 ? parseSinglePick(terms[0] as string, parameter) : null;
-    if (!one || one.excluded.length) return null;
-    included.push(...one.included);
+    const picks = terms.length === 1 ? parseSinglePick(terms[0] as string, parameter) : null;
+    if (!picks || picks.excluded.length) return null;
+    included.push(...picks.included);
   }
   return { included, excluded: [] };
 }

@@ -33,7 +33,7 @@ export function queryFields(fields: readonly ShownField[], names: Record<string,
       filterable: field.filterable,
     }));
   const additional = ["actor", "event_id", "ingested_at"]
-    .filter((parameter) => !shown.some((one) => one.parameter === parameter))
+    .filter((parameter) => !shown.some((field) => field.parameter === parameter))
     .map((parameter) => ({
       parameter,
       name: ownValue(names, parameter) ?? parameter,
@@ -41,12 +41,12 @@ export function queryFields(fields: readonly ShownField[], names: Record<string,
       filterable: parameter === "actor",
     }));
   const all = [...additional.slice(0, 1), ...shown, ...additional.slice(1)];
-  return [...all.filter((one) => one.filterable), ...all.filter((one) => !one.filterable)];
+  return [...all.filter((field) => field.filterable), ...all.filter((field) => !field.filterable)];
 }
 
 /** A field by its name in a query; a tenant's own also without `fields.`. Of keys nothing is known. */
 export function findQueryField(known: readonly QueryField[], parameter: string): QueryField {
-  const found = known.find((one) => one.parameter === parameter || one.parameter === `fields.${parameter}`);
+  const found = known.find((field) => field.parameter === parameter || field.parameter === `fields.${parameter}`);
   return found ?? { parameter, name: parameter, kind: "text", filterable: true };
 }
 
@@ -54,14 +54,14 @@ export function findQueryField(known: readonly QueryField[], parameter: string):
 export function matchingFields(known: readonly QueryField[], typed: string): QueryField[] {
   const wanted = typed.toLowerCase();
   if (!wanted) return [...known];
-  const rank = (one: QueryField): number => {
-    const parameter = one.parameter.toLowerCase();
-    const texts = [one.name.toLowerCase(), parameter.replace(/^(?:metadata|fields)\./, "")];
+  const rank = (field: QueryField): number => {
+    const parameter = field.parameter.toLowerCase();
+    const texts = [field.name.toLowerCase(), parameter.replace(/^(?:metadata|fields)\./, "")];
     if ([...texts, parameter].some((text) => text.startsWith(wanted))) return 0;
     return texts.some((text) => text.includes(wanted)) ? 1 : 2;
   };
-  const ranked = known.map((one) => ({ one, rank: rank(one) })).filter(({ rank }) => rank < 2);
-  return ranked.sort((one, other) => one.rank - other.rank).map(({ one }) => one);
+  const ranked = known.map((field) => ({ field, rank: rank(field) })).filter(({ rank }) => rank < 2);
+  return ranked.sort((left, right) => left.rank - right.rank).map(({ field }) => field);
 }
 
 /** Whether its values can be listed with counts. */

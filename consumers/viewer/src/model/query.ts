@@ -54,11 +54,11 @@ export function withoutTerm(query: string, taken: string): string {
 export function splitAlternatives(query: string): string[][] {
   const found: string[][] = [[]];
   let not = "";
-  for (const one of splitTerms(query)) {
-    if (one === "OR") found.push([]);
-    else if (one === "NOT") not += "NOT ";
-    else if (one !== "AND") {
-      found.at(-1)?.push(not + one);
+  for (const token of splitTerms(query)) {
+    if (token === "OR") found.push([]);
+    else if (token === "NOT") not += "NOT ";
+    else if (token !== "AND") {
+      found.at(-1)?.push(not + token);
       not = "";
     }
   }

@@ -48,7 +48,7 @@ export class ConflictNotice extends SettingsElement {
           ? html`<div>
               <p>${words.both}</p>
               <ul>
-                ${conflicts.map((one) => html`<li>${visible(describeConflict(one, now, this.settings.text))}</li>`)}
+                ${conflicts.map((conflict) => html`<li>${visible(describeConflict(conflict, now, this.settings.text))}</li>`)}
               </ul>
             </div>`
           : nothing}
@@ -85,10 +85,10 @@ export class ConflictNotice extends SettingsElement {
     const words = this.text.conflict;
     const { language, text } = this.settings;
     if (revisions.length) {
-      return revisions.map((one) =>
+      return revisions.map((revision) =>
         this.renderEntry(
-          words.who(one.changedBy, one.changedAt ? formatRelative(one.changedAt, language) : ""),
-          describeRevision(one, latest.structure, text),
+          words.who(revision.changedBy, revision.changedAt ? formatRelative(revision.changedAt, language) : ""),
+          describeRevision(revision, latest.structure, text),
         ),
       );
     }
@@ -101,7 +101,7 @@ export class ConflictNotice extends SettingsElement {
   }
 
   private structureWith(name: string, now: Conflict["latest"]["structure"]): Conflict["latest"]["structure"] {
-    const known = now.fields.some((one) => one.name === name);
+    const known = now.fields.some((field) => field.name === name);
     return known ? now : (this.settings.loaded?.structure ?? now);
   }
 

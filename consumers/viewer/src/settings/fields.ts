@@ -48,7 +48,7 @@ export class FieldList extends SettingsElement {
     const { draft, canConfigure, canEditContract } = this.settings;
     if (!draft) return nothing;
     const words = this.text.fields;
-    const changed = new Set(changesOf(draft).map((one) => one.name));
+    const changed = new Set(changesOf(draft).map((change) => change.name));
     return html`<section class="card" part="fields" aria-labelledby="title">
         <div class="top">
           <div>
@@ -185,7 +185,7 @@ export class FieldList extends SettingsElement {
 
   private describePosition(name: string, place: number): string {
     const fields = this.settings.draft?.fields ?? [];
-    const field = fields.find((one) => one.name === name);
+    const field = fields.find((field) => field.name === name);
     const label = field ? fieldLabel(field, this.settings.text) : name;
     return this.text.fields.movedTo(label, String(place + 1), String(fields.length));
   }
@@ -195,7 +195,7 @@ export class FieldList extends SettingsElement {
     if (!by || !event.altKey || !this.settings.canConfigure) return;
     event.preventDefault();
     const name = (event.currentTarget as HTMLElement).dataset["name"] as string;
-    const place = this.settings.draft?.fields.findIndex((one) => one.name === name) ?? -1;
+    const place = this.settings.draft?.fields.findIndex((field) => field.name === name) ?? -1;
     this.move(name, place + by, selectorOf(event.target as HTMLElement));
   };
 
@@ -205,7 +205,7 @@ export class FieldList extends SettingsElement {
   };
 
   private onDragEnd(name: string, kept: boolean): void {
-    const place = this.settings.draft?.fields.findIndex((one) => one.name === name) ?? 0;
+    const place = this.settings.draft?.fields.findIndex((field) => field.name === name) ?? 0;
     const { draftBeforeDrag } = this;
     this.draftBeforeDrag = null;
     if (kept) this.settings.edit((draft) => draft, this.describePosition(name, place));

@@ -31,8 +31,8 @@ export function formPreview({ form, fields, events, tenant, cellContext }: Previ
     sample: String(sampleValue(form)),
   };
   const others: SampleColumn[] = fields
-    .filter((one) => one.showInTable && one.name !== form.name)
-    .map((one) => ({ ...one, label: fieldLabel(one, text) }));
+    .filter((field) => field.showInTable && field.name !== form.name)
+    .map((field) => ({ ...field, label: fieldLabel(field, text) }));
   const columns: SampleColumn[] = form.showInTable ? [...others.slice(0, NEIGHBOUR_COLUMNS), column] : others.slice(0, NEIGHBOUR_COLUMNS + 1);
   return html`<div class="preview">
     <h4>${words.form.preview}</h4>

@@ -16,8 +16,13 @@ export function ruleInputs(form: Form, words: Texts["settings"], input: InputFor
 export function visibilityInputs(form: Form, words: Texts["settings"], set: (what: Partial<Form>) => void): TemplateResult {
   return html`<fieldset>
     <legend>${words.form.shown}</legend>
-    ${TOGGLES.map((one) =>
-      checkbox({ key: one, label: words.fields.hints[one], value: form[one], onInput: (value) => set({ [one]: value === true }) }),
+    ${TOGGLES.map((toggle) =>
+      checkbox({
+        key: toggle,
+        label: words.fields.hints[toggle],
+        value: form[toggle],
+        onInput: (value) => set({ [toggle]: value === true }),
+      }),
     )}
   </fieldset>`;
 }

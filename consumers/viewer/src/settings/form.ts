@@ -64,7 +64,7 @@ export class FieldForm extends SettingsElement {
 
   /** Whether the type and rules are the environment's, and this a tenant. */
   private get inheritsRules(): boolean {
-    const field = this.settings.loaded?.structure.fields.find((one) => one.name === this.field);
+    const field = this.settings.loaded?.structure.fields.find((field) => field.name === this.field);
     return !this.isNew && this.settings.tenant !== null && !!field?.inherited;
   }
 
@@ -90,8 +90,8 @@ export class FieldForm extends SettingsElement {
     const { loaded, contract } = this.settings;
     this.form = { ...this.form, exclusive: this.exclusive ?? false };
     if (this.isNew) return;
-    const field = loaded?.structure.fields.find((one) => one.name === this.field);
-    const known = contract?.fields.find((one) => one.name === this.field);
+    const field = loaded?.structure.fields.find((field) => field.name === this.field);
+    const known = contract?.fields.find((field) => field.name === this.field);
     this.rulesKnown = !!known;
     const bare = { name: this.field, type: "AlphaNumeric", default: null, rules: {}, shown: true, displayName: "" } as const;
     this.rulesOpen = true;

@@ -74,7 +74,7 @@ export class RevisionHistory extends SettingsElement {
         ? html`<div class="feet"><p>${words.none}</p></div>`
         : nothing}
       <ol aria-label=${words.title} aria-busy=${this.loading}>
-        ${this.revisions.map((one) => this.renderRevision(one))}
+        ${this.revisions.map((revision) => this.renderRevision(revision))}
       </ol>
       <div class="feet">
         ${this.problem ? problemNote(this.problem, this.settings.text, () => void this.loadMore()) : this.renderFooter()}
@@ -87,13 +87,13 @@ export class RevisionHistory extends SettingsElement {
     if (this.open && revision !== this.loadedRevision) void this.reload(revision);
   }
 
-  private renderRevision(one: Revision): TemplateResult {
+  private renderRevision(revision: Revision): TemplateResult {
     const { language, loaded, text } = this.settings;
-    const lines = loaded ? describeRevision(one, loaded.structure, text) : [];
+    const lines = loaded ? describeRevision(revision, loaded.structure, text) : [];
     return html`<li>
       <div>
-        <div>${visible(one.changedBy)}</div>
-        <div class="quietly small">${one.changedAt ? relativeTime(one.changedAt, language) : nothing}</div>
+        <div>${visible(revision.changedBy)}</div>
+        <div class="quietly small">${revision.changedAt ? relativeTime(revision.changedAt, language) : nothing}</div>
       </div>
       <div>${lines.map((line) => html`<p>${visible(line)}</p>`)}</div>
     </li>`;

@@ -27,7 +27,7 @@ export class Preview extends SettingsElement {
     const { draft, sample, unsaved, text, cellContext } = this.settings;
     if (!draft) return nothing;
     const words = this.text.preview;
-    const columns = draft.fields.filter((one) => one.showInTable).map((one) => ({ ...one, label: fieldLabel(one, text) }));
+    const columns = draft.fields.filter((field) => field.showInTable).map((field) => ({ ...field, label: fieldLabel(field, text) }));
     const lead = `${sample.length ? words.sample : words.empty}${unsaved ? ` ${words.unsaved}` : ""}`;
     return html`<section class="card" part="preview" aria-labelledby="title">
       <div>

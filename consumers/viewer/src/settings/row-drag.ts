@@ -40,9 +40,9 @@ export class RowDrag {
   private readonly onMove = (event: PointerEvent): void => {
     const row = this.row as HTMLElement;
     const rows = this.list.rows();
-    const above = rows.filter((one) => {
-      const { top, height } = one.getBoundingClientRect();
-      return one !== row && top + height / 2 < event.clientY;
+    const above = rows.filter((element) => {
+      const { top, height } = element.getBoundingClientRect();
+      return element !== row && top + height / 2 < event.clientY;
     });
     if (above.length === rows.indexOf(row)) return;
     this.list.moveTo(row, above.length);

@@ -35,14 +35,14 @@ export function sampleTable({ columns, events, cellContext, label, newWord }: Sa
       <thead>
         <tr>
           ${columns.map(
-            (one) => html`<th scope="col" class=${one.isNew ? "fresh" : ""}>
-              ${visible(one.label) || "…"}${one.isNew ? html`<span class="new">${newWord}</span>` : nothing}
+            (column) => html`<th scope="col" class=${column.isNew ? "fresh" : ""}>
+              ${visible(column.label) || "…"}${column.isNew ? html`<span class="new">${newWord}</span>` : nothing}
             </th>`,
           )}
         </tr>
       </thead>
       <tbody>
-        ${rows.map((event) => html`<tr class="row">${columns.map((one) => sampleCell(one, event, cellContext))}</tr>`)}
+        ${rows.map((event) => html`<tr class="row">${columns.map((column) => sampleCell(column, event, cellContext))}</tr>`)}
       </tbody>
     </table>
   </div>`;

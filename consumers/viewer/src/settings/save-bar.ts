@@ -60,7 +60,7 @@ export class SaveBar extends SettingsElement {
       return justSaved ? html`<div class="bar done" part="bar" tabindex="-1">${icon("check")}<p>${this.text.saved}</p></div>` : nothing;
     }
     const words = this.text.bar;
-    const wrong = draft.fields.some((one) => !one.displayName.trim());
+    const wrong = draft.fields.some((field) => !field.displayName.trim());
     return html`<section class="bar" part="bar" aria-label=${words.label}>
       <details>
         <summary>${words.count(changes.length, formatCount(changes.length, language))}</summary>

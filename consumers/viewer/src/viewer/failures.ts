@@ -30,25 +30,25 @@ export class Failures {
 
   /** Some part says it, and has the button. */
   get shownInPlace(): boolean {
-    return this.all.some((one) => one.shownInPlace);
+    return this.all.some((failure) => failure.shownInPlace);
   }
 
   /** What to say for all of them: the first that somebody waits for in vain, else the first; null when nothing failed. */
   get first(): Failure | null {
-    return this.all.find((one) => !one.keepsData) ?? this.all[0] ?? null;
+    return this.all.find((failure) => !failure.keepsData) ?? this.all[0] ?? null;
   }
 
   /** Seconds until the service wants to be asked again; 0 when it did not say. */
   get wait(): number {
-    return Math.max(0, ...this.all.map((one) => one.problem.retryAfter ?? 0));
+    return Math.max(0, ...this.all.map((failure) => failure.problem.retryAfter ?? 0));
   }
 
   /** Whatever is not under way already. */
   retryAll(): void {
-    for (const one of this.all) {
-      if (this.retried.has(one)) continue;
-      this.retried.add(one);
-      one.retry();
+    for (const failure of this.all) {
+      if (this.retried.has(failure)) continue;
+      this.retried.add(failure);
+      failure.retry();
     }
   }
 }

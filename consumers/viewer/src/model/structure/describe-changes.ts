@@ -16,16 +16,16 @@ export function labelByName(structure: Structure, name: string, text: Texts): st
 }
 
 function fieldOf(structure: Structure, name: string): Field | undefined {
-  return [...structure.fields, ...structure.removed].find((one) => one.name === name);
+  return [...structure.fields, ...structure.removed].find((field) => field.name === name);
 }
 
 /** One line for each change; the fields that only moved are one line together. */
 export function describeChanges(changes: readonly Change[], structure: Structure, text: Texts): string[] {
   const words = text.settings;
-  const elsewhere = changes.filter((one) => one.attribute === "place").map((one) => labelByName(structure, one.name, text));
+  const elsewhere = changes.filter((change) => change.attribute === "place").map((change) => labelByName(structure, change.name, text));
   const lines = changes
-    .filter((one) => one.attribute !== "place")
-    .map((one) => words.line(labelByName(structure, one.name, text), describeAttribute(one.attribute, one.before, one.after, nameFormatter(one.name, text), words)));
+    .filter((change) => change.attribute !== "place")
+    .map((change) => words.line(labelByName(structure, change.name, text), describeAttribute(change.attribute, change.before, change.after, nameFormatter(change.name, text), words)));
   return elsewhere.length ? [...lines, words.history.moved(words.list(elsewhere))] : lines;
 }
 
@@ -69,10 +69,10 @@ function describeRevisionChange({ deed, field, values }: RevisionChange, label: 
 
 /** The fields that stand elsewhere, by name: the fewest that explain it, of equally few those with another number. */
 function movedFieldsIn({ changes, sequence }: Revision): string[] {
-  const numbered = changes.filter((one) => one.deed === "changed" && "order" in one.values);
-  const names = (deeds: readonly RevisionChange[]): string[] => deeds.map((one) => one.field as string);
-  if (!sequence) return names(numbered.filter((one) => Object.keys(one.values).length === 1));
-  const told = new Set(changes.filter((one) => one.deed !== "changed").map((one) => one.field));
+  const numbered = changes.filter((change) => change.deed === "changed" && "order" in change.values);
+  const names = (deeds: readonly RevisionChange[]): string[] => deeds.map((change) => change.field as string);
+  if (!sequence) return names(numbered.filter((change) => Object.keys(change.values).length === 1));
+  const told = new Set(changes.filter((change) => change.deed !== "changed").map((change) => change.field));
   return movedFields(...sequence, new Set(names(numbered))).filter((name) => !told.has(name));
 }
 

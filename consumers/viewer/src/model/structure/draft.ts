@@ -29,7 +29,7 @@ export function draftOf(base: Structure): Draft {
 }
 
 export function setField(draft: Draft, name: string, what: Partial<FieldView>): Draft {
-  return { ...draft, fields: draft.fields.map((one) => (one.name === name ? { ...one, ...what } : one)) };
+  return { ...draft, fields: draft.fields.map((field) => (field.name === name ? { ...field, ...what } : field)) };
 }
 
 export function moveField(draft: Draft, name: string, to: number): Draft {
@@ -38,21 +38,21 @@ export function moveField(draft: Draft, name: string, to: number): Draft {
 
 /** As inherited in everything, its place too. A field of the scope's own has nothing to inherit. */
 export function resetField(draft: Draft, name: string): Draft {
-  const here = draft.fields.find((one) => one.name === name);
+  const here = draft.fields.find((field) => field.name === name);
   if (!here?.inherited) return draft;
   const field: Field = { ...here, ...here.inherited };
-  const rest = draft.fields.filter((one) => one !== here);
+  const rest = draft.fields.filter((field) => field !== here);
   const orders = assignOrders(rest);
-  const after = rest.findIndex((one) => {
-    const order = orders.get(one.name) as number;
-    return order > field.order || (order === field.order && one.name > name);
+  const after = rest.findIndex((next) => {
+    const order = orders.get(next.name) as number;
+    return order > field.order || (order === field.order && next.name > name);
   });
   return { ...draft, fields: rest.toSpliced(after < 0 ? rest.length : after, 0, field) };
 }
 
 /** Without a field, and without what was changed of it. */
 export function withoutField({ base, fields, movedByUser }: Draft, name: string): Draft {
-  const others = (list: readonly Field[]): Field[] => list.filter((one) => one.name !== name);
+  const others = (list: readonly Field[]): Field[] => list.filter((field) => field.name !== name);
   return { base: { ...base, fields: others(base.fields) }, fields: others(fields), movedByUser };
 }
 

@@ -220,10 +220,10 @@ function validateName(name: string, structure: Structure): FormError | "" {
   if (!name) return "needed";
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "nameForm";
   if (name.length > MAX_NAME_LENGTH) return "nameLong";
-  const here = structure.fields.find((one) => one.name === name);
+  const here = structure.fields.find((field) => field.name === name);
   if (RESERVED_NAMES.has(name) || (here && !here.custom)) return "nameBase";
   if (here) return "nameTaken";
-  return structure.removed.some((one) => one.name === name) ? "nameRemoved" : "";
+  return structure.removed.some((field) => field.name === name) ? "nameRemoved" : "";
 }
 
 /** What the service refuses for sure. */

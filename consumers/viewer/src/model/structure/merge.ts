@@ -31,7 +31,7 @@ export function remoteChanges(base: Structure, theirs: Structure): RemoteChanges
   const before = names(base.fields);
   const after = names(theirs.fields);
   return {
-    changes: changesOf({ base, fields: theirs.fields, movedByUser: new Set() }).filter((one) => one.attribute !== "follows"),
+    changes: changesOf({ base, fields: theirs.fields, movedByUser: new Set() }).filter((change) => change.attribute !== "follows"),
     added: after.filter((name) => !before.includes(name)),
     removed: before.filter((name) => !after.includes(name)),
     enabled: base.effectiveEnabled === theirs.effectiveEnabled ? null : theirs.effectiveEnabled,
@@ -40,8 +40,8 @@ export function remoteChanges(base: Structure, theirs: Structure): RemoteChanges
 
 /** The draft, made of an older state, as one of this state; where both changed the same, one's own counts. */
 export function rebase(draft: Draft, theirs: Structure): MergeResult {
-  const mine = new Map(draft.fields.map((one) => [one.name, one]));
-  const was = new Map(draft.base.fields.map((one) => [one.name, one]));
+  const mine = new Map(draft.fields.map((field) => [field.name, field]));
+  const was = new Map(draft.base.fields.map((field) => [field.name, field]));
   const conflicts: MergeConflict[] = [];
   const fields = theirs.fields.map((their) => {
     const own = mine.get(their.name);
@@ -49,7 +49,7 @@ export function rebase(draft: Draft, theirs: Structure): MergeResult {
     return own && before ? mergeField(before, own, their, conflicts) : their;
   });
   const present = new Set(names(theirs.fields));
-  const lostFields = [...new Set(changesOf(draft).map((one) => one.name))].filter((name) => !present.has(name));
+  const lostFields = [...new Set(changesOf(draft).map((change) => change.name))].filter((name) => !present.has(name));
   return { draft: { ...draftOf(theirs), movedByUser: draft.movedByUser, fields: mergeOrder(draft, theirs, fields, conflicts) }, conflicts, lostFields };
 }
 
@@ -92,5 +92,5 @@ function mergeOrder(draft: Draft, theirs: Structure, fields: Field[], clashes: M
 }
 
 function names(fields: readonly Field[]): string[] {
-  return fields.map((one) => one.name);
+  return fields.map((field) => field.name);
 }

@@ -53,10 +53,10 @@ export function movedFields(before: readonly string[], after: readonly string[],
 
 /** The same list with the one of this name at that place; places beyond the ends are the ends. */
 export function moveTo<T extends { name: string }>(list: readonly T[], name: string, to: number): T[] {
-  const one = list.find((item) => item.name === name);
-  if (!one) return [...list];
-  const rest = list.filter((item) => item !== one);
-  rest.splice(Math.max(0, Math.min(to, rest.length)), 0, one);
+  const moved = list.find((item) => item.name === name);
+  if (!moved) return [...list];
+  const rest = list.filter((item) => item !== moved);
+  rest.splice(Math.max(0, Math.min(to, rest.length)), 0, moved);
   return rest;
 }
 

@@ -140,7 +140,7 @@ export class FacetList extends ViewerElement {
   /** The values that were found; what is picked is there even when nothing has it. */
   private rows(picks: readonly Value[]): Count[] {
     const found = this.facet.result?.data ?? [];
-    const lacking = picks.filter((value) => !found.some((one) => one.value === value));
+    const lacking = picks.filter((value) => !found.some((count) => count.value === value));
     const all = [...lacking.map((value) => ({ value, events: 0 })), ...found];
     const typed = this.filterText.toLowerCase();
     return typed ? all.filter(({ value }) => this.labelOf(value).toLowerCase().includes(typed)) : all;

@@ -75,7 +75,7 @@ export class FilterMenu extends ViewerElement {
 
   protected override willUpdate(): void {
     if (!this.open) return;
-    const known = queryFields(this.viewer.fields, this.text.search.fields).filter((one) => one.filterable && isCountable(one.kind));
+    const known = queryFields(this.viewer.fields, this.text.search.fields).filter((field) => field.filterable && isCountable(field.kind));
     this.fields = matchingFields([...known, ...this.suggestions.metadataKeys()], this.filterText);
   }
 
@@ -102,7 +102,7 @@ export class FilterMenu extends ViewerElement {
         ${[...groups].map(
           ([name, fields]) => html`<h3>${name}</h3>
             <ul aria-label=${name}>
-              ${fields.map((one) => this.renderField(one))}
+              ${fields.map((field) => this.renderField(field))}
             </ul>`,
         )}
         ${this.fields.length ? nothing : html`<p class="quietly">${filter.nothing}</p>`}

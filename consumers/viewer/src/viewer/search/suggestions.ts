@@ -57,18 +57,18 @@ export class Suggestions {
 
   /** Nobody is waiting for suggestions any more. */
   reset(): void {
-    for (const one of [this.values, this.actions, this.actors]) one.reset();
+    for (const request of [this.values, this.actions, this.actors]) request.reset();
     this.truncated.clear();
   }
 
   private fieldsAt(text: string, place: CaretTerm): Suggestion[] {
     const { search } = this.viewer().text;
-    const rows = matchingFields([...this.fields, ...this.metadataKeys()], place.typed).map((one) => ({
-      group: one.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
-      label: one.name,
-      note: one.parameter === one.name ? "" : one.parameter,
+    const rows = matchingFields([...this.fields, ...this.metadataKeys()], place.typed).map((field) => ({
+      group: field.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
+      label: field.name,
+      note: field.parameter === field.name ? "" : field.parameter,
       events: null,
-      edit: edit.withField(text, place, one.parameter),
+      edit: edit.withField(text, place, field.parameter),
       open: true,
     }));
     return place.typed.length > 1 ? [...rows.slice(0, 8), ...this.matchesAt(text, place)] : rows;

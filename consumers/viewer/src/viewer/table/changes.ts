@@ -110,7 +110,7 @@ export class Changes extends ViewerElement {
   protected override render(): TemplateResult {
     const { details } = this.text.reading;
     if (this.tooLarge) return html`<p>${details.tooLarge}</p>`;
-    const other = this.changes.filter((one) => one.kind !== "same");
+    const other = this.changes.filter((change) => change.kind !== "same");
     const same = this.changes.length - other.length;
     const shown = (this.showUnchanged ? this.changes : other).slice(0, MAX_ROWS);
     return html`
@@ -125,7 +125,7 @@ export class Changes extends ViewerElement {
                 <th scope="col">${details.after}</th>
               </tr>
             </thead>
-            <tbody>${shown.map((one) => this.row(one))}</tbody>
+            <tbody>${shown.map((change) => this.row(change))}</tbody>
           </table>`
         : nothing}
       ${same && !this.showUnchanged

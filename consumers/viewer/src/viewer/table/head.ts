@@ -22,7 +22,7 @@ const WIDTH_STEP = 32; // px of a press on wider or narrower
 
 export function head(viewer: ViewerState, columns: readonly Column[], open: string, actions: HeadActions): TemplateResult {
   const known = queryFields(viewer.fields, viewer.text.search.fields);
-  const filterable = new Set(known.filter((one) => one.filterable && isCountable(one.kind)).map((one) => one.parameter));
+  const filterable = new Set(known.filter((field) => field.filterable && isCountable(field.kind)).map((field) => field.parameter));
   return html`<div class="head" role="rowgroup" part="head">
     <div class="names" role="row" aria-rowindex="1">
       ${columns.map((column, place) => columnHeader(viewer, column, place, columns.length, filterable.has(column.field.parameter), open, actions))}

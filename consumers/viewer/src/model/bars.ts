@@ -1,15 +1,15 @@
-/** A histogram's buckets as bars: which of them are counted only in part, and what of them is chosen. */
+/** Turns a histogram's buckets into bars, with partial ones marked, and selects ranges of them. */
 import type { Bucket, Histogram } from "../api/types.js";
 
 export interface Bar extends Bucket {
   /** Ms since 1970. */
   readonly from: number;
   readonly to: number;
-  /** What is looked at begins within it, or ends there, or it is not over: there may be more than was counted. */
+  /** Whether the range begins or ends within the bar, or the bar is not over, so that not all of it was counted. */
   readonly partial: "begins" | "ends" | "";
 }
 
-/** `since` and `until` in ms: the ends of what is looked at; null where they are open. */
+/** `since` and `until` are the range's ends in ms, null where it is open. */
 export function barsOf(histogram: Histogram, since: number | null, until: number | null, now: number): Bar[] {
   return histogram.data.map((bucket) => {
     const from = Date.parse(bucket.start);
@@ -21,20 +21,20 @@ export function barsOf(histogram: Histogram, since: number | null, until: number
   });
 }
 
-/** The bar that holds a moment, in ms; the nearest one when none does. */
+/** Returns the index of the bar that contains a moment (ms), else of the nearest bar. */
 export function barAt(bars: readonly Bar[], moment: number): number {
   const found = bars.findIndex((bar) => moment < bar.to);
   return found < 0 ? bars.length - 1 : found;
 }
 
-/** Where the bar at a place of the bars before is now that they were counted again; null when it is not there. */
+/** Returns the index of the same bar after a recount; null when it is gone. */
 export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[], place: number | null): number | null {
   const bar = place === null ? undefined : before[place];
   const found = bar ? after.findIndex(({ start }) => start === bar.start) : -1;
   return found < 0 ? null : found;
 }
 
-/** Ticks of an axis, in seconds: what clocks and calendars are divided by. */
+/** Tick distances of an axis, in seconds. */
 const TICK_STEPS = [
   ...[1, 5, 10, 15, 30],
   ...[1, 5, 10, 15, 30].map((minutes) => minutes * 60),
@@ -43,7 +43,7 @@ const TICK_STEPS = [
   ...[1, 2, 5, 10, 25, 50, 100].map((years) => years * 365 * 86_400),
 ];
 
-/** The steps that ticks may have, in seconds: none within a bar. */
+/** Returns the allowed tick distances in seconds; none is shorter than a bar. */
 export function tickSteps(bars: readonly Bar[]): number[] {
   const first = bars[0];
   const width = first ? (first.to - first.from) / 1_000 : 0;
@@ -51,7 +51,7 @@ export function tickSteps(bars: readonly Bar[]): number[] {
   return found.length ? found : TICK_STEPS.slice(-1);
 }
 
-/** What the axis shows, in ms: the bars, and some of what is around them when there are so few that no tick has room. */
+/** Returns the axis' range in ms: the bars, with a margin when they are too few for a tick. */
 export function axisRange(bars: readonly Bar[]): [number, number] {
   const first = bars[0];
   const last = bars.at(-1);
@@ -60,7 +60,7 @@ export function axisRange(bars: readonly Bar[]): [number, number] {
   return [first.from - around, last.to + around];
 }
 
-/** Bars from one to another, whichever comes first. */
+/** Returns the time and the events of the bars between two indices, in either order; null when one is out of range. */
 export function selectionOf(bars: readonly Bar[], start: number, end: number): { from: string; to: string; events: number } | null {
   const first = bars[Math.min(start, end)];
   const last = bars[Math.max(start, end)];
@@ -69,12 +69,12 @@ export function selectionOf(bars: readonly Bar[], start: number, end: number): {
   return { from: first.start, to: last.end, events };
 }
 
-/** The highest of them; null of none. */
+/** Returns the highest bar; null without bars. */
 export function highest(bars: readonly Bar[]): Bar | null {
   return bars.reduce<Bar | null>((most, bar) => (!most || bar.events > most.events ? bar : most), null);
 }
 
-/** An ISO 8601 duration of the service (`PT30M`, `P1D`, `P3M`) as a number of units. */
+/** Parses an ISO 8601 duration of the service (`PT30M`, `P1D`, `P3M`). */
 export function parseInterval(interval: string): { count: number; unit: "S" | "M" | "H" | "D" | "W" | "months" | "Y" } {
   const found = /^P(T?)(\d+)([SMHDWY])$/.exec(interval);
   const unit = (found?.[3] ?? "S") as "S" | "M" | "H" | "D" | "W" | "Y";

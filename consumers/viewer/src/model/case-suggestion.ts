@@ -1,23 +1,23 @@
-/** Terms that would match if capitals did not count, and how the log writes what they ask for. */
+/** Finds query terms that only miss because matching is case-sensitive, and suggests the spelling of the log. */
 import type { Count } from "../api/types.js";
 import { splitAlternatives, colonIndex, parseTerm, SPECIAL, unescapeText, quoteValue } from "./query.js";
 
 export interface CaseSensitiveTerm {
   readonly text: string;
   readonly parameter: string;
-  /** What it asks for, in pieces; "*" is anything. */
+  /** The value's pieces; "*" matches anything. */
   readonly pieces: readonly string[];
-  /** The query with a word in this term's place, which matches whatever the capitals. */
+  /** The query with a plain word in place of this term; words match case-insensitively. */
   readonly probeQuery: string;
 }
 
 export interface CaseSuggestion {
-  /** The term as the log writes it. */
+  /** The term in the log's spelling. */
   readonly text: string;
   readonly events: number;
 }
 
-/** The terms of a query that ask for a text with letters in it: those that capitals can keep from matching. */
+/** Returns the terms with a text value that contains letters. `isText` tells whether a field holds text. */
 export function caseSensitiveTerms(query: string, isText: (parameter: string) => boolean): CaseSensitiveTerm[] {
   return splitAlternatives(query)
     .flat()
@@ -31,7 +31,7 @@ export function caseSensitiveTerms(query: string, isText: (parameter: string) =>
     });
 }
 
-/** The term in the letters of the most frequent value that it matches but for its capitals; null when there is none. */
+/** Returns the term in the spelling of the most frequent value that it matches case-insensitively; null without one. */
 export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): CaseSuggestion | null {
   for (const { value } of values) {
     const written = value === null ? null : matchPieces(term.pieces, value, "iu");
@@ -43,7 +43,7 @@ export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): 
   return null;
 }
 
-/** The query with another term in this one's place. */
+/** Replaces a term of the query. */
 export function replaceTerm(query: string, term: string, by: string): string {
   return splitAlternatives(query)
     .map((terms) => terms.map((one) => (one === term ? by : one)).join(" "))
@@ -55,13 +55,13 @@ function piecesOf(raw: string): string[] {
 }
 
 /**
- * The pieces as they stand in the whole value; null when it does not match. Piece by piece, each in the first place where
- * it fits: one expression with several ".*" could take longer than anyone waits.
+ * Returns the pieces as they occur in the value; null unless the whole value matches. Matches piece by piece, each at the
+ * first position: one expression with several ".*" could backtrack for a very long time.
  */
 function matchPieces(pieces: readonly string[], value: string, flags: string): string[] | null {
   const written: string[] = [];
   let at = 0;
-  let loose = false; // whether anything may stand before the next piece
+  let loose = false; // whether anything may precede the next piece
   for (const [place, piece] of pieces.entries()) {
     if (piece !== "*") {
       const literal = new RegExp(piece.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), flags + (loose ? "g" : "y"));

@@ -1,4 +1,4 @@
-/** The table's columns: the tenant's choice, over which one person's own lies. */
+/** Lays out the table's columns: the tenant's choice, overridden by the person's preferences. */
 import {
   columnOrderingFeature,
   columnSizingFeature,
@@ -16,7 +16,7 @@ export interface Column {
   field: ShownField;
   /** In px. */
   width: number;
-  /** Its share of what is left of the table's width; 0 of those that do not grow. */
+  /** The column's share of the table's remaining width; 0 for a column that does not grow. */
   grow: number;
 }
 
@@ -42,9 +42,9 @@ const WIDTH_BY_NAME: Record<string, number> = {
   resource: 200,
   user_agent: 190,
 };
-/** What has long values of many kinds gets most of what is left. */
+/** Fields with long, varied values get most of the remaining width. */
 const GROW_SHARES: Record<string, number> = { description: 3, resource: 3 };
-const GROWING_COLUMNS = 2; // columns at once: the others keep their width, and are found where they were
+const GROWING_COLUMNS = 2; // the others keep their width and position
 const TEXTS = new Set<DisplayType>(["AlphaNumeric", "Email", "Json"]);
 
 const features = tableFeatures({
@@ -55,8 +55,8 @@ const features = tableFeatures({
 });
 
 /**
- * The columns to show, in their order; the tenant's when the person chose none that are still there. `needed` is what
- * some need at least, in px, by a field's name or else by its type.
+ * Returns the columns to show, in order: the tenant's when the person chose none that still exist. `minWidths` are in px,
+ * by a field's name or else by its type.
  */
 export function layoutColumns(
   fields: readonly ShownField[],
@@ -93,12 +93,12 @@ export function layoutColumns(
   return columns;
 }
 
-/** The library keeps columns by their ids in plain objects, where no name may be that of an inherited member. */
+/** Prefixes ids: the library keeps columns in plain objects, where a name may equal an inherited member. */
 function idOf(name: string): string {
   return `:${name}`;
 }
 
-/** Those with the largest shares, then the widest, among texts whose width nobody chose; else the last of all. */
+/** Returns the text columns with the largest shares, then the widest, unless their width was chosen; else the last column. */
 function growingColumns(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
   const free = columns.filter((column) => !Object.hasOwn(chosenWidths, column.field.name));
   const texts = free.filter((column) => TEXTS.has(column.field.displayType));
@@ -107,13 +107,13 @@ function growingColumns(columns: readonly Column[], chosenWidths: Preferences["w
   return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((column) => column !== undefined);
 }
 
-/** Names of the columns that are shown. */
+/** Returns the names of the shown columns, in order. */
 export function shownColumns(fields: readonly ShownField[], preferred: readonly string[] | null): string[] {
   const known = preferred?.filter((name) => fields.some((field) => field.name === name)) ?? [];
   return known.length ? known : fields.filter((field) => field.showInTable).map((field) => field.name);
 }
 
-/** The names with this one `by` places further on. */
+/** Returns the names with one moved by `by` positions. */
 export function moveColumn(names: readonly string[], name: string, by: number): string[] {
   const from = names.indexOf(name);
   const to = Math.max(0, Math.min(names.length - 1, from + by));
@@ -123,7 +123,7 @@ export function moveColumn(names: readonly string[], name: string, by: number): 
   return left;
 }
 
-/** The names with this one, at the place among them that the tenant's order gives it, or without it; never none. */
+/** Adds a name at its position in the tenant's order, or removes it unless it is the last. */
 export function toggleColumn(fields: readonly ShownField[], names: readonly string[], name: string): string[] {
   if (names.includes(name)) return names.length > 1 ? names.filter((shown) => shown !== name) : [...names];
   const order = fields.map((field) => field.name);
@@ -131,12 +131,12 @@ export function toggleColumn(fields: readonly ShownField[], names: readonly stri
   return place < 0 ? [...names, name] : [...names.slice(0, place), name, ...names.slice(place)];
 }
 
-/** What a grid of these columns has as `grid-template-columns`. */
+/** Returns the value of `grid-template-columns`. */
 export function gridTracks(columns: readonly Column[]): string {
   return columns.map((column) => (column.grow ? `minmax(${column.width}px, ${column.grow}fr)` : `${column.width}px`)).join(" ");
 }
 
-/** The width below which the table scrolls sideways, in px. */
+/** Returns the width in px below which the table scrolls horizontally. */
 export function totalWidth(columns: readonly Column[]): number {
   return columns.reduce((sum, column) => sum + column.width, 0);
 }

@@ -1,22 +1,22 @@
-/** What is being typed at a place of the query, and the text with a suggestion put in there. */
+/** Finds the term at the caret of a query, and applies suggestions to it. */
 import { colonIndex, escapeName, unescapeText, quoteValue } from "./query.js";
 
 export interface CaretTerm {
   readonly kind: "field" | "value";
-  /** Where the whole term begins, with its `-`, and ends; in UTF-16 units. */
+  /** The offsets of the whole term, including a leading `-`, in UTF-16 units. */
   readonly begin: number;
   readonly end: number;
-  /** Where what a suggestion replaces begins: after the `-`, or after the colon. */
+  /** The offset where a suggestion is inserted: after the `-`, or after the colon. */
   readonly start: number;
-  /** What is there up to the caret, without quotes and escapes. */
+  /** The text up to the caret, without quotes and escapes. */
   readonly typed: string;
-  /** Of a value: its field, and the comparison before it. */
+  /** For a value: its field, and the comparison operator before it. */
   readonly field: string;
   readonly operator: string;
   readonly negated: boolean;
 }
 
-/** What is being typed at the caret; null where nothing can be suggested: within a phrase. */
+/** Returns the term at the caret; null within a phrase, where nothing can be suggested. */
 export function caretTermAt(text: string, caret: number): CaretTerm | null {
   const begin = termBegin(text, caret);
   let start = begin;
@@ -35,10 +35,10 @@ export function caretTermAt(text: string, caret: number): CaretTerm | null {
   return { kind: "value", begin, end, start: from, typed, field: unescapeText(term.slice(0, colon)), operator, negated };
 }
 
-/** Text and caret. */
+/** A new text and caret. */
 export type Edit = readonly [text: string, caret: number];
 
-/** The text with a field's name; what was typed after its colon stays. */
+/** Inserts a field's name and keeps what follows its colon. */
 export function withField(text: string, place: CaretTerm, parameter: string): Edit {
   const term = text.slice(place.start, place.end);
   const colon = colonIndex(term);
@@ -47,35 +47,35 @@ export function withField(text: string, place: CaretTerm, parameter: string): Ed
   return [`${head}${rest}${text.slice(place.end)}`, head.length];
 }
 
-/** The beginning of a field's name, such as `metadata.`, to be gone on with. */
+/** Inserts the beginning of a field's name, such as `metadata.`. */
 export function withBeginning(text: string, place: CaretTerm, beginning: string): Edit {
   const head = text.slice(0, place.start) + beginning;
   return [head + text.slice(place.end), head.length];
 }
 
-/** The text with this value, with a space to go on with; null is "has no value". */
+/** Inserts a value and a space; null means "has no value". */
 export function withValue(text: string, place: CaretTerm, value: string | null): Edit {
   if (value === null) return withTermAt(text, place, `${place.negated ? "" : "-"}${escapeName(place.field)}:*`);
   return replaceSpan(text, place.start, place.end, place.operator + quoteValue(value));
 }
 
-/** The text with a value as it stands, such as `log*` or `*`. */
+/** Inserts a value without quoting it, such as `log*` or `*`. */
 export function withRaw(text: string, place: CaretTerm, raw: string): Edit {
   return replaceSpan(text, place.start, place.end, raw);
 }
 
-/** The text with a comparison, whose value is typed next. */
+/** Inserts a comparison operator, after which the value is typed. */
 export function withOperator(text: string, place: CaretTerm, operator: string): Edit {
   const head = text.slice(0, place.start) + operator;
   return [head + text.slice(place.end), head.length];
 }
 
-/** The text with another term in this one's place. */
+/** Replaces the whole term. */
 export function withTermAt(text: string, place: CaretTerm, term: string): Edit {
   return replaceSpan(text, place.begin, place.end, term);
 }
 
-/** The query without the term that is being typed: under which its values are counted. */
+/** Returns the query without the term at the caret, under which that term's values are counted. */
 export function withoutTermAt(text: string, place: CaretTerm): string {
   return `${text.slice(0, place.begin)} ${text.slice(place.end)}`.trim();
 }

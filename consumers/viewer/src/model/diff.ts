@@ -1,12 +1,12 @@
-/** What changed between two JSON texts, key by key. Numbers keep the digits that they were sent with. */
+/** Compares two JSON texts key by key. Numbers keep all their digits. */
 
 import { Numeral, parseJson } from "./json.js";
 
 export interface Change {
-  /** Keys and indices that lead to it; empty for the whole. */
+  /** The keys and indices of the value; empty for the whole document. */
   path: string[];
   kind: "added" | "removed" | "changed" | "same";
-  /** As JSON, in several lines where it is large; texts without their quotes. */
+  /** Indented JSON; strings without quotes. */
   before: string | null;
   after: string | null;
 }
@@ -15,7 +15,7 @@ const DEEPEST = 40;
 
 type Value = null | boolean | string | Numeral | Value[] | Map<string, Value>;
 
-/** Changes in the order of the keys; null when one of the texts is no JSON. A side that is null is not there at all. */
+/** Returns the changes in the order of the keys; null when a text is not JSON. A side that is null does not exist. */
 export function diffJson(before: string | null, after: string | null): Change[] | null {
   try {
     const [old, now] = [before, after].map((text) => (text === null ? undefined : (parseJson(text) as Value)));
@@ -45,7 +45,7 @@ function compareKeys(path: string[], old: Map<string, Value>, now: Map<string, V
   for (const key of new Set([...old.keys(), ...now.keys()])) compare([...path, key], old.get(key), now.get(key), into);
 }
 
-/** What is the same at both ends is set against itself, so that one item put in does not change all after it. */
+/** Aligns equal items at both ends, so that an inserted item does not change all items after it. */
 function compareItems(path: string[], old: Value[], now: Value[], into: Change[]): void {
   let head = 0;
   while (head < old.length && head < now.length && isEqual(old[head], now[head])) head += 1;
@@ -70,7 +70,7 @@ function display(value: Value | undefined): string | null {
   return typeof value === "string" ? value : serialize(value, "  ");
 }
 
-/** As JSON; maps in the order of their keys, so that order makes no difference. */
+/** Serializes with sorted keys, so that their order makes no difference. */
 function serialize(value: Value | undefined, indent = "", margin = ""): string {
   if (value === undefined) return "";
   if (value instanceof Numeral) return value.digits;

@@ -1,4 +1,4 @@
-/** Server-sent events out of a stream's text. Unlike most parsers, it also tells an id that comes without data. */
+/** Parses server-sent events. Unlike most parsers, it also reports an id without data. */
 
 export interface Message {
   id: string | null;
@@ -6,7 +6,7 @@ export interface Message {
   data: string;
 }
 
-/** Feed it with pieces as they come; it calls `told` for every message, and for `retry` with milliseconds. */
+/** Takes chunks of text; calls `onMessage` for every message and `onRetry` with the milliseconds of a `retry` field. */
 export class EventStreamParser {
   private rest = "";
   private id: string | null = null;

@@ -1,17 +1,17 @@
-/** What an export holds, and which way it is had: at once, or made in the background. */
+/** Chooses an export's columns, and whether it is downloaded directly or created in the background. */
 import type { QueryParams } from "../api/client.js";
 import type { ExportFormat, ShownField } from "../api/types.js";
 
 export const FORMATS = ["csv", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
 
-/** Rows up to which the file goes through the page's memory, which shows how far it is and what went wrong. */
+/** Up to so many rows the file is loaded by the page, which can show progress and errors. */
 export const MAX_DIRECT_ROWS = 50_000;
-/** Rows that a PDF has at most; the service refuses more. */
+/** The service rejects larger PDFs. */
 export const MAX_PDF_ROWS = 5_000;
 
 export type ColumnChoice = "all" | "shown";
 
-/** The fields of the file: what may be downloaded, in the tenant's order, or of the columns shown what may be. */
+/** Returns the downloadable fields: all in the tenant's order, or the shown ones in the person's. */
 export function exportedFields(fields: readonly ShownField[], shown: readonly string[], which: ColumnChoice): ShownField[] {
   const downloadable = fields.filter((field) => field.downloadable);
   if (which === "all") return downloadable;
@@ -19,10 +19,10 @@ export function exportedFields(fields: readonly ShownField[], shown: readonly st
   return shown.flatMap((name) => known.get(name) ?? []);
 }
 
-/** In every file: whether another event claims the same id and time. */
+/** A column of every file: whether another event has the same id and time. */
 const CONFLICT = { name: "conflict", title: "Conflict" };
 
-/** What the file calls its columns: a format for people by what they call the fields, one for programs by their names. */
+/** Returns the file's headings: labels in formats for people, names in formats for programs. */
 export function headings(format: ExportFormat, columns: readonly ShownField[]): string[] {
   const by = { csv: "displayName", pdf: "displayName", jsonl: "parameter", parquet: "name" } as const;
   const kind = by[format];
@@ -35,26 +35,26 @@ export interface ExportRequest {
   filter: QueryParams;
 }
 
-/** As parameters of `GET /v1/export`. */
+/** Returns the parameters of `GET /v1/export`. */
 export function exportParams({ format, columns, filter }: ExportRequest): QueryParams {
   return [["format", format], ["columns", columnNames(columns).join(",")], ...filter];
 }
 
-/** As the body of the two POSTs. */
+/** Returns the body of `POST /v1/exports` and `POST /v1/export-links`. */
 export function exportBody({ format, columns, filter }: ExportRequest): object {
   return { format, columns: columnNames(columns), filter: Object.fromEntries(filter) };
 }
 
 export type ExportMethod = "at once" | "job" | "too many" | "nothing";
 
-/** How a file of so many rows is best had; null: not counted yet. */
+/** Returns how to create a file of `rows` rows; null while they are not counted. */
 export function exportMethod(format: ExportFormat, rows: number | null): ExportMethod {
   if (rows === 0) return "nothing";
   if (format === "pdf" && rows !== null && rows > MAX_PDF_ROWS) return "too many";
   return rows !== null && rows > MAX_DIRECT_ROWS ? "job" : "at once";
 }
 
-/** A response's file name; the fallback when it says none. */
+/** Reads the file name of a Content-Disposition header. */
 export function fileName(disposition: string | null, fallback: string): string {
   return /filename="([^"]+)"/.exec(disposition ?? "")?.[1] ?? fallback;
 }

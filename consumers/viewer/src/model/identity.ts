@@ -1,4 +1,4 @@
-/** Which event one is. Several may claim one id, and one time with it: their content tells them apart. */
+/** Identifies events. Several may have the same id and time; then their content tells them apart. */
 import type { AuditEvent } from "../api/types.js";
 
 type Identified = Pick<AuditEvent, "event_id" | "occurred_at" | "content_hash">;
@@ -7,23 +7,23 @@ export function isSameEvent(left: Identified, right: Identified): boolean {
   return claimSameId(left, right) && left.content_hash === right.content_hash;
 }
 
-/** Whether both claim the same id and time: two such events that are not the same are in conflict. */
+/** Whether both have the same id and time. Two different events of which that is true are in conflict. */
 export function claimSameId(left: Identified, right: Identified): boolean {
   return left.event_id === right.event_id && left.occurred_at === right.occurred_at;
 }
 
-/** What an address names an event by: its id, and of one in conflict its content too. */
+/** Returns an event's reference in an address: its id, and for an event in conflict its content hash. */
 export function referenceOf(event: Identified & Pick<AuditEvent, "conflict">): string {
   return event.conflict ? `${event.event_id}.${event.content_hash}` : event.event_id;
 }
 
-/** Whether this event is meant. An id alone means any event with it. */
+/** Whether the reference names this event. An id alone names every event with that id. */
 export function matchesReference(reference: string, event: Identified): boolean {
   const [id, content] = splitReference(reference);
   return event.event_id === id && (!content || event.content_hash === content);
 }
 
-/** The path of an event, with its query. */
+/** Returns the service's path of the event, with its query string. */
 export function eventPath(reference: string): string {
   const [id, content] = splitReference(reference);
   return `/v1/events/${encodeURIComponent(id)}${content ? `?content_hash=${encodeURIComponent(content)}` : ""}`;

@@ -1,15 +1,15 @@
-/** JSON whose numbers keep the digits that they were written with: more than a float can hold. */
+/** Parses JSON without losing digits of numbers that a float cannot hold. */
 
 const TOKENS = /"(?:\\.|[^"\\])*"|-?\d[\d.eE+-]*/g;
-const MARK = "\ue000"; // of a private area, in front of what was a number
+const MARK = "\ue000"; // from the private use area, marks what was a number
 
 export class Numeral {
   constructor(readonly digits: string) {}
 }
 
-/** As `JSON.parse`, with a Numeral for each number and a Map for each object. Throws SyntaxError. */
+/** Parses like `JSON.parse`, with a Numeral for each number and a Map for each object. Throws SyntaxError. */
 export function parseJson(text: string): unknown {
-  JSON.parse(text); // what is no JSON must not become some by the marks
+  JSON.parse(text); // invalid JSON must not become valid through the marks
   const marked = text.includes(MARK) || /\\ue000/i.test(text);
   const numbered = marked ? text : text.replace(TOKENS, (found) => (found.startsWith('"') ? found : `"${MARK}${found}"`));
   return JSON.parse(numbered, (_, value: unknown) => {

@@ -1,6 +1,6 @@
-/** Values by names that somebody else chose: of every object's inherited members none is a value. */
+/** Reads values by names from outside, which may equal inherited members such as `constructor`. */
 
-/** The object's own value of this name. */
+/** Returns the object's own property. */
 export function ownValue<T>(of: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(of, name) ? of[name] : undefined;
 }

@@ -1,28 +1,28 @@
 /**
- * The list as the pages that it was read in. Far pages keep their place and their cursor, and lose their rows: a jump
- * to anywhere that was seen is one request, and memory stays the same however far somebody scrolls.
+ * The list as the pages in which it was read. Distant pages keep their position and cursor but drop their rows, so that a
+ * jump to any known position is one request, and memory does not grow with scrolling.
  */
 import type { AuditEvent, EventPage } from "../api/types.js";
 import { claimSameId, isSameEvent } from "./identity.js";
 
-export const FIRST_PAGE_SIZE = 50; // rows of the first page, which is waited for
-export const PAGE_SIZE = 200; // of all others; the most that the service gives
-const PREFETCH_ROWS = 400; // rows that are asked for before they are in view
+export const FIRST_PAGE_SIZE = 50; // small, since somebody waits for it
+export const PAGE_SIZE = 200; // the service's maximum
+const PREFETCH_ROWS = 400; // requested before they are in view
 
 /** In rows. */
 export interface Bounds {
-  /** On each side of the view that stay. */
+  /** Rows kept on each side of the view. */
   kept: number;
-  /** Whose place is known; beyond, the far end is forgotten. */
+  /** Rows whose position is known; beyond, the far end is forgotten. */
   known: number;
-  /** How many are forgotten at once. */
+  /** Rows forgotten at once. */
   spare: number;
 }
 
 const DEFAULT_BOUNDS: Bounds = { kept: 2_000, known: 100_000, spare: 25_000 };
 
 interface Page {
-  /** Where it begins; null for the first, which is known by the page after it, so that it stays as newer events come. */
+  /** The cursor of its beginning; null for the first page, which is read through the page after it as newer events arrive. */
   cursor: string | null;
   rows: AuditEvent[] | null;
   count: number;
@@ -30,17 +30,17 @@ interface Page {
   prev: string | null;
 }
 
-/** What to ask for; `cursor` null is the list's beginning. */
+/** The next page to request; `cursor` is null at the list's beginning. */
 export interface PageRequest {
   kind: "next" | "again" | "newer";
   cursor: string | null;
   limit: number;
-  /** Whether somebody looks at where its rows belong. */
+  /** Whether its rows belong into the view. */
   inView: boolean;
   page: object | null;
 }
 
-/** Rows from index `at` on have moved by `by`. */
+/** The rows from index `at` on have moved by `by`. */
 export interface RowShift {
   at: number;
   by: number;
@@ -48,17 +48,17 @@ export interface RowShift {
 
 const NO_SHIFT: RowShift = { at: 0, by: 0 };
 
-/** Indices are rows, from 0 for the first that is known. */
+/** Indices count rows, from 0 for the first known one. */
 export class Pages {
   private pages: Page[] = [];
   private starts: number[] = [];
-  /** Rows before index 0 whose place was known and is forgotten. */
+  /** Rows before index 0 that were known and have been forgotten. */
   forgottenRows = 0;
   started = false;
 
   constructor(private readonly bounds: Bounds = DEFAULT_BOUNDS) {}
 
-  /** How many rows are known. */
+  /** The number of known rows. */
   get count(): number {
     const last = this.pages.length - 1;
     return last < 0 ? 0 : (this.starts[last] as number) + (this.pages[last] as Page).count;
@@ -69,23 +69,23 @@ export class Pages {
     return this.started && !this.pages.at(-1)?.next;
   }
 
-  /** Whether the first known row is the list's first, as far as we were told. */
+  /** Whether the first known row is the list's first, according to the service. */
   get fromTop(): boolean {
     return !this.pages[0]?.prev;
   }
 
-  /** The rows of pages that are here now. */
+  /** The number of rows in memory. */
   get loadedRows(): number {
     return this.pages.reduce((sum, page) => sum + (page.rows?.length ?? 0), 0);
   }
 
-  /** The row; undefined where none is known or it was dropped. */
+  /** Returns a row; undefined when it is unknown or was dropped. */
   at(index: number): AuditEvent | undefined {
     const place = this.pageIndexOf(index);
     return place < 0 ? undefined : this.pages[place]?.rows?.[index - (this.starts[place] as number)];
   }
 
-  /** The index of the first event of this kind among the rows that are here; -1 without. */
+  /** Returns the index of the first matching row in memory; -1 without one. */
   find(meant: (row: AuditEvent) => boolean): number {
     for (const [place, page] of this.pages.entries()) {
       const found = page.rows?.findIndex(meant) ?? -1;
@@ -94,7 +94,7 @@ export class Pages {
     return -1;
   }
 
-  /** What is missing most when rows `first` to `last` are in view; null when nothing is. */
+  /** Returns the most urgent request while rows `first` to `last` are in view; null when nothing is missing. */
   nextRequest(first: number, last: number): PageRequest | null {
     if (!this.started) return { kind: "next", cursor: null, limit: FIRST_PAGE_SIZE, inView: true, page: null };
     const inView = this.missingPage(first, last);
@@ -110,7 +110,7 @@ export class Pages {
     return near ? this.requestAgain(near, false) : null;
   }
 
-  /** Puts an answer in its place; one whose place is gone changes nothing. */
+  /** Inserts a response. One whose position has been forgotten changes nothing. */
   accept(request: PageRequest, response: EventPage): RowShift {
     const page: Page = { cursor: request.cursor, rows: response.data, count: response.data.length, next: response.next, prev: response.prev };
     if (request.kind === "again") return this.refill(request.page as Page, page);
@@ -125,13 +125,13 @@ export class Pages {
     page.cursor = null;
     if (page.count) this.pages.unshift(page);
     else start.prev = null;
-    if (page.count) start.cursor = page.next; // now that is known
+    if (page.count) start.cursor = page.next; // known from now on
     this.forgottenRows = Math.max(0, this.forgottenRows - page.count);
     this.updateStarts();
     return { at: 0, by: page.count };
   }
 
-  /** Drops what is far from rows `first` to `last`. */
+  /** Drops rows far from `first` to `last`. */
   trim(first: number, last: number): RowShift {
     const { kept, known, spare } = this.bounds;
     for (const [place, page] of this.pages.entries()) {
@@ -148,8 +148,8 @@ export class Pages {
   }
 
   /**
-   * Puts an event that has just arrived where its time says, in a list of the newest first. Returns its index; -1 when
-   * it is there already, or belongs where rows are not here.
+   * Inserts an event that has just arrived at the position of its time, in a list with the newest first. Returns its
+   * index; -1 when it is present already, or belongs where rows were dropped.
    */
   insert(event: AuditEvent): number {
     if (!this.started) return -1;
@@ -174,17 +174,17 @@ export class Pages {
     return -1;
   }
 
-  /** What was there when nothing else claimed its id is in conflict from now on. */
+  /** Marks rows that were unique until this event with the same id and time arrived. */
   private markConflicts(event: AuditEvent): void {
     for (const page of this.pages) {
       page.rows = page.rows?.map((row) => (claimSameId(row, event) && !row.conflict ? { ...row, conflict: true } : row)) ?? null;
     }
   }
 
-  /** A page that has grown by what arrived becomes two, so that the older one can be dropped. */
+  /** Splits a page that has grown by arriving events, so that its older part can be dropped. */
   private split(page: Page): void {
     const rows = page.rows ?? [];
-    // as many as one request brings back
+    // the older part is what one request can load again
     const newer = rows.slice(0, -PAGE_SIZE);
     const older = rows.slice(-PAGE_SIZE);
     this.pages.splice(
@@ -207,7 +207,7 @@ export class Pages {
     return null;
   }
 
-  /** A page whose place is only known by one further on waits for that. */
+  /** Requests a dropped page, or the next one when its own cursor is not known yet. */
   private requestAgain(wanted: Page, inView: boolean): PageRequest {
     const from = this.pages.indexOf(wanted);
     const place = this.pages.findIndex((page, at) => at >= from && (page.cursor !== null || Boolean(this.pages[at + 1]?.prev)));
@@ -216,7 +216,7 @@ export class Pages {
     return { kind: "again", cursor, limit: Math.min(PAGE_SIZE, Math.max(1, page.count)), inView, page };
   }
 
-  /** Late events may have come in between: then the next page begins elsewhere than before, and is read again. */
+  /** Replaces a dropped page. If late events moved the beginning of the next page, that one is dropped to be read again. */
   private refill(old: Page, page: Page): RowShift {
     const place = this.pages.indexOf(old);
     if (place < 0) return NO_SHIFT;

@@ -1,16 +1,16 @@
-/** Values of one field that a query asks for or leaves out, as a list with boxes to tick shows and changes them. */
+/** Reads and changes the values of one field that a query includes or excludes, as a list of checkboxes shows them. */
 import { splitAlternatives, parseTerm, formatTerm, withTerm, withoutTerm } from "./query.js";
 
-/** null is "has no value". */
+/** null means "has no value". */
 export type Value = string | null;
 
 export interface Picks {
-  /** Any of these, or whatever when it is empty. */
+  /** Any of these values; every value when empty. */
   readonly included: readonly Value[];
   readonly excluded: readonly Value[];
 }
 
-/** What the query's top level says of a field's values; what it says otherwise (wildcards, ranges) is no pick. */
+/** Reads the picks of a field from the query's top level; wildcards and ranges are not picks. */
 export function parsePicks(query: string, parameter: string): Picks {
   const included: Value[] = [];
   const excluded: Value[] = [];
@@ -21,7 +21,7 @@ export function parsePicks(query: string, parameter: string): Picks {
   return { included, excluded };
 }
 
-/** The query in which this value is asked for too, is left out, or neither. */
+/** Returns the query with a value included, excluded, or neither. */
 export function withPick(query: string, parameter: string, value: Value, as: "only" | "not" | null): string {
   const before = parsePicks(query, parameter);
   const included = before.included.filter((picked) => picked !== value);
@@ -31,7 +31,7 @@ export function withPick(query: string, parameter: string, value: Value, as: "on
   return withPicks(query, parameter, { included, excluded });
 }
 
-/** The query with these picks of the field and no others. */
+/** Returns the query with exactly these picks of the field. */
 export function withPicks(query: string, parameter: string, { included, excluded }: Picks): string {
   let made = withoutPicks(query, parameter);
   const wanted = included.map((value) => formatTerm(parameter, value));
@@ -40,12 +40,12 @@ export function withPicks(query: string, parameter: string, { included, excluded
   return made;
 }
 
-/** The query without the field's picks: under which its values are to be counted, so that others can be picked too. */
+/** Returns the query without the field's picks, under which its values are counted so that others can be picked. */
 export function withoutPicks(query: string, parameter: string): string {
   return pickTerms(query, parameter).reduce((left, found) => withoutTerm(left, found.text), bracketed(query, parameter));
 }
 
-/** A query that is nothing but alternatives of this field is one pick of several values. */
+/** Brackets a query that only consists of alternatives of this field, which is one pick of several values. */
 function bracketed(query: string, parameter: string): string {
   if (splitAlternatives(query).length < 2) return query;
   const bracketed = `(${query.trim()})`;
@@ -54,7 +54,7 @@ function bracketed(query: string, parameter: string): string {
 
 function pickTerms(query: string, parameter: string): (Picks & { text: string })[] {
   const alternatives = splitAlternatives(bracketed(query, parameter));
-  if (alternatives.length !== 1) return []; // beside alternatives a term does not hold for the whole
+  if (alternatives.length !== 1) return []; // among alternatives, a term does not apply to the whole query
   return (alternatives[0] as string[]).flatMap((text) => {
     const picks = parseSinglePick(text, parameter) ?? parsePickGroup(text, parameter);
     return picks ? [{ ...picks, text }] : [];

@@ -1,17 +1,17 @@
-/** What one person likes in one tenant's log, kept in the browser: columns, how close rows stand, whose clock. */
+/** One person's preferences for one tenant's log, kept in the browser: columns, density, time zone. */
 
 export interface Preferences {
-  /** Names of the columns in their order; null is the tenant's own choice. */
+  /** The names of the columns, in order; null for the tenant's choice. */
   columns: string[] | null;
   density: "comfortable" | "compact";
   utc: boolean;
-  /** Of columns by their names, in px, where they are not the usual. */
+  /** Chosen widths in px, by the columns' names. */
   widths: Record<string, number>;
 }
 
 export const DEFAULT_PREFERENCES: Preferences = { columns: null, density: "comfortable", utc: false, widths: {} };
 
-/** What was kept, as far as it makes sense: other versions, and other scripts of the page, may have written it. */
+/** Reads stored preferences and drops invalid parts: other versions and other scripts may have written them. */
 export function parsePreferences(stored: unknown): Preferences {
   const { columns, density, utc, widths } = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
@@ -23,7 +23,7 @@ export function parsePreferences(stored: unknown): Preferences {
   };
 }
 
-/** Reads and writes them. A browser that keeps nothing (private windows, foreign frames) is no error. */
+/** Reads and writes preferences. Does nothing in browsers without storage (private windows, third-party frames). */
 export class PreferenceStore {
   constructor(
     private tenant: string,
@@ -47,7 +47,7 @@ export class PreferenceStore {
     try {
       localStorage.setItem(this.key, JSON.stringify(preferences));
     } catch {
-      // Nothing is kept here: what was chosen counts until the page is left.
+      // Without storage, a choice lasts until the page is left.
     }
   }
 

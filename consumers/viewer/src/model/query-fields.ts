@@ -1,11 +1,11 @@
-/** The fields that a query can name, as a reader may choose among them. */
+/** The fields that a query can name, for the reader to choose from. */
 import type { ShownField } from "../api/types.js";
 import { ownValue } from "./own-property.js";
 
 export type QueryFieldKind = "text" | "choice" | "level" | "time" | "number" | "boolean" | "ip" | "id";
 
 export interface QueryField {
-  /** Its name in a query. */
+  /** The field's name in a query. */
   readonly parameter: string;
   readonly name: string;
   readonly kind: QueryFieldKind;
@@ -22,10 +22,10 @@ const KINDS: Record<string, QueryFieldKind> = {
   event_id: "id",
 };
 
-/** The tenant's fields, those that it marks as filterable first; then what every event has besides. */
+/** Returns the tenant's fields and those of every event that the tenant does not list; filterable ones come first. */
 export function queryFields(fields: readonly ShownField[], names: Record<string, string>): QueryField[] {
   const shown = fields
-    .filter((field) => field.parameter !== "metadata") // its keys are fields, the whole is none
+    .filter((field) => field.parameter !== "metadata") // its keys are fields, it is not
     .map((field) => ({
       parameter: field.parameter,
       name: field.displayName,
@@ -44,13 +44,13 @@ export function queryFields(fields: readonly ShownField[], names: Record<string,
   return [...all.filter((field) => field.filterable), ...all.filter((field) => !field.filterable)];
 }
 
-/** A field by its name in a query; a tenant's own also without `fields.`. Of keys nothing is known. */
+/** Finds a field by its name in a query; custom fields also without `fields.`. An unknown name, such as a metadata key, is text. */
 export function findQueryField(known: readonly QueryField[], parameter: string): QueryField {
   const found = known.find((field) => field.parameter === parameter || field.parameter === `fields.${parameter}`);
   return found ?? { parameter, name: parameter, kind: "text", filterable: true };
 }
 
-/** Those whose name or parameter has this in it; what begins with it comes first, otherwise as they were. */
+/** Returns the fields whose name or parameter contains the text; those that begin with it come first. */
 export function matchingFields(known: readonly QueryField[], typed: string): QueryField[] {
   const wanted = typed.toLowerCase();
   if (!wanted) return [...known];
@@ -64,7 +64,7 @@ export function matchingFields(known: readonly QueryField[], typed: string): Que
   return ranked.sort((left, right) => left.rank - right.rank).map(({ field }) => field);
 }
 
-/** Whether its values can be listed with counts. */
+/** Whether the values of such a field can be listed with counts. */
 export function isCountable(kind: QueryFieldKind): boolean {
   return kind !== "time" && kind !== "id";
 }

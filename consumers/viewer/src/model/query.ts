@@ -1,36 +1,36 @@
-/** The query's text: terms put into it and taken out, as clicks on rows and chips do. Its meaning is the service's. */
+/** Adds and removes terms of a query's text. The service alone interprets queries. */
 
 const BARE = /^[\p{L}\p{N}_@/+.][\p{L}\p{N}_@/+.:-]*$/u;
-/** What is escaped where it stands outside of quotes. */
+/** Characters that are escaped outside of quotes. */
 export const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
 
-/** Events that somebody sends, as opposed to what auditlane records of itself and to a test. */
+/** Excludes auditlane's own events and test events. */
 export const EXCLUDE_OWN_EVENTS = "-source:auditlane -source:auditlane-test";
 
-/** `field:value`, with `-` before it when negated; no value means that the field has none. */
+/** Formats `field:value`, with a leading `-` when negated. A null or empty value means that the field has none. */
 export function formatTerm(parameter: string, value: string | null, negated = false): string {
   const name = escapeName(parameter);
   if (value === null || value === "") return `${negated ? "" : "-"}${name}:*`;
   return `${negated ? "-" : ""}${name}:${quoteValue(value)}`;
 }
 
-/** A field's name as it is written before the colon. */
+/** Escapes a field's name for use before the colon. */
 export function escapeName(parameter: string): string {
   return parameter.replace(SPECIAL, (found) => `\\${found}`);
 }
 
-/** A value as it is written after the colon: in quotes where it would mean something else without them. */
+/** Quotes a value for use after the colon, where that is necessary. */
 export function quoteValue(value: string): string {
   if (BARE.test(value) && !value.includes("..")) return value;
   return `"${value.replace(/["\\]/g, (found) => `\\${found}`)}"`;
 }
 
-/** `field:*text*` or `field:text*`: values that have this in them, or begin so. */
+/** Formats `field:*text*` or `field:text*`: values that contain the text, or begin with it. */
 export function wildcardTerm(parameter: string, text: string, where: "within" | "first"): string {
   return `${escapeName(parameter)}:${where === "within" ? "*" : ""}${text.replace(SPECIAL, (found) => `\\${found}`)}*`;
 }
 
-/** The query with this term as well; a query with alternatives is bracketed, so that the term holds for all of them. */
+/** Adds a term to the query. Alternatives are bracketed, so that the term applies to all of them. */
 export function withTerm(query: string, added: string): string {
   const present = splitAlternatives(query);
   if (present.length > 1) return `(${query.trim()}) ${added}`;
@@ -38,7 +38,7 @@ export function withTerm(query: string, added: string): string {
   return joinAlternatives([[...(present[0] ?? []), added]]);
 }
 
-/** The query without this term of its top level. */
+/** Removes a term from the query's top level. */
 export function withoutTerm(query: string, taken: string): string {
   let found = false;
   const left = splitAlternatives(query).map((terms) => {
@@ -50,7 +50,7 @@ export function withoutTerm(query: string, taken: string): string {
   return found ? joinAlternatives(left) : query;
 }
 
-/** The query's terms by what `OR` divides at its top level; `NOT` stays with its term. */
+/** Splits the query at each top-level `OR` into lists of terms; `NOT` stays with its term. */
 export function splitAlternatives(query: string): string[][] {
   const found: string[][] = [[]];
   let not = "";
@@ -72,7 +72,7 @@ function joinAlternatives(alternatives: readonly (readonly string[])[]): string 
     .join(" OR ");
 }
 
-/** What stands side by side in a query: terms, brackets with all that is in them, and the words OR, AND, NOT. */
+/** Splits a query into terms, whole brackets, and the words OR, AND, NOT. */
 export function splitTerms(query: string): string[] {
   const found: string[] = [];
   let current = "";
@@ -95,7 +95,7 @@ export function splitTerms(query: string): string[] {
   return current ? [...found, current] : found;
 }
 
-/** What a term says. `value` is without quotes and escapes; of `like` it has a `*` where anything may be. */
+/** A parsed term. `value` is without quotes and escapes; for `like`, `*` matches anything. */
 export type ParsedTerm =
   | { readonly kind: "word"; readonly negated: boolean; readonly value: string }
   | { readonly kind: "group"; readonly negated: boolean; readonly value: string }
@@ -106,7 +106,7 @@ export type ParsedTerm =
       readonly value: string;
     };
 
-/** Reads one term of `alternativesOf`. */
+/** Parses one term of `splitAlternatives`. */
 export function parseTerm(text: string): ParsedTerm {
   let rest = text;
   let negated = false;
@@ -126,7 +126,7 @@ export function parseTerm(text: string): ParsedTerm {
   return { kind: wild ? "like" : "is", negated, parameter, value: unquote(raw) };
 }
 
-/** Where the colon after a field's name is; -1 in a word or a phrase. */
+/** Returns the index of the colon after a field's name; -1 in a word or a phrase. */
 export function colonIndex(text: string): number {
   if (text.startsWith('"')) return -1;
   for (let place = 0; place < text.length; place++) {

@@ -1,11 +1,11 @@
-/** A range of time: one of the presets, which moves with the clock, or two fixed ends. */
+/** A time range: all time, a preset that moves with the clock, or two fixed ends. */
 import type { QueryParams } from "../api/client.js";
 import { addDays, instantOf, localTimeOf } from "./zone.js";
 
 export const PRESETS = ["1h", "24h", "7d", "30d", "90d", "1y"] as const;
 export type Preset = (typeof PRESETS)[number];
 
-/** `from` and `to` are RFC 3339, or "" where the range is open; `to` is not included. */
+/** `from` and `to` are RFC 3339, or "" for an open end; `to` is exclusive. */
 export type Range =
   | { readonly kind: "ever" }
   | { readonly kind: "preset"; readonly preset: Preset }
@@ -13,7 +13,7 @@ export type Range =
 
 export const ALL_TIME: Range = { kind: "ever" };
 
-/** As the service reads it: a date, or a time of it, in UTC where it names no offset. */
+/** The service's format: a date, or a date and time, in UTC without an offset. */
 const TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[Tt ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)?)?$/;
 const HOUR_MS = 3_600_000;
 const LENGTH_MS: Record<Preset, number> = {
@@ -25,7 +25,7 @@ const LENGTH_MS: Record<Preset, number> = {
   "1y": 365 * 24 * HOUR_MS,
 };
 
-/** The range in an address' parameters. */
+/** Reads the range from an address' parameters. */
 export function parseRange(given: URLSearchParams): Range {
   const preset = given.get("range");
   if (preset && (PRESETS as readonly string[]).includes(preset)) return { kind: "preset", preset: preset as Preset };
@@ -35,7 +35,7 @@ export function parseRange(given: URLSearchParams): Range {
   return from || to ? { kind: "custom", from, to } : ALL_TIME;
 }
 
-/** What an address says of the time that is no time, as it is written there; "" when all of it can be looked at. */
+/** Returns the invalid time parameters of an address, as written there; "" when all are valid. */
 export function invalidRangeIn(given: URLSearchParams): string {
   const [range, from, to] = ["range", "from", "to"].map((name) => given.get(name) ?? "") as [string, string, string];
   const known = (PRESETS as readonly string[]).includes(range);
@@ -49,25 +49,25 @@ export function invalidRangeIn(given: URLSearchParams): string {
   return emptyRange ? `from=${from}, to=${to}` : named.join(", ");
 }
 
-/** The parameters of an address that say this range. */
+/** Returns the range as an address' parameters. */
 export function addressParams(range: Range): QueryParams {
   if (range.kind === "preset") return [["range", range.preset]];
   return customEnds(range);
 }
 
-/** The service's parameters `from` and `to`. `now` in ms; a preset's end is open, so that what comes in is in it. */
+/** Returns the service's parameters `from` and `to`. `now` is in ms. A preset's end is open, so that arriving events match. */
 export function rangeParams(range: Range, now: number): QueryParams {
   if (range.kind === "preset") return [["from", new Date(now - LENGTH_MS[range.preset]).toISOString()]];
   return customEnds(range);
 }
 
-/** The same with an end always, for what is drawn on an axis that ends now. */
+/** Returns the same with the end of a preset, for a chart whose axis ends now. */
 export function closedRangeParams(range: Range, now: number): QueryParams {
   const pairs = rangeParams(range, now);
   return range.kind === "preset" ? [...pairs, ["to", new Date(now).toISOString()]] : pairs;
 }
 
-/** What people fill in: days as YYYY-MM-DD and times as HH:MM[:SS] of a zone; an end without a time is its whole day. */
+/** The form's inputs: days as YYYY-MM-DD and times as HH:MM[:SS] in a zone. An end without a time includes its whole day. */
 export interface RangeInput {
   readonly fromDay: string;
   readonly fromTime: string;
@@ -75,10 +75,10 @@ export interface RangeInput {
   readonly toTime: string;
 }
 
-/** Why what was filled in is none: it ends before it begins, or where it begins, or says nothing. */
+/** Why the inputs are not a range: it ends before it begins, or where it begins, or there is none. */
 export type RangeInputError = "backwards" | "same" | "empty";
 
-/** The range that was filled in. A day that is empty leaves that end open; the words are no range. */
+/** Converts the form's inputs to a range, or returns the error. An empty day leaves that end open. */
 export function rangeFromInput({ fromDay, fromTime, toDay, toTime }: RangeInput, zone: string): Range | RangeInputError {
   if (!fromDay && !toDay) return "empty";
   const from = fromDay ? instantOf(fromDay, fromTime, zone) : null;
@@ -89,7 +89,7 @@ export function rangeFromInput({ fromDay, fromTime, toDay, toTime }: RangeInput,
   return { kind: "custom", from: isoTime(from), to: isoTime(to) };
 }
 
-/** A range as people would fill it in; a preset or all time as the days that it covers. `now` in ms. */
+/** Converts a range to the form's inputs: a preset to the days that it covers. `now` is in ms. */
 export function inputFromRange(range: Range, zone: string, now: number): RangeInput {
   const [from, to] = endsOf(range, now);
   const begin = from === null ? { day: "", time: "" } : localTimeOf(from, zone);
@@ -104,14 +104,14 @@ export function inputFromRange(range: Range, zone: string, now: number): RangeIn
   };
 }
 
-/** The first and last moment in ms; null where it is open, except that a preset ends now. */
+/** Returns the range's ends in ms; null where it is open. A preset ends now. */
 export function endsOf(range: Range, now: number): [number | null, number | null] {
   if (range.kind === "ever") return [null, null];
   if (range.kind === "preset") return [now - LENGTH_MS[range.preset], now];
   return [range.from ? Date.parse(range.from) : null, range.to ? Date.parse(range.to) : null];
 }
 
-/** The days that a range covers as a whole, the last one included; null when it begins or ends within a day. */
+/** Returns the first and the last day that a range covers completely; null when it begins or ends within a day. */
 export function wholeDaysOf(range: Range, zone: string): [string, string] | null {
   if (range.kind !== "custom" || !range.from || !range.to) return null;
   const from = localTimeOf(Date.parse(range.from), zone);

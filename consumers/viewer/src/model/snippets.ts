@@ -1,4 +1,4 @@
-/** How a service sends its first event, for this very tenant and service. */
+/** Code that sends a first event, for one tenant and service. */
 
 export interface Snippet {
   id: string;
@@ -6,7 +6,7 @@ export interface Snippet {
   code: string;
 }
 
-/** `url` is where the service is, without a slash at its end. */
+/** Returns one snippet for each client. `url` is the service's, without a trailing slash. */
 export function snippets(tenant: string, url: string): Snippet[] {
   const quoted = JSON.stringify(tenant);
   return [

@@ -1,17 +1,17 @@
-/** What a reader looks at: the query, the time, the order. It is the page's address, so that a link shows the same. */
+/** What a reader looks at, and its form in the page's address, so that a link shows the same. */
 import { type Range, parseRange, addressParams, ALL_TIME } from "./range.js";
 
 export interface View {
   /** In the service's query language. */
   query: string;
   range: Range;
-  /** A field's parameter name, with `-` before it for descending. */
+  /** A field's parameter name, with a leading `-` for descending order. */
   sort: string;
-  /** Follow what arrives. */
+  /** Whether arriving events are followed. */
   live: boolean;
-  /** The id of the event whose details are open, or "". */
+  /** The reference of the event whose details are open, or "". */
   open: string;
-  /** The settings are in its place. */
+  /** Whether the settings are shown in place of the log. */
   settings: boolean;
 }
 
@@ -19,7 +19,7 @@ export const DEFAULT_SORT = "-occurred_at";
 export const DEFAULT_VIEW: View = { query: "", range: ALL_TIME, sort: DEFAULT_SORT, live: false, open: "", settings: false };
 const SHOWN = "1";
 
-/** The view in an address' query string; what is not there or makes no sense is the default's. */
+/** Reads a view from an address' query string; missing and invalid parts get the default. */
 export function viewFromSearch(search: string): View {
   const given = new URLSearchParams(search);
   const sort = given.get("sort") || DEFAULT_SORT;
@@ -27,13 +27,13 @@ export function viewFromSearch(search: string): View {
     query: given.get("query") ?? "",
     range: parseRange(given),
     sort,
-    live: given.get("live") === "1" && sort === DEFAULT_SORT, // what arrives has its place in a list by time only
+    live: given.get("live") === "1" && sort === DEFAULT_SORT, // arriving events only have a position in a list by time
     open: given.get("event") ?? "",
-    settings: given.get("settings") === SHOWN, // a host may have a parameter of this name
+    settings: given.get("settings") === SHOWN, // a host page may have its own parameter of this name
   };
 }
 
-/** The query string of a view, with "?" unless it is empty. Parameters that are not a view's stay as they are. */
+/** Returns the query string of a view, with "?" unless it is empty. Other parameters of `present` are kept. */
 export function searchFromView(view: View, present = ""): string {
   const params = new URLSearchParams(present);
   for (const name of ["query", "range", "from", "to", "sort", "live", "event"]) params.delete(name);

@@ -1,4 +1,4 @@
-/** Time on the wall of a zone: days and hours as its clocks show them, and the moments that they stand for. */
+/** Converts between instants and the local time of a zone. */
 
 /** `day` is YYYY-MM-DD, `time` HH:MM or HH:MM:SS. */
 export interface LocalTime {
@@ -11,7 +11,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 const usable = new Map<string, boolean>();
 
-/** The browser's zone (IANA); UTC where it says one that it does not know itself, such as `Etc/Unknown`, or none. */
+/** Returns the browser's zone (IANA); UTC when it reports none, or one that it cannot format, such as `Etc/Unknown`. */
 export function localZone(): string {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   if (!timeZone) return "UTC";
@@ -28,7 +28,7 @@ export function localZone(): string {
   return known ? timeZone : "UTC";
 }
 
-/** What the clocks of a zone (IANA) show at a moment, in ms. */
+/** Returns the local time of a zone (IANA) at an instant in ms. */
 export function localTimeOf(moment: number, zone: string): LocalTime {
   let format = formats.get(zone);
   if (!format) {
@@ -52,8 +52,8 @@ export function localTimeOf(moment: number, zone: string): LocalTime {
 }
 
 /**
- * The moment at which the zone's clocks show this, in ms. A time that a change of clocks skips is as much later; of one
- * that is there twice, the first.
+ * Returns the instant of a local time, in ms. A time that a clock change skips is moved forward by the change; a time that
+ * occurs twice is the first one.
  */
 export function instantOf(day: string, time: string, zone: string): number {
   const plain = Date.parse(`${day}T${time || "00:00"}Z`);
@@ -63,12 +63,12 @@ export function instantOf(day: string, time: string, zone: string): number {
   return tried.find((moment) => moment + offset(moment, zone) === plain) ?? plain - before;
 }
 
-/** The day that is so many days later. */
+/** Adds days to a day. */
 export function addDays(day: string, days = 1): string {
   return new Date(Date.parse(`${day}T00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** How far the zone's clocks are before UTC at a moment, in ms. */
+/** Returns the zone's offset from UTC at an instant, in ms. */
 function offset(moment: number, zone: string): number {
   const { day, time } = localTimeOf(moment, zone);
   return Date.parse(`${day}T${time}Z`) - Math.floor(moment / 1000) * 1000;

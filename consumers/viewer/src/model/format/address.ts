@@ -1,13 +1,13 @@
-/** IP addresses as people read them. */
+/** Formats and classifies IP addresses. */
 
 export type Network = "private" | "loopback" | "local" | "public";
 
-/** An IPv4 address that is written as IPv6 is shown as what it is. */
+/** Returns the address for display; an IPv4-mapped IPv6 address as IPv4. */
 export function displayAddress(ip: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1] ?? ip;
 }
 
-/** What kind of network it is of. */
+/** Returns the kind of network that the address belongs to. */
 export function networkOf(ip: string): Network {
   const shown = displayAddress(ip).toLowerCase();
   const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(shown);

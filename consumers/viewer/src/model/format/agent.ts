@@ -1,13 +1,13 @@
-/** What a user agent's text says in short: the program and the system. Only to be read; nothing is decided by it. */
+/** Summarizes a User-Agent header as program and system. For display only. */
 
 export interface UserAgent {
-  /** "Chrome 126", "aws-cli 1.16"; the text's own beginning when nothing is known. */
+  /** "Chrome 126", "aws-cli 1.16"; the beginning of the text for an unknown program. */
   program: string;
-  /** "macOS", "iOS 17"; "" when it is not told. */
+  /** "macOS", "iOS 17"; "" when unknown. */
   system: string;
 }
 
-/** The first that is there counts: the others call themselves by the names of those further down. */
+/** The first match counts: browsers also name those further down. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:Edg|EdgA|EdgiOS)\/(\d+)/, "Edge"],
   [/\bOPR\/(\d+)/, "Opera"],

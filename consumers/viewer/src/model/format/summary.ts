@@ -1,8 +1,8 @@
-/** What is looked at, in words. */
+/** Formats time ranges, counts, sizes and durations for sentences. */
 import type { Texts } from "../../i18n/en/index.js";
 import type { Range } from "../range.js";
 
-/** The time; "" when it is all time. `zone` is an IANA name. */
+/** Formats a range; "" for all time. `zone` is an IANA name. */
 export function formatRange(range: Range, text: Texts, language: string, zone: string): string {
   if (range.kind === "preset") return text.states.presets[range.preset];
   if (range.kind !== "custom") return "";
@@ -16,7 +16,7 @@ export function formatCount(count: number, language: string): string {
   return new Intl.NumberFormat(language).format(count);
 }
 
-/** Bytes as people say them, in powers of 1,000. */
+/** Formats a size in powers of 1,000. */
 export function formatBytes(bytes: number, language: string): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
   const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));

@@ -1,17 +1,17 @@
-/** Text that somebody else wrote, made harmless to look at: no sign is invisible, none turns the line around. */
+/** Makes foreign text safe to display: no character is invisible or changes the direction of the line. */
 
-/** Controls, turns of direction, and signs without width. Joiners stay: emoji and scripts are made with them. */
+/** Control, direction and zero-width characters. Joiners stay, since emoji and scripts need them. */
 const ODD = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 const PLAIN = /^[\x20-\x7e]*$/;
 const NAMED: Record<string, string> = { "\n": "↵", "\t": "⇥" };
 
-/** In one line, with signs in place of what would not be seen. `lines` keeps breaks and tabs. */
+/** Returns one line with symbols in place of invisible characters. `lines` keeps line breaks and tabs. */
 export function visible(text: string, lines = false): string {
   if (PLAIN.test(text)) return text;
   return text.replace(ODD, (sign) => (lines && (sign === "\n" || sign === "\t") ? sign : shown(sign)));
 }
 
-/** Cut to so many signs, the last of which is then "…". */
+/** Truncates to `most` characters, ending in "…". */
 export function truncate(text: string, most: number): string {
   if (text.length <= most) return text;
   let end = most - 1;
@@ -19,7 +19,7 @@ export function truncate(text: string, most: number): string {
   return `${text.slice(0, end)}…`;
 }
 
-/** In two: the second are the last signs, so many or one less than that. */
+/** Splits off the last `last` characters, or one less to keep a surrogate pair whole. */
 export function splitTail(text: string, last: number): [string, string] {
   let at = Math.max(0, text.length - last);
   if (at && /[\udc00-\udfff]/.test(text[at] as string)) at += 1; // no half of a pair

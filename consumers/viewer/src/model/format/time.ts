@@ -1,14 +1,14 @@
-/** Moments as people read them: how long ago, and exactly, in a language and a zone. */
+/** Formats moments, relative and exact, in a language and a zone. */
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const RELATIVE_UNTIL = 7 * DAY; // further off, a date says more
-const SKEW = 5_000; // another clock's "now" may be so far ahead of ours
+const RELATIVE_UNTIL = 7 * DAY; // beyond, a date says more
+const SKEW = 5_000; // how far another clock may be ahead
 
 const made = new Map<string, Clock>();
 
-/** The clock of a language (BCP 47) and a zone (IANA); the same one each time, since its parts are dear to make. */
+/** Returns the cached clock of a language (BCP 47) and a zone (IANA); its formatters are expensive to create. */
 export function clockOf(language: string, zone: string): Clock {
   const key = `${language} ${zone}`;
   let found = made.get(key);
@@ -36,7 +36,7 @@ export class Clock {
     });
   }
 
-  /** "3 min. ago", "yesterday"; exact for what is more than a week off. `now` in ms. */
+  /** Formats as "3 min. ago" or "yesterday"; exactly beyond a week. `now` is in ms. */
   relative(moment: string, now: number): string {
     const ms = Date.parse(moment);
     if (Number.isNaN(ms)) return moment;
@@ -50,13 +50,13 @@ export class Clock {
     return this.ago.format(Math.trunc(off / DAY), "day");
   }
 
-  /** Exact moments of which one is the longest to write: of each month, before noon and after, with wide digits. */
+  /** Returns exact moments that include the longest one: in each month, before and after noon, with wide digits. */
   longest(): string[] {
     const months = Array.from({ length: 12 }, (_, month) => month);
     return months.flatMap((month) => [8, 20].map((hour) => this.full.format(Date.UTC(2028, month, 28, hour, 58, 58))));
   }
 
-  /** To the second. */
+  /** Formats to the second. */
   exact(moment: string): string {
     const ms = Date.parse(moment);
     return Number.isNaN(ms) ? moment : this.full.format(ms);

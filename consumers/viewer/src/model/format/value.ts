@@ -1,8 +1,8 @@
-/** A field's value of an event: which it is, and how it reads in one line. */
+/** Reads and formats the values of an event's fields. */
 import type { AuditEvent, DisplayType, ShownField } from "../../api/types.js";
 import { ownValue } from "../own-property.js";
 
-/** As text; null where the event has none. Metadata is JSON. */
+/** Returns a field's value as text; null without one. Metadata is JSON. */
 export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "custom">): string | null {
   if (field.custom) return ownValue(event.fields, field.name) ?? null;
   if (field.name === "metadata") return Object.keys(event.metadata).length ? JSON.stringify(event.metadata) : null;
@@ -10,19 +10,19 @@ export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "cus
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-/** A metadata key as people read it: the CloudTrail import keeps what is no text as JSON, under `<name>:json`. */
+/** Returns a metadata key for display: the CloudTrail import keeps values other than text as JSON under `<name>:json`. */
 export function metadataLabel(key: string, { source, metadata }: Pick<AuditEvent, "source" | "metadata">): string {
   const name = key.replace(/:json$/, "");
   return source === "cloudtrail" && !Object.hasOwn(metadata, name) ? name : key;
 }
 
-/** A number by the language's rules, however many digits it has; other text as it is. */
+/** Formats a number of any length; returns other text unchanged. */
 export function formatNumber(text: string, format: Intl.NumberFormat): string {
   if (!/^-?\d+(\.\d+)?$/.test(text)) return text;
-  return format.format(text as unknown as number); // text keeps every digit
+  return format.format(text as unknown as number); // a string keeps every digit
 }
 
-/** JSON without its form: `region: eu, size: 3`. Text that is no JSON as it is. */
+/** Formats JSON in one line, as `region: eu, size: 3`; returns other text unchanged. */
 export function jsonInline(json: string): string {
   try {
     const value: unknown = JSON.parse(json);
@@ -34,7 +34,7 @@ export function jsonInline(json: string): string {
   }
 }
 
-/** Which values are looked at with the digits and signs of code. */
+/** Whether such values are shown in a monospaced font. */
 export function isCode(type: DisplayType, name: string): boolean {
   return type === "IpAddress" || type === "Json" || /_id$/.test(name);
 }

@@ -1,4 +1,4 @@
-/** Changes of the structure in words. */
+/** Describes changes of the structure in the reader's language. */
 import type { RevisionChange, Field, Revision, Structure } from "../../api/structure.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { fieldLabel } from "../labels.js";
@@ -9,7 +9,7 @@ import { movedFields } from "./order.js";
 
 type Words = Texts["settings"];
 
-/** A field's name for people, wherever it is now; else its own. */
+/** Returns a field's label, also of a removed field; else its name. */
 export function labelByName(structure: Structure, name: string, text: Texts): string {
   const field = fieldOf(structure, name);
   return (field && fieldLabel(field, text)) || name;
@@ -19,7 +19,7 @@ function fieldOf(structure: Structure, name: string): Field | undefined {
   return [...structure.fields, ...structure.removed].find((field) => field.name === name);
 }
 
-/** One line for each change; the fields that only moved are one line together. */
+/** Returns one line for each change, and one line for all fields that only moved. */
 export function describeChanges(changes: readonly Change[], structure: Structure, text: Texts): string[] {
   const words = text.settings;
   const elsewhere = changes.filter((change) => change.attribute === "place").map((change) => labelByName(structure, change.name, text));
@@ -29,7 +29,7 @@ export function describeChanges(changes: readonly Change[], structure: Structure
   return elsewhere.length ? [...lines, words.history.moved(words.list(elsewhere))] : lines;
 }
 
-/** What a revision did, in words; fields by the names that they had then, and have now. */
+/** Describes a revision. Fields have the labels of that time, with the current ones added. */
 export function describeRevision(revision: Revision, structure: Structure, text: Texts): string[] {
   const { history, list } = text.settings;
   const label = (name: string): string => {
@@ -45,7 +45,7 @@ export function describeRevision(revision: Revision, structure: Structure, text:
   return lines.length ? lines : [history.contract];
 }
 
-/** What both changed, as the two want it. */
+/** Describes what both persons changed, with both values. */
 export function describeConflict(clash: MergeConflict, structure: Structure, text: Texts): string {
   const words = text.settings;
   const called = nameFormatter(clash.name, text);
@@ -67,7 +67,7 @@ function describeRevisionChange({ deed, field, values }: RevisionChange, label: 
   return said.length ? [words.line(label, words.list(said))] : [];
 }
 
-/** The fields that stand elsewhere, by name: the fewest that explain it, of equally few those with another number. */
+/** Returns the names of moved fields: the fewest that explain the new order, preferably those with a changed number. */
 function movedFieldsIn({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((change) => change.deed === "changed" && "order" in change.values);
   const names = (deeds: readonly RevisionChange[]): string[] => deeds.map((change) => change.field as string);
@@ -82,7 +82,7 @@ function describeSwitch(deed: RevisionChange, isTenant: boolean, words: Words): 
   return now ? words.history.on : words.history.off;
 }
 
-/** A value of a field's name, in the reader's language where nobody gave it. */
+/** Returns a formatter of the field's display names, which translates default ones. */
 function nameFormatter(name: string, text: Texts): (displayName: unknown) => string {
   return (displayName) => fieldLabel({ name, displayName: String(displayName ?? "") }, text);
 }

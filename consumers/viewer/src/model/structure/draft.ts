@@ -1,4 +1,4 @@
-/** What an admin changed in the list of fields and did not save yet. */
+/** Unsaved changes of the list of fields. */
 import type { Field, FieldView, Structure } from "../../api/structure.js";
 import { movedFields, assignOrders, moveTo } from "./order.js";
 
@@ -8,15 +8,15 @@ export const ATTRIBUTES = ["displayName", "displayType", ...TOGGLES] as const;
 export type Attribute = (typeof ATTRIBUTES)[number];
 
 export interface Draft {
-  /** What was read. */
+  /** The structure that was loaded. */
   base: Structure;
-  /** How it is to be, in this sequence. `order` is the number that a field keeps if its place allows. */
+  /** The wanted fields, in order. A field keeps its number `order` if its position allows. */
   fields: readonly Field[];
-  /** Those that were taken to their places, and did not only make room. */
+  /** The names of fields that the person moved, as opposed to those that made room. */
   movedByUser: ReadonlySet<string>;
 }
 
-/** One difference; `place`: it stands elsewhere, `follows`: it takes its inherited place again. */
+/** One difference. `place`: the field moved; `follows`: it takes its inherited position again. */
 export interface Change {
   name: string;
   attribute: Attribute | "place" | "follows";
@@ -36,7 +36,7 @@ export function moveField(draft: Draft, name: string, to: number): Draft {
   return { ...draft, fields: moveTo(draft.fields, name, to), movedByUser: new Set([...draft.movedByUser, name]) };
 }
 
-/** As inherited in everything, its place too. A field of the scope's own has nothing to inherit. */
+/** Resets a field to what it inherits, including its position. A field of the scope's own stays. */
 export function resetField(draft: Draft, name: string): Draft {
   const here = draft.fields.find((field) => field.name === name);
   if (!here?.inherited) return draft;
@@ -50,19 +50,19 @@ export function resetField(draft: Draft, name: string): Draft {
   return { ...draft, fields: rest.toSpliced(after < 0 ? rest.length : after, 0, field) };
 }
 
-/** Without a field, and without what was changed of it. */
+/** Removes a field and its changes from the draft. */
 export function withoutField({ base, fields, movedByUser }: Draft, name: string): Draft {
   const others = (list: readonly Field[]): Field[] => list.filter((field) => field.name !== name);
   return { base: { ...base, fields: others(base.fields) }, fields: others(fields), movedByUser };
 }
 
-/** Whether the scope shows it otherwise than it would be inherited. */
+/** Whether the scope overrides the inherited presentation. */
 export function isOverridden(field: Field): boolean {
   const { inherited } = field;
   return !!inherited && ([...ATTRIBUTES, "order"] as const).some((what) => inherited[what] !== field[what]);
 }
 
-/** Every difference to what was read, in the list's sequence. Fields that only one of them has are none. */
+/** Returns all differences from the loaded structure, in the order of the list. Added and removed fields are ignored. */
 export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
   const names = (list: readonly Field[]): string[] => list.map((field) => field.name);
   const previous = new Map(base.fields.map((field, place) => [field.name, { field, place }]));
@@ -79,7 +79,7 @@ export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
   });
 }
 
-/** What to save. A field that is stated as it is inherited goes on following. */
+/** Returns the request's fields. A field that equals its inherited presentation keeps inheriting. */
 export function fieldsToSave(draft: Draft): ({ name: string } & FieldView)[] {
   const orders = assignOrders(draft.fields, draft.movedByUser);
   return draft.fields.map((field) => ({

@@ -1,11 +1,11 @@
-/** The form of a custom field: what it holds, what is wrong with it before anybody asks the service, and the request. */
+/** The form of a custom field: its inputs, their validation, and the request. */
 import type { ContractField, Field, FieldType, Rules, FieldInput, Structure } from "../../api/structure.js";
 import type { Toggle } from "./draft.js";
 
 export type RuleName = "required" | "maxLength" | "pattern" | "minimum" | "maximum" | "oneOf";
 export type Key = "displayName" | "name" | "type" | "default" | "exclusive" | RuleName;
 
-/** Inputs as they are typed. */
+/** The inputs as typed. */
 export interface Form extends Record<Toggle, boolean> {
   displayName: string;
   name: string;
@@ -15,9 +15,9 @@ export interface Form extends Record<Toggle, boolean> {
   pattern: string;
   minimum: string;
   maximum: string;
-  /** One value a line. */
+  /** One value per line. */
   oneOf: string;
-  /** Of a Boolean "true" or "false", of a Timestamp a local `2026-01-31T13:45`. */
+  /** "true" or "false" for a Boolean, a local `2026-01-31T13:45` for a Timestamp. */
   default: string;
   exclusive: boolean;
 }
@@ -53,19 +53,19 @@ export const TYPES: readonly FieldType[] = [
 ];
 
 const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress", "Json"];
-/** Of every event, though the list does not show them. */
+/** Names of every event that the list of fields does not show. */
 const RESERVED_NAMES = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
 const MAX_NAME_LENGTH = 100;
-const MAX_MATCHED_LENGTH = 4096; // characters of a value that a pattern is matched against
+const MAX_MATCHED_LENGTH = 4096; // characters that a pattern is matched against
 
-/** The rules that make sense for a type, in the form's sequence. */
+/** Returns the rules of a type, in the form's order. */
 export function rulesOf(type: FieldType): RuleName[] {
   if (type === "Enum") return ["oneOf", "required"];
   if (type === "Number" || type === "Integer") return ["required", "minimum", "maximum", "oneOf"];
   return TEXTS.includes(type) ? ["required", "maxLength", "pattern"] : ["required"];
 }
 
-/** What a field of this type may become: what is stored in the same way. */
+/** Returns the types that a field of this type can change to: those stored in the same way. */
 export function compatibleTypes(type: FieldType): readonly FieldType[] {
   return TEXTS.includes(type) ? TEXTS : [type];
 }
@@ -91,7 +91,7 @@ export function emptyForm(): Form {
   };
 }
 
-/** The form of a field that there is. */
+/** Returns the form of an existing field. */
 export function formFromField(field: Field, contract: ContractField, exclusive: boolean): Form {
   const { rules } = contract;
   const text = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
@@ -112,14 +112,14 @@ export function formFromField(field: Field, contract: ContractField, exclusive: 
   };
 }
 
-/** The contract knows a text's Avro type only; how it is shown says whether it is an address. */
+/** Returns a field's type. The contract only knows text; the display type tells e-mail, IP address and JSON apart. */
 export function fieldType(field: Pick<Field, "displayType">, contract: Pick<ContractField, "type">): FieldType {
   const shown = field.displayType;
   const isAddress = shown === "Email" || shown === "IpAddress" || shown === "Json";
   return contract.type === "AlphaNumeric" && isAddress ? shown : contract.type;
 }
 
-/** A name for events out of one for people: "Order no." is `order_no`. */
+/** Derives a field name from a label: `order_no` from "Order no.". */
 export function nameFromLabel(displayName: string): string {
   const plain = displayName
     .toLowerCase()
@@ -131,7 +131,7 @@ export function nameFromLabel(displayName: string): string {
   return (/^\d/.test(plain) ? `_${plain}` : plain).slice(0, MAX_NAME_LENGTH);
 }
 
-/** What can be told to be wrong here; the service says the rest. `isNew`: the name is to be one that is free. */
+/** Validates what can be checked without the service. `isNew`: the name must not exist yet. */
 export function validateForm(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, FormError>> {
   const found: Partial<Record<Key, FormError>> = {};
   const say = (key: Key, fault: FormError | ""): void => {
@@ -166,8 +166,8 @@ export function validateForm(form: Form, structure: Structure, isNew: boolean): 
 }
 
 /**
- * The request for it. `was`: only what is different from this form of the same field. `exclusive` is what the contract
- * says now, null where nobody can say it.
+ * Returns the request: of an existing field, only the differences from its form `previous`. `exclusive` is the contract's
+ * current value, null where it cannot be set.
  */
 export function requestFromForm(form: Form, previous: Form | null, exclusive: boolean | null): FieldInput {
   const request: FieldInput = {
@@ -203,7 +203,7 @@ export function rulesFromForm(form: Form): Rules {
   return rules;
 }
 
-/** Values that are listed, without empty lines and repetitions. */
+/** Returns the lines without empty ones and duplicates. */
 export function linesOf(text: string): string[] {
   return [...new Set(text.split("\n").map((one) => one.trim()).filter(Boolean))];
 }
@@ -226,7 +226,7 @@ function validateName(name: string, structure: Structure): FormError | "" {
   return structure.removed.some((field) => field.name === name) ? "nameRemoved" : "";
 }
 
-/** What the service refuses for sure. */
+/** Finds constructs that the service always rejects. */
 function validatePattern(pattern: string): FormError | "" {
   const plain = pattern.replace(/\\[^1-9]/g, "").replace(/\[\^?\]?[^\]]*\]/g, "");
   if (/\(\?(?!:|P<\w+>)/.test(plain)) return "lookAround";
@@ -239,7 +239,7 @@ function validateNumber(text: string, whole: boolean): FormError | "" {
   return whole && !Number.isSafeInteger(value) ? "wholeNumber" : "";
 }
 
-/** A moment as a `datetime-local` input has it. */
+/** Formats a moment for a `datetime-local` input. */
 function localTime(moment: string): string {
   const ms = Date.parse(moment);
   if (Number.isNaN(ms)) return "";

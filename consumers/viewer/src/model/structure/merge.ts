@@ -1,9 +1,9 @@
-/** One's own unsaved changes on top of what somebody else saved meanwhile. */
+/** Rebases unsaved changes onto a structure that another person saved. */
 import type { Field, Structure } from "../../api/structure.js";
 import { ATTRIBUTES, type Attribute, type Change, changesOf, type Draft, draftOf } from "./draft.js";
 import { movedFields, moveTo } from "./order.js";
 
-/** Both changed the same thing of a field to something different. */
+/** Both persons changed the same attribute of a field to different values. */
 export interface MergeConflict {
   name: string;
   attribute: Attribute | "place";
@@ -14,16 +14,16 @@ export interface MergeConflict {
 export interface MergeResult {
   draft: Draft;
   conflicts: MergeConflict[];
-  /** Fields that one changed and that are gone. */
+  /** Changed fields that no longer exist. */
   lostFields: string[];
 }
 
-/** What others changed between two states; `added` and `gone` are names. */
+/** What others changed between two versions; `added` and `removed` are names. */
 export interface RemoteChanges {
   changes: Change[];
   added: string[];
   removed: string[];
-  /** The switch, when it was switched. */
+  /** The switch, when it changed. */
   enabled: boolean | null;
 }
 
@@ -38,7 +38,7 @@ export function remoteChanges(base: Structure, theirs: Structure): RemoteChanges
   };
 }
 
-/** The draft, made of an older state, as one of this state; where both changed the same, one's own counts. */
+/** Rebases a draft onto a newer structure. Where both changed the same, the draft wins. */
 export function rebase(draft: Draft, theirs: Structure): MergeResult {
   const mine = new Map(draft.fields.map((field) => [field.name, field]));
   const was = new Map(draft.base.fields.map((field) => [field.name, field]));
@@ -53,7 +53,7 @@ export function rebase(draft: Draft, theirs: Structure): MergeResult {
   return { draft: { ...draftOf(theirs), movedByUser: draft.movedByUser, fields: mergeOrder(draft, theirs, fields, conflicts) }, conflicts, lostFields };
 }
 
-/** What is not saved yet after `sent` was: what was changed since, as it is in `now`. */
+/** Returns the draft after `sent` was saved: with the changes made since then, which are in `now`. */
 export function rebaseUnsaved(sent: Draft, now: Draft, saved: Structure): Draft {
   if (sent === now) return draftOf(saved);
   return rebase({ ...now, base: { ...now.base, fields: [...sent.fields] } }, saved).draft;
@@ -68,10 +68,10 @@ function mergeField(before: Field, own: Field, their: Field, clashes: MergeConfl
       clashes.push({ name: own.name, attribute, mine: own[attribute], theirs: their[attribute] });
     }
   }
-  return own.order === before.order ? field : { ...field, order: own.order }; // it follows again
+  return own.order === before.order ? field : { ...field, order: own.order }; // it inherits its position again
 }
 
-/** Each field that one moved stands behind the same field as in one's own list. */
+/** Puts each field that the draft moved behind the same field as in the draft. */
 function mergeOrder(draft: Draft, theirs: Structure, fields: Field[], clashes: MergeConflict[]): Field[] {
   const before = names(draft.base.fields);
   const own = names(draft.fields);

@@ -1,15 +1,15 @@
-/** The places of fields: the numbers that say them, changed for as few as possible, so that the others go on following. */
+/** Assigns the numbers that order the fields. Changes as few as possible, so that the others keep inheriting. */
 
 export interface OrderedField {
   name: string;
-  /** Ascending in the service's list; equal ones by their names. */
+  /** Ascending in the service's list; equal numbers are ordered by name. */
   order: number;
 }
 
-const MAX_ORDER = 1_000_000; // either way, as the service takes them
+const MAX_ORDER = 1_000_000; // in both directions, the service's limit
 const NONE: ReadonlySet<string> = new Set();
 
-/** Orders that give this sequence, by name: most fields keep theirs, of equally many rather not those of `taken`. */
+/** Returns numbers by name that give this sequence. Most fields keep theirs, preferably those outside `preferMoved`. */
 export function assignOrders(sequence: readonly OrderedField[], preferMoved: ReadonlySet<string> = NONE): Map<string, number> {
   const kept = longestOrdered(sequence, preferMoved);
   const orders = new Map<string, number>();
@@ -38,7 +38,7 @@ export function assignOrders(sequence: readonly OrderedField[], preferMoved: Rea
   }
 }
 
-/** Names whose place among the others is another than it was: the fewest that explain it, of equally few those of `taken`. */
+/** Returns the names that moved: the fewest that explain the new order, preferably those in `preferMoved`. */
 export function movedFields(before: readonly string[], after: readonly string[], taken: ReadonlySet<string> = NONE): string[] {
   const place = new Map(before.map((name, at) => [name, at]));
   const known = after.filter((name) => place.has(name));
@@ -51,7 +51,7 @@ export function movedFields(before: readonly string[], after: readonly string[],
   }
 }
 
-/** The same list with the one of this name at that place; places beyond the ends are the ends. */
+/** Moves an item to an index, which is clamped to the list. */
 export function moveTo<T extends { name: string }>(list: readonly T[], name: string, to: number): T[] {
   const moved = list.find((item) => item.name === name);
   if (!moved) return [...list];
@@ -71,7 +71,7 @@ function longestOrdered(sequence: readonly OrderedField[], taken: ReadonlySet<st
   return longestChain(sequence.length, follows, (index) => taken.has((sequence[index] as OrderedField).name));
 }
 
-/** The longest ascending list of indexes below `count` of which each may follow the one before; with few `avoided` ones. */
+/** Returns the longest ascending list of indices below `count` in which each may follow the one before, with few `avoided` ones. */
 function longestChain(
   count: number,
   follows: (left: number, right: number) => boolean,
@@ -80,7 +80,7 @@ function longestChain(
   const length: number[] = [];
   const previous: number[] = [];
   for (let right = 0; right < count; right++) {
-    const counts = avoided(right) ? 1 - 1 / (count + 1) : 1; // all of them together are worth less than one
+    const counts = avoided(right) ? 1 - 1 / (count + 1) : 1; // all avoided ones together count less than one other
     [length[right], previous[right]] = [counts, -1];
     for (let left = 0; left < right; left++) {
       if ((length[left] as number) + counts > (length[right] as number) && follows(left, right)) {

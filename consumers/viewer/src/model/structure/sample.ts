@@ -1,7 +1,7 @@
-/** How a service sends a field: a value that fits the form, and the code with it. */
+/** A sample value for a field, and the code that sends it. */
 import { type Form, linesOf } from "./form.js";
 
-/** A value of this type as an event's JSON would have it. What a pattern asks for nobody can guess: then "…". */
+/** Returns a sample value of the form's type; "…" where a pattern cannot be guessed. */
 export function sampleValue(form: Form): string | number | boolean {
   const low = form.minimum.trim() ? Number(form.minimum) : -Infinity;
   const high = form.maximum.trim() ? Number(form.maximum) : Infinity;
@@ -29,7 +29,7 @@ export function sampleValue(form: Form): string | number | boolean {
   }
 }
 
-/** With the Python SDK, for a tenant; "…" stands for the environment's many. */
+/** Returns Python code for the SDK; "…" stands for the tenant of an environment's form. */
 export function emitCode(form: Form, tenant: string | null): string {
   const value = sampleValue(form);
   const shown = value === true ? "True" : JSON.stringify(value);

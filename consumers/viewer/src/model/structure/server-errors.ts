@@ -1,11 +1,11 @@
-/** Which input of the form the service's sentences belong to. */
+/** Assigns the service's error messages to the form's inputs. */
 import type { Problem } from "../../api/problem.js";
 import type { Key, RuleName } from "./form.js";
 
 const KEYS: readonly Key[] = ["displayName", "name", "type", "default", "exclusive"];
 const RULES: readonly RuleName[] = ["required", "maxLength", "pattern", "minimum", "maximum", "oneOf"];
 
-/** Sentences by the input; "" is for the form as a whole. */
+/** Messages by input; "" is the form as a whole. */
 export type ErrorMessages = Partial<Record<Key | "", string>>;
 
 export function errorMessages(problem: Problem): ErrorMessages {
@@ -25,7 +25,7 @@ export function errorMessages(problem: Problem): ErrorMessages {
   return messages;
 }
 
-/** `rules.maxLength` and `rules` with "`maxLength` must be …" are the input of that rule. */
+/** Returns the input of an error: `rules.maxLength`, and `rules` with "`maxLength` must be …", are the rule's. */
 function inputOf(field: string, message: string): Key | "" {
   const [first, second] = field.split(".");
   if (first === "rules") {

@@ -1,10 +1,11 @@
 /** `<auditlane-drop>`: a button, and what drops from it: closed by Escape or a click elsewhere, focus goes back. */
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
 
 import { baseStyles } from "../styles/base.js";
 import { anchor } from "./anchored.js";
+import { dropdownStyles } from "./dropdown.styles.js";
 
 /**
  * Property `label` names the panel, and the button where `name` does not. The slot `button` is what the button shows, the
@@ -12,40 +13,7 @@ import { anchor } from "./anchored.js";
  */
 @customElement("auditlane-drop")
 export class Dropdown extends LitElement {
-  static override styles = [
-    baseStyles,
-    css`
-      :host {
-        display: inline-block;
-      }
-      button {
-        min-height: var(--drop-height, 2.15em);
-      }
-      button[aria-expanded="true"] {
-        background: var(--ground-3);
-      }
-      slot[name="button"]::slotted(*) {
-        display: inline-flex;
-      }
-      [popover] {
-        position: fixed;
-        inset: auto;
-        width: max-content;
-        max-width: calc(100vw - 1rem);
-        margin: 0;
-        padding: 0.75rem;
-        overflow: auto;
-        border: 1px solid var(--line);
-        border-radius: var(--radius);
-        background: var(--ground);
-        color: var(--ink);
-        box-shadow: 0 8px 28px rgb(0 0 0 / 0.22);
-      }
-      [popover]:focus {
-        outline: none;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, dropdownStyles];
 
   @property() label = "";
   /** The button's name where what it shows does not say it. */

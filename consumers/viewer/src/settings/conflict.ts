@@ -1,5 +1,5 @@
 /** `<auditlane-settings-conflict>`: somebody else saved first: who, what, and the two ways on. */
-import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { visible } from "../model/format/text.js";
@@ -10,23 +10,11 @@ import { formatRelative } from "./relative-time.js";
 import { SettingsElement } from "./settings-element.js";
 import type { Conflict } from "./loaded-settings.js";
 import { noteStyles, sectionStyles } from "./section.styles.js";
+import { conflictStyles } from "./conflict.styles.js";
 
 @customElement("auditlane-settings-conflict")
 export class ConflictNotice extends SettingsElement {
-  static override styles = [
-    baseStyles,
-    sectionStyles,
-    noteStyles,
-    css`
-      dl,
-      dd {
-        margin: 0;
-      }
-      dt {
-        font-weight: 500;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, sectionStyles, noteStyles, conflictStyles];
 
   private focusedConflict: Conflict | null = null;
 

@@ -1,6 +1,8 @@
 /** The list of fields: a grid whose columns stand under their heads; cards where it is narrow. */
 import { css } from "lit";
 
+import { choiceInput, plainList } from "../styles/fragments.js";
+
 export const fieldListStyles = css`
   .keys {
     margin-block-start: 0.35rem;
@@ -37,9 +39,7 @@ export const fieldListStyles = css`
     grid-column: 1;
   }
   ol {
-    margin: 0;
-    padding: 0;
-    list-style: none;
+    ${plainList}
   }
   li {
     padding: 0.25rem 0.5rem 0.35rem;
@@ -173,11 +173,8 @@ export const fieldListStyles = css`
     font-style: normal;
   }
   input[type="checkbox"] {
-    width: 1.15rem;
-    height: 1.15rem;
-    min-height: 0;
+    ${choiceInput}
     margin: 0;
-    accent-color: var(--accent);
   }
   .deeds {
     display: flex;

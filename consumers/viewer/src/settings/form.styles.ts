@@ -1,6 +1,8 @@
 /** The form of a field: inputs at the one side, what becomes of them at the other. */
 import { css } from "lit";
 
+import { choiceInput } from "../styles/fragments.js";
+
 export const formStyles = css`
   dialog {
     width: min(60rem, calc(100vw - 2rem));
@@ -64,12 +66,8 @@ export const formStyles = css`
     gap: 0.6rem;
   }
   .check > input {
-    flex: none;
-    width: 1.15rem;
-    height: 1.15rem;
-    min-height: 0;
+    ${choiceInput}
     margin: 0.12rem 0 0;
-    accent-color: var(--accent);
   }
   .check > div {
     display: flex;

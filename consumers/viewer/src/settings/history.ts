@@ -1,5 +1,5 @@
 /** `<auditlane-settings-history>`: who changed what, and when; read when it is opened. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
@@ -11,51 +11,13 @@ import { SettingsElement } from "./settings-element.js";
 import { noteStyles, sectionStyles } from "./section.styles.js";
 import { problemNote } from "./problem-note.js";
 import { relativeTime } from "./relative-time.js";
+import { historyStyles } from "./history.styles.js";
 
 const PAGE = 10;
 
 @customElement("auditlane-settings-history")
 export class RevisionHistory extends SettingsElement {
-  static override styles = [
-    baseStyles,
-    sectionStyles,
-    noteStyles,
-    css`
-      summary {
-        cursor: pointer;
-        border-radius: calc(var(--radius) * 0.67);
-        font-weight: 600;
-      }
-      summary span {
-        margin-inline-start: 0.4rem;
-        font-weight: 400;
-      }
-      ol {
-        margin: 0.6rem 0 0;
-        padding: 0;
-        list-style: none;
-      }
-      li {
-        display: grid;
-        grid-template-columns: minmax(9rem, 13rem) 1fr;
-        gap: 0.2rem 1rem;
-        padding: 0.5rem 0;
-        border-block-start: 1px solid var(--line);
-      }
-      li > div {
-        min-width: 0;
-        overflow-wrap: anywhere;
-      }
-      .feet > * {
-        margin-block-start: 0.6rem;
-      }
-      @container (max-width: 36rem) {
-        li {
-          grid-template-columns: 1fr;
-        }
-      }
-    `,
-  ];
+  static override styles = [baseStyles, sectionStyles, noteStyles, historyStyles];
 
   @state() private revisions: Revision[] = [];
   @state() private next: number | null = null;

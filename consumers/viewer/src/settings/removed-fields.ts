@@ -1,5 +1,5 @@
 /** `<auditlane-settings-removed>`: fields that were removed, and the way back. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Field } from "../api/structure.js";
@@ -8,36 +8,11 @@ import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { SettingsElement } from "./settings-element.js";
 import { sectionStyles } from "./section.styles.js";
+import { removedFieldsStyles } from "./removed-fields.styles.js";
 
 @customElement("auditlane-settings-removed")
 export class RemovedFields extends SettingsElement {
-  static override styles = [
-    baseStyles,
-    sectionStyles,
-    css`
-      ul {
-        margin-block-start: 0.5rem;
-        padding: 0;
-        list-style: none;
-      }
-      li {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        justify-content: space-between;
-        gap: 0.25rem 1rem;
-        padding: 0.35rem 0;
-        border-block-start: 1px solid var(--line);
-      }
-      li > span {
-        overflow-wrap: anywhere;
-      }
-      li code {
-        margin-inline-start: 0.5rem;
-        color: var(--ink-2);
-      }
-    `,
-  ];
+  static override styles = [baseStyles, sectionStyles, removedFieldsStyles];
 
   protected override render(): TemplateResult | typeof nothing {
     const removed = this.settings.loaded?.structure.removed ?? [];

@@ -1,12 +1,13 @@
 /** A small table as the viewer's: its cells, the columns in their order, with a few events where there are some. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent } from "../api/types.js";
 import { visible } from "../model/format/text.js";
 import { valueOf } from "../model/format/value.js";
 import { renderCell, type CellContext, type CellField } from "../viewer/table/cells.js";
 import { cellStyles } from "../viewer/table/cells.styles.js";
-import { badgeStyles } from "../viewer/table/badges.js";
+import { badgeStyles } from "../viewer/table/badges.styles.js";
+import { sampleTableStyles } from "./sample-table.styles.js";
 
 export interface SampleColumn extends CellField {
   /** Its heading. */
@@ -56,55 +57,5 @@ function sampleCell(column: SampleColumn, event: AuditEvent | null, cellContext:
     ${shown ? renderCell(shown, column, cellContext) : html`<span class="bar" aria-hidden="true"></span>`}
   </td>`;
 }
-
-const sampleTableStyles = css`
-  .sample {
-    position: relative; /* what is only for screen readers stays inside */
-    overflow-x: auto;
-    border: 1px solid var(--line);
-    border-radius: var(--radius);
-  }
-  .sample table {
-    width: 100%;
-    border-collapse: collapse;
-    font-size: 0.93em;
-  }
-  .sample th,
-  .sample td {
-    max-width: 15rem;
-    padding: 0.4rem 0.7rem;
-    overflow: hidden;
-    text-align: start;
-    text-overflow: ellipsis;
-    white-space: nowrap;
-  }
-  .sample th {
-    background: var(--ground-2);
-    font-weight: 600;
-  }
-  .sample td {
-    border-block-start: 1px solid var(--line);
-  }
-  .sample .fresh {
-    background: var(--accent-ground);
-  }
-  .sample .new {
-    margin-inline-start: 0.4rem;
-    padding: 0.05rem 0.4rem;
-    border: 1px solid var(--accent);
-    border-radius: 999px;
-    color: var(--accent);
-    font-size: 0.83em;
-  }
-  .sample .bar {
-    display: block;
-    width: 60%;
-    min-width: 2.5rem;
-    height: 0.55rem;
-    margin-block: 0.4em;
-    border-radius: 999px;
-    background: var(--ground-3);
-  }
-`;
 
 export const sampleStyles = [badgeStyles, cellStyles, sampleTableStyles];

@@ -1,5 +1,5 @@
 /** `<auditlane-settings-bar>`: what is not saved, always in sight while there is something. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { visible } from "../model/format/text.js";
@@ -10,46 +10,13 @@ import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { SettingsElement } from "./settings-element.js";
 import { sectionStyles } from "./section.styles.js";
+import { saveBarStyles } from "./save-bar.styles.js";
 
 const SAVED_NOTICE_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
 
 @customElement("auditlane-settings-bar")
 export class SaveBar extends SettingsElement {
-  static override styles = [
-    baseStyles,
-    sectionStyles,
-    css`
-      .bar {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.5rem 1rem;
-        padding: 0.6rem 1rem;
-        border: 1px solid var(--edge);
-        border-radius: var(--radius);
-        background: var(--ground);
-        box-shadow: 0 4px 18px rgb(0 0 0 / 0.16);
-      }
-      .bar.done {
-        color: var(--good);
-      }
-      details {
-        flex: 1 1 14rem;
-        min-width: 0;
-      }
-      summary {
-        border-radius: calc(var(--radius) * 0.67);
-        cursor: pointer;
-        font-weight: 600;
-      }
-      ul {
-        max-height: 9rem;
-        margin-block-start: 0.35rem;
-        overflow: auto;
-        overflow-wrap: anywhere;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, sectionStyles, saveBarStyles];
 
   private dismissTimer = 0;
 

@@ -35,10 +35,6 @@ export const sectionStyles = css`
     flex-wrap: wrap;
     gap: 0.5rem;
   }
-  button[aria-disabled="true"] {
-    opacity: 0.55;
-    cursor: default;
-  }
   ul {
     margin: 0;
     padding-inline-start: 1.2rem;

@@ -1,5 +1,5 @@
 /** `<auditlane-settings-switch>`: whether the log can be viewed at all. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import type { Structure } from "../api/structure.js";
@@ -9,30 +9,11 @@ import "./confirm.js";
 import type { ConfirmDialog } from "./confirm.js";
 import { SettingsElement } from "./settings-element.js";
 import { sectionStyles } from "./section.styles.js";
+import { switchStyles } from "./switch.styles.js";
 
 @customElement("auditlane-settings-switch")
 export class SwitchCard extends SettingsElement {
-  static override styles = [
-    baseStyles,
-    sectionStyles,
-    css`
-      .state {
-        display: flex;
-        align-items: center;
-        gap: 0.45rem;
-        font-weight: 600;
-      }
-      .state .icon {
-        color: var(--good);
-      }
-      .state.off .icon {
-        color: var(--warn);
-      }
-      .card > div + p {
-        margin-block-start: 0.35rem;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, sectionStyles, switchStyles];
 
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 

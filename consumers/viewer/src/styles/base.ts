@@ -1,6 +1,8 @@
 /** What every part begins with: letters, buttons, inputs, focus, and what only screen readers get. */
 import { css } from "lit";
 
+import { visuallyHidden } from "./fragments.js";
+
 export const baseStyles = css`
   :host {
     box-sizing: border-box;
@@ -81,12 +83,7 @@ export const baseStyles = css`
     font-size: 0.93em;
   }
   .unseen {
-    position: absolute;
-    width: 1px;
-    height: 1px;
-    overflow: hidden;
-    clip-path: inset(50%);
-    white-space: nowrap;
+    ${visuallyHidden}
   }
   .quietly {
     color: var(--ink-2);

@@ -1,6 +1,8 @@
 /** How the viewer's parts lie: one under the other, the table taking what is left; from 360 px on. */
 import { css } from "lit";
 
+import { ellipsis, visuallyHidden } from "../styles/fragments.js";
+
 export const auditlaneViewerStyles = css`
   :host {
     display: block;
@@ -46,13 +48,11 @@ export const auditlaneViewerStyles = css`
     letter-spacing: -0.01em;
   }
   h2 .tenant {
-    overflow: hidden;
+    ${ellipsis}
     color: var(--ink-2);
     font-size: 0.83em;
     font-weight: 400;
     letter-spacing: 0;
-    text-overflow: ellipsis;
-    white-space: nowrap;
   }
   .tools {
     display: flex;
@@ -77,11 +77,7 @@ export const auditlaneViewerStyles = css`
       margin-inline: -0.6rem;
     }
     .tools .label {
-      position: absolute;
-      width: 1px;
-      height: 1px;
-      overflow: hidden;
-      clip-path: inset(50%);
+      ${visuallyHidden}
     }
   }
 `;

@@ -21,8 +21,10 @@ import "./table/table.js";
 import { Reconnect } from "./reconnect.js";
 import { ViewerState, viewerContext } from "./viewer-state.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
-import { skeleton, skeletonStyles } from "./states/skeleton.js";
-import { operatorBanner, operatorBannerStyles } from "./states/operator-banner.js";
+import { skeleton } from "./states/skeleton.js";
+import { skeletonStyles } from "./states/skeleton.styles.js";
+import { operatorBanner } from "./states/operator-banner.js";
+import { operatorBannerStyles } from "./states/operator-banner.styles.js";
 import { HistoryController } from "./history-controller.js";
 
 /**

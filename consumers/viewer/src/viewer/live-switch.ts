@@ -1,49 +1,16 @@
 /** `<auditlane-live>`: the switch for following what arrives, and how that goes. */
-import { css, html, type TemplateResult } from "lit";
+import { html, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { DEFAULT_SORT } from "../model/view.js";
 import { baseStyles } from "../styles/base.js";
 import type { LiveStream } from "./live-stream.js";
 import { ViewerElement } from "./viewer-element.js";
+import { liveSwitchStyles } from "./live-switch.styles.js";
 
 @customElement("auditlane-live")
 export class LiveSwitch extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      .track {
-        position: relative;
-        width: 1.9em;
-        height: 1.1em;
-        border: 1px solid var(--edge);
-        border-radius: 1em;
-        background: var(--ground-3);
-      }
-      .track::after {
-        position: absolute;
-        inset-block: 1px;
-        inset-inline-start: 1px;
-        aspect-ratio: 1;
-        border-radius: 50%;
-        background: var(--ink-2);
-        content: "";
-        transition: translate 120ms;
-      }
-      [aria-checked="true"] .track {
-        border-color: var(--accent);
-        background: var(--accent);
-      }
-      [aria-checked="true"] .track::after {
-        background: var(--on-accent);
-        translate: 0.8em 0;
-      }
-      .waiting .track,
-      .failed .track {
-        border-style: dashed;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, liveSwitchStyles];
 
   private stream: LiveStream | null = null;
   private unsubscribe: (() => void) | null = null;

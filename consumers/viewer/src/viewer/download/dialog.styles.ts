@@ -1,6 +1,8 @@
 import { css } from "lit";
 
-export const dialogStyles = css`
+import { choiceInput } from "../../styles/fragments.js";
+
+export const downloadDialogStyles = css`
   dialog {
     width: min(44rem, calc(100vw - 1.5rem));
     max-height: min(52rem, calc(100dvh - 1.5rem));
@@ -70,12 +72,9 @@ export const dialogStyles = css`
     display: block;
   }
   input[type="radio"] {
-    flex: none;
-    width: 1.05rem;
-    height: 1.05rem;
-    min-height: 0;
+    --choice-size: 1.05rem;
+    ${choiceInput}
     margin: 0.15em 0 0;
-    accent-color: var(--accent);
   }
   .line {
     display: flex;

@@ -11,7 +11,7 @@ import { DEFAULT_SORT } from "../../model/view.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { dialogStyles } from "./dialog.styles.js";
+import { downloadDialogStyles } from "./dialog.styles.js";
 import { fetchFile, followLink, type Progress } from "./fetch.js";
 import "./job-list.js";
 import type { ExportJobs } from "./jobs.js";
@@ -19,7 +19,7 @@ import type { ExportJobs } from "./jobs.js";
 /** Properties `jobs`, and `changes`, which grows with them; its event `close` says that it is gone. Opens itself. */
 @customElement("auditlane-download-dialog")
 export class DownloadDialog extends ViewerElement {
-  static override styles = [baseStyles, dialogStyles];
+  static override styles = [baseStyles, downloadDialogStyles];
 
   @property({ attribute: false }) jobs: ExportJobs | null = null;
   @property({ attribute: false }) changes = 0;

@@ -1,5 +1,5 @@
 /** `<auditlane-download>`: the button, and what it says of exports that are made in the background. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { baseStyles } from "../../styles/base.js";
@@ -7,34 +7,11 @@ import { icon } from "../../styles/icons.js";
 import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
 import { ExportJobs } from "./jobs.js";
+import { downloadStyles } from "./download.styles.js";
 
 @customElement("auditlane-download")
 export class DownloadButton extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      :host {
-        display: contents;
-      }
-      .count {
-        padding: 0 0.45em;
-        border-radius: 999px;
-        background: var(--accent-ground);
-        color: var(--accent);
-        font-size: 0.86em;
-        font-variant-numeric: tabular-nums;
-      }
-      @container (max-width: 40rem) {
-        .label {
-          position: absolute;
-          width: 1px;
-          height: 1px;
-          overflow: hidden;
-          clip-path: inset(50%);
-        }
-      }
-    `,
-  ];
+  static override styles = [baseStyles, downloadStyles];
 
   @state() private open = false;
   @state() private changes = 0;

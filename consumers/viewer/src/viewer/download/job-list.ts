@@ -1,5 +1,5 @@
 /** `<auditlane-exports>`: the tenant's exports: how far each is, its file, and a way to be rid of it. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
@@ -11,6 +11,7 @@ import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { saveUrl } from "./fetch.js";
 import { isRunning, type ExportJobs } from "./jobs.js";
+import { jobListStyles } from "./job-list.styles.js";
 
 const ICONS: Record<ExportJob["state"], IconName> = {
   queued: "clock",
@@ -22,63 +23,7 @@ const ICONS: Record<ExportJob["state"], IconName> = {
 
 @customElement("auditlane-exports")
 export class ExportList extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      h4 {
-        margin: 0 0 0.4rem;
-        font-size: 1em;
-      }
-      ul {
-        margin: 0;
-        padding: 0;
-        list-style: none;
-      }
-      li {
-        display: grid;
-        grid-template-columns: 1fr auto;
-        align-items: center;
-        gap: 0.15rem 0.75rem;
-        padding: 0.5rem 0;
-        border-block-start: 1px solid var(--line);
-      }
-      .what {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.15rem 0.6rem;
-        min-width: 0;
-      }
-      .what .icon {
-        flex: none;
-      }
-      .done .what > .icon {
-        color: var(--good);
-      }
-      .failed .what > .icon {
-        color: var(--bad);
-      }
-      .small {
-        color: var(--ink-2);
-        font-size: 0.93em;
-      }
-      .acts {
-        display: flex;
-        gap: 0.4rem;
-      }
-      progress {
-        grid-column: 1 / -1;
-        width: 100%;
-        height: 6px;
-        accent-color: var(--accent);
-      }
-      .why {
-        grid-column: 1 / -1;
-        margin: 0;
-        overflow-wrap: anywhere;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, jobListStyles];
 
   @property({ attribute: false }) jobs: ExportJobs | null = null;
 

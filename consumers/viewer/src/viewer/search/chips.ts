@@ -1,5 +1,5 @@
 /** `<auditlane-chips>`: the query's terms in words, each of which can be taken out. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { splitAlternatives, withoutTerm } from "../../model/query.js";
@@ -7,52 +7,12 @@ import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { describeTerm } from "../describe.js";
+import { chipsStyles } from "./chips.styles.js";
 
 /** Its event `emptied` says that the last one is gone, and the focus is to go elsewhere. */
 @customElement("auditlane-chips")
 export class Chips extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      ul {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.35rem;
-        margin: 0.5rem 0 0;
-        padding: 0;
-        list-style: none;
-      }
-      li {
-        max-width: 100%;
-      }
-      .chip {
-        display: inline-flex;
-        align-items: center;
-        max-width: 100%;
-        border: 1px solid var(--line);
-        border-radius: 999px;
-        background: var(--ground-2);
-      }
-      .words {
-        overflow: hidden;
-        padding-inline-start: 0.7rem;
-        text-overflow: ellipsis;
-        white-space: nowrap;
-        unicode-bidi: isolate;
-      }
-      .chip button {
-        min-width: 1.75rem;
-        min-height: 1.75rem;
-        padding: 0;
-        border-radius: 999px;
-        color: var(--ink-2);
-      }
-      .clear {
-        min-height: 1.85rem;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, chipsStyles];
 
   protected override render(): TemplateResult | typeof nothing {
     const alternatives = splitAlternatives(this.viewer.view.query);

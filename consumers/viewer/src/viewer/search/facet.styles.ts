@@ -1,6 +1,8 @@
 /** How the values of a field look. */
 import { css } from "lit";
 
+import { choiceInput, ellipsis, plainList } from "../../styles/fragments.js";
+
 export const facetStyles = css`
   :host {
     display: block;
@@ -13,10 +15,8 @@ export const facetStyles = css`
   }
   ul {
     max-height: min(20rem, 45vh);
-    margin: 0;
-    padding: 0;
+    ${plainList}
     overflow: auto;
-    list-style: none;
   }
   li {
     position: relative;
@@ -39,18 +39,13 @@ export const facetStyles = css`
     cursor: pointer;
   }
   input[type="checkbox"] {
-    flex: none;
-    width: 1rem;
-    min-height: 1rem;
-    height: 1rem;
+    --choice-size: 1rem;
+    ${choiceInput}
     margin: 0;
-    accent-color: var(--accent);
   }
   .value {
     flex: 1;
-    overflow: hidden;
-    text-overflow: ellipsis;
-    white-space: nowrap;
+    ${ellipsis}
     unicode-bidi: isolate;
   }
   .none {

@@ -1,5 +1,5 @@
 /** `<auditlane-filter>`: filters without typing: a field, then its values. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { isCountable, type QueryField, queryFields, matchingFields } from "../../model/query-fields.js";
@@ -10,60 +10,11 @@ import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
 import { Suggestions } from "./suggestions.js";
+import { filterMenuStyles } from "./filter-menu.styles.js";
 
 @customElement("auditlane-filter")
 export class FilterMenu extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      .panel {
-        width: 20rem;
-        max-width: 100%;
-      }
-      .find {
-        width: 100%;
-        margin-bottom: 0.4rem;
-      }
-      .fields {
-        max-height: min(22rem, 50vh);
-        overflow: auto;
-      }
-      h3 {
-        margin: 0.5rem 0 0.15rem;
-        color: var(--ink-2);
-        font-size: 0.86em;
-        font-weight: 400;
-      }
-      ul {
-        margin: 0;
-        padding: 0;
-        list-style: none;
-      }
-      li button {
-        justify-content: space-between;
-        width: 100%;
-        padding: 0 0.4rem;
-      }
-      header {
-        display: flex;
-        align-items: center;
-        gap: 0.5rem;
-        margin-bottom: 0.4rem;
-      }
-      header strong {
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
-      }
-      .picked {
-        color: var(--accent);
-        font-size: 0.86em;
-      }
-      p {
-        margin: 0.4rem;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, filterMenuStyles];
 
   @state() private open = false;
   @state() private filterText = "";

@@ -1,6 +1,8 @@
 /** How the histogram looks; the bars' colours are custom properties that the drawing reads. */
 import { css } from "lit";
 
+import { visuallyHidden } from "../../styles/fragments.js";
+
 export const histogramStyles = css`
   :host {
     --partial: color-mix(in srgb, var(--accent) 45%, var(--ground));
@@ -49,12 +51,7 @@ export const histogramStyles = css`
     pointer-events: none;
   }
   .keys span {
-    position: absolute;
-    width: 1px;
-    height: 1px;
-    overflow: hidden;
-    clip-path: inset(50%);
-    white-space: nowrap;
+    ${visuallyHidden}
   }
   .keys:focus-visible {
     outline-offset: -1px;

@@ -1,7 +1,9 @@
 /** How the query's box looks. The text that is underlined lies under the input, sign for sign where the input's is. */
 import { css } from "lit";
 
-export const boxStyles = css`
+import { ellipsis, popoverPanel } from "../../styles/fragments.js";
+
+export const queryBoxStyles = css`
   :host {
     display: block;
   }
@@ -70,16 +72,8 @@ export const boxStyles = css`
     min-height: 2rem;
   }
   [popover] {
-    position: fixed;
-    inset: auto;
-    margin: 0;
+    ${popoverPanel}
     padding: 0.25rem;
-    overflow: auto;
-    border: 1px solid var(--line);
-    border-radius: var(--radius);
-    background: var(--ground);
-    color: var(--ink);
-    box-shadow: 0 8px 28px rgb(0 0 0 / 0.22);
   }
   .group {
     padding: 0.35rem 0.5rem 0.15rem;
@@ -103,19 +97,15 @@ export const boxStyles = css`
     box-shadow: inset 2px 0 0 var(--accent);
   }
   .label {
-    overflow: hidden;
-    text-overflow: ellipsis;
-    white-space: nowrap;
+    ${ellipsis}
     unicode-bidi: isolate;
   }
   .note {
     flex: 1;
-    overflow: hidden;
+    ${ellipsis}
     color: var(--ink-2);
     font-family: var(--mono);
     font-size: 0.88em;
-    text-overflow: ellipsis;
-    white-space: nowrap;
   }
   .count {
     color: var(--ink-2);

@@ -10,7 +10,7 @@ import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { anchor } from "../../elements/anchored.js";
-import { boxStyles } from "./query-box.styles.js";
+import { queryBoxStyles } from "./query-box.styles.js";
 import { checkQuery } from "./check-query.js";
 import "./search-help.js";
 import { renderOptions } from "./suggestion-options.js";
@@ -22,7 +22,7 @@ const CHECK_TIMEOUT_MS = 1_000;
 
 @customElement("auditlane-query")
 export class QueryBox extends ViewerElement {
-  static override styles = [baseStyles, boxStyles];
+  static override styles = [baseStyles, queryBoxStyles];
 
   @state() private draft = "";
   @state() private error: Problem | null = null;

@@ -1,5 +1,5 @@
 /** `<auditlane-range-form>`: two days, from a calendar or typed, and times, of the zone that is shown. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import type { EventPage } from "../../api/types.js";
@@ -11,6 +11,7 @@ import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { localeOf } from "../describe.js";
+import { rangeFormStyles } from "./range-form.styles.js";
 
 // A page that has the calendar already keeps its own: a name is given to an element once.
 if (!customElements.get("calendar-range")) await import("cally");
@@ -18,90 +19,7 @@ if (!customElements.get("calendar-range")) await import("cally");
 /** Changes `log.view.range`, and says so with the event `done`. */
 @customElement("auditlane-range-form")
 export class RangeForm extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      form {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.75rem 1.25rem;
-      }
-      calendar-range::part(button) {
-        min-width: 1.9rem;
-        min-height: 1.9rem;
-        padding: 0;
-        border: 1px solid var(--edge);
-        border-radius: var(--radius);
-        background: var(--ground);
-        color: var(--ink);
-      }
-      calendar-range::part(heading) {
-        font-size: 1em;
-      }
-      calendar-range::part(container) {
-        gap: 0.25rem;
-      }
-      calendar-month {
-        --color-accent: var(--accent);
-        --color-text-on-accent: var(--on-accent);
-      }
-      calendar-month::part(heading) {
-        color: var(--ink-2);
-      }
-      calendar-month::part(th) {
-        color: var(--ink-2);
-        font-weight: 400;
-      }
-      calendar-month::part(button) {
-        width: 2rem;
-        height: 2rem;
-        border-radius: var(--radius);
-      }
-      calendar-month::part(range-inner) {
-        border-radius: 0;
-        background: var(--accent-ground);
-        color: var(--ink);
-      }
-      calendar-month::part(today) {
-        font-weight: 700;
-        text-decoration: underline;
-      }
-      .ends {
-        display: flex;
-        flex: 1 1 12rem;
-        flex-direction: column;
-        gap: 0.75rem;
-      }
-      fieldset {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.2rem 0.5rem;
-        margin: 0;
-        padding: 0;
-        border: 0;
-      }
-      legend {
-        padding: 0 0 0.15rem;
-        font-weight: 600;
-      }
-      fieldset input {
-        flex: 1 0 8.75rem;
-        min-width: min-content;
-        padding: 0 0.4rem;
-      }
-      .hint {
-        flex: 1 0 100%;
-        font-size: 0.86em;
-      }
-      .wrong {
-        margin: 0;
-        color: var(--bad);
-      }
-      .primary {
-        align-self: end;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, rangeFormStyles];
 
   @state() private input: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
   @state() private error: RangeInputError | null = null;

@@ -1,5 +1,5 @@
 /** `<auditlane-search>`: the query, its chips and the time. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
 import { visible } from "../../model/format/text.js";
@@ -11,42 +11,11 @@ import type { QueryBox } from "./query-box.js";
 import "./chips.js";
 import "./filter-menu.js";
 import "./range-menu.js";
+import { searchStyles } from "./search.styles.js";
 
 @customElement("auditlane-search")
 export class Search extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      :host {
-        display: block;
-      }
-      .line {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: start;
-        gap: 0.5rem;
-      }
-      auditlane-query {
-        flex: 1 1 22rem;
-        min-width: 0;
-      }
-      auditlane-filter,
-      auditlane-range {
-        --drop-height: 2.5rem;
-      }
-      .unread {
-        display: flex;
-        align-items: center;
-        gap: 0.5rem;
-        margin: 0.5rem 0 0;
-        overflow-wrap: anywhere;
-      }
-      .unread .icon {
-        flex: none;
-        color: var(--warn);
-      }
-    `,
-  ];
+  static override styles = [baseStyles, searchStyles];
 
   @query("auditlane-query") private box!: QueryBox;
 

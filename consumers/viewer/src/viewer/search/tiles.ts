@@ -1,5 +1,5 @@
 /** `<auditlane-tiles>`: the numbers of today and this week. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Count, Stats } from "../../api/types.js";
@@ -13,6 +13,7 @@ import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { fieldLabel, formatNumber } from "../describe.js";
+import { tilesStyles } from "./tiles.styles.js";
 
 const SEVERE = "severity:>=High";
 const WEEK: Range = { kind: "preset", preset: "7d" };
@@ -21,126 +22,7 @@ const SHOWN = 3;
 /** They follow the query, but not the time that is looked at: they are of today and of the last seven days. */
 @customElement("auditlane-tiles")
 export class Tiles extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      :host {
-        display: block;
-        container-type: inline-size;
-      }
-      ul {
-        margin: 0;
-        padding: 0;
-        list-style: none;
-      }
-      .tiles {
-        display: grid;
-        grid-template-columns: repeat(3, minmax(7rem, 1fr)) repeat(2, minmax(12rem, 2fr));
-        gap: 0.6rem;
-      }
-      .tile {
-        min-width: 0;
-        min-height: 5.1rem;
-        padding: 0.5rem 0.75rem;
-        border: 1px solid var(--line);
-        border-radius: var(--radius);
-        background: var(--ground);
-      }
-      button.tile {
-        display: flex;
-        flex-direction: column;
-        align-items: start;
-        justify-content: start;
-        gap: 0;
-        width: 100%;
-        height: 100%;
-        text-align: start;
-        white-space: normal;
-      }
-      .name,
-      h3 {
-        margin: 0;
-        color: var(--ink-2);
-        font-size: 0.86em;
-        font-weight: 400;
-      }
-      .number {
-        font-size: 1.6em;
-        font-weight: 600;
-        font-variant-numeric: tabular-nums;
-        letter-spacing: -0.01em;
-        line-height: 1.25;
-      }
-      .some {
-        color: var(--bad);
-      }
-      .note {
-        color: var(--ink-2);
-        font-size: 0.82em;
-      }
-      li button {
-        position: relative;
-        justify-content: space-between;
-        gap: 0.75rem;
-        width: 100%;
-        min-height: 24px;
-        padding: 0 0.35rem;
-        margin-inline: -0.35rem;
-        box-sizing: content-box;
-      }
-      .value {
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
-        unicode-bidi: isolate;
-      }
-      .count {
-        color: var(--ink-2);
-        font-variant-numeric: tabular-nums;
-      }
-      .waiting {
-        display: inline-block;
-        width: 3.5rem;
-        height: 0.8em;
-        border-radius: 3px;
-        background: var(--ground-3);
-      }
-      [aria-busy="true"] .number,
-      [aria-busy="true"] .value {
-        opacity: 0.7; /* as old, and still to be read */
-      }
-      .failed {
-        display: grid;
-        place-items: center;
-        min-height: 5.1rem;
-        margin: 0;
-        border: 1px dashed var(--line);
-        border-radius: var(--radius);
-      }
-      @container (max-width: 60rem) {
-        .tiles {
-          grid-template-columns: repeat(6, 1fr);
-        }
-        .tiles > * {
-          grid-column: span 2;
-        }
-        .tiles > .list {
-          grid-column: span 3;
-        }
-      }
-      @container (max-width: 34rem) {
-        .tiles > .list {
-          display: none;
-        }
-        .note {
-          display: none;
-        }
-        .tile {
-          min-height: 0;
-        }
-      }
-    `,
-  ];
+  static override styles = [baseStyles, tilesStyles];
 
   private readonly stats = new RequestController<Stats>(this, (problem) => {
     const retry = (): void => this.stats.invalidate();

@@ -1,5 +1,5 @@
 /** `<auditlane-empty>`: nothing to show: because nothing was ever sent, or because nothing matches what is looked for. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Facet } from "../../api/types.js";
@@ -13,6 +13,7 @@ import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "../search/facet.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { formatNumber } from "../describe.js";
+import { emptyStyles } from "./empty.styles.js";
 
 const TERMS = 3; // of a query that are looked at for their capitals
 const VALUES = 100;
@@ -25,55 +26,7 @@ interface Suggestion extends CaseSuggestion {
 /** For the table's place when a list has no event. */
 @customElement("auditlane-empty")
 export class Empty extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      :host {
-        display: grid;
-        place-items: center;
-        padding: 2rem 1rem;
-      }
-      .box {
-        display: flex;
-        flex-direction: column;
-        align-items: center;
-        gap: 0.6rem;
-        max-width: 36rem;
-        text-align: center;
-      }
-      .box > .icon {
-        width: 1.75rem;
-        height: 1.75rem;
-        color: var(--ink-2);
-      }
-      p {
-        margin: 0;
-        overflow-wrap: anywhere;
-      }
-      .head {
-        font-size: 1.1em;
-        font-weight: 600;
-      }
-      code {
-        padding: 0.1em 0.35em;
-        border-radius: calc(var(--radius) * 0.67);
-        background: var(--ground-3);
-      }
-      .ways {
-        display: flex;
-        flex-wrap: wrap;
-        justify-content: center;
-        gap: 0.5rem;
-        align-items: center;
-        margin-block-start: 0.4rem;
-      }
-      .offer code {
-        overflow: hidden;
-        max-width: 20rem;
-        text-overflow: ellipsis;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, emptyStyles];
 
   /** What would match if capitals did not count. */
   private readonly suggestions = new RequestController<Suggestion[]>(this);

@@ -1,5 +1,5 @@
 /** `<auditlane-first-use>`: nobody sent an event yet: how to send one, and a button that does. Its event `hide` closes it. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
@@ -9,6 +9,7 @@ import { icon } from "../../styles/icons.js";
 import { webAwesomeTokens, loadTabs } from "../../styles/web-awesome.js";
 import { ViewerElement } from "../viewer-element.js";
 import { sendTestEvent } from "./test-event.js";
+import { firstUseStyles } from "./first-use.styles.js";
 
 const POLL_MS = 5_000; // between looks for events of the tenant's own
 
@@ -16,69 +17,7 @@ type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 
 @customElement("auditlane-first-use")
 export class FirstUse extends ViewerElement {
-  static override styles = [
-    webAwesomeTokens,
-    baseStyles,
-    css`
-      :host {
-        display: block;
-      }
-      .box {
-        display: flex;
-        flex-direction: column;
-        gap: 0.6rem;
-        padding: 0.9rem 1rem 1rem;
-        border: 1px solid var(--line);
-        border-radius: var(--radius);
-        background: var(--ground-2);
-      }
-      .top {
-        display: flex;
-        align-items: center;
-        justify-content: space-between;
-      }
-      h3,
-      p {
-        margin: 0;
-      }
-      h3 {
-        font-size: 1.1em;
-      }
-      p {
-        max-width: 70ch;
-      }
-      .code {
-        position: relative;
-      }
-      .code button {
-        position: absolute;
-        inset-block-start: 0.5rem;
-        inset-inline-end: 0.5rem;
-      }
-      pre {
-        overflow: auto;
-        max-height: 15rem;
-        margin: 0;
-        padding: 0.75rem;
-        border: 1px solid var(--line);
-        border-radius: var(--radius);
-        background: var(--ground);
-        line-height: 1.5;
-      }
-      wa-tab-panel {
-        --padding: 0.6rem 0 0;
-      }
-      wa-tab::part(base) {
-        padding: 0.45rem 0.9rem;
-      }
-      .test {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.5rem 0.9rem;
-      }
-    `,
-  ];
+  static override styles = [webAwesomeTokens, baseStyles, firstUseStyles];
 
   @state() private step: Step = "idle";
   @state() private problem: Problem | null = null;

@@ -1,5 +1,5 @@
 /** `<auditlane-notices>`: what concerns the whole viewer while it goes on: no connection, a session that ended, first use. */
-import { css, html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { formatSeconds } from "../../model/format/summary.js";
@@ -15,18 +15,7 @@ import { ViewerElement } from "../viewer-element.js";
 
 @customElement("auditlane-notices")
 export class Notices extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    noticeStyles,
-    css`
-      :host {
-        display: block;
-      }
-      :host([idle]) {
-        display: none;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, noticeStyles];
 
   @state() private dismissed = false;
   @state() private firstUseLoaded = false;

@@ -1,5 +1,5 @@
 /** `<auditlane-problem>`: what went wrong, in words that help, and the way on. */
-import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
@@ -10,6 +10,7 @@ import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { Countdown } from "../../elements/countdown.js";
 import { ViewerElement } from "../viewer-element.js";
+import { problemStyles } from "./problem.styles.js";
 
 const ICONS: Partial<Record<ProblemKind, IconName>> = {
   expired: "lock",
@@ -31,52 +32,7 @@ const ICONS: Partial<Record<ProblemKind, IconName>> = {
  */
 @customElement("auditlane-problem")
 export class ProblemNotice extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      :host {
-        display: grid;
-        place-items: center;
-        padding: 1.5rem 1rem;
-      }
-      .box {
-        display: flex;
-        flex-direction: column;
-        align-items: flex-start;
-        gap: 0.6rem;
-        max-width: 34rem;
-      }
-      .head {
-        display: flex;
-        align-items: center;
-        gap: 0.5rem;
-        margin: 0;
-        font-weight: 600;
-      }
-      :host([whole]) .head {
-        font-size: 1.15em;
-      }
-      .head .icon {
-        flex: none;
-        color: var(--warn);
-      }
-      p {
-        margin: 0;
-      }
-      .details {
-        color: var(--ink-2);
-        font-size: 0.93em;
-        overflow-wrap: anywhere;
-      }
-      .ways {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.5rem 0.75rem;
-        margin-block-start: 0.3rem;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, problemStyles];
 
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ type: Boolean, reflect: true }) whole = false;

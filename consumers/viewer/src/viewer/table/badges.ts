@@ -1,5 +1,5 @@
 /** Severity and outcome: a shape and a word, beside which the colour is only a third. */
-import { css, html, svg, type TemplateResult } from "lit";
+import { html, svg, type TemplateResult } from "lit";
 
 import type { Outcome, Severity } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
@@ -45,52 +45,3 @@ export function conflictBadge(text: Texts): TemplateResult {
 function badge(name: string, form: TemplateResult | undefined, word: string): TemplateResult {
   return html`<span class="mark ${name}"><svg aria-hidden="true" viewBox="0 0 16 16">${form}</svg>${word}</span>`;
 }
-
-export const badgeStyles = css`
-  .mark {
-    display: inline-flex;
-    align-items: center;
-    gap: 0.4em;
-    color: var(--mark, var(--ink));
-    white-space: nowrap;
-  }
-  .mark svg {
-    flex: none;
-    width: 1.05em;
-    height: 1.05em;
-    fill: none;
-    stroke: currentColor;
-    stroke-width: 1.6;
-    stroke-linecap: round;
-    stroke-linejoin: round;
-  }
-  .mark .full {
-    fill: currentColor;
-  }
-  .mark .on {
-    stroke: var(--ground);
-  }
-  .s-Info,
-  .s-Low,
-  .o-unknown {
-    --mark: var(--ink-2);
-  }
-  .o-success {
-    --mark: var(--good);
-  }
-  .s-Medium,
-  .conflict,
-  .o-denied {
-    --mark: var(--warn);
-  }
-  .s-High,
-  .s-Critical,
-  .s-Error,
-  .o-failure {
-    --mark: var(--bad);
-  }
-  .s-Critical,
-  .s-Error {
-    font-weight: 600;
-  }
-`;

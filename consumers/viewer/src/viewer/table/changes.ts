@@ -1,6 +1,6 @@
 /** `<auditlane-changes>`: before and after side by side, key by key: added, removed, changed by sign, word and colour. */
 import { diffWordsWithSpace } from "diff";
-import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import { type Change, diffJson } from "../../model/diff.js";
@@ -8,6 +8,7 @@ import { truncate, visible } from "../../model/format/text.js";
 import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { formatNumber } from "../describe.js";
+import { changesStyles } from "./changes.styles.js";
 
 const MAX_CHARACTERS = 400_000; // of both texts; more is read as raw JSON
 const MAX_ROWS = 400;
@@ -18,76 +19,7 @@ const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", chan
 
 @customElement("auditlane-changes")
 export class Changes extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      :host {
-        display: block;
-      }
-      table {
-        width: 100%;
-        border: 1px solid var(--line);
-        border-collapse: collapse;
-        table-layout: fixed;
-      }
-      th,
-      td {
-        padding: 0.3rem 0.5rem;
-        border-block-end: 1px solid var(--line);
-        text-align: start;
-        vertical-align: top;
-        overflow-wrap: anywhere;
-      }
-      thead th {
-        background: var(--ground-2);
-        color: var(--ink-2);
-        font-size: 0.86em;
-        font-weight: 500;
-      }
-      tbody th {
-        font-weight: 400;
-      }
-      .kind {
-        width: 6.4rem;
-        white-space: nowrap;
-      }
-      .sign {
-        display: inline-block;
-        width: 1em;
-        font-family: var(--mono);
-        font-weight: 600;
-      }
-      .added .kind,
-      ins {
-        color: var(--good);
-      }
-      .removed .kind,
-      del {
-        color: var(--bad);
-      }
-      .changed .kind {
-        color: var(--warn);
-      }
-      ins {
-        text-decoration: underline;
-        text-decoration-thickness: 2px;
-      }
-      .same {
-        color: var(--ink-2);
-      }
-      td {
-        font-family: var(--mono);
-        font-size: 0.93em;
-        white-space: pre-wrap;
-      }
-      .rest {
-        margin-block-start: 0.35rem;
-      }
-      p {
-        margin: 0.25rem 0;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, changesStyles];
 
   /** JSON, or other text; null when there was nothing. */
   @property({ attribute: false }) was: string | null = null;

@@ -1,5 +1,5 @@
 /** `<auditlane-columns>`: which columns there are, in which order, how close rows stand, whose clock: for this person. */
-import { css, html, type TemplateResult } from "lit";
+import { html, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
@@ -11,113 +11,11 @@ import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
+import { columnsStyles } from "./columns.styles.js";
 
 @customElement("auditlane-columns")
 export class ColumnMenu extends ViewerElement {
-  static override styles = [
-    baseStyles,
-    css`
-      .button {
-        display: inline-flex;
-        align-items: center;
-        gap: 0.4em;
-      }
-      @container (max-width: 40rem) {
-        .label {
-          position: absolute;
-          width: 1px;
-          height: 1px;
-          overflow: hidden;
-          clip-path: inset(50%);
-        }
-      }
-      .panel {
-        display: flex;
-        flex-direction: column;
-        gap: 0.75rem;
-        width: 19rem;
-        max-width: 100%;
-      }
-      fieldset {
-        margin: 0;
-        padding: 0;
-        border: 0;
-      }
-      legend {
-        margin-block-end: 0.25rem;
-        padding: 0;
-        color: var(--ink-2);
-        font-size: 0.86em;
-      }
-      ul {
-        max-height: min(22rem, 45vh);
-        margin: 0;
-        padding: 0;
-        overflow: auto;
-        list-style: none;
-      }
-      li {
-        display: flex;
-        align-items: center;
-        border-radius: var(--radius);
-      }
-      li:hover {
-        background: var(--ground-2);
-      }
-      label {
-        display: flex;
-        flex: 1;
-        align-items: center;
-        gap: 0.5em;
-        min-width: 0;
-        min-height: 26px;
-        cursor: pointer;
-      }
-      label bdi {
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
-      }
-      input {
-        flex: none;
-        width: 1.05em;
-        min-height: 1.05em;
-        height: 1.05em;
-        margin: 0.2em;
-        accent-color: var(--accent);
-      }
-      li button {
-        min-width: 26px;
-        min-height: 26px;
-      }
-      .choice {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0 1rem;
-      }
-      .choice label {
-        flex: none;
-      }
-      svg {
-        width: 1em;
-        height: 1em;
-        fill: none;
-        stroke: currentColor;
-        stroke-width: 1.6;
-        stroke-linecap: round;
-        stroke-linejoin: round;
-      }
-      .end {
-        display: flex;
-        flex-direction: column;
-        align-items: flex-start;
-        gap: 0.35rem;
-      }
-      .end span {
-        font-size: 0.86em;
-      }
-    `,
-  ];
+  static override styles = [baseStyles, columnsStyles];
 
   protected override render(): TemplateResult {
     const { columns } = this.text.reading;

@@ -16,8 +16,9 @@ import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
 import { cellContext, renderFormatted } from "./cells.js";
+import { badgeStyles } from "./badges.styles.js";
 import { detailsStyles } from "./details.styles.js";
-import { conflictBadge, badgeStyles, outcomeBadge, severityBadge } from "./badges.js";
+import { conflictBadge, outcomeBadge, severityBadge } from "./badges.js";
 
 const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in a way of their own
 const SCROLL_FROM = 1_000; // signs; more scroll within their line

@@ -1,6 +1,8 @@
 /** How the table's head looks: names, order, menus, the edges that widths are drawn by. */
 import { css } from "lit";
 
+import { ellipsis } from "../../styles/fragments.js";
+
 export const headStyles = css`
   .column {
     position: relative;
@@ -14,9 +16,7 @@ export const headStyles = css`
     font-weight: 500;
   }
   .column .name {
-    overflow: hidden;
-    text-overflow: ellipsis;
-    white-space: nowrap;
+    ${ellipsis}
   }
   .column .sort {
     min-width: 0;

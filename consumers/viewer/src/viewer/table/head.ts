@@ -132,4 +132,3 @@ function sortIcon(down: boolean): TemplateResult {
 function menuIcon(): TemplateResult {
   return html`<svg class="icon" aria-hidden="true" viewBox="0 0 16 16"><path d="M4 6.5l4 4 4-4"></path></svg>`;
 }
-

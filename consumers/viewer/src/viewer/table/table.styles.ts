@@ -1,6 +1,8 @@
 /** How the table looks. `--tracks` are the columns' widths, `--width` their sum, `--row` a row's height: set by the table. */
 import { css } from "lit";
 
+import { ellipsis } from "../../styles/fragments.js";
+
 export const tableStyles = css`
   :host {
     display: block;
@@ -112,9 +114,7 @@ export const tableStyles = css`
   .cell {
     min-width: 0;
     padding-inline: 0.5rem;
-    overflow: hidden;
-    text-overflow: ellipsis;
-    white-space: nowrap;
+    ${ellipsis}
   }
   .waits {
     cursor: default;

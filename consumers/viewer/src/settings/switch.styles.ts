@@ -1,0 +1,19 @@
+import { css } from "lit";
+
+export const switchStyles = css`
+  .state {
+    display: flex;
+    align-items: center;
+    gap: 0.45rem;
+    font-weight: 600;
+  }
+  .state .icon {
+    color: var(--good);
+  }
+  .state.off .icon {
+    color: var(--warn);
+  }
+  .card > div + p {
+    margin-block-start: 0.35rem;
+  }
+`;

@@ -1,0 +1,48 @@
+/** Declarations that the styles of several elements share. Include one in a rule: `ul { ${plainList} }`. */
+import { css } from "lit";
+
+/** Hides an element from sight but not from screen readers. */
+export const visuallyHidden = css`
+  position: absolute;
+  width: 1px;
+  height: 1px;
+  overflow: hidden;
+  clip-path: inset(50%);
+  white-space: nowrap;
+`;
+
+/** Removes a list's margins and markers. */
+export const plainList = css`
+  margin: 0;
+  padding: 0;
+  list-style: none;
+`;
+
+/** Cuts text that does not fit, in one line. */
+export const ellipsis = css`
+  overflow: hidden;
+  text-overflow: ellipsis;
+  white-space: nowrap;
+`;
+
+/** Sizes a checkbox or radio button; `--choice-size` is its width and height. */
+export const choiceInput = css`
+  flex: none;
+  width: var(--choice-size, 1.15rem);
+  height: var(--choice-size, 1.15rem);
+  min-height: 0;
+  accent-color: var(--accent);
+`;
+
+/** A panel in the top layer. */
+export const popoverPanel = css`
+  position: fixed;
+  inset: auto;
+  margin: 0;
+  overflow: auto;
+  border: 1px solid var(--line);
+  border-radius: var(--radius);
+  background: var(--ground);
+  color: var(--ink);
+  box-shadow: 0 8px 28px rgb(0 0 0 / 0.22);
+`;

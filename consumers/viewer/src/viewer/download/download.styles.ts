@@ -1,0 +1,22 @@
+import { css } from "lit";
+
+import { visuallyHidden } from "../../styles/fragments.js";
+
+export const downloadStyles = css`
+  :host {
+    display: contents;
+  }
+  .count {
+    padding: 0 0.45em;
+    border-radius: 999px;
+    background: var(--accent-ground);
+    color: var(--accent);
+    font-size: 0.86em;
+    font-variant-numeric: tabular-nums;
+  }
+  @container (max-width: 40rem) {
+    .label {
+      ${visuallyHidden}
+    }
+  }
+`;

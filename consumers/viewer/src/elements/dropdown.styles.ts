@@ -7,7 +7,7 @@ export const dropdownStyles = css`
     display: inline-block;
   }
   button {
-    min-height: var(--drop-height, 2.15em);
+    min-height: var(--dropdown-height, 2.15em);
   }
   button[aria-expanded="true"] {
     background: var(--ground-3);

@@ -1,4 +1,3 @@
-/** `<auditlane-drop>`: a button, and what drops from it: closed by Escape or a click elsewhere, focus goes back. */
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
@@ -8,15 +7,22 @@ import { anchor } from "./anchored.js";
 import { dropdownStyles } from "./dropdown.styles.js";
 
 /**
- * Property `label` names the panel, and the button where `name` does not. The slot `button` is what the button shows, the
- * default one is the panel. Events: `opened` (the panel may be filled only now), `closed`.
+ * @summary A button with a panel that Escape or a click elsewhere closes; the focus then returns to the button.
+ *
+ * @slot button - The content of the button.
+ * @slot - The content of the panel.
+ * @event opened - The panel is open; its content may be rendered now.
+ * @event closed - The panel is closed.
+ * @csspart button - The button.
+ * @cssproperty --dropdown-height - The button's height.
  */
-@customElement("auditlane-drop")
+@customElement("auditlane-dropdown")
 export class Dropdown extends LitElement {
   static override styles = [baseStyles, dropdownStyles];
 
+  /** The panel's accessible name. */
   @property() label = "";
-  /** The button's name where what it shows does not say it. */
+  /** The button's accessible name, where its content is not enough. */
   @property() name = "";
   @property({ type: Boolean }) quiet = false;
 
@@ -61,17 +67,17 @@ export class Dropdown extends LitElement {
       </div>`;
   }
 
-  /** Browsers return the focus only from the panel's own content, not from what is in its slot. */
+  /** Remembers whether the panel has the focus: browsers return it only from the panel's own content, not from slotted content. */
   private readonly beforeToggle = (event: ToggleEvent): void => {
     this.heldFocus = event.newState === "closed" && this.holdsFocus();
   };
 
-  /** Whether the focus is in the panel or its slot. Browsers differ on `:focus-within` for slotted elements. */
+  /** Whether the focus is in the panel or its slotted content. Browsers differ on `:focus-within` for slotted elements. */
   private holdsFocus(): boolean {
     return this.contains((this.getRootNode() as Document | ShadowRoot).activeElement);
   }
 
-  /** Nothing else has taken the focus meanwhile. */
+  /** Whether no other element has taken the focus meanwhile. */
   private focusIsFree(): boolean {
     const { activeElement, body } = document;
     return this.holdsFocus() || !activeElement || activeElement === body;
@@ -89,6 +95,6 @@ export class Dropdown extends LitElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "auditlane-drop": Dropdown;
+    "auditlane-dropdown": Dropdown;
   }
 }

@@ -1,4 +1,3 @@
-/** `<auditlane-settings-confirm>`: asks before something that people may regret. */
 import { html, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
@@ -15,6 +14,7 @@ export interface ConfirmRequest {
   cancel?: string;
 }
 
+/** @summary A dialog that asks for confirmation. */
 @customElement("auditlane-settings-confirm")
 export class ConfirmDialog extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, dialogStyles];

@@ -1,4 +1,3 @@
-/** `<auditlane-settings-conflict>`: somebody else saved first: who, what, and the two ways on. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -12,6 +11,11 @@ import type { Conflict } from "./loaded-settings.js";
 import { noteStyles, sectionStyles } from "./section.styles.js";
 import { conflictStyles } from "./conflict.styles.js";
 
+/**
+ * @summary Says that another person saved first, what they changed, and offers the two ways on.
+ *
+ * @csspart conflict - The notice.
+ */
 @customElement("auditlane-settings-conflict")
 export class ConflictNotice extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, noteStyles, conflictStyles];

@@ -1,4 +1,3 @@
-/** `<auditlane-settings-fields>`: the list of fields: what each is called, where it is shown, and its place. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
@@ -17,6 +16,11 @@ import { SettingsElement } from "./settings-element.js";
 import { describeOrigin, selectorOf, readOnlyToggle, describeType } from "./field-row.js";
 import { sectionStyles } from "./section.styles.js";
 
+/**
+ * @summary The list of fields: their names, where each is shown, and their order.
+ *
+ * @csspart fields - The card.
+ */
 @customElement("auditlane-settings-fields")
 export class FieldList extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, fieldListStyles];

@@ -1,4 +1,3 @@
-/** `<auditlane-settings-form>`: a custom field, to be added or changed. Its event `closed` says that it is over. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
@@ -27,6 +26,11 @@ import { sampleStyles } from "./sample-table.js";
 import { dialogStyles, noteStyles, sectionStyles } from "./section.styles.js";
 import { problemNote } from "./problem-note.js";
 
+/**
+ * @summary A dialog that adds or changes a custom field.
+ *
+ * @event closed - The dialog was closed.
+ */
 @customElement("auditlane-settings-form")
 export class FieldForm extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, ...sampleStyles, formStyles];

@@ -1,4 +1,3 @@
-/** `<auditlane-settings-history>`: who changed what, and when; read when it is opened. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
@@ -15,6 +14,11 @@ import { historyStyles } from "./history.styles.js";
 
 const PAGE = 10;
 
+/**
+ * @summary Lists who changed what and when. Loads when it is opened.
+ *
+ * @csspart history - The card.
+ */
 @customElement("auditlane-settings-history")
 export class RevisionHistory extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, noteStyles, historyStyles];

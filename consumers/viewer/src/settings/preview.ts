@@ -1,4 +1,3 @@
-/** `<auditlane-settings-preview>`: the table with the list as it is now, saved or not. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -8,6 +7,11 @@ import { SettingsElement } from "./settings-element.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";
 import { sectionStyles } from "./section.styles.js";
 
+/**
+ * @summary Previews the table with the draft of the fields.
+ *
+ * @csspart preview - The card.
+ */
 @customElement("auditlane-settings-preview")
 export class Preview extends SettingsElement {
   static override styles = [

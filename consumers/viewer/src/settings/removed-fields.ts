@@ -1,4 +1,3 @@
-/** `<auditlane-settings-removed>`: fields that were removed, and the way back. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -10,6 +9,11 @@ import { SettingsElement } from "./settings-element.js";
 import { sectionStyles } from "./section.styles.js";
 import { removedFieldsStyles } from "./removed-fields.styles.js";
 
+/**
+ * @summary Lists removed fields, with a button that restores each.
+ *
+ * @csspart removed - The card.
+ */
 @customElement("auditlane-settings-removed")
 export class RemovedFields extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, removedFieldsStyles];

@@ -1,4 +1,3 @@
-/** `<auditlane-settings-bar>`: what is not saved, always in sight while there is something. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -14,6 +13,11 @@ import { saveBarStyles } from "./save-bar.styles.js";
 
 const SAVED_NOTICE_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
 
+/**
+ * @summary Shows unsaved changes, always in view, with buttons that save and discard them.
+ *
+ * @csspart bar - The bar.
+ */
 @customElement("auditlane-settings-bar")
 export class SaveBar extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, saveBarStyles];

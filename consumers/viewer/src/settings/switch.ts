@@ -1,4 +1,3 @@
-/** `<auditlane-settings-switch>`: whether the log can be viewed at all. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
@@ -11,6 +10,11 @@ import { SettingsElement } from "./settings-element.js";
 import { sectionStyles } from "./section.styles.js";
 import { switchStyles } from "./switch.styles.js";
 
+/**
+ * @summary Switches on and off whether the log can be viewed.
+ *
+ * @csspart switch - The card.
+ */
 @customElement("auditlane-settings-switch")
 export class SwitchCard extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, switchStyles];

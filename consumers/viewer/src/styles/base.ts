@@ -1,4 +1,4 @@
-/** What every part begins with: letters, buttons, inputs, focus, and what only screen readers get. */
+/** The styles of every element: text, buttons, inputs, focus, and content for screen readers only. */
 import { css } from "lit";
 
 import { visuallyHidden } from "./fragments.js";

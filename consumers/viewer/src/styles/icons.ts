@@ -1,4 +1,4 @@
-/** Small pictures beside words; never the only thing that says something. */
+/** Decorative icons beside text; an icon alone never carries a meaning. */
 import { html, svg, type TemplateResult } from "lit";
 
 const PATHS = {

@@ -1,4 +1,4 @@
-/** The look, as custom properties that a host page may set (`--auditlane-…`), in light and dark. */
+/** The design tokens, in light and dark; a host page overrides them with `--auditlane-…`. */
 import { css } from "lit";
 
 export const tokens = css`

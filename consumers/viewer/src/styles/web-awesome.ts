@@ -1,13 +1,13 @@
 /**
- * What we use of Web Awesome, loaded when it is: `await tabs()`, then write `<wa-tab-group>`. It takes its look from
- * `kitTokens`, and its icons from files of our own: its own are data URLs, which it fetches, and a strict policy has no
- * `data:` in `connect-src`.
+ * Loads the parts of Web Awesome that are used: `await loadTabs()`, then render `<wa-tab-group>`. Its appearance comes from
+ * `webAwesomeTokens`. Its icons come from our own files, since the library fetches data URLs, which a strict content
+ * policy without `data:` in `connect-src` forbids.
  */
 import { css } from "lit";
 
 const ICONS = import.meta.glob<string>("./icons/*.svg", { query: "?no-inline", import: "default", eager: true });
 
-/** Resolves when the elements of tabs are defined. */
+/** Resolves when the elements for tabs are defined. */
 export async function loadTabs(): Promise<void> {
   const { registerIconLibrary } = await import("@awesome.me/webawesome/dist/components/icon/library.js");
   registerIconLibrary("system", { resolver: (name) => ICONS[`./icons/${name}.svg`] ?? "" });
@@ -18,7 +18,7 @@ export async function loadTabs(): Promise<void> {
   ]);
 }
 
-/** Their properties in our terms, for the host element of whoever uses them; inherited by what is inside. */
+/** Maps the library's custom properties to our tokens, for the host of an element that uses the library. */
 export const webAwesomeTokens = css`
   :host {
     --wa-border-radius-pill: 999px;

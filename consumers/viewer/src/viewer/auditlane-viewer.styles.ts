@@ -1,4 +1,4 @@
-/** How the viewer's parts lie: one under the other, the table taking what is left; from 360 px on. */
+/** Lays the viewer's elements out in a column, from 360 px on; the table takes the remaining height. */
 import { css } from "lit";
 
 import { ellipsis, visuallyHidden } from "../styles/fragments.js";

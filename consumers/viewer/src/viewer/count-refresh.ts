@@ -1,13 +1,13 @@
-/** The numbers and the chart follow what arrives: not with every event, but now and then, and only while they are seen. */
+/** Refreshes the numbers and the chart after events arrive: throttled, and only while the page is visible. */
 export const DELAY_MS = 10_000;
 
 export class CountRefresh {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `count` asks for the numbers again. */
+  /** `onDue` requests the numbers again. */
   constructor(private readonly onDue: () => void) {}
 
-  /** Something has arrived: it is counted within the next ten seconds, however much there is. */
+  /** Schedules a refresh within ten seconds, however many events arrive. */
   schedule(): void {
     this.timer ??= setTimeout(this.due, DELAY_MS);
   }

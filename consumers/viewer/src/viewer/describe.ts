@@ -1,4 +1,4 @@
-/** Fields, terms and numbers in the reader's words. */
+/** Formats fields, values, terms and numbers in the reader's language. */
 import type { ShownField } from "../api/types.js";
 import type { Texts } from "../i18n/en/index.js";
 import { localeOf as kindOf } from "../model/format/locale.js";
@@ -7,7 +7,7 @@ import { ownValue } from "../model/own-property.js";
 import { splitAlternatives, type ParsedTerm, parseTerm } from "../model/query.js";
 import type { ViewerState } from "./viewer-state.js";
 
-/** The reader's own kind of the viewer's language (en-GB), for dates and numbers. */
+/** Returns the reader's regional variant of the viewer's language (en-GB), for dates and numbers. */
 export function localeOf(viewer: ViewerState): string {
   return kindOf(viewer.language);
 }
@@ -18,7 +18,7 @@ export function formatNumber(viewer: ViewerState, value: number): string {
   );
 }
 
-/** What the tenant calls a field; the name itself of one that is not in its structure. */
+/** Returns the tenant's label of a field; the name of a field outside its structure. */
 export function fieldLabel(viewer: ViewerState, parameter: string): string {
   const known = viewer.fields.find((field) => hasParameter(field, parameter));
   if (known) return known.displayName;
@@ -29,14 +29,14 @@ function hasParameter(field: ShownField, parameter: string): boolean {
   return field.parameter === parameter || (field.custom && field.name === parameter);
 }
 
-/** A value as the table says it: outcomes and severities in the reader's language. */
+/** Returns a value as the table shows it: outcomes and severities translated. */
 export function valueLabel(viewer: ViewerState, parameter: string, value: string): string {
   const { outcome, severity, provenance } = viewer.text.reading;
   const words = ownValue<Record<string, string>>({ outcome, severity, provenance }, parameter) ?? {};
   return ownValue(words, value) ?? visible(value);
 }
 
-/** A term of the query as a sentence: "Action is not login". */
+/** Describes a term of the query as a sentence: "Action is not login". */
 export function describeTerm(viewer: ViewerState, term: string): string {
   return visible(describeParsed(viewer, term));
 }

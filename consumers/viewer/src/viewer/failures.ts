@@ -1,11 +1,11 @@
-/** What the parts of a viewer could not have: it is said once for all of them, and asked for again together. */
+/** Collects the failed requests of a viewer's elements, so that one notice reports them and one button retries them. */
 import type { Problem } from "../api/problem.js";
 
 export interface Failure {
   problem: Problem;
-  /** What was shown before stands in its place. */
+  /** Whether older data is still shown. */
   keepsData: boolean;
-  /** Who failed says it, with a button that asks again: then nobody else needs one. */
+  /** Whether the element shows the problem itself, with a button that retries. */
   shownInPlace: boolean;
   retry(): void;
 }
@@ -16,7 +16,7 @@ export class Failures {
 
   constructor(private readonly onChange: () => void) {}
 
-  /** How the last request of `who` ended; null is well, or of no interest any more. */
+  /** Sets the failure of an element's last request; null after a success, or when it no longer matters. */
   set(owner: object, failure: Failure | null): void {
     if (!failure && !this.byOwner.has(owner)) return;
     if (failure) this.byOwner.set(owner, failure);
@@ -28,22 +28,22 @@ export class Failures {
     return [...this.byOwner.values()];
   }
 
-  /** Some part says it, and has the button. */
+  /** Whether an element shows its problem itself. */
   get shownInPlace(): boolean {
     return this.all.some((failure) => failure.shownInPlace);
   }
 
-  /** What to say for all of them: the first that somebody waits for in vain, else the first; null when nothing failed. */
+  /** The failure to report: the first without older data, else the first; null without failures. */
   get first(): Failure | null {
     return this.all.find((failure) => !failure.keepsData) ?? this.all[0] ?? null;
   }
 
-  /** Seconds until the service wants to be asked again; 0 when it did not say. */
+  /** Seconds that the service asked to wait; 0 when it did not. */
   get wait(): number {
     return Math.max(0, ...this.all.map((failure) => failure.problem.retryAfter ?? 0));
   }
 
-  /** Whatever is not under way already. */
+  /** Retries every failure that is not being retried yet. */
   retryAll(): void {
     for (const failure of this.all) {
       if (this.retried.has(failure)) continue;

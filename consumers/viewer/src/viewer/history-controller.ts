@@ -1,4 +1,4 @@
-/** The browser's history: each look is a step of it, going back is a look, and the settings are left by consent alone. */
+/** Keeps the view in the browser's history: every change of the view adds an entry, and "back" restores a view. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { invalidRangeIn } from "../model/range.js";
@@ -7,9 +7,9 @@ import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
   viewer: () => ViewerState | null;
-  /** Asks the person, where something is not saved. */
+  /** Asks before unsaved settings are left. */
   confirmLeave: () => Promise<boolean>;
-  /** The settings are left. */
+  /** Called after the settings were left. */
   onLeft: () => void;
 }
 
@@ -32,7 +32,7 @@ export class HistoryController implements ReactiveController {
     window.removeEventListener("popstate", this.onPopState);
   }
 
-  /** Looks at what the address says, if that is to say it. Without, nothing touches the history. */
+  /** Takes the view from the address if that is wanted; otherwise neither reads the address nor touches the history. */
   start(viewer: ViewerState, usesAddress: boolean): void {
     viewer.usesAddress = usesAddress;
     if (usesAddress) {
@@ -42,15 +42,15 @@ export class HistoryController implements ReactiveController {
     viewer.addEventListener("view-change", () => this.push(viewer));
   }
 
-  /** Out of the settings: to where the history has gone meanwhile, or to the same view without them. */
+  /** Leaves the settings for the view of the address, or for the same view without the settings. */
   async leaveSettings(viewer: ViewerState): Promise<void> {
-    if (this.leaving) return; // it is being asked
+    if (this.leaving) return; // the person is being asked
     this.leaving = true;
     const goes = await this.hooks.confirmLeave();
-    if (goes) await viewer.reload(); // columns and switch may be others now
+    if (goes) await viewer.reload(); // the columns and the switch may have changed
     this.leaving = false;
     if (viewer !== this.hooks.viewer()) return;
-    if (!goes) return this.push(viewer); // the address again that Back has taken away
+    if (!goes) return this.push(viewer); // restores the address that "back" has removed
     const view = viewer.usesAddress ? viewFromSearch(location.search) : viewer.view;
     if (viewer.usesAddress && !view.settings) this.restore(viewer, view);
     else viewer.setView({ ...view, settings: false });
@@ -62,7 +62,7 @@ export class HistoryController implements ReactiveController {
     history.pushState(null, "", `${location.pathname}${searchFromView(viewer.view, location.search)}${location.hash}`);
   }
 
-  /** To another view; a host's own ways, to a hash or a parameter of its own, change nothing. */
+  /** Restores the view of the address. Ignores navigation of the host page, to a hash or a parameter of its own. */
   private readonly onPopState = (): void => {
     const viewer = this.hooks.viewer();
     const view = viewFromSearch(location.search);
@@ -72,7 +72,7 @@ export class HistoryController implements ReactiveController {
   };
 
   private restore(viewer: ViewerState, view: View): void {
-    this.restoring = true; // what is seen then has its place in the history already
+    this.restoring = true; // the view is in the history already
     viewer.setView(view);
     this.restoring = false;
   }

@@ -1,4 +1,3 @@
-/** `<auditlane-live>`: the switch for following what arrives, and how that goes. */
 import { html, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -8,6 +7,11 @@ import type { LiveStream } from "./live-stream.js";
 import { ViewerElement } from "./viewer-element.js";
 import { liveSwitchStyles } from "./live-switch.styles.js";
 
+/**
+ * @summary Switches following arriving events on and off, and shows the state of the connection.
+ *
+ * @csspart button - The switch; also `live`.
+ */
 @customElement("auditlane-live")
 export class LiveSwitch extends ViewerElement {
   static override styles = [baseStyles, liveSwitchStyles];

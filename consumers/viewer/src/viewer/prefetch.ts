@@ -1,4 +1,4 @@
-/** The list's first page, asked for together with whose log it is: by the time that is known, rows are on their way. */
+/** Requests the list's first page together with the session, so that the rows arrive earlier. */
 import type { Client, QueryParams } from "../api/client.js";
 import type { EventPage } from "../api/types.js";
 import { FIRST_PAGE_SIZE } from "../model/pages.js";
@@ -11,10 +11,10 @@ export class Prefetch {
   start(client: Client, pairs: QueryParams): void {
     this.key = JSON.stringify(pairs);
     const asked = client.json<EventPage>("/v1/events", { params: [...pairs, ["limit", String(FIRST_PAGE_SIZE)]] });
-    this.page = asked.catch(() => null); // whoever needs it asks again, and tells what is wrong
+    this.page = asked.catch(() => null); // the loader requests it again and reports the problem
   }
 
-  /** The page for these parameters, once; null when it was not asked for. Resolves to null when there was no answer. */
+  /** Returns the page for these parameters once; null when it was not requested. Resolves to null when the request failed. */
   take(pairs: QueryParams): Promise<EventPage | null> | null {
     const page = this.key === JSON.stringify(pairs) ? this.page : null;
     this.page = null;
@@ -22,7 +22,7 @@ export class Prefetch {
   }
 }
 
-/** What a list is asked for, other than limit and place. */
+/** Returns a list's parameters without limit and cursor. */
 export function listParams(filter: QueryParams, sort: string): QueryParams {
   return [...filter, ...(sort === DEFAULT_SORT ? [] : [["sort", sort] as const])];
 }

@@ -1,4 +1,4 @@
-/** Without a network, or a service: tries again by itself, when the browser says that it is back and now and then. */
+/** Probes the service while it cannot be reached: when the browser is online again, and with growing intervals. */
 import type { ViewerState } from "./viewer-state.js";
 
 const FIRST_MS = 2_000;
@@ -34,7 +34,7 @@ export class Reconnect {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.wait = Math.min(2 * this.wait, LONGEST_MS);
-    // Its end, good or bad, changes the log, which is heard above.
+    // Its result changes the viewer's state, which calls onChange.
     if (this.viewer.phase === "failed") void this.viewer.reload();
     else this.viewer.client.json("/v1/session").catch(() => {});
   };

@@ -1,4 +1,4 @@
-/** The base of every part of the viewer: it has the log, and renders again when that changes. */
+/** The base of the viewer's elements: it provides the viewer's state, and renders again when that changes. */
 import type { Texts } from "../i18n/en/index.js";
 import { ContextElement } from "../elements/context-element.js";
 import { type ViewerState, viewerContext } from "./viewer-state.js";

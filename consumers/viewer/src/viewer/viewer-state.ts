@@ -1,4 +1,4 @@
-/** What all parts of the viewer share: whose log it is, its data structure, what is looked at, and the words for it. */
+/** The state that the viewer's elements share: the session, the data structure, the view and the texts. */
 import { createContext } from "@lit/context";
 
 import { Client, type QueryParams, type Endpoint } from "../api/client.js";
@@ -19,14 +19,14 @@ import { LiveStream } from "./live-stream.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** The credential counts no longer: what is shown stays, nothing new can be had. */
+/** The credential is no longer valid: what is shown stays, nothing new can be loaded. */
 const AUTH_CODES = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
-/** No answer came at all. */
+/** There was no response. */
 const NETWORK_CODES = new Set(["OFFLINE", "UNREACHABLE"]);
 
 /**
- * The state of one viewer. Parts listen to its event `change` and read; they change what is looked at with `look`, and
- * nothing else. Requests are the parts' own, with `client` and `filter()`.
+ * The state of one viewer. Elements render it again after each `change` event, change the view with `setView` only, and
+ * send their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`.
  */
 export class ViewerState extends EventTarget {
   phase: Phase = "loading";
@@ -34,25 +34,25 @@ export class ViewerState extends EventTarget {
   session: Session | null = null;
   structure: ShownStructure | null = null;
   view: View = DEFAULT_VIEW;
-  /** What the address says of the time that is no time, until a time is chosen; "" mostly. */
+  /** The invalid time parameters of the address, until a time is chosen; usually "". */
   invalidRange = "";
-  /** The page's address says what is looked at, so that links to it can be given. */
+  /** Whether the page's address holds the view, so that links to it can be shared. */
   usesAddress = false;
-  /** Ms since 1970 that presets count back from; moves with every `look` and `refresh`, so that all parts ask alike. */
+  /** The ms since 1970 from which presets count back. One value for all elements; moves with `setView` and `refresh`. */
   asOf = Date.now();
-  /** Grows with `refresh`: ask again. */
+  /** Grows with each `refresh`; elements then request everything again. */
   refreshCount = 0;
-  /** Grows with `recount`, and with `refresh`: count again. */
+  /** Grows with each `recount` and `refresh`; elements then count again. */
   recountCount = 0;
   preferences: Preferences;
   client: Client;
-  /** The last request found no network, or no service. */
+  /** Whether the last request failed without a response. */
   offline = false;
-  /** While `offline`: there is a network, so that it is the service. */
+  /** While `offline`: whether the network works, so that the service is the cause. */
   unreachable = false;
-  /** Why the credential counts no longer; null while it does. */
+  /** Why the credential is no longer valid; null while it is. */
   authProblem: Problem | null = null;
-  /** Nobody has sent an event yet, other than auditlane itself; null while that is not known. */
+  /** Whether no event was sent yet, apart from auditlane's own; null while unknown. */
   unused: boolean | null = null;
 
   readonly lazyImports = new LazyImports();
@@ -83,7 +83,7 @@ export class ViewerState extends EventTarget {
     return new ViewerState(place, renew, language, await textsOf(language));
   }
 
-  /** Asks who we are and what the log looks like. Never rejects: what went wrong is `problem`. */
+  /** Loads the session and the structure. Never rejects; a failure is `problem`. */
   async load(): Promise<void> {
     this.phase = "loading";
     this.problem = null;
@@ -92,7 +92,7 @@ export class ViewerState extends EventTarget {
     await this.reload();
   }
 
-  /** The same without taking away what is shown: after a change of the settings. */
+  /** Loads the same without hiding what is shown, as after a change of the settings. */
   async reload(): Promise<void> {
     try {
       const session = await this.client.json<Session>("/v1/session");
@@ -114,7 +114,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Whether this token is the same person's in the same tenant; only then what is shown may stay. Rejects with Problem. */
+  /** Resolves to whether the token belongs to the same user and tenant; only then may the shown data stay. Rejects with Problem. */
   async verifyToken(token: string): Promise<boolean> {
     const next = await this.client.withToken(token).json<Session>("/v1/session");
     const same = !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
@@ -122,7 +122,7 @@ export class ViewerState extends EventTarget {
     return same;
   }
 
-  /** Go on with this token, which was vouched for. */
+  /** Continues with a verified token. */
   setToken(token: string): void {
     this.client.setToken(token);
     const waited = this.authProblem !== null;
@@ -131,7 +131,7 @@ export class ViewerState extends EventTarget {
     else this.notify();
   }
 
-  /** Other words, everything else as it is. */
+  /** Changes the texts only. */
   async setLanguage(language: Language): Promise<void> {
     const text = await textsOf(language);
     this.language = language;
@@ -139,7 +139,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Finds out whether anybody has sent an event yet; `unused` says it. Rejects with Problem. */
+  /** Sets `unused` to whether no event was sent yet, and resolves to it. Rejects with Problem. */
   async checkUnused(): Promise<boolean> {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
       params: [["limit", "1"], ["query", EXCLUDE_OWN_EVENTS]],
@@ -153,7 +153,7 @@ export class ViewerState extends EventTarget {
     return this.session?.tenant ?? "";
   }
 
-  /** Whether anything in the settings is this person's to change. */
+  /** Whether this person may change anything in the settings. */
   get canOpenSettings(): boolean {
     return this.can("audits:configure") || this.can("audits:contract");
   }
@@ -162,12 +162,12 @@ export class ViewerState extends EventTarget {
     return this.session?.permissions.includes(permission) ?? false;
   }
 
-  /** The time zone that times are shown in: an IANA name. */
+  /** The zone in which times are shown, an IANA name. */
   get zone(): string {
     return this.preferences.utc ? "UTC" : localZone();
   }
 
-  /** The tenant's fields in their order, under the names that somebody gave them, else under the language's own. */
+  /** The tenant's fields in order, with the labels that somebody gave them, else with the language's own. */
   get fields(): readonly ShownField[] {
     const { structure, text } = this;
     if (this.labelled.structure !== structure || this.labelled.text !== text) {
@@ -177,13 +177,13 @@ export class ViewerState extends EventTarget {
     return this.labelled.fields;
   }
 
-  /** What the list, the summaries and exports are to be asked for: the view as parameters, without order and limit. */
+  /** Returns the view as the parameters of lists, summaries and exports, without order and limit. */
   filter(): QueryParams {
     const query: QueryParams = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
     return [...query, ...rangeParams(this.view.range, this.asOf)];
   }
 
-  /** Look at something else. The address follows. */
+  /** Changes the view, and with it the address. */
   setView(changes: Partial<View>): void {
     if ("range" in changes) this.invalidRange = "";
     const asksAnew = (["query", "range", "sort"] as const).some((name) => name in changes && changes[name] !== this.view[name]);
@@ -193,20 +193,20 @@ export class ViewerState extends EventTarget {
     this.dispatchEvent(new Event("view-change"));
   }
 
-  /** Ask again for what is looked at. */
+  /** Requests everything in the view again. */
   refresh(): void {
     this.refreshCount += 1;
     this.recount();
   }
 
-  /** There are more events than were counted: ask for the numbers and the chart again, and leave the list as it is. */
+  /** Requests the numbers and the chart again, without the list, since more events have arrived. */
   recount(): void {
     this.asOf = Date.now();
     this.recountCount += 1;
     this.notify();
   }
 
-  /** Ask again for all that could not be had; for everything when that is not known to be anything. */
+  /** Retries all failed requests; refreshes everything when none is known. */
   retry(): void {
     if (!this.failures.first) return this.refresh();
     this.asOf = Date.now();
@@ -214,14 +214,14 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** What this person likes, kept in this browser. */
+  /** Changes this person's preferences, which are kept in this browser. */
   setPreferences(what: Partial<Preferences>): void {
     this.preferences = { ...this.preferences, ...what };
     this.preferenceStore.write(this.preferences);
     this.notify();
   }
 
-  /** What any request's end says of all that follow. */
+  /** Updates the connection and the credential after each request. */
   private onResult(problem: Problem | null): void {
     const wasOffline = this.offline;
     const hadEnded = this.authProblem !== null;
@@ -234,11 +234,11 @@ export class ViewerState extends EventTarget {
       this.phase = "failed";
     }
     const back = !problem && (wasOffline || hadEnded);
-    if (back && this.phase === "ready") queueMicrotask(() => this.retry()); // what failed meanwhile is asked again
+    if (back && this.phase === "ready") queueMicrotask(() => this.retry()); // retries what failed meanwhile
     else if (problem || back) this.notify();
   }
 
-  /** An address may name an order that there is not. */
+  /** Falls back to the default order when the address names an unknown one. */
   private withKnownSort(view: View): View {
     const name = view.sort.replace(/^-/, "");
     const known = this.fields.some((field) => field.sortable && field.parameter === name);

@@ -1,4 +1,3 @@
-/** `<auditlane-download-dialog>`: what the file will hold, how far it is, what went wrong; and the exports there are. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
@@ -16,7 +15,13 @@ import { fetchFile, followLink, type Progress } from "./fetch.js";
 import "./job-list.js";
 import type { ExportJobs } from "./jobs.js";
 
-/** Properties `jobs`, and `changes`, which grows with them; its event `close` says that it is gone. Opens itself. */
+/**
+ * @summary Describes the file before it is created, shows its progress, and lists the exports. Opens itself.
+ *
+ * @event close - The dialog was closed.
+ * @csspart dialog - The dialog.
+ * @csspart summary - What the file will hold.
+ */
 @customElement("auditlane-download-dialog")
 export class DownloadDialog extends ViewerElement {
   static override styles = [baseStyles, downloadDialogStyles];

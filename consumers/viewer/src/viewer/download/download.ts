@@ -1,4 +1,3 @@
-/** `<auditlane-download>`: the button, and what it says of exports that are made in the background. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
@@ -9,6 +8,12 @@ import { ViewerElement } from "../viewer-element.js";
 import { ExportJobs } from "./jobs.js";
 import { downloadStyles } from "./download.styles.js";
 
+/**
+ * @summary The button that opens the download dialog, with the number of running exports.
+ *
+ * @csspart button - The button; also `download`.
+ * @csspart dialog - The dialog.
+ */
 @customElement("auditlane-download")
 export class DownloadButton extends ViewerElement {
   static override styles = [baseStyles, downloadStyles];

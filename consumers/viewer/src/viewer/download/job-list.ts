@@ -1,4 +1,3 @@
-/** `<auditlane-exports>`: the tenant's exports: how far each is, its file, and a way to be rid of it. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
@@ -21,6 +20,7 @@ const ICONS: Record<ExportJob["state"], IconName> = {
   cancelled: "close",
 };
 
+/** @summary Lists the tenant's exports, with their progress, their files and a way to delete them. */
 @customElement("auditlane-exports")
 export class ExportList extends ViewerElement {
   static override styles = [baseStyles, jobListStyles];

@@ -1,4 +1,4 @@
-/** The drawn bars of the histogram. Loaded when there is something to draw. */
+/** Draws the bars of the histogram. Loaded when there is something to draw. */
 import uPlot from "uplot";
 import sheetText from "uplot/dist/uPlot.min.css?inline";
 
@@ -8,29 +8,29 @@ export interface ChartData {
   readonly bars: readonly Bar[];
   readonly zone: string;
   readonly locale: string;
-  /** From the first bar chosen to the last, or none. */
+  /** The first and the last selected bar, or null. */
   readonly selection: readonly [number, number] | null;
 }
 
 export interface ChartEvents {
-  /** The pointer is over this bar; null when it left. */
+  /** The pointer is over this bar; null when it has left. */
   onHover(bar: number | null): void;
-  /** These bars were dragged over, or one was clicked. */
+  /** These bars were selected by dragging, or one by a click. */
   onSelect(first: number, last: number): void;
 }
 
 const HEIGHT = 76;
 const AXIS = 20;
-const MIN_HEIGHT_SHARE = 0.04; // of the highest: what is there is to be seen
+const MIN_HEIGHT_SHARE = 0.04; // of the highest bar, so that small ones stay visible
 const LABEL_PX = 60;
-const DRAG_PX = 4; // a press that moved less is a click
+const DRAG_PX = 4; // a shorter drag is a click
 
-/** Draws into `place`, whose custom properties colour it. */
+/** Draws into `container`, with the colours of its custom properties. */
 export class Chart {
   private readonly plot: uPlot;
   private readonly sizes: ResizeObserver;
   private shown: ChartData;
-  /** Where it is, in px from the left; below 0 when it is elsewhere. */
+  /** The pointer's position in px from the left; below 0 when it is elsewhere. */
   private pointer = -1;
 
   constructor(
@@ -52,12 +52,12 @@ export class Chart {
     this.shown = shown;
     const same = before.bars === shown.bars && before.zone === shown.zone && before.locale === shown.locale;
     if (!same) this.plot.setData(this.data());
-    if (String(before.selection) !== String(shown.selection)) this.showSelection(); // else what is being dragged stays
+    if (String(before.selection) !== String(shown.selection)) this.showSelection(); // otherwise the current drag stays
   }
 
-  /** The colours are others now. */
+  /** Redraws after a change of the colours. */
   recolour(): void {
-    this.plot.redraw(true, true); // what a path is filled with is kept with it
+    this.plot.redraw(true, true); // rebuilds the paths, which keep their fill
   }
 
   close(): void {
@@ -125,7 +125,7 @@ export class Chart {
     return barAt(this.shown.bars, this.plot.posToVal(left, "x") * 1000);
   }
 
-  /** uPlot tells it with every drawing; only the pointer's own moves count. */
+  /** Ignores the calls that uPlot makes for every drawing, without a move of the pointer. */
   private onPointer(left: number): void {
     if (left === this.pointer) return;
     this.pointer = left;
@@ -139,13 +139,13 @@ export class Chart {
     this.showSelection();
   }
 
-  /** uPlot keeps the click that ends a drag to itself. */
+  /** Selects one bar. uPlot does not forward the click that ends a drag. */
   private onClick(plot: uPlot): void {
     const bar = this.barAtPixel(plot.cursor.left ?? 0);
     this.events.onSelect(bar, bar);
   }
 
-  /** Shows what is chosen by keys as what is dragged is shown. */
+  /** Shows a selection by keys like one by dragging. */
   private showSelection(): void {
     const { selection, bars } = this.shown;
     const [first, last] = selection ? [bars[selection[0]], bars[selection[1]]] : [];
@@ -160,7 +160,7 @@ export class Chart {
     this.showSelection();
   }
 
-  /** A label a tick: the day where it changes, the time within a day. */
+  /** Returns a label for each tick: the day where it changes, else the time. */
   private labels(splits: number[]): string[] {
     const { zone: timeZone, locale } = this.shown;
     const step = (splits[1] ?? 0) - (splits[0] ?? 0);
@@ -178,7 +178,7 @@ export class Chart {
     let before = "";
     return splits.map((split) => {
       const left = ((split - begin) / (end - begin)) * width;
-      if (left < LABEL_PX / 2 || left > width - LABEL_PX / 2) return ""; // it would be cut off
+      if (left < LABEL_PX / 2 || left > width - LABEL_PX / 2) return ""; // would be cut off
       const moment = split * 1000;
       if (step >= 300 * 86_400) return year.format(moment);
       if (step >= 27 * 86_400) return month.format(moment);
@@ -190,7 +190,7 @@ export class Chart {
     });
   }
 
-  /** A custom property's colour as a canvas understands it: `light-dark()` and the like are resolved by the browser. */
+  /** Resolves a custom property, which may use `light-dark()`, to a colour for the canvas. */
   private colour(property: string): string {
     const probe = this.container.querySelector<HTMLElement>(".probe") ?? this.container.appendChild(document.createElement("i"));
     probe.className = "probe";

@@ -1,4 +1,3 @@
-/** `<auditlane-chips>`: the query's terms in words, each of which can be taken out. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -9,7 +8,11 @@ import { ViewerElement } from "../viewer-element.js";
 import { describeTerm } from "../describe.js";
 import { chipsStyles } from "./chips.styles.js";
 
-/** Its event `emptied` says that the last one is gone, and the focus is to go elsewhere. */
+/**
+ * @summary Shows each term of the query in words, with a button that removes it.
+ *
+ * @event emptied - The last term was removed; the focus has to move elsewhere.
+ */
 @customElement("auditlane-chips")
 export class Chips extends ViewerElement {
   static override styles = [baseStyles, chipsStyles];
@@ -39,7 +42,7 @@ export class Chips extends ViewerElement {
     </li>`;
   }
 
-  /** The focus goes to the chip that takes this one's place. */
+  /** Removes a term and focuses the chip that takes its place. */
   private removeTerm(term: string, event: Event): void {
     const buttons = (): HTMLElement[] => [...this.renderRoot.querySelectorAll<HTMLElement>(".chip button")];
     const place = buttons().indexOf(event.currentTarget as HTMLElement);

@@ -1,4 +1,3 @@
-/** `<auditlane-facet>`: the values that a field has under the current filter, counted, to pick and to leave out. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
@@ -16,20 +15,21 @@ import { RequestController } from "../../elements/request-controller.js";
 import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 
 const MAX_VALUES = 100;
-const SEARCHABLE_FROM = 12; // below that many there is nothing to search for
+const SEARCHABLE_FROM = 12; // fewer values need no search
 
 /**
- * Put it inside of a menu or popover, anywhere in a viewer: `<auditlane-facet parameter="metadata.region">`.
+ * @summary Lists the values of a field with their counts, to include and exclude them in the query.
  *
- * `parameter` is the field's name in a filter (`ShownField.parameter`, `metadata.<key>`); not one of the times, nor
- * `metadata` as a whole: they have no list of values. It asks when it is connected, and again when the view changes,
- * counting under everything that is looked at but this field's own picks. A tick or "leave out" changes `log.view.query`
- * at once. It takes the keyboard with `focus()`, and asks to be closed with the event `done` (bubbles, composed).
+ * Put it inside a menu or popover, anywhere in a viewer: `<auditlane-facet parameter="metadata.region">`. It counts under
+ * the whole view except this field's own picks, and changes the query at once.
+ *
+ * @event done - The list is no longer needed (bubbles, composed).
  */
 @customElement("auditlane-facet")
 export class FacetList extends ViewerElement {
   static override styles = [baseStyles, facetStyles];
 
+  /** The field's name in a filter (`ShownField.parameter`, `metadata.<key>`). Times and `metadata` itself have no list of values. */
   @property() parameter = "";
 
   @state() private filterText = "";
@@ -137,7 +137,7 @@ export class FacetList extends ViewerElement {
     </li>`;
   }
 
-  /** The values that were found; what is picked is there even when nothing has it. */
+  /** Returns the counted values, and picked ones even when no event has them. */
   private rows(picks: readonly Value[]): Count[] {
     const found = this.facet.result?.data ?? [];
     const lacking = picks.filter((value) => !found.some((count) => count.value === value));
@@ -150,7 +150,7 @@ export class FacetList extends ViewerElement {
     return value === null ? this.text.search.facet.none : valueLabel(this.viewer, this.parameter, value);
   }
 
-  /** There are more values than were sent: what is typed has to be looked for by the service. */
+  /** Whether the service had more values than it sent, so that it has to search for the typed text. */
   private get truncated(): boolean {
     return (this.wasTruncated ||= (this.facet.result?.data.length ?? 0) >= MAX_VALUES);
   }
@@ -182,7 +182,7 @@ export class FacetList extends ViewerElement {
   };
 }
 
-/** The same filter with another query. */
+/** Returns the filter with another query. */
 export function withQuery(filter: QueryParams, query: string): QueryParams {
   const rest = filter.filter(([name]) => name !== "query");
   return query.trim() ? [["query", query.trim()], ...rest] : rest;

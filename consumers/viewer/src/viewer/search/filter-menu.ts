@@ -1,4 +1,3 @@
-/** `<auditlane-filter>`: filters without typing: a field, then its values. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
@@ -12,6 +11,7 @@ import type { Dropdown } from "../../elements/dropdown.js";
 import { Suggestions } from "./suggestions.js";
 import { filterMenuStyles } from "./filter-menu.styles.js";
 
+/** @summary Adds filters without typing: first a field, then its values. */
 @customElement("auditlane-filter")
 export class FilterMenu extends ViewerElement {
   static override styles = [baseStyles, filterMenuStyles];
@@ -19,7 +19,7 @@ export class FilterMenu extends ViewerElement {
   @state() private open = false;
   @state() private filterText = "";
   @state() private field: QueryField | null = null;
-  @query("auditlane-drop") private dropdown!: Dropdown;
+  @query("auditlane-dropdown") private dropdown!: Dropdown;
 
   private readonly suggestions = new Suggestions(this, () => this.viewer);
   private fields: QueryField[] = [];
@@ -32,10 +32,10 @@ export class FilterMenu extends ViewerElement {
 
   protected override render(): TemplateResult {
     const { filter } = this.text.search;
-    return html`<auditlane-drop label=${filter.title} @opened=${this.onOpened} @closed=${this.onClosed}>
+    return html`<auditlane-dropdown label=${filter.title} @opened=${this.onOpened} @closed=${this.onClosed}>
       <span slot="button">${icon("filter")}</span><span slot="button">${filter.open}</span>
       ${this.open ? html`<div class="panel" @done=${() => this.dropdown.close()}>${this.field ? this.renderValues(this.field) : this.renderFields()}</div>` : nothing}
-    </auditlane-drop>`;
+    </auditlane-dropdown>`;
   }
 
   private renderFields(): TemplateResult {
@@ -98,7 +98,7 @@ export class FilterMenu extends ViewerElement {
     this.open = false;
   };
 
-  /** The focus goes to what came in place of what was there. */
+  /** Focuses the first control of the content that was just rendered. */
   private async moveFocus(): Promise<void> {
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>(this.field ? "header button" : ".find")?.focus({ preventScroll: true });

@@ -1,4 +1,3 @@
-/** `<auditlane-histogram>`: events over time. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
@@ -16,6 +15,7 @@ import { localeOf, formatNumber } from "../describe.js";
 
 const BUCKETS = 100;
 
+/** @summary Shows the number of events over time; a range of bars narrows the time. */
 @customElement("auditlane-histogram")
 export class HistogramElement extends ViewerElement {
   static override styles = [baseStyles, histogramStyles];
@@ -23,7 +23,7 @@ export class HistogramElement extends ViewerElement {
   @state() private folded = false;
   @state() private hovered: number | null = null;
   @state() private active: number | null = null;
-  /** Where a choice by keys began. */
+  /** Where a selection by keys began. */
   @state() private anchor: number | null = null;
   @query(".plot") private plot!: HTMLElement | null;
 
@@ -100,7 +100,7 @@ export class HistogramElement extends ViewerElement {
     if (this.chart) return this.chart.show(drawn);
     if (this.chartLoading) return;
     this.chartLoading = true;
-    const loaded = this.viewer.lazyImports.load(() => import("./chart.js")); // without a network: by the next update
+    const loaded = this.viewer.lazyImports.load(() => import("./chart.js")); // after a failure, the next update tries again
     void loaded.then((found) => {
       this.chartLoading = false;
       if (!found) return;
@@ -157,7 +157,7 @@ export class HistogramElement extends ViewerElement {
     return answer.data.length ? `${total}, ${histogram.per(this.describeInterval(answer.interval))}` : total;
   }
 
-  /** The bar under the pointer or the keys, or the bars that the keys chose. */
+  /** Describes the bar under the pointer or the keys, or the bars selected by keys. */
   private readout(): string {
     const { histogram } = this.text.search;
     const span = this.selection();
@@ -212,7 +212,7 @@ export class HistogramElement extends ViewerElement {
     if (to !== undefined) {
       this.anchor = event.shiftKey ? (this.anchor ?? active) : null;
       this.active = Math.min(Math.max(to, 0), last);
-      this.hovered = null; // the pointer rests: what the keys do is read
+      this.hovered = null; // the keys take over from the resting pointer
     } else if (event.key === "Enter" || event.key === " ") this.selectRange(...(this.selection() ?? [active, active]));
     else if (event.key === "Escape" && this.anchor !== null) this.anchor = null;
     else return;

@@ -1,4 +1,4 @@
-/** How the query's box looks. The text that is underlined lies under the input, sign for sign where the input's is. */
+/** The underlined text lies under the input, with each character at the position of the input's. */
 import { css } from "lit";
 
 import { ellipsis, popoverPanel } from "../../styles/fragments.js";

@@ -1,4 +1,3 @@
-/** `<auditlane-query>`: the box with the query: completion, and what is wrong with it, shown where it is. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
@@ -17,9 +16,14 @@ import { renderOptions } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
 import { queryErrorMessage } from "./query-error-message.js";
 
-/** A service that says nothing for so long is asked for the events themselves: then it is seen that it takes its time. */
+/** After so long without a check's result the search starts anyway, and shows that the service is slow. */
 const CHECK_TIMEOUT_MS = 1_000;
 
+/**
+ * @summary The input of the query: completes it, and marks errors at their position.
+ *
+ * @csspart box - The frame with the input and its buttons.
+ */
 @customElement("auditlane-query")
 export class QueryBox extends ViewerElement {
   static override styles = [baseStyles, queryBoxStyles];
@@ -38,7 +42,7 @@ export class QueryBox extends ViewerElement {
   private caret = 0;
   private shownQuery: string | null = null;
   private checking: AbortController | null = null;
-  /** What is looked for before it is known whether the service understands it. */
+  /** The query that was applied before its check ended. */
   private unchecked = "";
   private release: (() => void) | null = null;
 
@@ -58,11 +62,11 @@ export class QueryBox extends ViewerElement {
     const present = this.viewer.view.query;
     if (present !== this.shownQuery) {
       const first = this.shownQuery === null;
-      this.checking?.abort(); // what was about to be looked for is overtaken
+      this.checking?.abort(); // a newer query replaces it
       this.shownQuery = present;
       this.draft = present;
       this.error = null;
-      const unsure = first || present === this.unchecked; // an address may have been written by hand
+      const unsure = first || present === this.unchecked; // an address may have been typed by hand
       if (unsure && present) void this.check(present);
     }
     this.rows = this.open ? this.suggestions.at(this.draft, caretTermAt(this.draft, this.caret)) : [];
@@ -157,7 +161,7 @@ export class QueryBox extends ViewerElement {
     this.error = null;
   };
 
-  /** The caret may be elsewhere; the suggestions are those of its place. */
+  /** Updates the suggestions after the caret has moved. */
   private readonly onCaretMoved = (event: Event): void => {
     const caret = this.input.selectionStart ?? 0;
     if (event.type === "click") this.open = true;
@@ -179,12 +183,12 @@ export class QueryBox extends ViewerElement {
     } else if (event.key === "Escape" && this.open && this.rows.length) {
       event.preventDefault();
       event.stopPropagation();
-      this.close(); // what was typed stays
+      this.close(); // keeps the typed text
     }
   };
 
   private moveActive(by: number): void {
-    const count = this.rows.length + 1; // the box itself is one of the places
+    const count = this.rows.length + 1; // the input itself is one of the positions
     this.active = ((this.active + 1 + by + count) % count) - 1;
   }
 
@@ -211,7 +215,7 @@ export class QueryBox extends ViewerElement {
     this.applyDraft(this.draft);
   };
 
-  /** Looks for it, if the service understands it; if not, what was looked for stays. */
+  /** Searches for the draft if the service understands it; otherwise keeps the current query. */
   private applyDraft(draft: string): void {
     this.close();
     this.draft = draft.trim();
@@ -229,7 +233,7 @@ export class QueryBox extends ViewerElement {
     this.viewer.setView({ query: text });
   }
 
-  /** Whether it may be looked for; "no" also when something else was asked meanwhile. */
+  /** Resolves to whether the query is valid; "no" also when another check replaced this one. */
   private async check(text: string): Promise<"yes" | "no"> {
     this.checking?.abort();
     const controller = new AbortController();

@@ -1,4 +1,4 @@
-/** What is wrong with a query, where it is, and what helps: under the box. */
+/** The message under the query box: where the error is, and how to fix it. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../../api/problem.js";
@@ -6,7 +6,7 @@ import type { Texts } from "../../i18n/en/index.js";
 import { describeQueryError } from "../../model/query-error.js";
 import { icon } from "../../styles/icons.js";
 
-/** Its element has the id `wrong`. */
+/** Renders the message, with the id `wrong`. */
 export function queryErrorMessage(problem: Problem, texts: Texts): TemplateResult {
   const { box } = texts.search;
   const { text, translated } = describeQueryError(problem, texts);

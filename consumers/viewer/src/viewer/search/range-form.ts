@@ -1,4 +1,3 @@
-/** `<auditlane-range-form>`: two days, from a calendar or typed, and times, of the zone that is shown. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
@@ -13,10 +12,14 @@ import { RequestController } from "../../elements/request-controller.js";
 import { localeOf } from "../describe.js";
 import { rangeFormStyles } from "./range-form.styles.js";
 
-// A page that has the calendar already keeps its own: a name is given to an element once.
+// A page may have defined the calendar already; an element's name can be defined once.
 if (!customElements.get("calendar-range")) await import("cally");
 
-/** Changes `log.view.range`, and says so with the event `done`. */
+/**
+ * @summary Chooses a time range by days, from a calendar or typed, and times in the shown zone.
+ *
+ * @event done - A range was chosen.
+ */
 @customElement("auditlane-range-form")
 export class RangeForm extends ViewerElement {
   static override styles = [baseStyles, rangeFormStyles];
@@ -24,7 +27,7 @@ export class RangeForm extends ViewerElement {
   @state() private input: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
   @state() private error: RangeInputError | null = null;
   private shownRange = "";
-  /** The newest event of what is looked for, whose month is where all time is chosen from; a look at the log is none. */
+  /** The newest matching event, whose month the calendar shows for all time. */
   private readonly newest = new RequestController<EventPage>(this);
 
   protected override willUpdate(): void {
@@ -112,7 +115,7 @@ export class RangeForm extends ViewerElement {
   };
 }
 
-/** 0 is Sunday; Monday where the browser does not know. */
+/** Returns the first day of the week, with 0 for Sunday; Monday where the browser does not know. */
 function firstDayOfWeek(locale: string): number {
   const known = new Intl.Locale(locale) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } };
   return (known.getWeekInfo?.().firstDay ?? 1) % 7;

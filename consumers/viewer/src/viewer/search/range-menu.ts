@@ -1,4 +1,3 @@
-/** `<auditlane-range>`: which time is looked at, and in whose zone times are told. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
@@ -12,17 +11,18 @@ import type { Dropdown } from "../../elements/dropdown.js";
 import { localeOf } from "../describe.js";
 import { rangeMenuStyles } from "./range-menu.styles.js";
 
+/** @summary Chooses the time range and the zone in which times are shown. */
 @customElement("auditlane-range")
 export class RangeMenu extends ViewerElement {
   static override styles = [baseStyles, rangeMenuStyles];
 
   @state() private open = false;
-  @query("auditlane-drop") private dropdown!: Dropdown;
+  @query("auditlane-dropdown") private dropdown!: Dropdown;
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;
     const label = describeRange(this.viewer.view.range, this.viewer, this.text.search.range);
-    return html`<auditlane-drop
+    return html`<auditlane-dropdown
       label=${range.title}
       @opened=${this.onOpened}
       @closed=${() => (this.open = false)}
@@ -31,7 +31,7 @@ export class RangeMenu extends ViewerElement {
       <span slot="button">${label}</span>
       <span slot="button" class="zone">${this.viewer.zone}</span>
       ${this.open ? this.panel() : nothing}
-    </auditlane-drop>`;
+    </auditlane-dropdown>`;
   }
 
   private panel(): TemplateResult {
@@ -71,7 +71,7 @@ export class RangeMenu extends ViewerElement {
   };
 }
 
-/** A range in few words: a preset's name, days, or moments of the zone. */
+/** Describes a range briefly: a preset's name, days, or times in the zone. */
 export function describeRange(
   range: Range,
   viewer: RangeMenu["viewer"],

@@ -1,4 +1,3 @@
-/** `<auditlane-help>`: how to search, in examples that can be tried. */
 import { html, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
@@ -8,16 +7,20 @@ import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
 import { searchHelpStyles } from "./search-help.styles.js";
 
-/** Its event `example` has the example's text as detail. */
+/**
+ * @summary Explains the query language with examples to try.
+ *
+ * @event {CustomEvent<string>} example - An example was chosen; `detail` is its text.
+ */
 @customElement("auditlane-help")
 export class SearchHelp extends ViewerElement {
   static override styles = [baseStyles, searchHelpStyles];
 
-  @query("auditlane-drop") private dropdown!: Dropdown;
+  @query("auditlane-dropdown") private dropdown!: Dropdown;
 
   protected override render(): TemplateResult {
     const { help, box } = this.text.search;
-    return html`<auditlane-drop quiet label=${help.title} name=${box.help}>
+    return html`<auditlane-dropdown quiet label=${help.title} name=${box.help}>
       <span slot="button" class="mark" aria-hidden="true">?</span>
       <div class="help">
         <h3>${help.title}</h3>
@@ -31,7 +34,7 @@ export class SearchHelp extends ViewerElement {
           )}
         </ul>
       </div>
-    </auditlane-drop>`;
+    </auditlane-dropdown>`;
   }
 
   private useExample(example: string): void {

@@ -16,7 +16,7 @@ export const searchStyles = css`
   }
   auditlane-filter,
   auditlane-range {
-    --drop-height: 2.5rem;
+    --dropdown-height: 2.5rem;
   }
   .unread {
     display: flex;

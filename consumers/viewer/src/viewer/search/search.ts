@@ -1,4 +1,3 @@
-/** `<auditlane-search>`: the query, its chips and the time. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
@@ -13,6 +12,7 @@ import "./filter-menu.js";
 import "./range-menu.js";
 import { searchStyles } from "./search.styles.js";
 
+/** @summary The query, its chips, the filter menu and the time range. */
 @customElement("auditlane-search")
 export class Search extends ViewerElement {
   static override styles = [baseStyles, searchStyles];

@@ -1,11 +1,11 @@
-/** The suggestions as options of a list box, by their groups. */
+/** Renders suggestions as the grouped options of a list box. */
 import { html, type TemplateResult } from "lit";
 
 import type { ViewerState } from "../viewer-state.js";
 import type { Suggestion } from "./suggestions.js";
 import { formatNumber } from "../describe.js";
 
-/** Each has the id `row` and its place. */
+/** Renders the options, with the ids `row0`, `row1` and so on. */
 export function renderOptions(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (place: number) => void): TemplateResult[] {
   const groups = Map.groupBy(rows.map((row, place) => ({ row, place })), ({ row }) => row.group);
   return [...groups].map(

@@ -1,4 +1,4 @@
-/** What a reader may go on with at a place of the query: fields, values as the log has them, forms. */
+/** Suggests how to complete the query at the caret: fields, values from the log, operators and wildcards. */
 import type { ReactiveControllerHost } from "lit";
 
 import type { QueryParams } from "../../api/client.js";
@@ -17,18 +17,18 @@ import { valueLabel } from "../describe.js";
 export interface Suggestion {
   readonly group: string;
   readonly label: string;
-  /** How it is written in a query, where the label is another. */
+  /** Its form in the query, where that differs from the label. */
   readonly note: string;
   readonly events: number | null;
   readonly edit: Edit;
-  /** There is more to say of this term. */
+  /** Whether the term still needs more, so that the list stays open. */
   readonly open: boolean;
 }
 
 const MAX_VALUES = 100;
 const MAX_SUGGESTIONS = 20;
-const MAX_MATCHES = 10; // values of a field that a plain word is looked for in
-const SAMPLE_EVENTS = 50; // events whose metadata keys are offered
+const MAX_MATCHES = 10; // of a plain word, in one field
+const SAMPLE_EVENTS = 50; // whose metadata keys are suggested
 const DEBOUNCE_MS = 120;
 
 export class Suggestions {
@@ -36,7 +36,7 @@ export class Suggestions {
   private readonly actions: RequestController<Facet>;
   private readonly actors: RequestController<Facet>;
   private readonly sample: RequestController<EventPage>;
-  /** Fields with more values than are sent: what is typed is looked for by the service. */
+  /** Fields with more values than the service sends, which it has to search. */
   private readonly truncated = new Set<string>();
 
   constructor(
@@ -49,13 +49,13 @@ export class Suggestions {
     this.sample = new RequestController<EventPage>(host);
   }
 
-  /** Those for the place, as far as they are known by now; what is lacking is asked for. */
+  /** Returns the suggestions that are known, and requests missing values. */
   at(text: string, place: CaretTerm | null): Suggestion[] {
     if (!place) return [];
     return place.kind === "field" ? this.fieldsAt(text, place) : this.valuesAt(text, place);
   }
 
-  /** Nobody is waiting for suggestions any more. */
+  /** Aborts all requests for values. */
   reset(): void {
     for (const request of [this.values, this.actions, this.actors]) request.reset();
     this.truncated.clear();
@@ -74,7 +74,7 @@ export class Suggestions {
     return place.typed.length > 1 ? [...rows.slice(0, 8), ...this.matchesAt(text, place)] : rows;
   }
 
-  /** Actions and actors that have the word in them: what a newcomer means by typing it. */
+  /** Suggests actions and actors that contain a plain word. */
   private matchesAt(text: string, place: CaretTerm): Suggestion[] {
     const typed = place.typed.toLowerCase();
     return (["action", "actor"] as const).flatMap((field) => {
@@ -155,7 +155,7 @@ export class Suggestions {
     return [...ordered, row(box.has, "*", edit.withRaw(text, place, "*")), row(box.lacks, "-…:*", edit.withValue(text, place, null))];
   }
 
-  /** `typed` narrows the values where there are more than are sent. */
+  /** Requests a field's values; `typed` narrows them where there are more than the service sends. */
   private count(request: RequestController<Facet>, field: string, text: string, place: CaretTerm, typed: string): void {
     const viewer = this.viewer();
     if (request.result?.field === field && request.result.data.length >= MAX_VALUES) this.truncated.add(field);
@@ -173,7 +173,7 @@ export class Suggestions {
           return await ask(rest, signal);
         } catch (cause) {
           if (Problem.from(cause).code !== "FILTER_INVALID" || !rest) throw cause;
-          return await ask("", signal); // what stands beside it is not finished yet
+          return await ask("", signal); // the rest of the query is not complete yet
         }
       },
       { debounceMs: DEBOUNCE_MS },
@@ -185,7 +185,7 @@ export class Suggestions {
     return queryFields(viewer.fields, viewer.text.search.fields);
   }
 
-  /** Metadata keys of some of the events that are looked at. */
+  /** Returns the metadata keys of a sample of the events in the view. */
   metadataKeys(): QueryField[] {
     const viewer = this.viewer();
     const params: QueryParams = [...withQuery(viewer.filter(), ""), ["limit", String(SAMPLE_EVENTS)]];

@@ -1,4 +1,3 @@
-/** `<auditlane-tiles>`: the numbers of today and this week. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -19,7 +18,11 @@ const SEVERE = "severity:>=High";
 const WEEK: Range = { kind: "preset", preset: "7d" };
 const SHOWN = 3;
 
-/** They follow the query, but not the time that is looked at: they are of today and of the last seven days. */
+/**
+ * @summary The numbers of today and of the last seven days. They follow the query, but not the time range.
+ *
+ * @csspart tile - One number or list.
+ */
 @customElement("auditlane-tiles")
 export class Tiles extends ViewerElement {
   static override styles = [baseStyles, tilesStyles];
@@ -80,7 +83,7 @@ export class Tiles extends ViewerElement {
     </div>`;
   }
 
-  /** The list is of now: so is the number beside it. */
+  /** Shows the list behind a number, and refreshes the number with it. */
   private showList(act: () => void): void {
     act();
     this.stats.invalidate();
@@ -94,7 +97,7 @@ export class Tiles extends ViewerElement {
     this.viewer.setView({ query: withTerm(this.viewer.view.query, SEVERE), range: WEEK });
   }
 
-  /** From the zone's midnight on. */
+  /** Returns the range since midnight in the zone. */
   private todayRange(): Range {
     const midnight = instantOf(localTimeOf(this.viewer.asOf, this.viewer.zone).day, "", this.viewer.zone);
     return { kind: "custom", from: new Date(midnight).toISOString().replace(".000Z", "Z"), to: "" };

@@ -1,4 +1,3 @@
-/** `<auditlane-empty>`: nothing to show: because nothing was ever sent, or because nothing matches what is looked for. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
@@ -15,20 +14,24 @@ import { RequestController } from "../../elements/request-controller.js";
 import { formatNumber } from "../describe.js";
 import { emptyStyles } from "./empty.styles.js";
 
-const TERMS = 3; // of a query that are looked at for their capitals
+const TERMS = 3; // of a query that are checked for their case
 const VALUES = 100;
 
-/** What would be looked for, and what one term of it would be. */
+/** A suggested term with the whole query. */
 interface Suggestion extends CaseSuggestion {
   readonly query: string;
 }
 
-/** For the table's place when a list has no event. */
+/**
+ * @summary Replaces the table when a list has no event: nothing was sent yet, or nothing matches.
+ *
+ * @csspart empty - The content.
+ */
 @customElement("auditlane-empty")
 export class Empty extends ViewerElement {
   static override styles = [baseStyles, emptyStyles];
 
-  /** What would match if capitals did not count. */
+  /** Terms that would match case-insensitively. */
   private readonly suggestions = new RequestController<Suggestion[]>(this);
 
   protected override willUpdate(): void {

@@ -1,4 +1,3 @@
-/** `<auditlane-first-use>`: nobody sent an event yet: how to send one, and a button that does. Its event `hide` closes it. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
@@ -11,10 +10,15 @@ import { ViewerElement } from "../viewer-element.js";
 import { sendTestEvent } from "./test-event.js";
 import { firstUseStyles } from "./first-use.styles.js";
 
-const POLL_MS = 5_000; // between looks for events of the tenant's own
+const POLL_MS = 5_000; // between checks for events of the tenant
 
 type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 
+/**
+ * @summary Explains how to send the first event, and sends a test event.
+ *
+ * @event hide - The person closed it.
+ */
 @customElement("auditlane-first-use")
 export class FirstUse extends ViewerElement {
   static override styles = [webAwesomeTokens, baseStyles, firstUseStyles];
@@ -108,7 +112,7 @@ export class FirstUse extends ViewerElement {
   private async copy(id: string, code: string): Promise<void> {
     await navigator.clipboard.writeText(code).then(
       () => (this.copied = id),
-      () => {}, // a frame may lack the permission: the text can be selected all the same
+      () => {}, // a frame may lack the permission; the text can still be selected
     );
   }
 

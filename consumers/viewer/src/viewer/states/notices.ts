@@ -1,4 +1,3 @@
-/** `<auditlane-notices>`: what concerns the whole viewer while it goes on: no connection, a session that ended, first use. */
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
@@ -13,6 +12,12 @@ import type { Failure } from "../failures.js";
 import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
 
+/**
+ * @summary Notices about the whole viewer: no connection, an expired session, failed requests, first use.
+ *
+ * @csspart notice - The notice.
+ * @csspart first-use - The instructions for the first event.
+ */
 @customElement("auditlane-notices")
 export class Notices extends ViewerElement {
   static override styles = [baseStyles, noticeStyles];
@@ -45,7 +50,7 @@ export class Notices extends ViewerElement {
   protected override updated(): void {
     if (this.checkedViewer === this.viewer || this.viewer.phase !== "ready") return;
     this.checkedViewer = this.viewer;
-    // Once a viewer, when there is nothing better to do.
+    // Runs once per viewer, after the first rows.
     const { viewer } = this;
     setTimeout(() => this.isConnected && void this.checkFirstUse(viewer), 300);
   }
@@ -72,7 +77,7 @@ export class Notices extends ViewerElement {
     return this.line("warning", content, maySucceedLater(kind));
   }
 
-  /** With a button, unless whatever failed has one. */
+  /** Renders a notice, with a retry button unless a failed element has one. */
   private line(sign: IconName, content: TemplateResult | string, again = true): TemplateResult {
     return html`<div class="notice" part="notice">
       ${icon(sign)}

@@ -1,4 +1,4 @@
-/** An operator's visit from the console: as whom the log is seen, and the way back. */
+/** The banner for an operator who views a tenant's log from the console, with the way back. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { ViewerState } from "../viewer-state.js";

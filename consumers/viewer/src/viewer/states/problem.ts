@@ -1,4 +1,3 @@
-/** `<auditlane-problem>`: what went wrong, in words that help, and the way on. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
@@ -27,8 +26,11 @@ const ICONS: Partial<Record<ProblemKind, IconName>> = {
 };
 
 /**
- * Property `problem`; its event `retry` asks for another try, by a press or when the service said that it is time.
- * `whole`: it stands for the whole viewer; then its event `settings` asks for them. Any part may show one in its place.
+ * @summary Describes a problem and what to do about it.
+ *
+ * @event retry - Try again: the button was pressed, or the time that the service asked to wait is over.
+ * @event settings - Open the settings; only with `whole`.
+ * @csspart problem - The content.
  */
 @customElement("auditlane-problem")
 export class ProblemNotice extends ViewerElement {

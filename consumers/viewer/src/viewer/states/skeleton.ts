@@ -1,4 +1,4 @@
-/** The shape of what is coming, while the first answers are awaited. */
+/** A placeholder in the shape of the log, until the first responses arrive. */
 import { html, type TemplateResult } from "lit";
 
 export function skeleton(): TemplateResult {

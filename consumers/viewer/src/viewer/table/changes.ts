@@ -1,4 +1,3 @@
-/** `<auditlane-changes>`: before and after side by side, key by key: added, removed, changed by sign, word and colour. */
 import { diffWordsWithSpace } from "diff";
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -17,6 +16,7 @@ const MAX_WORD_DIFF_LENGTH = 2_000; // longer texts are set against each other a
 
 const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", changed: "~", same: "" };
 
+/** @summary Compares an event's before and after key by key, with signs, words and colours. */
 @customElement("auditlane-changes")
 export class Changes extends ViewerElement {
   static override styles = [baseStyles, changesStyles];

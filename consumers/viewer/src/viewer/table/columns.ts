@@ -1,4 +1,3 @@
-/** `<auditlane-columns>`: which columns there are, in which order, how close rows stand, whose clock: for this person. */
 import { html, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
@@ -13,6 +12,12 @@ import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 import { columnsStyles } from "./columns.styles.js";
 
+/**
+ * @summary A person's own choice of columns, their order, the density and the time zone.
+ *
+ * @csspart button - The button.
+ * @csspart columns - The dropdown.
+ */
 @customElement("auditlane-columns")
 export class ColumnMenu extends ViewerElement {
   static override styles = [baseStyles, columnsStyles];
@@ -21,7 +26,7 @@ export class ColumnMenu extends ViewerElement {
     const { columns } = this.text.reading;
     const { density, utc } = this.viewer.preferences;
     const fields = this.ordered;
-    return html`<auditlane-drop .label=${columns.label} part="columns" exportparts="button">
+    return html`<auditlane-dropdown .label=${columns.label} part="columns" exportparts="button">
       <span slot="button" class="button">${icon("columns")}<span class="label">${columns.button}</span></span>
       <div class="panel">
         <fieldset>
@@ -39,7 +44,7 @@ export class ColumnMenu extends ViewerElement {
           <button @click=${() => this.viewer.setPreferences({ columns: DEFAULT_PREFERENCES.columns, density: DEFAULT_PREFERENCES.density, widths: DEFAULT_PREFERENCES.widths })}>${columns.reset}</button>
         </div>
       </div>
-    </auditlane-drop>`;
+    </auditlane-dropdown>`;
   }
 
   private get names(): string[] {

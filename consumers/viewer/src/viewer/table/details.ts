@@ -1,4 +1,3 @@
-/** `<auditlane-details>`: one event in full: what it says, what changed, as it came, and what to do with it. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
@@ -24,7 +23,13 @@ const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in a 
 const SCROLL_FROM = 1_000; // signs; more scroll within their line
 const COPIED_MS = 3_000;
 
-/** Events: `close`, `retry`, `step` with -1 or 1 as its detail. It takes the focus with `focus()`. */
+/**
+ * @summary Shows one event in full, with buttons that copy it or filter by its values.
+ *
+ * @event close - Close the details.
+ * @event retry - Load the event again.
+ * @event {CustomEvent<number>} step - Open the previous (-1) or the next (1) event.
+ */
 @customElement("auditlane-details")
 export class Details extends ViewerElement {
   static override styles = [baseStyles, badgeStyles, detailsStyles];

@@ -39,13 +39,13 @@ export const headStyles = css`
     stroke-linecap: round;
     stroke-linejoin: round;
   }
-  auditlane-drop {
-    --drop-height: 1.8em;
+  auditlane-dropdown {
+    --dropdown-height: 1.8em;
     margin-inline-start: auto;
     margin-inline-end: 0.35rem;
     font-weight: 400;
   }
-  auditlane-drop::part(button) {
+  auditlane-dropdown::part(button) {
     min-width: 1.8em;
     padding: 0;
   }

@@ -52,7 +52,7 @@ function columnHeader(viewer: ViewerState, column: Column, place: number, count:
           ${name}${sorted ? sortIcon(down) : nothing}
         </button>`
       : name}
-    <auditlane-drop
+    <auditlane-dropdown
       quiet
       .label=${texts.menu(field.displayName)}
       .name=${texts.menu(field.displayName)}
@@ -62,7 +62,7 @@ function columnHeader(viewer: ViewerState, column: Column, place: number, count:
     >
       <span slot="button" class="dots">${menuIcon()}</span>
       ${open === field.name ? menu(texts, column, place, count, filterable, actions) : nothing}
-    </auditlane-drop>
+    </auditlane-dropdown>
     <span class="grip" aria-hidden="true" @pointerdown=${(event: PointerEvent) => drag(event, field.name, actions)}></span>
   </div>`;
 }
@@ -103,7 +103,7 @@ function menu(
 }
 
 function closeMenu(event: Event): void {
-  (event.currentTarget as Element).closest("auditlane-drop")?.close();
+  (event.currentTarget as Element).closest("auditlane-dropdown")?.close();
 }
 
 /** The width follows the pointer; in a page that reads from the right, the other way. */

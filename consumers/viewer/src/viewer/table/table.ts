@@ -1,4 +1,3 @@
-/** `<auditlane-table>`: the events as rows, however many there are, and the details of one. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
@@ -24,6 +23,15 @@ const ROW_HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
 const RELATIVE_TIME_MS = 30_000; // "3 minutes ago" is as old as that at most
 const REDRAW_AFTER_MS = 1_000; // what says "2 seconds ago" need not be drawn anew within it
 
+/**
+ * @summary Shows the events as rows of a virtual table, and the details of one.
+ *
+ * @csspart grid - The scrolling part.
+ * @csspart head - The head.
+ * @csspart body - The rows.
+ * @csspart row - Each row.
+ * @csspart details - The details of the open event.
+ */
 @customElement("auditlane-table")
 export class Table extends ViewerElement {
   static override styles = [baseStyles, badgeStyles, headStyles, tableStyles, cellStyles];

@@ -1,4 +1,4 @@
-/** How the settings' sections lie: one under the other; what is not saved stays in sight at the bottom. */
+/** Lays the sections out in a column; the bar with unsaved changes stays at the bottom of the view. */
 import { css } from "lit";
 
 export const auditlaneSettingsStyles = css`
@@ -34,7 +34,7 @@ export const auditlaneSettingsStyles = css`
     letter-spacing: -0.01em;
   }
   h2:focus {
-    outline: none; /* nothing to press: the focus only begins here */
+    outline: none; /* not a control: focused to move the reading position only */
   }
   h2 .tenant {
     color: var(--ink-2);

@@ -1,4 +1,3 @@
-/** `<auditlane-settings>`: the switch and the data structure, of a tenant or of the environment. */
 import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
@@ -26,18 +25,30 @@ import "./switch.js";
 import { problemNote } from "./problem-note.js";
 
 /**
- * Attributes: `base-url`, `token`, `tenant` (empty: the credential's own tenant, or the environment), `lang`, `theme`
- * (auto, light, dark). Events: `token-expired` (the host sets a new `token`), `auditlane-problem` with the problem as
- * detail, `auditlane-saved` after each change that was taken, with the structure as detail.
+ * @summary Changes the switch and the data structure of a tenant or of the environment.
+ *
+ * @event token-expired - There is no token, or it has expired. The host sets a new `token`.
+ * @event {CustomEvent<Problem>} auditlane-problem - The settings cannot be read; `detail` is the problem.
+ * @event {CustomEvent<Structure>} auditlane-saved - A change was saved; `detail` is the new structure.
+ *
+ * @csspart root - The whole content.
+ * @csspart header - The title and the last change.
+ * @csspart note - A note about the whole element.
+ * @csspart notice - The notice that a module could not be loaded.
  */
 @customElement("auditlane-settings")
 export class AuditlaneSettings extends LitElement {
   static override styles = [tokens, baseStyles, sectionStyles, noteStyles, auditlaneSettingsStyles];
 
+  /** The URL of the service; empty for the page's own origin. */
   @property({ attribute: "base-url" }) baseUrl = "";
+  /** A viewer token. Without one, the browser's session is used when the service has the page's origin. */
   @property() token = "";
+  /** The tenant; empty for the credential's own tenant, or the environment. */
   @property() tenant = "";
+  /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
+  /** The language (`en`, `de`); empty for the page's, else the browser's. */
   @property() override lang = "";
 
   @state() private settings: SettingsState | null = null;
@@ -47,12 +58,12 @@ export class AuditlaneSettings extends LitElement {
   private readonly renewal = new TokenRenewal(() => this.emit("token-expired", null));
   private openCount = 0;
 
-  /** Something was changed and not saved. */
+  /** Whether there are unsaved changes. */
   get unsaved(): boolean {
     return this.settings?.unsaved ?? false;
   }
 
-  /** Asks the person when there is something that was not saved; whether they want to leave. For hosts that navigate. */
+  /** Resolves to whether the person wants to leave; asks when there are unsaved changes. For hosts that navigate. */
   async mayLeave(): Promise<boolean> {
     const words = this.settings?.text.settings.leave;
     if (!this.unsaved || !words || !this.leaveDialog) return true;
@@ -80,7 +91,7 @@ export class AuditlaneSettings extends LitElement {
     else if (changed.has("lang")) void this.settings?.setLanguage(this.language);
   }
 
-  /** Reads everything anew; what was not saved is gone. */
+  /** Loads everything again, and drops unsaved changes. */
   async open(): Promise<void> {
     const turn = ++this.openCount;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
@@ -89,7 +100,7 @@ export class AuditlaneSettings extends LitElement {
     const renew = (): Promise<string> =>
       this.renewal.renew(this.token, settings.client.token, (next) => settings.verifyToken(next));
     const settings = await SettingsState.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
-    if (turn !== this.openCount) return; // another place was named meanwhile
+    if (turn !== this.openCount) return; // the endpoint was changed meanwhile
     settings.addEventListener("heading", (event) => void this.focusHeading((event as CustomEvent<boolean>).detail));
     settings.addEventListener("change", () => this.requestUpdate());
     settings.addEventListener("saved", () => this.emit("auditlane-saved", settings.loaded?.structure ?? null));
@@ -144,8 +155,8 @@ export class AuditlaneSettings extends LitElement {
   }
 
   /**
-   * A new token: the same person's lets everything go on; another's, or none where none was asked for, begins anew, so that
-   * nobody changes another's.
+   * Continues with a token of the same user and tenant, and loads everything again with another's, or when the host
+   * removes the token without being asked for one, so that nobody changes another person's draft.
    */
   private async onTokenChanged(): Promise<void> {
     const { settings, token } = this;

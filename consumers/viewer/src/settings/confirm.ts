@@ -8,9 +8,9 @@ import { dialogStyles, sectionStyles } from "./section.styles.js";
 export interface ConfirmRequest {
   title: string;
   lines: string[];
-  /** The button that does it. */
+  /** The label of the button that confirms. */
   confirm: string;
-  /** The button that does not; "Cancel" unless it is said. */
+  /** The label of the button that cancels; "Cancel" by default. */
   cancel?: string;
 }
 
@@ -24,9 +24,9 @@ export class ConfirmDialog extends SettingsElement {
 
   private resolve: (yes: boolean) => void = () => {};
 
-  /** Whether the person wants it. */
+  /** Asks, and resolves to whether the person confirmed. */
   async ask(request: ConfirmRequest): Promise<boolean> {
-    this.resolve(false); // of a question that was still open
+    this.resolve(false); // cancels a request that is still open
     this.request = request;
     await this.updateComplete;
     this.dialog.showModal();

@@ -72,7 +72,7 @@ export class ConflictNotice extends SettingsElement {
     this.settings.focusHeading();
   };
 
-  /** By whom, as the history has it; what the environment's admins did is only seen by its effect. */
+  /** Renders the others' changes by revision; changes of the environment are only known by their effect. */
   private renderRemote({ revisions, latest, remote }: Conflict): TemplateResult[] {
     const words = this.text.conflict;
     const { language, text } = this.settings;

@@ -1,4 +1,4 @@
-/** What a field's row says of it. */
+/** Describes a field in its row. */
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
@@ -12,7 +12,7 @@ export function describeType(field: Field, { contract, text }: LoadedSettings): 
   return text.settings.types[known ? fieldType(field, known) : field.displayType];
 }
 
-/** Who said how it is shown. */
+/** Describes where the field's presentation comes from. */
 export function describeOrigin(field: Field, { tenant, text }: LoadedSettings): string {
   const { origins } = text.settings.fields;
   const isAll = tenant === null;
@@ -22,7 +22,7 @@ export function describeOrigin(field: Field, { tenant, text }: LoadedSettings): 
   return field.origin === "environment" && !isAll ? origins.environment : origins.default;
 }
 
-/** A toggle for those who may not use it. */
+/** Renders a toggle that cannot be changed. */
 export function readOnlyToggle(field: Field, toggle: Toggle, { text }: LoadedSettings): TemplateResult {
   const { fields, yes, no } = text.settings;
   const name = fields.toggles[toggle];
@@ -31,7 +31,7 @@ export function readOnlyToggle(field: Field, toggle: Toggle, { text }: LoadedSet
   </div>`;
 }
 
-/** Finds the same control in the row, after it was moved. */
+/** Returns a selector that finds the same control after its row was moved. */
 export function selectorOf(control: HTMLElement): string {
   const { toggle } = control.dataset;
   const which = ["up", "down", "edit", "remove", "reset"].find((one) => control.classList.contains(one));

@@ -1,4 +1,4 @@
-/** The list of fields: a grid whose columns stand under their heads; cards where it is narrow. */
+/** A grid with a head above each column; cards where the page is narrow. */
 import { css } from "lit";
 
 import { choiceInput, plainList } from "../styles/fragments.js";
@@ -78,7 +78,7 @@ export const fieldListStyles = css`
   }
   li button,
   li input {
-    scroll-margin-block: 3rem 6.5rem; /* not behind the heads, nor the bar of what is not saved */
+    scroll-margin-block: 3rem 6.5rem; /* neither behind the head nor behind the bar with unsaved changes */
   }
   .places button,
   .deeds button {
@@ -110,7 +110,7 @@ export const fieldListStyles = css`
   .name input {
     width: 100%;
     max-width: 100%;
-    field-sizing: content; /* where browsers can, the line is as long as the name */
+    field-sizing: content; /* where supported, the line is as long as the name */
     min-height: 1.9em;
     padding: 0 0.35rem;
     border-color: transparent;

@@ -25,13 +25,13 @@ import { sectionStyles } from "./section.styles.js";
 export class FieldList extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, fieldListStyles];
 
-  /** The form, and whose: "" is a new field's, null that it is closed. */
+  /** The field whose form is open: "" for a new field, null when the form is closed. */
   @state() private editedField: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 
-  /** The field that was added last, until something else is done with the form; it is marked in the list. */
+  /** The field that was added last, marked in the list until the form is used again. */
   @state() private addedField = "";
-  private namesBefore: ReadonlySet<string> = new Set(); // names of the fields when the form was opened
+  private namesBefore: ReadonlySet<string> = new Set(); // when the form was opened
   private readonly nameInput = new NameInput(() => this.settings);
   private draftBeforeDrag: Draft | null = null; // before a row was dragged
   private readonly drag = new RowDrag({

@@ -1,4 +1,4 @@
-/** What becomes of the form: the table with its column, and how a service sends a value. */
+/** Previews the form's result: the table with the new column, and the code that sends a value. */
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
@@ -17,7 +17,7 @@ interface PreviewInput {
   cellContext: CellContext;
 }
 
-const NEIGHBOUR_COLUMNS = 2; // columns beside the new one: as many as there is room for
+const NEIGHBOUR_COLUMNS = 2; // beside the new one
 
 export function formPreview({ form, fields, events, tenant, cellContext }: PreviewInput): TemplateResult {
   const { text } = cellContext;

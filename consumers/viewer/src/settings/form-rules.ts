@@ -1,4 +1,4 @@
-/** Groups of the form's inputs: what a value must be, as fits the type, and where the field is shown. */
+/** Renders groups of the form's inputs: the rules of a type, and where the field is shown. */
 import { html, type TemplateResult } from "lit";
 
 import type { Texts } from "../i18n/en/index.js";
@@ -9,7 +9,7 @@ import { textArea, type InputOptions, checkbox, selectInput, textInput } from ".
 type InputFor = (key: Key, label: string, hint?: string) => InputOptions;
 
 export function ruleInputs(form: Form, words: Texts["settings"], input: InputFor): TemplateResult[] {
-  const rules = rulesOf(form.type).filter((one) => one !== "oneOf" || form.type !== "Enum"); // its choices are part of the type
+  const rules = rulesOf(form.type).filter((one) => one !== "oneOf" || form.type !== "Enum"); // an Enum's choices belong to the type
   return [...rules.map((one) => ruleInput(one, words.form, input)), defaultInput(form, words, input)];
 }
 

@@ -1,4 +1,4 @@
-/** The form of a field: inputs at the one side, what becomes of them at the other. */
+/** Two columns: the inputs, and the preview of their result. */
 import { css } from "lit";
 
 import { choiceInput } from "../styles/fragments.js";

@@ -35,21 +35,21 @@ import { problemNote } from "./problem-note.js";
 export class FieldForm extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, ...sampleStyles, formStyles];
 
-  /** The field's name; "" for a new one. */
+  /** The name of the field; "" for a new one. */
   @property() field = "";
 
   @state() private form: Form = emptyForm();
   @state() private messages: ErrorMessages = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
-  /** Inputs that were left, or all once it was sent: faults are shown at these. */
+  /** The inputs that show errors: those that were left, and all after the first submit. */
   @state() private visited: ReadonlySet<Key> = new Set();
-  /** The rules are to be seen. */
+  /** Whether the rules are expanded. */
   @state() private rulesOpen = false;
   @query("dialog") private dialog!: HTMLDialogElement;
 
   private previous: Form | null = null;
-  private nameEdited = false; // the name is the person's own, and follows the other no longer
+  private nameEdited = false; // the name was typed, and no longer follows the label
   private rulesKnown = true;
 
   override connectedCallback(): void {
@@ -66,7 +66,7 @@ export class FieldForm extends SettingsElement {
     return !this.field;
   }
 
-  /** Whether the type and rules are the environment's, and this a tenant. */
+  /** Whether a tenant's field has the type and rules of the environment. */
   private get inheritsRules(): boolean {
     const field = this.settings.loaded?.structure.fields.find((field) => field.name === this.field);
     return !this.isNew && this.settings.tenant !== null && !!field?.inherited;
@@ -76,7 +76,7 @@ export class FieldForm extends SettingsElement {
     return this.inheritsRules || !this.rulesKnown;
   }
 
-  /** Whether anything of it can be changed: a field that there is is named by who shapes the log. */
+  /** Whether the label can be changed: an existing field's by those who may change the presentation. */
   private get canRename(): boolean {
     return this.isNew || this.settings.canConfigure;
   }
@@ -85,7 +85,7 @@ export class FieldForm extends SettingsElement {
     return this.canRename || !this.rulesReadOnly;
   }
 
-  /** What the contract says now; null for everybody's, which cannot say it. */
+  /** The contract's current value; null for the environment, which has none. */
   private get exclusive(): boolean | null {
     return this.settings.tenant === null ? null : (this.settings.contract?.exclusive ?? false);
   }
@@ -165,7 +165,7 @@ export class FieldForm extends SettingsElement {
     </details>`;
   }
 
-  /** A tenant's alone: the base event is everybody's. */
+  /** Renders the choice to reject events with the base schema, which only a tenant has. */
   private renderExclusive(): TemplateResult | typeof nothing {
     if (this.settings.tenant === null || this.inheritsRules || !this.rulesKnown) return nothing;
     const words = this.text.form;
@@ -197,7 +197,7 @@ export class FieldForm extends SettingsElement {
     const { [key]: _, "": __, ...others } = this.messages;
     this.messages = others;
     if (key === "name") this.nameEdited = value !== "";
-    if (key === "name" || key === "pattern") this.visited = new Set([...this.visited, key]); // told while it is typed
+    if (key === "name" || key === "pattern") this.visited = new Set([...this.visited, key]); // validated while typing
     this.setForm({ [key]: value } as Partial<Form>);
     if (key === "displayName" && this.isNew && !this.nameEdited) {
       this.setForm({ name: nameFromLabel(String(value)) });
@@ -245,7 +245,7 @@ export class FieldForm extends SettingsElement {
   }
 
   private async focusError(): Promise<void> {
-    this.rulesOpen = true; // what is wrong may be in there
+    this.rulesOpen = true; // the error may be in the rules
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
   }

@@ -77,7 +77,7 @@ export class RevisionHistory extends SettingsElement {
     this.requestUpdate();
   };
 
-  /** From the newest again. */
+  /** Loads the newest revisions again. */
   private async reload(revision: number): Promise<void> {
     this.loadedRevision = revision;
     await this.loadPage(null, []);

@@ -1,4 +1,4 @@
-/** Inputs with their label, hint and what is wrong with them, as one. */
+/** Renders inputs with label, hint and error. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
@@ -7,17 +7,17 @@ export interface InputOptions {
   label: string;
   hint?: string;
   value: string | boolean;
-  /** What is wrong with it, as a sentence. */
+  /** The error, as a sentence. */
   error?: string;
   disabled?: boolean;
   onInput: (value: string | boolean) => void;
-  /** The person has been there. */
+  /** Called when the input loses the focus. */
   onBlur?: () => void;
 }
 
 interface TextOptions {
   maxlength?: number;
-  /** Read letter by letter. */
+  /** Monospaced, without spell checking. */
   code?: boolean;
   numeric?: boolean;
   dateTime?: boolean;

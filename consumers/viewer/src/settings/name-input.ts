@@ -1,4 +1,4 @@
-/** The input of a field's name: in the reader's language until somebody gives it a name. */
+/** The input of a field's label, which is in the reader's language until somebody changes it. */
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
@@ -7,7 +7,7 @@ import type { SettingsState } from "./settings-state.js";
 import { setField } from "../model/structure/draft.js";
 
 export class NameInput {
-  /** As it is typed, until it is left: "Time" on the way to "Timer" is not turned into another language's word. */
+  /** The typed text until the input is left, so that "Time" on the way to "Timer" is not translated. */
   private typed: { name: string; text: string } | null = null;
 
   constructor(private readonly settings: () => SettingsState) {}

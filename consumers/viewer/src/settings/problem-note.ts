@@ -1,4 +1,4 @@
-/** What went wrong, in words that help: for the whole of the settings, or for one change. */
+/** Describes a problem of the settings as a whole, or of one change. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../api/problem.js";
@@ -6,7 +6,7 @@ import type { Texts } from "../i18n/en/index.js";
 import { kindOf, maySucceedLater } from "../model/problem-kind.js";
 import { icon } from "../styles/icons.js";
 
-/** `ways` stands at its end; `retry` is offered where the same may end better. */
+/** Renders the note. `retry` is offered where the same request may succeed later. */
 export function problemNote(problem: Problem, text: Texts, retry: (() => void) | null, title = ""): TemplateResult {
   const kind = kindOf(problem);
   const texts = text.states.problems[kind];

@@ -1,4 +1,4 @@
-/** When something was, for people: how long ago, and exactly on a closer look. */
+/** Shows how long ago something was, with the exact time as a tooltip. */
 import { html, type TemplateResult } from "lit";
 
 import { clockOf } from "../model/format/time.js";

@@ -1,11 +1,11 @@
-/** Reordering by a pointer: rows move while they are dragged. Listens at the window, since rows that move lose captures. */
+/** Reorders rows by a pointer while they are dragged. Listens on the window, since moved rows lose pointer capture. */
 
 export interface DragList {
-  /** The rows' elements in their sequence. */
+  /** Returns the rows' elements, in order. */
   rows(): HTMLElement[];
-  /** The dragged row shall stand at this place. */
+  /** Moves the dragged row to an index. */
   moveTo(row: HTMLElement, place: number): void;
-  /** It was let go, or given up. */
+  /** Called when the drag ends; `kept` is false when it was cancelled. */
   onEnd(row: HTMLElement, kept: boolean): void;
 }
 
@@ -16,7 +16,7 @@ export class RowDrag {
 
   start(event: PointerEvent, row: HTMLElement): void {
     if (event.button !== 0 || this.row) return;
-    event.preventDefault(); // no text is selected
+    event.preventDefault(); // prevents text selection
     this.row = row;
     row.toggleAttribute("dragged", true);
     window.addEventListener("pointermove", this.onMove);

@@ -1,4 +1,4 @@
-/** A small table as the viewer's: its cells, the columns in their order, with a few events where there are some. */
+/** Renders a small table with the viewer's cells and a few events, or placeholders without events. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent } from "../api/types.js";
@@ -10,11 +10,11 @@ import { badgeStyles } from "../viewer/table/badges.styles.js";
 import { sampleTableStyles } from "./sample-table.styles.js";
 
 export interface SampleColumn extends CellField {
-  /** Its heading. */
+  /** The column's heading. */
   label: string;
-  /** A field that is only being made. */
+  /** Whether the field is being created. */
   isNew?: boolean;
-  /** Shown in every row, for a column that no event has yet. */
+  /** Shown in every row, for a field that no event has yet. */
   sample?: string;
 }
 
@@ -23,7 +23,7 @@ export interface SampleTable {
   events: readonly AuditEvent[];
   cellContext: CellContext;
   label: string;
-  /** Marks a fresh column. */
+  /** The word that marks a new column. */
   newWord: string;
 }
 

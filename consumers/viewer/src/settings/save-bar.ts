@@ -11,7 +11,7 @@ import { SettingsElement } from "./settings-element.js";
 import { sectionStyles } from "./section.styles.js";
 import { saveBarStyles } from "./save-bar.styles.js";
 
-const SAVED_NOTICE_MS = 6_000; // "Saved." is also said to screen readers, and stands nowhere in the way for longer
+const SAVED_NOTICE_MS = 6_000; // then "Saved." no longer covers the page; screen readers have read it
 
 /**
  * @summary Shows unsaved changes, always in view, with buttons that save and discard them.
@@ -62,7 +62,7 @@ export class SaveBar extends SettingsElement {
     this.dismissTimer = 0;
   }
 
-  /** The notice has been seen, and covers nothing any longer; its focus goes to what begins the page, without a jump. */
+  /** Removes the notice. If it has the focus, that moves to the heading, without scrolling. */
   private dismiss(): void {
     if (this.renderRoot.querySelector(".done:focus")) this.settings.focusHeading(true);
     this.settings.dismissSaved();

@@ -1,4 +1,4 @@
-/** How the settings' sections look. */
+/** The styles that the settings' elements share: sections, notes and dialogs. */
 import { css } from "lit";
 
 export const sectionStyles = css`
@@ -43,7 +43,7 @@ export const sectionStyles = css`
     overflow-wrap: anywhere;
   }
   details > * {
-    box-sizing: border-box; /* what is between them is the browser's own and does not hand it down */
+    box-sizing: border-box; /* the browser's own slot in between does not inherit it */
   }
   .bad {
     color: var(--bad);

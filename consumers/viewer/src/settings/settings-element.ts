@@ -1,4 +1,4 @@
-/** The base of every part of the settings: it has them, and renders again when they change. */
+/** The base of the settings' elements: it provides their state, and renders again when that changes. */
 import type { Texts } from "../i18n/en/index.js";
 import { ContextElement } from "../elements/context-element.js";
 import { type SettingsState, settingsContext } from "./settings-state.js";

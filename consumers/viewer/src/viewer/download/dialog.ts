@@ -30,14 +30,14 @@ export class DownloadDialog extends ViewerElement {
   @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
-  /** What the reader chose; until then a PDF has the table's columns, since a page has no room for more. */
+  /** The person's choice. Until then a PDF has the table's columns, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
-  /** Events that match; null while they are counted. */
+  /** The number of matching events; null while it is counted. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
   @state() private busy = false;
   @state() private finished = "";
-  /** What was asked for in the background last. */
+  /** The export that was started last. */
   @state() private startedJob: ExportJob | null = null;
   @state() private problem: Problem | null = null;
 
@@ -113,7 +113,7 @@ export class DownloadDialog extends ViewerElement {
     </label>`;
   }
 
-  /** What will be in the file, before it is made. */
+  /** Describes what the file will hold. */
   private renderSummary(): TemplateResult {
     const words = this.text.download;
     const { view, language, zone } = this.viewer;
@@ -135,7 +135,7 @@ export class DownloadDialog extends ViewerElement {
   private renderOutcome(): TemplateResult {
     const words = this.text.download;
     const { language } = this.viewer;
-    const goesOn = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // then the list says how it ended
+    const goesOn = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // then the list shows its result
     const finished = goesOn ? words.begun : this.finished;
     const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
     return html`
@@ -173,7 +173,7 @@ export class DownloadDialog extends ViewerElement {
   }
 
   private get columns() {
-    const fields = this.viewer.structure?.fields ?? []; // under their names in the file, which are of no language
+    const fields = this.viewer.structure?.fields ?? []; // with the labels of the file, which are not translated
     return exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), this.columnChoice);
   }
 
@@ -224,7 +224,7 @@ export class DownloadDialog extends ViewerElement {
     });
   };
 
-  /** One button, so that the focus stays on it; the second click of two is no cancelling. */
+  /** Starts or cancels with one button, so that the focus stays. The second click of a double click does not cancel. */
   private readonly onPress = (event: MouseEvent): void => {
     if (!this.busy) void this.start();
     else if (event.detail < 2) this.stop.abort();

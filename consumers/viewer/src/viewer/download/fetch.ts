@@ -1,14 +1,14 @@
-/** The ways of a file to the reader's disk. */
+/** Downloads files, through the page or by a link. */
 import type { Client } from "../../api/client.js";
 import { exportBody, exportParams, fileName, type ExportRequest } from "../../model/export.js";
 
 export interface Progress {
   bytes: number;
-  /** Rows that the file will have. */
+  /** The number of rows of the whole file; null when unknown. */
   rows: number | null;
 }
 
-/** Through the page's memory: `progress` hears of every piece. Rejects with Problem, also when the body breaks off. */
+/** Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, also when the body breaks off. */
 export async function fetchFile(
   client: Client,
   wanted: ExportRequest,
@@ -28,17 +28,17 @@ export async function fetchFile(
   const type = answer.headers.get("Content-Type") ?? "application/octet-stream";
   const url = URL.createObjectURL(new Blob(pieces, { type }));
   saveUrl(url, fileName(answer.headers.get("Content-Disposition"), `audit.${wanted.format}`));
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read it only after the click
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read the URL only after the click
   return at;
 }
 
-/** By a link of a minute, straight to the disk: the browser shows how far it is. Rejects with Problem. */
+/** Downloads by a link that is valid for a minute; the browser shows the progress. Rejects with Problem. */
 export async function followLink(client: Client, wanted: ExportRequest): Promise<void> {
   const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(wanted) });
   saveUrl(url);
 }
 
-/** A new tab when the service is elsewhere: an error there must not take the host's page away. */
+/** Saves a URL; in a new tab for another origin, since an error there must not replace the host page. */
 export function saveUrl(url: string, name = ""): void {
   const anchor = document.createElement("a");
   anchor.href = url;

@@ -1,17 +1,17 @@
-/** The tenant's exports that are made in the background: the list, kept fresh while one goes on. */
+/** The tenant's exports that are created in the background. Polls the list while one is running. */
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
 import { exportBody, type ExportRequest } from "../../model/export.js";
 import type { ViewerState } from "../viewer-state.js";
 
 const POLL_MS = 1_000;
-const RETRY_MS = 15_000; // while it does not answer
+const RETRY_MS = 15_000; // after a failed request
 
-/** Its event `change` says that the list is another. */
+/** Dispatches `change` when the list has changed. */
 export class ExportJobs extends EventTarget {
   list: ExportJob[] | null = null;
   problem: Problem | null = null;
-  /** Ids of those that ended while we looked on, the last one last. */
+  /** The exports that ended since the dialog was opened, in order. */
   readonly ended: ExportJob[] = [];
 
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,7 +30,7 @@ export class ExportJobs extends EventTarget {
     clearTimeout(this.timer);
   }
 
-  /** Reads the list, and goes on reading while a job goes on. */
+  /** Reads the list, and again while an export is running. */
   async refresh(): Promise<void> {
     clearTimeout(this.timer);
     try {
@@ -47,7 +47,7 @@ export class ExportJobs extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Rejects with Problem. */
+  /** Starts an export. Rejects with Problem. */
   async create(wanted: ExportRequest): Promise<ExportJob> {
     const job = await this.viewer.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(wanted) });
     this.list = [job, ...(this.list ?? [])];
@@ -55,13 +55,13 @@ export class ExportJobs extends EventTarget {
     return job;
   }
 
-  /** Cancels one that goes on, removes one that has ended. Rejects with Problem. */
+  /** Cancels a running export, deletes an ended one. Rejects with Problem. */
   async remove(job: ExportJob): Promise<void> {
     await this.viewer.client.json(`/v1/exports/${job.id}`, { method: "DELETE" });
     await this.refresh();
   }
 
-  /** A fresh link to its file. Rejects with Problem. */
+  /** Resolves to a fresh link to the file. Rejects with Problem. */
   async link(job: ExportJob): Promise<string> {
     return (await this.viewer.client.json<ExportJob>(`/v1/exports/${job.id}`)).url ?? "";
   }

@@ -1,10 +1,10 @@
-/** Severity and outcome: a shape and a word, beside which the colour is only a third. */
+/** Badges for severity, outcome and conflicts. Each has a shape and a word; the colour only adds to them. */
 import { html, svg, type TemplateResult } from "lit";
 
 import type { Outcome, Severity } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
 
-/** Their forms rise with what they mean: ring, bar, diamond, triangle, filled triangle, filled octagon. */
+/** Shapes that grow with the severity: ring, chevron, diamond, triangle, filled triangle, filled octagon. */
 const SEVERITY: Record<Severity, TemplateResult> = {
   Info: svg`<circle cx="8" cy="8" r="5.25"></circle><path d="M8 7.5v3M8 5.2v.1"></path>`,
   Low: svg`<path d="M3.5 6l4.5 5 4.5-5"></path>`,
@@ -31,13 +31,13 @@ export function outcomeBadge(outcome: Outcome, text: Texts): TemplateResult {
 
 const CONFLICT = svg`<path d="M5.5 3.5v6M5.5 12v.1M10.5 3.5v6M10.5 12v.1"></path>`;
 
-/** That another event claims the same, in a row: a sign whose words are heard, and seen by pointing at it. */
+/** Marks a row in conflict with an icon, whose text is a tooltip and read by screen readers. */
 export function conflictIcon(text: Texts): TemplateResult {
   const { sign, told } = text.reading.conflict;
   return html`<span class="mark conflict" title=${told}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;
 }
 
-/** The same with its word. */
+/** The same with its word visible. */
 export function conflictBadge(text: Texts): TemplateResult {
   return badge("conflict", CONFLICT, text.reading.conflict.sign);
 }

@@ -1,4 +1,4 @@
-/** How cells look, in a `.row`. */
+/** The styles of cells, inside a `.row`. */
 import { css } from "lit";
 
 export const cellStyles = css`

@@ -1,4 +1,4 @@
-/** A field's value as people read it, in one line or in full. All of it is somebody else's text: isolated, nothing unseen. */
+/** Renders a field's value in one line or in full. Values are foreign text: isolated, with no invisible characters. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
@@ -12,20 +12,20 @@ import { jsonInline, isCode, formatNumber, valueOf } from "../../model/format/va
 
 import { outcomeBadge, severityBadge } from "./badges.js";
 
-const MAX_LENGTH = 240; // signs of a cell; more are never seen in a line
+const MAX_LENGTH = 240; // characters of a cell; more never fit into a line
 const MAX_TITLE_LENGTH = 1_000;
-const TAIL_LENGTH = 11; // signs of a long id's end that are always seen
+const TAIL_LENGTH = 11; // characters at the end of a long id that are always visible
 
-/** What cells need beside the event. */
+/** What cells need besides the event. */
 export interface CellContext {
   text: Texts;
   clock: Clock;
   numbers: Intl.NumberFormat;
-  /** Ms since 1970 that "ago" counts from. */
+  /** The ms since 1970 from which relative times count. */
   now: number;
 }
 
-/** In a locale (BCP 47) and a zone (IANA). */
+/** Returns the context for a locale (BCP 47) and a zone (IANA). */
 export function cellContext(text: Texts, locale: string, zone: string): CellContext {
   return {
     text,
@@ -35,12 +35,12 @@ export function cellContext(text: Texts, locale: string, zone: string): CellCont
   };
 }
 
-/** What cells need of a field. */
+/** The part of a field that cells need. */
 export type CellField = Pick<ShownField, "name" | "displayType" | "custom">;
 
 export type Content = TemplateResult | string | typeof nothing;
 
-/** In one line. */
+/** Renders a value in one line. */
 export function renderCell(event: AuditEvent, field: CellField, context: CellContext): Content {
   const value = valueOf(event, field);
   if (value === null) return renderMissing(event, field, context);
@@ -56,7 +56,7 @@ export function renderCell(event: AuditEvent, field: CellField, context: CellCon
   return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
 }
 
-/** With shape, agent and clock; null for text that says it all. */
+/** Renders values that have a format of their own; returns null for plain text. */
 export function renderFormatted(value: string, field: CellField, context: CellContext): TemplateResult | null {
   const { text, clock } = context;
   switch (field.displayType) {
@@ -85,7 +85,7 @@ export function renderFormatted(value: string, field: CellField, context: CellCo
   return null;
 }
 
-/** Nobody's name, but somebody's id, is better than nothing. */
+/** Renders a missing value; for a missing actor name, the actor's id. */
 function renderMissing(event: AuditEvent, field: CellField, { text }: CellContext): TemplateResult {
   if (!field.custom && field.name === "actor_name" && event.actor_id) {
     return html`<bdi class="code" title=${titleText(event.actor_id)}>${cellText(event.actor_id)}</bdi>`;
@@ -93,7 +93,7 @@ function renderMissing(event: AuditEvent, field: CellField, { text }: CellContex
   return html`<span class="none"><span aria-hidden="true">–</span><span class="unseen">${text.reading.none}</span></span>`;
 }
 
-/** Long ids differ at their ends: what has no room is left out of the middle. */
+/** Truncates a long id in the middle, since ids differ at their ends. */
 function renderId(value: string): TemplateResult {
   const line = cellText(value);
   if (line.length <= 2 * TAIL_LENGTH) return html`<bdi class="beside" title=${titleText(value)}>${line}</bdi>`;

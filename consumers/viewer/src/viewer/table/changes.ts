@@ -9,10 +9,10 @@ import { ViewerElement } from "../viewer-element.js";
 import { formatNumber } from "../describe.js";
 import { changesStyles } from "./changes.styles.js";
 
-const MAX_CHARACTERS = 400_000; // of both texts; more is read as raw JSON
+const MAX_CHARACTERS = 400_000; // of both texts; larger ones are only shown as raw JSON
 const MAX_ROWS = 400;
-const MAX_VALUE_LENGTH = 4_000; // signs of one value
-const MAX_WORD_DIFF_LENGTH = 2_000; // longer texts are set against each other as a whole
+const MAX_VALUE_LENGTH = 4_000; // characters of one value
+const MAX_WORD_DIFF_LENGTH = 2_000; // longer texts are compared as a whole
 
 const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", changed: "~", same: "" };
 
@@ -21,7 +21,7 @@ const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", chan
 export class Changes extends ViewerElement {
   static override styles = [baseStyles, changesStyles];
 
-  /** JSON, or other text; null when there was nothing. */
+  /** JSON or other text; null without a value. */
   @property({ attribute: false }) was: string | null = null;
   @property({ attribute: false }) is: string | null = null;
 
@@ -82,7 +82,7 @@ export class Changes extends ViewerElement {
 
 type Side = TemplateResult | typeof nothing;
 
-/** With the words that differ marked, where there are few enough. */
+/** Renders both sides of a change; marks differing words in short texts. */
 function renderSides({ kind, before, after }: Change): [Side, Side] {
   const text = (value: string | null): string => visible(truncate(value ?? "", MAX_VALUE_LENGTH), true);
   const old = text(before);

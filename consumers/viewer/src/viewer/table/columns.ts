@@ -51,7 +51,7 @@ export class ColumnMenu extends ViewerElement {
     return shownColumns(this.viewer.fields, this.viewer.preferences.columns);
   }
 
-  /** Those that are shown in their order, then the others. */
+  /** The shown fields in order, then the others. */
   private get ordered(): ShownField[] {
     const { names } = this;
     const place = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
@@ -100,7 +100,7 @@ export class ColumnMenu extends ViewerElement {
     this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) });
   }
 
-  /** The button goes with its line, and keeps the focus; at the end of the way the other one gets it. */
+  /** Moves a column. The pressed button keeps the focus; at the end of the list the other one gets it. */
   private move(name: string, by: number, event: Event): void {
     const button = event.currentTarget as HTMLButtonElement;
     this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) });

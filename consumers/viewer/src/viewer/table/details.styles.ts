@@ -1,4 +1,3 @@
-/** How an event's details look. */
 import { css } from "lit";
 
 export const detailsStyles = css`

@@ -19,8 +19,8 @@ import { badgeStyles } from "./badges.styles.js";
 import { detailsStyles } from "./details.styles.js";
 import { conflictBadge, outcomeBadge, severityBadge } from "./badges.js";
 
-const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in a way of their own
-const SCROLL_FROM = 1_000; // signs; more scroll within their line
+const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // have sections of their own
+const SCROLL_FROM = 1_000; // characters; longer values scroll within their line
 const COPIED_MS = 3_000;
 
 /**
@@ -34,7 +34,7 @@ const COPIED_MS = 3_000;
 export class Details extends ViewerElement {
   static override styles = [baseStyles, badgeStyles, detailsStyles];
 
-  /** Null while it is awaited. */
+  /** The event; null while it is loading. */
   @property({ attribute: false }) event: AuditEvent | null = null;
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ attribute: false }) above = false;
@@ -42,7 +42,7 @@ export class Details extends ViewerElement {
 
   @state() private raw = false;
   @state() private announcement = "";
-  /** What was copied last: its button shows it for a while. */
+  /** What was copied last; its button shows that for a while. */
   @state() private copied = "";
   @state() private copyFailed = false;
   @query("section") private section!: HTMLElement;
@@ -87,7 +87,7 @@ export class Details extends ViewerElement {
     const metadata = Object.entries(event.metadata);
     const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !SEPARATE_FIELDS.has(field.name)));
     const shows = (name: string): boolean => this.viewer.fields.some((field) => field.name === name && field.showInMoreInfo);
-    const apart = shows("provenance") ? "provenance_id" : ""; // which the line of the first says
+    const apart = shows("provenance") ? "provenance_id" : ""; // is part of the line for `provenance`
     return html`
       <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
       <p class="short"><bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> · <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time></p>
@@ -123,7 +123,7 @@ export class Details extends ViewerElement {
     if (value === null && field.custom) return nothing;
     if (!field.custom && field.name === "provenance") return this.renderProvenance(event, field);
     if (value === null && field.name === "actor_name" && event.actor_id) {
-      // as in the table: somebody's id for nobody's name
+      // as in the table: the id in place of a missing name
       return this.renderLine(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.renderText(event.actor_id, true));
     }
     const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.renderValue(field, value);
@@ -131,7 +131,7 @@ export class Details extends ViewerElement {
     return this.renderLine(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown);
   }
 
-  /** How and from whom it came, in one line. */
+  /** Renders how and from whom the event was received. */
   private renderProvenance(event: AuditEvent, field: ShownField): TemplateResult {
     const words = this.text.reading.received[event.provenance](visible(event.provenance_id));
     return this.renderLine(field.displayName, field.filterable ? "provenance_id" : "", event.provenance_id, html`<bdi>${words}</bdi>`);
@@ -160,7 +160,7 @@ export class Details extends ViewerElement {
     return html`<bdi class=${code ? "code" : ""}>${visible(value, true)}</bdi>`;
   }
 
-  /** A name, a value, and what can be done with it; without a parameter it is not to be filtered by. */
+  /** Renders a name, a value and its buttons. Without a parameter there is nothing to filter by. */
   private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult): TemplateResult {
     const { details } = this.text.reading;
     const valueText = value === null ? details.lacking : visible(value.slice(0, 80));

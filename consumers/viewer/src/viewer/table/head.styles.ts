@@ -1,4 +1,4 @@
-/** How the table's head looks: names, order, menus, the edges that widths are drawn by. */
+/** The styles of the table's head: names, sort buttons, menus, and the grips that change widths. */
 import { css } from "lit";
 
 import { ellipsis } from "../../styles/fragments.js";

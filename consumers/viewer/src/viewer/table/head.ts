@@ -1,4 +1,4 @@
-/** The table's head: what columns are, and what can be done with them. */
+/** Renders the table's head: the columns, with sort buttons, menus and grips. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
@@ -12,13 +12,13 @@ export interface HeadActions {
   sort(parameter: string, descending: boolean): void;
   move(name: string, by: number): void;
   hide(name: string): void;
-  /** `done`: the width is to be remembered. */
+  /** Sets a width; `done` stores it. */
   setWidth(name: string, px: number, done: boolean): void;
-  /** The menu of this column is open; "" when none is. */
+  /** Reports the column whose menu is open; "" for none. */
   openMenu(name: string): void;
 }
 
-const WIDTH_STEP = 32; // px of a press on wider or narrower
+const WIDTH_STEP = 32; // px
 
 export function head(viewer: ViewerState, columns: readonly Column[], open: string, actions: HeadActions): TemplateResult {
   const known = queryFields(viewer.fields, viewer.text.search.fields);
@@ -106,7 +106,7 @@ function closeMenu(event: Event): void {
   (event.currentTarget as Element).closest("auditlane-dropdown")?.close();
 }
 
-/** The width follows the pointer; in a page that reads from the right, the other way. */
+/** Lets the width follow the pointer; mirrored in right-to-left pages. */
 function drag(event: PointerEvent, name: string, actions: HeadActions): void {
   const grip = event.currentTarget as HTMLElement;
   const column = grip.parentElement as HTMLElement;

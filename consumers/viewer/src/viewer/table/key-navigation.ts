@@ -1,6 +1,6 @@
-/** Which row a key leads to. */
+/** Moves the active row by keys. */
 
-/** `from` is the row that is active, -1 without; null for a key that does not move. */
+/** Returns the row that a key leads to from the active row `from` (-1 without one); null for other keys. */
 export function rowForKey(key: string, from: number, last: number, screenful: number): number | null {
   const within = (row: number): number => Math.max(0, Math.min(last, row));
   switch (key) {

@@ -1,4 +1,4 @@
-/** The list as it is shown: what is loaded, which of it is in view, which row is active, and what arrives meanwhile. */
+/** The list as it is shown: loaded rows, rows in view, the active row, and arriving events. */
 import type { TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
@@ -10,24 +10,24 @@ import { Loader } from "./loader.js";
 import { Rows } from "./rows.js";
 import { Viewport } from "./viewport.js";
 
-const PLACEHOLDER_ROWS = 12; // rows drawn beyond the known ones while more are to come
+const PLACEHOLDER_ROWS = 12; // drawn after the known rows while more can be loaded
 
 interface ListHost {
-  /** A row's cells; without an event, of one that is awaited. */
+  /** Renders a row's cells; placeholders without an event. */
   renderRow(event: AuditEvent | undefined): TemplateResult;
-  /** Something else than rows is to be drawn anew. */
+  /** Something other than the rows has changed. */
   onChange(): void;
-  /** Rows have come: they say how long ago it is from now on. Whether those that are drawn are to be drawn anew. */
+  /** Rows have arrived, with relative times as of now. Returns whether the drawn rows have to be drawn again. */
   onRows(): boolean;
 }
 
 export class List {
   readonly loader: Loader;
-  /** The row that keys move; -1 without. */
+  /** The active row, which keys move; -1 for none. */
   active = -1;
-  /** The event that is open. */
+  /** The event whose details are open. */
   openEvent: AuditEvent | null = null;
-  /** How many have arrived above what is in view. */
+  /** The number of events that have arrived above the view. */
   newRows = 0;
 
   private grid: HTMLElement | null = null;
@@ -56,7 +56,7 @@ export class List {
     return this.viewport?.atTop ?? true;
   }
 
-  /** Where it is shown: the element that scrolls, whose first child is the head and whose second holds the rows. */
+  /** Shows the list in a scrolling element, whose first child is the head and whose second holds the rows. */
   attach(grid: HTMLElement): void {
     if (this.grid === grid) return;
     this.viewport?.close();
@@ -73,7 +73,7 @@ export class List {
     this.unsubscribe();
   }
 
-  /** `height` of a row in px; `anew`: rows say something else than before. */
+  /** Draws the rows. `height` is a row's in px; `redraw` renders the content of all rows again. */
   draw(height: number, redraw: boolean): void {
     this.height = height;
     if (redraw) this.rows?.invalidate();
@@ -85,19 +85,19 @@ export class List {
     return index === null ? undefined : this.pages.at(index);
   }
 
-  /** The event that an address means. */
+  /** Returns the event that a reference names. */
   find(reference: string): AuditEvent | null {
     const index = reference ? this.pages.find((row) => matchesReference(reference, row)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** The event as the list has it. */
+  /** Returns the event as the list has it now. */
   current(event: AuditEvent | null): AuditEvent | null {
     const index = event ? this.pages.find((row) => isSameEvent(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** The row so many beside the one that is open; null when it is not here. */
+  /** Returns the row at a distance from the open event; null when it is not in memory. */
   indexBeside(by: number): number | null {
     const { openEvent } = this;
     const index = openEvent ? this.pages.find((row) => isSameEvent(row, openEvent)) : -1;
@@ -114,7 +114,7 @@ export class List {
     this.paint();
   }
 
-  /** Whether this key moves. */
+  /** Handles a key, and returns whether it moves the active row. */
   handleKey(key: string): boolean {
     if (key === "Home" && this.pages.forgottenRows > 0) this.toTop();
     else {
@@ -127,7 +127,7 @@ export class List {
 
   toTop(): void {
     this.newRows = 0;
-    if (this.pages.forgottenRows > 0) this.loader.begin(); // the way back is far
+    if (this.pages.forgottenRows > 0) this.loader.begin(); // the beginning has been forgotten
     else this.viewport?.toTop();
     this.active = this.pages.count ? 0 : -1;
     this.host.onChange();
@@ -159,22 +159,22 @@ export class List {
 
   private readonly onArrived = (event: Event): void => this.insert((event as CustomEvent<AuditEvent[]>).detail);
 
-  /** What came between the list and the stream's beginning. */
+  /** Inserts events that arrived between loading the list and the start of the stream. */
   private readonly onConnected = async (): Promise<void> => {
     const newest = await this.loader.newest();
     if (newest) this.insert(newest.toReversed());
   };
 
-  /** At the top they push down what is there; further down, what is read stays where it is. */
+  /** Inserts arriving events: at the top they push rows down; further down, the rows in view stay where they are. */
   private insert(events: readonly AuditEvent[]): void {
     const { pages, viewport } = this;
-    if (this.loader.stale || !viewport) return; // the list that comes has them
+    if (this.loader.stale || !viewport) return; // the new list will contain them
     const top = viewport.atTop;
     let added = 0;
     for (const event of events) {
       const at = pages.insert(event);
       if (at < 0) {
-        added += pages.at(0) ? 0 : 1; // the beginning is not here now; it is read again when it is looked at
+        added += pages.at(0) ? 0 : 1; // the beginning is not in memory; it is loaded again when it is in view
         continue;
       }
       added += 1;

@@ -1,4 +1,4 @@
-/** Asks for the pages that the view needs, one at a time, and gives up those that nobody looks at any more. */
+/** Requests the pages that the view needs, one at a time, and aborts those that are no longer in view. */
 import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
@@ -8,25 +8,25 @@ import type { ViewerState } from "../viewer-state.js";
 
 const SLOW_MS = 2_000;
 
-/** A list: what was asked for, and the pages that came. */
+/** A list: its parameters and its pages. */
 interface LoadedList {
-  /** The question: the same at another time is the same. */
+  /** Identifies query, range and order, independent of the time. */
   key: string;
   pairs: QueryParams;
   pages: Pages;
 }
 
-/** `told("list")`: another list is shown, from its top; `told("rows", moved)`; `told("state")`. */
+/** Called with `list` when another list is shown from its top, with `rows` after loading rows, and with `state` otherwise. */
 type OnLoaded = (what: "list" | "rows" | "state", moved?: RowShift) => void;
 
 export class Loader {
-  /** Why what is missing could not be had. What was only asked for again is no problem of the list: it stays as it was. */
+  /** Why loading failed. A failed refresh is not a problem of the list: the current rows stay. */
   problem: Problem | null = null;
   cancelled = false;
-  /** A request that somebody waits for takes long. */
+  /** Whether a request takes long that somebody waits for. */
   slow = false;
 
-  /** The list before while the first page of another is awaited. */
+  /** The current list, also while the first page of the next one is loading. */
   private shown: LoadedList = { key: "", pairs: [], pages: new Pages() };
   private pending: LoadedList | null = null;
   private running: { ask: PageRequest; stop: AbortController } | null = null;
@@ -42,12 +42,12 @@ export class Loader {
     return this.shown.pages;
   }
 
-  /** Whether the list that is looked at has not come. */
+  /** Whether the wanted list is not loaded yet. */
   get stale(): boolean {
     return this.pending !== null;
   }
 
-  /** Whether what is shown answers another question than what is looked at. */
+  /** Whether the shown rows belong to a previous query. */
   get outdated(): boolean {
     return this.pending !== null && this.pending.key !== this.shown.key;
   }
@@ -56,7 +56,7 @@ export class Loader {
     return this.running !== null && (this.stale || this.running.ask.inView);
   }
 
-  /** The list that is looked at now, from its beginning. */
+  /** Loads the list of the current view, from its beginning. */
   begin(): void {
     this.abort();
     const { query, range, sort } = this.viewer.view;
@@ -67,7 +67,7 @@ export class Loader {
     this.loadNext();
   }
 
-  /** Rows `first` to `last` are in view. */
+  /** Sets the rows in view, `first` to `last`. */
   setVisible(first: number, last: number): void {
     this.visible = [first, last];
     if (!this.pending) this.loadNext();
@@ -88,7 +88,7 @@ export class Loader {
     this.onLoaded("state");
   }
 
-  /** Nobody waits for anything any more. */
+  /** Aborts the request and withdraws the failure. */
   dispose(): void {
     this.abort();
     this.report(null);
@@ -101,7 +101,7 @@ export class Loader {
     this.slow = false;
   }
 
-  /** The newest events of this list, however many pages are known; null when there is no answer. */
+  /** Resolves to the newest events of this list; null when the request fails. */
   async newest(): Promise<AuditEvent[] | null> {
     const { shown } = this;
     const found = await this.fetchPage(shown, { cursor: null, limit: FIRST_PAGE_SIZE }).catch(() => null);
@@ -171,7 +171,7 @@ export class Loader {
     this.onLoaded("rows", moved);
   }
 
-  /** `keepsData`: the list before, of the same, is still there. */
+  /** Reports a failure. `keepsData`: the rows of the same list are still shown. */
   private report(problem: Problem | null, keepsData = false): void {
     const retry = (): void => (keepsData ? this.begin() : this.retry());
     this.viewer.failures.set(this, problem && { problem, keepsData, shownInPlace: !keepsData, retry });

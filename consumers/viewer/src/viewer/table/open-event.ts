@@ -1,13 +1,13 @@
-/** The event whose details are open: one of the list, or one that only a link names. */
+/** The event whose details are open: one of the list, or one that was linked to. */
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent } from "../../api/types.js";
 import { eventPath, referenceOf } from "../../model/identity.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export class OpenEvent {
-  /** What the address names it by; "" when none is open. */
+  /** Its reference in the address; "" when none is open. */
   reference = "";
-  /** Null while it is awaited. */
+  /** Null while it is loading. */
   event: AuditEvent | null = null;
   problem: Problem | null = null;
 
@@ -18,7 +18,7 @@ export class OpenEvent {
     private readonly onChange: () => void,
   ) {}
 
-  /** This event is to be open; `find` gives those that are at hand. */
+  /** Opens the event of a reference. `find` returns it when it is in memory. */
   open(reference: string, find: (reference: string) => AuditEvent | null): void {
     if (reference === this.reference) return;
     this.close();
@@ -27,14 +27,14 @@ export class OpenEvent {
     if (reference && !this.event) void this.fetch();
   }
 
-  /** This one, which may share all that an address says with another. */
+  /** Opens this event, whose reference may also name another. */
   set(event: AuditEvent): void {
     this.close();
     this.reference = referenceOf(event);
     this.event = event;
   }
 
-  /** What the list has of it now: another event may have claimed the same since. */
+  /** Takes the list's state of the event: another event may be in conflict with it since. */
   update(now: AuditEvent | null): void {
     if (now?.conflict && this.event && !this.event.conflict) this.event = now;
   }

@@ -1,16 +1,16 @@
-/** The rows that are in view, as few elements that are used again and again: nothing is built while the table scrolls. */
+/** Draws the rows in view with a pool of elements, so that no element is created while the table scrolls. */
 import { render, type TemplateResult } from "lit";
 
 export interface RowContent {
-  /** What the row says; a row whose sign is the same is not drawn again. */
+  /** Identifies the content; a row with the same key is not rendered again. */
   key: unknown;
   content: () => TemplateResult;
-  /** `aria-rowindex`, counted from 1 with the head as the first. */
+  /** The `aria-rowindex`, counted from 1 with the head as the first. */
   rowIndex: number;
   selected: boolean;
   active: boolean;
   loading: boolean;
-  /** It answers another question than what is looked at. */
+  /** The row belongs to a previous query. */
   outdated: boolean;
 }
 
@@ -20,7 +20,7 @@ interface Row {
   key: unknown;
 }
 
-const MAX_FREE_ROWS = 24; // rows that are kept for later
+const MAX_FREE_ROWS = 24;
 const UNDRAWN = Symbol();
 
 export class Rows {
@@ -30,10 +30,10 @@ export class Rows {
   private built = 0;
 
   constructor(private readonly body: HTMLElement) {
-    body.replaceChildren(); // rows of another list
+    body.replaceChildren(); // removes rows of another list
   }
 
-  /** Shows rows `first` to `last`, each `height` px high. */
+  /** Shows the rows `first` to `last`, each `height` px high. */
   show(first: number, last: number, height: number, draw: (index: number) => RowContent): void {
     const kept = new Map<number, Row>();
     const down = first >= (this.shown[0]?.index ?? 0);
@@ -58,12 +58,12 @@ export class Rows {
     this.shown = wanted;
   }
 
-  /** All of them are to be drawn anew. */
+  /** Lets all rows be rendered again. */
   invalidate(): void {
     for (const row of [...this.shown, ...this.free]) row.key = UNDRAWN;
   }
 
-  /** The id of a row's element, for `aria-activedescendant`; "" when it is not in view. */
+  /** Returns the id of a row's element, for `aria-activedescendant`; "" when it is not drawn. */
   idOf(index: number): string {
     return this.shown.find((row) => row.index === index)?.element.id ?? "";
   }
@@ -84,7 +84,7 @@ export class Rows {
     element.classList.toggle("waits", drawn.loading);
   }
 
-  /** In the order in which they are read, with as few moves as the direction allows. */
+  /** Puts the elements into reading order, with few moves for the direction of scrolling. */
   private place(wanted: Row[], down: boolean): void {
     const { body } = this;
     if (down) {

@@ -1,4 +1,4 @@
-/** What is said over the rows, or in their place: that it takes long, that it failed, that there is nothing, what is new. */
+/** What covers the rows or replaces them: slow and failed requests, an empty list, new events above the view. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { ViewerState } from "../viewer-state.js";

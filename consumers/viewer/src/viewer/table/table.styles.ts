@@ -1,4 +1,4 @@
-/** How the table looks. `--tracks` are the columns' widths, `--width` their sum, `--row` a row's height: set by the table. */
+/** The table sets `--tracks` (the columns' widths), `--width` (their sum) and `--row` (a row's height). */
 import { css } from "lit";
 
 import { ellipsis } from "../../styles/fragments.js";

@@ -20,8 +20,8 @@ import { OpenEvent } from "./open-event.js";
 import { tableStyles } from "./table.styles.js";
 
 const ROW_HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
-const RELATIVE_TIME_MS = 30_000; // "3 minutes ago" is as old as that at most
-const REDRAW_AFTER_MS = 1_000; // what says "2 seconds ago" need not be drawn anew within it
+const RELATIVE_TIME_MS = 30_000; // how often relative times are updated
+const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
 
 /**
  * @summary Shows the events as rows of a virtual table, and the details of one.
@@ -37,7 +37,7 @@ export class Table extends ViewerElement {
   static override styles = [baseStyles, badgeStyles, headStyles, tableStyles, cellStyles];
 
   @state() private openMenu = "";
-  /** Of the column whose edge is being drawn. */
+  /** The width of the column that is being resized. */
   @state() private draggedWidths: Record<string, number> = {};
   @query(".grid") private grid!: HTMLElement;
 
@@ -48,7 +48,7 @@ export class Table extends ViewerElement {
   private cellContext!: CellContext;
   private shownViewer: ViewerState | null = null;
   private listKey = "";
-  /** What the rows are drawn by, and whether that is other than when they were drawn last. */
+  /** The inputs of the rows, and whether they have changed since the rows were drawn. */
   private rowInputs: readonly unknown[] = [];
   private redraw = true;
   private timer = 0;
@@ -141,7 +141,7 @@ export class Table extends ViewerElement {
     return ROW_HEIGHTS[this.viewer.preferences.density];
   }
 
-  /** How events are read from now on. */
+  /** Updates the columns and the format of cells. */
   private updateLayout(): void {
     const { viewer } = this;
     const { columns, widths } = viewer.preferences;
@@ -203,7 +203,7 @@ export class Table extends ViewerElement {
 
   private readonly onClick = (event: MouseEvent): void => {
     const index = this.list.indexOf(event.target);
-    if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // else text is being marked
+    if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // otherwise text is being selected
   };
 
   private open(index: number | null): void {
@@ -211,7 +211,7 @@ export class Table extends ViewerElement {
     if (!event || index === null || this.list.loader.outdated) return;
     this.list.activate(index);
     this.openEvent.set(event);
-    this.requestUpdate(); // the address may say of both what it said of the one before
+    this.requestUpdate(); // both events may have the same reference
     this.viewer.setView({ open: this.openEvent.reference });
   }
 

@@ -1,9 +1,9 @@
-/** Which rows are in view, and staying with them while others come and go above. Every row is equally high. */
+/** Tells which rows are in view, and keeps them there while rows above come and go. All rows have the same height. */
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 
 const OVERSCAN = 8;
 
-/** `paint` is called whenever other rows are in view, the ones on screen and those drawn beside them. */
+/** Calls `paint` whenever the rows in view change, including those drawn beyond the edges. */
 export class Viewport {
   private readonly virtual: Virtualizer<HTMLElement, HTMLElement>;
   private readonly unmount: () => void;
@@ -20,7 +20,7 @@ export class Viewport {
     this.virtual._willUpdate();
   }
 
-  /** So many rows of this height (px), under a head of `margin` px. */
+  /** Sets the number of rows, their height and the height of the head, in px. */
   set(count: number, height: number, margin: number): void {
     if (count === this.count && height === this.height && margin === this.margin) return;
     const other = height !== this.height && this.height > 0;
@@ -36,7 +36,7 @@ export class Viewport {
     this.virtual._willUpdate();
   }
 
-  /** The first and the last row on screen, or that would be if there were so many. */
+  /** The index of the first row on screen. */
   get first(): number {
     return this.height ? Math.max(0, Math.floor(this.grid.scrollTop / this.height)) : 0;
   }
@@ -46,13 +46,13 @@ export class Viewport {
     return range ? range.endIndex : this.first;
   }
 
-  /** All that are drawn: first and last. */
+  /** The first and the last drawn row. */
   get drawn(): readonly [number, number] {
     const items = this.virtual.getVirtualItems();
     return [items[0]?.index ?? 0, items.at(-1)?.index ?? -1];
   }
 
-  /** Rows of one screen. */
+  /** The number of rows on one screen. */
   get screenful(): number {
     return Math.max(1, Math.floor((this.grid.clientHeight - this.margin) / (this.height || 1)) - 1);
   }
@@ -61,7 +61,7 @@ export class Viewport {
     return this.grid.scrollTop < (this.height || 1);
   }
 
-  /** What is in view has moved by so many rows: stay with it. */
+  /** Scrolls along with rows that have moved. */
   follow(rows: number): void {
     if (rows) this.grid.scrollTop += rows * this.height;
   }

@@ -7,7 +7,7 @@ const histogram = {
   interval: "PT1H",
   tz: "UTC",
   events: 6,
-  data: [1, 0, 3, 2].map((events, place) => ({ start: hour(place + 1), end: hour(place + 2), events })),
+  data: [1, 0, 3, 2].map((events, index) => ({ start: hour(index + 1), end: hour(index + 2), events })),
 };
 const at = (text: string): number => Date.parse(`2026-03-01T${text}:00Z`);
 
@@ -24,7 +24,7 @@ describe("bars", () => {
   it("keep their places when they are counted again", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     const later = barsOf({ ...histogram, data: histogram.data.slice(1) }, null, null, at("23:00"));
-    expect([null, 0, 1, 3, 9].map((place) => indexAfterRecount(bars, later, place))).toEqual([null, null, 0, 2, null]);
+    expect([null, 0, 1, 3, 9].map((index) => indexAfterRecount(bars, later, index))).toEqual([null, null, 0, 2, null]);
   });
 
   it("have no tick within one, and room beside them when they are few", () => {

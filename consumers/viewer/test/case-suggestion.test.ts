@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { caseSensitiveTerms, suggestCase, replaceTerm } from "../src/model/case-suggestion.js";
 
 const text = (): boolean => true;
-const counts = (...values: (string | null)[]) => values.map((value, place) => ({ value, events: 10 - place }));
+const counts = (...values: (string | null)[]) => values.map((value, index) => ({ value, events: 10 - index }));
 
 describe("terms that capitals can keep from matching", () => {
   it.each([

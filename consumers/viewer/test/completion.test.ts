@@ -6,8 +6,8 @@ import { caretTermAt, withBeginning, withField, withoutTermAt, withOperator, wit
 function at(marked: string) {
   const caret = marked.indexOf("|");
   const text = marked.replace("|", "");
-  const place = caretTermAt(text, caret);
-  return { text, place, seen: place && [place.kind, place.field, place.operator, place.typed, place.negated] };
+  const caretTerm = caretTermAt(text, caret);
+  return { text, place: caretTerm, seen: caretTerm && [caretTerm.kind, caretTerm.field, caretTerm.operator, caretTerm.typed, caretTerm.negated] };
 }
 
 const marked = ([text, caret]: readonly [string, number]): string => `${text.slice(0, caret)}|${text.slice(caret)}`;

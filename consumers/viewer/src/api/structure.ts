@@ -145,8 +145,8 @@ export class StructureApi {
     await this.client.json(`${this.path}/fields/${encodeURIComponent(name)}`, { method: "DELETE" });
   }
 
-  private async send(rest: string, asked: Parameters<Client["send"]>[1]): Promise<StructureVersion> {
-    const answer = await this.client.send(`${this.path}${rest}`, asked);
-    return { structure: (await answer.json()) as Structure, etag: answer.headers.get("ETag") ?? "*" };
+  private async send(rest: string, options: Parameters<Client["send"]>[1]): Promise<StructureVersion> {
+    const response = await this.client.send(`${this.path}${rest}`, options);
+    return { structure: (await response.json()) as Structure, etag: response.headers.get("ETag") ?? "*" };
   }
 }

@@ -6,7 +6,7 @@ const EDGE = 8; // distance to the window's edges
 
 /** Positions the panel below its anchor, or above where there is more room, and follows both. The returned function stops that. */
 export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false } = {}): () => void {
-  const place = (): void => {
+  const position = (): void => {
     const at = target.getBoundingClientRect();
     const width = document.documentElement.clientWidth;
     const height = window.innerHeight;
@@ -20,15 +20,15 @@ export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false }
     panel.style.bottom = over ? `${height - at.top + GAP}px` : "auto";
     panel.style.left = `${Math.max(EDGE, Math.min(at.left, width - EDGE - panel.offsetWidth))}px`;
   };
-  place();
-  const sizes = new ResizeObserver(place);
+  position();
+  const sizes = new ResizeObserver(position);
   sizes.observe(panel);
   sizes.observe(target);
-  window.addEventListener("scroll", place, { capture: true, passive: true });
-  window.addEventListener("resize", place);
+  window.addEventListener("scroll", position, { capture: true, passive: true });
+  window.addEventListener("resize", position);
   return () => {
     sizes.disconnect();
-    window.removeEventListener("scroll", place, { capture: true });
-    window.removeEventListener("resize", place);
+    window.removeEventListener("scroll", position, { capture: true });
+    window.removeEventListener("resize", position);
   };
 }

@@ -2,26 +2,26 @@
  * Refreshes the operators' console. The server renders the page again, and only differences are applied, so that focus,
  * input and scroll positions stay. The texts are the page's `data-` attributes.
  */
-const EVERY_MS = 5_000;
+const REFRESH_MS = 5_000;
 
 const main = document.querySelector("main")!;
-const words = main.dataset;
-const told = document.createElement("p");
+const texts = main.dataset;
+const status = document.createElement("p");
 const button = document.createElement("button");
 let paused = false;
 let timer = 0;
-let looking = false;
+let refreshing = false;
 
 /** Changes `old` in place until it equals `fresh`. */
-function renew(old: Element, fresh: Element): void {
+function update(old: Element, fresh: Element): void {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   const before = [...old.childNodes];
   const after = [...fresh.childNodes];
-  after.forEach((node, place) => {
-    const there = before[place];
+  after.forEach((node, index) => {
+    const there = before[index];
     if (!there) old.append(document.adoptNode(node));
-    else if (there instanceof Element && node instanceof Element && there.nodeName === node.nodeName) renew(there, node);
+    else if (there instanceof Element && node instanceof Element && there.nodeName === node.nodeName) update(there, node);
     else if (there.nodeType !== node.nodeType || there.nodeType === Node.ELEMENT_NODE) there.replaceWith(document.adoptNode(node));
     else if (there.nodeValue !== node.nodeValue) there.nodeValue = node.nodeValue;
   });
@@ -29,14 +29,14 @@ function renew(old: Element, fresh: Element): void {
 }
 
 function say(text = ""): void {
-  told.textContent = text;
+  status.textContent = text;
 }
 
-async function look(): Promise<void> {
+async function refresh(): Promise<void> {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
   if (answer.status === 401) {
     stop();
-    say(words["ended"]);
+    say(texts["ended"]);
     button.remove();
     return;
   }
@@ -44,23 +44,23 @@ async function look(): Promise<void> {
   const board = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const section of main.querySelectorAll(":scope > section[id]")) {
     const fresh = board.getElementById(section.id);
-    if (fresh) renew(section, fresh);
+    if (fresh) update(section, fresh);
   }
-  say(words["seen"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
+  say(texts["seen"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
 }
 
 /** Runs one refresh at a time; the next is scheduled when it ends. */
-async function go(): Promise<void> {
+async function run(): Promise<void> {
   stop();
-  if (paused || looking || document.hidden) return;
-  looking = true;
+  if (paused || refreshing || document.hidden) return;
+  refreshing = true;
   try {
-    await look();
+    await refresh();
   } catch {
-    say(words["away"]);
+    say(texts["away"]);
   }
-  looking = false;
-  if (!paused && button.isConnected) timer = window.setTimeout(go, EVERY_MS);
+  refreshing = false;
+  if (!paused && button.isConnected) timer = window.setTimeout(run, REFRESH_MS);
 }
 
 function stop(): void {
@@ -69,21 +69,21 @@ function stop(): void {
 
 function toggle(): void {
   paused = !paused;
-  button.textContent = (paused ? words["goOn"] : words["pause"]) ?? "";
+  button.textContent = (paused ? texts["goOn"] : texts["pause"]) ?? "";
   if (paused) stop();
-  else void go();
+  else void run();
 }
 
 const fresh = document.createElement("div");
 fresh.className = "fresh";
-told.className = "quiet";
-say(words["renewed"]);
-button.textContent = words["pause"] ?? "";
+status.className = "quiet";
+say(texts["renewed"]);
+button.textContent = texts["pause"] ?? "";
 button.className = "button";
 button.addEventListener("click", toggle);
-fresh.append(told, button);
+fresh.append(status, button);
 main.prepend(fresh);
-document.addEventListener("visibilitychange", () => document.hidden || void go());
-timer = window.setTimeout(go, EVERY_MS);
+document.addEventListener("visibilitychange", () => document.hidden || void run());
+timer = window.setTimeout(run, REFRESH_MS);
 
 export {};

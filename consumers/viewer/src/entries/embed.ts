@@ -24,11 +24,11 @@ function show(token: string): void {
     viewer.token = token;
     return;
   }
-  const wished = new URLSearchParams(location.search);
+  const params = new URLSearchParams(location.search);
   viewer = document.createElement("auditlane-viewer");
   viewer.token = token;
   for (const name of ["theme", "lang"]) {
-    const value = wished.get(name);
+    const value = params.get(name);
     if (value) viewer.setAttribute(name, value);
   }
   viewer.addEventListener("token-expired", expired);
@@ -40,11 +40,11 @@ function show(token: string): void {
 }
 
 function expired(): void {
-  tell("auditlane:token-expired");
+  post("auditlane:token-expired");
 }
 
 /** Messages hold no secrets, and only pages that the service lists can embed the frame. */
-function tell(type: string): void {
+function post(type: string): void {
   host?.postMessage({ type }, "*");
 }
 
@@ -54,11 +54,11 @@ function notes(which = ""): HTMLElement[] {
 
 window.addEventListener("message", (event: MessageEvent<unknown>) => {
   if (!host || event.source !== host || !origins.has(event.origin)) return;
-  const said = event.data as { type?: unknown; token?: unknown } | null;
-  if (said?.type === "auditlane:token" && typeof said.token === "string" && said.token) show(said.token);
+  const message = event.data as { type?: unknown; token?: unknown } | null;
+  if (message?.type === "auditlane:token" && typeof message.token === "string" && message.token) show(message.token);
 });
 
 if ("session" in main.dataset) show("");
 else if (host) setTimeout(() => notes(viewer ? "none" : "waiting").forEach((element) => (element.hidden = false)), TOKEN_TIMEOUT_MS);
 else notes("alone").forEach((element) => (element.hidden = false));
-tell("auditlane:ready");
+post("auditlane:ready");

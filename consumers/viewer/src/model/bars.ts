@@ -28,8 +28,8 @@ export function barAt(bars: readonly Bar[], moment: number): number {
 }
 
 /** Returns the index of the same bar after a recount; null when it is gone. */
-export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[], place: number | null): number | null {
-  const bar = place === null ? undefined : before[place];
+export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[], index: number | null): number | null {
+  const bar = index === null ? undefined : before[index];
   const found = bar ? after.findIndex(({ start }) => start === bar.start) : -1;
   return found < 0 ? null : found;
 }

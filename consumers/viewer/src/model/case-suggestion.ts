@@ -22,12 +22,12 @@ export function caseSensitiveTerms(query: string, isText: (parameter: string) =>
   return splitAlternatives(query)
     .flat()
     .flatMap((text) => {
-      const said = parseTerm(text);
-      if (said.negated || (said.kind !== "is" && said.kind !== "like") || !isText(said.parameter)) return [];
-      const pieces = said.kind === "is" ? [said.value] : piecesOf(text.slice(colonIndex(text) + 1));
+      const parsed = parseTerm(text);
+      if (parsed.negated || (parsed.kind !== "is" && parsed.kind !== "like") || !isText(parsed.parameter)) return [];
+      const pieces = parsed.kind === "is" ? [parsed.value] : piecesOf(text.slice(colonIndex(text) + 1));
       const longest = pieces.reduce((one, other) => (other !== "*" && other.length > one.length ? other : one), "");
       if (longest.toLowerCase() === longest.toUpperCase()) return [];
-      return [{ text, parameter: said.parameter, pieces, probeQuery: replaceTerm(query, text, quote(longest)) }];
+      return [{ text, parameter: parsed.parameter, pieces, probeQuery: replaceTerm(query, text, quote(longest)) }];
     });
 }
 
@@ -62,10 +62,10 @@ function matchPieces(pieces: readonly string[], value: string, flags: string): s
   const written: string[] = [];
   let at = 0;
   let loose = false; // whether anything may precede the next piece
-  for (const [place, piece] of pieces.entries()) {
+  for (const [index, piece] of pieces.entries()) {
     if (piece !== "*") {
       const literal = new RegExp(piece.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), flags + (loose ? "g" : "y"));
-      const last = place === pieces.length - 1;
+      const last = index === pieces.length - 1;
       literal.lastIndex = loose && last ? Math.max(at, value.length - piece.length) : at;
       const match = literal.exec(value);
       if (!match) return null;

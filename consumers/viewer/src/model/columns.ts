@@ -127,8 +127,8 @@ export function moveColumn(names: readonly string[], name: string, by: number): 
 export function toggleColumn(fields: readonly ShownField[], names: readonly string[], name: string): string[] {
   if (names.includes(name)) return names.length > 1 ? names.filter((shown) => shown !== name) : [...names];
   const order = fields.map((field) => field.name);
-  const place = names.findIndex((shown) => order.indexOf(shown) > order.indexOf(name));
-  return place < 0 ? [...names, name] : [...names.slice(0, place), name, ...names.slice(place)];
+  const index = names.findIndex((shown) => order.indexOf(shown) > order.indexOf(name));
+  return index < 0 ? [...names, name] : [...names.slice(0, index), name, ...names.slice(index)];
 }
 
 /** Returns the value of `grid-template-columns`. */

@@ -39,45 +39,45 @@ export function caretTermAt(text: string, caret: number): CaretTerm | null {
 export type Edit = readonly [text: string, caret: number];
 
 /** Inserts a field's name and keeps what follows its colon. */
-export function withField(text: string, place: CaretTerm, parameter: string): Edit {
-  const term = text.slice(place.start, place.end);
+export function withField(text: string, caretTerm: CaretTerm, parameter: string): Edit {
+  const term = text.slice(caretTerm.start, caretTerm.end);
   const colon = colonIndex(term);
   const rest = colon < 0 ? "" : term.slice(colon + 1);
-  const head = `${text.slice(0, place.start)}${escapeName(parameter)}:`;
-  return [`${head}${rest}${text.slice(place.end)}`, head.length];
+  const head = `${text.slice(0, caretTerm.start)}${escapeName(parameter)}:`;
+  return [`${head}${rest}${text.slice(caretTerm.end)}`, head.length];
 }
 
 /** Inserts the beginning of a field's name, such as `metadata.`. */
-export function withBeginning(text: string, place: CaretTerm, beginning: string): Edit {
-  const head = text.slice(0, place.start) + beginning;
-  return [head + text.slice(place.end), head.length];
+export function withBeginning(text: string, caretTerm: CaretTerm, beginning: string): Edit {
+  const head = text.slice(0, caretTerm.start) + beginning;
+  return [head + text.slice(caretTerm.end), head.length];
 }
 
 /** Inserts a value and a space; null means "has no value". */
-export function withValue(text: string, place: CaretTerm, value: string | null): Edit {
-  if (value === null) return withTermAt(text, place, `${place.negated ? "" : "-"}${escapeName(place.field)}:*`);
-  return replaceSpan(text, place.start, place.end, place.operator + quoteValue(value));
+export function withValue(text: string, caretTerm: CaretTerm, value: string | null): Edit {
+  if (value === null) return withTermAt(text, caretTerm, `${caretTerm.negated ? "" : "-"}${escapeName(caretTerm.field)}:*`);
+  return replaceSpan(text, caretTerm.start, caretTerm.end, caretTerm.operator + quoteValue(value));
 }
 
 /** Inserts a value without quoting it, such as `log*` or `*`. */
-export function withRaw(text: string, place: CaretTerm, raw: string): Edit {
-  return replaceSpan(text, place.start, place.end, raw);
+export function withRaw(text: string, caretTerm: CaretTerm, raw: string): Edit {
+  return replaceSpan(text, caretTerm.start, caretTerm.end, raw);
 }
 
 /** Inserts a comparison operator, after which the value is typed. */
-export function withOperator(text: string, place: CaretTerm, operator: string): Edit {
-  const head = text.slice(0, place.start) + operator;
-  return [head + text.slice(place.end), head.length];
+export function withOperator(text: string, caretTerm: CaretTerm, operator: string): Edit {
+  const head = text.slice(0, caretTerm.start) + operator;
+  return [head + text.slice(caretTerm.end), head.length];
 }
 
 /** Replaces the whole term. */
-export function withTermAt(text: string, place: CaretTerm, term: string): Edit {
-  return replaceSpan(text, place.begin, place.end, term);
+export function withTermAt(text: string, caretTerm: CaretTerm, term: string): Edit {
+  return replaceSpan(text, caretTerm.begin, caretTerm.end, term);
 }
 
 /** Returns the query without the term at the caret, under which that term's values are counted. */
-export function withoutTermAt(text: string, place: CaretTerm): string {
-  return `${text.slice(0, place.begin)} ${text.slice(place.end)}`.trim();
+export function withoutTermAt(text: string, caretTerm: CaretTerm): string {
+  return `${text.slice(0, caretTerm.begin)} ${text.slice(caretTerm.end)}`.trim();
 }
 
 function replaceSpan(text: string, start: number, end: number, inserted: string): Edit {
@@ -90,22 +90,22 @@ function replaceSpan(text: string, start: number, end: number, inserted: string)
 function termBegin(text: string, caret: number): number {
   let begin = 0;
   let quoted = false;
-  for (let place = 0; place < caret; place++) {
-    const sign = text[place] as string;
-    if (sign === "\\") place += 1;
+  for (let index = 0; index < caret; index++) {
+    const sign = text[index] as string;
+    if (sign === "\\") index += 1;
     else if (sign === '"') quoted = !quoted;
-    else if (!quoted && /[\s()]/.test(sign)) begin = place + 1;
+    else if (!quoted && /[\s()]/.test(sign)) begin = index + 1;
   }
   return Math.min(begin, caret);
 }
 
 function termEnd(text: string, start: number): number {
   let quoted = false;
-  for (let place = start; place < text.length; place++) {
-    const sign = text[place] as string;
-    if (sign === "\\") place += 1;
+  for (let index = start; index < text.length; index++) {
+    const sign = text[index] as string;
+    if (sign === "\\") index += 1;
     else if (sign === '"') quoted = !quoted;
-    else if (!quoted && /[\s()]/.test(sign)) return place;
+    else if (!quoted && /[\s()]/.test(sign)) return index;
   }
   return text.length;
 }

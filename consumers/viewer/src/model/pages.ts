@@ -81,15 +81,15 @@ export class Pages {
 
   /** Returns a row; undefined when it is unknown or was dropped. */
   at(index: number): AuditEvent | undefined {
-    const place = this.pageIndexOf(index);
-    return place < 0 ? undefined : this.pages[place]?.rows?.[index - (this.starts[place] as number)];
+    const page = this.pageIndexOf(index);
+    return page < 0 ? undefined : this.pages[page]?.rows?.[index - (this.starts[page] as number)];
   }
 
   /** Returns the index of the first matching row in memory; -1 without one. */
   find(meant: (row: AuditEvent) => boolean): number {
-    for (const [place, page] of this.pages.entries()) {
+    for (const [index, page] of this.pages.entries()) {
       const found = page.rows?.findIndex(meant) ?? -1;
-      if (found >= 0) return (this.starts[place] as number) + found;
+      if (found >= 0) return (this.starts[index] as number) + found;
     }
     return -1;
   }
@@ -134,8 +134,8 @@ export class Pages {
   /** Drops rows far from `first` to `last`. */
   trim(first: number, last: number): RowShift {
     const { kept, known, spare } = this.bounds;
-    for (const [place, page] of this.pages.entries()) {
-      const start = this.starts[place] as number;
+    for (const [index, page] of this.pages.entries()) {
+      const start = this.starts[index] as number;
       if (page.rows && (start + page.count < first - kept || start > last + kept)) page.rows = null;
     }
     if (this.count <= known) return NO_SHIFT;
@@ -154,12 +154,12 @@ export class Pages {
   insert(event: AuditEvent): number {
     if (!this.started) return -1;
     if (!this.pages.length) this.pages.push({ cursor: null, rows: [], count: 0, next: null, prev: null });
-    for (const [place, page] of this.pages.entries()) {
+    for (const [index, page] of this.pages.entries()) {
       const rows = page.rows;
       const oldest = rows?.at(-1);
-      const last = place === this.pages.length - 1;
+      const last = index === this.pages.length - 1;
       if (oldest && event.occurred_at < oldest.occurred_at && !(last && !page.next)) continue;
-      if (!rows || (place === 0 && page.prev)) return -1;
+      if (!rows || (index === 0 && page.prev)) return -1;
       if (this.find((row) => isSameEvent(row, event)) >= 0) return -1;
       if (event.conflict) this.markConflicts(event);
       const now = page.rows ?? rows;
@@ -167,9 +167,9 @@ export class Pages {
       const within = found < 0 ? now.length : found;
       page.rows = [...now.slice(0, within), event, ...now.slice(within)];
       page.count += 1;
-      if (place === 0 && page.count > 2 * PAGE_SIZE) this.split(page);
+      if (index === 0 && page.count > 2 * PAGE_SIZE) this.split(page);
       this.updateStarts();
-      return (this.starts[place] as number) + within;
+      return (this.starts[index] as number) + within;
     }
     return -1;
   }
@@ -201,8 +201,8 @@ export class Pages {
 
   private missingPage(first: number, last: number): Page | null {
     const from = Math.max(0, this.pageIndexOf(Math.max(0, first)));
-    for (let place = from; place < this.pages.length && (this.starts[place] as number) <= last; place++) {
-      if (!this.pages[place]?.rows) return this.pages[place] as Page;
+    for (let index = from; index < this.pages.length && (this.starts[index] as number) <= last; index++) {
+      if (!this.pages[index]?.rows) return this.pages[index] as Page;
     }
     return null;
   }
@@ -210,24 +210,24 @@ export class Pages {
   /** Requests a dropped page, or the next one when its own cursor is not known yet. */
   private requestAgain(wanted: Page, inView: boolean): PageRequest {
     const from = this.pages.indexOf(wanted);
-    const place = this.pages.findIndex((page, at) => at >= from && (page.cursor !== null || Boolean(this.pages[at + 1]?.prev)));
-    const page = this.pages[Math.max(0, place)] as Page;
-    const cursor = page.cursor ?? this.pages[place + 1]?.prev ?? null;
+    const index = this.pages.findIndex((page, at) => at >= from && (page.cursor !== null || Boolean(this.pages[at + 1]?.prev)));
+    const page = this.pages[Math.max(0, index)] as Page;
+    const cursor = page.cursor ?? this.pages[index + 1]?.prev ?? null;
     return { kind: "again", cursor, limit: Math.min(PAGE_SIZE, Math.max(1, page.count)), inView, page };
   }
 
   /** Replaces a dropped page. If late events moved the beginning of the next page, that one is dropped to be read again. */
   private refill(old: Page, page: Page): RowShift {
-    const place = this.pages.indexOf(old);
-    if (place < 0) return NO_SHIFT;
-    const following = this.pages[place + 1];
+    const index = this.pages.indexOf(old);
+    if (index < 0) return NO_SHIFT;
+    const following = this.pages[index + 1];
     page.cursor = old.cursor;
-    this.pages[place] = page;
-    if (!page.next) this.pages.length = place + 1;
+    this.pages[index] = page;
+    if (!page.next) this.pages.length = index + 1;
     else if (following && following.cursor !== page.next) {
-      this.pages[place + 1] = { ...following, cursor: page.next, rows: null };
+      this.pages[index + 1] = { ...following, cursor: page.next, rows: null };
     }
-    const moved = { at: (this.starts[place] as number) + old.count, by: page.count - old.count };
+    const moved = { at: (this.starts[index] as number) + old.count, by: page.count - old.count };
     this.updateStarts();
     return moved;
   }

@@ -62,18 +62,18 @@ function pickTerms(query: string, parameter: string): (Picks & { text: string })
 }
 
 function parseSinglePick(text: string, parameter: string): Picks | null {
-  const said = parseTerm(text);
-  if (said.kind !== "is" && said.kind !== "any") return null;
-  if (said.parameter !== parameter && `fields.${said.parameter}` !== parameter) return null;
-  if (said.kind === "any") return said.negated ? { included: [null], excluded: [] } : { included: [], excluded: [null] };
-  return said.negated ? { included: [], excluded: [said.value] } : { included: [said.value], excluded: [] };
+  const parsed = parseTerm(text);
+  if (parsed.kind !== "is" && parsed.kind !== "any") return null;
+  if (parsed.parameter !== parameter && `fields.${parsed.parameter}` !== parameter) return null;
+  if (parsed.kind === "any") return parsed.negated ? { included: [null], excluded: [] } : { included: [], excluded: [null] };
+  return parsed.negated ? { included: [], excluded: [parsed.value] } : { included: [parsed.value], excluded: [] };
 }
 
 function parsePickGroup(text: string, parameter: string): Picks | null {
-  const said = parseTerm(text);
-  if (said.kind !== "group" || said.negated || !said.value.endsWith(")")) return null;
+  const parsed = parseTerm(text);
+  if (parsed.kind !== "group" || parsed.negated || !parsed.value.endsWith(")")) return null;
   const included: Value[] = [];
-  for (const terms of splitAlternatives(said.value.slice(1, -1))) {
+  for (const terms of splitAlternatives(parsed.value.slice(1, -1))) {
     const picks = terms.length === 1 ? parseSinglePick(terms[0] as string, parameter) : null;
     if (!picks || picks.excluded.length) return null;
     included.push(...picks.included);

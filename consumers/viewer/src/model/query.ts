@@ -39,13 +39,13 @@ export function withTerm(query: string, added: string): string {
 }
 
 /** Removes a term from the query's top level. */
-export function withoutTerm(query: string, taken: string): string {
+export function withoutTerm(query: string, removed: string): string {
   let found = false;
   const left = splitAlternatives(query).map((terms) => {
-    const place = found ? -1 : terms.indexOf(taken);
-    if (place < 0) return terms;
+    const index = found ? -1 : terms.indexOf(removed);
+    if (index < 0) return terms;
     found = true;
-    return terms.toSpliced(place, 1);
+    return terms.toSpliced(index, 1);
   });
   return found ? joinAlternatives(left) : query;
 }
@@ -78,10 +78,10 @@ export function splitTerms(query: string): string[] {
   let current = "";
   let depth = 0;
   let quoted = false;
-  for (let place = 0; place < query.length; place++) {
-    const sign = query[place] as string;
+  for (let index = 0; index < query.length; index++) {
+    const sign = query[index] as string;
     if (sign === "\\") {
-      current += sign + (query[++place] ?? "");
+      current += sign + (query[++index] ?? "");
       continue;
     }
     if (sign === '"') quoted = !quoted;
@@ -129,9 +129,9 @@ export function parseTerm(text: string): ParsedTerm {
 /** Returns the index of the colon after a field's name; -1 in a word or a phrase. */
 export function colonIndex(text: string): number {
   if (text.startsWith('"')) return -1;
-  for (let place = 0; place < text.length; place++) {
-    if (text[place] === "\\") place += 1;
-    else if (text[place] === ":") return place;
+  for (let index = 0; index < text.length; index++) {
+    if (text[index] === "\\") index += 1;
+    else if (text[index] === ":") return index;
   }
   return -1;
 }

@@ -44,9 +44,9 @@ export function invalidRangeIn(given: URLSearchParams): string {
     [`from=${from}`, !known && from !== "" && !TIME.test(from)],
     [`to=${to}`, !known && to !== "" && !TIME.test(to)],
   ];
-  const named = candidates.filter(([, is]) => is).map(([said]) => said);
-  const emptyRange = !named.length && !known && from !== "" && to !== "" && Date.parse(from) >= Date.parse(to);
-  return emptyRange ? `from=${from}, to=${to}` : named.join(", ");
+  const invalid = candidates.filter(([, is]) => is).map(([said]) => said);
+  const emptyRange = !invalid.length && !known && from !== "" && to !== "" && Date.parse(from) >= Date.parse(to);
+  return emptyRange ? `from=${from}, to=${to}` : invalid.join(", ");
 }
 
 /** Returns the range as an address' parameters. */
@@ -116,8 +116,8 @@ export function wholeDaysOf(range: Range, zone: string): [string, string] | null
   if (range.kind !== "custom" || !range.from || !range.to) return null;
   const from = localTimeOf(Date.parse(range.from), zone);
   const to = localTimeOf(Date.parse(range.to), zone);
-  const whole = [range.from, range.to].every((end, place) => {
-    const { day } = place ? to : from;
+  const whole = [range.from, range.to].every((end, index) => {
+    const { day } = index ? to : from;
     return Date.parse(end) === instantOf(day, "", zone);
   });
   return whole ? [from.day, addDays(to.day, -1)] : null;

@@ -85,29 +85,29 @@ export class AuditlaneSettings extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    const place = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
-    if (!this.hasUpdated || place) void this.open();
+    const endpointChanged = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
+    if (!this.hasUpdated || endpointChanged) void this.open();
     else if (changed.has("token")) void this.onTokenChanged();
     else if (changed.has("lang")) void this.settings?.setLanguage(this.language);
   }
 
   /** Loads everything again, and drops unsaved changes. */
   async open(): Promise<void> {
-    const turn = ++this.openCount;
+    const openCount = ++this.openCount;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
     const token = await this.renewal.initialToken(baseUrl, this.token);
-    if (turn !== this.openCount) return;
+    if (openCount !== this.openCount) return;
     const renew = (): Promise<string> =>
       this.renewal.renew(this.token, settings.client.token, (next) => settings.verifyToken(next));
     const settings = await SettingsState.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
-    if (turn !== this.openCount) return; // the endpoint was changed meanwhile
+    if (openCount !== this.openCount) return; // the endpoint was changed meanwhile
     settings.addEventListener("heading", (event) => void this.focusHeading((event as CustomEvent<boolean>).detail));
     settings.addEventListener("change", () => this.requestUpdate());
     settings.addEventListener("saved", () => this.emit("auditlane-saved", settings.loaded?.structure ?? null));
     this.provider.setValue(settings);
     this.settings = settings;
     await settings.load();
-    if (turn === this.openCount && settings.problem) this.emit("auditlane-problem", settings.problem);
+    if (openCount === this.openCount && settings.problem) this.emit("auditlane-problem", settings.problem);
   }
 
   protected override render(): TemplateResult {

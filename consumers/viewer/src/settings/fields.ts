@@ -36,8 +36,8 @@ export class FieldList extends SettingsElement {
   private draftBeforeDrag: Draft | null = null; // before a row was dragged
   private readonly drag = new RowDrag({
     rows: () => [...this.renderRoot.querySelectorAll<HTMLElement>("li")],
-    moveTo: (row, place) => {
-      this.settings.edit((draft) => moveField(draft, row.dataset["name"] as string, place));
+    moveTo: (row, index) => {
+      this.settings.edit((draft) => moveField(draft, row.dataset["name"] as string, index));
       this.performUpdate(); // the next move of the pointer measures the new list
     },
     onEnd: (row, kept) => this.onDragEnd(row.dataset["name"] as string, kept),
@@ -73,7 +73,7 @@ export class FieldList extends SettingsElement {
           ${repeat(
             draft.fields,
             (field) => field.name,
-            (field, place) => this.renderRow(field, place, draft.fields.length, changed.has(field.name)),
+            (field, index) => this.renderRow(field, index, draft.fields.length, changed.has(field.name)),
           )}
         </ol>
       </section>
@@ -83,12 +83,12 @@ export class FieldList extends SettingsElement {
         : html`<auditlane-settings-form .field=${this.editedField} @closed=${this.onFormClosed}></auditlane-settings-form>`}`;
   }
 
-  private renderRow(field: Field, place: number, count: number, changed: boolean): TemplateResult {
+  private renderRow(field: Field, index: number, count: number, changed: boolean): TemplateResult {
     const { canConfigure, canEditContract } = this.settings;
     const label = fieldLabel(field, this.settings.text) || field.name;
     return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${canConfigure || canEditContract ? "" : "still"} ${field.name === this.addedField ? "added" : ""}" @keydown=${this.onKeydown}>
       <div class="group" role="group" aria-label=${label}>
-        ${canConfigure ? this.renderOrder(field, label, place, count) : canEditContract ? html`<div class="places"></div>` : nothing}
+        ${canConfigure ? this.renderOrder(field, label, index, count) : canEditContract ? html`<div class="places"></div>` : nothing}
         <div class="name">
           ${canConfigure
             ? this.nameInput.render(field, label)
@@ -106,23 +106,23 @@ export class FieldList extends SettingsElement {
     </li>`;
   }
 
-  private renderOrder(field: Field, label: string, place: number, count: number): TemplateResult {
+  private renderOrder(field: Field, label: string, index: number, count: number): TemplateResult {
     const words = this.text.fields;
     return html`<div class="places">
       <span class="grip" title=${words.drag} @pointerdown=${this.onGrab}>${icon("grip")}</span>
       <button
         class="quiet icon up"
         aria-label=${words.up(label)}
-        aria-disabled=${place === 0}
-        @click=${() => this.move(field.name, place - 1, ".up")}
+        aria-disabled=${index === 0}
+        @click=${() => this.move(field.name, index - 1, ".up")}
       >
         ${icon("up")}
       </button>
       <button
         class="quiet icon down"
         aria-label=${words.down(label)}
-        aria-disabled=${place === count - 1}
-        @click=${() => this.move(field.name, place + 1, ".down")}
+        aria-disabled=${index === count - 1}
+        @click=${() => this.move(field.name, index + 1, ".down")}
       >
         ${icon("down")}
       </button>
@@ -187,11 +187,11 @@ export class FieldList extends SettingsElement {
     void this.focusIn(name, focused); // rows that move lose the focus
   }
 
-  private describePosition(name: string, place: number): string {
+  private describePosition(name: string, index: number): string {
     const fields = this.settings.draft?.fields ?? [];
     const field = fields.find((field) => field.name === name);
     const label = field ? fieldLabel(field, this.settings.text) : name;
-    return this.text.fields.movedTo(label, String(place + 1), String(fields.length));
+    return this.text.fields.movedTo(label, String(index + 1), String(fields.length));
   }
 
   private readonly onKeydown = (event: KeyboardEvent): void => {
@@ -199,8 +199,8 @@ export class FieldList extends SettingsElement {
     if (!by || !event.altKey || !this.settings.canConfigure) return;
     event.preventDefault();
     const name = (event.currentTarget as HTMLElement).dataset["name"] as string;
-    const place = this.settings.draft?.fields.findIndex((field) => field.name === name) ?? -1;
-    this.move(name, place + by, selectorOf(event.target as HTMLElement));
+    const index = this.settings.draft?.fields.findIndex((field) => field.name === name) ?? -1;
+    this.move(name, index + by, selectorOf(event.target as HTMLElement));
   };
 
   private readonly onGrab = (event: PointerEvent): void => {
@@ -209,10 +209,10 @@ export class FieldList extends SettingsElement {
   };
 
   private onDragEnd(name: string, kept: boolean): void {
-    const place = this.settings.draft?.fields.findIndex((field) => field.name === name) ?? 0;
+    const index = this.settings.draft?.fields.findIndex((field) => field.name === name) ?? 0;
     const { draftBeforeDrag } = this;
     this.draftBeforeDrag = null;
-    if (kept) this.settings.edit((draft) => draft, this.describePosition(name, place));
+    if (kept) this.settings.edit((draft) => draft, this.describePosition(name, index));
     else if (draftBeforeDrag) this.settings.edit(() => draftBeforeDrag);
   }
 

@@ -88,18 +88,18 @@ export class RevisionHistory extends SettingsElement {
   }
 
   private async loadPage(before: number | null, known: Revision[]): Promise<void> {
-    const turn = ++this.requestCount;
+    const requestCount = ++this.requestCount;
     this.loading = true;
     this.problem = null;
     try {
       const page = await this.settings.history(PAGE, before);
-      if (turn !== this.requestCount) return;
+      if (requestCount !== this.requestCount) return;
       this.revisions = [...known, ...page.data];
       this.next = page.next;
     } catch (cause) {
-      if (turn === this.requestCount) this.problem = Problem.from(cause);
+      if (requestCount === this.requestCount) this.problem = Problem.from(cause);
     }
-    if (turn === this.requestCount) this.loading = false;
+    if (requestCount === this.requestCount) this.loading = false;
   }
 }
 

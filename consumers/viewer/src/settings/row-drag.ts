@@ -4,7 +4,7 @@ export interface DragList {
   /** Returns the rows' elements, in order. */
   rows(): HTMLElement[];
   /** Moves the dragged row to an index. */
-  moveTo(row: HTMLElement, place: number): void;
+  moveTo(row: HTMLElement, index: number): void;
   /** Called when the drag ends; `kept` is false when it was cancelled. */
   onEnd(row: HTMLElement, kept: boolean): void;
 }

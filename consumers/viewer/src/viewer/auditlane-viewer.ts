@@ -115,14 +115,14 @@ export class AuditlaneViewer extends LitElement {
 
   /** Loads everything again. */
   async open(): Promise<void> {
-    const turn = ++this.openCount;
+    const openCount = ++this.openCount;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
     const token = await this.renewal.initialToken(baseUrl, this.token);
-    if (turn !== this.openCount) return;
+    if (openCount !== this.openCount) return;
     const endpoint = { baseUrl, token, tenant: this.tenant };
     const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.verifyToken(next));
     const viewer = await ViewerState.open(endpoint, renew, this.language);
-    if (turn !== this.openCount) return; // the endpoint was changed meanwhile
+    if (openCount !== this.openCount) return; // the endpoint was changed meanwhile
     this.history.start(viewer, this.address);
     viewer.addEventListener("change", () => this.requestUpdate());
     this.reconnect?.close();
@@ -130,7 +130,7 @@ export class AuditlaneViewer extends LitElement {
     this.provider.setValue(viewer);
     this.viewer = viewer;
     await viewer.load();
-    if (turn === this.openCount) this.emit(viewer.problem ? "auditlane-problem" : "auditlane-ready", viewer.problem);
+    if (openCount === this.openCount) this.emit(viewer.problem ? "auditlane-problem" : "auditlane-ready", viewer.problem);
   }
 
   protected override render(): TemplateResult {

@@ -34,13 +34,13 @@ export class LiveSwitch extends ViewerElement {
     this.subscribeTo(this.viewer.liveStream);
     const { live } = this.text.reading;
     const status = this.stream?.status ?? "off";
-    const said = status === "off" ? live.on : live[status];
+    const label = status === "off" ? live.on : live[status];
     return html`<button
         part="button live"
         role="switch"
         class=${status}
         aria-checked=${this.viewer.view.live}
-        title=${said}
+        title=${label}
         @click=${this.toggle}
       >
         <span class="track" aria-hidden="true"></span>${live.label}

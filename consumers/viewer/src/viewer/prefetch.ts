@@ -8,15 +8,15 @@ export class Prefetch {
   private key = "";
   private page: Promise<EventPage | null> | null = null;
 
-  start(client: Client, pairs: QueryParams): void {
-    this.key = JSON.stringify(pairs);
-    const asked = client.json<EventPage>("/v1/events", { params: [...pairs, ["limit", String(FIRST_PAGE_SIZE)]] });
-    this.page = asked.catch(() => null); // the loader requests it again and reports the problem
+  start(client: Client, params: QueryParams): void {
+    this.key = JSON.stringify(params);
+    const response = client.json<EventPage>("/v1/events", { params: [...params, ["limit", String(FIRST_PAGE_SIZE)]] });
+    this.page = response.catch(() => null); // the loader requests it again and reports the problem
   }
 
   /** Returns the page for these parameters once; null when it was not requested. Resolves to null when the request failed. */
-  take(pairs: QueryParams): Promise<EventPage | null> | null {
-    const page = this.key === JSON.stringify(pairs) ? this.page : null;
+  take(params: QueryParams): Promise<EventPage | null> | null {
+    const page = this.key === JSON.stringify(params) ? this.page : null;
     this.page = null;
     return page;
   }

@@ -68,19 +68,19 @@ export class ViewerState extends EventTarget {
   };
 
   constructor(
-    place: Endpoint,
+    endpoint: Endpoint,
     renew: () => Promise<string>,
     public language: Language,
     public text: Texts,
   ) {
     super();
-    this.client = new Client(place, renew, (problem) => this.onResult(problem));
+    this.client = new Client(endpoint, renew, (problem) => this.onResult(problem));
     this.preferenceStore = new PreferenceStore("", "");
     this.preferences = this.preferenceStore.read();
   }
 
-  static async open(place: Endpoint, renew: () => Promise<string>, language: Language): Promise<ViewerState> {
-    return new ViewerState(place, renew, language, await textsOf(language));
+  static async open(endpoint: Endpoint, renew: () => Promise<string>, language: Language): Promise<ViewerState> {
+    return new ViewerState(endpoint, renew, language, await textsOf(language));
   }
 
   /** Loads the session and the structure. Never rejects; a failure is `problem`. */

@@ -46,25 +46,25 @@ export function describeRevision(revision: Revision, structure: Structure, text:
 }
 
 /** Describes what both persons changed, with both values. */
-export function describeConflict(clash: MergeConflict, structure: Structure, text: Texts): string {
+export function describeConflict(conflict: MergeConflict, structure: Structure, text: Texts): string {
   const words = text.settings;
-  const called = nameFormatter(clash.name, text);
-  const told = (value: unknown): string => {
+  const called = nameFormatter(conflict.name, text);
+  const formatValue = (value: unknown): string => {
     if (typeof value === "boolean") return value ? words.yes : words.no;
     return typeof value === "number" ? words.conflict.placed(String(value + 1)) : words.quoted(called(value));
   };
-  const { conflict } = words;
-  return conflict.mineTheirs(labelByName(structure, clash.name, text), conflict.what[clash.attribute], told(clash.mine), told(clash.theirs));
+  const texts = words.conflict;
+  return texts.mineTheirs(labelByName(structure, conflict.name, text), texts.what[conflict.attribute], formatValue(conflict.mine), formatValue(conflict.theirs));
 }
 
 function describeRevisionChange({ deed, field, values }: RevisionChange, label: string, text: Texts): string[] {
   const words = text.settings;
   if (deed !== "changed" && deed !== "switched") return [words.history[deed](label)];
-  const said = ATTRIBUTES.filter((what) => what in values).map((what) => {
+  const phrases = ATTRIBUTES.filter((what) => what in values).map((what) => {
     const [was, now] = values[what] as [unknown, unknown];
     return describeAttribute(what, was, now, nameFormatter(field ?? "", text), words);
   });
-  return said.length ? [words.line(label, words.list(said))] : [];
+  return phrases.length ? [words.line(label, words.list(phrases))] : [];
 }
 
 /** Returns the names of moved fields: the fewest that explain the new order, preferably those with a changed number. */
@@ -72,8 +72,8 @@ function movedFieldsIn({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((change) => change.deed === "changed" && "order" in change.values);
   const names = (deeds: readonly RevisionChange[]): string[] => deeds.map((change) => change.field as string);
   if (!sequence) return names(numbered.filter((change) => Object.keys(change.values).length === 1));
-  const told = new Set(changes.filter((change) => change.deed !== "changed").map((change) => change.field));
-  return movedFields(...sequence, new Set(names(numbered))).filter((name) => !told.has(name));
+  const described = new Set(changes.filter((change) => change.deed !== "changed").map((change) => change.field));
+  return movedFields(...sequence, new Set(names(numbered))).filter((name) => !described.has(name));
 }
 
 function describeSwitch(deed: RevisionChange, isTenant: boolean, words: Words): string {

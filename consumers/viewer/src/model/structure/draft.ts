@@ -65,15 +65,15 @@ export function isOverridden(field: Field): boolean {
 /** Returns all differences from the loaded structure, in the order of the list. Added and removed fields are ignored. */
 export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
   const names = (list: readonly Field[]): string[] => list.map((field) => field.name);
-  const previous = new Map(base.fields.map((field, place) => [field.name, { field, place }]));
+  const previous = new Map(base.fields.map((field, index) => [field.name, { field, index }]));
   const moved = new Set(movedFields(names(base.fields), names(fields), movedByUser));
-  return fields.flatMap((field, place) => {
+  return fields.flatMap((field, index) => {
     const old = previous.get(field.name);
     if (!old) return [];
     const { name } = field;
     const changed = ATTRIBUTES.filter((attribute) => old.field[attribute] !== field[attribute]);
     const changes: Change[] = changed.map((attribute) => ({ name, attribute, before: old.field[attribute], after: field[attribute] }));
-    if (moved.has(name)) changes.push({ name, attribute: "place", before: old.place, after: place });
+    if (moved.has(name)) changes.push({ name, attribute: "place", before: old.index, after: index });
     else if (old.field.order !== field.order) changes.push({ name, attribute: "follows", before: old.field.order, after: field.order });
     return changes;
   });

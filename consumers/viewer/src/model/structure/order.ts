@@ -18,36 +18,36 @@ export function assignOrders(sequence: readonly OrderedField[], preferMoved: Rea
   const edges = [-1, ...kept, sequence.length];
   edges.slice(1).forEach((right, at) => {
     const left = edges[at] as number;
-    for (let place = left + 1; place < right; place++) orders.set(nameAt(place), between(left, right, place));
+    for (let index = left + 1; index < right; index++) orders.set(nameAt(index), between(left, right, index));
     if (right < sequence.length) orders.set(nameAt(right), (sequence[right] as OrderedField).order);
   });
   const found = [...orders.values()];
   if (found.every((order) => Math.abs(order) <= MAX_ORDER)) return orders;
-  return new Map(sequence.map(({ name }, place) => [name, place]));
+  return new Map(sequence.map(({ name }, index) => [name, index]));
 
-  function nameAt(place: number): string {
-    return (sequence[place] as OrderedField).name;
+  function nameAt(index: number): string {
+    return (sequence[index] as OrderedField).name;
   }
 
-  function between(left: number, right: number, place: number): number {
+  function between(left: number, right: number, index: number): number {
     const low = sequence[left]?.order;
     const high = sequence[right]?.order;
-    if (low === undefined) return (high as number) - (right - place);
-    if (high === undefined) return low + (place - left);
-    return low + Math.floor(((high - low) * (place - left)) / (right - left));
+    if (low === undefined) return (high as number) - (right - index);
+    if (high === undefined) return low + (index - left);
+    return low + Math.floor(((high - low) * (index - left)) / (right - left));
   }
 }
 
 /** Returns the names that moved: the fewest that explain the new order, preferably those in `preferMoved`. */
-export function movedFields(before: readonly string[], after: readonly string[], taken: ReadonlySet<string> = NONE): string[] {
-  const place = new Map(before.map((name, at) => [name, at]));
-  const known = after.filter((name) => place.has(name));
-  const stays = longestChain(known.length, (left, right) => at(left) < at(right), (index) => taken.has(known[index] as string));
+export function movedFields(before: readonly string[], after: readonly string[], preferMoved: ReadonlySet<string> = NONE): string[] {
+  const indexByName = new Map(before.map((name, at) => [name, at]));
+  const known = after.filter((name) => indexByName.has(name));
+  const stays = longestChain(known.length, (left, right) => at(left) < at(right), (index) => preferMoved.has(known[index] as string));
   const still = new Set(stays);
   return known.filter((_, index) => !still.has(index));
 
   function at(index: number): number {
-    return place.get(known[index] as string) as number;
+    return indexByName.get(known[index] as string) as number;
   }
 }
 
@@ -60,7 +60,7 @@ export function moveTo<T extends { name: string }>(list: readonly T[], name: str
   return rest;
 }
 
-function longestOrdered(sequence: readonly OrderedField[], taken: ReadonlySet<string>): number[] {
+function longestOrdered(sequence: readonly OrderedField[], preferMoved: ReadonlySet<string>): number[] {
   const follows = (left: number, right: number): boolean => {
     const low = sequence[left] as OrderedField;
     const high = sequence[right] as OrderedField;
@@ -68,7 +68,7 @@ function longestOrdered(sequence: readonly OrderedField[], taken: ReadonlySet<st
     const inside = right - left - 1;
     return gap > inside || (gap === 0 && inside === 0 && low.name < high.name);
   };
-  return longestChain(sequence.length, follows, (index) => taken.has((sequence[index] as OrderedField).name));
+  return longestChain(sequence.length, follows, (index) => preferMoved.has((sequence[index] as OrderedField).name));
 }
 
 /** Returns the longest ascending list of indices below `count` in which each may follow the one before, with few `avoided` ones. */

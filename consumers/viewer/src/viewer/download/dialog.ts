@@ -234,13 +234,13 @@ export class DownloadDialog extends ViewerElement {
     this.renderRoot.querySelector("dialog")?.close();
   };
 
-  private async attempt(what: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  private async attempt(action: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.stop = new AbortController();
     this.problem = null;
     this.finished = "";
     this.startedJob = null;
     try {
-      await what(this.stop.signal);
+      await action(this.stop.signal);
     } catch (cause) {
       const problem = Problem.from(cause);
       if (!problem.aborted) this.problem = problem;

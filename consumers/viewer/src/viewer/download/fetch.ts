@@ -11,23 +11,23 @@ export interface Progress {
 /** Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, also when the body breaks off. */
 export async function fetchFile(
   client: Client,
-  wanted: ExportRequest,
-  progress: (at: Progress) => void,
+  request: ExportRequest,
+  progress: (current: Progress) => void,
   signal: AbortSignal,
 ): Promise<Progress> {
-  const answer = await client.send("/v1/export", { params: exportParams(wanted), signal, headers: { Accept: "*/*" } });
-  const rows = Number(answer.headers.get("Auditlane-Rows") ?? NaN);
+  const response = await client.send("/v1/export", { params: exportParams(request), signal, headers: { Accept: "*/*" } });
+  const rows = Number(response.headers.get("Auditlane-Rows") ?? NaN);
   const at: Progress = { bytes: 0, rows: Number.isFinite(rows) ? rows : null };
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  const reader = answer.body!.getReader();
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const reader = response.body!.getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    pieces.push(read.value as Uint8Array<ArrayBuffer>);
+    chunks.push(read.value as Uint8Array<ArrayBuffer>);
     at.bytes += read.value.length;
     progress({ ...at });
   }
-  const type = answer.headers.get("Content-Type") ?? "application/octet-stream";
-  const url = URL.createObjectURL(new Blob(pieces, { type }));
-  saveUrl(url, fileName(answer.headers.get("Content-Disposition"), `audit.${wanted.format}`));
+  const type = response.headers.get("Content-Type") ?? "application/octet-stream";
+  const url = URL.createObjectURL(new Blob(chunks, { type }));
+  saveUrl(url, fileName(response.headers.get("Content-Disposition"), `audit.${request.format}`));
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read the URL only after the click
   return at;
 }

@@ -102,9 +102,9 @@ export class ExportList extends ViewerElement {
     this.renderRoot.querySelector<HTMLElement>("#recent")?.focus(); // its button may be gone
   }
 
-  private async attempt(what: () => Promise<unknown>): Promise<void> {
+  private async attempt(action: () => Promise<unknown>): Promise<void> {
     this.problem = null;
-    await what().catch((cause: unknown) => (this.problem = Problem.from(cause)));
+    await action().catch((cause: unknown) => (this.problem = Problem.from(cause)));
   }
 
   private readonly onJobsChange = (): void => this.requestUpdate();

@@ -48,8 +48,8 @@ export class ExportJobs extends EventTarget {
   }
 
   /** Starts an export. Rejects with Problem. */
-  async create(wanted: ExportRequest): Promise<ExportJob> {
-    const job = await this.viewer.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(wanted) });
+  async create(request: ExportRequest): Promise<ExportJob> {
+    const job = await this.viewer.client.json<ExportJob>("/v1/exports", { method: "POST", body: exportBody(request) });
     this.list = [job, ...(this.list ?? [])];
     await this.refresh();
     return job;

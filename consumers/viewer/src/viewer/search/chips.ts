@@ -23,8 +23,8 @@ export class Chips extends ViewerElement {
     const { chips } = this.text.search;
     return html`<ul aria-label=${chips.label}>
       ${alternatives.map(
-        (terms, place) => html`
-          ${place ? html`<li class="quietly">${chips.or}</li>` : nothing} ${terms.map((term) => this.chip(term))}
+        (terms, index) => html`
+          ${index ? html`<li class="quietly">${chips.or}</li>` : nothing} ${terms.map((term) => this.chip(term))}
         `,
       )}
       <li><button class="quiet clear" @click=${() => this.setQuery("")}>${chips.clear}</button></li>
@@ -45,9 +45,9 @@ export class Chips extends ViewerElement {
   /** Removes a term and focuses the chip that takes its place. */
   private removeTerm(term: string, event: Event): void {
     const buttons = (): HTMLElement[] => [...this.renderRoot.querySelectorAll<HTMLElement>(".chip button")];
-    const place = buttons().indexOf(event.currentTarget as HTMLElement);
+    const index = buttons().indexOf(event.currentTarget as HTMLElement);
     this.setQuery(withoutTerm(this.viewer.view.query, term));
-    void this.updateComplete.then(() => (buttons()[place] ?? buttons().at(-1))?.focus());
+    void this.updateComplete.then(() => (buttons()[index] ?? buttons().at(-1))?.focus());
   }
 
   private setQuery(query: string): void {

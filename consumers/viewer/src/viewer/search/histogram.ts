@@ -58,15 +58,15 @@ export class HistogramElement extends ViewerElement {
     if (this.folded) return this.counts.reset();
     const view = withQuery(closedRangeParams(viewer.view.range, viewer.asOf), viewer.view.query);
     const params = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
-    const about = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone]);
+    const key = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone]);
     const revision = viewer.recountCount;
-    this.counts.request(about, (signal) => viewer.client.json<Histogram>("/v1/histogram", { params, signal }), { revision });
+    this.counts.request(key, (signal) => viewer.client.json<Histogram>("/v1/histogram", { params, signal }), { revision });
     if (this.counts.result !== this.shownResult) {
       this.shownResult = this.counts.result;
       const [since, until] = endsOf(viewer.view.range, viewer.asOf);
       const before = this.bars;
       this.bars = this.counts.result ? barsOf(this.counts.result, since, until, viewer.asOf) : [];
-      const again = (place: number | null): number | null => indexAfterRecount(before, this.bars, place);
+      const again = (index: number | null): number | null => indexAfterRecount(before, this.bars, index);
       this.active = again(this.active);
       this.anchor = again(this.anchor);
       this.hovered = again(this.hovered);
@@ -137,10 +137,10 @@ export class HistogramElement extends ViewerElement {
         @blur=${this.onBlur}
       >
         ${this.bars.map(
-          (bar, place) => html`<span
+          (bar, index) => html`<span
             role="option"
-            id=${`bar${place}`}
-            aria-selected=${span !== null && place >= span[0] && place <= span[1]}
+            id=${`bar${index}`}
+            aria-selected=${span !== null && index >= span[0] && index <= span[1]}
             >${this.describeBar(bar)}</span
           >`,
         )}

@@ -66,8 +66,8 @@ export class QueryBox extends ViewerElement {
       this.shownQuery = present;
       this.draft = present;
       this.error = null;
-      const unsure = first || present === this.unchecked; // an address may have been typed by hand
-      if (unsure && present) void this.check(present);
+      const mustCheck = first || present === this.unchecked; // an address may have been typed by hand
+      if (mustCheck && present) void this.check(present);
     }
     this.rows = this.open ? this.suggestions.at(this.draft, caretTermAt(this.draft, this.caret)) : [];
     if (this.active >= this.rows.length) this.active = -1;
@@ -125,7 +125,7 @@ export class QueryBox extends ViewerElement {
         aria-label=${box.suggestions}
         @pointerdown=${(event: Event) => event.preventDefault()}
       >
-        ${shown ? renderOptions(this.rows, this.active, this.viewer, (place) => this.accept(place)) : nothing}
+        ${shown ? renderOptions(this.rows, this.active, this.viewer, (index) => this.accept(index)) : nothing}
       </div>
       ${this.error ? queryErrorMessage(this.error, this.text) : nothing}
     `;
@@ -146,9 +146,9 @@ export class QueryBox extends ViewerElement {
   }
 
   private renderMirror(): TemplateResult | string {
-    const place = this.error?.column ? errorRange(this.draft, this.error.column) : null;
-    if (!place) return this.draft;
-    const [begin, end] = place;
+    const range = this.error?.column ? errorRange(this.draft, this.error.column) : null;
+    if (!range) return this.draft;
+    const [begin, end] = range;
     return html`${this.draft.slice(0, begin)}<mark>${this.draft.slice(begin, end) || "\u00a0"}</mark>${this.draft.slice(end)}`;
   }
 
@@ -192,8 +192,8 @@ export class QueryBox extends ViewerElement {
     this.active = ((this.active + 1 + by + count) % count) - 1;
   }
 
-  private accept(place: number): void {
-    const row = this.rows[place];
+  private accept(index: number): void {
+    const row = this.rows[index];
     if (!row) return;
     const [text, caret] = row.edit;
     this.draft = text;
@@ -225,8 +225,8 @@ export class QueryBox extends ViewerElement {
 
   private async apply(text: string): Promise<void> {
     if (text !== this.viewer.view.query) {
-      const patience = new Promise<"late">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "late"));
-      const found = await Promise.race([this.check(text), patience]);
+      const timeout = new Promise<"late">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "late"));
+      const found = await Promise.race([this.check(text), timeout]);
       if (found === "no") return;
       this.unchecked = found === "late" ? text : "";
     }

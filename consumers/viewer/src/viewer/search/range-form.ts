@@ -36,9 +36,9 @@ export class RangeForm extends ViewerElement {
       const params = [...withQuery(viewer.filter(), withTerm(viewer.view.query, EXCLUDE_OWN_EVENTS)), ["limit", "1"]] as const;
       this.newest.request(JSON.stringify([params, viewer.refreshCount]), (signal) => viewer.client.json<EventPage>("/v1/events", { params, signal }));
     } else this.newest.reset();
-    const of = JSON.stringify([viewer.view.range, viewer.zone]);
-    if (of === this.shownRange) return;
-    this.shownRange = of;
+    const rangeKey = JSON.stringify([viewer.view.range, viewer.zone]);
+    if (rangeKey === this.shownRange) return;
+    this.shownRange = rangeKey;
     this.input = inputFromRange(viewer.view.range, viewer.zone, viewer.asOf);
   }
 

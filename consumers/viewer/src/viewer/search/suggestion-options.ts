@@ -6,19 +6,19 @@ import type { Suggestion } from "./suggestions.js";
 import { formatNumber } from "../describe.js";
 
 /** Renders the options, with the ids `row0`, `row1` and so on. */
-export function renderOptions(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (place: number) => void): TemplateResult[] {
-  const groups = Map.groupBy(rows.map((row, place) => ({ row, place })), ({ row }) => row.group);
+export function renderOptions(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (index: number) => void): TemplateResult[] {
+  const groups = Map.groupBy(rows.map((row, index) => ({ row, index })), ({ row }) => row.group);
   return [...groups].map(
     ([name, members], group) => html`<div role="group" aria-labelledby=${`group${group}`}>
       <div class="group" id=${`group${group}`} role="presentation">${name}</div>
-      ${members.map(({ row, place }) => option(row, place, place === active, viewer, accept))}
+      ${members.map(({ row, index }) => option(row, index, index === active, viewer, accept))}
     </div>`,
   );
 }
 
-function option(row: Suggestion, place: number, active: boolean, viewer: ViewerState, accept: (place: number) => void): TemplateResult {
+function option(row: Suggestion, index: number, active: boolean, viewer: ViewerState, accept: (index: number) => void): TemplateResult {
   const counted = row.events === null ? "" : formatNumber(viewer, row.events);
-  return html`<div role="option" id=${`row${place}`} aria-selected=${active} @click=${() => accept(place)}>
+  return html`<div role="option" id=${`row${index}`} aria-selected=${active} @click=${() => accept(index)}>
     <span class="label">${row.label}</span>
     <span class="note">${row.note}</span>
     <span class="count" aria-hidden="true">${counted}</span>

@@ -50,9 +50,9 @@ export class Suggestions {
   }
 
   /** Returns the suggestions that are known, and requests missing values. */
-  at(text: string, place: CaretTerm | null): Suggestion[] {
-    if (!place) return [];
-    return place.kind === "field" ? this.fieldsAt(text, place) : this.valuesAt(text, place);
+  at(text: string, caretTerm: CaretTerm | null): Suggestion[] {
+    if (!caretTerm) return [];
+    return caretTerm.kind === "field" ? this.fieldsAt(text, caretTerm) : this.valuesAt(text, caretTerm);
   }
 
   /** Aborts all requests for values. */
@@ -61,25 +61,25 @@ export class Suggestions {
     this.truncated.clear();
   }
 
-  private fieldsAt(text: string, place: CaretTerm): Suggestion[] {
+  private fieldsAt(text: string, caretTerm: CaretTerm): Suggestion[] {
     const { search } = this.viewer().text;
-    const rows = matchingFields([...this.fields, ...this.metadataKeys()], place.typed).map((field) => ({
+    const rows = matchingFields([...this.fields, ...this.metadataKeys()], caretTerm.typed).map((field) => ({
       group: field.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
       label: field.name,
       note: field.parameter === field.name ? "" : field.parameter,
       events: null,
-      edit: edit.withField(text, place, field.parameter),
+      edit: edit.withField(text, caretTerm, field.parameter),
       open: true,
     }));
-    return place.typed.length > 1 ? [...rows.slice(0, 8), ...this.matchesAt(text, place)] : rows;
+    return caretTerm.typed.length > 1 ? [...rows.slice(0, 8), ...this.matchesAt(text, caretTerm)] : rows;
   }
 
   /** Suggests actions and actors that contain a plain word. */
-  private matchesAt(text: string, place: CaretTerm): Suggestion[] {
-    const typed = place.typed.toLowerCase();
+  private matchesAt(text: string, caretTerm: CaretTerm): Suggestion[] {
+    const typed = caretTerm.typed.toLowerCase();
     return (["action", "actor"] as const).flatMap((field) => {
       const request = field === "action" ? this.actions : this.actors;
-      this.count(request, field, text, place, place.typed);
+      this.count(request, field, text, caretTerm, caretTerm.typed);
       const hits = (request.result?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
       const { box } = this.viewer().text.search;
       const row = (label: string, events: number | null, term: string): Suggestion => ({
@@ -87,92 +87,92 @@ export class Suggestions {
         label,
         note: findQueryField(this.fields, field).name,
         events,
-        edit: edit.withTermAt(text, place, term),
+        edit: edit.withTermAt(text, caretTerm, term),
         open: false,
       });
-      const begins = hits.some(({ value }) => value?.toLowerCase().startsWith(typed)) && !place.typed.includes("*");
+      const begins = hits.some(({ value }) => value?.toLowerCase().startsWith(typed)) && !caretTerm.typed.includes("*");
       return [
-        ...(begins ? [row(box.begins(place.typed), null, (place.negated ? "-" : "") + wildcardTerm(field, place.typed, "first"))] : []),
-        ...hits.slice(0, MAX_MATCHES).map(({ value, events }) => row(visible(value ?? ""), events, formatTerm(field, value, place.negated))),
+        ...(begins ? [row(box.begins(caretTerm.typed), null, (caretTerm.negated ? "-" : "") + wildcardTerm(field, caretTerm.typed, "first"))] : []),
+        ...hits.slice(0, MAX_MATCHES).map(({ value, events }) => row(visible(value ?? ""), events, formatTerm(field, value, caretTerm.negated))),
       ];
     });
   }
 
-  private valuesAt(text: string, place: CaretTerm): Suggestion[] {
-    const field = findQueryField([...this.fields, ...this.metadataKeys()], place.field);
+  private valuesAt(text: string, caretTerm: CaretTerm): Suggestion[] {
+    const field = findQueryField([...this.fields, ...this.metadataKeys()], caretTerm.field);
     const group = this.viewer().text.search.box.valuesOf(field.name);
-    if (field.kind === "time") return [...this.days(text, place, group), ...this.forms(text, place, field)];
-    if (!isCountable(field.kind)) return this.forms(text, place, field);
-    this.count(this.values, place.field, text, place, field.kind === "text" ? place.typed : "");
-    const typed = place.typed.toLowerCase();
+    if (field.kind === "time") return [...this.days(text, caretTerm, group), ...this.forms(text, caretTerm, field)];
+    if (!isCountable(field.kind)) return this.forms(text, caretTerm, field);
+    this.count(this.values, caretTerm.field, text, caretTerm, field.kind === "text" ? caretTerm.typed : "");
+    const typed = caretTerm.typed.toLowerCase();
     const found = this.values.result?.field === field.parameter ? this.values.result.data : [];
     const rows = found
       .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueLabel(this.viewer(), field.parameter, value) }))
-      .filter(({ value, label }) => (value === null ? !typed && !place.operator : `${value}\n${label}`.toLowerCase().includes(typed)))
+      .filter(({ value, label }) => (value === null ? !typed && !caretTerm.operator : `${value}\n${label}`.toLowerCase().includes(typed)))
       .slice(0, MAX_SUGGESTIONS)
       .map(({ value, events, label }) => ({
         group,
         label: value === null ? this.viewer().text.search.box.none : label,
         note: value === null || label.toLowerCase() === value.toLowerCase() ? "" : visible(value),
         events,
-        edit: edit.withValue(text, place, value),
+        edit: edit.withValue(text, caretTerm, value),
         open: false,
       }));
-    return [...rows, ...this.forms(text, place, field)];
+    return [...rows, ...this.forms(text, caretTerm, field)];
   }
 
-  private days(text: string, place: CaretTerm, group: string): Suggestion[] {
+  private days(text: string, caretTerm: CaretTerm, group: string): Suggestion[] {
     const { box } = this.viewer().text.search;
     const day = (ago: number): string => new Date(this.viewer().asOf - ago * 86_400_000).toISOString().slice(0, 10);
     const rows: [string, string][] = [[day(0), box.today], [day(1), box.yesterday]];
     return rows
-      .filter(([value]) => value.startsWith(place.typed))
+      .filter(([value]) => value.startsWith(caretTerm.typed))
       .map(([value, note]) => ({
         group,
         label: value,
         note,
         events: null,
-        edit: edit.withRaw(text, place, place.operator + value),
+        edit: edit.withRaw(text, caretTerm, caretTerm.operator + value),
         open: false,
       }));
   }
 
-  private forms(text: string, place: CaretTerm, { kind }: QueryField): Suggestion[] {
+  private forms(text: string, caretTerm: CaretTerm, { kind }: QueryField): Suggestion[] {
     const { box } = this.viewer().text.search;
     const row = (label: string, note: string, edit: Edit, open = false): Suggestion => {
       return { group: box.forms, label, note, events: null, edit, open };
     };
-    if (place.operator) return [];
-    if (place.typed) {
-      if (kind !== "text" || place.typed.includes("*")) return [];
-      const raw = wildcardTerm("", place.typed, "first").slice(1);
-      return [row(box.begins(place.typed), raw, edit.withRaw(text, place, raw))];
+    if (caretTerm.operator) return [];
+    if (caretTerm.typed) {
+      if (kind !== "text" || caretTerm.typed.includes("*")) return [];
+      const raw = wildcardTerm("", caretTerm.typed, "first").slice(1);
+      return [row(box.begins(caretTerm.typed), raw, edit.withRaw(text, caretTerm, raw))];
     }
     const [least, most] = kind === "time" ? [box.after, box.before] : [box.least, box.most];
     const ordered = ["level", "number", "time"].includes(kind)
-      ? [row(least, ">=", edit.withOperator(text, place, ">="), true), row(most, "<=", edit.withOperator(text, place, "<="), true)]
+      ? [row(least, ">=", edit.withOperator(text, caretTerm, ">="), true), row(most, "<=", edit.withOperator(text, caretTerm, "<="), true)]
       : [];
-    return [...ordered, row(box.has, "*", edit.withRaw(text, place, "*")), row(box.lacks, "-…:*", edit.withValue(text, place, null))];
+    return [...ordered, row(box.has, "*", edit.withRaw(text, caretTerm, "*")), row(box.lacks, "-…:*", edit.withValue(text, caretTerm, null))];
   }
 
   /** Requests a field's values; `typed` narrows them where there are more than the service sends. */
-  private count(request: RequestController<Facet>, field: string, text: string, place: CaretTerm, typed: string): void {
+  private count(request: RequestController<Facet>, field: string, text: string, caretTerm: CaretTerm, typed: string): void {
     const viewer = this.viewer();
     if (request.result?.field === field && request.result.data.length >= MAX_VALUES) this.truncated.add(field);
     const narrowed = this.truncated.has(field) ? typed : "";
-    const rest = edit.withoutTermAt(text, place);
+    const restQuery = edit.withoutTermAt(text, caretTerm);
     const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
       const narrow = narrowed ? withTerm(query, wildcardTerm(field, narrowed, "within")) : query;
       const params: QueryParams = [...withQuery(viewer.filter(), narrow), ["field", field], ["limit", String(MAX_VALUES)]];
       return viewer.client.json<Facet>("/v1/facets", { params, signal });
     };
     request.request(
-      JSON.stringify([field, rest, narrowed, withQuery(viewer.filter(), ""), viewer.refreshCount]),
+      JSON.stringify([field, restQuery, narrowed, withQuery(viewer.filter(), ""), viewer.refreshCount]),
       async (signal) => {
         try {
-          return await ask(rest, signal);
+          return await ask(restQuery, signal);
         } catch (cause) {
-          if (Problem.from(cause).code !== "FILTER_INVALID" || !rest) throw cause;
+          if (Problem.from(cause).code !== "FILTER_INVALID" || !restQuery) throw cause;
           return await ask("", signal); // the rest of the query is not complete yet
         }
       },

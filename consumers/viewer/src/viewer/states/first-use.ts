@@ -82,10 +82,10 @@ export class FirstUse extends ViewerElement {
   private renderTest(): TemplateResult {
     const words = this.text.states.first;
     const busy = this.step === "sending" || this.step === "waiting";
-    const said = { idle: "", sending: words.sending, waiting: words.waiting, arrived: words.arrived, late: words.late };
+    const statusTexts = { idle: "", sending: words.sending, waiting: words.waiting, arrived: words.arrived, late: words.late };
     return html`<div class="test">
         <button class="primary" aria-disabled=${busy} @click=${this.send}>${icon("send")}${words.test}</button>
-        <span role="status">${said[this.step]}${busy ? "…" : ""}</span>
+        <span role="status">${statusTexts[this.step]}${busy ? "…" : ""}</span>
         ${this.step === "arrived"
           ? html`<button @click=${() => this.viewer.setView({ open: this.arrived })}>${words.show}</button>`
           : nothing}

@@ -54,8 +54,8 @@ export class ColumnMenu extends ViewerElement {
   /** The shown fields in order, then the others. */
   private get ordered(): ShownField[] {
     const { names } = this;
-    const place = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
-    return [...this.viewer.fields].sort((one, other) => place(one) - place(other));
+    const rank = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
+    return [...this.viewer.fields].sort((left, right) => rank(left) - rank(right));
   }
 
   private renderField(field: ShownField): TemplateResult {

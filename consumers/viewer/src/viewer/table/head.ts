@@ -25,12 +25,12 @@ export function head(viewer: ViewerState, columns: readonly Column[], open: stri
   const filterable = new Set(known.filter((field) => field.filterable && isCountable(field.kind)).map((field) => field.parameter));
   return html`<div class="head" role="rowgroup" part="head">
     <div class="names" role="row" aria-rowindex="1">
-      ${columns.map((column, place) => columnHeader(viewer, column, place, columns.length, filterable.has(column.field.parameter), open, actions))}
+      ${columns.map((column, index) => columnHeader(viewer, column, index, columns.length, filterable.has(column.field.parameter), open, actions))}
     </div>
   </div>`;
 }
 
-function columnHeader(viewer: ViewerState, column: Column, place: number, count: number, filterable: boolean, open: string, actions: HeadActions): TemplateResult {
+function columnHeader(viewer: ViewerState, column: Column, index: number, count: number, filterable: boolean, open: string, actions: HeadActions): TemplateResult {
   const { field } = column;
   const texts = viewer.text.reading.column;
   const sorted = viewer.view.sort.replace(/^-/, "") === field.parameter;
@@ -40,7 +40,7 @@ function columnHeader(viewer: ViewerState, column: Column, place: number, count:
   return html`<div
     class="column"
     role="columnheader"
-    aria-colindex=${place + 1}
+    aria-colindex=${index + 1}
     aria-sort=${sorted ? (down ? "descending" : "ascending") : field.sortable ? "none" : nothing}
   >
     ${field.sortable
@@ -61,7 +61,7 @@ function columnHeader(viewer: ViewerState, column: Column, place: number, count:
       @done=${closeMenu}
     >
       <span slot="button" class="dots">${menuIcon()}</span>
-      ${open === field.name ? menu(texts, column, place, count, filterable, actions) : nothing}
+      ${open === field.name ? menu(texts, column, index, count, filterable, actions) : nothing}
     </auditlane-dropdown>
     <span class="grip" aria-hidden="true" @pointerdown=${(event: PointerEvent) => drag(event, field.name, actions)}></span>
   </div>`;
@@ -70,7 +70,7 @@ function columnHeader(viewer: ViewerState, column: Column, place: number, count:
 function menu(
   texts: Texts["reading"]["column"],
   { field, width }: Column,
-  place: number,
+  index: number,
   count: number,
   filterable: boolean,
   actions: HeadActions,
@@ -87,8 +87,8 @@ function menu(
         </div>`
       : nothing}
     <div role="group" aria-label=${texts.look}>
-      ${item(texts.earlier, () => actions.move(field.name, -1), place === 0)}
-      ${item(texts.later, () => actions.move(field.name, 1), place === count - 1)}
+      ${item(texts.earlier, () => actions.move(field.name, -1), index === 0)}
+      ${item(texts.later, () => actions.move(field.name, 1), index === count - 1)}
       ${item(texts.wider, () => actions.setWidth(field.name, width + WIDTH_STEP, true), width >= MAX_WIDTH)}
       ${item(texts.narrower, () => actions.setWidth(field.name, width - WIDTH_STEP, true), width <= MIN_WIDTH)}
       <button class="quiet" ?disabled=${count === 1} @click=${then(() => actions.hide(field.name))}>${texts.hide}</button>

@@ -169,22 +169,22 @@ export class List {
   private insert(events: readonly AuditEvent[]): void {
     const { pages, viewport } = this;
     if (this.loader.stale || !viewport) return; // the new list will contain them
-    const top = viewport.atTop;
+    const atTop = viewport.atTop;
     let added = 0;
     for (const event of events) {
-      const at = pages.insert(event);
-      if (at < 0) {
+      const index = pages.insert(event);
+      if (index < 0) {
         added += pages.at(0) ? 0 : 1; // the beginning is not in memory; it is loaded again when it is in view
         continue;
       }
       added += 1;
-      if (this.active >= at) this.active += 1;
-      if (top || at > viewport.first) continue;
+      if (this.active >= index) this.active += 1;
+      if (atTop || index > viewport.first) continue;
       this.measure();
       viewport.follow(1);
     }
     if (!added) return;
-    this.newRows = top ? 0 : this.newRows + added;
+    this.newRows = atTop ? 0 : this.newRows + added;
     this.measure();
     this.rowsChanged();
     this.host.onChange();

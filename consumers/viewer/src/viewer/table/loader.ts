@@ -2,7 +2,7 @@
 import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
-import { type PageRequest, FIRST_PAGE_SIZE, type RowShift, Pages } from "../../model/pages.js";
+import { FIRST_PAGE_SIZE, type PageRequest, Pages, type RowShift } from "../../model/pages.js";
 import { listParams } from "../prefetch.js";
 import type { ViewerState } from "../viewer-state.js";
 
@@ -12,12 +12,12 @@ const SLOW_MS = 2_000;
 interface LoadedList {
   /** Identifies query, range and order, independent of the time. */
   key: string;
-  pairs: QueryParams;
+  params: QueryParams;
   pages: Pages;
 }
 
 /** Called with `list` when another list is shown from its top, with `rows` after loading rows, and with `state` otherwise. */
-type OnLoaded = (what: "list" | "rows" | "state", moved?: RowShift) => void;
+type OnLoaded = (what: "list" | "rows" | "state", shift?: RowShift) => void;
 
 export class Loader {
   /** Why loading failed. A failed refresh is not a problem of the list: the current rows stay. */
@@ -27,9 +27,9 @@ export class Loader {
   slow = false;
 
   /** The current list, also while the first page of the next one is loading. */
-  private shown: LoadedList = { key: "", pairs: [], pages: new Pages() };
+  private shown: LoadedList = { key: "", params: [], pages: new Pages() };
   private pending: LoadedList | null = null;
-  private running: { ask: PageRequest; stop: AbortController } | null = null;
+  private running: { request: PageRequest; controller: AbortController } | null = null;
   private visible: readonly [number, number] = [0, 0];
   private timer = 0;
 
@@ -53,7 +53,7 @@ export class Loader {
   }
 
   get busy(): boolean {
-    return this.running !== null && (this.stale || this.running.ask.inView);
+    return this.running !== null && (this.stale || this.running.request.inView);
   }
 
   /** Loads the list of the current view, from its beginning. */
@@ -61,7 +61,7 @@ export class Loader {
     this.abort();
     const { query, range, sort } = this.viewer.view;
     const key = JSON.stringify([query.trim(), range, sort]);
-    this.pending = { key, pairs: listParams(this.viewer.filter(), sort), pages: new Pages() };
+    this.pending = { key, params: listParams(this.viewer.filter(), sort), pages: new Pages() };
     this.cancelled = false;
     this.problem = null;
     this.loadNext();
@@ -95,7 +95,7 @@ export class Loader {
   }
 
   abort(): void {
-    this.running?.stop.abort();
+    this.running?.controller.abort();
     this.running = null;
     clearTimeout(this.timer);
     this.slow = false;
@@ -104,71 +104,71 @@ export class Loader {
   /** Resolves to the newest events of this list; null when the request fails. */
   async newest(): Promise<AuditEvent[] | null> {
     const { shown } = this;
-    const found = await this.fetchPage(shown, { cursor: null, limit: FIRST_PAGE_SIZE }).catch(() => null);
-    return shown === this.shown && !this.pending ? (found?.data ?? null) : null;
+    const page = await this.fetchPage(shown, { cursor: null, limit: FIRST_PAGE_SIZE }).catch(() => null);
+    return shown === this.shown && !this.pending ? (page?.data ?? null) : null;
   }
 
   private loadNext(): void {
     if (this.problem || this.cancelled) return;
     const [first, last] = this.pending ? [0, 0] : this.visible;
-    const ask = (this.pending ?? this.shown).pages.nextRequest(first, last);
-    const now = this.running;
-    if (!now && !ask) return;
-    if (now && (!ask || !ask.inView || now.ask.inView || (now.ask.page === ask.page && now.ask.kind === ask.kind))) {
-      if (now && ask?.inView && now.ask.page === ask.page) now.ask.inView = true;
+    const next = (this.pending ?? this.shown).pages.nextRequest(first, last);
+    const current = this.running?.request;
+    if (!current && !next) return;
+    if (current && !isMoreUrgent(next, current)) {
+      if (next?.inView && current.page === next.page) current.inView = true;
       return;
     }
     this.abort();
-    if (ask) void this.fetch(ask);
+    if (next) void this.fetch(next);
     this.onLoaded("state");
   }
 
-  private async fetch(ask: PageRequest): Promise<void> {
-    const stop = new AbortController();
-    const asking = (this.running = { ask, stop });
+  private async fetch(request: PageRequest): Promise<void> {
+    const running = { request, controller: new AbortController() };
+    this.running = running;
     this.timer = window.setTimeout(() => {
       this.slow = true;
       this.onLoaded("state");
     }, SLOW_MS);
     try {
-      const ahead = this.pending ? await this.viewer.prefetch.take(this.pending.pairs) : null;
-      if (this.running !== asking) return;
-      const answer = ahead ?? (await this.fetchPage(this.pending ?? this.shown, ask, stop.signal));
-      if (this.running !== asking) return;
+      const prefetched = this.pending ? await this.viewer.prefetch.take(this.pending.params) : null;
+      if (this.running !== running) return;
+      const page = prefetched ?? (await this.fetchPage(this.pending ?? this.shown, request, running.controller.signal));
+      if (this.running !== running) return;
       this.abort();
       this.report(null);
-      this.accept(ask, answer);
+      this.accept(request, page);
     } catch (cause) {
       const problem = Problem.from(cause);
-      if (this.running !== asking || problem.aborted) return;
+      if (this.running !== running || problem.aborted) return;
       this.abort();
-      const kept = this.pending !== null && !this.outdated;
-      if (kept) this.pending = null;
+      const keepsData = this.pending !== null && !this.outdated;
+      if (keepsData) this.pending = null;
       else this.problem = problem;
-      this.report(problem, kept);
+      this.report(problem, keepsData);
       this.onLoaded("state");
       return;
     }
     this.loadNext();
   }
 
-  private accept(ask: PageRequest, answer: EventPage): void {
+  private accept(request: PageRequest, page: EventPage): void {
     if (this.pending) {
       this.shown = this.pending;
       this.pending = null;
-      this.pages.accept(ask, answer);
+      this.pages.accept(request, page);
       this.visible = [0, 0];
       this.onLoaded("list");
       return;
     }
-    this.shift(this.pages.accept(ask, answer));
+    this.shift(this.pages.accept(request, page));
     this.shift(this.pages.trim(...this.visible));
   }
 
-  private shift(moved: RowShift): void {
+  private shift(shift: RowShift): void {
     const [first, last] = this.visible;
-    if (first >= moved.at) this.visible = [Math.max(0, first + moved.by), Math.max(0, last + moved.by)];
-    this.onLoaded("rows", moved);
+    if (first >= shift.at) this.visible = [Math.max(0, first + shift.by), Math.max(0, last + shift.by)];
+    this.onLoaded("rows", shift);
   }
 
   /** Reports a failure. `keepsData`: the rows of the same list are still shown. */
@@ -177,8 +177,18 @@ export class Loader {
     this.viewer.failures.set(this, problem && { problem, keepsData, shownInPlace: !keepsData, retry });
   }
 
-  private fetchPage({ pairs }: LoadedList, { cursor, limit }: Pick<PageRequest, "cursor" | "limit">, signal?: AbortSignal): Promise<EventPage> {
-    const place: QueryParams = cursor === null ? [] : [["cursor", cursor]];
-    return this.viewer.client.json<EventPage>("/v1/events", { params: [...pairs, ["limit", String(limit)], ...place], signal });
+  private fetchPage(
+    { params }: LoadedList,
+    { cursor, limit }: Pick<PageRequest, "cursor" | "limit">,
+    signal?: AbortSignal,
+  ): Promise<EventPage> {
+    const cursorParam: QueryParams = cursor === null ? [] : [["cursor", cursor]];
+    return this.viewer.client.json<EventPage>("/v1/events", { params: [...params, ["limit", String(limit)], ...cursorParam], signal });
   }
+}
+
+/** Whether `next` should replace the running request: only when it is in view and `current` is neither in view nor the same. */
+function isMoreUrgent(next: PageRequest | null, current: PageRequest): boolean {
+  if (!next?.inView || current.inView) return false;
+  return current.page !== next.page || current.kind !== next.kind;
 }

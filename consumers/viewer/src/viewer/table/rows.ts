@@ -52,7 +52,7 @@ export class Rows {
       wanted.push(row);
     }
     this.height = height;
-    this.place(wanted, down);
+    this.arrange(wanted, down);
     for (const row of this.free) row.element.remove();
     this.free.length = Math.min(this.free.length, MAX_FREE_ROWS);
     this.shown = wanted;
@@ -85,7 +85,7 @@ export class Rows {
   }
 
   /** Puts the elements into reading order, with few moves for the direction of scrolling. */
-  private place(wanted: Row[], down: boolean): void {
+  private arrange(wanted: Row[], down: boolean): void {
     const { body } = this;
     if (down) {
       let after: Element | null = null;

@@ -14,22 +14,22 @@ export function tableOverlay(viewer: ViewerState, list: List, toTop: () => void)
   const newRowsText = list.newRows && !list.atTop ? reading.live.fresh(list.newRows, formatNumber(viewer, list.newRows)) : "";
   let shown: TemplateResult | typeof nothing = nothing;
   if (cancelled) {
-    const stopped = note(reading.cancelled, reading.retry, () => loader.retry());
+    const stopped = overlayNote(reading.cancelled, reading.retry, () => loader.retry());
     shown = hasNoRows ? cover(stopped) : stopped;
   } else if (problem) {
     const notice = html`<auditlane-problem .problem=${problem} @retry=${() => viewer.retry()}></auditlane-problem>`;
     shown = hasNoRows ? cover(notice) : html`<div class="note"><div>${notice}</div></div>`;
-  } else if (slow) shown = note(reading.slow, reading.cancel, () => loader.cancel());
+  } else if (slow) shown = overlayNote(reading.slow, reading.cancel, () => loader.cancel());
   else if (!hasNoRows && pages.count === 0) shown = cover(html`<auditlane-empty></auditlane-empty>`);
   return html`<div class="note top">${newRowsText ? html`<button class="primary" @click=${toTop}>${newRowsText}</button>` : nothing}</div>
     ${shown}
     <span class="unseen" role="status">${cancelled ? reading.cancelled : slow ? reading.slow : coming ? reading.loading : newRowsText}</span>`;
 }
 
-function note(said: string, act: string, then: () => void): TemplateResult {
-  return html`<div class="note"><div><p>${said}</p><button @click=${then}>${act}</button></div></div>`;
+function overlayNote(text: string, label: string, action: () => void): TemplateResult {
+  return html`<div class="note"><div><p>${text}</p><button @click=${action}>${label}</button></div></div>`;
 }
 
-function cover(what: TemplateResult): TemplateResult {
-  return html`<div class="whole">${what}</div>`;
+function cover(content: TemplateResult): TemplateResult {
+  return html`<div class="whole">${content}</div>`;
 }

@@ -70,12 +70,12 @@ export class Table extends ViewerElement {
     if (this.shownViewer !== this.viewer) this.attachViewer();
     const { viewer } = this;
     const { query: text, range, sort, open } = viewer.view;
-    const looked = JSON.stringify([text.trim(), range, sort, viewer.refreshCount]);
-    if (looked !== this.listKey) this.list.loader.begin();
-    this.listKey = looked;
-    const by = [viewer.fields, viewer.preferences, viewer.zone, this.draggedWidths, this.text, Math.floor(Date.now() / RELATIVE_TIME_MS)];
-    this.redraw ||= by.some((one, place) => one !== this.rowInputs[place]);
-    this.rowInputs = by;
+    const listKey = JSON.stringify([text.trim(), range, sort, viewer.refreshCount]);
+    if (listKey !== this.listKey) this.list.loader.begin();
+    this.listKey = listKey;
+    const rowInputs = [viewer.fields, viewer.preferences, viewer.zone, this.draggedWidths, this.text, Math.floor(Date.now() / RELATIVE_TIME_MS)];
+    this.redraw ||= rowInputs.some((one, index) => one !== this.rowInputs[index]);
+    this.rowInputs = rowInputs;
     if (this.redraw) this.updateLayout();
     this.openEvent.open(open, (reference) => this.list.find(reference));
     this.openEvent.update(this.list.current(this.openEvent.event));
@@ -159,8 +159,8 @@ export class Table extends ViewerElement {
   private renderRow(event: AuditEvent | undefined): TemplateResult {
     const { cellContext } = this;
     return html`${this.columns.map(
-      ({ field }, place) => html`<div class="cell" role="gridcell">
-        ${place === 0 && event?.conflict ? conflictIcon(cellContext.text) : nothing}${event ? renderCell(event, field, cellContext) : nothing}
+      ({ field }, index) => html`<div class="cell" role="gridcell">
+        ${index === 0 && event?.conflict ? conflictIcon(cellContext.text) : nothing}${event ? renderCell(event, field, cellContext) : nothing}
       </div>`,
     )}`;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { axisRange, barAt, barsOf, selectionOf, highest, indexAfterRecount, tickSteps, parseInterval } from "../src/model/bars.js";
+import { axisRange, barAt, barsOf, highest, indexAfterRecount, parseInterval, selectionOf, tickSteps } from "../src/model/bars.js";
 
 const hour = (number: number): string => `2026-03-01T${String(number).padStart(2, "0")}:00:00Z`;
 const histogram = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { caseSensitiveTerms, suggestCase, replaceTerm } from "../src/model/case-suggestion.js";
+import { caseSensitiveTerms, replaceTerm, suggestCase } from "../src/model/case-suggestion.js";
 
 const text = (): boolean => true;
 const counts = (...values: (string | null)[]) => values.map((value, index) => ({ value, events: 10 - index }));

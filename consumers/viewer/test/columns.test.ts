@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { DisplayType, ShownField } from "../src/api/types.js";
-import { shownColumns, layoutColumns, moveColumn, toggleColumn, gridTracks, totalWidth } from "../src/model/columns.js";
+import { gridTracks, layoutColumns, moveColumn, shownColumns, toggleColumn, totalWidth } from "../src/model/columns.js";
 
 const field = (name: string, displayType: DisplayType, showInTable = true): ShownField =>
   ({ name, displayType, showInTable }) as ShownField;

@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 
-import { caretTermAt, withBeginning, withField, withoutTermAt, withOperator, withRaw, withValue } from "../src/model/completion.js";
+import {
+  caretTermAt,
+  withBeginning,
+  withField,
+  withOperator,
+  withoutTermAt,
+  withRaw,
+  withValue,
+} from "../src/model/completion.js";
 
 /** The caret is where the | is. */
 function at(marked: string) {

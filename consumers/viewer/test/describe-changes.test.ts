@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 
-import type { RevisionChange, Field, Revision, Structure } from "../src/api/structure.js";
+import type { Field, Revision, RevisionChange, Structure } from "../src/api/structure.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { storedName, fieldLabel } from "../src/model/labels.js";
-import { describeChanges, describeConflict, labelByName, describeRevision } from "../src/model/structure/describe-changes.js";
+import { fieldLabel, storedName } from "../src/model/labels.js";
+import { describeChanges, describeConflict, describeRevision, labelByName } from "../src/model/structure/describe-changes.js";
 
 const inherited = { displayName: "IP address", displayType: "IpAddress", showInTable: true, sortable: false, order: 6 };
 const structure = {

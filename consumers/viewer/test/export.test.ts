@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
-import { exportBody, exportedFields, exportParams, fileName, headings, exportMethod } from "../src/model/export.js";
+import { exportBody, exportedFields, exportMethod, exportParams, fileName, headings } from "../src/model/export.js";
 
 function field(name: string, downloadable: boolean, custom = false): ShownField {
   return { name, downloadable, custom, parameter: custom ? `fields.${name}` : name } as ShownField;

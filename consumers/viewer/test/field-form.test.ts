@@ -2,9 +2,18 @@ import { describe, expect, it } from "vitest";
 
 import { Problem } from "../src/api/problem.js";
 import type { ContractField, Field, Structure } from "../src/api/structure.js";
-import { errorMessages } from "../src/model/structure/server-errors.js";
-import { emptyForm, validateForm, type Form, formFromField, nameFromLabel, requestFromForm, rulesOf, rulesFromForm } from "../src/model/structure/form.js";
+import {
+  emptyForm,
+  type Form,
+  formFromField,
+  nameFromLabel,
+  requestFromForm,
+  rulesFromForm,
+  rulesOf,
+  validateForm,
+} from "../src/model/structure/form.js";
 import { emitCode, sampleValue } from "../src/model/structure/sample.js";
+import { errorMessages } from "../src/model/structure/server-errors.js";
 
 const form = (given: Partial<Form>): Form => ({ ...emptyForm(), displayName: "X", name: "x", ...given });
 const field = (name: string, custom: boolean, displayType = "AlphaNumeric"): Field =>

@@ -5,7 +5,7 @@ import { displayAddress, networkOf } from "../src/model/format/address.js";
 import { parseUserAgent } from "../src/model/format/agent.js";
 import { splitTail, truncate, visible } from "../src/model/format/text.js";
 import { clockOf } from "../src/model/format/time.js";
-import { jsonInline, metadataLabel, formatNumber, valueOf } from "../src/model/format/value.js";
+import { formatNumber, jsonInline, metadataLabel, valueOf } from "../src/model/format/value.js";
 
 describe("text", () => {
   it.each([

@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { AuditEvent, ShownField } from "../src/api/types.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { layoutColumns, gridTracks } from "../src/model/columns.js";
+import { gridTracks, layoutColumns } from "../src/model/columns.js";
 import { metadataLabel, valueOf } from "../src/model/format/value.js";
-import { claimSameId, matchesReference, eventPath, referenceOf, isSameEvent } from "../src/model/identity.js";
-import { storedName, fieldLabel } from "../src/model/labels.js";
+import { claimSameId, eventPath, isSameEvent, matchesReference, referenceOf } from "../src/model/identity.js";
+import { fieldLabel, storedName } from "../src/model/labels.js";
 import { ownValue } from "../src/model/own-property.js";
 
 const INHERITED = ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf", "__defineGetter__"];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { withPick, parsePicks, withoutPicks } from "../src/model/picks.js";
+import { parsePicks, withoutPicks, withPick } from "../src/model/picks.js";
 
 describe("picked values", () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { parsePreferences, DEFAULT_PREFERENCES } from "../src/model/preferences.js";
+import { DEFAULT_PREFERENCES, parsePreferences } from "../src/model/preferences.js";
 
 describe("what was kept", () => {
   it("comes back", () => {

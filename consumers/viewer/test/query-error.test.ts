@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { problemFromBody } from "../src/api/problem.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { errorRange, describeQueryError } from "../src/model/query-error.js";
+import { describeQueryError, errorRange } from "../src/model/query-error.js";
 
 describe("what is underlined", () => {
   it.each([

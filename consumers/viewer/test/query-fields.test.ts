@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
-import { findQueryField, queryFields, matchingFields } from "../src/model/query-fields.js";
+import { findQueryField, matchingFields, queryFields } from "../src/model/query-fields.js";
 
 const field = (name: string, given: Partial<ShownField> = {}): ShownField => ({
   name,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { splitAlternatives, wildcardTerm, parseTerm, formatTerm, splitTerms, withoutTerm, withTerm } from "../src/model/query.js";
+import { formatTerm, parseTerm, splitAlternatives, splitTerms, wildcardTerm, withoutTerm, withTerm } from "../src/model/query.js";
 
 describe("terms", () => {
   it.each([

@@ -1,7 +1,15 @@
 import { describe, expect, it, vi } from "vitest";
 
-import { rangeParams, closedRangeParams, wholeDaysOf, inputFromRange, rangeFromInput, parseRange, invalidRangeIn } from "../src/model/range.js";
-import { addDays, localZone, instantOf, localTimeOf } from "../src/model/zone.js";
+import {
+  closedRangeParams,
+  inputFromRange,
+  invalidRangeIn,
+  parseRange,
+  rangeFromInput,
+  rangeParams,
+  wholeDaysOf,
+} from "../src/model/range.js";
+import { addDays, instantOf, localTimeOf, localZone } from "../src/model/zone.js";
 
 const BERLIN = "Europe/Berlin";
 const iso = (moment: number): string => new Date(moment).toISOString();

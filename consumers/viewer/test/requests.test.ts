@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Problem } from "../src/api/problem.js";
 import type { AuditEvent, EventPage } from "../src/api/types.js";
-import { DEFAULT_VIEW, type View } from "../src/model/view.js";
-import { Failures } from "../src/viewer/failures.js";
-import { DELAY_MS, CountRefresh } from "../src/viewer/count-refresh.js";
 import { RequestController } from "../src/elements/request-controller.js";
+import { DEFAULT_VIEW, type View } from "../src/model/view.js";
+import { CountRefresh, DELAY_MS } from "../src/viewer/count-refresh.js";
+import { Failures } from "../src/viewer/failures.js";
 import { Loader } from "../src/viewer/table/loader.js";
 import type { ViewerState } from "../src/viewer/viewer-state.js";
 

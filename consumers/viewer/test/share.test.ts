@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 
-import type { AuditEvent } from "../src/api/types.js";
 import { Client } from "../src/api/client.js";
-import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
+import type { AuditEvent } from "../src/api/types.js";
 import { EventStreamParser } from "../src/model/event-stream.js";
 import type { Message } from "../src/model/event-stream.js";
+import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
 
 const event = { event_id: "0193-a", before: '{"a": "b c"}', after: '{"n": 12345678901234567890}' } as AuditEvent;
 

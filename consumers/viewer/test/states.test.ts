@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { Problem } from "../src/api/problem.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { snippets } from "../src/model/snippets.js";
 import { formatBytes, formatRange } from "../src/model/format/summary.js";
 import { kindOf } from "../src/model/problem-kind.js";
 import { describeDetail } from "../src/model/query-error.js";
+import { snippets } from "../src/model/snippets.js";
 
 describe("trouble", () => {
   it.each([

@@ -1,9 +1,18 @@
 import { describe, expect, it } from "vitest";
 
 import type { Field, FieldView, Structure } from "../src/api/structure.js";
-import { changesOf, draftOf, isOverridden, moveField, resetField, setField, fieldsToSave, withoutField } from "../src/model/structure/draft.js";
-import { rebaseUnsaved, remoteChanges, rebase } from "../src/model/structure/merge.js";
-import { movedFields, assignOrders } from "../src/model/structure/order.js";
+import {
+  changesOf,
+  draftOf,
+  fieldsToSave,
+  isOverridden,
+  moveField,
+  resetField,
+  setField,
+  withoutField,
+} from "../src/model/structure/draft.js";
+import { rebase, rebaseUnsaved, remoteChanges } from "../src/model/structure/merge.js";
+import { assignOrders, movedFields } from "../src/model/structure/order.js";
 
 function view(name: string, order: number, given: Partial<FieldView> = {}): FieldView {
   return {

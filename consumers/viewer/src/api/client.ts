@@ -1,6 +1,6 @@
 /** Sends requests to the service: adds the credential, turns failures into problems, and renews an expired token. */
-import { Problem, problemFromResponse } from "./problem.js";
 import { classifyNetworkError } from "./network-error.js";
+import { Problem, problemFromResponse } from "./problem.js";
 
 /** Names and values of a query string. A name may occur several times. */
 export type QueryParams = readonly (readonly [string, string])[];

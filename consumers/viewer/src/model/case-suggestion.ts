@@ -1,6 +1,6 @@
 /** Finds query terms that only miss because matching is case-sensitive, and suggests the spelling of the log. */
 import type { Count } from "../api/types.js";
-import { splitAlternatives, colonIndex, parseTerm, SPECIAL, unescapeText, quoteValue } from "./query.js";
+import { colonIndex, parseTerm, quoteValue, SPECIAL, splitAlternatives, unescapeText } from "./query.js";
 
 export interface CaseSensitiveTerm {
   readonly text: string;

@@ -1,5 +1,5 @@
 /** Finds the term at the caret of a query, and applies suggestions to it. */
-import { colonIndex, escapeName, unescapeText, quoteValue } from "./query.js";
+import { colonIndex, escapeName, quoteValue, unescapeText } from "./query.js";
 
 export interface CaretTerm {
   readonly kind: "field" | "value";

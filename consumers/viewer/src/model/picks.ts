@@ -1,5 +1,5 @@
 /** Reads and changes the values of one field that a query includes or excludes, as a list of checkboxes shows them. */
-import { splitAlternatives, parseTerm, formatTerm, withTerm, withoutTerm } from "./query.js";
+import { formatTerm, parseTerm, splitAlternatives, withoutTerm, withTerm } from "./query.js";
 
 /** null means "has no value". */
 export type Value = string | null;

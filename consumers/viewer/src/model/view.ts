@@ -1,5 +1,5 @@
 /** What a reader looks at, and its form in the page's address, so that a link shows the same. */
-import { type Range, parseRange, addressParams, ALL_TIME } from "./range.js";
+import { addressParams, ALL_TIME, parseRange, type Range } from "./range.js";
 
 export interface View {
   /** In the service's query language. */

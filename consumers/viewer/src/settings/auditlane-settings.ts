@@ -2,27 +2,27 @@ import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import "../elements/stale-bundle-notice.js";
+import { TokenRenewal } from "../elements/token-renewal.js";
+import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import { visible } from "../model/format/text.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
-import { TokenRenewal } from "../elements/token-renewal.js";
-import "./save-bar.js";
+import { auditlaneSettingsStyles } from "./auditlane-settings.styles.js";
 import "./confirm.js";
 import type { ConfirmDialog } from "./confirm.js";
 import "./conflict.js";
 import "./fields.js";
 import "./history.js";
-import { relativeTime } from "./relative-time.js";
 import "./preview.js";
-import "./removed-fields.js";
-import { auditlaneSettingsStyles } from "./auditlane-settings.styles.js";
-import { SettingsState, settingsContext } from "./settings-state.js";
-import { noteStyles, sectionStyles } from "./section.styles.js";
-import "./switch.js";
 import { problemNote } from "./problem-note.js";
+import { relativeTime } from "./relative-time.js";
+import "./removed-fields.js";
+import "./save-bar.js";
+import { noteStyles, sectionStyles } from "./section.styles.js";
+import { settingsContext, SettingsState } from "./settings-state.js";
+import "./switch.js";
 
 /**
  * @summary Changes the switch and the data structure of a tenant or of the environment.

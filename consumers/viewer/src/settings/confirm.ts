@@ -2,8 +2,8 @@ import { html, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import { baseStyles } from "../styles/base.js";
-import { SettingsElement } from "./settings-element.js";
 import { dialogStyles, sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 
 export interface ConfirmRequest {
   title: string;

@@ -2,14 +2,14 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import { visible } from "../model/format/text.js";
-import { describeChanges, describeConflict, labelByName, describeRevision } from "../model/structure/describe-changes.js";
+import { describeChanges, describeConflict, describeRevision, labelByName } from "../model/structure/describe-changes.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { formatRelative } from "./relative-time.js";
-import { SettingsElement } from "./settings-element.js";
-import type { Conflict } from "./loaded-settings.js";
-import { noteStyles, sectionStyles } from "./section.styles.js";
 import { conflictStyles } from "./conflict.styles.js";
+import type { Conflict } from "./loaded-settings.js";
+import { formatRelative } from "./relative-time.js";
+import { noteStyles, sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 
 /**
  * @summary Says that another person saved first, what they changed, and offers the two ways on.

@@ -4,17 +4,26 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
 import { fieldLabel } from "../model/labels.js";
-import { changesOf, type Draft, isOverridden, moveField, resetField, setField, type Toggle, TOGGLES } from "../model/structure/draft.js";
+import {
+  changesOf,
+  type Draft,
+  isOverridden,
+  moveField,
+  resetField,
+  setField,
+  type Toggle,
+  TOGGLES,
+} from "../model/structure/draft.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
 import type { ConfirmDialog } from "./confirm.js";
-import { RowDrag } from "./row-drag.js";
+import { describeOrigin, describeType, readOnlyToggle, selectorOf } from "./field-row.js";
 import { fieldListStyles } from "./fields.styles.js";
 import { NameInput } from "./name-input.js";
-import { SettingsElement } from "./settings-element.js";
-import { describeOrigin, selectorOf, readOnlyToggle, describeType } from "./field-row.js";
+import { RowDrag } from "./row-drag.js";
 import { sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 
 /**
  * @summary The list of fields: their names, where each is shown, and their order.

@@ -4,7 +4,7 @@ import { html, type TemplateResult } from "lit";
 import type { Texts } from "../i18n/en/index.js";
 import { TOGGLES } from "../model/structure/draft.js";
 import { type Form, type Key, linesOf, type RuleName, rulesOf } from "../model/structure/form.js";
-import { textArea, type InputOptions, checkbox, selectInput, textInput } from "./inputs.js";
+import { checkbox, type InputOptions, selectInput, textArea, textInput } from "./inputs.js";
 
 type InputFor = (key: Key, label: string, hint?: string) => InputOptions;
 

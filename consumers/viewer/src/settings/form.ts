@@ -2,29 +2,29 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
-import type { FieldType, FieldInput } from "../api/structure.js";
-import { type ErrorMessages, errorMessages } from "../model/structure/server-errors.js";
+import type { FieldInput, FieldType } from "../api/structure.js";
 import {
+  compatibleTypes,
   emptyForm,
-  type FormError,
-  validateForm,
   type Form,
+  type FormError,
   formFromField,
   type Key,
   nameFromLabel,
   requestFromForm,
-  compatibleTypes,
   TYPES,
+  validateForm,
 } from "../model/structure/form.js";
+import { errorMessages, type ErrorMessages } from "../model/structure/server-errors.js";
 import { baseStyles } from "../styles/base.js";
 import { formPreview } from "./form-preview.js";
-import { visibilityInputs, ruleInputs } from "./form-rules.js";
+import { ruleInputs, visibilityInputs } from "./form-rules.js";
 import { formStyles } from "./form.styles.js";
-import { textArea, type InputOptions, checkbox, selectInput, textInput } from "./inputs.js";
-import { SettingsElement } from "./settings-element.js";
+import { checkbox, type InputOptions, selectInput, textArea, textInput } from "./inputs.js";
+import { problemNote } from "./problem-note.js";
 import { sampleStyles } from "./sample-table.js";
 import { dialogStyles, noteStyles, sectionStyles } from "./section.styles.js";
-import { problemNote } from "./problem-note.js";
+import { SettingsElement } from "./settings-element.js";
 
 /**
  * @summary A dialog that adds or changes a custom field.

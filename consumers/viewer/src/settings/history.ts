@@ -6,11 +6,11 @@ import type { Revision } from "../api/structure.js";
 import { visible } from "../model/format/text.js";
 import { describeRevision } from "../model/structure/describe-changes.js";
 import { baseStyles } from "../styles/base.js";
-import { SettingsElement } from "./settings-element.js";
-import { noteStyles, sectionStyles } from "./section.styles.js";
+import { historyStyles } from "./history.styles.js";
 import { problemNote } from "./problem-note.js";
 import { relativeTime } from "./relative-time.js";
-import { historyStyles } from "./history.styles.js";
+import { noteStyles, sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 
 const PAGE = 10;
 

@@ -4,14 +4,14 @@ import { Problem } from "../api/problem.js";
 import { type Contract, type Revision, StructureApi, type StructureVersion } from "../api/structure.js";
 import type { AuditEvent, EventPage, Session } from "../api/types.js";
 import { LazyImports } from "../elements/lazy-import.js";
-import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
+import { type Language, textsOf } from "../i18n/index.js";
 import { localeOf } from "../model/format/locale.js";
 import { PreferenceStore } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
 import type { MergeResult, RemoteChanges } from "../model/structure/merge.js";
 import { localZone } from "../model/zone.js";
-import { type CellContext, cellContext } from "../viewer/table/cells.js";
+import { cellContext, type CellContext } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
 

@@ -2,9 +2,9 @@
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
-import { storedName, fieldLabel } from "../model/labels.js";
-import type { SettingsState } from "./settings-state.js";
+import { fieldLabel, storedName } from "../model/labels.js";
 import { setField } from "../model/structure/draft.js";
+import type { SettingsState } from "./settings-state.js";
 
 export class NameInput {
   /** The typed text until the input is left, so that "Time" on the way to "Timer" is not translated. */

@@ -3,9 +3,9 @@ import { customElement } from "lit/decorators.js";
 
 import { fieldLabel } from "../model/labels.js";
 import { baseStyles } from "../styles/base.js";
-import { SettingsElement } from "./settings-element.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";
 import { sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 
 /**
  * @summary Previews the table with the draft of the fields.

@@ -5,9 +5,9 @@ import type { Field } from "../api/structure.js";
 import { fieldType } from "../model/structure/form.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { SettingsElement } from "./settings-element.js";
-import { sectionStyles } from "./section.styles.js";
 import { removedFieldsStyles } from "./removed-fields.styles.js";
+import { sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 
 /**
  * @summary Lists removed fields, with a button that restores each.

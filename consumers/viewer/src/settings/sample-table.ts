@@ -4,9 +4,9 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { AuditEvent } from "../api/types.js";
 import { visible } from "../model/format/text.js";
 import { valueOf } from "../model/format/value.js";
-import { renderCell, type CellContext, type CellField } from "../viewer/table/cells.js";
-import { cellStyles } from "../viewer/table/cells.styles.js";
 import { badgeStyles } from "../viewer/table/badges.styles.js";
+import { type CellContext, type CellField, renderCell } from "../viewer/table/cells.js";
+import { cellStyles } from "../viewer/table/cells.styles.js";
 import { sampleTableStyles } from "./sample-table.styles.js";
 
 export interface SampleColumn extends CellField {

@@ -1,15 +1,15 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
-import { visible } from "../model/format/text.js";
 import { formatCount } from "../model/format/summary.js";
-import { changesOf } from "../model/structure/draft.js";
+import { visible } from "../model/format/text.js";
 import { describeChanges } from "../model/structure/describe-changes.js";
+import { changesOf } from "../model/structure/draft.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { SettingsElement } from "./settings-element.js";
-import { sectionStyles } from "./section.styles.js";
 import { saveBarStyles } from "./save-bar.styles.js";
+import { sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 
 const SAVED_NOTICE_MS = 6_000; // then "Saved." no longer covers the page; screen readers have read it
 

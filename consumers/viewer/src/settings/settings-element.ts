@@ -1,7 +1,7 @@
 /** The base of the settings' elements: it provides their state, and renders again when that changes. */
-import type { Texts } from "../i18n/en/index.js";
 import { ContextElement } from "../elements/context-element.js";
-import { type SettingsState, settingsContext } from "./settings-state.js";
+import type { Texts } from "../i18n/en/index.js";
+import { settingsContext, type SettingsState } from "./settings-state.js";
 
 export class SettingsElement extends ContextElement<SettingsState> {
   constructor() {

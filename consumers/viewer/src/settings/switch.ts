@@ -6,8 +6,8 @@ import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm.js";
 import type { ConfirmDialog } from "./confirm.js";
-import { SettingsElement } from "./settings-element.js";
 import { sectionStyles } from "./section.styles.js";
+import { SettingsElement } from "./settings-element.js";
 import { switchStyles } from "./switch.styles.js";
 
 /**

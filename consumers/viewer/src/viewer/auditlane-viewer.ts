@@ -2,30 +2,30 @@ import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
+import "../elements/stale-bundle-notice.js";
+import { TokenRenewal } from "../elements/token-renewal.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { auditlaneViewerStyles } from "./auditlane-viewer.styles.js";
 import { tokens } from "../styles/tokens.js";
-import "../elements/stale-bundle-notice.js";
+import { auditlaneViewerStyles } from "./auditlane-viewer.styles.js";
 import "./download/download.js";
+import { HistoryController } from "./history-controller.js";
+import "./live-switch.js";
+import { Reconnect } from "./reconnect.js";
 import "./search/histogram.js";
 import "./search/search.js";
 import "./search/tiles.js";
 import "./states/empty.js";
 import "./states/notices.js";
-import "./states/problem.js";
-import "./live-switch.js";
-import "./table/columns.js";
-import "./table/table.js";
-import { Reconnect } from "./reconnect.js";
-import { ViewerState, viewerContext } from "./viewer-state.js";
-import { TokenRenewal } from "../elements/token-renewal.js";
-import { skeleton } from "./states/skeleton.js";
-import { skeletonStyles } from "./states/skeleton.styles.js";
 import { operatorBanner } from "./states/operator-banner.js";
 import { operatorBannerStyles } from "./states/operator-banner.styles.js";
-import { HistoryController } from "./history-controller.js";
+import "./states/problem.js";
+import { skeleton } from "./states/skeleton.js";
+import { skeletonStyles } from "./states/skeleton.styles.js";
+import "./table/columns.js";
+import "./table/table.js";
+import { viewerContext, ViewerState } from "./viewer-state.js";
 
 /**
  * @summary Shows a tenant's audit log: search, time range, histogram, table, details, live tail and downloads.

@@ -4,7 +4,7 @@ import type { Texts } from "../i18n/en/index.js";
 import { localeOf as kindOf } from "../model/format/locale.js";
 import { visible } from "../model/format/text.js";
 import { ownValue } from "../model/own-property.js";
-import { splitAlternatives, type ParsedTerm, parseTerm } from "../model/query.js";
+import { type ParsedTerm, parseTerm, splitAlternatives } from "../model/query.js";
 import type { ViewerState } from "./viewer-state.js";
 
 /** Returns the reader's regional variant of the viewer's language (en-GB), for dates and numbers. */

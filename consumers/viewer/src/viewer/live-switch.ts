@@ -4,8 +4,8 @@ import { customElement } from "lit/decorators.js";
 import { DEFAULT_SORT } from "../model/view.js";
 import { baseStyles } from "../styles/base.js";
 import type { LiveStream } from "./live-stream.js";
-import { ViewerElement } from "./viewer-element.js";
 import { liveSwitchStyles } from "./live-switch.styles.js";
+import { ViewerElement } from "./viewer-element.js";
 
 /**
  * @summary Switches following arriving events on and off, and shows the state of the connection.

@@ -1,7 +1,7 @@
 /** The base of the viewer's elements: it provides the viewer's state, and renders again when that changes. */
-import type { Texts } from "../i18n/en/index.js";
 import { ContextElement } from "../elements/context-element.js";
-import { type ViewerState, viewerContext } from "./viewer-state.js";
+import type { Texts } from "../i18n/en/index.js";
+import { viewerContext, type ViewerState } from "./viewer-state.js";
 
 export class ViewerElement extends ContextElement<ViewerState> {
   constructor() {

@@ -1,21 +1,21 @@
 /** The state that the viewer's elements share: the session, the data structure, the view and the texts. */
 import { createContext } from "@lit/context";
 
-import { Client, type QueryParams, type Endpoint } from "../api/client.js";
+import { Client, type Endpoint, type QueryParams } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
 import { LazyImports } from "../elements/lazy-import.js";
-import { type Language, textsOf } from "../i18n/index.js";
 import type { Texts } from "../i18n/en/index.js";
+import { type Language, textsOf } from "../i18n/index.js";
 import { fieldLabel } from "../model/labels.js";
+import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
 import { rangeParams } from "../model/range.js";
-import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 import { localZone } from "../model/zone.js";
-import { Prefetch, listParams } from "./prefetch.js";
 import { Failures } from "./failures.js";
 import { LiveStream } from "./live-stream.js";
+import { listParams, Prefetch } from "./prefetch.js";
 
 export type Phase = "loading" | "ready" | "failed";
 

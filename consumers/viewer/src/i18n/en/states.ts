@@ -1,5 +1,5 @@
-import type { Preset } from "../../model/range.js";
 import type { ProblemKind } from "../../model/problem-kind.js";
+import type { Preset } from "../../model/range.js";
 
 const plural = new Intl.PluralRules("en");
 

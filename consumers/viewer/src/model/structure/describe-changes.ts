@@ -1,5 +1,5 @@
 /** Describes changes of the structure in the reader's language. */
-import type { RevisionChange, Field, Revision, Structure } from "../../api/structure.js";
+import type { Field, Revision, RevisionChange, Structure } from "../../api/structure.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { fieldLabel } from "../labels.js";
 import { ownValue } from "../own-property.js";

@@ -1,6 +1,6 @@
 /** Unsaved changes of the list of fields. */
 import type { Field, FieldView, Structure } from "../../api/structure.js";
-import { movedFields, assignOrders, moveTo } from "./order.js";
+import { assignOrders, movedFields, moveTo } from "./order.js";
 
 export const TOGGLES = ["showInTable", "showInMoreInfo", "downloadable", "filterable", "sortable"] as const;
 export type Toggle = (typeof TOGGLES)[number];

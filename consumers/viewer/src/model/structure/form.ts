@@ -1,5 +1,5 @@
 /** The form of a custom field: its inputs, their validation, and the request. */
-import type { ContractField, Field, FieldType, Rules, FieldInput, Structure } from "../../api/structure.js";
+import type { ContractField, Field, FieldInput, FieldType, Rules, Structure } from "../../api/structure.js";
 import type { Toggle } from "./draft.js";
 
 export type RuleName = "required" | "maxLength" | "pattern" | "minimum" | "maximum" | "oneOf";

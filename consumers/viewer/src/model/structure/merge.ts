@@ -1,6 +1,6 @@
 /** Rebases unsaved changes onto a structure that another person saved. */
 import type { Field, Structure } from "../../api/structure.js";
-import { ATTRIBUTES, type Attribute, type Change, changesOf, type Draft, draftOf } from "./draft.js";
+import { type Attribute, ATTRIBUTES, type Change, changesOf, type Draft, draftOf } from "./draft.js";
 import { movedFields, moveTo } from "./order.js";
 
 /** Both persons changed the same attribute of a field to different values. */

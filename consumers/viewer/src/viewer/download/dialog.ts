@@ -4,8 +4,16 @@ import { customElement, property, state } from "lit/decorators.js";
 import { Problem } from "../../api/problem.js";
 import type { ExportFormat, ExportJob, Histogram } from "../../api/types.js";
 import { shownColumns } from "../../model/columns.js";
-import { exportedFields, FORMATS, headings, MAX_PDF_ROWS, exportMethod, type ExportRequest, type ColumnChoice } from "../../model/export.js";
-import { formatCount, formatBytes, formatRange } from "../../model/format/summary.js";
+import {
+  type ColumnChoice,
+  exportedFields,
+  exportMethod,
+  type ExportRequest,
+  FORMATS,
+  headings,
+  MAX_PDF_ROWS,
+} from "../../model/export.js";
+import { formatBytes, formatCount, formatRange } from "../../model/format/summary.js";
 import { DEFAULT_SORT } from "../../model/view.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";

@@ -3,10 +3,10 @@ import { customElement, state } from "lit/decorators.js";
 
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
-import { ExportJobs } from "./jobs.js";
+import type { ViewerState } from "../viewer-state.js";
 import { downloadStyles } from "./download.styles.js";
+import { ExportJobs } from "./jobs.js";
 
 /**
  * @summary The button that opens the download dialog, with the number of running exports.

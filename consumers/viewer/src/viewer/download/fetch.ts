@@ -1,6 +1,6 @@
 /** Downloads files, through the page or by a link. */
 import type { Client } from "../../api/client.js";
-import { exportBody, exportParams, fileName, type ExportRequest } from "../../model/export.js";
+import { exportBody, exportParams, type ExportRequest, fileName } from "../../model/export.js";
 
 export interface Progress {
   bytes: number;

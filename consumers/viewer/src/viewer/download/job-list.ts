@@ -3,14 +3,14 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
-import { formatCount, formatBytes } from "../../model/format/summary.js";
+import { formatBytes, formatCount } from "../../model/format/summary.js";
 import { kindOf } from "../../model/problem-kind.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { saveUrl } from "./fetch.js";
-import { isRunning, type ExportJobs } from "./jobs.js";
 import { jobListStyles } from "./job-list.styles.js";
+import { type ExportJobs, isRunning } from "./jobs.js";
 
 const ICONS: Record<ExportJob["state"], IconName> = {
   queued: "clock",

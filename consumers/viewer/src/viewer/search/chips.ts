@@ -4,8 +4,8 @@ import { customElement } from "lit/decorators.js";
 import { splitAlternatives, withoutTerm } from "../../model/query.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { ViewerElement } from "../viewer-element.js";
 import { describeTerm } from "../describe.js";
+import { ViewerElement } from "../viewer-element.js";
 import { chipsStyles } from "./chips.styles.js";
 
 /**

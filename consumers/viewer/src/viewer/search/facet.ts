@@ -4,15 +4,15 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { QueryParams } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
-import { type QueryFieldKind, findQueryField, queryFields } from "../../model/query-fields.js";
-import { wildcardTerm, withTerm } from "../../model/query.js";
-import { withPick, parsePicks, withPicks, withoutPicks, type Value } from "../../model/picks.js";
+import { RequestController } from "../../elements/request-controller.js";
+import { parsePicks, type Value, withoutPicks, withPick, withPicks } from "../../model/picks.js";
 import { kindOf } from "../../model/problem-kind.js";
+import { findQueryField, type QueryFieldKind, queryFields } from "../../model/query-fields.js";
+import { wildcardTerm, withTerm } from "../../model/query.js";
 import { baseStyles } from "../../styles/base.js";
+import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { facetStyles } from "./facet.styles.js";
-import { RequestController } from "../../elements/request-controller.js";
-import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 
 const MAX_VALUES = 100;
 const SEARCHABLE_FROM = 12; // fewer values need no search

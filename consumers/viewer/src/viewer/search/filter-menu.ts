@@ -1,15 +1,15 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { isCountable, type QueryField, queryFields, matchingFields } from "../../model/query-fields.js";
+import "../../elements/dropdown.js";
+import type { Dropdown } from "../../elements/dropdown.js";
 import { parsePicks } from "../../model/picks.js";
+import { isCountable, matchingFields, type QueryField, queryFields } from "../../model/query-fields.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import "../../elements/dropdown.js";
-import type { Dropdown } from "../../elements/dropdown.js";
-import { Suggestions } from "./suggestions.js";
 import { filterMenuStyles } from "./filter-menu.styles.js";
+import { Suggestions } from "./suggestions.js";
 
 /** @summary Adds filters without typing: first a field, then its values. */
 @customElement("auditlane-filter")

@@ -2,16 +2,16 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
-import { type Bar, barsOf, selectionOf, highest, indexAfterRecount, parseInterval } from "../../model/bars.js";
+import { RequestController } from "../../elements/request-controller.js";
+import { type Bar, barsOf, highest, indexAfterRecount, parseInterval, selectionOf } from "../../model/bars.js";
 import { closedRangeParams, endsOf } from "../../model/range.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
+import { formatNumber, localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { Chart } from "./chart.js";
 import { withQuery } from "./facet.js";
 import { histogramStyles } from "./histogram.styles.js";
-import { RequestController } from "../../elements/request-controller.js";
-import { localeOf, formatNumber } from "../describe.js";
 
 const BUCKETS = 100;
 

@@ -3,18 +3,18 @@ import { customElement, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
+import { anchor } from "../../elements/anchored.js";
 import { caretTermAt } from "../../model/completion.js";
 import { errorRange } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { anchor } from "../../elements/anchored.js";
-import { queryBoxStyles } from "./query-box.styles.js";
 import { checkQuery } from "./check-query.js";
+import { queryBoxStyles } from "./query-box.styles.js";
+import { queryErrorMessage } from "./query-error-message.js";
 import "./search-help.js";
 import { renderOptions } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
-import { queryErrorMessage } from "./query-error-message.js";
 
 /** After so long without a check's result the search starts anyway, and shows that the service is slow. */
 const CHECK_TIMEOUT_MS = 1_000;

@@ -2,14 +2,14 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import type { EventPage } from "../../api/types.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { EXCLUDE_OWN_EVENTS, withTerm } from "../../model/query.js";
-import { type RangeInput, inputFromRange, type RangeInputError, rangeFromInput } from "../../model/range.js";
+import { inputFromRange, rangeFromInput, type RangeInput, type RangeInputError } from "../../model/range.js";
 import { localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
+import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet.js";
-import { RequestController } from "../../elements/request-controller.js";
-import { localeOf } from "../describe.js";
 import { rangeFormStyles } from "./range-form.styles.js";
 
 // A page may have defined the calendar already; an element's name can be defined once.

@@ -1,14 +1,14 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
-import { wholeDaysOf, type Preset, PRESETS, type Range, ALL_TIME } from "../../model/range.js";
+import "../../elements/dropdown.js";
+import type { Dropdown } from "../../elements/dropdown.js";
+import { ALL_TIME, type Preset, PRESETS, type Range, wholeDaysOf } from "../../model/range.js";
 import { localZone } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { ViewerElement } from "../viewer-element.js";
-import "../../elements/dropdown.js";
-import type { Dropdown } from "../../elements/dropdown.js";
 import { localeOf } from "../describe.js";
+import { ViewerElement } from "../viewer-element.js";
 import { rangeMenuStyles } from "./range-menu.styles.js";
 
 /** @summary Chooses the time range and the zone in which times are shown. */

@@ -1,10 +1,10 @@
 import { html, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 
-import { baseStyles } from "../../styles/base.js";
-import { ViewerElement } from "../viewer-element.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
+import { baseStyles } from "../../styles/base.js";
+import { ViewerElement } from "../viewer-element.js";
 import { searchHelpStyles } from "./search-help.styles.js";
 
 /**

@@ -5,10 +5,10 @@ import { visible } from "../../model/format/text.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import "./query-box.js";
-import type { QueryBox } from "./query-box.js";
 import "./chips.js";
 import "./filter-menu.js";
+import "./query-box.js";
+import type { QueryBox } from "./query-box.js";
 import "./range-menu.js";
 import { searchStyles } from "./search.styles.js";
 

@@ -1,9 +1,9 @@
 /** Renders suggestions as the grouped options of a list box. */
 import { html, type TemplateResult } from "lit";
 
+import { formatNumber } from "../describe.js";
 import type { ViewerState } from "../viewer-state.js";
 import type { Suggestion } from "./suggestions.js";
-import { formatNumber } from "../describe.js";
 
 /** Renders the options, with the ids `row0`, `row1` and so on. */
 export function renderOptions(rows: readonly Suggestion[], active: number, viewer: ViewerState, accept: (index: number) => void): TemplateResult[] {

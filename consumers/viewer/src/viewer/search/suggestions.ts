@@ -4,15 +4,15 @@ import type { ReactiveControllerHost } from "lit";
 import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { EventPage, Facet } from "../../api/types.js";
+import { RequestController } from "../../elements/request-controller.js";
 import * as edit from "../../model/completion.js";
-import type { Edit, CaretTerm } from "../../model/completion.js";
+import type { CaretTerm, Edit } from "../../model/completion.js";
 import { visible } from "../../model/format/text.js";
-import { isCountable, type QueryField, findQueryField, queryFields, matchingFields } from "../../model/query-fields.js";
-import { wildcardTerm, formatTerm, withTerm } from "../../model/query.js";
+import { findQueryField, isCountable, matchingFields, type QueryField, queryFields } from "../../model/query-fields.js";
+import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
+import { valueLabel } from "../describe.js";
 import type { ViewerState } from "../viewer-state.js";
 import { withQuery } from "./facet.js";
-import { RequestController } from "../../elements/request-controller.js";
-import { valueLabel } from "../describe.js";
 
 export interface Suggestion {
   readonly group: string;

@@ -2,16 +2,16 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Count, Stats } from "../../api/types.js";
+import { RequestController } from "../../elements/request-controller.js";
 import { visible } from "../../model/format/text.js";
 import { withPick } from "../../model/picks.js";
-import type { Range } from "../../model/range.js";
 import { withTerm } from "../../model/query.js";
+import type { Range } from "../../model/range.js";
 import { instantOf, localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
+import { fieldLabel, formatNumber } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet.js";
-import { RequestController } from "../../elements/request-controller.js";
-import { fieldLabel, formatNumber } from "../describe.js";
 import { tilesStyles } from "./tiles.styles.js";
 
 const SEVERE = "severity:>=High";

@@ -2,16 +2,16 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
 import type { Facet } from "../../api/types.js";
-import { findQueryField, queryFields } from "../../model/query-fields.js";
-import { caseSensitiveTerms, suggestCase, type CaseSuggestion, replaceTerm } from "../../model/case-suggestion.js";
-import { ALL_TIME } from "../../model/range.js";
+import { RequestController } from "../../elements/request-controller.js";
+import { caseSensitiveTerms, type CaseSuggestion, replaceTerm, suggestCase } from "../../model/case-suggestion.js";
 import { formatRange } from "../../model/format/summary.js";
+import { findQueryField, queryFields } from "../../model/query-fields.js";
+import { ALL_TIME } from "../../model/range.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { ViewerElement } from "../viewer-element.js";
-import { withQuery } from "../search/facet.js";
-import { RequestController } from "../../elements/request-controller.js";
 import { formatNumber } from "../describe.js";
+import { withQuery } from "../search/facet.js";
+import { ViewerElement } from "../viewer-element.js";
 import { emptyStyles } from "./empty.styles.js";
 
 const TERMS = 3; // of a query that are checked for their case

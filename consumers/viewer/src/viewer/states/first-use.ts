@@ -5,10 +5,10 @@ import { Problem } from "../../api/problem.js";
 import { snippets } from "../../model/snippets.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { webAwesomeTokens, loadTabs } from "../../styles/web-awesome.js";
+import { loadTabs, webAwesomeTokens } from "../../styles/web-awesome.js";
 import { ViewerElement } from "../viewer-element.js";
-import { sendTestEvent } from "./test-event.js";
 import { firstUseStyles } from "./first-use.styles.js";
+import { sendTestEvent } from "./test-event.js";
 
 const POLL_MS = 5_000; // between checks for events of the tenant
 

@@ -1,16 +1,16 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
+import { Countdown } from "../../elements/countdown.js";
 import { formatSeconds } from "../../model/format/summary.js";
 import { kindOf, maySucceedLater } from "../../model/problem-kind.js";
 import { describeDetail } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { noticeStyles } from "../../styles/notice.js";
-import { Countdown } from "../../elements/countdown.js";
 import type { Failure } from "../failures.js";
-import type { ViewerState } from "../viewer-state.js";
 import { ViewerElement } from "../viewer-element.js";
+import type { ViewerState } from "../viewer-state.js";
 
 /**
  * @summary Notices about the whole viewer: no connection, an expired session, failed requests, first use.

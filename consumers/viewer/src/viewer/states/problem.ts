@@ -2,12 +2,12 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
+import { Countdown } from "../../elements/countdown.js";
 import { formatSeconds } from "../../model/format/summary.js";
 import { kindOf, maySucceedLater, type ProblemKind } from "../../model/problem-kind.js";
 import { describeDetail } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
-import { Countdown } from "../../elements/countdown.js";
 import { ViewerElement } from "../viewer-element.js";
 import { problemStyles } from "./problem.styles.js";
 

@@ -1,6 +1,6 @@
 /** Sends a test event and waits until it can be read. */
-import { Problem } from "../../api/problem.js";
 import type { Client } from "../../api/client.js";
+import { Problem } from "../../api/problem.js";
 
 const POLL_MS = 500;
 const TIMEOUT_MS = 60_000;

@@ -6,10 +6,9 @@ import type { Texts } from "../../i18n/en/index.js";
 import { displayAddress } from "../../model/format/address.js";
 import { parseUserAgent } from "../../model/format/agent.js";
 import { splitTail, truncate, visible } from "../../model/format/text.js";
-import { ownValue } from "../../model/own-property.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
-import { jsonInline, isCode, formatNumber, valueOf } from "../../model/format/value.js";
-
+import { formatNumber, isCode, jsonInline, valueOf } from "../../model/format/value.js";
+import { ownValue } from "../../model/own-property.js";
 import { outcomeBadge, severityBadge } from "./badges.js";
 
 const MAX_LENGTH = 240; // characters of a cell; more never fit into a line

@@ -5,8 +5,8 @@ import { customElement, property, state } from "lit/decorators.js";
 import { type Change, diffJson } from "../../model/diff.js";
 import { truncate, visible } from "../../model/format/text.js";
 import { baseStyles } from "../../styles/base.js";
-import { ViewerElement } from "../viewer-element.js";
 import { formatNumber } from "../describe.js";
+import { ViewerElement } from "../viewer-element.js";
 import { changesStyles } from "./changes.styles.js";
 
 const MAX_CHARACTERS = 400_000; // of both texts; larger ones are only shown as raw JSON

@@ -3,13 +3,13 @@ import { customElement } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { ShownField } from "../../api/types.js";
-import { shownColumns, moveColumn, toggleColumn } from "../../model/columns.js";
+import "../../elements/dropdown.js";
+import { moveColumn, shownColumns, toggleColumn } from "../../model/columns.js";
 import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
 import { localZone } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import "../../elements/dropdown.js";
 import { columnsStyles } from "./columns.styles.js";
 
 /**

@@ -12,12 +12,12 @@ import { formatTerm, withTerm } from "../../model/query.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
-import { cellContext, renderFormatted } from "./cells.js";
-import { badgeStyles } from "./badges.styles.js";
-import { detailsStyles } from "./details.styles.js";
+import { ViewerElement } from "../viewer-element.js";
 import { conflictBadge, outcomeBadge, severityBadge } from "./badges.js";
+import { badgeStyles } from "./badges.styles.js";
+import { cellContext, renderFormatted } from "./cells.js";
+import { detailsStyles } from "./details.styles.js";
 
 const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // have sections of their own
 const SCROLL_FROM = 1_000; // characters; longer values scroll within their line

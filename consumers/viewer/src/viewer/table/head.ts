@@ -2,11 +2,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
+import "../../elements/dropdown.js";
 import type { Texts } from "../../i18n/en/index.js";
-import { type Column, MIN_WIDTH, MAX_WIDTH } from "../../model/columns.js";
+import { type Column, MAX_WIDTH, MIN_WIDTH } from "../../model/columns.js";
 import { isCountable, queryFields } from "../../model/query-fields.js";
 import type { ViewerState } from "../viewer-state.js";
-import "../../elements/dropdown.js";
 
 export interface HeadActions {
   sort(parameter: string, descending: boolean): void;

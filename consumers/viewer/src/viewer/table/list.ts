@@ -2,8 +2,8 @@
 import type { TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
-import { matchesReference, isSameEvent } from "../../model/identity.js";
-import type { RowShift, Pages } from "../../model/pages.js";
+import { isSameEvent, matchesReference } from "../../model/identity.js";
+import type { Pages, RowShift } from "../../model/pages.js";
 import type { ViewerState } from "../viewer-state.js";
 import { rowForKey } from "./key-navigation.js";
 import { Loader } from "./loader.js";

@@ -1,8 +1,8 @@
 /** What covers the rows or replaces them: slow and failed requests, an empty list, new events above the view. */
 import { html, nothing, type TemplateResult } from "lit";
 
-import type { ViewerState } from "../viewer-state.js";
 import { formatNumber } from "../describe.js";
+import type { ViewerState } from "../viewer-state.js";
 import type { List } from "./list.js";
 
 export function tableOverlay(viewer: ViewerState, list: List, toTop: () => void): TemplateResult {

@@ -2,21 +2,31 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../../api/types.js";
-import { type Column, layoutColumns, shownColumns, moveColumn, MIN_WIDTH, toggleColumn, gridTracks, MAX_WIDTH, totalWidth } from "../../model/columns.js";
+import {
+  type Column,
+  gridTracks,
+  layoutColumns,
+  MAX_WIDTH,
+  MIN_WIDTH,
+  moveColumn,
+  shownColumns,
+  toggleColumn,
+  totalWidth,
+} from "../../model/columns.js";
 import { baseStyles } from "../../styles/base.js";
-import type { ViewerState } from "../viewer-state.js";
-import { ViewerElement } from "../viewer-element.js";
 import { localeOf } from "../describe.js";
+import { ViewerElement } from "../viewer-element.js";
+import type { ViewerState } from "../viewer-state.js";
+import { conflictIcon } from "./badges.js";
+import { badgeStyles } from "./badges.styles.js";
+import { cellContext, type CellContext, renderCell } from "./cells.js";
 import { cellStyles } from "./cells.styles.js";
-import { renderCell, type CellContext, cellContext } from "./cells.js";
 import { head, type HeadActions } from "./head.js";
 import { headStyles } from "./head.styles.js";
 import { List } from "./list.js";
-import { conflictIcon } from "./badges.js";
-import { badgeStyles } from "./badges.styles.js";
 import { MinColumnWidths } from "./min-column-widths.js";
-import { tableOverlay } from "./table-overlay.js";
 import { OpenEvent } from "./open-event.js";
+import { tableOverlay } from "./table-overlay.js";
 import { tableStyles } from "./table.styles.js";
 
 const ROW_HEIGHTS = { comfortable: 40, compact: 29 } as const; // px

@@ -36,7 +36,8 @@ export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): 
   for (const { value } of values) {
     const written = value === null ? null : matchPieces(term.pieces, value, "iu");
     if (!written) continue;
-    const raw = term.pieces.includes("*") ? written.map((piece) => (piece === "*" ? "*" : escapeSpecial(piece))).join("") : quoteValue(written[0] as string);
+    const wildcard = written.map((piece) => (piece === "*" ? "*" : escapeSpecial(piece))).join("");
+    const raw = term.pieces.includes("*") ? wildcard : quoteValue(written[0] as string);
     const events = values.reduce((sum, count) => sum + (count.value !== null && matchPieces(written, count.value, "u") ? count.events : 0), 0);
     return { text: term.text.slice(0, colonIndex(term.text) + 1) + raw, events };
   }

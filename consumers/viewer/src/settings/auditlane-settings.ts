@@ -122,7 +122,9 @@ export class AuditlaneSettings extends LitElement {
     if (settings.problem) return problemNote(settings.problem, text, () => void settings.load());
     return html`
       ${this.header(settings)}
-      ${settings.canConfigure || settings.canEditContract ? nothing : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
+      ${settings.canConfigure || settings.canEditContract
+        ? nothing
+        : html`<div class="note" part="note">${icon("lock")}<p>${text.settings.readOnly}</p></div>`}
       <auditlane-stale-bundle-notice
         exportparts="notice"
         .text=${text.states}

@@ -84,7 +84,8 @@ export class ConflictNotice extends SettingsElement {
         ),
       );
     }
-    const label = (names: string[]): string => this.text.list(names.map((name) => labelByName(this.structureWith(name, latest.structure), name, text)));
+    const labelOf = (name: string): string => labelByName(this.structureWith(name, latest.structure), name, text);
+    const label = (names: string[]): string => this.text.list(names.map(labelOf));
     const lines = describeChanges(remote.changes, latest.structure, text);
     if (remote.added.length) lines.push(words.added(label(remote.added)));
     if (remote.removed.length) lines.push(words.taken(label(remote.removed)));

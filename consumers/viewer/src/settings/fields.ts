@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
+import { classMap } from "lit/directives/class-map.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
@@ -95,7 +96,8 @@ export class FieldList extends SettingsElement {
   private renderRow(field: Field, index: number, count: number, changed: boolean): TemplateResult {
     const { canConfigure, canEditContract } = this.settings;
     const label = fieldLabel(field, this.settings.text) || field.name;
-    return html`<li data-name=${field.name} class="${changed ? "changed" : ""} ${canConfigure || canEditContract ? "" : "still"} ${field.name === this.addedField ? "added" : ""}" @keydown=${this.onKeydown}>
+    const classes = { changed, still: !canConfigure && !canEditContract, added: field.name === this.addedField };
+    return html`<li data-name=${field.name} class=${classMap(classes)} @keydown=${this.onKeydown}>
       <div class="group" role="group" aria-label=${label}>
         ${canConfigure ? this.renderOrder(field, label, index, count) : canEditContract ? html`<div class="places"></div>` : nothing}
         <div class="name">

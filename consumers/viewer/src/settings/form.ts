@@ -115,7 +115,11 @@ export class FieldForm extends SettingsElement {
           ${this.isNew ? html`<p class="quietly">${words.lead}</p>` : nothing}
         </div>
         <div class="sides">
-          <div class="inputs">${this.renderNames()}${this.renderRules()}${this.isNew ? visibilityInputs(this.form, this.text, (what) => this.setForm(what)) : nothing}${this.renderExclusive()}</div>
+          <div class="inputs">
+            ${this.renderNames()}${this.renderRules()}
+            ${this.isNew ? visibilityInputs(this.form, this.text, (changes) => this.setForm(changes)) : nothing}
+            ${this.renderExclusive()}
+          </div>
           ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, cellContext })}
         </div>
         ${this.problem ? problemNote(this.problem, this.settings.text, null, this.settings.text.settings.lost) : nothing}

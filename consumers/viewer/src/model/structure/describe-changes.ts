@@ -22,11 +22,15 @@ function fieldOf(structure: Structure, name: string): Field | undefined {
 /** Returns one line for each change, and one line for all fields that only moved. */
 export function describeChanges(changes: readonly Change[], structure: Structure, text: Texts): string[] {
   const words = text.settings;
-  const elsewhere = changes.filter((change) => change.attribute === "place").map((change) => labelByName(structure, change.name, text));
+  const label = (change: Change): string => labelByName(structure, change.name, text);
+  const moved = changes.filter(({ attribute }) => attribute === "place").map(label);
   const lines = changes
-    .filter((change) => change.attribute !== "place")
-    .map((change) => words.line(labelByName(structure, change.name, text), describeAttribute(change.attribute, change.before, change.after, nameFormatter(change.name, text), words)));
-  return elsewhere.length ? [...lines, words.history.moved(words.list(elsewhere))] : lines;
+    .filter(({ attribute }) => attribute !== "place")
+    .map((change) => {
+      const { name, attribute, before, after } = change;
+      return words.line(label(change), describeAttribute(attribute, before, after, nameFormatter(name, text), words));
+    });
+  return moved.length ? [...lines, words.history.moved(words.list(moved))] : lines;
 }
 
 /** Describes a revision. Fields have the labels of that time, with the current ones added. */
@@ -37,11 +41,13 @@ export function describeRevision(revision: Revision, structure: Structure, text:
     const then = nameFormatter(name, text)(ownValue(revision.labels, name) ?? now ?? name);
     return now === undefined || then === now ? then : history.nowCalled(then, now);
   };
-  const lines = revision.changes.flatMap((deed) =>
-    deed.field === null ? [describeSwitch(deed, structure.tenant !== null, text.settings)] : describeRevisionChange(deed, label(deed.field), text),
+  const lines = revision.changes.flatMap((change) =>
+    change.field === null
+      ? [describeSwitch(change, structure.tenant !== null, text.settings)]
+      : describeRevisionChange(change, label(change.field), text),
   );
-  const elsewhere = movedFieldsIn(revision);
-  if (elsewhere.length) lines.push(history.moved(list(elsewhere.map(label))));
+  const moved = movedFieldsIn(revision);
+  if (moved.length) lines.push(history.moved(list(moved.map(label))));
   return lines.length ? lines : [history.contract];
 }
 
@@ -54,7 +60,8 @@ export function describeConflict(conflict: MergeConflict, structure: Structure, 
     return typeof value === "number" ? words.conflict.placed(String(value + 1)) : words.quoted(called(value));
   };
   const texts = words.conflict;
-  return texts.mineTheirs(labelByName(structure, conflict.name, text), texts.what[conflict.attribute], formatValue(conflict.mine), formatValue(conflict.theirs));
+  const label = labelByName(structure, conflict.name, text);
+  return texts.mineTheirs(label, texts.what[conflict.attribute], formatValue(conflict.mine), formatValue(conflict.theirs));
 }
 
 function describeRevisionChange({ deed, field, values }: RevisionChange, label: string, text: Texts): string[] {

@@ -178,7 +178,7 @@ export function requestFromForm(form: Form, previous: Form | null, exclusive: bo
   };
   if (exclusive !== null && form.exclusive !== exclusive) request.exclusive = form.exclusive;
   if (!previous) {
-    Object.assign(request, { name: form.name });
+    request.name = form.name;
     for (const name of ["showInTable", "showInMoreInfo", "downloadable", "filterable", "sortable"] as const) request[name] = form[name];
     if (request.default === null) delete request.default;
     return request;

@@ -50,7 +50,8 @@ export function rebase(draft: Draft, theirs: Structure): MergeResult {
   });
   const present = new Set(names(theirs.fields));
   const lostFields = [...new Set(changesOf(draft).map((change) => change.name))].filter((name) => !present.has(name));
-  return { draft: { ...draftOf(theirs), movedByUser: draft.movedByUser, fields: mergeOrder(draft, theirs, fields, conflicts) }, conflicts, lostFields };
+  const ordered = mergeOrder(draft, theirs, fields, conflicts);
+  return { draft: { ...draftOf(theirs), movedByUser: draft.movedByUser, fields: ordered }, conflicts, lostFields };
 }
 
 /** Returns the draft after `sent` was saved: with the changes made since then, which are in `now`. */

@@ -160,7 +160,8 @@ export class DownloadDialog extends ViewerElement {
     const method = exportMethod(this.format, this.rows);
     const { name } = words.formats[this.format];
     const none = this.columns.length === 0 || method === "nothing" || method === "too many";
-    const hints = { "at once": "", job: words.large, "too many": words.pdfMost(formatCount(MAX_PDF_ROWS, this.viewer.language)), nothing: words.nothing };
+    const pdfMost = words.pdfMost(formatCount(MAX_PDF_ROWS, this.viewer.language));
+    const hints = { "at once": "", job: words.large, "too many": pdfMost, nothing: words.nothing };
     return html`
       ${hints[method] ? html`<p class="hint" id="hint">${icon(method === "job" ? "clock" : "warning")}<span>${hints[method]}</span></p>` : nothing}
       <div class="ways">

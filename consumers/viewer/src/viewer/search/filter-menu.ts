@@ -34,7 +34,11 @@ export class FilterMenu extends ViewerElement {
     const { filter } = this.text.search;
     return html`<auditlane-dropdown label=${filter.title} @opened=${this.onOpened} @closed=${this.onClosed}>
       <span slot="button">${icon("filter")}</span><span slot="button">${filter.open}</span>
-      ${this.open ? html`<div class="panel" @done=${() => this.dropdown.close()}>${this.field ? this.renderValues(this.field) : this.renderFields()}</div>` : nothing}
+      ${this.open
+        ? html`<div class="panel" @done=${() => this.dropdown.close()}>
+            ${this.field ? this.renderValues(this.field) : this.renderFields()}
+          </div>`
+        : nothing}
     </auditlane-dropdown>`;
   }
 

@@ -90,7 +90,9 @@ export class HistogramElement extends ViewerElement {
         <span class="said">${this.headline()}</span>
         <span class="read">${this.readout()}</span>
       </header>
-      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.outdated}>${this.folded ? nothing : this.renderPlot()}</div>
+      <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.outdated}>
+        ${this.folded ? nothing : this.renderPlot()}
+      </div>
     </section>`;
   }
 

@@ -61,7 +61,9 @@ export function renderFormatted(value: string, field: CellField, context: CellCo
   switch (field.displayType) {
     case "Timestamp":
       if (Number.isNaN(Date.parse(value))) return null;
-      return html`<time datetime=${value}><span class="ago">${clock.relative(value, context.now)}</span><span class="exact">${clock.exact(value)}</span></time>`;
+      return html`<time datetime=${value}
+        ><span class="ago">${clock.relative(value, context.now)}</span><span class="exact">${clock.exact(value)}</span></time
+      >`;
     case "Severity":
       return Object.hasOwn(text.reading.severity, value) ? severityBadge(value as Severity, text) : null;
     case "Number":

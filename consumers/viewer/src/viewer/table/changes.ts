@@ -35,7 +35,8 @@ export class Changes extends ViewerElement {
     const { was: before, is: after } = this;
     this.showUnchanged = false;
     this.tooLarge = (before?.length ?? 0) + (after?.length ?? 0) > MAX_CHARACTERS;
-    const whole: Change = { path: [], kind: before === null ? "added" : after === null ? "removed" : before === after ? "same" : "changed", before, after };
+    const kind = before === null ? "added" : after === null ? "removed" : before === after ? "same" : "changed";
+    const whole: Change = { path: [], kind, before, after };
     this.changes = this.tooLarge ? [] : (diffJson(before, after) ?? [whole]);
   }
 

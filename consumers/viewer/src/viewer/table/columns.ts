@@ -8,7 +8,7 @@ import { moveColumn, shownColumns, toggleColumn } from "../../model/columns.js";
 import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
 import { localZone } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
-import { icon } from "../../styles/icons.js";
+import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { columnsStyles } from "./columns.styles.js";
 
@@ -41,7 +41,7 @@ export class ColumnMenu extends ViewerElement {
         )}
         <div class="end">
           <span class="quietly">${columns.yours}</span>
-          <button @click=${() => this.viewer.setPreferences({ columns: DEFAULT_PREFERENCES.columns, density: DEFAULT_PREFERENCES.density, widths: DEFAULT_PREFERENCES.widths })}>${columns.reset}</button>
+          <button @click=${this.reset}>${columns.reset}</button>
         </div>
       </div>
     </auditlane-dropdown>`;
@@ -63,9 +63,9 @@ export class ColumnMenu extends ViewerElement {
     const { names } = this;
     const at = names.indexOf(field.name);
     const alone = at >= 0 && names.length === 1;
-    const move = (by: number, name: string, off: boolean, path: string): TemplateResult =>
+    const move = (by: number, name: string, off: boolean, sign: IconName): TemplateResult =>
       html`<button class="quiet icon" aria-label=${name} title=${name} ?disabled=${off} @click=${(event: Event) => this.move(field.name, by, event)}>
-        <svg aria-hidden="true" viewBox="0 0 16 16"><path d=${path}></path></svg>
+        ${icon(sign)}
       </button>`;
     return html`<li>
       <label>
@@ -74,8 +74,8 @@ export class ColumnMenu extends ViewerElement {
       </label>
       ${at < 0
         ? ""
-        : html`${move(-1, columns.up(field.displayName), at === 0, "M4 10l4-4 4 4")}
-          ${move(1, columns.down(field.displayName), at === names.length - 1, "M4 6l4 4 4-4")}`}
+        : html`${move(-1, columns.up(field.displayName), at === 0, "fold")}
+          ${move(1, columns.down(field.displayName), at === names.length - 1, "unfold")}`}
     </li>`;
   }
 
@@ -95,6 +95,12 @@ export class ColumnMenu extends ViewerElement {
       </div>
     </fieldset>`;
   }
+
+  /** Resets everything but the time zone. */
+  private readonly reset = (): void => {
+    const { columns, density, widths } = DEFAULT_PREFERENCES;
+    this.viewer.setPreferences({ columns, density, widths });
+  };
 
   private toggle(name: string): void {
     this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) });

@@ -63,10 +63,10 @@ export class Details extends ViewerElement {
     return html`<section tabindex="-1" aria-label=${details.label} @keydown=${this.onKeydown}>
       <header>
         <button class="quiet icon" aria-label=${details.newer} title=${details.newer} ?disabled=${!this.above} @click=${() => this.step(-1)}>
-          ${arrowIcon("M4 10l4-4 4 4")}
+          ${icon("fold")}
         </button>
         <button class="quiet icon" aria-label=${details.older} title=${details.older} ?disabled=${!this.below} @click=${() => this.step(1)}>
-          ${arrowIcon("M4 6l4 4 4-4")}
+          ${icon("unfold")}
         </button>
         <span class="ways">${this.event ? this.renderCopyButtons(this.event) : nothing}</span>
         <button class="quiet icon" aria-label=${details.close} title=${details.close} @click=${() => this.emit("close")}>${icon("close")}</button>
@@ -90,20 +90,27 @@ export class Details extends ViewerElement {
     const apart = shows("provenance") ? "provenance_id" : ""; // is part of the line for `provenance`
     return html`
       <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
-      <p class="short"><bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> · <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time></p>
+      <p class="short">
+        <bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> ·
+        <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time>
+      </p>
       <p class="marks">${outcomeBadge(event.outcome, this.text)} ${severityBadge(event.severity, this.text)}</p>
       ${event.conflict ? this.renderConflict(event) : nothing}
       ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.renderChanges(event) : nothing}
       <dl>${fields.map((field) => (field.name === apart ? nothing : this.renderField(event, field)))}</dl>
       ${metadata.length && shows("metadata")
         ? html`<h4>${details.metadata}</h4>
-            <dl>${metadata.map(([key, value]) => this.renderLine(visible(metadataLabel(key, event)), `metadata.${key}`, value, this.renderText(value, true)))}</dl>`
+            <dl>${metadata.map(([key, value]) => this.renderMetadata(event, key, value))}</dl>`
         : nothing}
       <details @toggle=${(toggled: Event) => (this.raw = (toggled.currentTarget as HTMLDetailsElement).open)}>
         <summary>${details.raw}</summary>
         ${this.raw ? html`<pre tabindex="0" aria-label=${details.raw}><bdi>${visible(jsonOf(event), true)}</bdi></pre>` : nothing}
       </details>
     `;
+  }
+
+  private renderMetadata(event: AuditEvent, key: string, value: string): TemplateResult {
+    return this.renderLine(visible(metadataLabel(key, event)), `metadata.${key}`, value, this.renderText(value, true));
   }
 
   private renderConflict(event: AuditEvent): TemplateResult {
@@ -143,9 +150,10 @@ export class Details extends ViewerElement {
     if (field.displayType === "Timestamp" && !Number.isNaN(Date.parse(value))) {
       const exact = clock.exact(value);
       const ago = clock.relative(value, Date.now());
-      return html`<time datetime=${value} title=${this.text.reading.details.time(viewer.zone)}>${exact}</time>${ago === exact ? nothing : html` <span class="quietly">${ago}</span>`}<div
-          class="quietly code"
-        >${visible(value)}</div>`;
+      const title = this.text.reading.details.time(viewer.zone);
+      const relative = ago === exact ? nothing : html` <span class="quietly">${ago}</span>`;
+      const raw = html`<div class="quietly code">${visible(value)}</div>`;
+      return html`<time datetime=${value} title=${title}>${exact}</time>${relative}${raw}`; // white space would be shown
     }
     if (field.displayType === "IpAddress") {
       const network = this.text.reading.network[networkOf(value)];
@@ -178,8 +186,8 @@ export class Details extends ViewerElement {
           : html`<div class="value">${shown}</div>`}
         <span class="acts">
           ${parameter && (value === null || value.length <= 512)
-            ? html`${button(details.filterFor(name, valueText), arrowIcon("M8 3v10M3 8h10"), filter(false))}
-              ${button(details.filterOut(name, valueText), arrowIcon("M3 8h10"), filter(true))}`
+            ? html`${button(details.filterFor(name, valueText), icon("plus"), filter(false))}
+              ${button(details.filterOut(name, valueText), icon("minus"), filter(true))}`
             : nothing}
           ${value === null ? nothing : button(details.copyValue(name), icon(this.copied === name ? "check" : "copy"), () => this.copy(value, name))}
         </span>
@@ -230,10 +238,6 @@ export class Details extends ViewerElement {
   private emit(name: string): void {
     this.dispatchEvent(new Event(name));
   }
-}
-
-function arrowIcon(path: string): TemplateResult {
-  return html`<svg class="icon" aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round"><path d=${path}></path></svg>`;
 }
 
 declare global {

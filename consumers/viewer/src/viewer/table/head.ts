@@ -3,7 +3,6 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
 import "../../elements/dropdown.js";
-import type { Texts } from "../../i18n/en/index.js";
 import { type Column, MAX_WIDTH, MIN_WIDTH } from "../../model/columns.js";
 import { isCountable, queryFields } from "../../model/query-fields.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -18,38 +17,48 @@ export interface HeadActions {
   openMenu(name: string): void;
 }
 
+export interface HeadState {
+  viewer: ViewerState;
+  columns: readonly Column[];
+  /** The name of the column whose menu is open; "" for none. */
+  openMenu: string;
+  actions: HeadActions;
+}
+
 const WIDTH_STEP = 32; // px
 
-export function head(viewer: ViewerState, columns: readonly Column[], open: string, actions: HeadActions): TemplateResult {
-  const known = queryFields(viewer.fields, viewer.text.search.fields);
-  const filterable = new Set(known.filter((field) => field.filterable && isCountable(field.kind)).map((field) => field.parameter));
+export function head(state: HeadState): TemplateResult {
+  const { viewer, columns } = state;
+  const fields = queryFields(viewer.fields, viewer.text.search.fields).filter((field) => field.filterable && isCountable(field.kind));
+  const filterable = new Set(fields.map((field) => field.parameter));
   return html`<div class="head" role="rowgroup" part="head">
     <div class="names" role="row" aria-rowindex="1">
-      ${columns.map((column, index) => columnHeader(viewer, column, index, columns.length, filterable.has(column.field.parameter), open, actions))}
+      ${columns.map((column, index) => columnHeader(state, column, index, filterable.has(column.field.parameter)))}
     </div>
   </div>`;
 }
 
-function columnHeader(viewer: ViewerState, column: Column, index: number, count: number, filterable: boolean, open: string, actions: HeadActions): TemplateResult {
+function columnHeader(state: HeadState, column: Column, index: number, filterable: boolean): TemplateResult {
+  const { viewer, actions, openMenu } = state;
   const { field } = column;
   const texts = viewer.text.reading.column;
   const sorted = viewer.view.sort.replace(/^-/, "") === field.parameter;
-  const down = viewer.view.sort.startsWith("-");
+  const descending = viewer.view.sort.startsWith("-");
   const time = field.displayType === "Timestamp";
   const name = html`<bdi class="name">${field.displayName}</bdi>`;
   return html`<div
     class="column"
     role="columnheader"
     aria-colindex=${index + 1}
-    aria-sort=${sorted ? (down ? "descending" : "ascending") : field.sortable ? "none" : nothing}
+    aria-sort=${sorted ? (descending ? "descending" : "ascending") : field.sortable ? "none" : nothing}
   >
     ${field.sortable
       ? html`<button
           class="quiet sort"
           title=${texts.sortBy(field.displayName)}
-          @click=${() => actions.sort(field.parameter, sorted ? !down : time)}
+          @click=${() => actions.sort(field.parameter, sorted ? !descending : time)}
         >
-          ${name}${sorted ? sortIcon(down) : nothing}
+          ${name}${sorted ? sortIcon(descending) : nothing}
         </button>`
       : name}
     <auditlane-dropdown
@@ -61,24 +70,23 @@ function columnHeader(viewer: ViewerState, column: Column, index: number, count:
       @done=${closeMenu}
     >
       <span slot="button" class="dots">${menuIcon()}</span>
-      ${open === field.name ? menu(texts, column, index, count, filterable, actions) : nothing}
+      ${openMenu === field.name ? menu(state, column, index, filterable) : nothing}
     </auditlane-dropdown>
     <span class="grip" aria-hidden="true" @pointerdown=${(event: PointerEvent) => drag(event, field.name, actions)}></span>
   </div>`;
 }
 
-function menu(
-  texts: Texts["reading"]["column"],
-  { field, width }: Column,
-  index: number,
-  count: number,
-  filterable: boolean,
-  actions: HeadActions,
-): TemplateResult {
+function menu(state: HeadState, { field, width }: Column, index: number, filterable: boolean): TemplateResult {
+  const { actions } = state;
+  const texts = state.viewer.text.reading.column;
+  const count = state.columns.length;
   const time = field.displayType === "Timestamp";
-  const item = (label: string, act: () => void, off = false): TemplateResult =>
-    html`<button class="quiet" ?disabled=${live(off)} @click=${act}>${label}</button>`;
-  const then = (act: () => void) => (event: Event): void => (closeMenu(event), act());
+  const item = (label: string, action: () => void, disabled = false): TemplateResult =>
+    html`<button class="quiet" ?disabled=${live(disabled)} @click=${action}>${label}</button>`;
+  const hide = (event: Event): void => {
+    closeMenu(event);
+    actions.hide(field.name);
+  };
   return html`<div class="menu">
     ${field.sortable
       ? html`<div role="group" aria-label=${texts.order}>
@@ -91,7 +99,7 @@ function menu(
       ${item(texts.later, () => actions.move(field.name, 1), index === count - 1)}
       ${item(texts.wider, () => actions.setWidth(field.name, width + WIDTH_STEP, true), width >= MAX_WIDTH)}
       ${item(texts.narrower, () => actions.setWidth(field.name, width - WIDTH_STEP, true), width <= MIN_WIDTH)}
-      <button class="quiet" ?disabled=${count === 1} @click=${then(() => actions.hide(field.name))}>${texts.hide}</button>
+      <button class="quiet" ?disabled=${count === 1} @click=${hide}>${texts.hide}</button>
     </div>
     ${filterable
       ? html`<div class="filter">
@@ -110,23 +118,24 @@ function closeMenu(event: Event): void {
 function drag(event: PointerEvent, name: string, actions: HeadActions): void {
   const grip = event.currentTarget as HTMLElement;
   const column = grip.parentElement as HTMLElement;
-  const from = event.clientX;
-  const width = column.offsetWidth;
-  const way = getComputedStyle(column).direction === "rtl" ? -1 : 1;
-  const now = (at: PointerEvent): number => width + way * (at.clientX - from);
-  const move = (at: PointerEvent): void => actions.setWidth(name, now(at), false);
-  const stop = (at: PointerEvent): void => {
-    grip.removeEventListener("pointermove", move);
-    actions.setWidth(name, now(at), true);
+  const startX = event.clientX;
+  const startWidth = column.offsetWidth;
+  const direction = getComputedStyle(column).direction === "rtl" ? -1 : 1;
+  const widthAt = ({ clientX }: PointerEvent): number => startWidth + direction * (clientX - startX);
+  const onMove = (move: PointerEvent): void => actions.setWidth(name, widthAt(move), false);
+  const onEnd = (end: PointerEvent): void => {
+    grip.removeEventListener("pointermove", onMove);
+    actions.setWidth(name, widthAt(end), true);
   };
   event.preventDefault();
   grip.setPointerCapture(event.pointerId);
-  grip.addEventListener("pointermove", move);
-  grip.addEventListener("lostpointercapture", (end) => stop(end as PointerEvent), { once: true });
+  grip.addEventListener("pointermove", onMove);
+  grip.addEventListener("lostpointercapture", (end) => onEnd(end as PointerEvent), { once: true });
 }
 
-function sortIcon(down: boolean): TemplateResult {
-  return html`<svg class="icon" aria-hidden="true" viewBox="0 0 16 16"><path d=${down ? "M8 3v10M4 9l4 4 4-4" : "M8 13V3M4 7l4-4 4 4"}></path></svg>`;
+function sortIcon(descending: boolean): TemplateResult {
+  const path = descending ? "M8 3v10M4 9l4 4 4-4" : "M8 13V3M4 7l4-4 4 4";
+  return html`<svg class="icon" aria-hidden="true" viewBox="0 0 16 16"><path d=${path}></path></svg>`;
 }
 
 function menuIcon(): TemplateResult {

@@ -110,7 +110,7 @@ export class Table extends ViewerElement {
           @keydown=${this.onKeydown}
           @click=${this.onClick}
         >
-          ${head(this.viewer, this.columns, this.openMenu, this.actions)}
+          ${head({ viewer: this.viewer, columns: this.columns, openMenu: this.openMenu, actions: this.actions })}
           <div class="body" role="rowgroup" part="body"></div>
         </div>
         <div class="edge start" aria-hidden="true"></div>

@@ -3,7 +3,7 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
 
 import { baseStyles } from "../styles/base.js";
-import { anchor } from "./anchored.js";
+import { anchor } from "./anchor.js";
 import { dropdownStyles } from "./dropdown.styles.js";
 
 /**

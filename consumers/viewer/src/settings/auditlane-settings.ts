@@ -10,19 +10,19 @@ import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
 import { auditlaneSettingsStyles } from "./auditlane-settings.styles.js";
-import "./confirm.js";
-import type { ConfirmDialog } from "./confirm.js";
-import "./conflict.js";
-import "./fields.js";
-import "./history.js";
+import "./confirm-dialog.js";
+import type { ConfirmDialog } from "./confirm-dialog.js";
+import "./conflict-notice.js";
+import "./field-list.js";
 import "./preview.js";
 import { problemNote } from "./problem-note.js";
 import { relativeTime } from "./relative-time.js";
 import "./removed-fields.js";
+import "./revision-history.js";
 import "./save-bar.js";
 import { noteStyles, sectionStyles } from "./section.styles.js";
 import { settingsContext, SettingsState } from "./settings-state.js";
-import "./switch.js";
+import "./switch-card.js";
 
 /**
  * @summary Changes the switch and the data structure of a tenant or of the environment.

@@ -4,9 +4,9 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { AuditEvent } from "../api/types.js";
 import { visible } from "../model/format/text.js";
 import { valueOf } from "../model/format/value.js";
-import { badgeStyles } from "../viewer/table/badges.styles.js";
+import { badgesStyles } from "../viewer/table/badges.styles.js";
 import { type CellContext, type CellField, renderCell } from "../viewer/table/cells.js";
-import { cellStyles } from "../viewer/table/cells.styles.js";
+import { cellsStyles } from "../viewer/table/cells.styles.js";
 import { sampleTableStyles } from "./sample-table.styles.js";
 
 export interface SampleColumn extends CellField {
@@ -58,4 +58,4 @@ function sampleCell(column: SampleColumn, event: AuditEvent | null, cellContext:
   </td>`;
 }
 
-export const sampleStyles = [badgeStyles, cellStyles, sampleTableStyles];
+export const sampleStyles = [badgesStyles, cellsStyles, sampleTableStyles];

@@ -94,7 +94,7 @@ export class FilterMenu extends ViewerElement {
     this.open = true;
     this.field = null;
     this.filterText = "";
-    void this.viewer.lazyImports.load(() => import("./facet.js"));
+    void this.viewer.lazyImports.load(() => import("./facet-list.js"));
     void this.moveFocus();
   };
 

@@ -10,7 +10,7 @@ import { icon } from "../../styles/icons.js";
 import { formatNumber, localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { Chart } from "./chart.js";
-import { withQuery } from "./facet.js";
+import { withQuery } from "./facet-list.js";
 import { histogramStyles } from "./histogram.styles.js";
 
 const BUCKETS = 100;

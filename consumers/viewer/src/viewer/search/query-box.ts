@@ -3,7 +3,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
-import { anchor } from "../../elements/anchored.js";
+import { anchor } from "../../elements/anchor.js";
 import { caretTermAt } from "../../model/completion.js";
 import { errorRange } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";

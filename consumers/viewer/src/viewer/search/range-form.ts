@@ -9,7 +9,7 @@ import { localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
-import { withQuery } from "./facet.js";
+import { withQuery } from "./facet-list.js";
 import { rangeFormStyles } from "./range-form.styles.js";
 
 // A page may have defined the calendar already; an element's name can be defined once.

@@ -12,7 +12,7 @@ import { findQueryField, isCountable, matchingFields, type QueryField, queryFiel
 import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
 import { valueLabel } from "../describe.js";
 import type { ViewerState } from "../viewer-state.js";
-import { withQuery } from "./facet.js";
+import { withQuery } from "./facet-list.js";
 
 export interface Suggestion {
   readonly group: string;

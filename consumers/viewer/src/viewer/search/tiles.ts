@@ -11,7 +11,7 @@ import { instantOf, localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { fieldLabel, formatNumber } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
-import { withQuery } from "./facet.js";
+import { withQuery } from "./facet-list.js";
 import { tilesStyles } from "./tiles.styles.js";
 
 const SEVERE = "severity:>=High";

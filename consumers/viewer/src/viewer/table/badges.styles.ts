@@ -1,6 +1,6 @@
 import { css } from "lit";
 
-export const badgeStyles = css`
+export const badgesStyles = css`
   .mark {
     display: inline-flex;
     align-items: center;

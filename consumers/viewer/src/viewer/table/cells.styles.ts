@@ -1,7 +1,7 @@
 /** The styles of cells, inside a `.row`. */
 import { css } from "lit";
 
-export const cellStyles = css`
+export const cellsStyles = css`
   .code,
   time {
     font-variant-numeric: tabular-nums;

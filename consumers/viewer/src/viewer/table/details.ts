@@ -15,7 +15,7 @@ import { icon } from "../../styles/icons.js";
 import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { conflictBadge, outcomeBadge, severityBadge } from "./badges.js";
-import { badgeStyles } from "./badges.styles.js";
+import { badgesStyles } from "./badges.styles.js";
 import { cellContext, renderFormatted } from "./cells.js";
 import { detailsStyles } from "./details.styles.js";
 
@@ -32,7 +32,7 @@ const COPIED_MS = 3_000;
  */
 @customElement("auditlane-details")
 export class Details extends ViewerElement {
-  static override styles = [baseStyles, badgeStyles, detailsStyles];
+  static override styles = [baseStyles, badgesStyles, detailsStyles];
 
   /** The event; null while it is loading. */
   @property({ attribute: false }) event: AuditEvent | null = null;

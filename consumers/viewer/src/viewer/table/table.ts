@@ -18,9 +18,9 @@ import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { ViewerState } from "../viewer-state.js";
 import { conflictIcon } from "./badges.js";
-import { badgeStyles } from "./badges.styles.js";
+import { badgesStyles } from "./badges.styles.js";
 import { cellContext, type CellContext, renderCell } from "./cells.js";
-import { cellStyles } from "./cells.styles.js";
+import { cellsStyles } from "./cells.styles.js";
 import { head, type HeadActions } from "./head.js";
 import { headStyles } from "./head.styles.js";
 import { List } from "./list.js";
@@ -44,7 +44,7 @@ const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
  */
 @customElement("auditlane-table")
 export class Table extends ViewerElement {
-  static override styles = [baseStyles, badgeStyles, headStyles, tableStyles, cellStyles];
+  static override styles = [baseStyles, badgesStyles, headStyles, tableStyles, cellsStyles];
 
   @state() private openMenu = "";
   /** The width of the column that is being resized. */
@@ -247,7 +247,7 @@ export class Table extends ViewerElement {
     },
     openMenu: (name) => {
       this.openMenu = name;
-      if (name) void this.viewer.lazyImports.load(() => import("../search/facet.js"));
+      if (name) void this.viewer.lazyImports.load(() => import("../search/facet-list.js"));
     },
   };
 

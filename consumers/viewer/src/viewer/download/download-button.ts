@@ -5,8 +5,8 @@ import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { ViewerState } from "../viewer-state.js";
-import { downloadStyles } from "./download.styles.js";
-import { ExportJobs } from "./jobs.js";
+import { downloadButtonStyles } from "./download-button.styles.js";
+import { ExportJobs } from "./export-jobs.js";
 
 /**
  * @summary The button that opens the download dialog, with the number of running exports.
@@ -16,7 +16,7 @@ import { ExportJobs } from "./jobs.js";
  */
 @customElement("auditlane-download")
 export class DownloadButton extends ViewerElement {
-  static override styles = [baseStyles, downloadStyles];
+  static override styles = [baseStyles, downloadButtonStyles];
 
   @state() private open = false;
   @state() private changes = 0;
@@ -58,7 +58,7 @@ export class DownloadButton extends ViewerElement {
   }
 
   private readonly openDialog = async (): Promise<void> => {
-    if (!(await this.viewer.lazyImports.load(() => import("./dialog.js")))) return;
+    if (!(await this.viewer.lazyImports.load(() => import("./download-dialog.js")))) return;
     if (this.jobsViewer !== this.viewer) {
       this.jobs?.close();
       this.jobs = new ExportJobs(this.viewer);

@@ -1,6 +1,6 @@
 import { css } from "lit";
 
-export const switchStyles = css`
+export const switchCardStyles = css`
   .state {
     display: flex;
     align-items: center;

@@ -2,7 +2,7 @@ import { css } from "lit";
 
 import { visuallyHidden } from "../../styles/fragments.js";
 
-export const downloadStyles = css`
+export const downloadButtonStyles = css`
   :host {
     display: contents;
   }

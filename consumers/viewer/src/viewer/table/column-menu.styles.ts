@@ -2,7 +2,7 @@ import { css } from "lit";
 
 import { choiceInput, ellipsis, plainList, visuallyHidden } from "../../styles/fragments.js";
 
-export const columnsStyles = css`
+export const columnMenuStyles = css`
   .button {
     display: inline-flex;
     align-items: center;

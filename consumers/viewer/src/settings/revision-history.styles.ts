@@ -1,6 +1,6 @@
 import { css } from "lit";
 
-export const historyStyles = css`
+export const revisionHistoryStyles = css`
   summary {
     cursor: pointer;
     border-radius: calc(var(--radius) * 0.67);

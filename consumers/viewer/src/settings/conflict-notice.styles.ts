@@ -1,6 +1,6 @@
 import { css } from "lit";
 
-export const conflictStyles = css`
+export const conflictNoticeStyles = css`
   dl,
   dd {
     margin: 0;

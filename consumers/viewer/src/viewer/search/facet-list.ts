@@ -12,7 +12,7 @@ import { wildcardTerm, withTerm } from "../../model/query.js";
 import { baseStyles } from "../../styles/base.js";
 import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
-import { facetStyles } from "./facet.styles.js";
+import { facetListStyles } from "./facet-list.styles.js";
 
 const MAX_VALUES = 100;
 const SEARCHABLE_FROM = 12; // fewer values need no search
@@ -27,7 +27,7 @@ const SEARCHABLE_FROM = 12; // fewer values need no search
  */
 @customElement("auditlane-facet")
 export class FacetList extends ViewerElement {
-  static override styles = [baseStyles, facetStyles];
+  static override styles = [baseStyles, facetListStyles];
 
   /** The field's name in a filter (`ShownField.parameter`, `metadata.<key>`). Times and `metadata` itself have no list of values. */
   @property() parameter = "";

@@ -2,7 +2,7 @@ import { css } from "lit";
 
 import { plainList } from "../../styles/fragments.js";
 
-export const jobListStyles = css`
+export const exportListStyles = css`
   h4 {
     margin: 0 0 0.4rem;
     font-size: 1em;

@@ -8,9 +8,9 @@ import { kindOf } from "../../model/problem-kind.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
+import { type ExportJobs, isRunning } from "./export-jobs.js";
+import { exportListStyles } from "./export-list.styles.js";
 import { saveUrl } from "./fetch.js";
-import { jobListStyles } from "./job-list.styles.js";
-import { type ExportJobs, isRunning } from "./jobs.js";
 
 const ICONS: Record<ExportJob["state"], IconName> = {
   queued: "clock",
@@ -23,7 +23,7 @@ const ICONS: Record<ExportJob["state"], IconName> = {
 /** @summary Lists the tenant's exports, with their progress, their files and a way to delete them. */
 @customElement("auditlane-exports")
 export class ExportList extends ViewerElement {
-  static override styles = [baseStyles, jobListStyles];
+  static override styles = [baseStyles, exportListStyles];
 
   @property({ attribute: false }) jobs: ExportJobs | null = null;
 

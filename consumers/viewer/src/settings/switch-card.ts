@@ -4,11 +4,11 @@ import { customElement, query } from "lit/decorators.js";
 import type { Structure } from "../api/structure.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import "./confirm.js";
-import type { ConfirmDialog } from "./confirm.js";
+import "./confirm-dialog.js";
+import type { ConfirmDialog } from "./confirm-dialog.js";
 import { sectionStyles } from "./section.styles.js";
 import { SettingsElement } from "./settings-element.js";
-import { switchStyles } from "./switch.styles.js";
+import { switchCardStyles } from "./switch-card.styles.js";
 
 /**
  * @summary Switches on and off whether the log can be viewed.
@@ -17,7 +17,7 @@ import { switchStyles } from "./switch.styles.js";
  */
 @customElement("auditlane-settings-switch")
 export class SwitchCard extends SettingsElement {
-  static override styles = [baseStyles, sectionStyles, switchStyles];
+  static override styles = [baseStyles, sectionStyles, switchCardStyles];
 
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 

@@ -3,7 +3,7 @@ import { css } from "lit";
 
 import { choiceInput } from "../styles/fragments.js";
 
-export const formStyles = css`
+export const fieldFormStyles = css`
   dialog {
     width: min(60rem, calc(100vw - 2rem));
   }

@@ -17,10 +17,10 @@ import {
 } from "../model/structure/draft.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import "./confirm.js";
-import type { ConfirmDialog } from "./confirm.js";
+import "./confirm-dialog.js";
+import type { ConfirmDialog } from "./confirm-dialog.js";
+import { fieldListStyles } from "./field-list.styles.js";
 import { describeOrigin, describeType, readOnlyToggle, selectorOf } from "./field-row.js";
-import { fieldListStyles } from "./fields.styles.js";
 import { NameInput } from "./name-input.js";
 import { RowDrag } from "./row-drag.js";
 import { sectionStyles } from "./section.styles.js";
@@ -236,7 +236,7 @@ export class FieldList extends SettingsElement {
   }
 
   private async openForm(name: string): Promise<void> {
-    if (!this.settings.canEditContract || !(await this.settings.lazyImports.load(() => import("./form.js")))) return;
+    if (!this.settings.canEditContract || !(await this.settings.lazyImports.load(() => import("./field-form.js")))) return;
     this.editedField = name;
     this.addedField = "";
     this.namesBefore = new Set(this.names);

@@ -10,7 +10,7 @@ import { localZone } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { columnsStyles } from "./columns.styles.js";
+import { columnMenuStyles } from "./column-menu.styles.js";
 
 /**
  * @summary A person's own choice of columns, their order, the density and the time zone.
@@ -20,7 +20,7 @@ import { columnsStyles } from "./columns.styles.js";
  */
 @customElement("auditlane-columns")
 export class ColumnMenu extends ViewerElement {
-  static override styles = [baseStyles, columnsStyles];
+  static override styles = [baseStyles, columnMenuStyles];
 
   protected override render(): TemplateResult {
     const { columns } = this.text.reading;

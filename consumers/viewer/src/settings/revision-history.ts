@@ -6,9 +6,9 @@ import type { Revision } from "../api/structure.js";
 import { visible } from "../model/format/text.js";
 import { describeRevision } from "../model/structure/describe-changes.js";
 import { baseStyles } from "../styles/base.js";
-import { historyStyles } from "./history.styles.js";
 import { problemNote } from "./problem-note.js";
 import { relativeTime } from "./relative-time.js";
+import { revisionHistoryStyles } from "./revision-history.styles.js";
 import { noteStyles, sectionStyles } from "./section.styles.js";
 import { SettingsElement } from "./settings-element.js";
 
@@ -21,7 +21,7 @@ const PAGE = 10;
  */
 @customElement("auditlane-settings-history")
 export class RevisionHistory extends SettingsElement {
-  static override styles = [baseStyles, sectionStyles, noteStyles, historyStyles];
+  static override styles = [baseStyles, sectionStyles, noteStyles, revisionHistoryStyles];
 
   @state() private revisions: Revision[] = [];
   @state() private next: number | null = null;

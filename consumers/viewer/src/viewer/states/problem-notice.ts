@@ -9,7 +9,7 @@ import { describeDetail } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { problemStyles } from "./problem.styles.js";
+import { problemNoticeStyles } from "./problem-notice.styles.js";
 
 const ICONS: Partial<Record<ProblemKind, IconName>> = {
   expired: "lock",
@@ -34,7 +34,7 @@ const ICONS: Partial<Record<ProblemKind, IconName>> = {
  */
 @customElement("auditlane-problem")
 export class ProblemNotice extends ViewerElement {
-  static override styles = [baseStyles, problemStyles];
+  static override styles = [baseStyles, problemNoticeStyles];
 
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ type: Boolean, reflect: true }) whole = false;

@@ -3,7 +3,7 @@ import { css } from "lit";
 
 import { choiceInput, ellipsis, plainList } from "../../styles/fragments.js";
 
-export const facetStyles = css`
+export const facetListStyles = css`
   :host {
     display: block;
     width: 22rem;

@@ -5,7 +5,7 @@ import { visible } from "../model/format/text.js";
 import { describeChanges, describeConflict, describeRevision, labelByName } from "../model/structure/describe-changes.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
-import { conflictStyles } from "./conflict.styles.js";
+import { conflictNoticeStyles } from "./conflict-notice.styles.js";
 import type { Conflict } from "./loaded-settings.js";
 import { formatRelative } from "./relative-time.js";
 import { noteStyles, sectionStyles } from "./section.styles.js";
@@ -18,7 +18,7 @@ import { SettingsElement } from "./settings-element.js";
  */
 @customElement("auditlane-settings-conflict")
 export class ConflictNotice extends SettingsElement {
-  static override styles = [baseStyles, sectionStyles, noteStyles, conflictStyles];
+  static override styles = [baseStyles, sectionStyles, noteStyles, conflictNoticeStyles];
 
   private focusedConflict: Conflict | null = null;
 

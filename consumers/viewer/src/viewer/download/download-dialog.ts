@@ -18,10 +18,10 @@ import { DEFAULT_SORT } from "../../model/view.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
-import { downloadDialogStyles } from "./dialog.styles.js";
+import { downloadDialogStyles } from "./download-dialog.styles.js";
+import type { ExportJobs } from "./export-jobs.js";
+import "./export-list.js";
 import { fetchFile, followLink, type Progress } from "./fetch.js";
-import "./job-list.js";
-import type { ExportJobs } from "./jobs.js";
 
 /**
  * @summary Describes the file before it is created, shows its progress, and lists the exports. Opens itself.

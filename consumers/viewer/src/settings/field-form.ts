@@ -17,9 +17,9 @@ import {
 } from "../model/structure/form.js";
 import { errorMessages, type ErrorMessages } from "../model/structure/server-errors.js";
 import { baseStyles } from "../styles/base.js";
-import { formPreview } from "./form-preview.js";
-import { ruleInputs, visibilityInputs } from "./form-rules.js";
-import { formStyles } from "./form.styles.js";
+import { formPreview } from "./field-form-preview.js";
+import { ruleInputs, visibilityInputs } from "./field-form-rules.js";
+import { fieldFormStyles } from "./field-form.styles.js";
 import { checkbox, type InputOptions, selectInput, textArea, textInput } from "./inputs.js";
 import { problemNote } from "./problem-note.js";
 import { sampleStyles } from "./sample-table.js";
@@ -33,7 +33,7 @@ import { SettingsElement } from "./settings-element.js";
  */
 @customElement("auditlane-settings-form")
 export class FieldForm extends SettingsElement {
-  static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, ...sampleStyles, formStyles];
+  static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, ...sampleStyles, fieldFormStyles];
 
   /** The name of the field; "" for a new one. */
   @property() field = "";

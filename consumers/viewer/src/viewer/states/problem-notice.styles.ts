@@ -1,6 +1,6 @@
 import { css } from "lit";
 
-export const problemStyles = css`
+export const problemNoticeStyles = css`
   :host {
     display: grid;
     place-items: center;

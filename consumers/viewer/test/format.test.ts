@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 
 import type { AuditEvent } from "../src/api/types.js";
 import { displayAddress, networkOf } from "../src/model/format/address.js";
-import { parseUserAgent } from "../src/model/format/user-agent.js";
 import { splitTail, truncate, visible } from "../src/model/format/text.js";
 import { clockOf } from "../src/model/format/time.js";
+import { parseUserAgent } from "../src/model/format/user-agent.js";
 import { formatNumber, jsonInline, metadataLabel, valueOf } from "../src/model/format/value.js";
 
 describe("text", () => {

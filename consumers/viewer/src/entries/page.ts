@@ -1,3 +1,2 @@
 /** The service's own page: the viewer over the whole window, with the session of a link. */
 import "./viewer.js";
-

@@ -12,7 +12,7 @@ const histogram = {
 const at = (text: string): number => Date.parse(`2026-03-01T${text}:00Z`);
 
 describe("bars", () => {
-  it("that are counted in part say so", () => {
+  it("that are counted in part are marked", () => {
     const partial = (since: string, until: string, now = "23:00"): string[] =>
       barsOf(histogram, since ? at(since) : null, until ? at(until) : null, at(now)).map((bar) => bar.partial);
     expect(partial("", "")).toEqual(["", "", "", ""]);
@@ -21,13 +21,13 @@ describe("bars", () => {
     expect(partial("", "", "04:20")).toEqual(["", "", "", "ends"]);
   });
 
-  it("keep their places when they are counted again", () => {
+  it("keep their indices after a recount", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     const later = barsOf({ ...histogram, data: histogram.data.slice(1) }, null, null, at("23:00"));
     expect([null, 0, 1, 3, 9].map((index) => indexAfterRecount(bars, later, index))).toEqual([null, null, 0, 2, null]);
   });
 
-  it("have no tick within one, and room beside them when they are few", () => {
+  it("have no tick inside, and a margin when they are few", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     expect(tickSteps(bars)[0]).toBe(3_600);
     expect(axisRange(bars)).toEqual([at("01:00"), at("05:00")]);
@@ -37,7 +37,7 @@ describe("bars", () => {
     expect(tickSteps([])[0]).toBe(1);
   });
 
-  it("are found by a moment, and chosen from either side", () => {
+  it("are found by a moment, and selected from either side", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     expect([at("00:10"), at("02:00"), at("02:59"), at("09:00")].map((moment) => barAt(bars, moment))).toEqual([0, 1, 1, 3]);
     expect(selectionOf(bars, 2, 0)).toEqual({ from: hour(1), to: hour(4), events: 4 });

@@ -5,7 +5,7 @@ import { caseSensitiveTerms, replaceTerm, suggestCase } from "../src/model/case-
 const text = (): boolean => true;
 const counts = (...values: (string | null)[]) => values.map((value, index) => ({ value, events: 10 - index }));
 
-describe("terms that capitals can keep from matching", () => {
+describe("case-sensitive terms", () => {
   it.each([
     ["action:delete*", ["action:delete*"]],
     ['action:"log in" -resource:x ip:* jane', ['action:"log in"']],
@@ -16,7 +16,7 @@ describe("terms that capitals can keep from matching", () => {
     expect(caseSensitiveTerms(query, text).map((one) => one.text)).toEqual(terms);
   });
 
-  it("are texts only, and asked for by a word in their place", () => {
+  it("are texts only, and are probed with a plain word", () => {
     expect(caseSensitiveTerms("outcome:won", () => false)).toEqual([]);
     const [term] = caseSensitiveTerms(String.raw`jane action:x*\*del\"ete OR ip:*`, text);
     expect(term?.probeQuery).toBe(String.raw`jane "*del\"ete" OR ip:*`);
@@ -24,7 +24,7 @@ describe("terms that capitals can keep from matching", () => {
   });
 });
 
-describe("a term as the log writes it", () => {
+describe("a suggested spelling", () => {
   const of = (query: string, ...values: (string | null)[]) => suggestCase(caseSensitiveTerms(query, text)[0]!, counts(...values));
 
   it.each([
@@ -43,7 +43,7 @@ describe("a term as the log writes it", () => {
     expect(of(query, ...values)).toEqual(found);
   });
 
-  it("takes the other's place", () => {
+  it("replaces the term", () => {
     expect(replaceTerm("jane action:d* OR action:d* x:y", "action:d*", "action:D*")).toBe("jane action:D* OR action:D* x:y");
   });
 });

@@ -20,7 +20,7 @@ function at(marked: string) {
 
 const marked = ([text, caret]: readonly [string, number]): string => `${text.slice(0, caret)}|${text.slice(caret)}`;
 
-describe("what is being typed", () => {
+describe("the term at the caret", () => {
   it.each([
     ["|", ["field", "", "", "", false]],
     ["act|", ["field", "", "", "act", false]],
@@ -36,7 +36,7 @@ describe("what is being typed", () => {
     expect(at(text).seen).toEqual(seen);
   });
 
-  it("is nothing within a phrase", () => {
+  it("does not exist within a phrase", () => {
     expect(at('"log in|').place).toBeNull();
     expect(at('ip:* "log|" x').place).toBeNull();
   });
@@ -63,7 +63,7 @@ describe("a suggestion", () => {
     expect(place && marked(withValue(plain, place, value))).toBe(after);
   });
 
-  it("of a form", () => {
+  it("of an operator or a wildcard", () => {
     const { text, place } = at("x action:lo|");
     expect(place && marked(withRaw(text, place, "lo*"))).toBe("x action:lo* |");
     expect(place && marked(withOperator(text, place, ">="))).toBe("x action:>=|");

@@ -30,8 +30,8 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await Promise.resolve();
 }
 
-describe("an element that listens", () => {
-  it("renders when what is shared changes, nothing while it is away, and again when it is back", async () => {
+describe("a context element", () => {
+  it("renders when the shared object changes, not while disconnected, and again when reconnected", async () => {
     const provider = document.createElement("x-sharing") as Provider;
     const shown = document.createElement("x-shown") as Shown;
     provider.append(shown);

@@ -20,7 +20,7 @@ function revision(changes: RevisionChange[], sequence: Revision["sequence"] = nu
   return { revision: 3, changedBy: "jane", changedAt: null, changes, sequence, labels: { ip: "IP address", actor: "Who", old: "Old", ...labels } };
 }
 
-describe("history in words", () => {
+describe("a described revision", () => {
   it.each<[RevisionChange[], string[]]>([
     [[], ["The rules or the default of a field"]],
     [[{ deed: "switched", field: null, values: { enabled: [null, false] } }], ["Switched the log off"]],
@@ -43,7 +43,7 @@ describe("history in words", () => {
     ],
   ])("%o", (deeds, lines) => expect(describeRevision(revision(deeds), structure, en)).toEqual(lines));
 
-  it("name what moved, whichever fields have another number", () => {
+  it("names the moved fields, whichever have another number", () => {
     const was = ["time", "actor", "action", "resource", "outcome", "severity", "ip"];
     const now = ["time", "outcome", "actor", "severity", "action", "resource", "ip"];
     const room: RevisionChange[] = [
@@ -62,8 +62,8 @@ describe("history in words", () => {
   });
 });
 
-describe("unsaved changes in words", () => {
-  it("are a line each, and one for all that moved", () => {
+describe("described changes", () => {
+  it("have a line each, and one for all that moved", () => {
     const lines = describeChanges(
       [
         { name: "ip", attribute: "place", before: 1, after: 0 },
@@ -81,7 +81,7 @@ describe("unsaved changes in words", () => {
     ]);
   });
 
-  it("tell what both changed", () => {
+  it("describe what both changed", () => {
     expect(describeConflict({ name: "ip", attribute: "displayName", mine: "A", theirs: "B" }, structure, en)).toBe(
       "IP address, name: yours is “A”, theirs is “B”",
     );
@@ -94,7 +94,7 @@ describe("unsaved changes in words", () => {
 describe("names", () => {
   const renamed = (field: string, was: string, now: string): RevisionChange => ({ deed: "changed", field, values: { displayName: [was, now] } });
 
-  it("are those of then, with what they are called now", () => {
+  it("are those of that time, with the current ones added", () => {
     const told = (changes: RevisionChange[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
       describeRevision(revision(changes, sequence, labels), structure, en);
     const shown: RevisionChange = { deed: "changed", field: "ip", values: { sortable: [false, true] } };
@@ -115,7 +115,7 @@ describe("names", () => {
     expect(describeRevision(revision([shown]), structure, de)[0]).toMatch(/^IP-Adresse: /);
   });
 
-  it("are the language's own unless somebody named a field", () => {
+  it("are translated unless somebody named a field", () => {
     expect(labelByName(structure, "ip", de)).toBe("IP-Adresse");
     expect(labelByName(structure, "actor", de)).toBe("Who");
     expect(describeRevision(revision([renamed("ip", "IP address", "Herkunft")]), structure, de)).toEqual([

@@ -6,7 +6,7 @@ const brief = (before: string | null, after: string | null): string[] =>
   (diffJson(before, after) as Change[]).map(({ path, kind, before: old, after: now }) => `${kind} ${path.join(".")} ${old} ${now}`);
 
 describe("changes", () => {
-  it("are told key by key", () => {
+  it("are listed key by key", () => {
     expect(brief('{"a": 1, "b": {"c": "x", "d": true}, "gone": null}', '{"b": {"d": true, "c": "y"}, "a": 1, "new": [1]}')).toEqual([
       "same a 1 1",
       "changed b.c x y",
@@ -16,7 +16,7 @@ describe("changes", () => {
     ]);
   });
 
-  it("of lists are found where something was put in or taken out", () => {
+  it("of lists are found where items were inserted or removed", () => {
     expect(brief('{"l": ["a", "b", "c"]}', '{"l": ["a", "x", "b", "c"]}')).toEqual([
       "same l.0 a a",
       "added l.1 null x",
@@ -27,7 +27,7 @@ describe("changes", () => {
     expect(brief('[{"id": 1, "n": "a"}]', '[{"id": 1, "n": "b"}]')).toEqual(["same 0.id 1 1", "changed 0.n a b"]);
   });
 
-  it("of something that was made or deleted are its keys", () => {
+  it("of a created or deleted value are its keys", () => {
     expect(brief(null, '{"a": 1}')).toEqual(["added a null 1"]);
     expect(brief('{"a": 1}', null)).toEqual(["removed a 1 null"]);
     expect(brief(null, '"text"')).toEqual(["added  null text"]);

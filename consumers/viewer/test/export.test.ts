@@ -10,7 +10,7 @@ function field(name: string, downloadable: boolean, custom = false): ShownField 
 const FIELDS = [field("occurred_at", true), field("ip", false), field("action", true), field("total", true, true)];
 
 describe("an export's columns", () => {
-  it("are what may be downloaded, or of those shown what may be, in their order", () => {
+  it("are the downloadable ones, all or those shown, in their order", () => {
     expect(exportedFields(FIELDS, [], "all").map((field) => field.name)).toEqual(["occurred_at", "action", "total"]);
     expect(exportedFields(FIELDS, ["total", "ip", "occurred_at"], "shown").map((field) => field.name)).toEqual(["total", "occurred_at"]);
   });
@@ -19,14 +19,14 @@ describe("an export's columns", () => {
 describe("a file's columns", () => {
   const columns = [{ ...FIELDS[2]!, displayName: "What" }, { ...FIELDS[3]!, displayName: "Total" }];
 
-  it("are called as people call the fields where people read it, else as programs do", () => {
+  it("have labels in formats for people, names in formats for programs", () => {
     for (const format of ["csv", "pdf"] as const) expect(headings(format, columns)).toEqual(["What", "Total", "Conflict"]);
     expect(headings("parquet", columns)).toEqual(["action", "total", "conflict"]);
     expect(headings("jsonl", columns)).toEqual(["action", "fields.total", "conflict"]); // a member of the member `fields`
   });
 });
 
-describe("what is asked for", () => {
+describe("an export request", () => {
   const wanted = { format: "csv", columns: [FIELDS[2]!, FIELDS[3]!], filter: [["query", "a:b"], ["from", "2026-01-01"]] } as const;
 
   it("is the same as parameters and as a body", () => {
@@ -44,7 +44,7 @@ describe("what is asked for", () => {
   });
 });
 
-describe("the way", () => {
+describe("the export method", () => {
   it.each([
     ["csv", null, "at once"],
     ["csv", 0, "nothing"],

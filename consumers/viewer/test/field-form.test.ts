@@ -21,7 +21,7 @@ const field = (name: string, custom: boolean, displayType = "AlphaNumeric"): Fie
 const structure = { fields: [field("action", false), field("own", true)], removed: [field("gone", true)] } as Structure;
 const faults = (given: Partial<Form>): object => validateForm(form(given), structure, true);
 
-describe("a name out of what people call it", () => {
+describe("a name from a label", () => {
   it.each([
     ["Order no.", "order_no"],
     ["Größe (cm)", "grosse_cm"],
@@ -31,7 +31,7 @@ describe("a name out of what people call it", () => {
   ])("%s is %s", (said, name) => expect(nameFromLabel(said)).toBe(name));
 });
 
-describe("what is wrong with a form", () => {
+describe("validation of a form", () => {
   it.each<[Partial<Form>, object]>([
     [{}, {}],
     [{ displayName: " " }, { displayName: "needed" }],
@@ -72,7 +72,7 @@ describe("what is wrong with a form", () => {
 });
 
 describe("the request", () => {
-  it("of a new field says what was chosen", () => {
+  it("of a new field contains all inputs", () => {
     const given = form({ displayName: " Order ", required: true, maxLength: "20", pattern: "[A-Z]+", minimum: "3", sortable: true });
     expect(requestFromForm(given, null, false)).toEqual({
       name: "x",
@@ -105,7 +105,7 @@ describe("the request", () => {
     expect(rulesOf("Boolean")).toEqual(["required"]);
   });
 
-  it("of a field that there is says what is different", () => {
+  it("of an existing field contains the differences", () => {
     const contract: ContractField = { name: "own", type: "AlphaNumeric", default: "eu", rules: { maxLength: 5 }, shown: true, displayName: "Own" };
     const was = formFromField(field("own", true, "Email"), contract, false);
     expect(was).toMatchObject({ type: "Email", default: "eu", maxLength: "5" });
@@ -117,14 +117,14 @@ describe("the request", () => {
     expect(requestFromForm(none, none, false)).toEqual({});
   });
 
-  it("takes a moment there and back", () => {
+  it("converts a moment back and forth", () => {
     const contract: ContractField = { name: "own", type: "Timestamp", default: "2026-01-31T13:45:00Z", rules: {}, shown: true, displayName: null };
     const was = formFromField(field("own", true, "Timestamp"), contract, false);
     expect(requestFromForm(was, null, null).default).toBe("2026-01-31T13:45:00.000Z");
   });
 });
 
-describe("the service's sentences", () => {
+describe("the service's error messages", () => {
   const problem = (field: string, detail: string, fix = "", errors: { field: string; message: string }[] = []): Problem =>
     new Problem(400, "INPUT_INVALID", detail, fix, field, null, null, "", errors);
 

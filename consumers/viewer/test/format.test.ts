@@ -19,14 +19,14 @@ describe("text", () => {
 
   it("keeps lines where there is room", () => expect(visible("a\n\tb\r\u202e", true)).toBe("a\n\tb⟨U+000D⟩⟨U+202E⟩"));
 
-  it("is cut between signs", () => {
+  it("is truncated between characters", () => {
     expect(truncate("abcdef", 6)).toBe("abcdef");
     expect(truncate("abcdefg", 6)).toBe("abcde…");
     expect(truncate("abcd👩x", 6)).toBe("abcd…");
   });
 });
 
-describe("an id in two", () => {
+describe("an id split before its tail", () => {
   it.each([
     ["4711", ["", "4711"]],
     ["arn:parameter-14", ["arn:param", "eter-14"]],
@@ -36,7 +36,7 @@ describe("an id in two", () => {
 
 describe("a metadata key", () => {
   const metadata = { "userIdentity:json": "{}", a: "1", "a:json": "{}" };
-  it("of CloudTrail is told without how it was kept", () => {
+  it("of CloudTrail is shown without its suffix", () => {
     expect(metadataLabel("userIdentity:json", { source: "cloudtrail", metadata })).toBe("userIdentity");
     expect(metadataLabel("a:json", { source: "cloudtrail", metadata })).toBe("a:json");
     expect(metadataLabel("userIdentity:json", { source: "sdk", metadata })).toBe("userIdentity:json");
@@ -57,7 +57,7 @@ describe("time", () => {
     ["never", "never"],
   ])("%s", (moment, said) => expect(clockOf("en", "UTC").relative(moment, now).replace(/\s/g, " ")).toBe(said));
 
-  it("names the longest that it writes", () => {
+  it("knows its longest outputs", () => {
     const texts = clockOf("en", "UTC").longest();
     const other = clockOf("en", "UTC").exact("2023-07-10T08:12:01Z");
     expect(new Set(texts).size).toBe(24);

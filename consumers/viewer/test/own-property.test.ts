@@ -17,7 +17,7 @@ const field = (name: string): ShownField =>
 /** As it comes over HTTP. */
 const event = (fields: string): AuditEvent => JSON.parse(`{"source": "cloudtrail", "metadata": {}, "fields": ${fields}}`) as AuditEvent;
 
-describe("a field with the name of what every object has", () => {
+describe("a field with the name of an inherited member", () => {
   it.each(INHERITED)("%s has a value only where the event has one", (name) => {
     expect(valueOf(event("{}"), field(name))).toBeNull();
     expect(valueOf(event("{}"), { name, custom: false })).toBeNull();
@@ -42,17 +42,17 @@ describe("a field with the name of what every object has", () => {
   });
 });
 
-describe("which event one is", () => {
+describe("an event's identity", () => {
   const one = { event_id: "0193-a", occurred_at: "2026-01-31T13:45:00Z", content_hash: "aa", conflict: true };
   const twin = { ...one, content_hash: "bb" };
 
-  it("is told by its id, its time and its content", () => {
+  it("consists of its id, its time and its content", () => {
     expect(isSameEvent(one, { ...one })).toBe(true);
     expect([isSameEvent(one, twin), claimSameId(one, twin)]).toEqual([false, true]);
     expect(claimSameId(one, { ...one, occurred_at: "2026-01-31T13:45:01Z" })).toBe(false);
   });
 
-  it("is in the address as short as it can be", () => {
+  it("has a short reference in the address", () => {
     expect(referenceOf({ ...one, conflict: false })).toBe("0193-a");
     expect([referenceOf(one), eventPath(referenceOf(one))]).toEqual(["0193-a.aa", "/v1/events/0193-a?content_hash=aa"]);
     expect([matchesReference("0193-a.aa", one), matchesReference("0193-a.aa", twin), matchesReference("0193-a", twin)]).toEqual([true, false, true]);

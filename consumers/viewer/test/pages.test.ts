@@ -54,7 +54,7 @@ function ids(pages: Pages, first: number, count: number): (string | undefined)[]
 const expected = (from: number, count: number): string[] => Array.from({ length: count }, (_, n) => `e${from - n}`);
 
 describe("pages", () => {
-  it("are read on as the view moves, and the far ones dropped and read again", () => {
+  it("are loaded as the view moves; distant ones are dropped and loaded again", () => {
     const [pages, service] = [new Pages(), new Service(20_000)];
     let first = look(pages, service, 0);
     expect(ids(pages, 0, 30)).toEqual(expected(20_000, 30));
@@ -70,7 +70,7 @@ describe("pages", () => {
     expect(ids(pages, 0, 60)).toEqual(expected(20_000, 60));
   });
 
-  it("know the end, and no more is asked then", () => {
+  it("know the end, and request no more", () => {
     const [pages, service] = [new Pages(), new Service(120)];
     look(pages, service, 0);
     expect(pages.count).toBe(120);
@@ -78,7 +78,7 @@ describe("pages", () => {
     expect(pages.nextRequest(90, 119)).toBeNull();
   });
 
-  it("take events that came in between when a page is read again", () => {
+  it("include events that arrived in between when a page is loaded again", () => {
     const [pages, service] = [new Pages(), new Service(20_000)];
     for (let first = 0; first < 12_000; first += 300) look(pages, service, first);
     service.rows.splice(5_010, 0, { ...event(14_990), event_id: "late" });
@@ -91,7 +91,7 @@ describe("pages", () => {
     expect(ids(pages, 0, 3)).toEqual(["e20001", "e20000", "e19999"]);
   });
 
-  it("forget the first when very many are known, and read them again by the way back", () => {
+  it("forget the first when very many are known, and load them again on the way back", () => {
     const [pages, service] = [new Pages({ kept: 1_000, known: 5_000, spare: 1_500 }), new Service(8_000)];
     let first = 0;
     for (let turns = 0; pages.forgottenRows + first < 7_000 && turns < 400; turns++) first = look(pages, service, first + 390);
@@ -105,7 +105,7 @@ describe("pages", () => {
     expect(pages.fromTop).toBe(true);
   });
 
-  it("answer that comes after its place is gone changes nothing", () => {
+  it("ignore a response whose position is gone", () => {
     const [pages, service] = [new Pages(), new Service(1_000)];
     const ask = pages.nextRequest(0, 30) as PageRequest;
     pages.accept(ask, service.answer(ask));
@@ -116,7 +116,7 @@ describe("pages", () => {
     expect(pages.count).toBe(count);
   });
 
-  it("take what arrives where its time says, once", () => {
+  it("insert arriving events by their time, once", () => {
     const [pages, service] = [new Pages(), new Service(2_000)];
     look(pages, service, 0);
     expect(pages.insert(event(2_001))).toBe(0);
@@ -131,7 +131,7 @@ describe("pages", () => {
     expect(none.count).toBe(1);
   });
 
-  it("keep every event that claims one id and time, and mark those that were there before the others came", () => {
+  it("keep every event with the same id and time, and mark those that arrived first", () => {
     const [pages, service] = [new Pages(), new Service(2_000)];
     look(pages, service, 0);
     const twin = (content_hash: string) => ({ ...event(1_990), content_hash, conflict: true });
@@ -145,7 +145,7 @@ describe("pages", () => {
     expect([pages.at(5)?.conflict, pages.count]).toEqual([undefined, 53 + 200 + 200]);
   });
 
-  it("grow by what arrives, and what grew is dropped and read again", () => {
+  it("grow by arriving events, which can be dropped and loaded again", () => {
     const [pages, service] = [new Pages({ kept: 300, known: 100_000, spare: 100 }), new Service(3_000)];
     let first = look(pages, service, 0);
     for (let n = 3_001; n <= 5_000; n++) {

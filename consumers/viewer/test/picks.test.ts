@@ -14,11 +14,11 @@ describe("picked values", () => {
     expect(parsePicks(query, "action")).toEqual({ included: only, excluded: not });
   });
 
-  it("knows an own field by its short name", () => {
+  it("knows a custom field by its short name", () => {
     expect(parsePicks("order:7 fields.order:8", "fields.order").included).toEqual(["7", "8"]);
   });
 
-  it("are alternatives of each other, and hold beside everything else", () => {
+  it("are alternatives of each other, combined with the rest of the query", () => {
     let query = withPick("ip:*", "action", "login", "only");
     expect(query).toBe("ip:* action:login");
     query = withPick(query, "action", null, "only");

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import { DEFAULT_PREFERENCES, parsePreferences } from "../src/model/preferences.js";
 
-describe("what was kept", () => {
-  it("comes back", () => {
+describe("stored preferences", () => {
+  it("are read", () => {
     const kept = { columns: ["action"], density: "compact", utc: true, widths: { action: 120 } };
     expect(parsePreferences(kept)).toEqual(kept);
   });

@@ -5,7 +5,7 @@ import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
 import { describeQueryError, errorRange } from "../src/model/query-error.js";
 
-describe("what is underlined", () => {
+describe("the range of an error", () => {
   it.each([
     ["action:login actr:x ip:*", 14, "actr:x"],
     ["🙂🙂 severity:>=Hi", 15, "Hi"],
@@ -19,7 +19,7 @@ describe("what is underlined", () => {
   });
 });
 
-describe("its words", () => {
+describe("a described error", () => {
   const wrong = (members: object) =>
     problemFromBody(
       { code: "FILTER_INVALID", column: 3, detail: "query, column 3: there is no field 'actr'.", fix: "Known: x.", ...members },
@@ -27,7 +27,7 @@ describe("its words", () => {
     );
   const known = wrong({ reason: "unknown_field", arguments: { field: "actr", meant: "actor", known: "action, actor" } });
 
-  it("are the reader's, with what the service gives them", () => {
+  it("is translated, with the service's arguments", () => {
     expect(describeQueryError(known, en)).toEqual({ text: "there is no field “actr”. Did you mean actor?", translated: true });
     expect(describeQueryError(known, de)).toEqual({ text: "Ein Feld „actr“ gibt es nicht. Meinten Sie actor?", translated: true });
   });
@@ -36,7 +36,7 @@ describe("its words", () => {
     expect(describeQueryError(wrong(members), de)).toEqual({ text: "there is no field 'actr'. Known: x.", translated: false });
   });
 
-  it("leave nothing of what they are about out, in either language", () => {
+  it("uses all arguments, in both languages", () => {
     const about = { field: "<field>", value: "<value>", operator: "<operator>", word: "<word>", text: "<text>", most: "<most>" };
     for (const reason of Object.keys(en.mistakes)) {
       const said = [en, de].map((texts) => {

@@ -19,7 +19,7 @@ const field = (name: string, given: Partial<ShownField> = {}): ShownField => ({
   ...given,
 });
 
-describe("fields to choose from", () => {
+describe("query fields", () => {
   const known = queryFields(
     [
       field("occurred_at", { displayType: "Timestamp", filterable: false }),
@@ -31,7 +31,7 @@ describe("fields to choose from", () => {
     { actor: "Who", ingested_at: "Stored" },
   );
 
-  it("are the tenant's, filterable ones first, and what there is besides", () => {
+  it("are the tenant's, filterable ones first, and those of every event", () => {
     expect(known.map((field) => [field.parameter, field.kind])).toEqual([
       ["actor", "text"],
       ["action", "text"],
@@ -42,7 +42,7 @@ describe("fields to choose from", () => {
     ]);
   });
 
-  it("are found by their beginning, then by what is in them", () => {
+  it("are found by their beginning, then by their content", () => {
     expect(matchingFields(known, "am").map((field) => field.name)).toEqual(["Amount"]);
     expect(matchingFields(known, "act").map((field) => field.parameter)).toEqual(["actor", "action"]);
     expect(matchingFields(known, "i").map((field) => field.parameter)).toEqual(["ingested_at", "action", "event_id"]);

@@ -21,7 +21,7 @@ describe("terms", () => {
     expect(wildcardTerm("ip", "::1", "within")).toBe("ip:*\\:\\:1*");
   });
 
-  it("are told apart by spaces that are not in quotes or brackets", () => {
+  it("are separated by spaces outside of quotes and brackets", () => {
     expect(splitTerms('a:1 "b c" -(d:2 OR e:"f )") g:"h i"  OR j\\ k')).toEqual([
       "a:1",
       '"b c"',
@@ -37,14 +37,14 @@ describe("terms", () => {
     expect(splitAlternatives("  ")).toEqual([]);
   });
 
-  it("go in once, and beside alternatives as a whole", () => {
+  it("are added once; alternatives are bracketed", () => {
     expect(withTerm("", "b:2")).toBe("b:2");
     expect(withTerm("a:1", "b:2")).toBe("a:1 b:2");
     expect(withTerm("a:1 b:2", "b:2")).toBe("a:1 b:2");
     expect(withTerm("a:1 OR b:2", "b:2")).toBe("(a:1 OR b:2) b:2");
   });
 
-  it("are taken out with the word that ties them", () => {
+  it("are removed with their operator", () => {
     expect(withoutTerm("a:1 b:2 c:3", "b:2")).toBe("a:1 c:3");
     expect(withoutTerm("a:1", "b:2")).toBe("a:1");
     expect(withoutTerm("a:1 OR b:2 c:3", "a:1")).toBe("b:2 c:3");

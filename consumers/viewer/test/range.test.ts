@@ -38,7 +38,7 @@ describe("the clocks of a zone", () => {
   });
 });
 
-describe("a range that is filled in", () => {
+describe("a range from the form's inputs", () => {
   const filled = { fromDay: "2026-03-29", fromTime: "", toDay: "2026-03-29", toTime: "" };
 
   it("is the whole day of the zone, of 23 or 25 hours", () => {
@@ -49,7 +49,7 @@ describe("a range that is filled in", () => {
     expect(rangeFromInput(filled, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "2026-03-30T00:00:00Z" });
   });
 
-  it("has open ends, and is refused when it is none", () => {
+  it("has open ends, and is an error when it is empty", () => {
     expect(rangeFromInput({ ...filled, toDay: "" }, "UTC")).toEqual({ kind: "custom", from: "2026-03-29T00:00:00Z", to: "" });
     expect(rangeFromInput({ ...filled, fromDay: "" }, "UTC")).toEqual({ kind: "custom", from: "", to: "2026-03-30T00:00:00Z" });
     expect(rangeFromInput({ ...filled, fromDay: "", toDay: "" }, "UTC")).toBe("empty");
@@ -70,7 +70,7 @@ describe("a range that is filled in", () => {
     if (typeof range === "object") expect(inputFromRange(range, BERLIN, 0)).toEqual(one);
   });
 
-  it("is days when it begins and ends with them", () => {
+  it("consists of days when it begins and ends with days", () => {
     const range = rangeFromInput({ ...filled, toDay: "2026-03-31" }, BERLIN);
     expect(typeof range === "object" && wholeDaysOf(range, BERLIN)).toEqual(["2026-03-29", "2026-03-31"]);
     expect(typeof range === "object" && wholeDaysOf(range, "UTC")).toBeNull();
@@ -82,7 +82,7 @@ describe("a preset", () => {
   const now = Date.parse("2026-03-29T12:00:00Z");
   const day = { kind: "preset", preset: "24h" } as const;
 
-  it("counts back from now, and ends there only on an axis", () => {
+  it("counts back from now, and has an end only on an axis", () => {
     expect(rangeParams(day, now)).toEqual([["from", "2026-03-28T12:00:00.000Z"]]);
     expect(closedRangeParams(day, now)[1]).toEqual(["to", "2026-03-29T12:00:00.000Z"]);
     expect(closedRangeParams({ kind: "ever" }, now)).toEqual([]);
@@ -93,7 +93,7 @@ describe("a preset", () => {
   });
 });
 
-describe("an address that says no time", () => {
+describe("an address with invalid times", () => {
   it.each([
     ["from=garbage", "from=garbage"],
     ["range=banana&query=x", "range=banana"],

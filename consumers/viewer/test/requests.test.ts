@@ -15,43 +15,43 @@ const host = { addController: () => {}, removeController: () => {}, requestUpdat
 /** Whatever was answered has been taken. */
 const settled = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
 
-describe("a question", () => {
-  const told = vi.fn<(problem: Problem | null) => void>();
-  let question: RequestController<number>;
+describe("a request controller", () => {
+  const onResult = vi.fn<(problem: Problem | null) => void>();
+  let controller: RequestController<number>;
   beforeEach(async () => {
-    told.mockReset();
-    question = new RequestController<number>(host, told);
-    question.request("a", () => Promise.resolve(7), { revision: 0 });
+    onResult.mockReset();
+    controller = new RequestController<number>(host, onResult);
+    controller.request("a", () => Promise.resolve(7), { revision: 0 });
     await settled();
   });
 
-  it("is asked once a turn, and keeps the answer when the same cannot be had again", async () => {
+  it("sends once per revision, and keeps the result when repeating fails", async () => {
     const ask = vi.fn<() => Promise<number>>(() => Promise.reject(AWAY));
-    question.request("a", ask, { revision: 0 });
+    controller.request("a", ask, { revision: 0 });
     expect(ask).not.toHaveBeenCalled();
-    question.request("a", ask, { revision: 1 });
-    expect([question.pending, question.outdated]).toEqual([true, false]);
+    controller.request("a", ask, { revision: 1 });
+    expect([controller.pending, controller.outdated]).toEqual([true, false]);
     await settled();
-    expect([question.result, question.problem]).toEqual([7, AWAY]);
-    expect(told.mock.calls).toEqual([[null], [AWAY]]);
-    question.invalidate();
-    question.request("a", () => Promise.resolve(8), { revision: 1 });
+    expect([controller.result, controller.problem]).toEqual([7, AWAY]);
+    expect(onResult.mock.calls).toEqual([[null], [AWAY]]);
+    controller.invalidate();
+    controller.request("a", () => Promise.resolve(8), { revision: 1 });
     await settled();
-    expect([question.result, question.problem]).toEqual([8, null]);
+    expect([controller.result, controller.problem]).toEqual([8, null]);
   });
 
-  it("keeps no answer of another", async () => {
-    question.request("b", () => Promise.reject(AWAY));
-    expect([question.result, question.outdated]).toEqual([7, true]); // as old
+  it("keeps no result of another key", async () => {
+    controller.request("b", () => Promise.reject(AWAY));
+    expect([controller.result, controller.outdated]).toEqual([7, true]); // as old
     await settled();
-    expect([question.result, question.problem]).toEqual([null, AWAY]);
-    question.hostDisconnected();
-    expect(told).toHaveBeenLastCalledWith(null);
+    expect([controller.result, controller.problem]).toEqual([null, AWAY]);
+    controller.hostDisconnected();
+    expect(onResult).toHaveBeenLastCalledWith(null);
   });
 });
 
 describe("failures", () => {
-  it("are asked for again together, each once", () => {
+  it("are retried together, each once", () => {
     const [changed, retry] = [vi.fn<() => void>(), vi.fn<() => void>()];
     const failures = new Failures(changed);
     const [one, other] = [{}, {}];
@@ -70,8 +70,8 @@ describe("failures", () => {
   });
 });
 
-describe("numbers that follow what arrives", () => {
-  it("are counted once in ten seconds, and not while nobody sees them", () => {
+describe("a count refresh", () => {
+  it("runs once in ten seconds, and not while the page is hidden", () => {
     vi.useFakeTimers();
     const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(false);
     const count = vi.fn<() => void>();
@@ -119,7 +119,7 @@ describe("the list's loader", () => {
     await settled();
   });
 
-  it("keeps the rows when the same cannot be had again, and asks with the others", async () => {
+  it("keeps the rows when a refresh fails, and retries with the others", async () => {
     answer = () => Promise.reject(AWAY);
     loader.begin();
     expect(state()).toEqual({ stale: true, outdated: false, busy: true, problem: null });
@@ -132,7 +132,7 @@ describe("the list's loader", () => {
     expect([shown(), failures.first]).toEqual(["b", null]);
   });
 
-  it("says that rows answer another question, and is not busy once that has failed", async () => {
+  it("marks rows of a previous query, and is not busy after a failure", async () => {
     view = { ...view, query: "x" };
     answer = () => Promise.reject(AWAY);
     loader.begin();
@@ -146,7 +146,7 @@ describe("the list's loader", () => {
     expect([shown(), state()]).toEqual(["c", { stale: false, outdated: false, busy: false, problem: null }]);
   });
 
-  it("goes back to the rows of the same when somebody cancels, and has none of another", () => {
+  it("returns to the rows of the same query when cancelled, and has none of another", () => {
     answer = () => new Promise(() => {});
     loader.begin();
     loader.cancel();

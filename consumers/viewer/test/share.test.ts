@@ -8,13 +8,13 @@ import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
 
 const event = { event_id: "0193-a", before: '{"a": "b c"}', after: '{"n": 12345678901234567890}' } as AuditEvent;
 
-describe("what is copied", () => {
+describe("a copied event", () => {
   it("is a link to the event alone, on this very page", () => {
     const page = { origin: "https://a.example", pathname: "/log", search: "?tab=2&query=x&live=1", hash: "#/audit" };
     expect(linkTo(event, page)).toBe("https://a.example/log?tab=2&event=0193-a#/audit");
   });
 
-  it("is the event with what it holds unfolded, unless digits were lost", () => {
+  it("has embedded JSON, unless digits were lost", () => {
     expect(JSON.parse(jsonOf(event))).toEqual({ ...event, before: { a: "b c" } });
     expect(JSON.parse(jsonOf({ ...event, before: "{no", after: null }))).toEqual({ ...event, before: "{no", after: null });
   });
@@ -32,8 +32,8 @@ describe("what is copied", () => {
   });
 });
 
-describe("a stream", () => {
-  it("is read in whatever pieces it comes, ids without data too", () => {
+describe("an event stream", () => {
+  it("is parsed from chunks of any size, including ids without data", () => {
     const text = ': hello\n\nretry: 1500\n\nid: 1\n\nid: 2\nevent: event\ndata: {"a":\ndata: 1}\n\r\nevent: end\ndata:x\n\nid: 3\ndata: cut';
     for (const size of [1, 3, 1_000]) {
       const told: Message[] = [];

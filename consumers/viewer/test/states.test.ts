@@ -8,7 +8,7 @@ import { kindOf } from "../src/model/problem-kind.js";
 import { describeDetail } from "../src/model/query-error.js";
 import { snippets } from "../src/model/snippets.js";
 
-describe("trouble", () => {
+describe("a problem's kind", () => {
   it.each([
     [401, "TOKEN_EXPIRED", "expired"],
     [403, "AUDIT_LOGS_DISABLED", "disabled"],
@@ -22,7 +22,7 @@ describe("trouble", () => {
   });
 });
 
-describe("the service's own words", () => {
+describe("the service's details", () => {
   it.each([
     [401, "UNAUTHENTICATED", ""],
     [503, "STORE_UNAVAILABLE", ""],
@@ -35,20 +35,20 @@ describe("the service's own words", () => {
   });
 });
 
-describe("a mistake", () => {
+describe("an error in a query", () => {
   const wrong = (column: number | null) =>
     new Problem(400, "FILTER_INVALID", "'from' is no time.", "", "from", column, null, "", [], {
       reason: "not_a_time",
       args: { field: "from", value: "2026-02-30" },
     });
 
-  it("is told in the reader's language where the box does not", () => {
+  it("is described in the reader's language unless the box shows it", () => {
     expect(describeDetail(wrong(null), de).text).toMatch(/^from: „2026-02-30“ ist keine Zeit/);
     expect(describeDetail(wrong(3), de).text).toBe("");
   });
 });
 
-describe("a time in words", () => {
+describe("a formatted range", () => {
   it("is in the reader's language and zone", () => {
     expect(formatRange({ kind: "ever" }, en, "en", "UTC")).toBe("");
     expect(formatRange({ kind: "preset", preset: "7d" }, de, "de", "UTC")).toBe("die letzten 7 Tage");
@@ -70,7 +70,7 @@ describe("a size", () => {
 });
 
 describe("snippets", () => {
-  it("name this tenant, quoted for where it stands", () => {
+  it("contain the tenant, quoted for each language", () => {
     const [python, curl, frontegg] = snippets("o'brien\"s", "https://audit.example.com").map((one) => one.code);
     expect(python).toContain('tenant_id="o\'brien\\"s"');
     expect(curl).toContain(`'Auditlane-Tenant: o'\\''brien"s'`);
@@ -88,7 +88,7 @@ describe("the catalogues", () => {
     });
   }
 
-  it("say the same things, and German says them in German", () => {
+  it("have the same keys, and German texts are translated", () => {
     const [english, german] = [new Map(texts(en)), new Map(texts(de))];
     expect([...german.keys()].sort()).toEqual([...english.keys()].sort());
     expect(english.size).toBeGreaterThan(60);

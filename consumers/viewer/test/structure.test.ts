@@ -65,7 +65,7 @@ describe("orders", () => {
     ["a5", "a5"],
   ])("of %s are %s", (wanted, found) => expect(numbers(wanted)).toBe(found));
 
-  it("always give the sequence, within what the service takes", () => {
+  it("always give the sequence, within the service's limits", () => {
     let seed = 7;
     const next = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
     for (let round = 0; round < 200; round++) {
@@ -80,13 +80,13 @@ describe("orders", () => {
     }
   });
 
-  it("never leave what the service takes", () => {
+  it("never exceed the service's limits", () => {
     const orders = assignOrders([{ name: "b", order: 5 }, { name: "a", order: -1_000_000 }, { name: "c", order: 6 }, { name: "d", order: 7 }]);
     expect(Math.min(...orders.values())).toBeGreaterThanOrEqual(-1_000_000);
     expect(assignOrders([{ name: "b", order: 0 }, { name: "a", order: -1_000_000 }])).toEqual(new Map([["b", 0], ["a", 1]]));
   });
 
-  it("tell what moved by the fewest", () => {
+  it("find the fewest moves", () => {
     expect(movedFields(["a", "b", "c", "d"], ["d", "a", "b", "c"])).toEqual(["d"]);
     expect(movedFields(["a", "b", "c"], ["a", "x", "b", "c"])).toEqual([]);
     expect(movedFields(["a", "b", "c"], ["c", "b", "a"])).toHaveLength(2);
@@ -94,7 +94,7 @@ describe("orders", () => {
 });
 
 describe("a draft", () => {
-  it("has no change at first, and none when it was taken back", () => {
+  it("has no change at first, and none after it was undone", () => {
     const draft = draftOf(abcd());
     expect(changesOf(draft)).toEqual([]);
     const there = moveField(setField(draft, "b", { showInTable: false }), "d", 0);
@@ -105,7 +105,7 @@ describe("a draft", () => {
     expect(changesOf(moveField(setField(there, "b", { showInTable: true }), "d", 3))).toEqual([]);
   });
 
-  it("keeps what is changed while it is being saved", () => {
+  it("keeps changes made while it is being saved", () => {
     const sent = moveField(setField(draftOf(abcd()), "a", { showInTable: false, displayName: "Who" }), "d", 0);
     const saved = structure([field("d", -1), field("a", 0, { showInTable: false, displayName: "Who" }), field("b", 1), field("c", 2)]);
     expect(changesOf(rebaseUnsaved(sent, sent, saved))).toEqual([]);
@@ -117,7 +117,7 @@ describe("a draft", () => {
     ]);
   });
 
-  it("names the field that a person took past another, not the other", () => {
+  it("names the field that the person moved, not the other", () => {
     for (const [name, to] of [["b", 2], ["c", 1]] as const) {
       const draft = moveField(draftOf(abcd()), name, to);
       expect(draft.fields.map((field) => field.name)).toEqual(["a", "c", "b", "d"]);
@@ -130,13 +130,13 @@ describe("a draft", () => {
     expect(orders("c", 1)).toEqual([["a", 0], ["c", 5], ["b", 10], ["d", 30]]);
   });
 
-  it("states everything, and other orders for those that moved", () => {
+  it("saves everything, with other orders for those that moved", () => {
     const saved = fieldsToSave(moveField(setField(draftOf(abcd()), "a", { displayName: " Who " }), "d", 0));
     expect(saved.map((one) => [one.name, one.order])).toEqual([["d", -1], ["a", 0], ["b", 1], ["c", 2]]);
     expect(saved[1]).toMatchObject({ displayName: "Who", showInTable: true, displayType: "AlphaNumeric" });
   });
 
-  it("resets a field to what it inherits, its place too", () => {
+  it("resets a field to what it inherits, including its position", () => {
     const own = field("c", -5, { displayName: "Mine", showInTable: false }, view("c", 2));
     const draft = draftOf(structure([own, field("a", 0), field("b", 1), field("d", 3)]));
     expect(isOverridden(own)).toBe(true);
@@ -146,21 +146,21 @@ describe("a draft", () => {
     expect(changesOf(back).map((change) => change.attribute)).toEqual(["displayName", "showInTable", "place"]);
   });
 
-  it("notices that a field follows again though it stays where it is", () => {
+  it("notices that a field inherits again without moving", () => {
     const draft = draftOf(structure([field("a", -3, {}, view("a", 0)), field("b", 1)]));
     expect(changesOf(resetField(draft, "a"))).toEqual([{ name: "a", attribute: "follows", before: -3, after: 0 }]);
     expect(changesOf(resetField(draft, "b"))).toEqual([]);
   });
 
-  it("leaves what has nothing to inherit", () => {
+  it("leaves fields without anything to inherit", () => {
     const draft = draftOf(structure([field("x", 1, {}, null)]));
     expect(resetField(draft, "x")).toBe(draft);
     expect(isOverridden(draft.fields[0] as Field)).toBe(false);
   });
 });
 
-describe("a draft on what others saved", () => {
-  it("keeps both, where they are of different things", () => {
+describe("a draft rebased onto a newer structure", () => {
+  it("keeps both changes of different attributes", () => {
     const mine = moveField(setField(draftOf(abcd()), "a", { showInTable: false }), "d", 0);
     const theirs = structure([field("a", 0, { displayName: "Who" }), field("b", 1), field("n", 2, {}, null), field("c", 3), field("d", 4)]);
     const { draft, conflicts, lostFields } = rebase(mine, theirs);
@@ -170,7 +170,7 @@ describe("a draft on what others saved", () => {
     expect(draft.fields[1]).toMatchObject({ displayName: "Who", showInTable: false });
   });
 
-  it("lets one's own count, and tells of it", () => {
+  it("prefers its own changes, and reports the conflict", () => {
     const mine = moveField(setField(draftOf(abcd()), "a", { displayName: "Mine" }), "d", 0);
     const theirs = structure([field("b", 0), field("d", 1), field("a", 2, { displayName: "Theirs" }), field("c", 3)]);
     const { draft, conflicts } = rebase(mine, theirs);
@@ -179,19 +179,19 @@ describe("a draft on what others saved", () => {
     expect(rebase(mine, structure([field("a", 0, { displayName: "Mine" })])).conflicts).toEqual([]);
   });
 
-  it("tells what cannot be kept, since its field is gone", () => {
+  it("reports changes of fields that are gone", () => {
     const mine = setField(draftOf(abcd()), "b", { sortable: true });
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
     expect(rebase(mine, theirs)).toMatchObject({ lostFields: ["b"], conflicts: [] });
   });
 
-  it("has lost nothing when one removed the field oneself", () => {
+  it("loses nothing when the person removed the field", () => {
     const mine = withoutField(moveField(setField(draftOf(abcd()), "b", { sortable: true }), "b", 0), "b");
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
     expect(rebase(mine, theirs)).toMatchObject({ lostFields: [], conflicts: [], draft: { fields: theirs.fields } });
   });
 
-  it("says what they did", () => {
+  it("lists the remote changes", () => {
     const theirs = structure([field("b", 0), field("a", 1, { sortable: true }), field("n", 5, {}, null)], { effectiveEnabled: false });
     expect(remoteChanges(abcd(), theirs)).toEqual({
       changes: [

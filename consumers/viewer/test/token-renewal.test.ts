@@ -19,8 +19,8 @@ function service(valid: () => string): { asked: string[] } {
   return { asked };
 }
 
-describe("a token that ends", () => {
-  it("is renewed once for many requests, which then go on", async () => {
+describe("an expired token", () => {
+  it("is renewed once for many requests, which then continue", async () => {
     const { asked } = service(() => "second");
     const tell = vi.fn(() => queueMicrotask(() => renewal.provide("second")));
     const renewal: TokenRenewal = new TokenRenewal(tell);
@@ -32,7 +32,7 @@ describe("a token that ends", () => {
     expect(client.token).toBe("second");
   });
 
-  it("is waited for no longer than the bound, and asked for again by the next request", async () => {
+  it("is awaited until the timeout, and requested again by the next request", async () => {
     service(() => "never");
     const tell = vi.fn();
     const heard: (string | undefined)[] = [];
@@ -45,14 +45,14 @@ describe("a token that ends", () => {
     expect(heard).toEqual(["TOKEN_EXPIRED", "TOKEN_EXPIRED"]);
   });
 
-  it("may be answered at once, by a host that sets the next one in its listener", async () => {
+  it("may be renewed synchronously, by a host that sets the next one in its listener", async () => {
     const renewal: TokenRenewal = new TokenRenewal(() => renewal.provide("next"));
     expect(await renewal.nextToken()).toBe("next");
   });
 });
 
-describe("the token to begin with", () => {
-  it("is the host's elsewhere, which is asked for one; at the service the browser's session counts", async () => {
+describe("the initial token", () => {
+  it("is requested from the host on another origin; at the service the browser's session is used", async () => {
     const tell = vi.fn(() => queueMicrotask(() => renewal.provide("given")));
     const renewal: TokenRenewal = new TokenRenewal(tell);
     expect(await renewal.initialToken("", "")).toBe("");
@@ -63,8 +63,8 @@ describe("the token to begin with", () => {
   });
 });
 
-describe("a token that was set while nobody could say whose it is", () => {
-  it("is taken when it is found to be the same person's, else the next one is asked for", async () => {
+describe("a token that was set while it could not be verified", () => {
+  it("is used when it belongs to the same person, else the next one is requested", async () => {
     const tell = vi.fn(() => queueMicrotask(() => renewal.provide("next")));
     const renewal: TokenRenewal = new TokenRenewal(tell);
     expect(await renewal.renew("set", "used", () => Promise.resolve(true))).toBe("set");
@@ -76,8 +76,8 @@ describe("a token that was set while nobody could say whose it is", () => {
   });
 });
 
-describe("how requests end", () => {
-  it("is told: well, without a network, and not when we gave up ourselves", async () => {
+describe("the result of a request", () => {
+  it("is reported: success, no network, but not an abort", async () => {
     const heard: (string | undefined)[] = [];
     const client = new Client({ baseUrl: "", token: "", tenant: "" }, undefined, (one) => heard.push(one?.code));
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
@@ -89,7 +89,7 @@ describe("how requests end", () => {
     expect(heard).toEqual(["OFFLINE", undefined]);
   });
 
-  it("with a network, no answer from another origin is told as what it may be, and how to mend it once", async () => {
+  it("is UNREACHABLE for another origin while the network works, with one warning", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
     const client = new Client({ baseUrl: "https://audit.example.com", token: "", tenant: "" });

@@ -14,7 +14,7 @@ describe("a view in the address", () => {
     expect(viewFromSearch(searchFromView(view))).toEqual(view);
   });
 
-  it("leaves what is not its own", () => {
+  it("keeps other parameters", () => {
     expect(searchFromView({ ...DEFAULT_VIEW, query: "x" }, "?tab=2&query=old&event=9")).toBe("?tab=2&query=x");
     expect(searchFromView(DEFAULT_VIEW, "?from=2026")).toBe("");
     expect(searchFromView(DEFAULT_VIEW, "?settings=profile")).toBe("?settings=profile");
@@ -22,7 +22,7 @@ describe("a view in the address", () => {
     expect(searchFromView(DEFAULT_VIEW, "?tab=2&settings=1")).toBe("?tab=2");
   });
 
-  it("takes nonsense for the default", () => {
+  it("replaces invalid values by the default", () => {
     expect(viewFromSearch("?range=soon&from=yesterday").range).toEqual(ALL_TIME);
     expect(viewFromSearch("?live=1&sort=action").live).toBe(false);
   });

@@ -8,7 +8,7 @@ export interface Message {
 
 /** Takes chunks of text; calls `onMessage` for every message and `onRetry` with the milliseconds of a `retry` field. */
 export class EventStreamParser {
-  private rest = "";
+  private buffer = "";
   private id: string | null = null;
   private event = "";
   private data: string[] = [];
@@ -18,9 +18,9 @@ export class EventStreamParser {
     private readonly onRetry: (ms: number) => void = () => {},
   ) {}
 
-  feed(piece: string): void {
-    const lines = (this.rest + piece).split("\n");
-    this.rest = lines.pop() ?? "";
+  feed(chunk: string): void {
+    const lines = (this.buffer + chunk).split("\n");
+    this.buffer = lines.pop() ?? "";
     for (const line of lines) this.line(line.endsWith("\r") ? line.slice(0, -1) : line);
   }
 

@@ -3,12 +3,12 @@ import type { Preset } from "../../model/range.js";
 
 const plural = new Intl.PluralRules("en");
 
-export interface Said {
+export interface ProblemTexts {
   title: string;
   advice: string;
 }
 
-const problems: Record<ProblemKind, Said> = {
+const problems: Record<ProblemKind, ProblemTexts> = {
   expired: { title: "Your session has ended", advice: "Reload the page, or open the log again from where you came." },
   signedOut: { title: "You are not signed in", advice: "Open the log again from where you came: its links work once." },
   forbidden: { title: "You may not see this", advice: "Ask whoever administers audit logs in your organisation." },

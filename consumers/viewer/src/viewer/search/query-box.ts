@@ -59,15 +59,15 @@ export class QueryBox extends ViewerElement {
   }
 
   protected override willUpdate(): void {
-    const present = this.viewer.view.query;
-    if (present !== this.shownQuery) {
+    const current = this.viewer.view.query;
+    if (current !== this.shownQuery) {
       const first = this.shownQuery === null;
       this.checking?.abort(); // a newer query replaces it
-      this.shownQuery = present;
-      this.draft = present;
+      this.shownQuery = current;
+      this.draft = current;
       this.error = null;
-      const mustCheck = first || present === this.unchecked; // an address may have been typed by hand
-      if (mustCheck && present) void this.check(present);
+      const mustCheck = first || current === this.unchecked; // an address may have been typed by hand
+      if (mustCheck && current) void this.check(current);
     }
     this.rows = this.open ? this.suggestions.at(this.draft, caretTermAt(this.draft, this.caret)) : [];
     if (this.active >= this.rows.length) this.active = -1;
@@ -76,7 +76,7 @@ export class QueryBox extends ViewerElement {
   protected override render(): TemplateResult {
     const { box } = this.text.search;
     const shown = this.open && this.rows.length > 0;
-    const dirty = this.draft.trim() !== this.viewer.view.query.trim();
+    const changed = this.draft.trim() !== this.viewer.view.query.trim();
     return html`
       <form role="search" class="frame" part="box" @submit=${this.onSubmit}>
         ${icon("search")}
@@ -116,7 +116,7 @@ export class QueryBox extends ViewerElement {
             </button>`
           : nothing}
         <auditlane-help @example=${(event: CustomEvent<string>) => this.applyDraft(event.detail)}></auditlane-help>
-        <button class=${dirty ? "primary" : ""}>${box.apply}</button>
+        <button class=${changed ? "primary" : ""}>${box.apply}</button>
       </form>
       <div
         id="list"
@@ -193,12 +193,12 @@ export class QueryBox extends ViewerElement {
   }
 
   private accept(index: number): void {
-    const row = this.rows[index];
-    if (!row) return;
-    const [text, caret] = row.edit;
+    const suggestion = this.rows[index];
+    if (!suggestion) return;
+    const [text, caret] = suggestion.edit;
     this.draft = text;
     this.caret = caret;
-    this.open = row.open;
+    this.open = suggestion.open;
     this.active = -1;
     this.error = null;
     void this.updateComplete.then(() => this.input.setSelectionRange(this.caret, this.caret));

@@ -1,4 +1,4 @@
-/** The build: one module an entry, into the server's static files, with the size of what a page loads first. */
+/** Builds one module for each entry, and checks the size of what a page loads first. */
 import { readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,9 +8,9 @@ import { defineConfig } from "vitest/config";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const TARGET = resolve(HERE, process.env["AUDITLANE_VIEWER_OUT"] ?? "../../deploy/auditlane/server/pages/static/viewer");
-const BUDGET_KB = 120; // gzipped, of an entry and everything that it imports statically
+const BUDGET_KB = 120; // gzipped, for an entry with all its static imports
 
-/** Vendors name these in their pages: the names stay, where all others change with the content. */
+/** Host pages name these files, so their names are stable; all others change with their content. */
 const STABLE = new Set(["auditlane-viewer", "auditlane-settings"]);
 
 const entry = (name: string): string => resolve(HERE, "src/entries", `${name}.ts`);
@@ -21,7 +21,7 @@ export default defineConfig({
     outDir: TARGET,
     emptyOutDir: true,
     manifest: true,
-    license: { fileName: "LICENSES.md" }, // of what is bundled, as they ask for
+    license: { fileName: "LICENSES.md" }, // of the bundled packages, as they require
     target: "es2022",
     modulePreload: { polyfill: false },
     rolldownOptions: {
@@ -37,7 +37,7 @@ export default defineConfig({
         entryFileNames: (chunk) => (STABLE.has(chunk.name) ? "[name].js" : "[name]-[hash].js"),
         chunkFileNames: "chunks/[name]-[hash].js",
         assetFileNames: "assets/[name]-[hash][extname]",
-        // Few files at first: what several entries share would otherwise be a file a combination of them.
+        // Keeps the number of files low: otherwise each combination of entries would share a file of its own.
         codeSplitting: {
           groups: [
             { name: "lit", test: /node_modules[\\/](@lit|lit|lit-element|lit-html)[\\/]/, minShareCount: 2 },
@@ -51,7 +51,7 @@ export default defineConfig({
   test: { environment: "happy-dom", include: ["test/**/*.test.ts"] },
 });
 
-/** Prints what each entry loads first, and fails past the budget. */
+/** Prints the size of what each entry loads first, and fails when it exceeds the budget. */
 function budget(): Plugin {
   return {
     name: "budget",
@@ -61,14 +61,14 @@ function budget(): Plugin {
       handler() {
         const manifest = JSON.parse(readFileSync(resolve(TARGET, ".vite/manifest.json"), "utf8")) as Manifest;
         const over: string[] = [];
-        for (const [key, chunk] of Object.entries(manifest).filter(([, one]) => one.isEntry)) {
+        for (const [key, chunk] of Object.entries(manifest).filter(([, chunk]) => chunk.isEntry)) {
           const kb = [...loaded(manifest, key)].reduce((sum, file) => sum + weight(file), 0) / 1000;
           console.log(`${(chunk.name ?? key).padEnd(20)} first load ${kb.toFixed(1).padStart(6)} kB gzipped`);
           if (kb > BUDGET_KB) over.push(chunk.name ?? key);
         }
         if (over.length) {
-          rmSync(resolve(TARGET, ".vite/manifest.json")); // half a build must not look like one
-          throw new Error(`${over.join(", ")}: more than ${BUDGET_KB} kB at first; load parts of it when they are used.`);
+          rmSync(resolve(TARGET, ".vite/manifest.json")); // an incomplete build must not look complete
+          throw new Error(`${over.join(", ")}: more than ${BUDGET_KB} kB for the first load. Import rarely used modules lazily.`);
         }
       },
     },

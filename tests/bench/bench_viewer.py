@@ -100,7 +100,7 @@ def test_viewer(url: str, context: BrowserContext) -> None:
     for speed in SPEEDS:
         report[f"scrolling_{speed}_px_s"] = told(scrolled(session, page, speed), f"{speed} px/s")
     to_row(page, ROWS)
-    held = int(page.evaluate("window.table.list.pages.held"))
+    held = int(page.evaluate("window.table.list.pages.loadedRows"))
     report["heap_mb"] = {"before": before, "after": heap(session), "rows_scrolled": ROWS, "rows_held": held}
     print(f"heap {before} MB, after {ROWS} rows {report['heap_mb']['after']} MB, {held} rows held")
     report["scrolling_there"] = told(scrolled(session, page, SPEEDS[-1]), f"{SPEEDS[-1]} px/s from there on")

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Frame, Page, exp
 
 from auditlane.access.links import Page as Leads
 
-READY = "document.querySelector('auditlane-viewer')?.log?.phase === 'ready'"
+READY = "document.querySelector('auditlane-viewer')?.viewer?.phase === 'ready'"
 TELLER = """
 const said = [];
 const frame = document.querySelector("iframe");
@@ -95,7 +95,7 @@ def test_in_a_frame_with_a_token_by_message(site: Site, unique: str, page: Page,
     page.evaluate("token => send(token)", site.token(unique))
     wait_for(frame, READY)
     expect(frame.locator("[data-said=waiting]")).to_be_hidden()
-    assert frame.evaluate("document.querySelector('auditlane-viewer').log.tenant") == unique
+    assert frame.evaluate("document.querySelector('auditlane-viewer').viewer.tenant") == unique
 
 
 def test_a_token_that_has_ended_is_asked_for_again(site: Site, unique: str, page: Page) -> None:
@@ -152,7 +152,7 @@ def test_script_tags_in_a_page_of_another_origin(site: Site, unique: str, page: 
     for host in (site.vendor.origin, site.vendor.other_site):
         page.goto(address.replace(site.vendor.origin, host))
         wait_for(page, READY)
-        assert page.evaluate("document.querySelector('auditlane-viewer').log.tenant") == unique
+        assert page.evaluate("document.querySelector('auditlane-viewer').viewer.tenant") == unique
     assert complaints == []
 
 

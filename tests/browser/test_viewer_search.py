@@ -469,9 +469,9 @@ def test_what_nobody_waits_for_is_given_up(opened: Opened) -> None:
     page.on("requestfailed", lambda request: given_up.append(request.url))
     held: list[Route] = []
     page.route(re.compile(r"/v1/(histogram|facets)\?.*failure"), lambda route: held.append(route))
-    page.evaluate("document.querySelector('auditlane-viewer').log.look({ query: 'outcome:failure' })")
+    page.evaluate("document.querySelector('auditlane-viewer').viewer.setView({ query: 'outcome:failure' })")
     wait_until(lambda: page.evaluate("1") and len(held) >= 1)
-    page.evaluate("document.querySelector('auditlane-viewer').log.look({ query: 'outcome:denied' })")
+    page.evaluate("document.querySelector('auditlane-viewer').viewer.setView({ query: 'outcome:denied' })")
     counts(page, 2)
     wait_until(lambda: page.evaluate("1") and any("/v1/histogram" in url and "failure" in url for url in given_up))
 

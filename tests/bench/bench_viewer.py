@@ -201,7 +201,7 @@ def to_row(page: Page, row: int) -> None:
           const grid = window.table.shadowRoot.querySelector(".grid");
           const { list } = window.table;
           const on = () => {
-            if (list.pages.base + grid.scrollTop / height >= row) return resolve();
+            if (list.pages.forgottenRows + grid.scrollTop / height >= row) return resolve();
             const known = (list.pages.count - 30) * height;
             grid.scrollTop = Math.min(known, grid.scrollTop + 800);
             requestAnimationFrame(on);

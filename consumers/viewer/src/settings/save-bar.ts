@@ -31,7 +31,7 @@ export class SaveBar extends SettingsElement {
       return justSaved ? html`<div class="bar done" part="bar" tabindex="-1">${icon("check")}<p>${this.text.saved}</p></div>` : nothing;
     }
     const words = this.text.bar;
-    const wrong = draft.fields.some((field) => !field.displayName.trim());
+    const invalid = draft.fields.some((field) => !field.displayName.trim());
     return html`<section class="bar" part="bar" aria-label=${words.label}>
       <details>
         <summary>${words.count(changes.length, formatCount(changes.length, language))}</summary>
@@ -41,7 +41,7 @@ export class SaveBar extends SettingsElement {
       </details>
       <div class="ways">
         <button id="discard" aria-disabled=${busy} @click=${this.discard}>${words.discard}</button>
-        <button id="save" class="primary" ?disabled=${wrong} aria-disabled=${busy} @click=${this.save}>
+        <button id="save" class="primary" ?disabled=${invalid} aria-disabled=${busy} @click=${this.save}>
           ${icon("check")}${busy ? `${words.saving}…` : words.save}
         </button>
       </div>

@@ -60,10 +60,10 @@ export class SwitchCard extends SettingsElement {
     </div>`;
   }
 
-  private async switchTo(enabled: boolean | null, means: boolean): Promise<void> {
+  private async switchTo(enabled: boolean | null, effective: boolean): Promise<void> {
     const words = this.text.switch;
     const lead = this.settings.tenant === null ? words.sureLeadAll : words.sureLead;
-    const goesOff = !means && this.settings.loaded?.structure.effectiveEnabled;
+    const goesOff = !effective && this.settings.loaded?.structure.effectiveEnabled;
     const sure = !goesOff || (await this.confirm.ask({ title: words.sure, lines: [lead, words.sureStill], confirm: words.doIt }));
     if (!sure || !(await this.settings.switchTo(enabled))) return;
     await this.updateComplete;

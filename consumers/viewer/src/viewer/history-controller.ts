@@ -46,11 +46,11 @@ export class HistoryController implements ReactiveController {
   async leaveSettings(viewer: ViewerState): Promise<void> {
     if (this.leaving) return; // the person is being asked
     this.leaving = true;
-    const goes = await this.hooks.confirmLeave();
-    if (goes) await viewer.reload(); // the columns and the switch may have changed
+    const confirmed = await this.hooks.confirmLeave();
+    if (confirmed) await viewer.reload(); // the columns and the switch may have changed
     this.leaving = false;
     if (viewer !== this.hooks.viewer()) return;
-    if (!goes) return this.push(viewer); // restores the address that "back" has removed
+    if (!confirmed) return this.push(viewer); // restores the address that "back" has removed
     const view = viewer.usesAddress ? viewFromSearch(location.search) : viewer.view;
     if (viewer.usesAddress && !view.settings) this.restore(viewer, view);
     else viewer.setView({ ...view, settings: false });

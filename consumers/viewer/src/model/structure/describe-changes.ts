@@ -77,7 +77,7 @@ function describeRevisionChange({ deed, field, values }: RevisionChange, label: 
 /** Returns the names of moved fields: the fewest that explain the new order, preferably those with a changed number. */
 function movedFieldsIn({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((change) => change.deed === "changed" && "order" in change.values);
-  const names = (deeds: readonly RevisionChange[]): string[] => deeds.map((change) => change.field as string);
+  const names = (list: readonly RevisionChange[]): string[] => list.map((change) => change.field as string);
   if (!sequence) return names(numbered.filter((change) => Object.keys(change.values).length === 1));
   const described = new Set(changes.filter((change) => change.deed !== "changed").map((change) => change.field));
   return movedFields(...sequence, new Set(names(numbered))).filter((name) => !described.has(name));

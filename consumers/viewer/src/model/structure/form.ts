@@ -134,8 +134,8 @@ export function nameFromLabel(displayName: string): string {
 /** Validates what can be checked without the service. `isNew`: the name must not exist yet. */
 export function validateForm(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, FormError>> {
   const found: Partial<Record<Key, FormError>> = {};
-  const say = (key: Key, fault: FormError | ""): void => {
-    if (fault) found[key] = fault;
+  const say = (key: Key, error: FormError | ""): void => {
+    if (error) found[key] = error;
   };
   if (!form.displayName.trim()) found.displayName = "needed";
   if (isNew) say("name", validateName(form.name, structure));

@@ -40,12 +40,12 @@ export function remoteChanges(base: Structure, theirs: Structure): RemoteChanges
 
 /** Rebases a draft onto a newer structure. Where both changed the same, the draft wins. */
 export function rebase(draft: Draft, theirs: Structure): MergeResult {
-  const mine = new Map(draft.fields.map((field) => [field.name, field]));
-  const was = new Map(draft.base.fields.map((field) => [field.name, field]));
+  const mineByName = new Map(draft.fields.map((field) => [field.name, field]));
+  const baseByName = new Map(draft.base.fields.map((field) => [field.name, field]));
   const conflicts: MergeConflict[] = [];
   const fields = theirs.fields.map((their) => {
-    const own = mine.get(their.name);
-    const before = was.get(their.name);
+    const own = mineByName.get(their.name);
+    const before = baseByName.get(their.name);
     return own && before ? mergeField(before, own, their, conflicts) : their;
   });
   const present = new Set(names(theirs.fields));
@@ -60,20 +60,20 @@ export function rebaseUnsaved(sent: Draft, now: Draft, saved: Structure): Draft 
   return rebase({ ...now, base: { ...now.base, fields: [...sent.fields] } }, saved).draft;
 }
 
-function mergeField(before: Field, own: Field, their: Field, clashes: MergeConflict[]): Field {
+function mergeField(before: Field, own: Field, their: Field, conflicts: MergeConflict[]): Field {
   let field = their;
   for (const attribute of ATTRIBUTES) {
     if (own[attribute] === before[attribute]) continue;
     field = { ...field, [attribute]: own[attribute] };
     if (their[attribute] !== before[attribute] && their[attribute] !== own[attribute]) {
-      clashes.push({ name: own.name, attribute, mine: own[attribute], theirs: their[attribute] });
+      conflicts.push({ name: own.name, attribute, mine: own[attribute], theirs: their[attribute] });
     }
   }
   return own.order === before.order ? field : { ...field, order: own.order }; // it inherits its position again
 }
 
 /** Puts each field that the draft moved behind the same field as in the draft. */
-function mergeOrder(draft: Draft, theirs: Structure, fields: Field[], clashes: MergeConflict[]): Field[] {
+function mergeOrder(draft: Draft, theirs: Structure, fields: Field[], conflicts: MergeConflict[]): Field[] {
   const before = names(draft.base.fields);
   const own = names(draft.fields);
   const their = names(theirs.fields);
@@ -85,7 +85,7 @@ function mergeOrder(draft: Draft, theirs: Structure, fields: Field[], clashes: M
     const rest = names(found).filter((one) => one !== name);
     const to = ahead === undefined ? 0 : rest.indexOf(ahead) + 1;
     if (theyMoved.has(name) && to !== their.indexOf(name)) {
-      clashes.push({ name, attribute: "place", mine: to, theirs: their.indexOf(name) });
+      conflicts.push({ name, attribute: "place", mine: to, theirs: their.indexOf(name) });
     }
     found = moveTo(found, name, to);
   }

@@ -143,8 +143,8 @@ export class DownloadDialog extends ViewerElement {
   private renderOutcome(): TemplateResult {
     const words = this.text.download;
     const { language } = this.viewer;
-    const goesOn = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // then the list shows its result
-    const finished = goesOn ? words.begun : this.finished;
+    const isRunning = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // then the list shows its result
+    const finished = isRunning ? words.begun : this.finished;
     const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
     return html`
       <div role="status" class="outcome">

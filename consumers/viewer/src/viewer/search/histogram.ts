@@ -66,10 +66,10 @@ export class HistogramElement extends ViewerElement {
       const [since, until] = endsOf(viewer.view.range, viewer.asOf);
       const before = this.bars;
       this.bars = this.counts.result ? barsOf(this.counts.result, since, until, viewer.asOf) : [];
-      const again = (index: number | null): number | null => indexAfterRecount(before, this.bars, index);
-      this.active = again(this.active);
-      this.anchor = again(this.anchor);
-      this.hovered = again(this.hovered);
+      const indexOf = (index: number | null): number | null => indexAfterRecount(before, this.bars, index);
+      this.active = indexOf(this.active);
+      this.anchor = indexOf(this.anchor);
+      this.hovered = indexOf(this.hovered);
     }
   }
 

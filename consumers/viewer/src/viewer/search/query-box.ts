@@ -226,9 +226,9 @@ export class QueryBox extends ViewerElement {
   private async apply(text: string): Promise<void> {
     if (text !== this.viewer.view.query) {
       const timeout = new Promise<"late">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "late"));
-      const found = await Promise.race([this.check(text), timeout]);
-      if (found === "no") return;
-      this.unchecked = found === "late" ? text : "";
+      const outcome = await Promise.race([this.check(text), timeout]);
+      if (outcome === "no") return;
+      this.unchecked = outcome === "late" ? text : "";
     }
     this.viewer.setView({ query: text });
   }

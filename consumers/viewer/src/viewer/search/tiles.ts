@@ -54,9 +54,9 @@ export class Tiles extends ViewerElement {
     </section>`;
   }
 
-  private number(name: string, value: number | undefined, title: string, act: () => void, note = ""): TemplateResult {
+  private number(name: string, value: number | undefined, title: string, action: () => void, note = ""): TemplateResult {
     const shown = value === undefined ? html`<span class="waiting"></span>` : formatNumber(this.viewer, value);
-    return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.showList(act)}>
+    return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.showList(action)}>
       <span class="name">${name}</span>
       <span class="number ${note && value ? "some" : ""}">${shown}</span>
       ${note ? html`<span class="note">${note}</span>` : nothing}

@@ -36,7 +36,7 @@ export class FirstUse extends ViewerElement {
     super.connectedCallback();
     this.disconnected = new AbortController();
     this.timer = setInterval(() => void this.checkUnused(), POLL_MS);
-    void this.viewer.lazyImports.load(loadTabs).then((came) => (this.tabsLoaded = came !== null));
+    void this.viewer.lazyImports.load(loadTabs).then((loaded) => (this.tabsLoaded = loaded !== null));
   }
 
   override disconnectedCallback(): void {

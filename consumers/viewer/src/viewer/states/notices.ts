@@ -78,11 +78,11 @@ export class Notices extends ViewerElement {
   }
 
   /** Renders a notice, with a retry button unless a failed element has one. */
-  private line(sign: IconName, content: TemplateResult | string, again = true): TemplateResult {
+  private line(sign: IconName, content: TemplateResult | string, retryable = true): TemplateResult {
     return html`<div class="notice" part="notice">
       ${icon(sign)}
       <p>${content}</p>
-      ${again && !this.viewer.failures.shownInPlace
+      ${retryable && !this.viewer.failures.shownInPlace
         ? html`<button @click=${() => this.viewer.retry()}>${icon("refresh")}${this.text.states.retry}</button>`
         : nothing}
     </div>`;

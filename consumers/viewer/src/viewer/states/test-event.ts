@@ -12,7 +12,7 @@ export async function sendTestEvent(client: Client, onAccepted: () => void, sign
   const until = Date.now() + TIMEOUT_MS;
   while (Date.now() < until && !signal.aborted) {
     if (await isStored(client, id, signal)) return { id, stored: true };
-    await new Promise((go) => setTimeout(go, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   return { id, stored: false };
 }

@@ -176,8 +176,8 @@ export class Details extends ViewerElement {
       const { query } = this.viewer.view;
       this.viewer.setView({ query: withTerm(query, formatTerm(parameter, value, negated)) });
     };
-    const button = (label: string, sign: TemplateResult, act: () => void): TemplateResult =>
-      html`<button class="quiet icon" aria-label=${label} title=${label} @click=${act}>${sign}</button>`;
+    const button = (label: string, sign: TemplateResult, action: () => void): TemplateResult =>
+      html`<button class="quiet icon" aria-label=${label} title=${label} @click=${action}>${sign}</button>`;
     return html`<div class="line">
       <dt><bdi>${name}</bdi></dt>
       <dd>

@@ -348,7 +348,7 @@ def test_compatibility_with_what_is_not_there(api: Api, subject: str) -> None:
 # Settings
 
 
-def test_config(api: Api, subject: str) -> None:
+def test_compatibility_is_set_inherited_and_deleted(api: Api, subject: str) -> None:
     top = api.ok("GET", "config")["compatibilityLevel"]
     assert api.refused("GET", f"config/{subject}") == 40408
     assert api.ok("GET", f"config/{subject}?defaultToGlobal=true")["compatibilityLevel"] == top
@@ -455,7 +455,7 @@ def test_paging_and_prefix(api: Api, unique: str) -> None:
 # HTTP
 
 
-def test_content_types(api: Api, subject: str) -> None:
+def test_content_types_are_negotiated(api: Api, subject: str) -> None:
     assert api.raw("GET", "subjects").headers["Content-Type"] == V1
     assert api.raw("GET", "subjects", Accept=V1).headers["Content-Type"] == V1
     plain = api.raw("GET", "subjects", Accept="application/json")

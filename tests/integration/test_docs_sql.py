@@ -42,7 +42,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda sql: sql.split("\n", 1)[0][:40])
-def test_example(filled, example):
+def test_each_documented_query_runs_and_finds_its_values(filled, example):
     found = filled.client.query(example.replace("audit.log", f"{filled.database}.log"))
     assert found.row_count > 0
     row = dict(zip(found.column_names, found.result_rows[0], strict=True))

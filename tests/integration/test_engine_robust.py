@@ -34,7 +34,7 @@ def _reset(one: socket.socket) -> None:
 
 @pytest.mark.parametrize("protocol", ["http", "native"])
 @pytest.mark.parametrize("read", [0, 1_000])
-def test_broken_connections(clickhouse_process: EngineProcess, protocol: str, read: int) -> None:
+def test_the_engine_survives_broken_connections(clickhouse_process: EngineProcess, protocol: str, read: int) -> None:
     place = clickhouse_process.http if protocol == "http" else clickhouse_process.native
     chance = random.Random(7)
     for turn in range(60):

@@ -142,7 +142,7 @@ def test_rows_are_what_was_sent_newest_first(ask):
         ("outcome=unknown&action=Logout", "bob"),
     ],
 )
-def test_filters(ask, query, found):
+def test_fronteggs_filters_find_the_events_that_match(ask, query, found):
     answer = ask(query)
     assert users(answer) == found.split()
     assert answer["total"] == len(found.split())
@@ -295,7 +295,7 @@ def test_without_properties_a_file_has_the_tables_columns(served, token):
         assert response.data.decode().startswith('"Time","Actor","Action","Resource"')
 
 
-def test_a_pdf(served, token):
+def test_an_export_as_pdf_is_a_whole_document(served, token):
     response = file_of(served, token, "/audits/export/pdf?severity=High")
     assert response.headers["content-type"] == "application/pdf"
     assert response.data.startswith(b"%PDF-")

@@ -248,7 +248,7 @@ def test_tenants_stay_apart(gateway: Gateway, unique: str) -> None:
     gateway.stored(unique, 2)
 
 
-def test_limits(gateway: Gateway, unique: str) -> None:
+def test_posts_past_a_limit_or_of_another_type_are_rejected(gateway: Gateway, unique: str) -> None:
     refused(gateway.post({"action": "a", "description": "x" * 600_000}, unique), 413, "TOO_LARGE")
     large = json.dumps({"action": "a", "description": "x" * 600_000}).encode()
     refused(gateway.post(large, unique, content_type=NDJSON), 413, "EVENT_TOO_LARGE")

@@ -166,7 +166,7 @@ MATCHES: list[tuple[list[tuple[str, str]], Callable[[dict[str, Any]], bool]]] = 
 @pytest.mark.parametrize(
     ("pairs", "matches"), MATCHES, ids=lambda value: repr(value)[:40] if type(value) is list else ""
 )
-def test_filters(reader, data, pairs, matches):
+def test_each_filter_finds_exactly_the_events_that_match(reader, data, pairs, matches):
     expected = {str(row["event_id"]) for row in data if matches(row)}
     filter_ = parse(pairs)
     assert reader.count(ACME, filter_) == len(expected)
@@ -287,7 +287,7 @@ def test_pages_over_http(url, data):
         ("/v1/export", {"format": "csv", "limit": "5"}, "FILTER_INVALID", "limit"),
     ],
 )
-def test_wrong_requests(url, path, fields, code, field):
+def test_a_wrong_request_is_answered_with_its_field_and_fix(url, path, fields, code, field):
     status, problem = get(url, path, **fields)
     assert (status, problem["code"], problem["field"]) == (400, code, field)
     assert problem["fix"]

@@ -65,7 +65,7 @@ def people(*numbers: int) -> list[str]:
     return [f"u-{number}" for number in numbers]
 
 
-def test_events(filled):
+def test_events_are_listed_newest_first_filtered_and_sorted(filled):
     newest = run(filled, "events", "--tenant", "acme", "--json")
     assert actors(newest.stdout) == people(*range(ROWS - 1, ROWS - 21, -1))
     some = run(
@@ -110,7 +110,7 @@ def test_a_table_without_control_characters(filled):
         (["events", "--tenant", "a b"], "letters, digits"),
     ],
 )
-def test_wrong_arguments(filled, arguments, said):
+def test_wrong_arguments_end_with_exit_code_3_and_no_traceback(filled, arguments, said):
     found = run(filled, *arguments)
     assert found.returncode == 3
     assert said in found.stderr
@@ -211,7 +211,7 @@ def test_export_to_standard_output_that_is_cut(filled):
         assert export.stderr.read() == ""
 
 
-def test_no_clickhouse():
+def test_a_missing_clickhouse_ends_with_exit_code_6():
     found = subprocess.run(
         [sys.executable, "-m", "auditlane.cli", "events", "--tenant", "acme"],
         env=os.environ | {"AUDITLANE_CLICKHOUSE_URL": "http://127.0.0.1:9"},

@@ -179,7 +179,7 @@ CASES: dict[str, Callable[[Row], bool]] = {
 
 
 @pytest.mark.parametrize("text", CASES, ids=lambda text: ascii(text)[:40])
-def test_a_form(reader, data, text):
+def test_each_query_finds_exactly_the_events_that_match(reader, data, text):
     expected = {str(row["event_id"]) for row in data if CASES[text](row)}
     found = reader.page(ACME, parse([("query", text)], lambda: OWN), limit=ROWS).events
     assert {one.event_id for one in found} == expected
@@ -190,7 +190,7 @@ def test_the_cases_tell_events_apart(data):
     assert len(some) > 60
 
 
-def test_random_trees(reader, data):
+def test_random_combinations_find_exactly_the_events_that_match(reader, data):
     """Terms of which we know what they match, put together at random."""
     chance = random.Random(5)
 
@@ -211,14 +211,14 @@ def test_random_trees(reader, data):
         assert {one.event_id for one in found} == {str(row["event_id"]) for row in data if matches(row)}, text
 
 
-def test_ids(reader, data):
+def test_an_event_id_is_found_in_any_case_and_by_prefix(reader, data):
     wanted = data[17]["event_id"]
     for text in (f"event_id:{str(wanted).upper()}", f"event_id:{str(wanted)[:20]}*"):
         assert [one.event_id for one in reader.page(ACME, parse([("query", text)]), limit=9).events] == [str(wanted)]
     assert reader.count(ACME, parse([("query", f"event_id:{uuid.UUID(int=1)}")])) == 0
 
 
-def test_over_http(reader):
+def test_query_filters_and_cursors_work_together_over_http(reader):
     def get(path: str, **fields: str) -> urllib3.BaseHTTPResponse:
         return urllib3.request("GET", url + path, fields=fields, headers={TENANT_HEADER: "acme"}, retries=False)
 

@@ -204,7 +204,7 @@ def test_a_position_whose_event_is_gone(reader):
     reader.page(ACME, Filter(), limit=5, position=gone)  # a time is a place without any event
 
 
-def test_over_http(filled, reader, data):
+def test_pages_of_a_sorted_list_continue_over_http(filled, reader, data):
     def get(**fields: Any) -> tuple[int, Any]:
         answer = urllib3.request("GET", f"{url}/v1/events", fields=fields, headers={TENANT_HEADER: "acme"})
         return answer.status, json.loads(answer.data)

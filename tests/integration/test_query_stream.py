@@ -317,7 +317,7 @@ def test_stopping_ends_streams(reader):
         (Seals(mac).seal(TenantScope.for_operator("other"), Filter(), Resume(1, {})), {}, "CURSOR_INVALID"),
     ],
 )
-def test_wrong_requests(url, last, fields, code):
+def test_a_wrong_stream_request_is_answered_with_its_code(url, last, fields, code):
     stream = Stream(url, "wrong", last, **fields)
     assert (stream.answer.status, json.loads(stream.answer.read())["code"]) == (400, code)
     stream.close()

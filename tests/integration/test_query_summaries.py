@@ -91,7 +91,7 @@ def counted(values: Iterator[str | None]) -> list[dict[str, Any]]:
         ("fields.plan", lambda row: row["fields"].get("plan")),
     ],
 )
-def test_facets(url, data, field, value):
+def test_facets_count_each_value_of_a_field(url, data, field, value):
     status, answer = get(url, "/v1/facets", field=field, limit=100, query="-action:logout")
     assert status == 200
     assert answer == {"field": field, "data": counted(value(row) for row in data if row["action"] != "logout")}
@@ -106,7 +106,7 @@ def test_a_facets_value_finds_its_events(url):
 
 @pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
 @pytest.mark.parametrize("given", [{}, {"from": "2026-03-03", "to": "2026-03-05T11:00:00Z"}, {"from": "2026-03-09"}])
-def test_a_histogram(url, data, tz, given):
+def test_a_histogram_counts_every_event_once_in_its_time_zone(url, data, tz, given):
     status, answer = get(url, "/v1/histogram", tz=tz, buckets=24, action="login", **given)
     assert status == 200
     filter_ = parse(given.items())
@@ -135,7 +135,7 @@ def test_a_histogram_of_nothing(url):
 
 
 @pytest.mark.parametrize("tz", ["UTC", "Pacific/Auckland"])
-def test_stats(reader, data, tz):
+def test_stats_count_today_and_the_week_in_the_time_zone(reader, data, tz):
     zone = ZoneInfo(tz)
     stats = reader.summaries.stats(ACME, Filter(), zone=zone, now=NOW)
     midnight = NOW.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -176,7 +176,7 @@ def test_other_tenants_are_not_counted(url):
         ("/v1/stats", {"query": "("}, "query"),
     ],
 )
-def test_wrong_requests(url, path, fields, field):
+def test_a_wrong_summary_request_is_answered_with_its_field(url, path, fields, field):
     status, problem = get(url, path, **fields)
     assert (status, problem["code"], problem["field"]) == (400, "FILTER_INVALID", field)
     assert problem["fix"]

@@ -270,7 +270,7 @@ def answering() -> Iterator[Callable[[int, bytes], str]]:
         (503, b"", RegistryUnavailable, "503"),
     ],
 )
-def test_other_answers(
+def test_an_unexpected_answer_is_refused_or_unavailable(
     answering: Callable[[int, bytes], str], status: int, body: bytes, error: type[Exception], says: str
 ) -> None:
     client = RegistryClient(answering(status, body))

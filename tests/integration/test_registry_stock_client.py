@@ -105,7 +105,7 @@ def test_delete_and_mode(stock: SchemaRegistryClient, unique: str) -> None:
     assert stock.delete_subject(subject, permanent=True) == [2]
 
 
-def test_references(stock: SchemaRegistryClient, unique: str) -> None:
+def test_a_schema_keeps_its_references(stock: SchemaRegistryClient, unique: str) -> None:
     stock.register_schema(f"{unique}-inner", record(f"Inner{unique}", A))
     reference = SchemaReference(name=f"Inner{unique}", subject=f"{unique}-inner", version=1)
     outer = record(f"Outer{unique}", {"name": "inner", "type": f"Inner{unique}"})

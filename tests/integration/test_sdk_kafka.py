@@ -193,7 +193,7 @@ def test_many_threads_emit_through_one_client(kafka: str, topic: str, client: Au
     assert sorted(decode(one)["event_id"] for one in read(kafka, topic, 2000)) == sorted(chain.from_iterable(sent))
 
 
-def test_asyncio(client: AuditClient) -> None:
+def test_emit_and_flush_work_in_an_event_loop(client: AuditClient) -> None:
     async def serve() -> bool:
         client.emit(tenant_id="acme", action="a")
         return bool(await client.aflush(30))

@@ -212,7 +212,7 @@ def test_a_wrong_role_or_two_of_one_id_are_named(keys, path):
         KeysFile(path)
 
 
-def test_no_file(path):
+def test_a_missing_keys_file_is_a_configuration_error(path):
     with pytest.raises(ConfigError, match=r"keys\.json cannot be used: No such file"):
         KeysFile(path)
 

@@ -87,7 +87,7 @@ def test_a_permission_is_needed_before_anything_is_said_about_tenants():
             principal("acme", Permission.read).scope(Permission.export, named)
 
 
-def test_roles():
+def test_roles_add_up_and_only_admin_may_administer():
     assert permissions_of(["writer"]) == {Permission.write}
     assert permissions_of(["writer", "auditor"]) == {Permission.write, Permission.read, Permission.export}
     assert permissions_of([]) == permissions_of(["nobody"]) == frozenset()

@@ -44,7 +44,7 @@ def test_claims_come_back(signing):
     assert claims["exp"] - claims["iat"] == 3600
 
 
-def test_the_end(signing):
+def test_a_token_expires_at_the_end_of_its_ttl(signing):
     token = signing.sign("a", {}, now=NOW, ttl=HOUR)
     signing.verify("a", token, now=NOW + HOUR - timedelta(seconds=1))
     with pytest.raises(TokenExpired):
@@ -55,7 +55,7 @@ def part(content: dict) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
-def test_what_does_not_verify(signing, path, tmp_path):
+def test_a_changed_or_foreign_token_does_not_verify(signing, path, tmp_path):
     token = signing.sign("a", {"sub": "me"}, now=NOW, ttl=HOUR)
     header, payload, signature = token.split(".")
     claims = signing.verify("a", token, now=NOW)
@@ -102,7 +102,7 @@ def test_macs_differ_by_purpose_and_from_tokens(signing, path):
     assert base64.urlsafe_b64decode(signature + "=") != signing.mac("cursor", signed.encode())
 
 
-def test_rotation_overlaps(signing, path):
+def test_the_previous_key_verifies_until_its_overlap_ends(signing, path):
     old = signing.sign("a", {}, now=NOW, ttl=timedelta(days=2))
     spread = timedelta(minutes=5)
     new = SigningKeys(path).rotate(now=NOW, overlap=timedelta(days=1), spread=spread)

@@ -39,12 +39,12 @@ def of(content: Any) -> str:
         base64.urlsafe_b64encode(b"[" * 3_000).decode().rstrip("=") + ".a.b",
     ],
 )
-def test_what_is_no_token(token: str) -> None:
+def test_a_malformed_token_is_unauthenticated(token: str) -> None:
     with pytest.raises(Unauthenticated, match="not a token"):
         header_of(token)
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode() + "."))
-def test_anything(token: str) -> None:
+def test_any_text_is_either_a_header_or_unauthenticated(token: str) -> None:
     with suppress(Unauthenticated):
         assert isinstance(header_of(token), Header)

@@ -98,7 +98,7 @@ def test_a_secret_is_printed_once_for_people(folder):
         (["--role", "writer", "--expires", "2020-01-01"], "past"),
     ],
 )
-def test_wrong_arguments(folder, arguments, said):
+def test_wrong_arguments_are_named_and_create_no_key(folder, arguments, said):
     with pytest.raises(AuditlaneError, match=said):
         run(keys.app, "create", *arguments)
     assert not (folder / "keys.json").exists() or not KeysFile(folder / "keys.json").clients()
@@ -114,7 +114,7 @@ def test_a_missing_setting_is_named():
             run(app, *arguments)
 
 
-def test_times():
+def test_spans_and_ends_are_read_in_each_accepted_form():
     assert parse_span("90d") == timedelta(days=90)
     assert parse_end("12h", NOW) == NOW + timedelta(hours=12)
     assert parse_end("2026-02-01", NOW) == datetime(2026, 2, 1, tzinfo=UTC)
@@ -148,7 +148,7 @@ def permissions_in(printed: str) -> set[str]:
     return set(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["permissions"])
 
 
-def test_a_link(folder):
+def test_a_minted_link_is_exchanged_for_a_session(folder):
     link = run(token.app, "--tenant", "acme", "--link").strip()
     assert link.startswith("https://audit.example/enter?code=")
     desk = LinkDesk(SigningKeys(folder / "signing.json"), KeysFile.load_or_create(folder / "keys.json"), MemoryClaims())

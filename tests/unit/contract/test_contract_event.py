@@ -95,7 +95,7 @@ def test_empty_address_and_user_agent_become_null_and_ids_lower_case() -> None:
     assert event.event_id == "6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11"
 
 
-def test_addresses() -> None:
+def test_only_ip_addresses_are_parsed() -> None:
     assert parse_ip("10.0.0.1") is not None
     assert parse_ip("::ffff:10.0.0.1") is not None
     assert parse_ip("cloudtrail.example") is None

@@ -73,7 +73,7 @@ def test_an_audit_as_their_readme_sends_it():
         ({}, "", None),
     ],
 )
-def test_who_acted(sent, actor_id, actor_name):
+def test_the_actor_is_the_first_identifier_that_frontegg_sends(sent, actor_id, actor_name):
     event = made(sent)
     assert (event.actor_id, event.actor_name) == (actor_id, actor_name)
     row = echo(sent)

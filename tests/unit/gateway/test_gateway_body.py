@@ -119,7 +119,7 @@ def test_what_is_no_json_says_so(text, problem):
         ("Application/JSONL ; charset=utf-8", True),
     ],
 )
-def test_content_types(content_type, lines):
+def test_the_content_type_tells_lines_from_a_document(content_type, lines):
     assert body.is_lines(content_type) is lines
 
 

@@ -109,7 +109,7 @@ def test_a_window_may_not_take_more_memory_than_http_allows() -> None:
         *((other, "refused") for other in ("gzip,", ",", "gzip;q=1", "*", "zstd2", "none")),
     ],
 )
-def test_codings(header: str, coding: Coding | str | None) -> None:
+def test_a_content_encoding_is_known_or_rejected(header: str, coding: Coding | str | None) -> None:
     if coding == "refused":
         with pytest.raises(MediaTypeUnsupported) as error:
             coding_of(header)

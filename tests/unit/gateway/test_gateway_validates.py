@@ -221,7 +221,9 @@ BASE = {"action": "Login"}
         ("newer", {"outcome": "denied"}, False),
     ],
 )
-def test_examples(registry: DictRegistry, intake: Intake, tenant: str, given: dict[str, Any], accepted: bool) -> None:
+def test_the_gateway_accepts_what_the_tenants_contract_accepts(
+    registry: DictRegistry, intake: Intake, tenant: str, given: dict[str, Any], accepted: bool
+) -> None:
     assert judged(registry, intake, [BASE | {"tenant_id": tenant} | given]) == [accepted]
 
 

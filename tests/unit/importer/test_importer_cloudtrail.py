@@ -123,7 +123,7 @@ def test_any_record_is_rebuilt(more):
     assert rebuild(stored(convert(record))) == record
 
 
-def test_the_tenant():
+def test_the_tenant_is_the_account_or_the_one_given():
     assert convert({"eventTime": "2023-01-01T00:00:00Z", "userIdentity": {"accountId": "42"}}).tenant_id == "42"
     given_one = convert(MINIMAL, tenant="acme")
     assert given_one.tenant_id == "acme"
@@ -159,7 +159,7 @@ def test_identical_records_without_an_id_differ_by_their_occurrence():
         ({"responseElements": {"ConsoleLogin": "Failure"}}, "failure"),
     ],
 )
-def test_the_outcome(more, outcome):
+def test_the_outcome_follows_from_the_errors_of_a_record(more, outcome):
     assert convert(MINIMAL | more).outcome == outcome
 
 
@@ -177,6 +177,6 @@ def test_the_outcome(more, outcome):
         (None, ("", "system", None)),
     ],
 )
-def test_the_actor(identity, actor):
+def test_the_actor_follows_from_the_identity_of_a_record(identity, actor):
     event = convert(MINIMAL | {"userIdentity": identity})
     assert (event.actor_id, event.actor_type, event.actor_name) == actor

@@ -40,13 +40,13 @@ def test_the_most_telling_reason_comes_first(codes, word):
         (5, 0, Level.WARN, "No worker is connected"),
     ],
 )
-def test_lag(lag, members, level, word):
+def test_doctor_warns_of_lag_and_of_missing_workers(lag, members, level, word):
     found = kafka.judge_lag("workers", lag, members)
     assert found.level is level
     assert word in found.message + found.fix
 
 
-def test_partitions():
+def test_doctor_reports_partitions_without_leader_or_behind():
     healthy = SimpleNamespace(leader=1, replicas=[1, 2], isrs=[1, 2])
     behind = SimpleNamespace(leader=1, replicas=[1, 2], isrs=[1])
     leaderless = SimpleNamespace(leader=-1, replicas=[1], isrs=[])
@@ -66,7 +66,7 @@ def test_partitions():
         (0, Level.FAIL),
     ],
 )
-def test_clocks(there, level):
+def test_doctor_judges_the_difference_of_clocks(there, level):
     assert clickhouse.judge_clock(there, before=100, after=101).level is level
 
 
@@ -81,12 +81,12 @@ def test_clocks(there, level):
         ("", Level.FAIL),
     ],
 )
-def test_deduplication_window(engine, level):
+def test_doctor_rejects_a_short_deduplication_window(engine, level):
     assert clickhouse.judge_window(engine).level is level
 
 
 @pytest.mark.parametrize(("free", "level"), [(3 << 30, Level.OK), (1 << 30, Level.WARN), (1 << 20, Level.FAIL)])
-def test_room(tmp_path, free, level):
+def test_doctor_judges_the_free_space(tmp_path, free, level):
     assert host.judge_room(tmp_path, free).level is level
 
 
@@ -102,7 +102,7 @@ def test_an_error_of_one_part_is_a_finding():
     ]
 
 
-def test_credential_files(tmp_path):
+def test_doctor_reports_credential_files_missing_or_open_to_others(tmp_path):
     missing, open_to_all = tmp_path / "keys.json", tmp_path / "signing.json"
     host.SigningKeys.load_or_create(open_to_all)
     open_to_all.chmod(0o644)

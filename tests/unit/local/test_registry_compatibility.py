@@ -45,7 +45,7 @@ PROMOTED = {
 
 @pytest.mark.parametrize("reader", PRIMITIVES)
 @pytest.mark.parametrize("writer", PRIMITIVES)
-def test_promotions(reader: str, writer: str) -> None:
+def test_only_avros_promotions_are_compatible(reader: str, writer: str) -> None:
     message = f"reader type: {reader.upper()} not compatible with writer type: {writer.upper()}"
     fine = reader == writer or writer in PROMOTED.get(reader, set())
     assert problems(reader, writer) == ([] if fine else [("TYPE_MISMATCH", "/", message)])
@@ -82,7 +82,7 @@ R = record()
         ({"type": "long", "logicalType": "timestamp-micros"}, "long"),
     ],
 )
-def test_compatible(reader: Any, writer: Any) -> None:
+def test_compatible_schemas_have_no_problems(reader: Any, writer: Any) -> None:
     assert problems(reader, writer) == []
 
 
@@ -116,7 +116,9 @@ def test_compatible(reader: Any, writer: Any) -> None:
         ),
     ],
 )
-def test_incompatible(reader: Any, writer: Any, expected: tuple[str, str, str]) -> None:
+def test_each_incompatibility_has_its_type_path_and_message(
+    reader: Any, writer: Any, expected: tuple[str, str, str]
+) -> None:
     assert problems(reader, writer) == [expected]
 
 

@@ -32,7 +32,7 @@ def verdict(kind: Any, default: Any) -> str | None:
         (INNER, {"x": 1}), (["null", "R"], None),
     ],
 )  # fmt: skip
-def test_valid(kind: Any, default: Any) -> None:
+def test_a_default_of_its_type_is_valid(kind: Any, default: Any) -> None:
     assert verdict(kind, default) is None
 
 
@@ -44,10 +44,10 @@ def test_valid(kind: Any, default: Any) -> None:
         ({"type": "map", "values": "int"}, {"k": ""}), (INNER, {"y": 1}), (INNER, {"x": ""}), (INNER, []),
     ],
 )  # fmt: skip
-def test_invalid(kind: Any, default: Any) -> None:
+def test_a_default_of_another_type_is_invalid(kind: Any, default: Any) -> None:
     assert "Invalid default for field a" in (verdict(kind, default) or "")
 
 
-def test_deep_inside() -> None:
+def test_an_invalid_default_is_found_in_nested_types() -> None:
     bad = {"type": "record", "name": "B", "fields": [{"name": "deep", "type": "int", "default": ""}]}
     assert "deep" in (verdict({"type": "array", "items": ["null", bad]}, []) or "")

@@ -151,7 +151,7 @@ def test_a_growing_log_is_cut_while_its_writer_holds_it(tmp_path):
     assert (tmp_path / "part.log.1").stat().st_size == 100
 
 
-def test_the_end_of_a_log(tmp_path):
+def test_the_tail_of_a_log_is_empty_for_a_missing_one(tmp_path):
     log = tmp_path / "part.log"
     assert layout.tail(log) == ""
     log.write_text("\n".join(map(str, range(100_000))))
@@ -168,7 +168,7 @@ def test_the_end_of_a_log(tmp_path):
         ("command not found", None),
     ],
 )
-def test_java_versions(text, major):
+def test_the_major_version_is_parsed_from_java_version(text, major):
     assert java.parse_major(text) == major
 
 

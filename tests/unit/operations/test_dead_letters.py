@@ -178,7 +178,7 @@ def test_the_order_of_records_does_not_matter_nor_how_often_they_come(
     index.close()
 
 
-def test_filters() -> None:
+def test_the_index_filters_by_tenant_code_time_and_name() -> None:
     index = folded(
         letter(1),
         letter(2, tenant="globex"),

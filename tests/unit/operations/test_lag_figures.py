@@ -48,7 +48,9 @@ def line(**given: Any) -> PartitionLag:
         ({"oldest_ms": None}, 5, 0, None),  # it did not come in time
     ],
 )
-def test_a_partition(given: dict[str, Any], lag: int, lost: int, age_s: float | None) -> None:
+def test_lag_loss_and_age_follow_from_a_partitions_offsets(
+    given: dict[str, Any], lag: int, lost: int, age_s: float | None
+) -> None:
     found = line(**given)
     assert (found.lag, found.lost, found.age_s) == (lag, lost, age_s)
 

@@ -114,12 +114,12 @@ def test_two_replays_into_one_target_exclude_each_other(tmp_path: Path) -> None:
         ("2:-", Slice(2, None, None)),
     ],
 )
-def test_ranges(text: str, expected: Slice) -> None:
+def test_a_range_may_leave_out_each_of_its_parts(text: str, expected: Slice) -> None:
     assert by_ranges([text]) == (expected,)
 
 
 @pytest.mark.parametrize("text", ["", "5", "0:5", "a:1-2", "0:9-8", "0:-1-5"])
-def test_what_is_no_range(text: str) -> None:
+def test_a_malformed_range_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         by_ranges([text])
     assert caught.value.field == "--range"

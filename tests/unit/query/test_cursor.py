@@ -39,14 +39,14 @@ A_CURSOR = CURSORS.sign(ACME, FILTER, A_POSITION)
 
 
 @given(POSITIONS)
-def test_round_trip(position):
+def test_a_signed_cursor_reads_back_as_its_position(position):
     cursor = CURSORS.sign(ACME, FILTER, position)
     assert CURSORS.read(ACME, FILTER, cursor) == position
     assert set(cursor) <= set(string.ascii_letters + string.digits + "-_")  # needs no escaping in a URL
 
 
 @given(POSITIONS, st.integers(0, 75), st.characters(codec="ascii"))
-def test_one_changed_character(position, place, character):
+def test_a_cursor_with_one_changed_character_is_invalid(position, place, character):
     cursor = CURSORS.sign(ACME, FILTER, position)
     assume(cursor[place] != character)
     with pytest.raises(InvalidCursor):
@@ -54,7 +54,7 @@ def test_one_changed_character(position, place, character):
 
 
 @given(st.text() | st.binary(max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
-def test_made_up(text):
+def test_a_made_up_cursor_is_invalid_and_the_error_says_the_fix(text):
     with pytest.raises(InvalidCursor) as caught:
         CURSORS.read(ACME, FILTER, text)
     assert caught.value.fix
@@ -62,7 +62,7 @@ def test_made_up(text):
 
 
 @pytest.mark.parametrize("changed", [A_CURSOR[:-1], A_CURSOR + "A", A_CURSOR + "=", A_CURSOR + "\n", " " + A_CURSOR])
-def test_cut_or_extended(changed):
+def test_a_cut_or_extended_cursor_is_invalid(changed):
     with pytest.raises(InvalidCursor):
         CURSORS.read(ACME, FILTER, changed)
 
@@ -77,12 +77,12 @@ def test_cut_or_extended(changed):
         (ACME, parse([("action", "login"), ("q", "x")])),
     ],
 )
-def test_another_query(scope, filter_):
+def test_a_cursor_is_invalid_for_another_query_or_tenant(scope, filter_):
     with pytest.raises(InvalidCursor):
         CURSORS.read(scope, filter_, A_CURSOR)
 
 
-def test_another_order():
+def test_a_cursor_is_invalid_for_another_order():
     by_action = Sort(Field("action", Kind.text))
     cursor = CURSORS.sign(ACME, FILTER, A_POSITION, by_action)
     assert CURSORS.read(ACME, FILTER, cursor, by_action).occurred_us == 1
@@ -94,6 +94,6 @@ def test_another_order():
         CURSORS.read(ACME, FILTER, A_CURSOR, by_action)
 
 
-def test_another_key():
+def test_a_cursor_signed_with_another_key_is_invalid():
     with pytest.raises(InvalidCursor):
         Cursors(lambda purpose, data: mac("other", data)).read(ACME, FILTER, A_CURSOR)

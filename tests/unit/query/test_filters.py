@@ -55,7 +55,7 @@ def test_every_kind_of_filter():
         ("9999-12-31T23:59:59-23:00", LATEST),
     ],
 )
-def test_times(text, expected):
+def test_times_are_read_in_each_accepted_form(text, expected):
     assert parse([("from", text)]).since == expected
 
 

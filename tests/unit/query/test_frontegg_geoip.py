@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_over_http(file: Path, tmp_path: Path) -> None:
+def test_the_place_of_an_address_is_answered_over_http(file: Path, tmp_path: Path) -> None:
     with Served(tmp_path, geoip_file=file) as served:
         viewer, writer = served.viewer_token("acme"), served.client_token("writer")
         vendor = served.client_token("vendor")

@@ -50,7 +50,7 @@ def test_a_document_without_rows():
 @pytest.mark.parametrize(
     ("bounds", "said"), [(PdfBounds(seconds=1), "longer"), (PdfBounds(memory_bytes=16 << 20), "memory")]
 )
-def test_its_bounds(bounds, said):
+def test_a_pdf_past_its_time_or_memory_is_ended(bounds, said):
     made = PdfProcess(COLUMNS, HEADING, None, bounds)
     with pytest.raises(QueryTooLarge, match=said):
         for _ in range(200):

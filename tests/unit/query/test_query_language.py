@@ -106,7 +106,7 @@ DAY = datetime(2026, 1, 31, tzinfo=UTC)
         (" \n\t ", None),
     ],
 )
-def test_forms(text, tree):
+def test_each_form_of_a_query_parses_to_its_tree(text, tree):
     assert parse(text, OWN) == tree
 
 
@@ -198,7 +198,7 @@ def test_an_unknown_field_names_the_known_ones():
         parse("invoice_total:5", {})  # not this tenant's
 
 
-def test_bounds():
+def test_depth_terms_and_length_of_a_query_are_bounded():
     assert parse("(" * MAX_DEPTH + "a" + ")" * MAX_DEPTH, {}) == Word("a")
     for deep in ("(" * 2_000 + "a" + ")" * 2_000, "-" * 4_000 + "a", "NOT " * 1_000 + "a"):
         with pytest.raises(InvalidFilter, match="nested more than"):

@@ -152,7 +152,7 @@ def revision(scope: str, fields: tuple[FieldView, ...], enabled: bool | None) ->
 
 
 @given(OWN, OWN, SWITCH, SWITCH)
-def test_overlay_laws(
+def test_a_tenants_overlay_loses_no_field_and_has_the_last_word(
     env: tuple[FieldView, ...], own: tuple[FieldView, ...], env_on: bool | None, own_on: bool | None
 ) -> None:
     enabled, fields = overlay(revision(ENVIRONMENT, env, env_on), revision("tenant:a", own, own_on))

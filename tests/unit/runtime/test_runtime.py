@@ -146,18 +146,18 @@ def test_forms_are_checked_with_everything_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["a:1", "a:1, b:65535", "[::1]:9092", "PLAINTEXT://a:9092"])
-def test_brokers(value: str) -> None:
+def test_brokers_may_be_listed_bracketed_or_have_a_protocol(value: str) -> None:
     assert validators.bootstrap(value) == value
 
 
 @pytest.mark.parametrize("value", ["a", "a:", ":1", "a:0", "a:65536", "a:1,", "a:x", "a:²"])
-def test_no_brokers(value: str) -> None:
+def test_brokers_without_host_or_port_are_rejected(value: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
         validators.bootstrap(value)
 
 
 @pytest.mark.parametrize("value", ["", ".", "..", "a b", "a/b", "ä", "a" * 149, "a\n"])
-def test_no_topic(value: str) -> None:
+def test_a_topic_name_that_kafka_rejects_is_rejected(value: str) -> None:
     with pytest.raises(ValueError, match="must"):
         validators.topic(value)
 

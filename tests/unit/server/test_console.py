@@ -134,7 +134,7 @@ def post(served: Served, cookie: str, form: str, site: str = "same-origin") -> A
     return served._pool.request("POST", f"{served.url}/console/view", body=form, headers=headers, redirect=False)
 
 
-def test_the_board(served):
+def test_the_board_shows_rates_lag_and_lost_offsets(served):
     answer = served.request("/console", cookie=entered(served))
     assert answer.status == 200, answer.data
     html = answer.data.decode()
@@ -373,7 +373,7 @@ def test_how_fast_events_come():
     assert [page_model.pace(DE, one) for one in rates] == ["0", "0,05", "1,2", "99,9", "1.234"]
 
 
-def test_ages():
+def test_an_age_has_one_unit_in_the_readers_language():
     ages = (None, 0.44, 12.4, 300.0, 11_520.0, 181_440.0)
     assert [page_model.age(EN, one) for one in ages] == ["", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d"]
     assert [page_model.age(DE, one) for one in ages] == ["", "0,4 s", "12 s", "5 min", "3,2 h", "2,1 Tage"]

@@ -321,7 +321,7 @@ def test_the_tenant_comes_from_a_claim(issuer):
         ({"oidc_roles": "no json"}, "AUDITLANE_OIDC_ROLES: must be a JSON object"),
     ],
 )
-def test_wrong_settings(given, said):
+def test_a_wrong_issuer_setting_is_named(given, said):
     good = {"oidc_issuer": "https://login.example/", "oidc_audience": "a"} if "oidc_issuer" not in given else {}
     with pytest.raises(ConfigError, match=said):
         issuer_.of(load(**good, **given))

@@ -76,7 +76,7 @@ def test_form_and_chips():
     assert page_model.given([("a", ""), ("b", " "), ("c", "0")]) == [("c", "0")]
 
 
-def test_row():
+def test_a_row_shows_json_pretty_printed_and_links_its_custom_fields():
     row = page_model.row_of(
         made(metadata={"region": "eu"}, fields={"total": "1.5"}, before='{"b":1,"a":"é"}', after="{no")
     )

@@ -420,7 +420,7 @@ def test_errors_of_the_frame(served):
     problem(served.request("/v1/token", method="POST", transfer_encoding="chunked"), 411, "LENGTH_REQUIRED")
 
 
-def test_broken_json(served):
+def test_broken_json_is_a_problem_of_the_input(served):
     response = served._pool.request(
         "POST", served.url + "/v1/token", body=b'{"client_id', headers={"content-type": "application/json"}
     )
@@ -435,7 +435,7 @@ def test_a_bug_tells_nothing_but_where_to_look(served):
     assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
-def test_request_ids(served):
+def test_a_valid_request_id_is_kept_and_another_replaced(served):
     given = "abc-DEF_1.2:3"
     assert served.request("/health/live", x_request_id=given).headers["x-request-id"] == given
     for wrong in ("", "a b", "x" * 129, "<script>", 'a"b'):

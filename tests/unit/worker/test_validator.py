@@ -110,7 +110,9 @@ CASES: list[tuple[str, R, str, bytes | None, bytes | None]] = [
 @pytest.mark.parametrize(
     ("code", "says", "key", "value"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_each_refusal(registry: DictRegistry, code: R, says: str, key: bytes | None, value: bytes | None) -> None:
+def test_each_rejection_names_its_code_and_spares_its_neighbours(
+    registry: DictRegistry, code: R, says: str, key: bytes | None, value: bytes | None
+) -> None:
     verdict = judge_of(registry).judge(
         raw_range([message(), value, message()], [b"acme", key, b"acme"]), ingested_at_ms=1
     )

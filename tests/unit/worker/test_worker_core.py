@@ -51,7 +51,7 @@ def sealed(worker: Core, now: int = 0) -> Write:
     return only(worker.step(now, now), Write)
 
 
-def test_the_circle() -> None:
+def test_a_range_goes_from_messages_to_its_committed_offset() -> None:
     worker = core()
     assert worker.received(P, messages(0, 2), 0) == 0
     commit = only(worker.step(0, 0), Commit)

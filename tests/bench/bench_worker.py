@@ -153,7 +153,7 @@ class Load:
     def run(self) -> Iterator[tuple[Settings, Client]]:
         """Settings with a group and a database of their own."""
         name = "r" + uuid.uuid4().hex[:8]
-        settings = self.settings.model_copy(update={"clickhouse_database": name, "group": name})
+        settings = self.settings.model_copy(update={"clickhouse_database": name, "consumer_group": name})
         client = connect(settings)
         migrate(client, name)
         client.command(f"SYSTEM STOP MERGES `{name}`.events")
@@ -217,7 +217,7 @@ def peer(load: Load, name: str, python: str, count: int) -> dict[str, float]:
         task = {
             "bootstrap": load.parts.kafka,
             "topic": settings.topic,
-            "group": settings.group,
+            "group": settings.consumer_group,
             "registry": load.parts.registry,
             "clickhouse": load.parts.clickhouse.url,
             "database": settings.clickhouse_database,
@@ -244,7 +244,7 @@ def worker(load: Load, *, profile: str = "", **given: Any) -> dict[str, Any]:
     with load.run() as (settings, client):
         options = settings.model_dump(exclude_unset=True) | given
         env = {variable(name): str(value) for name, value in options.items()}
-        log = load.parts.folder / f"{settings.group}.log"
+        log = load.parts.folder / f"{settings.consumer_group}.log"
         mine = WorkerProcess(env, log)
         try:
             _wait(lambda: "partition.assigned" in log.read_text(), mine)
@@ -303,7 +303,7 @@ def _wait(what: Callable[[], bool], mine: WorkerProcess) -> None:
 
 def _completed(settings: Settings) -> Callable[[], bool]:
     """Whether the group has committed the end of every partition, nothing pending."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.group})
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.consumer_group})
     at = [TopicPartition(settings.topic, number) for number in range(settings.topic_partitions)]
     ends = {one.partition: consumer.get_watermark_offsets(one, timeout=10)[1] for one in at}
 
@@ -350,7 +350,7 @@ def measure(parts: Parts, given: argparse.Namespace) -> dict[str, dict[str, dict
         for _ in range(given.rounds):
             report("auditlane, 1 insert thread", worker(load, profile=given.profile, insert_parts_per_second=PARTS))
             report("auditlane, 2 insert threads", worker(load, insert_threads=2, insert_parts_per_second=PARTS))
-            wide = worker(load, insert_threads=2, insert_parts_per_second=PARTS, queue_bytes=QUEUE)
+            wide = worker(load, insert_threads=2, insert_parts_per_second=PARTS, worker_buffer_bytes=QUEUE)
             report("auditlane, 2 threads, 128 MB held", wide)
             report("auditlane, default budget", worker(load))
         if not given.ours:

@@ -13,7 +13,7 @@ from auditlane.worker.consumer import consumer_config
 from auditlane.worker.consumer_loop import BATCH, TURN_S
 
 given = json.loads(sys.argv[1])
-settings = load(kafka_bootstrap=given["bootstrap"], group=given["group"], topic=given["topic"])
+settings = load(kafka_bootstrap=given["bootstrap"], consumer_group=given["group"], topic=given["topic"])
 consumer = Consumer(consumer_config(settings, protocol="classic"))
 consumer.assign([TopicPartition(given["topic"], number, 0) for number in range(settings.topic_partitions)])
 seen, started, cpu = 0, 0.0, 0.0

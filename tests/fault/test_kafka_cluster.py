@@ -27,7 +27,7 @@ def makes_a_topic(bootstrap: str, name: str) -> bool:
 def world(kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
     """A world whose topics have three replicas."""
     with closing(
-        world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication=3)
+        world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication_factor=3)
     ) as made:
         yield made
 

@@ -217,7 +217,7 @@ def test_own_parts_replace_the_embedded_ones(stack, tmp_path):
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
     theirs = ("AUDITLANE_KAFKA_", "AUDITLANE_REGISTRY_", "AUDITLANE_CLICKHOUSE_")
     urls = {name: value for name, value in env.items() if name.startswith(theirs)} | {
-        "AUDITLANE_GROUP": "another-group",
+        "AUDITLANE_CONSUMER_GROUP": "another-group",
         "AUDITLANE_TOPIC": "another.topic",
     }
     other = Stack(tmp_path / "other", env=urls)

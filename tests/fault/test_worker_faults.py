@@ -110,7 +110,7 @@ def test_a_dead_letter_topic_that_is_gone_leaves_the_range_open(world: World) ->
     world.stored(20)
     world.produce(20, partition=1)  # the other partition goes on
     world.stored(40)
-    consumer = Consumer(world.kafka | {"group.id": world.settings.group})
+    consumer = Consumer(world.kafka | {"group.id": world.settings.consumer_group})
     [committed] = consumer.committed([TopicPartition(world.settings.topic, 0)], timeout=10)
     consumer.close()
     assert committed.offset == 0
@@ -127,7 +127,7 @@ def test_offsets_set_back_by_another_member(world: World) -> None:
     first = world.worker()
     world.produce(200)
     world.completed()
-    group = {"group.id": world.settings.group, "group.protocol": "consumer"}
+    group = {"group.id": world.settings.consumer_group, "group.protocol": "consumer"}
     member = Consumer(world.kafka | group)
     member.subscribe([world.settings.dead_letter_topic])
     wait_until(lambda: (member.poll(0.05), member.assignment())[1], why=first.tail)

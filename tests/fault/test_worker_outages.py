@@ -36,7 +36,7 @@ def test_a_worker_without_its_broker_ends_in_time(registry: str, clickhouse: str
     wait_for_broker(broker.bootstrap)
     world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
     world.produce(100)
-    worker = world.worker(drain_s=3, range_age_ms=600_000)
+    worker = world.worker(shutdown_timeout_s=3, range_age_ms=600_000)
     wait_until(lambda: "auditlane_worker_messages_total 100.0" in worker.get("/metrics"), why=worker.tail)
     running.send_signal(signal.SIGSTOP)
     assert worker.stop() in (0, HARD_EXIT), "in time, though its commit waits for the broker"
@@ -53,7 +53,7 @@ def test_an_insert_that_hangs_does_not_keep_a_stopping_worker(
 ) -> None:
     engine = EngineProcess(tmp_path / "engine")
     world = world_on(kafka, registry, engine.url, unique, tmp_path)
-    worker = world.worker(drain_s=3, insert_timeout_s=600)
+    worker = world.worker(shutdown_timeout_s=3, insert_timeout_s=600)
     world.produce(50)
     world.completed()
     engine.process.send_signal(signal.SIGSTOP)

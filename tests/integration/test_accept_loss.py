@@ -101,7 +101,7 @@ def test_a_truncated_log_goes_on_once_its_rows_are_moved_aside(world: World, com
         f"INSERT INTO {world.events} SELECT * REPLACE (kafka_offset + 40 AS kafka_offset, "
         f"generateUUIDv4() AS event_id) FROM {source}"
     )
-    consumer = Consumer(world.kafka | {"group.id": world.settings.group})
+    consumer = Consumer(world.kafka | {"group.id": world.settings.consumer_group})
     at = TopicPartition(topic, 0, 50, Intent(topic_id).encode())
 
     def taken() -> bool:

@@ -130,28 +130,30 @@ def test_a_replay_killed_between_event_and_resolution_is_seen_once(world: World,
     assert seen == 8
 
 
-def test_the_brake_stops_one_partition_until_an_operator_lets_it_go(world: World, commands: Commands) -> None:
+def test_the_circuit_breaker_halts_one_partition_until_an_operator_restarts_it(
+    world: World, commands: Commands
+) -> None:
     world.produce(20, partition=0)
     world.produce(200, partition=1)
-    first = world.worker(brake_window=50)
+    first = world.worker(dlq_ratio_window=50)
     world.stored(220)
     for number in range(200):
         key = f"tenant{number % 4}"  # of several tenants: one alone never stops a partition that others use
         world.producer.produce(world.settings.topic, key=key, value=b"junk%d" % number, partition=0)
     assert world.producer.flush(30) == 0
     [halted] = wait_until(lambda: first.events("partition.halted"), why=first.tail)
-    assert "dead-letter brake" in halted["reason"]
+    assert "circuit breaker" in halted["reason"]
     assert "NOT_FRAMED" in halted["reason"]
     world.produce(100, partition=1)
     world.stored(320)
     world.produce(10, partition=0)
-    assert "auditlane_worker_braked_partitions 1.0" in first.get("/metrics")
+    assert "auditlane_worker_circuit_open_partitions 1.0" in first.get("/metrics")
     assert first.stop() == 0
     assert len(listed(commands)) < 50, "at most what the window needs is refused before"
 
-    second = world.worker(brake_window=50, brake_ratio=1.0)
+    second = world.worker(dlq_ratio_window=50, dlq_max_ratio=1.0)
     world.stored(330)
     world.completed()
-    assert "auditlane_worker_braked_partitions 0.0" in second.get("/metrics")
+    assert "auditlane_worker_circuit_open_partitions 0.0" in second.get("/metrics")
     assert world.counts() == (330, 330)
     assert len(listed(commands)) == 200

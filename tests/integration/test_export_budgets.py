@@ -168,7 +168,7 @@ def test_a_pdf_is_drawn_elsewhere_and_ends_with_its_client(filled: Store, tmp_pa
 
 
 def test_a_stop_leaves_no_process_behind(filled: Store, tmp_path: Path) -> None:
-    with ServeProcess(tmp_path, **given(filled), drain_s=1) as process:
+    with ServeProcess(tmp_path, **given(filled), shutdown_timeout_s=1) as process:
         with begun(process.url, process.viewer_token("initech"), pdf()):
             [drawing] = until(lambda: children(process.process.pid), 60, "a process that draws")
             process.stop(signal.SIGTERM)

@@ -25,7 +25,7 @@ def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) 
     world.produce(5, partition=0)
     world.commit(0, 2)
     told = lag(commands)
-    assert told["group"] == world.settings.group
+    assert told["group"] == world.settings.consumer_group
     first, second = told["partitions"]
     assert (first["committed"], first["end"], first["lag"], first["member"]) == (2, 5, 3, "")
     assert 0 <= first["age_s"] < 300
@@ -49,7 +49,7 @@ def test_a_new_group_over_a_stored_partition_is_not_behind(world: World, command
     world.stored(40)
     world.completed()
     assert first.stop() == 0
-    topic, group = world.settings.topic, world.settings.group
+    topic, group = world.settings.topic, world.settings.consumer_group
 
     def forgotten() -> bool:
         try:

@@ -237,7 +237,7 @@ async def slow():
     return "done"
 
 bound = listen("127.0.0.1", 0)
-run(app, bound, drain_s=60, on_ready=lambda: print(url_of(bound), flush=True))
+run(app, bound, shutdown_timeout_s=60, on_ready=lambda: print(url_of(bound), flush=True))
 """
 
 

@@ -47,7 +47,7 @@ def test_a_name_that_kafka_cannot_hold_beside_another_says_both(kafka: str, uniq
 
 def test_too_many_replicas_are_refused_with_the_brokers_reason(kafka: str, unique: str) -> None:
     with pytest.raises(ConfigError, match=unique):
-        topics.ensure(_settings(kafka, unique, topic_replication=50))
+        topics.ensure(_settings(kafka, unique, topic_replication_factor=50))
 
 
 def test_a_kafka_that_is_away_says_what_to_check(monkeypatch: pytest.MonkeyPatch, unique: str) -> None:

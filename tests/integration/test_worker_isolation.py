@@ -75,7 +75,7 @@ def test_refusals_of_every_tenant_or_of_enough_of_them_still_stop_it(world: Worl
     flood(world, 2_000, tenants=tenants)
     worker = world.worker()
     [halted] = wait_until(lambda: worker.events("partition.halted"), why=worker.tail)
-    assert "the dead-letter brake" in halted["reason"]
+    assert "the circuit breaker" in halted["reason"]
     assert worker.stop() == 0
 
 
@@ -246,7 +246,7 @@ def test_a_month_that_is_refused_keeps_neither_other_partitions_nor_memory_and_i
     old = past(30)
     refuse = f"CHECK NOT throwIf(toYYYYMM(occurred_at) = {old:%Y%m}, 'not this month')"
     world.client.command(f"ALTER TABLE {world.events} ADD CONSTRAINT refused {refuse}")
-    worker = world.worker(queue_bytes=1 << 20)
+    worker = world.worker(worker_buffer_bytes=1 << 20)
     worker.ready()
     wide = {"description": "x" * 2_000}
     world.produce(2_000, partition=0, occurred_at=old, **wide)  # four times of what may be held

@@ -42,7 +42,7 @@ def test_a_worker_exposes_every_listed_metric_and_none_unlisted(world: World) ->
     assert told["auditlane_worker_freshness_seconds_count"] == told["auditlane_worker_ranges_total"]
     assert told["auditlane_worker_rebalances_total"] >= 1
     assert told["auditlane_worker_lag_seconds"] == 0
-    assert told["auditlane_worker_budget_ratio"] == 1
+    assert told["auditlane_worker_insert_rate_factor"] == 1
     assert worker.stop() == 0
 
 

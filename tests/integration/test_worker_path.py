@@ -76,7 +76,7 @@ def test_without_a_committed_offset_it_begins_after_what_is_stored(world: World)
     world.completed()
     assert first.stop() == 0
     world.produce(100)
-    again = world.worker(group=world.settings.group + "b")
+    again = world.worker(consumer_group=world.settings.consumer_group + "b")
     world.stored(300)
     assert again.stop() == 0
     assert world.counts() == (300, 300)

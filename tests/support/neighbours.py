@@ -105,7 +105,7 @@ class Town:
             clickhouse_database=unique,
             topic=f"{unique}.events",
             dead_letter_topic=f"{unique}.dead",
-            group=unique,
+            consumer_group=unique,
             worker_port=0,
             provenance_keys_file=folder / "provenance-keys.json",
             **given,

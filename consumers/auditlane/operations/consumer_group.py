@@ -56,7 +56,7 @@ def has_members(group: str, count: int = 0) -> Conflict:
 
 def commit(settings: Settings, partition: Partition, offset: int, metadata: str, *, ask_s: float) -> None:
     """Set the group's offset. Raises Conflict while the group has members, KafkaUnavailable."""
-    options = {"group.id": settings.group, "enable.auto.commit": False, "enable.auto.offset.store": False}
+    options = {"group.id": settings.consumer_group, "enable.auto.commit": False, "enable.auto.offset.store": False}
     consumer: Consumer = client(Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka"))
     deadline = time.monotonic() + ask_s
     try:
@@ -70,7 +70,7 @@ def commit(settings: Settings, partition: Partition, offset: int, metadata: str,
             if error is None:
                 return
             if error.code() in _MEMBERS:
-                raise has_members(settings.group)
+                raise has_members(settings.consumer_group)
             if error.code() not in MOVING or time.monotonic() > deadline:
                 raise KafkaUnavailable(f"The brokers did not take the offset: {error.str()}.")
             time.sleep(0.1)

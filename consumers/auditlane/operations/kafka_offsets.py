@@ -40,7 +40,7 @@ class Positions:
         self._ask_s = ask_s
         self._subscribed = re.compile(pattern(settings.topic))
         self._admin: AdminClient = admin(settings)
-        options = {"group.id": settings.group, "enable.auto.commit": False, "enable.auto.offset.store": False}
+        options = {"group.id": settings.consumer_group, "enable.auto.commit": False, "enable.auto.offset.store": False}
         self._group: Consumer = client(
             Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka")
         )

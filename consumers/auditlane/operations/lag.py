@@ -124,7 +124,7 @@ class GroupLag:
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
-        self._group = settings.group
+        self._group = settings.consumer_group
         self._ask_s = ask_s
         self._positions = Positions(settings, ask_s=ask_s)
         self._admin: AdminClient = admin(settings)

@@ -25,7 +25,7 @@ ENDS_MS: Final = 5_000  # how old what is known of the partitions' ends may be, 
 def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
     """librdkafka's options; `protocol` is `consumer` (KIP-848) or `classic`."""
     options: dict[str, Any] = {
-        "group.id": settings.group,
+        "group.id": settings.consumer_group,
         "group.protocol": protocol,
         "client.id": "auditlane-worker",
         **CONSUMER,
@@ -38,7 +38,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         # librdkafka asks for them in the same order again and again.
         "fetch.message.max.bytes": 2 << 20,
         "queued.min.messages": 100_000,
-        "queued.max.messages.kbytes": max(8 << 10, (settings.queue_bytes >> 10) // 8),
+        "queued.max.messages.kbytes": max(8 << 10, (settings.worker_buffer_bytes >> 10) // 8),
     }
     if protocol == "classic":
         options["partition.assignment.strategy"] = "cooperative-sticky"

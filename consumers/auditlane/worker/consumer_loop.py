@@ -153,7 +153,7 @@ class Runner:
         for at, columns in found.items():
             self._meters.messages.inc(len(columns))
             self._meters.bytes.inc(columns.size)
-            self._meters.left_out.inc(self._core.received(at, columns, now))
+            self._meters.skipped_offsets.inc(self._core.received(at, columns, now))
 
     def _complain(self, message: Message) -> None:
         error = message.error()
@@ -272,5 +272,5 @@ class Runner:
         self._meters.partitions.set(len(lanes))
         self._meters.halted.set(sum(bool(lane.halted) for lane in lanes))
         self._meters.failing.set(len(self.failing))
-        self._meters.braked.set(sum(lane.braked for lane in lanes))
+        self._meters.circuit_open.set(sum(lane.circuit_open for lane in lanes))
         self._meters.held_bytes.set(sum(lane.held_bytes for lane in lanes))

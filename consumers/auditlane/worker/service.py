@@ -39,7 +39,7 @@ from auditlane.worker.health import HealthServer
 from auditlane.worker.metrics import Meters
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
-from auditlane.worker.sink.circuit_breaker import BrakePolicy, Brakes
+from auditlane.worker.sink.circuit_breaker import BreakerPolicy, CircuitBreaker
 from auditlane.worker.sink.dead_letters import DeadLetters
 from auditlane.worker.sink.insert_pool import Jobs
 from auditlane.worker.sink.late_budget import LateBudget
@@ -48,7 +48,7 @@ from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 
-SOFT = 0.8  # of drain_s for storing what is held; the rest is for leaving the group
+SOFT = 0.8  # of shutdown_timeout_s for storing what is held; the rest is for leaving the group
 READY_S = 2.0  # how old an answer about readiness may be
 HARD_EXIT = 70
 PROTOCOLS = {"auto": ("consumer", "classic"), "consumer": ("consumer",), "classic": ("classic",)}
@@ -72,7 +72,7 @@ class Service:
         self._checked: tuple[float, dict[str, str]] = (-READY_S, {})
 
     def stop(self) -> None:
-        """Drain and end, within `drain_s`."""
+        """Drain and end, within `shutdown_timeout_s`."""
         self._stop.set()
 
     def run(self) -> None:
@@ -103,7 +103,7 @@ class Service:
                     client,
                     settings.clickhouse_database,
                     EVENTS.names,
-                    parts_per_second=parts_per_second(settings) * settings.workers,
+                    parts_per_second=parts_per_second(settings) * settings.worker_processes_total,
                 )
             )
             if table is None:
@@ -116,19 +116,20 @@ class Service:
                 secrets=secrets,
             )
             producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
-            letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.group}-{os.getpid()}")
+            letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.consumer_group}-{os.getpid()}")
             failpoints = Failpoints.from_environment()
             writer = Writer(client, table)
-            brakes = Brakes(
-                BrakePolicy(settings.brake_ratio, settings.brake_window, tenants=settings.brake_tenants),
+            breaker = CircuitBreaker(
+                BreakerPolicy(settings.dlq_max_ratio, settings.dlq_ratio_window, tenants=settings.dlq_ratio_tenants),
                 served=writer.tenants_served,
             )
             late = LateBudget(settings.late_parts_per_second)
-            jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, brakes=brakes, late=late)
+            jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, breaker=breaker, late=late)
             stack.callback(jobs.close)
             stack.callback(self._stop.set)  # whatever ended it: from here on the watchdog counts
             asked = admin(settings)
-            brokers, membership = Brokers(partial(admin, settings), self._stored), Membership(asked, settings.group)
+            brokers = Brokers(partial(admin, settings), self._stored)
+            membership = Membership(asked, settings.consumer_group)
             for protocol in PROTOCOLS[settings.group_protocol]:
                 options = consumer_config(settings, protocol=protocol)
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
@@ -165,17 +166,17 @@ class Service:
                 self._on_ready(url)
             if self._stop.is_set():
                 if gives_up is None:
-                    gives_up = time.monotonic() + self._settings.drain_s * SOFT
+                    gives_up = time.monotonic() + self._settings.shutdown_timeout_s * SOFT
                     runner.drain()
                 elif time.monotonic() > gives_up:
                     self._log.warning("worker.drain_unfinished", fix="The intents hand over what is left.")
                     break
 
     def _watch(self) -> None:
-        """Nothing keeps a stopping worker alive past `drain_s`: a commit waits for its broker without end."""
+        """End a stopping worker after `shutdown_timeout_s`: a commit waits for its broker without end."""
         self._stop.wait()
-        if not self._ended.wait(self._settings.drain_s):
-            self._log.error("worker.hard_exit", drain_s=self._settings.drain_s)
+        if not self._ended.wait(self._settings.shutdown_timeout_s):
+            self._log.error("worker.hard_exit", shutdown_timeout_s=self._settings.shutdown_timeout_s)
             os._exit(HARD_EXIT)
 
     def _stored(self, topic_id: str, partition: int, low: int) -> Stored | None:
@@ -230,11 +231,11 @@ def policy(settings: Settings) -> Policy:
     flights = settings.insert_threads + 1
     return Policy(
         range_rows=settings.range_rows,
-        range_bytes=min(settings.range_bytes, settings.queue_bytes // (flights + 1)),
+        range_bytes=min(settings.range_bytes, settings.worker_buffer_bytes // (flights + 1)),
         range_age_ms=settings.range_age_ms,
         parts_per_second=settings.insert_parts_per_second,
         flights=flights,
-        queue_bytes=settings.queue_bytes,
+        buffer_bytes=settings.worker_buffer_bytes,
     )
 
 

@@ -56,10 +56,10 @@ def command(
     settings = load()
     at = Partition(topic, partition)
     known = _known(settings, at, to)
-    members = consumer_group.members(admin(settings), settings.group, ASK_S)
+    members = consumer_group.members(admin(settings), settings.consumer_group, ASK_S)
     if not dry_run:
         if members:
-            raise consumer_group.has_members(settings.group, len(members))
+            raise consumer_group.has_members(settings.consumer_group, len(members))
         _confirm(known, yes=yes)
         consumer_group.commit(settings, at, to, known.loss.metadata, ask_s=ASK_S)
     _tell(settings, known, dry_run=dry_run, members=len(members), as_json=as_json)
@@ -68,7 +68,7 @@ def command(
             Action.loss_accepted,
             resource="partition",
             resource_id=str(at),
-            group=settings.group,
+            group=settings.consumer_group,
             first=str(known.loss.first),
             to=str(to),
             offsets=str(known.loss.offsets),
@@ -116,7 +116,7 @@ def _tell(settings: Settings, known: Known, *, dry_run: bool, members: int, as_j
                 {
                     "topic": loss.partition.topic,
                     "partition": loss.partition.number,
-                    "group": settings.group,
+                    "group": settings.consumer_group,
                     "first": loss.first,
                     "to": loss.to,
                     "offsets": loss.offsets,
@@ -131,4 +131,4 @@ def _tell(settings: Settings, known: Known, *, dry_run: bool, members: int, as_j
     if not dry_run:
         print("Start the workers.")
     elif members:
-        print(f"The group {settings.group} has {number_of(members, 'member')}: stop every worker first.")
+        print(f"The group {settings.consumer_group} has {number_of(members, 'member')}: stop every worker first.")

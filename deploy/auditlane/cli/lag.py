@@ -25,7 +25,8 @@ _WIDTH_WHEN_PIPED = 200
 @app.command()
 def command(
     group: Annotated[
-        str | None, typer.Option("--group", help="The consumer group; else AUDITLANE_GROUP.", show_default=False)
+        str | None,
+        typer.Option("--group", help="The consumer group; else AUDITLANE_CONSUMER_GROUP.", show_default=False),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Keep the table up to date until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks with --watch.")] = 2.0,
@@ -42,17 +43,17 @@ def command(
     Exit code 0 when the brokers answered and no limit is passed, 1 past --max-lag or --max-age, 3 when there is no such
     group, 6 when Kafka does not answer. Ctrl-C ends --watch with 0.
     """
-    settings = load(group=group)
+    settings = load(consumer_group=group)
     with closing(GroupLag(settings)) as asked:
         rows = asked.rows()
         if watch:
             with suppress(KeyboardInterrupt):
-                _watch(asked, rows, settings.group, every, as_json)
+                _watch(asked, rows, settings.consumer_group, every, as_json)
             return
     if as_json:
-        print(json.dumps(document(settings.group, rows)))
+        print(json.dumps(document(settings.consumer_group, rows)))
     else:
-        _console().print(table(settings.group, rows))
+        _console().print(table(settings.consumer_group, rows))
     found = total(rows)
     if (max_lag is not None and found.lag > max_lag) or (max_age is not None and found.age_s > max_age):
         raise typer.Exit(_BEHIND)

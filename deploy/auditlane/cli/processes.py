@@ -48,7 +48,7 @@ class Group:
         count: int,
         env: Callable[[int], Mapping[str, str]],
         *,
-        drain_s: float,
+        shutdown_timeout_s: float,
         on_ready: Callable[[list[dict[str, Any]]], None],
         pass_fds: Sequence[int] = (),
     ) -> None:
@@ -56,7 +56,7 @@ class Group:
         self._command, self._env, self._on_ready = command, env, on_ready
         self._plan = Plan(
             (
-                Spec(str(number), start_within=inf, give_up=sys.maxsize, stop_within=drain_s + GRACE_S)
+                Spec(str(number), start_within=inf, give_up=sys.maxsize, stop_within=shutdown_timeout_s + GRACE_S)
                 for number in range(count)
             ),
             POLICY,

@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Answer over HTTP: take events, show the log's pages and JSON API.
 
-    Prints one line of JSON when it is ready. SIGTERM lets requests under way finish within AUDITLANE_DRAIN_S.
+    Prints one line of JSON when it is ready. SIGTERM lets current requests finish within AUDITLANE_SHUTDOWN_TIMEOUT_S.
 
     With several workers, one that ends is started again, and the line is printed once all are ready. Limits and
     `/metrics` are of each process by itself; a link works once in all of them.
@@ -53,7 +53,7 @@ def command(
         print(json.dumps({"ready": True, "part": "serve", "url": url_of(bound), "pid": os.getpid()}), flush=True)
 
     proxies = validators.listed(settings.trusted_proxies)
-    run(service, bound, drain_s=settings.drain_s, on_ready=ready, proxies=proxies)
+    run(service, bound, shutdown_timeout_s=settings.shutdown_timeout_s, on_ready=ready, proxies=proxies)
 
 
 def _several(bound: socket.socket, roles: str, count: int, settings: Settings) -> None:
@@ -66,7 +66,12 @@ def _several(bound: socket.socket, roles: str, count: int, settings: Settings) -
 
     command = command_line("serve", "--roles", roles, "--host", settings.serve_host, "--listener", str(bound.fileno()))
     group = Group(
-        command, count, lambda _: os.environ, drain_s=settings.drain_s, on_ready=ready, pass_fds=[bound.fileno()]
+        command,
+        count,
+        lambda _: os.environ,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        on_ready=ready,
+        pass_fds=[bound.fileno()],
     )
     if code := group.run():
         raise typer.Exit(code)

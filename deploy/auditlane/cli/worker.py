@@ -28,7 +28,7 @@ def command(
     """Move events from Kafka to ClickHouse, exactly once.
 
     Prints one JSON line on standard output once it has joined its consumer group. SIGTERM stores what is held and ends
-    within AUDITLANE_DRAIN_S; SIGKILL at any moment is safe too.
+    within AUDITLANE_SHUTDOWN_TIMEOUT_S; SIGKILL at any moment is safe too.
 
     With several processes, each is a member of the group on a port of its own, counted up from AUDITLANE_WORKER_PORT,
     and one that ends is started again. The line is printed once all have joined.
@@ -47,7 +47,7 @@ def command(
         command_line("worker"),
         count,
         lambda number: child_env(read, number, count),
-        drain_s=read.drain_s,
+        shutdown_timeout_s=read.shutdown_timeout_s,
         on_ready=_all_ready,
     )
     if code := group.run():
@@ -70,7 +70,7 @@ def child_env(read: Settings, number: int, count: int) -> dict[str, str]:
     """Our environment, with the port of this process, and that there are `count` of them at least."""
     return os.environ | {
         variable("worker_port"): str(ports_(read, number + 1)[number]),
-        variable("workers"): str(max(read.workers, count)),
+        variable("worker_processes_total"): str(max(read.worker_processes_total, count)),
     }
 
 

@@ -147,7 +147,7 @@ def build(
             native = variables[NATIVE]
             return Part(spec, urls[name], ask[name], command, env=bare, logs=logs, native=native, remarks=remarks)
         own = {variable(f"{name}_host"): ports.HOST, variable(f"{name}_port"): str(port[name])}
-        spec = Spec(name, needs=(*_STORES, "init"), tier=2, stop_within=settings.drain_s + 5)
+        spec = Spec(name, needs=(*_STORES, "init"), tier=2, stop_within=settings.shutdown_timeout_s + 5)
         command = _python("auditlane.cli", name)
         return Part(spec, urls[name], ask[name], command, env={**env(name), **own}, logs=[layout.log(name)])
 

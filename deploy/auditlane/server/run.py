@@ -96,9 +96,14 @@ class _Server(uvicorn.Server):
 
 
 def run(
-    app: Any, bound: socket.socket, *, drain_s: float, on_ready: Callable[[], None], proxies: Sequence[str] = ()
+    app: Any,
+    bound: socket.socket,
+    *,
+    shutdown_timeout_s: float,
+    on_ready: Callable[[], None],
+    proxies: Sequence[str] = (),
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests under way get `drain_s` seconds to finish.
+    """Serve until SIGTERM or Ctrl-C; requests under way get `shutdown_timeout_s` seconds to finish.
 
     `proxies` are the addresses and networks whose word for a client's address and scheme is taken. If `on_ready` raises
     an AuditlaneError or OSError, the server shuts down in order, and the error is raised afterwards.
@@ -112,7 +117,7 @@ def run(
         server_header=False,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
-        timeout_graceful_shutdown=max(1, round(drain_s)),
+        timeout_graceful_shutdown=max(1, round(shutdown_timeout_s)),
     )
     allow_files()
     # uvicorn raises the signal again when it has drained; a stop that was asked for is not a failure.

@@ -27,7 +27,7 @@ CONSUMER: Final[Mapping[str, str | bool]] = {
 _MEANT: Final = {name: str(value).lower() for name, value in {**PRODUCER, **CONSUMER}.items()}
 # Each client has its own of these; where an operator may choose, by the setting that is named.
 _OWN: Final[Mapping[str, str]] = {
-    "group.id": "AUDITLANE_GROUP",
+    "group.id": "AUDITLANE_CONSUMER_GROUP",
     "group.protocol": "AUDITLANE_GROUP_PROTOCOL",
     "partition.assignment.strategy": "AUDITLANE_GROUP_PROTOCOL",
     "transactional.id": "",

@@ -52,13 +52,13 @@ def wanted(settings: Settings) -> list[Topic]:
         Topic(
             settings.topic,
             settings.topic_partitions,
-            settings.topic_replication,
+            settings.topic_replication_factor,
             common | {"retention.ms": retention, "max.message.bytes": str(size)},
         ),
         Topic(
             settings.dead_letter_topic,
             settings.topic_partitions,
-            settings.topic_replication,
+            settings.topic_replication_factor,
             common | {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(size + _AROUND)},
         ),
     ]
@@ -75,7 +75,7 @@ def differences(want: Topic, have: Topic) -> list[str]:
     if have.replication != want.replication:
         found.append(
             f"{want.name} has {have.replication} replicas, the settings say {want.replication}. "
-            "Use kafka-reassign-partitions, or set AUDITLANE_TOPIC_REPLICATION."
+            "Use kafka-reassign-partitions, or set AUDITLANE_TOPIC_REPLICATION_FACTOR."
         )
     found += [
         f"{want.name} has {name}={have.config.get(name, 'unset')}, the settings say {value}. "

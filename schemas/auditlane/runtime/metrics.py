@@ -30,8 +30,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_worker_retries_total",
         "counter",
-        "Steps that failed (insert, letters, commit), by what the failure means: retry, slower, wait (behind another "
-        "insert: nothing is wrong), look (whether the rows are stored is not known), halt, brake.",
+        "Steps that failed (insert, letters, commit), by what the failure means: retry, retry_slower, wait (behind "
+        "another insert: nothing is wrong), look (whether the rows are stored is not known), halt, open_circuit.",
         ("step", "class"),
     ),
     Metric("auditlane_worker_insert_seconds", "histogram", "Duration of judging and inserting one range."),
@@ -40,14 +40,18 @@ METRICS: tuple[Metric, ...] = (
         "histogram",
         "Per range: from the Kafka timestamp of its oldest message until its rows are stored.",
     ),
-    Metric("auditlane_worker_left_out_offsets_total", "counter", "Offsets that Kafka left out: its control records."),
+    Metric("auditlane_worker_skipped_offsets_total", "counter", "Offsets without a message: Kafka's control records."),
     # How far behind; by partition: `auditlane lag`.
     Metric("auditlane_worker_lag_records", "gauge", "Messages of this worker's partitions that are not completed."),
     Metric("auditlane_worker_lag_seconds", "gauge", "Age of the oldest of these; at least, where it was not read yet."),
     # The group, and what limits the worker.
     Metric("auditlane_worker_rebalances_total", "counter", "Rebalances: assigned, revoked, lost.", ("what",)),
     Metric("auditlane_worker_recovered_intents_total", "counter", "Ranges another assignment left to be completed."),
-    Metric("auditlane_worker_budget_ratio", "gauge", "Share of its parts per second that back-pressure leaves it."),
+    Metric(
+        "auditlane_worker_insert_rate_factor",
+        "gauge",
+        "Fraction of its configured parts per second that backpressure allows.",
+    ),
     Metric("auditlane_worker_held_bytes", "gauge", "Bytes of messages held in ranges."),
     Metric("auditlane_worker_partitions", "gauge", "Partitions assigned to this worker."),
     Metric("auditlane_worker_halted_partitions", "gauge", "Partitions halted because going on would lose events."),
@@ -56,7 +60,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "Partitions whose range has failed, or not got on, for a minute; it is tried again.",
     ),
-    Metric("auditlane_worker_braked_partitions", "gauge", "Of these, stopped because too many messages are refused."),
+    Metric("auditlane_worker_circuit_open_partitions", "gauge", "Of these, halted by the circuit breaker."),
     # `auditlane verify --metrics`: of its last run.
     Metric("auditlane_verify_offsets", "gauge", "Offsets by what became of them.", ("fate",)),
     Metric("auditlane_verify_two_times", "gauge", "Event ids that a tenant used with more than one time."),

@@ -12,9 +12,9 @@ class Remedy(StrEnum):
     retry = "retry"  # the part is away or busy: again, later
     wait = "wait"  # another insert is before it: again soon, and nothing is wrong
     look = "look"  # whether it happened is not known: again, after a look at what is stored
-    slower = "slower"  # ClickHouse lacks capacity or replicas: again, later, and fewer inserts
+    retry_slower = "retry_slower"  # ClickHouse lacks capacity or replicas: again, later, and fewer inserts
     halt = "halt"  # the same would happen again: stop the partition
-    brake = "brake"  # too much of it is refused: stop the partition before anything of the range is written
+    open_circuit = "open_circuit"  # too many messages are rejected: halt before anything of the range is written
 
 
 @dataclass(frozen=True, slots=True)

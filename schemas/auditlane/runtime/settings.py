@@ -89,7 +89,7 @@ class KafkaSettings(BaseModel):
         description="Where refused messages are kept; neither the topic nor one that begins with `<topic>.`.",
     )
     topic_partitions: int = Field(6, ge=1, description="Partitions of a topic that `init` creates.")
-    topic_replication: int = Field(1, ge=1, description="Replicas of a topic that `init` creates.")
+    topic_replication_factor: int = Field(1, ge=1, description="Replicas of a topic that `init` creates.")
     topic_retention_hours: int = Field(24 * 7, ge=24 * 7, description="How long events stay in Kafka; at least a week.")
     max_event_bytes: int = Field(524_288, ge=1_024, description="The largest encoded event.")
 
@@ -148,7 +148,7 @@ class ClickHouseSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    group: str = Field("auditlane-worker", min_length=1, description="The workers' consumer group.")
+    consumer_group: str = Field("auditlane-worker", min_length=1, description="The workers' consumer group.")
     group_protocol: Literal["auto", "consumer", "classic"] = Field(
         "auto", description="`consumer` is KIP-848, `classic` is cooperative-sticky, `auto` takes what the broker has."
     )
@@ -163,25 +163,34 @@ class WorkerSettings(BaseModel):
         "a minute's worth may come at once, and all tenants together have twice that.",
         json_schema_extra=reached("The range that they are in waits; ranges of other partitions do not."),
     )
-    workers: int = Field(
+    worker_processes_total: int = Field(
         1,
         ge=1,
         description="Worker processes in all, on every machine: the table's deduplication window must fit them.",
     )
     insert_threads: int = Field(1, ge=1, le=16, description="Inserts in flight at once.")
     insert_timeout_s: float = Field(60.0, gt=0, description="How long one insert may take.")
-    queue_bytes: int = Field(96 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused.")
-    brake_ratio: float = Field(
-        0.5, gt=0, le=1, description="Stop a partition when more of its newest messages are refused; 1 never stops."
+    worker_buffer_bytes: int = Field(
+        96 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused."
     )
-    brake_window: int = Field(1_000, ge=1, description="How many of its newest messages that is, at least.")
-    brake_tenants: int = Field(
-        3, ge=1, description="… and when they are of so many tenants, or of every tenant that the partition has."
+    dlq_max_ratio: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Halt a partition when more than this fraction of its recent messages is rejected; 1 disables.",
+    )
+    dlq_ratio_window: int = Field(
+        1_000, ge=1, description="How many recent messages the fraction is taken of, at least."
+    )
+    dlq_ratio_tenants: int = Field(
+        3, ge=1, description="The rejections must come from this many tenants, or from every tenant of the partition."
     )
     registry_refresh_s: float = Field(30.0, gt=0, description="How old what is known of the registry may be.")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's `/metrics` and `/health`.")
     worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 takes a free one.")
-    drain_s: float = Field(20.0, gt=0, description="How long a stopping worker may take to finish its ranges.")
+    shutdown_timeout_s: float = Field(
+        20.0, gt=0, description="How long a stopping worker may take to finish its ranges."
+    )
 
 
 class ServeSettings(BaseModel):

@@ -61,7 +61,7 @@ def classify(error: BaseException) -> Failure:
     if code in HALT:
         return Failure(Remedy.halt, f"ClickHouse refuses the rows ({HALT[code]}): {message}")
     if code in SLOWER:
-        return Failure(Remedy.slower, f"ClickHouse takes no more for now ({SLOWER[code]}): {message}")
+        return Failure(Remedy.retry_slower, f"ClickHouse takes no more for now ({SLOWER[code]}): {message}")
     if code in WAIT:
         return Failure(Remedy.wait, f"ClickHouse is busy with another insert ({WAIT[code]}): {message}")
     if code in LOOK:

@@ -128,7 +128,7 @@ def check_table(made: Made, parts_per_second: float) -> None:
         raise ConfigError(
             f"{name} remembers the tokens of {made.window} inserts; up to {wanted} are made in {WINDOW_SECONDS} s.",
             fix=f"ALTER TABLE {name} MODIFY SETTING {setting} = {max(40_000, wanted)}; "
-            f"{variable('workers')} says how many workers insert.",
+            f"{variable('worker_processes_total')} says how many workers insert.",
         )
     if made.window_s is not None and made.window_s < WINDOW_SECONDS:
         raise ConfigError(

@@ -169,7 +169,7 @@ def zombie_without_tokens(at: Pipeline) -> Fault:
 def rewound(at: Pipeline) -> Fault:
     """A member without partitions sets every offset back; then their owners die before they commit again."""
     settings = at.world.settings
-    member = Consumer(at.world.kafka | {"group.id": settings.group, "group.protocol": "consumer"})
+    member = Consumer(at.world.kafka | {"group.id": settings.consumer_group, "group.protocol": "consumer"})
     member.subscribe([settings.dead_letter_topic])
     try:
         joined = happens(lambda: (member.poll(0.05), member.assignment())[1])

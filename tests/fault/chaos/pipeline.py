@@ -86,7 +86,7 @@ class Pipeline:
         self._asked = ""
 
     def _asker(self) -> Consumer:
-        return Consumer(self.world.kafka | {"group.id": self.world.settings.group})
+        return Consumer(self.world.kafka | {"group.id": self.world.settings.consumer_group})
 
     def _settings(self):
         return load(
@@ -96,15 +96,15 @@ class Pipeline:
             clickhouse_database="chaos",
             topic="chaos.events",
             dead_letter_topic="chaos.dead",
-            group="chaos",
+            consumer_group="chaos",
             topic_partitions=PARTITIONS,
-            topic_replication=self.nodes,
+            topic_replication_factor=self.nodes,
             range_age_ms=200,
             worker_port=0,
             insert_parts_per_second=20,
             insert_timeout_s=INSERT_TIMEOUT_S,
             registry_refresh_s=1,
-            drain_s=10,
+            shutdown_timeout_s=10,
         )
 
     def setting(self, name: str, value: object) -> None:

@@ -44,7 +44,7 @@ FAULTS = {
     "applied": (Remedy.retry, "land"),
     "later": (Remedy.retry, ""),
     "never": (Remedy.retry, "drop"),
-    "refused": (Remedy.slower, "drop"),
+    "refused": (Remedy.retry_slower, "drop"),
     "behind another": (Remedy.wait, "drop"),
     "not known, applied": (Remedy.look, "land"),
     "not known, later": (Remedy.look, ""),

@@ -60,7 +60,7 @@ class Schedule:
             range_age_ms=self.random.choice([1, 100, 1_000]),
             parts_per_second=1_000.0,
             flights=self.random.randint(1, 3),
-            queue_bytes=self.random.choice([60, 1 << 20]),
+            buffer_bytes=self.random.choice([60, 1 << 20]),
             failing_ms=self.random.choice([1, 60_000]),
             park_ms=self.random.choice([1, 1_000, 15_000]),
         )

@@ -25,7 +25,8 @@ def test_ports_count_up_and_zero_stays() -> None:
     assert ports_(load(worker_port=9000), 3) == [9000, 9001, 9002]
     assert ports_(load(worker_port=0), 2) == [0, 0]
     env = child_env(load(worker_port=9000), 2, 3)
-    assert (env["AUDITLANE_WORKER_PORT"], env["AUDITLANE_WORKERS"]) == ("9002", "3")
-    assert child_env(load(workers=9), 0, 3)["AUDITLANE_WORKERS"] == "9"  # there are more, on other machines
+    assert (env["AUDITLANE_WORKER_PORT"], env["AUDITLANE_WORKER_PROCESSES_TOTAL"]) == ("9002", "3")
+    more = load(worker_processes_total=9)  # on other machines
+    assert child_env(more, 0, 3)["AUDITLANE_WORKER_PROCESSES_TOTAL"] == "9"
     with pytest.raises(ConfigError, match="past port 65535"):
         ports_(load(worker_port=65_534), 3)

@@ -69,7 +69,7 @@ def test_no_client_lets_an_extra_option_weaken_a_guarantee(extra):
 def test_every_weakening_option_is_named_at_once_and_the_setting_where_there_is_one():
     with pytest.raises(ConfigError) as caught:
         client_config(_settings(**{"acks": 0, "group.id": "x", "isolation.level": "read_uncommitted"}))
-    for word in ("acks must stay all", "AUDITLANE_GROUP", "isolation.level must stay read_committed"):
+    for word in ("acks must stay all", "AUDITLANE_CONSUMER_GROUP", "isolation.level must stay read_committed"):
         assert word in caught.value.message
 
 

@@ -132,7 +132,7 @@ def test_forms_are_checked_with_everything_else(tmp_path: Path) -> None:
         registry_url="http://r",
         registry_ca=tmp_path / "no.pem",
         clickhouse_ca=tmp_path,
-        group="",
+        consumer_group="",
     )
     for line in (
         "AUDITLANE_KAFKA_BOOTSTRAP: 'nowhere' is not host:port",
@@ -140,7 +140,7 @@ def test_forms_are_checked_with_everything_else(tmp_path: Path) -> None:
         "AUDITLANE_DEAD_LETTER_TOPIC: must be letters",
         f"AUDITLANE_REGISTRY_CA: {tmp_path / 'no.pem'} is not a file",
         f"AUDITLANE_CLICKHOUSE_CA: {tmp_path} is not a file",
-        "AUDITLANE_GROUP",
+        "AUDITLANE_CONSUMER_GROUP",
     ):
         assert line in message
 

@@ -1,4 +1,4 @@
-"""The dead-letter brake: when it stops a partition, and what stopping means for the range."""
+"""The circuit breaker: when it halts a partition, and what stopping means for the range."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.protocol.actions import Commit, Halt, Write
 from auditlane.worker.protocol.core import Core, Policy
 from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.circuit_breaker import DAY_MS, Brake, BrakePolicy, Brakes, Traffic
+from auditlane.worker.sink.circuit_breaker import DAY_MS, BreakerPolicy, CircuitBreaker, PartitionBreaker, Traffic
 from auditlane.worker.sink.insert_pool import Jobs
 from auditlane.worker.validation.schema_cache import SchemaBook
 from auditlane.worker.validation.validator import Judge
 
 P, Q = Partition("audit.events", 0), Partition("audit.events", 1)
 TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
-POLICY = BrakePolicy(ratio=0.5, window=10, within_ms=1_000)
+POLICY = BreakerPolicy(ratio=0.5, window=10, within_ms=1_000)
 
 
 Given = dict[str, tuple[int, int]]
@@ -34,60 +34,60 @@ def traffic(given: Given) -> dict[str, Traffic]:
     return {tenant: Traffic(*counts) for tenant, counts in given.items()}
 
 
-def brake(*ranges: tuple[int, int], policy: BrakePolicy = POLICY) -> list[bool]:
+def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[bool]:
     """Whether it stops at each of the ranges (messages, refused) of the only tenant, a millisecond apart."""
     return stops(*({"acme": one} for one in ranges), policy=policy)
 
 
-def stops(*ranges: Given, policy: BrakePolicy = POLICY) -> list[bool]:
-    one = Brake(policy)
-    return [bool(one.judged(traffic(range_), now)) for now, range_ in enumerate(ranges)]
+def stops(*ranges: Given, policy: BreakerPolicy = POLICY) -> list[bool]:
+    one = PartitionBreaker(policy)
+    return [bool(one.record(traffic(range_), now)) for now, range_ in enumerate(ranges)]
 
 
 def test_it_stops_when_more_than_the_ratio_is_refused() -> None:
-    assert brake((10, 5)) == [False]
-    assert brake((10, 6)) == [True]
-    assert brake((1_000, 501)) == [True]
+    assert opened((10, 5)) == [False]
+    assert opened((10, 6)) == [True]
+    assert opened((1_000, 501)) == [True]
 
 
 def test_it_needs_a_window_of_messages() -> None:
-    assert brake((9, 9)) == [False]
-    assert brake((5, 5), (4, 4), (1, 1)) == [False, False, True]
+    assert opened((9, 9)) == [False]
+    assert opened((5, 5), (4, 4), (1, 1)) == [False, False, True]
 
 
 def test_it_looks_at_the_newest_messages_only() -> None:
-    assert brake((1_000, 0), (4, 4), (6, 6)) == [False, False, True]
-    assert brake((10, 4), (10, 6)) == [False, True]
-    assert brake((6, 5), (6, 1), (6, 1)) == [False, False, False]
+    assert opened((1_000, 0), (4, 4), (6, 6)) == [False, False, True]
+    assert opened((10, 4), (10, 6)) == [False, True]
+    assert opened((6, 5), (6, 1), (6, 1)) == [False, False, False]
 
 
 def test_what_is_long_ago_does_not_count() -> None:
-    one = Brake(POLICY)
-    assert not one.judged(traffic({"a": (9, 9)}), 0)
-    assert not one.judged(traffic({"a": (9, 9)}), 1_001)
-    assert one.judged(traffic({"a": (1, 1)}), 2_001)
+    one = PartitionBreaker(POLICY)
+    assert not one.record(traffic({"a": (9, 9)}), 0)
+    assert not one.record(traffic({"a": (9, 9)}), 1_001)
+    assert one.record(traffic({"a": (1, 1)}), 2_001)
 
 
 def test_a_ratio_of_one_lets_everything_through() -> None:
-    assert brake((10_000, 10_000), policy=BrakePolicy(ratio=1.0)) == [False]
+    assert opened((10_000, 10_000), policy=BreakerPolicy(ratio=1.0)) == [False]
 
 
 def test_the_reason_has_the_numbers() -> None:
-    assert Brake(POLICY).judged(traffic({"a": (40, 30)}), 0) == (
-        "the dead-letter brake: 30 of the last 40 messages are refused, more than 50%; they are of one tenant"
+    assert PartitionBreaker(POLICY).record(traffic({"a": (40, 30)}), 0) == (
+        "the circuit breaker: 30 of the last 40 messages are refused, more than 50%; they are of one tenant"
     )
 
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 8)).map(lambda one: (one[0], min(one)))))
 def test_it_agrees_with_a_window_counted_anew(ranges: list[tuple[int, int]]) -> None:
-    one = Brake(POLICY)
+    one = PartitionBreaker(POLICY)
     for now, range_ in enumerate(ranges):
         newest, messages_, refused = ranges[: now + 1], 0, 0
         while newest and messages_ < POLICY.window:
             count, bad = newest.pop()
             messages_, refused = messages_ + count, refused + bad
         expected = messages_ >= POLICY.window and refused > messages_ / 2
-        assert bool(one.judged(traffic({"a": range_}), now)) == expected
+        assert bool(one.record(traffic({"a": range_}), now)) == expected
 
 
 def test_one_tenant_of_several_does_not_stop_the_partition() -> None:
@@ -100,17 +100,17 @@ def test_the_others_count_also_when_a_flood_has_pushed_them_out_of_the_window() 
 
 
 def test_whom_nobody_served_for_a_day_is_no_longer_one_of_the_partitions_tenants() -> None:
-    one = Brake(POLICY)
-    one.judged(traffic({"gone": (1, 0)}), 0)
-    assert not one.judged(traffic({"acme": (10, 10)}), DAY_MS)
-    assert one.judged(traffic({"acme": (10, 9)}), DAY_MS + 1)
+    one = PartitionBreaker(POLICY)
+    one.record(traffic({"gone": (1, 0)}), 0)
+    assert not one.record(traffic({"acme": (10, 10)}), DAY_MS)
+    assert one.record(traffic({"acme": (10, 9)}), DAY_MS + 1)
 
 
 def test_refusals_of_enough_tenants_stop_it_whoever_else_sends() -> None:
     assert stops({"a": (4, 4), "b": (4, 4), "c": (4, 4), "d": (8, 0)}) == [True]
     assert stops({"a": (4, 4), "b": (4, 4), "d": (4, 0)}) == [False], "two of three"
     assert stops({"a": (5, 5), "b": (5, 5)}) == [True], "every tenant there is"
-    assert stops({"a": (4, 4), "d": (3, 0)}, policy=BrakePolicy(0.5, 5, tenants=1)) == [False], "all of it by one"
+    assert stops({"a": (4, 4), "d": (3, 0)}, policy=BreakerPolicy(0.5, 5, tenants=1)) == [False], "all of it by one"
 
 
 def test_a_stray_refusal_of_two_others_does_not_make_a_tenants_flood_everybodys() -> None:
@@ -130,23 +130,23 @@ clean = st.dictionaries(st.sampled_from("bcdef"), st.integers(0, 40), max_size=5
     st.integers(1, 9),
     st.dictionaries(st.sampled_from("bcdef"), st.integers(1, 40), min_size=1),
     st.lists(st.tuples(st.none() | counts, clean), max_size=30),
-    st.sampled_from([BrakePolicy(0.5, 10), BrakePolicy(0.1, 30, tenants=2), BrakePolicy(0.9, 5, tenants=1)]),
+    st.sampled_from([BreakerPolicy(0.5, 10), BreakerPolicy(0.1, 30, tenants=2), BreakerPolicy(0.9, 5, tenants=1)]),
 )
 def test_nothing_that_one_tenant_sends_stops_a_partition_whose_other_tenants_send_well(
-    step: int, first: dict[str, int], ranges: list[tuple[tuple[int, int] | None, dict[str, int]]], policy: BrakePolicy
+    step: int, first: dict[str, int], ranges: list[tuple[tuple[int, int] | None, dict[str, int]]], policy: BreakerPolicy
 ) -> None:
-    one = Brake(policy)
-    assert not one.judged(traffic({tenant: (of, 0) for tenant, of in first.items()}), 0)
+    one = PartitionBreaker(policy)
+    assert not one.record(traffic({tenant: (of, 0) for tenant, of in first.items()}), 0)
     for at, (bad, others) in enumerate(ranges, 1):
         given = {tenant: (of, 0) for tenant, of in others.items() if of} | ({"mallory": bad} if bad else {})
-        assert not one.judged(traffic(given), at * step)
+        assert not one.record(traffic(given), at * step)
 
 
 @given(st.lists(st.dictionaries(st.integers(0, 99).map(str), counts, max_size=9), max_size=30))
 def test_what_is_counted_is_what_the_window_holds(ranges: list[Given]) -> None:
-    one = Brake(BrakePolicy(0.99, 50))
+    one = PartitionBreaker(BreakerPolicy(0.99, 50))
     for now, range_ in enumerate(ranges):
-        one.judged(traffic(range_), now)
+        one.record(traffic(range_), now)
     in_window = [counts for _, counted in one._ranges for counts in counted.values()]
     assert one._all == (sum(of for of, _ in in_window), sum(bad for _, bad in in_window))
     assert one._tenants.keys() == {tenant for _, counted in one._ranges for tenant in counted}
@@ -157,18 +157,18 @@ def messages(count: int) -> Columns:
 
 
 def test_each_partition_and_assignment_has_its_own() -> None:
-    brakes = Brakes(POLICY)
+    breaker = CircuitBreaker(POLICY)
 
     def range_(partition: Partition = P, lease: int = 1, first: int = 0) -> Range:
         return Range(partition, TOPIC_ID, first, first + 5, messages(6), "", lease)
 
     refused = traffic({"a": (6, 6)})
-    assert not brakes.judged(range_(), refused, 0)
-    assert not brakes.judged(range_(Q), refused, 0)
-    assert not brakes.judged(range_(lease=2), refused, 0)
-    assert brakes.judged(range_(Q, first=6), refused, 0)
-    assert not brakes.judged(range_(lease=2), refused, 0), "the same range, judged again"
-    assert brakes.judged(range_(lease=2, first=6), refused, 0)
+    assert not breaker.record(range_(), refused, 0)
+    assert not breaker.record(range_(Q), refused, 0)
+    assert not breaker.record(range_(lease=2), refused, 0)
+    assert breaker.record(range_(Q, first=6), refused, 0)
+    assert not breaker.record(range_(lease=2), refused, 0), "the same range, judged again"
+    assert breaker.record(range_(lease=2, first=6), refused, 0)
 
 
 def test_a_new_assignment_asks_the_store_before_it_takes_a_tenant_for_the_only_one() -> None:
@@ -178,14 +178,14 @@ def test_a_new_assignment_asks_the_store_before_it_takes_a_tenant_for_the_only_o
         asked.append(range_.first)
         return ["mallory", "victim"]
 
-    brakes = Brakes(POLICY, served=served)
+    breaker = CircuitBreaker(POLICY, served=served)
     for first in range(0, 100, 10):
         given = traffic({"mallory": (10, 10)})
-        assert not brakes.judged(Range(P, TOPIC_ID, first, first + 9, messages(10), "", 1), given, first)
+        assert not breaker.record(Range(P, TOPIC_ID, first, first + 9, messages(10), "", 1), given, first)
     assert asked == [0], "once an assignment"
 
 
-def test_a_braked_range_is_neither_completed_nor_buried_and_others_go_on() -> None:
+def test_a_range_that_opens_the_circuit_is_not_completed_and_others_go_on() -> None:
     worker = Core(Policy(range_rows=3, parts_per_second=1_000.0))
     for one in (P, Q):
         worker.assigned(Found(one, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
@@ -204,8 +204,8 @@ def test_a_braked_range_is_neither_completed_nor_buried_and_others_go_on() -> No
 
     worker.received(P, messages(3), 0)
     [write] = [one for one in step() if isinstance(one, Write)]
-    worker.failed(write.range, Failure(Remedy.brake, "too much"), 0)
-    assert (worker.lanes[P].braked, worker.lanes[Q].braked) == (True, False)
+    worker.failed(write.range, Failure(Remedy.open_circuit, "too much"), 0)
+    assert (worker.lanes[P].circuit_open, worker.lanes[Q].circuit_open) == (True, False)
     worker.received(Q, messages(3), 0)
     asked = step()
     assert ["too much" in one.reason for one in asked if isinstance(one, Halt)] == [True]
@@ -213,7 +213,7 @@ def test_a_braked_range_is_neither_completed_nor_buried_and_others_go_on() -> No
     assert [one.range.partition for one in asked if isinstance(one, Write)] == [Q]
 
 
-def test_nothing_of_a_braked_range_is_written() -> None:
+def test_nothing_of_a_range_that_opens_the_circuit_is_written() -> None:
     registry = base_registry()
     book = SchemaBook(registry, topic="audit.events", refresh_s=30)
     judge = Judge(book, topic="audit.events", max_event_bytes=10_000)
@@ -221,14 +221,14 @@ def test_nothing_of_a_braked_range_is_written() -> None:
     values: list[bytes | None] = [message(BASE_ID)] * 4 + [b"junk"] * 6
     columns = Columns(list(range(10)), [1_750_000_000_000] * 10, [b"acme"] * 10, values)
     range_ = Range(P, TOPIC_ID, 0, 9, columns, "", 1)
-    jobs = Jobs(judge, store, letters, Failpoints(""), threads=1, brakes=Brakes(POLICY))
+    jobs = Jobs(judge, store, letters, Failpoints(""), threads=1, breaker=CircuitBreaker(POLICY))
     jobs.submit(Write(range_))
     assert jobs.join(10)
     [done] = jobs.poll()
     jobs.close()
     assert done.failure is not None
-    assert done.failure.remedy is Remedy.brake
+    assert done.failure.remedy is Remedy.open_circuit
     assert "NOT_FRAMED" in done.failure.message
-    assert "AUDITLANE_BRAKE_RATIO=1" in done.failure.message
+    assert "AUDITLANE_DLQ_MAX_RATIO=1" in done.failure.message
     store.insert.assert_not_called()
     letters.bury.assert_not_called()

@@ -72,13 +72,13 @@ def error(code: int | None) -> DatabaseError:
     ("failure", "remedy"),
     [
         *((error(code), Remedy.halt) for code in HALT),
-        *((error(code), Remedy.slower) for code in SLOWER),
+        *((error(code), Remedy.retry_slower) for code in SLOWER),
         (error(164), Remedy.retry),  # READONLY
         *((error(code), Remedy.wait) for code in WAIT),
         *((error(code), Remedy.look) for code in LOOK),
-        (error(242), Remedy.slower),  # TABLE_IS_READ_ONLY
+        (error(242), Remedy.retry_slower),  # TABLE_IS_READ_ONLY
         (error(244), Remedy.look),  # UNEXPECTED_ZOOKEEPER_ERROR
-        (error(285), Remedy.slower),  # TOO_FEW_LIVE_REPLICAS
+        (error(285), Remedy.retry_slower),  # TOO_FEW_LIVE_REPLICAS
         (error(286), Remedy.wait),  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
         (error(319), Remedy.look),  # UNKNOWN_STATUS_OF_INSERT
         (error(243), Remedy.retry),  # NOT_ENOUGH_SPACE

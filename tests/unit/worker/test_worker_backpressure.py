@@ -22,7 +22,7 @@ AWAY = Failure(Remedy.retry, "the month is refused")
 
 
 def core(*partitions: Partition, **policy: object) -> Core:
-    given = {"range_rows": 10, "parts_per_second": 1_000.0, "queue_bytes": LIMIT, "park_ms": 5_000} | policy
+    given = {"range_rows": 10, "parts_per_second": 1_000.0, "buffer_bytes": LIMIT, "park_ms": 5_000} | policy
     made = Core(Policy(**given))  # type: ignore[arg-type]
     for one in partitions:
         made.assigned(Found(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 100_000))
@@ -224,7 +224,7 @@ def test_a_drain_leaves_a_parked_range_to_the_next() -> None:
 
 
 def test_a_month_that_is_refused_slows_nobody_else() -> None:
-    slower = Failure(Remedy.slower, "TOO_MANY_PARTS")
+    slower = Failure(Remedy.retry_slower, "TOO_MANY_PARTS")
     world = World(core(P, Q))
     world.deliver(P, 10)
     world.turn()

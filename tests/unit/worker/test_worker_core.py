@@ -186,7 +186,7 @@ def test_what_was_read_before_the_position_was_lost_is_stored() -> None:
     assert plan(only(actions, Commit)) == (0, 0, 1)
 
 
-@pytest.mark.parametrize("remedy", [Remedy.halt, Remedy.brake])
+@pytest.mark.parametrize("remedy", [Remedy.halt, Remedy.open_circuit])
 def test_a_partition_is_behind_from_the_range_on_that_halted_it(remedy: Remedy) -> None:
     worker = core(P)
     worker.received(P, Columns(range(5), [4_000 + at for at in range(5)], [b"k"] * 5, [b"v"] * 5), 0)
@@ -212,7 +212,7 @@ def test_a_failed_step_is_repeated_with_growing_patience() -> None:
     worker.received(P, messages(0, 2), 0)
     write, now, waits = sealed(worker), 0, []
     for _ in range(8):
-        worker.failed(write.range, Failure(Remedy.slower, "TOO_MANY_PARTS"), now)
+        worker.failed(write.range, Failure(Remedy.retry_slower, "TOO_MANY_PARTS"), now)
         before = now
         while not (actions := worker.step(now, 0)):
             now += 50
@@ -250,7 +250,7 @@ def test_an_insert_whose_outcome_is_not_known_is_repeated_at_the_same_pace() -> 
 
 
 def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
-    worker = core(P, Q, queue_bytes=20, range_rows=100)
+    worker = core(P, Q, buffer_bytes=20, range_rows=100)
     pending(worker, 30)
     worker.received(Q, messages(0, 9), 0)
     actions = worker.step(0, 0)
@@ -264,7 +264,7 @@ def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
 
 
 def test_a_rebuild_that_kafka_cannot_deliver_keeps_no_other_partition_from_waiting_unpaused() -> None:
-    worker = core(P, Q, queue_bytes=20, range_rows=100)
+    worker = core(P, Q, buffer_bytes=20, range_rows=100)
     pending(worker, 30)
     worker.unreadable(P, "out of range")
     assert only(worker.step(0, 0), Pause).partitions == (P,)
@@ -274,7 +274,7 @@ def test_a_rebuild_that_kafka_cannot_deliver_keeps_no_other_partition_from_waiti
 
 
 def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
-    worker = core(queue_bytes=12)
+    worker = core(buffer_bytes=12)
     worker.received(P, messages(0, 5), 0)
     [commit] = worker.step(0, 0)
     assert isinstance(commit, Commit)
@@ -286,7 +286,7 @@ def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
 
 
 def test_an_insert_that_ends_makes_room() -> None:
-    worker = core(queue_bytes=12)
+    worker = core(buffer_bytes=12)
     worker.received(P, messages(0, 5), 0)
     write = sealed(worker)
     worker.written(write.range, parts=1, rejected=0, took_ms=1)
@@ -298,7 +298,7 @@ def test_an_insert_that_ends_makes_room() -> None:
 
 
 def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
-    worker = core(queue_bytes=12)
+    worker = core(buffer_bytes=12)
     worker.received(P, messages(0, 5), 0)
     write = sealed(worker)
     assert only(worker.step(1_000, 0), Pause).partitions == (P,)
@@ -309,11 +309,11 @@ def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
 
 
 def test_a_share_waits_for_nothing_while_nothing_is_stored() -> None:
-    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=2)
+    worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=2)
     worker.received(P, messages(0, 4), 0)
     worker.received(Q, messages(0, 4), 0)
     assert only(worker.step(0, 0), Commit).offsets.keys() == {P, Q}, "ten of forty bytes each, which two share"
-    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=2)
+    worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=2)
     worker.received(P, messages(0, 4), 0)
     sealed(worker)
     worker.received(Q, messages(0, 4), 0)
@@ -322,14 +322,14 @@ def test_a_share_waits_for_nothing_while_nothing_is_stored() -> None:
 
 
 def test_the_fullest_goes_first_while_too_much_is_held() -> None:
-    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=1)
+    worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=1)
     worker.received(P, messages(0, 7), 0)
     worker.received(Q, messages(0, 13), 5)
     assert only(worker.step(5, 0), Commit).offsets.keys() == {Q}
 
 
 def test_a_quiet_partition_gets_its_turn_in_a_backlog() -> None:
-    worker = core(P, Q, queue_bytes=40, range_rows=20, flights=1)
+    worker = core(P, Q, buffer_bytes=40, range_rows=20, flights=1)
     worker.received(P, messages(0, 0), 0)
     turns = []
     for now in range(0, 6_000, 100):
@@ -343,7 +343,7 @@ def test_a_quiet_partition_gets_its_turn_in_a_backlog() -> None:
 
 
 def test_a_small_share_waits_for_its_age_while_nothing_is_read() -> None:
-    worker = core(P, Q, queue_bytes=40, range_rows=100, flights=2)
+    worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=2)
     worker.received(P, messages(0, 0), 0)
     worker.received(Q, messages(0, 19), 0)
     assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}

@@ -85,4 +85,4 @@ def test_waiting_behind_another_insert_is_counted_by_itself_and_warns_nobody(rem
         runner.turn()
     assert [one["log_level"] for one in logs if one["event"] == "range.failed"] == [level]
     assert f'retries_total{{class="{remedy.value}",step="insert"}} 1.0' in meters.render().decode()
-    assert 'retries_total{class="slower",step="insert"} 0.0' in meters.render().decode()
+    assert 'retries_total{class="retry_slower",step="insert"} 0.0' in meters.render().decode()

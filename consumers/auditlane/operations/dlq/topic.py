@@ -43,7 +43,7 @@ class LetterTopic:
         self._options: dict[str, Any] = client_config(
             settings,
             **{
-                "group.id": f"{settings.group}-dead-letters",  # the client wants one; nothing is committed
+                "group.id": f"{settings.consumer_group}-dead-letters",  # the client wants one; nothing is committed
                 "client.id": "auditlane-dlq",
                 **librdkafka.CONSUMER,
                 "enable.partition.eof": True,

@@ -38,7 +38,7 @@ class Core:
         self.lanes: dict[Partition, Lane] = {}
         self.draining = False
         self._leases = 0
-        self._room = Room(policy.queue_bytes)
+        self._room = Room(policy.buffer_bytes)
         self._stored = 0  # ranges, of all partitions
 
     # Events: what Kafka says.
@@ -79,14 +79,14 @@ class Core:
             columns.take(below)
         if not columns:
             return 0
-        left_out = columns.offsets[-1] + 1 - lane.position - len(columns)
+        skipped = columns.offsets[-1] + 1 - lane.position - len(columns)
         lane.position = columns.offsets[-1] + 1
         if not lane.held:
             lane.since = now
         lane.held.extend(columns)
         if lane.rebuild is not None:
             self._rebuild(lane, lane.rebuild, now)
-        return left_out
+        return skipped
 
     def unreadable(self, partition: Partition, reason: str) -> None:
         """Kafka cannot deliver the position (out of range, say). What was read before is still written."""
@@ -143,7 +143,7 @@ class Core:
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
         """The range's step failed. It is tried again, or its partition halts; it is never dropped."""
         flight = self._flight(range_)
-        if failure.remedy is Remedy.slower and self._overloaded(flight):
+        if failure.remedy is Remedy.retry_slower and self._overloaded(flight):
             self.budget.pushed_back()
         if flight is None:
             return
@@ -153,9 +153,12 @@ class Core:
             flight.back_off(now)
         flight.stored_before = self._stored
         self.lanes[range_.partition].fails(f"{range_}: {failure.message}", now)
-        if failure.remedy in (Remedy.halt, Remedy.brake):  # its intent stands: the next assignment takes it up again
+        if failure.remedy in (
+            Remedy.halt,
+            Remedy.open_circuit,
+        ):  # its intent stands: the next assignment takes it up again
             lane = self.lanes[range_.partition]
-            lane.braked = failure.remedy is Remedy.brake
+            lane.circuit_open = failure.remedy is Remedy.open_circuit
             lane.halt(f"{range_}: {failure.message}")
             lane.begin, lane.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # it is behind from here on
             lane.flight = None
@@ -316,14 +319,14 @@ class Core:
         failed. Nobody gives up anything while no other partition could use the room."""
         lanes = [lane for lane in self.lanes.values() if not lane.halted]
         stuck = [lane for lane in lanes if lane.aside]
-        if self.draining or len(stuck) == len(lanes) or self._held() < self.policy.queue_bytes:
+        if self.draining or len(stuck) == len(lanes) or self._held() < self.policy.buffer_bytes:
             return []
         share = self._room.share(len(self.lanes))
         seeks = [lane.shed() for lane in stuck if lane.held.size > share]
         for lane in sorted(stuck, key=lambda lane: (lane.failing_since is None, -lane.held_bytes)):
             flight = lane.flight
             assert flight is not None
-            if self._held() < self.policy.queue_bytes:
+            if self._held() < self.policy.buffer_bytes:
                 break
             waits = not flight.busy and now < flight.not_before  # else its next step may be the one that succeeds
             if waits and flight.step in (Step.WRITE, Step.BURY) and lane.held_bytes > share:

@@ -26,7 +26,7 @@ class Policy:
     range_age_ms: int = 1_000
     parts_per_second: float = 4.0
     flights: int = 2  # ranges sealed and not yet stored: one being inserted by each thread, and one being judged
-    queue_bytes: int = 96 << 20
+    buffer_bytes: int = 96 << 20
     failing_ms: int = FAILING_MS
     park_ms: int = 15_000  # how long a range that fails, and was given up to make room, waits until it is read again
 
@@ -89,7 +89,7 @@ class Lane:
     since: int = 0
     flight: Flight | None = None
     halted: str = ""
-    braked: bool = False  # halted by the dead-letter brake
+    circuit_open: bool = False  # halted by the circuit breaker
     oldest_ms: int = 0  # when Kafka had the message at `begin`; 0 while it was not seen
     told: bool = False  # the halt was announced
     paused: bool = False

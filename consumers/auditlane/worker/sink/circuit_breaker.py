@@ -1,9 +1,9 @@
-"""The dead-letter brake: stops a partition of which suddenly most messages are refused, instead of refusing them all.
+"""The circuit breaker: halts a partition when suddenly most of its messages are rejected, before all of them are.
 
-After a bad deploy every message would become a dead letter. The brake looks at a range's verdict before anything of it
-is written: the range stays pending, and whoever takes the partition up again judges it anew, by what holds then.
+After a bad deploy every message would become a dead letter. The circuit breaker sees the result of a range's validation
+before anything of it is written: the range stays pending, and the next assignment validates it again.
 
-A partition is shared by many tenants, so the brake stops it only for what concerns many of them. What one tenant sends
+A partition is shared by many tenants, so it is halted only for what concerns many of them. What one tenant sends
 never stops a partition that others use: its refused messages become dead letters.
 """
 
@@ -40,7 +40,7 @@ ByTenant = Mapping[str, Traffic]
 
 
 @dataclass(frozen=True, slots=True)
-class BrakePolicy:
+class BreakerPolicy:
     """Stop when more than `ratio` of the newest messages are refused: the last `window` of them at least, none judged
     longer than `within_ms` ago. A ratio of 1 lets everything through.
 
@@ -61,13 +61,13 @@ class BrakePolicy:
 
 
 @dataclass(slots=True)
-class Brake:
+class PartitionBreaker:
     """One partition's, under one assignment. Times are monotonic milliseconds.
 
     Memory: a count for each tenant and range of the window, and at most `REMEMBERED` names.
     """
 
-    policy: BrakePolicy
+    policy: BreakerPolicy
     _ranges: deque[tuple[int, ByTenant]] = field(default_factory=deque)  # (judged at, what was in it)
     _tenants: dict[str, Traffic] = field(default_factory=dict)  # in the window
     _all: Traffic = _NONE
@@ -75,10 +75,10 @@ class Brake:
     # are still those whom a stop would concern.
     _served: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
-    def judged(self, traffic: ByTenant, now: int) -> str:
+    def record(self, traffic: ByTenant, now: int) -> str:
         """Count a range in. Why the partition is to stop, or empty: then the range may be written."""
         self.count(traffic, now)
-        return self.why()
+        return self.reason_to_open()
 
     def count(self, traffic: ByTenant, now: int) -> None:
         """Count a range in, and forget what is too old or pushed out of the window."""
@@ -88,9 +88,9 @@ class Brake:
         self._add(traffic, 1)
         while self._too_old(now) or self._all.messages - _size(self._ranges[0][1]) >= self.policy.window:
             self._add(self._ranges.popleft()[1], -1)
-        self.serves({tenant for tenant, one in traffic.items() if one.refused < one.messages}, now)
+        self.add_known_tenants({tenant for tenant, one in traffic.items() if one.refused < one.messages}, now)
 
-    def why(self) -> str:
+    def reason_to_open(self) -> str:
         """Why the partition is to stop by what was counted; empty when it is not."""
         if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
@@ -98,11 +98,11 @@ class Brake:
         if not (self._from_every_tenant(failing) or self._from_many(failing)):
             return ""
         return (
-            f"the dead-letter brake: {self._all.refused} of the last {self._all.messages} messages are refused, more "
+            f"the circuit breaker: {self._all.refused} of the last {self._all.messages} messages are refused, more "
             f"than {self.policy.ratio:.0%}; they are of {_tenants(len(failing))}"
         )
 
-    def serves(self, tenants: Iterable[str], now: int) -> None:
+    def add_known_tenants(self, tenants: Iterable[str], now: int) -> None:
         """These tenants are known to use the partition."""
         for tenant in tenants:
             self._served[tenant] = now
@@ -138,43 +138,43 @@ def _tenants(count: int) -> str:
 
 @dataclass(slots=True)
 class _Assigned:
-    """The brake of one assignment. `counted` is the first offset of the newest range: one that is judged again, since
+    """The breaker of one assignment. `counted` is the first offset of the newest range: one that is judged again, since
     the store did not answer, counts once."""
 
     lease: int
-    brake: Brake
+    breaker: PartitionBreaker
     counted: int = -1
     asked: bool = False
 
 
-class Brakes:
-    """The brake of every partition. A new assignment begins with nothing counted. Usable from several threads, one a
+class CircuitBreaker:
+    """The breakers of all partitions. A new assignment begins with nothing counted. Usable from several threads, one a
     partition.
 
     `served` says which tenants have rows among a partition's newest messages. It is asked before the first stop of an
     assignment, so that a tenant is not taken for the only one because it was heard of first. What it raises is raised.
     """
 
-    def __init__(self, policy: BrakePolicy, *, served: Callable[[Range], Iterable[str]] = lambda _: ()) -> None:
+    def __init__(self, policy: BreakerPolicy, *, served: Callable[[Range], Iterable[str]] = lambda _: ()) -> None:
         self._policy = policy
         self._served = served
-        self._brakes: dict[Partition, _Assigned] = {}
+        self._by_partition: dict[Partition, _Assigned] = {}
         self._lock = Lock()
 
-    def judged(self, range_: Range, traffic: ByTenant, now: int) -> str:
-        """As `Brake.judged`, for the range's partition."""
+    def record(self, range_: Range, traffic: ByTenant, now: int) -> str:
+        """As `PartitionBreaker.record`, for the range's partition."""
         one = self._of(range_)
         if one.counted != range_.first:
             one.counted = range_.first
-            one.brake.count(traffic, now)
-        if one.brake.why() and not one.asked:
-            one.brake.serves(self._served(range_), now)
+            one.breaker.count(traffic, now)
+        if one.breaker.reason_to_open() and not one.asked:
+            one.breaker.add_known_tenants(self._served(range_), now)
             one.asked = True
-        return one.brake.why()
+        return one.breaker.reason_to_open()
 
     def _of(self, range_: Range) -> _Assigned:
         with self._lock:
-            found = self._brakes.get(range_.partition)
+            found = self._by_partition.get(range_.partition)
             if found is None or found.lease != range_.lease:
-                found = self._brakes[range_.partition] = _Assigned(range_.lease, Brake(self._policy))
+                found = self._by_partition[range_.partition] = _Assigned(range_.lease, PartitionBreaker(self._policy))
             return found

@@ -24,7 +24,7 @@ from auditlane.store.event_insert import Packed, sent
 from auditlane.store.insert_failures import classify
 from auditlane.worker.protocol.actions import Bury, Write
 from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.circuit_breaker import Brakes, Traffic
+from auditlane.worker.sink.circuit_breaker import CircuitBreaker, Traffic
 from auditlane.worker.sink.dead_letters import DeadLetters, NotBuried
 from auditlane.worker.sink.late_budget import LateBudget, late_before
 from auditlane.worker.validation.batch import RawRange, Rejection, Verdict
@@ -67,7 +67,7 @@ class Unseen(Exception):
     """The store does not show what it says it stored: going on would add parts without end."""
 
 
-class Braked(Exception):
+class CircuitOpen(Exception):
     """Too much is refused: nothing of the range is written. The message says how much."""
 
 
@@ -120,11 +120,11 @@ class Jobs:
         failpoints: Failpoints,
         *,
         threads: int,
-        brakes: Brakes | None = None,
+        breaker: CircuitBreaker | None = None,
         late: LateBudget | None = None,
     ) -> None:
         self._judge, self._store, self._letters, self._failpoints = judge, store, letters, failpoints
-        self._brakes, self._late = brakes, late
+        self._breaker, self._late = breaker, late
         self._work: SimpleQueue[Write | Bury | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()
@@ -183,8 +183,8 @@ class Jobs:
             done = self._write(work) if isinstance(work, Write) else self._bury(work)
         except NotBuried as error:
             done = Done(work, error.failure)
-        except Braked as error:
-            done = Done(work, Failure(Remedy.brake, str(error)))
+        except CircuitOpen as error:
+            done = Done(work, Failure(Remedy.open_circuit, str(error)))
         except RegistryUnavailable as error:
             done = Done(work, Failure(Remedy.retry, str(error)))
         except (ClickHouseError, HTTPError, OSError) as error:
@@ -275,20 +275,20 @@ class Jobs:
         if progress is None:
             raw = RawRange.of(range_.topic_id, range_.partition, range_.columns)
             verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
-            self._brake(range_, verdict)
+            self._check_circuit(range_, verdict)
             late = _late_months(range_, verdict)
             rows = {month: Packed(sent(one, range_)) for month, one in verdict.rows.items()}
             progress = self._progress[range_] = _Progress(list(verdict.rejected), rows, late)
         return progress
 
-    def _brake(self, range_: Range, verdict: Verdict) -> None:
+    def _check_circuit(self, range_: Range, verdict: Verdict) -> None:
         traffic = {tenant: Traffic(*counts) for tenant, counts in verdict.by_tenant.items()}
-        why = self._brakes.judged(range_, traffic, _now_ms()) if self._brakes else ""
+        why = self._breaker.record(range_, traffic, _now_ms()) if self._breaker else ""
         if why:
             first = verdict.rejected[0]
-            raise Braked(
+            raise CircuitOpen(
                 f"{why}; the first of the range: {first.code.value}, {first.message} Undo what was deployed and restart"
-                " the worker, or restart it with AUDITLANE_BRAKE_RATIO=1 to make them dead letters"
+                " the worker, or restart it with AUDITLANE_DLQ_MAX_RATIO=1 to make them dead letters"
             )
 
     def _bury(self, work: Bury) -> Done:

@@ -118,7 +118,7 @@ def _lag(settings: Settings) -> Iterator[Finding]:
             rows = asked.rows()
         except NotFound:
             rows = []
-    yield judge_lag(settings.group, total(rows).lag, len({row.member for row in rows if row.member}))
+    yield judge_lag(settings.consumer_group, total(rows).lag, len({row.member for row in rows if row.member}))
 
 
 def judge_lag(group: str, lag: int, members: int) -> Finding:

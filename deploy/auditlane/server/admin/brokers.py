@@ -38,7 +38,7 @@ class Workers:
         """Raises KafkaUnavailable, NotFound when there is no such group or topic."""
         demand_kafka(self._settings)
         self._group = self._group or GroupLag(self._settings, ask_s=ASK_S)
-        return Lag.model_validate(document(self._settings.group, self._group.rows()))
+        return Lag.model_validate(document(self._settings.consumer_group, self._group.rows()))
 
     def close(self) -> None:
         if self._group is not None:

@@ -16,8 +16,8 @@ from querying import Store, store
 from serving import ServeProcess
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.export.jobs.folder import Jobs
-from auditlane.query.export.jobs.record import Run
+from auditlane.query.export.jobs.folder import JobStore
+from auditlane.query.export.jobs.record import JobAttempt
 
 ROWS = 300_000
 
@@ -51,14 +51,14 @@ def test_a_client_sees_that_its_download_was_cut(filled: Store, tmp_path: Path) 
 
 @pytest.mark.parametrize("format_", ["jsonl", "parquet"])
 def test_a_job_goes_on_in_another_process(filled: Store, tmp_path: Path, format_: str) -> None:
-    scope, jobs = TenantScope.for_operator("acme"), Jobs(tmp_path / "exports")
+    scope, jobs = TenantScope.for_operator("acme"), JobStore(tmp_path / "exports")
     first = serve(filled, tmp_path)
     token = first.viewer_token("acme")
     headers = {"Authorization": f"Bearer {token}"}
     asked = urllib3.request("POST", f"{first.url}/v1/exports", json={"format": format_}, headers=headers).json()
     folder, _ = jobs.find(scope, asked["id"])
 
-    def under_way() -> Run | None:
+    def under_way() -> JobAttempt | None:
         run = folder.seen().run
         # Parquet begins anew, so nothing need be written down of it yet.
         begun = run and (run.rows or format_ == "parquet")

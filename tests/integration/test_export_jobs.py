@@ -19,7 +19,7 @@ from serving import HOUR, Served
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.tokens import Viewer, mint_client_token, mint_viewer_token
-from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.folder import JobStore
 from auditlane.query.export.jobs.lease import Lease
 
 ROWS = 3_000
@@ -158,8 +158,8 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 def test_a_job_of_one_that_is_gone_is_taken_up_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
     """Its owner has died with a checkpoint of one row, whose bytes are marked to be told apart."""
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    jobs, acme = Jobs(tmp_path / "exports"), TenantScope.for_operator("acme")
-    with Served(tmp_path, **given, export_jobs_at_once=0) as takes:
+    jobs, acme = JobStore(tmp_path / "exports"), TenantScope.for_operator("acme")
+    with Served(tmp_path, **given, export_concurrency=0) as takes:
         token = takes.viewer_token("acme", Permission.export)
         asked = ask(takes, token, format="jsonl", columns=["event_id", "occurred_at"])
         other = ask(takes, token, format="csv")

@@ -14,7 +14,7 @@ from querying import Store, event, store
 from serving import Served
 from surface import operations
 
-from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
 from auditlane.server import app as app_
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1", "ingest_ack_timeout_ms": 300}
@@ -51,10 +51,10 @@ def problem(answer: Any, status: int, code: str) -> None:
 
 
 def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Turns] = []
+    made: list[TenantConcurrency] = []
 
-    def kept(at_once: int) -> Turns:
-        made.append(Turns(at_once))
+    def kept(at_once: int) -> TenantConcurrency:
+        made.append(TenantConcurrency(at_once))
         return made[-1]
 
     monkeypatch.setattr(app_, "Turns", kept)
@@ -69,7 +69,7 @@ def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monk
         headers = {"authorization": f"Bearer {token}"}
         stream = served._pool.request("GET", f"{served.url}/v1/events/stream", headers=headers, preload_content=False)
         assert stream.status == 200
-        with made[0].of("acme"):
+        with made[0].slot("acme"):
             for path in reads:
                 answer = served.request(at(path), token)
                 problem(answer, 429, "RATE_LIMITED")

@@ -23,9 +23,9 @@ from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.filters import Filter, parse
-from auditlane.query.frontegg.query_params import Asked
+from auditlane.query.frontegg.query_params import AuditQuery
 from auditlane.query.frontegg.query_params import parse as asked_of
-from auditlane.query.frontegg.reader import AuditReader
+from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.reader import Reader
 from auditlane.query.sort import Sort, parse_sort
 from auditlane.runtime.errors import InvalidFilter, NotFound
@@ -243,10 +243,10 @@ def test_an_export_goes_on_between_two_of_one_id_and_time(exporter: Exporter, at
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("by", ["createdAt", "severity", "description"])
 def test_fronteggs_pages_by_offset_give_each_content_once(filled: Store, by: str, descending: bool) -> None:
-    reader = AuditReader(filled.settings)
+    reader = FronteggReader(filled.settings)
     read = []
     for offset in range(0, len(CONTENTS), 2):
-        asked = Asked(sort_by=by, descending=descending, offset=offset, count=2)
+        asked = AuditQuery(sort_by=by, descending=descending, offset=offset, count=2)
         data, total = reader.page(ACME, asked, vendor="v")
         assert total == len(CONTENTS)
         read += [(one["frontegg_id"], one["description"]) for one in data]

@@ -21,8 +21,8 @@ from querying import TENANT_HEADER, Store, event, mac, served, store
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
 from auditlane.query.live import follow
-from auditlane.query.live.hub import Tail
-from auditlane.query.live.resume_token import Resume, Seals
+from auditlane.query.live.hub import StreamHub
+from auditlane.query.live.resume_token import Resume, ResumeTokens
 from auditlane.query.live.subscription import Subscription
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable, TokenExpired
@@ -286,7 +286,7 @@ def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
 
 
 def test_a_client_that_goes_leaves_nothing(filled, reader, monkeypatch):
-    made: list[Tail] = []
+    made: list[StreamHub] = []
     monkeypatch.setattr(reader, "tail", lambda tail=reader.tail: made.append(tail()) or made[0])
     with served(reader) as address:
         streams = [begun(Stream(address, "going")) for _ in range(3)]
@@ -314,7 +314,7 @@ def test_stopping_ends_streams(reader):
         ("nonsense", {}, "CURSOR_INVALID"),
         ("", {"limit": "5"}, "FILTER_INVALID"),
         ("", {"query": "("}, "FILTER_INVALID"),
-        (Seals(mac).seal(TenantScope.for_operator("other"), Filter(), Resume(1, {})), {}, "CURSOR_INVALID"),
+        (ResumeTokens(mac).seal(TenantScope.for_operator("other"), Filter(), Resume(1, {})), {}, "CURSOR_INVALID"),
     ],
 )
 def test_a_wrong_stream_request_is_answered_with_its_code(url, last, fields, code):
@@ -344,7 +344,7 @@ def crowded(clickhouse: str) -> Iterator[tuple[Store, Reader]]:
     with store(clickhouse) as made:
         made.add([new(number, "large") for number in range(4 * FEW)])
         made.add([new(number, "small") for number in range(3)])
-        reader = Reader(made.settings.model_copy(update={"query_rows_read": FEW, "stream_poll_s": 0.05}))
+        reader = Reader(made.settings.model_copy(update={"query_max_rows_read": FEW, "stream_poll_s": 0.05}))
         yield made, reader
         reader.close()
 

@@ -15,7 +15,7 @@ import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
 from auditlane.query.clickhouse.executor import Limits
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
@@ -190,9 +190,9 @@ def test_a_query_that_reads_too_much(filled):
 
 
 def test_a_tenant_with_too_many_queries_at_once(filled):
-    turns = Turns(2)
-    limited = Reader(filled.settings, turns=turns)
-    with turns.of("acme"), turns.of("acme"):
+    concurrency = TenantConcurrency(2)
+    limited = Reader(filled.settings, concurrency=concurrency)
+    with concurrency.slot("acme"), concurrency.slot("acme"):
         with pytest.raises(RateLimited):
             limited.count(ACME, Filter())
         assert limited.count(TenantScope.for_operator("globex"), Filter()) == 20
@@ -201,5 +201,5 @@ def test_a_tenant_with_too_many_queries_at_once(filled):
             assert (answer.status, answer.json()["code"]) == (429, "RATE_LIMITED")
             assert int(answer.headers["Retry-After"]) >= 1
     assert limited.count(ACME, Filter()) == ROWS
-    assert turns._taken == {}
+    assert concurrency._running == {}
     limited.close()

@@ -220,7 +220,7 @@ def test_a_job_that_goes_on_ends_with_its_key(served: Served, change: Change) ->
 @pytest.mark.parametrize("change", [revoke, rebind])
 def test_a_job_that_waits_is_not_begun(filled: Store, tmp_path: Path, change: Change) -> None:
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    with Served(tmp_path, **given, export_jobs_at_once=0) as served:
+    with Served(tmp_path, **given, export_concurrency=0) as served:
         key = Key(served)
         asked = {"format": "csv", "filter": SMALL}
         id_ = served.request("/v1/exports", key.viewer, method="POST", body=asked).json()["id"]

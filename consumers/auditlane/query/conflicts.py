@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.columns import KEY
-from auditlane.query.clickhouse.executor import Results
+from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
@@ -33,8 +33,8 @@ def adjacent(rows: Iterable[Mapping[str, Any]], before: Position | None = None) 
 class Conflicts:
     """Looks conflicts up for one tenant at a time; thread-safe. Raises what reading raises."""
 
-    def __init__(self, results: Results, database: str) -> None:
-        self._results = results
+    def __init__(self, executor: QueryExecutor, database: str) -> None:
+        self._executor = executor
         self._database = database
 
     def among(self, scope: TenantScope, rows: Sequence[Mapping[str, Any]], *, seconds: float | None = None) -> set[Key]:
@@ -45,7 +45,7 @@ class Conflicts:
         if not rows:
             return set()
         statement = compile_conflicts(self._database, scope, map(key_of, rows))
-        return set(map(key_of, self._results.rows(statement, seconds=seconds)))
+        return set(map(key_of, self._executor.rows(statement, seconds=seconds)))
 
 
 def key_of(row: Mapping[str, Any]) -> Key:

@@ -96,7 +96,7 @@ def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
     column = f"e.{field.name}"
     if field.kind is Kind.ip:
         return f"isNull({column})", f"ifNull({column}, {_NO_ADDRESS})"
-    if field.kind in (Kind.choice, Kind.level):
+    if field.kind in (Kind.choice, Kind.ordinal):
         return "toUInt8(0)", f"toInt8({column})"
     if field.name == "metadata":
         return f"empty({column})", f"toJSONString({column})"

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
-from auditlane.query.clickhouse.concurrency import Turns
-from auditlane.query.clickhouse.executor import Limits, Results
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.executor import Limits, QueryExecutor
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import Conflicts, adjacent, key_of
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
-from auditlane.query.live.hub import Tail
+from auditlane.query.live.hub import StreamHub
 from auditlane.query.models import Event, SingleEvent
 from auditlane.query.sort import NEWEST, Sort
 from auditlane.query.summary.summaries import Summaries
@@ -44,16 +44,18 @@ class Reader:
     What a page needs is answered or StoreUnavailable within `page_s` and a second, also when ClickHouse hangs.
     """
 
-    def __init__(self, settings: Settings, limits: Limits | None = None, turns: Turns | None = None) -> None:
+    def __init__(
+        self, settings: Settings, limits: Limits | None = None, concurrency: TenantConcurrency | None = None
+    ) -> None:
         limits = limits or Limits.of(settings)
         self._database = settings.clickhouse_database
         self._settings = settings
         self._page_s = limits.page_s
-        self._results = Results(
-            settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s, turns=turns
+        self._executor = QueryExecutor(
+            settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s, concurrency=concurrency
         )
-        self.summaries = Summaries(self._results, self._database)
-        self._conflicts = Conflicts(self._results, self._database)
+        self.summaries = Summaries(self._executor, self._database)
+        self._conflicts = Conflicts(self._executor, self._database)
 
     def page(
         self,
@@ -97,7 +99,7 @@ class Reader:
         """
 
         def rows_of(statement: Statement) -> list[dict[str, Any]]:
-            return self._results.rows(statement, scope.tenant, _left(ends))
+            return self._executor.rows(statement, scope.tenant, _left(ends))
 
         page = partial(sql.compile_page, self._database, scope, filter_, position=position, limit=limit, sort=sort)
         for near in _NEAR if sort.by_time and filter_.narrows else ():
@@ -115,7 +117,7 @@ class Reader:
         Of several it is the one with this content, else the one that Kafka had first; the others are told with it.
         """
         statement = sql.compile_one(self._database, scope, event_id, content_hash=content_hash, limit=1 + _OTHERS)
-        rows = self._results.rows(statement, scope.tenant)
+        rows = self._executor.rows(statement, scope.tenant)
         if not rows or (content_hash and Position.of(rows[0]).content_hash != content_hash):
             said = f"There is no event {event_id}" + (f" with the content {content_hash}." if content_hash else ".")
             raise NotFound(said, fix="Check the id; an event takes a moment to be stored.")
@@ -126,13 +128,13 @@ class Reader:
     def count(self, scope: TenantScope, filter_: Filter) -> int:
         """How many events the filter matches now."""
         statement = sql.compile_count(self._database, scope, filter_)
-        return int(self._results.rows(statement, scope.tenant)[0]["rows"])
+        return int(self._executor.rows(statement, scope.tenant)[0]["rows"])
 
-    def tail(self) -> Tail:
+    def tail(self) -> StreamHub:
         """What live streams of one process share."""
         settings = self._settings
-        return Tail(
-            self._results,
+        return StreamHub(
+            self._executor,
             self._database,
             poll_s=settings.stream_poll_s,
             per_tenant=settings.streams_per_tenant,
@@ -141,11 +143,11 @@ class Reader:
 
     def ping(self) -> None:
         """Raise StoreUnavailable or StoreRefused unless the view can be read."""
-        self._results.ping(self._database)
+        self._executor.ping(self._database)
 
     def close(self) -> None:
         """Close the connections."""
-        self._results.close()
+        self._executor.close()
 
 
 def _event(row: dict[str, Any], *, conflict: bool) -> Event:

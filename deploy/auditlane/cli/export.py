@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.pipes import quiet_when_cut
-from auditlane.query.clickhouse.lazy_client import Connection
+from auditlane.query.clickhouse.lazy_client import LazyClient
 from auditlane.query.export.columns import choose, of_table
 from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Form, Format
@@ -56,7 +56,7 @@ def command(
     elif not format_.lines and sys.stdout.isatty():
         raise ConfigError(f"A terminal cannot show {format_.label}.", fix="Give --output, or redirect standard output.")
     settings = load()
-    exporter, store = Exporter(settings), Connection(lambda: connect(settings))
+    exporter, store = Exporter(settings), LazyClient(lambda: connect(settings))
     try:
         structure = StructureBook(store.client, settings.clickhouse_database).of(scope.tenant)
         chosen = choose(structure, columns, everything=True)

@@ -18,8 +18,8 @@ from auditlane.runtime.settings import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from auditlane.query.structure.service import Done, Stated, StructureService
-    from auditlane.query.structure.views import Shown
+    from auditlane.query.structure.service import FieldChange, StructureChange, StructureService
+    from auditlane.query.structure.views import ScopeState
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Show and change the fields that events carry and readers see."
@@ -101,7 +101,7 @@ def add_field(
 ) -> None:
     """Add a field to events, or restore a removed one."""
     from auditlane.query.structure.models import NewField
-    from auditlane.query.structure.service import Stated
+    from auditlane.query.structure.service import FieldChange
 
     rules = {"required": required or None, "maxLength": max_length, "pattern": pattern, "oneOf": one_of or None}
     bounds = {"minimum": _number(minimum), "maximum": _number(maximum)}
@@ -116,7 +116,7 @@ def add_field(
     if whose is None and exclusive is not None:
         raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it with --tenant.")
     rules = given.rules.stated() if given.rules else {}
-    stated = Stated(name, given.type, given.default, rules, exclusive, given.view())
+    stated = FieldChange(name, given.type, given.default, rules, exclusive, given.view())
     note = _noting(whose, stated, name)
     done = _service().add(whose, stated, etags=None, who=operator(), unfinished=note)
     _finish(done, stated, as_json=as_json)
@@ -151,14 +151,14 @@ def history(
 
 
 def _service() -> StructureService:
-    from auditlane.query.clickhouse.lazy_client import Connection
+    from auditlane.query.clickhouse.lazy_client import LazyClient
     from auditlane.query.structure.contracts import contracts_of
     from auditlane.query.structure.service import StructureService
     from auditlane.store.client import connect
 
     settings = load()
     return StructureService(
-        Connection(lambda: connect(settings)).client, settings.clickhouse_database, contracts_of(settings)
+        LazyClient(lambda: connect(settings)).client, settings.clickhouse_database, contracts_of(settings)
     )
 
 
@@ -166,7 +166,7 @@ def _tenant(named: str | None) -> str | None:
     return None if named is None else check_tenant(named, ours=True)
 
 
-def _noting(tenant: str | None, stated: Stated | None, name: str) -> Callable[[BaseException], None]:
+def _noting(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
     """Records a change that failed though the contract may have been changed."""
     from auditlane.query.structure.audit import unfinished
 
@@ -177,16 +177,16 @@ def _noting(tenant: str | None, stated: Stated | None, name: str) -> Callable[[B
     return note
 
 
-def _finish(done: Done, stated: Stated | None = None, *, as_json: bool) -> None:
-    from auditlane.query.structure.audit import deeds
+def _finish(done: StructureChange, stated: FieldChange | None = None, *, as_json: bool) -> None:
+    from auditlane.query.structure.audit import audit_events
 
     _print(done.after, as_json=as_json)
     scope, _, tenant = done.after.own.scope.partition(":")
-    for action, facts in deeds(done, stated):
+    for action, facts in audit_events(done, stated):
         record(action, **facts | ({"tenant": tenant} if scope == "tenant" else {}))
 
 
-def _print(shown: Shown, *, as_json: bool) -> None:
+def _print(shown: ScopeState, *, as_json: bool) -> None:
     from auditlane.query.structure import responses
 
     answer = responses.structure(shown)

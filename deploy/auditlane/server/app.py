@@ -25,14 +25,14 @@ from auditlane.gateway.frontegg import routes as frontegg_ingest
 from auditlane.gateway.ingest_service import Intake
 from auditlane.gateway.metrics import Meters
 from auditlane.query import router
-from auditlane.query.clickhouse.concurrency import Turns
-from auditlane.query.clickhouse.lazy_client import Connection
-from auditlane.query.export.service import Exports
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.lazy_client import LazyClient
+from auditlane.query.export.service import ExportService
 from auditlane.query.frontegg import export_routes as frontegg_exports
-from auditlane.query.frontegg import geoip as frontegg_places
+from auditlane.query.frontegg import geoip as frontegg_geoip
 from auditlane.query.frontegg import metadata_routes as frontegg_metadata
 from auditlane.query.frontegg import routes as frontegg_routes
-from auditlane.query.frontegg.reader import AuditReader
+from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.language.fields import from_structure
 from auditlane.query.live import router as live_router
 from auditlane.query.reader import Reader
@@ -100,7 +100,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     keys_file, signing_keys_file = _needed(settings, roles)
     # What every request asks first may take no longer than a page may.
     patience = settings.query_timeout_s + 1.0
-    store = Connection(
+    store = LazyClient(
         lambda: connect(
             settings, connect_timeout=min(CONNECT_TIMEOUT_S, patience), send_receive_timeout=patience, query_limit=0
         )
@@ -110,19 +110,19 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     keys, signing = KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file)
     gate = Gate(keys, signing, oidc.of(settings), switch, cookies=Cookies(settings.serve_url))
     metrics = HttpMetrics()
-    turns = Turns(settings.query_concurrency)
-    reader = Reader(settings, turns=turns)
+    concurrency = TenantConcurrency(settings.query_concurrency)
+    reader = Reader(settings, concurrency=concurrency)
     tail = reader.tail()
-    exports = Exports(
+    exports = ExportService(
         settings,
         gate.authorize,
         gate.signing,
         gate.demand_export,
         structures.of,
         count_rows=metrics.exported,
-        turns=turns,
+        concurrency=concurrency,
     )
-    audits = AuditReader(settings, turns)
+    audits = FronteggReader(settings, concurrency)
     provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
     intake = Intake(settings, Meters(metrics.registry), provenance.signer) if "ingest" in roles else None
     structure = StructureService(
@@ -224,9 +224,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
             )
         )
         app.include_router(
-            frontegg_places.build(
-                frontegg_places.Places(settings.geoip_file), gate.client(), named=frontegg.their_tenant
-            )
+            frontegg_geoip.build(frontegg_geoip.GeoIp(settings.geoip_file), gate.client(), named=frontegg.their_tenant)
         )
         app.include_router(
             frontegg_exports.build(

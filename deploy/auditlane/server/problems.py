@@ -32,7 +32,7 @@ from auditlane.runtime.errors import (
 from auditlane.runtime.log import get
 from auditlane.runtime.messages import plain, sayable
 from auditlane.server.frontegg_words import worded
-from auditlane.server.pages.i18n import N_, spoken
+from auditlane.server.pages.i18n import N_, catalogue_for
 from auditlane.server.pages.message_page import page
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -252,7 +252,7 @@ def navigates(request: Request) -> bool:
 
 
 def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None) -> Response:
-    words, kept = spoken(request), dict(headers or {})
+    words, kept = catalogue_for(request), dict(headers or {})
     small = f"{problem.code} · {problem.request_id}"
     if problem.status != HTTPStatus.UNAUTHORIZED:
         usual = N_("Something went wrong") if problem.status >= 500 else N_("This request was not understood")

@@ -317,7 +317,7 @@ class ServeSettings(BaseModel):
     )
     query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
     query_memory_bytes: int = Field(2 << 30, ge=1 << 20, description="Memory of ClickHouse that one query may take.")
-    query_rows_read: int = Field(
+    query_max_rows_read: int = Field(
         0, ge=0, description="Rows that one query of a tenant may read; 0: as many as there are."
     )
     geoip_file: File | None = Field(
@@ -431,7 +431,7 @@ class ExportSettings(BaseModel):
         description="Export jobs of one tenant, until they expire.",
         json_schema_extra=reached("One more job is refused with 409 `TOO_MANY_EXPORTS`."),
     )
-    export_jobs_at_once: int = Field(2, ge=0, description="Jobs that one `serve` works on at once; 0 only takes them.")
+    export_concurrency: int = Field(2, ge=0, description="Jobs that one `serve` works on at once; 0 only takes them.")
     export_jobs_running_per_tenant: int = Field(
         1,
         ge=1,

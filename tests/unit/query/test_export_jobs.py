@@ -10,10 +10,10 @@ import pytest
 from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Format
-from auditlane.query.export.jobs.disk_quota import Room
-from auditlane.query.export.jobs.folder import JobFolder, Jobs
-from auditlane.query.export.jobs.lease import Lease, Lost, Watch
-from auditlane.query.export.jobs.record import JobRecord, Run
+from auditlane.query.export.jobs.disk_quota import DiskQuota
+from auditlane.query.export.jobs.folder import JobFolder, JobStore
+from auditlane.query.export.jobs.lease import Lease, LeaseMonitor, Lost
+from auditlane.query.export.jobs.record import JobAttempt, JobRecord
 from auditlane.runtime.errors import InvalidInput, NotFound, TooManyExports, Unavailable
 from auditlane.runtime.ids import uuid7
 
@@ -39,12 +39,12 @@ def record(tenant: str = "acme") -> JobRecord:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path / "exports")
+def jobs(tmp_path: Path) -> JobStore:
+    return JobStore(tmp_path / "exports")
 
 
 @pytest.fixture
-def folder(jobs: Jobs) -> JobFolder:
+def folder(jobs: JobStore) -> JobFolder:
     return jobs.create(record())
 
 
@@ -54,7 +54,7 @@ def take(folder: JobFolder, owner: str) -> Lease:
     return lease
 
 
-def test_what_is_written_is_read(jobs: Jobs) -> None:
+def test_what_is_written_is_read(jobs: JobStore) -> None:
     made = record()
     seen = jobs.create(made).seen()
     assert (seen.record, seen.run, seen.state, seen.ended_at) == (made, None, "queued", None)
@@ -95,8 +95,8 @@ def test_a_cancelled_job_is_lost_to_its_owner(folder: JobFolder) -> None:
 
 def test_a_lease_lapses_when_nothing_is_seen_of_its_owner_for_so_long() -> None:
     now = 100.0
-    watch = Watch(10.0, lambda: now)
-    run = Run(epoch=1, owner="a", changed_at=NOW)
+    watch = LeaseMonitor(10.0, lambda: now)
+    run = JobAttempt(epoch=1, owner="a", changed_at=NOW)
     assert not watch.lapsed("x", run), "seen for the first time"
     now = 109.0
     assert not watch.lapsed("x", run)
@@ -109,7 +109,7 @@ def test_a_lease_lapses_when_nothing_is_seen_of_its_owner_for_so_long() -> None:
     assert watch.lapsed("y", run.model_copy(update={"owner": ""})), "given back"
 
 
-def test_another_tenants_job_is_not_found(jobs: Jobs, tmp_path: Path) -> None:
+def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> None:
     mine = jobs.create(record()).id
     assert jobs.find(ACME, mine)[1].record.id == mine
     for scope, id_ in ((GLOBEX, mine), (ACME, "../globex"), (ACME, ""), (ACME, mine.upper()), (ACME, uuid7())):
@@ -126,7 +126,7 @@ def test_another_tenants_job_is_not_found(jobs: Jobs, tmp_path: Path) -> None:
     assert [one.record.id for one in jobs.of_tenant(ACME)] == [mine]
 
 
-def test_what_has_expired_goes(jobs: Jobs) -> None:
+def test_what_has_expired_goes(jobs: JobStore) -> None:
     waiting, going, done = (jobs.create(record()) for _ in range(3))
     take(going, "a")
     lease = take(done, "a")
@@ -147,15 +147,15 @@ def test_what_has_expired_goes(jobs: Jobs) -> None:
 # Room
 
 
-def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: Jobs) -> None:
+def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: JobStore) -> None:
     scope = record().scope
     for size in (60, 30):
         jobs.create(record()).output(1).write_bytes(b"x" * size)
     jobs.create(record("globex")).output(1).write_bytes(b"x" * 500)
-    Room(jobs, per_tenant=91, free=1).demand(scope)
+    DiskQuota(jobs, per_tenant=91, free=1).demand(scope)
     with pytest.raises(TooManyExports, match="90 bytes"):
-        Room(jobs, per_tenant=90, free=1).demand(scope)
+        DiskQuota(jobs, per_tenant=90, free=1).demand(scope)
     with pytest.raises(Unavailable, match="no room"):
-        Room(jobs, per_tenant=91, free=1 << 62).demand(scope)
+        DiskQuota(jobs, per_tenant=91, free=1 << 62).demand(scope)
     with pytest.raises(TooManyExports):
-        Room(jobs, per_tenant=500, free=1).demand(record("globex").scope)
+        DiskQuota(jobs, per_tenant=500, free=1).demand(record("globex").scope)

@@ -9,7 +9,7 @@ import pytest
 from fixtures.places import write_places
 from serving import Served
 
-from auditlane.query.frontegg.geoip import Places
+from auditlane.query.frontegg.geoip import GeoIp
 from auditlane.runtime.errors import ConfigError
 
 OSLO = {
@@ -63,7 +63,7 @@ def test_without_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_replaced(file: Path) -> None:
-    places = Places(file)
+    places = GeoIp(file)
     assert places.of("192.0.2.7").city == "Oslo"
     fresh = file.with_name("fresh")
     write_places(fresh, {"192.0.2.0/24": OSLO | {"city": {"names": {"en": "Bergen"}}}})
@@ -82,5 +82,5 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> No
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        Places(path)
+        GeoIp(path)
     assert caught.value.field == "AUDITLANE_GEOIP_FILE"

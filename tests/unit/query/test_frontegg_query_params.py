@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.query.frontegg.query_params import Asked, Condition, newer_parameters, parse
+from auditlane.query.frontegg.query_params import AuditQuery, Condition, newer_parameters, parse
 from auditlane.runtime.errors import InvalidFilter
 
 
-def asked(query: str) -> Asked:
+def asked(query: str) -> AuditQuery:
     return parse(parse_qsl(query, keep_blank_values=True))
 
 
 def test_nothing_asked_is_the_newest_twenty():
-    assert asked("") == Asked((), "", "createdAt", True, 0, 20, ())
+    assert asked("") == AuditQuery((), "", "createdAt", True, 0, 20, ())
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_the_other_parameters():
         "tenantId=acme&vendorId=v&filter=Any+Text&sortBy=user&sortDirection=DESC&offset=40&count=50"
         "&paginationMode=virtual&outputFileName=x"
     )
-    assert asked(query) == Asked((), "Any Text", "user", True, 40, 50, ("acme",))
+    assert asked(query) == AuditQuery((), "Any Text", "user", True, 40, 50, ("acme",))
 
 
 def test_what_is_empty_asks_nothing():
-    assert asked("filter=&severity=&sortBy=&count=&offset=&createdAt[$gt]=") == Asked()
+    assert asked("filter=&severity=&sortBy=&count=&offset=&createdAt[$gt]=") == AuditQuery()
 
 
 @pytest.mark.parametrize(("text", "count"), [("1000", 200), ("200", 200), ("1", 1), ("0", 1)])
@@ -117,7 +117,7 @@ def test_the_newer_parameters():
     query = (
         "created_from=a&created_to=b&users=u&users=v&email=e&tenant_ids=acme&tenant_ids=other&featureFlagId=f&count=9"
     )
-    assert parse(newer_parameters(parse_qsl(query))) == Asked(
+    assert parse(newer_parameters(parse_qsl(query))) == AuditQuery(
         (
             Condition("createdAt", ">=", ("a",)),
             Condition("createdAt", "<=", ("b",)),

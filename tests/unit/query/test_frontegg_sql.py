@@ -13,7 +13,7 @@ from auditlane.contract.frontegg import NAMES
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.frontegg import sql
-from auditlane.query.frontegg.query_params import OPERATORS, Asked, Condition
+from auditlane.query.frontegg.query_params import OPERATORS, AuditQuery, Condition
 from auditlane.runtime.errors import InvalidFilter
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -25,7 +25,7 @@ def statements(tenant: str, value: str, key: str, offset: int) -> list[str]:
     scope = TenantScope.for_operator(tenant)
     names = [one for one in (*NAMES, key, "email") if NAMES.get(one) not in ("occurred_at", "ingested_at", "severity")]
     conditions = tuple(Condition(name, operator, (value,)) for name in names for operator in OPERATORS.values())
-    asked = Asked(conditions, text=f"x{value.split()[0] if value.split() else ''}", sort_by="k", offset=offset)
+    asked = AuditQuery(conditions, text=f"x{value.split()[0] if value.split() else ''}", sort_by="k", offset=offset)
     return [
         sql.compile_page("audit", scope, asked).sql,
         sql.compile_count("audit", scope, asked).sql,
@@ -54,7 +54,7 @@ def test_the_text_does_not_depend_on_values(tenant, value, key, offset):
 
 @pytest.mark.parametrize("word", ["INFINITY", "-inf", "nan", "1e999"])
 def test_what_is_no_finite_number_is_compared_as_text(word):
-    asked = Asked((Condition("k", ">", (word,)),))
+    asked = AuditQuery((Condition("k", ">", (word,)),))
     assert "Float64" not in sql.compile_count("audit", TenantScope.for_operator("acme"), asked).sql
 
 
@@ -65,14 +65,14 @@ def test_every_statement_is_bound_to_the_tenant():
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_name_can_be_sorted_by(name):
-    statement = sql.compile_page("audit", TenantScope.for_operator("acme"), Asked(sort_by=name))
+    statement = sql.compile_page("audit", TenantScope.for_operator("acme"), AuditQuery(sort_by=name))
     assert "ORDER BY" in statement.sql
     assert "WHERE e.tenant_id = {p1:Array(String)}[1]" in statement.sql
 
 
 @pytest.mark.parametrize(("value", "past"), [("05.005Z", 6_000), ("05.005500Z", 5_501)])
 def test_a_time_stands_for_the_millisecond_that_is_shown(value, past):
-    asked = Asked((Condition("createdAt", "<=", (f"2026-01-01T00:00:{value}",)),))
+    asked = AuditQuery((Condition("createdAt", "<=", (f"2026-01-01T00:00:{value}",)),))
     statement = sql.compile_count("audit", TenantScope.for_operator("acme"), asked)
     assert "e.occurred_at < " in statement.sql
     assert statement.parameters["p3"] % 1_000_000 == past
@@ -80,7 +80,7 @@ def test_a_time_stands_for_the_millisecond_that_is_shown(value, past):
 
 @pytest.mark.parametrize(("name", "value"), [("createdAt", "soon"), ("time", "soon"), ("severity", "bad")])
 def test_what_cannot_be_compared_names_the_column(name, value):
-    asked = Asked((Condition(name, ">", (value,)),))
+    asked = AuditQuery((Condition(name, ">", (value,)),))
     with pytest.raises(InvalidFilter) as raised:
         sql.compile_count("audit", TenantScope.for_operator("acme"), asked)
     assert raised.value.field == name

@@ -19,7 +19,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query import conflicts
 from auditlane.query.filters import Filter
 from auditlane.query.live import follow, hub, poll, sql
-from auditlane.query.live.resume_token import Seals
+from auditlane.query.live.resume_token import ResumeTokens
 from auditlane.query.live.subscription import Subscription
 
 ACME = TenantScope.for_operator("acme")
@@ -135,10 +135,10 @@ def mac(purpose: str, data: bytes) -> bytes:
 class Client:
     """Takes some events, goes away at random in the middle of what it gets, and comes back to either process."""
 
-    def __init__(self, tails: list[hub.Tail], chance: random.Random) -> None:
+    def __init__(self, tails: list[hub.StreamHub], chance: random.Random) -> None:
         self.got: list[tuple[Any, ...]] = []
         self._tails, self._chance = tails, chance
-        self._seals = Seals(mac)
+        self._seals = ResumeTokens(mac)
         self._enter()
         begun = self._tail.begin(self._channel, self._subscription, WAIT_S)
         assert begun is not None
@@ -169,7 +169,7 @@ class Client:
         self._subscription = Subscription(lambda: None)
         self._channel = self._tail.join(ACME, Filter())
 
-    def _taken(self, events: list[follow.Arrived], cut: float) -> bool:
+    def _taken(self, events: list[follow.StreamedEvent], cut: float) -> bool:
         """False when it went away before it had them all."""
         for one in events:
             self.got.append(tuple(json.loads(one.line)))
@@ -180,8 +180,8 @@ class Client:
 
 
 @pytest.fixture
-def tails(memory: Memory) -> Iterator[list[hub.Tail]]:
-    made_ = [hub.Tail(memory, "audit", poll_s=0.001, per_tenant=9) for _ in range(2)]  # type: ignore[arg-type]
+def tails(memory: Memory) -> Iterator[list[hub.StreamHub]]:
+    made_ = [hub.StreamHub(memory, "audit", poll_s=0.001, per_tenant=9) for _ in range(2)]  # type: ignore[arg-type]
     yield made_
     for one in made_:
         one.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from auditlane.query.live.follow import Arrived, Stretch
+from auditlane.query.live.follow import EventSlice, StreamedEvent
 from auditlane.query.live.resume_token import Resume
 from auditlane.query.live.router import PIECE, _Stream
 from auditlane.query.live.subscription import Subscription
@@ -18,8 +18,8 @@ def followed(count: int, checks: int) -> tuple[list[str], int]:
     """What a stream gives of so many events whose credential ends after so many checks; and how often it was asked."""
     subscription = Subscription(lambda: None)
     subscription.follow(HERE)
-    events = [Arrived("", False, ("t", 0), at, HERE, text=f"{at};") for at in range(count)]
-    subscription.push(Stretch(events, HERE, ended=True))
+    events = [StreamedEvent("", False, ("t", 0), at, HERE, text=f"{at};") for at in range(count)]
+    subscription.push(EventSlice(events, HERE, ended=True))
     asked = 0
 
     async def check() -> None:

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
-from auditlane.query.live.resume_token import Resume, Seals
-from auditlane.query.live.seen_offsets import MOST_GAPS, SETTLED_S, Seen, Watch, unseen, upto
+from auditlane.query.live.resume_token import Resume, ResumeTokens
+from auditlane.query.live.seen_offsets import MOST_GAPS, SETTLED_S, PartitionTracker, SeenOffsets, unseen, upto
 from auditlane.runtime.errors import InvalidCursor
 
 OFFSETS = st.sets(st.integers(0, 60), max_size=30)
 ACME = TenantScope.for_operator("acme")
 
 
-def held(seen: Seen) -> set[int]:
+def held(seen: SeenOffsets) -> set[int]:
     return {one for one in range(200) if seen.holds(one)}
 
 
@@ -30,7 +30,7 @@ def numbers(runs: list[tuple[int, int]]) -> set[int]:
 
 @given(st.lists(OFFSETS, max_size=6))
 def test_what_is_seen_is_what_was_shown(batches):
-    seen = Seen()
+    seen = SeenOffsets()
     for batch in batches:
         seen = seen.with_(batch)
     assert held(seen) == set().union(*batches)
@@ -40,7 +40,7 @@ def test_what_is_seen_is_what_was_shown(batches):
 
 @given(OFFSETS, OFFSETS)
 def test_what_is_new(before, more):
-    old = Seen().with_(before)
+    old = SeenOffsets().with_(before)
     new = old.with_(more)
     assert numbers(unseen(old, new)) == more - before
     assert numbers(unseen(None, new)) == before | more
@@ -49,7 +49,7 @@ def test_what_is_new(before, more):
 
 @given(OFFSETS, OFFSETS)
 def test_every_step_on_the_way_can_be_resumed(before, more):
-    old = Seen().with_(before)
+    old = SeenOffsets().with_(before)
     new = old.with_(more)
     left = more - before
     for offset in sorted(left):
@@ -62,7 +62,7 @@ def test_every_step_on_the_way_can_be_resumed(before, more):
 def test_a_watch_gives_each_offset_once_in_any_order(chance, most):
     """Shown again as long as it waits: with more gaps than are kept, until they settled."""
     left = chance.sample(range(0, 200, 2), 100)
-    watch, waiting, passed, now = Watch(), set(), set(), 0.0
+    watch, waiting, passed, now = PartitionTracker(), set(), set(), 0.0
     while left or waiting:
         step = chance.randint(1, most)
         waiting |= set(left[:step])
@@ -80,7 +80,7 @@ def test_a_watch_gives_each_offset_once_in_any_order(chance, most):
 
 
 def test_few_gaps_never_settle():
-    watch = Watch()
+    watch = PartitionTracker()
     watch.take([5, 9], 0.0)
     watch.take([10_000], 3_600.0)
     assert not watch.seen.holds(7)
@@ -90,34 +90,34 @@ def test_few_gaps_never_settle():
 
 def test_many_young_gaps_hold_back_what_is_beyond():
     """The months of one range land one after the other: every other offset first."""
-    watch = Watch()
+    watch = PartitionTracker()
     even = list(range(0, 1_000, 2))
     watch.take(even, 0.0)
     assert 0 < len([one for one in even if watch.seen.holds(one)]) < len(even)
     watch.take([*range(1_000)], 1.0)
-    assert watch.seen == Seen(999)
+    assert watch.seen == SeenOffsets(999)
 
 
 def mac(purpose: str, data: bytes) -> bytes:
     return hmac.digest(b"k" + purpose.encode(), data, hashlib.sha256)
 
 
-SEEN = OFFSETS.map(lambda one: Seen().with_({5 * offset for offset in one}))
+SEEN = OFFSETS.map(lambda one: SeenOffsets().with_({5 * offset for offset in one}))
 PLACES = st.dictionaries(st.tuples(st.uuids().map(str), st.integers(0, 2**32 - 1)), SEEN, max_size=4)
 
 
 @given(PLACES, st.integers(0, 2**50))
 def test_an_id_holds_the_whole_state(places, at_ms):
-    seals, resume = Seals(mac), Resume(at_ms, places)
+    seals, resume = ResumeTokens(mac), Resume(at_ms, places)
     text = seals.seal(ACME, Filter(), resume)
     assert seals.open(ACME, Filter(), text) == resume
     assert "\n" not in text
 
 
 def test_an_id_is_of_one_stream_and_cannot_be_made_or_read():
-    seals, topic = Seals(mac), str(uuid.UUID(int=7))
-    text = seals.seal(ACME, Filter(), Resume(1, {(topic, 0): Seen(1_000_000)}))
-    other = seals.seal(ACME, Filter(), Resume(1, {(topic, 0): Seen(1_000_001)}))
+    seals, topic = ResumeTokens(mac), str(uuid.UUID(int=7))
+    text = seals.seal(ACME, Filter(), Resume(1, {(topic, 0): SeenOffsets(1_000_000)}))
+    other = seals.seal(ACME, Filter(), Resume(1, {(topic, 0): SeenOffsets(1_000_001)}))
     assert sum(one == two for one, two in zip(text, other, strict=False)) < len(text) / 4
     for scope, filter_, given_ in (
         (TenantScope.for_operator("globex"), Filter(), text),
@@ -134,5 +134,5 @@ def test_an_id_is_of_one_stream_and_cannot_be_made_or_read():
 
 def test_an_id_fits_a_header():
     gaps = tuple((9 * 10**8 + 40 * n, 9 * 10**8 + 40 * n + 20) for n in range(2 * MOST_GAPS))
-    whole = Resume(10**13, {(str(uuid.uuid4()), 3): Seen(10**9, gaps)})
-    assert len(Seals(mac).seal(ACME, Filter(), whole)) < 1_000
+    whole = Resume(10**13, {(str(uuid.uuid4()), 3): SeenOffsets(10**9, gaps)})
+    assert len(ResumeTokens(mac).seal(ACME, Filter(), whole)) < 1_000

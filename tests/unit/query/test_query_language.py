@@ -48,8 +48,8 @@ OWN = {"invoice_total": Kind.number, "due": Kind.time, "paid": Kind.boolean, "pe
 BASE_FIELDS = [Field(name, kind) for name, kind in BASE.items()]
 OWN_FIELDS = [Field(name, kind, "fields") for name, kind in OWN.items()]
 ACTION, IP, TOTAL = Field("action", Kind.text), Field("ip", Kind.ip), Field("invoice_total", Kind.number, "fields")
-SEVERITY, AT = Field("severity", Kind.level), Field("occurred_at", Kind.time)
-REGION = Field("region", Kind.loose, "metadata")
+SEVERITY, AT = Field("severity", Kind.ordinal), Field("occurred_at", Kind.time)
+REGION = Field("region", Kind.untyped, "metadata")
 DAY = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -75,7 +75,7 @@ DAY = datetime(2026, 1, 31, tzinfo=UTC)
         ("-ip:10.1.2.3/8", Not(Within(IP, "10.0.0.0/8"))),
         ("ip:10.0.*", Like(IP, ("10.0.", ""))),
         ("metadata.region:eu-west-1", Match(REGION, "eu-west-1")),
-        (r"metadata.a\ b\:c:x", Match(Field("a b:c", Kind.loose, "metadata"), "x")),
+        (r"metadata.a\ b\:c:x", Match(Field("a b:c", Kind.untyped, "metadata"), "x")),
         ("metadata.region:>5", Compare(REGION, ">", 5)),
         ("metadata.region:1.5..2", Between(REGION, 1.5, 2)),
         ("metadata.region:a..b", Match(REGION, "a..b")),
@@ -83,7 +83,7 @@ DAY = datetime(2026, 1, 31, tzinfo=UTC)
         ("fields.invoice_total:-1.5e3", Compare(TOTAL, "=", -1500.0)),
         ("invoice_total:5..", Compare(TOTAL, ">=", 5)),
         ("invoice_total:..5", Compare(TOTAL, "<=", 5)),
-        ("fields.unknown:x", Match(Field("unknown", Kind.loose, "fields"), "x")),
+        ("fields.unknown:x", Match(Field("unknown", Kind.untyped, "fields"), "x")),
         ("paid:True", Match(Field("paid", Kind.boolean, "fields"), "true")),
         ("occurred_at:2026-01-31", Span(AT, DAY, DAY + timedelta(days=1))),
         ("occurred_at:2026-01-30..2026-01-31", Span(AT, DAY - timedelta(days=1), DAY + timedelta(days=1))),
@@ -234,14 +234,14 @@ ADDRESSES = st.ip_addresses().filter(lambda one: not getattr(one, "ipv4_mapped",
 
 
 def of_kind(*kinds: Kind, always: bool = True) -> st.SearchStrategy[Field]:
-    keyed = [st.builds(Field, TEXT, st.just(Kind.loose), st.just("metadata"))] if Kind.loose in kinds else []
+    keyed = [st.builds(Field, TEXT, st.just(Kind.untyped), st.just("metadata"))] if Kind.untyped in kinds else []
     known = [one for one in (*BASE_FIELDS, *OWN_FIELDS) if one.kind in kinds]
     return st.one_of(st.sampled_from(known), *keyed) if known else st.one_of(*keyed)
 
 
 @st.composite
 def likes(draw: st.DrawFn) -> Node:
-    field = draw(of_kind(Kind.text, Kind.loose, Kind.ip, Kind.id))
+    field = draw(of_kind(Kind.text, Kind.untyped, Kind.ip, Kind.id))
     end = st.just("") | TEXT
     pieces = (draw(end), *draw(st.lists(TEXT, max_size=2)), draw(end))
     return Like(field, pieces if any(pieces) else ("x", ""))
@@ -251,7 +251,7 @@ def likes(draw: st.DrawFn) -> Node:
 def betweens(draw: st.DrawFn) -> Node:
     if draw(st.booleans()):
         low, high = sorted(draw(st.tuples(NUMBERS, NUMBERS)))
-        return Between(draw(of_kind(Kind.number, Kind.loose)), low, high)
+        return Between(draw(of_kind(Kind.number, Kind.untyped)), low, high)
     low, high = sorted(draw(st.tuples(st.integers(0, 5), st.integers(0, 5))))
     return Between(SEVERITY, choices("severity")[low], choices("severity")[high])
 
@@ -267,9 +267,9 @@ def spans(draw: st.DrawFn) -> Node:
 
 
 EXACT = st.one_of(
-    st.builds(Match, of_kind(Kind.text, Kind.loose), TEXT),
+    st.builds(Match, of_kind(Kind.text, Kind.untyped), TEXT),
     of_kind(Kind.choice).flatmap(lambda field: st.builds(Match, st.just(field), st.sampled_from(choices(field.name)))),
-    st.builds(Match, of_kind(Kind.level), st.sampled_from(choices("severity"))),
+    st.builds(Match, of_kind(Kind.ordinal), st.sampled_from(choices("severity"))),
     st.builds(Match, of_kind(Kind.ip), ADDRESSES.map(str)),
     st.builds(Match, of_kind(Kind.id), st.uuids().map(str)),
     st.builds(Match, of_kind(Kind.boolean), st.sampled_from(["true", "false"])),
@@ -284,8 +284,8 @@ TERMS = st.one_of(
     likes(),
     st.builds(Within, of_kind(Kind.ip), NETWORKS),
     st.builds(Compare, of_kind(Kind.number), st.just("=") | ORDERS, NUMBERS),
-    st.builds(Compare, of_kind(Kind.loose), ORDERS, NUMBERS),
-    st.builds(Compare, of_kind(Kind.level), ORDERS, st.sampled_from(choices("severity"))),
+    st.builds(Compare, of_kind(Kind.untyped), ORDERS, NUMBERS),
+    st.builds(Compare, of_kind(Kind.ordinal), ORDERS, st.sampled_from(choices("severity"))),
     betweens(),
     spans(),
 )

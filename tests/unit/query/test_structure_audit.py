@@ -6,60 +6,62 @@ import json
 
 from auditlane.access.audit import Action
 from auditlane.contract.field_definition import FieldType
-from auditlane.query.structure.audit import deeds
-from auditlane.query.structure.service import Done, Stated
-from auditlane.query.structure.views import Shown
+from auditlane.query.structure.audit import audit_events
+from auditlane.query.structure.service import FieldChange, StructureChange
+from auditlane.query.structure.views import ScopeState
 from auditlane.store.presentation import DEFAULT_FIELDS, ENVIRONMENT, FieldView, Revision, tenant_scope
 
 IP = next(one for one in DEFAULT_FIELDS if one.name == "ip")
 ENV, ACME = Revision(scope=ENVIRONMENT), Revision(scope=tenant_scope("acme"))
 
 
-def done(**after: object) -> Done:
-    return Done(Shown(ENV, ACME), Shown(ENV, ACME.model_copy(update={"revision": 1} | after)))
+def done(**after: object) -> StructureChange:
+    return StructureChange(ScopeState(ENV, ACME), ScopeState(ENV, ACME.model_copy(update={"revision": 1} | after)))
 
 
 def test_nothing_done_is_nothing_recorded() -> None:
-    assert list(deeds(Done(Shown(ENV, ACME), Shown(ENV, ACME)))) == []
+    assert list(audit_events(StructureChange(ScopeState(ENV, ACME), ScopeState(ENV, ACME)))) == []
 
 
 def test_the_switch_alone() -> None:
-    [(action, facts)] = deeds(done(enabled=False))
+    [(action, facts)] = audit_events(done(enabled=False))
     assert (action, facts["enabled"], facts["resource_id"]) == (Action.logs_disabled, "false", "tenant:acme")
-    [(action, _)] = deeds(done(enabled=True))
+    [(action, _)] = audit_events(done(enabled=True))
     assert action == Action.logs_enabled
 
 
 def test_a_field_with_what_was_asked_of_its_contract() -> None:
     view = FieldView(name="x", display_name="X")
-    stated = Stated("x", FieldType.Number, None, {"minimum": 0})
-    [(action, facts)] = deeds(done(fields=(view,)), stated)
+    stated = FieldChange("x", FieldType.Number, None, {"minimum": 0})
+    [(action, facts)] = audit_events(done(fields=(view,)), stated)
     assert action == Action.structure_changed
     assert json.loads(facts["changes"])[0]["deed"] == "added"
     assert json.loads(facts["contract"]) == {"name": "x", "type": "Number", "rules": {"minimum": 0}}
 
 
 def test_a_change_of_the_contract_alone_is_recorded() -> None:
-    [(action, facts)] = deeds(done(), Stated("x", rules={}))
+    [(action, facts)] = audit_events(done(), FieldChange("x", rules={}))
     assert (action, json.loads(facts["changes"])) == (Action.structure_changed, [])
 
 
 def test_what_moved_is_recorded_by_how_all_stand() -> None:
-    [(_, facts)] = deeds(done(fields=(IP.model_copy(update={"order": -1}),)))
+    [(_, facts)] = audit_events(done(fields=(IP.model_copy(update={"order": -1}),)))
     was, now = json.loads(facts["sequence"])
     assert (was[0], now[:2]) == ("occurred_at", ["ip", "occurred_at"])
     assert json.loads(facts["changes"]) == [{"deed": "changed", "field": "ip", "values": {"order": [6, -1]}}]
 
 
 def test_both_at_once() -> None:
-    found = deeds(done(enabled=False, fields=(FieldView(name="ip", display_name="IP"),)))
+    found = audit_events(done(enabled=False, fields=(FieldView(name="ip", display_name="IP"),)))
     assert [action for action, _ in found] == [Action.logs_disabled, Action.structure_changed]
 
 
 def test_rules_of_any_size_are_summed_up() -> None:
     choices = [f"v{n:06}_xxxxxxxxxx" for n in range(29_000)]
     views = tuple(FieldView(name=f"x{n}", display_name="X" * 100, order=n + 50) for n in range(200))
-    [(_, facts)] = deeds(done(fields=views), Stated("x0", FieldType.Enum, None, {"oneOf": choices, "required": True}))
+    [(_, facts)] = audit_events(
+        done(fields=views), FieldChange("x0", FieldType.Enum, None, {"oneOf": choices, "required": True})
+    )
     told = json.loads(facts["contract"])
     assert (told["name"], told["rules"]["required"]) == ("x0", True)
     assert (told["rules"]["oneOf"]["count"], told["rules"]["oneOf"]["first"][0]) == (29_000, choices[0])

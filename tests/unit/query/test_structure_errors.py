@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from auditlane.query.structure.router import for_callers
+from auditlane.query.structure.router import public_errors
 from auditlane.runtime.errors import (
     AuditlaneError,
     FieldConflict,
@@ -28,7 +28,7 @@ SAID = "The registry at http://registry.internal:8081 answered 42201: no"
     ],
 )
 def test_a_host_is_for_the_operators_log_only(error: AuditlaneError, code: str) -> None:
-    with capture_logs() as logged, pytest.raises(AuditlaneError) as caught, for_callers():
+    with capture_logs() as logged, pytest.raises(AuditlaneError) as caught, public_errors():
         raise error
     assert caught.value.code == code
     assert "registry.internal" not in str(caught.value)
@@ -37,5 +37,5 @@ def test_a_host_is_for_the_operators_log_only(error: AuditlaneError, code: str) 
 
 
 def test_what_the_caller_can_correct_is_told_as_it_is() -> None:
-    with pytest.raises(FieldConflict, match="There is one"), for_callers():
+    with pytest.raises(FieldConflict, match="There is one"), public_errors():
         raise FieldConflict("There is one.", field="name")

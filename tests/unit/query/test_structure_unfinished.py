@@ -9,8 +9,8 @@ import pytest
 from auditlane.access.audit import Action
 from auditlane.contract.field_definition import FieldType
 from auditlane.query.structure.audit import unfinished
-from auditlane.query.structure.service import Stated, StructureService
-from auditlane.query.structure.views import Shown
+from auditlane.query.structure.service import FieldChange, StructureService
+from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
     Conflict,
     FieldConflict,
@@ -53,8 +53,8 @@ def revisions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(service: StructureService, deed: str, told: list[BaseException]) -> None:
-    etags = [Shown.etag.fget(service.shown("acme"))]  # type: ignore[attr-defined]
-    stated = Stated(
+    etags = [ScopeState.etag.fget(service.shown("acme"))]  # type: ignore[attr-defined]
+    stated = FieldChange(
         "new" if deed == "add" else "own",
         FieldType.AlphaNumeric,
         None,
@@ -105,7 +105,7 @@ def test_what_failed_is_told_when_the_contract_may_have_changed(
 
 
 def test_it_is_an_event_with_what_was_asked_for() -> None:
-    stated = Stated("own", FieldType.Number, None, {"required": True}, exclusive=True)
+    stated = FieldChange("own", FieldType.Number, None, {"required": True}, exclusive=True)
     action, facts = unfinished("own", stated, PreconditionFailed("Somebody was first."))
     assert (action, facts["outcome"], facts["code"]) == (Action.structure_changed, "failure", "PRECONDITION_FAILED")
     assert '"exclusive": true' in facts["contract"]

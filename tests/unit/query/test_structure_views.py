@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.query.structure import views
-from auditlane.query.structure.views import Shown
+from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import FieldConflict, InvalidInput, NotFound
 from auditlane.store.presentation import DEFAULT_FIELDS, ENVIRONMENT, FieldView, Revision, overlay, tenant_scope
 
@@ -17,11 +17,11 @@ ENV, ACME = Revision(scope=ENVIRONMENT), Revision(scope=tenant_scope("acme"))
 ORDER = FieldView(name="order_number", display_name="Order", order=30)
 
 
-def tenant(*own: FieldView, env: tuple[FieldView, ...] = ()) -> Shown:
-    return Shown(ENV.model_copy(update={"fields": env}), ACME.model_copy(update={"fields": own}))
+def tenant(*own: FieldView, env: tuple[FieldView, ...] = ()) -> ScopeState:
+    return ScopeState(ENV.model_copy(update={"fields": env}), ACME.model_copy(update={"fields": own}))
 
 
-def names(shown: Shown) -> list[str]:
+def names(shown: ScopeState) -> list[str]:
     return [one.name for one in shown.fields.values() if not one.hidden]
 
 
@@ -92,14 +92,14 @@ def test_an_environments_removal_reaches_a_tenant_that_only_renamed_the_field() 
 
 def test_the_etag_changes_with_what_is_inherited() -> None:
     env, own = ENV.model_copy(update={"revision": 3}), ACME.model_copy(update={"revision": 5})
-    assert (Shown(env, env).etag, Shown(env, own).etag) == ('"3"', '"3.5"')
+    assert (ScopeState(env, env).etag, ScopeState(env, own).etag) == ('"3"', '"3.5"')
 
 
 def test_changes_name_each_field_once_with_what_was_and_is() -> None:
     before = tenant(ORDER)
     hidden = ORDER.model_copy(update={"hidden": True, "show_in_table": False})
     named = before.fields["ip"].model_copy(update={"display_name": "IP"})
-    after = Shown(ENV, ACME.model_copy(update={"enabled": False, "fields": (hidden, named)}))
+    after = ScopeState(ENV, ACME.model_copy(update={"enabled": False, "fields": (hidden, named)}))
     found = {one["field"]: one for one in views.changes(before, after)}
     assert found[None]["values"] == {"enabled": (None, False)}
     assert found["order_number"]["deed"] == "removed"
@@ -118,7 +118,7 @@ def test_what_was_is_the_environments_word_where_the_tenant_said_nothing() -> No
     assert change == {"deed": "changed", "field": "action", "values": {"displayName": ("Deed", "What")}}
     [change] = views.changes(tenant(env=(ORDER,)), tenant(ORDER.model_copy(update={"hidden": True}), env=(ORDER,)))
     assert (change["deed"], change["values"]) == ("removed", {"hidden": (None, True)})
-    [change] = views.changes(Shown(ENV, ENV), Shown(*[ENV.model_copy(update={"fields": (deed,)})] * 2))
+    [change] = views.changes(ScopeState(ENV, ENV), ScopeState(*[ENV.model_copy(update={"fields": (deed,)})] * 2))
     assert (change["deed"], change["values"]) == ("changed", {"displayName": ("Action", "Deed")})
     [change] = views.changes(tenant(), tenant(ORDER))
     assert (change["deed"], change["values"]["displayName"]) == ("added", (None, "Order"))

@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 from fastapi import Request
 
 from auditlane.server.admin.localized import Phrase, Said, counted, said
-from auditlane.server.pages.i18n import LANGUAGES, accepted, catalogues, language_of
+from auditlane.server.pages.i18n import LANGUAGES, catalogues, from_header, language_of
 from auditlane.server.pages.templates import address
 
 ROOT = Path(__file__).parents[3]
@@ -101,7 +101,7 @@ def test_the_browsers_first_language_that_there_is():
         "fr, DE;q=0.1",
         "en;q=0, de;q=0.1",
     )
-    assert [accepted(one) for one in asked] == ["en", "en", "de", "en", "en", "en", "de", "de"]
+    assert [from_header(one) for one in asked] == ["en", "en", "de", "en", "en", "en", "de", "de"]
 
 
 def test_the_address_goes_before_the_browser():

@@ -24,7 +24,7 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class Broken(StoreUnavailable):
+class TruncatedResult(StoreUnavailable):
     """The result ended before its end marker. `tail` is its last bytes, where ClickHouse may have left its error."""
 
     def __init__(self, reason: str, tail: bytes = b"") -> None:
@@ -59,6 +59,6 @@ def batches(source: Source) -> Iterator[pa.RecordBatch]:
             ended = watched.tail.endswith(END_MARKER) and not body.read(1)
         except (pa.ArrowException, OSError, ValueError) as error:
             body.read(_TAIL_BYTES)
-            raise Broken(f"{type(error).__name__}: {error}".splitlines()[0][:300], watched.tail) from error
+            raise TruncatedResult(f"{type(error).__name__}: {error}".splitlines()[0][:300], watched.tail) from error
     if not ended:
-        raise Broken("it has no end marker", watched.tail)
+        raise TruncatedResult("it has no end marker", watched.tail)

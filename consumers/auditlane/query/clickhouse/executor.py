@@ -1,4 +1,4 @@
-"""Statements sent to ClickHouse and their results, each read to its end marker; every failure by its proper name."""
+"""Sends statements to ClickHouse, reads each result to its end marker, and maps every failure to an error of ours."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pyarrow as pa
 import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from auditlane.query.clickhouse.arrow_stream import Broken, Source, batches
+from auditlane.query.clickhouse.arrow_stream import Source, TruncatedResult, batches
 from auditlane.query.clickhouse.cancellation import pool_for
-from auditlane.query.clickhouse.concurrency import Turns
-from auditlane.query.clickhouse.lazy_client import Connection
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.lazy_client import LazyClient
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.fair_share import current, reads
@@ -46,7 +46,7 @@ class Limits:
         return cls(
             page_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,
-            rows_read=settings.query_rows_read,
+            rows_read=settings.query_max_rows_read,
         )
 
 
@@ -59,21 +59,27 @@ PAUSE_MS: Final = 20  # of a query with others before it, at each block
 _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
 
 
-class Results:
-    """Statements under one set of limits, from any number of threads; connects when it is first asked something.
+class QueryExecutor:
+    """Runs statements under one set of limits. Thread-safe; connects with the first statement.
 
-    `silence_s` is how long ClickHouse may send nothing, `seconds` how long one statement may take; `turns` bound how
-    many run at once for a tenant.
+    ClickHouse may be silent for `silence_s`, and a statement may take `seconds`. `concurrency` limits how many
+    statements of a tenant run at once.
     """
 
     def __init__(
-        self, settings: Settings, limits: Limits, *, silence_s: float, seconds: float, turns: Turns | None = None
+        self,
+        settings: Settings,
+        limits: Limits,
+        *,
+        silence_s: float,
+        seconds: float,
+        concurrency: TenantConcurrency | None = None,
     ) -> None:
         self._limits = limits
-        self._turns = turns
+        self._concurrency = concurrency
         self._seconds = seconds
         self._pool = pool_for(settings)
-        self._connection = Connection(
+        self._connection = LazyClient(
             lambda: connect(
                 settings,
                 connect_timeout=min(CONNECT_TIMEOUT_S, silence_s),
@@ -84,7 +90,10 @@ class Results:
         )
 
     def open(self, statement: Statement, seconds: float | None = None) -> Source:
-        """The result as a body to be given to `checked`, then closed. `seconds`: less time than any statement has."""
+        """Start a statement; its body is for `verified_batches`, and the caller closes it.
+
+        `seconds` replaces the time limit of every statement.
+        """
         limits = {
             "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
             "max_memory_usage": self._limits.memory_bytes,
@@ -104,12 +113,14 @@ class Results:
             )
 
     def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:
-        """A small result as a whole. Raises RateLimited when the tenant has no turn left."""
-        with self._turns.of(tenant) if self._turns and tenant else nullcontext():
+        """Run a statement with a small result. Raises RateLimited when the tenant has too many running."""
+        with self._concurrency.slot(tenant) if self._concurrency and tenant else nullcontext():
             source = self.open(statement, seconds)
             reads().charge(_work_s(source))
             try:
-                return current().charged(lambda: [row for batch in checked(source) for row in batch.to_pylist()])()
+                return current().charged(
+                    lambda: [row for batch in verified_batches(source) for row in batch.to_pylist()]
+                )()
             finally:
                 source.close()
 
@@ -135,15 +146,18 @@ def _work_s(source: Source) -> float:
         return QUERY_S
 
 
-def checked(source: Source) -> Iterator[pa.RecordBatch]:
-    """The batches, with what made the stream break off said by its proper name."""
+def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches, of which the last one is the result's last.
+
+    Raises TruncatedResult, or QueryTooLarge and StoreUnavailable when ClickHouse says why it stopped.
+    """
     try:
         yield from batches(source)
-    except Broken as error:
+    except TruncatedResult as error:
         found = _CODE.search(error.tail)
         raise _limit_error(int(found[1] or found[2]) if found else None) or error from error
     except urllib3.exceptions.HTTPError as error:
-        raise Broken(
+        raise TruncatedResult(
             "ClickHouse sent nothing for too long" if _timed_out(error) else "the connection was cut"
         ) from error
 

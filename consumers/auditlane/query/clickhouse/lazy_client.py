@@ -8,7 +8,7 @@ from collections.abc import Callable
 from clickhouse_connect.driver.client import Client
 
 
-class Connection:
+class LazyClient:
     """`client()` from any number of threads. Thread-safe."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from auditlane.query.export.download_pool import Downloads
+from auditlane.query.export.download_pool import DownloadPool
 from auditlane.query.export.exporter import Export
 from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import AuditlaneError
@@ -35,7 +35,7 @@ class Download(StreamingResponse):
         format_: Format,
         name: str,
         count_rows: CountRows,
-        downloads: Downloads,
+        downloads: DownloadPool,
         place: ExitStack,
     ) -> None:
         """`place` is what `downloads.begin` gave."""
@@ -61,7 +61,7 @@ class Download(StreamingResponse):
             self._count_rows(self._format, self._export.written)
 
 
-async def _pieces(export: Export, downloads: Downloads) -> AsyncIterator[bytes]:
+async def _pieces(export: Export, downloads: DownloadPool) -> AsyncIterator[bytes]:
     pieces = iter(export)
     while (piece := await downloads.run(lambda: next(pieces, None))) is not None:
         yield piece

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
 from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import Busy
 from auditlane.runtime.fair_share import current
@@ -19,19 +19,19 @@ THREADS: Final = 16  # of exports at work; one whose client reads slowly holds n
 T = TypeVar("T")
 
 
-class Downloads:
+class DownloadPool:
     """The exports that a process sends at present."""
 
     def __init__(self, *, per_tenant: int, pdfs: int, pdfs_per_tenant: int, patience_s: float) -> None:
         """`patience_s` is how long a PDF waits for one of the `pdfs` processes."""
-        self._turns = Turns(per_tenant, what="downloads", setting="export_downloads_per_tenant")
-        self._pdf_turns = Turns(pdfs_per_tenant, what="PDFs", setting="export_pdfs_per_tenant")
+        self._concurrency = TenantConcurrency(per_tenant, what="downloads", setting="export_downloads_per_tenant")
+        self._pdf_concurrency = TenantConcurrency(pdfs_per_tenant, what="PDFs", setting="export_pdfs_per_tenant")
         self._pdfs = anyio.CapacityLimiter(pdfs)
         self._threads = anyio.CapacityLimiter(max(THREADS, 2 * per_tenant))
         self._patience_s = patience_s
 
     @classmethod
-    def of(cls, settings: Settings) -> Downloads:
+    def of(cls, settings: Settings) -> DownloadPool:
         """As the settings bound them."""
         return cls(
             per_tenant=settings.export_downloads_per_tenant,
@@ -50,9 +50,9 @@ class Downloads:
         Raises RateLimited when the tenant has no place left, Busy when a PDF waited for its process in vain.
         """
         with ExitStack() as held:
-            held.enter_context(self._turns.of(tenant))
+            held.enter_context(self._concurrency.slot(tenant))
             if format_ is Format.pdf:
-                held.enter_context(self._pdf_turns.of(tenant))
+                held.enter_context(self._pdf_concurrency.slot(tenant))
                 await self._seat(held)
             return held.pop_all()
 

@@ -12,12 +12,12 @@ from typing import Final
 import pyarrow as pa
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.arrow_stream import Broken, Source
-from auditlane.query.clickhouse.concurrency import Turns
-from auditlane.query.clickhouse.executor import Limits, Results, checked
+from auditlane.query.clickhouse.arrow_stream import Source, TruncatedResult
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.executor import Limits, QueryExecutor, verified_batches
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.cursor import Position
-from auditlane.query.export.download_pool import Downloads
+from auditlane.query.export.download_pool import DownloadPool
 from auditlane.query.export.encoders import encoder
 from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading
 from auditlane.query.export.pdf_process import PdfBounds
@@ -79,7 +79,7 @@ class Export:
                     yield piece
         # More is possible: rows of up to the bound that another worker was still inserting.
         if self.written < self.rows:
-            raise Broken(f"{self.written} rows came, {self.rows} were counted")
+            raise TruncatedResult(f"{self.written} rows came, {self.rows} were counted")
         if last := self._encoder.end():
             yield last
 
@@ -102,20 +102,22 @@ class Exporter:
         limits: Limits | None = None,
         *,
         demand_standing: Callable[[TenantScope], None] = lambda scope: None,
-        turns: Turns | None = None,
+        concurrency: TenantConcurrency | None = None,
     ) -> None:
-        """`turns` bound what is counted at once for a tenant, together with its other queries."""
+        """`concurrency` bound what is counted at once for a tenant, together with its other queries."""
         # An export reads as many rows as it exports. It runs on one thread and yields to lists, which people wait for.
         limits = limits or replace(Limits.of(settings), rows_read=0)
         self._database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
-        self._counts = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, turns=turns)
+        self._counts = QueryExecutor(
+            settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, concurrency=concurrency
+        )
         silence_s = max(limits.page_s, _SILENCE_S) + CONNECT_TIMEOUT_S
         behind = replace(limits, threads=1, priority=2)
-        self._files = Results(settings, behind, silence_s=silence_s, seconds=limits.export_s)
+        self._files = QueryExecutor(settings, behind, silence_s=silence_s, seconds=limits.export_s)
         self._demand_standing = demand_standing
         self._pdf_bounds = PdfBounds(settings.export_pdf_memory_bytes, settings.export_pdf_timeout_s)
-        self.downloads = Downloads.of(settings)
+        self.downloads = DownloadPool.of(settings)
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
         """What an export that begins now is to hold. Raises QueryTooLarge for more than the format can hold."""
@@ -165,7 +167,7 @@ class Exporter:
             return Export(counted.rows, coder, iter(()), None, written=written, check=check)
         source = self._files.open(statement)
         try:
-            batches = _primed(checked(source))
+            batches = _primed(verified_batches(source))
         except BaseException:
             source.close()
             raise

@@ -62,14 +62,14 @@ def _flat(filter_: Mapping[str, str | list[str]]) -> Iterable[Pair]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExportSpec:
     """An export that can be made."""
 
     form: Form
     filter: Filter
 
 
-def asked(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) -> Asked:
+def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) -> ExportSpec:
     """What the pairs ask for. Raises InvalidFilter that names the parameter."""
     own, filter_ = split(pairs, OWN, from_structure(structure_of)(scope.tenant))
     format_ = Format(one_of("format", own.get("format"), tuple(Format)))
@@ -77,9 +77,9 @@ def asked(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) 
     columns = choose(structure_of(scope.tenant), own.get("columns"))
     if format_ is Format.pdf and "columns" not in own:
         columns = of_table(columns)  # a page has no room for more
-    return Asked(Form(format_, columns, formulas == "raw"), filter_)
+    return ExportSpec(Form(format_, columns, formulas == "raw"), filter_)
 
 
-def asked_filter(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:
+def filter_of(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:
     """The filter of pairs that were fine once, for a job that goes on."""
     return split(pairs, OWN, from_structure(structure_of)(tenant))[1]

@@ -18,7 +18,7 @@ from auditlane.query.export.download import CountRows, Download, file_name, head
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format
 from auditlane.query.export.links import QUERY_TTL, Links, Opened
-from auditlane.query.export.request import PARAMETERS, ExportRequest, Pair, StructureOf, asked
+from auditlane.query.export.request import PARAMETERS, ExportRequest, Pair, StructureOf, export_spec
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import LogsDisabled
 
@@ -61,17 +61,17 @@ def build(
     downloads = exporter.downloads
 
     async def send(request: Request, scope: TenantScope, pairs: list[Pair]) -> Response:
-        what = await downloads.run(lambda: asked(pairs, scope, structure_of))
-        format_ = what.form.format
+        spec = await downloads.run(lambda: export_spec(pairs, scope, structure_of))
+        format_ = spec.form.format
         name = file_name(scope.tenant, format_, datetime.now(UTC))
         if request.method == "HEAD":  # takes nothing away
             witness_of(request).recorded = True
             with await downloads.begin(scope.tenant, Format.csv):  # a count draws no PDF
-                counted = await downloads.run(lambda: exporter.count(scope, what.filter, format_))
+                counted = await downloads.run(lambda: exporter.count(scope, spec.filter, format_))
             return StreamingResponse(iter(()), headers=headers_of(name, counted.rows), media_type=format_.media_type)
         with await downloads.begin(scope.tenant, format_) as place:
-            export = await downloads.run(lambda: exporter.export(scope, what.filter, what.form))
-            columns = ",".join(column.name for column in what.form.columns)
+            export = await downloads.run(lambda: exporter.export(scope, spec.filter, spec.form))
+            columns = ",".join(column.name for column in spec.form.columns)
             witness_of(request).record(
                 Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
             )
@@ -99,10 +99,10 @@ def build(
     def export_link(request: Request, body: ExportRequest, scope: TenantScope = exports) -> LinkAnswer:
         """A link that a browser can follow: it works for a minute, without a header, for this tenant and query only."""
         pairs = body.pairs()
-        what = asked(pairs, scope, structure_of)
+        spec = export_spec(pairs, scope, structure_of)
         witness = witness_of(request)
         url = links.of_export(scope, witness, pairs, base=links.base(request))
-        witness.record(Action.link_issued, resource="audit_log", format=what.form.format)
+        witness.record(Action.link_issued, resource="audit_log", format=spec.form.format)
         return LinkAnswer(url=url, expires_in=int(QUERY_TTL.total_seconds()))
 
     @router.head("/download", include_in_schema=False)

@@ -8,25 +8,25 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from auditlane.query.clickhouse.concurrency import Turns
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
 from auditlane.query.export import router
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs import router as jobs_router
-from auditlane.query.export.jobs.disk_quota import Room
-from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.disk_quota import DiskQuota
+from auditlane.query.export.jobs.folder import JobStore
 from auditlane.query.export.jobs.record import JobRecord
 from auditlane.query.export.jobs.router import file_of
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.query.export.links import DemandStanding, Links, Signer
-from auditlane.query.export.request import StructureOf, asked_filter
+from auditlane.query.export.request import StructureOf, filter_of
 from auditlane.query.filters import Filter
 from auditlane.query.router import Authorize
 from auditlane.runtime.settings import Settings
 
 
-class Exports:
+class ExportService:
     """`exporter` makes files, `links` opens codes, `routers` are mounted. `start` comes before the first request,
     `close` after the last."""
 
@@ -39,18 +39,18 @@ class Exports:
         structure_of: StructureOf,
         *,
         count_rows: CountRows = lambda format_, rows: None,
-        turns: Turns | None = None,
+        concurrency: TenantConcurrency | None = None,
     ) -> None:
         standing = partial(demand_standing, behind="export")
-        self.exporter = Exporter(settings, demand_standing=standing, turns=turns)
+        self.exporter = Exporter(settings, demand_standing=standing, concurrency=concurrency)
         links = self.links = Links(signer, demand_standing, settings.serve_url)
-        jobs, keep = Jobs(_folder(settings)), timedelta(seconds=settings.export_expire_s)
-        room = Room.of(settings, jobs)
+        jobs, keep = JobStore(_folder(settings)), timedelta(seconds=settings.export_expire_s)
+        room = DiskQuota.of(settings, jobs)
         job_file = partial(file_of, jobs, structure_of, standing)
         self._runner = Runner(
             jobs,
             Worker(self.exporter, partial(_filter_of, structure_of), count_rows, room.demand),
-            at_once=settings.export_jobs_at_once,
+            at_once=settings.export_concurrency,
             per_tenant=settings.export_jobs_running_per_tenant,
             lease_s=settings.export_lease_s,
             keep=keep,
@@ -94,4 +94,4 @@ def _folder(settings: Settings) -> Path:
 
 
 def _filter_of(structure_of: StructureOf, record: JobRecord) -> Filter:
-    return asked_filter(record.pairs, record.tenant, structure_of)
+    return filter_of(record.pairs, record.tenant, structure_of)

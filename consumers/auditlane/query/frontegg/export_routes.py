@@ -19,8 +19,8 @@ from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.request import StructureOf
 from auditlane.query.frontegg import sql
-from auditlane.query.frontegg.query_params import Asked, newer_parameters
-from auditlane.query.frontegg.routes import NEWER, question
+from auditlane.query.frontegg.query_params import AuditQuery, newer_parameters
+from auditlane.query.frontegg.routes import NEWER, audit_query
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
@@ -55,18 +55,18 @@ def build(
 
     downloads = exporter.downloads
 
-    def begun(scope: TenantScope, asked: Asked, form: Form) -> Export:
-        counted = exporter.counted(sql.compile_count(database, scope, asked), scope, form.format)
-        statement = sql.compile_export(database, scope, asked, form, bound_ms=counted.bound_ms)
+    def begun(scope: TenantScope, query: AuditQuery, form: Form) -> Export:
+        counted = exporter.counted(sql.compile_count(database, scope, query), scope, form.format)
+        statement = sql.compile_export(database, scope, query, form, bound_ms=counted.bound_ms)
         return exporter.started(statement, scope, form, counted)
 
     async def send(
-        request: Request, scope: TenantScope, asked: Asked, given: Properties | None, format_: Format
+        request: Request, scope: TenantScope, query: AuditQuery, given: Properties | None, format_: Format
     ) -> Response:
         structure = await downloads.run(lambda: structure_of(scope.tenant))
         form = Form(format_, columns_of(given.properties if given else [], structure))
         with await downloads.begin(scope.tenant, format_) as place:
-            export = await downloads.run(lambda: begun(scope, asked, form))
+            export = await downloads.run(lambda: begun(scope, query, form))
             columns = ",".join(column.name for column in form.columns)
             witness_of(request).record(
                 Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
@@ -75,13 +75,13 @@ def build(
         return Download(export, format_=format_, name=name, count_rows=count_rows, downloads=downloads, place=held)
 
     async def csv(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
-        return await send(request, scope, question(request, scope), given, Format.csv)
+        return await send(request, scope, audit_query(request, scope), given, Format.csv)
 
     async def pdf(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
-        return await send(request, scope, question(request, scope), given, Format.pdf)
+        return await send(request, scope, audit_query(request, scope), given, Format.pdf)
 
     async def newer(request: Request, given: Properties | None = None, scope: TenantScope = exports) -> Response:
-        return await send(request, scope, question(request, scope, newer_parameters), given, Format.csv)
+        return await send(request, scope, audit_query(request, scope, newer_parameters), given, Format.csv)
 
     for path, route in (
         ("/audits/export/csv", csv),

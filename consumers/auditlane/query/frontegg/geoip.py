@@ -31,7 +31,7 @@ class Flag(BaseModel):
     country_flag_emoji: str | None = None
 
 
-class Place(BaseModel):
+class IpLocation(BaseModel):
     """In their words; null is what is not known."""
 
     ip: str
@@ -44,7 +44,7 @@ class Place(BaseModel):
     location: Flag = Flag()
 
 
-class Places:
+class GeoIp:
     """Looks addresses up in the file, read again when it was replaced. Thread-safe.
 
     Raises ConfigError when the file cannot be read at first; later the one that was read last stays in use.
@@ -63,10 +63,10 @@ class Places:
                     f"{path} is no file of places: {error}", field=variable("geoip_file"), fix="Name a .mmdb file."
                 ) from error
 
-    def of(self, ip: str) -> Place:
+    def of(self, ip: str) -> IpLocation:
         """Where this address is, as far as the file knows."""
         if self._path is None:
-            return Place(ip=ip)
+            return IpLocation(ip=ip)
         with self._lock:
             try:
                 self._refresh(self._path)
@@ -76,7 +76,7 @@ class Places:
                 found = self._reader.get(ip) if self._reader else None
             except _BROKEN:  # one entry that is broken, or an IPv6 address and a file of IPv4
                 found = None
-        return _place(ip, found)
+        return _location(ip, found)
 
     def _refresh(self, path: Path) -> None:
         now = path.stat()
@@ -86,27 +86,27 @@ class Places:
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
 
 
-def build(places: Places, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
+def build(geoip: GeoIp, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
     """The route. `client` is a dependency that gives a Principal; `named` reads the header that names a tenant."""
     router = APIRouter(include_in_schema=False)
     asks = Depends(client)
 
     @router.get("/metadata/ip/{ip}")
-    def place(request: Request, ip: str, who: Principal = asks) -> Place:
+    def place(request: Request, ip: str, who: Principal = asks) -> IpLocation:
         tenant = named(request)
         if who.tenant or tenant:
             who.scope(Permission.read, tenant, header=TENANT_HEADER)
         who.demand(Permission.read)
-        return places.of(str(parse_address("ip", ip)))
+        return geoip.of(str(parse_address("ip", ip)))
 
     return router
 
 
-def _place(ip: str, found: Any) -> Place:
+def _location(ip: str, found: Any) -> IpLocation:
     """An entry of a city or a country file; what has another form is as good as not there."""
     country = _at(found, "country", "iso_code")
     code = country if isinstance(country, str) and len(country) == 2 and country.isascii() and country.isupper() else ""
-    return Place(
+    return IpLocation(
         ip=ip,
         latitude=_number(_at(found, "location", "latitude")),
         longitude=_number(_at(found, "location", "longitude")),

@@ -50,7 +50,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditQuery:
     """What a request asks for. `tenants` only repeats whose events are meant; it never widens anything."""
 
     conditions: tuple[Condition, ...] = ()
@@ -71,7 +71,7 @@ class _Given:
         self.many.setdefault((name, operator), []).extend(values)
 
 
-def parse(pairs: Iterable[tuple[str, str]]) -> Asked:
+def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
     """The question in (name, value) pairs; an empty value asks nothing. Raises InvalidFilter."""
     given = _Given()
     for count, (name, value) in enumerate(pairs, start=1):
@@ -86,7 +86,7 @@ def parse(pairs: Iterable[tuple[str, str]]) -> Asked:
     if direction not in ("asc", "desc"):
         raise InvalidFilter("'sortDirection' is neither asc nor desc.", field="sortDirection", fix="Use one of them.")
     counted = single.get("count") or single.get("limit")
-    return Asked(
+    return AuditQuery(
         conditions=tuple(Condition(*key, tuple(dict.fromkeys(values))) for key, values in given.many.items()),
         text=single.get("filter", ""),
         sort_by=sort_by or "createdAt",

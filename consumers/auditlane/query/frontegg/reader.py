@@ -8,10 +8,10 @@ from typing import Any
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import row_of
-from auditlane.query.clickhouse.concurrency import Turns
-from auditlane.query.clickhouse.executor import Limits, Results
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.executor import Limits, QueryExecutor
 from auditlane.query.frontegg import sql
-from auditlane.query.frontegg.query_params import Asked
+from auditlane.query.frontegg.query_params import AuditQuery
 from auditlane.query.models import Event
 from auditlane.runtime.settings import Settings
 
@@ -32,37 +32,39 @@ class Metrics:
     times: dict[str, int]
 
 
-class AuditReader:
+class FronteggReader:
     """Reads from any number of threads; connects when it is first asked something. Raises what `executor` does."""
 
-    def __init__(self, settings: Settings, turns: Turns | None = None) -> None:
+    def __init__(self, settings: Settings, concurrency: TenantConcurrency | None = None) -> None:
         limits = Limits.of(settings)
         self._database = settings.clickhouse_database
-        self._results = Results(settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, turns=turns)
+        self._executor = QueryExecutor(
+            settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, concurrency=concurrency
+        )
 
-    def page(self, scope: TenantScope, asked: Asked, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
+    def page(self, scope: TenantScope, query: AuditQuery, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
         """(rows, how many there are on all pages)."""
-        rows = self._results.rows(sql.compile_page(self._database, scope, asked), scope.tenant)
-        if len(rows) < asked.count and (rows or not asked.offset):
-            total = asked.offset + len(rows)  # the last page: nothing is left to count
+        rows = self._executor.rows(sql.compile_page(self._database, scope, query), scope.tenant)
+        if len(rows) < query.count and (rows or not query.offset):
+            total = query.offset + len(rows)  # the last page: nothing is left to count
         else:
-            total = int(self._results.rows(sql.compile_count(self._database, scope, asked), scope.tenant)[0]["rows"])
+            total = int(self._executor.rows(sql.compile_count(self._database, scope, query), scope.tenant)[0]["rows"])
         return [row_of(_event(row["line"]), vendor=vendor) for row in rows], total
 
     def stats(self, scope: TenantScope, now: datetime) -> Stats:
         """The numbers as of `now`."""
-        row = self._results.rows(sql.compile_stats(self._database, scope, now), scope.tenant)[0]
+        row = self._executor.rows(sql.compile_stats(self._database, scope, now), scope.tenant)[0]
         return Stats(int(row["today"]), int(row["severe"]))
 
-    def metrics(self, scope: TenantScope, asked: Asked, *, every: str) -> Metrics:
+    def metrics(self, scope: TenantScope, query: AuditQuery, *, every: str) -> Metrics:
         """Counts of what is asked for; `every` is hour, day, week or month."""
-        top = self._results.rows(sql.compile_top(self._database, scope, asked, most=asked.count), scope.tenant)
-        times = self._results.rows(sql.compile_over_time(self._database, scope, asked, every=every), scope.tenant)
+        top = self._executor.rows(sql.compile_top(self._database, scope, query, most=query.count), scope.tenant)
+        times = self._executor.rows(sql.compile_over_time(self._database, scope, query, every=every), scope.tenant)
         return Metrics(_counts(top), _counts(times))
 
     def close(self) -> None:
         """Close the connections."""
-        self._results.close()
+        self._executor.close()
 
 
 def _event(line: bytes) -> dict[str, Any]:

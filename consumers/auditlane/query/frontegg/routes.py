@@ -13,8 +13,8 @@ from auditlane.access.audit import witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import TENANT_HEADER
-from auditlane.query.frontegg.query_params import MAX_COUNT, Asked, newer_parameters, parse
-from auditlane.query.frontegg.reader import AuditReader
+from auditlane.query.frontegg.query_params import MAX_COUNT, AuditQuery, newer_parameters, parse
+from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.parameters import one_of
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import InvalidInput
@@ -30,22 +30,22 @@ EVERY: Final = {
 }
 
 
-def build(reader: AuditReader, authorize: Authorize) -> APIRouter:
+def build(reader: FronteggReader, authorize: Authorize) -> APIRouter:
     """The routes. `authorize(permission)` is a dependency that finds the tenant in their header."""
     router = APIRouter(include_in_schema=False)
     reads = Depends(authorize(Permission.read))
 
-    def page(request: Request, scope: TenantScope, asked: Asked) -> dict[str, Any]:
-        rows, total = reader.page(scope, asked, vendor=vendor_of(request))
+    def page(request: Request, scope: TenantScope, query: AuditQuery) -> dict[str, Any]:
+        rows, total = reader.page(scope, query, vendor=vendor_of(request))
         return {"data": rows, "total": total}
 
     @router.get("/audits")
     def audits(request: Request, scope: TenantScope = reads) -> dict[str, Any]:
-        return page(request, scope, question(request, scope))
+        return page(request, scope, audit_query(request, scope))
 
     @router.get(NEWER)
     def newer(request: Request, scope: TenantScope = reads) -> dict[str, Any]:
-        return page(request, scope, question(request, scope, newer_parameters))
+        return page(request, scope, audit_query(request, scope, newer_parameters))
 
     @router.get("/audits/stats")
     def stats(request: Request, scope: TenantScope = reads) -> dict[str, int]:
@@ -62,8 +62,8 @@ def build(reader: AuditReader, authorize: Authorize) -> APIRouter:
     ) -> dict[str, dict[str, int]]:
         every = EVERY[one_of("frequency", frequency.lower(), tuple(EVERY))]
         bounds = {"from": "createdAt[$gte]", "to": "createdAt[$lt]"}
-        asked = parse((bounds[name], value) for name, value in request.query_params.multi_items() if name in bounds)
-        found = reader.metrics(scope, replace(asked, count=limit), every=every)
+        query = parse((bounds[name], value) for name, value in request.query_params.multi_items() if name in bounds)
+        found = reader.metrics(scope, replace(query, count=limit), every=every)
         tenants = {scope.tenant: sum(found.times.values())} if found.times else {}
         return {"topResources": found.resources, "topTenants": tenants, "auditsCounterByTime": found.times}
 
@@ -73,11 +73,13 @@ def build(reader: AuditReader, authorize: Authorize) -> APIRouter:
 Pairs = list[tuple[str, str]]
 
 
-def question(request: Request, scope: TenantScope, words: Callable[[Pairs], Pairs] = lambda pairs: pairs) -> Asked:
+def audit_query(
+    request: Request, scope: TenantScope, words: Callable[[Pairs], Pairs] = lambda pairs: pairs
+) -> AuditQuery:
     """What a request asks for. Raises InvalidFilter, and InvalidInput when it means another tenant."""
-    asked = parse(words(request.query_params.multi_items()))
-    check_tenants(scope, asked.tenants)
-    return asked
+    query = parse(words(request.query_params.multi_items()))
+    check_tenants(scope, query.tenants)
+    return query
 
 
 def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from auditlane.query.clickhouse.statements import Parameters, Statement, select
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import CELLS, FORMULA
 from auditlane.query.filters import MAX_WORDS, Filter
-from auditlane.query.frontegg.query_params import Asked, Condition
+from auditlane.query.frontegg.query_params import AuditQuery, Condition
 from auditlane.query.sql import where
 from auditlane.runtime.errors import InvalidFilter
 
@@ -40,25 +40,25 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def compile_page(database: str, scope: TenantScope, asked: Asked) -> Statement:
+def compile_page(database: str, scope: TenantScope, query: AuditQuery) -> Statement:
     """One page of events as `line`, the event as JSON."""
     parameters = Parameters(database)
-    conditions = _where(parameters, scope, asked)
-    tail = f"LIMIT {parameters.add('UInt32', asked.count)} OFFSET {parameters.add('UInt64', asked.offset)}"
-    return select(f"{JSON_LINE} AS line", conditions, f"{_order(parameters, asked)} {tail}", parameters)
+    conditions = _where(parameters, scope, query)
+    tail = f"LIMIT {parameters.add('UInt32', query.count)} OFFSET {parameters.add('UInt64', query.offset)}"
+    return select(f"{JSON_LINE} AS line", conditions, f"{_order(parameters, query)} {tail}", parameters)
 
 
-def compile_count(database: str, scope: TenantScope, asked: Asked) -> Statement:
+def compile_count(database: str, scope: TenantScope, query: AuditQuery) -> Statement:
     """One row: `rows`, how many events match on all pages, and `bound`, the newest ingested_at in milliseconds."""
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
-    return select(columns, _where(parameters, scope, asked), "", parameters)
+    return select(columns, _where(parameters, scope, query), "", parameters)
 
 
-def compile_export(database: str, scope: TenantScope, asked: Asked, form: Form, *, bound_ms: int) -> Statement:
+def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: Form, *, bound_ms: int) -> Statement:
     """Every event up to the bound in their order, with the columns that `Exporter.started` reads."""
     parameters = Parameters(database)
-    conditions = _where(parameters, scope, asked)
+    conditions = _where(parameters, scope, query)
     conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
     cells = [_cell(parameters, column.name) for column in form.columns]
     if form.format is Format.csv:
@@ -66,7 +66,7 @@ def compile_export(database: str, scope: TenantScope, asked: Asked, form: Form, 
         shown = f"formatRow('CSV', {', '.join(safe)}) AS line"
     else:
         shown = ", ".join(f"CAST(toValidUTF8({cell}), 'Nullable(String)') AS c{n}" for n, cell in enumerate(cells))
-    statement = select(f"{shown}, {PLACE}", conditions, _order(parameters, asked), parameters)
+    statement = select(f"{shown}, {PLACE}", conditions, _order(parameters, query), parameters)
     return statement if form.format.lines else replace(statement, settings=statement.settings | CELLS)
 
 
@@ -81,35 +81,35 @@ def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement
     return select(f"{today}, countIf(toString(e.severity) IN {severe}) AS severe", conditions, "", parameters)
 
 
-def compile_top(database: str, scope: TenantScope, asked: Asked, *, most: int) -> Statement:
+def compile_top(database: str, scope: TenantScope, query: AuditQuery, *, most: int) -> Statement:
     """The commonest resources: `name` and `rows`."""
     parameters = Parameters(database)
     tail = f"GROUP BY name ORDER BY rows DESC, name LIMIT {parameters.add('UInt32', most)}"
-    conditions = [*_where(parameters, scope, asked), "e.resource != ''"]
+    conditions = [*_where(parameters, scope, query), "e.resource != ''"]
     return select("e.resource AS name, count() AS rows", conditions, tail, parameters)
 
 
-def compile_over_time(database: str, scope: TenantScope, asked: Asked, *, every: str) -> Statement:
+def compile_over_time(database: str, scope: TenantScope, query: AuditQuery, *, every: str) -> Statement:
     """How many events in each hour, day, week or month (UTC) that has any: `name`, its beginning, and `rows`."""
     parameters = Parameters(database)
     begin = f"toDateTime({_BEGINS[every]}(e.occurred_at, 'UTC'), 'UTC')"
     begins = f"formatDateTime({begin}, '%Y-%m-%dT%H:%i:%S.000Z', 'UTC') AS name"
-    conditions = _where(parameters, scope, asked)
+    conditions = _where(parameters, scope, query)
     return select(f"{begins}, count() AS rows", conditions, "GROUP BY name ORDER BY name LIMIT 10000", parameters)
 
 
-def _where(parameters: Parameters, scope: TenantScope, asked: Asked) -> list[str]:
-    words = tuple(dict.fromkeys(asked.text.split()))
+def _where(parameters: Parameters, scope: TenantScope, query: AuditQuery) -> list[str]:
+    words = tuple(dict.fromkeys(query.text.split()))
     if len(words) > MAX_WORDS:
         raise InvalidFilter(f"'filter' has more than {MAX_WORDS} words.", field="filter", fix="Search for fewer words.")
     conditions = where(parameters, scope, Filter(words=words))
-    return [*conditions, *(_condition(parameters, one) for one in asked.conditions)]
+    return [*conditions, *(_condition(parameters, one) for one in query.conditions)]
 
 
-def _order(parameters: Parameters, asked: Asked) -> str:
-    column = NAMES.get(asked.sort_by, "")
-    way = "DESC" if asked.descending else "ASC"
-    by = f"e.{column}" if column in AS_TEXT else _text(parameters, asked.sort_by)
+def _order(parameters: Parameters, query: AuditQuery) -> str:
+    column = NAMES.get(query.sort_by, "")
+    way = "DESC" if query.descending else "ASC"
+    by = f"e.{column}" if column in AS_TEXT else _text(parameters, query.sort_by)
     first = "" if column == "occurred_at" else f"{by} {way}, "
     last = way if column == "occurred_at" else "DESC"
     return f"ORDER BY {first}e.occurred_at {last}, e.event_id {last}, e.content_hash {last}"

@@ -11,7 +11,7 @@ from typing import Final
 
 from auditlane.query.clickhouse.columns import AS_TEXT, FREE_TEXT, NULLABLE
 from auditlane.query.clickhouse.statements import Parameters
-from auditlane.query.language.fields import level
+from auditlane.query.language.fields import severity_rank
 from auditlane.query.language.tree import (
     And,
     Between,
@@ -135,7 +135,7 @@ def _span(parameters: Parameters, span: Span) -> str:
 
 def _compared(parameters: Parameters, field: Field, operator: Operator, value: Number | str) -> str:
     if isinstance(value, str):
-        return f"(toInt8(e.severity) {operator} {parameters.add('Int8', level(value))})"
+        return f"(toInt8(e.severity) {operator} {parameters.add('Int8', severity_rank(value))})"
     text = _key(parameters, field)
     if isinstance(value, int) and abs(value) > _EXACT:
         return f"ifNull(toInt64OrNull({text}) {operator} {parameters.add('Int64', value)}, 0)"

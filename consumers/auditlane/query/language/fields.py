@@ -26,7 +26,7 @@ BASE: Final[Mapping[str, Kind]] = {
     "resource": Kind.text,
     "resource_id": Kind.text,
     "outcome": Kind.choice,
-    "severity": Kind.level,
+    "severity": Kind.ordinal,
     "description": Kind.text,
     "ip": Kind.ip,
     "user_agent": Kind.text,
@@ -74,9 +74,9 @@ def find(name: str, own: Mapping[str, Kind]) -> Field:
         return Field(name, BASE[name])
     group, dot, key = name.partition(".")
     if group == "metadata" and dot and key:
-        return Field(key, Kind.loose, "metadata")
+        return Field(key, Kind.untyped, "metadata")
     if group == "fields" and dot and key:
-        return Field(key, own.get(key, Kind.loose), "fields")
+        return Field(key, own.get(key, Kind.untyped), "fields")
     if name in own:
         return Field(name, own[name], "fields")
     known = [*BASE, "metadata.<key>", "fields.<name>", *own]
@@ -90,6 +90,6 @@ def find(name: str, own: Mapping[str, Kind]) -> Field:
     )
 
 
-def level(value: str) -> int:
+def severity_rank(value: str) -> int:
     """The place of a severity among all."""
     return choices("severity").index(value)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 
@@ -23,12 +23,12 @@ FIX: Final = (
 )
 
 _GRAMMAR: Final = r"""
-start: either?
-?either: both (_OR both)*
-?both: one (_AND? one)*
-?one: (_MINUS | _NOT) one -> negated
-    | "(" either ")" -> nested
-    | FIELD OPERATOR? (VALUE | QUOTED) -> about
+start: any_of?
+?any_of: all_of (_OR all_of)*
+?all_of: factor (_AND? factor)*
+?factor: (_MINUS | _NOT) factor -> negated
+    | "(" any_of ")" -> nested
+    | FIELD OPERATOR? (VALUE | QUOTED) -> field_term
     | (WORD | QUOTED) -> word
 
 _OR.4: /OR(?=[\s()"]|\Z)/
@@ -42,6 +42,7 @@ WORD: /(?!(?:OR|AND|NOT)(?:[\s()"]|\Z))(?:\\.|[^\s()":\\\-])(?:\\.|[^\s()":\\])*
 QUOTED: /"(?:\\.|[^"\\])*"/s
 %ignore /\s+/
 """
+BoolOp: TypeAlias = Literal["AND", "OR"]
 _PIECE: Final = re.compile(r"\\(.)|(\*)", re.DOTALL)
 
 
@@ -68,7 +69,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class FieldTerm:
     """`name:value`; `operator` is empty or one of the comparisons."""
 
     name: str
@@ -83,14 +84,14 @@ class Negated:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """`either` is true for OR, false for AND."""
+class BoolGroup:
+    """Terms that are joined by `op`."""
 
-    either: bool
+    op: BoolOp
     items: tuple[Shape, ...]
 
 
-Shape: TypeAlias = About | Value | Negated | Group
+Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
@@ -123,11 +124,11 @@ class _Shapes(Transformer[Token, _Counted]):
     def start(self, whole: _Counted | None = None) -> _Counted | None:
         return whole
 
-    def either(self, *parts: _Counted) -> _Counted:
-        return self._group(True, parts)
+    def any_of(self, *parts: _Counted) -> _Counted:
+        return self._group("OR", parts)
 
-    def both(self, *parts: _Counted) -> _Counted:
-        return self._group(False, parts)
+    def all_of(self, *parts: _Counted) -> _Counted:
+        return self._group("AND", parts)
 
     def negated(self, item: _Counted) -> _Counted:
         return self._deeper(Negated(item.shape), item)
@@ -135,20 +136,20 @@ class _Shapes(Transformer[Token, _Counted]):
     def nested(self, item: _Counted) -> _Counted:
         return self._deeper(item.shape, item)
 
-    def about(self, name: Token, *rest: Token) -> _Counted:
+    def field_term(self, name: Token, *rest: Token) -> _Counted:
         *operator, value = rest
         column = _column(name)
-        return _Counted(About(_unescaped(name[:-1]), "".join(operator), _value(value), column), 1, 0, column)
+        return _Counted(FieldTerm(_unescaped(name[:-1]), "".join(operator), _value(value), column), 1, 0, column)
 
     def word(self, token: Token) -> _Counted:
         return _Counted(_value(token), 1, 0, _column(token))
 
-    def _group(self, either: bool, parts: tuple[_Counted, ...]) -> _Counted:
+    def _group(self, op: BoolOp, parts: tuple[_Counted, ...]) -> _Counted:
         terms = sum(one.terms for one in parts)
         if terms > MAX_TERMS:
             said = f"there are more than {MAX_TERMS} terms"
             refuse("too_many_terms", said, parts[-1].column, fix="Ask for less at once.", most=str(MAX_TERMS))
-        shape = Group(either, tuple(one.shape for one in parts))
+        shape = BoolGroup(op, tuple(one.shape for one in parts))
         return _Counted(shape, terms, max(one.depth for one in parts), parts[0].column)
 
     def _deeper(self, shape: Shape, item: _Counted) -> _Counted:

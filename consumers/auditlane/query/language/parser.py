@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
 from auditlane.query.language import fields, grammar
-from auditlane.query.language.grammar import About, Group, Negated, Shape, Value, refuse
+from auditlane.query.language.grammar import BoolGroup, FieldTerm, Negated, Shape, Value, refuse
 from auditlane.query.language.tree import (
     Between,
     Compare,
@@ -49,14 +49,16 @@ def parse(text: str, own: Mapping[str, Kind]) -> Node | None:
 
 def _node(shape: Shape, own: Mapping[str, Kind]) -> Node:
     match shape:
-        case Group(either, items):
-            return (any_of if either else all_of)(_node(one, own) for one in items)
+        case BoolGroup("OR", items):
+            return any_of(_node(item, own) for item in items)
+        case BoolGroup(_, items):
+            return all_of(_node(item, own) for item in items)
         case Negated(item):
             return none_of(_node(item, own))
         case Value():
             return _word(shape)
-        case About():
-            return _about(shape, own)
+        case FieldTerm():
+            return _field_term(shape, own)
 
 
 def _word(value: Value) -> Node:
@@ -71,17 +73,17 @@ def _word(value: Value) -> Node:
     return Word(pieces[0])
 
 
-def _about(about: About, own: Mapping[str, Kind]) -> Node:
+def _field_term(term: FieldTerm, own: Mapping[str, Kind]) -> Node:
     try:
-        field = fields.find(about.name, own)
+        field = fields.find(term.name, own)
     except InvalidFilter as error:
-        _refuse(error, about.column)
+        _refuse(error, term.column)
     try:
-        return _term(field, about.operator, about.value)
+        return _term(field, term.operator, term.value)
     except InvalidFilter as error:
         if error.column is not None:
             raise
-        _refuse(error, about.value.column)
+        _refuse(error, term.value.column)
 
 
 def _refuse(error: InvalidFilter, column: int) -> NoReturn:
@@ -94,7 +96,7 @@ def _term(field: Field, operator: str, value: Value) -> Node:
         return none_of(has) if len(value.pieces) == 1 else has
     if field.kind is Kind.time:
         return _time(field, operator, value)
-    if field.kind in (Kind.number, Kind.level) or (field.kind is Kind.loose and _numeric(operator, value)):
+    if field.kind in (Kind.number, Kind.ordinal) or (field.kind is Kind.untyped and _numeric(operator, value)):
         return _ordered(field, operator, value)
     if operator:
         raise InvalidFilter(
@@ -131,7 +133,7 @@ def _match(field: Field, value: Value) -> Node:
 
 
 def _like(field: Field, value: Value) -> Node:
-    if field.kind not in (Kind.text, Kind.loose, Kind.ip, Kind.id):
+    if field.kind not in (Kind.text, Kind.untyped, Kind.ip, Kind.id):
         _no_wildcards(field, f"Write the value, or {field.path}:* for any.")
     first, *inner, last = value.pieces
     return Like(field, (first, *filter(None, inner), last))
@@ -165,7 +167,7 @@ def _ordered(field: Field, operator: str, value: Value) -> Node:
             _backwards()
         return Between(field, low, high)
     bound = _bound(field, value.text)
-    if field.kind is Kind.level and not operator:
+    if field.kind is Kind.ordinal and not operator:
         return Match(field, str(bound))
     return Compare(field, _operator(operator), bound)
 
@@ -181,11 +183,11 @@ def _operator(text: str) -> Operator:
 
 
 def _place(value: Number | str) -> Number:
-    return fields.level(value) if isinstance(value, str) else value
+    return fields.severity_rank(value) if isinstance(value, str) else value
 
 
 def _bound(field: Field, text: str) -> Number | str:
-    if field.kind is Kind.level:
+    if field.kind is Kind.ordinal:
         return parse_choice(field.name, text)
     if not _NUMBER.fullmatch(text):
         _no_number(field, text)

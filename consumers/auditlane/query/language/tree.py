@@ -19,9 +19,9 @@ class Kind(Enum):
     """How a field's values compare."""
 
     text = auto()
-    loose = auto()  # text of which nothing is known, so that a number in it may be compared as one
+    untyped = auto()  # text of which nothing is known, so that a number in it may be compared as one
     choice = auto()
-    level = auto()  # choices in an order: severity
+    ordinal = auto()  # choices in an order: severity
     ip = auto()
     time = auto()
     number = auto()

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.executor import Results
+from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.conflicts import Conflicts, Key, key_of
 from auditlane.query.filters import Filter
 from auditlane.query.live import sql
 from auditlane.query.live.resume_token import Resume
-from auditlane.query.live.seen_offsets import Place, Seen, union, unseen, upto
+from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets, union, unseen, upto
 
 PAGE: Final = 500
 HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not looked for
 
 
 @dataclass(slots=True)
-class Arrived:
+class StreamedEvent:
     """An event as JSON, whether it is in conflict, where it is in Kafka, and where the stream is once it is given.
 
     `text` is what the first stream to give it made of it: those of one channel give the same.
@@ -27,17 +27,17 @@ class Arrived:
 
     line: str
     conflict: bool
-    place: Place
+    place: PartitionKey
     offset: int
     resume: Resume
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class EventSlice:
     """Part of a way: its events in order, where it ends, and whether that is the end of the way."""
 
-    events: list[Arrived]
+    events: list[StreamedEvent]
     resume: Resume
     ended: bool
 
@@ -45,14 +45,14 @@ class Stretch:
 class Follower:
     """Reads for one tenant and filter at a time; thread-safe. Raises what reading raises."""
 
-    def __init__(self, results: Results, database: str) -> None:
-        self._results = results
+    def __init__(self, executor: QueryExecutor, database: str) -> None:
+        self._executor = executor
         self._database = database
-        self._conflicts = Conflicts(results, database)
+        self._conflicts = Conflicts(executor, database)
 
-    def home(self, scope: TenantScope, *, at_ms: int) -> list[Place]:
+    def home(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
         """The partitions that hold events of the tenant that were ingested in the hour before."""
-        rows = self._results.rows(sql.compile_home(self._database, scope, since_ms=at_ms - HOUR_MS))
+        rows = self._executor.rows(sql.compile_home(self._database, scope, since_ms=at_ms - HOUR_MS))
         return [(_text(row["topic"]), int(row["partition"])) for row in rows]
 
     def on(
@@ -64,7 +64,7 @@ class Follower:
         *,
         occurred: tuple[int, int] | None = None,
         everywhere: bool = False,
-    ) -> Stretch:
+    ) -> EventSlice:
         """The next stretch of the way to `goal`. `occurred` bounds when the events on it can have occurred.
 
         `everywhere`: also in partitions that the goal does not know, where the tenant was quiet for long.
@@ -79,7 +79,7 @@ class Follower:
         }
         open_ = {place: some for place, some in runs.items() if some or everywhere}
         if not open_ and not everywhere:
-            return Stretch([], goal, ended=True)
+            return EventSlice([], goal, ended=True)
         statement = sql.compile_arrived(
             self._database,
             scope,
@@ -90,16 +90,16 @@ class Follower:
             elsewhere_until_ms=goal.at_ms if everywhere else None,
             limit=PAGE,
         )
-        rows = self._results.rows(statement)
-        return _stretch(rows, self._conflicts.among(scope, rows), start, goal, quiet)
+        rows = self._executor.rows(statement)
+        return _slice_of(rows, self._conflicts.among(scope, rows), start, goal, quiet)
 
 
-def _stretch(
-    rows: list[dict[str, Any]], conflicting: Set[Key], start: Resume, goal: Resume, quiet: Set[Place]
-) -> Stretch:
-    seen: dict[Place, Seen] = dict(start.seen)
+def _slice_of(
+    rows: list[dict[str, Any]], conflicting: Set[Key], start: Resume, goal: Resume, quiet: Set[PartitionKey]
+) -> EventSlice:
+    seen: dict[PartitionKey, SeenOffsets] = dict(start.seen)
     events = []
-    before: Place | None = None
+    before: PartitionKey | None = None
     for row in rows:
         place, offset = (_text(row["topic"]), int(row["partition"])), int(row["place_offset"])
         if before is not None and place != before and before in goal.seen and before not in quiet:
@@ -107,22 +107,22 @@ def _stretch(
         before = place
         seen[place] = _given(seen.get(place), None if place in quiet else goal.seen.get(place), offset)
         resume = Resume(start.at_ms, dict(seen))
-        events.append(Arrived(_text(row["line"]), key_of(row) in conflicting, place, offset, resume))
+        events.append(StreamedEvent(_text(row["line"]), key_of(row) in conflicting, place, offset, resume))
     if len(rows) < PAGE:
         beyond = {place: one for place, one in seen.items() if place in quiet or place not in goal.seen}
-        return Stretch(events, Resume(goal.at_ms, {**goal.seen, **beyond}), ended=True)
-    return Stretch(events, Resume(start.at_ms, seen), ended=False)
+        return EventSlice(events, Resume(goal.at_ms, {**goal.seen, **beyond}), ended=True)
+    return EventSlice(events, Resume(start.at_ms, seen), ended=False)
 
 
-def _given(seen: Seen | None, goal: Seen | None, offset: int) -> Seen:
+def _given(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
     """Where a partition is once what is at `offset` was given.
 
     Without a goal it was quiet for long, so that nothing is under way to a gap.
     """
     if goal:
         return upto(seen, goal, offset)
-    old = seen or Seen()
-    return Seen(offset, old.gaps) if offset > old.top else old.with_([offset])
+    old = seen or SeenOffsets()
+    return SeenOffsets(offset, old.gaps) if offset > old.top else old.with_([offset])
 
 
 def _text(value: Any) -> str:

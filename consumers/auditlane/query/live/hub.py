@@ -12,24 +12,24 @@ from dataclasses import dataclass, field
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.cancellation import Asker
-from auditlane.query.clickhouse.executor import Results
+from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.filters import Filter
-from auditlane.query.live.follow import Follower, Stretch
-from auditlane.query.live.poll import News, Poll
+from auditlane.query.live.follow import EventSlice, Follower
+from auditlane.query.live.poll import Poll, PollResult
 from auditlane.query.live.resume_token import Resume
-from auditlane.query.live.seen_offsets import Place, Seen
+from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get
 
 
-class Tail:
+class StreamHub:
     """Thread-safe; its thread lives while there are streams."""
 
     def __init__(
-        self, results: Results, database: str, *, poll_s: float, per_tenant: int, per_user: int | None = None
+        self, executor: QueryExecutor, database: str, *, poll_s: float, per_tenant: int, per_user: int | None = None
     ) -> None:
-        self._follower = Follower(results, database)
+        self._follower = Follower(executor, database)
         self._poll_s = poll_s
         self._per_tenant = per_tenant
         self._per_user = per_tenant if per_user is None else per_user
@@ -39,7 +39,7 @@ class Tail:
         self._channels: dict[tuple[str, bytes], Channel] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._shared = Poll(results, database)
+        self._shared = Poll(executor, database)
         self._failure: AuditlaneError | None = None  # of the last poll
 
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
@@ -97,17 +97,17 @@ class Tail:
 
     def catch_up(
         self, channel: Channel, subscription: Subscription, start: Resume, timeout_s: float
-    ) -> tuple[Stretch, bool]:
+    ) -> tuple[EventSlice, bool]:
         """What comes after `start`, and whether the subscription is up to date with it and follows from now on."""
         goal = subscription.goal
         if goal is None:
             with self._changed:
                 goal = self._begun(channel, timeout_s)
         if goal is None:
-            return Stretch([], start, ended=False), False
-        stretch = self._follower.on(channel.scope, channel.filter, start, goal, everywhere=True)
-        if not stretch.ended:
-            return stretch, False
+            return EventSlice([], start, ended=False), False
+        event_slice = self._follower.on(channel.scope, channel.filter, start, goal, everywhere=True)
+        if not event_slice.ended:
+            return event_slice, False
         with self._changed:
             level = subscription.goal is not None or channel.position is goal
             if subscription.goal is None:
@@ -115,8 +115,8 @@ class Tail:
                 subscription.goal = channel.position
                 self._attach(channel, subscription)
         if level:
-            subscription.has(stretch.resume)
-        return stretch, level
+            subscription.has(event_slice.resume)
+        return event_slice, level
 
     def stop(self) -> None:
         """End every stream; new ones are refused."""
@@ -210,7 +210,7 @@ class Tail:
             raise away
         return more
 
-    def _tried_to_advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> bool:
+    def _tried_to_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
         """Whether there is more already. What a tenant's own question fails with ends its streams, and nobody else's.
         Raises Unavailable."""
         try:
@@ -229,37 +229,37 @@ class Tail:
                 one.end("failed", error)
             return False
 
-    def _advance(self, channel: Channel, at_ms: int, states: dict[Place, Seen]) -> bool:
+    def _advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
         """Give the channel's streams what arrived, a stretch of it: then the others have their turn. Returns whether
         there is more. What fails here is left for the next poll."""
         if channel.position is None:
             home = set(self._follower.home(channel.scope, at_ms=at_ms))
             channel.news, channel.occurred = set(), None
-            self._reach(channel, Stretch([], _part(at_ms, states, home), ended=True))
+            self._reach(channel, EventSlice([], _part(at_ms, states, home), ended=True))
             return False
         goal = _part(at_ms, states, channel.position.seen.keys() | channel.news)
         if channel.news:
-            stretch = self._follower.on(
+            event_slice = self._follower.on(
                 channel.scope, channel.filter, channel.position, goal, occurred=channel.occurred
             )
-            if stretch.ended:
+            if event_slice.ended:
                 channel.news, channel.occurred = set(), None
-            self._reach(channel, stretch)
-            if not stretch.ended:
+            self._reach(channel, event_slice)
+            if not event_slice.ended:
                 return True
-        self._reach(channel, Stretch([], goal, ended=True))
+        self._reach(channel, EventSlice([], goal, ended=True))
         return False
 
-    def _reach(self, channel: Channel, stretch: Stretch) -> None:
+    def _reach(self, channel: Channel, event_slice: EventSlice) -> None:
         with self._changed:
-            channel.position = stretch.resume
+            channel.position = event_slice.resume
             subscriptions = list(channel.subscriptions)
             self._changed.notify_all()
         for one in subscriptions:
-            one.push(stretch)
+            one.push(event_slice)
 
 
-def _part(at_ms: int, states: dict[Place, Seen], places: set[Place]) -> Resume:
+def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], places: set[PartitionKey]) -> Resume:
     """The states of these partitions."""
     return Resume(at_ms, {place: states[place] for place in places if place in states})
 
@@ -274,10 +274,10 @@ class Channel:
     failure: AuditlaneError | None = None  # what the tenant's own question last failed with
     subscriptions: list[Subscription] = field(default_factory=list)
     followers: int = 0  # the subscriptions, and those that are still catching up
-    news: set[Place] = field(default_factory=set)  # where events of the tenant are that were not asked for yet
+    news: set[PartitionKey] = field(default_factory=set)  # where events of the tenant are that were not asked for yet
     occurred: tuple[int, int] | None = None
 
-    def note(self, news: News) -> None:
+    def note(self, news: PollResult) -> None:
         """Remember where something of the tenant became visible, and when it had occurred."""
         if self.scope.tenant in news.of:
             places, (first, last) = news.of[self.scope.tenant]

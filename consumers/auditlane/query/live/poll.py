@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from auditlane.query.clickhouse.executor import Results
+from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.live import sql
 from auditlane.query.live.follow import HOUR_MS
-from auditlane.query.live.seen_offsets import Place, Seen, Watch
+from auditlane.query.live.seen_offsets import PartitionKey, PartitionTracker, SeenOffsets
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 SKEW_MS: Final = 120_000  # by how much a worker's clock, or its insert, may be behind for a poll to see the event
@@ -21,7 +21,7 @@ ROWS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class PollResult:
     """What one look found at `at_ms`: every partition's state after it, and what is news of each tenant.
 
     `more`: there is more already. Of a tenant: where it arrived, and the earliest and latest time at which it occurred.
@@ -29,18 +29,18 @@ class News:
 
     at_ms: int
     more: bool
-    states: dict[Place, Seen]
-    of: dict[str, tuple[set[Place], tuple[int, int]]]
+    states: dict[PartitionKey, SeenOffsets]
+    of: dict[str, tuple[set[PartitionKey], tuple[int, int]]]
 
 
 class Poll:
     """Looks again and again; not thread-safe."""
 
-    def __init__(self, results: Results, database: str) -> None:
-        self._results = results
+    def __init__(self, executor: QueryExecutor, database: str) -> None:
+        self._executor = executor
         self._database = database
         self._table = ""
-        self._watches: dict[Place, Watch] = {}
+        self._watches: dict[PartitionKey, PartitionTracker] = {}
         self._polled_ms = 0  # when the last look that succeeded began
         self._swept = 0.0
 
@@ -48,7 +48,7 @@ class Poll:
         """Nobody follows any more: the next look is the first."""
         self._watches, self._polled_ms = {}, 0
 
-    def look(self, tenants: Sequence[str]) -> News:
+    def look(self, tenants: Sequence[str]) -> PollResult:
         """What became visible, with what is news of these tenants. Raises what reading raises, but never QueryTooLarge:
         a tenant can do nothing about it."""
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
@@ -64,12 +64,12 @@ class Poll:
             self._polled_ms = now_ms
             self._swept = now if since_ms <= now_ms - HOUR_MS else self._swept
         states = {place: watch.seen for place, watch in self._watches.items()}
-        return News(now_ms, len(rows) == ROWS, states, self._of(tenants, rows))
+        return PollResult(now_ms, len(rows) == ROWS, states, self._of(tenants, rows))
 
     def _rows(self, tenants: Sequence[str], since_ms: int) -> list[dict[str, Any]]:
         self._table = self._table or self._source()
         seen = {place: watch.seen for place, watch in self._watches.items()}
-        return self._results.rows(
+        return self._executor.rows(
             sql.compile_news(self._database, self._table, tenants, seen, since_ms=since_ms, limit=ROWS)
         )
 
@@ -79,17 +79,17 @@ class Poll:
         return self._polled_ms - (HOUR_MS if now - self._swept >= SWEEP_S else SKEW_MS)
 
     def _take(self, rows: Sequence[dict[str, Any]], now: float) -> None:
-        found: defaultdict[Place, list[int]] = defaultdict(list)
+        found: defaultdict[PartitionKey, list[int]] = defaultdict(list)
         for row in rows:
             found[_place(row)].append(int(row["place_offset"]))
         for place in self._watches.keys() | found.keys():
-            self._watches.setdefault(place, Watch()).take(found.get(place, []), now)
+            self._watches.setdefault(place, PartitionTracker()).take(found.get(place, []), now)
 
     def _of(
         self, tenants: Sequence[str], rows: Sequence[dict[str, Any]]
-    ) -> dict[str, tuple[set[Place], tuple[int, int]]]:
+    ) -> dict[str, tuple[set[PartitionKey], tuple[int, int]]]:
         """Where something of each tenant became visible, and when it had occurred."""
-        news: dict[str, tuple[set[Place], tuple[int, int]]] = {}
+        news: dict[str, tuple[set[PartitionKey], tuple[int, int]]] = {}
         for row in rows:
             place, number, at = _place(row), int(row["tenant"]), int(row["occurred_us"])
             if number and self._watches[place].seen.holds(int(row["place_offset"])):
@@ -99,10 +99,10 @@ class Poll:
 
     def _source(self) -> str:
         """The table of all shards where there is one."""
-        rows = self._results.rows(sql.compile_tables(self._database))
+        rows = self._executor.rows(sql.compile_tables(self._database))
         return "events_all" if any(one["name"] in ("events_all", b"events_all") for one in rows) else "events"
 
 
-def _place(row: dict[str, Any]) -> Place:
+def _place(row: dict[str, Any]) -> PartitionKey:
     topic = row["topic"]
     return topic.decode() if isinstance(topic, bytes) else str(topic), int(row["partition"])

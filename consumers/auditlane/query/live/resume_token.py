@@ -16,7 +16,7 @@ from typing import Final
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Mac
 from auditlane.query.filters import Filter
-from auditlane.query.live.seen_offsets import Place, Seen
+from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets
 from auditlane.runtime.errors import InvalidCursor
 
 _MAC_BYTES: Final = 16
@@ -32,10 +32,10 @@ class Resume:
     """
 
     at_ms: int
-    seen: Mapping[Place, Seen]
+    seen: Mapping[PartitionKey, SeenOffsets]
 
 
-class Seals:
+class ResumeTokens:
     """Seals and opens. `mac(purpose, data)` gives at least 16 bytes, and is the same on every replica."""
 
     def __init__(self, mac: Mac) -> None:
@@ -103,7 +103,7 @@ def _unpacked(data: bytes) -> Resume:
             first = at + _read(numbers)
             at = first + _read(numbers)
             gaps.append((first, at))
-        seen[_dashed(topic.hex()), partition] = Seen(top - 1, tuple(gaps))
+        seen[_dashed(topic.hex()), partition] = SeenOffsets(top - 1, tuple(gaps))
     return Resume(at_ms, seen)
 
 

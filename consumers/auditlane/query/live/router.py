@@ -18,9 +18,9 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Mac
 from auditlane.query.language.fields import OwnOf, none_known
-from auditlane.query.live.follow import Arrived
-from auditlane.query.live.hub import Channel, Tail
-from auditlane.query.live.resume_token import Resume, Seals
+from auditlane.query.live.follow import StreamedEvent
+from auditlane.query.live.hub import Channel, StreamHub
+from auditlane.query.live.resume_token import Resume, ResumeTokens
 from auditlane.query.live.subscription import Ending, Subscription
 from auditlane.query.models import Event
 from auditlane.query.parameters import described, split
@@ -49,12 +49,14 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, patience_s: float) -> APIRouter:
+def build(
+    tail: StreamHub, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, patience_s: float
+) -> APIRouter:
     """`GET /v1/events/stream`; to be mounted before the route of one event. `patience_s`: how long a poll may take."""
     router = APIRouter(prefix="/v1", tags=["events"])
     who = authorize(Permission.read)
     reads = Depends(who)
-    seals = Seals(mac)
+    resume_tokens = ResumeTokens(mac)
     limiter, lines = CapacityLimiter(_THREADS), Lines(_OF_TENANT)
 
     async def check(request: Request, scope: TenantScope) -> None:
@@ -78,11 +80,11 @@ def build(tail: Tail, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known
         threads = _Threads(scope.tenant, lines, limiter)
         own, filter_ = await threads.run(lambda: split(request.query_params.multi_items(), ("cursor",), fields))
         given = request.headers.get("last-event-id") or own.get("cursor")
-        start = seals.open(scope, filter_, given) if given else None
+        start = resume_tokens.open(scope, filter_, given) if given else None
         channel = tail.join(scope, filter_)
         loop, waiting = asyncio.get_running_loop(), asyncio.Event()
         subscription = Subscription(lambda: _from_any_thread(loop, waiting))
-        followed = _Stream(tail, channel, subscription, waiting, lambda one: seals.seal(scope, filter_, one))
+        followed = _Stream(tail, channel, subscription, waiting, lambda one: resume_tokens.seal(scope, filter_, one))
         try:
             if start is None:
                 await followed.begin(patience_s, threads)
@@ -128,7 +130,7 @@ class _Stream:
 
     def __init__(
         self,
-        tail: Tail,
+        tail: StreamHub,
         channel: Channel,
         subscription: Subscription,
         waiting: asyncio.Event,
@@ -142,7 +144,7 @@ class _Stream:
         self._level = False  # whether the client has what it had missed
 
     async def begin(self, patience_s: float, threads: _Threads) -> None:
-        """Follow from now on. Raises what `Tail.begin` raises."""
+        """Follow from now on. Raises what `StreamHub.begin` raises."""
         await threads.run(lambda: self._tail.begin(self._channel, self._subscription, patience_s))
 
     async def body(
@@ -178,14 +180,14 @@ class _Stream:
         while not self._level and not self._subscription.ended and not await gone():
             await check()
             at = start
-            stretch, self._level = await threads.run(
+            event_slice, self._level = await threads.run(
                 lambda at=at: self._tail.catch_up(self._channel, self._subscription, at, patience_s)  # type: ignore[misc]
             )
-            start = stretch.resume
-            if not stretch.events and not self._level:
+            start = event_slice.resume
+            if not event_slice.events and not self._level:
                 yield ": behind\n\n"
                 continue
-            async for text in self._texts(stretch.events, check):
+            async for text in self._texts(event_slice.events, check):
                 yield text
             yield f"id: {self._seal(start)}\n\n"
 
@@ -215,7 +217,7 @@ class _Stream:
             except TimeoutError:
                 continue
 
-    async def _texts(self, events: Sequence[Arrived], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
+    async def _texts(self, events: Sequence[StreamedEvent], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
         """The events, a piece at a time. Others have their turn between pieces, which may take long: the credential is
         looked at before each."""
         share = current()
@@ -227,13 +229,13 @@ class _Stream:
             yield text
             await share.pause()
 
-    def _text(self, one: Arrived) -> str:
+    def _text(self, one: StreamedEvent) -> str:
         if not one.text:
             one.text = f"id: {self._seal(one.resume)}\nevent: event\ndata: {_json(one)}\n\n"
         return one.text
 
 
-def _json(arrived: Arrived) -> str:
+def _json(arrived: StreamedEvent) -> str:
     """The event in the form of the list, on one line."""
     return Event.model_validate_json(arrived.line).model_copy(update={"conflict": arrived.conflict}).model_dump_json()
 

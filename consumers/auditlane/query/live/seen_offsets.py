@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-Place: TypeAlias = tuple[str, int]  # topic id, partition
-Run: TypeAlias = tuple[int, int]  # offsets from the first to the last, both included
+PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
+OffsetRange: TypeAlias = tuple[int, int]  # offsets from the first to the last, both included
 
 MOST_GAPS: Final = 64  # of one partition
 SETTLED_S: Final = 10.0  # a gap that is this old may be given up for a newer one
@@ -21,16 +21,16 @@ _NO_END: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenOffsets:
     """Every offset up to `top` that is in none of the gaps, which are in order and apart."""
 
     top: int = -1
-    gaps: tuple[Run, ...] = ()
+    gaps: tuple[OffsetRange, ...] = ()
 
     def holds(self, offset: int) -> bool:
         return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
 
-    def with_(self, offsets: Iterable[int]) -> Seen:
+    def with_(self, offsets: Iterable[int]) -> SeenOffsets:
         """These offsets seen as well."""
         found = sorted(set(offsets))
         inside = [one for one in found if one <= self.top]
@@ -41,16 +41,16 @@ class Seen:
                 if one > top + 1:
                     gaps.append((top + 1, one - 1))
                 top = one
-        return Seen(top, tuple(gaps))
+        return SeenOffsets(top, tuple(gaps))
 
-    def clipped(self, top: int) -> Seen:
+    def clipped(self, top: int) -> SeenOffsets:
         """What of it is at `top` or below."""
-        return Seen(min(self.top, top), _clip(self.gaps, 0, top))
+        return SeenOffsets(min(self.top, top), _clip(self.gaps, 0, top))
 
 
-def unseen(seen: Seen | None, new: Seen | None) -> list[Run]:
+def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRange]:
     """Offsets that may hold what is seen in `new` and not in `seen`; without `new`, what may come at all."""
-    old = seen or Seen()
+    old = seen or SeenOffsets()
     top = new.top if new else _NO_END
     runs = [*old.gaps, (old.top + 1, top)] if top > old.top else list(old.gaps)
     for gap in new.gaps if new else ():
@@ -58,30 +58,30 @@ def unseen(seen: Seen | None, new: Seen | None) -> list[Run]:
     return [run for run in runs if run[0] <= run[1]]
 
 
-def union(one: Seen | None, other: Seen | None) -> Seen:
+def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
     """What either has seen."""
     if one is None or other is None:
-        return one or other or Seen()
+        return one or other or SeenOffsets()
     top = max(one.top, other.top)
     lacking = [[*each.gaps, *([(each.top + 1, top)] if each.top < top else [])] for each in (one, other)]
     runs = [(max(a, c), min(b, d)) for a, b in lacking[0] for c, d in lacking[1] if a <= d and c <= b]
-    return Seen(top, tuple(runs))
+    return SeenOffsets(top, tuple(runs))
 
 
-def upto(seen: Seen | None, new: Seen, offset: int) -> Seen:
+def upto(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> SeenOffsets:
     """Seen as `new` is at `offset` and below, and as before above it."""
-    old = seen or Seen()
+    old = seen or SeenOffsets()
     if offset >= old.top:
         return new.clipped(offset)
-    return Seen(old.top, (*_clip(new.gaps, 0, offset), *_clip(old.gaps, offset + 1, old.top)))
+    return SeenOffsets(old.top, (*_clip(new.gaps, 0, offset), *_clip(old.gaps, offset + 1, old.top)))
 
 
 @dataclass(slots=True)
-class Watch:
+class PartitionTracker:
     """One partition as a process sees it grow."""
 
-    seen: Seen = field(default_factory=Seen)
-    _born: list[tuple[Run, float]] = field(default_factory=list)  # every gap, also those not let pass yet
+    seen: SeenOffsets = field(default_factory=SeenOffsets)
+    _born: list[tuple[OffsetRange, float]] = field(default_factory=list)  # every gap, also those not let pass yet
 
     def take(self, offsets: list[int], now: float) -> None:
         """These offsets became visible. Those beyond more young gaps than are kept wait, and are to be shown again.
@@ -97,15 +97,15 @@ class Watch:
         inside = sum(first <= self.seen.top for (first, _), _ in kept)
         most = max(MOST_GAPS, inside)
         top = kept[most][0][0] - 1 if len(kept) > most else whole.top
-        self.seen = Seen(top, tuple(gap for gap, _ in kept[:most]))
+        self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
-    def _birth(self, gap: Run, now: float) -> float:
+    def _birth(self, gap: OffsetRange, now: float) -> float:
         """When the gap, or the one that it is left of, was first seen."""
         at = bisect_right(self._born, gap[0], key=lambda one: one[0][0]) - 1
         return self._born[at][1] if at >= 0 and gap[1] <= self._born[at][0][1] else now
 
 
-def _without(gap: Run, offsets: list[int]) -> list[Run]:
+def _without(gap: OffsetRange, offsets: list[int]) -> list[OffsetRange]:
     pieces, first = [], gap[0]
     for one in offsets:
         if gap[0] <= one <= gap[1]:
@@ -115,11 +115,11 @@ def _without(gap: Run, offsets: list[int]) -> list[Run]:
     return [*pieces, (first, gap[1])] if first <= gap[1] else pieces
 
 
-def _minus(run: Run, gap: Run) -> list[Run]:
+def _minus(run: OffsetRange, gap: OffsetRange) -> list[OffsetRange]:
     if gap[1] < run[0] or run[1] < gap[0]:
         return [run]
     return [piece for piece in ((run[0], gap[0] - 1), (gap[1] + 1, run[1])) if piece[0] <= piece[1]]
 
 
-def _clip(gaps: tuple[Run, ...], first: int, last: int) -> tuple[Run, ...]:
+def _clip(gaps: tuple[OffsetRange, ...], first: int, last: int) -> tuple[OffsetRange, ...]:
     return tuple((max(a, first), min(b, last)) for a, b in gaps if a <= last and first <= b)

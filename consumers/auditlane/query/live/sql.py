@@ -9,14 +9,20 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.columns import JSON_LINE, KEY
 from auditlane.query.clickhouse.statements import Parameters, Statement, select, statement
 from auditlane.query.filters import Filter
-from auditlane.query.live.seen_offsets import Place, Run, Seen
+from auditlane.query.live.seen_offsets import OffsetRange, PartitionKey, SeenOffsets
 from auditlane.query.sql import where
 
 _PLACE: Final = "toString({e}kafka_topic_id) AS topic, {e}kafka_partition AS partition, {e}kafka_offset AS place_offset"
 
 
 def compile_news(
-    database: str, table: str, tenants: Sequence[str], seen: Mapping[Place, Seen], *, since_ms: int, limit: int
+    database: str,
+    table: str,
+    tenants: Sequence[str],
+    seen: Mapping[PartitionKey, SeenOffsets],
+    *,
+    since_ms: int,
+    limit: int,
 ) -> Statement:
     """Offsets that were ingested since then and are not seen, the lowest first, of all tenants.
 
@@ -53,7 +59,7 @@ def compile_arrived(
     database: str,
     scope: TenantScope,
     filter_: Filter,
-    runs: Mapping[Place, Sequence[Run]],
+    runs: Mapping[PartitionKey, Sequence[OffsetRange]],
     *,
     since_ms: int,
     occurred: tuple[int, int] | None,
@@ -83,12 +89,12 @@ def _ingested(parameters: Parameters, since_ms: int) -> str:
     return f"e.ingested_at >= fromUnixTimestamp64Milli({parameters.add('Int64', since_ms)}, 'UTC')"
 
 
-def _at(parameters: Parameters, place: Place) -> str:
+def _at(parameters: Parameters, place: PartitionKey) -> str:
     topic, partition = parameters.add("UUID", place[0]), parameters.add("UInt32", place[1])
     return f"e.kafka_topic_id = {topic} AND e.kafka_partition = {partition}"
 
 
-def _within(parameters: Parameters, place: Place, runs: Sequence[Run]) -> str:
+def _within(parameters: Parameters, place: PartitionKey, runs: Sequence[OffsetRange]) -> str:
     firsts = parameters.add("Array(UInt64)", [first for first, _ in runs])
     lasts = parameters.add("Array(UInt64)", [last for _, last in runs])
     inside = f"arrayExists((f, l) -> e.kafka_offset >= f AND e.kafka_offset <= l, {firsts}, {lasts})"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
-from auditlane.query.live.follow import Arrived, Stretch
+from auditlane.query.live.follow import EventSlice, StreamedEvent
 from auditlane.query.live.resume_token import Resume
 from auditlane.query.live.seen_offsets import union
 from auditlane.runtime.errors import AuditlaneError
@@ -23,7 +23,7 @@ class Subscription:
     def __init__(self, wake: Callable[[], None], buffer: int = BUFFER) -> None:
         self._wake = wake
         self._buffer = buffer
-        self._waiting: list[Arrived] = []
+        self._waiting: list[StreamedEvent] = []
         self._lock = threading.Lock()
         self._before: Resume | None = None
         self._position: Resume | None = None
@@ -47,7 +47,7 @@ class Subscription:
         with self._lock:
             self._before = before
 
-    def drain(self) -> list[Arrived]:
+    def drain(self) -> list[StreamedEvent]:
         """What arrived since the last time, in order, without what the client has."""
         with self._lock:
             taken, self._waiting = self._waiting, []
@@ -62,17 +62,17 @@ class Subscription:
             if one.place not in before.seen or not before.seen[one.place].holds(one.offset)
         ]
 
-    def push(self, stretch: Stretch) -> None:
+    def push(self, event_slice: EventSlice) -> None:
         """Add what arrived. Where that is too much the stream ends: what waits is still given, and its ids resume."""
         with self._lock:
             if self.ended:
                 return
-            if len(self._waiting) + len(stretch.events) > self._buffer:
+            if len(self._waiting) + len(event_slice.events) > self._buffer:
                 self.ended = "slow"
             else:
-                self._waiting += stretch.events
-                self._position = stretch.resume
-        if stretch.events:
+                self._waiting += event_slice.events
+                self._position = event_slice.resume
+        if event_slice.events:
             self._wake()
 
     def end(self, why: Ending, failure: AuditlaneError | None = None) -> None:

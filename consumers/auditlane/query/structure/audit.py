@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from auditlane.access.audit import Action
-from auditlane.query.structure.service import Done, Stated
+from auditlane.query.structure.service import FieldChange, StructureChange
 from auditlane.runtime.digest import digested, digested_list, json_text
 from auditlane.runtime.errors import AuditlaneError
 
@@ -15,7 +15,7 @@ RESOURCE: Final = "structure"
 _MOST_BYTES: Final = 12_288  # of the text of the changes, and of the contract; what is larger is summed up
 
 
-def deeds(done: Done, stated: Stated | None = None) -> Iterator[tuple[Action, dict[str, Any]]]:
+def audit_events(done: StructureChange, stated: FieldChange | None = None) -> Iterator[tuple[Action, dict[str, Any]]]:
     """(action, facts) for each thing that was done: the switch, and everything else. `stated`: what became of a field's
     contract."""
     own = done.after.own
@@ -39,7 +39,7 @@ def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
     return json_text(digested_list(changes, _MOST_BYTES, name="field"))
 
 
-def unfinished(name: str, stated: Stated | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
+def unfinished(name: str, stated: FieldChange | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
     """(action, facts) of a change that failed though the contract may be another one now: `stated` None removed it."""
     code = error.code if isinstance(error, AuditlaneError) else AuditlaneError.code
     contract = {"name": name} if stated is None else _contract(stated)
@@ -47,6 +47,6 @@ def unfinished(name: str, stated: Stated | None, error: BaseException) -> tuple[
     return Action.structure_changed, facts | {"contract": json_text(digested(contract, _MOST_BYTES))}
 
 
-def _contract(stated: Stated) -> dict[str, Any]:
+def _contract(stated: FieldChange) -> dict[str, Any]:
     said = {"type": stated.type, "default": stated.default, "rules": stated.rules, "exclusive": stated.exclusive}
     return {"name": stated.name} | {key: value for key, value in said.items() if value is not None}

@@ -18,12 +18,12 @@ from auditlane.query.structure.models import (
     ShownStructure,
     ShownView,
 )
-from auditlane.query.structure.service import Done
-from auditlane.query.structure.views import Shown
+from auditlane.query.structure.service import StructureChange
+from auditlane.query.structure.views import ScopeState
 from auditlane.store.presentation import ENVIRONMENT, FieldView
 
 
-def structure(shown: Shown) -> ShownStructure:
+def structure(shown: ScopeState) -> ShownStructure:
     """The answer that describes a scope's state."""
     own, fields, below = shown.own, list(shown.fields.values()), shown.below
     return ShownStructure(
@@ -39,7 +39,7 @@ def structure(shown: Shown) -> ShownStructure:
     )
 
 
-def contract(registered: Registered, shown: Shown) -> Contract:
+def contract(registered: Registered, shown: ScopeState) -> Contract:
     """The answer that describes what events are written with."""
     views = shown.fields
     return Contract(
@@ -51,14 +51,14 @@ def contract(registered: Registered, shown: Shown) -> Contract:
     )
 
 
-def history(revisions: list[Done], limit: int) -> History:
+def history(revisions: list[StructureChange], limit: int) -> History:
     """A page of revisions; the last revision of all is 1."""
     data = [_revision(one) for one in revisions]
     more = len(data) == limit and data[-1].revision > 1
     return History(data=data, next=data[-1].revision if more else None)
 
 
-def _revision(done: Done) -> RevisionChanges:
+def _revision(done: StructureChange) -> RevisionChanges:
     own, changes, sequence = done.after.own, done.changes, done.sequence
     named = {one["field"] for one in changes} | {name for names in sequence or () for name in names}
     fields = done.before.fields | done.after.fields
@@ -72,7 +72,7 @@ def _revision(done: Done) -> RevisionChanges:
     )
 
 
-def _field(shown: Shown, view: FieldView, below: FieldView | None) -> ShownField:
+def _field(shown: ScopeState, view: FieldView, below: FieldView | None) -> ShownField:
     return ShownField(
         **view.model_dump(exclude={"hidden"}),
         custom=view.custom,

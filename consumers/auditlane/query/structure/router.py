@@ -12,7 +12,7 @@ from auditlane.access.audit import witness_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.query.structure import responses, rights
-from auditlane.query.structure.audit import deeds, unfinished
+from auditlane.query.structure.audit import audit_events, unfinished
 from auditlane.query.structure.models import (
     ChangedField,
     Contract,
@@ -21,7 +21,7 @@ from auditlane.query.structure.models import (
     ShownStructure,
     StatedStructure,
 )
-from auditlane.query.structure.service import Done, Stated, StructureService, Unfinished
+from auditlane.query.structure.service import FieldChange, StructureChange, StructureService, Unfinished
 from auditlane.runtime.errors import (
     InvalidInput,
     PreconditionMissing,
@@ -107,7 +107,7 @@ def _mount(
         """Fields beyond the base event's, each with its type, default and rules. Needs the schema registry."""
         _quiet(request)
         tenant = _tenant(who)
-        with for_callers():
+        with public_errors():
             registered = service.contracts().of(tenant)
         return responses.contract(registered, service.shown(tenant))
 
@@ -121,7 +121,7 @@ def _mount(
     def add(request: Request, response: Response, body: NewField, who: Any = decides) -> ShownStructure:
         """Events may carry it from now on: in the contract, in the table, in exports. Also restores a removed one."""
         stated = _stated(who, body.name, body)
-        with for_callers():
+        with public_errors():
             done = service.add(
                 _tenant(who), stated, etags=_given(request), who=_name(who), unfinished=_noting(request, stated)
             )
@@ -142,7 +142,7 @@ def _mount(
         """
         rights.demand(who.permissions, body)
         stated = _stated(who, name, body)
-        with for_callers():
+        with public_errors():
             done = service.change(
                 _tenant(who), stated, etags=_needed(request), who=_name(who), unfinished=_noting(request, stated)
             )
@@ -157,7 +157,7 @@ def _mount(
     )
     def remove(request: Request, response: Response, name: str, who: Any = decides) -> None:
         """Readers no longer see it, and events need not carry it. Its data is kept: POST restores it."""
-        with for_callers():
+        with public_errors():
             done = service.remove(
                 _tenant(who), name, etags=_given(request), who=_name(who), unfinished=_noting(request, None, name)
             )
@@ -183,12 +183,12 @@ def _name(who: TenantScope | Principal) -> str:
     return who.actor if isinstance(who, TenantScope) else who.subject
 
 
-def _stated(who: TenantScope | Principal, name: str, body: ChangedField) -> Stated:
+def _stated(who: TenantScope | Principal, name: str, body: ChangedField) -> FieldChange:
     if body.exclusive is not None and _tenant(who) is None:
         raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it for a tenant.")
     rules = body.rules.stated() if body.rules is not None else None
     ends = "default" in body.model_fields_set and body.default is None
-    return Stated(name, body.type, body.default, rules, body.exclusive, body.view(), without_default=ends)
+    return FieldChange(name, body.type, body.default, rules, body.exclusive, body.view(), without_default=ends)
 
 
 def _given(request: Request) -> list[str] | None:
@@ -210,15 +210,17 @@ def _needed(request: Request) -> list[str]:
     return given
 
 
-def _answered(request: Request, response: Response, done: Done, stated: Stated | None = None) -> ShownStructure:
+def _answered(
+    request: Request, response: Response, done: StructureChange, stated: FieldChange | None = None
+) -> ShownStructure:
     """Record what was done, and answer with what there is now."""
-    for action, facts in deeds(done, stated):
+    for action, facts in audit_events(done, stated):
         witness_of(request).record(action, **facts)
     response.headers["ETag"] = done.after.etag
     return responses.structure(done.after)
 
 
-def _noting(request: Request, stated: Stated | None, name: str = "") -> Unfinished:
+def _noting(request: Request, stated: FieldChange | None, name: str = "") -> Unfinished:
     """Records a change that failed though the contract may have been changed."""
 
     def note(error: BaseException) -> None:
@@ -234,16 +236,16 @@ def _quiet(request: Request) -> None:
 
 
 @contextmanager
-def for_callers() -> Iterator[None]:
+def public_errors() -> Iterator[None]:
     """Raises RegistryUnavailable and RegistryRefused, SchemaNotFound among them, without hosts and settings."""
     try:
         yield
     except (RegistryUnavailable, RegistryRefused) as error:
         get("structure").warning("structure.registry", code=error.code, problem=str(error))
-        raise _told(error) from error
+        raise _public_error(error) from error
 
 
-def _told(error: RegistryUnavailable | RegistryRefused) -> RegistryUnavailable | RegistryRefused:
+def _public_error(error: RegistryUnavailable | RegistryRefused) -> RegistryUnavailable | RegistryRefused:
     if isinstance(error, RegistryUnavailable):
         return RegistryUnavailable(
             "The schema registry does not answer now, so it is not sure whether the contract was changed.",

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field
 from auditlane.query.structure import views
 from auditlane.query.structure.contracts import Contracts, schema_of
-from auditlane.query.structure.views import Shown
+from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
     Conflict,
     FieldConflict,
@@ -36,7 +36,7 @@ _DISPLAYED_AS: Final = {FieldType.Integer: DisplayType.Number, FieldType.Enum: D
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class FieldChange:
     """A field as a caller states it; None is: not said. `view` has what is said of how it is shown, and
     `without_default` that there is to be no default."""
 
@@ -56,11 +56,11 @@ class Stated:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class StructureChange:
     """A change: the state before and after it. Equal revisions: there was nothing to change."""
 
-    before: Shown
-    after: Shown
+    before: ScopeState
+    after: ScopeState
 
     @property
     def changes(self) -> list[dict[str, Any]]:
@@ -113,11 +113,11 @@ class StructureService:
         self._registered = registered
         self._now = now
 
-    def shown(self, tenant: str | None) -> Shown:
+    def shown(self, tenant: str | None) -> ScopeState:
         """The newest state."""
         scope = _scope(tenant)
         found = presentation.load_many(self._client(), self._database, {ENVIRONMENT, scope})
-        return Shown(found[ENVIRONMENT], found[scope])
+        return ScopeState(found[ENVIRONMENT], found[scope])
 
     def replace(
         self,
@@ -127,10 +127,10 @@ class StructureService:
         switch: tuple[bool | None] | None,
         etags: Sequence[str],
         who: str,
-    ) -> Done:
+    ) -> StructureChange:
         """State how fields are shown, and the switch; None leaves them as they are."""
 
-        def new(shown: Shown) -> Revision:
+        def new(shown: ScopeState) -> Revision:
             own = shown.own.fields if fields is None else views.replaced(shown, fields)
             return shown.own.model_copy(
                 update={"fields": own, "enabled": switch[0] if switch else shown.own.enabled, "changed_by": who}
@@ -141,12 +141,12 @@ class StructureService:
     def add(
         self,
         tenant: str | None,
-        stated: Stated,
+        stated: FieldChange,
         *,
         etags: Sequence[str] | None,
         who: str,
         unfinished: Unfinished = _forget,
-    ) -> Done:
+    ) -> StructureChange:
         """Add a field, or a removed one again. Raises FieldConflict when it is there in another form."""
         shown = self._seen(tenant, etags)
         avro = FieldDefinition(
@@ -161,7 +161,7 @@ class StructureService:
                 fix="Change it with PUT …/fields/{name}, or choose another name.",
             )
 
-        def new(shown: Shown) -> Revision:
+        def new(shown: ScopeState) -> Revision:
             fields = views.with_view(shown, _view(shown, stated))
             return shown.own.model_copy(update={"fields": fields, "changed_by": who})
 
@@ -172,19 +172,19 @@ class StructureService:
     def change(
         self,
         tenant: str | None,
-        stated: Stated,
+        stated: FieldChange,
         *,
         etags: Sequence[str],
         who: str,
         unfinished: Unfinished = _forget,
-    ) -> Done:
+    ) -> StructureChange:
         """Change what a field must be and how it is shown; what is not said stays. Raises NotFound."""
         shown = self._seen(tenant, etags)
         here = shown.fields.get(stated.name)
         if here is None or here.hidden or not here.custom:
             raise NotFound(f"There is no field {stated.name} that was added.", fix="POST …/fields adds one.")
 
-        def new(shown: Shown) -> Revision:
+        def new(shown: ScopeState) -> Revision:
             fields = views.with_view(shown, _view(shown, stated))
             return shown.own.model_copy(update={"fields": fields, "changed_by": who})
 
@@ -211,28 +211,31 @@ class StructureService:
         etags: Sequence[str] | None,
         who: str,
         unfinished: Unfinished = _forget,
-    ) -> Done:
+    ) -> StructureChange:
         """Hide a field and demand nothing of it any more; its data stays. Raises NotFound."""
         views.without_view(self._seen(tenant, etags), name)
 
-        def new(shown: Shown) -> Revision:
+        def new(shown: ScopeState) -> Revision:
             return shown.own.model_copy(update={"fields": views.without_view(shown, name), "changed_by": who})
 
         with self._registering(tenant, unfinished) as contract:
             contract.changed = self.contracts().release(tenant, name)
             return self._save(tenant, new, etags, even_so=contract.changed)
 
-    def history(self, tenant: str | None, *, limit: int, before: int | None = None) -> list[Done]:
+    def history(self, tenant: str | None, *, limit: int, before: int | None = None) -> list[StructureChange]:
         """The newest revisions below `before`, newest first, each with the state before and after it."""
         scope = _scope(tenant)
         rows = presentation.history(self._client(), self._database, scope, limit=limit + 1, before=before)
         older = [*rows[1:], Revision(scope=scope)]
         pairs = list(zip(rows, older, strict=False))[:limit]  # what precedes the first is nothing
         if tenant is None:
-            return [Done(Shown(previous, previous), Shown(row, row)) for row, previous in pairs]
+            return [StructureChange(ScopeState(previous, previous), ScopeState(row, row)) for row, previous in pairs]
         times = [row.changed_at for row, _ in pairs if row.changed_at]
         below = presentation.as_of(self._client(), self._database, ENVIRONMENT, times)
-        return [Done(Shown(one, previous), Shown(one, row)) for (row, previous), one in zip(pairs, below, strict=True)]
+        return [
+            StructureChange(ScopeState(one, previous), ScopeState(one, row))
+            for (row, previous), one in zip(pairs, below, strict=True)
+        ]
 
     @contextmanager
     def _registering(self, tenant: str | None, unfinished: Unfinished) -> Iterator[_Contract]:
@@ -247,7 +250,7 @@ class StructureService:
         finally:  # what fails half-way may have registered something too
             self._registered(tenant)
 
-    def _seen(self, tenant: str | None, etags: Sequence[str] | None) -> Shown:
+    def _seen(self, tenant: str | None, etags: Sequence[str] | None) -> ScopeState:
         shown = self.shown(tenant)
         if etags is not None and shown.etag not in etags and ANY not in etags:
             raise PreconditionFailed(
@@ -258,11 +261,11 @@ class StructureService:
     def _save(
         self,
         tenant: str | None,
-        new: Callable[[Shown], Revision],
+        new: Callable[[ScopeState], Revision],
         etags: Sequence[str] | None,
         *,
         even_so: bool = False,
-    ) -> Done:
+    ) -> StructureChange:
         """Save `new(what is there)`, if that differs or `even_so`. Who did not say what they saw try until they win."""
         lost: Conflict | None = None
         for _ in range(_ATTEMPTS):
@@ -270,7 +273,7 @@ class StructureService:
             wanted = new(shown)
             same = (wanted.enabled, wanted.fields) == (shown.own.enabled, shown.own.fields)
             if same and not even_so:
-                return Done(shown, shown)
+                return StructureChange(shown, shown)
             try:
                 saved = presentation.save(self._client(), self._database, shown.own, wanted, now=self._now())
             except Conflict as error:
@@ -280,7 +283,7 @@ class StructureService:
                 continue
             if self._book is not None:
                 self._book.forget(tenant)
-            return Done(shown, Shown(saved if tenant is None else shown.environment, saved))
+            return StructureChange(shown, ScopeState(saved if tenant is None else shown.environment, saved))
         raise lost or Conflict("The structure is changed by many at once.")
 
 
@@ -288,7 +291,7 @@ def _scope(tenant: str | None) -> str:
     return ENVIRONMENT if tenant is None else tenant_scope(tenant)
 
 
-def _view(shown: Shown, stated: Stated) -> FieldView:
+def _view(shown: ScopeState, stated: FieldChange) -> FieldView:
     """How the field is to be shown: what is said, else what is known of it, else the defaults."""
     here, said = shown.fields.get(stated.name), dict(stated.view or {})
     if stated.type is not None and "display_type" not in said:

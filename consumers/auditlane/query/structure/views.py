@@ -18,7 +18,7 @@ _NOBODY = Revision(scope="")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ScopeState:
     """A scope's state: `own` is its newest revision, `environment` the environment's (the same for the environment)."""
 
     environment: Revision
@@ -60,7 +60,7 @@ class Shown:
         return "environment" if any(one.name == name for one in self.environment.fields) else "default"
 
 
-def replaced(shown: Shown, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
+def replaced(shown: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
     """The scope's own fields when `given`, (name, what is stated of it), is how its fields are to be shown.
 
     What is left out of a field stays as it is. An inherited field that is left out is shown as it is inherited; one of
@@ -84,7 +84,7 @@ def replaced(shown: Shown, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tu
     return _kept(own, below)
 
 
-def with_view(shown: Shown, view: FieldView) -> tuple[FieldView, ...]:
+def with_view(shown: ScopeState, view: FieldView) -> tuple[FieldView, ...]:
     """The scope's own fields when this one is shown, also if it was removed before."""
     below = shown.below
     here = below.get(view.name)
@@ -92,7 +92,7 @@ def with_view(shown: Shown, view: FieldView) -> tuple[FieldView, ...]:
     return _kept({one.name: one for one in shown.own.fields} | {view.name: view}, below)
 
 
-def without_view(shown: Shown, name: str) -> tuple[FieldView, ...]:
+def without_view(shown: ScopeState, name: str) -> tuple[FieldView, ...]:
     """The scope's own fields when this one is removed. Raises NotFound, and FieldConflict for a base event's field."""
     here = shown.fields.get(name)
     if here is None or here.hidden:
@@ -108,12 +108,12 @@ def without_view(shown: Shown, name: str) -> tuple[FieldView, ...]:
     return _kept({one.name: one for one in shown.own.fields} | {name: removed}, shown.below)
 
 
-def next_order(shown: Shown) -> int:
+def next_order(shown: ScopeState) -> int:
     """The place after the last field."""
     return max((one.order for one in shown.fields.values()), default=-1) + 1
 
 
-def changes(before: Shown, after: Shown) -> list[dict[str, Any]]:
+def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
     """What one revision changed, a line for each field and one for the switch: names as in JSON, (old, new) each.
 
     Values are those that were and are in effect, inherited ones too. `deed`: added (a new field), removed, restored,
@@ -134,7 +134,7 @@ def changes(before: Shown, after: Shown) -> list[dict[str, Any]]:
     return found
 
 
-def sequence(before: Shown, after: Shown) -> tuple[list[str], list[str]] | None:
+def sequence(before: ScopeState, after: ScopeState) -> tuple[list[str], list[str]] | None:
     """The names of the fields that are shown, as they stood and as they stand; None when none moved."""
     was, now = _standing(before), _standing(after)
     if [one for one in was if one in now] == [one for one in now if one in was]:
@@ -142,7 +142,7 @@ def sequence(before: Shown, after: Shown) -> tuple[list[str], list[str]] | None:
     return was, now
 
 
-def _standing(shown: Shown) -> list[str]:
+def _standing(shown: ScopeState) -> list[str]:
     return [one.name for one in shown.fields.values() if not one.hidden]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.executor import Results
+from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.filters import Filter
 from auditlane.query.language.fields import BASE
@@ -24,10 +24,10 @@ MOST: Final = 10  # actions and actors of the stats
 
 
 class Summaries:
-    """Summaries over `results`, which bounds what one may take. Raises what reading raises."""
+    """Summaries over `executor`, which bounds what one may take. Raises what reading raises."""
 
-    def __init__(self, results: Results, database: str) -> None:
-        self._results = results
+    def __init__(self, executor: QueryExecutor, database: str) -> None:
+        self._executor = executor
         self._database = database
 
     def facet(self, scope: TenantScope, filter_: Filter, field: Field, *, limit: int) -> Facet:
@@ -69,7 +69,7 @@ class Summaries:
         return Stats(tz=zone.key, **numbers, actions=actions, actors=actors)
 
     def _rows(self, scope: TenantScope, statement: Statement) -> list[dict[str, Any]]:
-        return self._results.rows(statement, scope.tenant)
+        return self._executor.rows(statement, scope.tenant)
 
 
 def _count(row: dict[str, Any]) -> Count:

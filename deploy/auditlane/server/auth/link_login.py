@@ -28,7 +28,7 @@ from auditlane.runtime.lru_cache import Kept
 from auditlane.server.auth.attempts import Attempts
 from auditlane.server.auth.authentication import demand_not_elsewhere
 from auditlane.server.auth.cookies import Cookies
-from auditlane.server.pages.i18n import spoken
+from auditlane.server.pages.i18n import catalogue_for
 from auditlane.server.pages.message_page import page
 from auditlane.server.pages.templates import address
 
@@ -64,7 +64,7 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
         """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
         with attempts.one_of(request):
             leads_to = desk.look(code, now=datetime.now(UTC))
-        words = spoken(request)
+        words = catalogue_for(request)
         if leads_to is Page.console:
             title, label = words.gettext("Open the console"), words.gettext("Open the console")
         else:
@@ -144,7 +144,7 @@ def leaving(cookies: Cookies) -> APIRouter:
     async def leave(request: Request) -> Response:
         """Give the cookie back. The session's token ends by itself within its short life."""
         demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor out
-        words = spoken(request)
+        words = catalogue_for(request)
         told = words.gettext("To come back, get a new link where you got the last one.")
         answer = page(request, words.gettext("You have left"), told)
         cookies.drop(request, answer)

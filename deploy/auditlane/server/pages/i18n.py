@@ -70,22 +70,22 @@ def catalogues() -> Mapping[str, Catalogue]:
     return {one: Catalogue(one, _texts(one)) for one in LANGUAGES}
 
 
-def spoken(request: Request) -> Catalogue:
+def catalogue_for(request: Request) -> Catalogue:
     """The catalogue of the language that the request asks for."""
     return catalogues()[language_of(request)]
 
 
 def language_of(request: Request) -> str:
     """The language that the address names, else the browser's first that there is, else English."""
-    return named(request) or accepted(request.headers.get("accept-language", ""))
+    return from_query(request) or from_header(request.headers.get("accept-language", ""))
 
 
-def named(request: Request) -> str:
+def from_query(request: Request) -> str:
     """The language that the address names with `lang`; empty where it names none that there is."""
     return _known(request.query_params.get("lang", ""))
 
 
-def accepted(header: str) -> str:
+def from_header(header: str) -> str:
     """The first language of the header Accept-Language that there are texts in, by its weights; else English."""
     wished: list[tuple[float, str]] = []
     for one in header.split(","):

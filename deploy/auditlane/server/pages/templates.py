@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from auditlane.server.pages.i18n import Catalogue, catalogues, language_of, named
+from auditlane.server.pages.i18n import Catalogue, catalogues, from_query, language_of
 
 HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
 Helpers = Callable[[Catalogue], dict[str, Any]]
@@ -21,8 +21,8 @@ class Pages:
     """The templates of the folder beside this module. Safe in threads.
 
     In a template are `_`, `ngettext`, `pgettext` and `{% trans %}`, `number(value, digits)`, `day`, `clock` and
-    `moment` of a time, `lang`, `named` (what the address said of it), `at(path, name=value)` for an address of ours,
-    and what `helpers` makes.
+    `moment` of a time, `lang`, `lang_in_query` (the address's `lang`, or empty), `at(path, name=value)` for an address
+    of ours, and what `helpers` makes.
     """
 
     def __init__(self, helpers: Helpers = lambda _: {}) -> None:
@@ -31,13 +31,15 @@ class Pages:
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """The page as an answer."""
         environment = self._environments[language_of(request)]
-        html = environment.get_template(template).render(at=partial(address, request), named=named(request), **values)
+        html = environment.get_template(template).render(
+            at=partial(address, request), lang_in_query=from_query(request), **values
+        )
         return HTMLResponse(html, status, HEADERS)
 
 
 def address(request: Request, path: str, pairs: Iterable[tuple[str, str]] = (), **more: str) -> str:
     """The path with these parameters, but for empty ones, in the language that the request's own address names."""
-    every = [("lang", named(request)), *pairs, *more.items()]
+    every = [("lang", from_query(request)), *pairs, *more.items()]
     query = urlencode([(name, value) for name, value in every if value])
     return f"{path}?{query}" if query else path
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.folder import JobStore
 from auditlane.runtime.errors import ConfigError, TooManyExports, Unavailable
 from auditlane.runtime.settings import Settings, variable
 
 
-class Room:
+class DiskQuota:
     """The bounds of the folder. The disk may hold the keys and ClickHouse's data as well."""
 
-    def __init__(self, jobs: Jobs, *, per_tenant: int, free: int) -> None:
+    def __init__(self, jobs: JobStore, *, per_tenant: int, free: int) -> None:
         """In bytes."""
         self._jobs = jobs
         self._per_tenant = per_tenant
         self._free = free
 
     @classmethod
-    def of(cls, settings: Settings, jobs: Jobs) -> Room:
+    def of(cls, settings: Settings, jobs: JobStore) -> DiskQuota:
         """As the settings bound it."""
         return cls(jobs, per_tenant=settings.export_bytes_per_tenant, free=settings.export_disk_free_bytes)
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.tenants import check_tenant
-from auditlane.query.export.jobs.record import JobRecord, Run, Seen
+from auditlane.query.export.jobs.record import JobAttempt, JobRecord, JobStatus
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.files import write_text
 
@@ -48,13 +48,13 @@ class JobFolder:
         """The file that this epoch's owner writes to."""
         return self.path / f"output.{epoch}"
 
-    def seen(self) -> Seen:
+    def seen(self) -> JobStatus:
         """The job as it is now."""
         try:
             record = JobRecord.model_validate_json((self.path / "job.json").read_bytes())
             epoch = self._epoch()
-            run = Run.model_validate_json(self._run(epoch).read_bytes()) if epoch else None
-            return Seen(record=record, run=run, cancelled_at=self._cancelled_at())
+            run = JobAttempt.model_validate_json(self._run(epoch).read_bytes()) if epoch else None
+            return JobStatus(record=record, run=run, cancelled_at=self._cancelled_at())
         except (OSError, ValidationError) as error:
             raise _not_found(self.id) from error
 
@@ -63,7 +63,7 @@ class JobFolder:
         self.path.mkdir(parents=True)
         write_text(self.path / "job.json", record.model_dump_json())
 
-    def begin(self, run: Run) -> bool:
+    def begin(self, run: JobAttempt) -> bool:
         """Take the job for a new epoch; False when somebody else did."""
         new = self.path / f".{uuid.uuid4().hex}"
         try:
@@ -79,7 +79,7 @@ class JobFolder:
         """Whether this epoch is still the newest and the job still wanted."""
         return not (self._run(epoch + 1).exists() or self._marker.exists()) and self._run(epoch).exists()
 
-    def save(self, run: Run) -> None:
+    def save(self, run: JobAttempt) -> None:
         """Replace what this epoch has written down."""
         write_text(self._run(run.epoch), run.model_dump_json())
 
@@ -116,7 +116,7 @@ class JobFolder:
         return max((int(found[1]) for one in self.path.iterdir() if (found := _RUN.fullmatch(one.name))), default=0)
 
 
-class Jobs:
+class JobStore:
     """Every job of an installation."""
 
     def __init__(self, root: Path) -> None:
@@ -128,7 +128,7 @@ class Jobs:
         folder.make(record)
         return folder
 
-    def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, Seen]:
+    def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
         """A job of this tenant, or NotFound: also when it is another tenant's."""
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
@@ -138,7 +138,7 @@ class Jobs:
             raise _not_found(id_)
         return folder, seen
 
-    def of_tenant(self, scope: TenantScope) -> list[Seen]:
+    def of_tenant(self, scope: TenantScope) -> list[JobStatus]:
         """The tenant's jobs, newest first."""
         found = []
         for folder in _folders(self._of(scope.tenant)):

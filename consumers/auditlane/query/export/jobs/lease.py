@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from auditlane.query.export.jobs.folder import JobFolder
-from auditlane.query.export.jobs.record import Run, Seen
+from auditlane.query.export.jobs.record import JobAttempt, JobStatus
 
 
 class Lost(Exception):
@@ -18,16 +18,16 @@ class Lost(Exception):
 class Lease:
     """One epoch of one job. Thread-safe: a worker saves progress while another thread shows that it lives."""
 
-    def __init__(self, folder: JobFolder, run: Run) -> None:
+    def __init__(self, folder: JobFolder, run: JobAttempt) -> None:
         self.folder = folder
         self.run = run
         self._lock = threading.Lock()
 
     @classmethod
-    def take(cls, folder: JobFolder, seen: Seen, owner: str) -> Lease | None:
+    def take(cls, folder: JobFolder, seen: JobStatus, owner: str) -> Lease | None:
         """The epoch after the present one, or None when somebody else was first."""
         now = datetime.now(UTC)
-        run = seen.run.next(owner, now) if seen.run else Run(epoch=1, owner=owner, changed_at=now)
+        run = seen.run.next(owner, now) if seen.run else JobAttempt(epoch=1, owner=owner, changed_at=now)
         return cls(folder, run) if folder.begin(run) else None
 
     def save(self, **changes: Any) -> None:
@@ -40,7 +40,7 @@ class Lease:
             self.folder.save(self.run)
 
 
-class Watch:
+class LeaseMonitor:
     """Tells which leases have lapsed: those that showed no sign of life for so long, by this process' own clock.
 
     Clocks of different machines are never compared.
@@ -51,7 +51,7 @@ class Watch:
         self._clock = clock
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
-    def lapsed(self, id_: str, run: Run) -> bool:
+    def lapsed(self, id_: str, run: JobAttempt) -> bool:
         """Whether nobody works on it any more; ask at every turn."""
         if not run.owner:
             return True

@@ -18,7 +18,7 @@ _ONE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 class RangedFile(FileResponse):
-    """The file that is at `path` now; to HEAD, its headers alone. `asked` are the request's headers.
+    """The file that is at `path` now; to HEAD, its headers alone. `request_headers` has its names in lower case.
 
     `check` is asked every MiB: what it raises ends the body before its end, which every client notices.
     Raises FileNotFoundError, and RangeNotSatisfiable when nothing of what is asked for is there.
@@ -29,14 +29,14 @@ class RangedFile(FileResponse):
         path: Path,
         *,
         method: str,
-        asked: Mapping[str, str],
+        request_headers: Mapping[str, str],
         media_type: str,
         headers: Mapping[str, str],
         check: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(path, media_type=media_type, headers=headers, stat_result=path.stat())
-        same = asked.get("if-range") in (None, self.headers["etag"], self.headers["last-modified"])
-        header = asked.get("range") if same and method == "GET" else None
+        same = request_headers.get("if-range") in (None, self.headers["etag"], self.headers["last-modified"])
+        header = request_headers.get("range") if same and method == "GET" else None
         self._check = check
         self.range = None if header is None else there(header, int(self.headers["content-length"]))
 

@@ -66,7 +66,7 @@ class Failure(BaseModel):
         return cls(code=error.code, message=error.message, fix=error.fix)
 
 
-class Run(BaseModel):
+class JobAttempt(BaseModel):
     """What one epoch's owner has done: the first `size` bytes of the output of epoch `file` hold `rows` events.
 
     `beat` counts its signs of life; an empty `owner` has given the job back.
@@ -90,18 +90,18 @@ class Run(BaseModel):
         """Where the next run goes on."""
         return Position(*self.position) if self.position else None
 
-    def next(self, owner: str, now: datetime) -> Run:
+    def next(self, owner: str, now: datetime) -> JobAttempt:
         """The first state of the epoch after this."""
         return self.model_copy(update={"epoch": self.epoch + 1, "owner": owner, "beat": 0, "changed_at": now})
 
 
-class Seen(BaseModel):
+class JobStatus(BaseModel):
     """A job as it is now. `ended_at` is None until it is done, failed or cancelled."""
 
     model_config = ConfigDict(frozen=True)
 
     record: JobRecord
-    run: Run | None
+    run: JobAttempt | None
     cancelled_at: AwareDatetime | None
 
     @property

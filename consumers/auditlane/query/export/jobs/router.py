@@ -17,11 +17,11 @@ from auditlane.query.export.columns import withdrawn_of
 from auditlane.query.export.download import file_name, headers_of
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format
-from auditlane.query.export.jobs.folder import Jobs
+from auditlane.query.export.jobs.folder import JobStore
 from auditlane.query.export.jobs.ranges import RangedFile
-from auditlane.query.export.jobs.record import Failure, JobRecord, Seen, State
+from auditlane.query.export.jobs.record import Failure, JobRecord, JobStatus, State
 from auditlane.query.export.links import Links
-from auditlane.query.export.request import ExportRequest, StructureOf, asked
+from auditlane.query.export.request import ExportRequest, StructureOf, export_spec
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import (
     ConfigError,
@@ -72,7 +72,7 @@ class JobList(BaseModel):
 
 
 def build(
-    jobs: Jobs,
+    jobs: JobStore,
     exporter: Exporter,
     authorize: Authorize,
     links: Links,
@@ -97,7 +97,7 @@ def build(
         except InvalidInput:  # the request came by an address that is not known to be ours
             return None
 
-    def told(request: Request, scope: TenantScope, seen: Seen) -> Job:
+    def told(request: Request, scope: TenantScope, seen: JobStatus) -> Job:
         record, run = seen.record, seen.run
         done = seen.state == "done"
         return Job(
@@ -120,7 +120,7 @@ def build(
     def create(request: Request, response: Response, body: ExportRequest, scope: TenantScope = exports) -> Job:
         """Takes down what matches now, and makes the file in the background. `Location` tells how far it is."""
         pairs = body.pairs()
-        what = asked(pairs, scope, structure_of)
+        spec = export_spec(pairs, scope, structure_of)
         present = [one for one in jobs.of_tenant(scope) if not one.expired(datetime.now(UTC), keep)]
         if len(present) >= most:
             raise TooManyExports(
@@ -128,7 +128,7 @@ def build(
                 fix=f"Remove one that is not needed: DELETE {_PATH}/{present[-1].record.id}.",
             )
         demand_room(scope)
-        counted = exporter.count(scope, what.filter, what.form.format)
+        counted = exporter.count(scope, spec.filter, spec.form.format)
         witness = witness_of(request)
         record = JobRecord(
             id=uuid7(),
@@ -137,9 +137,9 @@ def build(
             actor_type=witness.actor_type,
             client_id=scope.client_id,
             pairs=tuple(pairs),
-            format=what.form.format,
-            columns=what.form.columns,
-            raw_formulas=what.form.raw_formulas,
+            format=spec.form.format,
+            columns=spec.form.columns,
+            raw_formulas=spec.form.raw_formulas,
             rows=counted.rows,
             bound_ms=counted.bound_ms,
             created_at=datetime.now(UTC),
@@ -199,7 +199,7 @@ def build(
 
 
 def file_of(
-    jobs: Jobs,
+    jobs: JobStore,
     structure_of: StructureOf,
     demand_standing: Callable[[TenantScope], None],
     request: Request,
@@ -224,7 +224,7 @@ def file_of(
         file = RangedFile(
             folder.output(run.epoch),
             method=request.method,
-            asked=request.headers,
+            request_headers=request.headers,
             media_type=record.format.media_type,
             headers=headers_of(name, run.rows) | {"ETag": f'"{record.id}-{run.epoch}"'},
             check=partial(demand_standing, scope),

@@ -9,8 +9,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from auditlane.query.export.jobs.folder import JobFolder, Jobs
-from auditlane.query.export.jobs.lease import Lease, Lost, Watch
+from auditlane.query.export.jobs.folder import JobFolder, JobStore
+from auditlane.query.export.jobs.lease import Lease, LeaseMonitor, Lost
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.log import get
@@ -24,7 +24,7 @@ class Runner:
     """`start` and `close` once each; `wake` when there is a new job here. Several processes may share the jobs."""
 
     def __init__(
-        self, jobs: Jobs, worker: Worker, *, at_once: int, lease_s: float, keep: timedelta, per_tenant: int = 1
+        self, jobs: JobStore, worker: Worker, *, at_once: int, lease_s: float, keep: timedelta, per_tenant: int = 1
     ) -> None:
         self._jobs = jobs
         self._worker = worker
@@ -35,7 +35,7 @@ class Runner:
         self._lease_s = lease_s
         self._keep = keep
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        self._watch = Watch(lease_s, time.monotonic)
+        self._watch = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # with the tenant
         self._over: set[str] = set()  # jobs that have ended, which nobody need look at again
         self._wake = threading.Event()

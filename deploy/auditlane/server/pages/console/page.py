@@ -26,7 +26,7 @@ from auditlane.server.middleware.parameters import only
 from auditlane.server.pages import message_page
 from auditlane.server.pages.console import page_model
 from auditlane.server.pages.console.access import HOW, Operators
-from auditlane.server.pages.i18n import spoken
+from auditlane.server.pages.i18n import catalogue_for
 from auditlane.server.pages.plain_page import STYLE_PATH as LOG_STYLE_PATH
 from auditlane.server.pages.templates import Pages, address
 from auditlane.server.pages.viewer.bundle import Bundle, Entry
@@ -133,6 +133,6 @@ def _page(request: Request, template: str, operator: Principal, entry: Entry | N
 
 def _stranger(request: Request, error: Unauthenticated) -> Response:
     request.state.code = error.code
-    words = spoken(request)
+    words = catalogue_for(request)
     title = words.gettext("A link is needed to see the console")
     return message_page.page(request, title, words.gettext(HOW), error.code, status=401)

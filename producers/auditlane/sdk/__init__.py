@@ -23,7 +23,7 @@ from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.results import ClientStats, Failure, FlushResult
 
 if typing.TYPE_CHECKING:
-    from auditlane.sdk.reader import AuditReader, Event, ExportProgress, SingleEvent
+    from auditlane.sdk.reader import AuditReader, Event, EventFilters, ExportProgress, SingleEvent
 
 __all__ = [
     "AuditClient",
@@ -37,6 +37,7 @@ __all__ = [
     "ConfigError",
     "DeliveryFailed",
     "Event",
+    "EventFilters",
     "ExportProgress",
     "Failure",
     "FlushResult",
@@ -49,7 +50,7 @@ __all__ = [
     "SingleEvent",
 ]
 
-_OF_THE_READER = frozenset({"AuditReader", "Event", "ExportProgress", "SingleEvent"})
+_OF_THE_READER = frozenset({"AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"})
 
 
 def __getattr__(name: str) -> typing.Any:

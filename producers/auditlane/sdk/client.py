@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import logging
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal, Never, get_overloads, overload
+from uuid import UUID
 
-from auditlane.contract.event import BASE_FIELDS, AuditEvent
+from auditlane.contract.event import BASE_FIELDS, AuditEvent, Outcome, OutcomeName, Severity, SeverityName
 from auditlane.contract.provenance import RESERVED, Sign, is_ours
 from auditlane.contract.registry_reader import Registry
 from auditlane.contract.tenants import check_tenant, dedicated_topic, key_of
@@ -26,8 +28,9 @@ from auditlane.runtime.errors import (
     InvalidEvent,
     InvalidInput,
 )
+from auditlane.runtime.wording import did_you_mean
 from auditlane.sdk import green, process_exit
-from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.config import OPTIONS, ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
 from auditlane.sdk.delivery_tracker import Ledger
 from auditlane.sdk.logs import say, write_all
@@ -38,10 +41,24 @@ _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)
 
 
-class AuditClient:
-    """Emits audit events to Kafka; one a process is enough. Thread-safe, usable from asyncio, a context manager.
+def _shown(function: Callable[..., object]) -> inspect.Signature:
+    """Make the signature that help(), notebooks and mocks show: that of the overload with names, none of which is
+    required, as an event alone is fine too."""
+    signature = inspect.signature(get_overloads(function)[-1])
+    parameters = dict(signature.parameters)
+    parameters["event"] = parameters["event"].replace(annotation="AuditEvent | None")
+    for name in ("tenant_id", "action"):
+        parameters[name] = parameters[name].replace(default=...)
+    return signature.replace(parameters=list(parameters.values()))
 
-    In a forked child it goes on with a producer of its own; what the parent had buffered stays the parent's. A signal
+
+class AuditClient:
+    """Emits audit events to Kafka. Make one per process; it is thread-safe and can be used from asyncio.
+
+        with AuditClient() as audit:  # AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_REGISTRY_URL
+            audit.emit(tenant_id="acme", action="document.deleted", actor_id="user-17", outcome="success")
+
+    A forked child continues with a producer of its own; what the parent had buffered stays the parent's. A signal
     handler may emit, flush and close.
     """
 
@@ -50,24 +67,70 @@ class AuditClient:
         config: ClientConfig | None = None,
         *,
         on_error: OnError | None = None,
+        kafka_bootstrap: str | None = None,
+        registry_url: str | None = None,
+        kafka_extra: Mapping[str, Any] | None = None,
+        registry_user: str | None = None,
+        registry_password: str | None = None,
+        registry_token: str | None = None,
+        registry_ca: str | None = None,
+        registry_refresh_s: float | None = None,
+        registry_wait_ms: int | None = None,
+        topic: str | None = None,
+        max_event_bytes: int | None = None,
+        source: str | None = None,
+        shards: Mapping[str, int] | None = None,
+        dedicated_tenants: Set[str] | None = None,
+        compression: Literal["lz4", "zstd"] | None = None,
+        max_block_ms: int | None = None,
+        buffer_bytes: int | None = None,
+        delivery_timeout_ms: int | None = None,
+        close_timeout_s: float | None = None,
         own_events: bool = False,
         own_headers: bool = False,
         sign: Sign | None = None,
-        **options: Any,
+        **unknown: Never,
     ) -> None:
-        """`options` are fields of ClientConfig and win over the environment, which is read unless `config` is given.
+        """Connect in the background; Kafka and the registry may be down.
 
-        `on_error(error, event_id)` is called, from a thread of the client's, for each event that Kafka did not take,
-        and with `event_id=None` when Kafka goes away, and every half minute until it is back; without it they are
-        logged. Raises ConfigError.
+        Each option that is left out or None comes from `config`, or without a `config` from the environment variable
+        `AUDITLANE_<OPTION>`; failing that, it has the default of ClientConfig.
 
-        The rest is for auditlane itself: `own_events` admits its tenant and its `source`, `own_headers` Kafka headers
-        that begin with `auditlane.`, and `sign` gives each message, from its key and value, a header that says who
-        vouches for it.
+        Args:
+            config: Options as `ClientConfig.load` reads them.
+            on_error: Called as `on_error(error, event_id)`, from a thread of the client, for each event that Kafka did
+                not take; with `event_id=None` when Kafka becomes unreachable, and every 30 s until it is back. Without
+                it, failures are logged to `auditlane.sdk`.
+            kafka_bootstrap: Brokers as `host:port`, separated by commas. Required, here or in the environment.
+            registry_url: URL of the schema registry. Required, here or in the environment.
+            kafka_extra: Options of librdkafka, such as those for SASL and TLS.
+            registry_user: Name for HTTP basic authentication with the registry.
+            registry_password: Password for the same.
+            registry_token: Bearer token, in place of a name and password.
+            registry_ca: Path of a PEM file with the authorities that the registry's certificate is checked against.
+            registry_refresh_s: Seconds between two refreshes of the known schemas; default 30.
+            registry_wait_ms: Milliseconds that the first event of a contract may wait for the registry; default 5000.
+            topic: The topic that events go to; default `audit.events`.
+            max_event_bytes: Largest encoded event; default 524288.
+            source: The `source` of events that do not give one; default none.
+            shards: Tenant id to the number of keys that its events are spread over; default none.
+            dedicated_tenants: Tenants whose events go to a topic of their own, `<topic>.<tenant>`; default none.
+            compression: `lz4` (default) or `zstd`.
+            max_block_ms: Milliseconds that `emit` may wait for room in the buffer; default 0.
+            buffer_bytes: Size of the buffer; default 67108864.
+            delivery_timeout_ms: Milliseconds after which an event that Kafka has not acknowledged fails; default
+                120000.
+            close_timeout_s: Seconds that `close`, and the exit of the process, flush for; default 10.
+            own_events: For auditlane itself: admits its tenant and its `source`.
+            own_headers: For auditlane itself: admits Kafka headers that begin with `auditlane.`.
+            sign: For auditlane itself: makes, from a message's key and value, a header that says who vouches for it.
+            unknown: No other option exists.
+
+        Raises:
+            ConfigError: It names every option that is missing, wrong or unknown.
         """
-        if config is not None and options:
-            config, options = replace(config, **options), {}
-        self.config = config or ClientConfig.load(**options)
+        given = {name: value for name, value in locals().items() if name in OPTIONS and value is not None} | unknown
+        self.config = config.changed(**given) if config else ClientConfig.load(**given)
         process_exit.check_uwsgi()
         self._on_error = on_error
         if is_ours(self.config.source) and not own_events:
@@ -92,16 +155,103 @@ class AuditClient:
         self._delivery: Delivery | None = Delivery(self.config, self._ledger, self._on_error)
         process_exit.watch(self)
 
-    def emit(self, event: AuditEvent | None = None, /, **values: Any) -> str:
-        """Check one event and buffer it for Kafka; returns its event_id. Returns before Kafka has it: `flush` waits.
+    @overload
+    def emit(self, event: AuditEvent, /) -> str: ...
 
-        Give an AuditEvent, or its fields by name; the tenant's own fields stand beside them. Raises InvalidEvent
-        (naming the field), BufferFull after `max_block_ms`, RegistryUnavailable or RegistryRefused when no schema is
-        known yet, ClientClosed. Only the first event of a contract waits for the registry: `registry_wait_ms` at most,
-        and a tenth of a second a second while the registry goes on failing. So does, once a second and for a second at
-        most, one that the known contract refuses, since that may have been changed.
+    @overload
+    def emit(
+        self,
+        event: None = None,
+        /,
+        *,
+        tenant_id: str,
+        action: str,
+        event_id: str | UUID = ...,
+        occurred_at: datetime | str = ...,
+        actor_id: str = "",
+        actor_type: str = "user",
+        actor_name: str | None = None,
+        on_behalf_of: str | None = None,
+        resource: str = "",
+        resource_id: str | None = None,
+        outcome: Outcome | OutcomeName = Outcome.unknown,
+        severity: Severity | SeverityName = Severity.Info,
+        description: str | None = None,
+        ip: str | IPv4Address | IPv6Address | None = None,
+        user_agent: str | None = None,
+        request_id: str | None = None,
+        before: object = None,
+        after: object = None,
+        source: str = ...,
+        metadata: Mapping[str, str] = ...,
+        fields: Mapping[str, object] = ...,
+        **custom: object,
+    ) -> str: ...
+
+    def emit(self, event: AuditEvent | None = None, /, **values: Any) -> str:
+        """Check one event and buffer it for Kafka. Returns before Kafka has it; `flush` waits for that.
+
+            audit.emit(
+                tenant_id="acme",
+                action="document.deleted",
+                actor_id="user-17",
+                resource="document",
+                resource_id="d-98765",
+                outcome="success",
+                before={"title": "Draft"},
+                metadata={"region": "eu-1"},
+                project="moon",  # a field that the tenant's contract adds
+            )
+
+        Give an AuditEvent, or its fields by name. Only `tenant_id` and `action` are required.
+
+        Args:
+            event: A whole event; then nothing else may be given.
+            tenant_id: 1 to 100 letters, digits, `.`, `_` or `-`, beginning with a letter or digit.
+            action: What happened, such as `document.deleted`.
+            event_id: UUID; by default a new one. The same id, time and content again add nothing for a reader.
+            occurred_at: A datetime with a zone, or RFC 3339 text; from ten years back to a day ahead. Default: now.
+            actor_id: Id of whoever did it.
+            actor_type: `user`, `service`, `api_key`, `system` or `anonymous`, or a type of your own.
+            actor_name: Name of the actor for readers.
+            on_behalf_of: Id of whoever the actor acted for.
+            resource: Kind of thing that it was done to.
+            resource_id: Id of that thing.
+            outcome: `unknown`, `success`, `failure` or `denied`, as text or Outcome.
+            severity: `Info`, `Low`, `Medium`, `High`, `Critical` or `Error`, as text or Severity.
+            description: A sentence for readers.
+            ip: IPv4 or IPv6 address that the request came from.
+            user_agent: As the request had it.
+            request_id: Id that links the event to a request or trace.
+            before: State before the change: text, kept as it is, or anything with one form in JSON.
+            after: State after the change, likewise.
+            source: The service that emits; by default the client's `source`.
+            metadata: Text by name, for what has no field.
+            fields: The fields that the tenant's contract adds, by name.
+            custom: The same fields as keywords. They win over `fields`.
+
+        Returns:
+            The event's `event_id`.
+
+        Raises:
+            InvalidEvent: The event breaks a base rule or a rule of the tenant's contract; `error.field` names the
+                field. EventTooLarge, a kind of it, when the encoded event exceeds `max_event_bytes`.
+            BufferFull: There was no room within `max_block_ms`; nothing was taken.
+            RegistryUnavailable, RegistryRefused: The tenant's schema is not known yet and cannot be fetched.
+            ClientClosed: `close` was called.
+
+        Only the first event of a contract waits for the registry: `registry_wait_ms` at most, and a tenth of a second
+        per second while the registry keeps failing. An event that the known contract refuses also waits, at most once
+        a second and for up to a second, since the contract may have been changed.
         """
-        return self._send(lambda: self._event(event, values))
+        try:
+            return self._send(lambda: self._event(event, values))
+        except InvalidEvent as error:
+            if event is None:
+                self._suggest(error, values)
+            raise
+
+    emit.__signature__ = _shown(emit)  # type: ignore[attr-defined]
 
     def send(
         self,
@@ -172,22 +322,30 @@ class AuditClient:
         return event.event_id
 
     def flush(self, timeout: float = 30.0) -> FlushResult:
-        """Wait up to `timeout` seconds for every event emitted before this call.
+        """Wait up to `timeout` seconds until Kafka has acknowledged every event emitted before this call.
 
-        Tells what became of the events since the last flush. In `on_error` it does not wait.
+            result = audit.flush(timeout=10)
+            if not result:
+                result.raise_for_failure()
+
+        Returns what became of the events since the last flush: true when Kafka has all of them. Called in `on_error`,
+        it does not wait. Raises ClientClosed.
         """
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Flush before; close() returns the same result.")
         return self._ledger.flush(0 if self._in_callback() else timeout)
 
     async def aflush(self, timeout: float = 30.0) -> FlushResult:
-        """`flush` without blocking the event loop."""
+        """Flush as `flush` does, without blocking the event loop: `await audit.aflush()`."""
         import asyncio  # a service without asyncio does not pay for importing it
 
         return await asyncio.to_thread(self.flush, timeout)
 
     def close(self, timeout: float | None = None) -> FlushResult:
-        """Flush for `timeout`, else `close_timeout_s`, and end. What Kafka has not taken by then is reported failed."""
+        """Flush for `timeout` seconds, by default `close_timeout_s`, and end the client's threads.
+
+        Events that Kafka has not acknowledged by then fail, and the result says so. A second call does nothing.
+        """
         with self._lock:
             if self._closed:
                 return FlushResult(0, 0, (), 0)
@@ -206,7 +364,7 @@ class AuditClient:
 
     @property
     def stats(self) -> ClientStats:
-        """The counters now."""
+        """Counters since the client was made."""
         ledger = self._ledger
         return ClientStats(
             emitted=ledger.emitted,
@@ -269,6 +427,27 @@ class AuditClient:
             )
         check_time(event.occurred_at, datetime.now(UTC))
         return event
+
+    def _suggest(self, error: InvalidEvent, values: Mapping[str, Any]) -> None:
+        """Add to the error what a misspelt keyword may have meant, which a type checker takes for a field of a
+        contract. Not where events are refused by the thousand, in `send`: this takes a fraction of a millisecond.
+        """
+        own, name = values.get("fields"), error.field
+        if not isinstance(own, Mapping) or not name:
+            return
+        if name in _NAMED and name not in values:
+            meant = did_you_mean(name, own)
+            hint = meant and f"Did you mean {name} by {meant.removeprefix('Did you mean ')}"
+        elif name in own and name not in (known := self._known_fields(values)):
+            hint = did_you_mean(name, known)
+        else:
+            return
+        error.fix = f"{hint} {error.fix}".strip()
+
+    def _known_fields(self, values: Mapping[str, Any]) -> list[str]:
+        tenant = values.get("tenant_id")
+        known = self.own_fields(tenant) if isinstance(tenant, str) and self.knows(tenant) else ()
+        return [*BASE_FIELDS, *known]
 
     def _key(self, event: AuditEvent) -> bytes:
         """The tenant, and for a spread one the shard that the event's id falls on, as does a re-send."""

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from auditlane.contract.librdkafka import overridden
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.wording import did_you_mean
 
 PREFIX: Final = "AUDITLANE_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientConfig:
-    """Each field is read from `AUDITLANE_<NAME>` by `load`; times in the unit that the name ends with."""
+    """The options of an AuditClient, checked. `AuditClient` takes the same names, and says what each means.
 
-    kafka_bootstrap: str
+    Times are in the unit that the name ends with, sizes in bytes. `load` reads each from `AUDITLANE_<NAME>`:
+
+        config = ClientConfig.load(max_block_ms=500)  # the rest from the environment
+        audit = AuditClient(config)
+    """
+
+    kafka_bootstrap: str  # host:port, several separated by commas
     registry_url: str
-    kafka_extra: Mapping[str, Any] = field(default_factory=dict)
+    kafka_extra: Mapping[str, Any] = field(default_factory=dict)  # options of librdkafka
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
     registry_token: str = field(default="", repr=False)
-    registry_ca: str = ""
+    registry_ca: str = ""  # the path of a file (PEM)
     registry_refresh_s: float = 30.0
     registry_wait_ms: int = 5_000  # how long the first event of a contract may wait for the registry
     topic: str = "audit.events"
     max_event_bytes: int = 524_288
     source: str = ""  # what events say in `source` when they do not say it themselves
     shards: Mapping[str, int] = field(default_factory=dict)  # tenant -> over how many keys its events are spread
-    dedicated_tenants: frozenset[str] = frozenset()  # tenants with a topic of their own, <topic>.<tenant>
-    compression: str = "lz4"
+    dedicated_tenants: Set[str] = frozenset()  # tenants with a topic of their own, <topic>.<tenant>
+    compression: Literal["lz4", "zstd"] = "lz4"
     max_block_ms: int = 0
     buffer_bytes: int = 64 << 20
     delivery_timeout_ms: int = 120_000
@@ -43,29 +50,44 @@ class ClientConfig:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> ClientConfig:
-        """Read the environment; `given` wins where it is not None.
+        """Read the environment (`os.environ` unless it is given); options in `given` win where they are not None.
 
-        Raises ConfigError that names every wrong variable.
+        Raises ConfigError that names every wrong variable and option.
         """
         environ = os.environ if environ is None else environ
-        names = {one.name for one in fields(cls)}
-        problems = [f"{name}: there is no such option" for name in given if name not in names]
-        values: dict[str, Any] = {}
-        for name in sorted(names):
-            raw = given.get(name)
-            raw = environ.get(variable(name), "") if raw is None else raw
-            if raw == "" and name not in _REQUIRED:
-                continue
-            try:
-                values[name] = _READERS[name](raw)
-            except (TypeError, ValueError) as error:
-                problems.append(f"{variable(name)}: {error}")
-        if problems:
-            raise ConfigError(
-                "The audit client's settings are not valid:\n" + "\n".join(f"  {one}" for one in problems),
-                fix="Set them, or pass the options to AuditClient; `auditlane env` prints those of a local stack.",
-            )
-        return cls(**values)
+        values = {name: environ.get(variable(name), "") for name in OPTIONS} | _given(given)
+        return cls(**_checked({name: raw for name, raw in values.items() if raw != "" or name in _REQUIRED}))
+
+    def changed(self, **given: Any) -> ClientConfig:
+        """This with other options where they are not None. Raises ConfigError that names every wrong one."""
+        return replace(self, **_checked(_given(given)))
+
+
+OPTIONS: Final = frozenset(one.name for one in fields(ClientConfig))
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None or name not in OPTIONS}
+
+
+def _checked(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as ClientConfig holds them."""
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in sorted(raw.items()):
+        if name not in OPTIONS:
+            problems.append(f"{name}: there is no such option. {did_you_mean(name, sorted(OPTIONS))}".rstrip())
+            continue
+        try:
+            values[name] = _READERS[name](value)
+        except (TypeError, ValueError) as error:
+            problems.append(f"{variable(name)}: {error}")
+    if problems:
+        raise ConfigError(
+            "The audit client's settings are not valid:\n" + "\n".join(f"  {one}" for one in problems),
+            fix="Set them, or pass the options to AuditClient; `auditlane env` prints those of a local stack.",
+        )
+    return values
 
 
 def variable(name: str) -> str:
@@ -88,7 +110,7 @@ def _url(value: object) -> str:
 
 
 def _file(value: object) -> str:
-    return str(validators.file(Path(str(value))))
+    return str(validators.file(Path(str(value)))) if value else ""
 
 
 def _topic(value: object) -> str:

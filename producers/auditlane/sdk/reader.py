@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import UUID
 
-from auditlane.contract.stored_event import Event, SingleEvent
+from auditlane.contract.event import Outcome, OutcomeName, Severity, SeverityName
+from auditlane.contract.stored_event import Event, Provenance, SingleEvent
 from auditlane.runtime.errors import ConfigError, InvalidFilter
 from auditlane.sdk.export import Download, ExportProgress, Progress
 from auditlane.sdk.http import Http
 
-__all__ = ["AuditReader", "Event", "ExportProgress", "SingleEvent"]
+__all__ = ["AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"]
 
 Value = str | int | float | Decimal | UUID | date | datetime | Enum | IPv4Address | IPv6Address
 Filters = Mapping[str, Value | Iterable[Value]]
+_T = TypeVar("_T")
+OneOrMore = _T | Sequence[_T] | Set[_T] | Iterator[_T]
+Text = str | Enum
+Id = str | int | UUID | Enum
 _PAGE: Final = 200
 
 
+class EventFilters(TypedDict, total=False):
+    """The filters of `GET /v1/events` as keywords. Of several values any one may match, and all filters must.
+
+    An event is in the time from `from_` (included) to `to` (excluded): a datetime with a zone, or RFC 3339 text. `q`
+    is words that all occur in some text of the event, `query` is the query language, and `actor` an id or a name. The
+    rest equal a field of the event; the empty text matches events that have none.
+    """
+
+    from_: datetime | str
+    to: datetime | str
+    event_id: OneOrMore[str | UUID]
+    action: OneOrMore[Text]
+    actor: OneOrMore[Id]
+    actor_id: OneOrMore[Id]
+    actor_type: OneOrMore[Text]
+    actor_name: OneOrMore[Text]
+    on_behalf_of: OneOrMore[Id]
+    resource: OneOrMore[Text]
+    resource_id: OneOrMore[Id]
+    outcome: OneOrMore[Outcome | OutcomeName]
+    severity: OneOrMore[Severity | SeverityName]
+    description: OneOrMore[Text]
+    ip: OneOrMore[str | IPv4Address | IPv6Address]
+    user_agent: OneOrMore[Text]
+    request_id: OneOrMore[Id]
+    source: OneOrMore[Text]
+    provenance: OneOrMore[Provenance]
+    provenance_id: OneOrMore[Text]
+    q: OneOrMore[str]
+    query: str
+
+
 class AuditReader:
-    """Events and exports of one tenant. Thread-safe; `close` it, or use it as a context manager.
+    """Reads events and exports of one tenant over HTTP. Thread-safe; `close` it, or use it as a context manager.
 
-    `url` is the service's; the credential a `token`, or a client's `client_id` and `secret`, for which tokens are
-    fetched and renewed. A client of the whole environment names the `tenant`. `ca` is a file of authorities (PEM).
+        with AuditReader("https://audit.example.com", token=token) as audit:
+            for event in audit.events(action="login", from_=datetime(2026, 1, 1, tzinfo=UTC), limit=100):
+                print(event.occurred_at, event.actor_id)
 
-    Raises the errors that the service names (`FILTER_INVALID` is InvalidFilter, and so on), and Unavailable when it
-    does not answer.
+    Every method raises the errors that the service names (`FILTER_INVALID` is InvalidFilter, and so on), and
+    Unavailable when it does not answer.
     """
 
     def __init__(
@@ -46,19 +84,49 @@ class AuditReader:
         timeout_s: float = 60.0,
         ca: str = "",
     ) -> None:
+        """Prepare requests; none is sent yet.
+
+        Args:
+            url: Where `auditlane serve` answers, such as `https://audit.example.com`.
+            token: A viewer's or a client's token.
+            client_id: In place of a token, with `secret`: a client for which tokens are fetched and renewed.
+            secret: The secret of that client.
+            tenant: The tenant to read, for a client of the whole environment.
+            timeout_s: Seconds that one request may wait for the service.
+            ca: Path of a PEM file with the authorities that the service's certificate is checked against.
+
+        Raises:
+            ConfigError: The URL is not valid, or there is no credential.
+        """
         self._http = Http(
             url, token=token, client_id=client_id, secret=secret, tenant=tenant, timeout_s=timeout_s, ca=ca
         )
 
     def events(
-        self, filters: Filters | None = None, /, *, limit: int | None = None, sort: str | None = None, **more: Any
+        self,
+        filters: Filters | None = None,
+        /,
+        *,
+        limit: int | None = None,
+        sort: str | None = None,
+        **more: Unpack[EventFilters],
     ) -> Iterator[Event]:
-        """Events that match, page by page as they are asked for; `limit` is the most.
+        """Yield the events that match, fetching a page of 200 when it is needed.
 
-        Newest first, or by `sort`: a sortable field of the tenant's structure, `-` before it for the greatest first.
+            audit.events(action=["login", "logout"], outcome="failure", limit=100)
+            audit.events({"metadata.region": ["eu", "us"], "fields.project": "moon"}, sort="-severity")
 
-        Filters are those of `GET /v1/events`, each with a value or several: `action="login"`, `from_=datetime(…)`,
-        `{"metadata.region": ["eu", "us"]}`. Raises InvalidFilter for None and for what is no value of a filter.
+        Args:
+            filters: Filters by name, for those that are no keyword: `metadata.<key>` and `fields.<key>`, the latter
+                for the tenant's own fields. Each has a value or several.
+            limit: The largest number of events; None for all.
+            sort: A sortable field of the tenant's structure, ascending, or with `-` before it descending. By default
+                the newest event comes first.
+            more: The filters of EventFilters.
+
+        Raises:
+            InvalidFilter: A filter is unknown, None, or has a value that it cannot have; `error.field` names it.
+            ConfigError: A datetime has no zone.
         """
         pairs = _pairs(filters, more)
         left, cursor = limit, None
@@ -75,9 +143,10 @@ class AuditReader:
                 return
 
     def event(self, event_id: str, *, content_hash: str = "") -> SingleEvent:
-        """One event, and as its `others` those with the same id. Raises NotFound.
+        """Return one event, and as its `others` those with the same id.
 
-        Of several it is the one that Kafka had first, or the one with the `content_hash`.
+        Of several it is the one that Kafka had first, or the one with this `content_hash` (32 hexadecimal digits).
+        Raises NotFound.
         """
         pairs = [("content_hash", content_hash)] if content_hash else []
         return SingleEvent.model_validate(
@@ -96,13 +165,30 @@ class AuditReader:
         resume: bool = True,
         progress: Progress = lambda _: None,
         poll_s: float = 0.5,
-        **more: Any,
+        **more: Unpack[EventFilters],
     ) -> int:
-        """Write every event that matches to a file, however many; returns how many are in it.
+        """Write every event that matches to a file, and return their number.
 
-        The service makes the file as a job, and the file appears under its name when it is whole. When this is
-        interrupted, in whatever way, the same call goes on: with the same job, at the byte where the download broke
-        off. `resume=False` begins anew. Raises OSError where the file cannot be written.
+            rows = audit.export("logins.csv", format="csv", action="login", from_="2026-01-01")
+
+        The service makes the file as a job, and the file appears under its name when it is whole. After an
+        interruption of any kind the same call continues: with the same job, at the byte where the download ended.
+
+        Args:
+            path: The file. `<path>.part` and `<path>.part.json` lie beside it until it is whole.
+            filters: Filters by name, as `events` takes them.
+            format: Form of the file.
+            columns: Names of the fields in it, in this order; by default all that may be downloaded.
+            raw_formulas: In a CSV, leave cells that a spreadsheet would run as a formula as they are.
+            resume: False to start again, even if an earlier call can be continued.
+            progress: Called with an ExportProgress: events while the service makes the file, then bytes.
+            poll_s: Seconds between two looks at the job.
+            more: The filters of EventFilters.
+
+        Raises:
+            InvalidFilter, ConfigError: As `events`.
+            Conflict: The job failed or was cancelled.
+            OSError: The file cannot be written.
         """
         request: dict[str, Any] = {"format": format, "formulas": "raw" if raw_formulas else "neutralised"}
         if columns:
@@ -123,7 +209,7 @@ class AuditReader:
         self.close()
 
 
-def _pairs(filters: Filters | None, more: Filters) -> list[tuple[str, str]]:
+def _pairs(filters: Filters | None, more: Mapping[str, Any]) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for name, given in [*(filters or {}).items(), *more.items()]:
         if not isinstance(name, str):

@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from numbers import Number
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -41,6 +41,11 @@ class Severity(StrEnum):
     High = "High"
     Critical = "Critical"
     Error = "Error"
+
+
+# The texts that stand for the members, for type checkers and editors.
+OutcomeName = Literal["unknown", "success", "failure", "denied"]
+SeverityName = Literal["Info", "Low", "Medium", "High", "Critical", "Error"]
 
 
 def _event_id(value: object) -> object:

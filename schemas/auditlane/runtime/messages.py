@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _WORDS: Final = {
@@ -43,6 +43,14 @@ _WORDS: Final = {
 def sayable(text: str) -> str:
     """The text in UTF-8's reach: half a surrogate pair, which a value that is quoted may hold, as its escape."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`Did you mean actor_id?` where one of the known names is close to this one, else nothing."""
+    from difflib import get_close_matches  # only what is wrong needs it
+
+    close = get_close_matches(name, list(known), 1)
+    return f"Did you mean {close[0]}?" if close else ""
 
 
 def plain(problem: Mapping[str, Any]) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import email
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
+from email.message import Message
 from pathlib import Path
 from types import ModuleType
-
-import pytest
 
 ROOT = Path(__file__).parents[3]
 VIEWER = Path("deploy/auditlane/server/pages/static/viewer")
@@ -39,21 +39,52 @@ def put_build(folder: Path) -> None:
     (folder / ".vite" / "manifest.json").write_text(json.dumps(MANIFEST))
 
 
-@pytest.fixture
-def tree(tmp_path) -> Path:
-    """A copy of the project as it is in version control, without the viewer's build."""
-    tree = tmp_path / "tree"
-    ignore = shutil.ignore_patterns("node_modules", "__pycache__", "viewer", ".viewer-*", "*.pyc")
-    for name in ("schemas", "producers", "consumers", "deploy"):
-        shutil.copytree(ROOT / name / "auditlane", tree / name / "auditlane", ignore=ignore)
-    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore"):
-        shutil.copy(ROOT / name, tree)
-    return tree
-
-
 def built(tree: Path, target: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(tree.parent / "out")]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+
+
+def installed(tree: Path) -> subprocess.CompletedProcess[str]:
+    """What `pip install` does with a folder: it asks the backend for a wheel."""
+    (out := tree.parent / "out").mkdir(exist_ok=True)
+    code = f"from hatchling.build import build_wheel; build_wheel({str(out)!r})"
+    return subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=False)
+
+
+def metadata(tree: Path) -> Message:
+    [wheel] = tree.parent.glob("out/*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        [name] = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(packed.read(name))
+
+
+def test_an_installation_from_a_checkout_goes_on_without_the_viewer(tree):
+    done = installed(tree)
+    assert done.returncode == 0, done.stderr
+    assert "make viewer" in done.stdout + done.stderr
+    assert "Private :: Do Not Upload" in metadata(tree).get_all("Classifier", [])
+
+
+def test_with_the_viewer_it_is_a_wheel_for_others(tree):
+    put_build(tree / VIEWER)
+    done = installed(tree)
+    assert done.returncode == 0, done.stderr
+    assert "make viewer" not in done.stdout + done.stderr
+    assert not [one for one in metadata(tree).get_all("Classifier", []) if one.startswith("Private")]
+
+
+def test_no_wheel_from_a_source_distribution_without_the_viewer(tree):
+    """So `python -m build` makes one."""
+    assert built(tree, "sdist").returncode == 0
+    [sdist] = tree.parent.glob("out/*.tar.gz")
+    with tarfile.open(sdist) as packed:
+        packed.extractall(tree.parent / "unpacked", filter="data")
+    [unpacked] = (tree.parent / "unpacked").iterdir()
+    refused = installed(unpacked)
+    assert refused.returncode
+    assert "The viewer is not built" in refused.stderr
+    put_build(unpacked / VIEWER)
+    assert installed(unpacked).returncode == 0
 
 
 def test_no_wheel_without_the_viewer(tree):

@@ -1,0 +1,131 @@
+"""Each extra alone brings what every subcommand that it promises needs: to tell its options, and to do its work.
+
+Quickly with the modules of all other packages blocked, and in the long run in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from fixtures.commands import Commands
+from fixtures.extras import Install, Python, packages_of
+from fixtures.workers import World
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.signing import SigningKeys
+from auditlane.cli.subcommands import SUBCOMMANDS, find
+from auditlane.runtime.errors import ConfigError, MissingExtra, Unavailable, exit_code
+from auditlane.runtime.settings import variable
+
+# Arguments with which a subcommand does the least of its work, and the exit codes that it may end with.
+ENDS: dict[str, tuple[str, set[int]]] = {
+    "status": ("--json", {exit_code(Unavailable(""))}),  # there is no stack
+    "env": ("--json", {exit_code(ConfigError(""))}),
+    "doctor": ("--json", {0, 1}),
+    "init": ("--json", {0}),
+    "lag": ("--json", {0}),
+    "dlq": ("list --json", {0}),
+    "replay": ("{topic} --to-topic {topic}.copy --dry-run --json", {0}),
+    "verify": ("--json", {0}),
+    "accept-loss": ("{topic} 0 --to 1 --dry-run --json", {exit_code(ConfigError(""))}),  # nothing is lost
+    "emit": ("--tenant acme --action login --json", {0}),
+    "import": ("{folder}/events.jsonl --json", {0}),
+    "events": ("--tenant acme --json", {0}),
+    "export": ("--tenant acme --format pdf --output {folder}/events.pdf", {0}),
+    "structure": ("show --json", {0}),
+    "keys": ("create --role auditor --json", {0}),
+    "token": ("--tenant acme --json", {0}),
+    "version": ("", {0}),
+}
+LASTS = {"worker": "", "serve": "--port 0", "up": "--json --port 0 --data {folder}/stack"}
+NAMES = [one.name for one in SUBCOMMANDS]
+
+
+@pytest.fixture
+def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
+    """What points a command at the world, and keeps the keys that it makes in the test's folder."""
+    files = {name: tmp_path / f"{name}.json" for name in ("keys_file", "signing_keys_file")}
+    KeysFile.load_or_create(files["keys_file"])
+    SigningKeys.load_or_create(files["signing_keys_file"])
+    return commands.env | {variable(name): str(path) for name, path in files.items()}
+
+
+@pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
+def install(request: pytest.FixtureRequest) -> Install:
+    return request.getfixturevalue(request.param)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, error = process.communicate(timeout=120)
+    assert "Traceback" not in error, error
+    assert MissingExtra.code not in error, error
+    assert "pip install" not in error, error
+    return process.returncode, out, error
+
+
+def test_every_subcommand_is_tried():
+    assert {*ENDS, *LASTS} == set(NAMES)
+
+
+def test_the_closure_of_an_extra_can_tell():
+    assert {"typer", "rich", "click", "pydantic-settings", "fastavro"} <= packages_of(["cli"])
+    assert packages_of([]) < packages_of(["cli"]) < packages_of(["worker"])
+    assert "fastapi" not in packages_of(["worker"])
+    assert "chdb-core" not in packages_of(["worker", "serve"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help(install: Install, name: str, tmp_path: Path) -> None:
+    python = install(find(name).extra)
+    code, out, error = ended(python.start(name, "--help", folder=tmp_path, env={}))
+    assert code == 0, error
+    assert "Usage: auditlane" in out
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_subcommand_does_its_work(
+    install: Install, name: str, world: World, env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "events.jsonl").write_text('{"tenant_id": "acme", "action": "login"}\n')
+    arguments, codes = ENDS[name]
+    given = arguments.format(topic=world.settings.topic, folder=tmp_path).split()
+    code, out, error = ended(install(find(name).extra).start(name, *given, folder=tmp_path, env=env))
+    assert code in codes, out + error
+
+
+@pytest.mark.parametrize("name", LASTS)
+def test_a_service_starts(
+    install: Install, name: str, env: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if name == "up" and "blocked" in request.node.name:
+        pytest.skip("a whole stack is started in the long run only")
+    given = LASTS[name].format(folder=tmp_path).split()
+    process = install(find(name).extra).start(name, *given, folder=tmp_path, env={} if name == "up" else env)
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line, ended(process)
+    assert json.loads(line)["ready"]
+    process.send_signal(signal.SIGTERM)
+    code, _, error = ended(process)
+    assert code == 0, error
+
+
+def test_without_an_extra_the_sdk_is_there_and_a_command_says_what_it_needs(install: Install, tmp_path: Path) -> None:
+    python = install("")
+    code, _, error = run(python, tmp_path, "from auditlane.sdk import AuditClient, AuditReader, Event")
+    assert code == 0, error
+    process = python.start("version", folder=tmp_path, env={})
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == exit_code(MissingExtra(""))
+    assert "pip install 'auditlane[cli]'" in error
+
+
+def run(python: Python, folder: Path, code: str) -> tuple[int, str, str]:
+    command = [python.path, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=os.environ | python.env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr

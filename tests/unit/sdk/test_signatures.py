@@ -1,0 +1,234 @@
+"""The typed signatures say what is true: of ClientConfig, of the event, of the service's filters."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_overloads, get_type_hints
+from unittest import mock
+
+import pytest
+
+from auditlane.access.keys import KeysFile
+from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
+from auditlane.runtime.errors import ConfigError, InvalidEvent
+from auditlane.runtime.settings import load
+from auditlane.sdk import AuditClient, AuditReader, ClientConfig, EventFilters
+from auditlane.sdk import client as clients
+from auditlane.sdk.config import variable
+from auditlane.server.app import create_app
+
+GIVEN = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
+DOCS = Path(__file__).parents[3] / "docs" / "emit.md"
+OF_THE_CLIENT = {"config", "on_error", "own_events", "own_headers", "sign"}
+
+
+def keywords(function: Any) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(function).parameters
+    return {name: one for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY}
+
+
+def argument_docs(text: str | None) -> set[str]:
+    """The names that a docstring's section `Args` describes."""
+    described = re.search(r"Args:\n(.*?)\n\n", text or "", re.DOTALL)
+    assert described
+    return set(re.findall(r"^ {12}(\w+): ", described[1], re.MULTILINE))
+
+
+def test_the_clients_options_are_those_of_its_config():
+    options = {name: one for name, one in keywords(AuditClient.__init__).items() if name not in OF_THE_CLIENT}
+    assert list(options) == [one.name for one in fields(ClientConfig)]
+    client, config = get_type_hints(AuditClient.__init__), get_type_hints(ClientConfig)
+    for name, option in options.items():
+        assert option.default is None, f"{name}: the default is ClientConfig's"
+        assert client[name] == config[name] | None, name
+
+
+def test_what_is_not_given_has_the_defaults_of_the_config():
+    assert ClientConfig.load({}, **GIVEN) == ClientConfig(**GIVEN)
+    required = {one.name for one in fields(ClientConfig) if one.default is one.default_factory is MISSING}
+    assert required == set(GIVEN)
+
+
+def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
+    """Each of them, whether or not a config is given, and not at all when it is None."""
+    monkeypatch.setattr(clients, "Delivery", mock.Mock())
+    monkeypatch.setattr(clients, "Contracts", mock.Mock())
+    monkeypatch.setattr(clients, "_registry", mock.Mock())
+    given: dict[str, Any] = {
+        "kafka_bootstrap": "b:2", "registry_url": "http://other", "kafka_extra": {"client.id": "x"},
+        "registry_user": "u", "registry_password": "p", "registry_token": "t", "registry_ca": __file__,
+        "registry_refresh_s": 1.5, "registry_wait_ms": 7, "topic": "other", "max_event_bytes": 2_048, "source": "s",
+        "shards": {"acme": 2}, "dedicated_tenants": frozenset({"globex"}), "compression": "zstd", "max_block_ms": 8,
+        "buffer_bytes": 4_096, "delivery_timeout_ms": 900, "close_timeout_s": 0.25,
+    }  # fmt: skip
+    assert set(given) == {one.name for one in fields(ClientConfig)}
+    base = ClientConfig(**GIVEN)
+    for client in (AuditClient(**given), AuditClient(base, **given)):
+        assert client.config == ClientConfig(**given)
+        client.close()
+    unchanged = AuditClient(base, **dict.fromkeys(given))
+    assert unchanged.config == base
+    unchanged.close()
+
+
+def test_a_wrong_option_is_named_with_a_config_too():
+    for config in (None, ClientConfig(**GIVEN)):
+        with pytest.raises(ConfigError) as caught:
+            AuditClient(config, max_blok_ms=1, buffer_bytes="many", **({} if config else GIVEN))  # type: ignore[arg-type]
+        assert "max_blok_ms: there is no such option. Did you mean max_block_ms?" in str(caught.value)
+        assert "AUDITLANE_BUFFER_BYTES: 'many' is not a number" in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        ClientConfig.load({}, xyz=None, **GIVEN)
+    assert caught.value.message.endswith("xyz: there is no such option.")
+
+
+def test_emits_keywords_are_the_events_fields():
+    names = keywords(AuditClient.emit)
+    assert names.keys() == AuditEvent.model_fields.keys()
+    [_, by_name] = get_overloads(AuditClient.emit)
+    required = {name for name, one in keywords(by_name).items() if one.default is one.empty}
+    assert required == {name for name, one in AuditEvent.model_fields.items() if one.is_required()}
+    for name, one in keywords(by_name).items():
+        if one.default not in (one.empty, ...):
+            assert one.default == AuditEvent.model_fields[name].default, name
+    made = {name for name, one in keywords(by_name).items() if one.default is ...}
+    assert made == {name for name, one in AuditEvent.model_fields.items() if one.default_factory} | {"source"}
+
+
+def test_an_event_alone_fits_the_signature_that_mocks_take():
+    client = mock.create_autospec(AuditClient)(**GIVEN)
+    client.emit(AuditEvent(tenant_id="acme", action="a"))
+    client.emit(tenant_id="acme", action="a", project="moon")
+    assert client.emit.call_count == 2
+
+
+SAMPLES: dict[Any, list[Any]] = {
+    str: ["x"],
+    NoneType: [None],
+    datetime: [datetime(2026, 1, 1, tzinfo=UTC)],
+    uuid.UUID: [uuid.uuid4()],
+    IPv4Address: [IPv4Address("192.0.2.1")],
+    IPv6Address: [IPv6Address("2001:db8::1")],
+    Mapping[str, str]: [{"a": "b"}],
+    Mapping[str, object]: [{"a": 1}],
+    object: [{"a": [1]}, "text", None],
+}
+TEXTS = {"event_id": str(uuid.uuid4()), "occurred_at": "2026-01-31T13:45:00Z", "ip": "192.0.2.1"}
+
+
+def samples(kind: Any) -> list[Any]:
+    """Values of a type, of each member of a union and of a Literal."""
+    if get_origin(kind) in (Union, UnionType):
+        return [value for one in get_args(kind) for value in samples(one)]
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    return list(kind) if isinstance(kind, type) and issubclass(kind, Enum) else SAMPLES[kind]
+
+
+def test_what_emits_signature_admits_is_admitted():
+    [_, by_name] = get_overloads(AuditClient.emit)
+    hints = get_type_hints(by_name)
+    for name in keywords(by_name):
+        for value in samples(hints[name]):
+            value = TEXTS.get(name, value) if value == "x" else value
+            AuditEvent.checked({"tenant_id": "acme", "action": "a", name: value})
+
+
+def test_names_of_choices_are_the_enums():
+    assert get_args(OutcomeName) == tuple(Outcome)
+    assert get_args(SeverityName) == tuple(Severity)
+
+
+def test_the_readers_filters_are_those_that_the_service_documents(tmp_path):
+    KeysFile.load_or_create(tmp_path / "keys.json")
+    files = {"keys_file": tmp_path / "keys.json", "signing_keys_file": tmp_path / "signing-keys.json"}
+    document = create_app(load(clickhouse_url="http://127.0.0.1:1", **files), ["query"]).openapi()
+    filters = {name.removesuffix("_") for name in get_type_hints(EventFilters)}
+    for path, own in (("/v1/events", {"limit", "cursor", "sort"}), ("/v1/export", {"format", "columns", "formulas"})):
+        parameters = [one for one in document["paths"][path]["get"]["parameters"] if one["in"] == "query"]
+        by_key = {one["name"] for one in parameters if one["schema"].get("type") == "object"}
+        assert by_key == {"metadata", "fields"}  # `metadata.<key>`: no keyword
+        assert filters == {one["name"] for one in parameters} - by_key - own, path
+    assert EventFilters.__total__ is False
+
+
+def test_the_docstrings_describe_every_argument():
+    hints = {AuditClient.__init__: OF_THE_CLIENT | {"unknown"} | {one.name for one in fields(ClientConfig)}}
+    hints[AuditClient.emit] = {"event", "custom", *AuditEvent.model_fields}
+    for function in (AuditReader.__init__, AuditReader.events, AuditReader.export):
+        hints[function] = inspect.signature(function).parameters.keys() - {"self"}
+    for function, names in hints.items():
+        assert argument_docs(function.__doc__) == names, function.__qualname__
+
+
+def test_the_docs_list_every_option():
+    table = DOCS.read_text().partition("| option | variable | default |")[2].partition("\n\n")[0]
+    listed = re.findall(r"`([a-z_]+)`", "".join(row.split("|")[1] for row in table.splitlines() if row.count("|") > 2))
+    assert listed == sorted(listed, key=[one.name for one in fields(ClientConfig)].index)
+    assert set(listed) == {one.name for one in fields(ClientConfig)}
+    assert all(variable(name) in table for name in listed if not name.startswith("registry_"))
+
+
+class Contract:
+    """Stands in for what is known of one tenant's contract."""
+
+    def __init__(self, *own: str) -> None:
+        self.own = own
+
+    def learn(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def knows(self, tenant: str) -> bool:
+        return bool(self.own)
+
+    def encoder(self, tenant: str) -> Any:
+        return SimpleNamespace(own=dict.fromkeys(self.own), encode=self._encode)
+
+    def newer(self, tenant: str, encoder: object, *, may_ask: bool) -> None: ...
+
+    def _encode(self, event: AuditEvent, limit: int) -> bytes:
+        for name in event.fields:
+            if name not in self.own:
+                raise InvalidEvent(f"{name} is no field.", field=name, fix="Correct the name.")
+        raise InvalidEvent("amount must be a number.", field="amount")
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "fix"),
+    [
+        ((), {"tenant": "acme", "action": "a"}, "Did you mean tenant_id by tenant?"),
+        ((), {"tenant_id": "acme", "acton": "a"}, "Did you mean action by acton?"),
+        (
+            ("project",),
+            {"tenant_id": "acme", "action": "a", "actor_idd": "u"},
+            "Did you mean actor_id? Correct the name.",
+        ),
+        (("project",), {"tenant_id": "acme", "action": "a", "projct": "u"}, "Did you mean project? Correct the name."),
+        (("project",), {"tenant_id": "acme", "action": "a", "fields": {"projct": 1}}, "Did you mean project? Correct"),
+        (("project",), {"tenant_id": "acme", "action": "a", "zzz": 1}, "Correct the name."),
+        (("amount",), {"tenant_id": "acme", "action": "a", "amount": "x"}, ""),
+        ((), {"tenant_id": "acme", "zzz": 1}, ""),
+        ((), {"tenant_id": 7, "action": "a", "zzz": 1}, ""),
+    ],
+)
+def test_a_misspelt_field_is_refused_with_the_one_that_is_close(monkeypatch, own, given, fix):
+    monkeypatch.setattr(clients, "Delivery", mock.Mock())
+    monkeypatch.setattr(clients, "Contracts", lambda *_, **__: Contract(*own))
+    client = AuditClient(**GIVEN)
+    try:
+        with pytest.raises(InvalidEvent) as caught:
+            client.emit(**given)
+    finally:
+        client.close()
+    assert caught.value.fix.startswith(fix)
+    assert bool(caught.value.fix) == bool(fix)

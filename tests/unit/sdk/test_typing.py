@@ -1,0 +1,70 @@
+"""Type checkers report nothing about right uses of the SDK, and the expected error of each wrong one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from fixtures.node import missing
+
+USES = Path(__file__).with_name("typed_uses.py")
+ROOT = Path(__file__).parents[3]
+WRONG = re.compile(r"# wrong: ([\w -]+), ([\w ]+)$")
+MYPY_LINE = re.compile(r"^[^:]*:(\d+): error: .*\[([\w-]+)\]$", re.MULTILINE)
+Reports = dict[int, set[str]]
+
+
+def expected(checker: int) -> Reports:
+    """Line to what the checker (0: mypy, 1: pyright) must report there."""
+    lines = enumerate(USES.read_text().splitlines(), start=1)
+    return {number: set(found[1 + checker].split()) for number, line in lines if (found := WRONG.search(line))}
+
+
+def installed(name: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        missing(name, f"pip install {name}")
+
+
+def by_line(pairs: list[tuple[int, str]]) -> Reports:
+    found: Reports = defaultdict(set)
+    for line, code in pairs:
+        found[line].add(code)
+    return dict(found)
+
+
+def run(folder: Path, *command: str) -> str:
+    """What the checker prints. It runs where nothing of the project but what is installed can be found."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 1, done.stdout + done.stderr  # it found errors, and did not fail itself
+    return done.stdout
+
+
+def test_mypy(tmp_path):
+    installed("mypy")
+    cache = ROOT / ".mypy_cache" / "typed_uses"  # kept, as the first run takes half a minute
+    printed = run(tmp_path, "mypy", "--strict", "--config-file", "", "--cache-dir", str(cache), str(USES))
+    assert by_line([(int(line), code) for line, code in MYPY_LINE.findall(printed)]) == expected(0), printed
+
+
+def test_pyright(tmp_path):
+    installed("basedpyright")
+    config = {"include": [str(USES)], "typeCheckingMode": "standard", "pythonVersion": "3.11"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    printed = run(tmp_path, "basedpyright", "--outputjson", "--pythonpath", sys.executable)
+    reported = json.loads(printed)["generalDiagnostics"]
+    pairs = [(one["range"]["start"]["line"] + 1, one["rule"]) for one in reported]
+    assert by_line(pairs) == expected(1), json.dumps(reported, indent=1)
+
+
+@pytest.mark.parametrize("checker", [0, 1])
+def test_wrong_uses_are_of_every_kind(checker):
+    """A file whose comments are not read any more would pass."""
+    assert len(expected(checker)) > 45

@@ -1,0 +1,149 @@
+"""Right and wrong uses of the public SDK. Type checkers read them and nobody runs them.
+
+A line that ends in `# wrong: <code of mypy>, <rule of pyright>` is one where each checker must report exactly that;
+nowhere else may they report anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any, Unpack
+from uuid import UUID
+
+from auditlane.sdk import (
+    AuditClient,
+    AuditEvent,
+    AuditlaneError,
+    AuditReader,
+    ClientConfig,
+    Event,
+    EventFilters,
+    FlushResult,
+    Outcome,
+    Severity,
+)
+
+NOW = datetime.now(UTC)
+
+
+def makes_clients(config: ClientConfig, options: dict[str, Any], tenants: frozenset[str]) -> None:
+    def on_error(error: AuditlaneError, event_id: str | None) -> None: ...
+
+    AuditClient()
+    AuditClient(config)
+    AuditClient(config, max_block_ms=500)
+    AuditClient(**options)
+    AuditClient(on_error=on_error)
+    AuditClient(on_error=lambda error, event_id: None)
+    AuditClient(kafka_bootstrap="a:1,b:2", registry_url="http://r", kafka_extra={"security.protocol": "SSL"})
+    AuditClient(registry_user="u", registry_password="p", registry_ca="/ca.pem")
+    AuditClient(registry_token="t", topic="audit.events")
+    AuditClient(registry_refresh_s=30, registry_wait_ms=0, close_timeout_s=0.5, source="billing")
+    AuditClient(max_event_bytes=1024, buffer_bytes=1024, delivery_timeout_ms=100, max_block_ms=None)
+    AuditClient(shards={"acme": 8}, dedicated_tenants={"globex"}, compression="zstd")
+    AuditClient(dedicated_tenants=tenants)
+    ClientConfig(kafka_bootstrap="a:1", registry_url="http://r", compression="lz4", dedicated_tenants={"acme"})
+    ClientConfig.load(max_block_ms=500)
+
+    AuditClient(max_blok_ms=500)  # wrong: arg-type, reportArgumentType
+    AuditClient(max_block_ms="500")  # wrong: arg-type, reportArgumentType
+    AuditClient(close_timeout_s="10")  # wrong: arg-type, reportArgumentType
+    AuditClient(kafka_bootstrap=["a:1", "b:2"])  # wrong: arg-type, reportArgumentType
+    AuditClient(kafka_extra="acks=all")  # wrong: arg-type, reportArgumentType
+    AuditClient(shards={"acme": "8"})  # wrong: dict-item, reportArgumentType
+    AuditClient(dedicated_tenants=8)  # wrong: arg-type, reportArgumentType
+    AuditClient(compression="gzip")  # wrong: arg-type, reportArgumentType
+    AuditClient(on_error=lambda error: None)  # wrong: arg-type misc, reportArgumentType
+    AuditClient("a:1")  # wrong: arg-type, reportArgumentType
+    AuditClient(config, on_error)  # wrong: call-arg misc, reportCallIssue
+    ClientConfig(kafka_bootstrap="a:1")  # wrong: call-arg, reportCallIssue
+
+
+def emits(audit: AuditClient, event: AuditEvent, values: dict[str, Any], texts: Mapping[str, str]) -> str:
+    audit.emit(event)
+    audit.emit(None, tenant_id="acme", action="login")
+    audit.emit(**values)
+    audit.emit(tenant_id="acme", action="login", actor_id="u-1", actor_type="api_key", actor_name=None)
+    audit.emit(tenant_id="acme", action="login", event_id=UUID(int=1), occurred_at=NOW, on_behalf_of="u-2")
+    audit.emit(tenant_id="acme", action="login", event_id=str(UUID(int=1)), occurred_at="2026-01-31T13:45:00Z")
+    audit.emit(tenant_id="acme", action="login", outcome="denied", severity="Critical")
+    audit.emit(tenant_id="acme", action="login", outcome=Outcome.denied, severity=Severity.Critical)
+    audit.emit(tenant_id="acme", action="login", ip="192.0.2.17", user_agent="curl", request_id="r-1")
+    audit.emit(tenant_id="acme", action="login", ip=ip_address("2001:db8::1"), description="Signed in.")
+    audit.emit(tenant_id="acme", action="edit", resource="document", resource_id="d-1", before="{}", after={"a": [1]})
+    audit.emit(tenant_id="acme", action="login", source="billing", metadata={"region": "eu"})
+    audit.emit(tenant_id="acme", action="login", metadata=texts, fields=texts)
+    audit.emit(tenant_id="acme", action="pay", fields={"project": "moon", "amount": 12.5})
+    audit.emit(tenant_id="acme", action="pay", project="moon", amount=12.5, paid=True)  # fields of the tenant's own
+    audit.emit(AuditEvent(tenant_id="acme", action="pay", fields={"project": "moon"}))
+
+    audit.emit()  # wrong: call-overload, reportCallIssue
+    audit.emit({"tenant_id": "acme", "action": "login"})  # wrong: call-overload, reportArgumentType reportCallIssue
+    audit.emit(event, action="login")  # wrong: call-overload, reportCallIssue
+    audit.emit(tenant="acme", action="login")  # wrong: call-overload, reportCallIssue
+    audit.emit(tenant_id="acme", acton="login")  # wrong: call-overload, reportCallIssue
+    audit.emit(tenant_id=7, action="login")  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action=None)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", actor_id=17)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", actor_id=None)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", actor_name=17)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", occurred_at=1_714_564_800)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", event_id=1)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", outcome="succes")  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", outcome=True)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", severity="high")  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", severity=Outcome.denied)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", ip=3_221_225_985)  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", metadata={"attempt": 3})  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", metadata="eu")  # wrong: call-overload, reportArgumentType
+    audit.emit(tenant_id="acme", action="login", fields=["moon"])  # wrong: call-overload, reportArgumentType
+    # Only here can a misspelt field be told from a field of the tenant's own:
+    audit.emit(AuditEvent(tenant_id="acme", action="login", actor_idd="u-1"))  # wrong: call-arg, reportCallIssue
+
+    result: FlushResult = audit.flush(timeout=10)
+    audit.flush("10")  # wrong: arg-type, reportArgumentType
+    print(result.delivered, result.deliverd)  # wrong: attr-defined, reportAttributeAccessIssue
+    count: int = audit.emit(event)  # wrong: assignment, reportAssignmentType
+    print(count)
+    return audit.emit(event)
+
+
+def reads(reader: AuditReader, ids: list[str], names: set[str], given: Iterator[str]) -> Iterator[Event]:
+    yield from reader.events()
+    reader.events(action="login", outcome=["failure", "denied"], from_=NOW, to="2026-01-31", limit=10, sort="-severity")
+    reader.events(action=["login", "logout"], actor="Jane", actor_id=ids, resource_id=17, request_id=UUID(int=1))
+    reader.events(actor_type=names, actor_name=given, severity=Severity.High, ip=ip_address("::1"), on_behalf_of="u")
+    reader.events(event_id=UUID(int=1), resource="document", description="", user_agent="curl", source="billing")
+    reader.events(provenance="gateway", provenance_id="c", q="words", query="action:login* OR ip:10.0.0.0/8")
+    reader.events({"metadata.region": ["eu", "us"], "fields.amount": 12.5}, outcome=Outcome.failure)
+    rows: int = reader.export("a.csv", format="csv", columns=["action"], action="login", progress=print)
+    print(rows, reader.event("id").others[0].action)
+
+    reader.events(acton="login")  # wrong: call-arg, reportCallIssue
+    reader.events(tenant_id="acme")  # wrong: call-arg, reportCallIssue
+    reader.events(action=None)  # wrong: arg-type, reportArgumentType
+    reader.events(action=b"login")  # wrong: arg-type, reportArgumentType
+    reader.events(action={"login": True}.values())  # wrong: arg-type, reportArgumentType
+    reader.events(outcome="failed")  # wrong: arg-type, reportArgumentType
+    reader.events(outcome=["failure", "failed"])  # wrong: list-item, reportArgumentType
+    reader.events(severity="high")  # wrong: arg-type, reportArgumentType
+    reader.events(provenance="http")  # wrong: arg-type, reportArgumentType
+    reader.events(from_=1_714_564_800)  # wrong: arg-type, reportArgumentType
+    reader.events(query=["a", "b"])  # wrong: arg-type, reportArgumentType
+    reader.events(limit="10")  # wrong: arg-type, reportArgumentType
+    reader.events("action")  # wrong: arg-type, reportArgumentType
+    reader.events({"action": None})  # wrong: dict-item, reportArgumentType
+    reader.export("a.xls", format="xls")  # wrong: arg-type, reportArgumentType
+    reader.export("a.csv", acton="login")  # wrong: call-arg, reportCallIssue
+    AuditReader("http://a", tokn="t")  # wrong: call-arg, reportCallIssue
+
+
+def wraps(reader: AuditReader, **filters: Unpack[EventFilters]) -> list[str]:
+    return [event.action for event in reader.events(**filters)]
+
+
+def wrapped(reader: AuditReader) -> None:
+    wraps(reader, action="login")
+    wraps(reader, acton="login")  # wrong: call-arg, reportCallIssue

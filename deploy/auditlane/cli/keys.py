@@ -125,7 +125,8 @@ def rotate_signing(
     as_json: AsJson = False,
 ) -> None:
     """Add a key that signs tokens, links and cursors from five minutes on, when every replica has it."""
-    from auditlane.access.signing import SPREAD, SigningKeys
+    from auditlane.access.rotation import SPREAD
+    from auditlane.access.signing import SigningKeys
 
     path = file or load().signing_keys_file or _missing("signing_keys_file")
     wait, keep = (timedelta(0), timedelta(0)) if at_once else (SPREAD, parse_span(overlap))
@@ -152,7 +153,7 @@ def rotate_provenance(
     to the topic.
     """
     from auditlane.access.provenance_keys import ProvenanceKeys, path_of
-    from auditlane.access.signing import SPREAD
+    from auditlane.access.rotation import SPREAD
 
     path = file or path_of(load()) or _missing("provenance_keys_file")
     wait, keep = SPREAD, parse_span(overlap) if overlap else None

@@ -38,7 +38,15 @@ class ProjectService:
         self._emit("project.deleted", user, project, ip, before={"name": name}, severity=Severity.High)
 
     def _emit(
-        self, action: str, user: str, project: str, ip: str, outcome: Outcome = Outcome.success, **more: object
+        self,
+        action: str,
+        user: str,
+        project: str,
+        ip: str,
+        outcome: Outcome = Outcome.success,
+        severity: Severity = Severity.Info,
+        before: object = None,
+        after: object = None,
     ) -> None:
         self._audit.emit(
             tenant_id=self._tenant,
@@ -47,9 +55,11 @@ class ProjectService:
             resource="project",
             resource_id=project,
             outcome=outcome,
+            severity=severity,
             ip=ip,
+            before=before,
+            after=after,
             source="projects",
-            **more,
         )
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack
+from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import UUID
 
@@ -24,7 +24,7 @@ __all__ = ["AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEven
 Value = str | int | float | Decimal | UUID | date | datetime | Enum | IPv4Address | IPv6Address
 Filters = Mapping[str, Value | Iterable[Value]]
 _T = TypeVar("_T")
-OneOrMore = _T | Sequence[_T] | Set[_T] | Iterator[_T]
+OneOrMore: TypeAlias = _T | Sequence[_T] | Set[_T] | Iterator[_T]
 Text = str | Enum
 Id = str | int | UUID | Enum
 _PAGE: Final = 200

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from auditlane.access.credentials_file import CredentialsFile
-from auditlane.access.signing import SPREAD, SigningKey, SigningKeysContent, first_key
+from auditlane.access.rotation import SPREAD, SigningKey, SigningKeysContent, first_key
 from auditlane.contract import provenance
 from auditlane.contract.provenance import Header, Key, Sign
 from auditlane.runtime.errors import ConfigError

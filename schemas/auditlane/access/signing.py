@@ -13,86 +13,17 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import jwt
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_serializer, model_validator
 
 from auditlane.access.credentials_file import CredentialsFile
 from auditlane.access.jwt_header import header_of
+from auditlane.access.rotation import SPREAD, SigningKey, SigningKeysContent, first_key
 from auditlane.runtime.errors import ConfigError, TokenExpired, Unauthenticated
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "auditlane"
-# A replica that has not seen a new key yet refuses what it signs: a mounted secret takes a minute or two to arrive.
-SPREAD: Final = timedelta(minutes=5)
-
-
-class SigningKey(BaseModel):
-    """One secret. It signs from `signs_from` until a newer one does, and verifies until `retires`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kid: str = Field(min_length=1, max_length=64)
-    secret: SecretStr = Field(min_length=43)  # 256 bits in base64url
-    signs_from: AwareDatetime
-    retires: AwareDatetime | None = None
-
-    @field_serializer("secret", when_used="json")
-    def _reveal(self, secret: SecretStr) -> str:
-        return secret.get_secret_value()
-
-    def derived(self, purpose: str) -> bytes:
-        """The key for one purpose: HKDF-Expand of RFC 5869 with one block, the purpose as its info."""
-        secret = self.secret.get_secret_value().encode()
-        return hmac.digest(secret, b"auditlane/" + purpose.encode() + b"\x01", hashlib.sha256)
-
-
-class SigningKeysContent(BaseModel):
-    """What the file holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Literal[1] = 1
-    keys: tuple[SigningKey, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _distinct(self) -> SigningKeysContent:
-        if len({key.kid for key in self.keys}) < len(self.keys):
-            raise ValueError("two keys have the same kid")
-        return self
-
-    def live(self, now: datetime) -> list[SigningKey]:
-        """The keys that verify at `now`, oldest first."""
-        alive = [key for key in self.keys if key.retires is None or now < key.retires]
-        return sorted(alive, key=lambda key: key.signs_from)
-
-    def signing(self, now: datetime) -> SigningKey | None:
-        """The key that signs at `now`; None when every key has retired."""
-        live = self.live(now)
-        return next((key for key in reversed(live) if key.signs_from <= now), live[0] if live else None)
-
-    def rotated(self, now: datetime, overlap: timedelta | None, spread: timedelta) -> SigningKeysContent:
-        """With a new key that signs after `spread`; earlier ones retire `overlap` later, never with None."""
-        new = _new_key(now + spread)
-        if overlap is None:
-            return SigningKeysContent(keys=(*self.live(now), new))
-        end = new.signs_from + overlap
-        kept = [
-            key if key.retires and key.retires < end else key.model_copy(update={"retires": end})
-            for key in self.live(now)
-        ]
-        return SigningKeysContent(keys=(*kept, new))
-
-
-def first_key(now: datetime) -> SigningKeysContent:
-    """What a new file holds."""
-    return SigningKeysContent(keys=(_new_key(now),))
-
-
-def _new_key(signs_from: datetime) -> SigningKey:
-    kid = signs_from.strftime("%Y%m%d-") + secrets.token_hex(4)
-    return SigningKey(kid=kid, secret=SecretStr(secrets.token_urlsafe(32)), signs_from=signs_from)
 
 
 class SigningKeys:

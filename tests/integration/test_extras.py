@@ -30,7 +30,7 @@ ENDS: dict[str, tuple[str, set[int]]] = {
     "init": ("--json", {0}),
     "lag": ("--json", {exit_code(NotFound(""))}),  # no worker has been there
     "dlq": ("list --json", {0}),
-    "replay": ("{topic} --into-topic {topic}.copy --dry-run --json", {0}),
+    "replay": ("{topic} --into-topic copy-of-{topic} --dry-run --json", {0}),
     "verify": ("--json", {0}),
     "accept-loss": ("{topic} 0 --to 1 --dry-run --json", {exit_code(ConfigError(""))}),  # nothing is lost
     "emit": ("--tenant acme --action login --json", {0}),

@@ -28,7 +28,7 @@ from auditlane.runtime.errors import (
     InvalidEvent,
     InvalidInput,
 )
-from auditlane.runtime.wording import did_you_mean
+from auditlane.runtime.messages import did_you_mean
 from auditlane.sdk import green, process_exit
 from auditlane.sdk.config import OPTIONS, ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled

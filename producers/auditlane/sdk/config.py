@@ -13,7 +13,7 @@ from auditlane.contract.librdkafka import overridden
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError
-from auditlane.runtime.wording import did_you_mean
+from auditlane.runtime.messages import did_you_mean
 
 PREFIX: Final = "AUDITLANE_"
 

@@ -43,7 +43,19 @@ ENDS: dict[str, tuple[str, set[int]]] = {
     "version": ("", {0}),
 }
 LASTS = {"worker": "", "serve": "--port 0", "up": "--json --port 0 --data {folder}/stack"}
-NAMES = [one.name for one in SUBCOMMANDS]
+NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
+EXTRAS = {subcommand.extra for subcommand in SUBCOMMANDS}
+# What does its work in each run, with the modules of all other packages blocked: between them, these import everything
+# that the extras bring. The long run has them all.
+QUICK = {"doctor", "dlq", "replay", "verify", "emit", "export", "token"}
+# All helps in one process, since a process for each would take half a minute.
+HELPS = """
+import sys
+from auditlane.cli.app import app
+
+for name in sys.argv[1:]:
+    app([name, "--help"], standalone_mode=False)
+"""
 
 
 @pytest.fixture
@@ -57,6 +69,7 @@ def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
 def install(request: pytest.FixtureRequest) -> Install:
+    """How an extra alone is had: with everything else blocked, and in the long run by pip."""
     return request.getfixturevalue(request.param)
 
 
@@ -79,15 +92,23 @@ def test_the_closure_of_an_extra_can_tell():
     assert "chdb-core" not in packages_of(["worker", "serve"])
 
 
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+def test_helps(blocked: Install, extra: str, tmp_path: Path) -> None:
+    names = [subcommand.name for subcommand in SUBCOMMANDS if subcommand.extra == extra]
+    code, out, error = run(blocked(extra), tmp_path, HELPS, *names)
+    assert code == 0, error
+    assert out.count("Usage: ") == len(names)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
-def test_help(install: Install, name: str, tmp_path: Path) -> None:
-    python = install(find(name).extra)
-    code, out, error = ended(python.start(name, "--help", folder=tmp_path, env={}))
+def test_help(installed: Install, name: str, tmp_path: Path) -> None:
+    code, out, error = ended(installed(find(name).extra).start(name, "--help", folder=tmp_path, env={}))
     assert code == 0, error
     assert "Usage: auditlane" in out
 
 
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in ENDS])
 def test_a_subcommand_does_its_work(
     install: Install, name: str, world: World, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -99,21 +120,14 @@ def test_a_subcommand_does_its_work(
     assert code in codes, out + error
 
 
-@pytest.mark.parametrize("name", LASTS)
-def test_a_service_starts(
-    install: Install, name: str, env: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if name == "up" and "blocked" in request.node.name:
-        pytest.skip("a whole stack is started in the long run only")
-    given = LASTS[name].format(folder=tmp_path).split()
-    process = install(find(name).extra).start(name, *given, folder=tmp_path, env={} if name == "up" else env)
-    assert process.stdout
-    line = process.stdout.readline()
-    assert line, ended(process)
-    assert json.loads(line)  # it tells where it is once it is ready
-    process.send_signal(signal.SIGTERM)
-    code, _, error = ended(process)
-    assert code == 0, error
+@pytest.mark.parametrize("name", [name for name in LASTS if name != "up"])
+def test_a_service_starts(install: Install, name: str, env: dict[str, str], tmp_path: Path) -> None:
+    started(install(find(name).extra), name, tmp_path, env)
+
+
+@pytest.mark.long
+def test_a_whole_stack_starts(installed: Install, tmp_path: Path) -> None:
+    started(installed(find("up").extra), "up", tmp_path, {})
 
 
 def test_without_an_extra_the_sdk_is_there_and_a_command_says_what_it_needs(install: Install, tmp_path: Path) -> None:
@@ -126,7 +140,19 @@ def test_without_an_extra_the_sdk_is_there_and_a_command_says_what_it_needs(inst
     assert "pip install 'auditlane[cli]'" in error
 
 
-def run(python: Python, folder: Path, code: str) -> tuple[int, str, str]:
-    command = [python.path, "-c", code]
+def run(python: Python, folder: Path, code: str, *arguments: str) -> tuple[int, str, str]:
+    command = [python.path, "-c", code, *arguments]
     done = subprocess.run(command, cwd=folder, env=os.environ | python.env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
+
+
+def started(python: Python, name: str, folder: Path, env: dict[str, str]) -> None:
+    """Start what lasts, until it is ready, and end it."""
+    process = python.start(name, *LASTS[name].format(folder=folder).split(), folder=folder, env=env)
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line, ended(process)
+    assert json.loads(line)["ready"]
+    process.send_signal(signal.SIGTERM)
+    code, _, error = ended(process)
+    assert code == 0, error

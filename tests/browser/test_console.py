@@ -22,7 +22,7 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
     world.worker()
     world.stored(14)
     world.completed()
-    settings = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 0.2}
+    settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2}
     with Served(world.folder, **settings) as served:
         hour, now = timedelta(hours=1), datetime.now(UTC)
         errors: list[str] = []

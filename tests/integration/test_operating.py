@@ -21,7 +21,7 @@ OURS = "_auditlane"
 
 @contextmanager
 def serving(world: World, **given: Any) -> Iterator[Served]:
-    settings = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 0.2} | given
+    settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2} | given
     # Its log would go to the standard output, which is what a command of the same test prints to.
     with structlog.testing.capture_logs(), Served(world.folder, **settings) as served:
         yield served
@@ -43,7 +43,7 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
     world.produce(14)
     world.worker()
     world.stored(14)
-    with serving(world, trail_window_s=3_600) as served:  # its end ends every group: nothing depends on the time
+    with serving(world, audit_aggregation_s=3_600) as served:  # its end ends every group: nothing depends on the time
         jane = served.viewer_token("tenant0", Permission.read, Permission.export)
         for _ in range(3):
             assert served.request("/v1/events", jane).status == 200
@@ -70,7 +70,7 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
         "a copy of each, and what is no tenant's"
     )
     # The tenant's own people see it, with what it was about.
-    with serving(world, trail_window_s=3_600) as served:
+    with serving(world, audit_aggregation_s=3_600) as served:
         page = served.request("/v1/events?action=audit_log.viewed", jane).json()["data"]
         assert [(one["metadata"]["count"], one["resource"], one["ip"]) for one in page] == [
             ("3", "audit_log", "127.0.0.1")
@@ -86,7 +86,7 @@ def test_logs_that_are_switched_off_go_on_being_recorded(world: World) -> None:
     world.produce(7)
     world.worker()
     world.stored(7)
-    with serving(world, trail_window_s=60) as served:
+    with serving(world, audit_aggregation_s=60) as served:
         jane = served.viewer_token("tenant0")
         assert len(served.request("/v1/events", jane).json()["data"]) == 1
         off = Revision(scope=tenant_scope("tenant0"), enabled=False, changed_by="ops")
@@ -111,7 +111,7 @@ def test_administration_says_what_the_commands_say(world: World, commands: Comma
     world.worker()
     world.stored(21)
     world.completed()
-    with serving(world, trail_window_s=3_600) as served:  # to look adds no message that the next look would count
+    with serving(world, audit_aggregation_s=3_600) as served:  # to look adds no message that the next look would count
         admin = served.client_token("admin")
 
         def ask(path: str, **headers: str) -> Any:

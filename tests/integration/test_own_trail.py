@@ -78,7 +78,7 @@ def stage(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("trail")
     world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     try:
-        given = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 0.2}
+        given = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2}
         with Served(folder, **given) as served:
             world.worker().ready()
             yield Stage(world, served)
@@ -227,7 +227,9 @@ def test_what_kafka_had_not_taken_at_a_stop_is_in_both_logs_after_the_next_start
 ) -> None:
     broker = Outage(tmp_path)
     world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
-    given = world.settings.model_dump(exclude_unset=True) | {"trail_window_s": 3_600}  # reads are counted until the end
+    given = world.settings.model_dump(exclude_unset=True) | {
+        "audit_aggregation_s": 3_600
+    }  # reads are counted until the end
     spool = tmp_path / "trail"
 
     def looks(serve: ServeProcess) -> None:

@@ -23,7 +23,7 @@ import urllib3
 import urllib3.exceptions
 from querying import START, TENANT_HEADER, Signer, Store, event, served, store
 
-from auditlane.access.audit import Deed
+from auditlane.access.audit import AuditRecord
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import Limits
 from auditlane.query.clickhouse.statements import Statement
@@ -259,34 +259,34 @@ def test_a_link_needs_no_header_and_opens_only_what_it_names(reader, exporter):
         assert refused.status == 401
 
 
-class Deeds:
-    """A trail that keeps everything."""
+class Records:
+    """A sink that keeps everything."""
 
     def __init__(self) -> None:
-        self.all: list[Deed] = []
+        self.all: list[AuditRecord] = []
 
-    def record(self, deed: Deed) -> None:
-        self.all.append(deed)
+    def record(self, record: AuditRecord) -> None:
+        self.all.append(record)
 
 
 def test_links_and_downloads_are_recorded(reader, exporter):
-    trail = Deeds()
-    with served(reader, exporter, trail=trail) as url:
+    sink = Records()
+    with served(reader, exporter, sink=sink) as url:
         fetch(url, format="csv", columns="event_id,action", action="act-1")
         body = {"format": "jsonl", "columns": ["action"]}
         link = urllib3.request("POST", url + "/v1/export-links", json=body, headers={TENANT_HEADER: "acme"}).json()
         urllib3.request("GET", link["url"])
         urllib3.request("GET", link["url"] + "x")
-    deeds = trail.all
-    assert [(deed.action, deed.outcome) for deed in deeds] == [
+    records = sink.all
+    assert [(record.action, record.outcome) for record in records] == [
         ("audit_log.exported", "success"),
         ("link.issued", "success"),
         ("audit_log.exported", "success"),
         ("access.denied", "denied"),
     ]
-    assert deeds[0].metadata == {"format": "csv", "rows": "500", "columns": "event_id,action"}
-    assert deeds[2].metadata == {"format": "jsonl", "rows": "1500", "columns": "action"}
-    assert (deeds[2].tenant, deeds[2].actor_id) == ("acme", "operator"), "of whoever asked for the link"
+    assert records[0].metadata == {"format": "csv", "rows": "500", "columns": "event_id,action"}
+    assert records[2].metadata == {"format": "jsonl", "rows": "1500", "columns": "action"}
+    assert (records[2].tenant, records[2].actor_id) == ("acme", "operator"), "of whoever asked for the link"
 
 
 def test_a_link_expires(reader, exporter):

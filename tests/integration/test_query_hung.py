@@ -78,7 +78,7 @@ def test_what_needs_no_header_holds_the_places_of_its_own_tenant(
     """The plain page and a download link say whose they are by themselves: others have their places."""
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
-    given |= {"serve_requests_per_tenant": 2, "serve_requests": 8}
+    given |= {"serve_requests_per_tenant": 2, "serve_max_concurrency": 8}
     with Served(tmp_path, **given) as served, ThreadPoolExecutor(24) as threads:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
         for one in (token, other):

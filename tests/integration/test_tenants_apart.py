@@ -96,7 +96,7 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
         given = settings.model_dump(exclude_unset=True) | {
             "clickhouse_url": clickhouse,
             "clickhouse_database": table.database,
-            "trail_window_s": 3_600,  # that this test reads as them, too, is an event of theirs
+            "audit_aggregation_s": 3_600,  # that this test reads as them, too, is an event of theirs
         }
         with Served(folder, **given) as served:
             yield Surface(served, table, settings.topic)

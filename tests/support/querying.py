@@ -17,7 +17,7 @@ import jwt
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from auditlane.access.audit import Trail
+from auditlane.access.audit import AuditSink
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query import router
@@ -31,7 +31,7 @@ from auditlane.runtime.errors import Forbidden, NotFound, TokenExpired, Unauthen
 from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
 from auditlane.server.metrics import HttpMetrics
-from auditlane.server.middleware.request import Around
+from auditlane.server.middleware.request import RequestMiddleware
 from auditlane.server.pages import plain_page
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
@@ -175,7 +175,7 @@ def served(
     count_rows: Callable[[str, int], None] = lambda format_, rows: None,
     structure_of: Callable[[str], Structure] = lambda tenant: DEFAULT,
     signer: Signer | None = None,
-    trail: Trail | None = None,
+    sink: AuditSink | None = None,
 ) -> Iterator[str]:
     """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
     app = FastAPI(redirect_slashes=False)
@@ -198,7 +198,7 @@ def served(
         )
     app.include_router(plain_page.build(reader, authorize, mac))
     problems.install(app)
-    app.add_middleware(Around, metrics=HttpMetrics(), trail=trail)
+    app.add_middleware(RequestMiddleware, metrics=HttpMetrics(), sink=sink)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
-from auditlane.access.audit import Deed
+from auditlane.access.audit import AuditRecord
 from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, ConfigError
 from auditlane.runtime.ids import uuid7
@@ -17,8 +17,8 @@ _WAIT_S: Final = 5.0
 
 
 def record(action: str, **facts: str | None) -> None:
-    """Emit the deed's events and wait for Kafka a little. `tenant`, `resource`, `resource_id` and `outcome` are the
-    deed's, the rest its metadata.
+    """Emit the record's events and wait for Kafka a little. `tenant`, `resource`, `resource_id` and `outcome` are the
+    record's, the rest its metadata.
 
     What Kafka does not take is left to the service, in the file that it sends. That, and what goes wrong, is said on
     stderr: the command has done its work already.
@@ -31,7 +31,7 @@ def record(action: str, **facts: str | None) -> None:
         from auditlane.server.audit.events import bounded, events_of
 
         own = {name: facts.pop(name, None) or "" for name in ("tenant", "resource", "resource_id")}
-        deed = Deed(
+        record = AuditRecord(
             action=action,
             tenant=own["tenant"] or None,
             actor_id=operator(),
@@ -41,7 +41,7 @@ def record(action: str, **facts: str | None) -> None:
             outcome="failure" if facts.pop("outcome", None) == "failure" else "success",
             metadata={"via": "command line"} | {name: value for name, value in facts.items() if value},
         )
-        events = events_of(bounded(deed, settings.max_event_bytes), at=datetime.now(UTC), event_id=uuid7())
+        events = events_of(bounded(record, settings.max_event_bytes), at=datetime.now(UTC), event_id=uuid7())
         left, problem = send_now(settings, events, _WAIT_S)
         if left:
             _leave(settings, left, problem)

@@ -14,7 +14,7 @@ from auditlane.runtime import log, validators
 from auditlane.runtime.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
-BACKLOG: Final = 2_048  # connections that wait for a worker to take them
+BACKLOG: Final = 2_048  # connections that wait for a process to take them
 
 
 @app.command()
@@ -24,8 +24,8 @@ def command(
     roles: Annotated[
         str, typer.Option(help="What to serve, separated by commas: ingest takes events, query shows them.")
     ] = "ingest,query",
-    workers: Annotated[
-        int, typer.Option("--workers", "-n", min=0, help="How many processes share the port; 0 means one a core.")
+    processes: Annotated[
+        int, typer.Option("--processes", "-n", min=0, help="How many processes share the port; 0 means one a core.")
     ] = 1,
     listener: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -33,7 +33,7 @@ def command(
 
     Prints one line of JSON when it is ready. SIGTERM lets current requests finish within AUDITLANE_SHUTDOWN_TIMEOUT_S.
 
-    With several workers, one that ends is started again, and the line is printed once all are ready. Limits and
+    With several processes, one that ends is started again, and the line is printed once all are ready. Limits and
     `/metrics` are of each process by itself; a link works once in all of them.
     """
     from auditlane.server.app import create_app
@@ -41,9 +41,9 @@ def command(
 
     settings = load(serve_host=host, serve_port=port)
     log.configure(settings.log_level, json=settings.log_json)
-    service = create_app(settings, validators.listed(roles))  # with several workers too: what is wrong is told at once
+    service = create_app(settings, validators.listed(roles))  # with several processes too: errors show at once
     bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
-    count = workers or cores()
+    count = processes or cores()
     if count > 1:
         bound.listen(BACKLOG)
         _several(bound, roles, count, settings)

@@ -15,7 +15,7 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI
 
 from auditlane.access.keys import KeysFile
-from auditlane.access.links import Claims, LinkDesk
+from auditlane.access.links import Claims, LinkExchange
 from auditlane.access.permissions import Permission
 from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
@@ -49,18 +49,19 @@ from auditlane.server.admin import router as admin_router
 from auditlane.server.admin.operations import Operations
 from auditlane.server.audit import sink
 from auditlane.server.auth import link_login, oidc, session, tokens
-from auditlane.server.auth.attempts import Attempts
-from auditlane.server.auth.authentication import Gate, named_tenant, tenant_in_path
+from auditlane.server.auth.authentication import Authenticator, named_tenant, tenant_in_path
 from auditlane.server.auth.cookies import Cookies
-from auditlane.server.auth.enablement import Switch
-from auditlane.server.auth.route_credentials import Entrance
+from auditlane.server.auth.enablement import TenantEnablement
+from auditlane.server.auth.route_credentials import RouteChecks
+from auditlane.server.auth.sign_in_limits import SignInLimits
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware import cors
 from auditlane.server.middleware.client_networks import networks
-from auditlane.server.middleware.disconnects import Abandoned
-from auditlane.server.middleware.limits import Pace
-from auditlane.server.middleware.parameters import only
-from auditlane.server.middleware.request import Around
+from auditlane.server.middleware.disconnects import DisconnectMiddleware
+from auditlane.server.middleware.frontegg_paths import PathNormalizer
+from auditlane.server.middleware.limits import ConcurrencyLimit
+from auditlane.server.middleware.parameters import reject_unknown_parameters
+from auditlane.server.middleware.request import RequestMiddleware
 from auditlane.server.middleware.request_tenant import finder
 from auditlane.server.middleware.structure_changes import limit
 from auditlane.server.openapi import document
@@ -106,18 +107,20 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         )
     )
     structures = StructureBook(store.client, settings.clickhouse_database)
-    switch = Switch(lambda tenant: structures.of(tenant).enabled, timeout_s=settings.query_timeout_s / 2)
+    enablement = TenantEnablement(lambda tenant: structures.of(tenant).enabled, timeout_s=settings.query_timeout_s / 2)
     keys, signing = KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file)
-    gate = Gate(keys, signing, oidc.of(settings), switch, cookies=Cookies(settings.serve_url))
+    authenticator = Authenticator(
+        keys, signing, oidc.from_settings(settings), enablement, cookies=Cookies(settings.serve_url)
+    )
     metrics = HttpMetrics()
     concurrency = TenantConcurrency(settings.query_concurrency)
     reader = Reader(settings, concurrency=concurrency)
     tail = reader.tail()
     exports = ExportService(
         settings,
-        gate.authorize,
-        gate.signing,
-        gate.demand_export,
+        authenticator.authorize,
+        authenticator.signing,
+        authenticator.require_export,
         structures.of,
         count_rows=metrics.exported,
         concurrency=concurrency,
@@ -132,7 +135,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         structures,
         registered=intake.contract_changed if intake else lambda tenant: None,
     )
-    own = sink.of(settings, metrics.trail)
+    own = sink.from_settings(settings, metrics.trail)
     metrics.spool(lambda: own.spooled_bytes)
     asked: dict[str, Probe] = {
         "ingest": KafkaProbe(settings),
@@ -144,7 +147,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     probes = [asked[role] for role in roles]
 
     refusals = intake.refusals if intake else None
-    operations = Operations(settings, store.client, asked["query"], gate, own, refusals)
+    operations = Operations(settings, store.client, asked["query"], authenticator, own, refusals)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -154,7 +157,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
             intake.open()
         if "query" in roles:
             exports.start()
-        with own.kept():
+        with own.running():
             yield
         if intake:
             await anyio.to_thread.run_sync(intake.close)
@@ -185,80 +188,97 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     app.state.before_drain = tail.stop  # open streams would keep a stopping server
     fields_of = from_structure(structures.of)
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
-    attempts = Attempts(settings)
-    exchange = tokens.Exchange(gate, token_ttl, attempts)
-    app.include_router(tokens.build(gate, exchange, attempts, viewer_ttl=viewer_ttl, url=settings.serve_url))
+    sign_in_limits = SignInLimits(settings)
+    exchange = tokens.TokenExchange(authenticator, token_ttl, sign_in_limits)
+    app.include_router(
+        tokens.build(authenticator, exchange, sign_in_limits, viewer_ttl=viewer_ttl, url=settings.serve_url)
+    )
     app.include_router(frontegg.build(exchange))
     bundle, framed_by = bundles.load(), validators.listed(settings.frame_ancestors)
-    operators = console_access.Operators(gate)
-    theirs = partial(gate.authorize, named_in=frontegg.their_tenant, header=TENANT_HEADER)
-    in_path = partial(gate.authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
+    operators = console_access.Operators(authenticator)
+    theirs = partial(authenticator.authorize, named_in=frontegg.frontegg_tenant, header=TENANT_HEADER)
+    in_path = partial(
+        authenticator.authorize, named_in=tenant_in_path, even_off=True
+    )  # it is what switches them on again
     if intake:
-        app.include_router(ingest.build(intake, settings, gate, named=named_tenant, refuse=problems.of_error))
-        app.include_router(frontegg_ingest.build(intake, gate.client(Permission.write), named=frontegg.their_tenant))
-    if "query" in roles:
-        desk = LinkDesk(signing, keys, claims or LinkClaims(store.client, settings.clickhouse_database))
-        app.include_router(link_login.build(desk, gate.cookies, attempts))
-        app.include_router(link_login.leaving(gate.cookies))
-        app.include_router(session.build(gate.whoever(), switch))
+        app.include_router(ingest.build(intake, settings, authenticator, named=named_tenant, refuse=problems.of_error))
         app.include_router(
-            live_router.build(tail, gate.authorize, gate.signing.mac, fields_of, patience_s=settings.query_timeout_s)
+            frontegg_ingest.build(intake, authenticator.client(Permission.write), named=frontegg.frontegg_tenant)
         )
-        app.include_router(router.build(reader, gate.authorize, gate.signing.mac, structures.of))
+    if "query" in roles:
+        links = LinkExchange(signing, keys, claims or LinkClaims(store.client, settings.clickhouse_database))
+        app.include_router(link_login.build(links, authenticator.cookies, sign_in_limits))
+        app.include_router(link_login.leaving(authenticator.cookies))
+        app.include_router(session.build(authenticator.any_principal(), enablement))
+        app.include_router(
+            live_router.build(
+                tail, authenticator.authorize, authenticator.signing.mac, fields_of, patience_s=settings.query_timeout_s
+            )
+        )
+        app.include_router(router.build(reader, authenticator.authorize, authenticator.signing.mac, structures.of))
         for one in exports.routers:
             app.include_router(one)
         changes = [Depends(limit(settings))]
         app.include_router(
-            structure_router.build(structure, in_path, gate.environment, only=only), dependencies=changes
+            structure_router.build(structure, in_path, authenticator.environment, only=reject_unknown_parameters),
+            dependencies=changes,
         )
-        app.include_router(summary_router.build(reader.summaries, gate.authorize, fields_of))
+        app.include_router(summary_router.build(reader.summaries, authenticator.authorize, fields_of))
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(
             frontegg_metadata.build(
                 structure,
                 store.client,
                 settings.clickhouse_database,
-                gate.client(),
-                gate.environment(Permission.configure),
-                named=frontegg.their_tenant,
+                authenticator.client(),
+                authenticator.environment(Permission.configure),
+                named=frontegg.frontegg_tenant,
             )
         )
         app.include_router(
-            frontegg_geoip.build(frontegg_geoip.GeoIp(settings.geoip_file), gate.client(), named=frontegg.their_tenant)
+            frontegg_geoip.build(
+                frontegg_geoip.GeoIp(settings.geoip_file), authenticator.client(), named=frontegg.frontegg_tenant
+            )
         )
         app.include_router(
             frontegg_exports.build(
                 exports.exporter, settings.clickhouse_database, theirs, structures.of, count_rows=metrics.exported
             )
         )
-        app.include_router(plain_page.build(reader, gate.authorize, gate.signing.mac, fields_of, alone=bundle is None))
+        app.include_router(
+            plain_page.build(
+                reader, authenticator.authorize, authenticator.signing.mac, fields_of, alone=bundle is None
+            )
+        )
         app.include_router(assets.build(bundle))
         if bundle:
-            app.include_router(shell.build(bundle, gate.principal, framed_by=framed_by))
-        app.include_router(admin_router.build(operations, gate))
+            app.include_router(shell.build(bundle, authenticator.principal, framed_by=framed_by))
+        app.include_router(admin_router.build(operations, authenticator))
         app.include_router(
-            console.build(operations, gate, operators, bundle, url=settings.serve_url, viewer_ttl=viewer_ttl)
+            console.build(operations, authenticator, operators, bundle, url=settings.serve_url, viewer_ttl=viewer_ttl)
         )
-        app.include_router(session.build(operators.whoever(), switch, prefix=console_access.API, documented=False))
+        app.include_router(
+            session.build(operators.any_principal(), enablement, prefix=console_access.API, documented=False)
+        )
         app.include_router(
             structure_router.build(
                 structure,
                 operators.authorize,
                 operators.environment,
-                only=only,
+                only=reject_unknown_parameters,
                 prefix=console_access.API,
                 documented=False,
             )
         )
-    app.include_router(health.build(probes, gate.keys, gate.signing, metrics, names=_names(settings)))
+    app.include_router(health.build(probes, authenticator.keys, authenticator.signing, metrics, names=_names(settings)))
     problems.install(app)
     document.install(app)
     bodies = {ingest.PATH: settings.ingest_body_bytes}
-    app.add_middleware(Abandoned)
-    whose = finder(gate, exports.links if "query" in roles else None)
-    app.add_middleware(Pace, entrance=Entrance(app), settings=settings, streamed=bodies, whose=whose)
-    app.add_middleware(frontegg.Slashes)  # before it, as what is always answered is known by its plain address
-    app.add_middleware(Around, metrics=metrics, trail=own, framed_by=framed_by)
+    app.add_middleware(DisconnectMiddleware)
+    whose = finder(authenticator, exports.links if "query" in roles else None)
+    app.add_middleware(ConcurrencyLimit, route_checks=RouteChecks(app), settings=settings, streamed=bodies, whose=whose)
+    app.add_middleware(PathNormalizer)  # before it, as what is always answered is known by its plain address
+    app.add_middleware(RequestMiddleware, metrics=metrics, sink=own, framed_by=framed_by)
     if settings.cors_origins:
         cors.install(app, validators.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there
     return app

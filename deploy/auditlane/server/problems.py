@@ -31,7 +31,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.runtime.log import get
 from auditlane.runtime.messages import plain, sayable
-from auditlane.server.frontegg_words import worded
+from auditlane.server.middleware.frontegg_paths import with_frontegg_members
 from auditlane.server.pages.i18n import N_, catalogue_for
 from auditlane.server.pages.message_page import page
 
@@ -229,7 +229,7 @@ def answer(
     if navigates(request):
         return _page(request, problem, headers)
     content: dict[str, Any] = problem.model_dump(exclude_none=True) | dict(more or {})
-    return JSONResponse(worded(request.url.path, content), status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(with_frontegg_members(request.url.path, content), status, headers, media_type=MEDIA_TYPE)
 
 
 def challenge(error: AuditlaneError) -> str:

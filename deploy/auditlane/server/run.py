@@ -48,7 +48,7 @@ def inherited(fd: int) -> socket.socket:
         return socket.socket(fileno=fd)
     except OSError as error:
         raise ConfigError(
-            f"There is no socket {fd}.", fix="Leave --listener to `auditlane serve --workers`."
+            f"There is no socket {fd}.", fix="Leave --listener to `auditlane serve --processes`."
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from auditlane.access.audit import Action, witness_of
+from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.contract.event import BASE_FIELDS
@@ -33,21 +33,26 @@ Named = Callable[[Request], str | None]
 Refuse = Callable[[Request, AuditlaneError, dict[str, Any]], Response]
 
 
-class Gate(Protocol):
+class Authenticator(Protocol):
     """The dependencies that authenticate a request; each may raise what the app answers."""
 
     def authorize(self, permission: Permission) -> Callable[..., Any]: ...
     def client(self, permission: Permission) -> Callable[..., Any]: ...
 
 
-def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refuse: Refuse) -> APIRouter:
+def build(
+    intake: Intake, settings: Settings, authenticator: Authenticator, *, named: Named, refuse: Refuse
+) -> APIRouter:
     """The routes under `/v1`. `named` reads the header that names a tenant.
 
     Errors are raised as AuditlaneError; the app that mounts this turns them into answers. `refuse` makes the answer
     here, where it tells of every event.
     """
     router = APIRouter(prefix="/v1", tags=["ingest"])
-    sends, configures = Depends(gate.client(Permission.write)), Depends(gate.authorize(Permission.configure))
+    sends, configures = (
+        Depends(authenticator.client(Permission.write)),
+        Depends(authenticator.authorize(Permission.configure)),
+    )
     # By tenant: whoever may not write events must not fill its log with these.
     tests = Rates(settings.test_events_per_minute / 60, settings.test_events_per_minute)
 
@@ -90,8 +95,8 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
 
         The event says who sent it, and is the same whoever does: only the tenant's own fields can be given values.
         """
-        sender, witness = Sender.of_test(scope, request_id=request.state.request_id), witness_of(request)
-        event, now = sample_event(scope.actor, witness.actor_type, own or {}), time.monotonic()
+        sender, auditor = Sender.of_test(scope, request_id=request.state.request_id), auditor_of(request)
+        event, now = sample_event(scope.actor, auditor.actor_type, own or {}), time.monotonic()
         if wait_s := tests.wait_s(scope.tenant, now):
             raise RateLimited(
                 "So many test events of one tenant are enough.",
@@ -105,9 +110,9 @@ def build(intake: Intake, settings: Settings, gate: Gate, *, named: Named, refus
             if isinstance(result.error, InvalidEvent):  # nothing was sent
                 tests.charge(scope.tenant, -1, now)
             else:  # it may have been
-                witness.record(Action.test_event_sent, outcome="failure", **sent, code=result.error.code)
+                auditor.record(Action.test_event_sent, outcome="failure", **sent, code=result.error.code)
             raise result.error
-        witness.record(Action.test_event_sent, **sent)
+        auditor.record(Action.test_event_sent, **sent)
         return models.TestEvent(event_id=result.event_id, tenant_id=scope.tenant)
 
     return router

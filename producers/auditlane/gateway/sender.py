@@ -49,7 +49,7 @@ class Sender:
         Raises Forbidden without `audits:write`, WrongTenant when a tenant's credential names another tenant, and
         InvalidInput for our own tenant or a key that is none.
         """
-        principal.demand(Permission.write)
+        principal.require(Permission.write)
         tenant = principal.about(named, header=header)
         _refuse_ours(tenant, header)
         if idempotency_key and not (

@@ -1,8 +1,9 @@
-"""Our own audit trail, as routes see it: a deed, where deeds go, and the witness that knows who is asking."""
+"""Our own audit trail, as routes see it: the record of an action, its sink, and the auditor of one request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
@@ -11,7 +12,7 @@ Outcome = Literal["success", "failure", "denied"]
 
 
 class Action(StrEnum):
-    """What our own events say happened. Parts may record other actions, named alike: `thing.deed`."""
+    """What our own events say happened. Parts may record other actions, named alike: `thing.record`."""
 
     viewed = "audit_log.viewed"
     viewed_as_tenant = "audit_log.viewed_as_tenant"  # an operator opened it from the console
@@ -37,10 +38,10 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class AuditRecord:
     """One thing that somebody did, or tried to do, with auditlane itself.
 
-    `tenant` None records it in the log of auditlane's own tenant `_auditlane` alone, which has a copy of every deed.
+    `tenant` None records it in the log of auditlane's own tenant `_auditlane` alone, which has a copy of every record.
     `actor_type` is user, api_key, service, system or anonymous.
     """
 
@@ -57,32 +58,42 @@ class Deed:
     request_id: str | None = None
 
 
-class Trail(Protocol):
-    """Where deeds go."""
+class AuditSink(Protocol):
+    """Receives the records of our own audit trail."""
 
-    def record(self, deed: Deed) -> None:
-        """Take one deed. Never blocks and never raises: who audits must not stop what is audited."""
+    def record(self, record: AuditRecord) -> None:
+        """Take one record. Never blocks and never raises: who audits must not stop what is audited."""
         ...
 
 
-class NoTrail:
-    """Keeps nothing: for tests, and for a service without Kafka."""
+class NullAuditSink:
+    """Keeps nothing: for tests, and for a service without Kafka. `problem` says why."""
 
-    def record(self, deed: Deed) -> None:
-        """Forget it."""
+    waiting: Final = None
+    spooled_bytes: Final = 0
+
+    def __init__(self, problem: str = "") -> None:
+        self.problem = problem
+
+    def record(self, record: AuditRecord) -> None:
+        """Discard it."""
+
+    def running(self) -> AbstractContextManager[object]:
+        """Return a context that does nothing."""
+        return nullcontext()
 
 
-class Witness:
-    """One request's way to the trail. The middleware makes it, the gate says who asks, routes `record`.
+class RequestAuditor:
+    """Records what one request does. The middleware makes it, authentication says who asks, routes call `record`.
 
     A request in which no route records anything is recorded by the middleware, by the permission that it needed; so
     only what has more to tell (an export's rows, what was changed) calls this.
     """
 
-    __slots__ = ("actor_id", "actor_type", "client_id", "ip", "recorded", "request_id", "tenant", "trail")
+    __slots__ = ("actor_id", "actor_type", "client_id", "ip", "recorded", "request_id", "sink", "tenant")
 
-    def __init__(self, trail: Trail, *, ip: str | None = None, request_id: str | None = None) -> None:
-        self.trail = trail
+    def __init__(self, sink: AuditSink, *, ip: str | None = None, request_id: str | None = None) -> None:
+        self.sink = sink
         self.ip = ip
         self.request_id = request_id
         self.actor_id = ""
@@ -106,8 +117,8 @@ class Witness:
         out, the rest becomes text."""
         self.recorded = True
         metadata = {"client": self.client_id or None} | metadata
-        self.trail.record(
-            Deed(
+        self.sink.record(
+            AuditRecord(
                 action=action,
                 tenant=tenant or self.tenant,
                 actor_id=self.actor_id,
@@ -123,10 +134,10 @@ class Witness:
         )
 
 
-_SILENT: Final = NoTrail()
+_SILENT: Final = NullAuditSink()
 
 
-def witness_of(request: Any) -> Witness:
-    """The witness of a request (anything with a `state`); one that keeps nothing where no middleware made one."""
-    found = getattr(request.state, "witness", None)
-    return found if isinstance(found, Witness) else Witness(_SILENT)
+def auditor_of(request: Any) -> RequestAuditor:
+    """Return the auditor of a request (anything with a `state`); one that keeps nothing without the middleware."""
+    found = getattr(request.state, "auditor", None)
+    return found if isinstance(found, RequestAuditor) else RequestAuditor(_SILENT)

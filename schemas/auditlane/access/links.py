@@ -18,10 +18,10 @@ from auditlane.access.tokens import (
     Viewer,
     check_operator,
     check_viewer,
-    demand_operates,
     left_of,
     mint_console_token,
     mint_session_token,
+    require_operator,
 )
 from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
 
@@ -148,7 +148,7 @@ class Claims(Protocol):
         ...
 
 
-class LinkDesk:
+class LinkExchange:
     """Exchanges link codes for sessions, each once. Whoever vouched for a link must still be able to."""
 
     def __init__(self, signing: SigningKeys, keys: KeysFile, claims: Claims) -> None:
@@ -163,7 +163,7 @@ class LinkDesk:
     def read(self, code: str, *, now: datetime) -> LinkRead:
         """What the code says; nothing is used up by it, and no claims are asked. Raises as `look` does."""
         claims, who, page, _ = self._read(code, now)
-        self._demand_standing(who, now)
+        self._require_standing(who, now)
         return LinkRead(page, str(claims["jti"]), None if isinstance(who, Operator) else who.tenant)
 
     def redeem(self, code: str, *, now: datetime) -> Opened:
@@ -173,7 +173,7 @@ class LinkDesk:
         Forbidden when that key has none of the permissions any more; StoreUnavailable, StoreRefused.
         """
         claims, who, page, ttl = self._read(code, now)
-        self._demand_standing(who, now)
+        self._require_standing(who, now)
         until = datetime.fromtimestamp(claims["exp"], UTC)
         if not self._claims.claim(str(claims["jti"]), until=until, now=now):
             raise used_before()
@@ -189,8 +189,8 @@ class LinkDesk:
         page, ttl = Page(claims["page"]), timedelta(seconds=int(claims["session"]))
         return claims, Operator.of(claims) if page is Page.console else Viewer.of(claims), page, ttl
 
-    def _demand_standing(self, who: Viewer | Operator, now: datetime) -> None:
+    def _require_standing(self, who: Viewer | Operator, now: datetime) -> None:
         if isinstance(who, Operator):
-            demand_operates(who, keys=self._keys, now=now, behind="link")
+            require_operator(who, keys=self._keys, now=now, behind="link")
         elif not left_of(who, keys=self._keys, now=now, behind="link"):
             raise Forbidden("The key behind this link has none of its permissions any more.", fix="Ask for a new link.")

@@ -29,7 +29,7 @@ class Principal:
     expires_at: datetime
     console: bool = False
 
-    def demand(self, *any_of: Permission) -> Permission:
+    def require(self, *any_of: Permission) -> Permission:
         """The first of these permissions that this principal has. Raises Forbidden when it has none of them."""
         for permission in any_of:
             if permission in self.permissions:
@@ -58,7 +58,7 @@ class Principal:
         Raises Forbidden without the permission, WrongTenant when a tenant's credential names another, and InvalidInput
         when a credential of the whole environment names none.
         """
-        self.demand(permission)
+        self.require(permission)
         tenant = self.about(named, header=header)
         if not tenant:
             raise InvalidInput(

@@ -107,7 +107,7 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
     if principal.tenant not in (None, viewer.tenant):
         raise Forbidden("This client belongs to another tenant.", field="tenant")
     for permission in sorted(viewer.permissions):
-        principal.demand(permission)
+        principal.require(permission)
 
 
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
@@ -155,7 +155,7 @@ def left_of(viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "tok
     return viewer.permissions & client.permissions
 
 
-def demand_standing(
+def require_standing(
     scope: TenantScope,
     permission: Permission,
     *,
@@ -231,12 +231,12 @@ def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, n
     """
     claims = signing.verify(CONSOLE_TOKEN, token, now=now)
     operator, until, granted = Operator.of(claims), _until(claims), _OPERATOR
-    if client := demand_operates(operator, keys=keys, now=now):
+    if client := require_operator(operator, keys=keys, now=now):
         granted &= client.permissions  # a client gives only what it has itself
     return Principal("operator", operator.user, operator.client_id, None, granted, until)
 
 
-def demand_operates(operator: Operator, *, keys: KeysFile, now: datetime, behind: str = "session") -> Client | None:
+def require_operator(operator: Operator, *, keys: KeysFile, now: datetime, behind: str = "session") -> Client | None:
     """The client that vouches, None for whoever has the signing keys.
 
     Raises Unauthenticated unless the client is still an active admin's of the whole environment.

@@ -199,7 +199,7 @@ class ServeSettings(BaseModel):
     serve_url: HttpUrl = Field(
         "", description="Where clients reach `serve`; without it links are made only for the address it listens on."
     )
-    serve_requests: int = Field(
+    serve_max_concurrency: int = Field(
         256,
         ge=1,
         description="Requests worked on at once in a process: from the end of the body to the begin of the answer.",
@@ -301,8 +301,10 @@ class ServeSettings(BaseModel):
         description="Tokens of one client a minute, and viewer tokens that it mints for one tenant, in each process.",
         json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
     )
-    trail_window_s: float = Field(
-        60.0, ge=0, description="Reads (and refusals) of one actor within so long become one event of ours; 0: each."
+    audit_aggregation_s: float = Field(
+        60.0,
+        ge=0,
+        description="Seconds within which reads or refusals of one actor become one audit event; 0 records each.",
     )
     trail_spool_dir: Path | None = Field(
         None,

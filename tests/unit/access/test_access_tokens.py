@@ -10,7 +10,7 @@ from serving import MemoryClaims
 
 from auditlane.access.base_url import base
 from auditlane.access.keys import KeysFile
-from auditlane.access.links import LinkDesk, Page, mint_console_link, mint_link
+from auditlane.access.links import LinkExchange, Page, mint_console_link, mint_link
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.signing import SigningKeys
@@ -22,10 +22,10 @@ from auditlane.access.tokens import (
     authenticate_operator,
     authenticate_session,
     check_delegation,
-    demand_standing,
     mint_client_token,
     mint_console_token,
     mint_viewer_token,
+    require_standing,
 )
 from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
 
@@ -54,8 +54,8 @@ def ask(keys, signing):
 
 
 @pytest.fixture
-def desk(keys, signing) -> LinkDesk:
-    return LinkDesk(signing, keys, MemoryClaims())
+def desk(keys, signing) -> LinkExchange:
+    return LinkExchange(signing, keys, MemoryClaims())
 
 
 def code_of(link: str) -> str:
@@ -362,25 +362,25 @@ def test_an_operators_view_ends_when_its_client_is_no_admin_any_more(keys, signi
 
 @pytest.mark.parametrize("actor", ["jane", "the client itself"])
 def test_what_was_begun_stands_while_its_client_may_do_it(keys, actor):
-    def demand(*roles: str, tenant: str | None = None, operators: bool = False) -> None:
+    def require(*roles: str, tenant: str | None = None, operators: bool = False) -> None:
         client = keys.create(roles=roles, tenant=tenant, now=NOW).client
         who = actor if actor == "jane" else client.client_id
         scope = TenantScope.authorized_before("acme", who, Permission.export, client.client_id)
-        demand_standing(scope, Permission.export, keys=keys, now=NOW, operators=operators)
+        require_standing(scope, Permission.export, keys=keys, now=NOW, operators=operators)
 
-    demand("vendor")
-    demand("auditor", tenant="acme")
-    demand("admin", operators=True)
+    require("vendor")
+    require("auditor", tenant="acme")
+    require("admin", operators=True)
     for roles, tenant, operators in ((("writer",), None, False), (("vendor",), None, True)):
         with pytest.raises(Forbidden, match="lacks"):
-            demand(*roles, tenant=tenant, operators=operators)
+            require(*roles, tenant=tenant, operators=operators)
     with pytest.raises(Unauthenticated, match="another tenant"):
-        demand("vendor", tenant="globex")
+        require("vendor", tenant="globex")
     with pytest.raises(Unauthenticated, match="gone"):
         scope = TenantScope.authorized_before("acme", actor, Permission.export, "nobody")
-        demand_standing(scope, Permission.export, keys=keys, now=NOW)
+        require_standing(scope, Permission.export, keys=keys, now=NOW)
     nobodys = TenantScope.authorized_before("acme", "jane", Permission.export)
-    demand_standing(nobodys, Permission.export, keys=keys, now=NOW)
+    require_standing(nobodys, Permission.export, keys=keys, now=NOW)
 
 
 # Where links lead

@@ -16,7 +16,7 @@ from serving import MemoryClaims
 from typer.testing import CliRunner
 
 from auditlane.access.keys import KeysFile
-from auditlane.access.links import LinkDesk
+from auditlane.access.links import LinkExchange
 from auditlane.access.permissions import Permission
 from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.access.signing import SigningKeys
@@ -151,7 +151,9 @@ def permissions_in(printed: str) -> set[str]:
 def test_a_minted_link_is_exchanged_for_a_session(folder):
     link = run(token.app, "--tenant", "acme", "--link").strip()
     assert link.startswith("https://audit.example/enter?code=")
-    desk = LinkDesk(SigningKeys(folder / "signing.json"), KeysFile.load_or_create(folder / "keys.json"), MemoryClaims())
+    desk = LinkExchange(
+        SigningKeys(folder / "signing.json"), KeysFile.load_or_create(folder / "keys.json"), MemoryClaims()
+    )
     assert desk.redeem(link.partition("code=")[2], now=datetime.now(UTC)).token.ttl == timedelta(minutes=15)
 
 
@@ -251,7 +253,9 @@ def test_without_a_folder_a_deed_that_cannot_be_signed_is_said_to_be_lost(folder
 def test_a_link_to_the_console(folder):
     link = run(token.app, "--console", "--user", "ops").strip()
     assert link.startswith("https://audit.example/enter?code=")
-    desk = LinkDesk(SigningKeys(folder / "signing.json"), KeysFile.load_or_create(folder / "keys.json"), MemoryClaims())
+    desk = LinkExchange(
+        SigningKeys(folder / "signing.json"), KeysFile.load_or_create(folder / "keys.json"), MemoryClaims()
+    )
     opened = desk.redeem(link.partition("code=")[2], now=datetime.now(UTC))
     assert (opened.page, opened.user, opened.tenant) == ("/console", "ops", None)
     with pytest.raises(ConfigError, match="No tenant is named"):

@@ -10,12 +10,12 @@ import anyio
 import pytest
 from serving import Served
 
-from auditlane.access.audit import Deed, Witness
+from auditlane.access.audit import AuditRecord, RequestAuditor
 from auditlane.contract.partition import Partition
 from auditlane.operations.lag import document, partition_lag
 from auditlane.runtime.errors import NotFound, Unavailable
 from auditlane.server.admin import parts
-from auditlane.server.admin.cached_probe import Source
+from auditlane.server.admin.cached_probe import CachedProbe
 from auditlane.server.admin.models import Lag
 
 ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/admin/health")
@@ -23,18 +23,20 @@ ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/a
 
 class Kept:
     def __init__(self) -> None:
-        self.deeds: list[Deed] = []
+        self.records: list[AuditRecord] = []
 
-    def record(self, deed: Deed) -> None:
-        self.deeds.append(deed)
+    def record(self, record: AuditRecord) -> None:
+        self.records.append(record)
 
 
 @pytest.fixture
-def kept(monkeypatch) -> list[Deed]:
+def kept(monkeypatch) -> list[AuditRecord]:
     """What requests recorded."""
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
-    return kept.deeds
+    monkeypatch.setattr(
+        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+    )
+    return kept.records
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_only_an_admin_of_the_environment_may_ask(served, kept, path):
     ):
         answer = served.request(path, token, **headers)
         assert (answer.status, answer.json()["code"]) == (status, code)
-    assert {deed.outcome for deed in kept} == {"denied"}
+    assert {record.outcome for record in kept} == {"denied"}
     assert len(kept) == 5
     assert served.request(f"{path}?tenants=1", served.client_token("admin")).json()["code"] == "FILTER_INVALID"
 
@@ -84,14 +86,14 @@ def test_health_tells_of_every_part_and_is_recorded(served, kept):
     }
     assert not answer.json()["healthy"]
     assert "AUDITLANE_CLICKHOUSE_URL" in told["clickhouse"]["problem"]
-    [deed] = kept
-    assert (deed.action, deed.tenant, deed.actor_type, deed.outcome) == (
+    [record] = kept
+    assert (record.action, record.tenant, record.actor_type, record.outcome) == (
         "installation.viewed",
         None,
         "api_key",
         "success",
     )
-    assert deed.metadata["route"] == "/v1/admin/health"
+    assert record.metadata["route"] == "/v1/admin/health"
 
 
 def test_health_names_what_does_not_answer(tmp_path):
@@ -170,14 +172,18 @@ def test_a_range_that_fails_makes_the_workers_stale():
 # Bounded waiting
 
 
-def ask(source: Source[Any]) -> Any:
+def ask(source: CachedProbe[Any]) -> Any:
     return anyio.run(source.get)
 
 
 def test_an_answer_is_kept_while_it_is_fresh():
     answers = iter(range(9))
-    assert [ask(source) for source in [Source("It", lambda: next(answers), timeout_s=9, fresh_s=60)] * 3] == [0, 0, 0]
-    stale = Source("It", lambda: next(answers), timeout_s=9, fresh_s=0)
+    assert [ask(source) for source in [CachedProbe("It", lambda: next(answers), timeout_s=9, fresh_s=60)] * 3] == [
+        0,
+        0,
+        0,
+    ]
+    stale = CachedProbe("It", lambda: next(answers), timeout_s=9, fresh_s=0)
     assert [ask(stale), ask(stale)] == [1, 2]
 
 
@@ -190,7 +196,7 @@ def test_what_fails_is_not_kept():
             raise one
         return one
 
-    source = Source("It", answer, timeout_s=9, fresh_s=60)
+    source = CachedProbe("It", answer, timeout_s=9, fresh_s=60)
     with pytest.raises(NotFound):
         ask(source)
     assert ask(source) == 1
@@ -205,7 +211,7 @@ def test_nobody_waits_for_ever_and_nobody_asks_twice_at_once():
         return 1
 
     async def several() -> list[Any]:
-        source = Source("It", hang, timeout_s=0.2, fresh_s=60)
+        source = CachedProbe("It", hang, timeout_s=0.2, fresh_s=60)
         found: list[Any] = []
 
         async def one() -> None:

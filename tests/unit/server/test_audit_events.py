@@ -1,4 +1,4 @@
-"""A deed of any size and form becomes events that an AuditEvent, the size limit and the contract accept."""
+"""A record of any size and form becomes events that an AuditEvent, the size limit and the contract accept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from auditlane.access.audit import Action, Deed
+from auditlane.access.audit import Action, AuditRecord
 from auditlane.contract.event import AuditEvent
 from auditlane.server.audit.events import MOST_BYTES, bounded, events_of, plain_base
 
@@ -17,9 +17,9 @@ T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ID = "0197d2f0-0000-7000-8000-000000000000"
 
 
-def made(deed: Deed, limit: int) -> list[AuditEvent]:
+def made(record: AuditRecord, limit: int) -> list[AuditEvent]:
     """The events, each of them encoded within the limit."""
-    events = events_of(bounded(deed, limit), at=T0, event_id=ID)
+    events = events_of(bounded(record, limit), at=T0, event_id=ID)
     for event in events:
         assert plain_base().encode(event, min(limit, MOST_BYTES))
         assert AuditEvent.model_validate_json(event.model_dump_json()) == event
@@ -31,8 +31,8 @@ LONG = st.builds(lambda text, times: text * times, ANY, st.sampled_from([1, 1, 1
 
 
 @given(
-    deed=st.builds(
-        Deed,
+    record=st.builds(
+        AuditRecord,
         action=LONG,
         tenant=st.none() | st.sampled_from(["acme", "a" * 100, "_auditlane", "no tenant!", "#", ""]) | LONG,
         actor_id=LONG,
@@ -47,24 +47,26 @@ LONG = st.builds(lambda text, times: text * times, ANY, st.sampled_from([1, 1, 1
     ),
     limit=st.sampled_from([1_024, 2_048, 20_000, 524_288]),
 )
-@example(Deed(action="a", metadata={f"k{n}": "v" * 100 for n in range(5_000)}), 1_024)
-@example(Deed(action=" \n", actor_id="\ud800" * 70_000, tenant="x" * 100), 1_024)
-@example(Deed(action="é" * 9_999, tenant="t" * 100, metadata={"é" * n: "€" * 9_999 for n in range(90)}), 1_024)
-@example(Deed(action="a", metadata=dict.fromkeys((str(n) for n in range(63)), "x" * 1_100)), 524_288)
-def test_any_deed_becomes_events_that_are_accepted(deed: Deed, limit: int) -> None:
-    events = made(deed, limit)
+@example(AuditRecord(action="a", metadata={f"k{n}": "v" * 100 for n in range(5_000)}), 1_024)
+@example(AuditRecord(action=" \n", actor_id="\ud800" * 70_000, tenant="x" * 100), 1_024)
+@example(AuditRecord(action="é" * 9_999, tenant="t" * 100, metadata={"é" * n: "€" * 9_999 for n in range(90)}), 1_024)
+@example(AuditRecord(action="a", metadata=dict.fromkeys((str(n) for n in range(63)), "x" * 1_100)), 524_288)
+def test_any_deed_becomes_events_that_are_accepted(record: AuditRecord, limit: int) -> None:
+    events = made(record, limit)
     assert events[0].tenant_id == "_auditlane"
     assert len({event.event_id for event in events}) == 1
     assert len(events) <= 2
 
 
 def test_a_deed_of_usual_size_stays_as_it_is() -> None:
-    deed = Deed(action=Action.exported, tenant="acme", actor_id="jane", metadata={"rows": "12", "list": "x" * 20_000})
-    assert bounded(deed, 524_288) == deed
+    record = AuditRecord(
+        action=Action.exported, tenant="acme", actor_id="jane", metadata={"rows": "12", "list": "x" * 20_000}
+    )
+    assert bounded(record, 524_288) == record
 
 
 def test_a_tenants_deed_is_in_both_logs_under_one_id() -> None:
-    ours, theirs = made(Deed(action="link.opened", tenant="acme", metadata={"client": "al_1"}), 524_288)
+    ours, theirs = made(AuditRecord(action="link.opened", tenant="acme", metadata={"client": "al_1"}), 524_288)
     assert (ours.tenant_id, ours.metadata) == ("_auditlane", {"client": "al_1", "tenant": "acme"})
     assert (theirs.tenant_id, theirs.metadata) == ("acme", {"client": "al_1"})
     assert ours.event_id == theirs.event_id
@@ -73,19 +75,19 @@ def test_a_tenants_deed_is_in_both_logs_under_one_id() -> None:
 
 @pytest.mark.parametrize("tenant", [None, "_auditlane"])
 def test_a_deed_of_no_tenant_is_in_our_log_alone(tenant: str | None) -> None:
-    [event] = made(Deed(action="key.created", tenant=tenant), 524_288)
+    [event] = made(AuditRecord(action="key.created", tenant=tenant), 524_288)
     assert (event.tenant_id, event.metadata) == ("_auditlane", {})
 
 
 def test_what_is_no_tenant_is_told_in_our_log() -> None:
-    [event] = made(Deed(action="access.denied", tenant="not/a tenant"), 524_288)
+    [event] = made(AuditRecord(action="access.denied", tenant="not/a tenant"), 524_288)
     assert (event.tenant_id, event.metadata["tenant"]) == ("_auditlane", "not/a tenant")
 
 
 def test_what_is_too_large_is_told_by_its_digest() -> None:
     value = "v" * 700_000
     [event] = made(
-        Deed(action="structure.changed", actor_id="jane", metadata={"changes": value, "revision": "7"}), 524_288
+        AuditRecord(action="structure.changed", actor_id="jane", metadata={"changes": value, "revision": "7"}), 524_288
     )
     said = event.metadata["changes"]
     assert said.startswith("vvv")

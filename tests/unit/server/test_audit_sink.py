@@ -14,7 +14,7 @@ import structlog
 from fixtures.workers import wait_until
 from serving import HOUR, Served
 
-from auditlane.access.audit import Action, Deed, NoTrail, Witness, witness_of
+from auditlane.access.audit import Action, AuditRecord, NullAuditSink, RequestAuditor, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEvent, RegistryUnavailable
@@ -23,9 +23,9 @@ from auditlane.runtime.settings import load
 from auditlane.runtime.spool import Drained, FileSpool, NoSpool, Send, Spool
 from auditlane.sdk.delivery import OnSettled
 from auditlane.server.audit import aggregation, sink
-from auditlane.server.audit.aggregation import Dated, Tally
+from auditlane.server.audit.aggregation import AuditAggregator, DatedRecord
 from auditlane.server.audit.events import events_of
-from auditlane.server.audit.sink import KafkaTrail, record_of
+from auditlane.server.audit.sink import KafkaAuditSink, record_of
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -33,17 +33,17 @@ SECOND = timedelta(seconds=1)
 
 
 class Kept:
-    """A trail that keeps its deeds."""
+    """A trail that keeps its records."""
 
     def __init__(self) -> None:
-        self.deeds: list[Deed] = []
+        self.records: list[AuditRecord] = []
 
-    def record(self, deed: Deed) -> None:
-        self.deeds.append(deed)
+    def record(self, record: AuditRecord) -> None:
+        self.records.append(record)
 
 
-def view(actor: str = "jane", **given: Any) -> Deed:
-    return Deed(action=Action.viewed, tenant="acme", actor_id=actor, resource="audit_log", **given)
+def view(actor: str = "jane", **given: Any) -> AuditRecord:
+    return AuditRecord(action=Action.viewed, tenant="acme", actor_id=actor, resource="audit_log", **given)
 
 
 # The interface
@@ -51,12 +51,12 @@ def view(actor: str = "jane", **given: Any) -> Deed:
 
 def test_a_witness_adds_who_and_where():
     kept = Kept()
-    witness = Witness(kept, ip="192.0.2.7", request_id="r-1")
-    witness.actor_id, witness.actor_type, witness.tenant, witness.client_id = "jane", "user", "acme", "al_1"
-    request = SimpleNamespace(state=SimpleNamespace(witness=witness))
-    witness_of(request).record(Action.exported, resource="audit_log", rows=12, format="csv", cursor=None)
-    assert kept.deeds == [
-        Deed(
+    auditor = RequestAuditor(kept, ip="192.0.2.7", request_id="r-1")
+    auditor.actor_id, auditor.actor_type, auditor.tenant, auditor.client_id = "jane", "user", "acme", "al_1"
+    request = SimpleNamespace(state=SimpleNamespace(auditor=auditor))
+    auditor_of(request).record(Action.exported, resource="audit_log", rows=12, format="csv", cursor=None)
+    assert kept.records == [
+        AuditRecord(
             action="audit_log.exported",
             tenant="acme",
             actor_id="jane",
@@ -66,21 +66,21 @@ def test_a_witness_adds_who_and_where():
             request_id="r-1",
         )
     ]
-    assert witness.recorded
+    assert auditor.recorded
 
 
 def test_without_a_middleware_nothing_is_kept():
-    witness = witness_of(SimpleNamespace(state=SimpleNamespace()))
-    witness.record(Action.viewed)
-    assert isinstance(witness.trail, NoTrail)
-    assert witness.actor_type == "anonymous"
+    auditor = auditor_of(SimpleNamespace(state=SimpleNamespace()))
+    auditor.record(Action.viewed)
+    assert isinstance(auditor.sink, NullAuditSink)
+    assert auditor.actor_type == "anonymous"
 
 
 # What is counted together
 
 
 def test_reads_of_one_actor_within_a_minute_are_one_event():
-    counts = Tally(MINUTE)
+    counts = AuditAggregator(MINUTE)
     for second in range(5):
         assert not counts.add(view(request_id=f"r-{second}", metadata={"route": "/v1/events"}), T0 + second * SECOND)
     counts.add(view(resource_id="e-1", metadata={"route": "/v1/events/{event_id}"}), T0 + 6 * SECOND)
@@ -89,29 +89,29 @@ def test_reads_of_one_actor_within_a_minute_are_one_event():
     assert not counts.due(T0 + MINUTE - SECOND)
     [jane] = counts.due(T0 + MINUTE)
     assert jane.at == T0
-    assert jane.deed.request_id is jane.deed.resource_id is None
-    assert jane.deed.metadata == {
+    assert jane.record.request_id is jane.record.resource_id is None
+    assert jane.record.metadata == {
         "route": "/v1/events, /v1/events/{event_id}",
         "count": "6",
         "until": (T0 + 6 * SECOND).isoformat(),
     }
     [john] = counts.flush()
-    assert (john.deed.request_id, dict(john.deed.metadata)) == ("r-9", {})
+    assert (john.record.request_id, dict(john.record.metadata)) == ("r-9", {})
     assert counts.wakes_at() is None
 
 
 @pytest.mark.parametrize("action", [one for one in Action if one not in (Action.viewed, Action.operated)])
 def test_what_changes_or_takes_away_is_an_event_each(action):
-    counts = Tally(MINUTE)
-    deed = Deed(action=action, tenant="acme")
-    assert [counts.add(deed, T0), counts.add(deed, T0)] == [[Dated(deed, T0)]] * 2
+    counts = AuditAggregator(MINUTE)
+    record = AuditRecord(action=action, tenant="acme")
+    assert [counts.add(record, T0), counts.add(record, T0)] == [[DatedRecord(record, T0)]] * 2
 
 
 def test_refusals_are_counted_by_who_and_where_from():
-    counts = Tally(MINUTE)
+    counts = AuditAggregator(MINUTE)
     for ip in ("192.0.2.1", "192.0.2.2") * 3:
-        assert not counts.add(Deed(action=Action.token_refused, outcome="denied", ip=ip), T0)
-    assert [(one.deed.ip, one.deed.metadata["count"]) for one in counts.flush()] == [
+        assert not counts.add(AuditRecord(action=Action.token_refused, outcome="denied", ip=ip), T0)
+    assert [(one.record.ip, one.record.metadata["count"]) for one in counts.flush()] == [
         ("192.0.2.1", "3"),
         ("192.0.2.2", "3"),
     ]
@@ -119,22 +119,22 @@ def test_refusals_are_counted_by_who_and_where_from():
 
 def test_groups_and_their_details_are_bounded(monkeypatch):
     monkeypatch.setattr(aggregation, "MOST_WINDOWS", 3)
-    counts = Tally(MINUTE)
+    counts = AuditAggregator(MINUTE)
     ended = [one for n in range(5) for one in counts.add(view(f"u-{n}"), T0 + n * SECOND)]
-    assert [one.deed.actor_id for one in ended] == ["u-0", "u-1"]
+    assert [one.record.actor_id for one in ended] == ["u-0", "u-1"]
     for n in range(100):
         counts.add(view("u-4", metadata={"route": f"/{n}"}), T0)
-    assert counts.flush()[-1].deed.metadata["route"].count(",") == aggregation.MOST_VALUES - 1
+    assert counts.flush()[-1].record.metadata["route"].count(",") == aggregation.MOST_VALUES - 1
 
 
 def test_strangers_from_very_many_addresses_are_one_event(monkeypatch):
     monkeypatch.setattr(aggregation, "MOST_WINDOWS", 3)
-    counts = Tally(MINUTE)
+    counts = AuditAggregator(MINUTE)
     for n in range(50):
-        refused = Deed(action=Action.denied, outcome="denied", actor_type="anonymous", ip=f"192.0.2.{n}")
+        refused = AuditRecord(action=Action.denied, outcome="denied", actor_type="anonymous", ip=f"192.0.2.{n}")
         assert len(counts.add(refused, T0)) == (n == 3)  # the first one without an address ends the oldest
     ended = counts.flush()
-    assert [(one.deed.ip, one.deed.metadata.get("count")) for one in ended] == [
+    assert [(one.record.ip, one.record.metadata.get("count")) for one in ended] == [
         ("192.0.2.1", None),
         ("192.0.2.2", None),
         (None, "47"),
@@ -142,7 +142,7 @@ def test_strangers_from_very_many_addresses_are_one_event(monkeypatch):
 
 
 def test_a_window_of_nothing_counts_nothing_together():
-    assert len(Tally(timedelta(0)).add(view(), T0)) == 1
+    assert len(AuditAggregator(timedelta(0)).add(view(), T0)) == 1
 
 
 # Into Kafka, into a file, or not
@@ -211,14 +211,14 @@ class MemorySpool:
 
 def trail_of(
     emitter: Emitter, spool: Spool | None = None, window: timedelta = timedelta(0), reserve: Spool | None = None
-) -> tuple[KafkaTrail, Counter[str]]:
+) -> tuple[KafkaAuditSink, Counter[str]]:
     counted: Counter[str] = Counter()
 
     def count(result: str) -> None:
         counted[result] += 1
 
     kept = spool or NoSpool()
-    made = KafkaTrail(
+    made = KafkaAuditSink(
         lambda on_error: emitter, kept, window=window, max_event_bytes=524_288, count=count, reserve=reserve
     )
     return made, counted
@@ -236,8 +236,8 @@ def quick(monkeypatch):
 def test_a_deed_becomes_an_event():
     emitter = Emitter()
     own, counted = trail_of(emitter)
-    with own.kept():
-        own.record(Deed(action=Action.denied, outcome="denied", actor_id="al_1", ip="192.0.2.1", request_id="r"))
+    with own.running():
+        own.record(AuditRecord(action=Action.denied, outcome="denied", actor_id="al_1", ip="192.0.2.1", request_id="r"))
         assert emitter.took.wait(10)
     [event] = emitter.events
     assert (event.tenant_id, event.action, event.source) == ("_auditlane", "access.denied", "auditlane")
@@ -249,7 +249,7 @@ def test_a_deed_becomes_an_event():
 def test_a_tenants_deed_goes_into_both_logs():
     emitter = Emitter()
     own, counted = trail_of(emitter)
-    with own.kept():
+    with own.running():
         own.record(view(metadata={"route": "/"}))
         assert emitter.took.wait(10)
     ours, theirs = emitter.events
@@ -266,7 +266,7 @@ def test_an_address_that_is_none_is_left_out():
 def test_the_end_ends_every_group():
     emitter = Emitter()
     own, counted = trail_of(emitter, window=MINUTE)
-    with own.kept():
+    with own.running():
         for _ in range(3):
             own.record(view())
         assert not emitter.events
@@ -277,7 +277,7 @@ def test_the_end_ends_every_group():
 def test_a_registry_that_is_away_is_waited_for():
     emitter = Emitter(*away(2))
     own, counted = trail_of(emitter)
-    with own.kept():
+    with own.running():
         own.record(view())
         own.record(view("john"))
         assert emitter.took.wait(10)
@@ -288,9 +288,9 @@ def test_a_registry_that_is_away_is_waited_for():
 def test_what_is_left_at_the_end_is_in_the_file_and_sent_by_the_next_process():
     spool, emitter = MemorySpool(), Emitter(*away())
     own, counted = trail_of(emitter, spool, window=MINUTE)
-    with own.kept():
+    with own.running():
         own.record(view())
-        own.record(Deed(action=Action.exported, tenant="acme", actor_id="jane"))
+        own.record(AuditRecord(action=Action.exported, tenant="acme", actor_id="jane"))
     assert not emitter.events
     assert counted == {"spooled": 4}
     left = spool.events
@@ -299,7 +299,7 @@ def test_what_is_left_at_the_end_is_in_the_file_and_sent_by_the_next_process():
     )
     later = Emitter()
     own, counted = trail_of(later, spool)
-    with own.kept():
+    with own.running():
         assert later.took.wait(10)
         wait_until(lambda: not spool.records)
     assert later.events == left, "with the same ids and times, so that a double sending collapses"
@@ -309,7 +309,7 @@ def test_what_is_left_at_the_end_is_in_the_file_and_sent_by_the_next_process():
 def test_what_kafka_has_not_acknowledged_at_the_end_is_in_the_file():
     spool, emitter = MemorySpool(), Emitter(answers=False)
     own, counted = trail_of(emitter, spool)
-    with own.kept():
+    with own.running():
         own.record(view())
         wait_until(lambda: len(emitter.events) == 2)
         assert not counted
@@ -320,7 +320,7 @@ def test_what_kafka_has_not_acknowledged_at_the_end_is_in_the_file():
 def test_what_kafka_gave_back_is_sent_again():
     spool, emitter = MemorySpool(), Emitter(answers=False)
     own, counted = trail_of(emitter, spool)
-    with own.kept():
+    with own.running():
         own.record(view())
         wait_until(lambda: len(emitter.events) == 2)
         emitter.answers = True
@@ -329,7 +329,7 @@ def test_what_kafka_gave_back_is_sent_again():
     assert counted == {"undelivered": 2, "spooled": 2}
     again = Emitter()
     own, _ = trail_of(again, spool)
-    with own.kept():
+    with own.running():
         wait_until(lambda: not spool.records)
     assert again.events == emitter.events
 
@@ -339,7 +339,7 @@ def test_a_file_is_kept_while_kafka_does_not_answer_and_nothing_is_written_twice
     spool.append([record_of(one) for one in events_of(view(), at=T0, event_id=uuid7())])
     before = list(spool.records)
     own, counted = trail_of(emitter, spool)
-    with own.kept():
+    with own.running():
         wait_until(lambda: len(emitter.events) == 2)
     assert spool.records == before
     assert not counted
@@ -349,7 +349,7 @@ def test_what_a_file_holds_and_is_no_event_is_counted_and_told():
     spool, emitter = MemorySpool(), Emitter()
     spool.append([b"{}"])
     own, counted = trail_of(emitter, spool)
-    with own.kept():
+    with own.running():
         wait_until(lambda: counted["dropped"] == 1)
     assert [(one.action, one.metadata["actions"]) for one in spool.events] == [("events.dropped", "unknown: 1")]
 
@@ -358,7 +358,7 @@ def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
     monkeypatch.setattr(sink, "MOST_QUEUED", 20)
     spool, emitter = MemorySpool(), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool)
-    with own.kept():
+    with own.running():
         for number in range(100):
             own.record(view(f"u-{number}"))
             wait_until(lambda: len(own._queue) < 20)
@@ -370,7 +370,7 @@ def test_what_no_file_has_room_for_is_counted_and_told_in_one_event(monkeypatch)
     monkeypatch.setattr(sink, "MOST_QUEUED", 5)
     spool, reserve, emitter = MemorySpool(3), MemorySpool(1), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool, reserve=reserve)
-    with own.kept():
+    with own.running():
         for _ in range(8):
             own.record(view())
     [told] = reserve.events
@@ -380,8 +380,8 @@ def test_what_no_file_has_room_for_is_counted_and_told_in_one_event(monkeypatch)
     assert len(spool.records) == 3
 
 
-def changed(tenant: str, number: int = 0) -> Deed:
-    return Deed(action="structure.changed", actor_id=f"{tenant}-{number}", tenant=tenant, description="x" * 500)
+def changed(tenant: str, number: int = 0) -> AuditRecord:
+    return AuditRecord(action="structure.changed", actor_id=f"{tenant}-{number}", tenant=tenant, description="x" * 500)
 
 
 def test_one_tenants_deeds_give_way_to_the_others_in_memory(monkeypatch):
@@ -392,33 +392,35 @@ def test_one_tenants_deeds_give_way_to_the_others_in_memory(monkeypatch):
     assert counted == {"dropped": 30}, "by itself it may have all of it"
     for number in range(10):
         own.record(changed(f"t{number}", number))
-    waiting = Counter(one.deed.tenant for one in own._queue)
+    waiting = Counter(one.record.tenant for one in own._queue)
     assert waiting == {"acme": 10} | {f"t{number}": 1 for number in range(10)}
     monkeypatch.setattr(sink, "MOST_BYTES", own._queued_bytes)
-    large = Deed(action="structure.changed", actor_id="u", tenant="acme", description="x" * 3_000)
+    large = AuditRecord(action="structure.changed", actor_id="u", tenant="acme", description="x" * 3_000)
     own.record(large)
-    assert large not in [one.deed for one in own._queue]
+    assert large not in [one.record for one in own._queue]
 
 
 def test_one_tenants_large_deeds_give_way_to_the_others_in_memory(monkeypatch):
     monkeypatch.setattr(sink, "MOST_BYTES", 100_000)
     own, _ = trail_of(Emitter())
     for number in range(50):
-        own.record(Deed(action="structure.changed", actor_id=str(number), tenant="acme", description="x" * 9_000))
+        own.record(
+            AuditRecord(action="structure.changed", actor_id=str(number), tenant="acme", description="x" * 9_000)
+        )
     for number in range(40):
         own.record(changed(f"t{number}", number))
-    assert len({one.deed.tenant for one in own._queue}) == 41
+    assert len({one.record.tenant for one in own._queue}) == 41
 
 
 def test_one_tenants_deeds_leave_the_others_half_of_the_files(monkeypatch, tmp_path):
     monkeypatch.setattr(sink, "MOST_QUEUED", 20)
     most, counted = 100_000, Counter()
     spool = FileSpool(tmp_path, most_bytes=most)
-    own = sink.KafkaTrail(
+    own = sink.KafkaAuditSink(
         lambda on_error: Emitter(*away(10**6)), spool, window=timedelta(0), max_event_bytes=524_288,
         count=lambda result: counted.update([result]), spool_bytes=most,
     )  # fmt: skip
-    with own.kept():
+    with own.running():
         for number in range(300):
             own.record(changed("acme", number))
             wait_until(lambda: len(own._queue) < 20)
@@ -437,7 +439,7 @@ def test_what_was_dropped_is_told_once_kafka_takes_events_again(monkeypatch):
     monkeypatch.setattr(sink, "MOST_QUEUED", 5)
     emitter = Emitter(*away(10**6))
     own, counted = trail_of(emitter)
-    with own.kept():
+    with own.running():
         for _ in range(20):
             own.record(view())
         emitter.errors.clear()
@@ -448,9 +450,9 @@ def test_what_was_dropped_is_told_once_kafka_takes_events_again(monkeypatch):
 def test_an_event_that_the_client_refuses_stops_no_other_and_is_kept():
     spool, emitter = MemorySpool(), Emitter(InvalidEvent("no"), ZeroDivisionError())
     own, counted = trail_of(emitter, spool)
-    with own.kept():
+    with own.running():
         for name in ("jane", "john"):
-            own.record(Deed(action="key.created", actor_id=name))
+            own.record(AuditRecord(action="key.created", actor_id=name))
         assert emitter.took.wait(10)
     assert [name for _, name in emitter.told] == ["john"]
     assert [one.actor_id for one in spool.events] == ["jane"]
@@ -460,7 +462,7 @@ def test_an_event_that_the_client_refuses_stops_no_other_and_is_kept():
 def test_a_deed_after_the_end_is_in_the_file():
     spool = MemorySpool()
     own, _ = trail_of(Emitter(), spool)
-    with own.kept():
+    with own.running():
         pass
     own.record(view())
     assert len(spool.records) == 2
@@ -468,10 +470,10 @@ def test_a_deed_after_the_end_is_in_the_file():
 
 def test_a_service_without_kafka_keeps_nothing_and_says_so():
     with structlog.testing.capture_logs() as logs:
-        own = sink.of(load(kafka_bootstrap="127.0.0.1:1"), lambda result: None)
+        own = sink.from_settings(load(kafka_bootstrap="127.0.0.1:1"), lambda result: None)
     assert [(one["event"], one["missing"]) for one in logs] == [("trail.off", "AUDITLANE_REGISTRY_URL")]
-    assert isinstance(own, NoTrail)
-    with own.kept():
+    assert isinstance(own, NullAuditSink)
+    with own.running():
         own.record(view())
 
 
@@ -482,42 +484,44 @@ def test_a_service_without_kafka_keeps_nothing_and_says_so():
 def kept(tmp_path, monkeypatch):
     """(the service, what it recorded). The store is away: what succeeds here needs none."""
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
+    monkeypatch.setattr(
+        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+    )
     with Served(tmp_path) as served:
-        yield served, kept.deeds
+        yield served, kept.records
 
 
 def test_refused_requests_are_recorded(kept):
-    served, deeds = kept
+    served, records = kept
     served.request("/v1/events")
     served.request("/v1/events", served.viewer_token("acme", age=HOUR))
     served.request("/v1/export?format=csv", served.viewer_token("acme", Permission.read), x_request_id="r-1")
     served.request("/v1/events", served.client_token("vendor", tenant="acme"), auditlane_tenant="other")
     writer = served.client("writer")
     served.request("/v1/events", served.client_token("writer"), auditlane_tenant="globex")
-    assert [(one.action, one.outcome, one.tenant, one.actor_type) for one in deeds] == [
+    assert [(one.action, one.outcome, one.tenant, one.actor_type) for one in records] == [
         ("access.denied", "denied", None, "anonymous"),
         ("access.denied", "denied", None, "anonymous"),
         ("access.denied", "denied", "acme", "user"),
         ("access.denied", "denied", "acme", "api_key"),
         ("access.denied", "denied", "globex", "api_key"),
     ]
-    assert [one.metadata["code"] for one in deeds] == [
+    assert [one.metadata["code"] for one in records] == [
         "UNAUTHENTICATED",
         "TOKEN_EXPIRED",
         "FORBIDDEN",
         "TENANT_FORBIDDEN",
         "FORBIDDEN",
     ]
-    assert deeds[2].actor_id == "jane"
-    assert deeds[2].request_id == "r-1"
-    assert deeds[2].ip == "127.0.0.1"
-    assert deeds[2].metadata["route"] == "/v1/export"
-    assert writer.secret not in str(deeds)
+    assert records[2].actor_id == "jane"
+    assert records[2].request_id == "r-1"
+    assert records[2].ip == "127.0.0.1"
+    assert records[2].metadata["route"] == "/v1/export"
+    assert writer.secret not in str(records)
 
 
 def test_tokens_and_links_are_recorded(kept):
-    served, deeds = kept
+    served, records = kept
     issued = served.client("vendor", "admin")
     key = {"client_id": issued.client.client_id, "secret": issued.secret}
     token = served.request("/v1/token", method="POST", body=key).json()["access_token"]
@@ -528,7 +532,7 @@ def test_tokens_and_links_are_recorded(kept):
     link = served.request("/v1/viewer-tokens", token, method="POST", body=body | {"link": True}).json()["link"]
     for _ in range(2):  # it opens once
         served.request(link.removeprefix(served.url), method="POST")
-    assert [(one.action, one.outcome, one.tenant, one.actor_id) for one in deeds] == [
+    assert [(one.action, one.outcome, one.tenant, one.actor_id) for one in records] == [
         ("token.issued", "success", None, issued.client.client_id),
         ("token.refused", "denied", None, ""),
         ("token.refused", "denied", None, ""),
@@ -537,15 +541,15 @@ def test_tokens_and_links_are_recorded(kept):
         ("link.opened", "success", "acme", "jane"),
         ("access.denied", "denied", None, ""),
     ]
-    assert deeds[1].metadata["client"] == issued.client.client_id
-    assert deeds[3].metadata["user"] == "jane"
-    assert deeds[5].metadata["client"] == issued.client.client_id
+    assert records[1].metadata["client"] == issued.client.client_id
+    assert records[3].metadata["user"] == "jane"
+    assert records[5].metadata["client"] == issued.client.client_id
     for secret in (issued.secret, "wrong-secret", "my-password", link.partition("code=")[2]):
-        assert secret not in str(deeds)
+        assert secret not in str(records)
 
 
 def test_a_store_that_is_away_is_no_deed(kept):
-    served, deeds = kept
+    served, records = kept
     assert served.request("/v1/events", served.viewer_token("acme")).status == 503
     assert served.request("/v1/nothing").status == 404
-    assert not deeds
+    assert not records

@@ -11,9 +11,9 @@ import jwt
 import pytest
 from serving import Served
 
-from auditlane.access.audit import Deed, Witness
+from auditlane.access.audit import AuditRecord, RequestAuditor
 from auditlane.runtime.errors import KafkaUnavailable
-from auditlane.server.admin.localized import Said, counted
+from auditlane.server.admin.localized import LocalizedText, counted
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.pages.console import page, page_model
@@ -49,7 +49,7 @@ PARTITION = {
 }
 
 
-class Told:
+class Section:
     """Stands in for the parts; `away` fails."""
 
     def __init__(self) -> None:
@@ -59,7 +59,11 @@ class Told:
     async def health(self) -> Health:
         parts = [
             {"name": "kafka", "state": "away", "problem": HOSTILE},
-            {"name": "registry", "state": "up", "detail": Said(counted("%(count)s subject", "%(count)s subjects", 3))},
+            {
+                "name": "registry",
+                "state": "up",
+                "detail": LocalizedText(counted("%(count)s subject", "%(count)s subjects", 3)),
+            },
         ]
         conflicts = {"hours": 24, "ids": 1_007, "tenants": 2}
         return Health.model_validate({"healthy": False, "parts": parts, "conflicts": conflicts})
@@ -89,24 +93,26 @@ class Told:
 
 class Kept:
     def __init__(self) -> None:
-        self.deeds: list[Deed] = []
+        self.records: list[AuditRecord] = []
 
-    def record(self, deed: Deed) -> None:
-        self.deeds.append(deed)
+    def record(self, record: AuditRecord) -> None:
+        self.records.append(record)
 
 
 @pytest.fixture
-def told(monkeypatch) -> Told:
-    told = Told()
+def told(monkeypatch) -> Section:
+    told = Section()
     monkeypatch.setattr("auditlane.server.app.Operations", lambda *_: told)
     return told
 
 
 @pytest.fixture
-def kept(monkeypatch) -> list[Deed]:
+def kept(monkeypatch) -> list[AuditRecord]:
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
-    return kept.deeds
+    monkeypatch.setattr(
+        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+    )
+    return kept.records
 
 
 @pytest.fixture
@@ -290,9 +296,9 @@ def test_to_view_as_a_tenant_is_an_event_in_its_log(served, kept):
     assert served.request("/v1/events", **request).status == 503
     assert served.request("/v1/events", auditlane_tenant="globex", **request).json()["code"] == "TENANT_FORBIDDEN"
     assert served.request("/v1/export?format=csv", **request).json()["code"] == "FORBIDDEN"
-    [deed] = [one for one in kept if one.action == "audit_log.viewed_as_tenant"]
-    assert (deed.tenant, deed.actor_id, deed.actor_type) == ("acme", "ops", "user")
-    assert deed.metadata["client"].startswith("al_")
+    [record] = [one for one in kept if one.action == "audit_log.viewed_as_tenant"]
+    assert (record.tenant, record.actor_id, record.actor_type) == ("acme", "ops", "user")
+    assert record.metadata["client"].startswith("al_")
 
 
 def test_everything_in_the_console_is_recorded(served, kept):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from auditlane.query.clickhouse.cancellation import Asker, asker, has_gone
-from auditlane.server.middleware.disconnects import Abandoned
+from auditlane.server.middleware.disconnects import DisconnectMiddleware
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -40,7 +40,7 @@ def body(text: bytes = b"", *, more: bool = False) -> dict[str, Any]:
 
 
 def run(app: App, wire: Wire, method: str = "GET") -> None:
-    asyncio.run(Abandoned(app)({"type": "http", "method": method}, wire.receive, wire.send))
+    asyncio.run(DisconnectMiddleware(app)({"type": "http", "method": method}, wire.receive, wire.send))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

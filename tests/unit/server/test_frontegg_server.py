@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serving import Served
 
-from auditlane.server.frontegg import LONGEST_S, plain
+from auditlane.server.frontegg import LONGEST_S
+from auditlane.server.middleware.frontegg_paths import plain
 
 FORMS = ["/auth/vendor", "/auth/vendor/", "//auth//vendor", "/vendors/auth/token", "/vendors/auth/token//"]
 
@@ -90,7 +91,7 @@ def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_pa
 
 def test_a_token_is_had_from_a_busy_process(tmp_path):
     """Their Node client ends the process that holds it when it cannot renew its token."""
-    with Served(tmp_path, serve_requests=1, serve_body_timeout_s=60) as served:
+    with Served(tmp_path, serve_max_concurrency=1, serve_body_timeout_s=60) as served:
         issued, entered, go_on = served.client("vendor"), threading.Event(), threading.Event()
 
         def hold() -> None:

@@ -13,7 +13,7 @@ from babel.messages.frontend import CommandLineInterface
 from babel.messages.pofile import read_po
 from fastapi import Request
 
-from auditlane.server.admin.localized import Phrase, Said, counted, said
+from auditlane.server.admin.localized import LocalizedText, Phrase, counted, localized
 from auditlane.server.pages.i18n import LANGUAGES, catalogues, from_header, language_of
 from auditlane.server.pages.templates import address
 
@@ -131,11 +131,11 @@ def test_many_of_something():
 
 
 def test_what_is_said_is_english_to_programs_and_the_readers_language_on_a_page():
-    text = Said(
+    text = LocalizedText(
         counted("%(count)s message behind", "%(count)s messages behind", 1_200),
         Phrase("the oldest %(age)s s old", values={"age": 2.51}),
     )
     assert text == "1,200 messages behind, the oldest 2.5 s old"
-    assert text.told(DE) == "1.200 Nachrichten im Rückstand, die älteste seit 2,5 s"
-    reason = said("Kafka does not answer: %(reason)s.", reason="100% lost")
-    assert (reason, reason.told(DE)) == ("Kafka does not answer: 100% lost.", "Kafka antwortet nicht: 100% lost.")
+    assert text.render(DE) == "1.200 Nachrichten im Rückstand, die älteste seit 2,5 s"
+    reason = localized("Kafka does not answer: %(reason)s.", reason="100% lost")
+    assert (reason, reason.render(DE)) == ("Kafka does not answer: 100% lost.", "Kafka antwortet nicht: 100% lost.")

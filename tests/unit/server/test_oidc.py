@@ -24,7 +24,7 @@ from auditlane.access.oidc import Oidc, OidcPolicy, permissions
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import ConfigError, Forbidden, IssuerUnavailable, TokenExpired, Unauthenticated
 from auditlane.runtime.settings import load
-from auditlane.server.auth import oidc as issuer_
+from auditlane.server.auth.oidc import from_settings
 
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
@@ -104,7 +104,7 @@ class Clock:
 
 def oidc(issuer: Issuer, clock: Any = None, **settings: Any) -> Oidc:
     """As a service with these settings makes it."""
-    found = issuer_.of(load(oidc_issuer=issuer.url, oidc_audience=f"other, {AUDIENCE}", **settings))
+    found = from_settings(load(oidc_issuer=issuer.url, oidc_audience=f"other, {AUDIENCE}", **settings))
     assert found
     if clock:
         found.keys = KeySet(issuer.url, clock=clock)
@@ -324,15 +324,15 @@ def test_the_tenant_comes_from_a_claim(issuer):
 def test_a_wrong_issuer_setting_is_named(given, said):
     good = {"oidc_issuer": "https://login.example/", "oidc_audience": "a"} if "oidc_issuer" not in given else {}
     with pytest.raises(ConfigError, match=said):
-        issuer_.of(load(**good, **given))
+        from_settings(load(**good, **given))
 
 
 def test_an_issuer_keeps_its_slash():
-    found = issuer_.of(load(oidc_issuer="https://login.example/", oidc_audience="a,b"))
+    found = from_settings(load(oidc_issuer="https://login.example/", oidc_audience="a,b"))
     assert found
     assert found.policy.issuer == "https://login.example/"
     assert found.policy.audiences == ("a", "b")
-    assert issuer_.of(load()) is None
+    assert from_settings(load()) is None
 
 
 # In the service

@@ -15,9 +15,9 @@ from serving import Served
 from surface import Operation, operations
 
 from auditlane.runtime.errors import Busy, RateLimited
-from auditlane.server.auth.route_credentials import Entrance
-from auditlane.server.middleware.bodies import Unfinished
-from auditlane.server.middleware.limits import Places
+from auditlane.server.auth.route_credentials import RouteChecks
+from auditlane.server.middleware.bodies import PendingBodies
+from auditlane.server.middleware.limits import RequestSlots
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
 # What gives a credential asks for none; nothing else is open to everybody.
@@ -28,7 +28,7 @@ PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x"}
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Everything that is away stays away; no body is given up before a test ends."""
-    with Served(tmp_path_factory.mktemp("served"), **NOWHERE, serve_requests=2, serve_body_timeout_s=300) as one:
+    with Served(tmp_path_factory.mktemp("served"), **NOWHERE, serve_max_concurrency=2, serve_body_timeout_s=300) as one:
         yield one
 
 
@@ -89,7 +89,7 @@ def test_who_may_not_do_it_is_refused_before_the_body(served):
 @pytest.mark.parametrize("path", ["/v1/viewer-tokens", "/v1/events", "/v1/token", "/auth/vendor", "/console/view"])
 @pytest.mark.parametrize("credential", [True, False], ids=["client", "nobody"])
 def test_requests_whose_bodies_do_not_come_leave_others_their_places(served, path, credential):
-    """There are two places, and many such requests."""
+    """There are two slots, and many such requests."""
     given = [f"Authorization: Bearer {served.client_token('vendor')}"] if credential else []
     given += ["Content-Type: application/json", "Content-Length: 1000"]
     with ExitStack() as open_:
@@ -153,7 +153,7 @@ def test_a_body_that_was_awaited_is_asked_for_once(served):
     assert status == 200, body
 
 
-def test_one_address_cannot_leave_any_number_of_bodies_unfinished(tmp_path: Path):
+def test_one_address_cannot_leave_any_number_of_bodies_pending(tmp_path: Path):
     with Served(tmp_path, serve_bodies_per_address=3, serve_body_timeout_s=300) as served, ExitStack() as open_:
         given = (f"Authorization: Bearer {served.client_token('vendor')}", "Content-Length: 1000")
         many = [open_.enter_context(raw(served, "POST /v1/viewer-tokens", *given)) for _ in range(4)]
@@ -169,45 +169,45 @@ def test_one_address_cannot_leave_any_number_of_bodies_unfinished(tmp_path: Path
 
 
 def test_bytes_of_unfinished_bodies_are_shared():
-    unfinished = Unfinished(most_of_address=10, most_bytes=8 << 20)
-    unfinished.take("acme", 2 << 20)
+    pending = PendingBodies(most_of_address=10, most_bytes=8 << 20)
+    pending.take("acme", 2 << 20)
     with pytest.raises(RateLimited):
-        unfinished.take("acme", 1)
+        pending.take("acme", 1)
     for tenant in ("one", "two", "three"):
-        unfinished.take(tenant, 2 << 20)
+        pending.take(tenant, 2 << 20)
     with pytest.raises(Busy):
-        unfinished.take("four", 1)
-    unfinished.give_back("acme", 2 << 20)
-    unfinished.take("four", 1)
+        pending.take("four", 1)
+    pending.give_back("acme", 2 << 20)
+    pending.take("four", 1)
     for tenant, held in (("four", 1), ("one", 2 << 20), ("two", 2 << 20), ("three", 2 << 20)):
-        unfinished.give_back(tenant, held)
-    assert unfinished == Unfinished(10, 8 << 20)  # nothing is left of who was here
+        pending.give_back(tenant, held)
+    assert pending == PendingBodies(10, 8 << 20)  # nothing is left of who was here
 
 
 def test_one_tenant_has_its_share_of_the_places():
-    places = Places(most=4, of_tenant=2)
-    places.add("acme", 1)
-    places.demand_for("acme")
-    places.add("acme", 1)
+    slots = RequestSlots(most=4, of_tenant=2)
+    slots.add("acme", 1)
+    slots.require_for("acme")
+    slots.add("acme", 1)
     with pytest.raises(RateLimited):
-        places.demand_for("acme")
-    places.demand_for("globex")
-    places.demand_for("")  # of no tenant in particular
-    places.add("globex", 1)
-    places.demand()
-    places.add("", 1)
+        slots.require_for("acme")
+    slots.require_for("globex")
+    slots.require_for("")  # of no tenant in particular
+    slots.add("globex", 1)
+    slots.require()
+    slots.add("", 1)
     with pytest.raises(Busy):
-        places.demand()
+        slots.require()
     for tenant in ("acme", "acme", "globex", ""):
-        places.add(tenant, -1)
-    places.demand()
-    assert not places._tenants
+        slots.add(tenant, -1)
+    slots.require()
+    assert not slots._tenants
 
 
 def test_every_route_that_reads_a_body_asks_for_a_credential_or_is_known_to_be_open(served):
-    entrance = Entrance(served.app)
+    route_checks = RouteChecks(served.app)
     for one in operations(served.app):
         if one.method in ("POST", "PUT", "PATCH", "DELETE"):
-            door = entrance.door({"type": "http", "method": one.method, "path": one.at(PLACES), "headers": []})
+            door = route_checks.door({"type": "http", "method": one.method, "path": one.at(PLACES), "headers": []})
             assert door is not None, one
             assert bool(door.checks) == (str(one) not in OPEN), one

@@ -20,7 +20,7 @@ OURS, OTHERS = "https://app.vendor.test", "https://elsewhere.test"
 @pytest.fixture
 def served(tmp_path) -> Iterator[Served]:
     with Served(
-        tmp_path, serve_requests=1, serve_body_timeout_s=0.2, cors_origins=f"{OURS}, http://127.0.0.1:1"
+        tmp_path, serve_max_concurrency=1, serve_body_timeout_s=0.2, cors_origins=f"{OURS}, http://127.0.0.1:1"
     ) as one:
         yield one
 
@@ -59,7 +59,7 @@ def test_a_body_that_comes_by_the_drop_is_given_up(served):
 
 
 def test_more_requests_than_a_process_takes_are_told_to_come_again(tmp_path):
-    with Served(tmp_path, serve_requests=1, serve_body_timeout_s=60) as served:
+    with Served(tmp_path, serve_max_concurrency=1, serve_body_timeout_s=60) as served:
         entered, go_on = threading.Event(), threading.Event()
 
         def hold() -> dict[str, bool]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from serving import Served
 
-from auditlane.access.audit import Deed, Witness
+from auditlane.access.audit import AuditRecord, RequestAuditor
 from auditlane.access.permissions import Permission
 from auditlane.store.presentation import DEFAULT_FIELDS
 from auditlane.store.structure_cache import Structure, StructureBook
@@ -18,17 +18,19 @@ ALL = ["audits:configure", "audits:contract", "audits:export", "audits:read"]
 
 class Kept:
     def __init__(self) -> None:
-        self.deeds: list[Deed] = []
+        self.records: list[AuditRecord] = []
 
-    def record(self, deed: Deed) -> None:
-        self.deeds.append(deed)
+    def record(self, record: AuditRecord) -> None:
+        self.records.append(record)
 
 
 @pytest.fixture
-def kept(monkeypatch) -> list[Deed]:
+def kept(monkeypatch) -> list[AuditRecord]:
     kept = Kept()
-    monkeypatch.setattr("auditlane.server.audit.request_audit.Witness", lambda _, **given: Witness(kept, **given))
-    return kept.deeds
+    monkeypatch.setattr(
+        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+    )
+    return kept.records
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ class Export:
 class Exporter:
     """Exports from any number of threads; connects when it is first asked something.
 
-    `demand_standing` raises when whoever asked for an export may not have the rest of it: their key was revoked, say.
+    `require_standing` raises when whoever asked for an export may not have the rest of it: their key was revoked, say.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Exporter:
         settings: Settings,
         limits: Limits | None = None,
         *,
-        demand_standing: Callable[[TenantScope], None] = lambda scope: None,
+        require_standing: Callable[[TenantScope], None] = lambda scope: None,
         concurrency: TenantConcurrency | None = None,
     ) -> None:
         """`concurrency` bound what is counted at once for a tenant, together with its other queries."""
@@ -115,7 +115,7 @@ class Exporter:
         silence_s = max(limits.page_s, _SILENCE_S) + CONNECT_TIMEOUT_S
         behind = replace(limits, threads=1, priority=2)
         self._files = QueryExecutor(settings, behind, silence_s=silence_s, seconds=limits.export_s)
-        self._demand_standing = demand_standing
+        self._require_standing = require_standing
         self._pdf_bounds = PdfBounds(settings.export_pdf_memory_bytes, settings.export_pdf_timeout_s)
         self.downloads = DownloadPool.of(settings)
 
@@ -159,7 +159,7 @@ class Exporter:
         self, statement: Statement, scope: TenantScope, form: Form, counted: Counted, *, written: int = 0
     ) -> Export:
         """`export` by a statement that is there already; its columns are those of `compile_export`."""
-        check = partial(self._demand_standing, scope)
+        check = partial(self._require_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font, self._pdf_bounds)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
-from auditlane.access.audit import Witness
+from auditlane.access.audit import RequestAuditor
 from auditlane.access.base_url import base_of
 from auditlane.access.links import of_link
 from auditlane.access.permissions import Permission
@@ -21,7 +21,7 @@ QUERY_TTL: Final = timedelta(minutes=1)
 JOB_TTL: Final = timedelta(minutes=15)  # a download that began goes on; one that broke off may be taken up again
 
 
-class DemandStanding(Protocol):
+class RequireStanding(Protocol):
     """Raises Unauthenticated or Forbidden when whoever asked for an export, or a link to one, may not have it now."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
@@ -45,35 +45,35 @@ class Opened:
     pairs: tuple[tuple[str, str], ...] = ()
     job: str = ""
 
-    def identify(self, witness: Witness) -> None:
+    def identify(self, auditor: RequestAuditor) -> None:
         """Tell the audit trail who downloads."""
-        witness.tenant = self.scope.tenant
-        witness.actor_id, witness.actor_type = self.scope.actor, self.actor_type
-        witness.client_id = self.scope.client_id if self.scope.client_id != self.scope.actor else ""
+        auditor.tenant = self.scope.tenant
+        auditor.actor_id, auditor.actor_type = self.scope.actor, self.actor_type
+        auditor.client_id = self.scope.client_id if self.scope.client_id != self.scope.actor else ""
 
 
 class Links:
     """Signs and opens codes. `url` is where clients reach the service; empty: the address that it listens on.
 
-    `demand_standing` raises when whoever asked for a link may not have what it leads to any more.
+    `require_standing` raises when whoever asked for a link may not have what it leads to any more.
     """
 
-    def __init__(self, signer: Signer, demand_standing: Callable[[TenantScope], None], url: str = "") -> None:
+    def __init__(self, signer: Signer, require_standing: Callable[[TenantScope], None], url: str = "") -> None:
         self._signer = signer
-        self._demand_standing = demand_standing
+        self._require_standing = require_standing
         self._url = url
 
     def base(self, request: Any) -> str:
         """What links answered to this request begin with. Raises InvalidInput for a Host that is none of ours."""
         return base_of(request, self._url)
 
-    def of_export(self, scope: TenantScope, witness: Witness, pairs: list[tuple[str, str]], *, base: str) -> str:
+    def of_export(self, scope: TenantScope, auditor: RequestAuditor, pairs: list[tuple[str, str]], *, base: str) -> str:
         """A link that downloads what these pairs (format, columns, filter) ask for, for a minute."""
-        return self._link(scope, witness, {"pairs": pairs}, QUERY_TTL, base)
+        return self._link(scope, auditor, {"pairs": pairs}, QUERY_TTL, base)
 
-    def of_job(self, scope: TenantScope, witness: Witness, job: str, *, base: str) -> str:
+    def of_job(self, scope: TenantScope, auditor: RequestAuditor, job: str, *, base: str) -> str:
         """A link to a job's file, for a quarter of an hour."""
-        return self._link(scope, witness, {"job": job}, JOB_TTL, base)
+        return self._link(scope, auditor, {"job": job}, JOB_TTL, base)
 
     def open(self, code: str) -> Opened:
         """Raises TokenExpired, and Unauthenticated for a code that `Links` did not make, or whose maker is revoked."""
@@ -86,11 +86,13 @@ class Links:
             opened = Opened(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
         except (KeyError, TypeError, ValueError) as error:
             raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
-        self._demand_standing(scope)
+        self._require_standing(scope)
         return opened
 
-    def _link(self, scope: TenantScope, witness: Witness, what: dict[str, Any], ttl: timedelta, base: str) -> str:
+    def _link(
+        self, scope: TenantScope, auditor: RequestAuditor, what: dict[str, Any], ttl: timedelta, base: str
+    ) -> str:
         who = {"tenant": scope.tenant, "sub": scope.actor, "client": scope.client_id}
-        who["actor_type"] = witness.actor_type
+        who["actor_type"] = auditor.actor_type
         code = self._signer.sign(PURPOSE, who | what, now=datetime.now(UTC), ttl=ttl)
         return f"{base}{DOWNLOAD_PATH}?{urlencode({'code': code})}"

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.security import APIKeyQuery
 from pydantic import BaseModel, Field
 
-from auditlane.access.audit import Action, witness_of
+from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.export.download import CountRows, Download, file_name, headers_of
@@ -65,14 +65,14 @@ def build(
         format_ = spec.form.format
         name = file_name(scope.tenant, format_, datetime.now(UTC))
         if request.method == "HEAD":  # takes nothing away
-            witness_of(request).recorded = True
+            auditor_of(request).recorded = True
             with await downloads.begin(scope.tenant, Format.csv):  # a count draws no PDF
                 counted = await downloads.run(lambda: exporter.count(scope, spec.filter, format_))
             return StreamingResponse(iter(()), headers=headers_of(name, counted.rows), media_type=format_.media_type)
         with await downloads.begin(scope.tenant, format_) as place:
             export = await downloads.run(lambda: exporter.export(scope, spec.filter, spec.form))
             columns = ",".join(column.name for column in spec.form.columns)
-            witness_of(request).record(
+            auditor_of(request).record(
                 Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
             )
             held = place.pop_all()
@@ -100,9 +100,9 @@ def build(
         """A link that a browser can follow: it works for a minute, without a header, for this tenant and query only."""
         pairs = body.pairs()
         spec = export_spec(pairs, scope, structure_of)
-        witness = witness_of(request)
-        url = links.of_export(scope, witness, pairs, base=links.base(request))
-        witness.record(Action.link_issued, resource="audit_log", format=spec.form.format)
+        auditor = auditor_of(request)
+        url = links.of_export(scope, auditor, pairs, base=links.base(request))
+        auditor.record(Action.link_issued, resource="audit_log", format=spec.form.format)
         return LinkAnswer(url=url, expires_in=int(QUERY_TTL.total_seconds()))
 
     @router.head("/download", include_in_schema=False)
@@ -111,7 +111,7 @@ def build(
         """What the link's code stands for: an export made now, or a job's file. HEAD gives the headers alone."""
         opened = links.open(code or "")
         request.state.permission = Permission.export
-        opened.identify(witness_of(request))
+        opened.identify(auditor_of(request))
         found = await downloads.run(lambda: file(request, opened))
         return found or await send(request, opened.scope, list(opened.pairs))
 

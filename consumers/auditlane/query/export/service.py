@@ -19,7 +19,7 @@ from auditlane.query.export.jobs.record import JobRecord
 from auditlane.query.export.jobs.router import file_of
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker
-from auditlane.query.export.links import DemandStanding, Links, Signer
+from auditlane.query.export.links import Links, RequireStanding, Signer
 from auditlane.query.export.request import StructureOf, filter_of
 from auditlane.query.filters import Filter
 from auditlane.query.router import Authorize
@@ -35,15 +35,15 @@ class ExportService:
         settings: Settings,
         authorize: Authorize,
         signer: Signer,
-        demand_standing: DemandStanding,
+        require_standing: RequireStanding,
         structure_of: StructureOf,
         *,
         count_rows: CountRows = lambda format_, rows: None,
         concurrency: TenantConcurrency | None = None,
     ) -> None:
-        standing = partial(demand_standing, behind="export")
-        self.exporter = Exporter(settings, demand_standing=standing, concurrency=concurrency)
-        links = self.links = Links(signer, demand_standing, settings.serve_url)
+        standing = partial(require_standing, behind="export")
+        self.exporter = Exporter(settings, require_standing=standing, concurrency=concurrency)
+        links = self.links = Links(signer, require_standing, settings.serve_url)
         jobs, keep = JobStore(_folder(settings)), timedelta(seconds=settings.export_expire_s)
         room = DiskQuota.of(settings, jobs)
         job_file = partial(file_of, jobs, structure_of, standing)

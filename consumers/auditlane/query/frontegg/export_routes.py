@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from auditlane.access.audit import Action, witness_of
+from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import ACTORS, NAMES
@@ -68,7 +68,7 @@ def build(
         with await downloads.begin(scope.tenant, format_) as place:
             export = await downloads.run(lambda: begun(scope, query, form))
             columns = ",".join(column.name for column in form.columns)
-            witness_of(request).record(
+            auditor_of(request).record(
                 Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
             )
             held, name = place.pop_all(), _name(request, scope, format_)

@@ -96,7 +96,7 @@ def build(geoip: GeoIp, client: Callable[..., Any], *, named: Callable[[Request]
         tenant = named(request)
         if who.tenant or tenant:
             who.scope(Permission.read, tenant, header=TENANT_HEADER)
-        who.demand(Permission.read)
+        who.require(Permission.read)
         return geoip.of(str(parse_address("ip", ip)))
 
     return router

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from clickhouse_connect.driver.client import Client
 from fastapi import APIRouter, Body, Depends, Request
 
-from auditlane.access.audit import Action, witness_of
+from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.contract.frontegg import TENANT_HEADER, storable
@@ -47,7 +47,7 @@ def build(
         tenant = named(request)
         if who.tenant or tenant:
             tenant = who.scope(Permission.read, tenant, header=TENANT_HEADER).tenant
-        who.demand(Permission.read)
+        who.require(Permission.read)
         if entityName != metadata.ENTITY:
             return {"rows": []}
         return {"rows": [document_of(load_document(connect(), database, DOCUMENT), tenant, who.client_id)]}
@@ -61,7 +61,7 @@ def build(
         done = service.replace(None, fields=fields, switch=None, etags=[ANY], who=who.subject)
         kept = metadata.kept(given, load_document(connect(), database, DOCUMENT))
         save_document(connect(), database, DOCUMENT, kept, changed_by=who.subject, now=datetime.now(UTC))
-        witness_of(request).record(
+        auditor_of(request).record(
             Action.structure_changed,
             resource="structure",
             resource_id=done.after.own.scope,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import TENANT_HEADER
@@ -94,5 +94,5 @@ def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
 
 def vendor_of(request: Request) -> str:
     """The client that asks, or that vouched for the viewer who does: their vendor's id is the client's."""
-    witness = witness_of(request)
-    return witness.client_id or witness.actor_id
+    auditor = auditor_of(request)
+    return auditor.client_id or auditor.actor_id

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.query.structure import responses, rights
@@ -215,7 +215,7 @@ def _answered(
 ) -> ShownStructure:
     """Record what was done, and answer with what there is now."""
     for action, facts in audit_events(done, stated):
-        witness_of(request).record(action, **facts)
+        auditor_of(request).record(action, **facts)
     response.headers["ETag"] = done.after.etag
     return responses.structure(done.after)
 
@@ -225,14 +225,14 @@ def _noting(request: Request, stated: FieldChange | None, name: str = "") -> Unf
 
     def note(error: BaseException) -> None:
         action, facts = unfinished(stated.name if stated else name, stated, error)
-        witness_of(request).record(action, **facts)
+        auditor_of(request).record(action, **facts)
 
     return note
 
 
 def _quiet(request: Request) -> None:
     """How a log is laid out says nothing of what is in it: to read that is no event of its own."""
-    witness_of(request).recorded = True
+    auditor_of(request).recorded = True
 
 
 @contextmanager

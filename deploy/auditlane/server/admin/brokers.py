@@ -19,7 +19,7 @@ RATE_S: Final = 60.0  # what the rate of arriving events is taken over
 READ_S: Final = 5.0  # of the dead-letter topic at a time; the next question goes on from there
 
 
-def demand_kafka(settings: Settings) -> None:
+def require_kafka(settings: Settings) -> None:
     """Raise KafkaUnavailable where the settings do not say where Kafka is."""
     if not settings.kafka_bootstrap:
         raise KafkaUnavailable(
@@ -36,7 +36,7 @@ class Workers:
 
     def lag(self) -> Lag:
         """Raises KafkaUnavailable, NotFound when there is no such group or topic."""
-        demand_kafka(self._settings)
+        require_kafka(self._settings)
         self._group = self._group or GroupLag(self._settings, ask_s=ASK_S)
         return Lag.model_validate(document(self._settings.consumer_group, self._group.rows()))
 
@@ -54,7 +54,7 @@ class Arrivals:
 
     def rate(self) -> Rate:
         """Raises KafkaUnavailable."""
-        demand_kafka(self._settings)
+        require_kafka(self._settings)
         self._positions = self._positions or Positions(self._settings, ask_s=ASK_S)
         events = self._positions.arrived(time.time_ns() // 1_000_000 - int(RATE_S * 1_000))
         return Rate(seconds=RATE_S, events=events, events_per_second=events / RATE_S)
@@ -74,7 +74,7 @@ class Letters:
 
     def look(self, selection: Selection, newest: int) -> DeadLetters:
         """Read on for some seconds at most, then answer from what is known. Raises KafkaUnavailable, NotFound."""
-        demand_kafka(self._settings)
+        require_kafka(self._settings)
         topic = LetterTopic(self._settings)
         try:
             progress = topic.follow(self._index, self._positions, seconds=READ_S)

@@ -6,22 +6,22 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from auditlane.server.bounded import Bounded
+from auditlane.server.bounded_call import BoundedCall
 
 T = TypeVar("T")
 
 
-class Source(Generic[T]):
+class CachedProbe(Generic[T]):
     """One such job, whose answer is given again while it is younger than `fresh_s`."""
 
     def __init__(self, what: str, ask: Callable[[], T], *, timeout_s: float, fresh_s: float) -> None:
-        self._bounded = Bounded(what, timeout_s=timeout_s)
+        self._bounded = BoundedCall(what, timeout_s=timeout_s)
         self._ask = ask
         self._fresh_s = fresh_s
         self._answer: tuple[float, T] | None = None
 
     async def get(self) -> T:
-        """The answer. Raises as `Bounded.run`."""
+        """The answer. Raises as `BoundedCall.run`."""
         return await self._bounded.run(self._fresh)
 
     def _fresh(self) -> T:

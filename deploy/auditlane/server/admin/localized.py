@@ -20,7 +20,7 @@ class Phrase:
     count: int = 0
     values: Mapping[str, str | float] = field(default_factory=dict)
 
-    def told(self, words: Catalogue) -> str:
+    def render(self, words: Catalogue) -> str:
         shown = {
             name: value if isinstance(value, str) else words.number(value, int(isinstance(value, float)))
             for name, value in self.values.items()
@@ -30,24 +30,24 @@ class Phrase:
         return words.gettext(self.text, **shown)
 
 
-class Said(str):
+class LocalizedText(str):
     """The English text, which knows the phrases that it was made of."""
 
     phrases: tuple[Phrase, ...]
 
-    def __new__(cls, *phrases: Phrase) -> Said:
+    def __new__(cls, *phrases: Phrase) -> LocalizedText:
         made = super().__new__(cls, _joined(phrases, catalogues()[LANGUAGES[0]]))
         made.phrases = phrases
         return made
 
-    def told(self, words: Catalogue) -> str:
+    def render(self, words: Catalogue) -> str:
         """The same in a catalogue's language."""
         return _joined(self.phrases, words)
 
 
-def said(text: str, **values: str | float) -> Said:
+def localized(text: str, **values: str | float) -> LocalizedText:
     """A text of one phrase."""
-    return Said(Phrase(text, values=values))
+    return LocalizedText(Phrase(text, values=values))
 
 
 def counted(one: str, other: str, count: int) -> Phrase:
@@ -56,11 +56,11 @@ def counted(one: str, other: str, count: int) -> Phrase:
 
 
 def _joined(phrases: tuple[Phrase, ...], words: Catalogue) -> str:
-    return ", ".join(one.told(words) for one in phrases)
+    return ", ".join(one.render(words) for one in phrases)
 
 
 def _as_it_is(value: Any, check: Any) -> Any:
-    return value if isinstance(value, Said) else check(value)
+    return value if isinstance(value, LocalizedText) else check(value)
 
 
 Text = Annotated[str, WrapValidator(_as_it_is)]  # Pydantic would make a plain text of it

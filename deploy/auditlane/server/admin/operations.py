@@ -17,11 +17,11 @@ from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
-from auditlane.server.admin.cached_probe import Source
+from auditlane.server.admin.cached_probe import CachedProbe
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
-from auditlane.server.audit.sink import OwnTrail
-from auditlane.server.auth.authentication import Gate
-from auditlane.server.bounded import Bounded
+from auditlane.server.audit.sink import ServiceAuditSink
+from auditlane.server.auth.authentication import Authenticator
+from auditlane.server.bounded_call import BoundedCall
 from auditlane.server.probes import Probe
 
 LAG_TIMEOUT_S: Final = 20.0  # of the brokers' answers, one after the other
@@ -42,26 +42,26 @@ class Operations:
         settings: Settings,
         store: Callable[[], Client],
         probe: Probe,
-        gate: Gate,
-        own: OwnTrail,
+        authenticator: Authenticator,
+        own: ServiceAuditSink,
         refusals: ContractRefusals | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._gate = gate
+        self._authenticator = authenticator
         self._own = own
         self._refusals = refusals or ContractRefusals()
         self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
-        self._tenants = Bounded("ClickHouse", timeout_s=settings.query_timeout_s + 1)
-        self._lag = Source("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
-        self._rate = Source("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
-        self._conflicts = Source(
+        self._tenants = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1)
+        self._lag = CachedProbe("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
+        self._rate = CachedProbe("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
+        self._conflicts = CachedProbe(
             "ClickHouse",
             partial(conflicts.read, store, settings.clickhouse_database),
             timeout_s=PART_TIMEOUT_S,
             fresh_s=conflicts.FRESH_S,
         )
-        self._dead = Bounded("Kafka", timeout_s=2 * READ_S + PART_TIMEOUT_S)
+        self._dead = BoundedCall("Kafka", timeout_s=2 * READ_S + PART_TIMEOUT_S)
         self._parts = {
             "clickhouse": self._part("ClickHouse", partial(parts.store, probe)),
             "kafka": self._part("Kafka", partial(parts.kafka, settings)),
@@ -108,7 +108,7 @@ class Operations:
             for name, part in self._parts.items():
                 group.start_soon(ask, name, part)
         every = [found[name] for name in self._parts]
-        every += [*parts.files(self._gate), parts.issuer(self._gate.oidc), parts.trail(self._own)]
+        every += [*parts.files(self._authenticator), parts.issuer(self._authenticator.oidc), parts.trail(self._own)]
         told = [_refused(one) for one in self._refusals.top(datetime.now(UTC))]
         healthy = all(one.state in ("up", "off") for one in every)
         return Health(healthy=healthy, parts=every, refusals=told, conflicts=claimed[0] if claimed else None)
@@ -124,7 +124,7 @@ class Operations:
 
     @staticmethod
     def _part(what: str, ask: Callable[[], PartHealth]) -> Callable[[], Awaitable[PartHealth]]:
-        return Source(what, ask, timeout_s=PART_TIMEOUT_S, fresh_s=FRESH_S).get
+        return CachedProbe(what, ask, timeout_s=PART_TIMEOUT_S, fresh_s=FRESH_S).get
 
     def close(self) -> None:
         """Release the connections."""

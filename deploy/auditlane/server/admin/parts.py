@@ -13,10 +13,10 @@ from auditlane.contract.tenants import base_subject
 from auditlane.contract.topics import admin
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
-from auditlane.server.admin.localized import Phrase, Said, counted, said
+from auditlane.server.admin.localized import LocalizedText, Phrase, counted, localized
 from auditlane.server.admin.models import Lag, PartHealth
-from auditlane.server.audit.sink import OwnTrail
-from auditlane.server.auth.authentication import Gate
+from auditlane.server.audit.sink import ServiceAuditSink
+from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.pages.i18n import N_
 from auditlane.server.probes import Probe
 
@@ -36,16 +36,16 @@ def kafka(settings: Settings) -> PartHealth:
     try:
         found = admin(settings).list_topics(timeout=ASK_S)
     except KafkaException as error:
-        problem = said("Kafka does not answer: %(reason)s.", reason=error.args[0].str())
+        problem = localized("Kafka does not answer: %(reason)s.", reason=error.args[0].str())
         return PartHealth(name="kafka", state="away", problem=problem)
     except AuditlaneError as error:
         return PartHealth(name="kafka", state="away", problem=str(error))
     missing = [name for name in (settings.topic, settings.dead_letter_topic) if name not in found.topics]
     if missing:
-        problem = said("There is no topic %(names)s. Run `auditlane init`.", names=", ".join(missing))
+        problem = localized("There is no topic %(names)s. Run `auditlane init`.", names=", ".join(missing))
         return PartHealth(name="kafka", state="away", problem=problem)
     brokers = counted("%(count)s broker", "%(count)s brokers", len(found.brokers))
-    return PartHealth(name="kafka", state="up", detail=Said(brokers))
+    return PartHealth(name="kafka", state="up", detail=LocalizedText(brokers))
 
 
 def registry(settings: Settings) -> PartHealth:
@@ -58,10 +58,10 @@ def registry(settings: Settings) -> PartHealth:
     except AuditlaneError as error:
         return PartHealth(name="registry", state="away", problem=str(error))
     if base_subject(settings.topic) not in subjects:
-        problem = said("There is no subject %(name)s. Run `auditlane init`.", name=base_subject(settings.topic))
+        problem = localized("There is no subject %(name)s. Run `auditlane init`.", name=base_subject(settings.topic))
         return PartHealth(name="registry", state="away", problem=problem)
     known = counted("%(count)s subject", "%(count)s subjects", len(subjects))
-    return PartHealth(name="registry", state="up", detail=Said(known))
+    return PartHealth(name="registry", state="up", detail=LocalizedText(known))
 
 
 def workers(lag: Lag) -> PartHealth:
@@ -75,27 +75,33 @@ def workers(lag: Lag) -> PartHealth:
         told.append(Phrase(N_("the oldest %(age)s s old"), values={"age": lag.age_s}))
     if lag.abandoned or not members:
         nobody = counted("Nobody works on %(count)s partition.", "Nobody works on %(count)s partitions.", lag.abandoned)
-        problem = Said(nobody) if lag.abandoned else said("The group has no member.")
-        return PartHealth(name="workers", state="away", detail=Said(*told), problem=problem)
+        problem = LocalizedText(nobody) if lag.abandoned else localized("The group has no member.")
+        return PartHealth(name="workers", state="away", detail=LocalizedText(*told), problem=problem)
     failing = [one for one in lag.partitions if one.failing_s is not None]
     if failing:
         one = max(failing, key=lambda one: one.failing_s or 0.0)
-        problem = said(
+        problem = localized(
             "%(partition)s has not got on for %(seconds)s s: %(reason)s",
             partition=f"{one.topic}[{one.partition}]",
             seconds=float(one.failing_s or 0.0),
             reason=one.error,
         )
-        return PartHealth(name="workers", state="stale", detail=Said(*told), problem=problem)
-    return PartHealth(name="workers", state="up", detail=Said(*told))
+        return PartHealth(name="workers", state="stale", detail=LocalizedText(*told), problem=problem)
+    return PartHealth(name="workers", state="up", detail=LocalizedText(*told))
 
 
-def files(gate: Gate) -> list[PartHealth]:
+def files(authenticator: Authenticator) -> list[PartHealth]:
     """The two files of credentials."""
     return [
-        PartHealth(name="keys", state="stale" if gate.keys.problem else "up", problem=gate.keys.problem or None),
         PartHealth(
-            name="signing-keys", state="stale" if gate.signing.problem else "up", problem=gate.signing.problem or None
+            name="keys",
+            state="stale" if authenticator.keys.problem else "up",
+            problem=authenticator.keys.problem or None,
+        ),
+        PartHealth(
+            name="signing-keys",
+            state="stale" if authenticator.signing.problem else "up",
+            problem=authenticator.signing.problem or None,
         ),
     ]
 
@@ -109,14 +115,14 @@ def issuer(oidc: Oidc | None) -> PartHealth:
     return PartHealth(name="issuer", state=state, detail=oidc.policy.issuer, problem=problem or None)
 
 
-def trail(own: OwnTrail) -> PartHealth:
+def trail(own: ServiceAuditSink) -> PartHealth:
     """Our own audit trail."""
     if own.waiting is None:
         return PartHealth(name="trail", state="off", problem=own.problem or None)
     state: Literal["up", "stale"] = "stale" if own.problem else "up"
-    waiting = Said(counted("%(count)s event to emit", "%(count)s events to emit", own.waiting))
+    waiting = LocalizedText(counted("%(count)s event to emit", "%(count)s events to emit", own.waiting))
     return PartHealth(name="trail", state=state, detail=waiting, problem=own.problem or None)
 
 
-def _not_set(variable: str) -> Said:
-    return said("%(variable)s is not set where `serve` runs.", variable=variable)
+def _not_set(variable: str) -> LocalizedText:
+    return localized("%(variable)s is not set where `serve` runs.", variable=variable)

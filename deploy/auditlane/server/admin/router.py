@@ -13,19 +13,21 @@ from auditlane.operations.dlq.index import Selection
 from auditlane.server.admin import tenants as tenants_
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
-from auditlane.server.auth.authentication import Gate, TenantName, named_tenant
-from auditlane.server.middleware.parameters import only
+from auditlane.server.auth.authentication import Authenticator, TenantName, named_tenant
+from auditlane.server.middleware.parameters import reject_unknown_parameters
 
 MOST_LETTERS = 200
 
 
-def build(operations: Operations, gate: Gate) -> APIRouter:
+def build(operations: Operations, authenticator: Authenticator) -> APIRouter:
     """The routes under `/v1/admin`; each is recorded as an event of our own."""
     router = APIRouter(prefix="/v1/admin", tags=["administration"])
-    Admin = Annotated[Principal, Depends(gate.environment(Permission.admin))]  # noqa: N806 - a type
+    Admin = Annotated[Principal, Depends(authenticator.environment(Permission.admin))]  # noqa: N806 - a type
 
     @router.get(
-        "/tenants", summary="List tenants with their events", dependencies=[Depends(only("after", "prefix", "limit"))]
+        "/tenants",
+        summary="List tenants with their events",
+        dependencies=[Depends(reject_unknown_parameters("after", "prefix", "limit"))],
     )
     async def tenants(
         _: Admin,
@@ -39,14 +41,14 @@ def build(operations: Operations, gate: Gate) -> APIRouter:
     @router.get(
         "/lag",
         summary="How far the workers are behind",
-        dependencies=[Depends(only())],
+        dependencies=[Depends(reject_unknown_parameters())],
         responses={404: {"description": "There is no such topic, or the group has never worked."}},
     )
     async def lag(_: Admin) -> Lag:
         """By partition, as brokers tell it; at most a few seconds old. 404 while the group has never worked."""
         return await operations.lag()
 
-    @router.get("/rate", summary="How fast events arrive", dependencies=[Depends(only())])
+    @router.get("/rate", summary="How fast events arrive", dependencies=[Depends(reject_unknown_parameters())])
     async def rate(_: Admin) -> Rate:
         """Over the last minute, as Kafka's timestamps tell it."""
         return await operations.rate()
@@ -54,7 +56,7 @@ def build(operations: Operations, gate: Gate) -> APIRouter:
     @router.get(
         "/dead-letters",
         summary="Count refused messages, and show the newest",
-        dependencies=[Depends(only("code", "limit", "resolved"))],
+        dependencies=[Depends(reject_unknown_parameters("code", "limit", "resolved"))],
         responses={404: {"description": "There is no dead-letter topic."}},
     )
     async def dead_letters(
@@ -73,7 +75,7 @@ def build(operations: Operations, gate: Gate) -> APIRouter:
         selection = Selection((named,) if named else (), tuple(map(str, code or ())), resolved=resolved)
         return await operations.dead_letters(selection, limit)
 
-    @router.get("/health", summary="How every part is doing", dependencies=[Depends(only())])
+    @router.get("/health", summary="How every part is doing", dependencies=[Depends(reject_unknown_parameters())])
     async def health(_: Admin) -> Health:
         """Always 200: a part that is away is what it tells. Probes ask `/health/ready` instead."""
         return await operations.health()

@@ -46,11 +46,11 @@ Connect = Callable[[OnError], Emitter]
 
 
 def connect(settings: Settings) -> Connect:
-    """How a trail gets its client: made when there is something to emit."""
-    return lambda on_error: OwnClient(settings, on_error, delivery_timeout_ms=DELIVERY_TIMEOUT_MS)
+    """How a sink gets its producer: made when there is something to emit."""
+    return lambda on_error: AuditProducer(settings, on_error, delivery_timeout_ms=DELIVERY_TIMEOUT_MS)
 
 
-class OwnClient:
+class AuditProducer:
     """Used by one thread; on_settled and on_error are called from another."""
 
     def __init__(self, settings: Settings, on_error: OnError, *, delivery_timeout_ms: int) -> None:
@@ -136,7 +136,9 @@ def send_now(settings: Settings, events: Sequence[AuditEvent], wait_s: float) ->
             problems.append(str(error))
 
     try:
-        client = OwnClient(settings, lambda error, event_id: None, delivery_timeout_ms=max(100, int(wait_s * 1_000)))
+        client = AuditProducer(
+            settings, lambda error, event_id: None, delivery_timeout_ms=max(100, int(wait_s * 1_000))
+        )
         try:
             for event in events:
                 client.send(event, partial(settled, event))

@@ -1,6 +1,6 @@
-"""A deed as events of our own: one in the log of the tenant that it is about, and one in that of `_auditlane`.
+"""A record as events of our own: one in the log of the tenant that it is about, and one in that of `_auditlane`.
 
-Whatever a deed holds, its events are valid and within the size limit: what is too large is replaced by its size, its
+Whatever a record holds, its events are valid and within the size limit: what is too large is replaced by its size, its
 SHA-256 and its beginning. Pure.
 """
 
@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from auditlane.access.audit import Deed
+from auditlane.access.audit import AuditRecord
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent, Outcome, Severity, parse_ip
 from auditlane.contract.provenance import TRAIL
@@ -32,51 +32,51 @@ _MOST_NAMES: Final = 64
 _OMITTED: Final = "omitted"
 
 
-def bounded(deed: Deed, max_event_bytes: int) -> Deed:
-    """The deed, so that its events have at most so many bytes; 1,024 are always enough."""
+def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
+    """The record, so that its events have at most so many bytes; 1,024 are always enough."""
     room = min(max_event_bytes, MOST_BYTES) - _FRAME
-    deed = _sayable(deed)
-    if weight(deed) <= room:
-        return deed
+    record = _sayable(record)
+    if weight(record) <= room:
+        return record
     for step in _STEPS:
-        smaller = _within(deed, step)
+        smaller = _within(record, step)
         if weight(smaller) <= room:
             return smaller
-    digest = _digest({"description": deed.description, **deed.metadata})
-    return replace(_within(deed, _STEPS[-1]), description=None, metadata={_OMITTED: digest})
+    digest = _digest({"description": record.description, **record.metadata})
+    return replace(_within(record, _STEPS[-1]), description=None, metadata={_OMITTED: digest})
 
 
-def weight(deed: Deed) -> int:
-    """About the bytes of what callers choose in an event of this deed; never fewer."""
-    own = (deed.action, deed.actor_id, deed.actor_type, deed.resource)
-    others = (deed.resource_id, deed.description, deed.request_id)
-    texts = [*own, *(one for one in others if one), *deed.metadata, *deed.metadata.values()]
+def weight(record: AuditRecord) -> int:
+    """About the bytes of what callers choose in an event of this record; never fewer."""
+    own = (record.action, record.actor_id, record.actor_type, record.resource)
+    others = (record.resource_id, record.description, record.request_id)
+    texts = [*own, *(one for one in others if one), *record.metadata, *record.metadata.values()]
     return sum(size_of(text) + 3 for text in texts)  # each with its length
 
 
-def events_of(deed: Deed, *, at: datetime, event_id: str) -> list[AuditEvent]:
-    """The deed's events, ours first. They share their id, so that one leads to the other; each is the only one with it
-    in its log. `deed` is bounded."""
+def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[AuditEvent]:
+    """Return the record's events, ours first. They share their id, so that one leads to the other; each is the only
+    one with it in its log. `record` is bounded."""
     event = AuditEvent.checked(
         {
             "event_id": event_id,
             "tenant_id": OURS,
             "occurred_at": at,
-            "action": deed.action if deed.action.strip() else "unknown",
-            "actor_id": deed.actor_id,
-            "actor_type": deed.actor_type,
-            "outcome": Outcome(deed.outcome),
-            "severity": Severity.Medium if deed.outcome == "denied" else Severity.Info,
-            "resource": deed.resource,
-            "resource_id": deed.resource_id,
-            "description": deed.description,
-            "ip": deed.ip if deed.ip and parse_ip(deed.ip) else None,
-            "request_id": deed.request_id,
-            "metadata": dict(deed.metadata),
+            "action": record.action if record.action.strip() else "unknown",
+            "actor_id": record.actor_id,
+            "actor_type": record.actor_type,
+            "outcome": Outcome(record.outcome),
+            "severity": Severity.Medium if record.outcome == "denied" else Severity.Info,
+            "resource": record.resource,
+            "resource_id": record.resource_id,
+            "description": record.description,
+            "ip": record.ip if record.ip and parse_ip(record.ip) else None,
+            "request_id": record.request_id,
+            "metadata": dict(record.metadata),
             "source": SOURCE,
         }
     )
-    tenant = deed.tenant
+    tenant = record.tenant
     if not tenant or tenant == OURS:
         return [event]
     ours = event.model_copy(update={"metadata": event.metadata | {"tenant": shortened(tenant, 100)}})
@@ -89,41 +89,41 @@ def plain_base() -> Encoder:
     return Encoder.parse("", 0, json.dumps(base_schema()))
 
 
-def _sayable(deed: Deed) -> Deed:
+def _sayable(record: AuditRecord) -> AuditRecord:
     """Everything as text that UTF-8 can carry, with names of a bounded number and size."""
     return replace(
-        deed,
-        action=sayable(deed.action),
-        actor_id=sayable(deed.actor_id),
-        actor_type=shortened(deed.actor_type, _STEPS[-1]),
-        resource=sayable(deed.resource),
-        resource_id=None if deed.resource_id is None else sayable(deed.resource_id),
-        description=None if deed.description is None else sayable(deed.description),
-        request_id=None if deed.request_id is None else sayable(deed.request_id),
-        metadata={shortened(name, _NAME_BYTES): sayable(value) for name, value in _named(deed)},
+        record,
+        action=sayable(record.action),
+        actor_id=sayable(record.actor_id),
+        actor_type=shortened(record.actor_type, _STEPS[-1]),
+        resource=sayable(record.resource),
+        resource_id=None if record.resource_id is None else sayable(record.resource_id),
+        description=None if record.description is None else sayable(record.description),
+        request_id=None if record.request_id is None else sayable(record.request_id),
+        metadata={shortened(name, _NAME_BYTES): sayable(value) for name, value in _named(record)},
     )
 
 
-def _named(deed: Deed) -> list[tuple[str, str]]:
+def _named(record: AuditRecord) -> list[tuple[str, str]]:
     """The first names of the metadata with their values, and a digest of what is left."""
-    every = list(deed.metadata.items())
+    every = list(record.metadata.items())
     if len(every) <= _MOST_NAMES:
         return every
     return [*every[:_MOST_NAMES], (_OMITTED, _digest(dict(every[_MOST_NAMES:])))]
 
 
-def _within(deed: Deed, step: int) -> Deed:
-    """The deed with every value within `step` bytes; ids keep more of themselves than the rest."""
+def _within(record: AuditRecord, step: int) -> AuditRecord:
+    """The record with every value within `step` bytes; ids keep more of themselves than the rest."""
     ids = max(step // 4, _STEPS[-1])
     return replace(
-        deed,
-        action=shortened(deed.action, ids),
-        actor_id=shortened(deed.actor_id, ids),
-        resource=shortened(deed.resource, ids),
-        resource_id=None if deed.resource_id is None else shortened(deed.resource_id, ids),
-        request_id=None if deed.request_id is None else shortened(deed.request_id, ids),
-        description=None if deed.description is None else shortened(deed.description, step),
-        metadata={name: shortened(value, step) for name, value in deed.metadata.items()},
+        record,
+        action=shortened(record.action, ids),
+        actor_id=shortened(record.actor_id, ids),
+        resource=shortened(record.resource, ids),
+        resource_id=None if record.resource_id is None else shortened(record.resource_id, ids),
+        request_id=None if record.request_id is None else shortened(record.request_id, ids),
+        description=None if record.description is None else shortened(record.description, step),
+        metadata={name: shortened(value, step) for name, value in record.metadata.items()},
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from auditlane.access.audit import Action, Deed
+from auditlane.access.audit import Action, AuditRecord
 from auditlane.runtime.digest import shortened
 
 _MOST_ACTIONS = 30  # that are told by name
@@ -34,12 +34,12 @@ class Losses:
         self.last = at
         self.why = why
 
-    def told(self) -> Deed | None:
+    def take_summary(self) -> AuditRecord | None:
         """The event that tells of them, once; None when nothing was lost since."""
         if not self.count or self.first is None or self.last is None:
             return None
         counts = ", ".join(f"{name}: {count}" for name, count in self.actions.most_common())
-        deed = Deed(
+        record = AuditRecord(
             action=Action.events_dropped,
             actor_type="system",
             outcome="failure",
@@ -54,4 +54,4 @@ class Losses:
         )
         self.count, self.first, self.last, self.why = 0, None, None, ""
         self.actions.clear()
-        return deed
+        return record

@@ -16,19 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from auditlane.access.audit import Deed, NoTrail, Trail
+from auditlane.access.audit import AuditRecord, AuditSink, NullAuditSink
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.runtime.spool import FileSpool, NoSpool, Spool
-from auditlane.server.audit.aggregation import Dated, Tally
+from auditlane.server.audit.aggregation import AuditAggregator, DatedRecord
 from auditlane.server.audit.client import Connect, Emitter, connect
 from auditlane.server.audit.events import bounded, events_of, weight
 from auditlane.server.audit.losses import Losses
 
-MOST_QUEUED: Final = 10_000  # deeds in memory
+MOST_QUEUED: Final = 10_000  # records in memory
 MOST_BYTES: Final = 16 << 20  # of them
 CLOSE_S: Final = 3.0
 _MADE: Final = 500  # events that are made of them before they are sent
@@ -48,16 +48,16 @@ the file could not be written), `refused` (the client would not take it) or `und
 _Key = tuple[str, str]  # tenant and event id
 
 
-def of(settings: Settings, count: Count) -> OwnTrail:
-    """The service's trail. Without Kafka and a registry in the settings it keeps nothing, and says so once."""
+def from_settings(settings: Settings, count: Count) -> ServiceAuditSink:
+    """Return the service's sink. Without Kafka and a registry in the settings it keeps nothing, and logs that once."""
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if missing:
         get("trail").warning("trail.off", missing=", ".join(missing), means="what people do here is not recorded")
-        return OwnNothing(f"Not set: {', '.join(missing)}.")
-    return KafkaTrail(
+        return NullAuditSink(f"Not set: {', '.join(missing)}.")
+    return KafkaAuditSink(
         connect(settings),
         spool_of(settings),
-        window=timedelta(seconds=settings.trail_window_s),
+        window=timedelta(seconds=settings.audit_aggregation_s),
         max_event_bytes=settings.max_event_bytes,
         count=count,
         spool_bytes=settings.trail_spool_bytes,
@@ -84,16 +84,16 @@ def record_of(event: AuditEvent) -> bytes:
 
 
 def _tenant_of(event: AuditEvent) -> str:
-    """The tenant whose deed it tells of, also in our own log; empty without one."""
+    """The tenant whose record it tells of, also in our own log; empty without one."""
     return event.metadata.get("tenant", "") if event.tenant_id == OURS else event.tenant_id
 
 
-class OwnTrail(Trail, Protocol):
-    """A trail that lasts as long as the service. `problem` is what went wrong within the last minute, or empty."""
+class ServiceAuditSink(AuditSink, Protocol):
+    """A sink that lasts as long as the service. `problem` is what went wrong within the last minute, or empty."""
 
     @property
     def waiting(self) -> int | None:
-        """Events that Kafka has not taken yet; None for a trail that keeps nothing."""
+        """Events that Kafka has not taken yet; None for a sink that keeps nothing."""
         ...
 
     @property
@@ -104,25 +104,12 @@ class OwnTrail(Trail, Protocol):
     @property
     def problem(self) -> str: ...
 
-    def kept(self) -> AbstractContextManager[object]:
+    def running(self) -> AbstractContextManager[object]:
         """Within it events are emitted; at its end what is left goes out, for some seconds at most, or into a file."""
         ...
 
 
-class OwnNothing(NoTrail):
-    """A trail that keeps nothing."""
-
-    waiting = None
-    spooled_bytes = 0
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
-
-    def kept(self) -> AbstractContextManager[object]:
-        return contextlib.nullcontext()
-
-
-class KafkaTrail:
+class KafkaAuditSink:
     """Thread-safe."""
 
     def __init__(
@@ -138,7 +125,7 @@ class KafkaTrail:
     ) -> None:
         """`reserve` takes what tells of losses, when there is no room in `spool`.
 
-        Events of one tenant's deeds fill half of the memory at most, and half of what there is room for in `spool`,
+        Events of one tenant's records fill half of the memory at most, and half of what there is room for in `spool`,
         which may hold `spool_bytes`.
         """
         self._connect = connect
@@ -146,15 +133,15 @@ class KafkaTrail:
         self._reserve = reserve or spool
         self._max_event_bytes = max_event_bytes
         self._count = count
-        self._tally = Tally(window)
+        self._tally = AuditAggregator(window)
         self._changed = threading.Condition()
         # An event is in one of these four until Kafka has acknowledged it or a file holds it.
-        self._queue: deque[Dated] = deque()
+        self._queue: deque[DatedRecord] = deque()
         self._unsent: deque[AuditEvent] = deque()
         self._in_flight: dict[_Key, AuditEvent] = {}
         self._returned: list[AuditEvent] = []
         self._queued_bytes = 0
-        self._bytes_of: Counter[str] = Counter()  # of the queue, by the tenant that a deed is about
+        self._bytes_of: Counter[str] = Counter()  # of the queue, by the tenant that a record is about
         self._deeds_of: Counter[str] = Counter()
         self._spool_bytes = spool_bytes
         self._spooled_of: Counter[str] = Counter()  # what this process wrote since all files were last sent
@@ -170,7 +157,7 @@ class KafkaTrail:
         self._log = get("trail")
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         self._thread.start()
         try:
             yield
@@ -191,15 +178,15 @@ class KafkaTrail:
         trouble = self._trouble
         return trouble[1] if trouble and datetime.now(UTC) - trouble[0] < _COMPLAIN_EVERY else ""
 
-    def record(self, deed: Deed) -> None:
-        """Count or queue one deed. Never blocks on anything but other threads that do the same."""
-        deed = bounded(deed, self._max_event_bytes)
+    def record(self, record: AuditRecord) -> None:
+        """Count or queue one record. Never blocks on anything but other threads that do the same."""
+        record = bounded(record, self._max_event_bytes)
         if self._closed:
-            self._write_down(self._events(Dated(deed, datetime.now(UTC))))
+            self._write_down(self._events(DatedRecord(record, datetime.now(UTC))))
             return
         with self._changed:
             idle = self._tally.wakes_at() is None
-            ready = self._tally.add(deed, datetime.now(UTC))
+            ready = self._tally.add(record, datetime.now(UTC))
             self._take(ready)
             if ready or idle:  # else the thread knows already when to look
                 self._changed.notify_all()
@@ -233,43 +220,45 @@ class KafkaTrail:
         with self._changed:
             for one in left:
                 self._drop(one.action, one.occurred_at, why)
-            told = self._losses.told()
+            told = self._losses.take_summary()
         if told is not None:
-            self._keep(self._events(Dated(bounded(told, self._max_event_bytes), datetime.now(UTC))), self._reserve)
+            self._keep(
+                self._events(DatedRecord(bounded(told, self._max_event_bytes), datetime.now(UTC))), self._reserve
+            )
 
-    def _take(self, ready: Sequence[Dated]) -> None:
+    def _take(self, ready: Sequence[DatedRecord]) -> None:
         """With the lock held."""
         for one in ready:
             if self._room_for(one):
                 self._queue.append(one)
                 self._waits(one, 1)
             else:
-                self._drop(one.deed.action, one.at, "as many events wait as may")
+                self._drop(one.record.action, one.at, "as many events wait as may")
 
-    def _room_for(self, one: Dated) -> bool:
-        """With the lock held. Makes room by dropping the newest deeds of another tenant that has more than half."""
-        size = weight(one.deed)
+    def _room_for(self, one: DatedRecord) -> bool:
+        """With the lock held. Makes room by dropping the newest records of another tenant that has more than half."""
+        size = weight(one.record)
         while len(self._queue) >= MOST_QUEUED or self._queued_bytes + size > MOST_BYTES:
             flooding = next((tenant for tenant, _ in self._deeds_of.most_common(1)), "")
             if self._deeds_of[flooding] * 2 <= len(self._queue):
                 flooding = next((tenant for tenant, _ in self._bytes_of.most_common(1)), "")
                 if self._bytes_of[flooding] * 2 <= self._queued_bytes:
                     return False
-            if flooding in ("", one.deed.tenant):
+            if flooding in ("", one.record.tenant):
                 return False
             places = range(len(self._queue) - 1, -1, -1)
-            place = next((at for at in places if self._queue[at].deed.tenant == flooding), -1)
+            place = next((at for at in places if self._queue[at].record.tenant == flooding), -1)
             if place < 0:
                 return False
             gone = self._queue[place]
             del self._queue[place]
             self._waits(gone, -1)
-            self._drop(gone.deed.action, gone.at, "as many events of one tenant wait as may")
+            self._drop(gone.record.action, gone.at, "as many events of one tenant wait as may")
         return True
 
-    def _waits(self, one: Dated, count: int) -> None:
-        """With the lock held: a deed came into the queue (1) or left it (-1)."""
-        size, tenant = count * weight(one.deed), one.deed.tenant or ""
+    def _waits(self, one: DatedRecord, count: int) -> None:
+        """With the lock held: a record came into the queue (1) or left it (-1)."""
+        size, tenant = count * weight(one.record), one.record.tenant or ""
         self._queued_bytes += size
         for held, more in ((self._bytes_of, size), (self._deeds_of, count)):
             held[tenant] += more
@@ -296,8 +285,8 @@ class KafkaTrail:
         """Emit what is ready and then what files hold; whether Kafka's client takes events."""
         with self._changed:
             self._take(self._tally.due(datetime.now(UTC)))
-            if self._takes and (told := self._losses.told()):
-                self._queue.append(one := Dated(bounded(told, self._max_event_bytes), datetime.now(UTC)))
+            if self._takes and (told := self._losses.take_summary()):
+                self._queue.append(one := DatedRecord(bounded(told, self._max_event_bytes), datetime.now(UTC)))
                 self._waits(one, 1)
         self._make()
         moving = self._sent()
@@ -331,20 +320,20 @@ class KafkaTrail:
             self._make()
 
     def _make(self) -> None:
-        """Deeds of the queue into events, while few wait to be sent."""
+        """Records of the queue into events, while few wait to be sent."""
         with self._changed:
             while self._queue and (len(self._unsent) < _MADE or self._closed):
                 one = self._queue.popleft()
                 self._waits(one, -1)
                 self._unsent.extend(self._events(one))
 
-    def _events(self, one: Dated) -> list[AuditEvent]:
+    def _events(self, one: DatedRecord) -> list[AuditEvent]:
         try:
-            return events_of(one.deed, at=one.at, event_id=one.event_id)
+            return events_of(one.record, at=one.at, event_id=one.event_id)
         except Exception as error:  # a mistake of ours, which must not stop the others
             self._count("refused")
-            self._losses.add(str(one.deed.action), one.at, str(error))
-            self._complain("trail.refused", error, action=str(one.deed.action))
+            self._losses.add(str(one.record.action), one.at, str(error))
+            self._complain("trail.refused", error, action=str(one.record.action))
             return []
 
     def _sent(self) -> bool:
@@ -352,7 +341,7 @@ class KafkaTrail:
         while self._unsent:
             try:
                 self._hand_over(self._unsent[0])
-            except InvalidEvent as error:  # it alone is not taken, and may be later: the schema's fault, not the deed's
+            except InvalidEvent as error:  # it alone is not taken, and may be later
                 self._count("refused")
                 self._complain("trail.refused", error, action=self._unsent[0].action)
                 with self._changed:

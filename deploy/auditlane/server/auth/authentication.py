@@ -12,19 +12,19 @@ import anyio.to_thread
 from fastapi import Header, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import Page
 from auditlane.access.oidc import Oidc
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
 from auditlane.access.signing import SigningKeys
-from auditlane.access.tokens import authenticate, authenticate_session, demand_standing, is_ours
+from auditlane.access.tokens import authenticate, authenticate_session, is_ours, require_standing
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.runtime.errors import Forbidden, InvalidInput, IssuerUnavailable, Unauthenticated, WrongTenant
 from auditlane.server.auth.cookies import COOKIE, Cookies
-from auditlane.server.auth.enablement import Switch
-from auditlane.server.auth.route_credentials import asks_for_a_credential, at_the_door
+from auditlane.server.auth.enablement import TenantEnablement
+from auditlane.server.auth.route_credentials import before_body, requires_credential
 
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait
@@ -33,7 +33,7 @@ _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# These, and TenantName, only describe the credentials in OpenAPI; `presented` and `named_tenant` read them, also
+# These, and TenantName, only describe the credentials in OpenAPI; `credential_from` and `named_tenant` read them, also
 # where no dependency injection has taken place.
 BEARER: Final = HTTPBearer(
     scheme_name="token", auto_error=False, description="A token from /v1/token, a viewer token, or one of the issuer."
@@ -59,7 +59,7 @@ TenantName = Annotated[
 ]
 
 
-class Gate:
+class Authenticator:
     """Authenticates requests against one keys file, one set of signing keys, and maybe somebody else's issuer."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Gate:
         keys: KeysFile,
         signing: SigningKeys,
         oidc: Oidc | None = None,
-        switch: Switch | None = None,
+        enablement: TenantEnablement | None = None,
         *,
         cookies: Cookies | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Gate:
         self.signing = signing
         self.oidc = oidc
         self.cookies = cookies or Cookies()
-        self._switch = switch
+        self._enablement = enablement
         self._askers = anyio.CapacityLimiter(ASKERS)
 
     async def principal(self, request: Request) -> Principal:
@@ -83,7 +83,7 @@ class Gate:
         known = getattr(request.state, "principal", None)
         if isinstance(known, Principal):  # asked before the body was read
             return known
-        token, now = presented(request), datetime.now(UTC)
+        token, now = credential_from(request), datetime.now(UTC)
         if not token:
             found = self._session(request, now)
         elif self.oidc is None or is_ours(token):
@@ -107,13 +107,13 @@ class Gate:
                 "The request carries no credential.",
                 fix="Send `Authorization: Bearer <token>`; POST /v1/token gives one.",
             )
-        demand_our_pages(request)
+        require_same_origin(request)
         return authenticate_session(session, keys=self.keys, signing=self.signing, now=now)
 
-    def demand_export(self, scope: TenantScope, behind: str = "link") -> None:
+    def require_export(self, scope: TenantScope, behind: str = "link") -> None:
         """Raise Unauthenticated or Forbidden when whoever began an export, or has a link to it, may not have it now."""
         now, operators = datetime.now(UTC), scope.tenant == OURS
-        demand_standing(scope, Permission.export, keys=self.keys, now=now, operators=operators, behind=behind)
+        require_standing(scope, Permission.export, keys=self.keys, now=now, operators=operators, behind=behind)
 
     def authorize(
         self,
@@ -130,7 +130,7 @@ class Gate:
         unless `even_off`.
         """
 
-        @asks_for_a_credential
+        @requires_credential
         async def scope(
             request: Request,
             _tenant: TenantName = None,
@@ -140,13 +140,13 @@ class Gate:
         ) -> TenantScope:
             principal, named = await self.principal(request), (named_in or named_tenant)(request)
             request.state.permission = any_of[0]  # tells the audit trail what an answer means
-            witness_of(request).tenant = principal.tenant or named
-            permission = principal.demand(*any_of)
+            auditor_of(request).tenant = principal.tenant or named
+            permission = principal.require(*any_of)
             if named == OURS and principal.tenant is None:
-                principal.demand(Permission.admin)  # there it says what operators did
+                principal.require(Permission.admin)  # there it says what operators did
             found = principal.scope(permission, named, header=header)
-            if self._switch and permission in _VIEWS and not even_off and not at_the_door(request):
-                await self._switch.demand_on(found.tenant)
+            if self._enablement and permission in _VIEWS and not even_off and not before_body(request):
+                await self._enablement.require_enabled(found.tenant)
             return found
 
         return scope
@@ -155,7 +155,7 @@ class Gate:
         """A FastAPI dependency for what belongs to the whole environment: no tenant's credential may touch it, and
         another needs one of the permissions."""
 
-        @asks_for_a_credential
+        @requires_credential
         async def principal(
             request: Request,
             _bearer: Annotated[object, Security(BEARER)] = None,
@@ -163,7 +163,7 @@ class Gate:
         ) -> Principal:
             found = await self.principal(request)
             request.state.permission = any_of[0]
-            found.demand(*any_of)
+            found.require(*any_of)
             if found.tenant is not None:
                 raise WrongTenant(
                     "This is the whole environment's, and the credential belongs to one tenant.",
@@ -173,10 +173,10 @@ class Gate:
 
         return principal
 
-    def whoever(self) -> Callable[..., Awaitable[Principal]]:
+    def any_principal(self) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency that gives whoever asks, by a token or by a session's cookie."""
 
-        @asks_for_a_credential
+        @requires_credential
         async def principal(
             request: Request,
             _bearer: Annotated[object, Security(BEARER)] = None,
@@ -191,7 +191,7 @@ class Gate:
         """A FastAPI dependency that gives whoever sent a token in a header. What they may do is the route's to ask, but
         for a `permission` that whoever lacks is refused without."""
 
-        @asks_for_a_credential
+        @requires_credential
         async def principal(
             request: Request,
             _bearer: Annotated[object, Security(BEARER)] = None,
@@ -199,7 +199,7 @@ class Gate:
         ) -> Principal:
             found = await self.principal(request)
             if permission:
-                found.demand(permission)
+                found.require(permission)
             return found
 
         return principal
@@ -208,12 +208,12 @@ class Gate:
 def identify(request: Request, found: Principal) -> None:
     """Tell the access log and the audit trail who asks."""
     request.state.who = f"{found.kind}:{found.subject}"
-    witness = witness_of(request)
-    witness.actor_id, witness.actor_type, witness.tenant = found.subject, _ACTOR_TYPES[found.kind], found.tenant
-    witness.client_id = found.client_id if found.client_id != found.subject else ""
+    auditor = auditor_of(request)
+    auditor.actor_id, auditor.actor_type, auditor.tenant = found.subject, _ACTOR_TYPES[found.kind], found.tenant
+    auditor.client_id = found.client_id if found.client_id != found.subject else ""
 
 
-def presented(request: Request) -> str:
+def credential_from(request: Request) -> str:
     """The token in `Authorization: Bearer`, else in `x-access-token`, else empty; the first there is counts."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
@@ -226,13 +226,13 @@ def presented(request: Request) -> str:
     return request.headers.get(ACCESS_TOKEN_HEADER, "")
 
 
-def demand_our_pages(request: Request) -> None:
+def require_same_origin(request: Request) -> None:
     """Raise Forbidden when a session's cookie comes with a change that another site may have asked for."""
     if request.method not in _SAFE and not _from_our_pages(request):
         raise Forbidden("A session only takes changes from our own pages.", fix="Send a token instead of the cookie.")
 
 
-def demand_not_elsewhere(request: Request) -> None:
+def require_not_cross_site(request: Request) -> None:
     """Raise Forbidden when a browser says that another site asks for this."""
     if request.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
         raise Forbidden("This is only done for our own pages.", fix="Open the link itself.")

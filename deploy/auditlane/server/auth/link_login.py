@@ -20,14 +20,14 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from auditlane.access.audit import Action, witness_of
-from auditlane.access.links import LinkDesk, LinkRead, Opened, Page, used_before
+from auditlane.access.audit import Action, auditor_of
+from auditlane.access.links import LinkExchange, LinkRead, Opened, Page, used_before
 from auditlane.runtime.errors import Busy, InvalidInput, Unauthenticated
 from auditlane.runtime.fair_queue import Lines
 from auditlane.runtime.lru_cache import Kept
-from auditlane.server.auth.attempts import Attempts
-from auditlane.server.auth.authentication import demand_not_elsewhere
+from auditlane.server.auth.authentication import require_not_cross_site
 from auditlane.server.auth.cookies import Cookies
+from auditlane.server.auth.sign_in_limits import SignInLimits
 from auditlane.server.pages.i18n import catalogue_for
 from auditlane.server.pages.message_page import page
 from auditlane.server.pages.templates import address
@@ -54,7 +54,7 @@ _BODY: Final[dict[str, Any]] = {
 Code = Annotated[str, Query(max_length=4096, description="From the link.")]
 
 
-def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
+def build(exchange: LinkExchange, cookies: Cookies, sign_in_limits: SignInLimits) -> APIRouter:
     """`GET` and `POST /enter`, and what the former needs."""
     router = APIRouter(tags=["pages"])
     opening = _Opening()
@@ -62,8 +62,8 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
     @router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)
     async def ask(request: Request, code: Code) -> Response:
         """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
-        with attempts.one_of(request):
-            leads_to = desk.look(code, now=datetime.now(UTC))
+        with sign_in_limits.charging_failures(request):
+            leads_to = exchange.look(code, now=datetime.now(UTC))
         words = catalogue_for(request)
         if leads_to is Page.console:
             title, label = words.gettext("Open the console"), words.gettext("Open the console")
@@ -88,15 +88,15 @@ def build(desk: LinkDesk, cookies: Cookies, attempts: Attempts) -> APIRouter:
         request: Request, code: Annotated[str, Query(max_length=4096, include_in_schema=False)] = ""
     ) -> Response:
         """The code works once. The answer sets the session's cookie and leads to an address without the code."""
-        demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor in as somebody else
+        require_not_cross_site(request)  # else a page of somebody else's could sign a visitor in as somebody else
         code, now = await _code(request) or code, datetime.now(UTC)
-        with attempts.one_of(request):
-            looked = desk.read(code, now=now)
-            opened = await opening.open(looked, partial(desk.redeem, code, now=now))
-        witness = witness_of(request)
-        witness.actor_id, witness.actor_type = opened.user, "user"
-        witness.tenant, witness.client_id = opened.tenant, opened.client_id
-        witness.record(
+        with sign_in_limits.charging_failures(request):
+            looked = exchange.read(code, now=now)
+            opened = await opening.open(looked, partial(exchange.redeem, code, now=now))
+        auditor = auditor_of(request)
+        auditor.actor_id, auditor.actor_type = opened.user, "user"
+        auditor.tenant, auditor.client_id = opened.tenant, opened.client_id
+        auditor.record(
             Action.link_opened, resource="session", page=opened.page, ttl_s=int(opened.token.ttl.total_seconds())
         )
         answer = RedirectResponse(opened.address, status_code=303)
@@ -143,7 +143,7 @@ def leaving(cookies: Cookies) -> APIRouter:
     @router.post("/leave", include_in_schema=False)
     async def leave(request: Request) -> Response:
         """Give the cookie back. The session's token ends by itself within its short life."""
-        demand_not_elsewhere(request)  # else a page of somebody else's could sign a visitor out
+        require_not_cross_site(request)  # else a page of somebody else's could sign a visitor out
         words = catalogue_for(request)
         told = words.gettext("To come back, get a new link where you got the last one.")
         answer = page(request, words.gettext("You have left"), told)

@@ -14,7 +14,7 @@ from auditlane.runtime.errors import ConfigError, InvalidInput
 from auditlane.runtime.settings import Settings, variable
 
 
-def of(settings: Settings) -> Oidc | None:
+def from_settings(settings: Settings) -> Oidc | None:
     """None without an issuer in the settings. Reaches nothing. Raises ConfigError for permissions that do not exist."""
     if not settings.oidc_issuer:
         return None

@@ -12,25 +12,25 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
-_MARK: Final = "_asks_for_a_credential"
+_MARK: Final = "_requires_credential"
 Check = Callable[[Request], Awaitable[object]]
 Dependency = TypeVar("Dependency", bound=Callable[..., Awaitable[object]])
 
 
-def asks_for_a_credential(dependency: Dependency) -> Dependency:
+def requires_credential(dependency: Dependency) -> Dependency:
     """Mark a FastAPI dependency that authenticates. It is called with the request alone, before the body is read, and
     once more by FastAPI for what it returns."""
     setattr(dependency, _MARK, True)
     return dependency
 
 
-def at_the_door(request: Request) -> bool:
+def before_body(request: Request) -> bool:
     """Whether a dependency is asked before the body: what takes time, as a look into the store, can wait."""
-    return bool(getattr(request.state, "at_the_door", False))
+    return bool(getattr(request.state, "before_body", False))
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class CheckedRoute:
     """A route and the checks that come before its body; without any it is open to everybody."""
 
     route: APIRoute
@@ -40,22 +40,22 @@ class Door:
         """Raises what the route itself would answer to a request without the right credential."""
         scope.update(self.route.matches(scope)[1])  # the parameters in its path, and what the metrics are told
         request = Request(scope)
-        request.state.at_the_door = True
+        request.state.before_body = True
         for check in self.checks:
             await check(request)
-        request.state.at_the_door = False
+        request.state.before_body = False
 
 
-class Entrance:
+class RouteChecks:
     """The doors of an app; routes may be added as long as it runs."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._routes = 0
-        self._plain: dict[tuple[str, str], Door] = {}  # by method and path, where the path has no parameter
-        self._others: list[Door] = []
+        self._plain: dict[tuple[str, str], CheckedRoute] = {}  # by method and path, where the path has no parameter
+        self._others: list[CheckedRoute] = []
 
-    def door(self, scope: Scope) -> Door | None:
+    def door(self, scope: Scope) -> CheckedRoute | None:
         """The route that will take this request; None when there is none."""
         if len(self._app.routes) != self._routes:
             self._learn()
@@ -65,7 +65,7 @@ class Entrance:
     def _learn(self) -> None:
         self._routes, self._plain, self._others = len(self._app.routes), {}, []
         for route in _routes_of(self._app):
-            door = Door(route, tuple(_checks(route.dependant)))
+            door = CheckedRoute(route, tuple(_checks(route.dependant)))
             if route.param_convertors:
                 self._others.append(door)
             else:

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.contract.tenants import OURS
 from auditlane.server.auth.authentication import TenantName, named_tenant
-from auditlane.server.auth.enablement import Switch
-from auditlane.server.middleware.parameters import only
+from auditlane.server.auth.enablement import TenantEnablement
+from auditlane.server.middleware.parameters import reject_unknown_parameters
 
 
 class Session(BaseModel):
@@ -38,21 +38,27 @@ class Session(BaseModel):
 
 
 def build(
-    who: Callable[..., Awaitable[Principal]], switch: Switch, *, prefix: str = "/v1", documented: bool = True
+    who: Callable[..., Awaitable[Principal]],
+    enablement: TenantEnablement,
+    *,
+    prefix: str = "/v1",
+    documented: bool = True,
 ) -> APIRouter:
     """The route under `prefix`; `who` is a dependency that gives whoever asks."""
     router = APIRouter(prefix=prefix, tags=["session"], include_in_schema=documented)
 
-    @router.get("/session", summary="Tell whose credential this is", dependencies=[Depends(only())])
+    @router.get(
+        "/session", summary="Tell whose credential this is", dependencies=[Depends(reject_unknown_parameters())]
+    )
     async def session(
         request: Request, principal: Annotated[Principal, Depends(who)], _tenant: TenantName = None
     ) -> Session:
         """With any credential: what it allows, and whether audit logs are on. Nothing of the log itself."""
         tenant = principal.about(named_tenant(request))
         if tenant == OURS and principal.tenant is None:
-            principal.demand(Permission.admin)
-        witness = witness_of(request)
-        witness.tenant, witness.recorded = tenant, True  # who one is oneself is no news
+            principal.require(Permission.admin)
+        auditor = auditor_of(request)
+        auditor.tenant, auditor.recorded = tenant, True  # who one is oneself is no news
         return Session(
             scope="environment" if principal.tenant is None else "tenant",
             tenant=tenant,
@@ -60,7 +66,7 @@ def build(
             permissions=sorted(principal.permissions),
             expires_at=principal.expires_at,
             from_console=principal.console,
-            audit_logs_enabled=await switch.on(tenant),
+            audit_logs_enabled=await enablement.is_enabled(tenant),
         )
 
     return router

@@ -12,7 +12,7 @@ from fastapi.security import HTTPBasic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.routing import Match
 
-from auditlane.access.audit import Action, witness_of
+from auditlane.access.audit import Action, auditor_of
 from auditlane.access.base_url import base_of
 from auditlane.access.links import Page, mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
@@ -20,9 +20,9 @@ from auditlane.access.scope import Principal
 from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client_token, mint_viewer_token
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
-from auditlane.server.auth.attempts import Attempts
-from auditlane.server.auth.authentication import Gate, TenantName, named_tenant
-from auditlane.server.middleware.parameters import only
+from auditlane.server.auth.authentication import Authenticator, TenantName, named_tenant
+from auditlane.server.auth.sign_in_limits import SignInLimits
+from auditlane.server.middleware.parameters import reject_unknown_parameters
 
 
 class _Described(HTTPBasic):
@@ -87,22 +87,22 @@ class ViewerTokenAnswer(TokenAnswer):
     link: str | None = Field(None, description="Opens the pages for this viewer, once.")
 
 
-class Exchange:
+class TokenExchange:
     """A client's key for a token: what every route that gives one does."""
 
-    def __init__(self, gate: Gate, ttl: timedelta, attempts: Attempts) -> None:
-        self._gate = gate
+    def __init__(self, authenticator: Authenticator, ttl: timedelta, sign_in_limits: SignInLimits) -> None:
+        self._authenticator = authenticator
         self._ttl = ttl
-        self._attempts = attempts
+        self._attempts = sign_in_limits
 
     def __call__(self, request: Request, client_id: str, secret: str) -> Token:
         """Raises Unauthenticated, and RateLimited after too many wrong keys or tokens."""
-        now, keys, witness = datetime.now(UTC), self._gate.keys, witness_of(request)
+        now, keys, auditor = datetime.now(UTC), self._authenticator.keys, auditor_of(request)
         try:
             client = keys.verify(client_id, secret, now=now)
         except Unauthenticated:
             known = keys.find(client_id)  # any other id is whatever somebody typed, perhaps a secret
-            witness.record(
+            auditor.record(
                 Action.token_refused,
                 tenant=known.tenant if known else None,
                 outcome="denied",
@@ -113,14 +113,21 @@ class Exchange:
             raise
         self._attempts.issue(client.client_id)
         request.state.who = f"client:{client.client_id}"
-        witness.actor_id, witness.actor_type, witness.tenant = client.client_id, "api_key", client.tenant
-        witness.record(Action.token_issued, resource="token", roles=" ".join(client.roles))
-        return mint_client_token(self._gate.signing, client, now=now, ttl=self._ttl)
+        auditor.actor_id, auditor.actor_type, auditor.tenant = client.client_id, "api_key", client.tenant
+        auditor.record(Action.token_issued, resource="token", roles=" ".join(client.roles))
+        return mint_client_token(self._authenticator.signing, client, now=now, ttl=self._ttl)
 
 
-def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: timedelta, url: str) -> APIRouter:
+def build(
+    authenticator: Authenticator,
+    exchange: TokenExchange,
+    sign_in_limits: SignInLimits,
+    *,
+    viewer_ttl: timedelta,
+    url: str,
+) -> APIRouter:
     """`POST /v1/token` and `POST /v1/viewer-tokens`. `url` is where the pages are; empty: here."""
-    router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(only())])
+    router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(reject_unknown_parameters())])
 
     @router.post("/token", summary="Exchange a client's key for a token")
     async def token(
@@ -137,7 +144,7 @@ def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: tim
     async def viewer_token(
         request: Request,
         body: ViewerTokenRequest,
-        principal: Annotated[Principal, Depends(gate.client())],  # authenticated before the body is looked at
+        principal: Annotated[Principal, Depends(authenticator.client())],  # authenticated before the body is looked at
         _tenant: TenantName = None,
     ) -> ViewerTokenAnswer:
         """For the vendor's backend: a client's token vouches for a user, with rights that the client has itself."""
@@ -148,10 +155,10 @@ def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: tim
         page, base = Page[body.page], base_of(request, url) if body.link else ""
         if body.link and page is not Page.log and not _serves(request, page.value):
             raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Leave it out.")
-        attempts.issue(principal.client_id, viewer.tenant)
+        sign_in_limits.issue(principal.client_id, viewer.tenant)
         now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else viewer_ttl
-        minted = mint_viewer_token(gate.signing, viewer, now=now, ttl=ttl)
-        witness_of(request).record(
+        minted = mint_viewer_token(authenticator.signing, viewer, now=now, ttl=ttl)
+        auditor_of(request).record(
             Action.link_issued if body.link else Action.viewer_token_issued,
             tenant=viewer.tenant,
             resource="viewer_token",
@@ -164,7 +171,9 @@ def build(gate: Gate, exchange: Exchange, attempts: Attempts, *, viewer_ttl: tim
             expires_in=int(minted.ttl.total_seconds()),
             tenant=viewer.tenant,
             permissions=sorted(viewer.permissions),
-            link=mint_link(gate.signing, viewer, url=base, now=now, session=ttl, page=page) if body.link else None,
+            link=mint_link(authenticator.signing, viewer, url=base, now=now, session=ttl, page=page)
+            if body.link
+            else None,
         )
 
     return router

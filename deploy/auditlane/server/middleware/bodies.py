@@ -32,7 +32,7 @@ def has_body(headers: Headers) -> bool:
 
 
 @dataclass(slots=True)
-class Unfinished:
+class PendingBodies:
     """The bodies that are on their way in this process: how many from each address, how many bytes of each tenant."""
 
     most_of_address: int
@@ -80,7 +80,7 @@ def _less(counts: dict[str, int], key: str, by: int) -> None:
         counts.pop(key, None)
 
 
-class Arriving:
+class RequestBody:
     """A request's body as it comes, with its time-out; `whole` once nothing of it is missing."""
 
     def __init__(self, receive: Receive, body_s: float, *, whole: bool) -> None:

@@ -13,7 +13,7 @@ from auditlane.query.clickhouse.cancellation import Asker
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # whose routes may never ask for a body, nor for its end
 
 
-class Abandoned:
+class DisconnectMiddleware:
     """ASGI middleware; innermost, so that what it waits for is not taken for a slow body."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -15,14 +15,22 @@ from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.access.scope import TENANT_HEADER
 from auditlane.contract.frontegg import TENANT_HEADER as THEIR_TENANT_HEADER
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.fair_share import CURRENT, LONGEST_S, READS, Share, Shares, Timed
 from auditlane.runtime.settings import Settings
-from auditlane.server.auth.route_credentials import Door, Entrance
-from auditlane.server.middleware.bodies import MOST, MOST_OPEN, Arriving, Unfinished, address_of, has_body, replayed
+from auditlane.server.auth.route_credentials import CheckedRoute, RouteChecks
+from auditlane.server.middleware.bodies import (
+    MOST,
+    MOST_OPEN,
+    PendingBodies,
+    RequestBody,
+    address_of,
+    has_body,
+    replayed,
+)
 from auditlane.server.middleware.client_networks import network_of
 from auditlane.server.problems import answer, of_error, of_http
 
@@ -38,7 +46,7 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 Whose = Callable[[Request], Awaitable[str]]
 
 
-class Places:
+class RequestSlots:
     """The requests that are worked on, in all and by tenant."""
 
     def __init__(self, most: int, of_tenant: int) -> None:
@@ -47,15 +55,15 @@ class Places:
         self._all = 0
         self._tenants: dict[str, int] = {}
 
-    def demand(self) -> None:
+    def require(self) -> None:
         """Raise Busy when there is no place."""
         if self._all >= self._most:
             raise Busy(
                 f"This process works on {self._most} requests, as many as it takes at once.",
-                fix="Try again in a moment; if it goes on, add processes or raise AUDITLANE_SERVE_REQUESTS.",
+                fix="Try again in a moment; if it goes on, add processes or raise AUDITLANE_SERVE_MAX_CONCURRENCY.",
             )
 
-    def demand_for(self, tenant: str) -> None:
+    def require_for(self, tenant: str) -> None:
         """Raise RateLimited when the tenant has its share of the places."""
         if tenant and self._tenants.get(tenant, 0) >= self._of_tenant:
             raise RateLimited(
@@ -71,10 +79,10 @@ class Places:
             self._tenants.pop(tenant, None)
 
 
-class _Place:
+class _RequestSlot:
     """One request's place. It is given back while the body is waited for, and when the answer begins."""
 
-    def __init__(self, places: Places, *, counted: bool) -> None:
+    def __init__(self, places: RequestSlots, *, counted: bool) -> None:
         self._places = places
         self._counted = counted
         self._taken = False
@@ -86,8 +94,8 @@ class _Place:
         if not self._counted or self._taken or self.answered:
             return
         if not again:
-            self._places.demand()
-            self._places.demand_for(self.tenant)
+            self._places.require()
+            self._places.require_for(self.tenant)
         self._places.add(self.tenant, 1)
         self._taken = True
 
@@ -104,22 +112,22 @@ class _Place:
         self.take(again=True)
 
 
-class Pace:
+class ConcurrencyLimit:
     """ASGI middleware: who asks, what of the body there is, and a place to work on it, in this order."""
 
     def __init__(
-        self, app: ASGIApp, *, entrance: Entrance, settings: Settings, streamed: Mapping[str, int], whose: Whose
+        self, app: ASGIApp, *, route_checks: RouteChecks, settings: Settings, streamed: Mapping[str, int], whose: Whose
     ) -> None:
         """`streamed`: the paths whose routes read their body by the piece, and its most bytes. Such a body may be of
         unknown length, and is not waited for as a whole. `whose` tells which tenant's a request is where the route asks
         for no credential before it runs; "" where that cannot be told."""
         self._whose = whose
         self._app = app
-        self._entrance = entrance
+        self._entrance = route_checks
         self._streamed = dict(streamed)
         self._body_s = settings.serve_body_timeout_s
-        self._places = Places(settings.serve_requests, settings.serve_requests_per_tenant)
-        self._unfinished = Unfinished(settings.serve_bodies_per_address, settings.serve_body_bytes)
+        self._places = RequestSlots(settings.serve_max_concurrency, settings.serve_requests_per_tenant)
+        self._unfinished = PendingBodies(settings.serve_bodies_per_address, settings.serve_body_bytes)
         self._shares = Shares(settings.serve_share_per_tenant)
         self._reads = Shares(settings.serve_reads_per_tenant)
 
@@ -127,7 +135,7 @@ class Pace:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        place = _Place(self._places, counted=not scope["path"].startswith(ALWAYS))
+        place = _RequestSlot(self._places, counted=not scope["path"].startswith(ALWAYS))
         share, reads = Share(self._shares), Share(self._reads)
         CURRENT.set(share)
         READS.set(reads)
@@ -139,10 +147,10 @@ class Pace:
             reads.settle()
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, place: _Place, share: Share, reads: Share
+        self, scope: Scope, receive: Receive, send: Send, place: _RequestSlot, share: Share, reads: Share
     ) -> None:
         request, door = Request(scope), self._entrance.door(scope)
-        arriving = Arriving(receive, self._body_s, whole=not has_body(request.headers))
+        arriving = RequestBody(receive, self._body_s, whole=not has_body(request.headers))
         send = arriving.closing(send)
 
         async def begun(message: Message) -> None:
@@ -166,7 +174,7 @@ class Pace:
             refusal = of_http(request, error)
         await (refusal or self._app)(scope, receive, begun)
 
-    def _too_large(self, request: Request, door: Door | None) -> Response | None:
+    def _too_large(self, request: Request, door: CheckedRoute | None) -> Response | None:
         """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
         streamed = self._streamed.get(request.url.path)
         if "transfer-encoding" in request.headers:
@@ -179,16 +187,22 @@ class Pace:
         return None
 
     async def _admitted(
-        self, request: Request, door: Door | None, arriving: Arriving, place: _Place, share: Share, reads: Share
+        self,
+        request: Request,
+        door: CheckedRoute | None,
+        arriving: RequestBody,
+        place: _RequestSlot,
+        share: Share,
+        reads: Share,
     ) -> Receive:
         """What the app receives, once the request may be worked on. Raises what is answered instead."""
         place.take()
         if door is None:
             return arriving.receive  # nothing is there: nothing is read
         await door.admit(request.scope)
-        witness = witness_of(request)
+        auditor = auditor_of(request)
         place.leave()
-        place.tenant = (witness.tenant or _named(request.headers)) if door.checks else await self._of_open(request)
+        place.tenant = (auditor.tenant or _named(request.headers)) if door.checks else await self._of_open(request)
         wait_s = share.reserve(place.tenant)
         if wait_s > LONGEST_S:
             raise RateLimited(
@@ -207,14 +221,14 @@ class Pace:
             if request.url.path in self._streamed:
                 first = await arriving.receive()
             else:
-                first = await self._whole(arriving, place.tenant or witness.actor_id or "", counted=bool(door.checks))
+                first = await self._whole(arriving, place.tenant or auditor.actor_id or "", counted=bool(door.checks))
         place.take()
         return _streaming(replayed(first, arriving.receive), arriving, place)
 
     async def _of_open(self, request: Request) -> str:
         return "" if request.url.path.startswith(ALWAYS) else await self._whose(request)
 
-    async def _whole(self, arriving: Arriving, holder: str, *, counted: bool) -> Message:
+    async def _whole(self, arriving: RequestBody, holder: str, *, counted: bool) -> Message:
         """All of the body. What open routes take is small, and not counted: tokens must be had whatever else comes."""
         body = bytearray()
         held = 0
@@ -234,7 +248,7 @@ def _named(headers: Mapping[str, str]) -> str:
     return (headers.get(TENANT_HEADER) or headers.get(THEIR_TENANT_HEADER, ""))[:100]
 
 
-def _streaming(receive: Receive, arriving: Arriving, place: _Place) -> Receive:
+def _streaming(receive: Receive, arriving: RequestBody, place: _RequestSlot) -> Receive:
     """`receive` that gives the place back while more of the body is waited for."""
 
     async def received() -> Message:

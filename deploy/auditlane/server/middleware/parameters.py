@@ -9,7 +9,7 @@ from fastapi import Request
 from auditlane.runtime.errors import InvalidFilter
 
 
-def only(*known: str) -> Callable[[Request], Awaitable[None]]:
+def reject_unknown_parameters(*known: str) -> Callable[[Request], Awaitable[None]]:
     """A FastAPI dependency that raises InvalidFilter for any other query parameter, naming the known ones."""
 
     async def check(request: Request) -> None:

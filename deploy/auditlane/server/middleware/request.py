@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auditlane.access.audit import NoTrail, Trail
+from auditlane.access.audit import AuditSink, NullAuditSink
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
 from auditlane.server.audit import request_audit
@@ -49,20 +49,20 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
     }
 
 
-class Around:
+class RequestMiddleware:
     """ASGI middleware; the outermost, so that every answer has the id and the headers, the 500 as well."""
 
     def __init__(
         self,
         app: ASGIApp,
         metrics: HttpMetrics,
-        trail: Trail | None = None,
+        sink: AuditSink | None = None,
         framed_by: Sequence[str] = (),
     ) -> None:
         """`framed_by`: the origins whose pages may show those of `FRAMED` in a frame."""
         self._app = app
         self._metrics = metrics
-        self._trail = trail or NoTrail()
+        self._sink = sink or NullAuditSink()
         self._log = get("serve")
         self._framed = framed_headers(framed_by) if framed_by else SECURITY_HEADERS
 
@@ -74,7 +74,7 @@ class Around:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid7()
         request.state.request_id = request_id
-        request_audit.begin(request, self._trail, request_id)
+        request_audit.begin(request, self._sink, request_id)
         began, status, first_byte, ended = time.perf_counter(), 0, 0.0, False
 
         async def send_with_headers(message: Message) -> None:

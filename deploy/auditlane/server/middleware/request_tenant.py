@@ -8,12 +8,12 @@ from fastapi import Request
 
 from auditlane.query.export.links import DOWNLOAD_PATH, Links
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.server.auth.authentication import Gate
+from auditlane.server.auth.authentication import Authenticator
 
 _LOOKS = frozenset({"GET", "HEAD"})
 
 
-def finder(gate: Gate, links: Links | None) -> Callable[[Request], Awaitable[str]]:
+def finder(authenticator: Authenticator, links: Links | None) -> Callable[[Request], Awaitable[str]]:
     """What finds the tenant, "" without one that its credential proves. Without `links` there are none."""
 
     async def whose(request: Request) -> str:
@@ -22,7 +22,7 @@ def finder(gate: Gate, links: Links | None) -> Callable[[Request], Awaitable[str
         try:
             if links and request.url.path == DOWNLOAD_PATH:
                 return links.open(request.query_params.get("code", "")).scope.tenant
-            return (await gate.principal(request)).tenant or ""
+            return (await authenticator.principal(request)).tenant or ""
         except AuditlaneError:  # the route says so, in its own way
             return ""
 

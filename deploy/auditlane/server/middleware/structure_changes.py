@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.gateway.rate import Rates
 from auditlane.runtime.errors import RateLimited
 from auditlane.runtime.settings import Settings
@@ -24,7 +24,7 @@ def limit(settings: Settings) -> Callable[[Request], Awaitable[None]]:
     async def charge(request: Request) -> None:
         if request.method in _LOOKS:
             return
-        tenant, now = witness_of(request).tenant or "", time.monotonic()
+        tenant, now = auditor_of(request).tenant or "", time.monotonic()
         if wait_s := rates.wait_s(tenant, now):
             raise RateLimited(
                 "The structure is changed more often than it may be.",

@@ -10,7 +10,7 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from auditlane.access.audit import Action, witness_of
+from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import withdrawn_of
@@ -93,7 +93,7 @@ def build(
 
     def link_to(request: Request, scope: TenantScope, id_: str) -> str | None:
         try:
-            return links.of_job(scope, witness_of(request), id_, base=links.base(request))
+            return links.of_job(scope, auditor_of(request), id_, base=links.base(request))
         except InvalidInput:  # the request came by an address that is not known to be ours
             return None
 
@@ -129,12 +129,12 @@ def build(
             )
         demand_room(scope)
         counted = exporter.count(scope, spec.filter, spec.form.format)
-        witness = witness_of(request)
+        auditor = auditor_of(request)
         record = JobRecord(
             id=uuid7(),
             tenant=scope.tenant,
             actor=scope.actor,
-            actor_type=witness.actor_type,
+            actor_type=auditor.actor_type,
             client_id=scope.client_id,
             pairs=tuple(pairs),
             format=spec.form.format,
@@ -151,7 +151,7 @@ def build(
                 f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a folder that can be."
             ) from error
         wake()
-        witness.record(
+        auditor.record(
             "export.requested", resource="export", resource_id=record.id, rows=counted.rows, format=record.format
         )
         response.headers["Location"] = f"{_PATH}/{record.id}"
@@ -160,14 +160,14 @@ def build(
     @router.get("", summary="List export jobs")
     def list_jobs(request: Request, scope: TenantScope = exports) -> JobList:
         """The tenant's jobs that have not expired, newest first."""
-        witness_of(request).recorded = True  # to look how far a job is takes nothing away
+        auditor_of(request).recorded = True  # to look how far a job is takes nothing away
         now = datetime.now(UTC)
         return JobList(data=[told(request, scope, one) for one in jobs.of_tenant(scope) if not one.expired(now, keep)])
 
     @router.get("/{export_id}", summary="Get an export job")
     def get_job(request: Request, export_id: str, scope: TenantScope = exports) -> Job:
         """How far it is; when it is done, with a link to the file."""
-        witness_of(request).recorded = True
+        auditor_of(request).recorded = True
         _, seen = jobs.find(scope, export_id)
         return told(request, scope, seen)
 
@@ -193,7 +193,7 @@ def build(
             folder.cancel()
         else:
             folder.remove()
-        witness_of(request).record("export.removed", resource="export", resource_id=export_id, state=seen.state)
+        auditor_of(request).record("export.removed", resource="export", resource_id=export_id, state=seen.state)
 
     return router
 
@@ -201,7 +201,7 @@ def build(
 def file_of(
     jobs: JobStore,
     structure_of: StructureOf,
-    demand_standing: Callable[[TenantScope], None],
+    require_standing: Callable[[TenantScope], None],
     request: Request,
     scope: TenantScope,
     id_: str,
@@ -227,15 +227,15 @@ def file_of(
             request_headers=request.headers,
             media_type=record.format.media_type,
             headers=headers_of(name, run.rows) | {"ETag": f'"{record.id}-{run.epoch}"'},
-            check=partial(demand_standing, scope),
+            check=partial(require_standing, scope),
         )
     except FileNotFoundError as error:
         raise NotFound("The export's file is gone.", fix="Ask for the export again.") from error
-    witness = witness_of(request)
+    auditor = auditor_of(request)
     if request.method == "HEAD":  # takes nothing away
-        witness.recorded = True
+        auditor.recorded = True
         return file
-    witness.record(
+    auditor.record(
         Action.exported,
         resource="audit_log",
         format=record.format,

@@ -8,14 +8,14 @@ from typing import Final
 
 from fastapi import Request
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.access.links import Page
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.tokens import authenticate_operator
 from auditlane.runtime.errors import Unauthenticated
-from auditlane.server.auth.authentication import Gate, demand_our_pages, identify, tenant_in_path
-from auditlane.server.auth.route_credentials import asks_for_a_credential
+from auditlane.server.auth.authentication import Authenticator, identify, require_same_origin, tenant_in_path
+from auditlane.server.auth.route_credentials import requires_credential
 from auditlane.server.pages.i18n import N_
 
 API: Final = "/console/v1"  # below the path that the cookie is sent to
@@ -27,16 +27,18 @@ HOW: Final = N_(
 class Operators:
     """Authenticates by the console's cookie. What an operator changes is recorded, and kept, by the operator's name."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     def entered(self, request: Request) -> Principal:
         """Who has the console open. Raises Unauthenticated, and Forbidden for a change that another site asks for."""
-        token = self._gate.cookies.of(request, Page.console)
+        token = self._authenticator.cookies.of(request, Page.console)
         if not token:
             raise Unauthenticated("The request carries no session of the console.", fix=HOW)
-        demand_our_pages(request)
-        found = authenticate_operator(token, keys=self._gate.keys, signing=self._gate.signing, now=datetime.now(UTC))
+        require_same_origin(request)
+        found = authenticate_operator(
+            token, keys=self._authenticator.keys, signing=self._authenticator.signing, now=datetime.now(UTC)
+        )
         identify(request, found)
         request.state.permission = Permission.admin
         return found
@@ -44,29 +46,29 @@ class Operators:
     def authorize(self, *any_of: Permission) -> Callable[..., Awaitable[TenantScope]]:
         """A FastAPI dependency that gives the scope of the tenant in the path, for one of the permissions."""
 
-        @asks_for_a_credential
+        @requires_credential
         async def scope(request: Request) -> TenantScope:
             operator, tenant = self.entered(request), tenant_in_path(request)
-            witness_of(request).tenant = tenant  # it is that tenant's people who must be able to see it
-            return operator.scope(operator.demand(*any_of), tenant)
+            auditor_of(request).tenant = tenant  # it is that tenant's people who must be able to see it
+            return operator.scope(operator.require(*any_of), tenant)
 
         return scope
 
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency for what belongs to the whole environment; it takes one of the permissions."""
 
-        @asks_for_a_credential
+        @requires_credential
         async def principal(request: Request) -> Principal:
             operator = self.entered(request)
-            operator.demand(*any_of)
+            operator.require(*any_of)
             return operator
 
         return principal
 
-    def whoever(self) -> Callable[..., Awaitable[Principal]]:
+    def any_principal(self) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency that gives the operator."""
 
-        @asks_for_a_credential
+        @requires_credential
         async def principal(request: Request) -> Principal:
             return self.entered(request)
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from auditlane.access.audit import Action, witness_of
+from auditlane.access.audit import Action, auditor_of
 from auditlane.access.base_url import base_of
 from auditlane.access.links import Page, mint_console_link
 from auditlane.access.permissions import Permission
@@ -21,8 +21,8 @@ from auditlane.access.tokens import Operator, Viewer, mint_session_token
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server.admin.operations import Operations
-from auditlane.server.auth.authentication import Gate
-from auditlane.server.middleware.parameters import only
+from auditlane.server.auth.authentication import Authenticator
+from auditlane.server.middleware.parameters import reject_unknown_parameters
 from auditlane.server.pages import message_page
 from auditlane.server.pages.console import page_model
 from auditlane.server.pages.console.access import HOW, Operators
@@ -55,27 +55,33 @@ class ConsoleLink(BaseModel):
 
 
 def build(
-    operations: Operations, gate: Gate, operators: Operators, bundle: Bundle | None, *, url: str, viewer_ttl: timedelta
+    operations: Operations,
+    authenticator: Authenticator,
+    operators: Operators,
+    bundle: Bundle | None,
+    *,
+    url: str,
+    viewer_ttl: timedelta,
 ) -> APIRouter:
     """The pages, their style sheet, and `POST /v1/admin/console-links`. `url` is where the pages are, or empty.
 
     Without the viewer's build the board does not renew itself, and there are no settings.
     """
     router = APIRouter()
-    Admin = Annotated[Principal, Depends(gate.environment(Permission.admin))]  # noqa: N806 - a type
+    Admin = Annotated[Principal, Depends(authenticator.environment(Permission.admin))]  # noqa: N806 - a type
 
     @router.post(
         "/v1/admin/console-links",
         summary="Mint a link to the console",
         tags=["administration"],
-        dependencies=[Depends(only())],
+        dependencies=[Depends(reject_unknown_parameters())],
     )
     async def link(request: Request, admin: Admin, body: ConsoleLinkRequest) -> ConsoleLink:
         """For an admin's client of the whole environment, which vouches for the person."""
         session, now = timedelta(seconds=body.ttl_s), datetime.now(UTC)
         operator = Operator(body.user, admin.client_id)
-        made = mint_console_link(gate.signing, operator, url=base_of(request, url), now=now, session=session)
-        witness_of(request).record(Action.link_issued, resource="console", user=body.user, ttl_s=body.ttl_s)
+        made = mint_console_link(authenticator.signing, operator, url=base_of(request, url), now=now, session=session)
+        auditor_of(request).record(Action.link_issued, resource="console", user=body.user, ttl_s=body.ttl_s)
         return ConsoleLink(link=made)
 
     @router.get("/console", include_in_schema=False)
@@ -104,18 +110,18 @@ def build(
         return _page(request, "console_settings.html", operator, entry, tenant=tenant)
 
     @router.post("/console/view", include_in_schema=False)
-    async def view_as(request: Request, operator: Annotated[Principal, Depends(operators.whoever())]) -> Response:
+    async def view_as(request: Request, operator: Annotated[Principal, Depends(operators.any_principal())]) -> Response:
         """Open a tenant's log as its people see it, read only; an event in that log."""
         tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
         if not is_tenant(tenant):
             raise InvalidInput("The form names no tenant.", field="tenant")
         viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
-        token = mint_session_token(gate.signing, viewer, now=datetime.now(UTC), ttl=viewer_ttl)
-        witness_of(request).record(
+        token = mint_session_token(authenticator.signing, viewer, now=datetime.now(UTC), ttl=viewer_ttl)
+        auditor_of(request).record(
             Action.viewed_as_tenant, tenant=tenant, resource="audit_log", ttl_s=int(viewer_ttl.total_seconds())
         )
         answer = RedirectResponse(address(request, Page.log.value), status_code=303)
-        gate.cookies.put(request, answer, Page.log, token)
+        authenticator.cookies.put(request, answer, Page.log, token)
         return answer
 
     @router.get(STYLE_PATH, include_in_schema=False)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from auditlane.operations.dlq.index import Selection
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.server.admin.localized import Said
+from auditlane.server.admin.localized import LocalizedText
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.operations import Operations
 from auditlane.server.pages.i18n import N_, Catalogue
@@ -24,7 +24,7 @@ _STATES: Final = {"up": "success", "stale": "denied", "away": "failure", "off": 
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Generic[T]):
+class Section(Generic[T]):
     """A section: what it shows, or why it cannot."""
 
     value: T | None
@@ -35,22 +35,22 @@ class Told(Generic[T]):
 class Board:
     """The whole page. Each part stands alone: that one is away hides nothing of the others."""
 
-    health: Told[Health]
-    rate: Told[Rate]
-    lag: Told[Lag]
-    letters: Told[DeadLetters]
-    tenants: Told[Tenants]
+    health: Section[Health]
+    rate: Section[Rate]
+    lag: Section[Lag]
+    letters: Section[DeadLetters]
+    tenants: Section[Tenants]
 
 
 async def look(operations: Operations, *, prefix: str, after: str) -> Board:
     """Ask every part at once."""
-    found: dict[str, Told[object]] = {}
+    found: dict[str, Section[object]] = {}
 
     async def ask(name: str, question: Callable[[], Awaitable[object]]) -> None:
         try:
-            found[name] = Told(await question())
+            found[name] = Section(await question())
         except AuditlaneError as error:
-            found[name] = Told(None, str(error))
+            found[name] = Section(None, str(error))
 
     questions: dict[str, Callable[[], Awaitable[object]]] = {
         "health": operations.health,
@@ -76,7 +76,7 @@ def helpers(words: Catalogue) -> dict[str, Any]:
         "mark": mark,
         "age": partial(age, words),
         "pace": partial(pace, words),
-        "said": partial(said, words),
+        "localized": partial(localized, words),
     }
 
 
@@ -95,8 +95,8 @@ def pace(words: Catalogue, rate: Rate) -> str:
     return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 
 
-def said(words: Catalogue, text: str) -> str:
+def localized(words: Catalogue, text: str) -> str:
     """A part's state in the page's language; what else the API says of it is English, and marked so."""
-    if isinstance(text, Said):
-        return text.told(words)
+    if isinstance(text, LocalizedText):
+        return text.render(words)
     return Markup('<span lang="en">{}</span>').format(text) if text else ""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from auditlane.access.audit import witness_of
+from auditlane.access.audit import auditor_of
 from auditlane.access.scope import Principal
 from auditlane.runtime.errors import Forbidden, Unauthenticated
 from auditlane.server.pages.plain_page import PAGES, signed_out
@@ -60,7 +60,7 @@ async def _visitor(who: Who, request: Request) -> Principal:
     found = await who(request)
     if found.tenant is None:
         raise Unauthenticated("This page is one tenant's.", fix="Open it with a link for a viewer of that tenant.")
-    witness_of(request).recorded = True  # nothing of the log is in the page; what the viewer asks for is recorded
+    auditor_of(request).recorded = True  # nothing of the log is in the page; what the viewer asks for is recorded
     return found
 
 

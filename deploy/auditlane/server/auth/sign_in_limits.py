@@ -22,7 +22,7 @@ from auditlane.server.middleware.client_networks import network_of
 _MINUTE_S: Final = 60
 
 
-class Attempts:
+class SignInLimits:
     """The limits of one process. Used on one event loop."""
 
     def __init__(self, settings: Settings) -> None:
@@ -31,7 +31,7 @@ class Attempts:
         self._issued = _a_minute(settings.tokens_per_client)
 
     @contextmanager
-    def one_of(self, request: Request) -> Iterator[None]:
+    def charging_failures(self, request: Request) -> Iterator[None]:
         """An attempt with a code. Raises RateLimited instead of Unauthenticated once this address had too many."""
         try:
             yield

@@ -1,4 +1,4 @@
-"""`auditlane serve --workers` as processes that share a port, and whom `serve` believes about a client's address."""
+"""`auditlane serve --processes` as processes that share a port, and whom `serve` believes about a client's address."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def live(url: str, **headers: str) -> int:
 
 
 def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path):
-    with serving(tmp_path, "--workers", "2") as (ready, _):
+    with serving(tmp_path, "--processes", "2") as (ready, _):
         pids = [one["pid"] for one in ready["processes"]]
         assert len(set(pids)) == 2
         assert {live(ready["url"]) for _ in range(20)} == {200}
@@ -76,7 +76,7 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path):
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 403), ("0.0.0.0", 200)])
 def test_every_worker_knows_where_it_listens(tmp_path, host, status):
     """On loopback alone is a foreign name refused."""
-    with serving(tmp_path, "--workers", "2", "--host", host) as (ready, _):
+    with serving(tmp_path, "--processes", "2", "--host", host) as (ready, _):
         assert {live(ready["url"], host="serve.example") for _ in range(20)} == {status}
 
 

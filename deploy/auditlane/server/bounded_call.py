@@ -17,7 +17,7 @@ from auditlane.runtime.errors import Unavailable
 T = TypeVar("T")
 
 
-class Bounded:
+class BoundedCall:
     """Runs jobs in threads, at most `threads` at once, and waits for each no longer than `timeout_s`.
 
     A job that takes too long goes on in its thread, and keeps others out of it until it ends.

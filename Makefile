@@ -28,11 +28,12 @@ run: $(STACK) ## set up, start the whole stack with sample data, print where to 
 	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
-# Three runs beside one another, as most of what they do is waiting for parts. What the first two say comes when they
-# have ended.
-ALONE ?= tests/unit tests/simulation
+# Three runs of about the same length beside one another, as most of what they do is waiting for parts. What the first two
+# print comes when they have ended.
+BEGINNING := $(wildcard tests/integration/test_[a-e]*.py)
+ALONE ?= tests/unit tests/simulation $(BEGINNING)
 FAULT ?= tests/browser tests/fault
-PARTS ?= tests/contracts tests/integration
+PARTS ?= tests/contracts $(filter-out $(BEGINNING),$(wildcard tests/integration/test_*.py))
 test: $(STAMP) lint ## set up, lint, run every test that is not long
 	@$(BIN)/python consumers/viewer/build.py --check
 	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-alone test-fault test-parts
@@ -43,7 +44,7 @@ test-alone test-fault: $(STAMP)
 	@$(BIN)/python -m pytest -m "not long" $(TESTS) > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
 
 test-parts: $(STAMP)
-	$(BIN)/python -m pytest -m "not long" $(PARTS)
+	@$(BIN)/python -m pytest -m "not long" $(PARTS)
 
 test-long: $(STAMP) ## what takes minutes: each kind of process and of neighbour, two versions of the worker in one group, a round trip of 100,000 events (EVENTS=)
 	ROUND_TRIP_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest tests/integration/test_round_trip.py

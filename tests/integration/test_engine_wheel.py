@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from fixtures.node import missing
 from auditlane.local.engine.serving import SUPPORTED, advice
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """One engine for all tests that only ask it something."""
+    process = EngineProcess(tmp_path_factory.mktemp("engine"))
+    yield process
+    process.stop()
 
 
 def ask(engine: EngineProcess, sql: str) -> bytes:
@@ -49,8 +58,8 @@ def test_an_unsupported_wheel_is_named_with_the_supported_one() -> None:
         ("SELECT timezone()", b"UTC\n"),
     ],
 )
-def test_its_configuration_is_taken(clickhouse_process: EngineProcess, sql: str, expected: bytes) -> None:
-    assert ask(clickhouse_process, sql) == expected
+def test_its_configuration_is_taken(engine: EngineProcess, sql: str, expected: bytes) -> None:
+    assert ask(engine, sql) == expected
 
 
 def test_it_is_confined_where_the_kernel_can(clickhouse_process: EngineProcess, tmp_path: Path) -> None:

@@ -176,7 +176,11 @@ def test_a_stop_leaves_no_process_behind(filled: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bounds", "said"), [({"export_pdf_timeout_s": 1}, "longer"), ({"export_pdf_memory_bytes": 256 << 20}, "memory")]
+    ("bounds", "said"),
+    [
+        ({"export_pdf_timeout_s": 1}, "longer"),
+        pytest.param({"export_pdf_memory_bytes": 256 << 20}, "memory", marks=pytest.mark.long),
+    ],
 )
 def test_a_pdf_has_its_bounds(filled: Store, tmp_path: Path, bounds: dict[str, int], said: str) -> None:
     with Served(tmp_path, **given(filled), **bounds) as served:

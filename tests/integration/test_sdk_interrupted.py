@@ -84,7 +84,7 @@ def busy():
         audit.emit(tenant_id="acme", action="busy")
         end.wait(0.0001)
 def hold():
-    with audit._lock, audit._ledger._changed, audit._contracts._changed:
+    with audit._lock, audit._tracker._changed, audit._schemas._changed:
         held.set(); end.wait()
 def fork():
     for _ in range(4):

@@ -22,7 +22,7 @@ from auditlane.access.signing import SigningKeys
 from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.gateway import router as ingest
 from auditlane.gateway.frontegg import routes as frontegg_ingest
-from auditlane.gateway.ingest_service import Intake
+from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.metrics import Meters
 from auditlane.query import router
 from auditlane.query.clickhouse.concurrency import TenantConcurrency
@@ -127,13 +127,13 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     )
     audits = FronteggReader(settings, concurrency)
     provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
-    intake = Intake(settings, Meters(metrics.registry), provenance.signer) if "ingest" in roles else None
+    ingest_service = IngestService(settings, Meters(metrics.registry), provenance.signer) if "ingest" in roles else None
     structure = StructureService(
         store.client,
         settings.clickhouse_database,
         contracts_of(settings),
         structures,
-        registered=intake.contract_changed if intake else lambda tenant: None,
+        registered=ingest_service.contract_changed if ingest_service else lambda tenant: None,
     )
     own = sink.from_settings(settings, metrics.trail)
     metrics.spool(lambda: own.spooled_bytes)
@@ -146,21 +146,21 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     }
     probes = [asked[role] for role in roles]
 
-    refusals = intake.refusals if intake else None
+    refusals = ingest_service.refusals if ingest_service else None
     operations = Operations(settings, store.client, asked["query"], authenticator, own, refusals)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Of the threads that queries run in, one tenant's turns take less than half.
         anyio.to_thread.current_default_thread_limiter().total_tokens = max(THREADS, 2 * settings.query_concurrency + 8)
-        if intake:
-            intake.open()
+        if ingest_service:
+            ingest_service.open()
         if "query" in roles:
             exports.start()
         with own.running():
             yield
-        if intake:
-            await anyio.to_thread.run_sync(intake.close)
+        if ingest_service:
+            await anyio.to_thread.run_sync(ingest_service.close)
         operations.close()
         for probe in probes:
             probe.close()
@@ -200,10 +200,14 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     in_path = partial(
         authenticator.authorize, named_in=tenant_in_path, even_off=True
     )  # it is what switches them on again
-    if intake:
-        app.include_router(ingest.build(intake, settings, authenticator, named=named_tenant, refuse=problems.of_error))
+    if ingest_service:
         app.include_router(
-            frontegg_ingest.build(intake, authenticator.client(Permission.write), named=frontegg.frontegg_tenant)
+            ingest.build(ingest_service, settings, authenticator, named=named_tenant, refuse=problems.of_error)
+        )
+        app.include_router(
+            frontegg_ingest.build(
+                ingest_service, authenticator.client(Permission.write), named=frontegg.frontegg_tenant
+            )
         )
     if "query" in roles:
         links = LinkExchange(signing, keys, claims or LinkClaims(store.client, settings.clickhouse_database))

@@ -14,7 +14,7 @@ KEPT: Final = 1_000
 
 
 @dataclass(slots=True)
-class Tally:
+class BatchResult:
     """`results` holds every result of a request of up to KEPT events; of a longer one the first KEPT refused ones."""
 
     accepted: int = 0
@@ -53,13 +53,13 @@ class Tally:
             self.outage = self.outage or error
 
 
-def answer(tally: Tally) -> dict[str, Any]:
+def answer(outcome: BatchResult) -> dict[str, Any]:
     """The body of an answer, also as part of a problem's."""
     return {
-        "accepted": tally.accepted,
-        "refused": tally.refused,
-        "results": [_item(one) for one in tally.results],
-        "left_out": tally.left_out,
+        "accepted": outcome.accepted,
+        "refused": outcome.refused,
+        "results": [_item(one) for one in outcome.results],
+        "left_out": outcome.left_out,
     }
 
 

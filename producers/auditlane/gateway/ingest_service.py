@@ -19,7 +19,7 @@ from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.provenance import Sign
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
-from auditlane.gateway.acks import ACKNOWLEDGED, Acks, Fate
+from auditlane.gateway.acks import ACKNOWLEDGED, Ack, AckWaiter
 from auditlane.gateway.contract_refusals import ContractRefusals, by_contract
 from auditlane.gateway.event_parsing import event_of, filled
 from auditlane.gateway.metrics import Meters
@@ -33,7 +33,7 @@ from auditlane.runtime.log import get
 from auditlane.runtime.lru_cache import Kept
 from auditlane.runtime.settings import Settings
 from auditlane.sdk import AuditClient
-from auditlane.sdk.schema_resolver import Outdated
+from auditlane.sdk.schema_resolver import SchemaMayBeStale
 
 SLICE: Final = 1_000  # events that are sent together, and waited for together
 LEAST_STEPS: Final = 5_000  # of one event's patterns, up to 60 µs; less does not count
@@ -56,14 +56,14 @@ class Result:
     error: AuditlaneError | None = None
 
 
-class Intake:
+class IngestService:
     """The way of events from HTTP to Kafka, whatever form they were posted in. Used on one event loop.
 
     For a route of one's own: authenticate, make a `Sender` (`Sender.of(principal, named_tenant, request_id=…)`), turn
     the request into event objects as the JSON API takes them (`tenant_id`, `action`, …, own fields beside them or under
-    `fields`), and call `accept`. Answer success only for a result without an error:
+    `fields`), and call `send`. Answer success only for a result without an error:
 
-        [result] = await intake.accept([values], sender)
+        [result] = await service.send([values], sender)
         if result.error:
             raise result.error  # its code and HTTP status are right as they are
         return {"event_id": result.event_id}
@@ -93,7 +93,7 @@ class Intake:
         self._complain_at = 0.0
         self._log = get("ingest")
 
-    async def accept(self, posted: Sequence[object], sender: Sender) -> list[Result]:
+    async def send(self, posted: Sequence[object], sender: Sender) -> list[Result]:
         """Take one request's events; returns a result for each, in their order, when all are settled.
 
         `posted` are JSON values; an InvalidEvent among them stands for one that could not be read, and becomes its
@@ -102,20 +102,22 @@ class Intake:
         BufferFull, RateLimited, RegistryUnavailable. Raises RateLimited when this client has sent too much: then
         nothing was taken.
         """
-        self.admit(sender)
+        self.check_rate(sender)
         results: list[Result] = []
         for first in range(0, len(posted), SLICE):
-            results += await self.take(posted[first : first + SLICE], sender, first)
+            results += await self.send_slice(posted[first : first + SLICE], sender, first)
         return results
 
-    def admit(self, sender: Sender) -> None:
-        """Raises RateLimited when this client has to wait; for who calls `take`, once a request. Where each event names
-        its tenant, it is `take` that refuses those whose tenant has to wait."""
+    def check_rate(self, sender: Sender) -> None:
+        """Raises RateLimited when this client has to wait. Call it once a request, before its first `send_slice`.
+
+        Where each event names its tenant, `send_slice` refuses those whose tenant has to wait.
+        """
         if sender.tenant and (wait_s := self._rates.wait_s((sender.vouched, sender.tenant), time.monotonic())):
             raise self._turned_away(_too_fast(wait_s))
 
     @contextmanager
-    def holding(self, size: int, sender: Sender | None = None) -> Iterator[Callable[[int], None]]:
+    def reserve_bytes(self, size: int, sender: Sender | None = None) -> Iterator[Callable[[int], None]]:
         """Count `size` bytes of a request as held in memory; what it yields counts more of them as they arrive.
 
         Both raise BufferFull when that would be too many, RateLimited when the sender's requests hold half of it all.
@@ -149,14 +151,14 @@ class Intake:
                 if not self._held_by[holder]:
                     del self._held_by[holder]
 
-    async def take(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
-        """`accept` for a slice of a request that arrives by the piece; `first` is the index of its first event."""
+    async def send_slice(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
+        """Send a slice of a request that arrives in pieces; `first` is the index of its first event."""
         began = time.monotonic()
         posted = self._within_rate(posted, sender, began)
         client = self._running()
         posted, steps = self._within_steps(client, posted, sender, began)
-        acks, ids = Acks(len(posted)), [""] * len(posted)
-        hand_over = partial(self._hand_over, client, posted, sender, first, acks, ids)
+        waiter, ids = AckWaiter(len(posted)), [""] * len(posted)
+        hand_over = partial(self._hand_over, client, posted, sender, first, waiter, ids)
         doubted: list[int] = []
         known = self._known(client, posted, sender)
         if known and steps <= LONG_STEPS and len(posted) <= _AT_ONCE:
@@ -167,10 +169,10 @@ class Intake:
         if doubted:  # not where everybody's events are checked: these wait for the registry
             async with self._lines.of(sender.tenant or ""):
                 await self._in_thread(partial(hand_over, None, doubted), self._doubts)
-        fates = await acks.wait(self._ack_s)
-        results = [Result(first + place, ids[place], _error(fate)) for place, fate in enumerate(fates)]
+        acks = await waiter.wait(self._ack_s)
+        results = [Result(first + place, ids[place], _error(ack)) for place, ack in enumerate(acks)]
         errors = [result.error for result in results if result.error]
-        if failed := next((fate for fate in fates if _ours(fate)), None):
+        if failed := next((ack for ack in acks if _ours(ack)), None):
             self._log.warning("ingest.failed", problem=str(failed), request_id=sender.request_id)
         self._meters.settled(len(results) - len(errors), errors, time.monotonic() - began)
         return results
@@ -250,7 +252,7 @@ class Intake:
             self._client.contract_changed(tenant)
 
     def close(self) -> None:
-        """Give what is on its way the time it has, and end."""
+        """Wait for in-flight events up to the ack timeout, then close."""
         if self._client:
             self._client.close(self._ack_s)
 
@@ -264,7 +266,7 @@ class Intake:
         posted: Sequence[object],
         sender: Sender,
         first: int,
-        acks: Acks,
+        waiter: AckWaiter,
         ids: list[str],
         doubted: list[int] | None,
         places: Sequence[int] | None = None,
@@ -287,18 +289,18 @@ class Intake:
                 if self._signer and (fields := filled(one, sender)) not in signs:
                     signs[fields] = self._signer(sender.vouched, fields)
                 client.send(
-                    event, partial(acks.settle, place), headers, may_ask=doubted is None, sign=signs.get(fields)
+                    event, partial(waiter.settle, place), headers, may_ask=doubted is None, sign=signs.get(fields)
                 )
-            except Outdated:
+            except SchemaMayBeStale:
                 if doubted is not None:
                     doubted.append(place)
             except AuditlaneError as error:
                 if ids[place] and by_contract(error):
                     self._refused(event.tenant_id)
-                acks.settle(place, error)
+                waiter.settle(place, error)
             except Exception:  # one event must not leave the others unsettled
                 self._log.exception("ingest.unforeseen", request_id=sender.request_id)
-                acks.settle(place, AuditlaneError("Something went wrong on our side."))
+                waiter.settle(place, AuditlaneError("Something went wrong on our side."))
 
     def _known(self, client: AuditClient, posted: Sequence[object], sender: Sender) -> bool:
         """Whether no event of these would wait for the registry."""
@@ -374,10 +376,10 @@ def _too_far_back(wait_s: float) -> RateLimited:
     )
 
 
-def _error(fate: Fate) -> AuditlaneError | None:
-    return None if fate == ACKNOWLEDGED else kafka.for_callers(fate if isinstance(fate, AuditlaneError) else None)
+def _error(ack: Ack) -> AuditlaneError | None:
+    return None if ack == ACKNOWLEDGED else kafka.public_error(ack if isinstance(ack, AuditlaneError) else None)
 
 
-def _ours(fate: Fate) -> bool:
+def _ours(ack: Ack) -> bool:
     """Whether an operator should hear of it: callers are told less."""
-    return isinstance(fate, AuditlaneError) and http_status(fate) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(ack, AuditlaneError) and http_status(ack) >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -40,7 +40,7 @@ def client_config(settings: Settings) -> ClientConfig:
     )
 
 
-def for_callers(error: AuditlaneError | None) -> AuditlaneError:
+def public_error(error: AuditlaneError | None) -> AuditlaneError:
     """The error as a client over HTTP may see it: without our hosts. None: nothing was heard in time."""
     if error is None or isinstance(error, (DeliveryFailed, KafkaUnavailable)):
         return KafkaUnavailable(

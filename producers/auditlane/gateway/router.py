@@ -16,10 +16,10 @@ from auditlane.access.scope import Principal, TenantScope
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.contract.event_json import values_of
 from auditlane.gateway import body, decoding, models
-from auditlane.gateway.batch_result import Tally, answer
-from auditlane.gateway.ingest_service import Intake
+from auditlane.gateway.batch_result import BatchResult, answer
+from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.rate import Rates
-from auditlane.gateway.request_batch import Arrived, post, too_many
+from auditlane.gateway.request_batch import ParsedEvents, post, too_many
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, InvalidEvent, InvalidInput, RateLimited
 from auditlane.runtime.settings import Settings
@@ -41,7 +41,7 @@ class Authenticator(Protocol):
 
 
 def build(
-    intake: Intake, settings: Settings, authenticator: Authenticator, *, named: Named, refuse: Refuse
+    service: IngestService, settings: Settings, authenticator: Authenticator, *, named: Named, refuse: Refuse
 ) -> APIRouter:
     """The routes under `/v1`. `named` reads the header that names a tenant.
 
@@ -76,15 +76,15 @@ def build(
         headers = request.headers
         lines = body.is_lines(headers.get("content-type", ""))
         coding = decoding.coding_of(",".join(headers.getlist("content-encoding")))
-        intake.admit(sender)
+        service.check_rate(sender)
         most = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
         held = min(_SLICES_BYTES, most) if lines else most
-        with intake.holding(0, sender) as count:  # what has not arrived takes nobody's room
+        with service.reserve_bytes(0, sender) as count:  # what has not arrived takes nobody's room
             pieces = body.bounded(request.stream(), most)
             if coding:
                 pieces = body.bounded(decoding.decoded(pieces, coding, count), most, "The decompressed body")
             arriving = _arriving(body.counted(pieces, count, held), settings, lines=lines)
-            tally = await post(intake, arriving, sender, settings.ingest_request_events)
+            tally = await post(service, arriving, sender, settings.ingest_request_events)
         return _answer(request, tally, refuse)
 
     @router.post("/test-event", **models.TEST_EVENT)
@@ -104,7 +104,7 @@ def build(
                 retry_after_s=wait_s,
             )
         tests.charge(scope.tenant, 1, now)
-        [result] = await intake.accept([event], sender)
+        [result] = await service.send([event], sender)
         sent: dict[str, Any] = {"resource": "test_event", "resource_id": result.event_id or None}
         if result.error:
             if isinstance(result.error, InvalidEvent):  # nothing was sent
@@ -118,7 +118,7 @@ def build(
     return router
 
 
-async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: bool) -> AsyncIterator[Arrived]:
+async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: bool) -> AsyncIterator[ParsedEvents]:
     if lines:
         async for arrived in body.values(pieces, settings.max_event_bytes * _JSON_FACTOR):
             yield arrived
@@ -129,7 +129,7 @@ async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: 
     yield events, 0
 
 
-def _answer(request: Request, tally: Tally, refuse: Refuse) -> Response:
+def _answer(request: Request, tally: BatchResult, refuse: Refuse) -> Response:
     if not tally.events:
         raise InvalidInput("The request holds no event.", field="body")
     told = answer(tally)

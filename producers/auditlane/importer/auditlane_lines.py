@@ -14,7 +14,7 @@ from auditlane.contract.field_definition import OF_READERS
 from auditlane.contract.tenants import check_tenant
 from auditlane.contract.values import StoredFields
 from auditlane.importer.json_text import parse_object
-from auditlane.importer.occurrences import Occurrences
+from auditlane.importer.line_counter import LineCounter
 from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
@@ -30,13 +30,13 @@ class AuditlaneLines:
     def __init__(self, tenant: str | None = None) -> None:
         """`tenant` is for lines that name none; a line that names another one is refused."""
         self._tenant = tenant
-        self._occurrences = Occurrences()
+        self._line_counter = LineCounter()
 
     def items(self, source: Source) -> Iterator[Item]:
         return source.lines()
 
     def pass_over(self, item: Item) -> None:
-        self._occurrences.next(item.text)
+        self._line_counter.next(item.text)
 
     def event(self, item: Item) -> AuditEvent:
         line = parse_object(item, parse_float=finite)
@@ -49,7 +49,7 @@ class AuditlaneLines:
         if "occurred_at" not in values:
             raise InvalidEvent("has no time: occurred_at, such as 2024-05-01T12:00:00Z", field="occurred_at")
         if "event_id" not in values:
-            values["event_id"] = uuid5(check_tenant(str(tenant), ours=True), *self._occurrences.next(item.text))
+            values["event_id"] = uuid5(check_tenant(str(tenant), ours=True), *self._line_counter.next(item.text))
         event = AuditEvent.checked(values)
         fields = StoredFields(event.fields, whole=_HASH in line and "fields" in line)
         return event.model_copy(update={"fields": fields}) if fields or fields.whole else event

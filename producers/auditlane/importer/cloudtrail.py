@@ -18,7 +18,7 @@ from auditlane.contract.event import AuditEvent, Outcome, parse_ip
 from auditlane.contract.tenants import check_tenant
 from auditlane.importer import documents
 from auditlane.importer.json_text import parse_object
-from auditlane.importer.occurrences import Occurrences
+from auditlane.importer.line_counter import LineCounter
 from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
@@ -41,13 +41,13 @@ class CloudTrail:
     def __init__(self, tenant: str | None = None) -> None:
         """`tenant` takes all records; else each one's account is its tenant."""
         self._tenant = tenant
-        self._occurrences = Occurrences()
+        self._line_counter = LineCounter()
 
     def items(self, source: Source) -> Iterator[Item]:
         return documents.records(source)
 
     def pass_over(self, item: Item) -> None:
-        self._occurrences.next(item.text)
+        self._line_counter.next(item.text)
 
     def event(self, item: Item) -> AuditEvent:
         try:
@@ -56,7 +56,7 @@ class CloudTrail:
         except _Inexact:
             record, whole = parse_object(item), item.text.decode()
         tenant = check_tenant(self._tenant or _tenant(record), ours=True)
-        event_id = _event_id(record, tenant) or uuid5(tenant, SOURCE, *self._occurrences.next(item.text))
+        event_id = _event_id(record, tenant) or uuid5(tenant, SOURCE, *self._line_counter.next(item.text))
         values = _columns(record) | {"event_id": event_id, "tenant_id": tenant}
         event = AuditEvent.checked(values)
         metadata = {_RECORD: whole} if whole else _metadata(record, event)
@@ -129,7 +129,7 @@ def _columns(record: Mapping[str, Any]) -> dict[str, Any]:
         "occurred_at": _time(record.get("eventTime")),
         "action": action,
         "resource": _text(record.get("eventSource")) or "",
-        "resource_id": listed or _text(requested(action, record.get("requestParameters"))),
+        "resource_id": listed or _text(infer_resource(action, record.get("requestParameters"))),
         "outcome": _outcome(record),
         "description": _text(record.get("errorMessage")),
         "ip": address if address and parse_ip(address) else None,  # often it is the host name of a service
@@ -259,7 +259,7 @@ _NAMED: Final = re.compile(r"(?P<what>.*?)(?P<kind>Arn|ARN|arn|Id|ID|id|Name|nam
 _KINDS: Final = ("arn", "name", "id")  # an ARN says the most
 
 
-def requested(action: str, parameters: Any) -> str | None:
+def infer_resource(action: str, parameters: Any) -> str | None:
     """The identity of what the action names last: `policyName` before `roleName` in `DeleteRolePolicy`.
 
     A plain `name`, `id` or `arn` counts where the action names no other. None without one.

@@ -32,10 +32,10 @@ from auditlane.runtime.messages import did_you_mean
 from auditlane.sdk import green, process_exit
 from auditlane.sdk.config import OPTIONS, ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
-from auditlane.sdk.delivery_tracker import Ledger
+from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.logs import say, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.schema_resolver import Contracts, Outdated
+from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
 
 _ABANDON_S: Final = 5.0  # how long reports of given-up events may take
 _NAMED: Final = frozenset(BASE_FIELDS)
@@ -143,16 +143,16 @@ class AuditClient:
         self._lock = threading.RLock()
         self._threads = green.kind()
         self._closed = False
-        self._ledger = Ledger()
+        self._tracker = DeliveryTracker()
         self._rejected = self._buffer_full = self._restarts = 0
-        self._contracts = Contracts(
+        self._schemas = SchemaResolver(
             _registry(self.config),
             topic=self.config.topic,
             refresh_s=self.config.registry_refresh_s,
             wait_s=self.config.registry_wait_ms / 1000,
         )
-        self._contracts.learn()
-        self._delivery: Delivery | None = Delivery(self.config, self._ledger, self._on_error)
+        self._schemas.prefetch()
+        self._delivery: Delivery | None = Delivery(self.config, self._tracker, self._on_error)
         process_exit.watch(self)
 
     @overload
@@ -274,19 +274,19 @@ class AuditClient:
 
     def knows(self, tenant: str) -> bool:
         """Whether an event of this tenant would not wait for the registry."""
-        return self._contracts.knows(tenant)
+        return self._schemas.knows(tenant)
 
     def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
         """Fields for which the tenant's contract, as far as it is known, has a pattern, and the size of its program."""
-        return self._contracts.encoder(tenant).patterned if self._contracts.knows(tenant) else ()
+        return self._schemas.encoder(tenant).patterned if self._schemas.knows(tenant) else ()
 
     def contract_changed(self, tenant: str | None) -> None:
         """What is known of this tenant's contract, for None of everybody's, is old: the registry is asked anew."""
-        self._contracts.forget(tenant)
+        self._schemas.forget(tenant)
 
     def own_fields(self, tenant: str) -> frozenset[str]:
         """The fields that the tenant's contract adds to an event's. May wait for the registry, and raises as `emit`."""
-        return frozenset(self._contracts.encoder(tenant).own)
+        return frozenset(self._schemas.encoder(tenant).own)
 
     def _send(
         self,
@@ -315,7 +315,7 @@ class AuditClient:
             name, signature = sign(key, value)
             sent[name] = signature
         try:
-            self._living().produce(topic, key, value, event.event_id, tenant, on_settled, sent)
+            self._current_delivery().produce(topic, key, value, event.event_id, tenant, on_settled, sent)
         except BufferFull:
             self._buffer_full += 1
             raise
@@ -333,7 +333,7 @@ class AuditClient:
         """
         if self._closed:
             raise ClientClosed("The audit client is closed.", fix="Flush before; close() returns the same result.")
-        return self._ledger.flush(0 if self._in_callback() else timeout)
+        return self._tracker.flush(0 if self._in_callback() else timeout)
 
     async def aflush(self, timeout: float = 30.0) -> FlushResult:
         """Flush as `flush` does, without blocking the event loop: `await audit.aflush()`."""
@@ -352,25 +352,25 @@ class AuditClient:
             self._closed = True
             delivery = self._delivery
         patience = self.config.close_timeout_s if timeout is None else timeout
-        result = self._ledger.flush(0 if self._in_callback() else patience, seal=True)
+        result = self._tracker.flush(0 if self._in_callback() else patience, seal=True)
         if delivery is not None:
             if result.pending:
                 delivery.abandon()
-                result = result.followed_by(self._ledger.flush(_ABANDON_S))
+                result = result.followed_by(self._tracker.flush(_ABANDON_S))
             delivery.stop()
-        self._contracts.close()
+        self._schemas.close()
         process_exit.forget(self)
         return result
 
     @property
     def stats(self) -> ClientStats:
         """Counters since the client was made."""
-        ledger = self._ledger
+        tracker = self._tracker
         return ClientStats(
-            emitted=ledger.emitted,
-            delivered=ledger.delivered,
-            failed=ledger.failed,
-            pending=ledger.pending,
+            emitted=tracker.emitted,
+            delivered=tracker.delivered,
+            failed=tracker.failed,
+            pending=tracker.pending,
             rejected=self._rejected,
             buffer_full=self._buffer_full,
             producer_restarts=self._restarts,
@@ -390,15 +390,15 @@ class AuditClient:
     def _encoded(self, event: AuditEvent, *, may_ask: bool) -> bytes:
         """The Kafka value. Before a contract refuses an event, the registry is asked whether that is the newest."""
         tenant, limit = event.tenant_id, self.config.max_event_bytes
-        encoder = self._contracts.encoder(tenant)
+        encoder = self._schemas.encoder(tenant)
         try:
             return encoder.encode(event, limit)
         except EventTooLarge:
             raise
         except InvalidEvent:
-            if not may_ask and self._contracts.doubtful(tenant):
-                raise Outdated from None
-            newer = self._contracts.newer(tenant, encoder, may_ask=may_ask)
+            if not may_ask and self._schemas.may_be_stale(tenant):
+                raise SchemaMayBeStale from None
+            newer = self._schemas.refreshed(tenant, encoder, may_ask=may_ask)
             if newer is None:
                 raise
         return newer.encode(event, limit)
@@ -454,14 +454,14 @@ class AuditClient:
         shards = self.config.shards.get(event.tenant_id)
         return key_of(event.tenant_id, shards and zlib.crc32(event.event_id.encode()) % shards)
 
-    def _living(self) -> Delivery:
+    def _current_delivery(self) -> Delivery:
         """The delivery, made anew after a fatal producer error and in a forked child."""
         delivery = self._delivery
         if delivery is not None and delivery.fatal is None:
             return delivery
         with self._lock:
             if self._delivery is delivery:
-                made = Delivery(self.config, self._ledger, self._on_error)
+                made = Delivery(self.config, self._tracker, self._on_error)
                 if self._delivery is delivery:
                     self._delivery = made
                     self._restarts += 1
@@ -487,7 +487,7 @@ class AuditClient:
 
     def before_fork(self, deadline: float) -> None:
         """Let what the client's threads do come to an end where a child could not go on with it."""
-        self._contracts.wait_until_idle(max(deadline - time.monotonic(), 0.0))
+        self._schemas.wait_until_idle(max(deadline - time.monotonic(), 0.0))
 
     def after_fork(self) -> None:
         """In the child: new locks and counters, and no producer until one is needed.
@@ -498,11 +498,11 @@ class AuditClient:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._delivery.producer))
         self._lock = threading.RLock()
         self._threads = green.kind()
-        self._ledger = Ledger()
+        self._tracker = DeliveryTracker()
         self._delivery = None
         self._rejected = self._buffer_full = self._restarts = 0
         if not self._closed:
-            self._contracts.after_fork(_registry(self.config))
+            self._schemas.after_fork(_registry(self.config))
 
     def end(self) -> None:
         """Close at the end of the process, and log what Kafka has not got by then."""
@@ -513,7 +513,7 @@ class AuditClient:
 
     def end_soon(self) -> None:
         """Flush at what may be the end of the process: other threads may still emit."""
-        self._ledger.flush(self.config.close_timeout_s)
+        self._tracker.flush(self.config.close_timeout_s)
         write_all()
 
 

@@ -1,4 +1,4 @@
-"""Delivery to Kafka: one librdkafka producer, and the thread that serves it and reports to the ledger.
+"""Delivery to Kafka: one librdkafka producer, and the thread that serves it and reports to the tracker.
 
 Where gevent or eventlet have replaced threads, that thread is a green one: a wait inside librdkafka would stop every
 other, so it only looks, and sleeps in Python.
@@ -19,7 +19,7 @@ from auditlane.contract import librdkafka
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, DeliveryFailed, KafkaUnavailable
 from auditlane.sdk import green
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery_tracker import Epoch, Ledger
+from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.logs import say
 from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
 from auditlane.sdk.results import Failure
@@ -55,10 +55,10 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
 class Delivery:
     """A producer and its poll thread. Made again by the client after a fatal error and in a forked child."""
 
-    def __init__(self, config: ClientConfig, ledger: Ledger, on_error: OnError | None) -> None:
+    def __init__(self, config: ClientConfig, tracker: DeliveryTracker, on_error: OnError | None) -> None:
         """Without `on_error` errors are logged. Raises ConfigError when librdkafka refuses an option."""
         self._config = config
-        self._ledger = ledger
+        self._tracker = tracker
         self._on_error = on_error
         self.fatal: AuditlaneError | None = None
         self._stopping = False
@@ -84,7 +84,7 @@ class Delivery:
 
         Raises BufferFull when there is no room for `max_block_ms`: the event was not taken.
         """
-        epoch = self._ledger.open()
+        epoch = self._tracker.open()
 
         def report(error: KafkaError | None, _: Message) -> None:
             self._report(epoch, event_id, tenant, error, on_settled)
@@ -92,12 +92,12 @@ class Delivery:
         try:
             self._hand_over(topic, key, value, dict(headers or {}), report)
         except BaseException as error:
-            self._ledger.withdraw(epoch)
+            self._tracker.withdraw(epoch)
             if isinstance(error, KafkaException):
                 raise self._explain(error.args[0], event_id) from error
             raise
         finally:
-            self._ledger.handed_over(epoch)
+            self._tracker.handed_over(epoch)
 
     def _hand_over(
         self, topic: str, key: bytes, value: bytes, headers: dict[str, Any], report: Callable[..., None]
@@ -114,7 +114,7 @@ class Delivery:
                 deadline = deadline or now + self._config.max_block_ms / 1000
                 if now >= deadline or self.is_this_thread():
                     raise self._full() from None
-                self._ledger.wait_for_room(min(deadline - now, 0.1))
+                self._tracker.wait_for_room(min(deadline - now, 0.1))
 
     def is_this_thread(self) -> bool:
         """Whether the caller is the thread that makes room and reports, which nobody may let wait for itself."""
@@ -147,13 +147,13 @@ class Delivery:
         self, epoch: Epoch, event_id: str, tenant: str, error: KafkaError | None, on_settled: OnSettled | None
     ) -> None:
         if error is None:
-            self._ledger.settle(epoch, None)
+            self._tracker.settle(epoch, None)
             self._say(self._outage.works(time.monotonic()))
             if on_settled:
                 self._call(on_settled, None)
             return
         failure = Failure(event_id, tenant, self._explain(error, event_id))
-        self._ledger.settle(epoch, failure)
+        self._tracker.settle(epoch, failure)
         if on_settled:
             self._call(on_settled, failure.error)
         if self._on_error is None and isinstance(failure.error, KafkaUnavailable):
@@ -172,7 +172,7 @@ class Delivery:
             now = time.monotonic()
             if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._outage.reason:
                 self._outage.suspect(error.str(), now)
-            self._ledger.problem = self._away(self._outage.reason)
+            self._tracker.problem = self._away(self._outage.reason)
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
                 self._say(self._outage.gone(now))
         elif (now := time.monotonic()) - self._warned.get(error.code(), -REPEAT_S) >= REPEAT_S:
@@ -186,10 +186,10 @@ class Delivery:
                 self.producer.list_topics(self._config.topic, timeout=_ASK_GREEN_S if green.threads() else _ASK_S)
             except KafkaException as error:
                 if error.args[0].code() in _AWAY:
-                    self._ledger.problem = self._away(self._outage.reason)
+                    self._tracker.problem = self._away(self._outage.reason)
                     self._say(self._outage.gone(time.monotonic()))
                     return
-            self._ledger.problem = None
+            self._tracker.problem = None
             self._say(self._outage.works(time.monotonic()))
         else:
             self._say(self._outage.repeated(now))
@@ -221,7 +221,7 @@ class Delivery:
             say(logging.ERROR, "a callback raised", error=error)
 
     def _full(self) -> BufferFull:
-        problem = self._ledger.problem
+        problem = self._tracker.problem
         why = f" {problem.message}" if problem else ""
         return BufferFull(
             f"The buffer of {self._config.buffer_bytes} bytes has no room; the event was not taken.{why}",
@@ -236,7 +236,7 @@ class Delivery:
         )
 
     def _explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
-        problem = self._ledger.problem
+        problem = self._tracker.problem
         if error.code() in _LATE and problem is not None:
             return KafkaUnavailable(f"Event {event_id} was not delivered. {problem.message}", fix=problem.fix)
         return DeliveryFailed(

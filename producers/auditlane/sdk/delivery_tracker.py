@@ -29,7 +29,7 @@ class Epoch:
         self.in_hand = 0  # of the main thread alone, which is where signal handlers run
 
 
-class Ledger:
+class DeliveryTracker:
     """Thread-safe, and safe in signal handlers.
 
     `problem` is why nothing moves: set by whoever knows, cleared as soon as something arrives.

@@ -20,19 +20,19 @@ from auditlane.sdk.outage import Away, Back, Outage
 
 RETRY_S: Final = 1.0  # a registry that just failed is not asked again before
 TRY_S: Final = 0.1  # how long an emitter waits for a registry that failed before
-DOUBT_S: Final = 1.0  # how often a tenant's refused events may ask anew, and how long they wait for the answer
+RECHECK_S: Final = 1.0  # how often a tenant's refused events may ask anew, and how long they wait for the answer
 
 
-class Outdated(Exception):
-    """What is known of a tenant's contract refuses the event and may be old: the registry has to be asked first."""
+class SchemaMayBeStale(Exception):
+    """Raised when the cached contract of a tenant rejects an event and may be stale: ask the registry first."""
 
 
-class Contracts:
+class SchemaResolver:
     """`encoder(tenant)` answers from what is known, however old; one thread at a time asks the registry.
 
     What was never known is waited for: `wait_s` at most, and once the registry has failed TRY_S every RETRY_S, until it
     answers. What is known is refreshed after `refresh_s` while the old answer stands; before an event is refused by it,
-    `newer` asks. Thread-safe.
+    `refreshed` asks. Thread-safe.
     """
 
     def __init__(
@@ -50,28 +50,28 @@ class Contracts:
         self._wait_s = wait_s
         self._clock = clock
         self._changed = threading.Condition(threading.RLock())
-        self._known = Known(registry, self._base)
+        self._cache = SchemaCache(registry, self._base)
         self._wanted: dict[str, float] = {}  # subjects to ask for, in their order, and since when an answer may be
         # By tenant's subject: when a refused event asked for it last.
-        self._doubted: Kept[str, float] = Kept(KEPT_TENANTS)
+        self._rechecked_at: Kept[str, float] = Kept(KEPT_TENANTS)
         self._changed_at: Kept[str, float] = Kept(KEPT_TENANTS)  # by tenant's subject: when somebody said so
         self._waited_at: Kept[str, float] = Kept(KEPT_TENANTS)  # … and when an emitter waited for it in vain
-        self._learner: threading.Thread | None = None
+        self._fetcher: threading.Thread | None = None
         self._asking = False
         self._outage = Outage()
         # What the last question came to when it was not an answer, and when to ask again: of the registry as a whole
         # under "", else of the subject that it refused.
         self._failed: Kept[str, tuple[float, AuditlaneError]] = Kept(KEPT_TENANTS)
 
-    def learn(self) -> None:
-        """Begin to learn the base contract, for the first emitter to wait less."""
+    def prefetch(self) -> None:
+        """Fetch the base contract in the background, so that the first emitter waits less."""
         with self._changed:
             self._want(self._base, self._clock() - self._refresh_s)
 
     def encoder(self, tenant: str) -> Encoder:
         """Raises RegistryUnavailable or RegistryRefused when nothing is known yet and the registry does not help."""
         own = tenant_subject(self._topic, tenant)
-        if (known := self._known.of(own)) is None:
+        if (known := self._cache.of(own)) is None:
             return self._awaited(own)
         asked_at, encoder = known
         now = self._clock()
@@ -82,7 +82,7 @@ class Contracts:
                 self._want(own, now - self._refresh_s)
         return encoder
 
-    def newer(self, tenant: str, refused_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
+    def refreshed(self, tenant: str, refused_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
         """What the tenant's events are written with by now; None when that is `refused_by`, or cannot be known.
 
         With `may_ask` it waits for the registry: of a tenant's refused events one in DOUBT_S asks, and none waits
@@ -92,17 +92,17 @@ class Contracts:
         with self._changed:
             now, failed = self._clock(), self._failure(own)
             if may_ask and self._may_ask(own, now):
-                self._doubted.put(own, now)
+                self._rechecked_at.put(own, now)
                 self._want(own, now)
                 self._wanted = {own: now} | self._wanted  # before those that nobody waits for
             if may_ask and own in self._wanted:
-                patience = TRY_S if failed else self._doubted.get(own, now) + DOUBT_S - now
+                patience = TRY_S if failed else self._rechecked_at.get(own, now) + RECHECK_S - now
                 self._changed.wait_for(lambda: own not in self._wanted, max(min(patience, self._wait_s), 0.0))
-            known = self._known.of(own)
+            known = self._cache.of(own)
         return known[1] if known and known[1] is not refused_by else None
 
-    def doubtful(self, tenant: str) -> bool:
-        """Whether `newer` would wait for the registry."""
+    def may_be_stale(self, tenant: str) -> bool:
+        """Whether `refreshed` would wait for the registry."""
         own = tenant_subject(self._topic, tenant)
         return own in self._wanted or self._may_ask(own, self._clock())
 
@@ -114,20 +114,20 @@ class Contracts:
         """
         own = None if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
-            self._known.forget(own)
+            self._cache.forget(own)
             if own is not None:
                 self._changed_at.put(own, self._clock())
-            for one in self._doubted.keys() if own is None else [own]:
-                self._doubted.pop(one)
+            for one in self._rechecked_at.keys() if own is None else [own]:
+                self._rechecked_at.pop(one)
 
     def knows(self, tenant: str) -> bool:
         """Whether `encoder` would answer at once."""
         own = tenant_subject(self._topic, tenant)
-        known = self._known.of(own)
+        known = self._cache.of(own)
         return known is not None and not self._is_said_old(own, known, self._clock())
 
     def close(self) -> None:
-        self._known.registry.close()
+        self._cache.registry.close()
 
     def wait_until_idle(self, timeout_s: float) -> None:
         """Before a fork: let a question end, as the child would wait for ever for what its thread has locked."""
@@ -139,14 +139,14 @@ class Contracts:
 
     def after_fork(self, registry: Registry) -> None:
         """In a forked child: keep what is known, drop the parent's locks, sockets and thread."""
-        self._known.after_fork(registry)
-        self._doubted.after_fork()
+        self._cache.after_fork(registry)
+        self._rechecked_at.after_fork()
         self._failed.after_fork()
         self._changed_at.after_fork()
         self._waited_at.after_fork()
         self._changed = threading.Condition(threading.RLock())
         self._wanted = {}
-        self._learner = None
+        self._fetcher = None
         self._asking = False
         self._outage = Outage()
 
@@ -166,9 +166,9 @@ class Contracts:
             now = self._clock()
             self._want(own, now)
             self._wanted = {own: self._wanted[own]} | self._wanted  # before those that nobody waits for
-            if not self._changed.wait_for(lambda: own not in self._wanted, min(DOUBT_S, self._wait_s)):
+            if not self._changed.wait_for(lambda: own not in self._wanted, min(RECHECK_S, self._wait_s)):
                 self._waited_at.put(own, now)
-            known = self._known.of(own)
+            known = self._cache.of(own)
         return known[1] if known else old
 
     def _failure(self, own: str) -> tuple[float, AuditlaneError] | None:
@@ -177,7 +177,7 @@ class Contracts:
     def _may_ask(self, own: str, now: float) -> bool:
         """Whether a refused event may ask anew."""
         failed = self._failure(own)
-        return now - self._doubted.get(own, -math.inf) >= DOUBT_S and not (failed and now < failed[0])
+        return now - self._rechecked_at.get(own, -math.inf) >= RECHECK_S and not (failed and now < failed[0])
 
     def _awaited(self, own: str) -> Encoder:
         with self._changed:
@@ -189,10 +189,10 @@ class Contracts:
                 self._fail(own, error)  # this emitter tries; the others go on failing at once
                 patience = min(patience, TRY_S)
             self._want(own, self._clock() - self._refresh_s)
-            if threading.current_thread() is self._learner:
+            if threading.current_thread() is self._fetcher:
                 raise self._explained(RegistryUnavailable("The event was emitted by what asks it, which cannot wait."))
             asked = self._changed.wait_for(lambda: own not in self._wanted, patience)
-            if (known := self._known.of(own)) is not None:
+            if (known := self._cache.of(own)) is not None:
                 return known[1]
             if asked and (failed := self._failure(own)):
                 raise failed[1]
@@ -202,9 +202,9 @@ class Contracts:
     def _want(self, own: str, since: float) -> None:
         """With the lock held: an answer that was asked for at `since` or later."""
         self._wanted[own] = max(since, self._wanted.get(own, -math.inf))
-        if self._learner is None:
-            # Two may start where a signal handler interrupts this: the first that runs is the learner.
-            threading.Thread(target=self._learn, name="auditlane-contracts", daemon=True).start()
+        if self._fetcher is None:
+            # Two may start where a signal handler interrupts this: the first that runs fetches.
+            threading.Thread(target=self._fetch_wanted, name="auditlane-contracts", daemon=True).start()
 
     def _fail(self, own: str, error: AuditlaneError) -> AuditlaneError:
         """With the lock held; returns the error. A registry that is away is away for everybody."""
@@ -212,32 +212,32 @@ class Contracts:
         self._failed.put(about, (self._clock() + RETRY_S, error))
         return error
 
-    def _learn(self) -> None:
+    def _fetch_wanted(self) -> None:
         """Ask until nothing is wanted any more. What fails is given up, for whoever wants it later to try again."""
         with self._changed:
-            if self._learner is not None:
+            if self._fetcher is not None:
                 return
-            self._learner = threading.current_thread()
+            self._fetcher = threading.current_thread()
         try:
             while self._ask_next():
                 pass
         except BaseException:
-            self._learner = None  # the next emitter starts another thread
+            self._fetcher = None  # the next emitter starts another thread
             raise
 
     def _ask_next(self) -> bool:
         with self._changed:
             if not self._wanted:
-                self._learner = None
+                self._fetcher = None
                 return False
             own, since = next(iter(self._wanted.items()))
             began = self._clock()
             self._asking = True
         failed = None
         try:
-            alone = self._doubted.get(own, -math.inf) >= since
+            alone = self._rechecked_at.get(own, -math.inf) >= since
             with quiet():
-                self._known.ask(own, since, began, alone=alone)
+                self._cache.ask(own, since, began, alone=alone)
         except AuditlaneError as error:
             failed = error
         finally:
@@ -262,7 +262,7 @@ class Contracts:
             if isinstance(failed, RegistryUnavailable):
                 self._outage.suspect(str(failed), began)
                 self._say(self._outage.gone(began))
-            elif self._known.of(own) is not None:
+            elif self._cache.of(own) is not None:
                 say(logging.WARNING, "a contract is not refreshed, the known one goes on: %s", failed)
             self._fail(own, self._explained(failed))
         if not isinstance(failed, RegistryUnavailable):
@@ -293,8 +293,8 @@ KEPT_TENANTS: Final = 20_000
 KEPT_CHARACTERS: Final = 16 << 20  # of the texts of schemas that are known; some 5,000 of the base event's size
 
 
-class Known:
-    """By tenants' subjects, `own`, whether or not they exist; times are the caller's clock's, of when it asked.
+class SchemaCache:
+    """Keyed by tenant subject (`own`), whether or not it exists. Timestamps are the caller's clock at request time.
 
     One thread may `ask` while others read.
     """

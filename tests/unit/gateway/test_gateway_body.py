@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.gateway import body
-from auditlane.gateway.batch_result import KEPT, Tally, answer
+from auditlane.gateway.batch_result import KEPT, BatchResult, answer
 from auditlane.gateway.ingest_service import SLICE, Result
 from auditlane.gateway.ndjson import Lines, value_of
 from auditlane.gateway.request_batch import post
@@ -152,11 +152,11 @@ def test_a_body_ends_at_its_limit():
 
 def test_a_tally_holds_what_an_answer_can():
     wrong = InvalidEvent("no", field="action")
-    tally = Tally()
-    tally.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT))
-    assert [one["index"] for one in answer(tally)["results"]] == list(range(KEPT))
-    tally.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT, 3 * KEPT))
-    told = answer(tally)
+    outcome = BatchResult()
+    outcome.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT))
+    assert [one["index"] for one in answer(outcome)["results"]] == list(range(KEPT))
+    outcome.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT, 3 * KEPT))
+    told = answer(outcome)
     assert (told["accepted"], told["refused"], told["left_out"]) == (KEPT * 3 // 2, KEPT * 3 // 2, 2 * KEPT)
     assert [one["index"] for one in told["results"]] == list(range(1, 2 * KEPT, 2))
     assert told["results"][0] == {
@@ -170,13 +170,13 @@ def test_a_tally_holds_what_an_answer_can():
 
 
 class Taking:
-    """Stands for an Intake: takes numbers, refuses what is no number, and fails from a number on."""
+    """Stands for an IngestService: takes numbers, refuses what is no number, and fails from a number on."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.taken: list[tuple[int, list[object]]] = []
         self.fails_at = fails_at
 
-    async def take(self, posted, sender, first):
+    async def send_slice(self, posted, sender, first):
         self.taken.append((first, posted))
         await asyncio.sleep(0)
         return [Result(first + place, "", self._error(one)) for place, one in enumerate(posted)]
@@ -187,43 +187,43 @@ class Taking:
         return KafkaUnavailable("late") if self.fails_at is not None and one >= self.fails_at else None
 
 
-def posted(intake: Taking, pieces: list[bytes], most: int = 10**6) -> Tally:
-    return read(post(intake, body.values(pieces_of(pieces), LONGEST), Sender("a"), most))
+def posted(service: Taking, pieces: list[bytes], most: int = 10**6) -> BatchResult:
+    return read(post(service, body.values(pieces_of(pieces), LONGEST), Sender("a"), most))
 
 
 @given(st.integers(0, 3 * SLICE), st.lists(st.integers(0, 20_000), max_size=20))
 def test_every_line_is_taken_once_and_in_order(count, places):
-    intake = Taking()
+    service = Taking()
     text = b"\n".join(str(number).encode() for number in range(count))
-    tally = posted(intake, cut(text, places))
-    assert (tally.accepted, tally.refused) == (count, 0)
-    assert [one for _, part in intake.taken for one in part] == list(range(count))
-    assert [first for first, _ in intake.taken] == [part[0] for _, part in intake.taken]
-    assert all(len(part) < 2 * SLICE for _, part in intake.taken)
+    outcome = posted(service, cut(text, places))
+    assert (outcome.accepted, outcome.refused) == (count, 0)
+    assert [one for _, part in service.taken for one in part] == list(range(count))
+    assert [first for first, _ in service.taken] == [part[0] for _, part in service.taken]
+    assert all(len(part) < 2 * SLICE for _, part in service.taken)
 
 
 def test_a_bad_line_is_refused_alone():
-    tally = posted(Taking(), [b"1\n{\n", b"x" * 2 * LONGEST + b"\n4\n"])
-    assert [(one.index, type(one.error).__name__) for one in tally.results] == [
+    outcome = posted(Taking(), [b"1\n{\n", b"x" * 2 * LONGEST + b"\n4\n"])
+    assert [(one.index, type(one.error).__name__) for one in outcome.results] == [
         (0, "NoneType"),
         (1, "InvalidEvent"),
         (2, "EventTooLarge"),
         (3, "NoneType"),
     ]
-    assert tally.again is None
+    assert outcome.again is None
 
 
 def test_once_kafka_fails_the_rest_is_not_tried():
-    intake = Taking(fails_at=10)
-    tally = posted(intake, [b"\n".join(str(number).encode() for number in range(3 * SLICE))])
-    assert (tally.accepted, tally.refused) == (10, 3 * SLICE - 10)
-    assert tally.again is not None
-    assert [len(part) for _, part in intake.taken] == [SLICE]
+    service = Taking(fails_at=10)
+    outcome = posted(service, [b"\n".join(str(number).encode() for number in range(3 * SLICE))])
+    assert (outcome.accepted, outcome.refused) == (10, 3 * SLICE - 10)
+    assert outcome.again is not None
+    assert [len(part) for _, part in service.taken] == [SLICE]
 
 
 def test_a_request_with_too_many_events_is_taken_as_far_as_it_may():
-    tally = posted(Taking(), [b"0\n1\n2\n3\n"], most=3)
-    assert [(one.index, one.error and one.error.code) for one in tally.results] == [
+    outcome = posted(Taking(), [b"0\n1\n2\n3\n"], most=3)
+    assert [(one.index, one.error and one.error.code) for one in outcome.results] == [
         (0, None),
         (1, None),
         (2, None),

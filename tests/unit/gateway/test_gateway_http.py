@@ -18,7 +18,7 @@ from serving import Served
 
 from auditlane.access.permissions import Permission
 from auditlane.gateway.event_parsing import event_of
-from auditlane.gateway.ingest_service import Intake
+from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
 from auditlane.runtime.settings import load
@@ -147,32 +147,36 @@ def test_a_tenants_log_is_not_filled_with_test_events(tmp_path):
 
 
 def test_no_more_bytes_are_held_than_there_is_room_for():
-    intake = Intake(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
-    with intake.holding(2 << 20), pytest.raises(BufferFull), intake.holding(1):  # alone, even a large one is let in
+    service = IngestService(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
+    with (
+        service.reserve_bytes(2 << 20),
+        pytest.raises(BufferFull),
+        service.reserve_bytes(1),
+    ):  # alone, even a large one is let in
         pass
-    with intake.holding(1 << 19), intake.holding(1 << 19):
+    with service.reserve_bytes(1 << 19), service.reserve_bytes(1 << 19):
         pass
-    with intake.holding(0) as count, intake.holding(1 << 19):  # one that does not say how long it is
+    with service.reserve_bytes(0) as count, service.reserve_bytes(1 << 19):  # one that does not say how long it is
         count(1 << 19)
         with pytest.raises(BufferFull):
             count(1)
-    with intake.holding(1), intake.holding((1 << 20) - 1):
+    with service.reserve_bytes(1), service.reserve_bytes((1 << 20) - 1):
         pass
 
 
 def test_accept_is_for_a_whole_request():
     async def sent() -> None:
-        intake = Intake(load(**NOWHERE, ingest_rate=0.01, ingest_burst=1))
-        results = await intake.accept([InvalidEvent("no line"), 7, {}], Sender("al_1", "acme"))
+        service = IngestService(load(**NOWHERE, ingest_rate=0.01, ingest_burst=1))
+        results = await service.send([InvalidEvent("no line"), 7, {}], Sender("al_1", "acme"))
         assert [(one.index, one.error and one.error.code) for one in results] == [
             (index, "EVENT_INVALID") for index in range(3)
         ]
-        assert await intake.accept([], Sender("al_2")) == []
+        assert await service.send([], Sender("al_2")) == []
         with pytest.raises(RateLimited):
-            await intake.accept([{}], Sender("al_1", "acme"))
-        intake.close()
+            await service.send([{}], Sender("al_1", "acme"))
+        service.close()
         with pytest.raises(ClientClosed):
-            intake._running().flush()
+            service._running().flush()
 
     asyncio.run(sent())
 
@@ -210,19 +214,27 @@ def test_one_tenants_flood_leaves_the_client_what_its_other_tenants_need(tmp_pat
 
 
 def test_one_sender_holds_half_of_the_room():
-    intake = Intake(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
+    service = IngestService(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
     acme, globex, vendor = Sender("al_1", "acme"), Sender("al_1", "globex"), Sender("al_2")
-    with intake.holding(0, acme) as count, intake.holding(0, globex), intake.holding(0, vendor) as vendors:
+    with (
+        service.reserve_bytes(0, acme) as count,
+        service.reserve_bytes(0, globex),
+        service.reserve_bytes(0, vendor) as vendors,
+    ):
         count(1 << 19)
         with pytest.raises(RateLimited):
             count(1)
-        with pytest.raises(RateLimited), intake.holding(1, Sender("al_3", "acme")):
+        with pytest.raises(RateLimited), service.reserve_bytes(1, Sender("al_3", "acme")):
             pass
         vendors((1 << 19) - 1)
-        with intake.holding(1, globex), pytest.raises(BufferFull), intake.holding(1, Sender("al_1", "initech")):
+        with (
+            service.reserve_bytes(1, globex),
+            pytest.raises(BufferFull),
+            service.reserve_bytes(1, Sender("al_1", "initech")),
+        ):
             pass
-    assert not intake._held_by
-    with intake.holding(1 << 20, acme):  # alone, even a large one is let in
+    assert not service._held_by
+    with service.reserve_bytes(1 << 20, acme):  # alone, even a large one is let in
         pass
 
 
@@ -232,20 +244,20 @@ def test_nobody_elses_user_passes_for_a_client():
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
     ids = {event_of(dict(posted), replace(one, idempotency_key="k"), 0).event_id for one in (client, user)}
     assert len(ids) == 2
-    rates = Intake(load(**NOWHERE, ingest_rate=1, ingest_burst=1))
+    rates = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=1))
     rates._within_rate([posted], user, time.monotonic())
-    rates.admit(client)
+    rates.check_rate(client)
     with pytest.raises(RateLimited):
-        rates.admit(user)
+        rates.check_rate(user)
 
 
 def test_requests_begun_together_do_not_pass_the_rate_together():
     """All were admitted while there was room; the one that uses it up goes on, the others are refused what is left."""
-    intake, now = Intake(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
+    service, now = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
     senders = [Sender("al_1", "acme") for _ in range(4)]
     for sender in senders:
-        intake.admit(sender)
-    slices = [(sender, intake._within_rate([{"action": "a"}] * 10, sender, now)) for sender in senders * 3]
+        service.check_rate(sender)
+    slices = [(sender, service._within_rate([{"action": "a"}] * 10, sender, now)) for sender in senders * 3]
     taken = [sender for sender, posted in slices if not isinstance(posted[0], RateLimited)]
     assert [one is senders[0] for one in taken] == [True] * 3
-    assert isinstance(intake._within_rate([{"action": "a"}], Sender("al_1", "globex"), now)[0], dict)
+    assert isinstance(service._within_rate([{"action": "a"}], Sender("al_1", "globex"), now)[0], dict)

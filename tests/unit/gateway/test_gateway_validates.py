@@ -20,7 +20,7 @@ from auditlane.contract import rules
 from auditlane.contract.tenant_contract import Field
 from auditlane.contract.values import as_stored
 from auditlane.contract.window import NEWEST, OLDEST
-from auditlane.gateway.ingest_service import Intake, pattern_steps
+from auditlane.gateway.ingest_service import IngestService, pattern_steps
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import RegistryRefused
@@ -80,7 +80,7 @@ class Delivered:
         assert topic == TOPIC
         self.messages.append((key, value))
         for one in (*rest, *more.values()):
-            if callable(one) and getattr(one, "func", None):  # partial(acks.settle, place)
+            if callable(one) and getattr(one, "func", None):  # partial(waiter.settle, place)
                 one(None)
 
     def stop(self, *_: Any) -> None: ...
@@ -101,21 +101,23 @@ def registry() -> DictRegistry:
 
 
 @pytest.fixture(scope="module")
-def intake(registry: DictRegistry) -> Iterator[Intake]:
+def service(registry: DictRegistry) -> Iterator[IngestService]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client_, "Delivery", Delivered)
         patch.setattr(client_, "_registry", lambda _: registry)
-        intake = Intake(load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", max_event_bytes=LIMIT))
-        intake.open()
-        yield intake
-        intake.close()
+        service = IngestService(
+            load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", max_event_bytes=LIMIT)
+        )
+        service.open()
+        yield service
+        service.close()
 
 
-def judged(registry: DictRegistry, intake: Intake, posted: list[object]) -> list[bool]:
+def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
     """Whether each was accepted; what was is asserted to be stored."""
-    delivered = intake._running()._delivery.messages  # type: ignore[union-attr]
+    delivered = service._running()._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
-    results = asyncio.run(intake.accept(posted, SENDER))
+    results = asyncio.run(service.send(posted, SENDER))
     now_ms = int(time.time() * 1_000)
     judge = Judge(SchemaBook(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=LIMIT)
     keys, values = [key for key, _ in delivered], [value for _, value in delivered]
@@ -189,8 +191,8 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(posted=st.lists(events(), min_size=1, max_size=10))
-def test_what_http_accepts_is_stored(registry: DictRegistry, intake: Intake, posted: list[object]) -> None:
-    judged(registry, intake, posted)
+def test_what_http_accepts_is_stored(registry: DictRegistry, service: IngestService, posted: list[object]) -> None:
+    judged(registry, service, posted)
 
 
 BASE = {"action": "Login"}
@@ -222,9 +224,9 @@ BASE = {"action": "Login"}
     ],
 )
 def test_the_gateway_accepts_what_the_tenants_contract_accepts(
-    registry: DictRegistry, intake: Intake, tenant: str, given: dict[str, Any], accepted: bool
+    registry: DictRegistry, service: IngestService, tenant: str, given: dict[str, Any], accepted: bool
 ) -> None:
-    assert judged(registry, intake, [BASE | {"tenant_id": tenant} | given]) == [accepted]
+    assert judged(registry, service, [BASE | {"tenant_id": tenant} | given]) == [accepted]
 
 
 KINDS = {
@@ -271,7 +273,7 @@ def test_any_rule_is_the_same_of_a_value_and_of_a_column(drawn: tuple[str, dict[
     assert {row: rule for row, (_, rule) in broken.items()} == expected
 
 
-def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, intake: Intake) -> None:
+def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, service: IngestService) -> None:
     """Registered at the registry directly: its pattern is never run, and other tenants' events go on."""
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     schema = json.dumps(contract(own("text", "string", pattern=costly, maxLength=4_096)))
@@ -282,16 +284,18 @@ def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, inta
     assert known is not None
     assert known.contract is None
     assert "states (limit" in known.problem
-    assert judged(registry, intake, [BASE | {"tenant_id": "base"}]) == [True]
+    assert judged(registry, service, [BASE | {"tenant_id": "base"}]) == [True]
 
 
-def test_an_event_after_a_change_is_written_with_the_changed_contract(registry: DictRegistry, intake: Intake) -> None:
+def test_an_event_after_a_change_is_written_with_the_changed_contract(
+    registry: DictRegistry, service: IngestService
+) -> None:
     """The base event would be refused by the worker from now on, though the gateway knew it a moment ago."""
     event = BASE | {"tenant_id": "late"}
-    assert judged(registry, intake, [event]) == [True]
+    assert judged(registry, service, [event]) == [True]
     registry.register(f"{TOPIC}.late-value", contract(own("x", "string"), exclusive=True))
-    intake.contract_changed("late")
-    assert judged(registry, intake, [event]) == [True]
+    service.contract_changed("late")
+    assert judged(registry, service, [event]) == [True]
 
 
 # What patterns may cost
@@ -302,24 +306,24 @@ CHEAP = contract(own("mail", "string", maxLength=254, pattern=r"[^@\s]+@[^@\s]+\
 
 
 def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
-    registry: DictRegistry, intake: Intake, monkeypatch: pytest.MonkeyPatch
+    registry: DictRegistry, service: IngestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "_steps", Rates(1, 500_000))  # no more comes while the test runs
+    monkeypatch.setattr(service, "_steps", Rates(1, 500_000))  # no more comes while the test runs
     registry.register(f"{TOPIC}.heavy-value", COSTLY)
     registry.register(f"{TOPIC}.light-value", CHEAP)
-    intake.contract_changed(None)
+    service.contract_changed(None)
     for tenant in ("heavy", "light"):  # known, so that what follows does not wait for the registry
-        asyncio.run(intake.own_fields(tenant))
+        asyncio.run(service.own_fields(tenant))
         now = time.monotonic()
-        intake._running()._contracts._known.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
+        service._running()._schemas._cache.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
     heavy = BASE | {"tenant_id": "heavy", "fields": {"text": "ab" * 50}}
     light = BASE | {"tenant_id": "light", "mail": "someone@acme.example"}
-    results = asyncio.run(intake.accept([heavy] * 40, SENDER))
+    results = asyncio.run(service.send([heavy] * 40, SENDER))
     codes = [one.error.code if one.error else "" for one in results]
     assert codes[0] == "EVENT_INVALID"  # judged, and refused by its contract
     assert set(codes[20:]) == {"RATE_LIMITED"}
     assert results[-1].error.retry_after_s > 0  # type: ignore[union-attr]
-    results = asyncio.run(intake.accept([light] * 100 + [heavy], SENDER))
+    results = asyncio.run(service.send([light] * 100 + [heavy], SENDER))
     assert [one.error.code if one.error else "" for one in results] == [""] * 100 + ["RATE_LIMITED"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.importer.cloudtrail import requested
+from auditlane.importer.cloudtrail import infer_resource
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ from auditlane.importer.cloudtrail import requested
     ],
 )
 def test_what_the_action_names(action: str, parameters: Any, expected: str | None) -> None:
-    assert requested(action, parameters) == expected
+    assert infer_resource(action, parameters) == expected

@@ -12,7 +12,7 @@ from validating import TOPIC, base_registry, contract, message, own, raw_range
 from auditlane.contract.registry import RegistryClient
 from auditlane.runtime.lru_cache import Kept
 from auditlane.sdk import schema_resolver
-from auditlane.sdk.schema_resolver import Contracts
+from auditlane.sdk.schema_resolver import SchemaResolver
 from auditlane.worker.validation import schema_cache as schemas_
 from auditlane.worker.validation import validator as judge_
 from auditlane.worker.validation.schema_cache import SchemaBook
@@ -80,12 +80,12 @@ def test_what_producers_know_of_tenants_is_bounded(monkeypatch: Any) -> None:
     for number in range(40):
         registry.register(f"{TOPIC}.own{number}-value", contract(own(f"x{number}", "string")))
     monkeypatch.setattr(schema_resolver, "KEPT_CHARACTERS", 10 * len(registry.schemas[2]))
-    contracts = Contracts(registry, topic=TOPIC, refresh_s=30)
+    contracts = SchemaResolver(registry, topic=TOPIC, refresh_s=30)
     for number in range(300):
         assert contracts.encoder(f"tenant{number}").subject == f"{TOPIC}-value"
     for _ in range(2):
         for number in range(40):
             assert f"x{number}" in contracts.encoder(f"own{number}").own
-    known = contracts._known
-    assert len(known._uses) <= 20
-    assert len(known._encoders) <= 10
+    cache = contracts._cache
+    assert len(cache._uses) <= 20
+    assert len(cache._encoders) <= 10

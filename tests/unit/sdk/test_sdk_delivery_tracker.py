@@ -7,62 +7,62 @@ import threading
 import pytest
 
 from auditlane.runtime.errors import ClientClosed, DeliveryFailed, KafkaUnavailable
-from auditlane.sdk.delivery_tracker import KEPT_FAILURES, Ledger
+from auditlane.sdk.delivery_tracker import KEPT_FAILURES, DeliveryTracker
 from auditlane.sdk.results import Failure, FlushResult
 
 FAILURE = Failure("id", "acme", DeliveryFailed("Event id was not delivered.", fix="Emit it again."))
 
 
 def test_a_flush_waits_for_what_came_before_it_only():
-    ledger = Ledger()
-    before = ledger.open()
+    tracker = DeliveryTracker()
+    before = tracker.open()
     results: list[FlushResult] = []
-    flushing = threading.Thread(target=lambda: results.append(ledger.flush(30)))
+    flushing = threading.Thread(target=lambda: results.append(tracker.flush(30)))
     flushing.start()
-    while ledger.open() == before:  # until the flush has ended the epoch
+    while tracker.open() == before:  # until the flush has ended the epoch
         pass
-    ledger.settle(before, None)
+    tracker.settle(before, None)
     while before.open:
-        ledger.settle(before, None)
+        tracker.settle(before, None)
     flushing.join(30)
     [result] = results
     assert result
     assert result.delivered >= 1
-    assert ledger.pending == 1
+    assert tracker.pending == 1
 
 
 def test_a_flush_tells_each_thing_once():
-    ledger = Ledger()
+    tracker = DeliveryTracker()
     for failure in (None, None, FAILURE):
-        ledger.settle(ledger.open(), failure)
-    left = ledger.open()
-    first = ledger.flush(0)
+        tracker.settle(tracker.open(), failure)
+    left = tracker.open()
+    first = tracker.flush(0)
     assert (first.delivered, first.failed_count, first.failed, first.pending) == (2, 1, (FAILURE,), 1)
-    ledger.settle(left, None)
-    assert ledger.flush(0) == FlushResult(1, 0, (), 0)
-    assert (ledger.emitted, ledger.delivered, ledger.failed) == (4, 3, 1)
+    tracker.settle(left, None)
+    assert tracker.flush(0) == FlushResult(1, 0, (), 0)
+    assert (tracker.emitted, tracker.delivered, tracker.failed) == (4, 3, 1)
 
 
 def test_failures_kept_are_bounded_and_all_are_counted():
-    ledger = Ledger()
+    tracker = DeliveryTracker()
     for _ in range(KEPT_FAILURES + 10):
-        ledger.settle(ledger.open(), FAILURE)
-    result = ledger.flush(0)
+        tracker.settle(tracker.open(), FAILURE)
+    result = tracker.flush(0)
     assert (result.failed_count, len(result.failed)) == (KEPT_FAILURES + 10, KEPT_FAILURES)
 
 
 def test_a_withdrawn_event_was_never_there():
-    ledger = Ledger()
-    ledger.withdraw(ledger.open())
-    assert ledger.flush(0) == FlushResult(0, 0, (), 0)
-    assert ledger.emitted == 0
+    tracker = DeliveryTracker()
+    tracker.withdraw(tracker.open())
+    assert tracker.flush(0) == FlushResult(0, 0, (), 0)
+    assert tracker.emitted == 0
 
 
 def test_nothing_follows_a_sealing_flush():
-    ledger = Ledger()
-    ledger.flush(0, seal=True)
+    tracker = DeliveryTracker()
+    tracker.flush(0, seal=True)
     with pytest.raises(ClientClosed):
-        ledger.open()
+        tracker.open()
 
 
 def test_raising_says_the_first_reason_and_the_counts():

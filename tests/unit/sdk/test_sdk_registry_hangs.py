@@ -14,7 +14,7 @@ from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.sdk import AuditClient
-from auditlane.sdk.schema_resolver import RETRY_S, Contracts
+from auditlane.sdk.schema_resolver import RETRY_S, SchemaResolver
 
 FOR_EVER_S = 600.0  # longer than a test may take: who waits for it does not end
 SCHEMA = json.dumps(base_schema())
@@ -117,7 +117,7 @@ def test_an_emit_waits_as_long_as_it_may_and_the_next_fails_at_once(silent: Sile
 
 
 def test_many_emitters_share_one_question(registry: RegistryClient, silent: Silent) -> None:
-    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=0.2)
+    contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=0.2)
     failures: list[RegistryUnavailable] = []
 
     def emit(tenant: str) -> None:
@@ -136,7 +136,7 @@ def test_many_emitters_share_one_question(registry: RegistryClient, silent: Sile
 def test_after_a_failure_one_emitter_tries_and_the_others_fail_at_once() -> None:
     registry, clock = Hanging(), Clock()
     registry.answers.clear()
-    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=0.01, clock=clock)
+    contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=0.01, clock=clock)
     with pytest.raises(RegistryUnavailable, match="did not answer within"):
         contracts.encoder("acme")
     contracts._wait_s = FOR_EVER_S  # from here on nobody may wait for so long
@@ -153,7 +153,7 @@ def test_after_a_failure_one_emitter_tries_and_the_others_fail_at_once() -> None
 def test_a_known_contract_never_waits_for_a_refresh() -> None:
     """Not even where the refresh finds that the tenant has a contract of its own now, and then hangs."""
     registry, clock = Hanging(), Clock()
-    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
+    contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
     assert contracts.encoder("acme").schema_id == 1
     clock.now += 31
     registry.schemas["t.acme-value"] = (2, SCHEMA)
@@ -161,7 +161,7 @@ def test_a_known_contract_never_waits_for_a_refresh() -> None:
     for _ in range(3):
         assert contracts.encoder("acme").schema_id == 1
     listed, registry.subjects = frozenset(registry.schemas), lambda: listed  # type: ignore[method-assign]
-    contracts._known._subjects = listed
+    contracts._cache._subjects = listed
     for _ in range(3):
         assert contracts.encoder("acme").schema_id == 1
     registry.answers.set()
@@ -173,7 +173,7 @@ def test_a_tenant_whose_contract_is_refused_stops_no_other() -> None:
     registry, clock = Hanging(), Clock()
     registry.schemas["t.acme-value"] = (2, SCHEMA)
     registry.refuses = "t.acme-value"
-    contracts = Contracts(registry, topic="t", refresh_s=30, clock=clock)
+    contracts = SchemaResolver(registry, topic="t", refresh_s=30, clock=clock)
     for _ in range(3):
         with pytest.raises(RegistryRefused):
             contracts.encoder("acme")
@@ -186,7 +186,7 @@ def test_a_tenant_whose_contract_is_refused_stops_no_other() -> None:
 
 def test_who_is_told_of_a_change_waits_once_where_the_registry_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     registry, clock = Hanging(), Clock()
-    contracts = Contracts(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
+    contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
     assert contracts.encoder("acme").schema_id == 1
     clock.now += 1
     registry.schemas["t.acme-value"] = (2, SCHEMA)

@@ -17,7 +17,7 @@ from auditlane.contract.window import check_time
 from auditlane.contract.wire import unframe
 from auditlane.runtime.errors import InvalidEvent, RegistryRefused, RegistryUnavailable, SchemaNotFound
 from auditlane.sdk.encoding import Encoder
-from auditlane.sdk.schema_resolver import RETRY_S, Contracts
+from auditlane.sdk.schema_resolver import RETRY_S, SchemaResolver
 
 LIMIT = 524_288
 
@@ -88,7 +88,7 @@ def clock():
 
 @pytest.fixture
 def contracts(registry, clock):
-    return Contracts(registry, topic="t", refresh_s=30, clock=clock)
+    return SchemaResolver(registry, topic="t", refresh_s=30, clock=clock)
 
 
 def test_a_tenants_own_contract_wins_over_the_base(contracts, registry):

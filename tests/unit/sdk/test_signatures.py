@@ -61,7 +61,7 @@ def test_what_is_not_given_has_the_defaults_of_the_config():
 def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
     """Each of them, whether or not a config is given, and not at all when it is None."""
     monkeypatch.setattr(clients, "Delivery", mock.Mock())
-    monkeypatch.setattr(clients, "Contracts", mock.Mock())
+    monkeypatch.setattr(clients, "SchemaResolver", mock.Mock())
     monkeypatch.setattr(clients, "_registry", mock.Mock())
     given: dict[str, Any] = {
         "kafka_bootstrap": "b:2", "registry_url": "http://other", "kafka_extra": {"client.id": "x"},
@@ -184,7 +184,7 @@ class Contract:
     def __init__(self, *own: str) -> None:
         self.own = own
 
-    def learn(self) -> None: ...
+    def prefetch(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -194,7 +194,7 @@ class Contract:
     def encoder(self, tenant: str) -> Any:
         return SimpleNamespace(own=dict.fromkeys(self.own), encode=self._encode)
 
-    def newer(self, tenant: str, encoder: object, *, may_ask: bool) -> None: ...
+    def refreshed(self, tenant: str, encoder: object, *, may_ask: bool) -> None: ...
 
     def _encode(self, event: AuditEvent, limit: int) -> bytes:
         for name in event.fields:
@@ -223,7 +223,7 @@ class Contract:
 )
 def test_a_misspelt_field_is_refused_with_the_one_that_is_close(monkeypatch, own, given, fix):
     monkeypatch.setattr(clients, "Delivery", mock.Mock())
-    monkeypatch.setattr(clients, "Contracts", lambda *_, **__: Contract(*own))
+    monkeypatch.setattr(clients, "SchemaResolver", lambda *_, **__: Contract(*own))
     client = AuditClient(**GIVEN)
     try:
         with pytest.raises(InvalidEvent) as caught:

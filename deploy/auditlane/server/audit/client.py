@@ -22,7 +22,7 @@ from auditlane.runtime.errors import AuditlaneError, ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled
-from auditlane.sdk.delivery_tracker import Ledger
+from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.encoding import Encoder
 
 BUFFER_BYTES: Final = 8 << 20
@@ -68,8 +68,8 @@ class AuditProducer:
         self._sign = signer(settings)
         self._registry = registry_client(settings)
         self._encoder: Encoder | None = None
-        self._ledger = Ledger()
-        self._delivery = Delivery(self._config, self._ledger, on_error)
+        self._tracker = DeliveryTracker()
+        self._delivery = Delivery(self._config, self._tracker, on_error)
 
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
         """See Emitter. Waits for the registry until it has answered once."""
@@ -80,7 +80,7 @@ class AuditProducer:
         if self._delivery.fatal is not None:
             self._delivery.abandon()
             self._delivery.stop(0)
-            self._delivery = Delivery(self._config, self._ledger, self._on_error)
+            self._delivery = Delivery(self._config, self._tracker, self._on_error)
         key = key_of(event.tenant_id)
         name, signature = self._sign(key, value)
         topic, headers = self._config.topic, {name: signature}
@@ -88,9 +88,9 @@ class AuditProducer:
 
     def close(self, timeout_s: float) -> None:
         """See Emitter."""
-        if self._ledger.flush(timeout_s, seal=True).pending:
+        if self._tracker.flush(timeout_s, seal=True).pending:
             self._delivery.abandon()
-            self._ledger.flush(timeout_s)
+            self._tracker.flush(timeout_s)
         self._delivery.stop()
         self._registry.close()
 

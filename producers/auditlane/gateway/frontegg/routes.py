@@ -16,7 +16,7 @@ from auditlane.contract.frontegg import TENANT_HEADER, as_read, row_of
 from auditlane.contract.tenants import check_tenant
 from auditlane.gateway.event_parsing import idempotent_id
 from auditlane.gateway.frontegg.audit import event_of, posted_of
-from auditlane.gateway.ingest_service import Intake
+from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.ndjson import BOM, parse
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
@@ -24,7 +24,7 @@ from auditlane.runtime.errors import InvalidEvent, InvalidInput
 PATH: Final = "/audits"
 
 
-def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
+def build(service: IngestService, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
     """The route. `client` is a dependency that gives a Principal; `named` reads the header that names a tenant."""
     router = APIRouter(include_in_schema=False)
     sends = Depends(client)
@@ -42,13 +42,13 @@ def build(intake: Intake, client: Callable[..., Any], *, named: Callable[[Reques
         now = datetime.now(UTC)
         key = sender.idempotency_key
         event_id = idempotent_id(sender.vouched, tenant, key, 0) if key else ""
-        own = await intake.own_fields(tenant)
+        own = await service.own_fields(tenant)
         event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
         if key and event.occurred_at == now:  # a repeat would have another time, and so be another event
             raise InvalidEvent(
                 "With an Idempotency-Key, an audit says when it happened.", field="time", fix="Add time, as RFC 3339."
             )
-        [result] = await intake.accept([posted_of(event)], sender)
+        [result] = await service.send([posted_of(event)], sender)
         if result.error:
             raise result.error
         return JSONResponse(row_of(as_read(event), vendor=sender.client_id), 202)

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 
 
-class Occurrences:
+class LineCounter:
     """A temporary database that spills to disk, so memory stays bounded by its cache (16 MiB)."""
 
     def __init__(self) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent
-from auditlane.gateway.ingest_service import Intake
+from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import InvalidEvent, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.settings import load
-from auditlane.sdk.schema_resolver import DOUBT_S, RETRY_S, Contracts, Outdated
+from auditlane.sdk.schema_resolver import RECHECK_S, RETRY_S, SchemaMayBeStale, SchemaResolver
 
 FOR_EVER_S = 600.0
 
@@ -76,29 +76,29 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def contracts(registry: FakeRegistry, clock: Clock) -> Contracts:
-    one = Contracts(registry, topic="t", refresh_s=30, clock=clock)
+def contracts(registry: FakeRegistry, clock: Clock) -> SchemaResolver:
+    one = SchemaResolver(registry, topic="t", refresh_s=30, clock=clock)
     for tenant in ("acme", "other"):
         one.encoder(tenant)
     registry.asked.clear()
     return one
 
 
-def newer(contracts: Contracts, tenant: str) -> int | None:
-    found = contracts.newer(tenant, contracts.encoder(tenant))
+def refreshed(contracts: SchemaResolver, tenant: str) -> int | None:
+    found = contracts.refreshed(tenant, contracts.encoder(tenant))
     return found and found.schema_id
 
 
 def test_a_contract_that_was_changed_just_now_is_found_and_used_from_then_on(contracts, registry):
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
-    assert newer(contracts, "acme") == 3
+    assert refreshed(contracts, "acme") == 3
     assert contracts.encoder("acme").schema_id == 3
     assert registry.asked == ["t.acme-value"]
 
 
 def test_a_tenants_first_own_contract_is_found_without_a_list_of_all(contracts, registry):
     registry.schemas["t.other-value"] = (4, schema("z"))
-    assert newer(contracts, "other") == 4
+    assert refreshed(contracts, "other") == 4
     assert contracts.encoder("other").schema_id == 4
     assert registry.asked == ["t.other-value"]
 
@@ -106,46 +106,46 @@ def test_a_tenants_first_own_contract_is_found_without_a_list_of_all(contracts, 
 def test_a_change_of_the_base_event_is_found_by_who_has_no_contract(contracts, registry, clock):
     clock.now += 1
     registry.schemas["t-value"] = (5, schema("z"))
-    assert newer(contracts, "other") == 5
+    assert refreshed(contracts, "other") == 5
     assert registry.asked == ["t.other-value", "t-value"]
 
 
 def test_a_contract_that_is_gone_gives_way_to_the_base_event(contracts, registry):
     del registry.schemas["t.acme-value"]
-    assert newer(contracts, "acme") == 1
+    assert refreshed(contracts, "acme") == 1
     assert contracts.encoder("acme").schema_id == 1
 
 
 def test_of_a_tenants_refused_events_one_a_second_asks(contracts, registry, clock):
     for _ in range(5):
-        assert newer(contracts, "acme") is None
+        assert refreshed(contracts, "acme") is None
     assert registry.asked == ["t.acme-value"]
-    assert not contracts.doubtful("acme")
-    assert contracts.doubtful("other"), "one tenant's bad events are no other's"
+    assert not contracts.may_be_stale("acme")
+    assert contracts.may_be_stale("other"), "one tenant's bad events are no other's"
     registry.schemas["t.acme-value"] = (3, schema("y"))
-    clock.now += DOUBT_S
-    assert contracts.doubtful("acme")
-    assert newer(contracts, "acme") == 3
+    clock.now += RECHECK_S
+    assert contracts.may_be_stale("acme")
+    assert refreshed(contracts, "acme") == 3
 
 
 def test_who_may_not_ask_is_told_what_others_have_found(contracts, registry):
     known = contracts.encoder("acme")
     registry.schemas["t.acme-value"] = (3, schema("y"))
-    assert contracts.newer("acme", known, may_ask=False) is None
+    assert contracts.refreshed("acme", known, may_ask=False) is None
     assert registry.asked == []
-    assert newer(contracts, "acme") == 3
-    assert contracts.newer("acme", known, may_ask=False).schema_id == 3
+    assert refreshed(contracts, "acme") == 3
+    assert contracts.refreshed("acme", known, may_ask=False).schema_id == 3
 
 
 def test_who_is_told_of_a_change_asks_at_once(contracts, registry):
-    assert newer(contracts, "acme") is None
-    assert newer(contracts, "other") is None
+    assert refreshed(contracts, "acme") is None
+    assert refreshed(contracts, "other") is None
     registry.schemas |= {"t.acme-value": (3, schema("y")), "t-value": (5, schema("z"))}
     contracts.forget("acme")
-    assert newer(contracts, "acme") == 3
-    assert newer(contracts, "other") is None
+    assert refreshed(contracts, "acme") == 3
+    assert refreshed(contracts, "other") is None
     contracts.forget(None)
-    assert newer(contracts, "other") == 5
+    assert refreshed(contracts, "other") == 5
 
 
 def test_who_is_told_of_a_change_refreshes_without_waiting(contracts, registry):
@@ -162,21 +162,21 @@ def test_who_is_told_of_a_change_refreshes_without_waiting(contracts, registry):
 def test_with_the_registry_away_the_refusal_stands_and_it_is_not_asked_for_each(contracts, registry, clock):
     registry.away = True
     for _ in range(5):
-        assert newer(contracts, "acme") is None
-        assert newer(contracts, "other") is None
+        assert refreshed(contracts, "acme") is None
+        assert refreshed(contracts, "other") is None
     assert len(registry.asked) == 1
     registry.away = False
     registry.schemas["t.acme-value"] = (3, schema("y"))
     clock.now += RETRY_S
-    assert newer(contracts, "acme") == 3
+    assert refreshed(contracts, "acme") == 3
 
 
 def test_a_registry_that_hangs_is_waited_for_once_a_second(registry):
-    contracts = Contracts(registry, topic="t", refresh_s=30)
+    contracts = SchemaResolver(registry, topic="t", refresh_s=30)
     known = contracts.encoder("acme")
     registry.answers.clear()
     registry.asked.clear()
-    assert contracts.newer("acme", known) is None
+    assert contracts.refreshed("acme", known) is None
     assert contracts.encoder("acme") is known
     registry.answers.set()
 
@@ -196,7 +196,7 @@ class Client:
 
     def send(self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any = None) -> str:
         if event.action == "New" and not may_ask:
-            raise Outdated
+            raise SchemaMayBeStale
         if may_ask:
             self.asked_on.add(threading.get_ident())
         if event.action == "Bad":
@@ -209,10 +209,10 @@ class Client:
 @pytest.mark.parametrize("others", [0, 40])
 def test_the_gateway_asks_on_a_thread_and_keeps_each_result_in_its_place(others):
     settings = load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", ingest_ack_timeout_ms=300)
-    intake, client = Intake(settings), Client()
-    intake._client = client
+    service, client = IngestService(settings), Client()
+    service._client = client
     posted = [{"action": one} for one in ["Known", "New", "Bad", *["Known"] * others, "New"]]
-    results = asyncio.run(intake.accept(posted, Sender("api", tenant="acme", bound=True)))
+    results = asyncio.run(service.send(posted, Sender("api", tenant="acme", bound=True)))
     assert [one.index for one in results] == list(range(len(posted)))
     assert [one.index for one in results if one.error] == [2]
     assert {one.event_id for one in results} >= {one.event_id for one in client.sent}

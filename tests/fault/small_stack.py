@@ -1,9 +1,9 @@
 """A supervisor over small stand-in processes, run as a program: `python small_stack.py FOLDER JSON`.
 
-JSON lists parts: name, needs, tier, once, and `mode`: serve, stubborn (ignores SIGTERM), broken (ends at once).
-Each part writes `start NAME` and `stop NAME` into FOLDER/journal, and answers when FOLDER/up-NAME exists. While there
-is a FOLDER/full, no part can be prepared, as on a full disk; FOLDER/refused has a line for each attempt. With a
-FOLDER/untold, nobody can be told that everything is up.
+JSON lists services: name, depends_on, tier, and `mode`: serve, stubborn (ignores SIGTERM), broken (ends at once).
+Each service writes `start NAME` and `stop NAME` into FOLDER/journal, and is ready when FOLDER/up-NAME exists. While
+there is a FOLDER/full, no service can be prepared, as on a full disk; FOLDER/refused has a line for each attempt. With
+a FOLDER/untold, nobody can be told that everything is up.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 
 from auditlane.local.layout import Layout
-from auditlane.local.parts import Part
+from auditlane.local.services import Service
 from auditlane.local.supervisor import Supervisor
 from auditlane.runtime import signals
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.runtime.process_plan import Policy, Spec
+from auditlane.runtime.process_plan import Policy, ServiceSpec
 
 _PART = """
 import os, signal, sys, pathlib
@@ -46,14 +46,14 @@ class Quiet:
     def __init__(self, folder):
         self._folder = folder
 
-    def changed(self, part, state, seconds):
-        print(part.name, state.value, flush=True)
+    def changed(self, service, state, seconds):
+        print(service.name, state.value, flush=True)
 
-    def trouble(self, part, deaths, log):
-        print("trouble", part.name, deaths, log, flush=True)
+    def trouble(self, service, failures, log):
+        print("trouble", service.name, failures, log, flush=True)
 
-    def remark(self, part, sentence):
-        print("remark", part.name, sentence, flush=True)
+    def remark(self, service, sentence):
+        print("remark", service.name, sentence, flush=True)
 
     def ready(self, state):
         if (self._folder / "untold").exists():
@@ -69,12 +69,14 @@ def prepare(folder: Path, up: Path) -> None:
     up.unlink(missing_ok=True)
 
 
-def part(folder: Path, layout: Layout, name: str, mode: str = "serve", remarks: tuple[str, ...] = (), **spec) -> Part:
+def service(
+    folder: Path, layout: Layout, name: str, mode: str = "serve", remarks: tuple[str, ...] = (), **spec
+) -> Service:
     up = folder / f"up-{name}"
-    return Part(
-        Spec(name, needs=tuple(spec.pop("needs", ())), once=mode == "once", **spec),
+    return Service(
+        ServiceSpec(name, depends_on=tuple(spec.pop("depends_on", ())), one_shot=mode == "once", **spec),
         url="",
-        answers=None if mode == "once" else up.exists,
+        is_ready=None if mode == "once" else up.exists,
         command=[sys.executable, "-c", _PART, name, mode, str(folder)],
         env=dict(os.environ),
         prepare=lambda: prepare(folder, up),
@@ -87,8 +89,8 @@ def main(folder: Path, wanted: list[dict]) -> None:
     layout = Layout.of(folder)
     layout.prepare()
     with layout.claim(os.getpid()):
-        parts = [part(folder, layout, **one) for one in wanted]
-        Supervisor(parts, layout, {}, {}, Quiet(folder), Policy(backoff_first=0.05, stable=3600)).run()
+        services = [service(folder, layout, **one) for one in wanted]
+        Supervisor(services, layout, {}, {}, Quiet(folder), Policy(backoff_initial_s=0.05, stable_after_s=3600)).run()
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ _PROGRAM = Path(__file__).with_name("small_stack.py")
 _FIVE = [
     {"name": "kafka"},
     {"name": "registry", "tier": 1},
-    {"name": "init", "mode": "once", "needs": ["kafka", "registry"], "tier": 2},
-    {"name": "worker", "needs": ["init"], "tier": 2},
-    {"name": "serve", "needs": ["init"], "tier": 2},
+    {"name": "init", "mode": "once", "depends_on": ["kafka", "registry"], "tier": 2},
+    {"name": "worker", "depends_on": ["init"], "tier": 2},
+    {"name": "serve", "depends_on": ["init"], "tier": 2},
 ]
 
 
@@ -122,14 +122,14 @@ def test_nothing_is_left_when_the_supervisor_is_killed(small):
 
 
 def test_a_part_that_ignores_sigterm_is_killed(small):
-    stack = small([{"name": "worker", "mode": "stubborn", "stop_within": 0.2}]).wait_ready()
+    stack = small([{"name": "worker", "mode": "stubborn", "stop_timeout_s": 0.2}]).wait_ready()
     stack.process.send_signal(signal.SIGTERM)
     assert stack.end() == 0
     assert stack.journal() == ["start worker"]
 
 
 def test_a_second_ctrl_c_forces(small):
-    stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "stop_within": 600, "tier": 2}])
+    stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "stop_timeout_s": 600, "tier": 2}])
     stack.wait_ready().process.send_signal(signal.SIGINT)
     until(lambda: "worker stopping" in stack.out(), "the worker to be asked")
     stack.process.send_signal(signal.SIGINT)
@@ -192,7 +192,7 @@ def test_what_a_parent_ignores_stops_nothing(small, ignored):
 
 
 def test_a_part_that_always_ends_is_given_up_with_the_end_of_its_log(small):
-    stack = small([{"name": "kafka"}, {"name": "worker", "mode": "broken", "needs": ["kafka"], "tier": 2}])
+    stack = small([{"name": "kafka"}, {"name": "worker", "mode": "broken", "depends_on": ["kafka"], "tier": 2}])
     assert stack.end() == 1
     assert "PART_FAILED worker ended 4 times" in stack.out()
     assert "no such luck" in stack.out()

@@ -203,7 +203,7 @@ def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_p
             ready = again.wait_ready()
             assert [row["url"] for row in ready["parts"]] == [row["url"] for row in rows]
             assert ready["auth"] is False
-            assert KafkaProbe({"bootstrap.servers": ready["env"]["AUDITLANE_KAFKA_BOOTSTRAP"]}).answers()
+            assert KafkaProbe({"bootstrap.servers": ready["env"]["AUDITLANE_KAFKA_BOOTSTRAP"]}).is_ready()
             assert urllib3.request("GET", ready["env"]["AUDITLANE_REGISTRY_URL"] + "/subjects").json()
             assert cli("emit", "--tenant", "acme", "--action", "Login", env=ready["env"]).returncode == 0
             assert again.stop(signal.SIGINT) == 0, (again.data / "up.err").read_text()

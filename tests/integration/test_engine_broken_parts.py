@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fixtures.clickhouse import EngineProcess
 
-from auditlane.local import parts
+from auditlane.local import services
 from auditlane.local.doctor.clickhouse import detached
 from auditlane.local.doctor.finding import Level
 from auditlane.runtime.settings import Settings, load, variable
@@ -37,7 +37,7 @@ def test_a_broken_part_is_told_by_up_and_by_the_doctor(tmp_path: Path, breaks) -
 
     def told(settings: Settings) -> list[str]:
         variables = {variable("clickhouse_url"): settings.clickhouse_url}
-        return parts.set_aside(variables, settings)
+        return services.detached_part_warnings(variables, settings)
 
     engine, settings = start()
     client = connect(settings)
@@ -66,5 +66,5 @@ def test_a_broken_part_is_told_by_up_and_by_the_doctor(tmp_path: Path, breaks) -
 
 def test_what_cannot_be_asked_is_told_too(tmp_path: Path) -> None:
     variables = {variable("clickhouse_url"): "http://127.0.0.1:1"}
-    [sentence] = parts.set_aside(variables, load())
+    [sentence] = services.detached_part_warnings(variables, load())
     assert sentence.startswith("Whether ClickHouse set parts aside could not be asked: ")

@@ -88,7 +88,7 @@ def secured(tmp_path_factory):
 
 def test_the_extra_options_let_us_in(secured):
     bootstrap, extra = secured
-    assert KafkaProbe({"bootstrap.servers": bootstrap, **extra}).answers()
+    assert KafkaProbe({"bootstrap.servers": bootstrap, **extra}).is_ready()
     found = list(doctor.check(load(kafka_bootstrap=bootstrap, kafka_extra=extra)))
     assert found[0].level is Level.OK
     assert [one.fix for one in found[1:]] == ["Run: auditlane init"] * 2  # there are no topics yet
@@ -120,4 +120,4 @@ def test_no_broker_there():
     (found,) = doctor.check(load(kafka_bootstrap=f"127.0.0.1:{port}"))
     assert found.level is Level.FAIL
     assert "does not answer" in found.message
-    assert not KafkaProbe({"bootstrap.servers": f"127.0.0.1:{port}"}).answers()
+    assert not KafkaProbe({"bootstrap.servers": f"127.0.0.1:{port}"}).is_ready()

@@ -280,11 +280,11 @@ def forward(port: int, host: str, there: int) -> Any:
     def serve() -> None:
         while True:
             try:
-                near, _ = listener.accept()
+                on_loopback, _ = listener.accept()
             except OSError:
                 return
             far = socket.create_connection((host, there))
-            for pair in ((near, far), (far, near)):
+            for pair in ((on_loopback, far), (far, on_loopback)):
                 threading.Thread(target=pump, args=pair, daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()

@@ -65,6 +65,6 @@ def root(
 ) -> None:
     """Audit logs for every tenant of a SaaS product: emit, store exactly once, view, export."""
     if ctx.invoked_subcommand not in _BY_THEMSELVES:
-        from auditlane.cli.adopt import adopt
+        from auditlane.cli.running_stack import use_running_stack
 
-        adopt()
+        use_running_stack()

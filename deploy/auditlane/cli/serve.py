@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from auditlane.cli.processes import cores
+from auditlane.cli.processes import cpu_count
 from auditlane.runtime import log, validators
 from auditlane.runtime.settings import Settings, load
 
@@ -43,10 +43,10 @@ def command(
     log.configure(settings.log_level, json=settings.log_json)
     service = create_app(settings, validators.listed(roles))  # with several processes too: errors show at once
     bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
-    count = processes or cores()
+    count = processes or cpu_count()
     if count > 1:
         bound.listen(BACKLOG)
-        _several(bound, roles, count, settings)
+        _serve_processes(bound, roles, count, settings)
         return
 
     def ready() -> None:
@@ -56,16 +56,16 @@ def command(
     run(service, bound, shutdown_timeout_s=settings.shutdown_timeout_s, on_ready=ready, proxies=proxies)
 
 
-def _several(bound: socket.socket, roles: str, count: int, settings: Settings) -> None:
-    from auditlane.cli.processes import Group, command_line
+def _serve_processes(bound: socket.socket, roles: str, count: int, settings: Settings) -> None:
+    from auditlane.cli.processes import ProcessGroup, command_line
     from auditlane.server.run import url_of
 
-    def ready(told: list[dict[str, Any]]) -> None:
-        facts = {"url": url_of(bound), "pid": os.getpid(), "processes": [{"pid": one["pid"]} for one in told]}
+    def ready(ready_lines: list[dict[str, Any]]) -> None:
+        facts = {"url": url_of(bound), "pid": os.getpid(), "processes": [{"pid": line["pid"]} for line in ready_lines]}
         print(json.dumps({"ready": True, "part": "serve", **facts}), flush=True)
 
     command = command_line("serve", "--roles", roles, "--host", settings.serve_host, "--listener", str(bound.fileno()))
-    group = Group(
+    group = ProcessGroup(
         command,
         count,
         lambda _: os.environ,

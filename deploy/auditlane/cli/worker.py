@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from auditlane.cli.processes import Group, command_line, cores
+from auditlane.cli.processes import ProcessGroup, command_line, cpu_count
 from auditlane.contract import topics
 from auditlane.runtime import log, settings
 from auditlane.runtime.errors import ConfigError
@@ -36,25 +36,25 @@ def command(
     read = settings.load()
     log.configure(read.log_level, json=read.log_json)
     topics.admin(read)  # wrong options of Kafka are told at once, not by every process once ClickHouse is there
-    count = processes or cores()
+    count = processes or cpu_count()
     if count == 1:
-        service = Service(read, on_ready=lambda url: _tell(url=url, pid=os.getpid()))
+        service = Service(read, on_ready=lambda url: _print_ready(url=url, pid=os.getpid()))
         with stopped_by_signals(service):
             service.run()
         return
-    ports_(read, count)  # says so now, rather than in every process
-    group = Group(
+    worker_ports(read, count)  # says so now, rather than in every process
+    group = ProcessGroup(
         command_line("worker"),
         count,
         lambda number: child_env(read, number, count),
         shutdown_timeout_s=read.shutdown_timeout_s,
-        on_ready=_all_ready,
+        on_ready=_print_all_ready,
     )
     if code := group.run():
         raise typer.Exit(code)
 
 
-def ports_(read: Settings, count: int) -> list[int]:
+def worker_ports(read: Settings, count: int) -> list[int]:
     """The port of each process: counted up from the first, or 0 for all. Raises ConfigError past the last port."""
     first = read.worker_port
     if first and first + count - 1 > _LAST_PORT:
@@ -69,14 +69,15 @@ def ports_(read: Settings, count: int) -> list[int]:
 def child_env(read: Settings, number: int, count: int) -> dict[str, str]:
     """Our environment, with the port of this process, and that there are `count` of them at least."""
     return os.environ | {
-        variable("worker_port"): str(ports_(read, number + 1)[number]),
+        variable("worker_port"): str(worker_ports(read, number + 1)[number]),
         variable("worker_processes_total"): str(max(read.worker_processes_total, count)),
     }
 
 
-def _all_ready(told: list[dict[str, Any]]) -> None:
-    _tell(url=told[0]["url"], pid=os.getpid(), processes=[{"url": one["url"], "pid": one["pid"]} for one in told])
+def _print_all_ready(ready_lines: list[dict[str, Any]]) -> None:
+    processes = [{"url": line["url"], "pid": line["pid"]} for line in ready_lines]
+    _print_ready(url=processes[0]["url"], pid=os.getpid(), processes=processes)
 
 
-def _tell(**facts: object) -> None:
+def _print_ready(**facts: object) -> None:
     print(json.dumps({"ready": True, "part": "worker", **facts}), flush=True)

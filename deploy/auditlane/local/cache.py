@@ -14,7 +14,9 @@ from pathlib import Path
 from auditlane.runtime.errors import ConfigError
 
 
-def named(given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Iterator[Path]:
+def candidates(
+    given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform
+) -> Iterator[Path]:
     """The folders that may be meant, the best first, absolute: AUDITLANE_CACHE_DIR (`given`) alone, or the user's own.
 
     None need be there, or be ours to write: they are for what may have been put there already.
@@ -35,9 +37,9 @@ def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform
     Where nothing is given and none of the user's own can be written (a home that is read-only, or none), it is one in
     the folder for temporary files. Raises ConfigError when that cannot be used either, or not the given one.
     """
-    for wished in named(given, environ, platform):
+    for candidate in candidates(given, environ, platform):
         try:
-            return _made(wished)
+            return _writable(candidate)
         except ConfigError:
             if given:
                 raise
@@ -53,14 +55,14 @@ def _home_of_user() -> str:
 
 def _temporary() -> Path:
     """One that nobody else can have put something into."""
-    path = _made(Path(tempfile.gettempdir()).absolute() / f"auditlane-{os.getuid()}")
+    path = _writable(Path(tempfile.gettempdir()).absolute() / f"auditlane-{os.getuid()}")
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise ConfigError(f"{path} is not this user's own folder.", field="cache_dir", fix="Set AUDITLANE_CACHE_DIR.")
     return path
 
 
-def _made(path: Path) -> Path:
+def _writable(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()

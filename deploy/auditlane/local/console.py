@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.status import Status
 
-from auditlane.local.parts import Part
+from auditlane.local.services import Service
 from auditlane.runtime.process_plan import State
 
 _WORDS = {
@@ -65,25 +65,25 @@ class Terminal:
         """Something takes a while, once."""
         self._say(sentence)
 
-    def changed(self, part: Part, state: State, seconds: float) -> None:
-        """One line for each part that comes up or goes down."""
+    def changed(self, service: Service, state: State, seconds: float) -> None:
+        """One line for each service that comes up or goes down."""
         if state in (State.STARTING, State.STOPPING):
-            self._waiting[part.name] = None
+            self._waiting[service.name] = None
         else:
-            self._waiting.pop(part.name, None)
+            self._waiting.pop(service.name, None)
         if state in _WORDS and state is not State.STOPPING:
             took = f" ({seconds:.1f} s)" if state in (State.READY, State.DONE) else ""
-            self._say(f"{part.name:<11}{_WORDS[state]}{took}")
+            self._say(f"{service.name:<11}{_WORDS[state]}{took}")
         self._spin("stopping" if state in (State.STOPPING, State.STOPPED) else "starting")
 
-    def trouble(self, part: Part, deaths: int, log: str) -> None:
-        """A part keeps dying; the stack goes on trying."""
-        self._say(f"[red]{part.name} ended {deaths} times in a row.[/] What it said last:")
+    def trouble(self, service: Service, failures: int, log: str) -> None:
+        """A service keeps dying; the stack goes on trying."""
+        self._say(f"[red]{service.name} ended {failures} times in a row.[/] What it said last:")
         self._say(log, markup=False)
 
-    def remark(self, part: Part, sentence: str) -> None:
-        """A part is up, and yet something is wrong with it."""
-        self._say(f"[yellow]{part.name}:[/] {escape(sentence)}")
+    def remark(self, service: Service, sentence: str) -> None:
+        """A service is up, and yet something is wrong with it."""
+        self._say(f"[yellow]{service.name}:[/] {escape(sentence)}")
 
     def ready(self, state: Mapping[str, Any]) -> None:
         """Print the ready block, once."""

@@ -1,4 +1,4 @@
-"""The passwords of a stack's own parts: made once a data directory, one file a part, and who is given which."""
+"""The passwords of a stack's own services: made once a data directory, one file a service, and who is given which."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _USERS: Final = {"kafka": (USER,), "registry": (USER,), "clickhouse": ROLES}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`passwords` by part and user; each part's are in a file of its own, which is all that the part is given."""
+    """`passwords` by service and user; each service's are in a file of its own, which is all that it is given."""
 
     folder: Path
     passwords: Mapping[str, Mapping[str, str]] = field(repr=False)
@@ -44,26 +44,29 @@ class Credentials:
     def load_or_create(cls, folder: Path) -> Credentials:
         """Read the files; make those, and users in them, that are not there. Raises ConfigError, OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(folder, {part: _users(folder / f"{part}.json", names) for part, names in _USERS.items()})
+        return cls(
+            folder,
+            {service: _load_or_create_users(folder / f"{service}.json", names) for service, names in _USERS.items()},
+        )
 
-    def file(self, part: str) -> Path:
-        """The users of a part as a JSON object: passwords by name."""
-        return self.folder / f"{part}.json"
+    def file(self, service: str) -> Path:
+        """The users of a service as a JSON object: passwords by name."""
+        return self.folder / f"{service}.json"
 
-    def of(self, part: str, user: str = USER) -> str:
-        return self.passwords[part][user]
+    def of(self, service: str, user: str = USER) -> str:
+        return self.passwords[service][user]
 
 
-def accounts(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
-    """The variables with which a process enters the embedded parts, as this ClickHouse user; without credentials, the
-    ones that clear what an earlier start has set.
+def account_variables(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
+    """The variables with which a process enters the embedded services, as this ClickHouse user; without
+    credentials, the ones that clear what an earlier start has set.
 
-    A part that the settings name is not ours: its account is what the environment says.
+    A service that the settings name is not ours: its account is what the environment says.
     """
     found: dict[str, Any] = {}
     if not settings.kafka_bootstrap:
         others = {name: value for name, value in settings.kafka_extra.items() if not name.startswith(_SASL)}
-        found["kafka_extra"] = json.dumps(others | (sasl(credentials.of("kafka")) if credentials else {}))
+        found["kafka_extra"] = json.dumps(others | (sasl_config(credentials.of("kafka")) if credentials else {}))
     if not settings.registry_url:
         found["registry_user"] = USER if credentials else ""
         found["registry_password"] = credentials.of("registry") if credentials else ""
@@ -74,7 +77,7 @@ def accounts(settings: Settings, credentials: Credentials | None, role: Role = R
     return {variable(name): value for name, value in found.items()}
 
 
-def sasl(password: str) -> dict[str, str]:
+def sasl_config(password: str) -> dict[str, str]:
     """librdkafka's options for the embedded broker."""
     return {
         "security.protocol": "SASL_PLAINTEXT",
@@ -84,20 +87,20 @@ def sasl(password: str) -> dict[str, str]:
     }
 
 
-def _users(path: Path, names: tuple[str, ...]) -> dict[str, str]:
+def _load_or_create_users(path: Path, names: tuple[str, ...]) -> dict[str, str]:
     try:
         if path.exists() and (path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o077):
-            raise _broken(path, "other users can read it, or have made it")
+            raise _unusable(path, "other users can read it, or have made it")
         found = json.loads(path.read_text("utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
-        raise _broken(path, str(error)) from error
-    if not isinstance(found, dict) or not all(isinstance(one, str) and one for one in found.values()):
-        raise _broken(path, "it must be a JSON object of passwords by user")
+        raise _unusable(path, str(error)) from error
+    if not isinstance(found, dict) or not all(isinstance(password, str) and password for password in found.values()):
+        raise _unusable(path, "it must be a JSON object of passwords by user")
     users = {name: found.get(name) or secrets.token_urlsafe(_BYTES) for name in names}
     if users != found:
         write_text(path, json.dumps(users, indent=1) + "\n")
     return users
 
 
-def _broken(path: Path, why: str) -> ConfigError:
+def _unusable(path: Path, why: str) -> ConfigError:
     return ConfigError(f"{path} cannot be used: {why}.", fix="Delete it: the next `auditlane up` makes new passwords.")

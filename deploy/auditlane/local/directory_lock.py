@@ -1,4 +1,4 @@
-"""A part's data directory belongs to one process at a time."""
+"""A service's data directory belongs to one process at a time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import IO
 from auditlane.runtime.errors import AlreadyRunning, PartFailed
 
 
-def own(data: Path, part: str) -> IO[str]:
+def lock_directory(data: Path, service: str) -> IO[str]:
     """Make the directory and take its lock, until the file returned is closed or the process ends in any way.
 
-    `part` is what a person calls who uses it. Raises PartFailed, AlreadyRunning.
+    `service` is what a person calls who uses it. Raises PartFailed, AlreadyRunning.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
         data.chmod(0o700)  # every tenant's events may be in it
         lock = (data / "lock").open("a+", encoding="utf-8")
     except OSError as error:
-        raise PartFailed(f"{part} cannot use {data}: {error}", fix="Give a folder that it may write.") from error
+        raise PartFailed(f"{service} cannot use {data}: {error}", fix="Give a folder that it may write.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise AlreadyRunning(f"Another {part} uses {data}.", fix="Stop it, or give another --data.") from error
+        raise AlreadyRunning(f"Another {service} uses {data}.", fix="Stop it, or give another --data.") from error
     return lock

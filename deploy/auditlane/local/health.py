@@ -1,4 +1,4 @@
-"""Whether a part answers: one short question each, safe to ask again and again."""
+"""Whether a service answers: one short question each, safe to ask again and again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class KafkaProbe:
         }
         self._client: AdminClient | None = None
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether a broker of the cluster answered within two seconds. Raises ConfigError for a bad option."""
         if self._client is None:
             if not self._listens():
@@ -52,7 +52,7 @@ class KafkaProbe:
         return False
 
 
-def http_answers(url: str, pool: urllib3.PoolManager, headers: Mapping[str, str] | None = None) -> bool:
+def http_is_ready(url: str, pool: urllib3.PoolManager, headers: Mapping[str, str] | None = None) -> bool:
     """Whether a GET is answered with 200 within two seconds."""
     try:
         return pool.request("GET", url, headers=headers, timeout=_TIMEOUT_S, retries=False).status == 200

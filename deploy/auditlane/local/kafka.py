@@ -108,9 +108,9 @@ class Broker:
         protocol = "SASL_PLAINTEXT" if self.password else "PLAINTEXT"  # the name of the clients' listener as well
         return {
             **_SETTINGS,
-            **self._door(protocol),
+            **self._listener_security(protocol),
             "node.id": self.node.id,
-            "controller.quorum.voters": ",".join(f"{one.id}@{HOST}:{one.controller_port}" for one in nodes),
+            "controller.quorum.voters": ",".join(f"{node.id}@{HOST}:{node.controller_port}" for node in nodes),
             "listeners": f"{protocol}://{self.bootstrap},CONTROLLER://{HOST}:{self.node.controller_port}",
             "advertised.listeners": f"{protocol}://{self.bootstrap}",
             "offsets.topic.replication.factor": replicas,
@@ -123,7 +123,7 @@ class Broker:
             **self.settings,
         }
 
-    def _door(self, protocol: str) -> dict[str, object]:
+    def _listener_security(self, protocol: str) -> dict[str, object]:
         """Who may connect to the two listeners. Brokers are each other's clients, and the controller's."""
         settings: dict[str, object] = {
             "inter.broker.listener.name": protocol,
@@ -204,7 +204,7 @@ class Broker:
         ]
 
 
-def unpacked(home: Path) -> list[Path]:
+def class_path_of(home: Path) -> list[Path]:
     """The class path of an unpacked Kafka. Raises ConfigError when it is none."""
     jars = sorted((home / "libs").glob("*.jar"))
     if not any(jar.name.startswith("kafka_2.13-") for jar in jars):

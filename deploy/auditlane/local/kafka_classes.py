@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from auditlane.local import ports
-from auditlane.local.credentials import sasl
+from auditlane.local.credentials import sasl_config
 from auditlane.local.health import KafkaProbe
 from auditlane.local.java import Java
 from auditlane.local.kafka import Broker, Node
@@ -59,9 +59,9 @@ def _make(wanted: Path, java: Java, class_path: Sequence[Path]) -> None:
         broker = Broker(folder / "kafka", node, java, class_path, folder / "log", jvm_flags=flags, password=password)
         running = broker.start(folder / "out")
         try:
-            probe = KafkaProbe({"bootstrap.servers": broker.bootstrap, **sasl(password)})
+            probe = KafkaProbe({"bootstrap.servers": broker.bootstrap, **sasl_config(password)})
             deadline = time.monotonic() + _START_S
-            while not probe.answers():
+            while not probe.is_ready():
                 if running.poll() is not None or time.monotonic() > deadline:
                     return
                 time.sleep(0.1)

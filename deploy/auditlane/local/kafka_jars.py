@@ -76,7 +76,7 @@ def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Pa
     return [root / jar.path for jar in jars]
 
 
-def whole(cache: Path) -> bool:
+def is_complete(cache: Path) -> bool:
     """Whether nothing is missing in this cache, which then need not be written."""
     return all(_present(cache / "maven", jar) for jar in pinned())
 
@@ -103,7 +103,7 @@ def _download(root: Path, missing: list[Jar], jars: list[Jar], progress: Progres
 
     progress(done, total)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = [pool.submit(_one, root, jar, advance) for jar in missing]
+        running = [pool.submit(_fetch_jar, root, jar, advance) for jar in missing]
         try:
             for future in running:
                 future.result()
@@ -113,7 +113,7 @@ def _download(root: Path, missing: list[Jar], jars: list[Jar], progress: Progres
             raise
 
 
-def _one(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
+def _fetch_jar(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
     target = root / jar.path
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -180,10 +180,11 @@ def resolve(version: str, log4j: str) -> list[str]:
             dependency.raw = True  # otherwise log4j's own version list also decides Kafka's
         given, brought = context.resolver.resolve(dependencies)
         lines = []
-        for one in [*given, *brought]:
-            data = one.artifact.resolve().read_bytes()
+        for dependency in [*given, *brought]:
+            data = dependency.artifact.resolve().read_bytes()
             digest = hashlib.sha256(data).hexdigest()
-            lines.append(f"{one.groupId}:{one.artifactId}:{one.version} {len(data)} {digest}")
+            name = f"{dependency.groupId}:{dependency.artifactId}:{dependency.version}"
+            lines.append(f"{name} {len(data)} {digest}")
         return sorted(lines)
 
 

@@ -50,7 +50,7 @@ _SYSTEM = [
 _SYSTEM += [f"/proc/self/{name}" for name in ["cgroup", "fd", "maps", "mountinfo", "mounts", "stat", "statm", "status"]]
 
 
-def code(package: str) -> list[Path]:
+def readable_paths(package: str) -> list[Path]:
     """What a Python process reads of itself and the system when it uses this package. Raises MissingExtra."""
     found = find_spec(package)
     if found is None or not found.origin:

@@ -27,12 +27,12 @@ class Layout:
     def of(cls, data_dir: Path) -> Layout:
         return cls(data_dir.expanduser().absolute())
 
-    def part(self, name: str) -> Path:
-        """A part's own folder."""
+    def folder(self, name: str) -> Path:
+        """A service's own folder."""
         return self.root / name
 
     def log(self, name: str) -> Path:
-        """What a part printed."""
+        """What a service printed."""
         return self.root / "logs" / f"{name}.log"
 
     @property
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def credentials(self) -> Path:
-        """The folder of the parts' passwords."""
+        """The folder of the services' passwords."""
         return self.root / "credentials"
 
     def prepare(self) -> None:

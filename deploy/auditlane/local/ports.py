@@ -32,14 +32,14 @@ def free(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def hang_up(ports: Collection[int]) -> None:
+def shut_down_connections(ports: Collection[int]) -> None:
     """Tell this process's connections at its ports that nothing further comes; answers can still be sent."""
-    for place in Path("/dev/fd").iterdir():
+    for descriptor in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):  # no socket, or closed meanwhile
-            one = socket.socket(fileno=int(place.name))
-            if one.getsockname()[1] in ports:
-                one.shutdown(socket.SHUT_RD)
-            one.detach()  # it is whose it was
+            connection = socket.socket(fileno=int(descriptor.name))
+            if connection.getsockname()[1] in ports:
+                connection.shutdown(socket.SHUT_RD)
+            connection.detach()  # its owner goes on using the descriptor
 
 
 def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, int]) -> dict[str, int]:

@@ -10,8 +10,8 @@ from typing import Any
 from auditlane.access.keys import KeysFile
 from auditlane.access.provenance_keys import ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
-from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, parts, power
-from auditlane.local.credentials import Credentials, accounts
+from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, power, services
+from auditlane.local.credentials import Credentials, account_variables
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
 from auditlane.local.supervisor import Observer, Supervisor
@@ -31,7 +31,7 @@ def stack(
 ) -> Iterator[Supervisor]:
     """A stack that owns its data directory for the life of the context; call its `run`.
 
-    Without `auth` its parts ask nobody for a password.
+    Without `auth` its services ask nobody for a password.
 
     Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed when Kafka can neither be found nor downloaded.
     """
@@ -40,9 +40,9 @@ def stack(
     with layout.claim(os.getpid()):
         before = layout.read_state()
         settings = without_own(settings, before)
-        port = parts.choose_ports(settings, serve_port, before.get("ports", {}))
+        port = services.choose_ports(settings, serve_port, before.get("ports", {}))
         credentials = Credentials.load_or_create(layout.credentials) if auth else None
-        env = {**parts.environment(settings, layout, port), **accounts(settings, credentials)}
+        env = {**services.environment(settings, layout, port), **account_variables(settings, credentials)}
         KeysFile.load_or_create(settings.keys_file or layout.keys)
         SigningKeys.load_or_create(settings.signing_keys_file or layout.signing_keys)
         ProvenanceKeys.load_or_create(path_of(settings) or layout.provenance_keys)
@@ -51,18 +51,18 @@ def stack(
             password = credentials.of("kafka") if credentials else ""
             return _broker(settings, layout, port, password, download, note)
 
-        made = parts.build(settings, layout, port, broker, demo=demo, credentials=credentials)
-        boot = power.boot()
-        facts = {"auth": auth, "boot": boot, "power_lost": power.lost(before, boot)}
+        made = services.build(settings, layout, port, broker, demo=demo, credentials=credentials)
+        boot_id = power.boot_id()
+        facts = {"auth": auth, "boot": boot_id, "power_lost": power.was_lost(before, boot_id)}
         yield Supervisor(made, layout, env, port, observer, facts=facts)
 
 
 def without_own(settings: Settings, before: Mapping[str, Any]) -> Settings:
     """The settings without the URLs of this stack's own last start: a shell that evaluated `auditlane env` must not
-    make `up` wait for the very parts that it is to start."""
+    make `up` wait for the very services that it is to start."""
     last = before.get("env", {})
     external = {row["name"] for row in before.get("parts", []) if row.get("external")}
-    own = [field for name, field in parts.REPLACEABLE.items() if name not in external] + ["serve_url"]
+    own = [field for name, field in services.REPLACEABLE.items() if name not in external] + ["serve_url"]
     same = {field: "" for field in own if getattr(settings, field) == last.get(variable(field))}
     return settings.model_copy(update=same)
 
@@ -76,13 +76,13 @@ def _broker(
     note: Callable[[str], None],
 ) -> Broker:
     home = settings.kafka_home
-    filled = (one for one in cache.named(settings.cache_dir) if kafka_jars.whole(one))
+    filled = (path for path in cache.candidates(settings.cache_dir) if kafka_jars.is_complete(path))
     folder = next(filled, None) or cache.folder(settings.cache_dir)
-    class_path = kafka.unpacked(home) if home else kafka_jars.fetch(folder, download)
+    class_path = kafka.class_path_of(home) if home else kafka_jars.fetch(folder, download)
     runtime = java.find()
     classes = kafka_classes.archive(
         folder, runtime, class_path, lambda: note("preparing Kafka (once, some ten seconds)")
     )
     node = Node(port["kafka"], port["kafka-controller"])
     log = layout.root / "logs" / "kafka-server.log"
-    return Broker(layout.part("kafka"), node, runtime, class_path, log, classes=classes, password=password)
+    return Broker(layout.folder("kafka"), node, runtime, class_path, log, classes=classes, password=password)

@@ -1,4 +1,4 @@
-"""How a stack is doing now: what its supervisor wrote down, checked against the processes and asked of the parts."""
+"""How a stack is doing now: what its supervisor wrote down, checked against the processes and asked of the services."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from auditlane.local import parts
-from auditlane.local.adoption import entering
+from auditlane.local import services
 from auditlane.local.credentials import Credentials, Role
 from auditlane.local.layout import Layout
 from auditlane.local.stack import without_own
+from auditlane.local.stack_variables import with_accounts
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.process_plan import State
 from auditlane.runtime.settings import Settings, variable
@@ -19,23 +19,23 @@ UNREACHABLE = "unreachable"
 
 
 def report(settings: Settings) -> dict[str, Any]:
-    """`ready`, and for each of the five parts `name`, `pid`, `url`, `state`, `starts`, `log`; others under `extras`.
+    """`ready`, and for each of the five services `name`, `pid`, `url`, `state`, `starts`, `log`; others under `extras`.
     The embedded ClickHouse has `native` besides, the address of its native protocol.
 
-    A part is `unreachable` when it should be up and does not answer within two seconds.
+    A service is `unreachable` when it should be up and does not answer within two seconds.
     """
     layout = Layout.of(settings.data_dir)
     state, owner = layout.read_state(), layout.owner()
-    rows = state.get("parts") or [_row(name) for name in parts.NAMES]
+    rows = state.get("parts") or [_row(name) for name in services.NAMES]
     extras = state.get("extras", [])
     if owner is None:
         rows = [row | {"pid": None, "state": State.STOPPED.value} for row in rows]
         extras = [row | {"pid": None, "state": State.STOPPED.value} for row in extras]
     else:
-        entered = entering(without_own(settings, state), state.get("env", {}))
-        ask = parts.checks(entered, {row["name"]: row["url"] for row in rows})
+        entered = with_accounts(without_own(settings, state), state.get("env", {}))
+        checks = services.readiness_checks(entered, {row["name"]: row["url"] for row in rows})
         with ThreadPoolExecutor(len(rows)) as pool:
-            rows = list(pool.map(lambda row: _checked(row, ask[row["name"]]), rows))
+            rows = list(pool.map(lambda row: _checked(row, checks[row["name"]]), rows))
     up = all(row["state"] in (State.READY, "external") for row in rows)
     extras_up = all(row["state"] in (State.READY, State.DONE) for row in extras)
     return {
@@ -51,11 +51,11 @@ def _row(name: str) -> dict[str, Any]:
     return {"name": name, "pid": None, "url": "", "state": State.STOPPED.value, "starts": 0, "log": ""}
 
 
-def _checked(row: dict[str, Any], answers: Any) -> dict[str, Any]:
+def _checked(row: dict[str, Any], is_ready: Any) -> dict[str, Any]:
     if row["state"] not in (State.READY, "external"):
         return row
     alive = row["pid"] is None or _exists(row["pid"])
-    return row if alive and answers() else row | {"state": UNREACHABLE}
+    return row if alive and is_ready() else row | {"state": UNREACHABLE}
 
 
 def _exists(pid: int) -> bool:

@@ -6,7 +6,8 @@ actions out.
                  ▼   │          │ (it died)          a one-shot ends as `done`
                restarting ◀─────┘
 
-A part starts when all that it needs is ready, at its restarts too. Parts stop tier by tier, the highest first.
+A service starts when all that it depends on is ready, at its restarts too. Services stop tier by tier, the highest
+first.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    WAITING = "waiting"  # for a part that it needs
+    WAITING = "waiting"  # for a service that it depends on
     STARTING = "starting"  # it runs and does not answer yet
     READY = "ready"
     DONE = "done"  # a one-shot that ended well
-    RESTARTING = "restarting"  # it died and waits out its backoff
+    RESTARTING = "restarting"  # it ended and waits out its back-off
     STOPPING = "stopping"
     STOPPED = "stopped"
 
@@ -43,54 +44,57 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """One part. `once`: it runs to its end and is then done. Times in seconds."""
+class ServiceSpec:
+    """How one service is run. `one_shot`: it runs to its end and is then done."""
 
     name: str
-    needs: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     tier: int = 0
-    once: bool = False
-    start_within: float = 120.0
-    give_up: int = 4  # deaths in a row that end the first start
-    stop_within: float = 20.0
+    one_shot: bool = False
+    start_timeout_s: float = 120.0
+    max_failures: int = 4  # in a row; then the first start of everything is given up
+    stop_timeout_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A part that was ready for `stable` seconds has a clean slate: its deaths are counted anew."""
+    """A service that was ready for `stable_after_s` seconds has its failures counted from 0 again."""
 
-    backoff_first: float = 0.25
-    backoff_most: float = 15.0
-    stable: float = 10.0
+    backoff_initial_s: float = 0.25
+    backoff_max_s: float = 15.0
+    stable_after_s: float = 10.0
 
-    def backoff(self, deaths: int) -> float:
-        """Seconds to wait after that many deaths in a row (at least one)."""
-        return min(self.backoff_most, self.backoff_first * 2.0 ** min(deaths - 1, 16))
+    def backoff(self, failures: int) -> float:
+        """Seconds to wait after that many failures in a row (at least one)."""
+        return min(self.backoff_max_s, self.backoff_initial_s * 2.0 ** min(failures - 1, 16))
 
 
 @dataclass(slots=True)
-class Part:
-    """What is known of one part. `until` is the end of the state's patience, if it has one."""
+class ServiceState:
+    """What is known of one service. `deadline` is when the present state ends at the latest, if it does."""
 
-    spec: Spec
+    spec: ServiceSpec
     state: State = State.WAITING
     since: float = 0.0
-    until: float | None = None
-    deaths: int = 0
+    deadline: float | None = None
+    failures: int = 0
     starts: int = 0
 
-    def become(self, state: State, now: float, until: float | None = None) -> None:
-        self.state, self.since, self.until = state, now, until
+    def enter(self, state: State, now: float, deadline: float | None = None) -> None:
+        self.state = state
+        self.since = now
+        self.deadline = deadline
 
-    def due(self, now: float) -> bool:
-        return self.until is not None and now >= self.until
+    def deadline_passed(self, now: float) -> bool:
+        return self.deadline is not None and now >= self.deadline
 
 
 class Plan:
-    """Feed it what happened, then ask `decide`. `failed` names the part for which the first start was given up."""
+    """Feed it what happened, then ask `decide`. `failed` names the service whose first start was
+    given up."""
 
-    def __init__(self, specs: Iterable[Spec], policy: Policy | None = None) -> None:
-        self.parts = {spec.name: Part(spec) for spec in specs}
+    def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:
+        self.services = {spec.name: ServiceState(spec) for spec in specs}
         self.policy = policy or Policy()
         self.stopping = False
         self.failed: str | None = None
@@ -99,52 +103,52 @@ class Plan:
     @property
     def ready(self) -> bool:
         """Everything is up."""
-        return not self.stopping and all(part.state in _UP for part in self.parts.values())
+        return not self.stopping and all(service.state in _UP for service in self.services.values())
 
     @property
     def finished(self) -> bool:
         """A stop was asked for and nothing runs any more."""
-        return self.stopping and not any(part.state in _RUNNING for part in self.parts.values())
+        return self.stopping and not any(service.state in _RUNNING for service in self.services.values())
 
-    def answered(self, name: str, now: float) -> None:
-        """A starting part answers."""
-        part = self.parts[name]
-        if part.state is State.STARTING:
-            part.become(State.READY, now)
+    def became_ready(self, name: str, now: float) -> None:
+        """A starting service is ready."""
+        service = self.services[name]
+        if service.state is State.STARTING:
+            service.enter(State.READY, now)
             self.was_ready = self.was_ready or self.ready
 
     def exited(self, name: str, code: int, now: float) -> None:
-        """A part's process has ended, or could not be started."""
-        part = self.parts[name]
+        """A service's process has ended, or could not be started."""
+        service = self.services[name]
         if self.stopping:
-            part.become(State.STOPPED, now)
-        elif part.spec.once and code == 0:
-            part.become(State.DONE, now)
+            service.enter(State.STOPPED, now)
+        elif service.spec.one_shot and code == 0:
+            service.enter(State.DONE, now)
             self.was_ready = self.was_ready or self.ready
         else:
-            self._died(part, now)
+            self._record_failure(service, now)
 
-    def _died(self, part: Part, now: float) -> None:
-        was_stable = part.state is State.READY and now - part.since >= self.policy.stable
-        part.deaths = 1 if was_stable else part.deaths + 1
-        part.become(State.RESTARTING, now, now + self.policy.backoff(part.deaths))
-        if part.deaths >= part.spec.give_up and not self.was_ready:
-            self.failed = part.spec.name
+    def _record_failure(self, service: ServiceState, now: float) -> None:
+        was_stable = service.state is State.READY and now - service.since >= self.policy.stable_after_s
+        service.failures = 1 if was_stable else service.failures + 1
+        service.enter(State.RESTARTING, now, now + self.policy.backoff(service.failures))
+        if service.failures >= service.spec.max_failures and not self.was_ready:
+            self.failed = service.spec.name
             self.stop(now)
 
     def stop(self, now: float) -> None:
         """Stop everything, in order."""
         self.stopping = True
-        for part in self.parts.values():
-            if part.state not in _RUNNING:
-                part.become(State.STOPPED, now)
+        for service in self.services.values():
+            if service.state not in _RUNNING:
+                service.enter(State.STOPPED, now)
 
     def force(self, now: float) -> None:
         """Stop everything at once: what runs is killed by the next `decide`."""
         self.stop(now)
-        for part in self.parts.values():
-            if part.state in _RUNNING:
-                part.become(State.STOPPING, now, until=now)
+        for service in self.services.values():
+            if service.state in _RUNNING:
+                service.enter(State.STOPPING, now, deadline=now)
 
     def decide(self, now: float) -> list[Action]:
         """What to do now; the plan assumes that it is done. Ask again after each event and at `wake_at`."""
@@ -152,32 +156,36 @@ class Plan:
 
     def wake_at(self) -> float | None:
         """When to ask again even though nothing happened."""
-        return min((part.until for part in self.parts.values() if part.until is not None), default=None)
+        return min(
+            (service.deadline for service in self.services.values() if service.deadline is not None), default=None
+        )
 
     def _start_next(self, now: float) -> list[Action]:
         actions = []
-        for name, part in self.parts.items():
-            if part.state is State.STARTING and part.due(now):
-                part.until = None  # killed once; its end is reported as any other
+        for name, service in self.services.items():
+            if service.state is State.STARTING and service.deadline_passed(now):
+                service.deadline = None  # killed once; its end is reported as any other
                 actions.append(Action(Verb.KILL, name))
-            elif part.state is State.RESTARTING and part.due(now):
-                part.become(State.WAITING, now)
-            if part.state is State.WAITING and all(self.parts[need].state in _UP for need in part.spec.needs):
-                part.become(State.STARTING, now, now + part.spec.start_within)
-                part.starts += 1
+            elif service.state is State.RESTARTING and service.deadline_passed(now):
+                service.enter(State.WAITING, now)
+            if service.state is State.WAITING and all(
+                self.services[need].state in _UP for need in service.spec.depends_on
+            ):
+                service.enter(State.STARTING, now, now + service.spec.start_timeout_s)
+                service.starts += 1
                 actions.append(Action(Verb.START, name))
         return actions
 
     def _stop_next(self, now: float) -> list[Action]:
-        running = {name: part for name, part in self.parts.items() if part.state in _RUNNING}
-        tier = max((part.spec.tier for part in running.values()), default=0)
+        running = {name: service for name, service in self.services.items() if service.state in _RUNNING}
+        tier = max((service.spec.tier for service in running.values()), default=0)
         actions = []
-        for name, part in running.items():
-            if part.state is State.STOPPING:
-                if part.due(now):
-                    part.until = None
+        for name, service in running.items():
+            if service.state is State.STOPPING:
+                if service.deadline_passed(now):
+                    service.deadline = None
                     actions.append(Action(Verb.KILL, name))
-            elif part.spec.tier == tier:
-                part.become(State.STOPPING, now, now + part.spec.stop_within)
+            elif service.spec.tier == tier:
+                service.enter(State.STOPPING, now, now + service.spec.stop_timeout_s)
                 actions.append(Action(Verb.TERMINATE, name))
         return actions

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from auditlane.cli.processes import POLICY, is_hopeless
-from auditlane.cli.worker import child_env, ports_
+from auditlane.cli.processes import POLICY, is_permanent_failure
+from auditlane.cli.worker import child_env, worker_ports
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load
 
 
 def test_each_death_in_a_row_waits_longer_up_to_a_bound() -> None:
-    assert [POLICY.backoff(deaths) for deaths in range(1, 9)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert [POLICY.backoff(failures) for failures in range(1, 9)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
 @pytest.mark.parametrize("code", [2, 5])
 def test_what_is_configured_wrong_is_not_tried_again(code: int) -> None:
-    assert is_hopeless(code, was_ready=False)
-    assert not is_hopeless(code, was_ready=True)  # it worked: something else has changed
-    assert not is_hopeless(6, was_ready=False)  # a part was away
+    assert is_permanent_failure(code, was_ready=False)
+    assert not is_permanent_failure(code, was_ready=True)  # it worked: something else has changed
+    assert not is_permanent_failure(6, was_ready=False)  # a part was away
 
 
 def test_ports_count_up_and_zero_stays() -> None:
-    assert ports_(load(worker_port=9000), 3) == [9000, 9001, 9002]
-    assert ports_(load(worker_port=0), 2) == [0, 0]
+    assert worker_ports(load(worker_port=9000), 3) == [9000, 9001, 9002]
+    assert worker_ports(load(worker_port=0), 2) == [0, 0]
     env = child_env(load(worker_port=9000), 2, 3)
     assert (env["AUDITLANE_WORKER_PORT"], env["AUDITLANE_WORKER_PROCESSES_TOTAL"]) == ("9002", "3")
     more = load(worker_processes_total=9)  # on other machines
     assert child_env(more, 0, 3)["AUDITLANE_WORKER_PROCESSES_TOTAL"] == "9"
     with pytest.raises(ConfigError, match="past port 65535"):
-        ports_(load(worker_port=65_534), 3)
+        worker_ports(load(worker_port=65_534), 3)

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from auditlane.access.signing import SigningKeys
 from auditlane.cli import app as cli
-from auditlane.local import adoption, credentials, parts, stack, status
-from auditlane.local.credentials import USER, Credentials, Role, accounts
+from auditlane.local import credentials, services, stack, stack_variables, status
+from auditlane.local.credentials import USER, Credentials, Role, account_variables
 from auditlane.local.java import Java
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
@@ -85,7 +85,7 @@ def test_passwords_that_others_can_read_are_not_used(made, mode):
 
 
 def test_accounts_of_the_embedded_parts(made):
-    found = accounts(load(), made, Role.WORKER)
+    found = account_variables(load(), made, Role.WORKER)
     extra = json.loads(found["AUDITLANE_KAFKA_EXTRA"])
     assert (extra["sasl.username"], extra["sasl.password"]) == (USER, made.of("kafka"))
     assert (found["AUDITLANE_REGISTRY_USER"], found["AUDITLANE_REGISTRY_PASSWORD"]) == (USER, made.of("registry"))
@@ -96,8 +96,8 @@ def test_accounts_of_the_embedded_parts(made):
 
 def test_a_replaced_part_keeps_the_account_that_it_has(made):
     replaced = load(kafka_bootstrap="a:1", registry_url="http://r", clickhouse_url="http://c")
-    assert accounts(replaced, made) == {}
-    only = accounts(load(registry_url="http://r"), made)
+    assert account_variables(replaced, made) == {}
+    only = account_variables(load(registry_url="http://r"), made)
     assert not any("REGISTRY" in name for name in only)
     assert any("KAFKA" in name for name in only)
 
@@ -106,11 +106,11 @@ def test_what_a_shell_has_of_an_account_is_never_used_for_an_embedded_part(made)
     """Not its user, not its token, and of Kafka's options those alone that are no account's."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     given = load(kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p")
-    entered = adoption.entering(given, accounts(given, made))
-    assert entered.kafka_extra == {"client.rack": "a"} | credentials.sasl(made.of("kafka"))
+    entered = stack_variables.with_accounts(given, account_variables(given, made))
+    assert entered.kafka_extra == {"client.rack": "a"} | credentials.sasl_config(made.of("kafka"))
     assert (entered.registry_user, entered.registry_token.get_secret_value()) == (USER, "")
     assert entered.clickhouse_user == "init"
-    off = adoption.entering(given, accounts(given, None))
+    off = stack_variables.with_accounts(given, account_variables(given, None))
     assert off.kafka_extra == {"client.rack": "a"}
     assert (off.registry_user, off.registry_password.get_secret_value()) == ("", "")
     assert (off.clickhouse_user, off.clickhouse_password.get_secret_value()) == ("default", "")
@@ -132,10 +132,10 @@ def test_both_ports_of_the_broker_ask_for_the_password(tmp_path):
     assert not any("sasl" in name for name in broker(tmp_path, "").properties())
 
 
-def build(folder: Path, made: Credentials | None) -> dict[str, parts.Part]:
-    port = dict.fromkeys(parts.PORTS, 4242)
+def build(folder: Path, made: Credentials | None) -> dict[str, services.Service]:
+    port = dict.fromkeys(services.PORTS, 4242)
     kafka = broker(folder, made.of("kafka") if made else "")
-    found = parts.build(load(), Layout(folder), port, lambda: kafka, demo=True, credentials=made)
+    found = services.build(load(), Layout(folder), port, lambda: kafka, demo=True, credentials=made)
     return {part.name: part for part in found}
 
 
@@ -171,11 +171,11 @@ def test_a_command_that_names_no_part_takes_the_stack():
         "AUDITLANE_KEYS_FILE": "/k",
         "AUDITLANE_REGISTRY_TOKEN": "",
     }
-    assert adoption.lacking({"PATH": "/bin"}, env) == env
-    assert adoption.lacking({"AUDITLANE_KEYS_FILE": "/mine"}, env) == {
+    assert stack_variables.missing_variables({"PATH": "/bin"}, env) == env
+    assert stack_variables.missing_variables({"AUDITLANE_KEYS_FILE": "/mine"}, env) == {
         name: value for name, value in env.items() if name != "AUDITLANE_KEYS_FILE"
     }
-    assert adoption.lacking({}, {}) == {}
+    assert stack_variables.missing_variables({}, {}) == {}
 
 
 def test_a_command_that_names_parts_takes_the_accounts_of_those_that_are_the_stacks():
@@ -187,11 +187,16 @@ def test_a_command_that_names_parts_takes_the_accounts_of_those_that_are_the_sta
         "AUDITLANE_KAFKA_EXTRA": "{}",
     }
     named = {"AUDITLANE_REGISTRY_URL": ADDRESSES["AUDITLANE_REGISTRY_URL"]}
-    assert adoption.lacking(named, env) == {"AUDITLANE_REGISTRY_USER": "auditlane", "AUDITLANE_REGISTRY_PASSWORD": "r"}
-    assert adoption.lacking({"AUDITLANE_REGISTRY_URL": "http://another:2"}, env) == {}
+    assert stack_variables.missing_variables(named, env) == {
+        "AUDITLANE_REGISTRY_USER": "auditlane",
+        "AUDITLANE_REGISTRY_PASSWORD": "r",
+    }
+    assert stack_variables.missing_variables({"AUDITLANE_REGISTRY_URL": "http://another:2"}, env) == {}
     own = {"AUDITLANE_CLICKHOUSE_URL": ADDRESSES["AUDITLANE_CLICKHOUSE_URL"], "AUDITLANE_CLICKHOUSE_USER": "analyst"}
-    assert adoption.lacking(own, env) == {}  # the password of that user is theirs to say
-    assert adoption.lacking(ADDRESSES, env) == {name: value for name, value in env.items() if name not in ADDRESSES}
+    assert stack_variables.missing_variables(own, env) == {}  # the password of that user is theirs to say
+    assert stack_variables.missing_variables(ADDRESSES, env) == {
+        name: value for name, value in env.items() if name not in ADDRESSES
+    }
 
 
 @pytest.mark.parametrize("phase", ["running", "stopped"])
@@ -224,7 +229,7 @@ def test_env_is_printed_for_a_role(tmp_path):
     layout = Layout.of(tmp_path)
     layout.prepare()
     made = Credentials.load_or_create(layout.credentials)
-    layout.write_state({"env": ADDRESSES | accounts(load(), made)})
+    layout.write_state({"env": ADDRESSES | account_variables(load(), made)})
     settings = load(data_dir=tmp_path)
     assert status.environment(settings)["AUDITLANE_CLICKHOUSE_PASSWORD"] == made.of("clickhouse", "init")
     worker = status.environment(settings, Role.WORKER)
@@ -241,7 +246,7 @@ def test_env_is_printed_for_a_role(tmp_path):
 def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
     layout = Layout.of(tmp_path)
     layout.prepare()
-    layout.write_state({"env": ADDRESSES | accounts(load(), None)})
+    layout.write_state({"env": ADDRESSES | account_variables(load(), None)})
     found = status.environment(load(data_dir=tmp_path), Role.WORKER)
     assert (found["AUDITLANE_CLICKHOUSE_USER"], found["AUDITLANE_CLICKHOUSE_PASSWORD"]) == ("default", "")
     assert not layout.credentials.exists()
@@ -249,9 +254,9 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
 
 def test_a_shell_that_has_the_stacks_variables_starts_it_again(made):
     """Its parts are started, not waited for, with the passwords of the data directory."""
-    env = ADDRESSES | accounts(load(), made)
+    env = ADDRESSES | account_variables(load(), made)
     given = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
     settings = stack.without_own(given, {"env": env, "parts": []})
     assert settings.registry_url == ""
-    assert accounts(settings, made) == accounts(load(), made)
-    assert accounts(settings, None) == accounts(load(), None)
+    assert account_variables(settings, made) == account_variables(load(), made)
+    assert account_variables(settings, None) == account_variables(load(), None)

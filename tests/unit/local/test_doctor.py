@@ -152,8 +152,8 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
         ({**STOPPED, "power_lost": True}, "one", False),
     ],
 )
-def test_a_power_loss_is_told_from_a_kill(state, boot, lost):
-    assert power.lost(state, boot) is lost
+def test_a_power_loss_is_told_from_a_kill(state, boot_id, was_lost):
+    assert power.was_lost(state, boot_id) is was_lost
 
 
 def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch):

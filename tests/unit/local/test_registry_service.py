@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditlane.local.registry.api import routes
-from auditlane.local.registry.errors import Refusal
+from auditlane.local.registry.errors import ApiError
 from auditlane.local.registry.http import App
 from auditlane.local.registry.resolver import Request
 from auditlane.local.registry.service import Registry
@@ -56,7 +56,7 @@ def test_over_any_history_a_text_has_one_id_and_an_id_one_text(actions: list[Any
                 registry.delete_subject(subject, permanent=argument)
             else:
                 registry.delete_version(subject, extra, permanent=argument, asked=str(extra))
-        except Refusal as refusal:
+        except ApiError as refusal:
             if refusal.status != 404 or action == "register":
                 raise
         alive = [schema_id for schema_id in texts if _is_there(registry, schema_id)]
@@ -72,7 +72,7 @@ def test_over_any_history_a_text_has_one_id_and_an_id_one_text(actions: list[Any
 def _is_there(registry: Registry, schema_id: int) -> bool:
     try:
         registry.schema(schema_id)
-    except Refusal:
+    except ApiError:
         return False
     return True
 
@@ -168,7 +168,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 def test_mode_import_for_all_wants_an_empty_registry(store: Store) -> None:
     registry = Registry(store)
     registry.register(Request("a", text(0)))
-    with pytest.raises(Refusal, match="existing subjects"):
+    with pytest.raises(ApiError, match="existing subjects"):
         registry.policy.set_mode(GLOBAL, "IMPORT", force=False)
     registry.delete_subject("a", permanent=False)
     registry.policy.set_mode(GLOBAL, "IMPORT", force=False)
@@ -183,10 +183,10 @@ def test_readonly_override_wins_over_a_subjects_mode(store: Store) -> None:
     registry.policy.set_mode("a", "READWRITE", force=False)
     registry.policy.set_mode(GLOBAL, "READONLY", force=False)
     assert registry.register(Request("a", text(0))) == 1
-    with pytest.raises(Refusal, match="read-only"):
+    with pytest.raises(ApiError, match="read-only"):
         registry.register(Request("b", text(0)))
     registry.policy.set_mode(GLOBAL, "READONLY_OVERRIDE", force=False)
-    with pytest.raises(Refusal, match="read-only"):
+    with pytest.raises(ApiError, match="read-only"):
         registry.register(Request("a", text(1)))
 
 

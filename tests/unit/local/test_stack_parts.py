@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from auditlane.cli.env import Format, render
-from auditlane.local import cache, java, kafka, kafka_jars, layout, parts, ports, status
+from auditlane.local import cache, java, kafka, kafka_jars, layout, ports, services, status
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
 from auditlane.local.stack import without_own
@@ -60,23 +60,23 @@ def test_serve_keeps_the_port_of_the_settings_when_nobody_else_has_it(monkeypatc
     wish, last = ports.free(2)
     monkeypatch.setattr(ports, "is_free", lambda port, host=ports.HOST: True)
     plain = load()
-    assert parts.choose_ports(plain, None, {})["serve"] == plain.serve_port
-    assert parts.choose_ports(plain, None, {"serve": last})["serve"] == last
-    assert parts.choose_ports(plain, wish, {"serve": last})["serve"] == wish
-    assert parts.choose_ports(load(serve_port=wish), None, {"serve": last})["serve"] == wish
-    assert parts.choose_ports(plain, 0, {})["serve"] != plain.serve_port
+    assert services.choose_ports(plain, None, {})["serve"] == plain.serve_port
+    assert services.choose_ports(plain, None, {"serve": last})["serve"] == last
+    assert services.choose_ports(plain, wish, {"serve": last})["serve"] == wish
+    assert services.choose_ports(load(serve_port=wish), None, {"serve": last})["serve"] == wish
+    assert services.choose_ports(plain, 0, {})["serve"] != plain.serve_port
 
 
 def test_environment_names_the_stack_and_what_replaces_its_parts(tmp_path):
-    port = dict.fromkeys(parts.PORTS, 4242)
-    env = parts.environment(load(registry_url="https://registry.example"), Layout(tmp_path), port)
+    port = dict.fromkeys(services.PORTS, 4242)
+    env = services.environment(load(registry_url="https://registry.example"), Layout(tmp_path), port)
     assert env["AUDITLANE_KAFKA_BOOTSTRAP"] == "127.0.0.1:4242"
     assert env["AUDITLANE_REGISTRY_URL"] == "https://registry.example"
     assert env["AUDITLANE_CLICKHOUSE_URL"] == env["AUDITLANE_SERVE_URL"] == "http://127.0.0.1:4242"
     assert env["AUDITLANE_KEYS_FILE"] == str(tmp_path / "keys.json")
     assert env["AUDITLANE_SIGNING_KEYS_FILE"] == str(tmp_path / "signing-keys.json")
-    assert env.pop(parts.NATIVE) == "127.0.0.1:4242"  # for clients of other people's
-    assert parts.NATIVE not in parts.environment(load(clickhouse_url="http://c:8123"), Layout(tmp_path), port)
+    assert env.pop(services.NATIVE) == "127.0.0.1:4242"  # for clients of other people's
+    assert services.NATIVE not in services.environment(load(clickhouse_url="http://c:8123"), Layout(tmp_path), port)
     for name, value in env.items():  # each is a setting, so that any command takes it
         load(**{name.removeprefix("AUDITLANE_").lower(): value})
 
@@ -196,10 +196,12 @@ def test_java_that_is_too_old_is_passed_over(tmp_path):
 )
 def test_where_downloads_are_kept(tmp_path, environ, platform, expected):
     environ = {name: value.format(tmp_path) for name, value in environ.items()}
-    assert cache.folder(None, environ, platform) == next(cache.named(None, environ, platform)) == tmp_path / expected
+    assert (
+        cache.folder(None, environ, platform) == next(cache.candidates(None, environ, platform)) == tmp_path / expected
+    )
     assert (tmp_path / expected).stat().st_mode & 0o077 == 0
     given = tmp_path / "given"
-    assert [cache.folder(given, environ, platform)] == list(cache.named(given, environ, platform)) == [given]
+    assert [cache.folder(given, environ, platform)] == list(cache.candidates(given, environ, platform)) == [given]
 
 
 @pytest.mark.parametrize("environ", [{"HOME": "/proc"}, {"HOME": "/dev/null"}, {"XDG_CACHE_HOME": "/proc/self"}, {}])
@@ -284,7 +286,7 @@ def test_three_nodes_of_one_cluster(tmp_path):
 
 def test_a_folder_that_is_no_kafka(tmp_path):
     with pytest.raises(ConfigError, match="AUDITLANE_KAFKA_HOME"):
-        kafka.unpacked(tmp_path)
+        kafka.class_path_of(tmp_path)
 
 
 def test_java_cannot_load_from_a_path_with_a_colon(tmp_path):
@@ -313,4 +315,4 @@ def test_cluster_ids_are_kafkas_own_kind():
 def test_the_demo_says_that_it_is_ready(tmp_path, text, ready):
     log = tmp_path / "demo.log"
     log.write_text(text)
-    assert parts.says_ready(log) is ready
+    assert services.log_says_ready(log) is ready

@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from auditlane.runtime.process_plan import Action, Plan, Policy, Spec, State, Verb
+from auditlane.runtime.process_plan import Action, Plan, Policy, ServiceSpec, State, Verb
 
-POLICY = Policy(backoff_first=1.0, backoff_most=5.0, stable=10.0)
+POLICY = Policy(backoff_initial_s=1.0, backoff_max_s=5.0, stable_after_s=10.0)
 SPECS = [
-    Spec("kafka", stop_within=30),
-    Spec("registry", tier=1),
-    Spec("init", needs=("kafka", "registry"), tier=2, once=True),
-    Spec("worker", needs=("kafka", "init"), tier=2, start_within=20, stop_within=5),
+    ServiceSpec("kafka", stop_timeout_s=30),
+    ServiceSpec("registry", tier=1),
+    ServiceSpec("init", depends_on=("kafka", "registry"), tier=2, one_shot=True),
+    ServiceSpec("worker", depends_on=("kafka", "init"), tier=2, start_timeout_s=20, stop_timeout_s=5),
 ]
 
 
@@ -24,12 +24,12 @@ def verbs(actions: list[Action]) -> list[tuple[str, str]]:
 def up(now: float = 0.0) -> Plan:
     plan = Plan(SPECS, POLICY)
     plan.decide(now)
-    plan.answered("kafka", now)
-    plan.answered("registry", now)
+    plan.became_ready("kafka", now)
+    plan.became_ready("registry", now)
     plan.decide(now)
     plan.exited("init", 0, now)
     plan.decide(now)
-    plan.answered("worker", now)
+    plan.became_ready("worker", now)
     assert plan.ready
     return plan
 
@@ -38,31 +38,31 @@ def test_parts_start_when_what_they_need_is_ready():
     plan = Plan(SPECS, POLICY)
     assert verbs(plan.decide(0)) == [("start", "kafka"), ("start", "registry")]
     assert plan.decide(1) == []
-    plan.answered("registry", 1)
+    plan.became_ready("registry", 1)
     assert plan.decide(1) == []
-    plan.answered("kafka", 2)
+    plan.became_ready("kafka", 2)
     assert verbs(plan.decide(2)) == [("start", "init")]
-    plan.answered("init", 2)  # nonsense for a one-shot, and without effect on the others
+    plan.became_ready("init", 2)  # nonsense for a one-shot, and without effect on the others
     plan.exited("init", 0, 3)
     assert verbs(plan.decide(3)) == [("start", "worker")]
     assert not plan.ready
-    plan.answered("worker", 4)
+    plan.became_ready("worker", 4)
     assert plan.ready
     assert plan.was_ready
 
 
 def test_backoff_doubles_up_to_its_most():
-    assert [POLICY.backoff(deaths) for deaths in (1, 2, 3, 4, 5, 1000)] == [1, 2, 4, 5, 5, 5]
+    assert [POLICY.backoff(failures) for failures in (1, 2, 3, 4, 5, 1000)] == [1, 2, 4, 5, 5, 5]
 
 
 def test_a_dead_part_waits_out_its_backoff_and_the_others_go_on():
     plan = up()
     plan.exited("worker", -9, 100)
-    assert plan.parts["worker"].state is State.RESTARTING
+    assert plan.services["worker"].state is State.RESTARTING
     assert plan.decide(100.9) == []
     assert plan.wake_at() == 101
     assert verbs(plan.decide(101)) == [("start", "worker")]
-    assert plan.parts["kafka"].state is State.READY
+    assert plan.services["kafka"].state is State.READY
 
 
 def test_a_restart_waits_for_what_it_needs():
@@ -70,8 +70,8 @@ def test_a_restart_waits_for_what_it_needs():
     plan.exited("kafka", -9, 100)
     plan.exited("worker", 1, 100)
     assert verbs(plan.decide(101)) == [("start", "kafka")]
-    assert plan.parts["worker"].state is State.WAITING
-    plan.answered("kafka", 105)
+    assert plan.services["worker"].state is State.WAITING
+    plan.became_ready("kafka", 105)
     assert verbs(plan.decide(105)) == [("start", "worker")]
 
 
@@ -79,9 +79,9 @@ def test_a_finished_one_shot_is_not_run_again():
     plan = up()
     plan.exited("kafka", -9, 100)
     plan.decide(101)
-    plan.answered("kafka", 102)
+    plan.became_ready("kafka", 102)
     assert plan.decide(102) == []
-    assert plan.parts["init"].state is State.DONE
+    assert plan.services["init"].state is State.DONE
 
 
 def test_a_first_start_is_given_up_after_four_deaths():
@@ -91,7 +91,7 @@ def test_a_first_start_is_given_up_after_four_deaths():
         assert plan.failed is None
         plan.exited("registry", 1, now)
         if death < 4:
-            now = plan.parts["registry"].until or 0
+            now = plan.services["registry"].deadline or 0
             assert ("start", "registry") in verbs(plan.decide(now))
     assert plan.failed == "registry"
     assert verbs(plan.decide(now)) == [("terminate", "kafka")]
@@ -103,31 +103,31 @@ def test_once_it_was_up_it_goes_on_trying():
     plan, now = up(), 0.0
     for _ in range(50):
         plan.exited("worker", 1, now)
-        now = plan.parts["worker"].until or 0
+        now = plan.services["worker"].deadline or 0
         assert verbs(plan.decide(now)) == [("start", "worker")]
     assert plan.failed is None
     assert not plan.stopping
 
 
-@pytest.mark.parametrize(("ready_for", "deaths"), [(9.9, 2), (10.0, 1)])
-def test_a_stable_part_has_its_deaths_counted_anew(ready_for, deaths):
-    plan = Plan([Spec("kafka")], POLICY)
+@pytest.mark.parametrize(("ready_for", "failures"), [(9.9, 2), (10.0, 1)])
+def test_a_stable_part_has_its_deaths_counted_anew(ready_for, failures):
+    plan = Plan([ServiceSpec("kafka")], POLICY)
     plan.decide(0)
     plan.exited("kafka", 1, 0)
     plan.decide(1)
-    plan.answered("kafka", 2)
+    plan.became_ready("kafka", 2)
     plan.exited("kafka", 1, 2 + ready_for)
-    assert plan.parts["kafka"].deaths == deaths
+    assert plan.services["kafka"].failures == failures
 
 
 def test_a_part_that_does_not_answer_in_time_is_killed_once():
-    plan = Plan([Spec("kafka", start_within=20)], POLICY)
+    plan = Plan([ServiceSpec("kafka", start_timeout_s=20)], POLICY)
     plan.decide(0)
     assert plan.wake_at() == 20
     assert verbs(plan.decide(20)) == [("kill", "kafka")]
     assert plan.decide(21) == []
     plan.exited("kafka", -9, 21)
-    assert plan.parts["kafka"].state is State.RESTARTING
+    assert plan.services["kafka"].state is State.RESTARTING
 
 
 def test_stopping_goes_tier_by_tier():
@@ -169,10 +169,10 @@ def test_stopping_before_everything_is_up():
     plan.exited("kafka", 1, 0)
     plan.stop(0)
     assert verbs(plan.decide(0)) == [("terminate", "registry")]
-    plan.answered("registry", 0)  # too late: it is being stopped
+    plan.became_ready("registry", 0)  # too late: it is being stopped
     plan.exited("registry", 0, 1)
     assert plan.finished
-    assert {part.state for part in plan.parts.values()} == {State.STOPPED}
+    assert {service.state for service in plan.services.values()} == {State.STOPPED}
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -190,19 +190,19 @@ def test_whatever_happens_a_stop_ends_everything_in_order(seed):
             else:
                 assert action.name in running
                 if plan.stopping:
-                    tier = plan.parts[action.name].spec.tier
-                    assert not [name for name in running if plan.parts[name].spec.tier > tier]
+                    tier = plan.services[action.name].spec.tier
+                    assert not [name for name in running if plan.services[name].spec.tier > tier]
 
     for _ in range(rng.randrange(60)):
         now += rng.choice([0, 0.5, 3, 30])
         act()
         if running and not plan.stopping:
             name = rng.choice(sorted(running))
-            if rng.random() < 0.4 or plan.parts[name].spec.once:
+            if rng.random() < 0.4 or plan.services[name].spec.one_shot:
                 running.discard(name)
                 plan.exited(name, rng.choice([0, 1, -9]), now)
             else:
-                plan.answered(name, now)
+                plan.became_ready(name, now)
     plan.stop(now)
     for _ in range(100):
         act()
@@ -210,7 +210,7 @@ def test_whatever_happens_a_stop_ends_everything_in_order(seed):
             break
         now += 1
         name = rng.choice(sorted(running))
-        if rng.random() < 0.7 and plan.parts[name].state is State.STOPPING:
+        if rng.random() < 0.7 and plan.services[name].state is State.STOPPING:
             running.discard(name)
             plan.exited(name, 0, now)
     assert plan.finished

@@ -79,10 +79,10 @@ def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
         yield from judge_figures(_figures(url))
     for partition, reason in answer.json().get("halted", {}).items():
         yield fail(part, f"{partition} stands still: {reason}.", "Do what it says, or mend it and restart the worker.")
-    for partition, told in answer.json().get("failing", {}).items():
+    for partition, failure in answer.json().get("failing", {}).items():
         yield fail(
             part,
-            f"{partition} has not got on since {told['since']}: {told['error']}.",
+            f"{partition} has not got on since {failure['since']}: {failure['error']}.",
             "The worker goes on trying. Mend what the error names, or look at the worker's log.",
         )
     if "provenance_keys" in answer.json():
@@ -102,8 +102,8 @@ def judge_provenance(part: str, verifies: Collection[str], path: Path | None) ->
     signing = ProvenanceKeys(path).key_ids if path and path.exists() else ()
     if not verifies:
         yield fail(part, f"The {part} has no provenance keys: it believes nobody's signature.", fix)
-    elif lacking := [kid for kid in signing if kid not in verifies]:
-        yield fail(part, f"The {part} lacks the provenance key {lacking[0]} of {path}.", fix)
+    elif missing := [kid for kid in signing if kid not in verifies]:
+        yield fail(part, f"The {part} lacks the provenance key {missing[0]} of {path}.", fix)
 
 
 def workers(settings: Settings) -> Iterator[Finding]:
@@ -135,8 +135,8 @@ def _figures(url: str) -> dict[str, float]:
     """The gauges of a worker that tell of trouble; empty for what is no worker."""
     answer = _get(url + "/metrics")
     lines = answer.data.decode("utf-8", "replace").splitlines() if answer and answer.status == 200 else []
-    told = (line.rpartition(" ") for line in lines)
-    return {name: float(value) for name, _, value in told if name in _TROUBLES}
+    samples = (line.rpartition(" ") for line in lines)
+    return {name: float(value) for name, _, value in samples if name in _TROUBLES}
 
 
 def _ready(url: str) -> urllib3.BaseHTTPResponse | None:

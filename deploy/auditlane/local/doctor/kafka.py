@@ -54,11 +54,11 @@ def check(settings: Settings) -> Iterator[Finding]:
     codes: set[int] = set()
     last: list[str] = []
 
-    def heard(error: KafkaError) -> None:
+    def on_error(error: KafkaError) -> None:
         codes.add(error.code())
         last.append(error.str())
 
-    config = client_config(settings, log_level=0, error_cb=heard, **{"socket.timeout.ms": 6_000})
+    config = client_config(settings, log_level=0, error_cb=on_error, **{"socket.timeout.ms": 6_000})
     client: AdminClient = librdkafka.client(AdminClient, config)
     try:
         metadata = _metadata(client, codes)
@@ -104,8 +104,8 @@ def _topics(client: AdminClient, settings: Settings, metadata: Any) -> Iterator[
 
 def partition_health(name: str, partitions: Mapping[int, Any]) -> Iterator[Finding]:
     """Partitions without a leader or with replicas that are behind."""
-    leaderless = [number for number, one in partitions.items() if one.leader < 0]
-    behind = [number for number, one in partitions.items() if len(one.isrs) < len(one.replicas)]
+    leaderless = [number for number, partition in partitions.items() if partition.leader < 0]
+    behind = [number for number, partition in partitions.items() if len(partition.isrs) < len(partition.replicas)]
     if leaderless:
         yield fail(PART, f"{name} has no leader for partitions {leaderless}.", "A broker is down: start it again.")
     elif behind:
@@ -113,9 +113,9 @@ def partition_health(name: str, partitions: Mapping[int, Any]) -> Iterator[Findi
 
 
 def _lag(settings: Settings) -> Iterator[Finding]:
-    with contextlib.closing(GroupLag(settings)) as asked:
+    with contextlib.closing(GroupLag(settings)) as group_lag:
         try:
-            rows = asked.rows()
+            rows = group_lag.rows()
         except NotFound:
             rows = []
     yield judge_lag(settings.consumer_group, total(rows).lag, len({row.member for row in rows if row.member}))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from auditlane.local import power, status
-from auditlane.local.adoption import lacking_accounts
 from auditlane.local.doctor import clickhouse, host, kafka, registry
 from auditlane.local.doctor.finding import Finding, fail, guarded, ok, warn
 from auditlane.local.layout import Layout
+from auditlane.local.stack_variables import missing_accounts
 from auditlane.runtime.settings import PREFIX, Settings, variable
 
 _FILES = ("keys_file", "signing_keys_file", "provenance_keys_file")
@@ -28,7 +28,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     state, running = layout.read_state(), layout.owner() is not None
     if state:
         yield from guarded("host", lambda: _stack(settings, layout))
-        if power.lost(state, power.boot()):
+        if power.was_lost(state, power.boot_id()):
             yield warn(
                 "host",
                 "This machine went down while the stack ran; what Kafka or ClickHouse had only in memory then is lost.",
@@ -56,7 +56,7 @@ def _completed(settings: Settings, env: Mapping[str, str], fields: list[str]) ->
     missing = {name: own[name] for name in fields if name in own and not getattr(settings, name)}
     given = {variable(name): str(getattr(settings, name)) for name in settings.model_fields_set}
     named = {variable(name): value for name, value in missing.items()}
-    account = {_field(name): value for name, value in lacking_accounts({**given, **named}, env).items()}
+    account = {_field(name): value for name, value in missing_accounts({**given, **named}, env).items()}
     return Settings.model_validate({**settings.model_dump(), **missing, **account})
 
 

@@ -13,15 +13,15 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from auditlane.local.directory_lock import own
+from auditlane.local.directory_lock import lock_directory
 from auditlane.local.engine import config, users
 from auditlane.local.engine.serving import Servers
-from auditlane.local.landlock import code, confine
+from auditlane.local.landlock import confine, readable_paths
 from auditlane.local.ports import assign
 from auditlane.runtime.errors import AuditlaneError, ConfigError, PartFailed, exit_code
 from auditlane.runtime.files import private, write_text
 
-_LOOK_S = 0.2
+_POLL_S = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,10 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         file = given.pop("users")
         passwords = users.read(file) if file else None
         options = config.Options(**given | {"data": given["data"].resolve(), "host": _loopback(given["host"])})
-        assign(
-            ("HTTP", "TCP"), {"HTTP": options.port, "TCP": options.native_port}, {}
-        )  # only to see that they are free
-        with own(options.data, "ClickHouse"):
+        assign(("HTTP", "TCP"), {"HTTP": options.port, "TCP": options.native_port}, {})  # raises for one that is taken
+        with lock_directory(options.data, "ClickHouse"):
             config.prepare(options)
             serve(options, passwords)
     except AuditlaneError as error:
@@ -59,7 +57,7 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     os.chdir(options.folder)
     # ClickHouse ends at once for a zone that it has no file of, such as CST-8.
     os.environ.update(TZ="UTC", TMPDIR=str(options.store), JE_MALLOC_CONF=config.MALLOC)
-    confined = confine([options.data], code("chdb"))
+    confined = confine([options.data], readable_paths("chdb"))
     configuration = Path("config.xml")
     configuration.unlink(missing_ok=True)  # chdb opens and closes a store in memory, which cannot be configured so
     from chdb import _chdb
@@ -73,9 +71,9 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # in place of the library's handlers, which report a crash
         signal.signal(number, lambda *_: stopping.set())
     http, native = servers.ports
-    told = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "confined": confined}
-    print(json.dumps({"ready": True, "part": "clickhouse", "pid": os.getpid(), **told}), flush=True)
-    while not stopping.wait(_LOOK_S) and not servers.ended.is_set():
+    facts = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "confined": confined}
+    print(json.dumps({"ready": True, "part": "clickhouse", "pid": os.getpid(), **facts}), flush=True)
+    while not stopping.wait(_POLL_S) and not servers.ended.is_set():
         pass
     if not stopping.is_set():
         raise PartFailed("ClickHouse's servers ended.")

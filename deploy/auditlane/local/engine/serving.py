@@ -13,7 +13,7 @@ from typing import Any
 
 from auditlane.local.engine.config import Options
 from auditlane.local.engine.users import LAUNCHER
-from auditlane.local.ports import hang_up
+from auditlane.local.ports import shut_down_connections
 from auditlane.runtime.errors import PartFailed
 
 # The release whose servers were tried. The package documents no interface to them, so another may not offer them.
@@ -28,7 +28,7 @@ SELECT getServerPort('http_port'), getServerPort('tcp_port') INTO OUTFILE '/dev/
 _KILL = f"KILL QUERY WHERE startsWith(query, '{_SERVING}') SYNC"
 _OTHERS = f"user != '{LAUNCHER}' AND NOT startsWith(query, '{_SERVING}')"
 _RUNNING = f"SELECT query_id FROM system.processes WHERE {_OTHERS}"  # noqa: S608 - our names
-_LOOK_S, _DRAIN_S, _END_S = 0.05, 10.0, 20.0
+_POLL_S, _DRAIN_S, _END_S = 0.05, 10.0, 20.0
 
 
 class Servers:
@@ -39,20 +39,20 @@ class Servers:
         self._library = library
         self._options = options
         self._password = password
-        self._said = ""
+        self._error = ""
         self.ports = (0, 0)
         self.ended = threading.Event()
 
     def start(self) -> None:
         """Start both; `ports` then says where they listen, HTTP's first. Raises PartFailed."""
-        reading, told = os.pipe()
-        threading.Thread(target=self._serve, args=(told,), name="clickhouse", daemon=True).start()
+        reading, writing = os.pipe()
+        threading.Thread(target=self._serve, args=(writing,), name="clickhouse", daemon=True).start()
         with os.fdopen(reading) as pipe:
             line = pipe.readline()  # empty when it ended before; some of what it says then is on stderr
         if not line:
             self.ended.wait()
-            said = f"ClickHouse's servers could not be started. {self._said}".strip()
-            raise PartFailed(said, fix=advice(version("chdb-core")))
+            message = f"ClickHouse's servers could not be started. {self._error}".strip()
+            raise PartFailed(message, fix=advice(version("chdb-core")))
         http_port, native_port = line.split()
         self.ports = int(http_port), int(native_port)
         wrong = base64.b64encode(b"default:wrong").decode()
@@ -63,18 +63,18 @@ class Servers:
         until = time.monotonic() + _DRAIN_S
         running = set(self._ask(_RUNNING))
         while running & set(self._ask(_RUNNING)) and time.monotonic() < until:
-            self.ended.wait(_LOOK_S)
+            self.ended.wait(_POLL_S)
         until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
-        while not self.ended.wait(_LOOK_S) and time.monotonic() < until:
-            hang_up(self.ports)  # it would wait for the next request of an idle connection, and then end in haste
+        while not self.ended.wait(_POLL_S) and time.monotonic() < until:
+            shut_down_connections(self.ports)  # else it waits for an idle connection's next request, then ends in haste
 
-    def _serve(self, told: int) -> None:
+    def _serve(self, ports_fd: int) -> None:
         try:
-            result = self._library.query(_STATEMENTS % told, "TSV", path=str(self._options.store))
-            self._said = result.error_message().partition(", Stack trace")[0] if result.has_error() else ""
+            result = self._library.query(_STATEMENTS % ports_fd, "TSV", path=str(self._options.store))
+            self._error = result.error_message().partition(", Stack trace")[0] if result.has_error() else ""
         except Exception as error:
-            self._said = str(error)
-        os.close(told)
+            self._error = str(error)
+        os.close(ports_fd)
         self.ended.set()
 
     def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
@@ -91,5 +91,5 @@ class Servers:
 
 def advice(installed: str) -> str:
     """What to do when the servers of this release of chdb-core could not be started."""
-    told = f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
-    return "" if installed.startswith(f"{SUPPORTED}.") else told
+    supported = f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
+    return "" if installed.startswith(f"{SUPPORTED}.") else supported

@@ -101,6 +101,6 @@ def _user(name: str, password: str, granted: Iterable[str], quota: str = "defaul
       <networks><ip>127.0.0.1</ip></networks>
       <profile>{"analyst" if name == "analyst" else "default"}</profile>
       <quota>{quota}</quota>
-      <grants>{"".join(f"<query>GRANT {one}</query>" for one in granted)}</grants>
+      <grants>{"".join(f"<query>GRANT {grant}</query>" for grant in granted)}</grants>
     </{name}>
     """

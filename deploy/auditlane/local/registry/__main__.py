@@ -15,9 +15,9 @@ from pathlib import Path
 
 import uvicorn
 
-from auditlane.local.directory_lock import own
+from auditlane.local.directory_lock import lock_directory
 from auditlane.local.registry.api import routes
-from auditlane.local.registry.authentication import Door, read_users
+from auditlane.local.registry.authentication import RequestGuard, read_users
 from auditlane.local.registry.http import App
 from auditlane.local.registry.service import Registry
 from auditlane.local.registry.store import Store
@@ -47,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     private()
     options = _options(arguments)
     try:
-        _run(options.data, options.host, options.port, Door(read_users(options.users), near=is_loopback(options.host)))
+        _run(
+            options.data,
+            options.host,
+            options.port,
+            RequestGuard(read_users(options.users), on_loopback=is_loopback(options.host)),
+        )
     except AuditlaneError as error:
         print(f"error {error.code}: {error}", file=sys.stderr)
         return exit_code(error)
@@ -70,13 +75,13 @@ def _port(text: str) -> int:
     return port
 
 
-def _run(data: Path, host: str, port: int, door: Door) -> None:
-    with own(data, "registry"):
+def _run(data: Path, host: str, port: int, guard: RequestGuard) -> None:
+    with lock_directory(data, "registry"):
         listening = _bind(host, port)
         store = _open(data / "registry.sqlite")
         try:
             address = f"[{host}]" if ":" in host else host
-            server = _Server(App(routes(Registry(store)), door), f"http://{address}:{listening.getsockname()[1]}")
+            server = _Server(App(routes(Registry(store)), guard), f"http://{address}:{listening.getsockname()[1]}")
 
             def stop(*_: object) -> None:
                 server.should_exit = True
@@ -99,10 +104,10 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        said = f"The registry cannot listen on {host}:{port}: {error.strerror}."
+        message = f"The registry cannot listen on {host}:{port}: {error.strerror}."
         if error.errno != errno.EADDRINUSE:
-            raise PartFailed(said, fix="Give another --host or --port.") from error
-        raise PortInUse(said, fix="Stop what listens there, or give another --port (0 takes a free one).") from error
+            raise PartFailed(message, fix="Give another --host or --port.") from error
+        raise PortInUse(message, fix="Stop what listens there, or give another --port (0 takes a free one).") from error
     listening.set_inheritable(True)
     return listening
 

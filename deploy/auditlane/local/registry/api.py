@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from auditlane.local.registry import errors
-from auditlane.local.registry.errors import Refusal
+from auditlane.local.registry.errors import ApiError
 from auditlane.local.registry.http import Call, Routes, Text
 from auditlane.local.registry.parameters import (
     UNSUPPORTED_CONFIG,
     body_of,
     new_subject_of,
     prefix_of,
-    refuse_unsupported,
+    reject_unsupported,
     schema_id,
     schema_request,
     subject_of,
     version_number,
 )
 from auditlane.local.registry.service import Registry
-from auditlane.local.registry.store import Stored, Version
+from auditlane.local.registry.store import StoredSchema, Version
 
 
 def routes(registry: Registry) -> Routes:
@@ -126,7 +126,7 @@ class _Resources:
         found = self._registry.versions_of(schema_id(call), deleted=call.flag("deleted"))
         return call.page([{"subject": one.subject, "version": one.version} for one in found])
 
-    def _schema(self, call: Call) -> Stored:
+    def _schema(self, call: Call) -> StoredSchema:
         return self._registry.schema(schema_id(call))
 
     # /compatibility
@@ -136,10 +136,10 @@ class _Resources:
         verbose = call.flag("verbose")
         try:
             reasons = self._registry.compatible(schema_request(call), version)
-        except Refusal as refusal:
-            if not verbose or refusal.code != 42201:
+        except ApiError as api_error:
+            if not verbose or api_error.code != 42201:
                 raise
-            reasons = [refusal.message]
+            reasons = [api_error.message]
         return {"is_compatible": not reasons, **({"messages": reasons} if verbose else {})}
 
     # /config and /mode
@@ -154,11 +154,11 @@ class _Resources:
 
     def configure(self, call: Call) -> dict[str, Any]:
         known = {"compatibility", "normalize"}
-        refuse_unsupported(call, UNSUPPORTED_CONFIG)
+        reject_unsupported(call, UNSUPPORTED_CONFIG)
         body = {key: one for key, one in body_of(call, known).items() if key in known and one is not None}
         level, normalize = body.get("compatibility"), body.get("normalize")
         if not isinstance(normalize, bool | None):
-            raise Refusal(422, "normalize must be true or false")
+            raise ApiError(422, "normalize must be true or false")
         if not body or not isinstance(level, str | None):
             raise errors.invalid_level()
         self._registry.policy.configure(subject_of(call), level.upper() if level is not None else None, normalize)
@@ -181,7 +181,7 @@ class _Resources:
         return {"mode": self._registry.policy.unset_mode(subject_of(call))}
 
 
-def _schema_json(schema: Stored) -> dict[str, Any]:
+def _schema_json(schema: StoredSchema) -> dict[str, Any]:
     references = [reference.as_json() for reference in schema.references]
     return {"guid": str(schema.guid), "schema": schema.text, **({"references": references} if references else {})}
 

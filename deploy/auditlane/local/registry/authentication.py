@@ -9,28 +9,28 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from auditlane.local.registry.errors import Refusal
+from auditlane.local.registry.errors import ApiError
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.foreign_requests import is_foreign
 
 
-class Door:
+class RequestGuard:
     """Called with a request's headers; raises Refusal for one that may not enter.
 
-    `users` are passwords by name; empty lets anybody in. `near`: the registry listens on the loopback interface.
+    `users` are passwords by name; empty lets anybody in. `on_loopback`: the registry listens on the loopback interface.
     """
 
-    def __init__(self, users: Mapping[str, str], *, near: bool) -> None:
-        self._known = [_digest(f"{name}:{password}".encode()) for name, password in users.items()]
-        self._near = near
+    def __init__(self, users: Mapping[str, str], *, on_loopback: bool) -> None:
+        self._users = [_digest(f"{name}:{password}".encode()) for name, password in users.items()]
+        self._near = on_loopback
 
     def __call__(self, headers: Sequence[tuple[str, str]]) -> None:
         if self._near and is_foreign(_all(headers, "host"), _all(headers, "origin")):
-            raise Refusal(403, "Requests for other hosts and from other sites are refused")
-        if self._known and not self._knows(_all(headers, "authorization")):
-            raise Refusal(401, "User and password are missing or wrong")
+            raise ApiError(403, "Requests for other hosts and from other sites are refused")
+        if self._users and not self._has_password(_all(headers, "authorization")):
+            raise ApiError(401, "User and password are missing or wrong")
 
-    def _knows(self, given: list[str]) -> bool:
+    def _has_password(self, given: list[str]) -> bool:
         """Compares with every user, each in a time that does not depend on what was given."""
         scheme, _, encoded = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "basic":
@@ -39,7 +39,7 @@ class Door:
             found = _digest(base64.b64decode(encoded.strip(), validate=True))
         except ValueError:
             return False
-        return any([hmac.compare_digest(found, one) for one in self._known])  # noqa: C419 - all of them, always
+        return any([hmac.compare_digest(found, one) for one in self._users])  # noqa: C419 - all of them, always
 
 
 def read_users(path: Path | None) -> dict[str, str]:

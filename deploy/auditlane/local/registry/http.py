@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from auditlane.local.registry.errors import Refusal, store_failed
+from auditlane.local.registry.errors import ApiError, store_failed
 
 CONTENT_TYPES = ("application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json")
 _REQUEST_TYPES = frozenset({*CONTENT_TYPES, "application/octet-stream", ""})
@@ -41,7 +41,7 @@ class Call:
         try:
             return int(self.query.get(name, default))
         except ValueError:
-            raise Refusal(404, "HTTP 404 Not Found") from None  # what Jersey answers
+            raise ApiError(404, "HTTP 404 Not Found") from None  # what Jersey answers
 
     def page(self, items: list[_Item]) -> list[_Item]:
         """The slice that `offset` and `limit` ask for."""
@@ -50,7 +50,7 @@ class Call:
 
 
 Handler = Callable[[Call], Any]
-Admit = Callable[[Sequence[tuple[str, str]]], None]
+CheckAccess = Callable[[Sequence[tuple[str, str]]], None]
 # A pattern's segments, "*" for a variable, and its handlers by method.
 Routes = dict[tuple[str, ...], dict[str, Handler]]
 
@@ -65,10 +65,10 @@ class Text:
 class App:
     """ASGI over the routes. Handlers run one at a time on the event loop's thread: SQLite is the only wait."""
 
-    def __init__(self, routes: Routes, admit: Admit = lambda headers: None) -> None:
-        """`admit` raises Refusal for a request with these headers (names in lower case) that may not enter."""
+    def __init__(self, routes: Routes, check_access: CheckAccess = lambda headers: None) -> None:
+        """`check_access` raises Refusal for a request with these headers (names in lower case) that may not enter."""
         self._routes = routes
-        self._admit = admit
+        self._check_access = check_access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,10 +77,10 @@ class App:
         headers = dict(lines)
         accept = _accepted(headers.get("accept", ""))
         try:
-            self._admit(lines)
+            self._check_access(lines)
             answer, status = await self._answer(scope, headers, accept, receive), 200
-        except Refusal as refusal:
-            answer, status = {"error_code": refusal.code, "message": refusal.message}, refusal.status
+        except ApiError as api_error:
+            answer, status = {"error_code": api_error.code, "message": api_error.message}, api_error.status
         except UnicodeEncodeError:
             answer, status = {"error_code": 400, "message": "The request holds half of a surrogate pair"}, 400
         except sqlite3.Error as error:
@@ -98,13 +98,13 @@ class App:
         handlers, values = self._match(scope["raw_path"])
         handler = handlers.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if handler is None:
-            raise Refusal(405, "HTTP 405 Method Not Allowed")
+            raise ApiError(405, "HTTP 405 Method Not Allowed")
         if accept is None:
-            raise Refusal(406, "HTTP 406 Not Acceptable")
+            raise ApiError(406, "HTTP 406 Not Acceptable")
         body = None
         if scope["method"] in ("POST", "PUT"):
             if headers.get("content-type", "").partition(";")[0].strip().lower() not in _REQUEST_TYPES:
-                raise Refusal(415, "HTTP 415 Unsupported Media Type")
+                raise ApiError(415, "HTTP 415 Unsupported Media Type")
             body = _parse_body(await _read(receive))
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         lenient = headers.get("confluent-accept-unknown-properties", "").lower() == "true"
@@ -120,7 +120,7 @@ class App:
                 values = tuple(have for want, have in zip(pattern, path, strict=True) if want == "*")
                 if all(values):
                     return handlers, values
-        raise Refusal(404, "HTTP 404 Not Found")
+        raise ApiError(404, "HTTP 404 Not Found")
 
 
 def _accepted(accept: str) -> str | None:
@@ -146,7 +146,7 @@ async def _read(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refusal(400, "The request broke off")
+            raise ApiError(400, "The request broke off")
         part = message.get("body", b"")
         size += len(part)
         if size <= MAX_BODY_BYTES:
@@ -154,17 +154,17 @@ async def _read(receive: Receive) -> bytes:
         if size > _DRAIN_BYTES or not message.get("more_body", False):
             break
     if size > MAX_BODY_BYTES:
-        raise Refusal(413, f"HTTP 413 Request Entity Too Large: a body may have {MAX_BODY_BYTES} bytes")
+        raise ApiError(413, f"HTTP 413 Request Entity Too Large: a body may have {MAX_BODY_BYTES} bytes")
     return bytes(body)
 
 
 def _parse_body(body: bytes) -> Any:
     if not body.strip():
-        raise Refusal(422, "The request has no body; a JSON object is expected")
+        raise ApiError(422, "The request has no body; a JSON object is expected")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, f"The request's body is not JSON: {error}") from error
+        raise ApiError(400, f"The request's body is not JSON: {error}") from error
 
 
 async def _respond(send: Send, status: int, content_type: str, body: bytes) -> None:

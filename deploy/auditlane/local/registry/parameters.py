@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from auditlane.local.registry import errors
-from auditlane.local.registry.errors import Refusal
+from auditlane.local.registry.errors import ApiError
 from auditlane.local.registry.http import Call
 from auditlane.local.registry.resolver import Request
 from auditlane.local.registry.service import LATEST
@@ -25,7 +25,7 @@ def subject_of(call: Call) -> str:
     """The path's subject; `:.:` before it names the default context, the only one here."""
     subject = call.values[0].removeprefix(":.:") if call.values else GLOBAL
     if subject.startswith(":."):
-        raise Refusal(42208, f"The specified subject '{subject}' is not a valid subject: contexts are not supported.")
+        raise ApiError(42208, f"The specified subject '{subject}' is not a valid subject: contexts are not supported.")
     return subject
 
 
@@ -58,35 +58,35 @@ def version_number(version: str) -> int:
 def schema_id(call: Call) -> int:
     text = call.values[0]
     if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit() or int(text) > _MAX_INT:
-        raise Refusal(404, "HTTP 404 Not Found")
+        raise ApiError(404, "HTTP 404 Not Found")
     return int(text)
 
 
 def body_of(call: Call, known: set[str] | frozenset[str]) -> dict[str, Any]:
     if not isinstance(call.body, dict):
-        raise Refusal(400, "The request's body is not a JSON object")
+        raise ApiError(400, "The request's body is not a JSON object")
     unknown = next((key for key in call.body if key not in known), None)
     if unknown is not None and not call.lenient:
-        raise Refusal(422, f"Unrecognized field: {unknown}")
+        raise ApiError(422, f"Unrecognized field: {unknown}")
     return call.body
 
 
-def refuse_unsupported(call: Call, fields: frozenset[str]) -> None:
+def reject_unsupported(call: Call, fields: frozenset[str]) -> None:
     """To ignore these would promise what is not kept."""
     given = next((key for key in sorted(fields) if isinstance(call.body, dict) and call.body.get(key)), None)
     if given is not None:
-        raise Refusal(422, f"This registry does not keep {given}")
+        raise ApiError(422, f"This registry does not keep {given}")
 
 
 def schema_request(call: Call) -> Request:
     body = body_of(call, _SCHEMA_FIELDS | _UNSUPPORTED_FIELDS)
-    refuse_unsupported(call, _UNSUPPORTED_FIELDS)
+    reject_unsupported(call, _UNSUPPORTED_FIELDS)
     kind = body.get("schemaType") or "AVRO"
     if kind != "AVRO":
         raise errors.invalid_schema(f"Invalid schema type {kind}")
     text = body.get("schema")
     if text is not None and not isinstance(text, str):
-        raise Refusal(400, "The schema must be given as a string of JSON, not as JSON itself")
+        raise ApiError(400, "The schema must be given as a string of JSON, not as JSON itself")
     return Request(
         subject_of(call),
         text or "",
@@ -101,7 +101,7 @@ def _reference(value: Any) -> Reference:
     match value:
         case {"name": str(name), "subject": str(subject), "version": int(version)}:
             return Reference(name, subject, version)
-    raise Refusal(400, "A reference needs a name, a subject and a version")
+    raise ApiError(400, "A reference needs a name, a subject and a version")
 
 
 def _integer(body: dict[str, Any], key: str, default: int) -> int:
@@ -109,5 +109,5 @@ def _integer(body: dict[str, Any], key: str, default: int) -> int:
     if value is None:
         return default
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_INT:
-        raise Refusal(400, f"{key} must be an integer")
+        raise ApiError(400, f"{key} must be an integer")
     return value

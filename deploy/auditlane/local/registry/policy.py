@@ -32,7 +32,7 @@ class Policy:
         if level is not None and level not in LEVELS:
             raise errors.invalid_level()
         with self._store.transaction():
-            self.refuse_read_only(subject)
+            self.require_writable(subject)
             old = self._store.settings(subject)
             kept = old.normalize if normalize is None else normalize
             self._store.put_settings(subject, replace(old, level=level or old.level, normalize=kept))
@@ -43,7 +43,7 @@ class Policy:
             old = self._store.settings(subject)
             if subject != GLOBAL and old.level is None:
                 raise errors.subject_not_found(subject)
-            self.refuse_read_only(subject)
+            self.require_writable(subject)
             self._store.put_settings(subject, replace(old, level=None, normalize=None))
             return old.level or "BACKWARD"
 
@@ -79,7 +79,7 @@ class Policy:
         if any(not one.deleted for one in versions):
             raise errors.not_permitted("Cannot import since found existing subjects")
         for one in versions:
-            self.refuse_referenced(one)
+            self.require_unreferenced(one)
             self._store.drop_version(one.subject, one.version)
 
     def normalizes_in_scope(self, subject: str) -> bool:
@@ -92,10 +92,10 @@ class Policy:
             return top
         return self._store.settings(subject).mode or top or "READWRITE"
 
-    def refuse_read_only(self, subject: str) -> None:
+    def require_writable(self, subject: str) -> None:
         if self.mode_in_scope(subject).startswith("READONLY"):
             raise errors.not_permitted(f"Subject {subject or None} is in read-only mode")
 
-    def refuse_referenced(self, version: Version) -> None:
+    def require_unreferenced(self, version: Version) -> None:
         if self._store.referencing(version.subject, version.version):
             raise errors.referenced(version.subject, version.version)

@@ -12,7 +12,7 @@ from auditlane.local.registry.defaults import invalid_default
 from auditlane.local.registry.nodes import Node
 from auditlane.local.registry.policy import Policy
 from auditlane.local.registry.schema import SchemaParseError, parse
-from auditlane.local.registry.store import Reference, Store, Stored
+from auditlane.local.registry.store import Reference, Store, StoredSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedSchema:
     """What is kept of it, and its meaning."""
 
     text: str
@@ -43,7 +43,7 @@ class Resolver:
         self._store = store
         self._policy = policy
 
-    def canonical(self, request: Request, *, new: bool) -> Parsed:
+    def canonical(self, request: Request, *, new: bool) -> ParsedSchema:
         """The schema as it is kept. A `new` one may only refer to what is not deleted, and, where it is normalized, has
         defaults of their types. Raises Refusal 42201.
         """
@@ -64,9 +64,9 @@ class Resolver:
             problem = "half of a surrogate pair"
         if problem is not None:
             raise errors.invalid_schema(_describe(request, problem))
-        return Parsed(text, references, schema)
+        return ParsedSchema(text, references, schema)
 
-    def parse(self, stored: Stored) -> Node:
+    def parse(self, stored: StoredSchema) -> Node:
         """The meaning of a kept schema. Raises SchemaParseError where what it refers to is gone for good."""
         return _parsed(stored.text, tuple(self._resolve(stored.references)))
 

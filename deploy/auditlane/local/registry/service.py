@@ -10,15 +10,15 @@ from auditlane.local.registry.canonical import render
 from auditlane.local.registry.compatibility import Previous, check
 from auditlane.local.registry.nodes import Node
 from auditlane.local.registry.policy import Policy
-from auditlane.local.registry.resolver import Parsed, Request, Resolver
+from auditlane.local.registry.resolver import ParsedSchema, Request, Resolver
 from auditlane.local.registry.schema import SchemaParseError
-from auditlane.local.registry.store import Settings, Store, Stored, Version
+from auditlane.local.registry.store import Settings, Store, StoredSchema, Version
 
 LATEST = -1
 
 
 class Registry:
-    """The rules over a Store. Every method is one transaction; errors are `errors.Refusal`."""
+    """The rules over a Store. Every method is one transaction; errors are `errors.ApiError`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Registry:
         with self._store.transaction():
             live = self._live(request.subject)
             if not request.text.strip():  # as Confluent: the subject's latest again
-                _permit_registration(request, self.policy.mode_in_scope(request.subject))
+                _check_registration_mode(request, self.policy.mode_in_scope(request.subject))
                 if not live:
                     raise errors.invalid_schema("Empty schema")
                 return live[-1].schema.schema_id
@@ -43,9 +43,9 @@ class Registry:
                     return found.schema.schema_id
             return self._register(request, parsed, live)
 
-    def _register(self, request: Request, parsed: Parsed, live: Sequence[Version]) -> int:
+    def _register(self, request: Request, parsed: ParsedSchema, live: Sequence[Version]) -> int:
         mode = self.policy.mode_in_scope(request.subject)
-        _permit_registration(request, mode)
+        _check_registration_mode(request, mode)
         if mode != "IMPORT":
             reasons = self._check(request.subject, parsed.schema, live)
             if reasons:
@@ -62,7 +62,7 @@ class Registry:
                 self._store.drop_version(request.subject, one.version)
         return schema_id
 
-    def _schema_id(self, request: Request, parsed: Parsed) -> int:
+    def _schema_id(self, request: Request, parsed: ParsedSchema) -> int:
         same = self._store.find(parsed.text, parsed.references)
         if request.schema_id < 0:
             return same[0].schema_id if same else self._store.add(parsed.text, parsed.references).schema_id
@@ -85,7 +85,7 @@ class Registry:
             raise errors.subject_not_found(request.subject)
         raise errors.schema_not_found()
 
-    def _registered(self, versions: Sequence[Version], parsed: Parsed, schema_id: int) -> Version | None:
+    def _registered(self, versions: Sequence[Version], parsed: ParsedSchema, schema_id: int) -> Version | None:
         newest_first = [one for one in reversed(versions) if schema_id in (-1, one.schema.schema_id)]
         for one in newest_first:
             if (one.schema.text, one.schema.references) == (parsed.text, parsed.references):
@@ -97,19 +97,19 @@ class Registry:
                 return one
         return None
 
-    def _written_out(self, stored: Stored) -> str | None:
+    def _written_out(self, stored: StoredSchema) -> str | None:
         try:
             return render(self._resolver.parse(stored))
         except SchemaParseError:  # a deleted schema may refer to what is gone
             return None
 
-    def schema(self, schema_id: int) -> Stored:
+    def schema(self, schema_id: int) -> StoredSchema:
         stored = self._store.schema(schema_id)
         if stored is None:
             raise errors.schema_not_found(schema_id)
         return stored
 
-    def schemas_of(self, guid: str) -> list[Stored]:
+    def schemas_of(self, guid: str) -> list[StoredSchema]:
         """The schemas with this GUID, by id; at least one."""
         try:
             found = self._store.with_guid(UUID(guid))
@@ -169,8 +169,8 @@ class Registry:
             found = self.version(subject, version, deleted=True)
             if found.deleted and not permanent:
                 raise errors.version_soft_deleted(subject, asked)
-            self.policy.refuse_read_only(subject)
-            self.policy.refuse_referenced(found)
+            self.policy.require_writable(subject)
+            self.policy.require_unreferenced(found)
             if not permanent:
                 self._store.mark_deleted(subject, found.version)
                 if not self._store.has_subject(subject, deleted=False):
@@ -190,9 +190,9 @@ class Registry:
             doomed = every if permanent else [one for one in every if not one.deleted]
             if not doomed:
                 raise errors.subject_soft_deleted(subject)
-            self.policy.refuse_read_only(subject)
+            self.policy.require_writable(subject)
             for one in doomed:
-                self.policy.refuse_referenced(one)
+                self.policy.require_unreferenced(one)
                 if permanent and not one.deleted:
                     raise errors.subject_not_soft_deleted(subject)
             for one in doomed:
@@ -231,7 +231,7 @@ class Registry:
         return [one for one in self._store.versions(subject) if not one.deleted]
 
 
-def _permit_registration(request: Request, mode: str) -> None:
+def _check_registration_mode(request: Request, mode: str) -> None:
     subject = request.subject
     if mode.startswith("READONLY"):
         raise errors.not_permitted(f"Subject {subject} is in read-only mode")

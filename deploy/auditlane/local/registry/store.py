@@ -48,7 +48,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredSchema:
     """A schema's canonical text, with what it refers to."""
 
     schema_id: int
@@ -67,7 +67,7 @@ class Version:
 
     subject: str
     version: int
-    schema: Stored
+    schema: StoredSchema
     deleted: bool
 
 
@@ -110,18 +110,18 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def schema(self, schema_id: int) -> Stored | None:
+    def schema(self, schema_id: int) -> StoredSchema | None:
         row = self._db.execute("SELECT id, text, refs FROM schemas WHERE id = ?", (schema_id,)).fetchone()
         return _stored(*row) if row else None
 
-    def find(self, text: str, references: tuple[Reference, ...]) -> list[Stored]:
+    def find(self, text: str, references: tuple[Reference, ...]) -> list[StoredSchema]:
         """The schemas of this very text; more than one only where an import forced their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint = ? ORDER BY id", (_fingerprint(text, references),)
         )
         return [_stored(*row) for row in rows]
 
-    def with_guid(self, guid: UUID) -> list[Stored]:
+    def with_guid(self, guid: UUID) -> list[StoredSchema]:
         """The schemas whose GUID it is, by id; several as with `find`."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint BETWEEN ? AND ? ORDER BY id",
@@ -129,7 +129,7 @@ class Store:
         )
         return [_stored(*row) for row in rows]
 
-    def add(self, text: str, references: tuple[Reference, ...], schema_id: int | None = None) -> Stored:
+    def add(self, text: str, references: tuple[Reference, ...], schema_id: int | None = None) -> StoredSchema:
         """A new schema, under the next id unless one is given."""
         refs = json.dumps([reference.as_json() for reference in references])
         cursor = self._db.execute(
@@ -140,7 +140,7 @@ class Store:
         assert added is not None
         targets = {(reference.subject, reference.version) for reference in references}
         self._db.executemany("INSERT INTO refs VALUES (?, ?, ?)", [(added, *target) for target in targets])
-        return Stored(added, text, references)
+        return StoredSchema(added, text, references)
 
     def max_id(self) -> int:
         row = self._db.execute("SELECT max(id) FROM schemas").fetchone()
@@ -228,8 +228,8 @@ class Store:
         )
 
 
-def _stored(schema_id: int, text: str, refs: str) -> Stored:
-    return Stored(schema_id, text, tuple(Reference(**reference) for reference in json.loads(refs)))
+def _stored(schema_id: int, text: str, refs: str) -> StoredSchema:
+    return StoredSchema(schema_id, text, tuple(Reference(**reference) for reference in json.loads(refs)))
 
 
 def _fingerprint(text: str, references: tuple[Reference, ...]) -> bytes:

@@ -17,18 +17,18 @@ ACCOUNTS: Final = {variable(address): tuple(map(variable, account)) for address,
 _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for name in account}
 
 
-def lacking(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """What a command with this environment lacks of the variables `env` of a stack.
 
     An environment that names no part lacks all that it does not set; another lacks accounts alone.
     """
     if any(environ.get(address) for address in ACCOUNTS):
-        return lacking_accounts(environ, env)
+        return missing_accounts(environ, env)
     open_ = {name: value for name, value in env.items() if name not in _FIELDS and not environ.get(name)}
-    return open_ | lacking_accounts({**environ, **open_}, env)
+    return open_ | missing_accounts({**environ, **open_}, env)
 
 
-def lacking_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """The stack's accounts for the parts that are given as the stack names them, and without anything of an account."""
     found: dict[str, str] = {}
     for address, account in ACCOUNTS.items():
@@ -37,7 +37,7 @@ def lacking_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[s
     return found
 
 
-def entering(settings: Settings, env: Mapping[str, str]) -> Settings:
+def with_accounts(settings: Settings, env: Mapping[str, str]) -> Settings:
     """The settings with the accounts that are among these variables."""
     own = {field: env[name] for name, field in _FIELDS.items() if name in env}
     return Settings.model_validate({**settings.model_dump(), **own})

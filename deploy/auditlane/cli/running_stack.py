@@ -6,17 +6,17 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from auditlane.local.adoption import lacking
 from auditlane.local.layout import Layout
+from auditlane.local.stack_variables import missing_variables
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 
 
-def adopt() -> None:
+def use_running_stack() -> None:
     """Add to our environment what it lacks of the variables of a stack that runs in the data directory."""
     given = os.environ.get(variable("data_dir"))
     layout = Layout.of(Path(given) if given else Settings.model_fields["data_dir"].default)
     with suppress(ConfigError):  # somebody else's directory, which we may not read
         state = layout.read_state()
         if state.get("phase") == "running" and layout.owner() is not None:
-            os.environ.update(lacking(os.environ, state.get("env", {})))
+            os.environ.update(missing_variables(os.environ, state.get("env", {})))

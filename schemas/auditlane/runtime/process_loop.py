@@ -1,0 +1,121 @@
+"""Runs the processes of a plan: one loop that starts, signals and reaps them. What to do next is decided by `Plan`."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf
+from queue import Empty, SimpleQueue
+
+from auditlane.runtime import process
+from auditlane.runtime.process_plan import Action, Plan, Verb
+
+
+class ProcessLoop(ABC):
+    """Use from the main thread: children are tied to the thread that starts them, and signals arrive there.
+
+    A subclass says how a service is started and what follows from its end. Whatever happens in another thread or in a
+    signal handler is posted as a callable and runs on the loop.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._stop_requested = False
+
+    @abstractmethod
+    def _start(self, name: str) -> None:
+        """Start a service; pass its process, if it has one, to `_started`."""
+
+    @abstractmethod
+    def _exited(self, name: str, pid: int, code: int) -> None:
+        """Tell the plan that a service has ended; `pid` is 0 for one without a process."""
+
+    def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
+        """Read what a child writes until it closes its output. Runs in the child's own thread."""
+
+    def _after_actions(self) -> float:
+        """Do what is to be done after each round of actions; returns when to do so again at the latest."""
+        return inf
+
+    def _loop(self) -> None:
+        """Run until the plan is finished. SIGINT, SIGTERM and a closed terminal ask for that."""
+        with self._signals():
+            try:
+                while True:
+                    actions = self._plan.decide(time.monotonic())
+                    for action in actions:
+                        self._act(action)
+                    again_at = self._after_actions()
+                    if self._plan.finished:
+                        return
+                    if not actions:  # an action that failed may have changed the plan
+                        self._wait(again_at)
+            finally:
+                for child in self._running.values():  # only after an error of ours
+                    process.send(child, signal.SIGKILL)
+
+    def _act(self, action: Action) -> None:
+        if action.verb is Verb.START:
+            self._start(action.name)
+        elif child := self._running.get(action.name):
+            process.send(child, signal.SIGTERM if action.verb is Verb.TERMINATE else signal.SIGKILL)
+        else:
+            self._exited(action.name, 0, 1)
+
+    def _started(self, name: str, child: subprocess.Popen[bytes]) -> None:
+        """Watch a child that was started."""
+        self._running[name] = child
+
+        def watch() -> None:
+            self._read_output(name, child)
+            child.wait()
+            self._post(self._reap)
+
+        threading.Thread(target=watch, name=f"watch-{name}", daemon=True).start()
+
+    def _post(self, event: Callable[[], None]) -> None:
+        """Run this on the loop. `SimpleQueue.put` is the one queue operation that a signal handler may use."""
+        self._events.put(event)
+
+    def _wait(self, again_at: float) -> None:
+        """Run the next event, or return when the plan or `again_at` says so."""
+        deadline = self._plan.wake_at()
+        wake = again_at if deadline is None else min(deadline, again_at)
+        try:
+            event = self._events.get(timeout=None if wake == inf else max(0.0, wake - time.monotonic()))
+        except Empty:
+            return
+        event()
+
+    def _reap(self) -> None:
+        for name, child in list(self._running.items()):
+            code = child.poll()
+            if code is not None:
+                del self._running[name]
+                process.end_session(child.pid)
+                self._exited(name, child.pid, code)
+
+    def _stop(self) -> None:
+        """Ask all to end; when asked again, kill them."""
+        stop = self._plan.force if self._stop_requested else self._plan.stop
+        self._stop_requested = True
+        stop(time.monotonic())
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            for number, handler in before.items():
+                if handler is not signal.SIG_IGN:  # as `nohup` asks for
+                    signal.signal(number, lambda *_: self._post(self._stop))
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

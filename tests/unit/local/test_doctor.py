@@ -139,7 +139,7 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
 
 
 @pytest.mark.parametrize(
-    ("state", "boot", "lost"),
+    ("state", "boot_id", "was_lost"),
     [
         ({}, "one", False),
         (RUNNING, "one", False),  # the supervisor was killed: its parts lose nothing by that
@@ -157,7 +157,7 @@ def test_a_power_loss_is_told_from_a_kill(state, boot_id, was_lost):
 
 
 def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch):
-    monkeypatch.setattr(power, "boot", lambda: "two")
+    monkeypatch.setattr(power, "boot_id", lambda: "two")
     Layout(tmp_path).write_state({"env": {"AUDITLANE_REGISTRY_URL": "http://127.0.0.1:1"}, "parts": [], **RUNNING})
     [told] = [one for one in run.examine(load(data_dir=tmp_path)) if "went down" in one.message]
     assert told.level is Level.WARN

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from auditlane.local.registry.errors import ApiError, store_failed
+from auditlane.runtime.accept_header import by_preference
 
 CONTENT_TYPES = ("application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json")
 _REQUEST_TYPES = frozenset({*CONTENT_TYPES, "application/octet-stream", ""})
@@ -125,15 +126,7 @@ class App:
 
 def _accepted(accept: str) -> str | None:
     """The first of our types that the client takes; None when it takes none."""
-    wanted: list[tuple[float, str]] = []
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-        try:
-            wanted.append((float(quality), name))
-        except ValueError:
-            wanted.append((0.0, name))
-    for _, name in sorted((one for one in wanted if one[0] > 0), key=lambda one: -one[0]):
+    for name in by_preference(accept):
         if name in ("", "*/*", "application/*"):
             return CONTENT_TYPES[0]
         if name in CONTENT_TYPES:

@@ -18,6 +18,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from fastapi import Request
 
+from auditlane.runtime.accept_header import by_preference
+
 # The first is what texts are written in. Times stand below one another, so that all of a language have one width.
 _DAYS: Final = {"en": "%Y-%m-%d", "de": "%d.%m.%Y"}
 LANGUAGES: Final = tuple(_DAYS)
@@ -87,16 +89,7 @@ def from_query(request: Request) -> str:
 
 def from_header(header: str) -> str:
     """The first language of the header Accept-Language that there are texts in, by its weights; else English."""
-    wished: list[tuple[float, str]] = []
-    for one in header.split(","):
-        name, _, parameter = one.strip().partition(";")
-        try:
-            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
-        except ValueError:
-            continue
-        if weight > 0:
-            wished.append((-weight, _known(name)))
-    return next((name for _, name in sorted(wished, key=lambda one: one[0]) if name), LANGUAGES[0])
+    return next(filter(None, map(_known, by_preference(header))), LANGUAGES[0])
 
 
 def _known(tag: str) -> str:

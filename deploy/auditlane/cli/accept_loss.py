@@ -32,7 +32,7 @@ app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ResolvedLoss:
     """The loss, and how many rows the store holds of what is given up."""
 
     loss: Loss
@@ -55,62 +55,62 @@ def command(
     """
     settings = load()
     at = Partition(topic, partition)
-    known = _known(settings, at, to)
+    resolved = _resolve(settings, at, to)
     members = consumer_group.members(admin(settings), settings.consumer_group, ASK_S)
     if not dry_run:
         if members:
             raise consumer_group.has_members(settings.consumer_group, len(members))
-        _confirm(known, yes=yes)
-        consumer_group.commit(settings, at, to, known.loss.metadata, ask_s=ASK_S)
-    _tell(settings, known, dry_run=dry_run, members=len(members), as_json=as_json)
+        _confirm(resolved, yes=yes)
+        consumer_group.commit(settings, at, to, resolved.loss.metadata, ask_s=ASK_S)
+    _print_result(settings, resolved, dry_run=dry_run, members=len(members), as_json=as_json)
     if not dry_run:
         record(
             Action.loss_accepted,
             resource="partition",
             resource_id=str(at),
             group=settings.consumer_group,
-            first=str(known.loss.first),
+            first=str(resolved.loss.first),
             to=str(to),
-            offsets=str(known.loss.offsets),
-            stored=str(known.rows),
+            offsets=str(resolved.loss.offsets),
+            stored=str(resolved.rows),
         )
 
 
-def _known(settings: Settings, at: Partition, to: int) -> Known:
+def _resolve(settings: Settings, at: Partition, to: int) -> ResolvedLoss:
     with closing(Positions(settings)) as positions, closing(connect(settings)) as client:
         if at not in positions.partitions(at.topic):
             raise NotFound(f"{at.topic} has no partition {at.number}.", field="partition")
         topic_id, database = positions.topic_id(at.topic), settings.clickhouse_database
         offset, metadata = positions.commits([at])[at] or (None, "")
         low, high = positions.low([at])[at], positions.high([at])[at]
-        asked = wants_store(offset, metadata, topic_id)
-        stored = newest_offsets.newest(client, database, topic_id, at.number, low=low) if asked else None
+        needs_store = wants_store(offset, metadata, topic_id)
+        stored = newest_offsets.newest(client, database, topic_id, at.number, low=low) if needs_store else None
         highest = newest_offsets.newest(client, database, topic_id, at.number, low=0).highest
         found = Found(at, topic_id, offset, metadata, low, high, stored)
         loss = accept(found, to, highest=highest, at_ms=time.time_ns() // 1_000_000)
         span = Span(at, topic_id, loss.first, max(loss.first, to), loss.first)
-        return Known(loss, StoredOffsets(client, f"`{database}`.events", span).count(span.first, span.end))
+        return ResolvedLoss(loss, StoredOffsets(client, f"`{database}`.events", span).count(span.first, span.end))
 
 
-def _confirm(known: Known, *, yes: bool) -> None:
+def _confirm(resolved: ResolvedLoss, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise ConfigError("Nobody is there to be asked.", field="--yes", fix="Look with --dry-run, then give --yes.")
-    typer.confirm(f"{_sentence(known)} Go on?", abort=True, err=True)
+    typer.confirm(f"{_sentence(resolved)} Go on?", abort=True, err=True)
 
 
-def _sentence(known: Known) -> str:
-    loss = known.loss
+def _sentence(resolved: ResolvedLoss) -> str:
+    loss = resolved.loss
     if not loss.offsets:
         return f"{loss.partition}: nothing is given up; the workers read from offset {loss.to} on."
     gone = f"{number_of(loss.offsets, 'offset')} ({loss.first}-{loss.to - 1}) given up"
-    return f"{loss.partition}: {gone}, of which the store holds {number_of(known.rows, 'row')}."
+    return f"{loss.partition}: {gone}, of which the store holds {number_of(resolved.rows, 'row')}."
 
 
-def _tell(settings: Settings, known: Known, *, dry_run: bool, members: int, as_json: bool) -> None:
+def _print_result(settings: Settings, resolved: ResolvedLoss, *, dry_run: bool, members: int, as_json: bool) -> None:
     if as_json:
-        loss = known.loss
+        loss = resolved.loss
         print(
             json.dumps(
                 {
@@ -120,14 +120,14 @@ def _tell(settings: Settings, known: Known, *, dry_run: bool, members: int, as_j
                     "first": loss.first,
                     "to": loss.to,
                     "offsets": loss.offsets,
-                    "stored": known.rows,
+                    "stored": resolved.rows,
                     "members": members,
                     "dry_run": dry_run,
                 }
             )
         )
         return
-    print(("Would be done. " if dry_run else "") + _sentence(known))
+    print(("Would be done. " if dry_run else "") + _sentence(resolved))
     if not dry_run:
         print("Start the workers.")
     elif members:

@@ -14,7 +14,7 @@ import typer.main
 from auditlane.cli.subcommands import SUBCOMMANDS, Subcommand, find
 
 
-class Lazy(typer.core.TyperGroup):
+class LazyGroup(typer.core.TyperGroup):
     """A group that knows its subcommands' names and help before it imports any of them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -39,7 +39,7 @@ def load(found: Subcommand) -> Any:
 
 
 app = typer.Typer(
-    cls=Lazy,
+    cls=LazyGroup,
     name="auditlane",
     help="Audit logs for every tenant of a SaaS product: emit, store exactly once, view, export.",
     no_args_is_help=True,
@@ -49,11 +49,11 @@ app = typer.Typer(
 
 
 # These ask the data directory themselves, or need nothing of it.
-_BY_THEMSELVES = ("up", "status", "env", "doctor", "version")
+_WITHOUT_RUNNING_STACK = ("up", "status", "env", "doctor", "version")
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"auditlane {version('auditlane')}")
         raise typer.Exit
 
@@ -64,7 +64,7 @@ def root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Audit logs for every tenant of a SaaS product: emit, store exactly once, view, export."""
-    if ctx.invoked_subcommand not in _BY_THEMSELVES:
+    if ctx.invoked_subcommand not in _WITHOUT_RUNNING_STACK:
         from auditlane.cli.running_stack import use_running_stack
 
         use_running_stack()

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from auditlane.cli import dlq_output as output
-from auditlane.cli.pipes import quiet_when_cut
+from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.cli.plural import number_of
 from auditlane.cli.provenance import secrets
 from auditlane.contract.dead_letter import Letter, State
@@ -70,12 +70,12 @@ def list_(
 ) -> None:
     """List open letters, those received last first. A table has 200 of them unless --limit says otherwise."""
     selection = _selection(tenant, code, since, until, resolved=everything)
-    with _index(load()) as (index, _topic), quiet_when_cut():
+    with _index(load()) as (index, _topic), ignore_broken_pipe():
         if as_json:
             for letter in index.newest(selection, limit):
                 print(json.dumps(facts(letter)))
         else:
-            most = limit or output.MOST
+            most = limit or output.TABLE_ROWS
             output.table(index.newest(selection, most), index.count(selection), states=everything)
 
 
@@ -98,11 +98,11 @@ def show(
         except AuditlaneError as error:  # the registry is away: the bytes are still worth showing
             print(f"The event is not decoded: {error}", file=sys.stderr)
             shown = view(record, lambda _value: None, None)
-        with quiet_when_cut():
+        with ignore_broken_pipe():
             if as_json:
                 print(json.dumps(shown))
             else:
-                output.one(shown, record.value)
+                output.detail(shown, record.value)
 
 
 @app.command()
@@ -116,7 +116,7 @@ def stats(
 ) -> None:
     """Count open letters by code and tenant."""
     selection = _selection(tenant, code, since, until, resolved=everything)
-    with _index(load()) as (index, topic), quiet_when_cut():
+    with _index(load()) as (index, topic), ignore_broken_pipe():
         if as_json:
             print(json.dumps(counted(index.counts(selection), index.foreign)))
         else:
@@ -202,10 +202,12 @@ def _selection(
     *,
     resolved: bool = False,
 ) -> Selection:
-    codes = tuple(one.upper() for one in code or ())
-    for one in codes:
-        if one not in RejectCode.__members__:
-            raise InvalidFilter(f"There is no code {one[:60]!r}.", field="code", fix=f"Codes: {', '.join(RejectCode)}.")
+    codes = tuple(name.upper() for name in code or ())
+    for name in codes:
+        if name not in RejectCode.__members__:
+            raise InvalidFilter(
+                f"There is no code {name[:60]!r}.", field="code", fix=f"Codes: {', '.join(RejectCode)}."
+            )
     return Selection(
         tuple(tenant or ()),
         codes,
@@ -228,7 +230,7 @@ def _named(index: Index, selection: Selection) -> list[Letter]:
         if not named:
             raise NotFound(f"There is no letter {name[:300]!r}.", fix="See `auditlane dlq list --all`.")
         if len(named) > 1:
-            same = ", ".join(str(one.identity) for one in named)
+            same = ", ".join(str(letter.identity) for letter in named)
             raise InvalidFilter(f"Several letters are called {name}: the topic was created anew.", fix=f"Say {same}.")
         letters += named
     return letters

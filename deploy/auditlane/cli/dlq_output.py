@@ -18,7 +18,7 @@ from auditlane.operations.dlq.replay import Report
 from auditlane.operations.dlq.to_json import time_of
 
 _WIDTH_WHEN_PIPED = 200
-MOST = 200  # lines of a table, which is held in memory
+TABLE_ROWS = 200  # lines of a table, which is held in memory
 _SHOWN = 20  # letters that stay, after a replay
 _HEX_BYTES = 256
 _HEX_WIDTH = 16
@@ -27,9 +27,11 @@ _HEX_WIDTH = 16
 def table(letters: Iterable[Letter], total: int, *, states: bool) -> None:
     """One line a letter, and how many of the total there are no lines of."""
     shown = _table("Letter", "Received (UTC)", "Tenant", "Code", *(["State"] if states else []), "Reason")
-    for one in letters:
-        state = [one.state.value] if states else []
-        shown.add_row(*_safe(one.name, _short(one.received_ms), one.tenant or "", one.code, *state, one.reason))
+    for letter in letters:
+        state = [letter.state.value] if states else []
+        shown.add_row(
+            *_safe(letter.name, _short(letter.received_ms), letter.tenant or "", letter.code, *state, letter.reason)
+        )
     _print(shown, "No open letters." if not states else "No letters.")
     if total > shown.row_count:
         print(f"{shown.row_count} of {total} letters; --limit shows more, --json all.", file=sys.stderr)
@@ -38,18 +40,18 @@ def table(letters: Iterable[Letter], total: int, *, states: bool) -> None:
 def counts(counts: Sequence[Count], foreign: int, topic: str, *, states: bool) -> None:
     """One line a code and tenant, and the sum."""
     shown = _table("Letters", "Code", "Tenant", *(["State"] if states else []), "First received", "Last received")
-    for one in counts:
-        state = [one.state.value] if states else []
-        times = (_short(one.first_ms), _short(one.last_ms))
-        shown.add_row(*_safe(str(one.letters), one.code, one.tenant or "", *state, *times))
+    for count in counts:
+        state = [count.state.value] if states else []
+        times = (_short(count.first_ms), _short(count.last_ms))
+        shown.add_row(*_safe(str(count.letters), count.code, count.tenant or "", *state, *times))
     _print(shown, "No open letters." if not states else "No letters.")
     if counts:
-        print(number_of(sum(one.letters for one in counts), "letter"))
+        print(number_of(sum(count.letters for count in counts), "letter"))
     if foreign:
         print(f"Besides, {topic} has {number_of(foreign, 'record')} of others.", file=sys.stderr)
 
 
-def one(shown: dict[str, Any], value: bytes | None) -> None:
+def detail(shown: dict[str, Any], value: bytes | None) -> None:
     """Everything about a letter; its bytes in hexadecimal where they could not be decoded whole."""
     lines = Table(box=None, show_header=False, pad_edge=False)
     lines.add_column(style="bold", no_wrap=True)
@@ -81,7 +83,8 @@ def report(result: Report, gone: int, *, dry_run: bool, as_json: bool) -> None:
     """What a replay did, or would do."""
     if as_json:
         remaining = [
-            {"letter": one.found.letter.name, "code": str(one.code), "reason": one.reason} for one in result.remaining
+            {"letter": kept.found.letter.name, "code": str(kept.code), "reason": kept.reason}
+            for kept in result.remaining
         ]
         counts: dict[str, Any] = {"stays": dict(result.stays), "dropped_fields": dict(result.dropped), "gone": gone}
         print(json.dumps({"dry_run": dry_run, "replayed": result.replayed} | counts | {"remaining": remaining}))
@@ -93,8 +96,8 @@ def report(result: Report, gone: int, *, dry_run: bool, as_json: bool) -> None:
     would = "would " if dry_run else ""
     for code, count in result.stays.most_common():
         print(f"{number_of(count, 'letter')} {would}{'stays' if count == 1 and not dry_run else 'stay'}: {code}")
-    for one in result.remaining[:_SHOWN]:
-        print(_printable(f"  {one.found.letter.name}  {one.code}: {one.reason}"))
+    for kept in result.remaining[:_SHOWN]:
+        print(_printable(f"  {kept.found.letter.name}  {kept.code}: {kept.reason}"))
     if result.stays.total() > _SHOWN:
         print(f"  … and {result.stays.total() - _SHOWN} more")
     if gone:

@@ -16,7 +16,7 @@ from auditlane.local.doctor.run import examine
 from auditlane.runtime import settings as settings_
 
 app = typer.Typer(add_completion=False)
-_SIGNS = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
+_LABELS = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
 
 
 @app.command()
@@ -30,7 +30,7 @@ def command(
     for finding in examine(settings_.load(data_dir=data)):
         found.append(finding)
         if not as_json:
-            out.print(f"{_SIGNS[finding.level]}  {finding.part:<11}{escape(finding.message)}")
+            out.print(f"{_LABELS[finding.level]}  {finding.part:<11}{escape(finding.message)}")
             if finding.fix:
                 out.print(f"                 → {escape(finding.fix)}")
     healthy = not any(one.level is Level.FAIL for one in found)

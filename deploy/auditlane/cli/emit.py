@@ -59,7 +59,7 @@ def command(  # one option a field of the event
         "occurred_at": time,
         "event_id": event_id,
     }
-    values = _given(event) | {name: value for name, value in options.items() if value is not None}
+    values = _event_from_stdin(event) | {name: value for name, value in options.items() if value is not None}
     if metadata:
         values["metadata"] = values.get("metadata", {}) | dict(map(_pair, metadata))
     if field:
@@ -72,7 +72,7 @@ def command(  # one option a field of the event
         )
     with AuditClient(on_error=lambda error, event_id: None) as client:  # the flush below says it
         try:
-            made = client.emit(**values)
+            emitted_id = client.emit(**values)
         except InvalidEvent as error:
             if error.fix or error.field not in options or options[error.field] is None:
                 raise
@@ -81,14 +81,14 @@ def command(  # one option a field of the event
         if not result:
             client.close(timeout=0)
         result.raise_for_failure()
-    print(json.dumps({"event_id": made, "tenant_id": values["tenant_id"]}) if as_json else made)
+    print(json.dumps({"event_id": emitted_id, "tenant_id": values["tenant_id"]}) if as_json else emitted_id)
 
 
 def _option(field: str) -> str:
     return "--" + _OPTION.get(field, field).replace("_", "-")
 
 
-def _given(event: str | None) -> dict[str, Any]:
+def _event_from_stdin(event: str | None) -> dict[str, Any]:
     if event is None:
         return {}
     if event != "-":

@@ -14,7 +14,7 @@ from rich.text import Text as Words
 
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
-from auditlane.cli.pipes import quiet_when_cut
+from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.query.filters import Filter
 from auditlane.query.models import Event
 from auditlane.query.reader import Reader
@@ -45,7 +45,7 @@ def command(
     try:
         by = parse_sort(sort, partial(options.structure_of, tenant))
         events = walk(reader, scope, filter_, None if everything else limit, by)
-        with quiet_when_cut():
+        with ignore_broken_pipe():
             if as_json:
                 for event in events:
                     sys.stdout.write(event.model_dump_json() + "\n")

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
-from auditlane.cli.pipes import quiet_when_cut
+from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.query.clickhouse.lazy_client import LazyClient
 from auditlane.query.export.columns import choose, of_table
 from auditlane.query.export.exporter import Export, Exporter
@@ -64,10 +64,10 @@ def command(
             chosen = of_table(chosen)
         export = exporter.export(scope, filter_, Form(format_, chosen, raw_formulas))
         if output is None:
-            with quiet_when_cut():
+            with ignore_broken_pipe():
                 _copy(export, sys.stdout.buffer)
         else:
-            with _appearing_whole(output) as file:
+            with _atomic_writer(output) as file:
                 _copy(export, file)
             print(f"{export.written} events in {output}", file=sys.stderr)
     finally:
@@ -101,7 +101,7 @@ def _copy(export: Export, file: BinaryIO) -> None:
 
 
 @contextmanager
-def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
+def _atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """A file that gets its name when everything is in it; otherwise nothing is left behind."""
     path = path.resolve()  # a link keeps leading to the file
     part = path.with_name(path.name + ".part")

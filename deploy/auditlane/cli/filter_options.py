@@ -56,11 +56,11 @@ def filter_of(
     columns = {"actor": actor, "action": action, "resource": resource, "outcome": outcome, "severity": severity}
     pairs = [(column, value) for column, values in columns.items() for value in values or ()]
     pairs += [(name, value) for name, value in (("from", since), ("to", until), ("query", query)) if value]
-    for one in where or ():
-        name, equals, value = one.partition("=")
+    for condition in where or ():
+        name, equals, value = condition.partition("=")
         if not equals:
             raise InvalidFilter(
-                f"--where {one[:60]!r} has no '='.",
+                f"--where {condition[:60]!r} has no '='.",
                 field="where",
                 fix=f"Write name=value; names are {', '.join(KNOWN)}.",
             )
@@ -78,19 +78,22 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_filter(**given: Any) -> None:
-        chosen = {one.name: given.pop(one.name) for one in options}
+        chosen = {option.name: given.pop(option.name) for option in options}
         command(**given, **{PARAMETER: filter_of(**chosen, own=from_structure(structure_of)(given["tenant"]))})
 
     # typer reads what a command takes from its signature and its annotations
-    shown = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[one.name]) for one in parameters]
-    with_filter.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    with_filter.__annotations__ = {one.name: one.annotation for one in shown}
+    named = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[parameter.name])
+        for parameter in parameters
+    ]
+    with_filter.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+    with_filter.__annotations__ = {parameter.name: parameter.annotation for parameter in named}
     return with_filter
 
 
 def _options() -> list[inspect.Parameter]:
     """What `filter_of` takes from the command line."""
-    return [one for name, one in inspect.signature(filter_of).parameters.items() if name != "own"]
+    return [parameter for name, parameter in inspect.signature(filter_of).parameters.items() if name != "own"]
 
 
 def structure_of(tenant: str) -> Structure:

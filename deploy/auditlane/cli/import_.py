@@ -60,7 +60,7 @@ def command(
 
     config = ClientConfig.load(max_block_ms=MAX_BLOCK_MS)
     given = inputs(paths)
-    topics = [config.topic, *(dedicated_topic(config.topic, one) for one in sorted(config.dedicated_tenants))]
+    topics = [config.topic, *(dedicated_topic(config.topic, name) for name in sorted(config.dedicated_tenants))]
     summary = _Summary(unit=FORMATS[kind.value](tenant).unit, files=len(given.files), others=given.others)
     summary.unread += given.unread
     client = AuditClient(config, on_error=lambda error, event_id: None)  # a flush raises it
@@ -73,7 +73,7 @@ def command(
             try:
                 with opened(file) as source, _bar(file, source) as on_batch:
 
-                    def told(done: Done, shown: Callable[[Done], None] = on_batch) -> None:
+                    def on_done(done: Done, shown: Callable[[Done], None] = on_batch) -> None:
                         summary.now = done
                         shown(done)
 
@@ -84,7 +84,7 @@ def command(
                         checkpoint=checkpoint,
                         on_refused=summary.refuse,
                         on_passed=summary.pass_over,
-                        on_batch=told,
+                        on_batch=on_done,
                     )
             except KeyboardInterrupt:
                 print(f"Interrupted. {_GO_ON if checkpoint else _AGAIN}", file=sys.stderr)
@@ -106,17 +106,20 @@ class _Summary:
     """What became of all files. `now` is how far the present one is, `before` where it began."""
 
     def __init__(self, *, unit: str, files: int, others: int) -> None:
-        self.unit, self.files, self.others = unit, files, others
+        self.unit = unit
+        self.files = files
+        self.others = others
         self.now = self._began = Done()
         self.done = self.before = Done()
         self.refused: list[tuple[str, int, str]] = []
         self.unread: list[tuple[str, InvalidInput]] = []
         self._file = ""
-        self._told = 0
+        self._problems_seen = 0
 
     def begin(self, file: str, before: Done) -> None:
         self.end()
-        self._file, self.now, self._began = file, before, before
+        self._file = file
+        self.now = self._began = before
 
     def end(self) -> None:
         """The present file is done with."""
@@ -127,14 +130,14 @@ class _Summary:
     def refuse(self, number: int, why: str) -> None:
         if len(self.refused) < _LISTED:
             self.refused.append((self._file, number, why))
-        self._say(number, why)
+        self._print_problem(number, why)
 
     def pass_over(self, number: int, why: str) -> None:
-        self._say(number, f"{why}: passed over")
+        self._print_problem(number, f"{why}: passed over")
 
     def left_out(self) -> int:
         """How many of what was told of were not printed."""
-        return max(0, self._told - _SHOWN)
+        return max(0, self._problems_seen - _SHOWN)
 
     def document(self) -> dict[str, Any]:
         done, before = self.done, self.before
@@ -155,9 +158,9 @@ class _Summary:
             found["unread"] = [{"file": file, "reason": error.message} for file, error in self.unread]
         return found
 
-    def _say(self, number: int, why: str) -> None:
-        self._told += 1
-        if self._told <= _SHOWN:
+    def _print_problem(self, number: int, why: str) -> None:
+        self._problems_seen += 1
+        if self._problems_seen <= _SHOWN:
             place = f"{self._file}, {self.unit}" if self.files > 1 else self.unit
             print(f"{place} {number}: {why}", file=sys.stderr)
 
@@ -181,10 +184,10 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
     total = done.sent + done.known + done.refused
     cut = f" Behind {done.cut} of them more may be lost." if done.cut else ""
     if done.refused == total:
-        said = f"The only {unit} was refused" if total == 1 else f"All {total} {unit}s were refused"
+        all_refused = f"The only {unit} was refused" if total == 1 else f"All {total} {unit}s were refused"
         cut = " Behind it more may be lost." if cut and total == 1 else cut
         return ImportIncomplete(
-            f"{said}; nothing is imported.{cut}", fix="Correct them, or check --format and --tenant."
+            f"{all_refused}; nothing is imported.{cut}", fix="Correct them, or check --format and --tenant."
         )
     return ImportIncomplete(
         f"{done.refused} of {total} {unit}s {'was' if done.refused == 1 else 'were'} refused; "
@@ -206,8 +209,8 @@ def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart:
         return None
     settings = load()
     ids = topic_ids(settings, topics)
-    told = [f"{name}={ids.get(name, '')}" for name in topics]
-    checkpoint = Checkpoint.of(cache.folder(settings.cache_dir) / "imports", Path(file), (*what, *told))
+    topics_by_id = [f"{name}={ids.get(name, '')}" for name in topics]
+    checkpoint = Checkpoint.of(cache.folder(settings.cache_dir) / "imports", Path(file), (*what, *topics_by_id))
     if restart:
         checkpoint.clear()
     return checkpoint

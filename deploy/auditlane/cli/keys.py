@@ -16,7 +16,7 @@ from rich.table import Column, Table
 
 from auditlane.access.audit import Action
 from auditlane.cli.operator_audit import record
-from auditlane.cli.pipes import demand_output
+from auditlane.cli.pipes import require_stdout
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import ConfigError, InvalidInput
 from auditlane.runtime.settings import load, variable
@@ -53,7 +53,7 @@ def create(
 
     now = datetime.now(UTC)
     extra = parse_permissions(permission, allowed=frozenset(Permission)) if permission else frozenset()
-    demand_output()
+    require_stdout()
     issued = KeysFile.load_or_create(_path(file)).create(
         roles=tuple(role),
         extra_permissions=tuple(sorted(extra)),
@@ -98,7 +98,7 @@ def rotate(
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)
-    demand_output()
+    require_stdout()
     tell = partial(_print_issued, now=now, as_json=as_json)
     issued = KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap), tell=tell)
     _record(Action.key_rotated, issued.client, overlap=overlap)

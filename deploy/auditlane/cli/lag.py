@@ -44,11 +44,11 @@ def command(
     group, 6 when Kafka does not answer. Ctrl-C ends --watch with 0.
     """
     settings = load(consumer_group=group)
-    with closing(GroupLag(settings)) as asked:
-        rows = asked.rows()
+    with closing(GroupLag(settings)) as group_lag:
+        rows = group_lag.rows()
         if watch:
             with suppress(KeyboardInterrupt):
-                _watch(asked, rows, settings.consumer_group, every, as_json)
+                _watch(group_lag, rows, settings.consumer_group, every, as_json)
             return
     if as_json:
         print(json.dumps(document(settings.consumer_group, rows)))
@@ -59,16 +59,16 @@ def command(
         raise typer.Exit(_BEHIND)
 
 
-def _watch(asked: GroupLag, rows: list[PartitionLag], group: str, every: float, as_json: bool) -> None:
+def _watch(group_lag: GroupLag, rows: list[PartitionLag], group: str, every: float, as_json: bool) -> None:
     if as_json:
         while True:
             print(json.dumps(document(group, rows)), flush=True)
             time.sleep(every)
-            rows = asked.rows()
+            rows = group_lag.rows()
     with Live(table(group, rows), console=_console(), auto_refresh=False) as live:
         while True:
             time.sleep(every)
-            rows = asked.rows()
+            rows = group_lag.rows()
             live.update(table(group, rows), refresh=True)
 
 
@@ -80,27 +80,27 @@ def _console() -> Console:
 def table(group: str, rows: list[PartitionLag]) -> Table:
     """A line a partition, and their sum."""
     found = total(rows)
-    made = Table(title=f"group {group}", title_justify="left", box=None, pad_edge=False, show_footer=True)
-    made.add_column("partition", footer="all")
-    made.add_column("committed", justify="right")
-    made.add_column("end", justify="right")
-    made.add_column("lag", justify="right", footer=f"{found.lag:,}")
-    made.add_column("oldest", justify="right", footer=age(found.age_s) if found.lag else "")
-    made.add_column("member")
-    for one in rows:
+    lines = Table(title=f"group {group}", title_justify="left", box=None, pad_edge=False, show_footer=True)
+    lines.add_column("partition", footer="all")
+    lines.add_column("committed", justify="right")
+    lines.add_column("end", justify="right")
+    lines.add_column("lag", justify="right", footer=f"{found.lag:,}")
+    lines.add_column("oldest", justify="right", footer=age(found.age_s) if found.lag else "")
+    lines.add_column("member")
+    for row in rows:
         failing = ""
-        if one.failing_s is not None:
-            failing = f"  [red]failing for {age(one.failing_s)}: {escape(one.error)}[/]"
-        lost = f"  [red]{one.lost:,} deleted before they were read[/]" if one.lost else ""
-        made.add_row(
-            str(one.partition).replace("[", r"\["),
-            "—" if one.committed is None else f"{one.committed:,}",
-            f"{one.end:,}",
-            f"{one.lag:,}" if not one.lag else f"[yellow]{one.lag:,}[/]",
-            "" if one.age_s is None else age(one.age_s),
-            (one.member.rpartition("/")[2] or ("[red]nobody[/]" if one.lag else "nobody")) + lost + failing,
+        if row.failing_s is not None:
+            failing = f"  [red]failing for {age(row.failing_s)}: {escape(row.error)}[/]"
+        lost = f"  [red]{row.lost:,} deleted before they were read[/]" if row.lost else ""
+        lines.add_row(
+            str(row.partition).replace("[", r"\["),
+            "—" if row.committed is None else f"{row.committed:,}",
+            f"{row.end:,}",
+            f"{row.lag:,}" if not row.lag else f"[yellow]{row.lag:,}[/]",
+            "" if row.age_s is None else age(row.age_s),
+            (row.member.rpartition("/")[2] or ("[red]nobody[/]" if row.lag else "nobody")) + lost + failing,
         )
-    return made
+    return lines
 
 
 def age(seconds: float) -> str:

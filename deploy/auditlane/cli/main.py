@@ -20,7 +20,7 @@ def run() -> None:
     """Entry point of the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
     private()
     signals.ordinary()
-    pipes.checked_output()
+    pipes.raise_on_output_errors()
     for name in _CLIENTS:
         logging.getLogger(name).addHandler(logging.NullHandler())
     try:
@@ -33,9 +33,9 @@ def run() -> None:
         finally:
             pipes.flush()
     except BrokenPipeError:
-        sys.exit(pipes.CUT)
+        sys.exit(pipes.SIGPIPE_EXIT_CODE)
     except AuditlaneError as error:
-        _complain(error)
+        _print_error(error)
         sys.exit(exit_code(error))
 
 
@@ -43,13 +43,13 @@ def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> Auditlane
     """What to say when a module that an extra brings is not installed; our own missing module stays a bug."""
     if (error.name or "").startswith("auditlane"):
         raise error
-    asked = next((found for word in arguments if (found := find(word))), None)
-    what = f"`auditlane {asked.name}`" if asked else "The command line"
-    extra = asked.extra if asked else "cli"
+    subcommand = next((found for word in arguments if (found := find(word))), None)
+    what = f"`auditlane {subcommand.name}`" if subcommand else "The command line"
+    extra = subcommand.extra if subcommand else "cli"
     return MissingExtra(f"{what} needs {error.name}.", fix=f"Install it: pip install 'auditlane[{extra}]'")
 
 
-def _complain(error: AuditlaneError) -> None:
+def _print_error(error: AuditlaneError) -> None:
     with suppress(OSError):  # where standard error cannot be written the exit code still says it
         print(f"error {error.code}: {error.message}", file=sys.stderr)
         if error.fix:

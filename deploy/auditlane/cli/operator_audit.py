@@ -34,7 +34,7 @@ def record(action: str, **facts: str | None) -> None:
         record = AuditRecord(
             action=action,
             tenant=own["tenant"] or None,
-            actor_id=operator(),
+            actor_id=operator_name(),
             actor_type="system",
             resource=own["resource"],
             resource_id=own["resource_id"] or None,
@@ -44,14 +44,14 @@ def record(action: str, **facts: str | None) -> None:
         events = events_of(bounded(record, settings.max_event_bytes), at=datetime.now(UTC), event_id=uuid7())
         left, problem = send_now(settings, events, _WAIT_S)
         if left:
-            _leave(settings, left, problem)
+            _spool(settings, left, problem)
     except AuditlaneError as error:
-        _complain(error)
+        _warn(error)
     except ModuleNotFoundError as error:  # an installation that only has the keys' commands
-        _complain(ConfigError(f"{error.name} is not installed.", fix="pip install 'auditlane[serve]'"))
+        _warn(ConfigError(f"{error.name} is not installed.", fix="pip install 'auditlane[serve]'"))
 
 
-def _leave(settings: Settings, events: list[AuditEvent], problem: str) -> None:
+def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
     """In the file for the service."""
     from auditlane.server.audit.sink import record_of, spool_folder, spool_of
 
@@ -62,10 +62,10 @@ def _leave(settings: Settings, events: list[AuditEvent], problem: str) -> None:
     if kept < len(events):
         raise ConfigError(problem or "Kafka did not acknowledge it in time.")
     where = f"It waits in {spool_folder(settings)} for `auditlane serve`, which sends it."
-    _complain(ConfigError(problem or "Kafka did not acknowledge it in time.", fix=where), " yet")
+    _warn(ConfigError(problem or "Kafka did not acknowledge it in time.", fix=where), " yet")
 
 
-def operator() -> str:
+def operator_name() -> str:
     """Who runs the command, by the name that the system has for them."""
     try:
         return getpass.getuser()
@@ -73,5 +73,5 @@ def operator() -> str:
         return "operator"
 
 
-def _complain(error: AuditlaneError, yet: str = "") -> None:
+def _warn(error: AuditlaneError, yet: str = "") -> None:
     print(f"This is not in the audit trail{yet}: {error}", file=sys.stderr)

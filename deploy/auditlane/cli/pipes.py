@@ -11,32 +11,32 @@ from contextlib import contextmanager
 
 from auditlane.runtime.errors import ConfigError
 
-CUT = 128 + 13  # as the shell reports a process that SIGPIPE ended
+SIGPIPE_EXIT_CODE = 128 + 13  # as the shell reports a process that SIGPIPE ended
 
 
 @contextmanager
-def quiet_when_cut() -> Iterator[None]:
+def ignore_broken_pipe() -> Iterator[None]:
     """End the process without a traceback when standard output is closed; its rest goes nowhere."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
         discard()
-        sys.exit(CUT)
+        sys.exit(SIGPIPE_EXIT_CODE)
 
 
-def checked_output() -> None:
+def raise_on_output_errors() -> None:
     """From now on a write to standard output that fails is a ConfigError, or a BrokenPipeError when nobody reads.
 
     Where standard output is not the process's own, as in tests, it stays as it is.
     """
     own = sys.__stdout__
     if own is not None and sys.stdout is own:
-        sys.stdout = _checked(own)
+        sys.stdout = _with_output_errors(own)
 
 
 def flush() -> None:
-    """Write what is still held of standard output. Raises what `checked_output` says, and leaves nothing behind."""
+    """Write what is still held of standard output. Raises as `raise_on_output_errors` says; leaves nothing behind."""
     if sys.stdout is None:
         return
     try:
@@ -46,7 +46,7 @@ def flush() -> None:
         raise
 
 
-def demand_output() -> None:
+def require_stdout() -> None:
     """Raises ConfigError when there is no standard output: what must be read is not done then."""
     if sys.stdout is None:
         raise ConfigError("Standard output is closed.", fix="Send it to a terminal, a file or another program.")
@@ -73,7 +73,7 @@ class _Output(io.FileIO):
             ) from error
 
 
-def _checked(before: io.TextIOWrapper) -> io.TextIOWrapper:
+def _with_output_errors(before: io.TextIOWrapper) -> io.TextIOWrapper:
     raw = _Output(before.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(
         io.BufferedWriter(raw), encoding=before.encoding, errors=before.errors, line_buffering=before.isatty()

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-EVERY_S = 5.0
+INTERVAL_S = 5.0
 OnOffsets = Callable[[int], None]
 
 
 @contextmanager
-def shown(title: str, total: int) -> Iterator[OnOffsets]:
+def progress_on_stderr(title: str, total: int) -> Iterator[OnOffsets]:
     """Shows on stderr how many of `total` offsets are done; call what it yields with that number."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -39,13 +39,13 @@ def shown(title: str, total: int) -> Iterator[OnOffsets]:
 
 
 def _lines(title: str, total: int) -> OnOffsets:
-    started = said = time.monotonic()
+    started = printed_at = time.monotonic()
 
     def on_offsets(done: int) -> None:
-        nonlocal said
+        nonlocal printed_at
         now = time.monotonic()
-        if now - said >= EVERY_S:
-            said = now
+        if now - printed_at >= INTERVAL_S:
+            printed_at = now
             print(line(title, done, total, now - started), file=sys.stderr, flush=True)
 
     return on_offsets

@@ -57,7 +57,7 @@ def _slice(text: str) -> Slice:
     return Slice(partition, first, last)
 
 
-def planned(selection_: Selection, bounds: list[Bounds], *, below_commit: bool) -> Plan:
+def plan_of(selection_: Selection, bounds: list[Bounds], *, below_commit: bool) -> Plan:
     """`selection.plan`, its complaint as ours. Raises ConfigError."""
     try:
         return plan(selection_, bounds, below_commit=below_commit)

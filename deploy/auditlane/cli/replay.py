@@ -15,7 +15,7 @@ import typer
 
 from auditlane.cli import range_options as options
 from auditlane.cli.plural import number_of
-from auditlane.cli.progress import shown
+from auditlane.cli.progress import progress_on_stderr
 from auditlane.cli.provenance import secrets
 from auditlane.contract import topics
 from auditlane.contract.brokers import pattern
@@ -76,7 +76,7 @@ def command(
     with ExitStack() as stack:
         positions = stack.enter_context(closing(Positions(settings)))
         guarded = not (into_table or into_topic) and positions.consumed(topic)
-        plan = options.planned(selection, positions.bounds(topic, selection), below_commit=guarded)
+        plan = options.plan_of(selection, positions.bounds(topic, selection), below_commit=guarded)
         for note in plan.notes:
             print(note, file=sys.stderr)
         checkpoint = None
@@ -97,7 +97,7 @@ def command(
         replay = Replay(settings, positions, target, tenants=selection.tenants, left_out=left_out, guarded=guarded)
         before = checkpoint.load() if checkpoint else None
         reached: dict[Span, int] = {}
-        with interruptible(), shown(f"{topic} → {target_name}", plan.offsets) as on_offsets:
+        with interruptible(), progress_on_stderr(f"{topic} → {target_name}", plan.offsets) as on_offsets:
 
             def on_progress(span: Span, at: int, _: Counts) -> None:
                 reached[span] = at - span.first

@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from auditlane.cli.operator_audit import operator, record
+from auditlane.cli.operator_audit import operator_name, record
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import InvalidInput
 from auditlane.runtime.settings import load
@@ -53,7 +53,7 @@ def set_(
     as_json: AsJson = False,
 ) -> None:
     """Change how a field is shown, or switch audit logs on and off."""
-    said = {
+    options = {
         "display_name": display_name,
         "show_in_table": in_table,
         "show_in_more_info": in_details,
@@ -62,13 +62,13 @@ def set_(
         "sortable": sortable,
         "order": order,
     }
-    stated = {name: value for name, value in said.items() if value is not None}
+    stated = {name: value for name, value in options.items() if value is not None}
     if logs is not None and logs not in _SWITCH:
         raise InvalidInput("--logs is on, off or inherit.", field="logs")
     if bool(field) != bool(stated) or not (field or logs):
         raise InvalidInput("Say a field and what to change of it, or --logs.", field="field")
-    service, whose = _service(), _tenant(tenant)
-    seen = service.shown(whose)
+    service, tenant_id = _service(), _tenant(tenant)
+    seen = service.shown(tenant_id)
     fields = None
     if field:
         # Those that are left out would be inherited again.
@@ -77,7 +77,10 @@ def set_(
         ]
         fields = [*others, (field, stated)]
     switch = (_SWITCH[logs],) if logs is not None else None
-    _finish(service.replace(whose, fields=fields, switch=switch, etags=[seen.etag], who=operator()), as_json=as_json)
+    _finish(
+        service.replace(tenant_id, fields=fields, switch=switch, etags=[seen.etag], who=operator_name()),
+        as_json=as_json,
+    )
 
 
 @app.command(name="add-field")
@@ -110,24 +113,24 @@ def add_field(
         given = NewField.model_validate(body | {"rules": rules | bounds, "default": default and json.loads(default)})
     except ValueError as error:  # pydantic's too
         raise InvalidInput(
-            f"The field is not valid: {_first(error)}.", fix="`--help` lists what a field can be."
+            f"The field is not valid: {_first_problem(error)}.", fix="`--help` lists what a field can be."
         ) from error
-    whose = _tenant(tenant)
-    if whose is None and exclusive is not None:
+    tenant_id = _tenant(tenant)
+    if tenant_id is None and exclusive is not None:
         raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it with --tenant.")
     rules = given.rules.stated() if given.rules else {}
     stated = FieldChange(name, given.type, given.default, rules, exclusive, given.view())
-    note = _noting(whose, stated, name)
-    done = _service().add(whose, stated, etags=None, who=operator(), unfinished=note)
+    note = _unfinished_recorder(tenant_id, stated, name)
+    done = _service().add(tenant_id, stated, etags=None, who=operator_name(), unfinished=note)
     _finish(done, stated, as_json=as_json)
 
 
 @app.command(name="remove-field")
 def remove_field(name: str, tenant: Tenant = None, as_json: AsJson = False) -> None:
     """Hide a field and demand nothing of it any more. Its data is kept; `add-field` restores it."""
-    whose = _tenant(tenant)
-    note = _noting(whose, None, name)
-    _finish(_service().remove(whose, name, etags=None, who=operator(), unfinished=note), as_json=as_json)
+    tenant_id = _tenant(tenant)
+    note = _unfinished_recorder(tenant_id, None, name)
+    _finish(_service().remove(tenant_id, name, etags=None, who=operator_name(), unfinished=note), as_json=as_json)
 
 
 @app.command()
@@ -143,9 +146,9 @@ def history(
     if as_json:
         print(found.model_dump_json(by_alias=True))
         return
-    for one in found.data:
-        print(f"{one.revision}  {one.changed_at:%Y-%m-%d %H:%M:%S}  {one.changed_by}")
-        for change in one.changes:
+    for revision in found.data:
+        print(f"{revision.revision}  {revision.changed_at:%Y-%m-%d %H:%M:%S}  {revision.changed_by}")
+        for change in revision.changes:
             values = ", ".join(f"{name}: {was} -> {now}" for name, (was, now) in change.values.items())
             print(f"    {change.deed} {change.field or ''}  {values}")
 
@@ -166,7 +169,7 @@ def _tenant(named: str | None) -> str | None:
     return None if named is None else check_tenant(named, ours=True)
 
 
-def _noting(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
+def _unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
     """Records a change that failed though the contract may have been changed."""
     from auditlane.query.structure.audit import unfinished
 
@@ -196,13 +199,13 @@ def _print(shown: ScopeState, *, as_json: bool) -> None:
     table = Table(
         "field", "heading", "type", "table", "details", "exports", "filter", "sort", "order", "from", box=SIMPLE
     )
-    for one in answer.fields:
-        ticks = ["yes" if getattr(one, name) else "" for name in _TICKS]
-        table.add_row(one.name, one.display_name, one.display_type, *ticks, str(one.order), one.origin)
+    for field in answer.fields:
+        ticks = ["yes" if getattr(field, name) else "" for name in _TICKS]
+        table.add_row(field.name, field.display_name, field.display_type, *ticks, str(field.order), field.origin)
     out = Console(highlight=False)
     out.print(table)
     if answer.removed:
-        out.print("removed: " + ", ".join(one.name for one in answer.removed))
+        out.print("removed: " + ", ".join(field.name for field in answer.removed))
     inherited = "" if answer.enabled is not None else " (inherited)" if answer.tenant else " (by default)"
     out.print(f"audit logs: {'on' if answer.effective_enabled else 'off'}{inherited}; revision {answer.revision}")
 
@@ -212,9 +215,9 @@ def _number(value: float | None) -> int | float | None:
     return int(value) if value is not None and value.is_integer() else value
 
 
-def _first(error: ValueError) -> str:
+def _first_problem(error: ValueError) -> str:
     problems = getattr(error, "errors", None)
     if problems is None:
         return f"--default is not JSON ({error})"
-    one = problems()[0]
-    return f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+    first = problems()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -16,7 +16,7 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load, variable
 
 app = typer.Typer(add_completion=False)
-_GIVEN: Final = ["read", "export"]  # what decides over the log is given by name only
+_DEFAULT_PERMISSIONS: Final = ["read", "export"]  # what decides over the log is given by name only
 
 
 @app.command()
@@ -28,7 +28,7 @@ def command(
         typer.Option(
             "--permission", "--permissions", help="read, export, configure, contract; separated by commas, or repeated."
         ),
-    ] = _GIVEN,
+    ] = _DEFAULT_PERMISSIONS,
     ttl: Annotated[str | None, typer.Option(help="Its life: 15m, 8h. [AUDITLANE_VIEWER_TOKEN_TTL_S]")] = None,
     link: Annotated[
         bool, typer.Option("--link", help="Print a link that opens the pages once, within 5 minutes.")
@@ -63,12 +63,12 @@ def command(
     if tenant is None:
         raise ConfigError("No tenant is named.", field="--tenant", fix="Give --tenant, or --console.")
     viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(",".join(permissions).split(",")))
-    said = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
+    facts = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
     if link:
         text = mint_link(signing, viewer, url=url, now=now, session=life)
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
-        record(Action.link_issued, tenant=tenant, resource="viewer_token", **said)
+        record(Action.link_issued, tenant=tenant, resource="viewer_token", **facts)
         return
     token = mint_viewer_token(signing, viewer, now=now, ttl=life)
     print(json.dumps({"token": token.text, "expires_in": int(life.total_seconds())}) if as_json else token.text)
-    record(Action.viewer_token_issued, tenant=tenant, resource="viewer_token", **said)
+    record(Action.viewer_token_issued, tenant=tenant, resource="viewer_token", **facts)

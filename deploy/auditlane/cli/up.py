@@ -47,8 +47,8 @@ def command(
     settings = settings_.load(data_dir=data)
 
     def on_ready(state: Mapping[str, Any]) -> None:
-        links = _links(state["env"]) if demo else {}
-        console = _console(state["env"]) if demo else ""
+        links = _tenant_links(state["env"]) if demo else {}
+        console = _console_link(state["env"]) if demo else ""
         if as_json:
             print(json.dumps({**state, "links": links, "console": console}), flush=True)
         else:
@@ -70,7 +70,7 @@ def command(
         supervisor.run()
 
 
-def _links(env: Mapping[str, str]) -> dict[str, str]:
+def _tenant_links(env: Mapping[str, str]) -> dict[str, str]:
     """A link for each demo tenant; it works once, within five minutes."""
     from auditlane.local.demo import LIVE_TENANT, SAMPLE_TENANT, SAMPLE_VIEW
 
@@ -82,7 +82,7 @@ def _links(env: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _console(env: Mapping[str, str]) -> str:
+def _console_link(env: Mapping[str, str]) -> str:
     """A link to the operators' console; it works once, within five minutes."""
     signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
     url = env[variable("serve_url")]

@@ -14,7 +14,7 @@ import typer
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from auditlane.cli import range_options as options
-from auditlane.cli.progress import shown
+from auditlane.cli.progress import progress_on_stderr
 from auditlane.cli.provenance import secrets
 from auditlane.contract.registry_client import registry_client
 from auditlane.operations.kafka_offsets import Positions
@@ -78,16 +78,16 @@ def command(
         topics = [topic] if topic else positions.topics()
         verifier = _verifier(settings, stack, positions, table, content=content)
         plans = {
-            one: options.planned(
+            name: options.plan_of(
                 selection,
-                beginnings.told(positions.bounds(one, selection)),
-                below_commit=positions.consumed(one),
+                beginnings.told(positions.bounds(name, selection)),
+                below_commit=positions.consumed(name),
             )
-            for one in topics
+            for name in topics
         }
         spans = [span for plan in plans.values() for span in plan.spans]
         reached: dict[Span, int] = {}
-        with shown("verify", sum(map(len, spans))) as on_offsets:
+        with progress_on_stderr("verify", sum(map(len, spans))) as on_offsets:
 
             def on_progress(span: Span, at: int) -> None:
                 reached[span] = at - span.first
@@ -119,16 +119,16 @@ def command(
 
 def fix(report: Report, table: str) -> str:
     """What mends it, as far as a command does."""
-    said: list[str] = []
+    steps: list[str] = []
     into = f" --into-table {table}" * (table != "events")
     if topics := report.storable:
         commands = ", ".join(f"`auditlane replay {one}{into}`" for one in topics[:3])
-        said.append(f"{commands}{' and so on' * (len(topics) > 3)} stores what is missing.")
+        steps.append(f"{commands}{' and so on' * (len(topics) > 3)} stores what is missing.")
     if report.refused:
-        said.append(f"{report.refused} of the missing no worker would store now: {_WHY}.")
+        steps.append(f"{report.refused} of the missing no worker would store now: {_WHY}.")
     if any(report.counts[name] for name in ("extra", "doubled", "differs")):
-        said.append("What to do about extra, doubled and differing rows: docs/operate/replay-and-verify.md.")
-    return " ".join(said)
+        steps.append("What to do about extra, doubled and differing rows: docs/operate/replay-and-verify.md.")
+    return " ".join(steps)
 
 
 def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table: str, *, content: bool) -> Verifier:

@@ -76,11 +76,11 @@ class Policy:
     def _clear_for_import(self, subject: str) -> None:
         """Import begins on an empty subject; what is left of deleted versions goes."""
         versions = self._store.all_versions() if subject == GLOBAL else self._store.versions(subject)
-        if any(not one.deleted for one in versions):
+        if any(not version.deleted for version in versions):
             raise errors.not_permitted("Cannot import since found existing subjects")
-        for one in versions:
-            self.require_unreferenced(one)
-            self._store.drop_version(one.subject, one.version)
+        for version in versions:
+            self.require_unreferenced(version)
+            self._store.drop_version(version.subject, version.version)
 
     def normalizes_in_scope(self, subject: str) -> bool:
         own = self._store.settings(subject).normalize

@@ -30,8 +30,8 @@ def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[st
     """
     parser = _Parser()
     try:
-        for one in referenced:
-            parser.parse(_load(one), "")
+        for referenced_text in referenced:
+            parser.parse(_load(referenced_text), "")
         known = frozenset(parser.names)
         return parser.parse(_load(text), ""), known
     except RecursionError as error:
@@ -127,10 +127,10 @@ class _Parser:
             raise SchemaParseError(f"Record has no fields: {_excerpt(schema)}")
         fields = [self._field(one, position, record) for position, one in enumerate(declared)]
         seen: set[str] = set()
-        for one in fields:
-            if one.name in seen:
-                raise SchemaParseError(f"Duplicate field {one.name} in record {record.full}")
-            seen.add(one.name)
+        for field in fields:
+            if field.name in seen:
+                raise SchemaParseError(f"Duplicate field {field.name} in record {record.full}")
+            seen.add(field.name)
         return tuple(fields)
 
     def _field(self, schema: Any, position: int, record: Name) -> Field:

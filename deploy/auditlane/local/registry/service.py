@@ -57,9 +57,9 @@ class Registry:
             raise errors.invalid_schema("Version is not one more than previous version")
         schema_id = self._schema_id(request, parsed)
         self._store.put_version(request.subject, version, schema_id)
-        for one in every:  # the deleted version of this schema gives way to the new one
-            if one.deleted and one.schema.schema_id == schema_id and one.version < version:
-                self._store.drop_version(request.subject, one.version)
+        for earlier in every:  # the deleted version of this schema gives way to the new one
+            if earlier.deleted and earlier.schema.schema_id == schema_id and earlier.version < version:
+                self._store.drop_version(request.subject, earlier.version)
         return schema_id
 
     def _schema_id(self, request: Request, parsed: ParsedSchema) -> int:
@@ -86,15 +86,15 @@ class Registry:
         raise errors.schema_not_found()
 
     def _registered(self, versions: Sequence[Version], parsed: ParsedSchema, schema_id: int) -> Version | None:
-        newest_first = [one for one in reversed(versions) if schema_id in (-1, one.schema.schema_id)]
-        for one in newest_first:
-            if (one.schema.text, one.schema.references) == (parsed.text, parsed.references):
-                return one
+        newest_first = [version for version in reversed(versions) if schema_id in (-1, version.schema.schema_id)]
+        for version in newest_first:
+            if (version.schema.text, version.schema.references) == (parsed.text, parsed.references):
+                return version
         if parsed.references:
             return None
-        for one in newest_first:  # the same schema, sent with its references written out
-            if one.schema.references and self._written_out(one.schema) == parsed.text:
-                return one
+        for version in newest_first:  # the same schema, sent with its references written out
+            if version.schema.references and self._written_out(version.schema) == parsed.text:
+                return version
         return None
 
     def _written_out(self, stored: StoredSchema) -> str | None:
@@ -191,18 +191,18 @@ class Registry:
             if not doomed:
                 raise errors.subject_soft_deleted(subject)
             self.policy.require_writable(subject)
-            for one in doomed:
-                self.policy.require_unreferenced(one)
-                if permanent and not one.deleted:
+            for version in doomed:
+                self.policy.require_unreferenced(version)
+                if permanent and not version.deleted:
                     raise errors.subject_not_soft_deleted(subject)
-            for one in doomed:
+            for version in doomed:
                 if permanent:
-                    self._store.drop_version(subject, one.version)
+                    self._store.drop_version(subject, version.version)
                 else:
-                    self._store.mark_deleted(subject, one.version)
+                    self._store.mark_deleted(subject, version.version)
             if not permanent:
                 self._store.put_settings(subject, Settings())
-            return [one.version for one in doomed]
+            return [version.version for version in doomed]
 
     # Compatibility
 

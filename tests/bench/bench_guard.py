@@ -62,7 +62,9 @@ class Table:
             text, found = _GUARD.subn("", text)
             assert found == 1, text
         settings = {**self._table.settings, "insert_deduplication_token": uuid.uuid4().hex, "log_comment": mark}
-        event_insert.send(self._client, text, event_insert.Packed(event_insert.sent(rows, sealed)), settings)
+        event_insert.send(
+            self._client, text, event_insert.EncodedBatch(event_insert.columns_to_send(rows, sealed)), settings
+        )
 
     def spent(self, mark: str) -> tuple[float, float]:
         """Means over the inserts of this mark: CPU ms, ms from begin to end."""

@@ -20,15 +20,15 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.messages import columns_of
 from auditlane.store import preflight
 from auditlane.store.client import connect
-from auditlane.store.event_insert import Packed, sent
+from auditlane.store.event_insert import EncodedBatch, columns_to_send
 from auditlane.worker.consumer import consumer_config
 from auditlane.worker.consumer_loop import BATCH, TURN_S
 from auditlane.worker.protocol.ranges import Range, digest
 from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 
 def stages(load: Load, rows: int) -> dict[str, float]:
@@ -45,8 +45,8 @@ def stages(load: Load, rows: int) -> dict[str, float]:
 
     consumer = Consumer(consumer_config(load.settings, protocol="classic"))
     consumer.assign([TopicPartition(load.settings.topic, one, 0) for one in range(load.settings.topic_partitions)])
-    judge = Judge(
-        SchemaBook(load.registry, topic=load.settings.topic, refresh_s=600),
+    validator = BatchValidator(
+        SchemaCache(load.registry, topic=load.settings.topic, refresh_s=600),
         topic=load.settings.topic,
         max_event_bytes=load.settings.max_event_bytes,
     )
@@ -74,9 +74,9 @@ def stages(load: Load, rows: int) -> dict[str, float]:
                 text = timed("digest", lambda c=cut: digest(c), count)
                 sealed = Range(at, _ID, cut.offsets[0], cut.offsets[-1], cut, text, 1)
                 raw = RawRange(at[0], _ID, at[1], cut.offsets, cut.timestamps_ms, cut.keys, cut.values)
-                verdict = timed("judge", lambda r=raw: judge.judge(r, ingested_at_ms=1_750_000_000_000), count)
+                verdict = timed("judge", lambda r=raw: validator.validate(r, ingested_at_ms=1_750_000_000_000), count)
                 for month, accepted in verdict.rows.items():
-                    packed = timed("serialise", lambda s=sealed, a=accepted: Packed(sent(a, s)), count)
+                    packed = timed("serialise", lambda s=sealed, a=accepted: EncodedBatch(columns_to_send(a, s)), count)
                     timed("send", lambda s=sealed, m=month, p=packed: writer.insert(s, m, p), count)
         client.close()
     return {name: spent[name] / seen[name] * 1e6 for name in spent}

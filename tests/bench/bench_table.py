@@ -28,14 +28,14 @@ from auditlane.contract.partition import Partition
 from auditlane.runtime.settings import load
 from auditlane.store import preflight
 from auditlane.store.client import connect
-from auditlane.store.event_insert import Packed, Table, sent
+from auditlane.store.event_insert import EncodedBatch, Table, columns_to_send
 from auditlane.store.migrate import known, migrate
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 # Variant -> replacements in the shipped text.
 _TEXTS = ("actor_id String", "actor_name Nullable(String)", "resource_id Nullable(String)", "before Nullable(String)",
@@ -94,14 +94,14 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
     """Judged ranges, as the worker inserts them."""
     registry: Any = DictRegistry()
     registry.register(f"{TOPIC}-value", base_schema())
-    judge = Judge(SchemaBook(registry, topic=TOPIC, refresh_s=600), topic=TOPIC, max_event_bytes=524_288)
+    validator = BatchValidator(SchemaCache(registry, topic=TOPIC, refresh_s=600), topic=TOPIC, max_event_bytes=524_288)
     now_ms = time.time_ns() // 1_000_000
     pairs = list(messages(registry, TOPIC, "one schema", count, now_ms))
     found = []
     for first in range(0, count, rows):
         keys, values = zip(*((key.encode(), value) for key, value in pairs[first : first + rows]), strict=True)
         offsets, times = list(range(first, first + len(keys))), [now_ms + first // 100] * len(keys)
-        verdict = judge.judge(RawRange(TOPIC, _ID, 0, offsets, times, keys, values), ingested_at_ms=now_ms)
+        verdict = validator.validate(RawRange(TOPIC, _ID, 0, offsets, times, keys, values), ingested_at_ms=now_ms)
         columns = Columns(offsets, times, list(keys), list(values))
         found.append((Range(Partition(TOPIC, 0), _ID, offsets[0], offsets[-1], columns, "", 1), verdict.rows))
     return found
@@ -144,7 +144,7 @@ def variant(
     writer = Writer(client, build(client, database, changes))
     for sealed, months in judged:
         for month, rows in months.items():
-            writer.insert(sealed, month, Packed(sent(rows, sealed)))
+            writer.insert(sealed, month, EncodedBatch(columns_to_send(rows, sealed)))
     client.command("SYSTEM FLUSH LOGS")
     rows = len(judged[0][0].columns)
     spent = client.query(

@@ -25,8 +25,8 @@ from validating import NOW_MS, TOPIC, DictRegistry, base_registry, contract, eve
 from auditlane.contract.avro import base_schema
 from auditlane.contract.wire import frame
 from auditlane.worker.validation.batch import RawRange
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 TENANTS = 200
 SCHEMAS = 50
@@ -114,12 +114,14 @@ def main() -> None:
         ("1 % malformed", one_in_a_hundred_bad),
     ):
         registry, raw = build(given.rows)
-        judge = Judge(SchemaBook(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288)
-        judge.judge(raw, ingested_at_ms=NOW_MS)
+        validator = BatchValidator(
+            SchemaCache(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288
+        )
+        validator.validate(raw, ingested_at_ms=NOW_MS)
         costs = []
         for _ in range(RUNS):
             before = time.process_time()
-            verdict = judge.judge(raw, ingested_at_ms=NOW_MS)
+            verdict = validator.validate(raw, ingested_at_ms=NOW_MS)
             costs.append((time.process_time() - before) / given.rows * 1e6)
         found[name] = round(min(costs), 2)
         size = sum(map(len, (value or b"" for value in raw.values))) / given.rows
@@ -127,7 +129,7 @@ def main() -> None:
             print(f"{name:15} {found[name]:6.2f} µs an event of {size:.0f} bytes, {len(verdict.rejected)} refused")
         if given.stages:
             with cProfile.Profile() as profile:
-                judge.judge(raw, ingested_at_ms=NOW_MS)
+                validator.validate(raw, ingested_at_ms=NOW_MS)
             pstats.Stats(profile).sort_stats("tottime").print_stats(12)
     if given.json:
         print(json.dumps({"rows": given.rows, "cpu_us_per_event": found}))

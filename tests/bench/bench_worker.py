@@ -44,11 +44,11 @@ from auditlane.contract.registry_client import registry_client
 from auditlane.runtime import process
 from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store.client import connect
-from auditlane.store.event_insert import PINNED, Packed, send
+from auditlane.store.event_insert import PINNED, EncodedBatch, send
 from auditlane.store.migrate import migrate
 from auditlane.worker.validation.batch import RawRange
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 HERE = Path(__file__).parent
 PEERS = ("naive", "faststream_batch", "arroyo_process")
@@ -164,11 +164,11 @@ class Load:
 
 def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
     """Pre-built Arrow streams of a range each, POSTed into the worker's table by so many threads."""
-    book = SchemaBook(load.registry, topic=load.settings.topic, refresh_s=600)
-    judge = Judge(book, topic=load.settings.topic, max_event_bytes=load.settings.max_event_bytes)
+    book = SchemaCache(load.registry, topic=load.settings.topic, refresh_s=600)
+    validator = BatchValidator(book, topic=load.settings.topic, max_event_bytes=load.settings.max_event_bytes)
     tables: list[Any] = []
     for raw in load.ranges(load.settings.range_rows):
-        rows = judge.judge(raw, ingested_at_ms=raw.timestamps_ms[0]).rows
+        rows = validator.validate(raw, ingested_at_ms=raw.timestamps_ms[0]).rows
         tables += rows.values()
         if sum(one.num_rows for one in tables) >= MOST_BUILT:
             break
@@ -176,9 +176,9 @@ def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
         names = ", ".join(f"`{name}`" for name in _columns(client, settings))
         statement = f"INSERT INTO `{settings.clickhouse_database}`.events ({names}) FORMAT ArrowStream"
 
-        built = [Packed(one) for one in tables]
+        built = [EncodedBatch(one) for one in tables]
 
-        def insert(one: Packed) -> None:
+        def insert(one: EncodedBatch) -> None:
             send(client, statement, one, {**PINNED, "insert_deduplication_token": uuid.uuid4().hex})
 
         store = stopwatch(load.parts.clickhouse.process.pid)

@@ -93,16 +93,16 @@ class Real:
 
     def _range(self, first: int, last: int, partition: int) -> Range:
         columns = Columns([first, last], [AT + first, AT + last], [b""] * 2, [b""] * 2)
-        return Range(Partition("t", partition), self._topic_id, first, last, columns, "", lease=1)
+        return Range(Partition("t", partition), self._topic_id, first, last, columns, "", assignment_epoch=1)
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         range_ = self._range(min(offsets), max(offsets), partition)
-        text = event_insert.statement(self._made, range_, MONTH, held=held)
+        text = event_insert.statement(self._made, range_, MONTH, expected_rows=held)
         settings = {**self._made.settings, "insert_deduplication_token": token}
         event_insert.send(
             self._client,
             text,
-            event_insert.Packed(event_insert.sent(self._table(offsets, partition), range_)),
+            event_insert.EncodedBatch(event_insert.columns_to_send(self._table(offsets, partition), range_)),
             settings,
         )
 

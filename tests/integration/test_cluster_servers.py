@@ -118,7 +118,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
 def stored(writer: write.Writer, range_: Range, rows: pa.Table) -> bool:
     """Whether an insert was acknowledged; a quorum insert may have to wait for another."""
     try:
-        writer.insert(range_, 202611, event_insert.Packed(event_insert.sent(rows, range_)))
+        writer.insert(range_, 202611, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     except ClickHouseError as error:
         if classify(error).remedy is Remedy.halt:
             raise
@@ -130,7 +130,7 @@ def test_a_range_inserted_through_every_replica_is_stored_once_on_each(servers: 
     topic_id, count = str(uuid.uuid4()), 100
     offsets = list(range(count))
     columns = Columns(offsets, [AT] * count, [b""] * count, [b""] * count)
-    range_ = Range(Partition("t", 0), topic_id, 0, count - 1, columns, "", lease=1)
+    range_ = Range(Partition("t", 0), topic_id, 0, count - 1, columns, "", assignment_epoch=1)
     rows = pa.table(
         {
             "tenant_id": ["t"] * count,

@@ -20,8 +20,8 @@ from auditlane.store.client import connect
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink import writer
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 KEY = Key("k", b"s" * 32)
 NOW_US = NOW_MS * 1000
@@ -49,13 +49,15 @@ class Store:
         migrate.migrate(self.client, database)
         self.database, self.topic_id, self.at = database, str(uuid4()), 0
         self.table = preflight.check(self.client, database, EVENTS.names, parts_per_second=1)
-        schemas = SchemaBook(REGISTRY, topic=TOPIC, refresh_s=30)
-        self.judge = Judge(schemas, topic=TOPIC, max_event_bytes=524_288, secrets=lambda: {KEY.kid: KEY.secret})
+        schemas = SchemaCache(REGISTRY, topic=TOPIC, refresh_s=30)
+        self.validate = BatchValidator(
+            schemas, topic=TOPIC, max_event_bytes=524_288, secrets=lambda: {KEY.kid: KEY.secret}
+        )
 
     def rows(self, sent: Sequence[Sent], topic: str = TOPIC) -> Any:
         values, signatures = [value for value, _ in sent], [signature for _, signature in sent]
         raw = raw_range(values, first=self.at, signatures=signatures, topic=topic)
-        verdict = self.judge.judge(raw, ingested_at_ms=NOW_MS)
+        verdict = self.validate.validate(raw, ingested_at_ms=NOW_MS)
         assert not verdict.rejected, verdict.rejected[0].message
         [(month, rows)] = verdict.rows.items()
         return month, rows
@@ -67,9 +69,9 @@ class Store:
         month, rows = self.rows(sent, topic)
         last = self.at + len(sent) - 1
         columns = Columns([self.at, last], [NOW_MS] * 2, [b"acme"] * 2, [b""] * 2)
-        range_ = Range(Partition(topic, 3), self.topic_id, self.at, last, columns, "", lease=1)
+        range_ = Range(Partition(topic, 3), self.topic_id, self.at, last, columns, "", assignment_epoch=1)
         writer.Writer(self.client, self.table).insert(
-            range_, month, event_insert.Packed(event_insert.sent(rows, range_))
+            range_, month, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_))
         )
         self.at = last + 1
 

@@ -18,7 +18,7 @@ from fixtures.workers import World, wait_until
 
 from auditlane.contract.partition import Partition
 from auditlane.contract.tenants import tenant_subject
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.kafka_offsets import KafkaOffsets
 
 Where = tuple[int, int]
 
@@ -31,7 +31,7 @@ def stored(world: World, count: int, **given: Any) -> None:
 
 def high(world: World, topic: str = "") -> dict[Partition, int]:
     """One past the last committed message of each partition."""
-    with closing(Positions(world.settings)) as positions:
+    with closing(KafkaOffsets(world.settings)) as positions:
         return positions.high(positions.partitions(topic or world.settings.topic))
 
 
@@ -57,7 +57,7 @@ def insert(world: World, where: str, changed: str) -> None:
 
 
 def committed(world: World) -> dict[Partition, int | None]:
-    with closing(Positions(world.settings)) as positions:
+    with closing(KafkaOffsets(world.settings)) as positions:
         return positions.committed(positions.partitions(world.settings.topic))
 
 

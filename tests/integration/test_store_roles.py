@@ -81,10 +81,10 @@ def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
     rows = _rows(offsets)
     narrow = replace(table, columns=tuple(one for one in table.columns if one[0] in rows.column_names))
     columns = Columns(offsets, [AT + one for one in offsets], [b""] * 10, [b""] * 10)
-    range_ = Range(Partition("t", 0), TOPIC, 0, 9, columns, "", lease=1)
+    range_ = Range(Partition("t", 0), TOPIC, 0, 9, columns, "", assignment_epoch=1)
     writer = write.Writer(client, narrow)
     for _ in range(2):
-        writer.insert(range_, MONTH, event_insert.Packed(event_insert.sent(rows, range_)))
+        writer.insert(range_, MONTH, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     assert writer.stored(range_) == {MONTH: set(offsets)}
     assert newest_offsets.newest(client, "audit", TOPIC, 0, low=0).highest == 9
 

@@ -22,13 +22,13 @@ from auditlane.importer.sources import opened
 from auditlane.runtime import settings as settings_
 from auditlane.store import migrate, preflight
 from auditlane.store.client import connect
-from auditlane.store.event_insert import Packed, sent
+from auditlane.store.event_insert import EncodedBatch, columns_to_send
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOW_US = NOW_MS * 1000
@@ -52,17 +52,17 @@ def client(clickhouse: str, unique: str) -> Any:
 
 def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
     """Judge, insert, read back, compare every column; the number of rows."""
-    judge = Judge(SchemaBook(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288)
-    verdict = judge.judge(raw, ingested_at_ms=NOW_MS + 1)
+    validator = BatchValidator(SchemaCache(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288)
+    verdict = validator.validate(raw, ingested_at_ms=NOW_MS + 1)
     assert verdict.rejected == []
     expected: list[dict[str, Any]] = []
     writer = Writer(client, preflight.check(client, database, EVENTS.names, parts_per_second=1))
     columns = Columns(raw.offsets, raw.timestamps_ms, raw.keys, raw.values)
     partition = Partition(raw.topic, raw.partition)
-    range_ = Range(partition, raw.topic_id, raw.offsets[0], raw.offsets[-1], columns, "", lease=1)
+    range_ = Range(partition, raw.topic_id, raw.offsets[0], raw.offsets[-1], columns, "", assignment_epoch=1)
     for month, table in verdict.rows.items():
         assert table.schema.equals(EVENTS)
-        writer.insert(range_, month, Packed(sent(table, range_)))
+        writer.insert(range_, month, EncodedBatch(columns_to_send(table, range_)))
         expected += table.to_pylist()
     names = ", ".join(
         f"toString({name})" if name in ("event_id", "ip", "kafka_topic_id") else

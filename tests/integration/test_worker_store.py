@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Stored
+from auditlane.contract.recovery import StoredOffsetsSummary
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load
 from auditlane.store import event_insert, newest_offsets, preflight
@@ -59,13 +59,13 @@ class Store:
     def range(self, first: int, last: int) -> Range:
         offsets = list(range(first, last + 1))
         columns = Columns(offsets, [AT + one for one in offsets], [b""] * len(offsets), [b""] * len(offsets))
-        return Range(Partition("t", 0), self.topic_id, first, last, columns, "", lease=1)
+        return Range(Partition("t", 0), self.topic_id, first, last, columns, "", assignment_epoch=1)
 
     def insert(self, first: int, last: int, rows: pa.Table | None = None) -> None:
         self.write(self.range(first, last), self.rows(first, last) if rows is None else rows)
 
     def write(self, range_: Range, rows: pa.Table, **seen: Any) -> None:
-        self.writer.insert(range_, MONTH, event_insert.Packed(event_insert.sent(rows, range_)), **seen)
+        self.writer.insert(range_, MONTH, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)), **seen)
 
     def one(self, query: str) -> Any:
         return self.client.query(query.replace("events", f"`{self.database}`.events")).result_rows[0][0]
@@ -155,15 +155,15 @@ def test_stored_offsets_of_a_range(store: Store) -> None:
 
 
 def test_what_is_newest(store: Store) -> None:
-    def newest(low: int = 0) -> Stored:
+    def newest(low: int = 0) -> StoredOffsetsSummary:
         return newest_offsets.newest(store.client, store.database, store.topic_id, 0, low=low)
 
-    assert newest() == Stored(None)
+    assert newest() == StoredOffsetsSummary(None)
     store.insert(0, 9)
-    assert newest() == Stored(9)
+    assert newest() == StoredOffsetsSummary(9)
     store.insert(12, 15)
-    assert newest() == Stored(15, first_gap=10)
-    assert newest(low=12) == Stored(15)
+    assert newest() == StoredOffsetsSummary(15, first_gap=10)
+    assert newest(low=12) == StoredOffsetsSummary(15)
 
 
 def test_columns_that_a_newer_version_added_get_their_defaults(store: Store) -> None:

@@ -14,7 +14,7 @@ from simulator.worker import Worker
 
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found, Start
+from auditlane.contract.recovery import AssignmentFacts, StartDecision
 from auditlane.worker.protocol.actions import Action, Commit, Seek
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.ranges import Range
@@ -30,7 +30,7 @@ class CommitsBeforeInsert(Core):
         for action in actions:
             if isinstance(action, Commit):
                 for at in action.intents:
-                    flight = self.lanes[at].flight
+                    flight = self.partitions[at].flight
                     assert flight is not None
                     action.offsets[at] = (flight.range.last + 1, "")
         return actions
@@ -39,42 +39,42 @@ class CommitsBeforeInsert(Core):
 class UnstableBoundaries(Core):
     """Forgets what the intent announced, and seals anew from where it began."""
 
-    def assigned(self, found: Found) -> Start:
+    def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
-        self.lanes[found.partition].rebuild = None
+        self.partitions[found.partition].rebuild = None
         return begin
 
 
 class TakesNothingForDoubtful(Core):
     """Trusts that what lies above a committed offset was never attempted, also where somebody set it back."""
 
-    def assigned(self, found: Found) -> Start:
+    def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
-        self.lanes[found.partition].doubt = 0
+        self.partitions[found.partition].recheck_below = 0
         return begin
 
 
 class NoOwnership(Core):
     """Goes on with partitions that were taken from it, under whatever membership it has by then."""
 
-    def dropped(self, partitions: Iterable[Partition]) -> list[Partition]:
-        lanes = [lane for at in partitions if (lane := self.lanes.get(at)) is not None]
-        return super().dropped(lane.partition for lane in lanes if lane.flight is None)
+    def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
+        states = [state for at in partitions if (state := self.partitions.get(at)) is not None]
+        return super().revoked(state.partition for state in states if state.flight is None)
 
 
 class NotCompared(Core):
     """Takes the result of an earlier assignment's range for that of the range which is in flight now."""
 
     def _flight(self, range_: Range) -> Any:
-        lane = self.lanes.get(range_.partition)
-        return lane.flight if lane is not None else None
+        state = self.partitions.get(range_.partition)
+        return state.flight if state is not None else None
 
 
 class PauseOutlivesAssignment(Core):
     """Forgets a partition that is taken from it, and leaves it paused for when it comes back."""
 
-    def dropped(self, partitions: Iterable[Partition]) -> list[Partition]:
-        super().dropped(partitions)
+    def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
+        super().revoked(partitions)
         return []
 
 
@@ -82,10 +82,10 @@ class DropsWhenFull(Core):
     """Goes on behind what comes while too much is held, as if it had taken it."""
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
-        lane = self.lanes.get(partition)
-        if lane is None or not columns or not self._room.crowded:
+        state = self.partitions.get(partition)
+        if state is None or not columns or not self._memory.over_limit:
             return super().received(partition, columns, now)
-        lane.position = columns.offsets[-1] + 1
+        state.position = columns.offsets[-1] + 1
         return 0
 
 
@@ -93,8 +93,8 @@ class WaitsForEver(Core):
     """Once that too much is held, it waits for room without looking for it."""
 
     @property
-    def full(self) -> bool:
-        self.waits = getattr(self, "waits", False) or super().full
+    def must_wait(self) -> bool:
+        self.waits = getattr(self, "waits", False) or super().must_wait
         return self.waits
 
 
@@ -109,10 +109,10 @@ class GoesOnBehindWhatItGaveUp(Core):
     """Reads again what it gave up to make room, and takes it for delivered."""
 
     def _make_room(self, now: int) -> list[Seek]:
-        positions = {at: lane.position for at, lane in self.lanes.items()}
+        positions = {at: state.position for at, state in self.partitions.items()}
         seeks = super()._make_room(now)
         for seek in seeks:
-            self.lanes[seek.partition].position = positions[seek.partition]
+            self.partitions[seek.partition].position = positions[seek.partition]
         return seeks
 
 
@@ -122,8 +122,8 @@ class ForgetsWhatItParked(Core):
     def _make_room(self, now: int) -> list[Seek]:
         seeks = super()._make_room(now)
         for seek in seeks:
-            lane = self.lanes[seek.partition]
-            lane.rebuild, lane.parked_until = None, None
+            state = self.partitions[seek.partition]
+            state.rebuild, state.parked_until = None, None
         return seeks
 
 
@@ -170,7 +170,7 @@ class BuriesLater(Worker):
         self.jobs.remove(job)
         if not self._trouble():
             self.world.letters |= {(job.work.range.partition, offset) for offset in job.progress.bad}
-        self.core.buried(job.work.range)
+        self.core.published(job.work.range)
 
 
 class TrustsTheToken(Worker):

@@ -55,7 +55,7 @@ def verdict(registry: DictRegistry, key: bytes | None, value: bytes | None, kafk
     schema_id = int.from_bytes(value[1:5], "big")
     if schema_id not in registry.schemas:
         return R.SCHEMA_UNKNOWN
-    if not admissible(registry, schema_id, tenant):
+    if not tenants_allowed(registry, schema_id, tenant):
         return R.SCHEMA_NOT_TENANTS
     schema = json.loads(registry.schemas[schema_id])
     try:
@@ -65,7 +65,7 @@ def verdict(registry: DictRegistry, key: bytes | None, value: bytes | None, kafk
     return base_code(values, tenant, kafka_ms) or rule_code(schema, values) or stored(schema, schema_id, values)
 
 
-def admissible(registry: DictRegistry, schema_id: int, tenant: str) -> bool:
+def tenants_allowed(registry: DictRegistry, schema_id: int, tenant: str) -> bool:
     own = f"{TOPIC}.{tenant}-value"
     if schema_id in registry.registered.get(own, []):
         return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from auditlane.contract.intent import Intent, UnknownIntent, decode
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found
+from auditlane.contract.recovery import AssignmentFacts
 from auditlane.runtime.errors import ConfigError, Conflict
 
 ASIDE = "docs/operate/workers.md#a-truncated-log"
@@ -29,7 +29,7 @@ class Loss:
         return max(0, self.to - self.first)
 
 
-def accept(found: Found, to: int, *, highest: int | None, at_ms: int) -> Loss:
+def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) -> Loss:
     """`highest` is the highest offset that the store holds of the partition.
 
     Raises ConfigError where `to` is not an offset to go on at, or would skip what Kafka still holds; Conflict where
@@ -59,18 +59,20 @@ def accept(found: Found, to: int, *, highest: int | None, at_ms: int) -> Loss:
             "new messages would count as stored.",
             fix=f"Move those rows aside first: {ASIDE}.",
         )
-    doubt = max(found.high, first, (highest or 0) + 1, (pending.last or 0) + 1 if pending else 0)
-    return Loss(at, found.topic_id, first, to, Intent(found.topic_id, at_ms=at_ms, doubt=doubt).encode())
+    recheck_below = max(found.high, first, (highest or 0) + 1, (pending.last or 0) + 1 if pending else 0)
+    return Loss(
+        at, found.topic_id, first, to, Intent(found.topic_id, at_ms=at_ms, recheck_below=recheck_below).encode()
+    )
 
 
-def _intent(found: Found) -> Intent | None:
+def _intent(found: AssignmentFacts) -> Intent | None:
     try:
         return decode(found.metadata)
     except UnknownIntent:
         return None
 
 
-def _first(found: Found, intent: Intent | None) -> int:
+def _first(found: AssignmentFacts, intent: Intent | None) -> int:
     """The first offset that is not known to be stored or dead-lettered."""
     if found.committed is not None and (intent is None or intent.topic_id == found.topic_id):
         return found.committed

@@ -33,7 +33,7 @@ MOVING: Final = frozenset(
 )
 
 
-class Positions:
+class KafkaOffsets:
     """Only reads. Every method raises KafkaUnavailable, where an answer took longer than `ask_s` too."""
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
@@ -119,7 +119,7 @@ class Positions:
         """One past the last offset that a reader of committed messages sees of each."""
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
-    def arrived(self, at_ms: int) -> int:
+    def count_since(self, at_ms: int) -> int:
         """How many messages, over all topics that the workers read, Kafka has that were sent at this time or later."""
         partitions = [one for topic in self.topics() for one in self.partitions(topic)]
         high = self.high(partitions)

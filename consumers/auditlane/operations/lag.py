@@ -18,8 +18,8 @@ from auditlane.contract.librdkafka import client
 from auditlane.contract.partition import Partition
 from auditlane.contract.topics import admin
 from auditlane.operations.consumer_group import members, name
-from auditlane.operations.kafka_offsets import Positions
-from auditlane.operations.start_offsets import Beginnings
+from auditlane.operations.kafka_offsets import KafkaOffsets
+from auditlane.operations.start_offsets import StartOffsets
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
 
@@ -126,10 +126,10 @@ class GroupLag:
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
         self._group = settings.consumer_group
         self._ask_s = ask_s
-        self._positions = Positions(settings, ask_s=ask_s)
+        self._positions = KafkaOffsets(settings, ask_s=ask_s)
         self._admin: AdminClient = admin(settings)
         self._oldest = Oldest(settings)
-        self._beginnings = Beginnings(settings, ask_s=ask_s)
+        self._beginnings = StartOffsets(settings, ask_s=ask_s)
 
     def close(self) -> None:
         self._oldest.close()

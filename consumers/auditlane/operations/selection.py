@@ -50,8 +50,8 @@ class Bounds:
 class Span:
     """Offsets of one partition, `first` included, `end` not. Of what was asked for, `[asked, first)` is no longer in
     Kafka, and `pending` offsets at its end are not yet completed by the workers. `whole` says that it ends where the
-    workers or the log end, not where the request does. The workers have decided of every offset below `settled`: it is
-    stored or has a dead letter; None where they do not read the topic."""
+    workers or the log end, not where the request does. Every offset below `already_committed` is stored or has a dead
+    letter; None where the workers do not read the topic."""
 
     partition: Partition
     topic_id: str
@@ -60,7 +60,7 @@ class Span:
     asked: int
     pending: int = 0
     whole: bool = True
-    settled: int | None = None
+    already_committed: int | None = None
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -129,7 +129,7 @@ def _span(asked: Slice, bound: Bounds, limit: int) -> Span:
         min(wanted_first, first),
         pending,
         whole=end >= limit and not ends,
-        settled=(bound.committed or 0) if bound.consumed else None,
+        already_committed=(bound.committed or 0) if bound.consumed else None,
     )
 
 

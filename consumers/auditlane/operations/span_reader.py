@@ -39,7 +39,7 @@ class Chunk:
         return columns(kept)
 
 
-class LogReader:
+class SpanReader:
     """Reads one span at a time. Memory: one chunk and librdkafka's queue of `queue_kb`."""
 
     def __init__(self, settings: Settings, *, queue_kb: int = 32 << 10) -> None:

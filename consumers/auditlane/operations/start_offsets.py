@@ -9,7 +9,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found, start
+from auditlane.contract.recovery import AssignmentFacts, decide_start
 from auditlane.operations.selection import Bounds
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
@@ -20,7 +20,7 @@ _WAIT_S: Final = 5.0
 _Asked = tuple[Partition, str, int, int]
 
 
-class Beginnings:
+class StartOffsets:
     """Asks ClickHouse only when there is such a partition, and again only when Kafka's bounds of it have changed."""
 
     def __init__(self, settings: Settings, *, ask_s: float = _WAIT_S) -> None:
@@ -45,10 +45,10 @@ class Beginnings:
             except AuditlaneError:
                 return low
             self._known = {key: at for key, at in self._known.items() if key[0] != partition}
-            self._known[asked] = start(Found(partition, topic_id, None, "", low, high, stored)).offset
+            self._known[asked] = decide_start(AssignmentFacts(partition, topic_id, None, "", low, high, stored)).offset
         return self._known[asked]
 
-    def told(self, bounds: Sequence[Bounds]) -> list[Bounds]:
+    def with_start_offsets(self, bounds: Sequence[Bounds]) -> list[Bounds]:
         """The bounds, with where the workers would begin."""
         return [
             replace(one, begins=self.of(one.partition, one.topic_id, one.low, one.high))

@@ -10,18 +10,18 @@ from auditlane.runtime.settings import Settings
 from auditlane.store import preflight
 from auditlane.store.event_insert import Table
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 
-def schema_cache(settings: Settings, registry: RegistryClient) -> SchemaBook:
+def schema_cache(settings: Settings, registry: RegistryClient) -> SchemaCache:
     """Return the cache of the contracts that `registry` holds."""
-    return SchemaBook(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
+    return SchemaCache(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
 
 
-def validator(settings: Settings, schemas: SchemaBook, secrets: Secrets) -> Judge:
+def validator(settings: Settings, schemas: SchemaCache, secrets: Secrets) -> BatchValidator:
     """Return a validator with the workers' settings."""
-    return Judge(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets)
+    return BatchValidator(schemas, topic=settings.topic, max_event_bytes=settings.max_event_bytes, secrets=secrets)
 
 
 def events_table(settings: Settings, client: Client, *, parts_per_second: float) -> Table:

@@ -21,9 +21,9 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
 from auditlane.runtime.remedy import Remedy
 from auditlane.worker.consumer import Ends, unsupported
-from auditlane.worker.lag_gauge import Behind
+from auditlane.worker.lag_gauge import LagGauge
 from auditlane.worker.metrics import Meters
-from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Resume, Seek, Write
+from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.stage import Stage
 from auditlane.worker.sink.insert_pool import Done
@@ -49,14 +49,14 @@ class Runner:
         core: Core,
         consumer: Consumer,
         brokers: Brokers,
-        jobs: Stage[Write | Bury, Done],
+        pool: Stage[Write | Publish, Done],
         meters: Meters,
         failpoints: Failpoints,
         ends: Ends,
     ) -> None:
-        self._core, self._consumer, self._brokers, self._jobs = core, consumer, brokers, jobs
+        self._core, self._consumer, self._brokers, self._pool = core, consumer, brokers, pool
         self._meters, self._failpoints = meters, failpoints
-        self._ends, self._behind = ends, Behind()
+        self._ends, self._lag_gauge = ends, LagGauge()
         self._log = get("worker")
         self._polled = now_ms()
         self._closing = False
@@ -81,13 +81,13 @@ class Runner:
 
         It waits where something comes from: for messages, or while none are wanted, for the insert threads.
         """
-        reading = not (self._core.full or self._core.still)
-        if not self._core.full:
+        reading = not (self._core.must_wait or self._core.all_paused)
+        if not self._core.must_wait:
             messages = self._consumer.consume(BATCH, TURN_S if reading else 0.0)
             self._polled = now_ms()
             if messages:
                 self._feed(messages)
-        for done in self._jobs.poll(0.0 if reading else TURN_S):
+        for done in self._pool.poll(0.0 if reading else TURN_S):
             self._ended(done)
         self._act()
         self._measure()
@@ -96,18 +96,18 @@ class Runner:
     @property
     def halted(self) -> dict[str, str]:
         """Each partition that stands still, with the reason."""
-        return {str(lane.partition): lane.halted for lane in list(self._core.lanes.values()) if lane.halted}
+        return {str(state.partition): state.halted for state in list(self._core.partitions.values()) if state.halted}
 
     @property
     def failing(self) -> dict[str, dict[str, str]]:
         """Each partition whose range has failed, or not got on, for a minute: since when, and the last error."""
         now, wall = now_ms(), datetime.now(UTC)
         found: dict[str, dict[str, str]] = {}
-        for lane in list(self._core.lanes.values()):
-            since, error = lane.trouble(now) or (now, "")
+        for state in list(self._core.partitions.values()):
+            since, error = state.trouble(now) or (now, "")
             if now - since >= self._core.policy.failing_ms:
                 at = wall - timedelta(milliseconds=now - since)
-                found[str(lane.partition)] = {"since": at.isoformat(timespec="seconds"), "error": error}
+                found[str(state.partition)] = {"since": at.isoformat(timespec="seconds"), "error": error}
         return found
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Runner:
 
     def _drop(self, consumer: Consumer, partitions: list[TopicPartition], event: str) -> None:
         self._meters.rebalances.labels(event.partition(".")[2]).inc()
-        paused = self._core.dropped(Partition(one.topic, one.partition) for one in partitions)
+        paused = self._core.revoked(Partition(one.topic, one.partition) for one in partitions)
         if paused and not self._closing:
             consumer.resume([TopicPartition(*one) for one in paused])
         self._log.info(event, partitions=[f"{one.topic}[{one.partition}]" for one in partitions])
@@ -165,7 +165,7 @@ class Runner:
             raise KafkaUnavailable(f"The consumer cannot go on: {error.str()}.", fix="Start the worker again.")
         if topic is not None and number is not None and out_of_range(error):
             reason = f"Kafka cannot deliver the position: {error.str()}; restart the worker: it then says what is lost"
-            self._core.unreadable(Partition(topic, number), reason)
+            self._core.position_lost(Partition(topic, number), reason)
         else:
             self._log.warning("kafka.error", code=error.name(), error=error.str(), topic=topic, number=number)
 
@@ -195,7 +195,7 @@ class Runner:
                 self._meters.dead_letters.labels(rejection.code.value).inc()
             self._log.warning("range.dead_letters", range=str(range_), count=len(done.rejected),
                               first=done.rejected[0].message)  # fmt: skip
-            self._core.buried(range_)
+            self._core.published(range_)
 
     # What the core asks.
 
@@ -208,8 +208,8 @@ class Runner:
 
     def _do(self, action: Action) -> None:
         match action:
-            case Write() | Bury():
-                self._jobs.submit(action)
+            case Write() | Publish():
+                self._pool.submit(action)
             case Commit():
                 self._core.committed(action, self._commit(action), now_ms())
             case Pause(partitions):
@@ -263,14 +263,14 @@ class Runner:
             self._failpoints.hit(f"{when}_complete")
 
     def _measure(self) -> None:
-        lanes = self._core.lanes.values()
-        self._ends.ask(self._core.lanes, now_ms())
-        lag = self._behind.measure(lanes, self._ends.known, time.time_ns() // 1_000_000)
+        states = self._core.partitions.values()
+        self._ends.ask(self._core.partitions, now_ms())
+        lag = self._lag_gauge.measure(states, self._ends.known, time.time_ns() // 1_000_000)
         self._meters.lag_records.set(lag.records)
         self._meters.lag_seconds.set(lag.seconds)
         self._meters.budget.set(self._core.budget.factor)
-        self._meters.partitions.set(len(lanes))
-        self._meters.halted.set(sum(bool(lane.halted) for lane in lanes))
+        self._meters.partitions.set(len(states))
+        self._meters.halted.set(sum(bool(state.halted) for state in states))
         self._meters.failing.set(len(self.failing))
-        self._meters.circuit_open.set(sum(lane.circuit_open for lane in lanes))
-        self._meters.held_bytes.set(sum(lane.held_bytes for lane in lanes))
+        self._meters.circuit_open.set(sum(state.circuit_open for state in states))
+        self._meters.held_bytes.set(sum(state.held_bytes for state in states))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from auditlane.contract.partition import Partition
-from auditlane.worker.protocol.partition_state import Lane
+from auditlane.worker.protocol.partition_state import PartitionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,29 +18,29 @@ class Lag:
 
 
 @dataclass(slots=True)
-class Behind:
+class LagGauge:
     """Remembers since when a partition is behind whose oldest message was not delivered yet (halted, paused, new)."""
 
     _since: dict[Partition, int] = field(default_factory=dict)
 
-    def measure(self, lanes: Iterable[Lane], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
+    def measure(self, states: Iterable[PartitionState], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
         """Of all partitions: the sum of records, the most seconds. `ends` as far as they are known."""
         records, oldest = 0, wall_ms
         unseen: dict[Partition, int] = {}
-        for lane in lanes:
-            pending = lane.flight.range if lane.flight is not None else None
-            done = pending.first if pending is not None else lane.begin
-            behind = max(0, ends.get(lane.partition, 0) - done, lane.position - done)
+        for state in states:
+            pending = state.flight.range if state.flight is not None else None
+            done = pending.first if pending is not None else state.begin
+            behind = max(0, ends.get(state.partition, 0) - done, state.position - done)
             if not behind:
                 continue
             records += behind
-            waiting = pending.columns if pending is not None else lane.held
+            waiting = pending.columns if pending is not None else state.held
             if waiting:
                 oldest = min(oldest, waiting.timestamps_ms[0])
-            elif (lane.halted or lane.parked_until is not None) and lane.oldest_ms:
-                oldest = min(oldest, lane.oldest_ms)
+            elif (state.halted or state.parked_until is not None) and state.oldest_ms:
+                oldest = min(oldest, state.oldest_ms)
             else:
-                unseen[lane.partition] = self._since.get(lane.partition, wall_ms)
-                oldest = min(oldest, unseen[lane.partition])
+                unseen[state.partition] = self._since.get(state.partition, wall_ms)
+                oldest = min(oldest, unseen[state.partition])
         self._since = unseen
         return Lag(records, (wall_ms - oldest) / 1_000)

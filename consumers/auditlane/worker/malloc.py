@@ -16,7 +16,7 @@ _MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's largest: a buffer below it take
 _ARENA_MAX: Final = -8, 1
 
 
-def share() -> None:
+def use_shared_arena() -> None:
     """Once, before threads are started. Where the C library is not glibc, only Arrow's part is done."""
     pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -20,7 +20,7 @@ from auditlane.access.provenance_secrets import Secrets
 from auditlane.contract import librdkafka
 from auditlane.contract.brokers import Brokers, pattern
 from auditlane.contract.kafka_client import client_config, producer_config
-from auditlane.contract.recovery import Stored
+from auditlane.contract.recovery import StoredOffsetsSummary
 from auditlane.contract.registry_client import registry_client
 from auditlane.contract.topics import admin
 from auditlane.runtime import gc_tuning
@@ -41,12 +41,12 @@ from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
 from auditlane.worker.sink.circuit_breaker import BreakerPolicy, CircuitBreaker
 from auditlane.worker.sink.dead_letters import DeadLetters
-from auditlane.worker.sink.insert_pool import Jobs
+from auditlane.worker.sink.insert_pool import InsertPool
 from auditlane.worker.sink.late_budget import LateBudget
 from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 SOFT = 0.8  # of shutdown_timeout_s for storing what is held; the rest is for leaving the group
 READY_S = 2.0  # how old an answer about readiness may be
@@ -78,7 +78,7 @@ class Service:
     def run(self) -> None:
         """Raises ConfigError when the promise cannot be kept with what is configured."""
         settings = self._settings
-        malloc.share()
+        malloc.use_shared_arena()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         with ExitStack() as stack:
             stack.callback(self._ended.set)
@@ -108,8 +108,8 @@ class Service:
             )
             if table is None:
                 return
-            schemas = SchemaBook(self._registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
-            judge = Judge(
+            schemas = SchemaCache(self._registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
+            validator = BatchValidator(
                 schemas,
                 topic=settings.topic,
                 max_event_bytes=settings.max_event_bytes,
@@ -124,8 +124,10 @@ class Service:
                 served=writer.tenants_served,
             )
             late = LateBudget(settings.late_parts_per_second)
-            jobs = Jobs(judge, writer, letters, failpoints, threads=settings.insert_threads, breaker=breaker, late=late)
-            stack.callback(jobs.close)
+            pool = InsertPool(
+                validator, writer, letters, failpoints, threads=settings.insert_threads, breaker=breaker, late=late
+            )
+            stack.callback(pool.close)
             stack.callback(self._stop.set)  # whatever ended it: from here on the watchdog counts
             asked = admin(settings)
             brokers = Brokers(partial(admin, settings), self._stored)
@@ -134,7 +136,7 @@ class Service:
                 options = consumer_config(settings, protocol=protocol)
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
-                runner = self._runner = Runner(core, consumer, brokers, jobs, self._meters, failpoints, Ends(asked))
+                runner = self._runner = Runner(core, consumer, brokers, pool, self._meters, failpoints, Ends(asked))
                 try:
                     self._consume(runner, membership, health.url)
                     break
@@ -179,7 +181,7 @@ class Service:
             self._log.error("worker.hard_exit", shutdown_timeout_s=self._settings.shutdown_timeout_s)
             os._exit(HARD_EXIT)
 
-    def _stored(self, topic_id: str, partition: int, low: int) -> Stored | None:
+    def _stored(self, topic_id: str, partition: int, low: int) -> StoredOffsetsSummary | None:
         assert self._client is not None
         try:
             return newest_offsets.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)

@@ -16,11 +16,11 @@ from auditlane.cli.operator_audit import record
 from auditlane.cli.plural import number_of
 from auditlane.contract.brokers import ASK_S
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found, wants_store
+from auditlane.contract.recovery import AssignmentFacts, wants_store
 from auditlane.contract.topics import admin
 from auditlane.operations import consumer_group
-from auditlane.operations.accept_loss import Loss, accept
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.accept_loss import Loss, plan
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.selection import Span
 from auditlane.operations.stored_offsets import StoredOffsets
 from auditlane.runtime.errors import ConfigError, NotFound
@@ -77,7 +77,7 @@ def command(
 
 
 def _resolve(settings: Settings, at: Partition, to: int) -> ResolvedLoss:
-    with closing(Positions(settings)) as positions, closing(connect(settings)) as client:
+    with closing(KafkaOffsets(settings)) as positions, closing(connect(settings)) as client:
         if at not in positions.partitions(at.topic):
             raise NotFound(f"{at.topic} has no partition {at.number}.", field="partition")
         topic_id, database = positions.topic_id(at.topic), settings.clickhouse_database
@@ -86,8 +86,8 @@ def _resolve(settings: Settings, at: Partition, to: int) -> ResolvedLoss:
         needs_store = wants_store(offset, metadata, topic_id)
         stored = newest_offsets.newest(client, database, topic_id, at.number, low=low) if needs_store else None
         highest = newest_offsets.newest(client, database, topic_id, at.number, low=0).highest
-        found = Found(at, topic_id, offset, metadata, low, high, stored)
-        loss = accept(found, to, highest=highest, at_ms=time.time_ns() // 1_000_000)
+        found = AssignmentFacts(at, topic_id, offset, metadata, low, high, stored)
+        loss = plan(found, to, highest=highest, at_ms=time.time_ns() // 1_000_000)
         span = Span(at, topic_id, loss.first, max(loss.first, to), loss.first)
         return ResolvedLoss(loss, StoredOffsets(client, f"`{database}`.events", span).count(span.first, span.end))
 

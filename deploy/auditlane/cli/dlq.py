@@ -22,13 +22,13 @@ from auditlane.contract.kafka_client import client_config, producer_config
 from auditlane.contract.registry_client import registry_client
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.topics import existing
-from auditlane.operations.dlq.dry_run import Assessor
+from auditlane.operations.dlq.dry_run import DryRunner
 from auditlane.operations.dlq.index import Index, Selection
-from auditlane.operations.dlq.producer import Sender
+from auditlane.operations.dlq.producer import ReplayProducer
 from auditlane.operations.dlq.replay import Report, chunks, found, replay
-from auditlane.operations.dlq.to_json import counted, facts
+from auditlane.operations.dlq.to_json import counted, to_json
 from auditlane.operations.dlq.topic import LetterTopic
-from auditlane.operations.dlq.upgrade import Reviver
+from auditlane.operations.dlq.upgrade import SchemaUpgrader
 from auditlane.operations.dlq.view import view
 from auditlane.operations.validation import schema_cache, validator
 from auditlane.query.values import parse_time
@@ -73,7 +73,7 @@ def list_(
     with _index(load()) as (index, _topic), ignore_broken_pipe():
         if as_json:
             for letter in index.newest(selection, limit):
-                print(json.dumps(facts(letter)))
+                print(json.dumps(to_json(letter)))
         else:
             most = limit or output.TABLE_ROWS
             output.table(index.newest(selection, most), index.count(selection), states=everything)
@@ -92,9 +92,9 @@ def show(
         if record is None:
             raise NotFound(f"Kafka no longer holds the letter {name}.")
         try:
-            assessor, reviver = _assessor(settings, registry)
-            verdict = assessor.assess([record], now_ms=time.time_ns() // 1_000_000)[0]
-            shown = view(record, reviver.writer, verdict)
+            assessor, upgrader = _assessor(settings, registry)
+            verdict = assessor.dry_run([record], now_ms=time.time_ns() // 1_000_000)[0]
+            shown = view(record, upgrader.writer, verdict)
         except AuditlaneError as error:  # the registry is away: the bytes are still worth showing
             print(f"The event is not decoded: {error}", file=sys.stderr)
             shown = view(record, lambda _value: None, None)
@@ -253,17 +253,17 @@ def _index(settings: Settings) -> Iterator[tuple[Index, LetterTopic]]:
         yield index, topic
 
 
-def _assessor(settings: Settings, registry: RegistryClient) -> tuple[Assessor, Reviver]:
+def _assessor(settings: Settings, registry: RegistryClient) -> tuple[DryRunner, SchemaUpgrader]:
     schemas = schema_cache(settings, registry)
-    reviver = Reviver(registry, schemas.known, topic=settings.topic)
+    upgrader = SchemaUpgrader(registry, schemas.known, topic=settings.topic)
     keys = secrets(settings)
     judge = validator(settings, schemas, keys)
-    return Assessor(reviver, judge, existing(settings), keys.keys), reviver
+    return DryRunner(upgrader, judge, existing(settings), keys.keys), upgrader
 
 
-def _sender(settings: Settings) -> Sender:
+def _sender(settings: Settings) -> ReplayProducer:
     options = producer_config(client_config(settings))
-    return Sender(options, settings.dead_letter_topic, Failpoints.from_environment())
+    return ReplayProducer(options, settings.dead_letter_topic, Failpoints.from_environment())
 
 
 def _confirm(question: str, *, yes: bool) -> None:

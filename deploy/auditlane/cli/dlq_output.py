@@ -1,4 +1,4 @@
-"""How `auditlane dlq` shows letters: tables for people; `facts` and `view` are what its JSON has."""
+"""How `auditlane dlq` shows letters: tables for people; `to_json` and `view` are what its JSON has."""
 
 from __future__ import annotations
 

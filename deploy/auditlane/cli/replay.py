@@ -21,15 +21,15 @@ from auditlane.contract import topics
 from auditlane.contract.brokers import pattern
 from auditlane.contract.registry_client import registry_client
 from auditlane.local import cache
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.replay.checkpoint import Checkpoint, Counts, alone
 from auditlane.operations.replay.replay import Replay, Target
-from auditlane.operations.replay.table_target import ToTable, other
-from auditlane.operations.replay.topic_target import ToTopic, ensure_topic
+from auditlane.operations.replay.table_target import TableTarget, other
+from auditlane.operations.replay.topic_target import TopicTarget, ensure_topic
 from auditlane.operations.selection import Plan, Selection, Span
-from auditlane.operations.span_reader import LogReader
+from auditlane.operations.span_reader import SpanReader
 from auditlane.operations.validation import events_table, schema_cache, validator
-from auditlane.operations.verify.dead_lettered_offsets import buried
+from auditlane.operations.verify.dead_lettered_offsets import dead_lettered
 from auditlane.runtime.errors import ConfigError, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
@@ -74,7 +74,7 @@ def command(
         f"topic {into_topic}" if into_topic else f"table {settings.clickhouse_database}.{into_table or 'events'}"
     )
     with ExitStack() as stack:
-        positions = stack.enter_context(closing(Positions(settings)))
+        positions = stack.enter_context(closing(KafkaOffsets(settings)))
         guarded = not (into_table or into_topic) and positions.consumed(topic)
         plan = options.plan_of(selection, positions.bounds(topic, selection), below_commit=guarded)
         for note in plan.notes:
@@ -90,7 +90,7 @@ def command(
         if into_topic:
             if not dry_run:
                 ensure_topic(settings, topics.admin(settings), topic, into_topic)
-            target, left_out = ToTopic(settings, into_topic, dry=dry_run), {}
+            target, left_out = TopicTarget(settings, into_topic, dry=dry_run), {}
         else:
             target = _table(settings, stack, into_table, dry=dry_run)
             left_out = _letters(settings, positions, plan)
@@ -145,7 +145,7 @@ def _request(settings: Settings, selection: Selection, plan: Plan, topic: str, t
     }
 
 
-def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> ToTable:
+def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> TableTarget:
     client = connect(settings, send_receive_timeout=settings.insert_timeout_s)
     stack.callback(client.close)
     registry = registry_client(settings)
@@ -155,13 +155,13 @@ def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> ToT
     if name:
         table = other(client, table, name, create=not dry)
     judge = validator(settings, schema_cache(settings, registry), secrets(settings))
-    return ToTable(client, table, judge, parts_per_second=rate, dry=dry)
+    return TableTarget(client, table, judge, parts_per_second=rate, dry=dry)
 
 
-def _letters(settings: Settings, positions: Positions, plan: Plan) -> Any:
-    reader = LogReader(settings)
+def _letters(settings: Settings, positions: KafkaOffsets, plan: Plan) -> Any:
+    reader = SpanReader(settings)
     try:
-        return buried(settings, positions, reader, plan.spans)
+        return dead_lettered(settings, positions, reader, plan.spans)
     finally:
         reader.close()
 

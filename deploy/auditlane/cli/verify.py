@@ -17,9 +17,9 @@ from auditlane.cli import range_options as options
 from auditlane.cli.progress import progress_on_stderr
 from auditlane.cli.provenance import secrets
 from auditlane.contract.registry_client import registry_client
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.selection import Span
-from auditlane.operations.start_offsets import Beginnings
+from auditlane.operations.start_offsets import StartOffsets
 from auditlane.operations.stored_events import Conflict
 from auditlane.operations.validation import schema_cache, validator
 from auditlane.operations.verify.reconcile import Origin
@@ -73,14 +73,14 @@ def command(
         raise ConfigError(f"{table!r} is no table's name.", field="--table")
     every = not (selection.slices or since or until)
     with ExitStack() as stack:
-        positions = stack.enter_context(closing(Positions(settings)))
-        beginnings = stack.enter_context(closing(Beginnings(settings)))
+        positions = stack.enter_context(closing(KafkaOffsets(settings)))
+        beginnings = stack.enter_context(closing(StartOffsets(settings)))
         topics = [topic] if topic else positions.topics()
         verifier = _verifier(settings, stack, positions, table, content=content)
         plans = {
             name: options.plan_of(
                 selection,
-                beginnings.told(positions.bounds(name, selection)),
+                beginnings.with_start_offsets(positions.bounds(name, selection)),
                 below_commit=positions.consumed(name),
             )
             for name in topics
@@ -131,7 +131,7 @@ def fix(report: Report, table: str) -> str:
     return " ".join(steps)
 
 
-def _verifier(settings: Settings, stack: ExitStack, positions: Positions, table: str, *, content: bool) -> Verifier:
+def _verifier(settings: Settings, stack: ExitStack, positions: KafkaOffsets, table: str, *, content: bool) -> Verifier:
     client = connect(settings)
     stack.callback(client.close)
     registry = registry_client(settings)

@@ -19,7 +19,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found, Stored, wants_store
+from auditlane.contract.recovery import AssignmentFacts, StoredOffsetsSummary, wants_store
 from auditlane.contract.topic_ids import uuid_text
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
@@ -42,7 +42,9 @@ class Brokers:
     `stored` asks the store (topic id, partition, first offset that Kafka holds); None when it does not answer.
     """
 
-    def __init__(self, connect: Callable[[], AdminClient], stored: Callable[[str, int, int], Stored | None]) -> None:
+    def __init__(
+        self, connect: Callable[[], AdminClient], stored: Callable[[str, int, int], StoredOffsetsSummary | None]
+    ) -> None:
         self._connect, self._admin = connect, connect()
         self._log = get("worker")
         self._stored = stored
@@ -56,7 +58,7 @@ class Brokers:
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"The brokers did not describe {', '.join(names)}: {error}.") from error
 
-    def found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[Found]:
+    def found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
         """What there is to know about partitions that were just assigned. Raises KafkaUnavailable.
 
         Retries for `ASK_S`, each time with a new client: brokers answer with transient errors while a leader or the
@@ -73,7 +75,7 @@ class Brokers:
                 time.sleep(PAUSE_S)
                 self._admin = self._connect()
 
-    def _found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[Found]:
+    def _found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
         ids = self.topic_ids(one.topic for one in partitions)
         try:
             committed = consumer.committed(
@@ -88,14 +90,16 @@ class Brokers:
         high = self._bounds(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         return [self._one(one, ids[one.topic], low, high) for one in committed]
 
-    def _one(self, at: TopicPartition, topic_id: str, low: dict[Partition, int], high: dict[Partition, int]) -> Found:
+    def _one(
+        self, at: TopicPartition, topic_id: str, low: dict[Partition, int], high: dict[Partition, int]
+    ) -> AssignmentFacts:
         partition = Partition(at.topic, at.partition)
         committed = None if at.offset == OFFSET_INVALID else at.offset
         metadata = at.metadata or ""
         begin = low[partition]
         wanted = wants_store(committed, metadata, topic_id)
         stored = self._stored(topic_id, at.partition, begin) if wanted else None
-        return Found(partition, topic_id, committed, metadata, begin, high[partition], stored)
+        return AssignmentFacts(partition, topic_id, committed, metadata, begin, high[partition], stored)
 
     def _bounds(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[Partition, int]:
         asked = {TopicPartition(one.topic, one.partition): spec for one in partitions}

@@ -24,7 +24,7 @@ class _Places(NamedTuple):
     none: npt.NDArray[np.bool_]
 
 
-class Blobs(Sequence[bytes | None]):
+class ByteColumn(Sequence[bytes | None]):
     """`data` and `lengths` are the parts: blobs joined, and the length of each, -1 for None."""
 
     __slots__ = ("_count", "_places", "data", "lengths", "size")
@@ -37,7 +37,7 @@ class Blobs(Sequence[bytes | None]):
         self._places: _Places | None = None
 
     @classmethod
-    def of(cls, blobs: Iterable[bytes | None]) -> Blobs:
+    def of(cls, blobs: Iterable[bytes | None]) -> ByteColumn:
         """`blobs` itself where it is one."""
         if isinstance(blobs, cls):
             return blobs
@@ -54,7 +54,7 @@ class Blobs(Sequence[bytes | None]):
         return made
 
     @classmethod
-    def none(cls, count: int) -> Blobs:
+    def none(cls, count: int) -> ByteColumn:
         """So many that are None."""
         made = cls()
         if count:
@@ -68,7 +68,7 @@ class Blobs(Sequence[bytes | None]):
         self.size += len(data)
         self._places = None
 
-    def extend(self, more: Blobs) -> None:
+    def extend(self, more: ByteColumn) -> None:
         """Append what follows; the bytes are shared."""
         self.data += more.data
         self.lengths += more.lengths
@@ -76,14 +76,14 @@ class Blobs(Sequence[bytes | None]):
         self.size += more.size
         self._places = None
 
-    def take(self, count: int) -> Blobs:
+    def take(self, count: int) -> ByteColumn:
         """Remove the first `count` blobs and return them."""
-        head = Blobs()
+        head = ByteColumn()
         whole = 0  # parts
         while whole < len(self.data) and head._count + len(self.lengths[whole]) <= count:
             head._append(self.data[whole], self.lengths[whole])
             whole += 1
-        rest = Blobs()
+        rest = ByteColumn()
         if whole < len(self.data) and head._count < count:
             data, lengths, cut = self.data[whole], self.lengths[whole], count - head._count
             at = sum(one for one in lengths[:cut] if one > 0)
@@ -104,7 +104,7 @@ class Blobs(Sequence[bytes | None]):
         """Which are None."""
         return np.asarray(self._signed() < 0)
 
-    def tails(self, which: Numbers, skip: int) -> list[bytes]:
+    def slices_after(self, which: Numbers, skip: int) -> list[bytes]:
         """Those blobs without their first `skip` bytes; None gives nothing."""
         part, begin, end, _ = self._where()
         data, parts = self.data, part[which]
@@ -114,7 +114,7 @@ class Blobs(Sequence[bytes | None]):
             return [whole[a:b] for a, b in zip(starts, ends, strict=True)]
         return [data[at][a:b] for at, a, b in zip(parts.tolist(), starts, ends, strict=True)]
 
-    def heads(self, width: int) -> npt.NDArray[np.uint8]:
+    def prefixes(self, width: int) -> npt.NDArray[np.uint8]:
         """The first `width` bytes of each, a row each; what a shorter one gives is not defined."""
         rows = []
         for data, lengths in zip(self.data, self.lengths, strict=True):

@@ -23,7 +23,7 @@ class UnknownIntent(ValueError):
 class Intent:
     """`first` and `last` are None when nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
 
-    `doubt`: the offset was set back by hand, or lost, and below this one any range may have been attempted before.
+    `recheck_below`: the offset was set back by hand, or lost; ranges below this one may have been attempted before.
     `failing_ms` and `error` are for people: since when the range's steps have failed, and why the last one did.
     """
 
@@ -32,7 +32,7 @@ class Intent:
     last: int | None = None
     digest: str = ""
     at_ms: int = 0
-    doubt: int = 0
+    recheck_below: int = 0
     failing_ms: int = 0
     error: str = ""
 
@@ -45,8 +45,8 @@ class Intent:
         plan: dict[str, object] = {"v": VERSION, "topic": self.topic_id, "at": self.at_ms}
         if self.pending:
             plan |= {"range": [self.first, self.last], "digest": self.digest}
-        if self.doubt:
-            plan["doubt"] = self.doubt
+        if self.recheck_below:
+            plan["doubt"] = self.recheck_below
         if self.failing_ms:
             plan |= {"failing": self.failing_ms, "error": self.error[:LONGEST_ERROR]}
         return json.dumps(plan, sort_keys=True, separators=(",", ":"))
@@ -70,15 +70,15 @@ def decode(metadata: str | None) -> Intent | None:
     version, topic = plan.get("v"), plan.get("topic")
     if not _is_count(version) or version != VERSION:
         raise UnknownIntent("it names no version" if version is None else f"version {str(version)[:40]}")
-    at_ms, doubt, failing_ms = (plan.get(name, 0) for name in ("at", "doubt", "failing"))
+    at_ms, recheck_below, failing_ms = (plan.get(name, 0) for name in ("at", "doubt", "failing"))
     # Times are whole numbers of either sign: clocks are wrong.
-    if not (isinstance(topic, str) and _is_whole(at_ms) and _is_whole(failing_ms) and _is_count(doubt)):
+    if not (isinstance(topic, str) and _is_whole(at_ms) and _is_whole(failing_ms) and _is_count(recheck_below)):
         raise UnknownIntent("a topic or number that cannot be read")
     if "range" not in plan:
-        return Intent(topic, at_ms=at_ms, doubt=doubt)
+        return Intent(topic, at_ms=at_ms, recheck_below=recheck_below)
     match plan["range"], plan.get("digest"):
         case [first, last], str(digest) if digest and _is_count(first) and _is_count(last) and first <= last:
-            return Intent(topic, first, last, digest, at_ms, doubt, failing_ms, str(plan.get("error") or ""))
+            return Intent(topic, first, last, digest, at_ms, recheck_below, failing_ms, str(plan.get("error") or ""))
     raise UnknownIntent("a range or digest that cannot be read")
 
 

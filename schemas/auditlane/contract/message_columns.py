@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from auditlane.contract.byte_columns import Blobs
+from auditlane.contract.byte_columns import ByteColumn
 
 
 class Columns:
@@ -31,9 +31,9 @@ class Columns:
         self.timestamps_ms: array[int] = (
             timestamps_ms if isinstance(timestamps_ms, array) else array("q", timestamps_ms)
         )
-        self.keys = Blobs.of(keys)
-        self.values = Blobs.of(values)
-        self.signatures = Blobs.none(len(self.offsets)) if signatures is None else Blobs.of(signatures)
+        self.keys = ByteColumn.of(keys)
+        self.values = ByteColumn.of(values)
+        self.signatures = ByteColumn.none(len(self.offsets)) if signatures is None else ByteColumn.of(signatures)
 
     @property
     def size(self) -> int:

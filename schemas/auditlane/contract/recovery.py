@@ -12,7 +12,7 @@ TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredOffsetsSummary:
     """What the store holds of one topic id and partition. `first_gap` is the lowest offset missing among the newest
     `highest - window`, or None; a rejected message leaves a gap as well as a lost one does."""
 
@@ -21,7 +21,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AssignmentFacts:
     """What was read about a partition on its assignment. `low` is the first offset that Kafka still holds and `high`
     one past the last; `stored` is None when the store was not asked or did not answer."""
 
@@ -31,24 +31,24 @@ class Found:
     metadata: str
     low: int
     high: int
-    stored: Stored | None = None
+    stored: StoredOffsetsSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartDecision:
     """Begin reading at `offset`; with `rebuild`, first restore that range exactly. `halt` says why not to begin at all,
-    `note` is worth a line in the log. Ranges that begin below `doubt` may have been attempted before, by whatever
-    verdict: they are compared with the store as a rebuilt one is."""
+    `note` is worth a line in the log. Ranges that begin below `recheck_below` may have been attempted before, with
+    any result: they are compared with the store as a rebuilt one is."""
 
     offset: int
     rebuild: Intent | None = None
     halt: str = ""
     note: str = ""
-    doubt: int = 0
+    recheck_below: int = 0
 
 
 def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
-    """Whether `start` needs to know what the store holds."""
+    """Whether `decide_start` needs to know what the store holds."""
     if committed is None:
         return True
     try:
@@ -58,7 +58,7 @@ def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
     return intent is not None and not intent.pending and intent.topic_id != topic_id
 
 
-def start(found: Found) -> Start:
+def decide_start(found: AssignmentFacts) -> StartDecision:
     """Decide where to begin. Never skips: whatever could have been lost halts the partition and says what to do."""
     if found.committed is None:
         return _uncommitted(found)
@@ -75,20 +75,20 @@ def start(found: Found) -> Start:
     if intent is not None and intent.pending:
         return _pending(found, intent)
     if intent is not None:
-        return _committed(found, note="", doubt=intent.doubt)
-    return _committed(found, note="the offset was committed by another tool", doubt=found.high)
+        return _committed(found, note="", recheck_below=intent.recheck_below)
+    return _committed(found, note="the offset was committed by another tool", recheck_below=found.high)
 
 
-def _committed(found: Found, note: str, doubt: int) -> Start:
+def _committed(found: AssignmentFacts, note: str, recheck_below: int) -> StartDecision:
     at = found.committed or 0
     if at < found.low:
         return _halt(found, _lost(found, at))
     if at > found.high:
         return _halt(found, _truncated(found, f"offset {at} was committed"))
-    return Start(at, note=note, doubt=doubt)
+    return StartDecision(at, note=note, recheck_below=recheck_below)
 
 
-def _pending(found: Found, intent: Intent) -> Start:
+def _pending(found: AssignmentFacts, intent: Intent) -> StartDecision:
     assert intent.first is not None and intent.last is not None  # noqa: PT018 - one fact: it is pending
     if intent.first != found.committed:
         odd = f"its intent begins at {intent.first}, the offset committed with it is {found.committed}"
@@ -99,38 +99,40 @@ def _pending(found: Found, intent: Intent) -> Start:
         return _halt(found, _lost(found, intent.first))
     if intent.last >= found.high:
         return _halt(found, _truncated(found, f"offsets {intent.first}-{intent.last} are pending"))
-    return Start(intent.first, rebuild=intent, doubt=intent.doubt)
+    return StartDecision(intent.first, rebuild=intent, recheck_below=intent.recheck_below)
 
 
-def _uncommitted(found: Found, note: str = "") -> Start:
+def _uncommitted(found: AssignmentFacts, note: str = "") -> StartDecision:
     note = note or "no offset was committed"
     if found.stored is None:  # reading again is exact, since every insert leaves out what is stored; it only costs time
         note = f"{note}, and the store did not answer: reading from the beginning"
-        return Start(found.low, note=note, doubt=found.high)
+        return StartDecision(found.low, note=note, recheck_below=found.high)
     if found.stored.highest is None:
-        return Start(found.low, note=f"{note} and nothing is stored: reading from the beginning")
+        return StartDecision(found.low, note=f"{note} and nothing is stored: reading from the beginning")
     gap, after = found.stored.first_gap, found.stored.highest + 1
     at = after if gap is None else gap
     if at < found.low:
         return _halt(found, _lost(found, at))
     if after > found.high:
         return _halt(found, _truncated(found, f"offset {after - 1} is stored"))
-    return Start(at, note=f"{note}; the store holds offsets up to {after - 1}: reading from {at}", doubt=after)
+    return StartDecision(
+        at, note=f"{note}; the store holds offsets up to {after - 1}: reading from {at}", recheck_below=after
+    )
 
 
-def _lost(found: Found, first: int) -> str:
+def _lost(found: AssignmentFacts, first: int) -> str:
     gone = f"offsets {first}-{found.low - 1} were not stored and Kafka no longer holds them"
     return f"{gone}; to accept their loss {_command(found, found.low)}"
 
 
-def _truncated(found: Found, what: str) -> str:
+def _truncated(found: AssignmentFacts, what: str) -> str:
     return f"{what} but the log ends at {found.high}: it was truncated; {TRUNCATED}"
 
 
-def _command(found: Found, to: int | None) -> str:
+def _command(found: AssignmentFacts, to: int | None) -> str:
     partition = found.partition
     return f"stop the workers and run `auditlane accept-loss {partition.topic} {partition.number} --to {to}`"
 
 
-def _halt(found: Found, reason: str) -> Start:
-    return Start(found.low, halt=reason)
+def _halt(found: AssignmentFacts, reason: str) -> StartDecision:
+    return StartDecision(found.low, halt=reason)

@@ -92,15 +92,22 @@ def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> 
     )
 
 
-def statement(table: Table, range_: OffsetRange, month: int, *, held: int | None = None) -> str:
-    """The INSERT of a range's rows of one month, which follow it as one ArrowStream; `sent` says which columns. With
-    `held` it adds nothing unless the table holds so many offsets of the range and month."""
-    told = _told(range_)
+def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: int | None = None) -> str:
+    """Build the INSERT of a range's rows of one month, which follow it as one ArrowStream of `columns_to_send`.
+
+    With `expected_rows` it adds nothing unless the table holds that many offsets of the range and month."""
+    constant = _constant_columns(range_)
     names = ", ".join(f"`{name}`" for name, _ in table.columns)
-    read = ", ".join(told.get(name) or arrived(name, kind) for name, kind in table.columns)
-    structure = _escaped(", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in told))
+    read = ", ".join(constant.get(name) or arrived(name, kind) for name, kind in table.columns)
+    structure = _escaped(
+        ", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in constant)
+    )
     of_month = f" AND toYYYYMM(occurred_at) = {month}"
-    still = f" AND ({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {held}" if held is not None else ""
+    still = (
+        f" AND ({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {expected_rows}"
+        if expected_rows is not None
+        else ""
+    )
     return (
         f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
         f" SELECT {read} FROM input('{structure}')"
@@ -119,7 +126,7 @@ def arrived(name: str, kind: str) -> str:
     return f"`{name}`" if travelling(kind) == kind else f"toIPv6(`{name}`)"
 
 
-def _told(range_: OffsetRange) -> dict[str, str]:
+def _constant_columns(range_: OffsetRange) -> dict[str, str]:
     """What is the same in every row of a range: the statement says it once."""
     return {
         "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
@@ -132,12 +139,12 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def sent(rows: pa.Table, range_: OffsetRange) -> pa.Table:
+def columns_to_send(rows: pa.Table, range_: OffsetRange) -> pa.Table:
     """The columns that follow the statement, to be packed."""
-    return rows.drop_columns([name for name in _told(range_) if name in rows.column_names])
+    return rows.drop_columns([name for name in _constant_columns(range_) if name in rows.column_names])
 
 
-class Packed:
+class EncodedBatch:
     """The rows of one insert as they are sent: an Arrow stream of one record batch, behind room for a statement.
 
     The columns that it was made of are needed no more, so a range that waits for its insert is held once, not twice.
@@ -162,7 +169,7 @@ class Packed:
         offsets: list[int] = self._offsets.to_pylist()
         return offsets
 
-    def behind(self, text: str) -> memoryview:
+    def with_statement(self, text: str) -> memoryview:
         """What is POSTed: the statement, then the rows. Valid until the next call."""
         head, whole = text.encode() + b"\n", memoryview(self._buffer).cast("B")
         if len(head) > _ROOM:
@@ -177,7 +184,7 @@ def _write(sink: Any, batch: pa.Table) -> None:
         stream.write_table(batch, max_chunksize=max(1, batch.num_rows))
 
 
-def send(client: Client, text: str, rows: Packed, settings: dict[str, Any]) -> None:
+def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]) -> None:
     """Run an INSERT over its rows. `command` would decode and scan the whole body to see whether it only reads."""
-    data: Any = rows.behind(text)  # sent from where Arrow wrote it, without a copy
+    data: Any = rows.with_statement(text)  # sent from where Arrow wrote it, without a copy
     client.raw_insert("", insert_block=data, settings=settings)

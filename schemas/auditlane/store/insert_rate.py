@@ -15,7 +15,7 @@ SLOW_MS = 5_000  # an insert that takes longer counts as push-back
 
 
 @dataclass(slots=True)
-class Budget:
+class AdaptiveRate:
     """`rate` is parts per second; `burst` is how many may be saved up. Times are monotonic milliseconds."""
 
     rate: float
@@ -25,7 +25,7 @@ class Budget:
     at_ms: int = 0
 
     @classmethod
-    def of(cls, rate: float, now: int) -> Budget:
+    def of(cls, rate: float, now: int) -> AdaptiveRate:
         """A full bucket: one second's worth, and at least one part."""
         burst = max(1.0, rate)
         return cls(rate=rate, burst=burst, saved=burst, at_ms=now)

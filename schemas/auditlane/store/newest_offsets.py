@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from clickhouse_connect.driver.client import Client
 
-from auditlane.contract.recovery import Stored
+from auditlane.contract.recovery import StoredOffsetsSummary
 from auditlane.store.client import store_errors
 
 GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie
 
 
-def newest(client: Client, database: str, topic_id: str, partition: int, *, low: int) -> Stored:
+def newest(client: Client, database: str, topic_id: str, partition: int, *, low: int) -> StoredOffsetsSummary:
     """What the store holds of a partition from offset `low` on: its highest offset, and the first gap near it."""
     where = "kafka_topic_id = {topic:UUID} AND kafka_partition = {partition:UInt32} AND kafka_offset >= {low:UInt64}"
     parameters = {"topic": topic_id, "partition": partition, "low": low}
@@ -20,7 +20,7 @@ def newest(client: Client, database: str, topic_id: str, partition: int, *, low:
             f"SELECT count(), max(kafka_offset) {source}", parameters=parameters
         ).result_rows
         if not count:
-            return Stored(None)
+            return StoredOffsetsSummary(None)
         floor = max(low, int(highest) - GAP_WINDOW + 1)
         offsets = client.query(
             f"SELECT DISTINCT kafka_offset {source} AND kafka_offset >= {{floor:UInt64}} ORDER BY kafka_offset",
@@ -29,6 +29,6 @@ def newest(client: Client, database: str, topic_id: str, partition: int, *, low:
     expected = floor
     for offset in offsets:
         if offset != expected:
-            return Stored(int(highest), expected)
+            return StoredOffsetsSummary(int(highest), expected)
         expected += 1
-    return Stored(int(highest))
+    return StoredOffsetsSummary(int(highest))

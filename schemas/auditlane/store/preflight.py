@@ -24,7 +24,7 @@ SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows alike 
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class TableDefinition:
     """How a table is made, as `system.tables` tells it, and how many inserts' tokens it remembers for how many seconds
     (None: for as long as they are among so many)."""
 
@@ -67,7 +67,7 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
         ).result_rows
         window = _setting(client, definition, _window(engine))
         window_s = _setting(client, definition, f"{_window(engine)}_seconds") if _replicated(engine) else None
-    made = Made(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
+    made = TableDefinition(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
     check_table(made, parts_per_second)
     settings = _accepted(client, settings_for(engine))
     return Table(database, inserted(made.name, columns, written), settings)
@@ -101,7 +101,7 @@ def settings_for(engine: str) -> dict[str, int | str]:
     return PINNED | (REPLICATED if _replicated(engine) else {})
 
 
-def check_table(made: Made, parts_per_second: float) -> None:
+def check_table(made: TableDefinition, parts_per_second: float) -> None:
     """Raises ConfigError when such a table could lose a row, or a repeated insert could add one."""
     name = made.name
     if made.engine not in ENGINES:

@@ -10,7 +10,7 @@ from simulator.clickhouse import Insert
 from simulator.world import World
 
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.worker.protocol.actions import Bury, Write
+from auditlane.worker.protocol.actions import Publish, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import token
@@ -30,7 +30,7 @@ class Job:
     """One attempt at a step of a range. The rest is a redo's: what the store was `seen` to hold, by month, how often in
     a row it was the same, and the months that were `missing` then and are not sent yet, None before the look."""
 
-    work: Write | Bury
+    work: Write | Publish
     progress: Progress
     sent: Insert | None = None
     parts: int = 0
@@ -69,7 +69,7 @@ class Inserts:
     def now(self) -> int:
         raise NotImplementedError
 
-    def submit(self, work: Write | Bury) -> None:
+    def submit(self, work: Write | Publish) -> None:
         progress = self._progress.get(work.range)
         if progress is None:
             progress = self._progress[work.range] = self._judge(work.range)
@@ -91,7 +91,7 @@ class Inserts:
     def advance(self, job: Job) -> None:
         """The next thing that the insert thread of a job does."""
         range_, progress = job.work.range, job.progress
-        if isinstance(job.work, Bury):
+        if isinstance(job.work, Publish):
             self._bury(job)
         elif job.sent is not None:
             self._answer(job, job.sent)
@@ -178,7 +178,7 @@ class Inserts:
             self.world.events["dead letters not acknowledged"] += 1
             self.core.failed(range_, Failure(Remedy.retry, "not acknowledged"), self.now)
         else:
-            self.core.buried(range_)
+            self.core.published(range_)
 
     def _trouble(self) -> bool:
         return self.random.random() < self.world.trouble

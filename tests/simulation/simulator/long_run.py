@@ -28,7 +28,7 @@ from simulator.shrink import broken, shrink
 REPORT = Path(__file__).parents[3] / "docs" / "internals" / "simulation-report.md"
 CHUNK = 50
 FAULTS = ("killed", "frozen", "expelled, a zombie", "revoked", "drained")
-DOING = ("idle", "holding", "intent", "write", "writing, insert sent", "bury", "complete", "rebuilding")
+DOING = ("idle", "holding", "intent", "write", "writing, insert sent", "publish", "complete", "rebuilding")
 
 
 @dataclass

@@ -241,7 +241,12 @@ class Schedule:
         """Partitions without a range in flight, sent or about to be, anywhere."""
         busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
         busy |= {one.partition for one in self.world.clickhouse.running}
-        busy |= {at for worker in self.workers for at, lane in worker.core.lanes.items() if lane.flight or lane.rebuild}
+        busy |= {
+            at
+            for worker in self.workers
+            for at, state in worker.core.partitions.items()
+            if state.flight or state.rebuild
+        }
         return sorted(set(self.world.kafka.committed) - busy)
 
     def _rewind(self) -> None:
@@ -288,9 +293,9 @@ class Schedule:
     def _finished(self) -> bool:
         """Every partition is somebody's who has completed all of it; a commit that was set back since is not news."""
         ends = {at: log[-1].offset + 1 for at, log in self.world.kafka.logs.items() if log}
-        lanes = [lane for worker in self.workers for lane in worker.core.lanes.values()]
-        done = {lane.partition for lane in lanes if lane.begin >= ends.get(lane.partition, 0)}
-        return ends.keys() <= done and not any(lane.flight or lane.held or lane.rebuild for lane in lanes)
+        states = [state for worker in self.workers for state in worker.core.partitions.values()]
+        done = {state.partition for state in states if state.begin >= ends.get(state.partition, 0)}
+        return ends.keys() <= done and not any(state.flight or state.held or state.rebuild for state in states)
 
     def _check(self) -> None:
         kafka, clickhouse = self.world.kafka, self.world.clickhouse

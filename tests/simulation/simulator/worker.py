@@ -9,8 +9,8 @@ from simulator.kafka import TOPIC_ID, Member
 from simulator.world import World
 
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found, Stored, wants_store
-from auditlane.worker.protocol.actions import Bury, Commit, Halt, Pause, Resume, Seek, Write
+from auditlane.contract.recovery import AssignmentFacts, StoredOffsetsSummary, wants_store
+from auditlane.worker.protocol.actions import Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
 
@@ -42,19 +42,19 @@ class Worker(Inserts):
             self.world.struck[fault, self._doing(partition)] += 1
 
     def _doing(self, partition: Partition) -> str:
-        lane = self.core.lanes.get(partition)
-        if lane is None or (lane.flight is None and lane.rebuild is None):
-            return "holding" if lane is not None and lane.held else "idle"
-        if lane.flight is None:
+        state = self.core.partitions.get(partition)
+        if state is None or (state.flight is None and state.rebuild is None):
+            return "holding" if state is not None and state.held else "idle"
+        if state.flight is None:
             return "rebuilding"
-        sent = any(job.sent is not None and job.work.range is lane.flight.range for job in self.jobs)
-        return "writing, insert sent" if sent else lane.flight.step.name.lower()
+        sent = any(job.sent is not None and job.work.range is state.flight.range for job in self.jobs)
+        return "writing, insert sent" if sent else state.flight.step.name.lower()
 
     # The consuming thread.
 
     def poll(self) -> None:
         """The consumer's poll: first what the group changes, then messages. None while too much is held."""
-        if self.core.full:
+        if self.core.must_wait:
             return
         kafka = self.world.kafka
         revoked, assigned = kafka.poll(self.member)
@@ -65,7 +65,7 @@ class Worker(Inserts):
             self.world.say(f"{self.name} gives up {_names(revoked)}")
             for partition in revoked:
                 self.world.struck["revoked", self._doing(partition)] += 1
-            self.paused.difference_update(self.core.dropped(revoked))  # else a pause lasts, as it does in librdkafka
+            self.paused.difference_update(self.core.revoked(revoked))  # else a pause lasts, as it does in librdkafka
             for partition in revoked:
                 self.positions.pop(partition, None)
                 self.halts.pop(partition, None)
@@ -88,7 +88,7 @@ class Worker(Inserts):
             actions = self.core.step(self.now, self.world.now + self.world.skew)
             for action in actions:
                 match action:
-                    case Write() | Bury():
+                    case Write() | Publish():
                         self.submit(action)
                     case Commit():
                         self.core.committed(action, self._commit(action), self.now)
@@ -105,15 +105,17 @@ class Worker(Inserts):
             if not any(isinstance(action, Commit) for action in actions):
                 return
 
-    def _found(self, partition: Partition) -> Found:
+    def _found(self, partition: Partition) -> AssignmentFacts:
         kafka = self.world.kafka
         offset, metadata = kafka.committed.get(partition, (None, ""))
         stored = None
         if wants_store(offset, metadata, TOPIC_ID) and self.random.random() >= self.world.trouble:
             offsets = self.world.clickhouse.stored(partition)
             gaps = sorted(set(range(offsets[-1])) - set(offsets)) if offsets else []
-            stored = Stored(offsets[-1], gaps[0] if gaps else None) if offsets else Stored(None)
-        return Found(partition, TOPIC_ID, offset, metadata, 0, kafka.ends[partition], stored)
+            stored = (
+                StoredOffsetsSummary(offsets[-1], gaps[0] if gaps else None) if offsets else StoredOffsetsSummary(None)
+            )
+        return AssignmentFacts(partition, TOPIC_ID, offset, metadata, 0, kafka.ends[partition], stored)
 
     def _commit(self, commit: Commit) -> dict[Partition, str]:
         """Taken; refused; taken in part; or an error whose commit arrives all the same, before the next one does."""

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.contract.byte_columns import Blobs
+from auditlane.contract.byte_columns import ByteColumn
 
 ONE = st.one_of(st.none(), st.binary(max_size=12))
 PARTS = st.lists(st.lists(ONE, max_size=6), max_size=5)
@@ -14,15 +14,15 @@ PARTS = st.lists(st.lists(ONE, max_size=6), max_size=5)
 
 @given(PARTS, st.integers(0, 30))
 def test_parts_read_taken_and_cut_are_as_the_list_is(parts: list[list[bytes | None]], count: int) -> None:
-    whole, flat = Blobs(), [one for part in parts for one in part]
+    whole, flat = ByteColumn(), [one for part in parts for one in part]
     for part in parts:
-        whole.extend(Blobs.of(part))
+        whole.extend(ByteColumn.of(part))
     assert list(whole) == [whole[at] for at in range(len(flat))] == flat
     assert [whole[at - len(flat)] for at in range(len(flat))] == flat
     assert whole.sizes().tolist() == [len(one or b"") for one in flat]
     assert whole.missing().tolist() == [one is None for one in flat]
-    assert whole.tails(np.arange(len(flat)), 2) == [(one or b"")[2:] for one in flat]
-    for head, one in zip(whole.heads(3), flat, strict=True):
+    assert whole.slices_after(np.arange(len(flat)), 2) == [(one or b"")[2:] for one in flat]
+    for head, one in zip(whole.prefixes(3), flat, strict=True):
         assert one is None or len(one) < 3 or bytes(head) == one[:3]
     head = whole.take(count)
     assert list(head) == flat[:count]

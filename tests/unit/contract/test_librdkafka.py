@@ -15,8 +15,8 @@ from auditlane.local.doctor import kafka as doctor
 from auditlane.local.doctor.finding import Level, guarded
 from auditlane.local.health import KafkaProbe
 from auditlane.operations.dlq.topic import LetterTopic
-from auditlane.operations.replay.topic_target import ToTopic
-from auditlane.operations.span_reader import LogReader
+from auditlane.operations.replay.topic_target import TopicTarget
+from auditlane.operations.span_reader import SpanReader
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, load
 from auditlane.sdk import ClientConfig
@@ -54,9 +54,9 @@ def test_no_client_lets_an_extra_option_weaken_a_guarantee(extra):
     for read in (
         lambda: client_config(settings),
         lambda: consumer_config(settings, protocol="consumer"),
-        lambda: LogReader(settings),
+        lambda: SpanReader(settings),
         lambda: LetterTopic(settings),
-        lambda: ToTopic(settings, "x", dry=False),
+        lambda: TopicTarget(settings, "x", dry=False),
         lambda: topics.admin(settings),
         lambda: ClientConfig.load({}, kafka_bootstrap="a:1", registry_url="http://r", kafka_extra=extra),
     ):

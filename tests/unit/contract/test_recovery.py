@@ -4,16 +4,21 @@ import pytest
 
 from auditlane.contract.intent import Intent
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found, Start, Stored, start, wants_store
+from auditlane.contract.recovery import AssignmentFacts, StartDecision, StoredOffsetsSummary, decide_start, wants_store
 
 HERE, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 
 
 def found(
-    committed: int | None, intent: Intent | str = "", *, low: int = 0, high: int = 100, stored: Stored | None = None
-) -> Found:
+    committed: int | None,
+    intent: Intent | str = "",
+    *,
+    low: int = 0,
+    high: int = 100,
+    stored: StoredOffsetsSummary | None = None,
+) -> AssignmentFacts:
     metadata = intent if isinstance(intent, str) else intent.encode()
-    return Found(Partition("t", 0), HERE, committed, metadata, low, high, stored)
+    return AssignmentFacts(Partition("t", 0), HERE, committed, metadata, low, high, stored)
 
 
 @pytest.mark.parametrize(
@@ -23,23 +28,23 @@ def found(
         (found(7, "by hand"), 7),
         (found(100, Intent(HERE)), 100),
         (found(7, Intent(HERE, 7, 9, "d")), 7),
-        (found(None, stored=Stored(None)), 0),
-        (found(None, stored=Stored(None), low=5), 5),
+        (found(None, stored=StoredOffsetsSummary(None)), 0),
+        (found(None, stored=StoredOffsetsSummary(None), low=5), 5),
         (found(None, low=5), 5),  # the store did not answer
-        (found(None, stored=Stored(41)), 42),
-        (found(None, stored=Stored(41, first_gap=30)), 30),
-        (found(7, Intent(OTHER), stored=Stored(None)), 0),  # the topic was created again
-        (found(7, Intent(OTHER), stored=Stored(12)), 13),
+        (found(None, stored=StoredOffsetsSummary(41)), 42),
+        (found(None, stored=StoredOffsetsSummary(41, first_gap=30)), 30),
+        (found(7, Intent(OTHER), stored=StoredOffsetsSummary(None)), 0),  # the topic was created again
+        (found(7, Intent(OTHER), stored=StoredOffsetsSummary(12)), 13),
     ],
 )
-def test_where_it_begins(what: Found, offset: int) -> None:
-    begin = start(what)
+def test_where_it_begins(what: AssignmentFacts, offset: int) -> None:
+    begin = decide_start(what)
     assert (begin.offset, begin.halt) == (offset, "")
 
 
 def test_a_pending_range_is_rebuilt() -> None:
     intent = Intent(HERE, 7, 9, "d")
-    assert start(found(7, intent)) == Start(7, rebuild=intent)
+    assert decide_start(found(7, intent)) == StartDecision(7, rebuild=intent)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_a_pending_range_is_rebuilt() -> None:
         (found(7, Intent(HERE, 7, 9, "d"), low=8), "offsets 7-7 were not stored"),
         (found(98, Intent(HERE, 98, 100, "d")), "offsets 98-100 are pending but the log ends at 100"),
         (found(7, Intent(HERE), low=8), "stop the workers and run `auditlane accept-loss t 0 --to 8`"),
-        (found(None, stored=Stored(41), low=50), "`auditlane accept-loss t 0 --to 50`"),
+        (found(None, stored=StoredOffsetsSummary(41), low=50), "`auditlane accept-loss t 0 --to 50`"),
         (found(7, Intent(OTHER, 7, 9, "d"), low=3), "`auditlane accept-loss t 0 --to 3`"),
         (found(7, '{"v":9,"topic":"t"}'), "`auditlane accept-loss t 0 --to 7`"),
         (found(6, Intent(HERE, 7, 9, "d")), "`auditlane accept-loss t 0 --to 6`"),
@@ -58,12 +63,12 @@ def test_a_pending_range_is_rebuilt() -> None:
         (found(6, Intent(HERE, 7, 9, "d")), "its intent begins at 7"),
         (found(7, Intent(OTHER, 7, 9, "d")), "pending when the topic was deleted"),
         (found(7, '{"v":9,"topic":"t"}'), "run the auditlane version that wrote it"),
-        (found(None, stored=Stored(41), low=50), "offsets 42-49 were not stored"),
-        (found(None, stored=Stored(200)), "offset 200 is stored but the log ends at 100"),
+        (found(None, stored=StoredOffsetsSummary(41), low=50), "offsets 42-49 were not stored"),
+        (found(None, stored=StoredOffsetsSummary(200)), "offset 200 is stored but the log ends at 100"),
     ],
 )
-def test_what_would_lose_events_halts(what: Found, because: str) -> None:
-    assert because in start(what).halt
+def test_what_would_lose_events_halts(what: AssignmentFacts, because: str) -> None:
+    assert because in decide_start(what).halt
 
 
 def test_the_store_is_asked_only_when_it_decides() -> None:

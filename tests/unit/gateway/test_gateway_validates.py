@@ -29,8 +29,8 @@ from auditlane.sdk import client as client_
 from auditlane.sdk.encoding import Encoder
 from auditlane.worker.validation import checks
 from auditlane.worker.validation.decoder import arrow_type
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 LIMIT = 2_000
 TIME = {"type": "long", "logicalType": "timestamp-micros"}
@@ -119,10 +119,10 @@ def judged(registry: DictRegistry, service: IngestService, posted: list[object])
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))
     now_ms = int(time.time() * 1_000)
-    judge = Judge(SchemaBook(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=LIMIT)
+    validator = BatchValidator(SchemaCache(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=LIMIT)
     keys, values = [key for key, _ in delivered], [value for _, value in delivered]
     raw = raw_range(list(values), list(keys), timestamps_ms=[now_ms] * len(values))
-    rejected = judge.judge(raw, ingested_at_ms=now_ms).rejected
+    rejected = validator.validate(raw, ingested_at_ms=now_ms).rejected
     assert not rejected, [(one.code, one.message) for one in rejected]
     accepted = [result.error is None for result in results]
     assert sum(accepted) == len(values), [str(one.error) for one in results]
@@ -280,7 +280,7 @@ def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, serv
     with pytest.raises(RegistryRefused, match="states"):
         Encoder.parse(f"{TOPIC}.costly-value", 99, schema)
     schema_id = registry.register(f"{TOPIC}.costly-value", json.loads(schema))
-    known = SchemaBook(registry, topic=TOPIC, refresh_s=30).known(schema_id)
+    known = SchemaCache(registry, topic=TOPIC, refresh_s=30).known(schema_id)
     assert known is not None
     assert known.contract is None
     assert "states (limit" in known.problem

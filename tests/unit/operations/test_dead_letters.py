@@ -25,18 +25,18 @@ from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.tenants import tenant_subject
 from auditlane.contract.wire import frame, unframe
-from auditlane.operations.dlq.dry_run import Assessor, Found
+from auditlane.operations.dlq.dry_run import DryRunner, Found
 from auditlane.operations.dlq.index import Index, Selection
 from auditlane.operations.dlq.replay import chunks, replay
-from auditlane.operations.dlq.upgrade import NotResolved, Reviver
+from auditlane.operations.dlq.upgrade import NotResolved, SchemaUpgrader
 from auditlane.operations.dlq.view import decoded, view
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.dead_letters import cut_off
 from auditlane.worker.sink.dead_letters import headers as letter_headers
 from auditlane.worker.validation.batch import Rejection
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 OTHER_ID = "6f9619ff-8b86-4011-b42d-00c04fc964fe"
@@ -106,10 +106,10 @@ def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
     [one] = folded(read).newest(Selection())
     assert (one.whole_bytes, one.sha256) == (len(value), hashlib.sha256(value).hexdigest())
     world = World()
-    schemas = SchemaBook(world.registry, topic=validating.TOPIC, refresh_s=30)
-    judge = Judge(schemas, topic=validating.TOPIC, max_event_bytes=100_000)
-    assessor = Assessor(world.reviver(), judge, world.topics)
-    [answer] = assessor.assess([Found(one, key, beginning)], now_ms=validating.NOW_MS)
+    schemas = SchemaCache(world.registry, topic=validating.TOPIC, refresh_s=30)
+    validator = BatchValidator(schemas, topic=validating.TOPIC, max_event_bytes=100_000)
+    assessor = DryRunner(world.upgrader(), validator, world.topics)
+    [answer] = assessor.dry_run([Found(one, key, beginning)], now_ms=validating.NOW_MS)
     assert (answer.value, answer.code) == (None, "CUT_OFF")
     assert one.name in answer.reason
 
@@ -227,16 +227,16 @@ class World:
         schema = validating.contract(*own, **attributes)
         return self.registry.register(tenant_subject(validating.TOPIC, tenant), schema), schema
 
-    def reviver(self) -> Reviver:
-        book = SchemaBook(self.registry, topic=validating.TOPIC, refresh_s=30)
-        return Reviver(self.registry, book.known, topic=validating.TOPIC)
+    def upgrader(self) -> SchemaUpgrader:
+        book = SchemaCache(self.registry, topic=validating.TOPIC, refresh_s=30)
+        return SchemaUpgrader(self.registry, book.known, topic=validating.TOPIC)
 
-    def assess(self, *values: bytes | None, key: bytes | None = b"acme", topic: str = validating.TOPIC) -> list[Any]:
-        book = SchemaBook(self.registry, topic=validating.TOPIC, refresh_s=30)
-        judge = Judge(book, topic=validating.TOPIC, max_event_bytes=100_000)
-        assessor = Assessor(self.reviver(), judge, self.topics)
+    def dry_run(self, *values: bytes | None, key: bytes | None = b"acme", topic: str = validating.TOPIC) -> list[Any]:
+        book = SchemaCache(self.registry, topic=validating.TOPIC, refresh_s=30)
+        validator = BatchValidator(book, topic=validating.TOPIC, max_event_bytes=100_000)
+        assessor = DryRunner(self.upgrader(), validator, self.topics)
         found = [Found(letter(at, topic=topic), key, value) for at, value in enumerate(values)]
-        return assessor.assess(found, now_ms=validating.NOW_MS)
+        return assessor.dry_run(found, now_ms=validating.NOW_MS)
 
     def read(self, value: bytes) -> dict[str, Any]:
         schema_id, datum = unframe(value)
@@ -248,7 +248,7 @@ def test_an_event_of_the_base_becomes_one_of_the_tenants_own_contract() -> None:
     world = World()
     latest, _ = world.register(validating.own("amount", "double", required=False), validating.own("city", "string"))
     value = validating.message()
-    revived = world.reviver().revive(b"acme#4", value)
+    revived = world.upgrader().upgrade(b"acme#4", value)
     assert revived.value is not None
     assert unframe(revived.value)[0] == latest
     before, after = world.read(value), world.read(revived.value)
@@ -270,7 +270,7 @@ def test_numbers_are_promoted_names_follow_aliases_and_unknown_symbols_take_the_
         validating.own("city", "string", aliases=["town"]),
         validating.own("kind", other),
     )
-    revived = world.reviver().revive(b"acme", value)
+    revived = world.upgrader().upgrade(b"acme", value)
     assert revived.value is not None
     assert unframe(revived.value)[0] == latest
     after = world.read(revived.value)
@@ -283,7 +283,7 @@ def test_what_the_latest_contract_lacks_is_named() -> None:
     first, schema = world.register(validating.own("amount", "double"), validating.own("city", "string"))
     world.register(validating.own("town", "string"))
     value = validating.message(first, schema, amount=1.5, city=None)
-    assert world.reviver().revive(b"acme", value).dropped == ("amount",)
+    assert world.upgrader().upgrade(b"acme", value).dropped == ("amount",)
 
 
 def test_what_does_not_resolve_names_the_field() -> None:
@@ -291,7 +291,7 @@ def test_what_does_not_resolve_names_the_field() -> None:
     first, schema = world.register(validating.own("amount", "string"))
     world.register(validating.own("size", "long"), validating.own("amount", "long"))
     with pytest.raises(NotResolved, match=r"^amount: schema 2 cannot be resolved into schema 3"):
-        world.reviver().revive(b"acme", validating.message(first, schema, amount="many"))
+        world.upgrader().upgrade(b"acme", validating.message(first, schema, amount="many"))
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_what_does_not_resolve_names_the_field() -> None:
 def test_what_cannot_be_read_stays_as_it_is(key: bytes | None, value: bytes | None) -> None:
     world = World()
     world.register(validating.own("amount", "double"))
-    assert world.reviver().revive(key, value).value == value
+    assert world.upgrader().upgrade(key, value).value == value
 
 
 # The verdict.
@@ -319,10 +319,10 @@ def test_a_rule_that_was_relaxed_lets_the_letter_through() -> None:
     world = World()
     strict, schema = world.register(validating.own("amount", "double", maximum=3))
     value = validating.message(strict, schema, amount=4.5)
-    [stays] = world.assess(value)
+    [stays] = world.dry_run(value)
     assert (stays.code, stays.reason) == ("FIELD_RULE", "amount must be at most 3.")
     latest, _ = world.register(validating.own("amount", "double", maximum=5))
-    [sent] = world.assess(value)
+    [sent] = world.dry_run(value)
     assert sent.code == ""
     assert unframe(sent.value)[0] == latest
 
@@ -330,7 +330,7 @@ def test_a_rule_that_was_relaxed_lets_the_letter_through() -> None:
 def test_each_letter_has_its_own_verdict() -> None:
     world = World()
     good, bad = validating.message(), validating.message(ip="nowhere")
-    answers = world.assess(good, b"junk", bad, frame(77, b""), None, good)
+    answers = world.dry_run(good, b"junk", bad, frame(77, b""), None, good)
     assert [one.code for one in answers] == [
         "", "NOT_FRAMED", "IP_INVALID", "SCHEMA_UNKNOWN", "NOT_FRAMED", "",
     ]  # fmt: skip
@@ -338,7 +338,7 @@ def test_each_letter_has_its_own_verdict() -> None:
 
 
 def test_a_topic_that_is_gone_keeps_its_letters() -> None:
-    [one] = World().assess(validating.message(), topic="audit.events.gone")
+    [one] = World().dry_run(validating.message(), topic="audit.events.gone")
     assert one.code == "TOPIC_GONE"
 
 
@@ -346,16 +346,16 @@ def test_a_schema_that_was_registered_since_is_known_now() -> None:
     world = World()
     schema = validating.contract(validating.own("amount", "double"))
     value = validating.message(2, schema, amount=1.0)
-    assert [one.code for one in world.assess(value)] == ["SCHEMA_UNKNOWN"]
+    assert [one.code for one in world.dry_run(value)] == ["SCHEMA_UNKNOWN"]
     world.register(validating.own("amount", "double"))
-    assert [one.code for one in world.assess(value)] == [""]
+    assert [one.code for one in world.dry_run(value)] == [""]
 
 
 def test_an_outage_of_the_registry_is_no_verdict() -> None:
     world = World()
     world.registry.down = True
     with pytest.raises(RegistryUnavailable):
-        world.assess(validating.message())
+        world.dry_run(validating.message())
 
 
 # Replaying in chunks.
@@ -373,8 +373,8 @@ class Kept:
 def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: Path) -> None:
     world, keys = World(), ProvenanceKeys.load_or_create(tmp_path / "keys.json")
     world.register(validating.own("amount", "double", required=False))
-    book = SchemaBook(world.registry, topic=validating.TOPIC, refresh_s=30)
-    judge = Judge(book, topic=validating.TOPIC, max_event_bytes=100_000, secrets=keys.secrets)
+    book = SchemaCache(world.registry, topic=validating.TOPIC, refresh_s=30)
+    validator = BatchValidator(book, topic=validating.TOPIC, max_event_bytes=100_000, secrets=keys.secrets)
     sent, ours = validating.message(), validating.message(source="auditlane")
     by_client, by_us = (
         keys.signer(client, filled)(b"acme", value)[1]
@@ -388,7 +388,7 @@ def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: 
         Found(letter(5), b"acme", ours),
     ]
 
-    def claims(assessor: Assessor) -> list[tuple[bool, Claim | None, str]]:
+    def claims(assessor: DryRunner) -> list[tuple[bool, Claim | None, str]]:
         """Whether the value is another one, what the signature says of it, why it stays."""
         return [
             (
@@ -396,17 +396,17 @@ def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: 
                 verify(keys.secrets(), one.signature or b"", b"acme", one.value or b""),
                 one.code,
             )
-            for one in assessor.assess(found, now_ms=validating.NOW_MS)
+            for one in assessor.dry_run(found, now_ms=validating.NOW_MS)
         ]
 
-    assert claims(Assessor(world.reviver(), judge, world.topics, keys)) == [
+    assert claims(DryRunner(world.upgrader(), validator, world.topics, keys)) == [
         (True, Claim("billing", ("source",)), ""),
         (True, None, ""),
         (True, None, ""),
         (False, Claim(TRAIL), ""),  # the base event's schema is all that our own trail knows
         (True, None, "SOURCE_RESERVED"),
     ]
-    assert [claim for _, claim, _ in claims(Assessor(world.reviver(), judge, world.topics))][:3] == [None] * 3
+    assert [claim for _, claim, _ in claims(DryRunner(world.upgrader(), validator, world.topics))][:3] == [None] * 3
 
 
 def test_chunks_are_bounded_in_letters_and_bytes() -> None:
@@ -419,9 +419,9 @@ def test_chunks_are_bounded_in_letters_and_bytes() -> None:
 
 def test_a_dry_run_counts_and_sends_nothing() -> None:
     world = World()
-    book = SchemaBook(world.registry, topic=validating.TOPIC, refresh_s=30)
-    judge = Judge(book, topic=validating.TOPIC, max_event_bytes=100_000)
-    assessor = Assessor(world.reviver(), judge, world.topics)
+    book = SchemaCache(world.registry, topic=validating.TOPIC, refresh_s=30)
+    validator = BatchValidator(book, topic=validating.TOPIC, max_event_bytes=100_000)
+    assessor = DryRunner(world.upgrader(), validator, world.topics)
     found = [Found(letter(1), b"acme", validating.message()), Found(letter(2), b"acme", b"junk")]
     dry = replay(found, assessor, None, clock=lambda: validating.NOW_MS / 1_000)
     assert (dry.replayed, dict(dry.stays)) == (1, {"NOT_FRAMED": 1})
@@ -439,7 +439,7 @@ def test_an_event_is_shown_up_to_the_field_that_broke() -> None:
     schema_id, datum = unframe(good)
     broken = bytearray(datum)
     broken[0] = 0x07  # a negative length of the first text
-    known = world.reviver().writer
+    known = world.upgrader().writer
     assert decoded(frame(schema_id, bytes(broken)), known) == ({}, "event_id: a text has a negative length.")
     event, problem = decoded(good[:-4], known)
     assert event is not None
@@ -457,9 +457,9 @@ def test_a_view_names_the_broken_field_and_keeps_the_bytes() -> None:
     world = World()
     strict, schema = world.register(validating.own("amount", "double", maximum=3))
     value = validating.message(strict, schema, amount=4.5)
-    shown = view(Found(letter(), b"acme", value), world.reviver().writer, world.assess(value)[0])
+    shown = view(Found(letter(), b"acme", value), world.upgrader().writer, world.dry_run(value)[0])
     assert shown["broken_field"] == "amount"
     assert shown["event"]["amount"] == 4.5
     assert shown["replay"]["code"] == "FIELD_RULE"
-    junk = view(Found(letter(code="NOT_FRAMED"), None, b"\x01\x02"), world.reviver().writer, None)
+    junk = view(Found(letter(code="NOT_FRAMED"), None, b"\x01\x02"), world.upgrader().writer, None)
     assert (junk["event"], junk["broken_field"], junk["value_base64"]) == (None, None, "AQI=")

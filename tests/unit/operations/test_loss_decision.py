@@ -6,27 +6,32 @@ import pytest
 
 from auditlane.contract.intent import Intent
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found, Start, Stored, start
-from auditlane.operations.accept_loss import accept
+from auditlane.contract.recovery import AssignmentFacts, StartDecision, StoredOffsetsSummary, decide_start
+from auditlane.operations.accept_loss import plan
 from auditlane.runtime.errors import ConfigError, Conflict
 
 HERE, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 
 
 def found(
-    committed: int | None, intent: Intent | str = "", *, low: int = 0, high: int = 100, stored: Stored | None = None
-) -> Found:
+    committed: int | None,
+    intent: Intent | str = "",
+    *,
+    low: int = 0,
+    high: int = 100,
+    stored: StoredOffsetsSummary | None = None,
+) -> AssignmentFacts:
     metadata = intent if isinstance(intent, str) else intent.encode()
-    return Found(Partition("t", 0), HERE, committed, metadata, low, high, stored)
+    return AssignmentFacts(Partition("t", 0), HERE, committed, metadata, low, high, stored)
 
 
 @pytest.mark.parametrize(
-    ("what", "to", "highest", "given_up", "doubt"),
+    ("what", "to", "highest", "given_up", "recheck_below"),
     [
         (found(7, Intent(HERE), low=30), 30, 6, 23, 100),
         (found(7, Intent(HERE, 7, 40, "d"), low=30), 30, 35, 23, 100),  # a part of the pending range is there
-        (found(None, stored=Stored(41), low=50), 50, 41, 8, 100),
-        (found(None, stored=Stored(41, first_gap=20), low=50), 50, 41, 30, 100),
+        (found(None, stored=StoredOffsetsSummary(41), low=50), 50, 41, 8, 100),
+        (found(None, stored=StoredOffsetsSummary(41, first_gap=20), low=50), 50, 41, 30, 100),
         (found(None, low=50), 50, None, 0, 100),
         (found(900, Intent(HERE)), 100, 99, 0, 900),  # truncated, its rows moved aside
         (found(98, Intent(HERE, 98, 120, "d")), 98, 97, 0, 121),
@@ -37,13 +42,13 @@ def found(
     ],
 )
 def test_a_worker_then_begins_there_and_compares_what_may_be_stored(
-    what: Found, to: int, highest: int | None, given_up: int, doubt: int
+    what: AssignmentFacts, to: int, highest: int | None, given_up: int, recheck_below: int
 ) -> None:
-    assert start(what).halt or what.committed is None or what.metadata == "by hand"
-    loss = accept(what, to, highest=highest, at_ms=5)
+    assert decide_start(what).halt or what.committed is None or what.metadata == "by hand"
+    loss = plan(what, to, highest=highest, at_ms=5)
     assert loss.offsets == given_up
-    after = Found(what.partition, HERE, to, loss.metadata, what.low, what.high)
-    assert start(after) == Start(to, doubt=doubt)
+    after = AssignmentFacts(what.partition, HERE, to, loss.metadata, what.low, what.high)
+    assert decide_start(after) == StartDecision(to, recheck_below=recheck_below)
 
 
 @pytest.mark.parametrize(
@@ -53,12 +58,12 @@ def test_a_worker_then_begins_there_and_compares_what_may_be_stored(
         (found(7, Intent(HERE), low=30), 101, "ends before 100"),
         (found(7, Intent(HERE), low=30), 31, "Kafka still holds offsets 30-30"),
         (found(7, Intent(HERE)), 9, "Kafka still holds offsets 7-8"),
-        (found(None, low=30, stored=Stored(None)), 40, "Kafka still holds offsets 30-39"),
+        (found(None, low=30, stored=StoredOffsetsSummary(None)), 40, "Kafka still holds offsets 30-39"),
     ],
 )
-def test_what_is_no_offset_to_go_on_at(what: Found, to: int, says: str) -> None:
+def test_what_is_no_offset_to_go_on_at(what: AssignmentFacts, to: int, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
-        accept(what, to, highest=None, at_ms=5)
+        plan(what, to, highest=None, at_ms=5)
     assert caught.value.field == "--to"
 
 
@@ -70,8 +75,8 @@ def test_what_is_no_offset_to_go_on_at(what: Found, to: int, says: str) -> None:
     ],
 )
 def test_rows_at_offsets_that_kafka_gives_out_again_are_moved_aside_first(
-    what: Found, to: int, highest: int, says: str
+    what: AssignmentFacts, to: int, highest: int, says: str
 ) -> None:
     with pytest.raises(Conflict, match=says) as caught:
-        accept(what, to, highest=highest, at_ms=5)
+        plan(what, to, highest=highest, at_ms=5)
     assert "a-truncated-log" in caught.value.fix

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.operations.stored_offsets import Offsets
-from auditlane.operations.verify.reconcile import Fate, Origin, Run, Tally, compare, runs, strangers
+from auditlane.operations.verify.reconcile import OffsetStatus, Origin, Run, Tally, compare, orphaned_rows, runs
 
 
 def array(*offsets: int) -> Offsets:
     return np.array(offsets, dtype=np.int64)
 
 
-S, D, M, E = Fate.stored, Fate.dead_lettered, Fate.missing, Fate.extra
+S, D, M, E = OffsetStatus.stored, OffsetStatus.dead_lettered, OffsetStatus.missing, OffsetStatus.extra
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_each_offset_has_one_fate(
     messages: tuple[int, ...],
     stored: tuple[int, ...],
     letters: tuple[int, ...],
-    expected: dict[int, Fate],
+    expected: dict[int, OffsetStatus],
     doubled: tuple[int, ...],
 ) -> None:
     compared = compare(array(*messages), array(*stored), array(*letters))
-    assert dict(zip(compared.offsets.tolist(), map(Fate, compared.fates.tolist()), strict=True)) == expected
+    assert dict(zip(compared.offsets.tolist(), map(OffsetStatus, compared.fates.tolist()), strict=True)) == expected
     assert tuple(compared.doubled.tolist()) == doubled
 
 
@@ -63,12 +63,12 @@ def test_fates_agree_with_sets_whatever_the_chunks(
     whole.add(compare(*arrays(0, 41)))
     rows = set(stored)
     assert tally.counts == {
-        Fate.stored: len(messages & rows),
-        Fate.dead_lettered: len((messages & letters) - rows),
-        Fate.duplicate: 0,
-        Fate.missing: len(messages - rows - letters),
-        Fate.extra: len(rows - messages),
-        Fate.differs: 0,
+        OffsetStatus.stored: len(messages & rows),
+        OffsetStatus.dead_lettered: len((messages & letters) - rows),
+        OffsetStatus.duplicate: 0,
+        OffsetStatus.missing: len(messages - rows - letters),
+        OffsetStatus.extra: len(rows - messages),
+        OffsetStatus.differs: 0,
     }
     assert tally.doubled == sorted(one for one in rows if stored.count(one) > 1)
     assert (tally.runs, tally.wrong) == (whole.runs, whole.wrong)
@@ -97,10 +97,10 @@ def test_lists_are_cut_and_counts_are_not() -> None:
 
 
 def test_what_turned_out_to_be_a_duplicate() -> None:
-    compared = compare(array(1, 2, 3), array(1), array()).turned(array(3), Fate.duplicate)
-    assert compared.of(Fate.duplicate).tolist() == [3]
+    compared = compare(array(1, 2, 3), array(1), array()).with_status(array(3), OffsetStatus.duplicate)
+    assert compared.of(OffsetStatus.duplicate).tolist() == [3]
     assert compared.of(M).tolist() == [2]
-    assert compared.turned(array(), Fate.duplicate).of(M).tolist() == [2]
+    assert compared.with_status(array(), OffsetStatus.duplicate).of(M).tolist() == [2]
 
 
 def test_rows_of_no_partition_are_extra_unless_their_topic_is_gone() -> None:
@@ -110,5 +110,7 @@ def test_rows_of_no_partition_are_extra_unless_their_topic_is_gone() -> None:
     former = Origin("audit.events", "old", 0, 7)
     deleted = Origin("audit.events.acme", "x", 0, 3)
     stranger = Origin("", "0", 0, 2)
-    extra, beyond = strangers([ours, above, former, deleted, stranger], topics, lambda name: name.startswith("audit."))
+    extra, beyond = orphaned_rows(
+        [ours, above, former, deleted, stranger], topics, lambda name: name.startswith("audit.")
+    )
     assert (extra, beyond) == ([above, stranger], [former, deleted])

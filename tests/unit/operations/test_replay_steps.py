@@ -15,14 +15,14 @@ from auditlane.contract.partition import Partition
 from auditlane.operations.replay import replay as replay_module
 from auditlane.operations.replay.checkpoint import Checkpoint, Progress
 from auditlane.operations.replay.replay import Replay
-from auditlane.operations.replay.table_target import TRIES, ToTable
+from auditlane.operations.replay.table_target import TRIES, TableTarget
 from auditlane.operations.selection import Plan, Span
 from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import Halted, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
 from auditlane.store.event_insert import Table
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 PARTITION = Partition(validating.TOPIC, 3)
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
@@ -58,17 +58,17 @@ class Client:
             raise DatabaseError("failed", code=self.failures.pop(0))
 
 
-def to_table(client: Client, slept: list[float], **given: Any) -> ToTable:
-    judge = Judge(
-        SchemaBook(validating.base_registry(), topic=validating.TOPIC, refresh_s=30),
+def to_table(client: Client, slept: list[float], **given: Any) -> TableTarget:
+    validator = BatchValidator(
+        SchemaCache(validating.base_registry(), topic=validating.TOPIC, refresh_s=30),
         topic=validating.TOPIC,
         max_event_bytes=65_536,
     )
     table = Table("audit", (("tenant_id", "String"),), {})
-    return ToTable(client, table, judge, parts_per_second=1_000, sleep=slept.append, **({"dry": False} | given))  # type: ignore[arg-type]
+    return TableTarget(client, table, validator, parts_per_second=1_000, sleep=slept.append, **({"dry": False} | given))  # type: ignore[arg-type]
 
 
-def take(target: ToTable, messages: list[Message]) -> tuple[Progress, int]:
+def take(target: TableTarget, messages: list[Message]) -> tuple[Progress, int]:
     """(what was counted, how often it announced)."""
     span, progress, announced = Span(PARTITION, ID, 0, 100, 0), Progress("run"), []
     target.begin(span)
@@ -112,7 +112,7 @@ def test_a_store_that_stays_away_ends_it_and_one_that_refuses_ends_it_at_once() 
     assert len(client.tokens) == 1
 
 
-class Positions:
+class KafkaOffsets:
     def __init__(self, committed: list[int | None]) -> None:
         self._committed = committed
 
@@ -165,7 +165,7 @@ SPAN = Span(PARTITION, ID, 0, 25, 0)
 
 def replay(target: Target, *, committed: list[int | None] | None = None, rows: int = 10, **given: Any) -> Replay:
     options: dict[str, Any] = {"tenants": frozenset(), "left_out": {}, "guarded": committed is not None} | given
-    return Replay(load(range_rows=rows), Positions(committed or []), target, **options)  # type: ignore[arg-type]
+    return Replay(load(range_rows=rows), KafkaOffsets(committed or []), target, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("reader")

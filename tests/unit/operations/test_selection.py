@@ -52,17 +52,17 @@ def test_a_span_is_what_is_asked_for_and_there(
 
 
 @pytest.mark.parametrize(
-    ("given", "settled"),
+    ("given", "already_committed"),
     [
         (bounds(committed=40), 40),
         (bounds(committed=None), 0),
         (bounds(committed=40, consumed=False), None),  # a copy: no worker has decided of it
     ],
 )
-def test_the_workers_have_decided_below_their_commit(given: Bounds, settled: int | None) -> None:
+def test_the_workers_have_decided_below_their_commit(given: Bounds, already_committed: int | None) -> None:
     asked = Selection((Slice(0, 10, 50), Slice(0, 40, 60)))
     [span] = plan(asked, [given], below_commit=False).spans
-    assert (span.first, span.end, span.settled) == (10, 61, settled)
+    assert (span.first, span.end, span.already_committed) == (10, 61, already_committed)
 
 
 def test_without_slices_every_partition_is_covered_in_order() -> None:

@@ -14,9 +14,9 @@ from auditlane.runtime.lru_cache import Kept
 from auditlane.sdk import schema_resolver
 from auditlane.sdk.schema_resolver import SchemaResolver
 from auditlane.worker.validation import schema_cache as schemas_
-from auditlane.worker.validation import validator as judge_
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation import validator as validator_
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 
 def test_the_entry_used_longest_ago_goes_first() -> None:
@@ -63,14 +63,14 @@ def test_a_workers_contracts_and_decoders_are_bounded_and_judge_all_the_same(mon
     ids = [registry.register(subject, version) for version in versions]
     size = len(json.dumps(versions[0]))
     monkeypatch.setattr(schemas_, "KEPT_CHARACTERS", 5 * size)
-    monkeypatch.setattr(judge_, "KEPT_CHARACTERS", 5 * size)
-    book = SchemaBook(registry, topic=TOPIC, refresh_s=30)
-    judge = Judge(book, topic=TOPIC, max_event_bytes=10_000)
+    monkeypatch.setattr(validator_, "KEPT_CHARACTERS", 5 * size)
+    book = SchemaCache(registry, topic=TOPIC, refresh_s=30)
+    validator = BatchValidator(book, topic=TOPIC, max_event_bytes=10_000)
     values = [message(one, version) for one, version in zip(ids, versions, strict=True)]
     for _ in range(2):
-        assert not judge.judge(raw_range(list(values)), ingested_at_ms=0).rejected
+        assert not validator.validate(raw_range(list(values)), ingested_at_ms=0).rejected
     assert len(book._known) <= 5
-    assert 0 < len(judge._decoders) < len(ids)
+    assert 0 < len(validator._decoders) < len(ids)
 
 
 def test_what_producers_know_of_tenants_is_bounded(monkeypatch: Any) -> None:

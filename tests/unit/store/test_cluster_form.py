@@ -12,7 +12,7 @@ from auditlane.store.cluster_init import changes
 from auditlane.store.event_insert import PINNED
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
-from auditlane.store.preflight import Made, check_table, settings_for
+from auditlane.store.preflight import TableDefinition, check_table, settings_for
 
 
 def single(*later: Migration) -> list[str]:
@@ -114,7 +114,10 @@ def test_the_worker_accepts_the_table_that_is_generated() -> None:
         int(re.search(rf"replicated_deduplication_window{unit} = (\d+)", events)[1])  # type: ignore[index]
         for unit in ("", "_seconds")
     )
-    check_table(Made("audit.events", "ReplicatedReplacingMergeTree", definition, window=window, window_s=window_s), 4.0)
+    check_table(
+        TableDefinition("audit.events", "ReplicatedReplacingMergeTree", definition, window=window, window_s=window_s),
+        4.0,
+    )
 
 
 def test_inserts_into_replicas_wait_for_a_majority_and_their_guard_reads_what_it_has() -> None:
@@ -130,7 +133,7 @@ def test_inserts_into_replicas_wait_for_a_majority_and_their_guard_reads_what_it
 
 def test_the_worker_never_writes_through_distributed() -> None:
     with pytest.raises(ConfigError, match="Distributed"):
-        check_table(Made("audit.events_all", "Distributed", "Distributed('main', 'audit', 'events')"), 4.0)
+        check_table(TableDefinition("audit.events_all", "Distributed", "Distributed('main', 'audit', 'events')"), 4.0)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x`y", "{cluster}"])

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from auditlane.store.insert_rate import FLOOR, SLOW_MS, Budget
+from auditlane.store.insert_rate import FLOOR, SLOW_MS, AdaptiveRate
 
 
-def ranges_in(budget: Budget, seconds: int, start: int = 0) -> int:
+def ranges_in(budget: AdaptiveRate, seconds: int, start: int = 0) -> int:
     """How many ranges of one part are sealed when one is always due."""
     count = 0
     for now in range(start, start + seconds * 1_000, 50):
@@ -14,18 +14,18 @@ def ranges_in(budget: Budget, seconds: int, start: int = 0) -> int:
 
 
 def test_it_holds_its_rate_after_the_first_burst() -> None:
-    assert ranges_in(Budget.of(4, 0), 10) in range(43, 45)
+    assert ranges_in(AdaptiveRate.of(4, 0), 10) in range(43, 45)
 
 
 def test_a_range_of_many_months_is_paid_for_later() -> None:
-    budget = Budget.of(4, 0)
+    budget = AdaptiveRate.of(4, 0)
     budget.spend(12)
     assert ranges_in(budget, 2) == 0
     assert ranges_in(budget, 8, start=2_000) in range(30, 33)
 
 
 def test_it_shrinks_when_pushed_back_and_grows_again() -> None:
-    budget = Budget.of(16, 0)
+    budget = AdaptiveRate.of(16, 0)
     for _ in range(10):
         budget.pushed_back()
     assert budget.factor == FLOOR
@@ -37,13 +37,13 @@ def test_it_shrinks_when_pushed_back_and_grows_again() -> None:
 
 
 def test_a_slow_insert_is_push_back() -> None:
-    budget = Budget.of(4, 0)
+    budget = AdaptiveRate.of(4, 0)
     budget.stored(SLOW_MS + 1)
     assert budget.factor == 0.5
 
 
 def test_a_clock_that_jumps_back_adds_nothing() -> None:
-    budget = Budget.of(1, 10_000)
+    budget = AdaptiveRate.of(1, 10_000)
     budget.spend(1)
     assert not budget.ready(0)
     assert not budget.ready(500)

@@ -11,16 +11,16 @@ from validating import BASE_ID, base_registry, message
 from auditlane.contract.intent import Intent
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found
+from auditlane.contract.recovery import AssignmentFacts
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.protocol.actions import Commit, Halt, Write
 from auditlane.worker.protocol.core import Core, Policy
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.circuit_breaker import DAY_MS, BreakerPolicy, CircuitBreaker, PartitionBreaker, Traffic
-from auditlane.worker.sink.insert_pool import Jobs
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.sink.insert_pool import InsertPool
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 P, Q = Partition("audit.events", 0), Partition("audit.events", 1)
 TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
@@ -159,16 +159,16 @@ def messages(count: int) -> Columns:
 def test_each_partition_and_assignment_has_its_own() -> None:
     breaker = CircuitBreaker(POLICY)
 
-    def range_(partition: Partition = P, lease: int = 1, first: int = 0) -> Range:
-        return Range(partition, TOPIC_ID, first, first + 5, messages(6), "", lease)
+    def range_(partition: Partition = P, assignment_epoch: int = 1, first: int = 0) -> Range:
+        return Range(partition, TOPIC_ID, first, first + 5, messages(6), "", assignment_epoch)
 
     refused = traffic({"a": (6, 6)})
     assert not breaker.record(range_(), refused, 0)
     assert not breaker.record(range_(Q), refused, 0)
-    assert not breaker.record(range_(lease=2), refused, 0)
+    assert not breaker.record(range_(assignment_epoch=2), refused, 0)
     assert breaker.record(range_(Q, first=6), refused, 0)
-    assert not breaker.record(range_(lease=2), refused, 0), "the same range, judged again"
-    assert breaker.record(range_(lease=2, first=6), refused, 0)
+    assert not breaker.record(range_(assignment_epoch=2), refused, 0), "the same range, judged again"
+    assert breaker.record(range_(assignment_epoch=2, first=6), refused, 0)
 
 
 def test_a_new_assignment_asks_the_store_before_it_takes_a_tenant_for_the_only_one() -> None:
@@ -188,7 +188,7 @@ def test_a_new_assignment_asks_the_store_before_it_takes_a_tenant_for_the_only_o
 def test_a_range_that_opens_the_circuit_is_not_completed_and_others_go_on() -> None:
     worker = Core(Policy(range_rows=3, parts_per_second=1_000.0))
     for one in (P, Q):
-        worker.assigned(Found(one, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
+        worker.assigned(AssignmentFacts(one, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
 
     def step() -> list[object]:
         """What it asks for, commits answered."""
@@ -205,7 +205,7 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_go_on() -> N
     worker.received(P, messages(3), 0)
     [write] = [one for one in step() if isinstance(one, Write)]
     worker.failed(write.range, Failure(Remedy.open_circuit, "too much"), 0)
-    assert (worker.lanes[P].circuit_open, worker.lanes[Q].circuit_open) == (True, False)
+    assert (worker.partitions[P].circuit_open, worker.partitions[Q].circuit_open) == (True, False)
     worker.received(Q, messages(3), 0)
     asked = step()
     assert ["too much" in one.reason for one in asked if isinstance(one, Halt)] == [True]
@@ -215,20 +215,20 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_go_on() -> N
 
 def test_nothing_of_a_range_that_opens_the_circuit_is_written() -> None:
     registry = base_registry()
-    book = SchemaBook(registry, topic="audit.events", refresh_s=30)
-    judge = Judge(book, topic="audit.events", max_event_bytes=10_000)
+    book = SchemaCache(registry, topic="audit.events", refresh_s=30)
+    validator = BatchValidator(book, topic="audit.events", max_event_bytes=10_000)
     store, letters = Mock(), Mock()
     values: list[bytes | None] = [message(BASE_ID)] * 4 + [b"junk"] * 6
     columns = Columns(list(range(10)), [1_750_000_000_000] * 10, [b"acme"] * 10, values)
     range_ = Range(P, TOPIC_ID, 0, 9, columns, "", 1)
-    jobs = Jobs(judge, store, letters, Failpoints(""), threads=1, breaker=CircuitBreaker(POLICY))
-    jobs.submit(Write(range_))
-    assert jobs.join(10)
-    [done] = jobs.poll()
-    jobs.close()
+    pool = InsertPool(validator, store, letters, Failpoints(""), threads=1, breaker=CircuitBreaker(POLICY))
+    pool.submit(Write(range_))
+    assert pool.join(10)
+    [done] = pool.poll()
+    pool.close()
     assert done.failure is not None
     assert done.failure.remedy is Remedy.open_circuit
     assert "NOT_FRAMED" in done.failure.message
     assert "AUDITLANE_DLQ_MAX_RATIO=1" in done.failure.message
     store.insert.assert_not_called()
-    letters.bury.assert_not_called()
+    letters.publish.assert_not_called()

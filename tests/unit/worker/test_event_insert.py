@@ -14,14 +14,16 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Remedy
 from auditlane.store import preflight
-from auditlane.store.event_insert import PINNED, Packed, Table, sent, statement
+from auditlane.store.event_insert import PINNED, EncodedBatch, Table, columns_to_send, statement
 from auditlane.store.insert_failures import HALT, LOOK, SLOWER, WAIT, classify
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.writer import token
 from auditlane.worker.validation.event_columns import EVENTS
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
-RANGE = Range(Partition("t", 4), TOPIC, 10, 12, Columns([10, 12], [70, 60], [b"", b""], [b"", b""]), "d", lease=1)
+RANGE = Range(
+    Partition("t", 4), TOPIC, 10, 12, Columns([10, 12], [70, 60], [b"", b""], [b"", b""]), "d", assignment_epoch=1
+)
 
 
 def test_the_token_names_topic_partition_range_and_month() -> None:
@@ -51,15 +53,15 @@ def test_what_all_rows_of_a_range_share_is_said_once() -> None:
     )  # Kafka has no such topic; a copy's name is not ours
     assert r"toLowCardinality('it\'s \\ one')" in statement(table, strange, 202611)
     rows = pa.table({name: ["x"] for name in ("action", *names)})
-    assert sent(rows, RANGE).column_names == ["action", "kafka_offset"]
+    assert columns_to_send(rows, RANGE).column_names == ["action", "kafka_offset"]
 
 
 def test_the_body_is_one_batch_however_the_rows_were_made() -> None:
-    rows = Packed(pa.concat_tables([pa.table({"kafka_offset": list(range(1_000))}) for _ in range(80)]))
+    rows = EncodedBatch(pa.concat_tables([pa.table({"kafka_offset": list(range(1_000))}) for _ in range(80)]))
     assert len(rows) == 80_000
     assert rows.offsets == list(range(1_000)) * 80
     for given in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # a repeated one is sent again
-        text, _, stream = bytes(rows.behind(given)).partition(b"\n")
+        text, _, stream = bytes(rows.with_statement(given)).partition(b"\n")
         assert text.decode() == given
         assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [80_000]
 
@@ -126,14 +128,16 @@ _REPLICATED: dict[str, Any] = {
 )
 def test_a_table_that_cannot_keep_the_promise_is_refused(made: dict[str, Any], because: str) -> None:
     with pytest.raises(ConfigError, match=r"audit\.events") as raised:
-        preflight.check_table(preflight.Made("audit.events", **({"definition": ""} | made)), parts_per_second=4.0)
+        preflight.check_table(
+            preflight.TableDefinition("audit.events", **({"definition": ""} | made)), parts_per_second=4.0
+        )
     assert because in raised.value.message
     assert raised.value.fix
 
 
 @pytest.mark.parametrize("made", [_PLAIN, _REPLICATED])
 def test_a_table_that_can_is_not(made: dict[str, Any]) -> None:
-    preflight.check_table(preflight.Made("audit.events", **made), parts_per_second=4.0)
+    preflight.check_table(preflight.TableDefinition("audit.events", **made), parts_per_second=4.0)
 
 
 OURS = [(name, "T", "DEFAULT" if name == "provenance_id" else "") for name in EVENTS.names]

@@ -18,9 +18,9 @@ from auditlane.contract.partition import Partition
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.insert_pool import Done, Jobs
+from auditlane.worker.sink.insert_pool import Done, InsertPool
 from auditlane.worker.sink.late_budget import OF_ALL, LateBudget, late_before
-from auditlane.worker.validation.batch import Verdict
+from auditlane.worker.validation.batch import ValidationResult
 
 NOW = int(datetime(2026, 11, 15, tzinfo=UTC).timestamp() * 1_000)
 
@@ -96,13 +96,13 @@ class Thread:
         columns = Columns(range(100), [NOW] * 100, [b"k"] * 100, [b"v"] * 100)
         self.range = Range(Partition("t", 0), "id", 0, 99, columns, "", 1, redo)
         self.table = Table()
-        judge = Mock(judge=Mock(return_value=Verdict(months, [])))
-        self.jobs = Jobs(judge, self.table, Mock(), Failpoints(), threads=1, late=late)
+        validator = Mock(validate=Mock(return_value=ValidationResult(months, [])))
+        self.pool = InsertPool(validator, self.table, Mock(), Failpoints(), threads=1, late=late)
 
     def write(self) -> Done:
-        self.jobs.submit(Write(self.range))
-        assert self.jobs.join(30)
-        [done] = self.jobs.poll()
+        self.pool.submit(Write(self.range))
+        assert self.pool.join(30)
+        [done] = self.pool.poll()
         assert done.failure is None
         return done
 
@@ -118,7 +118,7 @@ def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -
     late._tenants.clear()
     late._all = None
     done = one.write()
-    one.jobs.close()
+    one.pool.close()
     assert done.later_ms is None
     assert sorted(one.table.months[4:]) == old[:2], "nothing is sent twice"
     assert (done.parts, done.late) == (6, 3)
@@ -130,7 +130,7 @@ def test_a_month_with_another_tenants_event_does_not_wait() -> None:
     late._all = None
     one = Thread({202001: rows("mallory"), 202002: rows("mallory", "acme"), 202003: rows("mallory")}, late)
     one.write()
-    one.jobs.close()
+    one.pool.close()
     assert one.table.months == [202002]
 
 
@@ -138,7 +138,7 @@ def test_a_redo_does_not_wait_and_is_charged() -> None:
     late = LateBudget(1.0)
     one = Thread({month: rows("acme") for month in range(202001, 202013)}, late, redo=True)
     done = one.write()
-    one.jobs.close()
+    one.pool.close()
     assert (done.later_ms, done.parts, done.late) == (None, 12, 12)
     assert late._tenants["acme"].saved == pytest.approx(48, abs=1)
 
@@ -148,7 +148,7 @@ def test_the_common_budget_pays_for_present_months_only() -> None:
     done = one.write()
     while done.later_ms is not None:
         done = one.write()
-    one.jobs.close()
+    one.pool.close()
     assert done.parts - done.late == 1
 
 
@@ -156,16 +156,16 @@ def test_a_range_whose_judging_takes_long_keeps_no_other_waiting() -> None:
     release = threading.Event()
     columns = Columns([0], [NOW], [b"k"], [b"v"])
 
-    def judge(raw: Any, **_: Any) -> Verdict:
+    def validate(raw: Any, **_: Any) -> ValidationResult:
         if raw.partition < 5:
             assert release.wait(30)
-        return Verdict({}, [])
+        return ValidationResult({}, [])
 
-    jobs = Jobs(Mock(judge=judge), Table(), Mock(), Failpoints(), threads=1)
+    pool = InsertPool(Mock(validate=validate), Table(), Mock(), Failpoints(), threads=1)
     for number in range(6):
-        jobs.submit(Write(Range(Partition("t", number), "id", 0, 0, columns, "", 1)))
-    [done] = jobs.poll(30)
+        pool.submit(Write(Range(Partition("t", number), "id", 0, 0, columns, "", 1)))
+    [done] = pool.poll(30)
     assert done.work.range.partition.number == 5
     release.set()
-    assert jobs.join(30)
-    jobs.close()
+    assert pool.join(30)
+    pool.close()

@@ -6,7 +6,7 @@ import pytest
 from validating import BASE_ID, TOPIC, DictRegistry, base_registry, contract, own
 
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
-from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaBook
+from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaCache
 
 
 class Clock:
@@ -28,33 +28,33 @@ def registry() -> DictRegistry:
 
 
 @pytest.fixture
-def book(registry: DictRegistry, clock: Clock) -> SchemaBook:
-    return SchemaBook(registry, topic=TOPIC, refresh_s=30, clock=clock)
+def book(registry: DictRegistry, clock: Clock) -> SchemaCache:
+    return SchemaCache(registry, topic=TOPIC, refresh_s=30, clock=clock)
 
 
-def test_two_hundred_tenants_without_a_contract_cost_four_questions(book: SchemaBook, registry: DictRegistry) -> None:
+def test_two_hundred_tenants_without_a_contract_cost_four_questions(book: SchemaCache, registry: DictRegistry) -> None:
     tenants = [f"t{number}" for number in range(200)]
     assert book.known(BASE_ID) is not None
-    assert book.admissible(BASE_ID, tenants) == frozenset(tenants)
+    assert book.tenants_allowed(BASE_ID, tenants) == frozenset(tenants)
     for _ in range(10):
         book.known(BASE_ID)
-        book.admissible(BASE_ID, tenants)
+        book.tenants_allowed(BASE_ID, tenants)
     assert [what for what, _ in registry.asked] == ["schema", "subjects", "subjects_of"]
 
 
 def test_knowledge_is_refreshed_but_a_schema_is_kept_for_ever(
-    book: SchemaBook, registry: DictRegistry, clock: Clock
+    book: SchemaCache, registry: DictRegistry, clock: Clock
 ) -> None:
     book.known(BASE_ID)
-    book.admissible(BASE_ID, ["acme"])
+    book.tenants_allowed(BASE_ID, ["acme"])
     registry.asked.clear()
     clock.now += 31
     book.known(BASE_ID)
-    book.admissible(BASE_ID, ["acme"])
+    book.tenants_allowed(BASE_ID, ["acme"])
     assert [what for what, _ in registry.asked] == ["subjects", "subjects_of"]
 
 
-def test_whether_a_schema_is_the_base_is_refreshed_too(book: SchemaBook, registry: DictRegistry, clock: Clock) -> None:
+def test_whether_a_schema_is_the_base_is_refreshed_too(book: SchemaCache, registry: DictRegistry, clock: Clock) -> None:
     own_id = registry.register(f"{TOPIC}.own-value", contract(own("x", "string")))
     assert (book.is_base(BASE_ID), book.is_base(own_id)) == (True, False)
     clock.now += 31
@@ -63,70 +63,72 @@ def test_whether_a_schema_is_the_base_is_refreshed_too(book: SchemaBook, registr
     assert "subjects_of" in [what for what, _ in registry.asked]
 
 
-def test_own_base_and_exclusive(book: SchemaBook, registry: DictRegistry) -> None:
+def test_own_base_and_exclusive(book: SchemaCache, registry: DictRegistry) -> None:
     open_id = registry.register(f"{TOPIC}.open-value", contract(own("x", "string")))
     ruled_id = registry.register(f"{TOPIC}.ruled-value", contract(own("x", "string", required=True)))
     tenants = ["open", "ruled", "none"]
-    assert book.admissible(BASE_ID, tenants) == {"open", "none"}
-    assert book.admissible(open_id, tenants) == {"open"}
-    assert book.admissible(ruled_id, tenants) == {"ruled"}
+    assert book.tenants_allowed(BASE_ID, tenants) == {"open", "none"}
+    assert book.tenants_allowed(open_id, tenants) == {"open"}
+    assert book.tenants_allowed(ruled_id, tenants) == {"ruled"}
 
 
 def test_the_latest_version_says_whether_a_contract_is_exclusive(
-    book: SchemaBook, registry: DictRegistry, clock: Clock
+    book: SchemaCache, registry: DictRegistry, clock: Clock
 ) -> None:
     registry.register(f"{TOPIC}.acme-value", contract(own("x", "string", required=True)))
-    assert book.admissible(BASE_ID, ["acme"]) == frozenset()
+    assert book.tenants_allowed(BASE_ID, ["acme"]) == frozenset()
     registry.register(f"{TOPIC}.acme-value", contract(own("x", "string", required=True), exclusive=False))
     clock.now += REFUSAL_S
-    assert book.admissible(BASE_ID, ["acme"]) == {"acme"}
+    assert book.tenants_allowed(BASE_ID, ["acme"]) == {"acme"}
 
 
-def test_a_contract_registered_a_moment_ago_counts(book: SchemaBook, registry: DictRegistry) -> None:
+def test_a_contract_registered_a_moment_ago_counts(book: SchemaCache, registry: DictRegistry) -> None:
     """The same text has the same id, so what was learnt of the id for one tenant is not enough to refuse another."""
     shared = contract(own("x", "string"))
     schema_id = registry.register(f"{TOPIC}.one-value", shared)
-    assert book.admissible(schema_id, ["one"]) == {"one"}
+    assert book.tenants_allowed(schema_id, ["one"]) == {"one"}
     assert registry.register(f"{TOPIC}.two-value", shared) == schema_id
-    assert book.admissible(schema_id, ["one", "two"]) == {"one", "two"}
+    assert book.tenants_allowed(schema_id, ["one", "two"]) == {"one", "two"}
 
 
-def test_a_refusal_is_remembered_briefly(book: SchemaBook, registry: DictRegistry, clock: Clock) -> None:
+def test_a_refusal_is_remembered_briefly(book: SchemaCache, registry: DictRegistry, clock: Clock) -> None:
     schema_id = registry.register(f"{TOPIC}.one-value", contract(own("x", "string")))
     for _ in range(100):
-        assert book.admissible(schema_id, ["two"]) == frozenset()
+        assert book.tenants_allowed(schema_id, ["two"]) == frozenset()
         assert book.known(99) is None
     assert len(registry.asked) <= 6
     clock.now += REFUSAL_S
     registry.register(f"{TOPIC}.two-value", contract(own("x", "string")))
-    assert book.admissible(schema_id, ["two"]) == {"two"}
+    assert book.tenants_allowed(schema_id, ["two"]) == {"two"}
     registry.schemas[99] = registry.schemas[BASE_ID]
     assert book.known(99) is not None
 
 
-def test_a_deleted_subject_no_longer_admits(book: SchemaBook, registry: DictRegistry, clock: Clock) -> None:
+def test_a_deleted_subject_no_longer_admits(book: SchemaCache, registry: DictRegistry, clock: Clock) -> None:
     schema_id = registry.register(f"{TOPIC}.acme-value", contract(own("x", "string", required=True)))
-    assert book.admissible(schema_id, ["acme"]) == {"acme"}
+    assert book.tenants_allowed(schema_id, ["acme"]) == {"acme"}
     del registry.registered[f"{TOPIC}.acme-value"]
     clock.now += 31
-    assert book.admissible(schema_id, ["acme"]) == frozenset()
-    assert book.admissible(BASE_ID, ["acme"]) == {"acme"}, "without a contract the base event is the tenant's again"
+    assert book.tenants_allowed(schema_id, ["acme"]) == frozenset()
+    assert book.tenants_allowed(BASE_ID, ["acme"]) == {"acme"}, (
+        "without a contract the base event is the tenant's again"
+    )
     del registry.schemas[schema_id]
     clock.now += 31
-    assert book.admissible(schema_id, ["acme"]) == frozenset()
+    assert book.tenants_allowed(schema_id, ["acme"]) == frozenset()
     assert book.known(schema_id) is None
 
 
-def test_an_empty_registry_is_an_outage_not_a_reason_to_refuse(book: SchemaBook, registry: DictRegistry) -> None:
+def test_an_empty_registry_is_an_outage_not_a_reason_to_refuse(book: SchemaCache, registry: DictRegistry) -> None:
     registry.registered.clear()
     with pytest.raises(RegistryUnavailable, match="auditlane init"):
         book.known(99)
     with pytest.raises(RegistryUnavailable, match="auditlane init"):
-        book.admissible(BASE_ID, ["acme"])
+        book.tenants_allowed(BASE_ID, ["acme"])
 
 
 def test_refused_credentials_are_an_outage(
-    book: SchemaBook, registry: DictRegistry, monkeypatch: pytest.MonkeyPatch
+    book: SchemaCache, registry: DictRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(schema_id: int) -> str:
         raise RegistryRefused("401", fix="Check AUDITLANE_REGISTRY_PASSWORD.")
@@ -137,7 +139,7 @@ def test_refused_credentials_are_an_outage(
 
 
 def test_an_outage_in_the_middle_leaves_nothing_half_known(
-    book: SchemaBook, registry: DictRegistry, monkeypatch: pytest.MonkeyPatch
+    book: SchemaCache, registry: DictRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.register(f"{TOPIC}.ruled-value", contract(own("x", "string", required=True)))
     latest = registry.latest
@@ -148,6 +150,6 @@ def test_an_outage_in_the_middle_leaves_nothing_half_known(
     monkeypatch.setattr(registry, "latest", away)
     for _ in range(2):
         with pytest.raises(RegistryUnavailable):
-            book.admissible(BASE_ID, ["acme", "ruled"])
+            book.tenants_allowed(BASE_ID, ["acme", "ruled"])
     monkeypatch.setattr(registry, "latest", latest)
-    assert book.admissible(BASE_ID, ["acme", "ruled"]) == {"acme"}
+    assert book.tenants_allowed(BASE_ID, ["acme", "ruled"]) == {"acme"}

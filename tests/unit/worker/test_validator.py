@@ -15,11 +15,11 @@ from auditlane.contract.reject_codes import RejectCode as R
 from auditlane.contract.schema_guids import HEADER, joined
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.validation.batch import Verdict
+from auditlane.worker.validation.batch import ValidationResult
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaBook
+from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaCache
 from auditlane.worker.validation.schema_guids import UNKNOWN_GUIDS
-from auditlane.worker.validation.validator import ORDER, Judge
+from auditlane.worker.validation.validator import ORDER, BatchValidator
 
 DAY_US = 86_400_000_000
 NOW_US = NOW_MS * 1000
@@ -33,8 +33,8 @@ RULED = contract(
 )
 
 
-def judge_of(registry: DictRegistry, limit: int = 5_000) -> Judge:
-    return Judge(SchemaBook(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=limit)
+def validator_of(registry: DictRegistry, limit: int = 5_000) -> BatchValidator:
+    return BatchValidator(SchemaCache(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=limit)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ CASES: list[tuple[str, R, str, bytes | None, bytes | None]] = [
 def test_each_rejection_names_its_code_and_spares_its_neighbours(
     registry: DictRegistry, code: R, says: str, key: bytes | None, value: bytes | None
 ) -> None:
-    verdict = judge_of(registry).judge(
+    verdict = validator_of(registry).validate(
         raw_range([message(), value, message()], [b"acme", key, b"acme"]), ingested_at_ms=1
     )
     [rejection] = verdict.rejected
@@ -146,16 +146,16 @@ def test_the_first_code_in_the_order_counts(registry: DictRegistry) -> None:
         (R.SOURCE_RESERVED, {"source": ""}),
         (R.FIELD_RULE, {"code": "abc"}),
     ]
-    judge = judge_of(registry)
+    validator = validator_of(registry)
     for code, mend in mends:
-        verdict = judge.judge(raw_range([ruled(**bad)], [b"ruled"]), ingested_at_ms=1)
+        verdict = validator.validate(raw_range([ruled(**bad)], [b"ruled"]), ingested_at_ms=1)
         assert [one.code for one in verdict.rejected] == [code]
         bad |= mend
-    assert judge.judge(raw_range([ruled(**bad)], [b"ruled"]), ingested_at_ms=1).rejected == []
+    assert validator.validate(raw_range([ruled(**bad)], [b"ruled"]), ingested_at_ms=1).rejected == []
 
 
 def accepted(registry: DictRegistry, value: bytes, key: bytes = b"acme", **raw: Any) -> dict[str, Any]:
-    verdict = judge_of(registry).judge(raw_range([value], [key], **raw), ingested_at_ms=NOW_MS + 5)
+    verdict = validator_of(registry).validate(raw_range([value], [key], **raw), ingested_at_ms=NOW_MS + 5)
     assert verdict.rejected == []
     [table] = verdict.rows.values()
     assert table.schema.equals(EVENTS)
@@ -191,7 +191,7 @@ def test_a_dedicated_topic_is_for_its_tenant(registry: DictRegistry) -> None:
     row = accepted(registry, message(), topic=f"{TOPIC}.acme")
     assert row["kafka_topic"] == f"{TOPIC}.acme"
     raw = raw_range([message(), message(tenant_id="other")], [b"acme", b"other"], topic=f"{TOPIC}.other")
-    verdict = judge_of(registry).judge(raw, ingested_at_ms=1)
+    verdict = validator_of(registry).validate(raw, ingested_at_ms=1)
     assert [(one.index, one.code) for one in verdict.rejected] == [(0, R.TENANT_MISMATCH), (1, R.SCHEMA_NOT_TENANTS)][
         :1
     ]
@@ -218,7 +218,7 @@ def test_a_stored_row(registry: DictRegistry) -> None:
 def test_months_of_utc_in_the_order_of_offsets(registry: DictRegistry) -> None:
     new_year = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
     times = [new_year, new_year - 1, new_year + 31 * DAY_US, new_year + 5, new_year - 366 * DAY_US - 1]
-    verdict = judge_of(registry).judge(raw_range([message(occurred_at=at) for at in times]), ingested_at_ms=1)
+    verdict = validator_of(registry).validate(raw_range([message(occurred_at=at) for at in times]), ingested_at_ms=1)
     found = {
         month: [offset - 100 for offset in table["kafka_offset"].to_pylist()] for month, table in verdict.rows.items()
     }
@@ -234,7 +234,9 @@ def test_schemas_mixed_in_one_range_stand_schema_by_schema(registry: DictRegistr
         message(action="3"),
     ]
     keys: list[bytes | None] = [b"acme", b"ruled", b"other", b"acme"]
-    verdict = judge_of(registry).judge(raw_range([*values, b"bad", *values], [*keys, b"acme", *keys]), ingested_at_ms=1)
+    verdict = validator_of(registry).validate(
+        raw_range([*values, b"bad", *values], [*keys, b"acme", *keys]), ingested_at_ms=1
+    )
     [table] = verdict.rows.values()
     assert table["action"].to_pylist() == ["0", "3", "0", "3", "1", "1", "2", "2"]
     assert table["kafka_offset"].to_pylist() == [100, 103, 105, 108, 101, 106, 102, 107]
@@ -259,25 +261,25 @@ def test_a_symbol_that_the_table_lacks_is_refused_not_stored_as_another(registry
     severity["type"] = severity["type"] | {"symbols": [*severity["type"]["symbols"], "Fatal"]}
     schema_id = registry.register(f"{TOPIC}-value", newer)
     raw = raw_range([message(schema_id, newer, severity="Fatal"), message(schema_id, newer, severity="Error")])
-    verdict = judge_of(registry).judge(raw, ingested_at_ms=1)
+    verdict = validator_of(registry).validate(raw, ingested_at_ms=1)
     assert [(one.index, one.code) for one in verdict.rejected] == [(0, R.FIELD_RULE)]
     assert verdict.rejected[0].message.startswith("severity must be one of Info, Low")
 
 
 def test_an_outage_refuses_nothing_and_is_over_when_it_is_over(registry: DictRegistry) -> None:
-    judge = judge_of(registry)
+    validator = validator_of(registry)
     raw = raw_range([message(), b"bad", message(3), ruled()], [b"acme", b"acme", b"acme", b"ruled"])
     registry.down = True
     with pytest.raises(RegistryUnavailable):
-        judge.judge(raw, ingested_at_ms=1)
+        validator.validate(raw, ingested_at_ms=1)
     registry.down = False
-    verdict = judge.judge(raw, ingested_at_ms=1)
+    verdict = validator.validate(raw, ingested_at_ms=1)
     assert [(one.index, one.code) for one in verdict.rejected] == [(1, R.NOT_FRAMED), (2, R.SCHEMA_NOT_TENANTS)]
     registry.down = True
-    again = judge.judge(raw, ingested_at_ms=1)  # what is known, refusals too, holds for a while
+    again = validator.validate(raw, ingested_at_ms=1)  # what is known, refusals too, holds for a while
     assert same(again, verdict)
     with pytest.raises(RegistryUnavailable):
-        judge.judge(raw_range([message(), message(99)]), ingested_at_ms=1)
+        validator.validate(raw_range([message(), message(99)]), ingested_at_ms=1)
 
 
 def by_guid(guid: UUID, framed: bytes) -> bytes:
@@ -298,7 +300,7 @@ def test_schemas_named_by_their_guid(registry: DictRegistry) -> None:
         by_guid(base, message()[:-1]),
         by_guid(base, message(description="d" * 5_000)),
     ]
-    verdict = judge_of(registry).judge(raw_range(values), ingested_at_ms=NOW_MS)
+    verdict = validator_of(registry).validate(raw_range(values), ingested_at_ms=NOW_MS)
     codes = {one.index: one.code for one in verdict.rejected}
     assert codes == {2: R.SCHEMA_UNKNOWN, 3: R.SCHEMA_NOT_TENANTS, 4: R.AVRO_MALFORMED, 5: R.TOO_LARGE}
     assert str(nobodys) in verdict.rejected[0].message
@@ -312,22 +314,22 @@ def test_schemas_named_by_their_guid(registry: DictRegistry) -> None:
 
 def test_a_guid_registered_a_moment_ago_counts(registry: DictRegistry) -> None:
     clock = [1_000.0]
-    book = SchemaBook(registry, topic=TOPIC, refresh_s=30, clock=lambda: clock[0])
-    judge, guid = Judge(book, topic=TOPIC, max_event_bytes=5_000), UUID(int=7)
+    book = SchemaCache(registry, topic=TOPIC, refresh_s=30, clock=lambda: clock[0])
+    validator, guid = BatchValidator(book, topic=TOPIC, max_event_bytes=5_000), UUID(int=7)
     for _ in range(3):
-        [refused] = judge.judge(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
+        [refused] = validator.validate(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
         assert refused.code is R.SCHEMA_UNKNOWN
     assert [what for what, _ in registry.asked].count("id_of") == 1
     registry.guids[guid] = BASE_ID
     clock[0] += REFUSAL_S
-    assert not judge.judge(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
+    assert not validator.validate(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
 
 
 def test_a_flood_of_unknown_guids_asks_a_few_times(registry: DictRegistry) -> None:
     registry.guids = {UUID(int=1): BASE_ID}
     flood = [by_guid(UUID(int=1_000 + number), message()) for number in range(500)]
     values, keys = [*flood, by_guid(UUID(int=1), message(tenant_id="other"))], [b"acme"] * 500 + [b"other"]
-    found = judge_of(registry).judge(raw_range(values, keys=keys), ingested_at_ms=NOW_MS)
+    found = validator_of(registry).validate(raw_range(values, keys=keys), ingested_at_ms=NOW_MS)
     assert len([one for one in found.rejected if one.code is R.SCHEMA_UNKNOWN]) == 500
     assert [what for what, _ in registry.asked].count("id_of") == UNKNOWN_GUIDS + 1
 
@@ -335,17 +337,17 @@ def test_a_flood_of_unknown_guids_asks_a_few_times(registry: DictRegistry) -> No
 def test_guids_wait_for_a_registry_that_is_away(registry: DictRegistry) -> None:
     registry.down = True
     with pytest.raises(RegistryUnavailable):
-        judge_of(registry).judge(raw_range([by_guid(UUID(int=1), message())]), ingested_at_ms=NOW_MS)
+        validator_of(registry).validate(raw_range([by_guid(UUID(int=1), message())]), ingested_at_ms=NOW_MS)
 
 
 def test_judging_again_decides_alike(registry: DictRegistry) -> None:
     values = [case[4] for case in CASES]
     keys = [case[3] for case in CASES]
-    first = judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=1)
-    assert same(judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=1), first)
+    first = validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=1)
+    assert same(validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=1), first)
 
 
-def same(one: Verdict, other: Verdict) -> bool:
+def same(one: ValidationResult, other: ValidationResult) -> bool:
     return one.rejected == other.rejected and all(
         isinstance(table, pa.Table) and table.equals(other.rows[month]) for month, table in one.rows.items()
     )
@@ -355,18 +357,20 @@ def test_of_settled_messages_the_rules_of_then_have_decided(registry: DictRegist
     """What may have changed since is not asked again: who may write with a schema, and how large an event may be."""
     values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
     keys: list[bytes | None] = [b"acme"] * len(values)
-    assert codes(judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=0)) == [
+    assert codes(validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=0)) == [
         R.SCHEMA_NOT_TENANTS,
         R.TOO_LARGE,
         R.NOT_FRAMED,
         R.SCHEMA_NOT_TENANTS,
     ]
-    settled = judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=0, settled=104)
-    assert codes(settled) == [R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
-    assert sum(rows.num_rows for rows in settled.rows.values()) == 2
-    one = judge_of(registry).judge(raw_range(values, keys), ingested_at_ms=0, settled=101)
+    already_committed = validator_of(registry).validate(
+        raw_range(values, keys), ingested_at_ms=0, already_committed=104
+    )
+    assert codes(already_committed) == [R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
+    assert sum(rows.num_rows for rows in already_committed.rows.values()) == 2
+    one = validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=0, already_committed=101)
     assert codes(one) == [R.TOO_LARGE, R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
 
 
-def codes(verdict: Verdict) -> list[R]:
+def codes(verdict: ValidationResult) -> list[R]:
     return [one.code for one in verdict.rejected]

@@ -15,8 +15,8 @@ from validating import NOW_MS, TOPIC, base_registry, contract, event, message, o
 
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 LIMIT = 20_000
 TIME = {"type": "long", "logicalType": "timestamp-micros"}
@@ -46,8 +46,8 @@ def rich(**values: Any) -> bytes:
 
 
 def agree(raw: RawRange) -> None:
-    judge = Judge(SchemaBook(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=LIMIT)
-    found = judge.judge(raw, ingested_at_ms=NOW_MS)
+    validator = BatchValidator(SchemaCache(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=LIMIT)
+    found = validator.validate(raw, ingested_at_ms=NOW_MS)
     rejected = {one.index: one.code for one in found.rejected}
     rows: dict[int, tuple[int, dict[str, Any]]] = {}
     for month, table in found.rows.items():

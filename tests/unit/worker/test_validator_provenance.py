@@ -13,10 +13,10 @@ from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import HEADER, TRAIL, Key, signature_of, signer
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.worker.protocol.ranges import Range, digest
-from auditlane.worker.validation.batch import RawRange, Verdict
+from auditlane.worker.validation.batch import RawRange, ValidationResult
 from auditlane.worker.validation.isolation import isolated
-from auditlane.worker.validation.schema_cache import SchemaBook
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.schema_cache import SchemaCache
+from auditlane.worker.validation.validator import BatchValidator
 
 KEY, OTHER = Key("k", b"s" * 32), Key("other", b"o" * 32)
 SECRETS = {KEY.kid: KEY.secret}
@@ -27,13 +27,15 @@ def signed(value: bytes, client: str = "billing", filled: tuple[str, ...] = (), 
     return signer(key, client, filled)(ACME, value)[1]
 
 
-def judged(raw: RawRange, registry: DictRegistry | None = None, secrets: Any = SECRETS, settled: int = 0) -> Verdict:
-    book = SchemaBook(registry or base_registry(), topic=TOPIC, refresh_s=30)
-    judge = Judge(book, topic=TOPIC, max_event_bytes=5_000, secrets=lambda: secrets)
-    return judge.judge(raw, ingested_at_ms=1, settled=settled)
+def judged(
+    raw: RawRange, registry: DictRegistry | None = None, secrets: Any = SECRETS, already_committed: int = 0
+) -> ValidationResult:
+    book = SchemaCache(registry or base_registry(), topic=TOPIC, refresh_s=30)
+    validator = BatchValidator(book, topic=TOPIC, max_event_bytes=5_000, secrets=lambda: secrets)
+    return validator.validate(raw, ingested_at_ms=1, already_committed=already_committed)
 
 
-def told(verdict: Verdict) -> list[tuple[str, str, list[str]]]:
+def told(verdict: ValidationResult) -> list[tuple[str, str, list[str]]]:
     rows = [row for table in verdict.rows.values() for row in table.to_pylist()]
     rows.sort(key=lambda row: row["kafka_offset"])
     return [(row["provenance"], row["provenance_id"], row["defaulted"]) for row in rows]
@@ -161,7 +163,7 @@ def test_only_our_own_signature_makes_us_the_source(source: str) -> None:
 
 
 def test_what_has_passed_the_workers_before_is_not_refused_for_its_source_now() -> None:
-    verdict = judged(raw_range([message(source="auditlane")] * 2), settled=101)
+    verdict = judged(raw_range([message(source="auditlane")] * 2), already_committed=101)
     assert [one.index for one in verdict.rejected] == [1]
 
 
@@ -225,15 +227,15 @@ def test_a_range_keeps_each_message_beside_its_signature() -> None:
 def test_a_range_that_is_judged_in_parts_keeps_each_message_beside_its_signature() -> None:
     values: list[bytes | None] = [message(action=f"A{number}") for number in range(8)]
     signatures: list[bytes | None] = [signed(value or b"") for value in values]
-    judge = Judge(
-        SchemaBook(base_registry(), topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=5_000,
+    validator = BatchValidator(
+        SchemaCache(base_registry(), topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=5_000,
         secrets=lambda: SECRETS,
     )  # fmt: skip
 
-    def fails_on_the_third(raw: RawRange) -> Verdict:
+    def fails_on_the_third(raw: RawRange) -> ValidationResult:
         if values[2] in list(raw.values):
             raise ZeroDivisionError
-        return judge.judge(raw, ingested_at_ms=1)
+        return validator.validate(raw, ingested_at_ms=1)
 
     verdict = isolated(raw_range(values, signatures=signatures), fails_on_the_third)
     assert [one.index for one in verdict.rejected] == [2]

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from auditlane.contract.intent import MAX_BYTES, Intent, decode
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found
+from auditlane.contract.recovery import AssignmentFacts
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.worker.lag_gauge import Behind
+from auditlane.worker.lag_gauge import LagGauge
 from auditlane.worker.protocol.actions import Action, Commit, Pause, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import FAILING_MS, SLOW_MS, Policy
@@ -25,7 +25,7 @@ def core(*partitions: Partition, **policy: object) -> Core:
     given = {"range_rows": 10, "parts_per_second": 1_000.0, "buffer_bytes": LIMIT, "park_ms": 5_000} | policy
     made = Core(Policy(**given))  # type: ignore[arg-type]
     for one in partitions:
-        made.assigned(Found(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 100_000))
+        made.assigned(AssignmentFacts(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 100_000))
     return made
 
 
@@ -39,7 +39,7 @@ class World:
 
     def __init__(self, core_: Core) -> None:
         self.core, self.now = core_, 0
-        self.positions = dict.fromkeys(core_.lanes, 0)
+        self.positions = dict.fromkeys(core_.partitions, 0)
         self.paused: set[Partition] = set()
         self.writes: dict[Partition, Range] = {}
         self.commits: list[Commit] = []
@@ -81,7 +81,7 @@ class World:
 
 
 def held(core_: Core, partitions: Iterable[Partition]) -> int:
-    return sum(core_.lanes[one].held_bytes for one in partitions)
+    return sum(core_.partitions[one].held_bytes for one in partitions)
 
 
 def test_ranges_that_fail_take_no_other_partitions_place() -> None:
@@ -116,7 +116,7 @@ def test_a_range_that_is_slow_takes_no_other_partitions_place() -> None:
     assert world.writes.keys() == {P, Q}, "what was slow once begins aside"
     world.turn()
     world.store(P)
-    assert not world.core.lanes[P].slow
+    assert not world.core.partitions[P].slow
 
 
 def test_what_waits_for_its_late_months_takes_no_place_and_is_not_failing() -> None:
@@ -132,7 +132,7 @@ def test_what_waits_for_its_late_months_takes_no_place_and_is_not_failing() -> N
     assert world.writes.keys() == {Q}
     world.turn(1)
     assert world.writes[P] is late
-    assert world.core.lanes[P].trouble(world.now) == (250, "t[0]:0-9: its step (WRITE) has not ended yet")
+    assert world.core.partitions[P].trouble(world.now) == (250, "t[0]:0-9: its step (WRITE) has not ended yet")
 
 
 def test_a_partition_that_fails_holds_its_share_and_the_others_flow() -> None:
@@ -148,9 +148,9 @@ def test_a_partition_that_fails_holds_its_share_and_the_others_flow() -> None:
     for _ in range(50):
         world.deliver(Q, 20)
         world.turn(10)
-        assert not world.core.full
+        assert not world.core.must_wait
         world.store(Q)
-    assert world.core.lanes[Q].begin >= 1_000
+    assert world.core.partitions[Q].begin >= 1_000
 
 
 def test_several_that_fail_are_read_again_one_at_a_time_and_nothing_is_lost() -> None:
@@ -160,7 +160,7 @@ def test_several_that_fail_are_read_again_one_at_a_time_and_nothing_is_lost() ->
         world.turn()
         world.fail(one)
     world.turn()
-    parked = [one for one in (P, Q, R) if world.core.lanes[one].parked_until is not None]
+    parked = [one for one in (P, Q, R) if world.core.partitions[one].parked_until is not None]
     assert parked
     assert held(world.core, parked) == 0
     world.deliver(S, 40)
@@ -174,12 +174,12 @@ def test_several_that_fail_are_read_again_one_at_a_time_and_nothing_is_lost() ->
                 world.deliver(one, 40 - world.positions[one])
         world.turn(100)
         ranges += [world.store(one) for one in list(world.writes)]
-        rebuilding = [one for one in world.core.lanes.values() if one.rebuild and one.parked_until is None]
+        rebuilding = [one for one in world.core.partitions.values() if one.rebuild and one.parked_until is None]
         assert len(rebuilding) <= 1
     assert stored == [S]
     assert sorted((one.partition, one.first, one.last) for one in ranges) == [(one, 0, 39) for one in (P, Q, R)]
     assert {one.partition for one in ranges if one.redo} >= set(parked), "rebuilt as after a restart"
-    assert all(lane.begin == 40 and not lane.held for lane in world.core.lanes.values())
+    assert all(state.begin == 40 and not state.held for state in world.core.partitions.values())
 
 
 def test_while_every_partition_fails_nobody_gives_anything_up() -> None:
@@ -198,8 +198,8 @@ def test_a_parked_partition_is_behind_from_its_range_on() -> None:
     world.turn()
     world.fail(P)
     world.turn()
-    assert world.core.lanes[P].parked_until is not None
-    lag = Behind().measure(world.core.lanes.values(), {P: 150, Q: 0}, 60_001)
+    assert world.core.partitions[P].parked_until is not None
+    lag = LagGauge().measure(world.core.partitions.values(), {P: 150, Q: 0}, 60_001)
     assert (lag.records, lag.seconds) == (150, 60.0)
 
 
@@ -210,7 +210,7 @@ def test_what_is_delivered_late_to_a_parked_partition_is_nobodys() -> None:
     world.fail(P)
     world.turn()
     assert world.core.received(P, messages(150, 10), world.now) == 0
-    assert world.core.lanes[P].position == 0
+    assert world.core.partitions[P].position == 0
 
 
 def test_a_drain_leaves_a_parked_range_to_the_next() -> None:
@@ -246,7 +246,7 @@ def test_a_range_that_fails_is_told_after_a_minute_and_until_it_succeeds() -> No
     first = world.now
     for _ in range(20):
         world.turn(5_000)
-        assert world.core.lanes[P].trouble(world.now) == (first, "t[0]:0-9: the month is refused")
+        assert world.core.partitions[P].trouble(world.now) == (first, "t[0]:0-9: the month is refused")
         if P in world.writes:
             world.fail(P)
     notes = [one for one in world.commits if one.notes]
@@ -258,7 +258,7 @@ def test_a_range_that_fails_is_told_after_a_minute_and_until_it_succeeds() -> No
     assert (told.failing_ms, told.error) == (max(1, first), "t[0]:0-9: the month is refused")
     world.turn(5_000)
     world.store(P)
-    assert world.core.lanes[P].trouble(world.now) is None
+    assert world.core.partitions[P].trouble(world.now) is None
     world.turn()
     assert decode(world.commits[-1].offsets[P][1]) == Intent(TOPIC, at_ms=world.now)
 
@@ -271,7 +271,7 @@ def test_a_note_whose_commit_fails_changes_nothing() -> None:
     world.now += FAILING_MS
     [commit, *_] = [one for one in world.core.step(world.now, 0) if isinstance(one, Commit)]
     world.core.committed(commit, {P: "no answer"}, world.now)
-    flight = world.core.lanes[P].flight
+    flight = world.core.partitions[P].flight
     assert flight is not None
     assert flight.range.last == 9
 
@@ -288,6 +288,6 @@ def test_a_range_without_an_answer_is_told_as_well() -> None:
     world = World(core(P))
     world.deliver(P, 10)
     world.turn()
-    since, error = world.core.lanes[P].trouble(FAILING_MS) or (None, "")
+    since, error = world.core.partitions[P].trouble(FAILING_MS) or (None, "")
     assert since == 0
     assert "has not ended yet" in error

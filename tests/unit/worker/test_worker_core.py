@@ -7,10 +7,10 @@ import pytest
 from auditlane.contract.intent import Intent, decode
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import Found
+from auditlane.contract.recovery import AssignmentFacts
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.worker.lag_gauge import Behind, Lag
-from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Resume, Write
+from auditlane.worker.lag_gauge import Lag, LagGauge
+from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
 from auditlane.worker.protocol.ranges import digest
@@ -23,7 +23,7 @@ A = TypeVar("A", bound=Action)
 def core(*partitions: Partition, **policy: object) -> Core:
     made = Core(Policy(**({"range_rows": 3, "parts_per_second": 1_000.0} | policy)))  # type: ignore[arg-type]
     for one in partitions or (P,):
-        made.assigned(Found(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 1_000))
+        made.assigned(AssignmentFacts(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 1_000))
     return made
 
 
@@ -61,8 +61,8 @@ def test_a_range_goes_from_messages_to_its_committed_offset() -> None:
     write = only(worker.step(0, 0), Write)
     assert (write.range.first, write.range.last, write.range.redo) == (0, 2, False)
     worker.written(write.range, parts=1, rejected=1, took_ms=1)
-    bury = only(worker.step(0, 0), Bury)
-    worker.buried(bury.range)
+    bury = only(worker.step(0, 0), Publish)
+    worker.published(bury.range)
     done = only(worker.step(0, 0), Commit)
     assert plan(done) == (3, None, None)
     worker.committed(done, {}, 0)
@@ -128,7 +128,7 @@ def test_nothing_is_done_for_a_partition_that_is_gone() -> None:
     worker = core()
     worker.received(P, messages(0, 2), 0)
     write = sealed(worker)
-    worker.dropped([P])
+    worker.revoked([P])
     worker.written(write.range, parts=1, rejected=0, took_ms=1)
     assert worker.step(0, 0) == []
     assert worker.received(P, messages(3, 9), 0) == 0
@@ -138,8 +138,8 @@ def test_the_result_of_an_earlier_assignment_is_nobodys() -> None:
     worker = core()
     worker.received(P, messages(0, 2), 0)
     write = sealed(worker)
-    worker.dropped([P])
-    worker.assigned(Found(P, TOPIC, 0, Intent(TOPIC, 0, 2, write.range.digest).encode(), 0, 3))
+    worker.revoked([P])
+    worker.assigned(AssignmentFacts(P, TOPIC, 0, Intent(TOPIC, 0, 2, write.range.digest).encode(), 0, 3))
     worker.received(P, messages(0, 2), 0)
     again = only(worker.step(0, 0), Write)
     worker.written(write.range, parts=1, rejected=0, took_ms=1)
@@ -150,8 +150,8 @@ def test_the_result_of_an_earlier_assignment_is_nobodys() -> None:
 
 def pending(worker: Core, last: int) -> None:
     intent = Intent(TOPIC, 0, last, digest(messages(0, last)))
-    worker.dropped([P])
-    worker.assigned(Found(P, TOPIC, 0, intent.encode(), 0, 1_000))
+    worker.revoked([P])
+    worker.assigned(AssignmentFacts(P, TOPIC, 0, intent.encode(), 0, 1_000))
 
 
 def test_a_pending_range_is_rebuilt_with_its_own_boundaries() -> None:
@@ -180,7 +180,7 @@ def test_other_messages_in_a_pending_range_halt_the_partition() -> None:
 def test_what_was_read_before_the_position_was_lost_is_stored() -> None:
     worker = core()
     worker.received(P, messages(0, 1), 0)
-    worker.unreadable(P, "out of range")
+    worker.position_lost(P, "out of range")
     actions = worker.step(0, 0)
     assert only(actions, Halt).reason == "out of range"
     assert plan(only(actions, Commit)) == (0, 0, 1)
@@ -193,7 +193,7 @@ def test_a_partition_is_behind_from_the_range_on_that_halted_it(remedy: Remedy) 
     write = sealed(worker)
     assert (write.range.first, write.range.last) == (0, 2)
     worker.failed(write.range, Failure(remedy, "refused"), 0)
-    assert Behind().measure(worker.lanes.values(), {P: 50}, 64_000) == Lag(50, 60.0)
+    assert LagGauge().measure(worker.partitions.values(), {P: 50}, 64_000) == Lag(50, 60.0)
 
 
 def test_a_refused_range_halts_and_is_never_completed() -> None:
@@ -257,20 +257,20 @@ def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
     assert only(actions, Pause).partitions == (Q,)
     # It holds its share of what may be held, so it is sealed: waiting would bring nothing more.
     assert plan(only(actions, Commit), Q) == (0, 0, 9)
-    assert worker.dropped([P, Q]) == [Q], "which librdkafka would keep paused"
+    assert worker.revoked([P, Q]) == [Q], "which librdkafka would keep paused"
     pending(worker, 30)
-    worker.assigned(Found(Q, TOPIC, 0, "", 0, 10))
+    worker.assigned(AssignmentFacts(Q, TOPIC, 0, "", 0, 10))
     assert worker.step(0, 0) == [], "a new assignment begins unpaused"
 
 
 def test_a_rebuild_that_kafka_cannot_deliver_keeps_no_other_partition_from_waiting_unpaused() -> None:
     worker = core(P, Q, buffer_bytes=20, range_rows=100)
     pending(worker, 30)
-    worker.unreadable(P, "out of range")
+    worker.position_lost(P, "out of range")
     assert only(worker.step(0, 0), Pause).partitions == (P,)
     worker.received(Q, messages(0, 9), 0)
     assert not [one for one in worker.step(0, 0) if isinstance(one, Pause)]
-    assert worker.full
+    assert worker.must_wait
 
 
 def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
@@ -278,11 +278,11 @@ def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
     worker.received(P, messages(0, 5), 0)
     [commit] = worker.step(0, 0)
     assert isinstance(commit, Commit)
-    assert (worker.full, worker.still) == (True, False)
+    assert (worker.must_wait, worker.all_paused) == (True, False)
     assert worker.step(999, 0) == [commit]
-    assert worker.full
+    assert worker.must_wait
     assert only(worker.step(1_000, 0), Pause).partitions == (P,)
-    assert (worker.full, worker.still) == (False, True), "polled again, so that the group keeps this member"
+    assert (worker.must_wait, worker.all_paused) == (False, True), "polled again, so that the group keeps this member"
 
 
 def test_an_insert_that_ends_makes_room() -> None:
@@ -290,11 +290,11 @@ def test_an_insert_that_ends_makes_room() -> None:
     worker.received(P, messages(0, 5), 0)
     write = sealed(worker)
     worker.written(write.range, parts=1, rejected=0, took_ms=1)
-    assert worker.full
+    assert worker.must_wait
     commit = only(worker.step(0, 0), Commit)
     worker.committed(commit, {}, 0)
     worker.step(0, 0)
-    assert not worker.full
+    assert not worker.must_wait
 
 
 def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
@@ -305,7 +305,7 @@ def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
     worker.written(write.range, parts=1, rejected=0, took_ms=1)
     worker.committed(only(worker.step(1_000, 0), Commit), {}, 1_000)
     assert only(worker.step(1_000, 0), Resume).partitions == (P,)
-    assert not worker.still
+    assert not worker.all_paused
 
 
 def test_a_share_waits_for_nothing_while_nothing_is_stored() -> None:
@@ -333,7 +333,7 @@ def test_a_quiet_partition_gets_its_turn_in_a_backlog() -> None:
     worker.received(P, messages(0, 0), 0)
     turns = []
     for now in range(0, 6_000, 100):
-        first = worker.lanes[Q].position
+        first = worker.partitions[Q].position
         worker.received(Q, messages(first, first + 19), now)  # always full, and as much as may be held
         write = sealed(worker, now)
         worker.written(write.range, parts=1, rejected=0, took_ms=1)

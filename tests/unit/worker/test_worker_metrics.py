@@ -13,27 +13,27 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.metrics import METRICS
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.consumer_loop import Runner
-from auditlane.worker.lag_gauge import Behind, Lag
+from auditlane.worker.lag_gauge import Lag, LagGauge
 from auditlane.worker.metrics import Meters
 from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.partition_state import Flight, Lane, Policy, Step
+from auditlane.worker.protocol.partition_state import InFlightRange, PartitionState, Policy, Step
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.insert_pool import Done
 
 AT = Partition("t", 0)
 
 
-def lane(begin: int, position: int, *timestamps: int) -> Lane:
+def state(begin: int, position: int, *timestamps: int) -> PartitionState:
     held = Columns(list(range(begin, begin + len(timestamps))), list(timestamps), [None] * len(timestamps),
                    [b"v"] * len(timestamps))  # fmt: skip
-    return Lane(AT, "id", 1, begin=begin, position=position, held=held)
+    return PartitionState(AT, "id", 1, begin=begin, position=position, held=held)
 
 
-def flying(first: int, last: int, timestamp: int) -> Lane:
+def flying(first: int, last: int, timestamp: int) -> PartitionState:
     columns = Columns([first, last], [timestamp, timestamp + 5], [None] * 2, [b"v"] * 2)
-    one = lane(last + 1, last + 1)
-    one.flight = Flight(Range(AT, "id", first, last, columns, "", 1), Step.WRITE)
+    one = state(last + 1, last + 1)
+    one.flight = InFlightRange(Range(AT, "id", first, last, columns, "", 1), Step.WRITE)
     return one
 
 
@@ -53,23 +53,23 @@ def test_retries_are_told_apart_by_what_they_mean_and_begin_at_zero() -> None:
 
 
 def test_what_is_in_flight_and_held_and_not_read_yet_is_lag() -> None:
-    measure = Behind().measure
-    assert measure([lane(5, 5)], {AT: 5}, 9_000) == Lag(0, 0.0)
-    assert measure([lane(5, 7, 4_000, 6_000)], {AT: 7}, 9_000) == Lag(2, 5.0)
+    measure = LagGauge().measure
+    assert measure([state(5, 5)], {AT: 5}, 9_000) == Lag(0, 0.0)
+    assert measure([state(5, 7, 4_000, 6_000)], {AT: 7}, 9_000) == Lag(2, 5.0)
     assert measure([flying(2, 4, 1_000)], {AT: 10}, 9_000) == Lag(8, 8.0)
-    assert measure([lane(5, 7, 4_000, 6_000), flying(2, 4, 8_000)], {}, 9_000) == Lag(5, 5.0)  # ends not known yet
+    assert measure([state(5, 7, 4_000, 6_000), flying(2, 4, 8_000)], {}, 9_000) == Lag(5, 5.0)  # ends not known yet
 
 
 def test_a_message_that_was_not_read_ages_from_when_it_was_known_of() -> None:
-    behind = Behind()
-    assert behind.measure([lane(5, 5)], {AT: 6}, 1_000) == Lag(1, 0.0)
-    assert behind.measure([lane(5, 5)], {AT: 8}, 4_000) == Lag(3, 3.0)
-    assert behind.measure([lane(8, 8)], {AT: 8}, 5_000) == Lag(0, 0.0)
-    assert behind.measure([lane(8, 8)], {AT: 9}, 6_000) == Lag(1, 0.0)
+    behind = LagGauge()
+    assert behind.measure([state(5, 5)], {AT: 6}, 1_000) == Lag(1, 0.0)
+    assert behind.measure([state(5, 5)], {AT: 8}, 4_000) == Lag(3, 3.0)
+    assert behind.measure([state(8, 8)], {AT: 8}, 5_000) == Lag(0, 0.0)
+    assert behind.measure([state(8, 8)], {AT: 9}, 6_000) == Lag(1, 0.0)
 
 
 def test_a_clock_that_is_behind_kafkas_gives_no_negative_age() -> None:
-    assert Behind().measure([lane(5, 6, 9_500)], {AT: 6}, 9_000) == Lag(1, 0.0)
+    assert LagGauge().measure([state(5, 6, 9_500)], {AT: 6}, 9_000) == Lag(1, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_a_clock_that_is_behind_kafkas_gives_no_negative_age() -> None:
 )
 def test_waiting_behind_another_insert_is_counted_by_itself_and_warns_nobody(remedy: Remedy, level: str) -> None:
     range_ = Range(AT, "id", 0, 0, Columns([0], [1], [None], [b"v"]), "", 1)
-    jobs = Mock(poll=Mock(return_value=[Done(Write(range_), Failure(remedy, "why"))]))
+    pool = Mock(poll=Mock(return_value=[Done(Write(range_), Failure(remedy, "why"))]))
     meters = Meters()
     consumer, ends = Mock(consume=Mock(return_value=[])), Mock(known={})
-    runner = Runner(Core(Policy()), consumer, Mock(), jobs, meters, Failpoints(), ends)
+    runner = Runner(Core(Policy()), consumer, Mock(), pool, meters, Failpoints(), ends)
     with capture_logs() as logs:
         runner.turn()
     assert [one["log_level"] for one in logs if one["event"] == "range.failed"] == [level]

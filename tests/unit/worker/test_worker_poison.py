@@ -17,7 +17,7 @@ from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.dead_letters import headers
-from auditlane.worker.validation.batch import RawRange, Rejection, Verdict
+from auditlane.worker.validation.batch import RawRange, Rejection, ValidationResult
 from auditlane.worker.validation.isolation import TRIES, isolated
 from auditlane.worker.validation.registry_patience import (
     FEW_TRIES,
@@ -27,8 +27,8 @@ from auditlane.worker.validation.registry_patience import (
     PATIENCE_S,
     Patience,
 )
-from auditlane.worker.validation.schema_cache import LARGEST_ID, SchemaBook
-from auditlane.worker.validation.validator import UNKNOWN_IDS, Judge
+from auditlane.worker.validation.schema_cache import LARGEST_ID, SchemaCache
+from auditlane.worker.validation.validator import UNKNOWN_IDS, BatchValidator
 
 POISON = 99
 
@@ -64,27 +64,27 @@ def one_away(fails: Any) -> OneAway:
     return registry
 
 
-def judge(registry: DictRegistry, clock: Clock | None = None) -> Judge:
-    book = SchemaBook(registry, topic=TOPIC, refresh_s=30, clock=clock or Clock())
-    return Judge(book, topic=TOPIC, max_event_bytes=100_000)
+def validator(registry: DictRegistry, clock: Clock | None = None) -> BatchValidator:
+    book = SchemaCache(registry, topic=TOPIC, refresh_s=30, clock=clock or Clock())
+    return BatchValidator(book, topic=TOPIC, max_event_bytes=100_000)
 
 
-def judged(one: Judge, *values: bytes | None, keys: list[bytes | None] | None = None) -> Verdict:
-    return one.judge(raw_range(list(values), keys), ingested_at_ms=0)
+def judged(one: BatchValidator, *values: bytes | None, keys: list[bytes | None] | None = None) -> ValidationResult:
+    return one.validate(raw_range(list(values), keys), ingested_at_ms=0)
 
 
-def codes(verdict: Verdict) -> dict[int, RejectCode]:
+def codes(verdict: ValidationResult) -> dict[int, RejectCode]:
     return {one.index: one.code for one in verdict.rejected}
 
 
-def rows(verdict: Verdict) -> int:
+def rows(verdict: ValidationResult) -> int:
     return sum(one.num_rows for one in verdict.rows.values())
 
 
 @pytest.mark.parametrize("schema_id", [1 << 31, (1 << 31) + 7, (1 << 32) - 1])
 def test_an_id_that_no_registry_can_have_is_unknown_and_nobody_is_asked(schema_id: int) -> None:
     registry = base_registry()
-    verdict = judged(judge(registry), message(), frame(schema_id, b"x"), message())
+    verdict = judged(validator(registry), message(), frame(schema_id, b"x"), message())
     assert codes(verdict) == {1: RejectCode.SCHEMA_UNKNOWN}
     assert rows(verdict) == 2
     assert ("schema", schema_id) not in registry.asked
@@ -92,7 +92,7 @@ def test_an_id_that_no_registry_can_have_is_unknown_and_nobody_is_asked(schema_i
 
 def test_the_largest_id_is_asked_for() -> None:
     registry = base_registry()
-    assert codes(judged(judge(registry), frame(LARGEST_ID, b"x"))) == {0: RejectCode.SCHEMA_UNKNOWN}
+    assert codes(judged(validator(registry), frame(LARGEST_ID, b"x"))) == {0: RejectCode.SCHEMA_UNKNOWN}
     assert ("schema", LARGEST_ID) in registry.asked
 
 
@@ -109,7 +109,7 @@ FINAL = [
 
 @pytest.mark.parametrize("fails", FINAL, ids=repr)
 def test_what_the_registry_says_of_one_id_only_refuses_its_messages(fails: Exception) -> None:
-    verdict = judged(judge(one_away(fails)), message(), frame(POISON, b"x"), message())
+    verdict = judged(validator(one_away(fails)), message(), frame(POISON, b"x"), message())
     assert codes(verdict) == {1: RejectCode.SCHEMA_UNKNOWN}
     assert rows(verdict) == 2
 
@@ -123,7 +123,7 @@ def test_the_same_from_a_registry_that_says_it_of_everything_refuses_nothing(fai
 
     registry.subjects = subjects  # type: ignore[method-assign]
     with pytest.raises(RegistryUnavailable):
-        judged(judge(registry), frame(POISON, b"x"))
+        judged(validator(registry), frame(POISON, b"x"))
 
 
 PASSING = [
@@ -136,7 +136,7 @@ PASSING = [
 @pytest.mark.parametrize("fails", PASSING, ids=repr)
 def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception) -> None:
     registry, clock = one_away(fails), Clock()
-    one = judge(registry, clock)
+    one = validator(registry, clock)
     values = [message(), frame(POISON, b"x"), message()]
     for _ in range(int(PATIENCE_S)):
         with pytest.raises(RegistryUnavailable):
@@ -173,7 +173,7 @@ class Failing(DictRegistry):
             raise RegistryUnavailable("50001")
 
 
-def in_vain(one: Judge, clock: Clock, schema_id: int, tenant: str) -> int:
+def in_vain(one: BatchValidator, clock: Clock, schema_id: int, tenant: str) -> int:
     """How often a message is judged before it is refused, once a second."""
     for tries in range(1_000):
         try:
@@ -194,7 +194,7 @@ def test_what_one_tenant_names_in_vain_leaves_the_others_their_time(about: str, 
     registry.failing = dict.fromkeys(range(1_000, 1_000 + named), 1_000_000)
     good = contract(own("amount", "double"))
     theirs = registry.register(f"{TOPIC}.good-value", good)
-    one = judge(registry, clock)
+    one = validator(registry, clock)
     waited = [in_vain(one, clock, schema_id, "bad") for schema_id in range(1_000, 1_000 + named)]
     assert waited[0] >= PATIENCE_S
     assert sum(waited[1:]) <= (FEW_TRIES + 1) * MOST_TRIED
@@ -225,7 +225,7 @@ def test_a_question_that_a_patient_tenant_shares_is_waited_for_and_no_memory_gro
 
 def test_while_the_registry_is_away_everything_waits_however_long() -> None:
     registry, clock = base_registry(), Clock()
-    one = judge(registry, clock)
+    one = validator(registry, clock)
     registry.down = True
     for _ in range(10):
         with pytest.raises(RegistryUnavailable):
@@ -255,7 +255,7 @@ def test_whatever_is_registered_under_an_id_only_refuses_its_messages(text: str)
     registry = base_registry()
     registry.schemas[POISON] = text
     registry.registered[f"{TOPIC}.acme-value"] = [POISON]
-    verdict = judged(judge(registry), message(), frame(POISON, b"x"), message())
+    verdict = judged(validator(registry), message(), frame(POISON, b"x"), message())
     assert codes(verdict)[1] in (RejectCode.SCHEMA_NOT_TENANTS, RejectCode.SCHEMA_UNKNOWN)
     assert rows(verdict) == 2
 
@@ -269,20 +269,20 @@ def test_a_letter_of_a_schema_with_endless_problems_fits_its_topic() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"\0", b"\0\0\0\0", b"\1\0\0\0\1x", b"\0\0\0\0\0"])
 def test_what_is_no_frame_is_refused_alone(value: bytes | None) -> None:
-    verdict = judged(judge(base_registry()), message(), value, message())
+    verdict = judged(validator(base_registry()), message(), value, message())
     assert codes(verdict).keys() == {1}
     assert rows(verdict) == 2
 
 
 @pytest.mark.parametrize("key", [None, b"", b"#", b"\xff", b"a" * 1_000_000, b"a/b", b" "])
 def test_a_key_that_names_no_tenant_is_refused_alone(key: bytes | None) -> None:
-    verdict = judged(judge(base_registry()), message(), message(), message(), keys=[b"acme", key, b"acme"])
+    verdict = judged(validator(base_registry()), message(), message(), message(), keys=[b"acme", key, b"acme"])
     assert codes(verdict).keys() == {1}
     assert verdict.by_tenant == {"acme": (2, 0), "": (1, 1)}
 
 
 def test_the_shards_of_a_tenant_are_one_tenant() -> None:
-    verdict = judged(judge(base_registry()), message(), message(), b"x", keys=[b"acme#1", b"acme#2", b"acme#2"])
+    verdict = judged(validator(base_registry()), message(), message(), b"x", keys=[b"acme#1", b"acme#2", b"acme#2"])
     assert verdict.by_tenant == {"acme": (3, 1)}
 
 
@@ -294,18 +294,18 @@ def test_a_tenant_that_names_many_ids_is_not_asked_about_for_ever_and_costs_the_
     values = [frame(100 + at, b"x") for at in range(1_000)]
     text = contract(own("x", "string"))
     values.append(frame(5_000, datum(event(tenant_id="zoe", x="1"), text)))
-    verdict = judged(judge(registry), *values, keys=[b"mallory"] * 1_000 + [b"zoe"])
+    verdict = judged(validator(registry), *values, keys=[b"mallory"] * 1_000 + [b"zoe"])
     assert len(codes(verdict)) == 1_000
     assert rows(verdict) == 1
     assert sum(what == "schema" for what, _ in registry.asked) == UNKNOWN_IDS + 1
 
 
-def numbered(raw: RawRange, bad: set[bytes]) -> Verdict:
+def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
     """Fails on any of the bad values, as a mistake of ours would; else every message is a rejection of its own."""
     if bad & set(raw.values):  # type: ignore[arg-type]
         raise IndexError("a mistake")
     found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]
-    return Verdict({}, found, {"acme": (len(found), len(found))})
+    return ValidationResult({}, found, {"acme": (len(found), len(found))})
 
 
 @given(st.integers(1, 60), st.sets(st.integers(0, 59)), st.integers(1, 4))
@@ -325,19 +325,19 @@ def test_a_schema_by_which_all_fails_costs_a_bounded_number_of_tries_and_no_neig
     poison = {one for one in values if one[4] == 2}
     tries = 0
 
-    def judge_(raw: RawRange) -> Verdict:
+    def validate(raw: RawRange) -> ValidationResult:
         nonlocal tries
         tries += 1
         return numbered(raw, poison)
 
-    verdict = isolated(raw_range(list(values)), judge_)
+    verdict = isolated(raw_range(list(values)), validate)
     refused = {one.index for one in verdict.rejected if one.code is RejectCode.NOT_JUDGED}
     assert refused == {at for at in range(20_000) if at % 2}
     assert tries <= 4 * TRIES
 
 
 def test_a_part_that_is_away_is_no_messages_fault() -> None:
-    def away(raw: RawRange) -> Verdict:
+    def away(raw: RawRange) -> ValidationResult:
         raise RegistryUnavailable("away")
 
     with pytest.raises(RegistryUnavailable):
@@ -345,16 +345,16 @@ def test_a_part_that_is_away_is_no_messages_fault() -> None:
 
 
 def test_a_mistake_in_judging_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = judge(base_registry())
-    whole = one._judged
+    one = validator(base_registry())
+    whole = one._validated
     poison = message(action="poison")
 
-    def judge_(raw: RawRange, **options: Any) -> Verdict:
+    def validate(raw: RawRange, **options: Any) -> ValidationResult:
         if poison in list(raw.values):
             raise MemoryError
         return whole(raw, **options)
 
-    monkeypatch.setattr(one, "_judged", judge_)
+    monkeypatch.setattr(one, "_validated", validate)
     verdict = judged(one, *[message() for _ in range(50)], poison, *[message() for _ in range(50)], b"junk")
     assert codes(verdict) == {50: RejectCode.NOT_JUDGED, 101: RejectCode.NOT_FRAMED}
     offsets = sorted(offset for table in verdict.rows.values() for offset in table["kafka_offset"].to_pylist())

@@ -16,12 +16,12 @@ from auditlane.contract.partition import Partition
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Remedy
-from auditlane.store.event_insert import Packed
-from auditlane.worker.protocol.actions import Bury, Write
+from auditlane.store.event_insert import EncodedBatch
+from auditlane.worker.protocol.actions import Publish, Write
 from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.insert_pool import Done, Jobs
+from auditlane.worker.sink.insert_pool import Done, InsertPool
 from auditlane.worker.sink.writer import token
-from auditlane.worker.validation.batch import Rejection, Verdict
+from auditlane.worker.validation.batch import Rejection, ValidationResult
 
 MONTH = 202611
 COUNT = 6
@@ -35,7 +35,7 @@ class Table:
     spent: set[Any] = field(default_factory=set)
 
     def insert(
-        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None:
         left = [one for one in rows.offsets if one not in self.offsets]  # the guard
         name = token(range_, month, seen=seen, again=again)
@@ -54,15 +54,15 @@ def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
     rejected = [Rejection(one, RejectCode.SCHEMA_UNKNOWN, "", None, 1) for one in range(COUNT) if one not in accepted]
     rows = {MONTH: pa.table({"kafka_offset": sorted(accepted)})} if accepted else {}
-    judge = Mock(judge=Mock(return_value=Verdict(rows, rejected)))
-    jobs = Jobs(judge, table, Mock(), Failpoints(), threads=1)
+    validator = Mock(validate=Mock(return_value=ValidationResult(rows, rejected)))
+    pool = InsertPool(validator, table, Mock(), Failpoints(), threads=1)
     done = None
-    for work in (Write(range_), Bury(range_)):
-        jobs.submit(work)
-        assert jobs.join(10)
-        [done] = jobs.poll()
+    for work in (Write(range_), Publish(range_)):
+        pool.submit(work)
+        assert pool.join(10)
+        [done] = pool.poll()
         assert done.failure is None
-    jobs.close()
+    pool.close()
     assert done is not None
     return done
 
@@ -117,7 +117,7 @@ class Unsure(Table):
     answers: list[str] = field(default_factory=list)
 
     def insert(
-        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None:
         super().insert(range_, month, rows, seen=seen, again=again)
         self.answers.append("look" if seen is not None else "first")
@@ -134,15 +134,17 @@ def test_an_insert_whose_outcome_is_not_known_is_followed_by_a_look(code: int, s
     table = Unsure(code=code, stores=stores)
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo=False)
-    judge = Mock(judge=Mock(return_value=Verdict({MONTH: pa.table({"kafka_offset": list(range(COUNT))})}, [])))
-    jobs = Jobs(judge, table, Mock(), Failpoints(), threads=1)
+    validator = Mock(
+        validate=Mock(return_value=ValidationResult({MONTH: pa.table({"kafka_offset": list(range(COUNT))})}, []))
+    )
+    pool = InsertPool(validator, table, Mock(), Failpoints(), threads=1)
     remedies = []
     for _ in range(2):
-        jobs.submit(Write(range_))
-        assert jobs.join(10)
-        [done] = jobs.poll()
+        pool.submit(Write(range_))
+        assert pool.join(10)
+        [done] = pool.poll()
         remedies.append(done.failure.remedy if done.failure else None)
-    jobs.close()
+    pool.close()
     assert remedies == [Remedy.look, None]
     assert sorted(table.offsets) == list(range(COUNT))
     assert table.answers == (["first"] if stores else ["first", "look", "look"])

@@ -10,12 +10,12 @@ from enum import StrEnum
 from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.contract.dead_letter import Letter
 from auditlane.contract.provenance import TRAIL, Claim, verify
-from auditlane.operations.dlq.upgrade import NotResolved, Revived, Reviver
+from auditlane.operations.dlq.upgrade import NotResolved, SchemaUpgrader, Upgraded
 from auditlane.worker.validation.batch import RawRange
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.validator import BatchValidator
 
 
-class Stays(StrEnum):
+class NotReplayable(StrEnum):
     """Why a letter stays, besides the codes of a refused message."""
 
     NOT_RESOLVED = "NOT_RESOLVED"  # the datum has no form in the tenant's latest contract
@@ -39,7 +39,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Assessed:
+class DryRunResult:
     """`value` is what would be sent when `code` is empty, with `signature`; else code and reason say why the letter
     stays."""
 
@@ -51,42 +51,46 @@ class Assessed:
     signature: bytes | None = None
 
 
-class Assessor:
+class DryRunner:
     """Judges as the worker does, under the contracts of now. `topics` are those that exist.
 
     With `keys` a message that was signed, and whose value changes, is signed anew: whoever vouched for it still does.
     """
 
     def __init__(
-        self, reviver: Reviver, judge: Judge, topics: Collection[str], keys: ProvenanceKeys | None = None
+        self,
+        upgrader: SchemaUpgrader,
+        validator: BatchValidator,
+        topics: Collection[str],
+        keys: ProvenanceKeys | None = None,
     ) -> None:
-        self._reviver, self._judge, self._topics, self._keys = reviver, judge, topics, keys
+        self._upgrader, self._validator, self._topics, self._keys = upgrader, validator, topics, keys
 
-    def assess(self, letters: Sequence[Found], *, now_ms: int) -> list[Assessed]:
+    def dry_run(self, letters: Sequence[Found], *, now_ms: int) -> list[DryRunResult]:
         """One answer for each letter, in their order. Raises RegistryUnavailable."""
-        answers: dict[int, Assessed] = {}
-        revived: defaultdict[str, list[tuple[int, Assessed]]] = defaultdict(list)
+        answers: dict[int, DryRunResult] = {}
+        upgraded: defaultdict[str, list[tuple[int, DryRunResult]]] = defaultdict(list)
         for index, found in enumerate(letters):
             topic = found.letter.topic
             if found.letter.whole_bytes is not None:
-                answers[index] = Assessed(found, None, code=Stays.CUT_OFF, reason=_cut_off(found.letter))
+                answers[index] = DryRunResult(found, None, code=NotReplayable.CUT_OFF, reason=_cut_off(found.letter))
                 continue
             if topic not in self._topics:
                 gone = f"There is no topic {topic} any more."
-                answers[index] = Assessed(found, None, code=Stays.TOPIC_GONE, reason=gone)
+                answers[index] = DryRunResult(found, None, code=NotReplayable.TOPIC_GONE, reason=gone)
                 continue
             claim = self._claim(found)
             try:
                 # Our own trail knows the base event's schema alone.
                 ours = claim is not None and claim.client_id == TRAIL
-                made = Revived(found.value) if ours else self._reviver.revive(found.key, found.value)
+                made = Upgraded(found.value) if ours else self._upgrader.upgrade(found.key, found.value)
             except NotResolved as error:
-                answers[index] = Assessed(found, None, code=Stays.NOT_RESOLVED, reason=str(error))
+                answers[index] = DryRunResult(found, None, code=NotReplayable.NOT_RESOLVED, reason=str(error))
             else:
                 signature = self._signature(found, claim, made.value)
-                revived[topic].append((index, Assessed(found, made.value, made.dropped, signature=signature)))
-        for topic, group in revived.items():
-            answers |= self._judged(topic, group, now_ms)
+                upgraded[topic].append((index, DryRunResult(found, made.value, made.dropped, signature=signature)))
+        for topic, group in upgraded.items():
+            answers |= self._validated(topic, group, now_ms)
         return [answers[index] for index in range(len(letters))]
 
     def _claim(self, found: Found) -> Claim | None:
@@ -101,7 +105,7 @@ class Assessor:
             return None
         return self._keys.signer(claim.client_id, claim.filled)(found.key or b"", value)[1]
 
-    def _judged(self, topic: str, group: list[tuple[int, Assessed]], now_ms: int) -> dict[int, Assessed]:
+    def _validated(self, topic: str, group: list[tuple[int, DryRunResult]], now_ms: int) -> dict[int, DryRunResult]:
         raw = RawRange(
             topic,
             group[0][1].found.letter.identity.topic_id,
@@ -113,9 +117,9 @@ class Assessor:
             signatures=[one.signature for _, one in group],
         )
         answers = dict(group)
-        for rejection in self._judge.judge(raw, ingested_at_ms=now_ms).rejected:
+        for rejection in self._validator.validate(raw, ingested_at_ms=now_ms).rejected:
             index, one = group[rejection.index]
-            answers[index] = Assessed(one.found, None, one.dropped, rejection.code.value, rejection.message)
+            answers[index] = DryRunResult(one.found, None, one.dropped, rejection.code.value, rejection.message)
         return answers
 
 

@@ -16,7 +16,7 @@ from auditlane.contract import provenance
 from auditlane.contract.dead_letter import REPLAYS, State, resolution_headers
 from auditlane.contract.librdkafka import client
 from auditlane.contract.schema_guids import parted
-from auditlane.operations.dlq.dry_run import Assessed, Found, Stays
+from auditlane.operations.dlq.dry_run import DryRunResult, Found, NotReplayable
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.failpoints import Failpoints
 
@@ -24,7 +24,7 @@ FLUSH_S: Final = 90.0
 _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})
 
 
-class Sender:
+class ReplayProducer:
     """`options` are those of `dead_letters.producer_config`. Its methods raise KafkaUnavailable."""
 
     def __init__(self, options: dict[str, Any], dead_letter_topic: str, failpoints: Failpoints) -> None:
@@ -32,16 +32,16 @@ class Sender:
         self._producer: Producer = client(Producer, options | {"delivery.timeout.ms": 60_000, "log_level": 0})
         self._topic = dead_letter_topic
 
-    def replay(self, ready: Sequence[Assessed]) -> list[Assessed]:
+    def replay(self, ready: Sequence[DryRunResult]) -> list[DryRunResult]:
         """Send the events and close their letters. Returns them, those that Kafka refused with the reason."""
-        answers: list[Assessed | None] = [None] * len(ready)
+        answers: list[DryRunResult | None] = [None] * len(ready)
         failures: list[KafkaError] = []
 
         def answered(index: int, error: KafkaError | None) -> None:
             if error is None:
                 answers[index] = ready[index]
             elif error.code() in _REFUSED:
-                answers[index] = replace(ready[index], value=None, code=Stays.NOT_SENT, reason=error.str())
+                answers[index] = replace(ready[index], value=None, code=NotReplayable.NOT_SENT, reason=error.str())
             else:
                 failures.append(error)
 
@@ -99,7 +99,7 @@ class Sender:
                 return
 
 
-def _headers(one: Assessed) -> list[tuple[str, bytes]]:
+def _headers(one: DryRunResult) -> list[tuple[str, bytes]]:
     made = [(REPLAYS, str(one.found.letter.identity).encode()), *parted(one.value)[1]]
     return made if one.signature is None else [*made, (provenance.HEADER, one.signature)]
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from auditlane.contract.dead_letter import Letter
 from auditlane.contract.provenance import signature_of
 from auditlane.contract.schema_guids import joined
-from auditlane.operations.dlq.dry_run import Assessed, Assessor, Found
-from auditlane.operations.dlq.producer import Sender
+from auditlane.operations.dlq.dry_run import DryRunner, DryRunResult, Found
+from auditlane.operations.dlq.producer import ReplayProducer
 from auditlane.operations.dlq.topic import LetterTopic
 
 CHUNK_LETTERS: Final = 500  # as many events at most are sent again after a crash
@@ -28,9 +28,9 @@ class Report:
     replayed: int = 0
     stays: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
-    remaining: list[Assessed] = field(default_factory=list)
+    remaining: list[DryRunResult] = field(default_factory=list)
 
-    def add(self, answers: Iterable[Assessed]) -> None:
+    def add(self, answers: Iterable[DryRunResult]) -> None:
         for one in answers:
             if not one.code:
                 self.replayed += 1
@@ -50,8 +50,8 @@ def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
 
 def replay(
     letters: Iterable[Found],
-    assessor: Assessor,
-    sender: Sender | None,
+    assessor: DryRunner,
+    sender: ReplayProducer | None,
     *,
     on_progress: Callable[[int], None] = lambda _count: None,
     clock: Callable[[], float] = time.time,
@@ -59,7 +59,7 @@ def replay(
     """Replay; without a sender only say what would happen. Raises KafkaUnavailable and RegistryUnavailable."""
     report = Report()
     for chunk in chunks(letters):
-        answers = assessor.assess(chunk, now_ms=int(clock() * 1_000))
+        answers = assessor.dry_run(chunk, now_ms=int(clock() * 1_000))
         ready = [one for one in answers if not one.code]
         report.add(one for one in answers if one.code)
         report.add(sender.replay(ready) if sender is not None and ready else ready)

@@ -12,7 +12,7 @@ from auditlane.operations.dlq.index import Count
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def facts(letter: Letter) -> dict[str, Any]:
+def to_json(letter: Letter) -> dict[str, Any]:
     """One letter."""
     return {
         "letter": letter.name,

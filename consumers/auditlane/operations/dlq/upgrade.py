@@ -53,14 +53,14 @@ class Latest:
 
 
 @dataclass(frozen=True, slots=True)
-class Revived:
+class Upgraded:
     """The value as it would be sent again. `dropped` are fields that hold something and that the contract lacks."""
 
     value: bytes | None
     dropped: tuple[str, ...] = ()
 
 
-class Reviver:
+class SchemaUpgrader:
     """Asks the registry once for each contract. `known` gives a schema by its id, as the worker knows it.
 
     Raises RegistryUnavailable and RegistryRefused as the registry's client does.
@@ -72,28 +72,28 @@ class Reviver:
         self._latest: dict[str, Latest] = {}
         self._writers: dict[int, Any] = {}
 
-    def revive(self, key: bytes | None, value: bytes | None) -> Revived:
+    def upgrade(self, key: bytes | None, value: bytes | None) -> Upgraded:
         """The value under the latest contract. What cannot be read comes back as it is: judging says what is wrong.
 
         Raises NotResolved.
         """
         tenant, known = _tenant(key), self.writer(value)
         if tenant is None or known is None or known.contract is None or value is None:
-            return Revived(value)
+            return Upgraded(value)
         try:
             datum = bytes(unframe(value)[1])
             values = strict_decoder.read(known.contract.fields, datum)
         except strict_decoder.Malformed:
-            return Revived(value)
+            return Upgraded(value)
         latest = self.latest(tenant)
         if latest.schema_id == known.schema_id:
-            return Revived(value)
+            return Upgraded(value)
         record = self._resolve(known, datum, values, latest)
         out = io.BytesIO()
         fastavro.schemaless_writer(out, latest.parsed, record)
         names = {name for one in latest.reader["fields"] for name in (one["name"], *one.get("aliases", ()))}
         dropped = tuple(name for name, held in values.items() if name not in names and held not in (None, ""))
-        return Revived(frame(latest.schema_id, out.getvalue()), dropped)
+        return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> Known | None:
         """The schema that a value says it was written with; None where it says none or the registry knows none."""

@@ -11,8 +11,8 @@ from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.schema_guids import parted
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.wire import unframe
-from auditlane.operations.dlq.dry_run import Assessed, Found
-from auditlane.operations.dlq.to_json import facts, time_of_us
+from auditlane.operations.dlq.dry_run import DryRunResult, Found
+from auditlane.operations.dlq.to_json import time_of_us, to_json
 from auditlane.worker.validation import strict_decoder
 from auditlane.worker.validation.schema_cache import Known
 
@@ -25,11 +25,11 @@ _FIELDS: Final[dict[str, str]] = {
 }
 
 
-def view(found: Found, known: Callable[[bytes | None], Known | None], verdict: Assessed | None) -> dict[str, Any]:
-    """`facts` and the body. `event` has the fields before the broken one; `verdict` is what a replay would do now."""
+def view(found: Found, known: Callable[[bytes | None], Known | None], verdict: DryRunResult | None) -> dict[str, Any]:
+    """`to_json` and the body. `event` has the fields before the broken one; `verdict` is what a replay would do now."""
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), parted(found.value)
-    shown = facts(found.letter) | {
+    shown = to_json(found.letter) | {
         "key": None if found.key is None else found.key.decode(errors="backslashreplace"),
         "event": event,
         "undecoded": problem,

@@ -10,10 +10,10 @@ from typing import Final, Protocol
 import numpy as np
 
 from auditlane.contract.tenants import tenant_of_key
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.replay.checkpoint import Checkpoint, Counts, Progress
 from auditlane.operations.selection import Plan, Span
-from auditlane.operations.span_reader import Chunk, LogReader
+from auditlane.operations.span_reader import Chunk, SpanReader
 from auditlane.operations.stored_offsets import Offsets
 from auditlane.runtime.errors import Halted
 from auditlane.runtime.settings import Settings
@@ -39,7 +39,7 @@ class Replay:
     def __init__(
         self,
         settings: Settings,
-        positions: Positions,
+        positions: KafkaOffsets,
         target: Target,
         *,
         tenants: frozenset[str],
@@ -55,7 +55,7 @@ class Replay:
         Raises Halted when Kafka dropped something meanwhile, Unavailable errors; running again then goes on.
         """
         progress = (checkpoint and checkpoint.load()) or Progress()
-        reader = LogReader(self._settings)
+        reader = SpanReader(self._settings)
         try:
             # What may be stored in part comes first: until it is done, nothing else may be announced.
             pending = progress.pending and progress.pending[0]
@@ -68,7 +68,7 @@ class Replay:
         return progress
 
     def _span(
-        self, reader: LogReader, span: Span, progress: Progress, checkpoint: Checkpoint | None, on_progress: OnProgress
+        self, reader: SpanReader, span: Span, progress: Progress, checkpoint: Checkpoint | None, on_progress: OnProgress
     ) -> None:
         number = span.partition.number
         self._target.begin(span)

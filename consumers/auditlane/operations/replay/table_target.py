@@ -22,11 +22,11 @@ from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
 from auditlane.runtime.remedy import Remedy
 from auditlane.store.client import store_errors
-from auditlane.store.event_insert import Packed, Table, offsets_digest, send, sent, statement
+from auditlane.store.event_insert import EncodedBatch, Table, columns_to_send, offsets_digest, send, statement
 from auditlane.store.insert_failures import classify
-from auditlane.store.insert_rate import Budget
+from auditlane.store.insert_rate import AdaptiveRate
 from auditlane.worker.validation.batch import RawRange
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.validator import BatchValidator
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0
@@ -55,21 +55,21 @@ def token(run: str, range_: ReplayedRange, month: int) -> str:
     return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
 
 
-class ToTable:
+class TableTarget:
     """A `replay.Target`. With `dry` it counts and writes nothing."""
 
     def __init__(
         self,
         client: Client,
         table: Table,
-        judge: Judge,
+        validator: BatchValidator,
         *,
         parts_per_second: float,
         dry: bool,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client, self._table, self._judge = client, table, judge
-        self._budget = Budget.of(parts_per_second, _now_ms())
+        self._client, self._table, self._validator = client, table, validator
+        self._budget = AdaptiveRate.of(parts_per_second, _now_ms())
         self._dry, self._sleep = dry, sleep
         self._stored: StoredOffsets | None = None
 
@@ -92,25 +92,25 @@ class ToTable:
         range_ = ReplayedRange(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns)
         raw = RawRange.of(span.topic_id, span.partition, columns)
         # Dead letters are not in the chunk: what the workers are past of it, they have stored.
-        now, settled = time.time_ns() // 1_000_000, span.settled
-        verdict = self._judge.judge(raw, ingested_at_ms=now, settled=settled or 0)
-        for rejection in verdict.rejected:
-            if settled is not None and columns.offsets[rejection.index] >= settled:
+        now, already_committed = time.time_ns() // 1_000_000, span.already_committed
+        validation = self._validator.validate(raw, ingested_at_ms=now, already_committed=already_committed or 0)
+        for rejection in validation.rejected:
+            if already_committed is not None and columns.offsets[rejection.index] >= already_committed:
                 counts.to_bury += 1
             else:
                 counts.refuse(rejection.code.value)
-        if not self._dry and verdict.rows:
+        if not self._dry and validation.rows:
             announce()
-            for month in sorted(verdict.rows):
-                self._insert(range_, month, verdict.rows[month], progress.run)
-        counts.stored += sum(rows.num_rows for rows in verdict.rows.values())
+            for month in sorted(validation.rows):
+                self._insert(range_, month, validation.rows[month], progress.run)
+        counts.stored += sum(rows.num_rows for rows in validation.rows.values())
 
     def _insert(self, range_: ReplayedRange, month: int, rows: pa.Table, run: str) -> None:
         settings: dict[str, Any] = {
             **self._table.settings,
             "insert_deduplication_token": token(run, range_, month),
         }
-        text, packed = statement(self._table, range_, month), Packed(sent(rows, range_))
+        text, packed = statement(self._table, range_, month), EncodedBatch(columns_to_send(rows, range_))
         for attempt in range(1, TRIES + 1):
             while not self._budget.ready(_now_ms()):
                 self._sleep(0.02)

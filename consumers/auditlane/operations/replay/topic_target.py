@@ -23,7 +23,7 @@ _HOPELESS: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_
 _LARGER: Final = "Raise the topic's max.message.bytes, then run the command again."
 
 
-class ToTopic:
+class TopicTarget:
     """A `replay.Target`. Messages keep their order within a key. A chunk counts when every message is acknowledged; an
     interruption produces at most one chunk again."""
 

@@ -11,9 +11,9 @@ import numpy as np
 from confluent_kafka import Message
 
 from auditlane.contract.dead_letter import Identity, Place, read
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.selection import Selection, Span, plan
-from auditlane.operations.span_reader import LogReader
+from auditlane.operations.span_reader import SpanReader
 from auditlane.operations.stored_offsets import Offsets
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
@@ -28,8 +28,8 @@ def identity(message: Message) -> Identity | None:
     return None if record is None else record.identity
 
 
-def buried(
-    settings: Settings, positions: Positions, reader: LogReader, spans: Iterable[Span]
+def dead_lettered(
+    settings: Settings, positions: KafkaOffsets, reader: SpanReader, spans: Iterable[Span]
 ) -> Mapping[Span, Offsets]:
     """The dead-lettered offsets of each span, ascending, each once. Memory: eight bytes a dead letter of the spans.
 

@@ -16,7 +16,7 @@ from auditlane.operations.stored_offsets import Offsets
 Codes = npt.NDArray[np.uint8]
 
 
-class Fate(IntEnum):
+class OffsetStatus(IntEnum):
     """What became of an offset that holds a message or a row. Offsets with neither (transaction markers, what was
     compacted away) have none and are no loss."""
 
@@ -28,7 +28,7 @@ class Fate(IntEnum):
     differs = 5  # a row that does not hold what its message does; found only where contents are compared
 
 
-WRONG: Final = frozenset({Fate.missing, Fate.extra, Fate.differs})
+WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus.differs})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Run:
     first: int
     last: int
     count: int
-    fate: Fate
+    fate: OffsetStatus
     reason: str = ""
 
 
@@ -51,11 +51,11 @@ class Compared:
     fates: Codes
     doubled: Offsets
 
-    def of(self, fate: Fate) -> Offsets:
+    def of(self, fate: OffsetStatus) -> Offsets:
         found: Offsets = self.offsets[self.fates == fate]
         return found
 
-    def turned(self, offsets: Offsets, fate: Fate) -> Compared:
+    def with_status(self, offsets: Offsets, fate: OffsetStatus) -> Compared:
         """With these offsets, each of them one of ours, of another fate."""
         fates = self.fates.copy()
         fates[np.searchsorted(self.offsets, offsets)] = fate
@@ -70,10 +70,10 @@ def compare(messages: Offsets, stored: Offsets, letters: Offsets) -> Compared:
     rows, counts = np.unique(stored, return_counts=True)
     offsets = np.union1d(messages, rows)
     has_message, has_row, has_letter = (np.isin(offsets, one, kind="sort") for one in (messages, rows, letters))
-    fates = np.full(len(offsets), Fate.missing, dtype=np.uint8)
-    fates[has_letter] = Fate.dead_lettered
-    fates[has_row] = Fate.stored
-    fates[~has_message] = Fate.extra
+    fates = np.full(len(offsets), OffsetStatus.missing, dtype=np.uint8)
+    fates[has_letter] = OffsetStatus.dead_lettered
+    fates[has_row] = OffsetStatus.stored
+    fates[~has_message] = OffsetStatus.extra
     return Compared(offsets, fates, rows[counts > 1])
 
 
@@ -85,7 +85,10 @@ def runs(compared: Compared) -> Iterator[Run]:
     ends = np.concatenate((starts[1:], [len(compared.offsets)])) - 1
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         yield Run(
-            int(compared.offsets[start]), int(compared.offsets[end]), end - start + 1, Fate(int(compared.fates[start]))
+            int(compared.offsets[start]),
+            int(compared.offsets[end]),
+            end - start + 1,
+            OffsetStatus(int(compared.fates[start])),
         )
 
 
@@ -95,7 +98,7 @@ class Tally:
     runs of `runs` that are missing or extra, or differ."""
 
     limit: int
-    counts: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    counts: dict[OffsetStatus, int] = field(default_factory=lambda: dict.fromkeys(OffsetStatus, 0))
     doubled_count: int = 0
     doubled: list[int] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
@@ -104,7 +107,7 @@ class Tally:
 
     def add(self, compared: Compared, reasons: Mapping[int, str] | None = None) -> None:
         """Take what follows; `reasons` say why an offset is missing, or in which fields it differs."""
-        for fate in Fate:
+        for fate in OffsetStatus:
             self.counts[fate] += int((compared.fates == fate).sum())
         self.doubled_count += len(compared.doubled)
         self.doubled += compared.doubled[: self.limit - len(self.doubled)].tolist()
@@ -143,7 +146,7 @@ class Origin:
     rows: int
 
 
-def strangers(
+def orphaned_rows(
     origins: Iterable[Origin], topics: Mapping[str, tuple[str, int]], consumed: Callable[[str], bool]
 ) -> tuple[list[Origin], list[Origin]]:
     """(extra, beyond retention) of the rows that are of no partition of `topics` (name -> id, partitions).

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 
 from auditlane.operations.selection import Span
 from auditlane.operations.stored_events import Conflicts, TwoTimes
-from auditlane.operations.verify.reconcile import Fate, Origin, Tally
+from auditlane.operations.verify.reconcile import OffsetStatus, Origin, Tally
 
-_COUNTED = ("messages", *(fate.name for fate in Fate), "doubled", "uncompared", "pending", "gone", "beyond_retention")
+_COUNTED = (
+    "messages",
+    *(fate.name for fate in OffsetStatus),
+    "doubled",
+    "uncompared",
+    "pending",
+    "gone",
+    "beyond_retention",
+)
 
 
 @dataclass(slots=True)

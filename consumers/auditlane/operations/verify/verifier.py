@@ -10,18 +10,18 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.message_columns import Columns
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.selection import Span
-from auditlane.operations.span_reader import Chunk, LogReader
+from auditlane.operations.span_reader import Chunk, SpanReader
 from auditlane.operations.stored_events import StoredEvents
 from auditlane.operations.stored_offsets import Offsets, StoredOffsets
 from auditlane.operations.verify.content import StoredContent
-from auditlane.operations.verify.dead_lettered_offsets import buried
-from auditlane.operations.verify.reconcile import Compared, Fate, Tally, compare, strangers
+from auditlane.operations.verify.dead_lettered_offsets import dead_lettered
+from auditlane.operations.verify.reconcile import Compared, OffsetStatus, Tally, compare, orphaned_rows
 from auditlane.operations.verify.report import Report, Result
 from auditlane.runtime.settings import Settings
-from auditlane.worker.validation.batch import RawRange, Verdict
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.batch import RawRange, ValidationResult
+from auditlane.worker.validation.validator import BatchValidator
 
 ROWS: Final = 50_000
 SIZE: Final = 32 << 20
@@ -31,7 +31,7 @@ _STRAYS = 2_000_000  # rows above the end of a partition that are looked at
 
 
 class Verifier:
-    """Only reads. `table` is quoted. `judge` decides what an unstored message would have become, and with `content`
+    """Only reads. `table` is quoted. `validator` decides what an unstored message would have become, and with `content`
     what every stored one holds."""
 
     def __init__(
@@ -39,14 +39,14 @@ class Verifier:
         settings: Settings,
         client: Client,
         table: str,
-        judge: Judge,
-        positions: Positions,
+        validator: BatchValidator,
+        positions: KafkaOffsets,
         *,
         listed: int = LISTED,
         content: bool = False,
     ) -> None:
         self._settings, self._client, self._table = settings, client, table
-        self._judge, self._positions, self._listed = judge, positions, listed
+        self._validator, self._positions, self._listed = validator, positions, listed
         self._content = content
         self._events = StoredEvents(client, table)
 
@@ -64,22 +64,22 @@ class Verifier:
         origins = self._events.origins(None if other_topics else topics) if topics else []
         # Asked after the rows: a topic or partition that came meanwhile is known.
         known = {one: (self._positions.topic_id(one), len(self._positions.partitions(one))) for one in topics}
-        extra, beyond = strangers(origins, known, self._positions.consumed)
+        extra, beyond = orphaned_rows(origins, known, self._positions.consumed)
         # With `topics` everything is looked at, else what was asked for.
         conflicts = self._events.conflicts(None if topics else spans, self._listed)
         return Report(results, self._events.two_times(spans, self._listed), extra, beyond, conflicts)
 
     def verify(self, spans: Sequence[Span], on_progress: Callable[[Span, int], None]) -> list[Result]:
         """Compare span by span; `on_progress` gets the offset reached. Raises Unavailable errors, Halted."""
-        reader = LogReader(self._settings)
+        reader = SpanReader(self._settings)
         try:
-            letters = buried(self._settings, self._positions, reader, spans)
+            letters = dead_lettered(self._settings, self._positions, reader, spans)
             return [self._span(reader, span, letters[span], on_progress) for span in spans]
         finally:
             reader.close()
 
     def _span(
-        self, reader: LogReader, span: Span, letters: Offsets, on_progress: Callable[[Span, int], None]
+        self, reader: SpanReader, span: Span, letters: Offsets, on_progress: Callable[[Span, int], None]
     ) -> Result:
         stored = StoredOffsets(self._client, self._table, span)
         result = Result(span, Tally(self._listed))
@@ -103,47 +103,49 @@ class Verifier:
 
     def _without_dropped(self, compared: Compared, result: Result) -> Compared:
         """Rows whose messages Kafka dropped since the plan was made are beyond retention, not extra."""
-        extra = compared.of(Fate.extra)
+        extra = compared.of(OffsetStatus.extra)
         if len(extra) == 0:
             return compared
         partition = result.span.partition
         keep = compared.offsets >= self._positions.low([partition])[partition]
-        keep |= compared.fates != Fate.extra
+        keep |= compared.fates != OffsetStatus.extra
         result.beyond_retention += int((~keep).sum())
         return Compared(compared.offsets[keep], compared.fates[keep], compared.doubled)
 
     def _explained(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
         """What is not stored: a duplicate of an event that is, or missing for a reason."""
-        missing = compared.of(Fate.missing)
+        missing = compared.of(OffsetStatus.missing)
         if len(missing) == 0:
             return compared, {}
         wanted = set(missing.tolist())
-        columns, verdict = self._judged(result.span, chunk, wanted)
-        result.refused += len(verdict.rejected)
-        reasons = {columns.offsets[one.index]: f"{one.code}, without a dead letter" for one in verdict.rejected}
+        columns, validation = self._validated(result.span, chunk, wanted)
+        result.refused += len(validation.rejected)
+        reasons = {columns.offsets[one.index]: f"{one.code}, without a dead letter" for one in validation.rejected}
         duplicates: list[int] = []
-        for rows in verdict.rows.values():
+        for rows in validation.rows.values():
             duplicates += self._events.offsets_of_known(rows)
         reasons |= dict.fromkeys(wanted - reasons.keys() - set(duplicates), _NOT_STORED)
-        return compared.turned(np.array(sorted(duplicates), dtype=np.int64), Fate.duplicate), reasons
+        return compared.with_status(np.array(sorted(duplicates), dtype=np.int64), OffsetStatus.duplicate), reasons
 
     def _held(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
         """Stored rows that do not hold what their messages do, with the fields that differ."""
-        stored = set(compared.of(Fate.stored).tolist())
+        stored = set(compared.of(OffsetStatus.stored).tolist())
         if not stored:
             return compared, {}
-        _, verdict = self._judged(result.span, chunk, stored)
-        result.uncompared += len(verdict.rejected)
+        _, validation = self._validated(result.span, chunk, stored)
+        result.uncompared += len(validation.rejected)
         held = StoredContent(self._client, self._table, result.span)
-        differing = held.differing([*verdict.rows.values()])
-        return compared.turned(np.array(sorted(differing), dtype=np.int64), Fate.differs), differing
+        differing = held.differing([*validation.rows.values()])
+        return compared.with_status(np.array(sorted(differing), dtype=np.int64), OffsetStatus.differs), differing
 
-    def _judged(self, span: Span, chunk: Chunk, wanted: Container[int | None]) -> tuple[Columns, Verdict]:
+    def _validated(self, span: Span, chunk: Chunk, wanted: Container[int | None]) -> tuple[Columns, ValidationResult]:
         """The chunk's messages of these offsets, and what a worker would make of them."""
         columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
         raw = RawRange.of(span.topic_id, span.partition, columns)
         now_ms = time.time_ns() // 1_000_000
-        return columns, self._judge.judge(raw, ingested_at_ms=now_ms, settled=span.settled or 0)
+        return columns, self._validator.validate(
+            raw, ingested_at_ms=now_ms, already_committed=span.already_committed or 0
+        )
 
     def _above(self, stored: StoredOffsets, span: Span) -> list[int]:
         """Rows above the end of the log, which is asked after the rows are: what is stored then was in it."""

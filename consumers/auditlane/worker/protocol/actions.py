@@ -56,8 +56,8 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Bury:
-    """Produce the range's rejected messages as dead letters and await every acknowledgement; answer with `buried` or
+class Publish:
+    """Produce the range's rejected messages as dead letters and await every acknowledgement; answer with `published` or
     `failed`."""
 
     range: Range
@@ -71,4 +71,4 @@ class Halt:
     reason: str
 
 
-Action = Pause | Resume | Seek | Commit | Write | Bury | Halt
+Action = Pause | Resume | Seek | Commit | Write | Publish | Halt

@@ -12,34 +12,34 @@ PATIENCE_MS = 1_000  # so long nothing is read, and so the group not polled, bef
 
 
 @dataclass(slots=True)
-class Room:
+class MemoryGate:
     """`limit` in bytes of keys and values; times are monotonic milliseconds."""
 
     limit: int
-    crowded: bool = False
+    over_limit: bool = False
     paused: bool = False
     since: int = 0
 
     @property
-    def waits(self) -> bool:
+    def should_skip_poll(self) -> bool:
         """Whether nothing is to be read, and nothing is paused either."""
-        return self.crowded and not self.paused
+        return self.over_limit and not self.paused
 
-    def look(self, held: int, now: int, *, urgent: bool) -> None:
+    def update(self, held: int, now: int, *, urgent: bool) -> None:
         """So much is held. `urgent`: some partition must be read all the same, so the others pause at once.
 
         What is paused is resumed when half of it is stored.
         """
-        crowded = held >= self.limit or (self.paused and held > self.limit // 2)
-        if crowded and not self.crowded:
+        over_limit = held >= self.limit or (self.paused and held > self.limit // 2)
+        if over_limit and not self.over_limit:
             self.since = now
-        self.crowded = crowded
-        self.paused = crowded and (self.paused or urgent or now - self.since >= PATIENCE_MS)
+        self.over_limit = over_limit
+        self.paused = over_limit and (self.paused or urgent or now - self.since >= PATIENCE_MS)
 
-    def share(self, partitions: int) -> int:
+    def fair_share(self, partitions: int) -> int:
         """What one of so many partitions may hold while its range does not get on."""
         return self.limit // (2 * max(1, partitions))
 
-    def shared(self, held: int, partitions: int) -> bool:
+    def holds_fair_share(self, held: int, partitions: int) -> bool:
         """Whether one of so many partitions holds its share."""
         return held * 2 * partitions >= self.limit

@@ -19,14 +19,14 @@ from collections.abc import Iterable, Mapping
 from auditlane.contract.intent import Intent
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.contract.recovery import TRUNCATED, Found, Start, start
+from auditlane.contract.recovery import TRUNCATED, AssignmentFacts, StartDecision, decide_start
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.store.insert_rate import Budget
-from auditlane.worker.protocol.actions import Action, Bury, Commit, Halt, Pause, Resume, Seek, Write
-from auditlane.worker.protocol.backpressure import Room
-from auditlane.worker.protocol.partition_state import SLOW_MS, Flight, Lane, Policy, Step
+from auditlane.store.insert_rate import AdaptiveRate
+from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
+from auditlane.worker.protocol.backpressure import MemoryGate
+from auditlane.worker.protocol.partition_state import SLOW_MS, InFlightRange, PartitionState, Policy, Step
 from auditlane.worker.protocol.ranges import Range, digest
-from auditlane.worker.protocol.scheduling import due
+from auditlane.worker.protocol.scheduling import next_ranges
 
 
 class Core:
@@ -34,86 +34,86 @@ class Core:
 
     def __init__(self, policy: Policy, now: int = 0) -> None:
         self.policy = policy
-        self.budget = Budget.of(policy.parts_per_second, now)
-        self.lanes: dict[Partition, Lane] = {}
+        self.budget = AdaptiveRate.of(policy.parts_per_second, now)
+        self.partitions: dict[Partition, PartitionState] = {}
         self.draining = False
-        self._leases = 0
-        self._room = Room(policy.buffer_bytes)
+        self._epochs = 0
+        self._memory = MemoryGate(policy.buffer_bytes)
         self._stored = 0  # ranges, of all partitions
 
     # Events: what Kafka says.
 
-    def assigned(self, found: Found) -> Start:
+    def assigned(self, found: AssignmentFacts) -> StartDecision:
         """A partition is ours. The answer says where to begin; the caller assigns it there."""
-        begin = start(found)
-        self._leases += 1
-        self.lanes[found.partition] = Lane(
+        begin = decide_start(found)
+        self._epochs += 1
+        self.partitions[found.partition] = PartitionState(
             found.partition,
             found.topic_id,
-            self._leases,
+            self._epochs,
             begin=begin.offset,
             position=begin.offset,
             rebuild=begin.rebuild,
             halted=begin.halt,
-            doubt=begin.doubt,
+            recheck_below=begin.recheck_below,
         )
         return begin
 
-    def dropped(self, partitions: Iterable[Partition]) -> list[Partition]:
+    def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         """Partitions were revoked or lost: forget them at once; the intent hands over what is in flight.
 
         Returns those that are paused. Resume them: librdkafka keeps a pause for when they are assigned again.
         """
-        lanes = [lane for one in partitions if (lane := self.lanes.pop(one, None)) is not None]
-        return [lane.partition for lane in lanes if lane.paused]
+        states = [state for one in partitions if (state := self.partitions.pop(one, None)) is not None]
+        return [state.partition for state in states if state.paused]
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
         """Messages in order of offset. Returns how many offsets Kafka left out (its control records, usually).
 
         What lies below the position was delivered before; what comes for a halted or dropped partition is nobody's.
         """
-        lane = self.lanes.get(partition)
-        if lane is None or lane.halted or lane.parked_until is not None or self.draining:
+        state = self.partitions.get(partition)
+        if state is None or state.halted or state.parked_until is not None or self.draining:
             return 0
-        if below := columns.before(lane.position):
+        if below := columns.before(state.position):
             columns.take(below)
         if not columns:
             return 0
-        skipped = columns.offsets[-1] + 1 - lane.position - len(columns)
-        lane.position = columns.offsets[-1] + 1
-        if not lane.held:
-            lane.since = now
-        lane.held.extend(columns)
-        if lane.rebuild is not None:
-            self._rebuild(lane, lane.rebuild, now)
+        skipped = columns.offsets[-1] + 1 - state.position - len(columns)
+        state.position = columns.offsets[-1] + 1
+        if not state.held:
+            state.since = now
+        state.held.extend(columns)
+        if state.rebuild is not None:
+            self._rebuild(state, state.rebuild, now)
         return skipped
 
-    def unreadable(self, partition: Partition, reason: str) -> None:
+    def position_lost(self, partition: Partition, reason: str) -> None:
         """Kafka cannot deliver the position (out of range, say). What was read before is still written."""
-        lane = self.lanes.get(partition)
-        if lane is not None:
-            lane.halt(reason)
-            if lane.rebuild is not None:  # its intent stands
-                lane.rebuild, lane.parked_until, lane.held = None, None, Columns()
+        state = self.partitions.get(partition)
+        if state is not None:
+            state.halt(reason)
+            if state.rebuild is not None:  # its intent stands
+                state.rebuild, state.parked_until, state.held = None, None, Columns()
 
     # Events: what became of our actions.
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
         """The answer to a commit: partitions with an error are committed again, the same, after the next poll."""
         for partition in commit.offsets:
-            lane = self.lanes.get(partition)
-            if lane is None or lane.flight is None or partition in commit.notes:
+            state = self.partitions.get(partition)
+            if state is None or state.flight is None or partition in commit.notes:
                 continue
             if partition in errors:
-                lane.fails(f"{lane.flight.range}: the offsets' commit failed: {errors[partition]}", now)
-                lane.flight.back_off(now)
+                state.fails(f"{state.flight.range}: the offsets' commit failed: {errors[partition]}", now)
+                state.flight.back_off(now)
                 continue
-            lane.succeeds()
-            if lane.flight.step is Step.INTENT:
-                lane.flight.next(Step.WRITE)
-                lane.flight.aside = lane.slow
+            state.succeeds()
+            if state.flight.step is Step.INTENT:
+                state.flight.next(Step.WRITE)
+                state.flight.aside = state.slow
             else:
-                lane.flight, lane.gave_up = None, False
+                state.flight, state.gave_up = None, False
 
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
         """Every month of the range is stored; `rejected` messages are left to bury. `parts` are those of its present
@@ -123,21 +123,21 @@ class Core:
         self._stored += 1
         flight = self._flight(range_)
         if flight is not None:
-            self.lanes[range_.partition].succeeds()
-            flight.next(Step.BURY if rejected else Step.COMPLETE)
+            self.partitions[range_.partition].succeeds()
+            flight.next(Step.PUBLISH if rejected else Step.COMPLETE)
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
         """The present months of the range are stored, and its late months wait for their budget."""
         flight = self._flight(range_)
         if flight is not None:
-            self.lanes[range_.partition].succeeds()
+            self.partitions[range_.partition].succeeds()
             flight.busy, flight.attempts, flight.aside, flight.not_before = False, 0, True, now + wait_ms
 
-    def buried(self, range_: Range) -> None:
+    def published(self, range_: Range) -> None:
         """Every dead letter of the range is acknowledged."""
         flight = self._flight(range_)
         if flight is not None:
-            self.lanes[range_.partition].succeeds()
+            self.partitions[range_.partition].succeeds()
             flight.next(Step.COMPLETE)
 
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
@@ -152,41 +152,41 @@ class Core:
         else:
             flight.back_off(now)
         flight.stored_before = self._stored
-        self.lanes[range_.partition].fails(f"{range_}: {failure.message}", now)
+        self.partitions[range_.partition].fails(f"{range_}: {failure.message}", now)
         if failure.remedy in (
             Remedy.halt,
             Remedy.open_circuit,
         ):  # its intent stands: the next assignment takes it up again
-            lane = self.lanes[range_.partition]
-            lane.circuit_open = failure.remedy is Remedy.open_circuit
-            lane.halt(f"{range_}: {failure.message}")
-            lane.begin, lane.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # it is behind from here on
-            lane.flight = None
-            lane.held = Columns()
+            state = self.partitions[range_.partition]
+            state.circuit_open = failure.remedy is Remedy.open_circuit
+            state.halt(f"{range_}: {failure.message}")
+            state.begin, state.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # it is behind from here on
+            state.flight = None
+            state.held = Columns()
 
     def drain(self) -> None:
         """Take nothing more; seal and finish what is held."""
         self.draining = True
-        for lane in self.lanes.values():
-            if lane.rebuild is not None:  # its intent stands: whoever is next rebuilds it
-                lane.rebuild, lane.parked_until, lane.held = None, None, Columns()
+        for state in self.partitions.values():
+            if state.rebuild is not None:  # its intent stands: whoever is next rebuilds it
+                state.rebuild, state.parked_until, state.held = None, None, Columns()
 
     @property
     def drained(self) -> bool:
         """Whether nothing is held or in flight any more, halted partitions aside."""
-        return self.draining and not any(lane.flight or lane.held for lane in self.lanes.values())
+        return self.draining and not any(state.flight or state.held for state in self.partitions.values())
 
     # Decisions.
 
     @property
-    def full(self) -> bool:
+    def must_wait(self) -> bool:
         """Whether nothing is to be read until the insert threads have made room. Decided by `step`."""
-        return self._room.waits
+        return self._memory.should_skip_poll
 
     @property
-    def still(self) -> bool:
+    def all_paused(self) -> bool:
         """Whether every partition is paused."""
-        return bool(self.lanes) and all(lane.paused for lane in self.lanes.values())
+        return bool(self.partitions) and all(state.paused for state in self.partitions.values())
 
     def step(self, now: int, wall_ms: int) -> list[Action]:
         """What to do now. Call again after executing a commit, since its answer allows the next step."""
@@ -195,116 +195,118 @@ class Core:
         commits: dict[Partition, tuple[int, str]] = {}
         intents: set[Partition] = set()
         notes: set[Partition] = set()
-        for lane in self.lanes.values():
-            flight = lane.flight
+        for state in self.partitions.values():
+            flight = state.flight
             if flight is None:
                 continue
-            if self._notes(lane, flight, now):
-                failing_ms = max(1, wall_ms - (now - (lane.failing_since or 0)))
-                told = lane.announced(flight.range, wall_ms, failing_ms=failing_ms)
-                commits[lane.partition] = (flight.range.first, told.encode())
-                notes.add(lane.partition)
-                lane.noted = now
+            if self._notes(state, flight, now):
+                failing_ms = max(1, wall_ms - (now - (state.failing_since or 0)))
+                intent = state.announced(flight.range, wall_ms, failing_ms=failing_ms)
+                commits[state.partition] = (flight.range.first, intent.encode())
+                notes.add(state.partition)
+                state.noted = now
             if flight.busy:
-                lane.slow = now - flight.busy_since >= SLOW_MS
-                flight.aside = flight.aside or lane.slow
+                state.slow = now - flight.busy_since >= SLOW_MS
+                flight.aside = flight.aside or state.slow
             if flight.busy or now < flight.not_before:
                 continue
             if flight.step is Step.INTENT:
-                commits[lane.partition] = (flight.range.first, lane.intent(flight.range, wall_ms))
-                intents.add(lane.partition)
+                commits[state.partition] = (flight.range.first, state.intent(flight.range, wall_ms))
+                intents.add(state.partition)
             elif flight.step is Step.COMPLETE:
-                commits[lane.partition] = (flight.range.last + 1, lane.done(flight.range, wall_ms))
+                commits[state.partition] = (flight.range.last + 1, state.done(flight.range, wall_ms))
             elif flight.step is Step.WRITE:
                 flight.begin(now)
                 actions.append(Write(flight.range))
-            elif flight.step is Step.BURY:
+            elif flight.step is Step.PUBLISH:
                 flight.begin(now)
-                actions.append(Bury(flight.range))
+                actions.append(Publish(flight.range))
         if commits:
             actions.append(Commit(commits, frozenset(intents), frozenset(notes)))
         return actions
 
-    def _flight(self, range_: Range) -> Flight | None:
-        lane = self.lanes.get(range_.partition)
-        return lane.flight if lane is not None and lane.lease == range_.lease else None
+    def _flight(self, range_: Range) -> InFlightRange | None:
+        state = self.partitions.get(range_.partition)
+        return state.flight if state is not None and state.assignment_epoch == range_.assignment_epoch else None
 
-    def _overloaded(self, flight: Flight | None) -> bool:
+    def _overloaded(self, flight: InFlightRange | None) -> bool:
         """Whether a range that is refused for want of capacity says so of ClickHouse, and not of itself alone: it takes
         too much memory, say, while other ranges are stored."""
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
-    def _notes(self, lane: Lane, flight: Flight, now: int) -> bool:
+    def _notes(self, state: PartitionState, flight: InFlightRange, now: int) -> bool:
         """Whether to tell those who read the group's offsets that the announced range fails."""
-        if lane.failing_since is None or flight.step not in (Step.WRITE, Step.BURY) or lane.halted:
+        if state.failing_since is None or flight.step not in (Step.WRITE, Step.PUBLISH) or state.halted:
             return False
-        return now - (lane.failing_since if lane.noted is None else lane.noted) >= self.policy.failing_ms
+        return now - (state.failing_since if state.noted is None else state.noted) >= self.policy.failing_ms
 
-    def _rebuild(self, lane: Lane, intent: Intent, now: int) -> None:
+    def _rebuild(self, state: PartitionState, intent: Intent, now: int) -> None:
         """Restore a pending range as soon as all of it is here; another digest halts the partition."""
         assert intent.last is not None
-        if lane.position <= intent.last:
+        if state.position <= intent.last:
             return
-        columns = lane.held.take(lane.held.through(intent.last))
-        lane.rebuild, lane.since = None, now
+        columns = state.held.take(state.held.through(intent.last))
+        state.rebuild, state.since = None, now
         if digest(columns) != intent.digest:
-            lane.held, lane.oldest_ms = Columns(), columns.timestamps_ms[0] if columns else 0
-            lane.halt(
+            state.held, state.oldest_ms = Columns(), columns.timestamps_ms[0] if columns else 0
+            state.halt(
                 f"offsets {intent.first}-{intent.last} are pending, but Kafka now holds other messages there: "
                 f"the log was truncated; {TRUNCATED}"
             )
             return
-        sealed = self._range(lane, columns, intent.last, intent.digest, redo=True)
-        lane.flight = Flight(sealed, Step.WRITE)  # the intent is committed already
-        if lane.parked_attempts:
-            lane.flight.aside, lane.flight.attempts, lane.parked_attempts = True, lane.parked_attempts, 0
+        sealed = self._range(state, columns, intent.last, intent.digest, redo=True)
+        state.flight = InFlightRange(sealed, Step.WRITE)  # the intent is committed already
+        if state.parked_attempts:
+            state.flight.aside, state.flight.attempts, state.parked_attempts = True, state.parked_attempts, 0
 
     def _seal(self, now: int) -> None:
         """Seal what is due, as the budget and the flights allow."""
-        lanes = self.lanes.values()
-        flights = sum(not lane.free and not lane.aside for lane in lanes)
-        for lane in due(lanes, self.policy, self._room, now, draining=self.draining):
+        states = self.partitions.values()
+        flights = sum(not state.free and not state.aside for state in states)
+        for state in next_ranges(states, self.policy, self._memory, now, draining=self.draining):
             if flights >= self.policy.flights or not (self.draining or self.budget.ready(now)):
                 return
-            columns = lane.held.take(lane.held.fitting(self.policy.range_rows, self.policy.range_bytes))
-            sealed = self._range(lane, columns, columns.offsets[-1], digest(columns))
-            lane.flight = Flight(sealed, Step.INTENT)
-            lane.since = now
+            columns = state.held.take(state.held.fitting(self.policy.range_rows, self.policy.range_bytes))
+            sealed = self._range(state, columns, columns.offsets[-1], digest(columns))
+            state.flight = InFlightRange(sealed, Step.INTENT)
+            state.since = now
             self.budget.spend(1)
             flights += 1
 
-    def _range(self, lane: Lane, columns: Columns, last: int, digest: str, *, redo: bool = False) -> Range:
-        redo = redo or lane.begin < lane.doubt
-        sealed = Range(lane.partition, lane.topic_id, lane.begin, last, columns, digest, lane.lease, redo)
-        lane.begin = last + 1
+    def _range(self, state: PartitionState, columns: Columns, last: int, digest: str, *, redo: bool = False) -> Range:
+        redo = redo or state.begin < state.recheck_below
+        sealed = Range(
+            state.partition, state.topic_id, state.begin, last, columns, digest, state.assignment_epoch, redo
+        )
+        state.begin = last + 1
         return sealed
 
     def _halts(self) -> list[Action]:
-        news = [lane for lane in self.lanes.values() if lane.halted and not lane.told]
-        for lane in news:
-            lane.told = True
-        return [Halt(lane.partition, lane.halted) for lane in news]
+        news = [state for state in self.partitions.values() if state.halted and not state.halt_reported]
+        for state in news:
+            state.halt_reported = True
+        return [Halt(state.partition, state.halted) for state in news]
 
     def _flow(self, now: int) -> list[Action]:
         """Pause and resume. What a rebuild waits for is read also while too much is held: it frees nothing before."""
         actions: list[Action] = [*self._make_room(now)]
-        lanes = self.lanes.values()
+        states = self.partitions.values()
         self._unpark(now)
-        rebuilding = any(lane.rebuild is not None and lane.parked_until is None for lane in lanes)
-        self._room.look(self._held(), now, urgent=rebuilding or self.draining)
-        share = self._room.share(len(lanes))
+        rebuilding = any(state.rebuild is not None and state.parked_until is None for state in states)
+        self._memory.update(self._held(), now, urgent=rebuilding or self.draining)
+        share = self._memory.fair_share(len(states))
         pause: list[Partition] = []
         resume: list[Partition] = []
-        for lane in lanes:
-            stop = bool(lane.halted) or self.draining or lane.parked_until is not None
+        for state in states:
+            stop = bool(state.halted) or self.draining or state.parked_until is not None
             stop = (
                 stop
-                or (self._room.paused and lane.rebuild is None)
-                or (lane.aside and (lane.gave_up or lane.held.size >= share))
+                or (self._memory.paused and state.rebuild is None)
+                or (state.aside and (state.gave_up or state.held.size >= share))
             )
-            if stop != lane.paused:
-                lane.paused = stop
-                (pause if stop else resume).append(lane.partition)
+            if stop != state.paused:
+                state.paused = stop
+                (pause if stop else resume).append(state.partition)
         if pause:
             actions.append(Pause(tuple(pause)))
         if resume:
@@ -312,32 +314,32 @@ class Core:
         return actions
 
     def _held(self) -> int:
-        return sum(lane.held_bytes for lane in self.lanes.values())
+        return sum(state.held_bytes for state in self.partitions.values())
 
     def _make_room(self, now: int) -> list[Seek]:
         """What partitions that do not get on give up while too much is held: what is not sealed, then also ranges that
         failed. Nobody gives up anything while no other partition could use the room."""
-        lanes = [lane for lane in self.lanes.values() if not lane.halted]
-        stuck = [lane for lane in lanes if lane.aside]
-        if self.draining or len(stuck) == len(lanes) or self._held() < self.policy.buffer_bytes:
+        states = [state for state in self.partitions.values() if not state.halted]
+        stuck = [state for state in states if state.aside]
+        if self.draining or len(stuck) == len(states) or self._held() < self.policy.buffer_bytes:
             return []
-        share = self._room.share(len(self.lanes))
-        seeks = [lane.shed() for lane in stuck if lane.held.size > share]
-        for lane in sorted(stuck, key=lambda lane: (lane.failing_since is None, -lane.held_bytes)):
-            flight = lane.flight
+        share = self._memory.fair_share(len(self.partitions))
+        seeks = [state.shed() for state in stuck if state.held.size > share]
+        for state in sorted(stuck, key=lambda state: (state.failing_since is None, -state.held_bytes)):
+            flight = state.flight
             assert flight is not None
             if self._held() < self.policy.buffer_bytes:
                 break
             waits = not flight.busy and now < flight.not_before  # else its next step may be the one that succeeds
-            if waits and flight.step in (Step.WRITE, Step.BURY) and lane.held_bytes > share:
-                seeks.append(lane.park(now + self.policy.park_ms))
+            if waits and flight.step in (Step.WRITE, Step.PUBLISH) and state.held_bytes > share:
+                seeks.append(state.park(now + self.policy.park_ms))
         return seeks
 
     def _unpark(self, now: int) -> None:
         """Let the range of a parked partition be read again, of one at a time."""
-        lanes = self.lanes.values()
-        if any(lane.rebuild is not None and lane.parked_until is None for lane in lanes):
+        states = self.partitions.values()
+        if any(state.rebuild is not None and state.parked_until is None for state in states):
             return
-        waiting = [lane for lane in lanes if lane.parked_until is not None and now >= lane.parked_until]
+        waiting = [state for state in states if state.parked_until is not None and now >= state.parked_until]
         if waiting:
-            min(waiting, key=lambda lane: lane.parked_until or 0).parked_until = None
+            min(waiting, key=lambda state: state.parked_until or 0).parked_until = None

@@ -36,12 +36,12 @@ class Step(Enum):
 
     INTENT = auto()
     WRITE = auto()
-    BURY = auto()
+    PUBLISH = auto()
     COMPLETE = auto()
 
 
 @dataclass(slots=True)
-class Flight:
+class InFlightRange:
     """The one sealed range of a partition. `busy` while its step is being done, `not_before` while it backs off.
 
     `aside`: it fails, is slow, or waits for its late months, and so takes no place among the ranges in flight.
@@ -76,24 +76,24 @@ class Flight:
 
 
 @dataclass(slots=True)
-class Lane:
+class PartitionState:
     """One partition under one assignment. `begin` is where the next range begins, `position` where reading goes on."""
 
     partition: Partition
     topic_id: str
-    lease: int
+    assignment_epoch: int
     begin: int
     position: int
     rebuild: Intent | None = None
     held: Columns = field(default_factory=Columns)
     since: int = 0
-    flight: Flight | None = None
+    flight: InFlightRange | None = None
     halted: str = ""
     circuit_open: bool = False  # halted by the circuit breaker
     oldest_ms: int = 0  # when Kafka had the message at `begin`; 0 while it was not seen
-    told: bool = False  # the halt was announced
+    halt_reported: bool = False  # the halt was announced
     paused: bool = False
-    doubt: int = 0  # ranges that begin below this offset may have been attempted before
+    recheck_below: int = 0  # ranges that begin below this offset may have been attempted before
     slow: bool = False  # whether its last range was
     failing_since: int | None = None  # while steps of its range fail: when the first did, and why the last did
     error: str = ""
@@ -159,12 +159,14 @@ class Lane:
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
         """The intent of a range, also while it fails; times are wall-clock milliseconds."""
-        doubt, error = self._doubt(range_.first), self.error if failing_ms else ""
-        return Intent(range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, doubt, failing_ms, error)
+        recheck_below, error = self._recheck_below(range_.first), self.error if failing_ms else ""
+        return Intent(
+            range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, recheck_below, failing_ms, error
+        )
 
     def done(self, range_: Range, wall_ms: int) -> str:
         """The metadata of the commit that completes a range."""
-        return Intent(range_.topic_id, at_ms=wall_ms, doubt=self._doubt(range_.last + 1)).encode()
+        return Intent(range_.topic_id, at_ms=wall_ms, recheck_below=self._recheck_below(range_.last + 1)).encode()
 
-    def _doubt(self, offset: int) -> int:
-        return self.doubt if offset < self.doubt else 0
+    def _recheck_below(self, offset: int) -> int:
+        return self.recheck_below if offset < self.recheck_below else 0

@@ -15,9 +15,9 @@ from auditlane.contract.partition import Partition
 class Range:
     """One sealed, contiguous range of a partition: what one intent names and one insert a month writes.
 
-    `first` and `last` are offsets, both included; Kafka's own control records make gaps within. `lease` is the
-    assignment it was sealed under: a result that comes back under another lease is nobody's. `redo` says that
-    parts of it may be stored already: it was rebuilt from an intent, or lies where the offset was set back or lost.
+    `first` and `last` are offsets, both included; Kafka's own control records make gaps within. `assignment_epoch`
+    counts the assignment it was sealed under: a result from another epoch is ignored. `redo` says that parts of it may
+    be stored already: it was rebuilt from an intent, or lies where the offset was set back or lost.
     """
 
     partition: Partition
@@ -26,7 +26,7 @@ class Range:
     last: int
     columns: Columns
     digest: str
-    lease: int
+    assignment_epoch: int
     redo: bool = False
 
     def __str__(self) -> str:

@@ -5,36 +5,38 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from auditlane.worker.protocol.backpressure import Room
-from auditlane.worker.protocol.partition_state import Lane, Policy
+from auditlane.worker.protocol.backpressure import MemoryGate
+from auditlane.worker.protocol.partition_state import PartitionState, Policy
 
 OVERDUE: Final = 5  # ages that a range waits for larger ones to go first
 
 
-def due(lanes: Collection[Lane], policy: Policy, room: Room, now: int, *, draining: bool) -> list[Lane]:
+def next_ranges(
+    states: Collection[PartitionState], policy: Policy, memory: MemoryGate, now: int, *, draining: bool
+) -> list[PartitionState]:
     """Full partitions first, then the oldest; while too much is held, the fullest. What is overdue goes before them:
     a backlog is too much for hours, and a quiet partition never the fullest.
 
     A range waits to be full or for its age. One with its share of what may be held waits for neither when nothing more
     is read, or nothing is being stored.
     """
-    eager = room.crowded or all(lane.free or lane.aside for lane in lanes)
+    eager = memory.over_limit or all(state.free or state.aside for state in states)
 
-    def ready(lane: Lane) -> bool:
-        if not lane.free or lane.rebuild is not None or not lane.held:
+    def ready(state: PartitionState) -> bool:
+        if not state.free or state.rebuild is not None or not state.held:
             return False
-        if lane.flight is not None and now < lane.flight.not_before:
+        if state.flight is not None and now < state.flight.not_before:
             return False
-        if draining or lane.halted or full(lane) or now - lane.since >= policy.range_age_ms:
+        if draining or state.halted or full(state) or now - state.since >= policy.range_age_ms:
             return True
-        return eager and room.shared(lane.held.size, len(lanes))
+        return eager and memory.holds_fair_share(state.held.size, len(states))
 
-    def full(lane: Lane) -> bool:
-        return len(lane.held) >= policy.range_rows or lane.held.size >= policy.range_bytes
+    def full(state: PartitionState) -> bool:
+        return len(state.held) >= policy.range_rows or state.held.size >= policy.range_bytes
 
-    def order(lane: Lane) -> tuple[int, int]:
-        if now - lane.since >= OVERDUE * policy.range_age_ms:
-            return 0, lane.since
-        return 1 if full(lane) else 2, -lane.held.size if room.crowded else lane.since
+    def order(state: PartitionState) -> tuple[int, int]:
+        if now - state.since >= OVERDUE * policy.range_age_ms:
+            return 0, state.since
+        return 1 if full(state) else 2, -state.held.size if memory.over_limit else state.since
 
-    return sorted(filter(ready, lanes), key=order)
+    return sorted(filter(ready, states), key=order)

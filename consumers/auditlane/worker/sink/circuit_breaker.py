@@ -141,7 +141,7 @@ class _Assigned:
     """The breaker of one assignment. `counted` is the first offset of the newest range: one that is judged again, since
     the store did not answer, counts once."""
 
-    lease: int
+    assignment_epoch: int
     breaker: PartitionBreaker
     counted: int = -1
     asked: bool = False
@@ -175,6 +175,8 @@ class CircuitBreaker:
     def _of(self, range_: Range) -> _Assigned:
         with self._lock:
             found = self._by_partition.get(range_.partition)
-            if found is None or found.lease != range_.lease:
-                found = self._by_partition[range_.partition] = _Assigned(range_.lease, PartitionBreaker(self._policy))
+            if found is None or found.assignment_epoch != range_.assignment_epoch:
+                found = self._by_partition[range_.partition] = _Assigned(
+                    range_.assignment_epoch, PartitionBreaker(self._policy)
+                )
             return found

@@ -48,7 +48,7 @@ _KEPT: Final = (None, 65_536, 0)
 _KEPT_OF_KEY: Final = 1_024  # of a letter that is cut off
 
 
-class NotBuried(Exception):
+class DlqPublishFailed(Exception):
     """At least one dead letter was not acknowledged; `failure` says what that means for the range."""
 
     def __init__(self, failure: Failure) -> None:
@@ -101,18 +101,18 @@ class DeadLetters:
         self._timeout_s = timeout_s
         self._alone = threading.Lock()
 
-    def bury(self, range_: Range, rejections: Sequence[Rejection]) -> None:
+    def publish(self, range_: Range, rejections: Sequence[Rejection]) -> None:
         """Produce every rejected message and return when each is acknowledged. Raises NotBuried."""
         deadline = time.monotonic() + self._timeout_s
         errors = self._produced(range_, rejections, None, deadline)
         for rejection, error in zip(rejections, errors, strict=True):
             if error is not None and error.code() in _TOO_LARGE:
                 with self._alone:
-                    self._bury_alone(range_, rejection)
+                    self._publish_alone(range_, rejection)
             elif error is not None:
-                raise NotBuried(self._failure(error))
+                raise DlqPublishFailed(self._failure(error))
 
-    def _bury_alone(self, range_: Range, rejection: Rejection) -> None:
+    def _publish_alone(self, range_: Range, rejection: Rejection) -> None:
         """A letter that Kafka did not take among others: whole once more, as the batch may have been too large, then
         with ever less of its value."""
         for kept in _KEPT:
@@ -127,7 +127,7 @@ class DeadLetters:
             failure = self._failure(error)
             if failure.remedy is not Remedy.halt:
                 break
-        raise NotBuried(failure)
+        raise DlqPublishFailed(failure)
 
     def _produced(
         self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float
@@ -138,7 +138,7 @@ class DeadLetters:
             self._produce(range_, rejection, kept, partial(answers.__setitem__, place), deadline)
         while len(answers) < len(rejections):
             if time.monotonic() > deadline:
-                raise NotBuried(Failure(Remedy.retry, "dead letters were not acknowledged in time"))
+                raise DlqPublishFailed(Failure(Remedy.retry, "dead letters were not acknowledged in time"))
             self._producer.poll(0.05)
         return [answers[place] for place in range(len(rejections))]
 
@@ -166,7 +166,7 @@ class DeadLetters:
                 )
             except BufferError:
                 if time.monotonic() > deadline:
-                    raise NotBuried(Failure(Remedy.retry, "no room to produce dead letters")) from None
+                    raise DlqPublishFailed(Failure(Remedy.retry, "no room to produce dead letters")) from None
                 self._producer.poll(0.05)
             except KafkaException as error:
                 answered(error.args[0])

@@ -20,17 +20,17 @@ from urllib3.exceptions import HTTPError
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.store.event_insert import Packed, sent
+from auditlane.store.event_insert import EncodedBatch, columns_to_send
 from auditlane.store.insert_failures import classify
-from auditlane.worker.protocol.actions import Bury, Write
+from auditlane.worker.protocol.actions import Publish, Write
 from auditlane.worker.protocol.ranges import Range
 from auditlane.worker.sink.circuit_breaker import CircuitBreaker, Traffic
-from auditlane.worker.sink.dead_letters import DeadLetters, NotBuried
+from auditlane.worker.sink.dead_letters import DeadLetters, DlqPublishFailed
 from auditlane.worker.sink.late_budget import LateBudget, late_before
-from auditlane.worker.validation.batch import RawRange, Rejection, Verdict
-from auditlane.worker.validation.validator import Judge
+from auditlane.worker.validation.batch import RawRange, Rejection, ValidationResult
+from auditlane.worker.validation.validator import BatchValidator
 
-UNSEEN: Final = 3  # one is a token spent on rows that were removed by hand
+MAX_INVISIBLE: Final = 3  # one is a token spent on rows that were removed by hand
 SLICE_MS: Final = 200  # so long late months are inserted at a time: another partition's range may be waiting
 LATE_WAIT_MS: Final = 250  # until late months that have used up their budget ask again
 MOST_THREADS: Final = 64
@@ -40,7 +40,7 @@ class Store(Protocol):
     """The part of `writer.Writer` that is needed here."""
 
     def insert(
-        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None: ...
     def stored(self, range_: Range) -> dict[int, set[int]]: ...
 
@@ -53,7 +53,7 @@ class Done:
     `later_ms` the step is to be done again so much later: late months are left, and the counts say nothing yet.
     """
 
-    work: Write | Bury
+    work: Write | Publish
     failure: Failure | None = None
     rows: int = 0
     parts: int = 0
@@ -63,7 +63,7 @@ class Done:
     later_ms: int | None = None
 
 
-class Unseen(Exception):
+class InsertNotVisible(Exception):
     """The store does not show what it says it stored: going on would add parts without end."""
 
 
@@ -74,25 +74,25 @@ class CircuitOpen(Exception):
 @dataclass(slots=True)
 class _Progress:
     rejected: list[Rejection]
-    rows: dict[int, Packed]  # months still to store
+    rows: dict[int, EncodedBatch]  # months still to store
     late: dict[int, frozenset[str]]  # the late ones of all months, each with its tenants
     stored_rows: int = 0
     parts: int = 0
     late_parts: int = 0
     took_ms: int = 0
-    doubtful: bool = False  # whether an insert's outcome is not known: then the store is looked at as for a redo
+    outcome_unknown: bool = False  # whether an insert's outcome is not known: then the store is looked at as for a redo
 
     def ended(self, month: int) -> None:
         """All of the month is stored."""
         self.stored_rows += len(self.rows.pop(month))
 
 
-def _late_months(range_: Range, verdict: Verdict) -> dict[int, frozenset[str]]:
+def _late_months(range_: Range, validation: ValidationResult) -> dict[int, frozenset[str]]:
     """The late months of a range, each with the tenants that have events in it."""
     present = late_before(range_.columns.timestamps_ms[-1])
     return {
         month: frozenset(map(str, rows["tenant_id"].unique().to_pylist()))
-        for month, rows in verdict.rows.items()
+        for month, rows in validation.rows.items()
         if month < present
     }
 
@@ -101,12 +101,12 @@ def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _lacks(seen: Mapping[int, set[int]], month: int, rows: Packed) -> bool:
+def _lacks(seen: Mapping[int, set[int]], month: int, rows: EncodedBatch) -> bool:
     return not seen.get(month, set()).issuperset(rows.offsets)
 
 
-class Jobs:
-    """A `stage.Stage` whose work is `Write` and `Bury`. At most `threads` inserts run at once.
+class InsertPool:
+    """A `stage.Stage` whose work is `Write` and `Publish`. At most `threads` inserts run at once.
 
     A range whose judging takes long keeps nobody waiting: there is a thread for each partition's, as far as they are
     needed. `late` is the budget of late months.
@@ -114,7 +114,7 @@ class Jobs:
 
     def __init__(
         self,
-        judge: Judge,
+        validator: BatchValidator,
         store: Store,
         letters: DeadLetters,
         failpoints: Failpoints,
@@ -123,9 +123,9 @@ class Jobs:
         breaker: CircuitBreaker | None = None,
         late: LateBudget | None = None,
     ) -> None:
-        self._judge, self._store, self._letters, self._failpoints = judge, store, letters, failpoints
+        self._validator, self._store, self._letters, self._failpoints = validator, store, letters, failpoints
         self._breaker, self._late = breaker, late
-        self._work: SimpleQueue[Write | Bury | None] = SimpleQueue()
+        self._work: SimpleQueue[Write | Publish | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()
         self._idle = threading.Condition()
@@ -142,7 +142,7 @@ class Jobs:
         self._threads.append(thread)
         thread.start()
 
-    def submit(self, work: Write | Bury) -> None:
+    def submit(self, work: Write | Publish) -> None:
         with self._idle:
             self._in_flight += 1
             busy = self._in_flight > len(self._threads)
@@ -178,10 +178,10 @@ class Jobs:
                 self._in_flight -= 1
                 self._idle.notify_all()
 
-    def _run(self, work: Write | Bury) -> None:
+    def _run(self, work: Write | Publish) -> None:
         try:
-            done = self._write(work) if isinstance(work, Write) else self._bury(work)
-        except NotBuried as error:
+            done = self._write(work) if isinstance(work, Write) else self._publish(work)
+        except DlqPublishFailed as error:
             done = Done(work, error.failure)
         except CircuitOpen as error:
             done = Done(work, Failure(Remedy.open_circuit, str(error)))
@@ -197,17 +197,17 @@ class Jobs:
         failure = classify(error)
         progress = self._progress.get(range_)
         if failure.remedy is Remedy.look and progress is not None:
-            progress.doubtful = True
+            progress.outcome_unknown = True
         return failure
 
     def _write(self, work: Write) -> Done:
         range_ = work.range
-        progress = self._judged(range_)
+        progress = self._validated(range_)
         with self._inserting:
             self._failpoints.hit("before_insert")
-            if range_.redo or progress.doubtful:
+            if range_.redo or progress.outcome_unknown:
                 self._owe(progress)
-                self._settle(range_, progress)
+                self._reconcile_attempt(range_, progress)
             started = time.monotonic_ns()
             for month in sorted(progress.rows.keys() - progress.late.keys()):
                 self._insert(range_, progress, month)
@@ -246,7 +246,7 @@ class Jobs:
             if self._late is not None:
                 self._late.owe(progress.late[month], _now_ms())
 
-    def _settle(self, range_: Range, progress: _Progress) -> None:
+    def _reconcile_attempt(self, range_: Range, progress: _Progress) -> None:
         """Store what is missing of a range that may have been attempted before, until the store is seen to hold it.
 
         That attempt may have had another verdict: a schema was registered since, a contract became exclusive. What it
@@ -260,40 +260,40 @@ class Jobs:
                 progress.late_parts += month in progress.late
             before, seen = seen, self._store.stored(range_)
             again = again + 1 if seen == before else 0
-            if again >= UNSEEN:
-                raise Unseen(
-                    f"{UNSEEN} inserts of {range_} were acknowledged, and the store shows none of their rows. Does the "
-                    "worker's user see every row (row policies), and every replica what a majority has?"
+            if again >= MAX_INVISIBLE:
+                raise InsertNotVisible(
+                    f"{MAX_INVISIBLE} inserts of {range_} were acknowledged, and the store shows none of their rows. "
+                    "Does the worker's user see every row (row policies), and every replica what a majority has?"
                 )
         for month in list(progress.rows):
             progress.ended(month)
         held, offsets = set().union(*seen.values()), range_.columns.offsets
         progress.rejected = [one for one in progress.rejected if offsets[one.index] not in held]
 
-    def _judged(self, range_: Range) -> _Progress:
+    def _validated(self, range_: Range) -> _Progress:
         progress = self._progress.get(range_)
         if progress is None:
             raw = RawRange.of(range_.topic_id, range_.partition, range_.columns)
-            verdict: Verdict = self._judge.judge(raw, ingested_at_ms=time.time_ns() // 1_000_000)
-            self._check_circuit(range_, verdict)
-            late = _late_months(range_, verdict)
-            rows = {month: Packed(sent(one, range_)) for month, one in verdict.rows.items()}
-            progress = self._progress[range_] = _Progress(list(verdict.rejected), rows, late)
+            validation: ValidationResult = self._validator.validate(raw, ingested_at_ms=time.time_ns() // 1_000_000)
+            self._check_circuit(range_, validation)
+            late = _late_months(range_, validation)
+            rows = {month: EncodedBatch(columns_to_send(one, range_)) for month, one in validation.rows.items()}
+            progress = self._progress[range_] = _Progress(list(validation.rejected), rows, late)
         return progress
 
-    def _check_circuit(self, range_: Range, verdict: Verdict) -> None:
-        traffic = {tenant: Traffic(*counts) for tenant, counts in verdict.by_tenant.items()}
+    def _check_circuit(self, range_: Range, validation: ValidationResult) -> None:
+        traffic = {tenant: Traffic(*counts) for tenant, counts in validation.by_tenant.items()}
         why = self._breaker.record(range_, traffic, _now_ms()) if self._breaker else ""
         if why:
-            first = verdict.rejected[0]
+            first = validation.rejected[0]
             raise CircuitOpen(
                 f"{why}; the first of the range: {first.code.value}, {first.message} Undo what was deployed and restart"
                 " the worker, or restart it with AUDITLANE_DLQ_MAX_RATIO=1 to make them dead letters"
             )
 
-    def _bury(self, work: Bury) -> Done:
+    def _publish(self, work: Publish) -> Done:
         rejected = self._progress[work.range].rejected
         self._failpoints.hit("before_letters")
-        self._letters.bury(work.range, rejected)
+        self._letters.publish(work.range, rejected)
         self._failpoints.hit("after_letters")
         return Done(work, rejected=tuple(rejected))

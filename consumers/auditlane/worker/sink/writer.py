@@ -18,7 +18,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from auditlane.store.event_insert import (
-    Packed,
+    EncodedBatch,
     Table,
     offsets_digest,
     send,
@@ -51,7 +51,7 @@ class Writer:
         self._table = table
 
     def insert(
-        self, range_: Range, month: int, rows: Packed, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
     ) -> None:
         """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are.
 
@@ -59,8 +59,8 @@ class Writer:
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
-        held = None if seen is None else len(seen)
-        send(self._client, statement(self._table, range_, month, held=held), rows, settings)
+        expected_rows = None if seen is None else len(seen)
+        send(self._client, statement(self._table, range_, month, expected_rows=expected_rows), rows, settings)
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
         """The range's offsets that are stored, by month."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import Table
 
-from auditlane.contract.byte_columns import Blobs
+from auditlane.contract.byte_columns import ByteColumn
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.reject_codes import RejectCode
@@ -67,16 +67,16 @@ class Rejection:
 
 
 @dataclass(slots=True)
-class Case:
+class ValidationBatch:
     """A range while it is judged."""
 
     raw: RawRange
-    values: Blobs
+    values: ByteColumn
     lengths: Indexes  # of the values, in bytes
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
-    settled: checks.Mask  # past the workers, without a dead letter
+    already_committed: checks.Mask  # past the workers, without a dead letter
     unique_keys: list[bytes | None]
     key_codes: Indexes  # of each message, into unique_keys
     tenants: list[str | None]  # of each unique key; None where there is no legal tenant id
@@ -87,12 +87,14 @@ class Case:
     nameless: Mapping[int, UUID] = field(default_factory=dict)  # index -> the GUID that stands for no schema's id
 
     @classmethod
-    def open(cls, raw: RawRange, settled: int = 0, secrets: Mapping[str, bytes] | None = None) -> Case:
+    def open(
+        cls, raw: RawRange, already_committed: int = 0, secrets: Mapping[str, bytes] | None = None
+    ) -> ValidationBatch:
         """`secrets` of the provenance keys, by key id."""
-        values = Blobs.of(raw.values)
+        values = ByteColumn.of(raw.values)
         lengths = values.sizes()
-        header = values.heads(HEADER_BYTES).view(_FRAME)[:, 0]
-        keys = _binary(Blobs.of(raw.keys)).dictionary_encode(null_encoding="encode")
+        header = values.prefixes(HEADER_BYTES).view(_FRAME)[:, 0]
+        keys = _binary(ByteColumn.of(raw.keys)).dictionary_encode(null_encoding="encode")
         unique_keys: list[bytes | None] = keys.dictionary.to_pylist()
         return cls(
             raw=raw,
@@ -101,7 +103,7 @@ class Case:
             framed=(header["magic"] == 0) & (lengths >= HEADER_BYTES),
             schema_ids=header["id"].astype(np.uint32),
             timestamps_ms=np.asarray(raw.timestamps_ms, dtype=np.int64),
-            settled=np.asarray(raw.offsets, dtype=np.int64) < settled,
+            already_committed=np.asarray(raw.offsets, dtype=np.int64) < already_committed,
             unique_keys=unique_keys,
             key_codes=keys.indices.to_numpy().astype(np.int64),
             tenants=[tenant_of_bytes(key) for key in unique_keys],
@@ -144,7 +146,7 @@ class Case:
         self.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
 
 
-def _binary(blobs: Blobs) -> Column:
+def _binary(blobs: ByteColumn) -> Column:
     offsets = np.zeros(len(blobs) + 1, dtype=np.int32)
     np.cumsum(blobs.sizes(), out=offsets[1:])
     missing = blobs.missing()
@@ -171,7 +173,7 @@ def _tenant_of(key: bytes) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ValidationResult:
     """What becomes of a range's messages: each is a row of `rows` or one of `rejected`, which is ordered by index.
 
     `rows` are by month (yyyymm), in the columns of `event_columns.EVENTS`, ordered by schema and offset. `by_tenant`

@@ -1,7 +1,7 @@
 """Decodes a batch's Avro datums into Arrow columns: fast for all, strictly where the fast decoder gives up.
 
-`read` decodes the messages of one schema; `Decoded` joins those of all schemas, with the base event's columns once:
-looking at a column costs the same few microseconds for ten rows as for thousands.
+`read` decodes the messages of one schema; `DecodedBatch` joins those of all schemas, with the base event's columns
+once: looking at a column costs the same few microseconds for ten rows as for thousands.
 
 The fast decoder (pyruhvro) raises for a whole batch, and accepts some bytes that are not a datum in silence. So
 `shape_scan` finds which datums of a batch that was refused to read strictly, and `suspect_rows`, for all schemas of a
@@ -24,9 +24,9 @@ from auditlane.contract.tenant_contract import Field, TenantContract, base_field
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation import strict_decoder
-from auditlane.worker.validation.batch import Case, Indexes
+from auditlane.worker.validation.batch import Indexes, ValidationBatch
 from auditlane.worker.validation.encoded_size import ONE_BYTE
-from auditlane.worker.validation.shape_scan import suspects
+from auditlane.worker.validation.shape_scan import find_malformed
 
 CHUNK_ROWS: Final = 4_096  # so many events fit a processor's cache on their way through the decoder
 
@@ -72,7 +72,7 @@ class Decoder:
         columns = self._fast(datums)
         if columns is not None:
             return columns, {}
-        malformed = self.malformed(datums, np.flatnonzero(suspects(self.fields, datums)).tolist())
+        malformed = self.malformed(datums, np.flatnonzero(find_malformed(self.fields, datums)).tolist())
         good = [index for index in range(len(datums)) if index not in malformed]
         if not malformed or not good:
             return self._exact(datums)
@@ -117,7 +117,7 @@ _DEFAULTS: Final = {one["name"]: one.get("default") for one in base_schema()["fi
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class DecodedGroup:
     """What a decoder read: chunks of columns in the order of its fields, and the rows' places in the range."""
 
     schema_id: int
@@ -135,7 +135,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SchemaSlice:
     """The rows of one schema; `own` are the columns of the tenant's own fields."""
 
     schema_id: int
@@ -145,52 +145,52 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedBatch:
     """`base` are the rows in the columns of `BASE`, `rows` their places in the range: schema by schema."""
 
     base: RecordBatch
     rows: Indexes
-    groups: tuple[Group, ...]
+    groups: tuple[SchemaSlice, ...]
 
     @classmethod
-    def of(cls, reads: Sequence[Read]) -> Decoded:
+    def of(cls, reads: Sequence[DecodedGroup]) -> DecodedBatch:
         if not reads:
             return cls(pa.RecordBatch.from_pylist([], schema=BASE), np.zeros(0, dtype=np.int64), ())
         columns = [pa.concat_arrays([chunk for one in reads for chunk in one.base(name)]) for name in BASE.names]
         groups, first = [], 0
         for one in reads:
             own = [pa.concat_arrays([chunk[at] for chunk in one.chunks]) for at in one.decoder.own_at]
-            groups.append(Group(one.schema_id, one.decoder, slice(first, first := first + len(one.members)), own))
+            groups.append(SchemaSlice(one.schema_id, one.decoder, slice(first, first := first + len(one.members)), own))
         return cls(
             pa.RecordBatch.from_arrays(columns, schema=BASE),
             np.concatenate([one.members for one in reads]),
             tuple(groups),
         )
 
-    def columns(self, group: Group, wanted: Sequence[Field]) -> Iterator[tuple[Field, Column]]:
+    def columns(self, group: SchemaSlice, wanted: Sequence[Field]) -> Iterator[tuple[Field, Column]]:
         """The columns of some of a contract's fields."""
         own = dict(zip((one.name for one in group.decoder.own), group.own, strict=True))
         for field in wanted:
             yield field, own[field.name] if field.name in own else self.base.column(field.name)[group.span]
 
-    def only(self, keep: npt.NDArray[np.bool_]) -> Decoded:
+    def only(self, keep: npt.NDArray[np.bool_]) -> DecodedBatch:
         """Without the rows that are not to be kept."""
         groups, first = [], 0
         for one in self.groups:
             kept = keep[one.span]
             own = [column.filter(pa.array(kept)) for column in one.own]
-            groups.append(Group(one.schema_id, one.decoder, slice(first, first := first + int(kept.sum())), own))
-        return Decoded(self.base.filter(pa.array(keep)), self.rows[keep], tuple(groups))
+            groups.append(SchemaSlice(one.schema_id, one.decoder, slice(first, first := first + int(kept.sum())), own))
+        return DecodedBatch(self.base.filter(pa.array(keep)), self.rows[keep], tuple(groups))
 
 
-def read(case: Case, schema_id: int, decoder: Decoder, members: Indexes) -> Read:
+def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Indexes) -> DecodedGroup:
     """Decode the members; refuses those that are found to be no datums."""
     chunks: list[list[Column]] = []
     malformed: dict[int, str] = {}
     for first in range(0, len(members), CHUNK_ROWS):
         chunk = members[first : first + CHUNK_ROWS]
-        decoded, bad = decoder.read(case.values.tails(chunk, HEADER_BYTES))
+        decoded, bad = decoder.read(batch.values.slices_after(chunk, HEADER_BYTES))
         chunks.append(decoded)
         malformed |= {int(chunk[at]): why for at, why in bad.items()}
-    case.refuse_malformed(malformed)
-    return Read(schema_id, decoder, members[~case.refused[members]] if malformed else members, chunks)
+    batch.refuse_malformed(malformed)
+    return DecodedGroup(schema_id, decoder, members[~batch.refused[members]] if malformed else members, chunks)

@@ -12,10 +12,10 @@ from pyarrow import Table
 from auditlane.contract.provenance import FILLABLE
 from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.runtime._pyarrow import Column, pa, pc
-from auditlane.worker.validation.decoder import BASE, Decoded, arrow_type
+from auditlane.worker.validation.decoder import BASE, DecodedBatch, arrow_type
 from auditlane.worker.validation.signatures import Codes, Vouched
 
-# For each group of `Decoded`, by field: the rows in which its default stands for a value that was not set.
+# For each group of `DecodedBatch`, by field: the rows in which its default stands for a value that was not set.
 Standing = Sequence[Mapping[str, npt.NDArray[np.bool_]]]
 TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")
@@ -40,7 +40,7 @@ EVENTS: Final = pa.schema(
 )
 
 
-def own_texts(decoded: Decoded) -> Column:
+def custom_fields_map(decoded: DecodedBatch) -> Column:
     """The tenants' own fields as a map of texts, a null field's key absent."""
     rows = len(decoded.rows)
     counts = np.zeros(rows, dtype=np.int64)
@@ -81,7 +81,7 @@ def _text(field: Field, column: Column) -> Column:
 
 
 def event_rows(
-    decoded: Decoded,
+    decoded: DecodedBatch,
     *,
     topic: str,
     topic_id: str,
@@ -103,7 +103,7 @@ def event_rows(
     for group in decoded.groups:
         schema_ids[group.span] = group.schema_id
     columns |= {
-        "fields": own_texts(decoded),
+        "fields": custom_fields_map(decoded),
         "schema_id": pa.array(schema_ids),
         "ingested_at": pa.array(np.full(rows, ingested_at_ms, dtype=np.int64)).cast(_MS),
         "kafka_topic": pa.repeat(topic, rows),
@@ -129,7 +129,7 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
     }
 
 
-def defaulted(decoded: Decoded, vouched: Vouched, standing: Standing) -> Column:
+def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Column:
     """The fields of each row that its producer did not set: those that the gateway says it filled in, and own fields
     that hold the default that stands for that, as every event has it that was written before the field was there."""
     found: list[tuple[str, npt.NDArray[np.int64]]] = []

@@ -16,20 +16,20 @@ from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime import log
 from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import Unavailable
-from auditlane.worker.validation.batch import Case, RawRange, Rejection, Verdict
+from auditlane.worker.validation.batch import RawRange, Rejection, ValidationBatch, ValidationResult
 
 TRIES: Final = 64  # failures of one tenant and schema in a range, after which the rest that fails is refused together
 TRIES_OF_ALL: Final = 512
 Kind = tuple[str | None, int]  # tenant and schema id
 
 
-def isolated(raw: RawRange, judge: Callable[[RawRange], Verdict]) -> Verdict:
-    """The verdict of `judge` on the range; what it raises is pinned on the messages that cause it.
+def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
+    """The verdict of `validate` on the range; what it raises is pinned on the messages that cause it.
 
     Raises what a part that is away raises, since that is nobody's fault: the range is judged again later.
     """
     try:
-        return judge(raw)
+        return validate(raw)
     except Unavailable:
         raise
     except Exception as error:
@@ -42,7 +42,7 @@ def isolated(raw: RawRange, judge: Callable[[RawRange], Verdict]) -> Verdict:
             fix="The messages that cause it become dead letters with the code NOT_JUDGED. Report this.",
             traceback="".join(traceback.format_exception(error))[-4_000:],
         )
-        return _Search(raw, judge).verdict()
+        return _Search(raw, validate).verdict()
 
 
 @dataclass(slots=True)
@@ -50,20 +50,20 @@ class _Search:
     """Bisects a range, the messages of one tenant and schema together."""
 
     raw: RawRange
-    judge: Callable[[RawRange], Verdict]
+    validate: Callable[[RawRange], ValidationResult]
     _kinds: list[Kind] = field(init=False)
     _failures: Counter[Kind] = field(default_factory=Counter)
     _all: int = 0
-    _found: list[Verdict] = field(default_factory=list)
+    _found: list[ValidationResult] = field(default_factory=list)
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ValidationResult:
         self._kinds = _kinds(self.raw)
         indexes = sorted(range(len(self.raw.offsets)), key=lambda index: (str(self._kinds[index]), index))
         pending: list[Sequence[int]] = [indexes]
         while pending:
             part = pending.pop()
             try:
-                self._found.append(_placed(self.judge(_part(self.raw, part)), part))
+                self._found.append(_placed(self.validate(_part(self.raw, part)), part))
             except Unavailable:
                 raise
             except Exception as error:
@@ -94,13 +94,13 @@ class _Search:
                 Rejection(index, RejectCode.NOT_JUDGED, text, tenant, schema_id if schema_id >= 0 else None)
             )
             counts[tenant or ""] += 1
-        self._found.append(Verdict({}, rejected, {tenant: (count, count) for tenant, count in counts.items()}))
+        self._found.append(ValidationResult({}, rejected, {tenant: (count, count) for tenant, count in counts.items()}))
 
 
 def _kinds(raw: RawRange) -> list[Kind]:
     """The tenant and schema id of each message; -1 where there is no frame, or where they cannot be told."""
     try:
-        case = Case.open(raw)
+        case = ValidationBatch.open(raw)
     except Exception:  # told apart by halves alone
         return [(None, -1)] * len(raw.offsets)
     return [
@@ -122,20 +122,20 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
     )
 
 
-def _placed(verdict: Verdict, indexes: Sequence[int]) -> Verdict:
+def _placed(verdict: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
     """The verdict of a part, its refusals at their places in the whole range."""
     of = sorted(indexes)
     return replace(verdict, rejected=[replace(one, index=of[one.index]) for one in verdict.rejected])
 
 
-def _merged(verdicts: Sequence[Verdict]) -> Verdict:
+def _merged(verdicts: Sequence[ValidationResult]) -> ValidationResult:
     months = sorted({month for one in verdicts for month in one.rows})
     counts: dict[str, tuple[int, int]] = {}
     for one in verdicts:
         for tenant, (messages, refused) in one.by_tenant.items():
             before = counts.get(tenant, (0, 0))
             counts[tenant] = before[0] + messages, before[1] + refused
-    return Verdict(
+    return ValidationResult(
         {month: pa.concat_tables([one.rows[month] for one in verdicts if month in one.rows]) for month in months},
         sorted((one for found in verdicts for one in found.rejected), key=lambda one: one.index),
         counts,

@@ -25,7 +25,7 @@ from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnav
 from auditlane.runtime.lru_cache import Kept
 from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
-from auditlane.worker.validation.unset_defaults import Firsts, standing
+from auditlane.worker.validation.unset_defaults import FirstDefaults, standing
 
 REFUSAL_S: Final = 2.0
 KEPT_CHARACTERS: Final = 16 << 20  # of the schemas whose contracts are kept; some 5,000 of the base event's size
@@ -45,7 +45,7 @@ class Known:
     size: int = 0  # characters of its text
 
 
-class SchemaBook:
+class SchemaCache:
     """Answers from what was learnt, asks the registry for the rest. Thread-safe; no lock is held while it asks.
 
     `refresh_s` is how old an admission may be; `clock` counts seconds. Every method raises RegistryUnavailable when the
@@ -69,7 +69,7 @@ class SchemaBook:
         self._subjects: dict[int, tuple[float, frozenset[str]]] = {}  # schema id -> its subjects
         self._exclusive: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[int, str], float] = {}
-        self._firsts: dict[str, Firsts] = {}  # subject -> the first defaults of its fields
+        self._first_defaults: dict[str, FirstDefaults] = {}  # subject -> the first defaults of its fields
         self._standing: dict[tuple[int, str], frozenset[str]] = {}
 
     def learnt(self, schema_id: int) -> bool:
@@ -114,7 +114,7 @@ class SchemaBook:
         self._keep(self._ids, guid, (now, schema_id))
         return schema_id
 
-    def admissible(self, schema_id: int, tenants: Collection[str]) -> frozenset[str]:
+    def tenants_allowed(self, schema_id: int, tenants: Collection[str]) -> frozenset[str]:
         """Those of the tenants that may write with a schema that is known.
 
         A tenant may when the id is registered under its own subject, or, unless its contract is exclusive, under the
@@ -144,10 +144,10 @@ class SchemaBook:
         known = self._standing.get((schema_id, tenant))
         if known is not None:
             return known
-        chains: list[Firsts] = []
+        chains: list[FirstDefaults] = []
         names = [one.name for one in fields if one.default is not None]
         for subject in (tenant_subject(self._topic, tenant), base_subject(self._topic)) if names else ():
-            before, now = self._firsts.get(subject, Firsts()), self._clock()
+            before, now = self._first_defaults.get(subject, FirstDefaults()), self._clock()
             try:
                 read = self._ask(
                     ("defaults", subject), partial(before.through, self._registry, subject, names), [tenant], now
@@ -156,7 +156,7 @@ class SchemaBook:
                 continue
             if read is None:
                 return frozenset()
-            self._keep(self._firsts, subject, read)
+            self._keep(self._first_defaults, subject, read)
             chains.append(read)
         found = standing(fields, chains)
         self._keep(self._standing, (schema_id, tenant), found)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
-from auditlane.contract.byte_columns import Blobs
+from auditlane.contract.byte_columns import ByteColumn
 from auditlane.contract.schema_guids import MARK, PREFIX_BYTES, guid_of
 from auditlane.contract.wire import frame
 from auditlane.worker.validation.batch import RawRange, tenant_of_bytes
@@ -24,8 +24,8 @@ def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) 
 
     Raises what `id_of` raises. A range without GUIDs is given back as it is.
     """
-    values = Blobs.of(raw.values)
-    maybe = np.flatnonzero(values.heads(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
+    values = ByteColumn.of(raw.values)
+    maybe = np.flatnonzero(values.prefixes(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
     guids = {index: guid for index in maybe.tolist() if (guid := guid_of(values[index])) is not None}
     if not guids:
         return raw, {}

@@ -20,7 +20,7 @@ _WIDTH: Final = {"boolean": 1, "float": 4, "double": 8}
 _MOST_ENTRIES: Final = 256  # a larger map is a suspect: each entry costs a step over the rows
 
 
-def suspects(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDArray[np.bool_]:
+def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDArray[np.bool_]:
     """Which datums end early, end late, or hold a tag that their schema does not have."""
     walk = _Walk(datums)
     for field in fields:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from auditlane.contract.byte_columns import Blobs
+from auditlane.contract.byte_columns import ByteColumn
 from auditlane.contract.provenance import TRAIL, Claim, verify
 
 _CHUNK: Final = 4_096  # so many values are held twice
@@ -32,18 +32,18 @@ class Vouched:
 
 
 def vouched(
-    signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: Blobs, secrets: Mapping[str, bytes]
+    signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
 ) -> Vouched:
     """Verify the messages that have a signature; the others cost nothing. `keys` and `values` are of all of them."""
     codes = np.zeros(len(values), dtype=np.int32)
-    headers = Blobs.of(signatures)
+    headers = ByteColumn.of(signatures)
     if not headers.size or not secrets:
         return Vouched(codes)
     claims: dict[Claim, int] = {}
     signed = np.flatnonzero(headers.sizes())
     for first in range(0, len(signed), _CHUNK):
         chunk = signed[first : first + _CHUNK]
-        columns = (blobs.tails(chunk, 0) for blobs in (headers, Blobs.of(keys), values))
+        columns = (blobs.slices_after(chunk, 0) for blobs in (headers, ByteColumn.of(keys), values))
         for index, header, key, value in zip(chunk.tolist(), *columns, strict=True):
             claim = verify(secrets, header, key, value)
             if claim is not None:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import Column, pa, pc
-from auditlane.worker.validation.batch import Case
-from auditlane.worker.validation.decoder import Decoded
+from auditlane.worker.validation.batch import ValidationBatch
+from auditlane.worker.validation.decoder import DecodedBatch
 from auditlane.worker.validation.encoded_size import Lengths, encoded_lengths
 
 Mask = npt.NDArray[np.bool_]
@@ -26,7 +26,7 @@ _FEW: Final = 8  # keys of a map, to be compared pair by pair
 _SLICE: Final = 1_024
 
 
-def doubtful(decoded: Decoded, lengths: Lengths) -> Mask:
+def find(decoded: DecodedBatch, lengths: Lengths) -> Mask:
     """The rows in doubt; `lengths` are those of the datums, in bytes."""
     doubts = np.zeros(len(lengths), dtype=bool)
     base = list(base_fields().values())
@@ -126,15 +126,15 @@ def _is_bad(text: bytes | None) -> bool:
     return False
 
 
-def without_malformed(case: Case, decoded: Decoded) -> Decoded:
+def without_malformed(batch: ValidationBatch, decoded: DecodedBatch) -> DecodedBatch:
     """Read again what the fast decoder may have read wrongly; refuses what is no datum."""
-    doubts = doubtful(decoded, case.lengths[decoded.rows] - HEADER_BYTES)
+    doubts = find(decoded, batch.lengths[decoded.rows] - HEADER_BYTES)
     if not doubts.any():
         return decoded
     malformed: dict[int, str] = {}
     for group in decoded.groups:
         members = decoded.rows[group.span][doubts[group.span]]
-        bad = group.decoder.malformed(case.values.tails(members, HEADER_BYTES), range(len(members)))
+        bad = group.decoder.malformed(batch.values.slices_after(members, HEADER_BYTES), range(len(members)))
         malformed |= {int(members[at]): why for at, why in bad.items()}
-    case.refuse_malformed(malformed)
-    return decoded.only(~case.refused[decoded.rows]) if malformed else decoded
+    batch.refuse_malformed(malformed)
+    return decoded.only(~batch.refused[decoded.rows]) if malformed else decoded

@@ -17,13 +17,13 @@ from auditlane.runtime.errors import InvalidInput, SchemaNotFound
 
 
 @dataclass(frozen=True, slots=True)
-class Firsts:
+class FirstDefaults:
     """The first defaults of a subject's fields, by name, in its versions up to `read`."""
 
     read: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
 
-    def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> Firsts:
+    def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> FirstDefaults:
         """Read on until all the names are found, or there are no more versions. Raises what the registry raises."""
         read, defaults = self.read, dict(self.defaults)
         numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
@@ -32,10 +32,10 @@ class Firsts:
                 for one in _own(registry, subject, number):
                     defaults.setdefault(one.name, one.default)
                 read = number
-        return Firsts(read, defaults)
+        return FirstDefaults(read, defaults)
 
 
-def standing(fields: Collection[Field], chains: Collection[Firsts]) -> frozenset[str]:
+def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> frozenset[str]:
     """The fields whose default is the first one in each of the subjects that have the field. Pure."""
     return frozenset(
         one.name

@@ -22,10 +22,10 @@ from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import pa, pc
 from auditlane.runtime.lru_cache import Kept
 from auditlane.worker.validation import checks, event_columns
-from auditlane.worker.validation.batch import Case, Indexes, RawRange, Verdict
-from auditlane.worker.validation.decoder import Decoded, Decoder, Read, read
+from auditlane.worker.validation.batch import Indexes, RawRange, ValidationBatch, ValidationResult
+from auditlane.worker.validation.decoder import DecodedBatch, DecodedGroup, Decoder, read
 from auditlane.worker.validation.isolation import isolated
-from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, Known, SchemaBook
+from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, Known, SchemaCache
 from auditlane.worker.validation.schema_guids import framed
 from auditlane.worker.validation.suspect_rows import without_malformed
 
@@ -52,7 +52,7 @@ UNKNOWN_IDS: Final = (
 )
 
 
-class Judge:
+class BatchValidator:
     """`topic` is the shared topic; `<topic>.<tenant>` are dedicated ones. Usable from several threads.
 
     `secrets` gives those of the provenance keys, by key id, once a range. Without one nobody vouches for a message.
@@ -60,7 +60,7 @@ class Judge:
 
     def __init__(
         self,
-        schemas: SchemaBook,
+        schemas: SchemaCache,
         *,
         topic: str,
         max_event_bytes: int,
@@ -72,23 +72,26 @@ class Judge:
         self._max_event_bytes = max_event_bytes
         self._decoders: Kept[int, Decoder] = Kept(KEPT_CHARACTERS, weight=lambda decoder: decoder.size)
 
-    def judge(self, raw: RawRange, *, ingested_at_ms: int, settled: int = 0) -> Verdict:
-        """Raises RegistryUnavailable where schemas cannot be asked for; the range is to be judged again later.
+    def validate(self, raw: RawRange, *, ingested_at_ms: int, already_committed: int = 0) -> ValidationResult:
+        """Decide for each message whether it becomes a row or a rejection.
 
-        Offsets below `settled` are past the workers and have no dead letter: the rules of then have let them pass.
-        Messages by which judging itself fails are refused as NOT_JUDGED; the others are judged without them.
+        Offsets below `already_committed` are past the workers and have no dead letter: they were valid under the rules
+        in force at the time. Messages that make validation itself fail are rejected as NOT_JUDGED, the others are
+        validated without them. Raises RegistryUnavailable: validate the range again later.
         """
-        return isolated(raw, lambda part: self._judged(part, ingested_at_ms=ingested_at_ms, settled=settled))
+        return isolated(
+            raw, lambda part: self._validated(part, ingested_at_ms=ingested_at_ms, already_committed=already_committed)
+        )
 
-    def _judged(self, raw: RawRange, *, ingested_at_ms: int, settled: int) -> Verdict:
+    def _validated(self, raw: RawRange, *, ingested_at_ms: int, already_committed: int) -> ValidationResult:
         raw, nameless = framed(raw, self._schemas.id_of)
-        case = Case.open(raw, settled, self._secrets())
-        case.nameless = nameless
-        self._check_frames(case)
-        self._check_tenants(case)
-        decoded = self._decode(case)
-        self._check_events(case, decoded)
-        keep = ~case.refused[decoded.rows]
+        batch = ValidationBatch.open(raw, already_committed, self._secrets())
+        batch.nameless = nameless
+        self._check_frames(batch)
+        self._check_tenants(batch)
+        decoded = self._decode(batch)
+        self._check_events(batch, decoded)
+        keep = ~batch.refused[decoded.rows]
         if not keep.all():
             decoded = decoded.only(keep)
         table = event_columns.event_rows(
@@ -97,84 +100,84 @@ class Judge:
             topic_id=raw.topic_id,
             partition=raw.partition,
             offsets=np.asarray(raw.offsets, dtype=np.int64),
-            timestamps_ms=case.timestamps_ms,
+            timestamps_ms=batch.timestamps_ms,
             ingested_at_ms=ingested_at_ms,
-            vouched=case.vouched,
-            standing=self._standing(case, decoded),
+            vouched=batch.vouched,
+            standing=self._standing(batch, decoded),
         )
-        rejected = [case.rejected[index] for index in sorted(case.rejected)]
-        return Verdict(event_columns.by_month(table), rejected, case.by_tenant())
+        rejected = [batch.rejected[index] for index in sorted(batch.rejected)]
+        return ValidationResult(event_columns.by_month(table), rejected, batch.by_tenant())
 
-    def _standing(self, case: Case, decoded: Decoded) -> event_columns.Standing:
+    def _standing(self, batch: ValidationBatch, decoded: DecodedBatch) -> event_columns.Standing:
         """For each group, by field: the rows in which its default stands for a value that was not set."""
         found: list[dict[str, checks.Mask]] = []
         for group in decoded.groups:
             fields = [one for one in group.decoder.own if one.default is not None]
-            codes = case.key_codes[decoded.rows[group.span]]
-            stands = {one.name: np.zeros(len(case.tenants), dtype=bool) for one in fields}
+            codes = batch.key_codes[decoded.rows[group.span]]
+            stands = {one.name: np.zeros(len(batch.tenants), dtype=bool) for one in fields}
             for code in np.unique(codes).tolist() if fields else ():
-                for name in self._schemas.standing(group.schema_id, case.tenants[code] or "", fields):
+                for name in self._schemas.standing(group.schema_id, batch.tenants[code] or "", fields):
                     stands[name][code] = True
             found.append({name: which[codes] for name, which in stands.items()})
         return found
 
-    def _check_frames(self, case: Case) -> None:
-        case.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~case.framed), _always(RejectCode.NOT_FRAMED.meaning))
-        sizes = case.lengths - HEADER_BYTES
-        case.refuse(
+    def _check_frames(self, batch: ValidationBatch) -> None:
+        batch.refuse(RejectCode.NOT_FRAMED, np.flatnonzero(~batch.framed), _always(RejectCode.NOT_FRAMED.meaning))
+        sizes = batch.lengths - HEADER_BYTES
+        batch.refuse(
             RejectCode.TOO_LARGE,
-            np.flatnonzero((sizes > self._max_event_bytes) & ~case.settled),
+            np.flatnonzero((sizes > self._max_event_bytes) & ~batch.already_committed),
             lambda index: f"The event has {sizes[index]} bytes; at most {self._max_event_bytes} are allowed.",
         )
 
-    def _check_tenants(self, case: Case) -> None:
-        tenants = case.tenants
-        dedicated = case.raw.topic.removeprefix(f"{self._topic}.") if case.raw.topic != self._topic else None
-        if dedicated == case.raw.topic:
+    def _check_tenants(self, batch: ValidationBatch) -> None:
+        tenants = batch.tenants
+        dedicated = batch.raw.topic.removeprefix(f"{self._topic}.") if batch.raw.topic != self._topic else None
+        if dedicated == batch.raw.topic:
             dedicated = None  # a topic of another name, as a copy for a replay has, is nobody's own
-        missing = np.array([key is None or key == b"" for key in case.unique_keys], dtype=bool)
+        missing = np.array([key is None or key == b"" for key in batch.unique_keys], dtype=bool)
         invalid = np.array([tenant is None for tenant in tenants], dtype=bool) & ~missing
-        case.refuse(RejectCode.KEY_MISSING, case.with_keys(missing), _always(RejectCode.KEY_MISSING.meaning))
-        case.refuse(
+        batch.refuse(RejectCode.KEY_MISSING, batch.with_keys(missing), _always(RejectCode.KEY_MISSING.meaning))
+        batch.refuse(
             RejectCode.TENANT_INVALID,
-            case.with_keys(invalid),
-            lambda index: f"The message key {case.key(index)!r} is no tenant id.",
+            batch.with_keys(invalid),
+            lambda index: f"The message key {batch.key(index)!r} is no tenant id.",
         )
         if dedicated is not None:
             strange = np.array([tenant != dedicated for tenant in tenants], dtype=bool)
-            case.refuse(
+            batch.refuse(
                 RejectCode.TENANT_MISMATCH,
-                case.with_keys(strange),
-                lambda index: f"The topic is for {dedicated!r}, the message key says {case.tenant(index)!r}.",
+                batch.with_keys(strange),
+                lambda index: f"The topic is for {dedicated!r}, the message key says {batch.tenant(index)!r}.",
             )
 
-    def _decode(self, case: Case) -> Decoded:
+    def _decode(self, batch: ValidationBatch) -> DecodedBatch:
         """The messages that are events of their schema; refuses the others, and notes the rules that events break."""
-        reads: list[Read] = []
+        reads: list[DecodedGroup] = []
         unknown: Counter[str] = Counter()
-        for schema_id, members in _groups(case.schema_ids, np.flatnonzero(~case.refused)):
-            known = self._known(case, schema_id, members, unknown)
+        for schema_id, members in _groups(batch.schema_ids, np.flatnonzero(~batch.refused)):
+            known = self._known(batch, schema_id, members, unknown)
             if known is None:
-                case.refuse(RejectCode.SCHEMA_UNKNOWN, members, _unknown(schema_id, case.nameless))
+                batch.refuse(RejectCode.SCHEMA_UNKNOWN, members, _unknown(schema_id, batch.nameless))
                 continue
-            members = self._admit(case, known, members)
+            members = self._admit(batch, known, members)
             if len(members) and known.contract is not None:
-                reads.append(read(case, schema_id, self._decoder(known), members))
-        decoded = Decoded.of(reads)
+                reads.append(read(batch, schema_id, self._decoder(known), members))
+        decoded = DecodedBatch.of(reads)
         del reads  # as large as what was made of them
-        decoded = without_malformed(case, decoded)
+        decoded = without_malformed(batch, decoded)
         for group in decoded.groups:
             ruled = decoded.columns(group, group.decoder.ruled)
             for row, (broken, rule) in checks.broken_rules(ruled).items():
                 what = "must be a time of the years 0 to 9999" if rule == "time" else sentence(broken.rules, rule)
-                case.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
+                batch.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
         return decoded
 
-    def _known(self, case: Case, schema_id: int, members: Indexes, unknown: Counter[str]) -> Known | None:
+    def _known(self, batch: ValidationBatch, schema_id: int, members: Indexes, unknown: Counter[str]) -> Known | None:
         """The schema of these messages. A tenant that names many unknown ones keeps nobody waiting for answers."""
         if self._schemas.learnt(schema_id):
             return self._schemas.known(schema_id)
-        tenants = {case.tenants[code] or "" for code in np.unique(case.key_codes[members]).tolist()}
+        tenants = {batch.tenants[code] or "" for code in np.unique(batch.key_codes[members]).tolist()}
         if all(unknown[tenant] >= UNKNOWN_IDS for tenant in tenants):
             return None
         known = self._schemas.known(schema_id, tenants)
@@ -182,27 +185,27 @@ class Judge:
             unknown.update(tenants)
         return known
 
-    def _admit(self, case: Case, known: Known, members: Indexes) -> Indexes:
+    def _admit(self, batch: ValidationBatch, known: Known, members: Indexes) -> Indexes:
         """The members whose tenant may write with the schema; refuses the others."""
-        codes = case.key_codes[members]
+        codes = batch.key_codes[members]
         used = np.unique(codes).tolist()
         if known.contract is None:
             why, admitted = known.problem, frozenset[str]()
         else:
             why = f"Schema {known.schema_id} is neither the tenant's own nor, for this tenant, the base event's."
-            admitted = self._schemas.admissible(known.schema_id, {case.tenants[code] or "" for code in used})
-        may = np.zeros(len(case.tenants), dtype=bool)
-        may[[code for code in used if case.tenants[code] in admitted]] = True
+            admitted = self._schemas.tenants_allowed(known.schema_id, {batch.tenants[code] or "" for code in used})
+        may = np.zeros(len(batch.tenants), dtype=bool)
+        may[[code for code in used if batch.tenants[code] in admitted]] = True
         passes = may[codes]
         if known.contract is not None and not passes.all():
-            passes |= case.settled[members] | self._of_the_gateway(case, known, members)
-        case.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~passes], _always(why))
+            passes |= batch.already_committed[members] | self._of_the_gateway(batch, known, members)
+        batch.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~passes], _always(why))
         return members[passes]
 
-    def _of_the_gateway(self, case: Case, known: Known, members: Indexes) -> checks.Mask:
+    def _of_the_gateway(self, batch: ValidationBatch, known: Known, members: Indexes) -> checks.Mask:
         """The gateway's base events, whatever the tenant's contract demands: our own trail, and what a process took and
         answered for that had not heard yet that the contract is exclusive."""
-        signed = case.vouched.codes[members] > 0
+        signed = batch.vouched.codes[members] > 0
         return signed & self._schemas.is_base(known.schema_id) if signed.any() else signed
 
     def _decoder(self, known: Known) -> Decoder:
@@ -213,9 +216,9 @@ class Judge:
             self._decoders.put(known.schema_id, decoder)
         return decoder
 
-    def _check_events(self, case: Case, decoded: Decoded) -> None:
+    def _check_events(self, batch: ValidationBatch, decoded: DecodedBatch) -> None:
         base, rows = decoded.base, decoded.rows
-        tenants = pa.array(case.tenants, pa.string()).take(pa.array(case.key_codes[rows]))
+        tenants = pa.array(batch.tenants, pa.string()).take(pa.array(batch.key_codes[rows]))
         occurred = base.column("occurred_at").to_numpy()
 
         @cache
@@ -232,7 +235,7 @@ class Judge:
             (
                 RejectCode.TENANT_MISMATCH,
                 checks.mask(pc.not_equal(base.column("tenant_id"), tenants)),
-                lambda index: f"tenant_id is {text('tenant_id')(index)}, the message key says {case.tenant(index)!r}.",
+                lambda index: f"tenant_id is {text('tenant_id')(index)}, the message key says {batch.tenant(index)!r}.",
             ),
             (
                 RejectCode.EVENT_ID_INVALID,
@@ -241,10 +244,10 @@ class Judge:
             ),
             (
                 RejectCode.OCCURRED_AT_OUT_OF_RANGE,
-                checks.bad_times(occurred, case.timestamps_ms[rows]),
+                checks.bad_times(occurred, batch.timestamps_ms[rows]),
                 lambda index: (
                     f"occurred_at is {_time(occurred[at(index)] // 1_000_000)}, the message's Kafka timestamp "
-                    f"{_time(case.timestamps_ms[index] // 1_000)}: more than a day after it, or ten years before it."
+                    f"{_time(batch.timestamps_ms[index] // 1_000)}: more than a day after it, or ten years before it."
                 ),
             ),
             (
@@ -259,15 +262,17 @@ class Judge:
             ),
             (
                 RejectCode.SOURCE_RESERVED,
-                checks.reserved_sources(base.column("source")) & ~case.vouched.trail[rows] & ~case.settled[rows],
+                checks.reserved_sources(base.column("source"))
+                & ~batch.vouched.trail[rows]
+                & ~batch.already_committed[rows],
                 lambda index: f"source {text('source')(index)} is auditlane's own, and its signature is not.",
             ),
         )
         for code, bad, why in failing:
             if bad.any():
-                case.refuse(code, rows[bad], why)
-        broken = np.array(sorted(case.broken), dtype=np.int64)
-        case.refuse(RejectCode.FIELD_RULE, broken[~case.vouched.trail[broken]], case.broken.__getitem__)
+                batch.refuse(code, rows[bad], why)
+        broken = np.array(sorted(batch.broken), dtype=np.int64)
+        batch.refuse(RejectCode.FIELD_RULE, broken[~batch.vouched.trail[broken]], batch.broken.__getitem__)
 
 
 def _time(seconds: int) -> str:

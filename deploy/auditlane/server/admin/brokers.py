@@ -6,9 +6,9 @@ import time
 from typing import Final
 
 from auditlane.operations.dlq.index import Index, Selection
-from auditlane.operations.dlq.to_json import counted, facts
+from auditlane.operations.dlq.to_json import counted, to_json
 from auditlane.operations.dlq.topic import LetterTopic, Recreated
-from auditlane.operations.kafka_offsets import Positions
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.lag import GroupLag, document
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
@@ -50,13 +50,13 @@ class Arrivals:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._positions: Positions | None = None
+        self._positions: KafkaOffsets | None = None
 
     def rate(self) -> Rate:
         """Raises KafkaUnavailable."""
         require_kafka(self._settings)
-        self._positions = self._positions or Positions(self._settings, ask_s=ASK_S)
-        events = self._positions.arrived(time.time_ns() // 1_000_000 - int(RATE_S * 1_000))
+        self._positions = self._positions or KafkaOffsets(self._settings, ask_s=ASK_S)
+        events = self._positions.count_since(time.time_ns() // 1_000_000 - int(RATE_S * 1_000))
         return Rate(seconds=RATE_S, events=events, events_per_second=events / RATE_S)
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class Letters:
             | progress._asdict()
             | {
                 "complete": progress.read >= progress.records,
-                "newest": [facts(one) for one in self._index.newest(selection, newest)],
+                "newest": [to_json(one) for one in self._index.newest(selection, newest)],
             }
         )
 

@@ -174,8 +174,8 @@ def _unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: s
     from auditlane.query.structure.audit import unfinished
 
     def note(error: BaseException) -> None:
-        action, to_json = unfinished(name, stated, error)
-        record(action, tenant=tenant, **to_json)
+        action, facts = unfinished(name, stated, error)
+        record(action, tenant=tenant, **facts)
 
     return note
 
@@ -185,8 +185,8 @@ def _finish(done: StructureChange, stated: FieldChange | None = None, *, as_json
 
     _print(done.after, as_json=as_json)
     scope, _, tenant = done.after.own.scope.partition(":")
-    for action, to_json in audit_events(done, stated):
-        record(action, **to_json | ({"tenant": tenant} if scope == "tenant" else {}))
+    for action, facts in audit_events(done, stated):
+        record(action, **facts | ({"tenant": tenant} if scope == "tenant" else {}))
 
 
 def _print(shown: ScopeState, *, as_json: bool) -> None:

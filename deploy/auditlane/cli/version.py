@@ -15,5 +15,5 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version."""
-    to_json = {"auditlane": version("auditlane"), "python": platform.python_version()}
-    print(json.dumps(to_json) if as_json else f"auditlane {to_json['auditlane']} (Python {to_json['python']})")
+    facts = {"auditlane": version("auditlane"), "python": platform.python_version()}
+    print(json.dumps(facts) if as_json else f"auditlane {facts['auditlane']} (Python {facts['python']})")

@@ -28,9 +28,9 @@ def test_a_range_that_fails_is_told_by_what_its_worker_noted() -> None:
 
 
 def line(**given: Any) -> PartitionLag:
-    to_json = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1", "now_ms": 9_000} | given
-    to_json.setdefault("first", max(to_json["committed"] or 0, to_json["low"]))
-    return partition_lag(AT, **to_json)
+    facts = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1", "now_ms": 9_000} | given
+    facts.setdefault("first", max(facts["committed"] or 0, facts["low"]))
+    return partition_lag(AT, **facts)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ class Reader:
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay_module, "LogReader", Reader)
+    monkeypatch.setattr(replay_module, "SpanReader", Reader)
 
 
 SPAN = Span(PARTITION, ID, 0, 25, 0)

@@ -26,10 +26,10 @@ def complaints(page: Page) -> list[str]:
     """What the browser's console says: violations of the policy, failed requests, errors of scripts."""
     found: list[str] = []
 
-    def told(message: ConsoleMessage) -> None:
+    def on_console_message(message: ConsoleMessage) -> None:
         found.append(f"{message.type}: {message.text}")
 
-    page.on("console", told)
+    page.on("console", on_console_message)
     return found
 
 

@@ -25,7 +25,7 @@ def event(tenant: str, action: str, second: int = 0, **given: Any) -> dict[str, 
     return {"tenant_id": tenant, "occurred_at": NOW + timedelta(seconds=second), "action": action} | given
 
 
-def opened(site: Site, page: Page, tenant: str) -> Locator:
+def open_viewer(site: Site, page: Page, tenant: str) -> Locator:
     """A vendor's page with the tenant's log; its table."""
     page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""}]))
     table = page.locator("auditlane-table")
@@ -37,7 +37,7 @@ def opened(site: Site, page: Page, tenant: str) -> Locator:
 def test_each_of_two_is_a_row_and_says_it(site: Site, unique: str, page: Page, lang: str) -> None:
     id_ = str(uuid.uuid4())
     site.emit(event(unique, "others", 1), event(unique, "forged", event_id=id_), event(unique, "real", event_id=id_))
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
     page.locator("auditlane-viewer").evaluate("(viewer, lang) => (viewer.lang = lang)", lang)
     rows = {action: table.locator(".row", has_text=action) for action in ("others", "forged", "real")}
     expect(rows["real"].locator(".conflict")).to_have_attribute("title", TOLD[lang])
@@ -83,7 +83,7 @@ def test_a_field_may_be_called_as_what_every_object_has(site: Site, unique: str,
         route.fulfill(response=answer, json=body)
 
     page.route("**/v1/tenants/*/structure", with_fields)
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
     for name in INHERITED:
         expect(table.get_by_role("columnheader", name=f"Own {name}").first).to_be_attached()
     row = table.locator(".row", has_text="plain")

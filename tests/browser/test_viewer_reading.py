@@ -49,7 +49,7 @@ def event(tenant: str, number: int, **given: Any) -> dict[str, Any]:
     } | given
 
 
-def opened(site: Site, page: Page, tenant: str, **more: str) -> Locator:
+def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:
     """A vendor's page with the tenant's log; its table."""
     page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""} | more]))
     table = page.locator("auditlane-table")
@@ -57,7 +57,7 @@ def opened(site: Site, page: Page, tenant: str, **more: str) -> Locator:
     return table
 
 
-def well(page: Page) -> None:
+def assert_accessible(page: Page) -> None:
     """axe finds nothing in the parts for reading, in light and in dark."""
     viewer = page.locator("auditlane-viewer")
     for theme in ("light", "dark"):
@@ -82,7 +82,7 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
         event(unique, 30, outcome="denied", severity="Critical", actor_name=None, before=json.dumps(BEFORE),
               after=json.dumps(AFTER), metadata={"region": "eu-west-1"}, resource_id="4711", ip="::ffff:10.1.2.3"),
     )  # fmt: skip
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
     grid = table.get_by_role("grid", name="Events")
     expect(grid).to_have_attribute("aria-rowcount", "32")
     heads = table.get_by_role("columnheader")
@@ -102,7 +102,7 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     second.hover()
     exact = (NOW - timedelta(minutes=90) + timedelta(seconds=29)).astimezone()
     expect(second).to_contain_text(f":{exact:%M:%S}", use_inner_text=True)
-    well(page)
+    assert_accessible(page)
 
     grid.focus()
     grid.evaluate("(grid) => grid.scrollTo(0, grid.scrollHeight)")
@@ -147,7 +147,7 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     actor = details.locator(".line", has=page.get_by_text("Actor", exact=True))
     expect(actor.locator(".value")).to_have_text("u-17")  # as in the row
     expect(actor.get_by_role("button", name="Filter for Actor u-17")).to_be_attached()
-    well(page)
+    assert_accessible(page)
     details.get_by_role("button", name="Event below").click()
     expect(details.get_by_role("heading", name="action-29")).to_be_visible()
     page.go_back()
@@ -168,13 +168,13 @@ def test_a_link_opens_an_event_that_is_not_in_the_list(site: Site, unique: str, 
     expect(details.get_by_role("button", name="Event below")).to_be_disabled()
     page.goto(f"{address}?event=019391a4-7f3c-7cc2-9d2e-0242ac120002")
     expect(details.get_by_text("This is not there")).to_be_visible()
-    well(page)
+    assert_accessible(page)
 
 
 def test_scrolling_beyond_what_is_kept_and_back(site: Site, unique: str, page: Page) -> None:
     """Rows are numbered from the newest; each is drawn at its place, with no gap and none twice."""
     site.generate(unique, 9_000)
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
     page.locator("auditlane-columns").get_by_role("button").first.click()
     page.get_by_role("checkbox", name="Resource id").check()
     page.keyboard.press("Escape")
@@ -207,7 +207,7 @@ def test_scrolling_beyond_what_is_kept_and_back(site: Site, unique: str, page: P
 
 def test_order(site: Site, unique: str, page: Page) -> None:
     site.emit(*(event(unique, number) for number in range(5)))
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
     time = table.get_by_role("columnheader", name="Time")
     expect(time).to_have_attribute("aria-sort", "descending")
     time.get_by_role("button", name="Time", exact=True).click()
@@ -227,7 +227,7 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
         event(unique, 1, action="login"), event(unique, 2, action="login", metadata={"a:b": "x y"}),
         event(unique, 3, action="logout"),
     )  # fmt: skip
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     table.get_by_role("row", name="logout").click()
     details = table.locator("auditlane-details")
@@ -256,7 +256,7 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
     refused = details.get_by_text("The browser did not let us copy.")
     expect(refused).to_be_visible()
     assert refused.evaluate("(said) => said.offsetHeight") > 10
-    well(page)
+    assert_accessible(page)
     page.goto(link)
     expect(details.get_by_role("heading", name="login")).to_be_visible()
     assert len(cells(table)) == 3  # the link is to the event, not to the search
@@ -264,14 +264,14 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
     table.get_by_role("button", name="Column Action").click()
     facet = page.locator("auditlane-facet")
     expect(facet.get_by_role("checkbox", name="login")).to_be_visible()
-    well(page)
+    assert_accessible(page)
     facet.get_by_role("checkbox", name="logout").check()
     wait_until(lambda: cells(table) == ["logout"])
 
 
 def test_columns_of_ones_own(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique, 1, user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"))
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
 
     def heads() -> list[str]:
         return [one.split("\n")[0] for one in table.get_by_role("columnheader").all_inner_texts()]
@@ -279,7 +279,7 @@ def test_columns_of_ones_own(site: Site, unique: str, page: Page) -> None:
     usual = heads()
     columns = page.locator("auditlane-columns")
     columns.get_by_role("button", name="Columns").click()
-    well(page)
+    assert_accessible(page)
     page.get_by_role("checkbox", name="User agent").check()
     page.get_by_role("checkbox", name="Severity").uncheck()
     page.get_by_role("button", name="Move Actor up").click()
@@ -329,7 +329,7 @@ def test_what_arrives(site: Site, unique: str, page: Page) -> None:
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
     expect(page.locator("auditlane-live").get_by_role("status")).to_have_text("Live: following")
-    well(page)
+    assert_accessible(page)
 
     def happens(*actions: str) -> None:
         site.emit(*(event(unique, 0, action=action, occurred_at=datetime.now(UTC)) for action in actions))
@@ -351,7 +351,7 @@ def test_what_arrives(site: Site, unique: str, page: Page) -> None:
     button = table.get_by_role("button", name="2 new events")
     expect(button).to_be_visible()
     assert grid.evaluate(IN_VIEW, row) == [row, pytest.approx(top, abs=1)]
-    well(page)
+    assert_accessible(page)
     button.click()
     wait_until(lambda: cells(table)[:5] == ["fifth", "fourth", "third", "second", "first"])
     expect(button).to_have_count(0)
@@ -369,7 +369,7 @@ def test_hostile_text_is_only_text(site: Site, unique: str, page: Page) -> None:
     )  # fmt: skip
     alerts: list[str] = []
     page.on("dialog", lambda dialog: alerts.append(dialog.message))
-    table = opened(site, page, unique)
+    table = open_viewer(site, page, unique)
     shown = "<img src=x onerror=alert(1)>⟨U+202E⟩gnp.exe⟨U+0000⟩"
     expect(table.get_by_role("row").nth(1)).to_contain_text(shown)
     table.get_by_role("row").nth(1).click()
@@ -382,7 +382,7 @@ def test_hostile_text_is_only_text(site: Site, unique: str, page: Page) -> None:
     assert page.evaluate("document.querySelectorAll('img').length") == 0
     assert table.evaluate("(table) => table.shadowRoot.querySelectorAll('img, script').length") == 0
     assert not alerts
-    well(page)
+    assert_accessible(page)
 
 
 def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page: Page) -> None:
@@ -401,11 +401,11 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     table = page.locator("auditlane-table")
     expect(table.get_by_text("This takes longer than usual.").first).to_be_visible()
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "true")
-    well(page)
+    assert_accessible(page)
     table.get_by_role("button", name="Cancel").click()
     expect(table.get_by_text("The search was cancelled.").first).to_be_visible()
     expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))
-    well(page)
+    assert_accessible(page)
     table.get_by_role("button", name="Search again").click()
     # a browser's events reach this thread only in a call to it, so each look asks it something
     wait_until(lambda: page.evaluate("1") and len([one for one in held if "limit=50" in one.request.url]) >= 2)
@@ -414,7 +414,7 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     held.clear()
     expect(table.locator("auditlane-problem")).to_be_visible()  # of the page after the first
     wait_until(lambda: len(cells(table)) > 5)
-    well(page)
+    assert_accessible(page)
     page.unroute("**/v1/events?*")
     table.locator("auditlane-problem").get_by_role("button", name="Try again").click()
     expect(table.locator("auditlane-problem")).to_have_count(0)

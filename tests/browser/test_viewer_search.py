@@ -56,7 +56,7 @@ def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def told(message: ConsoleMessage) -> None:
+    def on_console_message(message: ConsoleMessage) -> None:
         if "Policy" in message.text:
             errors.append(message.text)
 
@@ -66,7 +66,7 @@ def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
         site.give_session(context, of)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", told)
+        page.on("console", on_console_message)
         page.goto(f"{site.url}/{search}")
         expect(page.locator("auditlane-histogram .said")).to_contain_text("event")
         return page

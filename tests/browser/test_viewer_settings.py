@@ -28,7 +28,7 @@ for (const name of ["token-expired", "auditlane-problem", "auditlane-saved"]) {
 """
 
 
-def opened(site: Site, page: Page, token: str, **attributes: str) -> Locator:
+def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Locator:
     """A vendor's page, under a strict policy, with the settings for this token."""
     given = {"base-url": site.url, "token": token} | attributes
     site.vendor.put("/settings.js", _SCRIPT, "text/javascript")
@@ -51,12 +51,12 @@ def opened(site: Site, page: Page, token: str, **attributes: str) -> Locator:
 
 def admin(site: Site, page: Page, tenant: str, user: str = "jane", **attributes: str) -> Locator:
     """The same for somebody who may change everything, once it is there."""
-    found = opened(site, page, site.token(tenant, *ADMIN, user=user), **attributes)
+    found = open_settings(site, page, site.token(tenant, *ADMIN, user=user), **attributes)
     expect(found.get_by_role("list", name="Fields in their order")).to_be_visible()
     return found
 
 
-def well(page: Page, settings: Locator) -> None:
+def assert_accessible(page: Page, settings: Locator) -> None:
     """axe finds nothing, in light and in dark."""
     page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the bar that floats hides nothing then
     for theme in ("light", "dark"):
@@ -128,7 +128,7 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     expect(bar.get_by_role("listitem")).to_have_text(
         ["Resource: renamed from “Resource” to “Thing”", "Outcome: no column of the table", "Order changed: IP address"]
     )
-    well(page, settings)
+    assert_accessible(page, settings)
     assert names(site, unique) == before
 
     bar.get_by_role("button", name="Save").focus()
@@ -263,7 +263,7 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     expect(form.get_by_text("Every event has a field of this name already.")).to_be_visible()
     form.get_by_role("button", name="Add the field").click()
     expect(name).to_be_focused()
-    well(page, settings)
+    assert_accessible(page, settings)
     name.fill("order_no")
     form.get_by_label("At most so many characters").fill("20")
     pattern = form.get_by_label("It must match this pattern")
@@ -303,7 +303,7 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     settings.get_by_role("button", name="Remove Order no.").click()
     sure = settings.get_by_role("dialog", name="Remove “Order no.”?")
     expect(sure).to_contain_text("is kept")
-    well(page, settings)
+    assert_accessible(page, settings)
     sure.get_by_role("button", name="Cancel").click()
     assert "order_no" in names(site, unique)
     settings.get_by_role("checkbox", name="Table: Order no.").uncheck()
@@ -345,7 +345,7 @@ def test_a_conflict_is_explained_and_resolved(site: Site, unique: str, page: Pag
     expect(note.get_by_role("listitem")).to_have_text(["Deed, name: yours is “What”, theirs is “Deed”"])
     expect(note).to_contain_text("cannot be kept: Gone")
     assert field(site, unique, "ip")["showInTable"] is True  # nothing was saved
-    well(page, mine)
+    assert_accessible(page, mine)
 
     note.get_by_role("button", name="Put my changes on top").click()
     expect(note).to_have_count(0)
@@ -384,7 +384,7 @@ def test_history(site: Site, unique: str, page: Page) -> None:
     settings.get_by_role("button", name="Save").click()
     expect(entries.first).to_contain_text("Source: left out of exports")
     expect(entries.first).to_contain_text("jane")
-    well(page, settings)
+    assert_accessible(page, settings)
 
 
 def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
@@ -408,7 +408,7 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
     assert site.request("/v1/events", token).json()["code"] == "AUDIT_LOGS_DISABLED"
     expect(settings.get_by_role("textbox", name="Name of Deed", exact=True)).to_be_visible()
     expect(settings.get_by_text("1 change is not saved")).to_be_visible()
-    well(page, settings)
+    assert_accessible(page, settings)
     settings.get_by_role("button", name="Switch on").click()
     expect(settings.get_by_text("The log is on").first).to_be_visible()
     expect(settings.get_by_text("Set here, instead of the default.")).to_be_visible()
@@ -421,17 +421,17 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
 
 def test_who_may_only_look_and_who_may_not(site: Site, unique: str, page: Page) -> None:
     call(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
-    settings = opened(site, page, site.token(unique, Permission.read), lang="de")
+    settings = open_settings(site, page, site.token(unique, Permission.read), lang="de")
     expect(settings.get_by_text("Sie können diese Einstellungen ansehen")).to_be_visible()
     expect(row(settings, "own")).to_contain_text("Feld dieses Mandanten")
     expect(settings.get_by_role("img", name="Sortieren: Nein").first).to_be_visible()
     for role in ("checkbox", "textbox", "button"):
         expect(settings.get_by_role(role)).to_have_count(0)  # type: ignore[arg-type]
-    well(page, settings)
-    settings = opened(site, page, site.token(unique, Permission.export))
+    assert_accessible(page, settings)
+    settings = open_settings(site, page, site.token(unique, Permission.export))
     expect(settings.get_by_role("alert")).to_contain_text("You may not see this")
     assert page.evaluate("told") == ["auditlane-problem"]
-    well(page, settings)
+    assert_accessible(page, settings)
 
 
 def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: str, page: Page) -> None:
@@ -439,7 +439,7 @@ def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: 
     for name in ("tier", "gone"):
         call(site, unique, "POST", "/fields", {"name": name, "displayName": name.title(), "rules": {"maxLength": 9}})
     call(site, unique, "DELETE", "/fields/gone")
-    settings = opened(site, page, site.token(unique, *SHAPER))
+    settings = open_settings(site, page, site.token(unique, *SHAPER))
     expect(settings.get_by_role("list", name="Fields in their order")).to_be_visible()
     expect(settings.get_by_text("whoever has the permission audits:contract")).to_be_visible()
     expect(settings.get_by_role("region", name="Removed fields")).to_contain_text("Gone")
@@ -455,7 +455,7 @@ def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: 
     saved(settings)
     now = field(site, unique, "tier")
     assert (now["displayName"], now["showInTable"]) == ("Level", False)
-    well(page, settings)
+    assert_accessible(page, settings)
     settings.evaluate("(element) => (element.lang = 'de')")
     expect(settings.get_by_text("wer die Berechtigung audits:contract hat")).to_be_visible()
     expect(settings.get_by_role("button", name="Feld hinzufügen")).to_have_count(0)
@@ -467,7 +467,7 @@ def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: 
 
 
 def test_who_decides_the_contract_alone_adds_fields_and_arranges_none(site: Site, unique: str, page: Page) -> None:
-    settings = opened(site, page, site.token(unique, Permission.read, Permission.contract))
+    settings = open_settings(site, page, site.token(unique, Permission.read, Permission.contract))
     settings.get_by_role("button", name="Add a field").click()
     form = settings.get_by_role("dialog")
     form.get_by_label("What people call it").fill("Tier")
@@ -482,11 +482,11 @@ def test_who_decides_the_contract_alone_adds_fields_and_arranges_none(site: Site
     expect(form).to_have_count(0)
     [found] = call(site, unique, rest="/fields")["fields"]
     assert found["rules"] == {"maxLength": 9}
-    well(page, settings)
+    assert_accessible(page, settings)
 
 
 def test_the_environments_with_its_own_credential(site: Site, page: Page) -> None:
-    settings = opened(site, page, site.served.client_token("vendor"))
+    settings = open_settings(site, page, site.served.client_token("vendor"))
     expect(settings.get_by_role("heading", level=2)).to_contain_text("All tenants")
     settings.get_by_role("checkbox", name="Table: Source").check()
     expect(settings.get_by_role("columnheader").last).to_have_text("Source")
@@ -518,11 +518,11 @@ def test_it_cannot_be_read_and_then_can(site: Site, unique: str, page: Page, tro
             route.fulfill(status=503, headers=headers, content_type="application/problem+json", body=json.dumps(body))
 
     page.route("**/structure", fails)
-    settings = opened(site, page, site.token(unique, *ADMIN))
+    settings = open_settings(site, page, site.token(unique, *ADMIN))
     alert = settings.get_by_role("alert")
     cannot = "be reached from this page" if trouble == "unreached" else "be read right now"
     expect(alert).to_contain_text(f"cannot {cannot}")
-    well(page, settings)
+    assert_accessible(page, settings)
     page.unroute("**/structure")
     settings.get_by_role("button", name="Try again").click()
     box = settings.get_by_role("checkbox", name="Table: Action")
@@ -565,7 +565,7 @@ def test_without_the_registry_the_rest_can_be_set(site: Site, unique: str, page:
 
 def test_a_token_that_ends_is_renewed_and_nothing_is_lost(site: Site, unique: str, page: Page) -> None:
     ending = site.token_that_ends(unique, *ADMIN, seconds=6)
-    settings = opened(site, page, ending)
+    settings = open_settings(site, page, ending)
     settings.get_by_role("checkbox", name="Table: Action").uncheck()
     page.evaluate("token => (window.next = token)", site.token(unique, *ADMIN))
     wait_until(lambda: site.request("/v1/session", ending).status == 401)
@@ -638,7 +638,7 @@ def test_narrow(site: Site, unique: str, page: Page) -> None:
     bar = settings.get_by_role("region", name="Unsaved changes").bounding_box()
     assert bar
     assert 0 <= bar["y"] <= 740 - bar["height"]
-    well(page, settings)
+    assert_accessible(page, settings)
     settings.get_by_role("button", name="Add a field").click()
     form = settings.get_by_role("dialog")
     form.get_by_label("What people call it").fill("Order number")
@@ -646,4 +646,4 @@ def test_narrow(site: Site, unique: str, page: Page) -> None:
     assert box
     assert (box["x"] >= 0, box["x"] + box["width"] <= 360, box["height"] <= 740) == (True, True, True)
     assert form.evaluate("(element) => element.scrollWidth <= element.clientWidth")
-    well(page, settings)
+    assert_accessible(page, settings)

@@ -19,14 +19,14 @@ from auditlane.access.permissions import Permission
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
-def opened(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
+def open_viewer(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
     """A page with one viewer of the tenant's."""
     given = {"token": site.token(tenant, *permissions)} | attributes
     page.goto(host_page(site, tenant, [given]))
     return page.locator("auditlane-viewer")
 
 
-def well(page: Page, viewer: Locator) -> None:
+def assert_accessible(page: Page, viewer: Locator) -> None:
     """axe finds nothing, in light and in dark."""
     page.emulate_media(reduced_motion="reduce")  # colours that are on their way are nobody's to judge
     for theme in ("light", "dark"):
@@ -61,14 +61,14 @@ def test_the_shape_of_what_comes_until_it_comes(site: Site, unique: str, page: P
     held: list[Route] = []
     page.route("**/v1/session", lambda route: held.append(route))
     page.emulate_media(reduced_motion="reduce")
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("status")).to_have_text("Loading")
     skeleton = viewer.locator(".skeleton > div").first
     expect(skeleton).to_be_visible()
     assert skeleton.evaluate("(element) => getComputedStyle(element).animationName") == "none"
     page.emulate_media(reduced_motion="no-preference")
     assert skeleton.evaluate("(element) => getComputedStyle(element).animationName") == "breathe"
-    well(page, viewer)
+    assert_accessible(page, viewer)
     held[0].continue_()
     expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
     expect(skeleton).to_be_hidden()
@@ -76,7 +76,7 @@ def test_the_shape_of_what_comes_until_it_comes(site: Site, unique: str, page: P
 
 def test_first_use(site: Site, unique: str, page: Page) -> None:
     said = complaints(page)
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     first = viewer.get_by_role("region", name="Send the first event")
     expect(first).to_contain_text(f"“{unique}”")
     expect(first.get_by_role("tabpanel", name="Python")).to_contain_text(f'tenant_id="{unique}"')
@@ -84,7 +84,7 @@ def test_first_use(site: Site, unique: str, page: Page) -> None:
     curl = first.get_by_role("tabpanel", name="curl")
     expect(curl).to_contain_text(f"{site.url}/v1/events")
     expect(curl).to_contain_text(f"Auditlane-Tenant: {unique}")
-    well(page, viewer)
+    assert_accessible(page, viewer)
 
     first.get_by_role("button", name="Send a test event").click()
     expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
@@ -97,7 +97,7 @@ def test_first_use(site: Site, unique: str, page: Page) -> None:
 
 
 def test_who_may_not_send_a_test_event_is_not_offered_one(site: Site, unique: str, page: Page) -> None:
-    viewer = opened(site, page, unique, Permission.read)
+    viewer = open_viewer(site, page, unique, Permission.read)
     first = viewer.get_by_role("region", name="Send the first event")
     expect(first).to_be_visible()
     expect(first.get_by_role("button", name="Send a test event")).to_have_count(0)
@@ -107,14 +107,14 @@ def test_who_may_not_send_a_test_event_is_not_offered_one(site: Site, unique: st
 
 def test_nothing_matches(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
-    viewer = opened(site, page, unique, address="")
+    viewer = open_viewer(site, page, unique, address="")
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     page.goto(page.url + "?query=action:nothing.such&range=1h")
     empty = viewer.locator("auditlane-empty")
     expect(empty).to_contain_text("No event matches")
     expect(empty).to_contain_text("action:nothing.such")
     expect(empty).to_contain_text("the last hour")
-    well(page, viewer)
+    assert_accessible(page, viewer)
     empty.get_by_role("button", name="Search all time").click()
     expect(empty.get_by_role("button", name="Search all time")).to_have_count(0)
     empty.get_by_role("button", name="Clear the search").click()
@@ -123,11 +123,11 @@ def test_nothing_matches(site: Site, unique: str, page: Page) -> None:
 
 def test_an_error_with_its_request_id_and_another_try(site: Site, unique: str, page: Page) -> None:
     page.route("**/v1/session", problem(500, "INTERNAL"), times=1)
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     alert = viewer.get_by_role("alert")
     expect(alert).to_contain_text("Something went wrong")
     expect(viewer.locator("auditlane-problem")).to_contain_text("id-INTERNAL")
-    well(page, viewer)
+    assert_accessible(page, viewer)
     viewer.get_by_role("button", name="Try again").click()
     expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
     expect(alert).to_have_count(0)
@@ -136,10 +136,10 @@ def test_an_error_with_its_request_id_and_another_try(site: Site, unique: str, p
 def test_too_many_requests_count_down_and_go_on(site: Site, unique: str, page: Page) -> None:
     page.clock.install()
     page.route("**/v1/session", problem(429, "RATE_LIMITED", **{"Retry-After": "20"}), times=1)
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("alert")).to_contain_text("Too many requests at once")
     expect(viewer).to_contain_text(re.compile(r"Trying again in (20|19) seconds"))
-    well(page, viewer)
+    assert_accessible(page, viewer)
     page.clock.fast_forward(10_000)
     expect(viewer).to_contain_text(re.compile(r"Trying again in (\d|1\d) seconds"))
     page.clock.run_for(20_000)
@@ -147,10 +147,10 @@ def test_too_many_requests_count_down_and_go_on(site: Site, unique: str, page: P
 
 
 def test_not_permitted(site: Site, unique: str, page: Page) -> None:
-    viewer = opened(site, page, unique, Permission.export)
+    viewer = open_viewer(site, page, unique, Permission.export)
     expect(viewer.get_by_role("alert")).to_contain_text("You may not see this")
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(0)
-    well(page, viewer)
+    assert_accessible(page, viewer)
 
 
 def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
@@ -162,13 +162,13 @@ def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
         assert done.status == 200, done.json()
 
     switch(False)
-    viewer = opened(site, page, unique, Permission.read)
+    viewer = open_viewer(site, page, unique, Permission.read)
     expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
     expect(viewer.get_by_role("button", name="Open the settings")).to_have_count(0)
 
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
-    well(page, viewer)
+    assert_accessible(page, viewer)
     came = page.evaluate("[history.length, location.href]")
     viewer.get_by_role("button", name="Open the settings").click()
     expect(viewer.locator("auditlane-settings")).to_be_visible()
@@ -182,7 +182,7 @@ def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
 
 def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     row = viewer.get_by_role("row").filter(has_text="login")
     expect(row).to_have_count(1)
     today = viewer.get_by_role("button", name=re.compile("^Today 1$"))
@@ -195,7 +195,7 @@ def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Si
     all_stays(viewer)
     expect(today).to_be_visible()
     expect(row).to_have_count(1)
-    well(page, viewer)
+    assert_accessible(page, viewer)
     site.emit(event(unique, action="logout"))
     page.context.set_offline(False)
     expect(notices).to_be_hidden(timeout=15_000)
@@ -220,7 +220,7 @@ def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Si
 
 def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
-    viewer = opened(site, page, unique, Permission.read, Permission.export)
+    viewer = open_viewer(site, page, unique, Permission.read, Permission.export)
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
     notice = viewer.locator("auditlane-stale-bundle-notice")
@@ -228,7 +228,7 @@ def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, uni
     page.route("**/static/viewer/chunks/**", lambda route: route.fulfill(status=404))  # as after an upgrade
     viewer.get_by_role("button", name="Download", exact=True).click()
     expect(notice.get_by_role("alert")).to_contain_text("could not be loaded")
-    well(page, viewer)
+    assert_accessible(page, viewer)
     page.unroute("**/static/viewer/chunks/**")
     notice.get_by_role("button", name="Reload the page").click()
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
@@ -278,7 +278,7 @@ def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None
     notices = viewer.locator("auditlane-notices")
     expect(notices).to_contain_text("Your session has ended")
     all_stays(viewer)
-    well(page, viewer)
+    assert_accessible(page, viewer)
     search = viewer.get_by_role("combobox", name="Search the log")
     search.fill("action:login")
     search.press("Enter")
@@ -288,7 +288,7 @@ def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
     expect(viewer).not_to_contain_text(re.compile("Bearer|Send `"))
     expect(viewer.get_by_role("status").filter(has_text="Loading events")).to_have_count(0)
-    well(page, viewer)
+    assert_accessible(page, viewer)
     viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))  # late, but it comes
     expect(notices).to_be_hidden()
     expect(row).to_have_count(1)
@@ -301,7 +301,7 @@ def test_a_token_that_had_ended_before_anything_was_shown(site: Site, unique: st
     wait_until(lambda: page.evaluate("window.expired") == 1)
     page.clock.run_for(16_000)
     expect(viewer.get_by_role("alert")).to_contain_text("Your session has ended")
-    well(page, viewer)
+    assert_accessible(page, viewer)
     viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))
     expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
     expect(viewer.get_by_role("button", name="Refresh")).to_be_visible()
@@ -334,13 +334,13 @@ def test_a_hostile_event_does_nothing(site: Site, unique: str, page: Page) -> No
             after=json.dumps({HOSTILE: marks}), metadata={HOSTILE: HOSTILE, "long": "x" * 60_000, marks: marks},
         )
     )  # fmt: skip
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     row = viewer.get_by_role("row").filter(has_text="<script>alert(2)</script>")
     expect(row).to_have_count(1)
     row.click()
     expect(viewer).to_contain_text("x" * 100)
     assert viewer.locator("img, script, iframe, object, embed, a[href^='javascript']").count() == 0
-    well(page, viewer)
+    assert_accessible(page, viewer)
     viewer.get_by_role("button", name="Download").click()
     expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()
     assert (dialogs, said) == ([], [])
@@ -348,7 +348,7 @@ def test_a_hostile_event_does_nothing(site: Site, unique: str, page: Page) -> No
 
 def test_german(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
-    viewer = opened(site, page, unique, lang="de")
+    viewer = open_viewer(site, page, unique, lang="de")
     expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit-Log")
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     expect(viewer.locator("auditlane-histogram .said")).to_contain_text("Ereignis")
@@ -371,7 +371,7 @@ def test_german(site: Site, unique: str, page: Page) -> None:
 
 def test_english_reads_from_the_left_in_a_page_that_reads_from_the_right(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
-    viewer = opened(site, page, unique, Permission.read, Permission.configure)
+    viewer = open_viewer(site, page, unique, Permission.read, Permission.configure)
     page.evaluate("document.documentElement.dir = 'rtl'")
     heads = viewer.get_by_role("columnheader")
     expect(heads.first).to_have_text("Time")
@@ -385,7 +385,7 @@ def test_english_reads_from_the_left_in_a_page_that_reads_from_the_right(site: S
 
 def test_a_host_dresses_it_and_no_style_leaks_out(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     sheets = page.evaluate("document.styleSheets.length + document.adoptedStyleSheets.length")
     assert sheets == 1  # the host's own
@@ -419,13 +419,13 @@ def test_the_whole_thing_is_well(site: Site, unique: str, page: Page, width: int
     site.fill(unique, 60)
     said = complaints(page)
     page.set_viewport_size({"width": width, "height": 800})
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("row").nth(5)).to_be_visible()
-    well(page, viewer)
+    assert_accessible(page, viewer)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     viewer.get_by_role("button", name="Download").click()
     expect(viewer.get_by_role("dialog")).to_contain_text("60 events")
-    well(page, viewer)
+    assert_accessible(page, viewer)
     assert said == []
 
 
@@ -435,7 +435,7 @@ def test_search_open_filter_and_download_by_keyboard_alone(site: Site, unique: s
         event(unique, action="document.created", actor_name="Joe"),
         event(unique, action="login", occurred_at=datetime.now(UTC).isoformat()),
     )
-    viewer = opened(site, page, unique)
+    viewer = open_viewer(site, page, unique)
     rows = viewer.get_by_role("row").filter(has_text=re.compile("document|login"))
     expect(rows).to_have_count(3)
 

@@ -219,7 +219,7 @@ class Service:
 
 def _settle_heap() -> None:
     pa.array([0])  # pyarrow's first array imports pandas where there is one
-    gc_tuning.settle()
+    gc_tuning.freeze()
 
 
 def parts_per_second(settings: Settings) -> float:

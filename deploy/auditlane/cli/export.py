@@ -24,7 +24,7 @@ from auditlane.query.filters import Filter
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
-from auditlane.store.structure_cache import StructureBook
+from auditlane.store.structure_cache import StructureCache
 
 app = typer.Typer(add_completion=False)
 
@@ -58,7 +58,7 @@ def command(
     settings = load()
     exporter, store = Exporter(settings), LazyClient(lambda: connect(settings))
     try:
-        structure = StructureBook(store.client, settings.clickhouse_database).of(scope.tenant)
+        structure = StructureCache(store.client, settings.clickhouse_database).of(scope.tenant)
         chosen = choose(structure, columns, everything=True)
         if format_ is Format.pdf and columns is None:
             chosen = of_table(chosen)

@@ -15,7 +15,7 @@ from auditlane.query.language.fields import Own, from_structure, no_fields
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
-from auditlane.store.structure_cache import Structure, StructureBook
+from auditlane.store.structure_cache import Structure, StructureCache
 
 PARAMETER = "filter_"
 Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Whose events.", show_default=False)]
@@ -101,7 +101,7 @@ def structure_of(tenant: str) -> Structure:
     settings = load()
     client = connect(settings)
     try:
-        return StructureBook(lambda: client, settings.clickhouse_database).of(checked_tenant(tenant))
+        return StructureCache(lambda: client, settings.clickhouse_database).of(checked_tenant(tenant))
     finally:
         client.close()
 

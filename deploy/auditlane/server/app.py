@@ -74,7 +74,7 @@ from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StorePro
 from auditlane.server.protocol import Connections
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.link_claims import LinkClaims
-from auditlane.store.structure_cache import StructureBook
+from auditlane.store.structure_cache import StructureCache
 
 ROLES: Final = ("ingest", "query")
 THREADS: Final = 40  # for queries
@@ -106,7 +106,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
             settings, connect_timeout=min(CONNECT_TIMEOUT_S, patience), send_receive_timeout=patience, query_limit=0
         )
     )
-    structures = StructureBook(store.client, settings.clickhouse_database)
+    structures = StructureCache(store.client, settings.clickhouse_database)
     enablement = TenantEnablement(lambda tenant: structures.of(tenant).enabled, timeout_s=settings.query_timeout_s / 2)
     keys, signing = KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file)
     authenticator = Authenticator(

@@ -76,7 +76,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         sys.setswitchinterval(SWITCH_S)
-        gc_tuning.settle()
+        gc_tuning.freeze()
 
     async def main_loop(self) -> None:
         """Say that it is ready, then wait for the end. uvicorn shuts down when this returns, not when it raises."""

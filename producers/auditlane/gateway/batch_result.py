@@ -67,11 +67,13 @@ def _item(result: Result) -> dict[str, Any]:
     error = result.error
     if error is None:
         return {"index": result.index, "status": int(HTTPStatus.ACCEPTED), "event_id": result.event_id}
-    told = {
+    members = {
         "event_id": result.event_id,
         "code": error.code,
         "detail": error.message,
         "fix": error.fix,
         "field": error.field,
     }
-    return {"index": result.index, "status": http_status(error)} | {name: text for name, text in told.items() if text}
+    return {"index": result.index, "status": http_status(error)} | {
+        name: text for name, text in members.items() if text
+    }

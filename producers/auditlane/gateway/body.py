@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from auditlane.gateway.ndjson import BOM, Line, Lines, parse, value_of
+from auditlane.gateway.ndjson import BOM, Line, LineSplitter, parse, value_of
 from auditlane.runtime.errors import BodyTooLarge, InvalidInput, MediaTypeUnsupported
 
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson", "application/x-jsonlines")
@@ -67,7 +67,7 @@ async def values(pieces: AsyncIterator[bytes], longest: int) -> AsyncIterator[tu
 
     A line over `longest` bytes is an EventTooLarge.
     """
-    lines = Lines(longest)
+    lines = LineSplitter(longest)
     async for piece in pieces:
         if found := lines.feed(piece):
             yield _read(found)

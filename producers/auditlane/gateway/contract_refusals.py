@@ -20,7 +20,7 @@ _OF_EVERY_EVENT: Final = frozenset({"tenant_id", "occurred_at"})  # checked what
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusalCount:
     """One tenant's events that its contract refused within an hour; `after_change` of them since it was last changed,
     if that was within the hour too."""
 
@@ -31,7 +31,7 @@ class Refused:
 
 
 @dataclass(slots=True)
-class _Known:
+class _TenantRefusals:
     slots: dict[int, int] = field(default_factory=dict)  # number of the slot -> refusals
     changed_at: datetime | None = None
     after_change: int = 0
@@ -49,18 +49,18 @@ class ContractRefusals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[str, _Known] = {}  # in the order of their last refusal or change
-        self._everybodys: datetime | None = None
+        self._tenants: dict[str, _TenantRefusals] = {}  # in the order of their last refusal or change
+        self._base_changed_at: datetime | None = None
 
     def changed(self, tenant: str | None, now: datetime) -> None:
         """A contract was changed; None: the environment's, which is everybody's."""
         with self._lock:
             if tenant is None:
-                self._everybodys = now
-            for one in list(self._known.values()) if tenant is None else [self._of(tenant)]:
+                self._base_changed_at = now
+            for one in list(self._tenants.values()) if tenant is None else [self._of(tenant)]:
                 one.changed_at, one.after_change = now, 0
 
-    def add(self, tenant: str, now: datetime) -> Refused:
+    def add(self, tenant: str, now: datetime) -> RefusalCount:
         """One event was refused; returns how it stands with this tenant."""
         with self._lock:
             one = self._of(tenant)
@@ -68,20 +68,20 @@ class ContractRefusals:
             one.slots[slot] = one.slots.get(slot, 0) + 1
             if _recent(one.changed_at, now):
                 one.after_change += 1
-            return _told(tenant, one, now)
+            return _count_of(tenant, one, now)
 
-    def top(self, now: datetime, most: int = 10) -> list[Refused]:
+    def top(self, now: datetime, most: int = 10) -> list[RefusalCount]:
         """The tenants with most refusals within an hour, those first whose contract was changed meanwhile."""
         with self._lock:
-            told = [_told(tenant, one, now) for tenant, one in self._known.items()]
-        found = [one for one in told if one.refused]
+            counts = [_count_of(tenant, one, now) for tenant, one in self._tenants.items()]
+        found = [one for one in counts if one.refused]
         return sorted(found, key=lambda one: (-one.after_change, -one.refused, one.tenant))[:most]
 
-    def _of(self, tenant: str) -> _Known:
-        one = self._known.pop(tenant, None) or _Known(changed_at=self._everybodys)
-        self._known[tenant] = one
-        while len(self._known) > MOST_TENANTS:
-            del self._known[next(iter(self._known))]
+    def _of(self, tenant: str) -> _TenantRefusals:
+        one = self._tenants.pop(tenant, None) or _TenantRefusals(changed_at=self._base_changed_at)
+        self._tenants[tenant] = one
+        while len(self._tenants) > MOST_TENANTS:
+            del self._tenants[next(iter(self._tenants))]
         return one
 
 
@@ -93,10 +93,10 @@ def _recent(at: datetime | None, now: datetime) -> bool:
     return at is not None and now - at < HOUR
 
 
-def _told(tenant: str, one: _Known, now: datetime) -> Refused:
+def _count_of(tenant: str, one: _TenantRefusals, now: datetime) -> RefusalCount:
     oldest = _slot(now - HOUR)
     one.slots = {slot: count for slot, count in one.slots.items() if slot > oldest}
     refused = sum(one.slots.values())
     if not _recent(one.changed_at, now):
-        return Refused(tenant, refused)
-    return Refused(tenant, refused, one.changed_at, one.after_change)
+        return RefusalCount(tenant, refused)
+    return RefusalCount(tenant, refused, one.changed_at, one.after_change)

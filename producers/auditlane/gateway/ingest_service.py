@@ -27,10 +27,10 @@ from auditlane.gateway.past_months import PastMonths
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
-from auditlane.runtime.fair_queue import Lines
+from auditlane.runtime.fair_queue import FairQueue
 from auditlane.runtime.fair_share import current
 from auditlane.runtime.log import get
-from auditlane.runtime.lru_cache import Kept
+from auditlane.runtime.lru_cache import LruCache
 from auditlane.runtime.settings import Settings
 from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import SchemaMayBeStale
@@ -84,8 +84,8 @@ class IngestService:
         self._held = 0
         self._held_by: Counter[tuple[str | None, str]] = Counter()
         self._client: AuditClient | None = None
-        self._debtors: Kept[Hashable, Sender] = Kept(_DEBTORS)
-        self._lines = Lines(1)
+        self._debtors: LruCache[Hashable, Sender] = LruCache(_DEBTORS)
+        self._queue = FairQueue(1)
         self._threads = anyio.CapacityLimiter(_THREADS)
         self._turn = anyio.CapacityLimiter(1)
         self._long = anyio.CapacityLimiter(1)
@@ -164,10 +164,10 @@ class IngestService:
         if known and steps <= LONG_STEPS and len(posted) <= _AT_ONCE:
             hand_over(doubted)
         else:
-            async with self._lines.of(sender.tenant or ""):
+            async with self._queue.of(sender.tenant or ""):
                 await self._in_thread(partial(hand_over, doubted), self._limiter(known=known, steps=steps))
         if doubted:  # not where everybody's events are checked: these wait for the registry
-            async with self._lines.of(sender.tenant or ""):
+            async with self._queue.of(sender.tenant or ""):
                 await self._in_thread(partial(hand_over, None, doubted), self._doubts)
         acks = await waiter.wait(self._ack_s)
         results = [Result(first + place, ids[place], _error(ack)) for place, ack in enumerate(acks)]
@@ -309,11 +309,11 @@ class IngestService:
 
     def _refused(self, tenant: str) -> None:
         """The tenant's contract refused an event that could be read."""
-        told = self.refusals.add(tenant, datetime.now(UTC))
-        self._meters.refused_by_contract(changed=told.changed_at is not None)
-        if told.after_change == 1:
+        standing = self.refusals.add(tenant, datetime.now(UTC))
+        self._meters.refused_by_contract(changed=standing.changed_at is not None)
+        if standing.after_change == 1:
             means = "its contract was changed a short while ago, and events of it are refused since"
-            self._log.warning("contract.refuses", tenant=tenant, changed_at=str(told.changed_at), means=means)
+            self._log.warning("contract.refuses", tenant=tenant, changed_at=str(standing.changed_at), means=means)
 
     def _noted(self, error: AuditlaneError, event_id: str | None) -> None:
         now = time.monotonic()

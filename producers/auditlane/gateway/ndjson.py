@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from auditlane.contract.event_json import finite, no_constant, said
+from auditlane.contract.event_json import finite, no_constant, problem_of
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent
 
 BOM: Final = b"\xef\xbb\xbf"
 Line = bytes | InvalidEvent
 
 
-class Lines:
+class LineSplitter:
     """Feed it pieces of any size. It holds one unfinished line at most, and not even that past `longest` bytes."""
 
     def __init__(self, longest: int) -> None:
@@ -83,4 +83,4 @@ def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deep.") from None
     except ValueError as error:
-        raise ValueError(said(error)) from None
+        raise ValueError(problem_of(error)) from None

@@ -132,11 +132,11 @@ async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: 
 def _answer(request: Request, tally: BatchResult, refuse: Refuse) -> Response:
     if not tally.events:
         raise InvalidInput("The request holds no event.", field="body")
-    told = answer(tally)
+    content = answer(tally)
     if not tally.accepted and (error := tally.again or tally.first):
-        return refuse(request, error, told)
+        return refuse(request, error, content)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if tally.again else None
-    return JSONResponse(told, HTTPStatus.MULTI_STATUS if tally.refused else HTTPStatus.ACCEPTED, headers)
+    return JSONResponse(content, HTTPStatus.MULTI_STATUS if tally.refused else HTTPStatus.ACCEPTED, headers)
 
 
 ACTION: Final = "auditlane.test"

@@ -1,8 +1,8 @@
 """AWS CloudTrail records as audit events, and back: nothing of a record is lost.
 
-Fields whose value can be told from the event (`_told`) are not kept twice. Every other field is kept in metadata under
-its name: text as it is, anything else as JSON under `<name>:json`. `cloudtrail:absent` lists fields that could be told
-but were not there, and a record that such keys cannot hold exactly is kept whole, as text, in `cloudtrail:record`.
+Fields that can be derived from the event (`_from_columns`) are not kept twice. Every other field is kept in metadata
+under its name: text as it is, anything else as JSON under `<name>:json`. `cloudtrail:absent` lists fields that could be
+derived but were not there. A record that such keys cannot hold exactly is kept whole, as text, in `cloudtrail:record`.
 """
 
 from __future__ import annotations
@@ -72,17 +72,17 @@ def rebuild(event: AuditEvent) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(metadata[_RECORD])
         return record
     absent = json.loads(metadata.pop(_ABSENT, "[]"))
-    told = {name: value for name, value in _told(event).items() if name not in absent}
-    return told | dict(_kept(name, text) for name, text in metadata.items())
+    derived = {name: value for name, value in _from_columns(event).items() if name not in absent}
+    return derived | dict(_kept(name, text) for name, text in metadata.items())
 
 
 def _kept(name: str, text: str) -> tuple[str, Any]:
     return (name.removesuffix(_JSON), json.loads(text)) if name.endswith(_JSON) else (name, text)
 
 
-def _told(event: AuditEvent) -> dict[str, Any]:
-    """The record's fields as the event's columns tell them, also after the store wrote an address its own way."""
-    told: dict[str, str | None] = {
+def _from_columns(event: AuditEvent) -> dict[str, Any]:
+    """Derive the record's fields from the event's columns, also after the store normalized an address."""
+    derived: dict[str, str | None] = {
         "eventID": event.event_id,
         "eventTime": event.occurred_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "eventName": event.action,
@@ -93,23 +93,23 @@ def _told(event: AuditEvent) -> dict[str, Any]:
         "requestID": event.request_id,
         "errorMessage": event.description,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in derived.items() if value is not None}
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
     """What the columns do not tell; None when a name in the record cannot be a key of ours."""
-    told = _told(event)
+    derived = _from_columns(event)
     kept: dict[str, str] = {}
     for name, value in record.items():
         if name.startswith(_OURS) or not _encodable(name):
             return None
-        if name in told and told[name] == value:
+        if name in derived and derived[name] == value:
             continue
         if isinstance(value, str) and _encodable(value) and not name.endswith(_JSON):
             kept[name] = value
         else:
             kept[name + _JSON] = _dumped(value)
-    absent = [name for name in told if name not in record]
+    absent = [name for name in derived if name not in record]
     return kept | ({_ABSENT: json.dumps(absent)} if absent else {})
 
 

@@ -169,7 +169,7 @@ class _Records:
             if (begins := _likely(stream.text, stream.at + 1, within)) is not None:
                 stream.advance(begins - stream.at)
             elif closed and size:
-                problem = _said(stream.text[stream.at : stream.at + size])
+                problem = _problem_of(stream.text[stream.at : stream.at + size])
                 stream.advance(size)
                 return self._problem(problem)
             elif following:
@@ -213,7 +213,7 @@ def _likely(text: str, at: int, end: int) -> int | None:
     return None
 
 
-def _said(text: str) -> str:
+def _problem_of(text: str) -> str:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:

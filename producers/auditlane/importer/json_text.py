@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from auditlane.contract.event_json import no_constant, said
+from auditlane.contract.event_json import no_constant, problem_of
 from auditlane.importer.sources import Item
 from auditlane.runtime.errors import InvalidEvent
 
@@ -23,7 +23,7 @@ def parse_object(item: Item, **hooks: Any) -> dict[str, Any]:
     except RecursionError:
         raise InvalidEvent("is not JSON that can be read: it is nested too deep") from None
     except ValueError as error:
-        raise InvalidEvent(f"is not JSON that can be read: {said(error)}") from None
+        raise InvalidEvent(f"is not JSON that can be read: {problem_of(error)}") from None
     if not isinstance(value, dict):
         raise InvalidEvent(f"is not a JSON object but {'null' if value is None else type(value).__name__}")
     return value

@@ -111,7 +111,8 @@ class _Again(io.RawIOBase):
     """What was read from the front of a stream, and then the stream."""
 
     def __init__(self, front: bytes, rest: io.BufferedReader) -> None:
-        self._front, self._rest = front, rest
+        self._front = front
+        self._rest = rest
 
     def readable(self) -> bool:
         return True

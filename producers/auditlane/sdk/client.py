@@ -139,7 +139,9 @@ class AuditClient:
                 field="AUDITLANE_SOURCE",
                 fix="Name the service that sends the events.",
             )
-        self._own_events, self._own_headers, self._sign = own_events, own_headers, sign
+        self._own_events = own_events
+        self._own_headers = own_headers
+        self._sign = sign
         self._lock = threading.RLock()
         self._threads = green.kind()
         self._closed = False
@@ -266,7 +268,8 @@ class AuditClient:
         `on_settled(error)`; once, from a thread of the client's, and never when this raises. `headers` are Kafka's,
         and none of them begins with `auditlane.`: that raises InvalidInput. `sign` is as the client's, for this event.
 
-        Without `may_ask` an event that the registry has to be asked for, before it is refused, raises Outdated instead.
+        Without `may_ask`, an event that a possibly stale contract rejects raises SchemaMayBeStale, and the registry is
+        not asked.
         """
         if not self._own_headers:
             _check_headers(headers or {})

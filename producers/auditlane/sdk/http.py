@@ -39,7 +39,8 @@ class Http:
         self._token = token
         self._key = {"client_id": client_id, "secret": secret} if client_id and secret else None
         self._tenant = tenant
-        self._timeout_s, self._ca = timeout_s, ca
+        self._timeout_s = timeout_s
+        self._ca = ca
         self.after_fork()
         _all.add(self)
 

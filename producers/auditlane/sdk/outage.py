@@ -46,7 +46,8 @@ class Outage:
         """A part of it failed: it has to be asked."""
         self.reason = reason
         if not self._suspected and self._since is None:
-            self._suspected, self._asked_at = True, now
+            self._suspected = True
+            self._asked_at = now
 
     def gone(self, now: float) -> Away | None:
         """All of it failed."""
@@ -80,5 +81,6 @@ class Outage:
         if self._since is None:
             return None
         back = Back(now - self._since, self._lost)
-        self._since, self._lost = None, 0
+        self._since = None
+        self._lost = 0
         return back

@@ -132,8 +132,8 @@ class AuditReader:
         left, cursor = limit, None
         while left is None or left > 0:
             size = _PAGE if left is None else min(left, _PAGE)
-            said = {"limit": str(size), "sort": sort, "cursor": cursor}
-            own = [(name, value) for name, value in said.items() if value]
+            parameters = {"limit": str(size), "sort": sort, "cursor": cursor}
+            own = [(name, value) for name, value in parameters.items() if value]
             page = self._http.json("GET", "/v1/events", fields=[*pairs, *own])
             found = [Event.model_validate(one) for one in page["data"]]
             yield from found

@@ -13,7 +13,7 @@ from auditlane.contract.incomplete_versions import lacking, newest_whole
 from auditlane.contract.registry_reader import Registry, Version
 from auditlane.contract.tenants import base_subject, tenant_subject
 from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, SchemaNotFound
-from auditlane.runtime.lru_cache import Kept
+from auditlane.runtime.lru_cache import LruCache
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.logs import quiet, say
 from auditlane.sdk.outage import Away, Back, Outage
@@ -53,15 +53,15 @@ class SchemaResolver:
         self._cache = SchemaCache(registry, self._base)
         self._wanted: dict[str, float] = {}  # subjects to ask for, in their order, and since when an answer may be
         # By tenant's subject: when a refused event asked for it last.
-        self._rechecked_at: Kept[str, float] = Kept(KEPT_TENANTS)
-        self._changed_at: Kept[str, float] = Kept(KEPT_TENANTS)  # by tenant's subject: when somebody said so
-        self._waited_at: Kept[str, float] = Kept(KEPT_TENANTS)  # … and when an emitter waited for it in vain
+        self._rechecked_at: LruCache[str, float] = LruCache(KEPT_TENANTS)
+        self._changed_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # by tenant's subject: when somebody said so
+        self._waited_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # … and when an emitter waited for it in vain
         self._fetcher: threading.Thread | None = None
         self._asking = False
         self._outage = Outage()
         # What the last question came to when it was not an answer, and when to ask again: of the registry as a whole
         # under "", else of the subject that it refused.
-        self._failed: Kept[str, tuple[float, AuditlaneError]] = Kept(KEPT_TENANTS)
+        self._failed: LruCache[str, tuple[float, AuditlaneError]] = LruCache(KEPT_TENANTS)
 
     def prefetch(self) -> None:
         """Fetch the base contract in the background, so that the first emitter waits less."""
@@ -306,9 +306,11 @@ class SchemaCache:
         self._listed_at: float | None = None
         # What is not kept any more is asked for again, as if it had never been known.
         self._whole: tuple[int, Version] | None = None  # (the latest base event's id, what is written with)
-        self._looked: Kept[str, float] = Kept(KEPT_TENANTS)  # own -> when it was asked for by itself
-        self._encoders: Kept[str, tuple[float, Encoder]] = Kept(KEPT_CHARACTERS, weight=lambda known: known[1].size)
-        self._uses: Kept[str, str] = Kept(KEPT_TENANTS)  # own -> the subject that its events are written with
+        self._looked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was asked for by itself
+        self._encoders: LruCache[str, tuple[float, Encoder]] = LruCache(
+            KEPT_CHARACTERS, weight=lambda known: known[1].size
+        )
+        self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject that its events are written with
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
         """(since when nothing was asked again, the encoder). A tenant keeps its contract until another one is known."""

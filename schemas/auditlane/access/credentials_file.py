@@ -41,7 +41,8 @@ class CredentialsFile(Generic[T]):
                 stamp = _stamp(self.path)
                 if stamp != self._stamp:
                     self._stamp = stamp  # taken before reading: a write in between is seen by the next call
-                    self._value, self.problem = self._read(), ""
+                    self._value = self._read()
+                    self.problem = ""
             except (OSError, ConfigError) as error:
                 self._complain(error)
             assert self._value is not None

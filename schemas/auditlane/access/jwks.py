@@ -94,7 +94,8 @@ class KeySet:
             self._tried_at = self._clock()
             try:
                 self._keys = _usable(self._fetch(self._url or self._discovered()))
-                self._fetched_at, self.problem = self._clock(), ""
+                self._fetched_at = self._clock()
+                self.problem = ""
             except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
                 self.problem = str(error)[:300] or type(error).__name__
 

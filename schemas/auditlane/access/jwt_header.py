@@ -35,8 +35,10 @@ def header_of(token: str) -> Header:
 def _parsed(segment: str) -> Header:
     """All tokens that one key signs for one purpose begin with the same segment."""
     try:
-        said = json.loads(base64.b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4), b"-_", validate=True))
-        found = Header(said.get("typ"), said.get("alg"), said.get("kid"))
+        header = json.loads(
+            base64.b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4), b"-_", validate=True)
+        )
+        found = Header(header.get("typ"), header.get("alg"), header.get("kid"))
         if not all(isinstance(one, str | None) for one in (found.typ, found.alg, found.kid)):
             raise TypeError("a name that is no text")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:

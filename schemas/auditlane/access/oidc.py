@@ -104,22 +104,22 @@ def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Perm
 
     A wildcard in the token gives everything but what has to be named.
     """
-    said = list(_texts(_at(claims, policy.permissions_claim)))
+    claimed = list(_texts(_at(claims, policy.permissions_claim)))
     granted = {
         one
         for name, gives in policy.permissions.items()
-        if any(_covers(text, name) for text in said)
+        if any(_covers(text, name) for text in claimed)
         for one in gives
-        if one not in NAMED_WHERE_BOUND or name in said
+        if one not in NAMED_WHERE_BOUND or name in claimed
     }
     roles = set(_texts(_at(claims, policy.roles_claim)))
     granted |= {one for name, gives in policy.roles.items() if name in roles for one in gives}
     return frozenset(granted) & GRANTABLE
 
 
-def _covers(said: str, name: str) -> bool:
+def _covers(claimed: str, name: str) -> bool:
     """`fe.secure.*` in a token stands for every permission that begins with `fe.secure.`; a bare `*` for none."""
-    return said == name or (said.endswith(_WILD) and len(said) > len(_WILD) and name.startswith(said[:-1]))
+    return claimed == name or (claimed.endswith(_WILD) and len(claimed) > len(_WILD) and name.startswith(claimed[:-1]))
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:

@@ -30,7 +30,7 @@ class Secrets:
         self._report = tell
         self._lock = threading.Lock()
         self._keys: ProvenanceKeys | None = None
-        self._told = False
+        self._reported = False
 
     @property
     def keys(self) -> ProvenanceKeys | None:
@@ -55,6 +55,6 @@ class Secrets:
             return None
 
     def _tell(self, problem: str) -> None:
-        if not self._told:
-            self._told = True
+        if not self._reported:
+            self._reported = True
             self._report(problem, _MEANS)

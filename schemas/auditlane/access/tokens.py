@@ -46,13 +46,13 @@ class Viewer:
 
     def claims(self) -> dict[str, Any]:
         """As in a token; `of` reads them back."""
-        said = {
+        payload = {
             "sub": self.user,
             "tenant": self.tenant,
             "permissions": sorted(self.permissions),
             "client": self.client_id,
         }
-        return {**said, "console": True} if self.console else said
+        return {**payload, "console": True} if self.console else payload
 
     @classmethod
     def of(cls, claims: dict[str, Any]) -> Viewer:

@@ -92,7 +92,10 @@ class ByteColumn(Sequence[bytes | None]):
             whole += 1
         for data, lengths in zip(self.data[whole:], self.lengths[whole:], strict=True):
             rest._append(data, lengths)
-        self.data, self.lengths, self._count, self.size = rest.data, rest.lengths, rest._count, rest.size
+        self.data = rest.data
+        self.lengths = rest.lengths
+        self._count = rest._count
+        self.size = rest.size
         self._places = None
         return head
 

@@ -30,8 +30,8 @@ def no_constant(text: str) -> Any:
     raise NoNumber(f"{text} is no JSON number.")
 
 
-def said(error: ValueError) -> str:
-    """What reading JSON raised beside JSONDecodeError, as a sentence."""
+def problem_of(error: ValueError) -> str:
+    """Describe an error of reading JSON other than JSONDecodeError, as a sentence."""
     if isinstance(error, NoNumber):
         return str(error)
     return f"a whole number has more than {sys.get_int_max_str_digits()} digits."  # Python's own limit, in our words

@@ -72,7 +72,8 @@ class Columns:
             self.values.take(count),
             self.signatures.take(count),
         )
-        self.offsets, self.timestamps_ms = self.offsets[count:], self.timestamps_ms[count:]
+        self.offsets = self.offsets[count:]
+        self.timestamps_ms = self.timestamps_ms[count:]
         return head
 
     def fitting(self, rows: int, size: int) -> int:

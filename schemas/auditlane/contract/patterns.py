@@ -110,8 +110,8 @@ def _compiled(text: str, *, captures: bool = True) -> Any:
     try:
         return _re2.compile(text.encode(), options)
     except _re2.error as error:
-        said = error.args[0] if error.args else error
-        raise ValueError(f"RE2 says: {said.decode() if isinstance(said, bytes) else said}.") from error
+        reason = error.args[0] if error.args else error
+        raise ValueError(f"RE2 says: {reason.decode() if isinstance(reason, bytes) else reason}.") from error
 
 
 def _advice(text: str) -> str:

@@ -20,7 +20,7 @@ from auditlane.runtime.errors import (
     SchemaIncompatible,
     SchemaNotFound,
 )
-from auditlane.runtime.lru_cache import Kept
+from auditlane.runtime.lru_cache import LruCache
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_CONFIGURED = 40408
@@ -67,7 +67,7 @@ class RegistryClient:
         self._pool = urllib3.PoolManager(
             maxsize=4, timeout=urllib3.Timeout(timeout_s), ssl_context=_trust(ca) if url.startswith("https:") else None
         )
-        self._texts: Kept[int, str] = Kept(_KEPT_CHARACTERS, weight=len)
+        self._texts: LruCache[int, str] = LruCache(_KEPT_CHARACTERS, weight=len)
 
     def close(self) -> None:
         """Close the kept-alive connections. The client may still be used, and opens new ones."""
@@ -185,24 +185,24 @@ class RegistryClient:
 
     def _refusal(self, status: int, data: bytes) -> RegistryRefused | RegistryUnavailable:
         code, message = _error(data)
-        said = f"The registry at {self._url} answered {code or status}: {message}"
+        problem = f"The registry at {self._url} answered {code or status}: {message}"
         if status >= 500 or status == 429:
-            return RegistryUnavailable(said)
+            return RegistryUnavailable(problem)
         if status == 401:
             fix = "Check AUDITLANE_REGISTRY_USER and AUDITLANE_REGISTRY_PASSWORD, or AUDITLANE_REGISTRY_TOKEN."
-            return RegistryRefused(said, fix=fix, status=status)
+            return RegistryRefused(problem, fix=fix, status=status)
         if status == 403:
-            return RegistryRefused(said, fix="Give the registry's user the right to do this.", status=status)
+            return RegistryRefused(problem, fix="Give the registry's user the right to do this.", status=status)
         if 300 <= status < 400:
-            return RegistryRefused(said, fix="Set AUDITLANE_REGISTRY_URL to where it redirects.", status=status)
+            return RegistryRefused(problem, fix="Set AUDITLANE_REGISTRY_URL to where it redirects.", status=status)
         if status == 404 and str(code).startswith("404") and len(str(code)) == 5:
-            return SchemaNotFound(message or said)
+            return SchemaNotFound(message or problem)
         if status == 404:
             fix = "Check the path in AUDITLANE_REGISTRY_URL: it must end where Confluent's API begins."
-            return RegistryRefused(said, fix=fix, status=status)
+            return RegistryRefused(problem, fix=fix, status=status)
         if status == 409:
-            return SchemaIncompatible(message or said)
-        return RegistryRefused(said, status=status)
+            return SchemaIncompatible(message or problem)
+        return RegistryRefused(problem, status=status)
 
     def _decode(self, data: bytes) -> Any:
         try:

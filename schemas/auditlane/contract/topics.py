@@ -102,10 +102,10 @@ def ensure(settings: Settings) -> list[TopicReport]:
 
     Raises KafkaUnavailable when no broker answers, ConfigError when the brokers refuse a topic.
     """
-    asked = admin(settings)
-    names = _names(asked)
+    admin_client = admin(settings)
+    names = _names(admin_client)
     try:
-        return [_ensure(asked, topic, names) for topic in wanted(settings)]
+        return [_ensure(admin_client, topic, names) for topic in wanted(settings)]
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
 
@@ -115,16 +115,16 @@ def existing(settings: Settings) -> set[str]:
     return _names(admin(settings))
 
 
-def _names(asked: AdminClient) -> set[str]:
+def _names(admin_client: AdminClient) -> set[str]:
     try:
-        return set(asked.list_topics(timeout=TIMEOUT_S).topics)
+        return set(admin_client.list_topics(timeout=TIMEOUT_S).topics)
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
 
 
-def _ensure(asked: AdminClient, topic: Topic, existing: set[str]) -> TopicReport:
+def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> TopicReport:
     if topic.name in existing:
-        return TopicReport(topic.name, created=False, drift=differences(topic, describe(asked, topic)))
+        return TopicReport(topic.name, created=False, drift=differences(topic, describe(admin_client, topic)))
     if other := clash(topic.name, existing):
         raise ConfigError(
             f"Topic {topic.name} cannot be created: {other} exists, and Kafka keeps names that differ only by "
@@ -135,7 +135,7 @@ def _ensure(asked: AdminClient, topic: Topic, existing: set[str]) -> TopicReport
         topic.name, num_partitions=topic.partitions, replication_factor=topic.replication, config=topic.config
     )
     try:
-        asked.create_topics([new], operation_timeout=TIMEOUT_S)[topic.name].result(TIMEOUT_S)
+        admin_client.create_topics([new], operation_timeout=TIMEOUT_S)[topic.name].result(TIMEOUT_S)
     except KafkaException as error:
         code = error.args[0].code()
         if code == KafkaError.TOPIC_ALREADY_EXISTS:  # another `init` was a moment earlier
@@ -151,11 +151,11 @@ def _ensure(asked: AdminClient, topic: Topic, existing: set[str]) -> TopicReport
     return TopicReport(topic.name, created=True)
 
 
-def describe(asked: AdminClient, topic: Topic) -> Topic:
+def describe(admin_client: AdminClient, topic: Topic) -> Topic:
     """The topic as it is in Kafka, with the options that `topic` names."""
     resource = ConfigResource(ResourceType.TOPIC, topic.name)
-    entries: dict[str, Any] = asked.describe_configs([resource])[resource].result(TIMEOUT_S)
-    partitions = asked.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions
+    entries: dict[str, Any] = admin_client.describe_configs([resource])[resource].result(TIMEOUT_S)
+    partitions = admin_client.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions
     return Topic(
         topic.name,
         len(partitions),

@@ -83,17 +83,17 @@ def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
 
 
 def _summary(value: Any, most_bytes: int) -> dict[str, Any]:
-    said = _identity(value)
+    described = _identity(value)
     room = most_bytes - _LEAST
     if isinstance(value, Mapping):
-        said["count"] = len(value)
-        said["names"] = _within((str(name) for name in value), room)
+        described["count"] = len(value)
+        described["names"] = _within((str(name) for name in value), room)
     elif isinstance(value, (list, tuple)):
-        said["count"] = len(value)
-        said["first"] = _within((digested(one, max(_LEAST, room // 4)) for one in value[:_FIRST]), room)
+        described["count"] = len(value)
+        described["first"] = _within((digested(one, max(_LEAST, room // 4)) for one in value[:_FIRST]), room)
     else:
-        said["first"] = shortened(str(value), max(0, room // 2))
-    return said
+        described["first"] = shortened(str(value), max(0, room // 2))
+    return described
 
 
 def _identity(value: Any) -> dict[str, Any]:

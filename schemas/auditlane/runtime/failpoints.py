@@ -35,7 +35,9 @@ class Failpoints:
                 field=VARIABLE,
                 fix=f"Use NAME:kill or NAME:stop, with a NAME of {', '.join(sorted(NAMES))}.",
             )
-        self._name, self._signal, self._left = name, _SIGNALS.get(action), int(count or "1")
+        self._name = name
+        self._signal = _SIGNALS.get(action)
+        self._left = int(count or "1")
         self._lock = threading.Lock()
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Queues by tenant in front of what all tenants share, so that one tenant's crowd does not stand before the others."""
+"""Queues each tenant's requests for a shared resource separately, so that one tenant's crowd does not delay others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Lines:
+class FairQueue:
     """At most `at_once` of a tenant go on to what is shared; the others of it wait in its own line. Of one event
     loop."""
 

@@ -1,4 +1,4 @@
-"""What is kept of what can be had again: the entries used last, within a bound. Thread-safe."""
+"""A thread-safe cache that keeps the entries used last, within a bound."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ V = TypeVar("V")
 D = TypeVar("D")
 
 
-class Kept(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """`most` is the sum of all entries' weights, one each by default. The entry used longest ago goes first.
 
     One that is heavier than `most` is kept alone. No value is None. What a signal handler puts while it interrupts a

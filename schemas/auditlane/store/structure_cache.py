@@ -77,7 +77,7 @@ class _Entry:
     structure: Structure
 
 
-class StructureBook:
+class StructureCache:
     """`of(tenant)` is at most `refresh_s` old while ClickHouse answers, and what was known last while it does not.
 
     One thread reads at a time, for all tenants that were asked about lately; the others wait for it, or go on with what
@@ -130,7 +130,7 @@ class StructureBook:
             self._read(wanted)
 
     def forget(self, tenant: str | None) -> None:
-        """Read this tenant anew when it is asked for next; None: every tenant, since the environment changed."""
+        """Invalidate the cached structure of `tenant`, or of every tenant when None: the environment changed."""
         with self._changed:
             self._forgotten += 1
             for one in self._entries if tenant is None else [tenant]:

@@ -14,7 +14,7 @@ from auditlane.contract.event import AuditEvent
 from auditlane.contract.incomplete_versions import lacking, newest_whole
 from auditlane.contract.subjects import ensure_base_subject
 from auditlane.contract.wire import unframe
-from auditlane.sdk.schema_resolver import Known
+from auditlane.sdk.schema_resolver import SchemaCache
 
 BASE = "audit.events-value"
 OWN = {"name": "x", "type": ["null", "string"], "default": None}
@@ -43,7 +43,7 @@ def test_the_newest_version_that_holds_all_base_fields_is_written_with() -> None
     registry = registered()
     assert newest_whole(registry, BASE).version == 2
     assert set(lacking(schema(*SMALL))) >= {"metadata", "ip"}
-    known, event = Known(registry, BASE), AuditEvent(tenant_id="other", action="a", metadata={"a": "b"})
+    known, event = SchemaCache(registry, BASE), AuditEvent(tenant_id="other", action="a", metadata={"a": "b"})
     known.ask("audit.events.other-value", 0, 0, alone=False)
     answer = known.of("audit.events.other-value")
     assert answer is not None
@@ -56,7 +56,7 @@ def test_older_versions_are_looked_through_once_a_latest_one() -> None:
     registry = registered()
     asked: list[str] = []
     registry.before = lambda method, path: asked.append(path)
-    known = Known(registry, BASE)
+    known = SchemaCache(registry, BASE)
     for now in (0, 1, 2):
         known.ask("audit.events.other-value", now, now, alone=False)
     assert sum(path.endswith("/versions") for path in asked) == 1

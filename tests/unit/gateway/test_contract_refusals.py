@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from auditlane.gateway import contract_refusals
-from auditlane.gateway.contract_refusals import ContractRefusals, Refused, by_contract
+from auditlane.gateway.contract_refusals import ContractRefusals, RefusalCount, by_contract
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent, KafkaUnavailable
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -19,8 +19,8 @@ def test_refusals_are_counted_for_an_hour() -> None:
     for minute in (0, 10, 55):
         counts.add("acme", T0 + minute * MINUTE)
     counts.add("globex", T0 + 55 * MINUTE)
-    assert counts.top(T0 + 56 * MINUTE) == [Refused("acme", 3), Refused("globex", 1)]
-    assert counts.top(T0 + 75 * MINUTE) == [Refused("acme", 1), Refused("globex", 1)]
+    assert counts.top(T0 + 56 * MINUTE) == [RefusalCount("acme", 3), RefusalCount("globex", 1)]
+    assert counts.top(T0 + 75 * MINUTE) == [RefusalCount("acme", 1), RefusalCount("globex", 1)]
     assert counts.top(T0 + 200 * MINUTE) == []
 
 
@@ -30,7 +30,7 @@ def test_those_whose_contract_was_changed_come_first() -> None:
         counts.add("globex", T0)
     counts.add("acme", T0)
     counts.changed("acme", T0 + MINUTE)
-    assert counts.add("acme", T0 + 2 * MINUTE) == Refused("acme", 2, T0 + MINUTE, 1)
+    assert counts.add("acme", T0 + 2 * MINUTE) == RefusalCount("acme", 2, T0 + MINUTE, 1)
     assert [one.tenant for one in counts.top(T0 + 3 * MINUTE)] == ["acme", "globex"]
     assert counts.add("acme", T0 + 90 * MINUTE).changed_at is None, "a change of long ago explains nothing"
 

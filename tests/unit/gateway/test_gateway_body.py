@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from auditlane.gateway import body
 from auditlane.gateway.batch_result import KEPT, BatchResult, answer
 from auditlane.gateway.ingest_service import SLICE, Result
-from auditlane.gateway.ndjson import Lines, value_of
+from auditlane.gateway.ndjson import LineSplitter, value_of
 from auditlane.gateway.request_batch import post
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import (
@@ -54,7 +54,7 @@ def read(coroutine):
 )
 def test_lines_are_the_same_wherever_pieces_end(texts, places, ends_with_newline):
     whole = b"\n".join(texts) + b"\n" * ends_with_newline
-    lines = Lines(LONGEST)
+    lines = LineSplitter(LONGEST)
     found = [line for piece in cut(whole, places) for line in lines.feed(piece)] + lines.end()
     split = whole.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if whole.startswith(b"\xef\xbb\xbf"):
@@ -66,7 +66,7 @@ def test_lines_are_the_same_wherever_pieces_end(texts, places, ends_with_newline
 
 @given(st.lists(st.integers(0, 10_000), max_size=30))
 def test_no_more_than_a_line_is_held(places):
-    lines = Lines(LONGEST)
+    lines = LineSplitter(LONGEST)
     for piece in cut(b"x" * 10_000, places):
         lines.feed(piece)
         assert sum(map(len, lines._rest)) <= LONGEST

@@ -7,11 +7,11 @@ import asyncio
 import anyio
 import pytest
 
-from auditlane.runtime.fair_queue import Lines
+from auditlane.runtime.fair_queue import FairQueue
 
 
 def test_others_go_before_a_tenants_crowd() -> None:
-    lines, order = Lines(1), []
+    lines, order = FairQueue(1), []
     shared = anyio.CapacityLimiter(1)
 
     async def one(tenant: str) -> None:
@@ -28,7 +28,7 @@ def test_others_go_before_a_tenants_crowd() -> None:
 
 
 def test_nothing_is_kept_of_a_tenant_that_has_gone() -> None:
-    lines = Lines(2)
+    lines = FairQueue(2)
 
     async def run() -> None:
         async with lines.of("a"), lines.of("a"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from validating import TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.registry import RegistryClient
-from auditlane.runtime.lru_cache import Kept
+from auditlane.runtime.lru_cache import LruCache
 from auditlane.sdk import schema_resolver
 from auditlane.sdk.schema_resolver import SchemaResolver
 from auditlane.worker.validation import schema_cache as schemas_
@@ -20,7 +20,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 def test_the_entry_used_longest_ago_goes_first() -> None:
-    kept: Kept[str, int] = Kept(3)
+    kept: LruCache[str, int] = LruCache(3)
     for key in "abc":
         kept.put(key, 1)
     assert kept.get("a") == 1
@@ -34,7 +34,7 @@ def test_the_entry_used_longest_ago_goes_first() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.text(max_size=9))))
 def test_the_weights_stay_within_the_bound(puts: list[tuple[int, str]]) -> None:
-    kept: Kept[int, str] = Kept(12, weight=len)
+    kept: LruCache[int, str] = LruCache(12, weight=len)
     for key, value in puts:
         kept.put(key, value)
         held = [kept.get(one, "") for one in kept.keys()]  # noqa: SIM118  not a dict

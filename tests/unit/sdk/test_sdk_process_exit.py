@@ -15,7 +15,8 @@ from auditlane.sdk import process_exit
 
 class Client:
     def __init__(self):
-        self.flushed, self.emitted = threading.Event(), []
+        self.flushed = threading.Event()
+        self.emitted = []
 
     def end(self):
         process_exit.forget(self)

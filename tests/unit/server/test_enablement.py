@@ -11,7 +11,7 @@ from serving import Served
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.store.presentation import DEFAULT_FIELDS
-from auditlane.store.structure_cache import Structure, StructureBook
+from auditlane.store.structure_cache import Structure, StructureCache
 
 OFF = Structure(False, ())
 ON = Structure(True, DEFAULT_FIELDS)
@@ -20,7 +20,7 @@ ON = Structure(True, DEFAULT_FIELDS)
 @pytest.fixture
 def served(tmp_path, monkeypatch) -> Iterator[Served]:
     """A service without a store, in which globex is switched off; that a request got to the store shows as 503."""
-    monkeypatch.setattr(StructureBook, "of", lambda _, tenant: OFF if tenant == "globex" else ON)
+    monkeypatch.setattr(StructureCache, "of", lambda _, tenant: OFF if tenant == "globex" else ON)
     with Served(tmp_path) as served:
         yield served
 
@@ -57,11 +57,11 @@ def test_who_may_not_view_is_told_that_first(served):
 def test_a_store_that_does_not_say_keeps_nobody_waiting(tmp_path, monkeypatch):
     release = threading.Event()
 
-    def hang(_: StructureBook, tenant: str) -> Structure:
+    def hang(_: StructureCache, tenant: str) -> Structure:
         release.wait(30)
         return ON
 
-    monkeypatch.setattr(StructureBook, "of", hang)
+    monkeypatch.setattr(StructureCache, "of", hang)
     with Served(tmp_path, query_timeout_s=0.2) as served:
         answer = served.request("/v1/events", served.viewer_token("acme"))
         assert (answer.status, answer.json()["code"]) == (503, "STORE_UNAVAILABLE")
@@ -70,9 +70,9 @@ def test_a_store_that_does_not_say_keeps_nobody_waiting(tmp_path, monkeypatch):
 
 
 def test_a_store_that_is_away_is_said(tmp_path, monkeypatch):
-    def away(_: StructureBook, tenant: str) -> Structure:
+    def away(_: StructureCache, tenant: str) -> Structure:
         raise StoreUnavailable("It is away.")
 
-    monkeypatch.setattr(StructureBook, "of", away)
+    monkeypatch.setattr(StructureCache, "of", away)
     with Served(tmp_path) as served:
         assert served.request("/v1/events", served.viewer_token("acme")).json()["detail"] == "It is away."

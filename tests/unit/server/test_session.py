@@ -11,7 +11,7 @@ from serving import Served
 from auditlane.access.audit import AuditRecord, RequestAuditor
 from auditlane.access.permissions import Permission
 from auditlane.store.presentation import DEFAULT_FIELDS
-from auditlane.store.structure_cache import Structure, StructureBook
+from auditlane.store.structure_cache import Structure, StructureCache
 
 ALL = ["audits:configure", "audits:contract", "audits:export", "audits:read"]
 
@@ -36,7 +36,7 @@ def kept(monkeypatch) -> list[AuditRecord]:
 @pytest.fixture
 def served(tmp_path, monkeypatch, kept) -> Iterator[Served]:
     """globex is switched off."""
-    monkeypatch.setattr(StructureBook, "of", lambda _, tenant: Structure(tenant != "globex", DEFAULT_FIELDS))
+    monkeypatch.setattr(StructureCache, "of", lambda _, tenant: Structure(tenant != "globex", DEFAULT_FIELDS))
     with Served(tmp_path) as served:
         yield served
 

@@ -14,7 +14,7 @@ from serving import HOUR, Served
 from auditlane.access.permissions import Permission
 from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.pages.viewer.bundle import PATH, Bundle
-from auditlane.store.structure_cache import DEFAULT, StructureBook
+from auditlane.store.structure_cache import DEFAULT, StructureCache
 
 VENDOR = "https://app.vendor.example"
 HTML = {"accept": "text/html"}
@@ -50,7 +50,7 @@ def build(tmp_path) -> Path:
 
 def served_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: Bundle | None, **settings: str) -> Served:
     monkeypatch.setattr(bundles, "load", lambda: bundle)
-    monkeypatch.setattr(StructureBook, "of", lambda _, tenant: DEFAULT)
+    monkeypatch.setattr(StructureCache, "of", lambda _, tenant: DEFAULT)
     return Served(tmp_path, **settings)
 
 

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import OperationalError
 
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.store.presentation import ENVIRONMENT, FieldView, tenant_scope
-from auditlane.store.structure_cache import DEFAULT, REFRESH_S, RETRY_S, Structure, StructureBook
+from auditlane.store.structure_cache import DEFAULT, REFRESH_S, RETRY_S, Structure, StructureCache
 
 ORDER = FieldView(name="order_number", display_name="Order", show_in_table=False)
 
@@ -70,8 +70,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def book_of(table: Table, clock: Clock, **options: Any) -> StructureBook:
-    return StructureBook(lambda: table, "audit", clock=clock, **options)  # type: ignore[arg-type, return-value]
+def book_of(table: Table, clock: Clock, **options: Any) -> StructureCache:
+    return StructureCache(lambda: table, "audit", clock=clock, **options)  # type: ignore[arg-type, return-value]
 
 
 def test_a_change_is_seen_when_what_is_known_is_old(table: Table, clock: Clock) -> None:

@@ -26,7 +26,7 @@ from auditlane.query.models import Event
 from auditlane.query.parameters import described, split
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import AuditlaneError, WrongTenant
-from auditlane.runtime.fair_queue import Lines
+from auditlane.runtime.fair_queue import FairQueue
 from auditlane.runtime.fair_share import current
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ def build(
     who = authorize(Permission.read)
     reads = Depends(who)
     resume_tokens = ResumeTokens(mac)
-    limiter, lines = CapacityLimiter(_THREADS), Lines(_OF_TENANT)
+    limiter, lines = CapacityLimiter(_THREADS), FairQueue(_OF_TENANT)
 
     async def check(request: Request, scope: TenantScope) -> None:
         """Raise what the request would be answered with now, and WrongTenant when it would be another tenant's."""
@@ -115,7 +115,7 @@ class _Left(StreamingResponse):
 class _Threads:
     """The threads that streams begin and catch up in; a tenant has its part of them."""
 
-    def __init__(self, tenant: str, lines: Lines, limiter: CapacityLimiter) -> None:
+    def __init__(self, tenant: str, lines: FairQueue, limiter: CapacityLimiter) -> None:
         self._tenant = tenant
         self._lines = lines
         self._limiter = limiter

@@ -28,7 +28,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.store import presentation
 from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
-from auditlane.store.structure_cache import StructureBook
+from auditlane.store.structure_cache import StructureCache
 
 _ATTEMPTS: Final = 10
 ANY: Final = "*"
@@ -100,7 +100,7 @@ class StructureService:
         client: Callable[[], Client],
         database: str,
         contracts: Callable[[], Contracts],
-        book: StructureBook | None = None,
+        book: StructureCache | None = None,
         *,
         registered: Callable[[str | None], None] = lambda tenant: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

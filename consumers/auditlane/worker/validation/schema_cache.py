@@ -22,7 +22,7 @@ from auditlane.contract.tenant_contract import Field, TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnavailable, SchemaNotFound
-from auditlane.runtime.lru_cache import Kept
+from auditlane.runtime.lru_cache import LruCache
 from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
 from auditlane.worker.validation.unset_defaults import FirstDefaults, standing
@@ -61,7 +61,7 @@ class SchemaCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._patience = Patience()
-        self._known: Kept[int, Known] = Kept(KEPT_CHARACTERS, weight=lambda known: known.size)
+        self._known: LruCache[int, Known] = LruCache(KEPT_CHARACTERS, weight=lambda known: known.size)
         self._unknown: dict[int, float] = {}  # schema id -> when the registry did not know it
         self._ids: dict[UUID, tuple[float, int]] = {}  # GUID of a schema -> its id, which a registration may change
         self._unknown_guids: dict[UUID, float] = {}

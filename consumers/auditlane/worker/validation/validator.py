@@ -20,7 +20,7 @@ from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import pa, pc
-from auditlane.runtime.lru_cache import Kept
+from auditlane.runtime.lru_cache import LruCache
 from auditlane.worker.validation import checks, event_columns
 from auditlane.worker.validation.batch import Indexes, RawRange, ValidationBatch, ValidationResult
 from auditlane.worker.validation.decoder import DecodedBatch, DecodedGroup, Decoder, read
@@ -70,7 +70,7 @@ class BatchValidator:
         self._schemas = schemas
         self._topic = topic
         self._max_event_bytes = max_event_bytes
-        self._decoders: Kept[int, Decoder] = Kept(KEPT_CHARACTERS, weight=lambda decoder: decoder.size)
+        self._decoders: LruCache[int, Decoder] = LruCache(KEPT_CHARACTERS, weight=lambda decoder: decoder.size)
 
     def validate(self, raw: RawRange, *, ingested_at_ms: int, already_committed: int = 0) -> ValidationResult:
         """Decide for each message whether it becomes a row or a rejection.

@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 from clickhouse_connect.driver.client import Client
 
-from auditlane.gateway.contract_refusals import ContractRefusals, Refused
+from auditlane.gateway.contract_refusals import ContractRefusals, RefusalCount
 from auditlane.operations.dlq.index import Selection
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
@@ -29,7 +29,7 @@ PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
 
 
-def _refused(one: Refused) -> models.ContractRefusals:
+def _refused(one: RefusalCount) -> models.ContractRefusals:
     at = one.changed_at and one.changed_at.isoformat(timespec="seconds").replace("+00:00", "Z")
     return models.ContractRefusals(tenant=one.tenant, refused=one.refused, changed_at=at, after_change=one.after_change)
 

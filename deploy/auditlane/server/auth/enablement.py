@@ -14,7 +14,7 @@ ASKERS: Final = 16  # threads; one of them may be reading, the others take what 
 
 
 class TenantEnablement:
-    """`enabled(tenant)` may block, as `StructureBook.of` does; no request waits for it longer than `timeout_s`.
+    """`enabled(tenant)` may block, as `StructureCache.of` does; no request waits for it longer than `timeout_s`.
 
     For "", which no tenant is called, it says what tenants inherit.
     """

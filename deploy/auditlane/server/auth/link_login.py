@@ -23,8 +23,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from auditlane.access.audit import Action, auditor_of
 from auditlane.access.links import LinkExchange, LinkRead, Opened, Page, used_before
 from auditlane.runtime.errors import Busy, InvalidInput, Unauthenticated
-from auditlane.runtime.fair_queue import Lines
-from auditlane.runtime.lru_cache import Kept
+from auditlane.runtime.fair_queue import FairQueue
+from auditlane.runtime.lru_cache import LruCache
 from auditlane.server.auth.authentication import require_not_cross_site
 from auditlane.server.auth.cookies import Cookies
 from auditlane.server.auth.sign_in_limits import SignInLimits
@@ -115,10 +115,10 @@ class _Opening:
     """The links that are being opened, and those that were: one that is sent again and again takes one thread, once."""
 
     def __init__(self) -> None:
-        self._links = Lines(1)
-        self._tenants = Lines(OF_TENANT)
+        self._links = FairQueue(1)
+        self._tenants = FairQueue(OF_TENANT)
         self._threads = anyio.CapacityLimiter(OPENERS)
-        self._used: Kept[str, bool] = Kept(KNOWN)
+        self._used: LruCache[str, bool] = LruCache(KNOWN)
 
     async def open(self, link: LinkRead, redeem: Callable[[], Opened]) -> Opened:
         """What `redeem` returns. Raises what it does, and Busy where too many wait for a thread."""

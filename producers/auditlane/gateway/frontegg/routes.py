@@ -71,20 +71,20 @@ def audit_of(body: bytes) -> dict[str, Any]:
 def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
     """The header's (or the credential's) tenant; without one, the body's. Raises InvalidEvent when there is none, or
     when the two differ."""
-    told = audit.get("tenantId")
-    if told in (None, ""):
-        told = sender.tenant
-    if told is None:
+    tenant = audit.get("tenantId")
+    if tenant in (None, ""):
+        tenant = sender.tenant
+    if tenant is None:
         raise InvalidEvent("The audit names no tenant.", field=TENANT_HEADER, fix=f"Send the header {TENANT_HEADER}.")
-    if not isinstance(told, str):
+    if not isinstance(tenant, str):
         raise InvalidEvent("tenantId must be text.", field="tenantId")
-    if sender.tenant not in (None, told):
+    if sender.tenant not in (None, tenant):
         raise InvalidEvent(
             f"tenantId is not the tenant of the header {TENANT_HEADER}, or of the credential.",
             field="tenantId",
             fix="Send the same in both, or leave tenantId out.",
         )
-    return check_tenant(told)
+    return check_tenant(tenant)
 
 
 def _number(text: str) -> float | str:

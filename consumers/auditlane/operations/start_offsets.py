@@ -24,7 +24,8 @@ class StartOffsets:
     """Asks ClickHouse only when there is such a partition, and again only when Kafka's bounds of it have changed."""
 
     def __init__(self, settings: Settings, *, ask_s: float = _WAIT_S) -> None:
-        self._settings, self._wait_s = settings, min(ask_s, _WAIT_S)
+        self._settings = settings
+        self._wait_s = min(ask_s, _WAIT_S)
         self._client: Client | None = None
         self._known: dict[_Asked, int] = {}
 

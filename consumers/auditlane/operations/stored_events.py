@@ -55,7 +55,8 @@ class StoredEvents:
     """Questions about `table` (quoted). Each raises StoreUnavailable or StoreRefused."""
 
     def __init__(self, client: Client, table: str) -> None:
-        self._client, self._table = client, table
+        self._client = client
+        self._table = table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
         """Return the offsets of those rows whose event the table holds, from whatever message.

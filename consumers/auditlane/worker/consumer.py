@@ -49,7 +49,8 @@ class Membership:
     """Whether the group has us: a member that gets no partitions is told nothing by its client (KIP-848)."""
 
     def __init__(self, admin: AdminClient, group: str) -> None:
-        self._admin, self._group = admin, group
+        self._admin = admin
+        self._group = group
         self._asked: Future[Any] | None = None
 
     def has(self, member_id: str | None) -> bool:

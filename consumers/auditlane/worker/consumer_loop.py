@@ -54,9 +54,14 @@ class Runner:
         failpoints: Failpoints,
         ends: Ends,
     ) -> None:
-        self._core, self._consumer, self._brokers, self._pool = core, consumer, brokers, pool
-        self._meters, self._failpoints = meters, failpoints
-        self._ends, self._lag_gauge = ends, LagGauge()
+        self._core = core
+        self._consumer = consumer
+        self._brokers = brokers
+        self._pool = pool
+        self._meters = meters
+        self._failpoints = failpoints
+        self._ends = ends
+        self._lag_gauge = LagGauge()
         self._log = get("worker")
         self._polled = now_ms()
         self._closing = False

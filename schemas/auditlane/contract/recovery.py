@@ -89,7 +89,8 @@ def _committed(found: AssignmentFacts, note: str, recheck_below: int) -> StartDe
 
 
 def _pending(found: AssignmentFacts, intent: Intent) -> StartDecision:
-    assert intent.first is not None and intent.last is not None  # noqa: PT018 - one fact: it is pending
+    assert intent.first is not None
+    assert intent.last is not None
     if intent.first != found.committed:
         odd = f"its intent begins at {intent.first}, the offset committed with it is {found.committed}"
         return _halt(

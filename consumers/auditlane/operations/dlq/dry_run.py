@@ -64,7 +64,10 @@ class DryRunner:
         topics: Collection[str],
         keys: ProvenanceKeys | None = None,
     ) -> None:
-        self._upgrader, self._validator, self._topics, self._keys = upgrader, validator, topics, keys
+        self._upgrader = upgrader
+        self._validator = validator
+        self._topics = topics
+        self._keys = keys
 
     def dry_run(self, letters: Sequence[Found], *, now_ms: int) -> list[DryRunResult]:
         """One answer for each letter, in their order. Raises RegistryUnavailable."""

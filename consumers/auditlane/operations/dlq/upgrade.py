@@ -67,7 +67,9 @@ class SchemaUpgrader:
     """
 
     def __init__(self, registry: Registry, known: Callable[[int], Known | None], *, topic: str) -> None:
-        self._registry, self._known, self._topic = registry, known, topic
+        self._registry = registry
+        self._known = known
+        self._topic = topic
         self._subjects: frozenset[str] | None = None
         self._latest: dict[str, Latest] = {}
         self._writers: dict[int, Any] = {}

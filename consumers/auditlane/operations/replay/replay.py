@@ -46,8 +46,12 @@ class Replay:
         left_out: Mapping[Span, Offsets],
         guarded: bool,
     ) -> None:
-        self._settings, self._positions, self._target = settings, positions, target
-        self._tenants, self._left_out, self._guarded = tenants, left_out, guarded
+        self._settings = settings
+        self._positions = positions
+        self._target = target
+        self._tenants = tenants
+        self._left_out = left_out
+        self._guarded = guarded
 
     def run(self, plan: Plan, checkpoint: Checkpoint | None, on_progress: OnProgress) -> Progress:
         """Go on from the checkpoint to the end of the plan; what was done. Without a checkpoint nothing is saved.

@@ -68,9 +68,12 @@ class TableTarget:
         dry: bool,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client, self._table, self._validator = client, table, validator
+        self._client = client
+        self._table = table
+        self._validator = validator
         self._budget = AdaptiveRate.of(parts_per_second, _now_ms())
-        self._dry, self._sleep = dry, sleep
+        self._dry = dry
+        self._sleep = sleep
         self._stored: StoredOffsets | None = None
 
     def begin(self, span: Span) -> None:

@@ -28,7 +28,8 @@ class TopicTarget:
     interruption produces at most one chunk again."""
 
     def __init__(self, settings: Settings, topic: str, *, dry: bool) -> None:
-        self._topic, self._dry = topic, dry
+        self._topic = topic
+        self._dry = dry
         self._producer: Producer = client(Producer, producer_config(client_config(settings)))
         self._errors: list[KafkaError] = []
 

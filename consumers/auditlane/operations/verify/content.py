@@ -57,7 +57,9 @@ class StoredContent:
     """The rows of one span in `table` (quoted), compared with the rows that their messages make."""
 
     def __init__(self, client: Client, table: str, span: Span) -> None:
-        self._client, self._table, self._span = client, table, span
+        self._client = client
+        self._table = table
+        self._span = span
         self._hash: str | None = None
 
     def differing(self, sent: Sequence[pa.Table]) -> dict[int, str]:

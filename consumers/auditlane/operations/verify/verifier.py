@@ -45,8 +45,12 @@ class Verifier:
         listed: int = LISTED,
         content: bool = False,
     ) -> None:
-        self._settings, self._client, self._table = settings, client, table
-        self._validator, self._positions, self._listed = validator, positions, listed
+        self._settings = settings
+        self._client = client
+        self._table = table
+        self._validator = validator
+        self._positions = positions
+        self._listed = listed
         self._content = content
         self._events = StoredEvents(client, table)
 

@@ -306,7 +306,10 @@ class Core:
             )
             if stop != state.paused:
                 state.paused = stop
-                (pause if stop else resume).append(state.partition)
+                if stop:
+                    pause.append(state.partition)
+                else:
+                    resume.append(state.partition)
         if pause:
             actions.append(Pause(tuple(pause)))
         if resume:

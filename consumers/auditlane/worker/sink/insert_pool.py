@@ -123,8 +123,12 @@ class InsertPool:
         breaker: CircuitBreaker | None = None,
         late: LateBudget | None = None,
     ) -> None:
-        self._validator, self._store, self._letters, self._failpoints = validator, store, letters, failpoints
-        self._breaker, self._late = breaker, late
+        self._validator = validator
+        self._store = store
+        self._letters = letters
+        self._failpoints = failpoints
+        self._breaker = breaker
+        self._late = late
         self._work: SimpleQueue[Write | Publish | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()

@@ -59,10 +59,10 @@ def test_a_job_goes_on_in_another_process(filled: Store, tmp_path: Path, format_
     folder, _ = jobs.find(scope, asked["id"])
 
     def under_way() -> JobAttempt | None:
-        run = folder.seen().run
+        attempt = folder.status().attempt
         # Parquet begins anew, so nothing need be written down of it yet.
-        begun = run and (run.rows or format_ == "parquet")
-        return run if run and begun and run.state == "running" else None
+        begun = attempt and (attempt.rows or format_ == "parquet")
+        return attempt if attempt and begun and attempt.state == "running" else None
 
     until(under_way, 60, "a job under way")
     first.stop(signal.SIGKILL)
@@ -77,9 +77,9 @@ def test_a_job_goes_on_in_another_process(filled: Store, tmp_path: Path, format_
 
         job = until(done, 60, "the job's end")
         assert (job["state"], job["rows"], job["total"]) == ("done", ROWS, ROWS)
-        run = folder.seen().run
-        assert run is not None
-        assert run.epoch == 2
+        attempt = folder.status().attempt
+        assert attempt is not None
+        assert attempt.epoch == 2
         file = urllib3.request("GET", str(job["url"])).data
         if format_ == "jsonl":
             direct = urllib3.request("GET", f"{second.url}/v1/export?format=jsonl", headers=headers).data

@@ -171,8 +171,8 @@ def test_a_job_of_one_that_is_gone_is_taken_up_and_can_be_cancelled(filled: Stor
         content_hash = takes.request(f"/v1/events/{event_id}", takes.viewer_token("acme")).json()["content_hash"]
         assert takes.request(f"/v1/exports/{other['id']}", token, method="DELETE").status == 204
         assert takes.request(f"/v1/exports/{other['id']}", token).json()["state"] == "cancelled"
-    folder, seen = jobs.find(acme, asked["id"])
-    dead = Lease.take(folder, seen, "dead")
+    folder, status = jobs.find(acme, asked["id"])
+    dead = Lease.take(folder, status, "dead")
     assert dead is not None
     marked = first.replace(b"{", b"<", 1)
     folder.output(1).write_bytes(marked + b"not written down")

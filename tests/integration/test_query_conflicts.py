@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import urllib3
-from querying import START, TENANT_HEADER, Store, event, served, store
+from querying import START, TENANT_HEADER, Store, event, served, store, summaries_of
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Position
@@ -265,7 +265,7 @@ def summary(reader: Reader, name: str) -> list[Any]:
     from auditlane.query.language.fields import BASE
     from auditlane.query.language.tree import Field
 
-    return reader.summaries.facet(ACME, Filter(), Field(name, BASE[name]), limit=10).data
+    return summaries_of(reader).facet(ACME, Filter(), Field(name, BASE[name]), limit=10).data
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import querying
 from fastapi import Request
-from querying import TENANT_HEADER, Store, event, mac, served, store
+from querying import TENANT_HEADER, Store, event, hub_of, mac, served, store
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
@@ -48,8 +48,8 @@ def reader(filled: Store) -> Iterator[Reader]:
 
 
 @pytest.fixture(scope="module")
-def url(reader: Reader) -> Iterator[str]:
-    with served(reader) as address:
+def url(filled: Store, reader: Reader) -> Iterator[str]:
+    with served(reader, settings=filled.settings) as address:
         yield address
 
 
@@ -220,46 +220,46 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def test_a_slow_client_is_told_and_goes_on_with_its_last_id(filled, reader):
     scope = TenantScope.for_operator("slow")
-    tail = reader.tail()
+    hub = hub_of(reader, filled.settings)
     subscription = Subscription(lambda: None, buffer=5)
-    channel = tail.join(scope, Filter())
-    assert tail.begin(channel, subscription, WAIT_S) is not None
+    channel = hub.join(scope, Filter())
+    assert hub.begin(channel, subscription, WAIT_S) is not None
     filled.add([new(number, "slow") for number in range(5_000, 5_004)])
     wait_until(lambda: len(subscription._waiting) == 4)
     filled.add([new(number, "slow") for number in range(5_004, 5_010)])
     wait_until(lambda: subscription.ended == "slow")
     kept = subscription.drain()
     assert [json.loads(one.line)["actor_id"] for one in kept] == people(*range(5_000, 5_004))
-    tail.leave(channel, subscription)
-    again, other = tail.join(scope, Filter()), Subscription(lambda: None)
-    stretch, _ = tail.catch_up(again, other, kept[-1].resume, WAIT_S)
+    hub.leave(channel, subscription)
+    again, other = hub.join(scope, Filter()), Subscription(lambda: None)
+    stretch, _ = hub.catch_up(again, other, kept[-1].resume, WAIT_S)
     assert [json.loads(one.line)["actor_id"] for one in stretch.events] == people(*range(5_004, 5_010))
-    tail.leave(again, other)
-    wait_until(lambda: tail._thread is None)
-    assert not tail._channels
-    tail.close()
+    hub.leave(again, other)
+    wait_until(lambda: hub._thread is None)
+    assert not hub._channels
+    hub.close()
 
 
 def test_one_poll_serves_all(filled, reader, monkeypatch):
-    tail = reader.tail()
+    hub = hub_of(reader, filled.settings)
     polls: list[int] = []
     asked: list[Any] = []
-    monkeypatch.setattr(tail, "_poll", lambda channels, poll=tail._poll: polls.append(len(channels)) or poll(channels))
-    on = tail._follower.on
-    monkeypatch.setattr(tail._follower, "on", lambda *given, **named: asked.append(given[1]) or on(*given, **named))
+    monkeypatch.setattr(hub, "_poll", lambda channels, poll=hub._poll: polls.append(len(channels)) or poll(channels))
+    on = hub._follower.on
+    monkeypatch.setattr(hub._follower, "on", lambda *given, **named: asked.append(given[1]) or on(*given, **named))
     scope, streams = TenantScope.for_operator("shared"), []
     for filter_ in (Filter(), Filter(), parse([("action", "login")])):
         subscription = Subscription(lambda: None)
-        channel = tail.join(scope, filter_)
-        assert tail.begin(channel, subscription, WAIT_S)
+        channel = hub.join(scope, filter_)
+        assert hub.begin(channel, subscription, WAIT_S)
         streams.append((channel, subscription))
     filled.add([new(6_000, "shared"), new(6_001, "nobody")])
     wait_until(lambda: all(one._waiting for _, one in streams))
     assert len(asked) == 2  # one question a filter
     assert max(polls) == 2
     for channel, subscription in streams:
-        tail.leave(channel, subscription)
-    tail.close()
+        hub.leave(channel, subscription)
+    hub.close()
 
 
 def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
@@ -276,7 +276,7 @@ def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
         return scope
 
     monkeypatch.setattr(querying, "authorize", authorize)
-    with served(reader) as address:
+    with served(reader, settings=filled.settings) as address:
         stream = begun(Stream(address, "ending"))
         over.set()
         filled.add([new(7_000, "ending")])
@@ -287,8 +287,8 @@ def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
 
 def test_a_client_that_goes_leaves_nothing(filled, reader, monkeypatch):
     made: list[StreamHub] = []
-    monkeypatch.setattr(reader, "tail", lambda tail=reader.tail: made.append(tail()) or made[0])
-    with served(reader) as address:
+    monkeypatch.setattr(querying, "hub_of", lambda *given: made.append(hub_of(*given)) or made[0])
+    with served(reader, settings=filled.settings) as address:
         streams = [begun(Stream(address, "going")) for _ in range(3)]
         refused = Stream(address, "going")
         assert refused.answer.status == 429
@@ -299,8 +299,8 @@ def test_a_client_that_goes_leaves_nothing(filled, reader, monkeypatch):
         wait_until(lambda: not made[0]._channels and made[0]._thread is None)
 
 
-def test_stopping_ends_streams(reader):
-    with served(reader) as address:
+def test_stopping_ends_streams(filled, reader):
+    with served(reader, settings=filled.settings) as address:
         stream = begun(Stream(address, "stopping"))
     one = stream.next()
     assert one is not None
@@ -324,14 +324,15 @@ def test_a_wrong_stream_request_is_answered_with_its_code(url, last, fields, cod
 
 
 def test_a_store_that_is_away():
-    away = Reader(load(clickhouse_url="http://127.0.0.1:9", stream_poll_s=0.05))
-    tail = away.tail()
+    settings = load(clickhouse_url="http://127.0.0.1:9", stream_poll_s=0.05)
+    away = Reader(settings)
+    hub = StreamHub.of(settings, away.executor)
     subscription = Subscription(lambda: None)
-    channel = tail.join(TenantScope.for_operator("acme"), Filter())
+    channel = hub.join(TenantScope.for_operator("acme"), Filter())
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        tail.begin(channel, subscription, 0.3)
-    tail.leave(channel, subscription)
-    tail.close()
+        hub.begin(channel, subscription, 0.3)
+    hub.leave(channel, subscription)
+    hub.close()
     away.close()
 
 
@@ -344,14 +345,15 @@ def crowded(clickhouse: str) -> Iterator[tuple[Store, Reader]]:
     with store(clickhouse) as made:
         made.add([new(number, "large") for number in range(4 * FEW)])
         made.add([new(number, "small") for number in range(3)])
-        reader = Reader(made.settings.model_copy(update={"query_max_rows_read": FEW, "stream_poll_s": 0.05}))
+        made.settings = made.settings.model_copy(update={"query_max_rows_read": FEW, "stream_poll_s": 0.05})
+        reader = Reader(made.settings)
         yield made, reader
         reader.close()
 
 
 def test_what_one_query_may_read_is_no_bound_of_the_shared_poll(crowded):
     table, reader = crowded
-    with served(reader) as address:
+    with served(reader, settings=table.settings) as address:
         stream = begun(Stream(address, "small"))
         assert stream.answer.status == 200
         table.add([new(number, "large") for number in range(1_000, 1_000 + 4 * FEW)])
@@ -362,7 +364,7 @@ def test_what_one_query_may_read_is_no_bound_of_the_shared_poll(crowded):
 
 def test_a_tenants_own_failure_is_told_to_it_at_once_and_stops_nobody_else(crowded):
     table, reader = crowded
-    with served(reader) as address:
+    with served(reader, settings=table.settings) as address:
         small = begun(Stream(address, "small"))
         refused = Stream(address, "large")
         assert (refused.answer.status, json.loads(refused.answer.read())["code"]) == (400, "QUERY_TOO_LARGE")
@@ -374,7 +376,7 @@ def test_a_tenants_own_failure_is_told_to_it_at_once_and_stops_nobody_else(crowd
 
 def test_a_stream_whose_tenant_comes_to_have_too_much_ends_with_the_reason(crowded):
     table, reader = crowded
-    with served(reader) as address:
+    with served(reader, settings=table.settings) as address:
         stream, small = begun(Stream(address, "growing")), begun(Stream(address, "small"))
         table.add([new(number, "growing") for number in range(4 * FEW)])
         ended = stream.next()
@@ -397,16 +399,17 @@ def test_what_fails_for_all_is_said_as_it_is(filled, monkeypatch):
         assert (stream.answer.status, json.loads(stream.answer.read())["code"]) == (502, "STORE_REFUSED")
         stream.close()
     reader.close()
-    slow = Reader(filled.settings.model_copy(update={"stream_poll_s": 0.05}))
-    tail, subscription = slow.tail(), Subscription(lambda: None)
+    settings = filled.settings.model_copy(update={"stream_poll_s": 0.05})
+    slow = Reader(settings)
+    hub, subscription = StreamHub.of(settings, slow.executor), Subscription(lambda: None)
 
     def takes_too_long(*_: Any, **__: Any) -> None:
         raise QueryTooLarge("The query took longer than it may.")
 
-    monkeypatch.setattr(tail._shared, "_rows", takes_too_long)
-    channel = tail.join(TenantScope.for_operator("acme"), Filter())
+    monkeypatch.setattr(hub._shared, "_rows", takes_too_long)
+    channel = hub.join(TenantScope.for_operator("acme"), Filter())
     with pytest.raises(StoreUnavailable, match="took longer than it may"):
-        tail.begin(channel, subscription, 0.3)
-    tail.leave(channel, subscription)
-    tail.close()
+        hub.begin(channel, subscription, 0.3)
+    hub.leave(channel, subscription)
+    hub.close()
     slow.close()

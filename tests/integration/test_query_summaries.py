@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import urllib3
-from querying import START, TENANT_HEADER, Store, event, served, store
+from querying import START, TENANT_HEADER, Store, event, served, store, summaries_of
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.concurrency import TenantConcurrency
@@ -137,7 +137,7 @@ def test_a_histogram_of_nothing(url):
 @pytest.mark.parametrize("tz", ["UTC", "Pacific/Auckland"])
 def test_stats_count_today_and_the_week_in_the_time_zone(reader, data, tz):
     zone = ZoneInfo(tz)
-    stats = reader.summaries.stats(ACME, Filter(), zone=zone, now=NOW)
+    stats = summaries_of(reader).stats(ACME, Filter(), zone=zone, now=NOW)
     midnight = NOW.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     week = [row for row in data if row["occurred_at"] >= NOW - timedelta(days=7)]
     assert stats.today == sum(row["occurred_at"] >= midnight for row in week)
@@ -147,7 +147,7 @@ def test_stats_count_today_and_the_week_in_the_time_zone(reader, data, tz):
     assert [one.model_dump() for one in stats.actors] == counted(row["actor_name"] or row["actor_id"] for row in week)[
         :10
     ]
-    some = reader.summaries.stats(ACME, parse([("action", "login")]), zone=zone, now=NOW)
+    some = summaries_of(reader).stats(ACME, parse([("action", "login")]), zone=zone, now=NOW)
     assert [one.value for one in some.actions] == ["login"]
 
 

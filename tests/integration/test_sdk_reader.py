@@ -83,7 +83,7 @@ def test_the_services_errors(reader: AuditReader, serve: ServeProcess) -> None:
     with pytest.raises(InvalidFilter) as caught:
         next(reader.events(color="red"))
     assert caught.value.field == "color"
-    assert "Known here" in caught.value.fix
+    assert "Known parameters" in caught.value.fix
     with pytest.raises(NotFound):
         reader.event("6f9619ff-8b86-4011-b42d-00c04fc964ff")
     with pytest.raises(InvalidInput):

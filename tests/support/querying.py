@@ -25,8 +25,10 @@ from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.links import Links
 from auditlane.query.live import router as live_router
+from auditlane.query.live.hub import StreamHub
 from auditlane.query.reader import Reader
 from auditlane.query.summary import router as summary_router
+from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
 from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
@@ -168,6 +170,16 @@ def no_file(request: Request, scope: TenantScope, job: str) -> Response:
     raise NotFound("There are no jobs here.")
 
 
+def hub_of(reader: Reader, settings: Settings | None = None) -> StreamHub:
+    """The live streams of a process that reads with this reader, within these limits."""
+    return StreamHub.of(settings or load(clickhouse_database=reader.database), reader.executor)
+
+
+def summaries_of(reader: Reader) -> Summaries:
+    """Summaries by the statements of this reader."""
+    return Summaries(reader.executor, reader.database)
+
+
 @contextmanager
 def served(
     reader: Reader,
@@ -176,15 +188,19 @@ def served(
     structure_of: Callable[[str], Structure] = lambda tenant: DEFAULT,
     signer: Signer | None = None,
     sink: AuditSink | None = None,
+    settings: Settings | None = None,
 ) -> Iterator[str]:
-    """The query routers and the page in the real app's surroundings, on a real socket; gives the URL."""
+    """The query routers and the page in the real app's surroundings, on a real socket; gives the URL.
+
+    `settings` limit the live streams.
+    """
     app = FastAPI(redirect_slashes=False)
-    tail = reader.tail() if isinstance(reader, Reader) else None
-    if tail is not None:
-        app.include_router(live_router.build(tail, authorize, mac, patience_s=10.0))
+    hub = hub_of(reader, settings) if isinstance(reader, Reader) else None
+    if hub is not None:
+        app.include_router(live_router.build(hub, authorize, mac, patience_s=10.0))
     app.include_router(router.build(reader, authorize, mac, structure_of))
     if isinstance(reader, Reader):  # a test of the pages gives a reader that only pages
-        app.include_router(summary_router.build(reader.summaries, authorize))
+        app.include_router(summary_router.build(summaries_of(reader), authorize))
     if exporter is not None:
         app.include_router(
             export_router.build(
@@ -206,8 +222,8 @@ def served(
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        if tail is not None:
-            tail.close()
+        if hub is not None:
+            hub.close()
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -88,12 +88,13 @@ class Filter:
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def parse(pairs: Iterable[tuple[str, str]], own: Own = no_fields) -> Filter:
+def parse(pairs: Iterable[tuple[str, str]], own: Own = no_fields, *, route_parameters: Sequence[str] = ()) -> Filter:
     """A filter from (name, value) pairs; a name given several times matches any of its values.
 
-    `own` gives the tenant's own fields, and is asked only when there is a query in the query language.
+    `own` gives the tenant's own fields, and is called only when there is a query in the query language.
 
-    Raises InvalidFilter that names the parameter, and for an unknown one those that there are.
+    Raises InvalidFilter that names the parameter. For an unknown one its fix lists the filters, after the
+    `route_parameters` that the route takes beside them.
     """
     bounds: dict[str, datetime] = {}
     found: dict[str, dict[str, list[str]]] = {"equals": {}, "metadata": {}, "fields": {}}
@@ -117,9 +118,9 @@ def parse(pairs: Iterable[tuple[str, str]], own: Own = no_fields) -> Filter:
         elif group in MAPS and dot and key:
             found[group].setdefault(key, []).append(value)
         else:
-            raise InvalidFilter(
-                f"There is no filter {name[:100]!r}.", field=name[:100], fix="Known filters: " + ", ".join(KNOWN) + "."
-            )
+            kind = "parameters" if route_parameters else "filters"
+            fix = f"Known {kind}: {', '.join((*route_parameters, *KNOWN))}."
+            raise InvalidFilter(f"There is no filter {name[:100]!r}.", field=name[:100], fix=fix)
     if len(query) > 1:
         raise InvalidFilter("'query' is given more than once.", field="query", fix="Join the queries with a space.")
     tree = parser.parse(query[0], own()) if query and query[0].strip() else None

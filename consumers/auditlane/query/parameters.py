@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from auditlane.query.filters import COLUMNS, KNOWN, Filter, parse
+from auditlane.query.filters import COLUMNS, Filter, parse
 from auditlane.query.language.fields import Own, no_fields
 from auditlane.runtime.errors import InvalidFilter
 
@@ -29,12 +29,7 @@ def split(
             raise InvalidFilter(f"{name!r} is given more than once.", field=name, fix="Give it once.")
         else:
             values[name] = value
-    try:
-        return values, parse(rest, fields)
-    except InvalidFilter as error:
-        if error.fix.startswith("Known filters:"):
-            error.fix = f"Known here: {', '.join((*own, *KNOWN))}."
-        raise
+    return values, parse(rest, fields, route_parameters=own)
 
 
 def limit_of(text: str | None) -> int:

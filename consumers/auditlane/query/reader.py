@@ -16,14 +16,11 @@ from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import Conflicts, adjacent, key_of
 from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
-from auditlane.query.live.hub import StreamHub
 from auditlane.query.models import Event, SingleEvent
 from auditlane.query.sort import NEWEST, Sort
-from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
-_GRACE_S = 1.0  # for ClickHouse's own answer that a query took too long, before we stop listening
 _NEAR: Final = (10_000, 250_000)  # events that a filter is tried on before it is tried on all
 _ANEW = "Begin the list anew, without a cursor."
 _OTHERS: Final = 100  # events that may share an id with the one that is asked for, before the rest is left out
@@ -39,23 +36,20 @@ class Page:
 
 
 class Reader:
-    """Reads from any number of threads; connects when it is first asked something.
+    """Reads pages and single events. Thread-safe; connects with the first statement.
 
-    What a page needs is answered or StoreUnavailable within `page_s` and a second, also when ClickHouse hangs.
+    A page is answered, or StoreUnavailable raised, within `page_s` and a second, also when ClickHouse hangs. Summaries
+    and live streams share its `executor`, which `close` closes.
     """
 
     def __init__(
         self, settings: Settings, limits: Limits | None = None, concurrency: TenantConcurrency | None = None
     ) -> None:
         limits = limits or Limits.of(settings)
-        self._database = settings.clickhouse_database
-        self._settings = settings
+        self.database = settings.clickhouse_database
+        self.executor = QueryExecutor.for_pages(settings, limits, concurrency)
         self._page_s = limits.page_s
-        self._executor = QueryExecutor(
-            settings, limits, silence_s=limits.page_s + _GRACE_S, seconds=limits.page_s, concurrency=concurrency
-        )
-        self.summaries = Summaries(self._executor, self._database)
-        self._conflicts = Conflicts(self._executor, self._database)
+        self._conflicts = Conflicts(self.executor, self.database)
 
     def page(
         self,
@@ -99,11 +93,11 @@ class Reader:
         """
 
         def rows_of(statement: Statement) -> list[dict[str, Any]]:
-            return self._executor.rows(statement, scope.tenant, _left(ends))
+            return self.executor.rows(statement, scope.tenant, _left(ends))
 
-        page = partial(sql.compile_page, self._database, scope, filter_, position=position, limit=limit, sort=sort)
+        page = partial(sql.compile_page, self.database, scope, filter_, position=position, limit=limit, sort=sort)
         for near in _NEAR if sort.by_time and filter_.narrows else ():
-            edge = rows_of(sql.compile_edge(self._database, scope, filter_, position=position, sort=sort, rows=near))
+            edge = rows_of(sql.compile_edge(self.database, scope, filter_, position=position, sort=sort, rows=near))
             if not edge:
                 break
             rows = rows_of(page(edge=int(edge[0]["edge"])))
@@ -116,8 +110,8 @@ class Reader:
 
         Of several it is the one with this content, else the one that Kafka had first; the others are told with it.
         """
-        statement = sql.compile_one(self._database, scope, event_id, content_hash=content_hash, limit=1 + _OTHERS)
-        rows = self._executor.rows(statement, scope.tenant)
+        statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _OTHERS)
+        rows = self.executor.rows(statement, scope.tenant)
         if not rows or (content_hash and Position.of(rows[0]).content_hash != content_hash):
             said = f"There is no event {event_id}" + (f" with the content {content_hash}." if content_hash else ".")
             raise NotFound(said, fix="Check the id; an event takes a moment to be stored.")
@@ -127,27 +121,16 @@ class Reader:
 
     def count(self, scope: TenantScope, filter_: Filter) -> int:
         """How many events the filter matches now."""
-        statement = sql.compile_count(self._database, scope, filter_)
-        return int(self._executor.rows(statement, scope.tenant)[0]["rows"])
-
-    def tail(self) -> StreamHub:
-        """What live streams of one process share."""
-        settings = self._settings
-        return StreamHub(
-            self._executor,
-            self._database,
-            poll_s=settings.stream_poll_s,
-            per_tenant=settings.streams_per_tenant,
-            per_user=settings.streams_per_user,
-        )
+        statement = sql.compile_count(self.database, scope, filter_)
+        return int(self.executor.rows(statement, scope.tenant)[0]["rows"])
 
     def ping(self) -> None:
         """Raise StoreUnavailable or StoreRefused unless the view can be read."""
-        self._executor.ping(self._database)
+        self.executor.ping(self.database)
 
     def close(self) -> None:
         """Close the connections."""
-        self._executor.close()
+        self.executor.close()
 
 
 def _event(row: dict[str, Any], *, conflict: bool) -> Event:

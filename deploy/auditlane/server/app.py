@@ -35,11 +35,13 @@ from auditlane.query.frontegg import routes as frontegg_routes
 from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.language.fields import from_structure
 from auditlane.query.live import router as live_router
+from auditlane.query.live.hub import StreamHub
 from auditlane.query.reader import Reader
 from auditlane.query.structure import router as structure_router
 from auditlane.query.structure.contracts import contracts_of
 from auditlane.query.structure.service import StructureService
 from auditlane.query.summary import router as summary_router
+from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
@@ -115,7 +117,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
     metrics = HttpMetrics()
     concurrency = TenantConcurrency(settings.query_concurrency)
     reader = Reader(settings, concurrency=concurrency)
-    tail = reader.tail()
+    hub = StreamHub.of(settings, reader.executor)
     exports = ExportService(
         settings,
         authenticator.authorize,
@@ -164,7 +166,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         operations.close()
         for probe in probes:
             probe.close()
-        tail.close()
+        hub.close()
         reader.close()
         exports.close()
         audits.close()
@@ -185,7 +187,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         settings.serve_head_timeout_s,
         networks(validators.listed(settings.trusted_proxies)),
     )
-    app.state.before_drain = tail.stop  # open streams would keep a stopping server
+    app.state.before_drain = hub.stop  # open streams would keep a stopping server
     fields_of = from_structure(structures.of)
     token_ttl, viewer_ttl = timedelta(seconds=settings.token_ttl_s), timedelta(seconds=settings.viewer_token_ttl_s)
     sign_in_limits = SignInLimits(settings)
@@ -216,7 +218,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         app.include_router(session.build(authenticator.any_principal(), enablement))
         app.include_router(
             live_router.build(
-                tail, authenticator.authorize, authenticator.signing.mac, fields_of, patience_s=settings.query_timeout_s
+                hub, authenticator.authorize, authenticator.signing.mac, fields_of, patience_s=settings.query_timeout_s
             )
         )
         app.include_router(router.build(reader, authenticator.authorize, authenticator.signing.mac, structures.of))
@@ -227,7 +229,9 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
             structure_router.build(structure, in_path, authenticator.environment, only=reject_unknown_parameters),
             dependencies=changes,
         )
-        app.include_router(summary_router.build(reader.summaries, authenticator.authorize, fields_of))
+        app.include_router(
+            summary_router.build(Summaries(reader.executor, reader.database), authenticator.authorize, fields_of)
+        )
         app.include_router(frontegg_routes.build(audits, theirs))
         app.include_router(
             frontegg_metadata.build(

@@ -203,7 +203,8 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
             continue
         found = list(rules.problems(described, one.kind, one.symbols))
         if name in base and (one.kind, one.nullable) != (base[name].kind, base[name].nullable):
-            found.append(f"is a base field and must stay {'nullable ' * base[name].nullable}{base[name].kind}.")
+            required = f"nullable {base[name].kind}" if base[name].nullable else base[name].kind
+            found.append(f"is a base field and must stay {required}.")
         elif name not in base and one.kind == "map" and with_base:
             found.append(f"must be {_OWN_TYPES}.")
         if found:

@@ -49,25 +49,25 @@ def folder(jobs: JobStore) -> JobFolder:
 
 
 def take(folder: JobFolder, owner: str) -> Lease:
-    lease = Lease.take(folder, folder.seen(), owner)
+    lease = Lease.take(folder, folder.status(), owner)
     assert lease is not None
     return lease
 
 
 def test_what_is_written_is_read(jobs: JobStore) -> None:
     made = record()
-    seen = jobs.create(made).seen()
-    assert (seen.record, seen.run, seen.state, seen.ended_at) == (made, None, "queued", None)
-    assert seen.record.form.columns == made.columns
+    status = jobs.create(made).status()
+    assert (status.record, status.attempt, status.state, status.ended_at) == (made, None, "queued", None)
+    assert status.record.form.columns == made.columns
 
 
 def test_one_takes_it_and_the_other_does_not(folder: JobFolder) -> None:
-    seen = folder.seen()
-    assert Lease.take(folder, seen, "a") is not None
-    assert Lease.take(folder, seen, "b") is None
-    run = folder.seen().run
-    assert run is not None
-    assert (run.owner, folder.seen().state) == ("a", "running")
+    status = folder.status()
+    assert Lease.take(folder, status, "a") is not None
+    assert Lease.take(folder, status, "b") is None
+    attempt = folder.status().attempt
+    assert attempt is not None
+    assert (attempt.owner, folder.status().state) == ("a", "running")
     assert not list(folder.path.glob(".*"))
 
 
@@ -75,19 +75,19 @@ def test_one_that_was_thought_dead_changes_nothing(folder: JobFolder) -> None:
     old = take(folder, "a")
     old.save(rows=5, size=50, position=(1, "x", "y"), file=1)
     new = take(folder, "b")
-    assert (new.run.epoch, new.run.rows, new.run.size, new.run.file) == (2, 5, 50, 1)
+    assert (new.attempt.epoch, new.attempt.rows, new.attempt.size, new.attempt.file) == (2, 5, 50, 1)
     with pytest.raises(Lost):
         old.save(rows=6)
     new.save(rows=7, state="done")
-    assert folder.seen().run == new.run
-    assert folder.seen().state == "done"
+    assert folder.status().attempt == new.attempt
+    assert folder.status().state == "done"
 
 
 def test_a_cancelled_job_is_lost_to_its_owner(folder: JobFolder) -> None:
     lease = take(folder, "a")
     folder.output(1).write_text("half")
     folder.cancel()
-    assert folder.seen().state == "cancelled"
+    assert folder.status().state == "cancelled"
     assert not folder.output(1).exists()
     with pytest.raises(Lost):
         lease.save(rows=6)
@@ -95,18 +95,18 @@ def test_a_cancelled_job_is_lost_to_its_owner(folder: JobFolder) -> None:
 
 def test_a_lease_lapses_when_nothing_is_seen_of_its_owner_for_so_long() -> None:
     now = 100.0
-    watch = LeaseMonitor(10.0, lambda: now)
-    run = JobAttempt(epoch=1, owner="a", changed_at=NOW)
-    assert not watch.lapsed("x", run), "seen for the first time"
+    monitor = LeaseMonitor(10.0, lambda: now)
+    attempt = JobAttempt(epoch=1, owner="a", changed_at=NOW)
+    assert not monitor.lapsed("x", attempt), "seen for the first time"
     now = 109.0
-    assert not watch.lapsed("x", run)
+    assert not monitor.lapsed("x", attempt)
     now = 110.0
-    assert not watch.lapsed("x", run.model_copy(update={"beat": 1})), "it lives"
+    assert not monitor.lapsed("x", attempt.model_copy(update={"beat": 1})), "it lives"
     now = 119.0
-    assert not watch.lapsed("x", run.model_copy(update={"beat": 1}))
+    assert not monitor.lapsed("x", attempt.model_copy(update={"beat": 1}))
     now = 120.0
-    assert watch.lapsed("x", run.model_copy(update={"beat": 1}))
-    assert watch.lapsed("y", run.model_copy(update={"owner": ""})), "given back"
+    assert monitor.lapsed("x", attempt.model_copy(update={"beat": 1}))
+    assert monitor.lapsed("y", attempt.model_copy(update={"owner": ""})), "given back"
 
 
 def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> None:
@@ -133,15 +133,15 @@ def test_what_has_expired_goes(jobs: JobStore) -> None:
     lease.save(state="done")
     half_made = JobFolder(done.path.with_name(uuid7()))
     half_made.path.mkdir()
-    soon, later = lease.run.changed_at + DAY / 2, lease.run.changed_at + DAY
+    soon, later = lease.attempt.changed_at + DAY / 2, lease.attempt.changed_at + DAY
     jobs.sweep(soon, DAY)
-    assert done.seen().state == "done"
+    assert done.status().state == "done"
     jobs.sweep(later, DAY)
     with pytest.raises(NotFound):
-        done.seen()
+        done.status()
     assert not done.path.exists()
     assert not half_made.path.exists()
-    assert [one.seen().state for one in (waiting, going)] == ["queued", "running"]
+    assert [one.status().state for one in (waiting, going)] == ["queued", "running"]
 
 
 # Room
@@ -152,10 +152,10 @@ def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: JobStore) -> None:
     for size in (60, 30):
         jobs.create(record()).output(1).write_bytes(b"x" * size)
     jobs.create(record("globex")).output(1).write_bytes(b"x" * 500)
-    DiskQuota(jobs, per_tenant=91, free=1).demand(scope)
+    DiskQuota(jobs, per_tenant=91, free=1).require_space(scope)
     with pytest.raises(TooManyExports, match="90 bytes"):
-        DiskQuota(jobs, per_tenant=90, free=1).demand(scope)
+        DiskQuota(jobs, per_tenant=90, free=1).require_space(scope)
     with pytest.raises(Unavailable, match="no room"):
-        DiskQuota(jobs, per_tenant=91, free=1 << 62).demand(scope)
+        DiskQuota(jobs, per_tenant=91, free=1 << 62).require_space(scope)
     with pytest.raises(TooManyExports):
-        DiskQuota(jobs, per_tenant=500, free=1).demand(record("globex").scope)
+        DiskQuota(jobs, per_tenant=500, free=1).require_space(record("globex").scope)

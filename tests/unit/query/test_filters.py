@@ -97,8 +97,10 @@ def test_what_is_wrong_is_named(pairs, field):
 def test_an_unknown_filter_lists_the_known_ones():
     with pytest.raises(InvalidFilter) as caught:
         split([("actr", "x")], ("limit", "cursor"))
-    for name in ("limit", "cursor", *KNOWN):
-        assert name in caught.value.fix
+    assert caught.value.fix == f"Known parameters: {', '.join(('limit', 'cursor', *KNOWN))}."
+    with pytest.raises(InvalidFilter) as caught:
+        parse([("actr", "x")])
+    assert caught.value.fix == f"Known filters: {', '.join(KNOWN)}."
 
 
 def test_too_many_values():

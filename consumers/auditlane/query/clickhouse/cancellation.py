@@ -46,7 +46,8 @@ class Asker:
     def finish(self) -> None:
         """Everything is answered; to leave changes nothing from now on."""
         with self._lock:
-            self._over, self._ends = True, {}
+            self._over = True
+            self._ends = {}
 
     def begin(self, what: object, end: Callable[[], None]) -> None:
         """`what` is under way; `end` is called from any thread when the asker leaves, at once when it has left."""

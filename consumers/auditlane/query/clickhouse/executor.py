@@ -53,6 +53,7 @@ class Limits:
 QUERY_S: Final = 0.02  # of ClickHouse's work for any statement …
 BYTES_PER_S: Final = 500_000_000  # … and for what it reads, uncompressed
 
+_GRACE_S: Final = 1.0  # for ClickHouse's own answer that a query took too long, before we stop listening
 PAUSE_MS: Final = 20  # of a query with others before it, at each block
 
 # ClickHouse ends a query whose client has gone, or gave it up. It only looks at the connections of queries that read.
@@ -88,6 +89,15 @@ class QueryExecutor:
                 pool_mgr=self._pool,
             )
         )
+
+    @classmethod
+    def for_pages(
+        cls, settings: Settings, limits: Limits | None = None, concurrency: TenantConcurrency | None = None
+    ) -> QueryExecutor:
+        """For statements that people wait for: each takes `page_s` at most, and a silent ClickHouse a second longer."""
+        limits = limits or Limits.of(settings)
+        silence_s = limits.page_s + _GRACE_S
+        return cls(settings, limits, silence_s=silence_s, seconds=limits.page_s, concurrency=concurrency)
 
     def open(self, statement: Statement, seconds: float | None = None) -> Source:
         """Start a statement; its body is for `verified_batches`, and the caller closes it.

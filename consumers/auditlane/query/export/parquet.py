@@ -41,7 +41,8 @@ class Parquet:
         self._sink = _Sink()
         self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, "w"), self._schema, compression="zstd")
         self._held: list[pa.RecordBatch] = []
-        self._rows = self._bytes = 0
+        self._rows = 0
+        self._bytes = 0
 
     def begin(self) -> bytes:
         return self._sink.taken()
@@ -66,7 +67,9 @@ class Parquet:
     def _close_group(self) -> None:
         if self._held:
             self._writer.write_table(pa.Table.from_batches(self._held, self._schema), row_group_size=self._rows)
-        self._held, self._rows, self._bytes = [], 0, 0
+        self._held = []
+        self._rows = 0
+        self._bytes = 0
 
 
 class _Sink(io.RawIOBase):

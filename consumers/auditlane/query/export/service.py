@@ -16,7 +16,7 @@ from auditlane.query.export.jobs import router as jobs_router
 from auditlane.query.export.jobs.disk_quota import DiskQuota
 from auditlane.query.export.jobs.folder import JobStore
 from auditlane.query.export.jobs.record import JobRecord
-from auditlane.query.export.jobs.router import file_of
+from auditlane.query.export.jobs.router import JobDependencies, job_file
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.query.export.links import Links, RequireStanding, Signer
@@ -43,39 +43,39 @@ class ExportService:
     ) -> None:
         standing = partial(require_standing, behind="export")
         self.exporter = Exporter(settings, require_standing=standing, concurrency=concurrency)
-        links = self.links = Links(signer, require_standing, settings.serve_url)
-        jobs, keep = JobStore(_folder(settings)), timedelta(seconds=settings.export_expire_s)
-        room = DiskQuota.of(settings, jobs)
-        job_file = partial(file_of, jobs, structure_of, standing)
+        self.links = Links(signer, require_standing, settings.serve_url)
+        jobs = JobStore(_folder(settings))
+        keep = timedelta(seconds=settings.export_expire_s)
+        quota = DiskQuota.of(settings, jobs)
         self._runner = Runner(
             jobs,
-            Worker(self.exporter, partial(_filter_of, structure_of), count_rows, room.demand),
-            at_once=settings.export_concurrency,
+            Worker(self.exporter, partial(_filter_of, structure_of), count_rows, quota.require_space),
+            concurrency=settings.export_concurrency,
             per_tenant=settings.export_jobs_running_per_tenant,
             lease_s=settings.export_lease_s,
             keep=keep,
+        )
+        dependencies = JobDependencies(
+            jobs=jobs,
+            exporter=self.exporter,
+            links=self.links,
+            structure_of=structure_of,
+            quota=quota,
+            max_jobs=settings.export_jobs_per_tenant,
+            keep=keep,
+            wake=self._runner.wake,
+            require_standing=standing,
         )
         self.routers: list[APIRouter] = [
             router.build(
                 self.exporter,
                 authorize,
-                links,
+                self.links,
                 structure_of,
                 count_rows=count_rows,
-                job_file=job_file,
+                job_file=partial(job_file, dependencies),
             ),
-            jobs_router.build(
-                jobs,
-                self.exporter,
-                authorize,
-                links,
-                structure_of,
-                most=settings.export_jobs_per_tenant,
-                job_file=job_file,
-                demand_room=room.demand,
-                keep=keep,
-                wake=self._runner.wake,
-            ),
+            jobs_router.build(dependencies, authorize),
         ]
 
     def start(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import row_of
 from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.query.clickhouse.executor import Limits, QueryExecutor
+from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.frontegg import sql
 from auditlane.query.frontegg.query_params import AuditQuery
 from auditlane.query.models import Event
@@ -36,11 +36,8 @@ class FronteggReader:
     """Reads from any number of threads; connects when it is first asked something. Raises what `executor` does."""
 
     def __init__(self, settings: Settings, concurrency: TenantConcurrency | None = None) -> None:
-        limits = Limits.of(settings)
         self._database = settings.clickhouse_database
-        self._executor = QueryExecutor(
-            settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, concurrency=concurrency
-        )
+        self._executor = QueryExecutor.for_pages(settings, concurrency=concurrency)
 
     def page(self, scope: TenantScope, query: AuditQuery, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
         """(rows, how many there are on all pages)."""

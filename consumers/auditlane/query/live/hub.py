@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.cancellation import Asker
@@ -21,6 +22,7 @@ from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get
+from auditlane.runtime.settings import Settings
 
 
 class StreamHub:
@@ -41,6 +43,17 @@ class StreamHub:
         self._closed = False
         self._shared = Poll(executor, database)
         self._failure: AuditlaneError | None = None  # of the last poll
+
+    @classmethod
+    def of(cls, settings: Settings, executor: QueryExecutor) -> StreamHub:
+        """The hub of one process, within the limits of the settings."""
+        return cls(
+            executor,
+            settings.clickhouse_database,
+            poll_s=settings.stream_poll_s,
+            per_tenant=settings.streams_per_tenant,
+            per_user=settings.streams_per_user,
+        )
 
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
         """The channel of this filter; `leave` must follow. Raises RateLimited when the tenant has streams enough."""
@@ -170,11 +183,11 @@ class StreamHub:
             more, failing = self._tried(channels, quiet=failing)
             if not more:
                 with self._changed:
-                    self._changed.wait_for(lambda begun=channels: self._is_due(begun), self._poll_s)  # type: ignore[misc]
+                    self._changed.wait_for(partial(self._is_due, channels), self._poll_s)
 
-    def _is_due(self, begun: list[Channel]) -> bool:
+    def _is_due(self, polled: list[Channel]) -> bool:
         """Whether to poll before it is time: for a new channel, or to end."""
-        known = set(map(id, begun))
+        known = set(map(id, polled))
         return self._closed or not self._channels or any(id(one) not in known for one in self._channels.values())
 
     def _tried(self, channels: list[Channel], *, quiet: bool) -> tuple[bool, bool]:

@@ -46,7 +46,8 @@ class Poll:
 
     def forget(self) -> None:
         """Nobody follows any more: the next look is the first."""
-        self._watches, self._polled_ms = {}, 0
+        self._watches = {}
+        self._polled_ms = 0
 
     def look(self, tenants: Sequence[str]) -> PollResult:
         """What became visible, with what is news of these tenants. Raises what reading raises, but never QueryTooLarge:

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -50,7 +51,7 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def build(
-    tail: StreamHub, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, patience_s: float
+    hub: StreamHub, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, patience_s: float
 ) -> APIRouter:
     """`GET /v1/events/stream`; to be mounted before the route of one event. `patience_s`: how long a poll may take."""
     router = APIRouter(prefix="/v1", tags=["events"])
@@ -81,19 +82,19 @@ def build(
         own, filter_ = await threads.run(lambda: split(request.query_params.multi_items(), ("cursor",), fields))
         given = request.headers.get("last-event-id") or own.get("cursor")
         start = resume_tokens.open(scope, filter_, given) if given else None
-        channel = tail.join(scope, filter_)
+        channel = hub.join(scope, filter_)
         loop, waiting = asyncio.get_running_loop(), asyncio.Event()
         subscription = Subscription(lambda: _from_any_thread(loop, waiting))
-        followed = _Stream(tail, channel, subscription, waiting, lambda one: resume_tokens.seal(scope, filter_, one))
+        followed = _Stream(hub, channel, subscription, waiting, lambda one: resume_tokens.seal(scope, filter_, one))
         try:
             if start is None:
                 await followed.begin(patience_s, threads)
         except BaseException:
-            tail.leave(channel, subscription, scope)
+            hub.leave(channel, subscription, scope)
             raise
         body = followed.body(start, patience_s, threads, lambda: check(request, scope), request.is_disconnected)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return _Left(body, lambda: tail.leave(channel, subscription, scope), headers)
+        return _Left(body, lambda: hub.leave(channel, subscription, scope), headers)
 
     return router
 
@@ -130,13 +131,13 @@ class _Stream:
 
     def __init__(
         self,
-        tail: StreamHub,
+        hub: StreamHub,
         channel: Channel,
         subscription: Subscription,
         waiting: asyncio.Event,
         seal: Callable[[Resume], str],
     ) -> None:
-        self._tail = tail
+        self._hub = hub
         self._channel = channel
         self._subscription = subscription
         self._waiting = waiting
@@ -145,7 +146,7 @@ class _Stream:
 
     async def begin(self, patience_s: float, threads: _Threads) -> None:
         """Follow from now on. Raises what `StreamHub.begin` raises."""
-        await threads.run(lambda: self._tail.begin(self._channel, self._subscription, patience_s))
+        await threads.run(lambda: self._hub.begin(self._channel, self._subscription, patience_s))
 
     async def body(
         self,
@@ -179,10 +180,8 @@ class _Stream:
     ) -> AsyncIterator[str]:
         while not self._level and not self._subscription.ended and not await gone():
             await check()
-            at = start
-            event_slice, self._level = await threads.run(
-                lambda at=at: self._tail.catch_up(self._channel, self._subscription, at, patience_s)  # type: ignore[misc]
-            )
+            catch_up = partial(self._hub.catch_up, self._channel, self._subscription, start, patience_s)
+            event_slice, self._level = await threads.run(catch_up)
             start = event_slice.resume
             if not event_slice.events and not self._level:
                 yield ": behind\n\n"

@@ -79,7 +79,8 @@ class Subscription:
         """No more."""
         with self._lock:
             if not self.ended:
-                self.ended, self.failure = why, failure
+                self.ended = why
+                self.failure = failure
         self._wake()
 
 

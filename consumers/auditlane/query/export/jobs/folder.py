@@ -26,7 +26,7 @@ from auditlane.runtime.errors import NotFound
 from auditlane.runtime.files import write_text
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_RUN: Final = re.compile(r"run\.([0-9]{1,9})\.json")
+_ATTEMPT: Final = re.compile(r"run\.([0-9]{1,9})\.json")
 _UNFINISHED: Final = timedelta(hours=1)  # a folder without a record: its maker died, or is at it
 
 
@@ -48,13 +48,13 @@ class JobFolder:
         """The file that this epoch's owner writes to."""
         return self.path / f"output.{epoch}"
 
-    def seen(self) -> JobStatus:
+    def status(self) -> JobStatus:
         """The job as it is now."""
         try:
             record = JobRecord.model_validate_json((self.path / "job.json").read_bytes())
             epoch = self._epoch()
-            run = JobAttempt.model_validate_json(self._run(epoch).read_bytes()) if epoch else None
-            return JobStatus(record=record, run=run, cancelled_at=self._cancelled_at())
+            attempt = JobAttempt.model_validate_json(self._attempt(epoch).read_bytes()) if epoch else None
+            return JobStatus(record=record, attempt=attempt, cancelled_at=self._cancelled_at())
         except (OSError, ValidationError) as error:
             raise _not_found(self.id) from error
 
@@ -63,12 +63,12 @@ class JobFolder:
         self.path.mkdir(parents=True)
         write_text(self.path / "job.json", record.model_dump_json())
 
-    def begin(self, run: JobAttempt) -> bool:
+    def begin(self, attempt: JobAttempt) -> bool:
         """Take the job for a new epoch; False when somebody else did."""
         new = self.path / f".{uuid.uuid4().hex}"
         try:
-            write_text(new, run.model_dump_json())
-            os.link(new, self._run(run.epoch))
+            write_text(new, attempt.model_dump_json())
+            os.link(new, self._attempt(attempt.epoch))
         except FileExistsError:
             return False
         finally:
@@ -77,11 +77,11 @@ class JobFolder:
 
     def holds(self, epoch: int) -> bool:
         """Whether this epoch is still the newest and the job still wanted."""
-        return not (self._run(epoch + 1).exists() or self._marker.exists()) and self._run(epoch).exists()
+        return not (self._attempt(epoch + 1).exists() or self._marker.exists()) and self._attempt(epoch).exists()
 
-    def save(self, run: JobAttempt) -> None:
+    def save(self, attempt: JobAttempt) -> None:
         """Replace what this epoch has written down."""
-        write_text(self._run(run.epoch), run.model_dump_json())
+        write_text(self._attempt(attempt.epoch), attempt.model_dump_json())
 
     def cancel(self) -> None:
         """Mark it as not wanted; whoever works on it notices at the next sign of life."""
@@ -109,11 +109,11 @@ class JobFolder:
         except FileNotFoundError:
             return None
 
-    def _run(self, epoch: int) -> Path:
+    def _attempt(self, epoch: int) -> Path:
         return self.path / f"run.{epoch}.json"
 
     def _epoch(self) -> int:
-        return max((int(found[1]) for one in self.path.iterdir() if (found := _RUN.fullmatch(one.name))), default=0)
+        return max((int(found[1]) for one in self.path.iterdir() if (found := _ATTEMPT.fullmatch(one.name))), default=0)
 
 
 class JobStore:
@@ -133,20 +133,20 @@ class JobStore:
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)
-        seen = folder.seen()
-        if seen.record.tenant != scope.tenant:  # a file system may take `Acme` for `acme`
+        status = folder.status()
+        if status.record.tenant != scope.tenant:  # a file system may take `Acme` for `acme`
             raise _not_found(id_)
-        return folder, seen
+        return folder, status
 
     def of_tenant(self, scope: TenantScope) -> list[JobStatus]:
         """The tenant's jobs, newest first."""
         found = []
         for folder in _folders(self._of(scope.tenant)):
             with contextlib.suppress(NotFound):
-                seen = folder.seen()
-                if seen.record.tenant == scope.tenant:
-                    found.append(seen)
-        return sorted(found, key=lambda seen: seen.record.id, reverse=True)
+                status = folder.status()
+                if status.record.tenant == scope.tenant:
+                    found.append(status)
+        return sorted(found, key=lambda status: status.record.id, reverse=True)
 
     def bytes_of(self, tenant: str) -> int:
         """How many bytes the tenant's files have at present."""
@@ -176,7 +176,7 @@ class JobStore:
         """Remove what has expired, and what was never finished being made."""
         for folder in self.all():
             try:
-                expired = folder.seen().expired(now, keep)
+                expired = folder.status().expired(now, keep)
             except NotFound:
                 with contextlib.suppress(FileNotFoundError):
                     made = datetime.fromtimestamp(folder.path.stat().st_mtime, UTC)

@@ -18,26 +18,28 @@ class Lost(Exception):
 class Lease:
     """One epoch of one job. Thread-safe: a worker saves progress while another thread shows that it lives."""
 
-    def __init__(self, folder: JobFolder, run: JobAttempt) -> None:
+    def __init__(self, folder: JobFolder, attempt: JobAttempt) -> None:
         self.folder = folder
-        self.run = run
+        self.attempt = attempt
         self._lock = threading.Lock()
 
     @classmethod
-    def take(cls, folder: JobFolder, seen: JobStatus, owner: str) -> Lease | None:
+    def take(cls, folder: JobFolder, status: JobStatus, owner: str) -> Lease | None:
         """The epoch after the present one, or None when somebody else was first."""
         now = datetime.now(UTC)
-        run = seen.run.next(owner, now) if seen.run else JobAttempt(epoch=1, owner=owner, changed_at=now)
-        return cls(folder, run) if folder.begin(run) else None
+        attempt = (
+            status.attempt.next(owner, now) if status.attempt else JobAttempt(epoch=1, owner=owner, changed_at=now)
+        )
+        return cls(folder, attempt) if folder.begin(attempt) else None
 
     def save(self, **changes: Any) -> None:
         """Write down what has changed. Raises Lost, and OSError where nothing can be written."""
         with self._lock:
-            if not self.folder.holds(self.run.epoch):
+            if not self.folder.holds(self.attempt.epoch):
                 raise Lost
-            news = {"beat": self.run.beat + 1, "changed_at": datetime.now(UTC)}
-            self.run = self.run.model_copy(update=news | changes)
-            self.folder.save(self.run)
+            news = {"beat": self.attempt.beat + 1, "changed_at": datetime.now(UTC)}
+            self.attempt = self.attempt.model_copy(update=news | changes)
+            self.folder.save(self.attempt)
 
 
 class LeaseMonitor:
@@ -51,11 +53,11 @@ class LeaseMonitor:
         self._clock = clock
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
-    def lapsed(self, id_: str, run: JobAttempt) -> bool:
+    def lapsed(self, id_: str, attempt: JobAttempt) -> bool:
         """Whether nobody works on it any more; ask at every turn."""
-        if not run.owner:
+        if not attempt.owner:
             return True
-        sign, now = (run.epoch, run.beat), self._clock()
+        sign, now = (attempt.epoch, attempt.beat), self._clock()
         last = self._seen.get(id_)
         if last is None or last[0] != sign:
             self._seen[id_] = (sign, now)

@@ -101,16 +101,16 @@ class JobStatus(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     record: JobRecord
-    run: JobAttempt | None
+    attempt: JobAttempt | None
     cancelled_at: AwareDatetime | None
 
     @property
     def state(self) -> State:
-        if self.run is not None and self.run.state != "running":
-            return self.run.state
+        if self.attempt is not None and self.attempt.state != "running":
+            return self.attempt.state
         if self.cancelled_at is not None:
             return "cancelled"
-        return "running" if self.run is not None else "queued"
+        return "running" if self.attempt is not None else "queued"
 
     @property
     def ended_at(self) -> datetime | None:
@@ -118,7 +118,7 @@ class JobStatus(BaseModel):
             case "cancelled":
                 return self.cancelled_at
             case "done" | "failed":
-                return self.run.changed_at if self.run else None
+                return self.attempt.changed_at if self.attempt else None
         return None
 
     def expired(self, now: datetime, keep: timedelta) -> bool:

@@ -24,18 +24,18 @@ class Runner:
     """`start` and `close` once each; `wake` when there is a new job here. Several processes may share the jobs."""
 
     def __init__(
-        self, jobs: JobStore, worker: Worker, *, at_once: int, lease_s: float, keep: timedelta, per_tenant: int = 1
+        self, jobs: JobStore, worker: Worker, *, concurrency: int, lease_s: float, keep: timedelta, per_tenant: int = 1
     ) -> None:
         self._jobs = jobs
         self._worker = worker
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._per_tenant = per_tenant
         self._served: dict[str, int] = {}  # tenant to the turn in which it last had a job taken
         self._turn = 0
         self._lease_s = lease_s
         self._keep = keep
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        self._watch = LeaseMonitor(lease_s, time.monotonic)
+        self._monitor = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # with the tenant
         self._over: set[str] = set()  # jobs that have ended, which nobody need look at again
         self._wake = threading.Event()
@@ -83,7 +83,7 @@ class Runner:
 
     def _beat(self) -> None:
         for lease, _, _ in self._working.values():
-            if lease.run.state == "running":
+            if lease.attempt.state == "running":
                 try:
                     lease.save()
                 except Lost:
@@ -103,24 +103,24 @@ class Runner:
         self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in {o.tenant for o in folders}}
 
     def _consider(self, folder: JobFolder) -> None:
-        seen = folder.seen()
-        if seen.ended_at is not None:
+        status = folder.status()
+        if status.ended_at is not None:
             self._over.add(folder.id)
-            self._watch.forget(folder.id)
+            self._monitor.forget(folder.id)
             return
-        free = seen.run is None or self._watch.lapsed(folder.id, seen.run)
-        tenant = seen.record.tenant
+        free = status.attempt is None or self._monitor.lapsed(folder.id, status.attempt)
+        tenant = status.record.tenant
         of_tenant = sum(one == tenant for _, _, one in self._working.values())
-        if not free or len(self._working) >= self._at_once or of_tenant >= self._per_tenant:
+        if not free or len(self._working) >= self._concurrency or of_tenant >= self._per_tenant:
             return
-        lease = Lease.take(folder, seen, self._owner)
+        lease = Lease.take(folder, status, self._owner)
         if lease is None:
             return
         self._turn += 1
         self._served[tenant] = self._turn
-        get("export").info("export.taken", job=folder.id, tenant=tenant, epoch=lease.run.epoch)
+        get("export").info("export.taken", job=folder.id, tenant=tenant, epoch=lease.attempt.epoch)
         thread = threading.Thread(
-            target=self._worker.work, args=(lease, seen.record), name=f"export-{folder.id}", daemon=True
+            target=self._worker.work, args=(lease, status.record), name=f"export-{folder.id}", daemon=True
         )
         self._working[folder.id] = (lease, thread, tenant)
         thread.start()

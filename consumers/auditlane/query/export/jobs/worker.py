@@ -40,11 +40,11 @@ class Worker:
         exporter: Exporter,
         filter_of: FilterOf,
         count_rows: CountRows,
-        demand_room: Callable[[TenantScope], None] = lambda scope: None,
+        require_space: Callable[[TenantScope], None] = lambda scope: None,
     ) -> None:
-        """`demand_room` raises while there is no room for more bytes of a tenant."""
+        """`require_space` raises while there is no space for more bytes of a tenant."""
         self._exporter = exporter
-        self._demand_room = demand_room
+        self._require_space = require_space
         self._filter_of = filter_of
         self._count_rows = count_rows
         self._stopping = threading.Event()
@@ -71,17 +71,17 @@ class Worker:
             del self._askers[record.id]
 
     def _work(self, lease: Lease, record: JobRecord) -> None:
-        log = get("export").bind(job=record.id, tenant=record.tenant, epoch=lease.run.epoch)
+        log = get("export").bind(job=record.id, tenant=record.tenant, epoch=lease.attempt.epoch)
         try:
             self._persist(lease, record)
-            log.info("export.done", rows=lease.run.rows, bytes=lease.run.size)
-            self._count_rows(record.format, lease.run.rows)
+            log.info("export.done", rows=lease.attempt.rows, bytes=lease.attempt.size)
+            self._count_rows(record.format, lease.attempt.rows)
         except Lost:
-            lease.folder.output(lease.run.epoch).unlink(missing_ok=True)
+            lease.folder.output(lease.attempt.epoch).unlink(missing_ok=True)
             log.info("export.lost")
         except Stopped:
             self._end(lease, owner="")
-            log.info("export.given_back", rows=lease.run.rows)
+            log.info("export.given_back", rows=lease.attempt.rows)
         except AuditlaneError as error:
             if self._end(lease, state="failed", failure=Failure.of(error)):
                 lease.folder.drop_outputs()
@@ -105,17 +105,17 @@ class Worker:
         """Try again what may succeed, from where it broke off, as long as tries lead further."""
         failures = 0
         while True:
-            before = lease.run.rows
+            before = lease.attempt.rows
             try:
                 return self._attempt(lease, record)
             except AuditlaneError as error:
                 self._check()  # whatever was cut off because of a stop
                 if not isinstance(error, Unavailable):
                     raise
-                if not lease.folder.holds(lease.run.epoch):  # it was cut off because nobody wants it
+                if not lease.folder.holds(lease.attempt.epoch):  # it was cut off because nobody wants it
                     raise Lost from error
-                failures = 1 if lease.run.rows > before else failures + 1
-                get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.run.rows)
+                failures = 1 if lease.attempt.rows > before else failures + 1
+                get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.attempt.rows)
                 if failures >= _ATTEMPTS:
                     raise
                 if self._stopping.wait(min(_BACKOFF_MOST_S, 0.5 * 2.0**failures)):
@@ -127,47 +127,47 @@ class Worker:
                 ) from error
 
     def _attempt(self, lease: Lease, record: JobRecord) -> None:
-        if not (record.format.lines and lease.run.position):  # anything else begins anew, with the same bound
-            lease.save(file=lease.run.epoch, size=0, rows=0, position=None)
-        path = lease.folder.output(lease.run.epoch)
+        if not (record.format.lines and lease.attempt.position):  # anything else begins anew, with the same bound
+            lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
+        path = lease.folder.output(lease.attempt.epoch)
         with path.open("r+b" if path.exists() else "w+b") as file:
             os.fchmod(file.fileno(), 0o600)
             self._take_over(lease, file)
-            file.truncate(lease.run.size)
-            file.seek(lease.run.size)
+            file.truncate(lease.attempt.size)
+            file.seek(lease.attempt.size)
             self._write(lease, record, file)
         with contextlib.suppress(OSError):  # it is done, and they go when it expires
-            lease.folder.drop_outputs(keep=lease.run.epoch)
+            lease.folder.drop_outputs(keep=lease.attempt.epoch)
 
     def _take_over(self, lease: Lease, file: BinaryIO) -> None:
         """Copy what an earlier epoch has written, once."""
-        if lease.run.file == lease.run.epoch:
+        if lease.attempt.file == lease.attempt.epoch:
             return
-        left = lease.run.size
+        left = lease.attempt.size
         file.truncate(0)
-        with contextlib.suppress(FileNotFoundError), lease.folder.output(lease.run.file).open("rb") as earlier:
+        with contextlib.suppress(FileNotFoundError), lease.folder.output(lease.attempt.file).open("rb") as earlier:
             while piece := earlier.read(min(left, _COPY)):
                 file.write(piece)
                 left -= len(piece)
                 self._check()
         if left:  # it never reached the disk, whatever was written down
-            lease.save(file=lease.run.epoch, size=0, rows=0, position=None)
+            lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
             return
         _to_disk(file)
-        lease.save(file=lease.run.epoch)
+        lease.save(file=lease.attempt.epoch)
 
     def _write(self, lease: Lease, record: JobRecord, file: BinaryIO) -> None:
-        run = lease.run
+        attempt = lease.attempt
         export = self._exporter.export(
             record.scope,
             self._filter_of(record),
             record.form,
             counted=record.counted,
-            after=run.after,
-            written=run.rows if run.position else 0,
+            after=attempt.after,
+            written=attempt.rows if attempt.position else 0,
         )
-        self._demand_room(record.scope)
-        saved_at, saved_bytes = time.monotonic(), run.size
+        self._require_space(record.scope)
+        saved_at, saved_bytes = time.monotonic(), attempt.size
         try:
             for piece in export:
                 file.write(piece)
@@ -179,7 +179,7 @@ class Worker:
                     at = export.position
                     place = (at.occurred_us, at.event_id, at.content_hash) if record.format.lines else None
                     lease.save(rows=export.written, size=saved_bytes, position=place)
-                    self._demand_room(record.scope)
+                    self._require_space(record.scope)
             _to_disk(file)
             lease.save(state="done", rows=export.written, size=file.tell(), position=None)
         finally:

@@ -185,9 +185,9 @@ def test_the_oldest_first(reader, data):
 
 @pytest.mark.parametrize("near", [(1, 8), (20, 60), (ROWS + 40, 10_000)])
 @pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
-def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, on_loopback, severity):
+def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
     """However few are tried first, and though losers among them match: the pages are those of the whole list."""
-    monkeypatch.setattr("auditlane.query.reader._NEAR", on_loopback)
+    monkeypatch.setattr("auditlane.query.reader._PROBE_ROWS", near)
     chosen = [row for row in data if row["severity"] in severity]
     for sort, reverse in (("-occurred_at", True), ("occurred_at", False)):
         wanted = parse([("severity", one) for one in severity])

@@ -22,7 +22,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
 from auditlane.query.live import follow
 from auditlane.query.live.hub import StreamHub
-from auditlane.query.live.resume_token import Resume, ResumeTokens
+from auditlane.query.live.resume_token import ResumeTokens, StreamPosition
 from auditlane.query.live.subscription import Subscription
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable, TokenExpired
@@ -232,7 +232,7 @@ def test_a_slow_client_is_told_and_goes_on_with_its_last_id(filled, reader):
     assert [json.loads(one.line)["actor_id"] for one in kept] == people(*range(5_000, 5_004))
     hub.leave(channel, subscription)
     again, other = hub.join(scope, Filter()), Subscription(lambda: None)
-    stretch, _ = hub.catch_up(again, other, kept[-1].resume, WAIT_S)
+    stretch, _ = hub.catch_up(again, other, kept[-1].position, WAIT_S)
     assert [json.loads(one.line)["actor_id"] for one in stretch.events] == people(*range(5_004, 5_010))
     hub.leave(again, other)
     wait_until(lambda: hub._thread is None)
@@ -245,8 +245,10 @@ def test_one_poll_serves_all(filled, reader, monkeypatch):
     polls: list[int] = []
     asked: list[Any] = []
     monkeypatch.setattr(hub, "_poll", lambda channels, poll=hub._poll: polls.append(len(channels)) or poll(channels))
-    on = hub._follower.on
-    monkeypatch.setattr(hub._follower, "on", lambda *given, **named: asked.append(given[1]) or on(*given, **named))
+    on = hub._follower.next_slice
+    monkeypatch.setattr(
+        hub._follower, "next_slice", lambda *given, **named: asked.append(given[1]) or on(*given, **named)
+    )
     scope, streams = TenantScope.for_operator("shared"), []
     for filter_ in (Filter(), Filter(), parse([("action", "login")])):
         subscription = Subscription(lambda: None)
@@ -314,7 +316,11 @@ def test_stopping_ends_streams(filled, reader):
         ("nonsense", {}, "CURSOR_INVALID"),
         ("", {"limit": "5"}, "FILTER_INVALID"),
         ("", {"query": "("}, "FILTER_INVALID"),
-        (ResumeTokens(mac).seal(TenantScope.for_operator("other"), Filter(), Resume(1, {})), {}, "CURSOR_INVALID"),
+        (
+            ResumeTokens(mac).seal(TenantScope.for_operator("other"), Filter(), StreamPosition(1, {})),
+            {},
+            "CURSOR_INVALID",
+        ),
     ],
 )
 def test_a_wrong_stream_request_is_answered_with_its_code(url, last, fields, code):
@@ -406,7 +412,7 @@ def test_what_fails_for_all_is_said_as_it_is(filled, monkeypatch):
     def takes_too_long(*_: Any, **__: Any) -> None:
         raise QueryTooLarge("The query took longer than it may.")
 
-    monkeypatch.setattr(hub._shared, "_rows", takes_too_long)
+    monkeypatch.setattr(hub._poller, "_rows", takes_too_long)
     channel = hub.join(TenantScope.for_operator("acme"), Filter())
     with pytest.raises(StoreUnavailable, match="took longer than it may"):
         hub.begin(channel, subscription, 0.3)

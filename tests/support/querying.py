@@ -23,7 +23,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query import router
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
-from auditlane.query.export.links import Links
+from auditlane.query.export.links import DownloadLinks
 from auditlane.query.live import router as live_router
 from auditlane.query.live.hub import StreamHub
 from auditlane.query.reader import Reader
@@ -206,7 +206,7 @@ def served(
             export_router.build(
                 exporter,
                 authorize,
-                Links(signer or Signer(), lambda scope: None),
+                DownloadLinks(signer or Signer(), lambda scope: None),
                 structure_of,
                 count_rows=count_rows,
                 job_file=no_file,

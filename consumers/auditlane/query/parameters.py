@@ -34,16 +34,18 @@ def split(
 
 def limit_of(text: str | None) -> int:
     """1 to 200 events a page."""
-    return whole_number("limit", text, default=DEFAULT_LIMIT, most=MAX_LIMIT, fix="Use `next` to go on to more.")
+    return whole_number("limit", text, default=DEFAULT_LIMIT, maximum=MAX_LIMIT, fix="Use `next` to go on to more.")
 
 
-def whole_number(name: str, text: str | None, *, default: int, most: int, fix: str = "") -> int:
-    """A number from 1 to `most`, or InvalidFilter."""
+def whole_number(name: str, text: str | None, *, default: int, maximum: int, fix: str = "") -> int:
+    """A number from 1 to `maximum`, or InvalidFilter."""
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= maximum):
         raise InvalidFilter(
-            f"{name!r} is not a number from 1 to {most}.", field=name, fix=fix or "Write it in digits, or leave it out."
+            f"{name!r} is not a number from 1 to {maximum}.",
+            field=name,
+            fix=fix or "Write it in digits, or leave it out.",
         )
     return int(text)
 
@@ -57,7 +59,7 @@ def one_of(name: str, text: str | None, choices: Sequence[str], default: str | N
     return value
 
 
-def described(**own: dict[str, Any]) -> dict[str, Any]:
+def openapi_parameters(**own: dict[str, Any]) -> dict[str, Any]:
     """The OpenAPI parameters of a route: its own (name → schema, with a description), then every filter."""
     parameters = [_parameter(name, schema.pop("description", ""), schema) for name, schema in own.items()]
     text: dict[str, Any] = {"type": "string"}

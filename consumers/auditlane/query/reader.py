@@ -21,9 +21,9 @@ from auditlane.query.sort import NEWEST, Sort
 from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
-_NEAR: Final = (10_000, 250_000)  # events that a filter is tried on before it is tried on all
-_ANEW = "Begin the list anew, without a cursor."
-_OTHERS: Final = 100  # events that may share an id with the one that is asked for, before the rest is left out
+_PROBE_ROWS: Final = (10_000, 250_000)  # events that a filter is tried on before it is tried on all
+_RESTART = "Begin the list anew, without a cursor."
+_MAX_OTHERS: Final = 100  # events that may share an id with the one that is asked for, before the rest is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Reader:
     ) -> Page:
         """The page beside a position, or the list's first. `limit` is the most events on it."""
         ends = monotonic() + self._page_s
-        rows = self._beside(scope, filter_, limit=limit + 1, position=position, sort=sort, ends=ends)
+        rows = self._page_rows(scope, filter_, limit=limit + 1, position=position, sort=sort, ends=ends)
         conflicting = adjacent(rows, position)
         towards_newer = position is not None and position.newer
         more, rows = len(rows) > limit, rows[:limit]
@@ -70,21 +70,21 @@ class Reader:
             rows.reverse()
         if not rows and position is not None and not sort.by_time:
             # A cursor is given only where there is more; its place is found by the event that it was made of.
-            raise InvalidCursor("What the cursor points at is not there any more.", field="cursor", fix=_ANEW)
+            raise InvalidCursor("What the cursor points at is not there any more.", field="cursor", fix=_RESTART)
         if not rows:
             return Page([], None, None)
         # Where we came from there is something, so only the side that we went to can have an end.
         older = more or towards_newer
         newer = more if towards_newer else position is not None
         if filter_.narrows or not sort.by_time:
-            conflicting = self._conflicts.among(scope, rows, seconds=_left(ends))
+            conflicting = self._conflicts.among(scope, rows, seconds=_remaining_s(ends))
         return Page(
             [_event(row, conflict=key_of(row) in conflicting) for row in rows],
             Position.of(rows[-1]) if older else None,
             Position.of(rows[0], newer=True) if newer else None,
         )
 
-    def _beside(
+    def _page_rows(
         self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort, ends: float
     ) -> list[dict[str, Any]]:
         """Rows of a page. Where a filter has to be tried on event after event, first on the nearest, then on all.
@@ -93,10 +93,10 @@ class Reader:
         """
 
         def rows_of(statement: Statement) -> list[dict[str, Any]]:
-            return self.executor.rows(statement, scope.tenant, _left(ends))
+            return self.executor.rows(statement, scope.tenant, _remaining_s(ends))
 
         page = partial(sql.compile_page, self.database, scope, filter_, position=position, limit=limit, sort=sort)
-        for near in _NEAR if sort.by_time and filter_.narrows else ():
+        for near in _PROBE_ROWS if sort.by_time and filter_.narrows else ():
             edge = rows_of(sql.compile_edge(self.database, scope, filter_, position=position, sort=sort, rows=near))
             if not edge:
                 break
@@ -110,7 +110,7 @@ class Reader:
 
         Of several it is the one with this content, else the one that Kafka had first; the others are told with it.
         """
-        statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _OTHERS)
+        statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _MAX_OTHERS)
         rows = self.executor.rows(statement, scope.tenant)
         if not rows or (content_hash and Position.of(rows[0]).content_hash != content_hash):
             said = f"There is no event {event_id}" + (f" with the content {content_hash}." if content_hash else ".")
@@ -138,5 +138,5 @@ def _event(row: dict[str, Any], *, conflict: bool) -> Event:
     return event.model_copy(update={"conflict": True}) if conflict else event
 
 
-def _left(ends: float) -> float:
+def _remaining_s(ends: float) -> float:
     return max(1.0, ends - monotonic())

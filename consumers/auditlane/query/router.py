@@ -13,7 +13,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Cursors, Mac
 from auditlane.query.language.fields import from_structure
 from auditlane.query.models import Checked, EventPage, Mistake, SingleEvent
-from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, described, limit_of, split
+from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, limit_of, openapi_parameters, split
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, StructureOf, parse_sort
 from auditlane.query.values import check_content_hash, check_event_id
@@ -22,7 +22,7 @@ from auditlane.store.structure_cache import DEFAULT
 
 Authorize = Callable[[Permission], Callable[..., Any]]
 
-_LIST = described(
+_LIST = openapi_parameters(
     limit={
         "type": "integer",
         "minimum": 1,
@@ -40,7 +40,7 @@ _LIST = described(
     },
 )
 
-_CHECK = described()
+_CHECK = openapi_parameters()
 _CONTENT = Query("", description="Of several events with this id the one with this `content_hash`.")
 
 

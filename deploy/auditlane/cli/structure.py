@@ -35,7 +35,7 @@ _SWITCH = {"on": True, "off": False, "inherit": None}
 @app.command()
 def show(tenant: Tenant = None, as_json: AsJson = False) -> None:
     """Show the fields in their order, and whether audit logs are on."""
-    _print(_service().shown(_tenant(tenant)), as_json=as_json)
+    _print(_service().state(_tenant(tenant)), as_json=as_json)
 
 
 @app.command(name="set")
@@ -68,7 +68,7 @@ def set_(
     if bool(field) != bool(stated) or not (field or logs):
         raise InvalidInput("Say a field and what to change of it, or --logs.", field="field")
     service, tenant_id = _service(), _tenant(tenant)
-    seen = service.shown(tenant_id)
+    seen = service.state(tenant_id)
     fields = None
     if field:
         # Those that are left out would be inherited again.

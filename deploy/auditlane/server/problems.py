@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from auditlane.query.clickhouse.cancellation import has_gone
+from auditlane.query.clickhouse.cancellation import is_cancelled
 from auditlane.query.export.links import DOWNLOAD_PATH
 from auditlane.runtime.errors import (
     AuditlaneError,
@@ -117,7 +117,7 @@ async def _ours(request: Request, error: Exception) -> Response:
 def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | None = None) -> Response:
     """The answer to an error of ours; `more` are members that a route adds to the problem."""
     status = http_status(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not has_gone():  # else it was cut off for who has gone
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():  # else it was cut off for who has gone
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
     if isinstance(error, ConfigError):  # names files of this machine: for its operator's log only
         return unforeseen(request)

@@ -12,7 +12,7 @@ from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Format
 from auditlane.query.export.jobs.disk_quota import DiskQuota
 from auditlane.query.export.jobs.folder import JobFolder, JobStore
-from auditlane.query.export.jobs.lease import Lease, LeaseMonitor, Lost
+from auditlane.query.export.jobs.lease import Lease, LeaseLost, LeaseMonitor
 from auditlane.query.export.jobs.record import JobAttempt, JobRecord
 from auditlane.runtime.errors import InvalidInput, NotFound, TooManyExports, Unavailable
 from auditlane.runtime.ids import uuid7
@@ -76,7 +76,7 @@ def test_one_that_was_thought_dead_changes_nothing(folder: JobFolder) -> None:
     old.save(rows=5, size=50, position=(1, "x", "y"), file=1)
     new = take(folder, "b")
     assert (new.attempt.epoch, new.attempt.rows, new.attempt.size, new.attempt.file) == (2, 5, 50, 1)
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         old.save(rows=6)
     new.save(rows=7, state="done")
     assert folder.status().attempt == new.attempt
@@ -89,7 +89,7 @@ def test_a_cancelled_job_is_lost_to_its_owner(folder: JobFolder) -> None:
     folder.cancel()
     assert folder.status().state == "cancelled"
     assert not folder.output(1).exists()
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         lease.save(rows=6)
 
 

@@ -76,7 +76,7 @@ def news(database: str, table: str, tenants: Any, seen: Any, *, since_ms: int, l
     return found
 
 
-def home(database: str, scope: TenantScope, *, since_ms: int) -> Any:
+def partitions_of(database: str, scope: TenantScope, *, since_ms: int) -> Any:
     return lambda rows: [row.shown() for row in rows if row.tenant == scope.tenant and row.ingested_ms >= since_ms]
 
 
@@ -105,9 +105,9 @@ def arrived(
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
-    monkeypatch.setattr(sql, "compile_news", news)
-    monkeypatch.setattr(sql, "compile_home", home)
-    monkeypatch.setattr(sql, "compile_arrived", arrived)
+    monkeypatch.setattr(sql, "compile_poll", news)
+    monkeypatch.setattr(sql, "compile_partitions", partitions_of)
+    monkeypatch.setattr(sql, "compile_events_at", arrived)
     monkeypatch.setattr(sql, "compile_tables", lambda database: lambda rows: [])
     monkeypatch.setattr(conflicts, "compile_conflicts", lambda database, scope, keys: lambda rows: [])
     monkeypatch.setattr(follow, "PAGE", 7)
@@ -158,7 +158,7 @@ class Client:
                 self._enter()
                 start, level = self._seals.open(ACME, Filter(), self._id), False
                 continue
-            start = stretch.resume
+            start = stretch.position
             self._id = self._seals.seal(ACME, Filter(), start)
 
     def leave(self) -> None:
@@ -173,7 +173,7 @@ class Client:
         """False when it went away before it had them all."""
         for one in events:
             self.got.append(tuple(json.loads(one.line)))
-            self._id = self._seals.seal(ACME, Filter(), one.resume)
+            self._id = self._seals.seal(ACME, Filter(), one.position)
             if self._chance.random() < cut:
                 return False
         return True

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from auditlane.query.live.follow import EventSlice, StreamedEvent
-from auditlane.query.live.resume_token import Resume
+from auditlane.query.live.resume_token import StreamPosition
 from auditlane.query.live.router import PIECE, _Stream
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import WrongTenant
 
-HERE = Resume(0, {})
+HERE = StreamPosition(0, {})
 
 
 def followed(count: int, checks: int) -> tuple[list[str], int]:

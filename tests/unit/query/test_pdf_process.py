@@ -11,7 +11,7 @@ import pyarrow as pa
 import pypdf
 import pytest
 
-from auditlane.query.clickhouse.cancellation import Asker
+from auditlane.query.clickhouse.cancellation import CancelScope
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Heading
 from auditlane.query.export.pdf_process import PdfBounds, PdfProcess
@@ -78,9 +78,9 @@ def test_a_child_that_dies_is_told():
 
 
 def test_it_ends_when_nobody_waits():
-    gone, failed = Asker(), []
+    gone, failed = CancelScope(), []
     made = PdfProcess(COLUMNS, HEADING)
-    with gone.asking():
+    with gone.active():
         made.add(rows(4_000, "é" * 900))
     assert made._child
     pid = made._child.pid
@@ -93,7 +93,7 @@ def test_it_ends_when_nobody_waits():
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    gone.leave()
+    gone.cancel()
     waiting.join(60)
     assert not waiting.is_alive()
     assert failed

@@ -8,7 +8,7 @@ import pytest
 
 from auditlane.access.permissions import Permission
 from auditlane.query.structure.models import ChangedField
-from auditlane.query.structure.rights import demand
+from auditlane.query.structure.rights import require
 from auditlane.runtime.errors import Forbidden
 
 CONFIGURE, CONTRACT = Permission.configure, Permission.contract
@@ -32,18 +32,18 @@ DEMANDED: dict[str, Any] = {
 @pytest.mark.parametrize("name", SHOWN)
 def test_how_a_field_is_shown_is_configured(name: str) -> None:
     body = ChangedField.model_validate({name: SHOWN[name]})
-    demand({CONFIGURE}, body)
+    require({CONFIGURE}, body)
     with pytest.raises(Forbidden, match=rf"audits:configure \(needed for {name}\)") as caught:
-        demand({CONTRACT}, body)
+        require({CONTRACT}, body)
     assert caught.value.field == name
 
 
 @pytest.mark.parametrize("name", DEMANDED)
 def test_what_an_event_must_be_is_the_contract(name: str) -> None:
     body = ChangedField.model_validate({name: DEMANDED[name]})
-    demand({CONTRACT}, body)
+    require({CONTRACT}, body)
     with pytest.raises(Forbidden, match=rf"audits:contract \(needed for {name}\)") as caught:
-        demand({CONFIGURE}, body)
+        require({CONFIGURE}, body)
     assert caught.value.field == name
 
 
@@ -54,15 +54,15 @@ def test_every_attribute_is_one_or_the_other() -> None:
 
 def test_a_change_of_both_takes_both() -> None:
     body = ChangedField.model_validate({"displayName": "Order", "rules": {"required": True}, "default": "x"})
-    demand({CONFIGURE, CONTRACT}, body)
+    require({CONFIGURE, CONTRACT}, body)
     with pytest.raises(Forbidden, match=r"audits:contract \(needed for default, rules\)\. Nothing was changed"):
-        demand({CONFIGURE}, body)
+        require({CONFIGURE}, body)
     with pytest.raises(Forbidden, match=r"audits:configure \(needed for displayName\)\. Nothing was changed"):
-        demand({CONTRACT}, body)
+        require({CONTRACT}, body)
     with pytest.raises(Forbidden, match=r"audits:configure .* and audits:contract"):
-        demand(set(), body)
+        require(set(), body)
 
 
 def test_what_is_not_said_takes_nothing() -> None:
-    demand(set(), ChangedField.model_validate({}))
-    demand(set(), ChangedField.model_validate({"rules": None, "type": None, "exclusive": None, "displayName": None}))
+    require(set(), ChangedField.model_validate({}))
+    require(set(), ChangedField.model_validate({"rules": None, "type": None, "exclusive": None, "displayName": None}))

@@ -53,7 +53,7 @@ def revisions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(service: StructureService, deed: str, told: list[BaseException]) -> None:
-    etags = [ScopeState.etag.fget(service.shown("acme"))]  # type: ignore[attr-defined]
+    etags = [ScopeState.etag.fget(service.state("acme"))]  # type: ignore[attr-defined]
     stated = FieldChange(
         "new" if deed == "add" else "own",
         FieldType.AlphaNumeric,

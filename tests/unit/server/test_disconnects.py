@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.query.clickhouse.cancellation import Asker, asker, has_gone
+from auditlane.query.clickhouse.cancellation import CancelScope, current_scope, is_cancelled
 from auditlane.server.middleware.disconnects import DisconnectMiddleware
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -50,13 +50,13 @@ def test_who_goes_away_ends_what_is_under_way(method):
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if method == "POST":
             assert (await receive())["body"] == b""
-        found = asker()
+        found = current_scope()
         assert found
-        found.begin("a query", ended.set)
-        assert not has_gone()
+        found.attach("a query", ended.set)
+        assert not is_cancelled()
         wire.go()
         await ended.wait()
-        assert has_gone()
+        assert is_cancelled()
         if method == "GET":
             await receive()  # the body, which was there before
         assert await receive() == await receive() == {"type": "http.disconnect"}
@@ -85,9 +85,9 @@ def test_an_answer_that_is_whole_is_nobodys_leaving():
     left: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        found = asker()
+        found = current_scope()
         assert found
-        found.begin("a connection that is back in its pool", lambda: left.append("cut"))
+        found.attach("a connection that is back in its pool", lambda: left.append("cut"))
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x", "more_body": False})
         await asyncio.sleep(0)
@@ -95,16 +95,16 @@ def test_an_answer_that_is_whole_is_nobodys_leaving():
 
     run(app, Wire(body()))
     assert left == []
-    assert asker() is None
+    assert current_scope() is None
 
 
 def test_what_begins_after_the_asker_left_ends_at_once():
     ended: list[str] = []
-    gone = Asker()
-    gone.begin("first", lambda: ended.append("first"))
-    gone.begin("done", lambda: ended.append("done"))
-    gone.done("done")
-    gone.leave()
-    gone.begin("second", lambda: ended.append("second"))
-    gone.leave()
+    gone = CancelScope()
+    gone.attach("first", lambda: ended.append("first"))
+    gone.attach("done", lambda: ended.append("done"))
+    gone.detach("done")
+    gone.cancel()
+    gone.attach("second", lambda: ended.append("second"))
+    gone.cancel()
     assert ended == ["first", "second"]

@@ -24,21 +24,21 @@ from auditlane.store.client import proxy_of
 _CONNECTIONS: Final = 64  # kept open when nothing is asked; more are made as they are needed
 
 
-class Asker:
+class CancelScope:
     """A request, a job, or a thread that asks on behalf of many. Thread-safe."""
 
     def __init__(self) -> None:
-        self.gone = False
+        self.cancelled = False
         self._over = False
         self._ends: dict[object, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """Nobody waits any more: end whatever is under way, and whatever begins from now on."""
         with self._lock:
-            if self._over or self.gone:
+            if self._over or self.cancelled:
                 return
-            self.gone = True
+            self.cancelled = True
             ends, self._ends = list(self._ends.values()), {}
         for end in ends:
             end()
@@ -49,41 +49,41 @@ class Asker:
             self._over = True
             self._ends = {}
 
-    def begin(self, what: object, end: Callable[[], None]) -> None:
+    def attach(self, what: object, end: Callable[[], None]) -> None:
         """`what` is under way; `end` is called from any thread when the asker leaves, at once when it has left."""
         with self._lock:
-            if not self.gone:
+            if not self.cancelled:
                 self._ends[what] = end
                 return
         end()
 
-    def done(self, what: object) -> None:
+    def detach(self, what: object) -> None:
         """`what` is not under way any more."""
         with self._lock:
             self._ends.pop(what, None)
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
+    def active(self) -> Iterator[None]:
         """Within it, what this thread (or task, and the threads that it waits for) asks is asked by this asker."""
-        token = _ASKER.set(self)
+        token = _CURRENT.set(self)
         try:
             yield
         finally:
-            _ASKER.reset(token)
+            _CURRENT.reset(token)
 
 
-_ASKER: ContextVar[Asker | None] = ContextVar("asker", default=None)
+_CURRENT: ContextVar[CancelScope | None] = ContextVar("asker", default=None)
 
 
-def asker() -> Asker | None:
+def current_scope() -> CancelScope | None:
     """On whose behalf this code runs; None where nobody can go away."""
-    return _ASKER.get()
+    return _CURRENT.get()
 
 
-def has_gone() -> bool:
+def is_cancelled() -> bool:
     """Whether nobody waits for what this code does."""
-    found = _ASKER.get()
-    return found is not None and found.gone
+    found = _CURRENT.get()
+    return found is not None and found.cancelled
 
 
 class _Cuttable:
@@ -93,21 +93,21 @@ class _Cuttable:
     """
 
     sock: Any
-    _asked_by: Asker | None = None
+    _cancel_scope: CancelScope | None = None
     _socket: socket.socket | None = None
 
     def request(self, *arguments: Any, **named: Any) -> None:
-        found = _ASKER.get()
-        self._asked_by = found
-        if found is not None and found.gone:
+        found = _CURRENT.get()
+        self._cancel_scope = found
+        if found is not None and found.cancelled:
             raise ConnectionAbortedError("nobody waits for the answer any more")
         super().request(*arguments, **named)  # type: ignore[misc]  # the connection's
         if found is not None:
             self._socket = self.sock
-            found.begin(self, lambda: self._cut(found))
+            found.attach(self, lambda: self._cut(found))
 
-    def _cut(self, by: Asker) -> None:
-        if self._asked_by is by and self._socket is not None:
+    def _cut(self, by: CancelScope) -> None:
+        if self._cancel_scope is by and self._socket is not None:
             with suppress(OSError):  # not by the TLS object's own method, which would take the keys from who reads
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 

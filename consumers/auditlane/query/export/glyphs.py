@@ -50,12 +50,15 @@ class Glyphs:
         """In thousandths of the font's size."""
         return sum(self._width(one) for one in text)
 
-    def wrap(self, text: str, most: float) -> list[str]:
-        """Lines of at most `most` thousandths (a single character may be wider), broken at spaces where there are."""
+    def wrap(self, text: str, max_width: float) -> list[str]:
+        """Break the text, at spaces where it has any, into lines of at most `max_width` thousandths of the font's size.
+
+        A single character may be wider.
+        """
         lines, start, space, used = [], 0, -1, 0.0
         for place, one in enumerate(text):
             width = self._width(one)
-            while used + width > most and place > start:
+            while used + width > max_width and place > start:
                 cut = space + 1 if space > start and one != " " else place
                 lines.append(text[start:cut].rstrip(" "))
                 start, space, used = cut, -1, self.width(text[cut:place])

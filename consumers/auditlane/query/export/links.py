@@ -37,7 +37,7 @@ class Signer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class LinkTarget:
     """What a code stands for: an export's pairs, or a job's id; for whom, and who asked for the link."""
 
     scope: TenantScope
@@ -52,7 +52,7 @@ class Opened:
         auditor.client_id = self.scope.client_id if self.scope.client_id != self.scope.actor else ""
 
 
-class Links:
+class DownloadLinks:
     """Signs and opens codes. `url` is where clients reach the service; empty: the address that it listens on.
 
     `require_standing` raises when whoever asked for a link may not have what it leads to any more.
@@ -75,15 +75,15 @@ class Links:
         """A link to a job's file, for a quarter of an hour."""
         return self._link(scope, auditor, {"job": job}, JOB_TTL, base)
 
-    def open(self, code: str) -> Opened:
-        """Raises TokenExpired, and Unauthenticated for a code that `Links` did not make, or whose maker is revoked."""
+    def open(self, code: str) -> LinkTarget:
+        """Verify a code. Raises TokenExpired; Unauthenticated for one that is not ours or whose maker is revoked."""
         with of_link():
             claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
         try:
             pairs = tuple((str(name), str(value)) for name, value in claims.get("pairs", ()))
             tenant, actor, client = (str(claims[name]) for name in ("tenant", "sub", "client"))
             scope = TenantScope.authorized_before(tenant, actor, Permission.export, client)
-            opened = Opened(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
+            opened = LinkTarget(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
         except (KeyError, TypeError, ValueError) as error:
             raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
         self._require_standing(scope)

@@ -21,17 +21,17 @@ _NICE: Final = 5  # requests come first
 
 def main() -> int:
     """Draw it. The exit code says what went wrong."""
-    told: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     import pyarrow as pa
 
     from auditlane.query.export.pdf import Pdf
     from auditlane.runtime.errors import ConfigError
 
-    _bound(told["memory_bytes"], told["seconds"])
-    columns, heading = [SimpleNamespace(title=one) for one in told["titles"]], SimpleNamespace(**told["heading"])
+    _bound(request["memory_bytes"], request["seconds"])
+    columns, heading = [SimpleNamespace(title=one) for one in request["titles"]], SimpleNamespace(**request["heading"])
     try:
-        pdf = Pdf(cast(Any, columns), cast(Any, heading), Path(told["more_font"]) if told["more_font"] else None)
-        if told["rows"]:
+        pdf = Pdf(cast(Any, columns), cast(Any, heading), Path(request["more_font"]) if request["more_font"] else None)
+        if request["rows"]:
             with pa.ipc.open_stream(cast(io.IOBase, sys.stdin.buffer)) as rows:
                 for batch in rows:
                     pdf.add(batch)

@@ -19,7 +19,7 @@ from typing import IO, Final, cast
 
 import pyarrow as pa
 
-from auditlane.query.clickhouse.cancellation import asker
+from auditlane.query.clickhouse.cancellation import current_scope
 from auditlane.query.export import pdf_child
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Heading
@@ -46,7 +46,7 @@ class PdfProcess:
         more_font: Path | None = None,
         bounds: PdfBounds | None = None,
     ) -> None:
-        self._told = {
+        self._request = {
             "titles": [one.title for one in columns],
             "heading": asdict(heading),
             "more_font": str(more_font) if more_font else None,
@@ -88,8 +88,8 @@ class PdfProcess:
         child = self._child
         if child is None:
             return
-        if (found := asker()) is not None:
-            found.done(self)
+        if (found := current_scope()) is not None:
+            found.detach(self)
         child.kill()
         child.wait()
         for pipe in (child.stdin, child.stdout, child.stderr):
@@ -102,10 +102,10 @@ class PdfProcess:
             command = [sys.executable, "-m", pdf_child.__name__]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             self._child = child = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
-            if (found := asker()) is not None:
-                found.begin(self, child.kill)
+            if (found := current_scope()) is not None:
+                found.attach(self, child.kill)
             try:
-                _pipe(child.stdin).write(json.dumps(self._told | {"rows": rows}).encode() + b"\n")
+                _pipe(child.stdin).write(json.dumps(self._request | {"rows": rows}).encode() + b"\n")
             except OSError as error:
                 raise self._failed() from error
         return self._child

@@ -13,7 +13,7 @@ from auditlane.query.export.columns import choose, of_table
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.filters import Filter
 from auditlane.query.language.fields import from_structure
-from auditlane.query.parameters import described, one_of, split
+from auditlane.query.parameters import one_of, openapi_parameters, split
 from auditlane.store.structure_cache import Structure
 
 FORMULAS: Final = ("neutralised", "raw")
@@ -27,7 +27,7 @@ _COLUMNS: Final = (
     "in a PDF those of the table."
 )
 _FORMULAS: Final = "CSV: whether a cell that a spreadsheet would run as a formula gets an apostrophe before it."
-PARAMETERS: Final[dict[str, Any]] = described(
+PARAMETERS: Final[dict[str, Any]] = openapi_parameters(
     format={"type": "string", "enum": list(Format), "required": True, "description": "The file's format."},
     columns={"type": "string", "description": _COLUMNS, "examples": ["occurred_at,actor_name,action"]},
     formulas={"type": "string", "enum": list(FORMULAS), "default": FORMULAS[0], "description": _FORMULAS},

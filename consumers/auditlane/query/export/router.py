@@ -17,7 +17,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.export.download import CountRows, Download, file_name, headers_of
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format
-from auditlane.query.export.links import QUERY_TTL, Links, Opened
+from auditlane.query.export.links import QUERY_TTL, DownloadLinks, LinkTarget
 from auditlane.query.export.request import PARAMETERS, ExportRequest, Pair, StructureOf, export_spec
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import LogsDisabled
@@ -45,7 +45,7 @@ class LinkAnswer(BaseModel):
 def build(
     exporter: Exporter,
     authorize: Authorize,
-    links: Links,
+    links: DownloadLinks,
     structure_of: StructureOf,
     *,
     count_rows: CountRows = lambda format_, rows: None,
@@ -78,7 +78,7 @@ def build(
             held = place.pop_all()
         return Download(export, format_=format_, name=name, count_rows=count_rows, downloads=downloads, place=held)
 
-    def file(request: Request, opened: Opened) -> Response | None:
+    def file(request: Request, opened: LinkTarget) -> Response | None:
         """The file of a job; None when the link leads to an export that is made now."""
         if not structure_of(opened.scope.tenant).enabled:
             raise LogsDisabled("Audit logs were switched off for this tenant.", fix="Ask whoever may configure them.")

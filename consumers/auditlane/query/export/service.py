@@ -19,7 +19,7 @@ from auditlane.query.export.jobs.record import JobRecord
 from auditlane.query.export.jobs.router import JobDependencies, job_file
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker
-from auditlane.query.export.links import Links, RequireStanding, Signer
+from auditlane.query.export.links import DownloadLinks, RequireStanding, Signer
 from auditlane.query.export.request import StructureOf, filter_of
 from auditlane.query.filters import Filter
 from auditlane.query.router import Authorize
@@ -43,7 +43,7 @@ class ExportService:
     ) -> None:
         standing = partial(require_standing, behind="export")
         self.exporter = Exporter(settings, require_standing=standing, concurrency=concurrency)
-        self.links = Links(signer, require_standing, settings.serve_url)
+        self.links = DownloadLinks(signer, require_standing, settings.serve_url)
         jobs = JobStore(_folder(settings))
         keep = timedelta(seconds=settings.export_expire_s)
         quota = DiskQuota.of(settings, jobs)

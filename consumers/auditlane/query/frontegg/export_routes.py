@@ -25,7 +25,7 @@ from auditlane.query.router import Authorize
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
 
-MOST: Final = 200  # columns
+MAX_COLUMNS: Final = 200  # columns
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
 _ALWAYS: Final = ("event_id", "tenant_id", "ingested_at")
 _THEIRS: Final = {ours: theirs for theirs, ours in NAMES.items()}
@@ -43,7 +43,7 @@ class Properties(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    properties: list[Property] = Field(default_factory=list, max_length=MOST)
+    properties: list[Property] = Field(default_factory=list, max_length=MAX_COLUMNS)
 
 
 def build(

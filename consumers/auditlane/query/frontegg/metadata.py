@@ -16,7 +16,7 @@ from auditlane.runtime.errors import InvalidInput
 from auditlane.store.presentation import PROVENANCE, DisplayType, FieldView, one_line
 
 ENTITY: Final = "audits"
-MOST: Final = 500  # properties
+MAX_PROPERTIES: Final = 500  # properties
 _ID: Final = str(uuid.uuid5(uuid.NAMESPACE_URL, "auditlane:metadata:audits"))
 _OURS: Final = {**NAMES, **dict.fromkeys(ACTORS, "actor_name")}
 _THEIRS: Final = {ours: theirs for theirs, ours in NAMES.items()}
@@ -79,8 +79,8 @@ def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tup
 
 def _checked(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = document["properties"]
-    if not isinstance(given, list) or len(given) > MOST:
-        raise InvalidInput(f"properties must be a list of at most {MOST}.", field="properties")
+    if not isinstance(given, list) or len(given) > MAX_PROPERTIES:
+        raise InvalidInput(f"properties must be a list of at most {MAX_PROPERTIES}.", field="properties")
     for place, one in enumerate(given):
         if not isinstance(one, dict) or not isinstance(one.get("name"), str) or not one["name"]:
             raise InvalidInput("A property is an object with a name.", field=f"properties.{place}.name")

@@ -38,7 +38,7 @@ def build(
     asks, changes = Depends(client), Depends(configures)
 
     def document_of(stored: Document, tenant: str | None, vendor: str) -> Document:
-        shown = service.shown(tenant)
+        shown = service.state(tenant)
         saved = [one.changed_at for one in (shown.environment, shown.own) if one.changed_at]
         return metadata.shown(stored, shown.fields.values(), vendor=vendor, changed_at=max(saved, default=None))
 
@@ -57,7 +57,7 @@ def build(
         if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
             raise InvalidInput("There is only the entity 'audits'.", field="entityName", fix="Leave it out.")
         _check(given)
-        fields = metadata.stated(given, service.shown(None).fields.values())
+        fields = metadata.stated(given, service.state(None).fields.values())
         done = service.replace(None, fields=fields, switch=None, etags=[ANY], who=who.subject)
         kept = metadata.kept(given, load_document(connect(), database, DOCUMENT))
         save_document(connect(), database, DOCUMENT, kept, changed_by=who.subject, now=datetime.now(UTC))

@@ -55,7 +55,7 @@ class FronteggReader:
 
     def metrics(self, scope: TenantScope, query: AuditQuery, *, every: str) -> Metrics:
         """Counts of what is asked for; `every` is hour, day, week or month."""
-        top = self._executor.rows(sql.compile_top(self._database, scope, query, most=query.count), scope.tenant)
+        top = self._executor.rows(sql.compile_top(self._database, scope, query, limit=query.count), scope.tenant)
         times = self._executor.rows(sql.compile_over_time(self._database, scope, query, every=every), scope.tenant)
         return Metrics(_counts(top), _counts(times))
 

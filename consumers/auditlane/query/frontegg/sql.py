@@ -81,10 +81,10 @@ def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement
     return select(f"{today}, countIf(toString(e.severity) IN {severe}) AS severe", conditions, "", parameters)
 
 
-def compile_top(database: str, scope: TenantScope, query: AuditQuery, *, most: int) -> Statement:
+def compile_top(database: str, scope: TenantScope, query: AuditQuery, *, limit: int) -> Statement:
     """The commonest resources: `name` and `rows`."""
     parameters = Parameters(database)
-    tail = f"GROUP BY name ORDER BY rows DESC, name LIMIT {parameters.add('UInt32', most)}"
+    tail = f"GROUP BY name ORDER BY rows DESC, name LIMIT {parameters.add('UInt32', limit)}"
     conditions = [*_where(parameters, scope, query), "e.resource != ''"]
     return select("e.resource AS name, count() AS rows", conditions, tail, parameters)
 

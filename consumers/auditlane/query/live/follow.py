@@ -11,8 +11,8 @@ from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.conflicts import Conflicts, Key, key_of
 from auditlane.query.filters import Filter
 from auditlane.query.live import sql
-from auditlane.query.live.resume_token import Resume
-from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets, union, unseen, upto
+from auditlane.query.live.resume_token import StreamPosition
+from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets, seen_through, union, unseen
 
 PAGE: Final = 500
 HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not looked for
@@ -27,9 +27,9 @@ class StreamedEvent:
 
     line: str
     conflict: bool
-    place: PartitionKey
+    partition: PartitionKey
     offset: int
-    resume: Resume
+    position: StreamPosition
     text: str = ""
 
 
@@ -38,7 +38,7 @@ class EventSlice:
     """Part of a way: its events in order, where it ends, and whether that is the end of the way."""
 
     events: list[StreamedEvent]
-    resume: Resume
+    position: StreamPosition
     ended: bool
 
 
@@ -50,17 +50,17 @@ class Follower:
         self._database = database
         self._conflicts = Conflicts(executor, database)
 
-    def home(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
+    def partitions_of(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
         """The partitions that hold events of the tenant that were ingested in the hour before."""
-        rows = self._executor.rows(sql.compile_home(self._database, scope, since_ms=at_ms - HOUR_MS))
+        rows = self._executor.rows(sql.compile_partitions(self._database, scope, since_ms=at_ms - HOUR_MS))
         return [(_text(row["topic"]), int(row["partition"])) for row in rows]
 
-    def on(
+    def next_slice(
         self,
         scope: TenantScope,
         filter_: Filter,
-        start: Resume,
-        goal: Resume,
+        start: StreamPosition,
+        goal: StreamPosition,
         *,
         occurred: tuple[int, int] | None = None,
         everywhere: bool = False,
@@ -70,17 +70,17 @@ class Follower:
         `everywhere`: also in partitions that the goal does not know, where the tenant was quiet for long.
         """
         # Another process may have shown more already than this one has seen.
-        seen = {place: union(start.seen.get(place), one) for place, one in goal.seen.items()}
-        goal = Resume(max(start.at_ms, goal.at_ms), {**start.seen, **seen} if everywhere else seen)
+        seen = {partition: union(start.seen.get(partition), one) for partition, one in goal.seen.items()}
+        goal = StreamPosition(max(start.at_ms, goal.at_ms), {**start.seen, **seen} if everywhere else seen)
         quiet = start.seen.keys() - seen.keys() if everywhere else set()
-        runs = {
-            place: unseen(start.seen.get(place), None if place in quiet else goal.seen[place])
-            for place in sorted(goal.seen)
+        ranges = {
+            partition: unseen(start.seen.get(partition), None if partition in quiet else goal.seen[partition])
+            for partition in sorted(goal.seen)
         }
-        open_ = {place: some for place, some in runs.items() if some or everywhere}
+        open_ = {partition: some for partition, some in ranges.items() if some or everywhere}
         if not open_ and not everywhere:
             return EventSlice([], goal, ended=True)
-        statement = sql.compile_arrived(
+        statement = sql.compile_events_at(
             self._database,
             scope,
             filter_,
@@ -95,23 +95,27 @@ class Follower:
 
 
 def _slice_of(
-    rows: list[dict[str, Any]], conflicting: Set[Key], start: Resume, goal: Resume, quiet: Set[PartitionKey]
+    rows: list[dict[str, Any]],
+    conflicting: Set[Key],
+    start: StreamPosition,
+    goal: StreamPosition,
+    quiet: Set[PartitionKey],
 ) -> EventSlice:
     seen: dict[PartitionKey, SeenOffsets] = dict(start.seen)
     events = []
     before: PartitionKey | None = None
     for row in rows:
-        place, offset = (_text(row["topic"]), int(row["partition"])), int(row["place_offset"])
-        if before is not None and place != before and before in goal.seen and before not in quiet:
+        partition, offset = (_text(row["topic"]), int(row["partition"])), int(row["place_offset"])
+        if before is not None and partition != before and before in goal.seen and before not in quiet:
             seen[before] = goal.seen[before]
-        before = place
-        seen[place] = _given(seen.get(place), None if place in quiet else goal.seen.get(place), offset)
-        resume = Resume(start.at_ms, dict(seen))
-        events.append(StreamedEvent(_text(row["line"]), key_of(row) in conflicting, place, offset, resume))
+        before = partition
+        seen[partition] = _given(seen.get(partition), None if partition in quiet else goal.seen.get(partition), offset)
+        position = StreamPosition(start.at_ms, dict(seen))
+        events.append(StreamedEvent(_text(row["line"]), key_of(row) in conflicting, partition, offset, position))
     if len(rows) < PAGE:
-        beyond = {place: one for place, one in seen.items() if place in quiet or place not in goal.seen}
-        return EventSlice(events, Resume(goal.at_ms, {**goal.seen, **beyond}), ended=True)
-    return EventSlice(events, Resume(start.at_ms, seen), ended=False)
+        beyond = {partition: one for partition, one in seen.items() if partition in quiet or partition not in goal.seen}
+        return EventSlice(events, StreamPosition(goal.at_ms, {**goal.seen, **beyond}), ended=True)
+    return EventSlice(events, StreamPosition(start.at_ms, seen), ended=False)
 
 
 def _given(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
@@ -120,9 +124,9 @@ def _given(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> S
     Without a goal it was quiet for long, so that nothing is under way to a gap.
     """
     if goal:
-        return upto(seen, goal, offset)
+        return seen_through(seen, goal, offset)
     old = seen or SeenOffsets()
-    return SeenOffsets(offset, old.gaps) if offset > old.top else old.with_([offset])
+    return SeenOffsets(offset, old.gaps) if offset > old.top else old.with_offsets([offset])
 
 
 def _text(value: Any) -> str:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.cancellation import Asker
+from auditlane.query.clickhouse.cancellation import CancelScope
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.filters import Filter
 from auditlane.query.live.follow import EventSlice, Follower
-from auditlane.query.live.poll import Poll, PollResult
-from auditlane.query.live.resume_token import Resume
+from auditlane.query.live.poll import Poller, PollResult
+from auditlane.query.live.resume_token import StreamPosition
 from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
@@ -36,12 +36,12 @@ class StreamHub:
         self._per_tenant = per_tenant
         self._per_user = per_tenant if per_user is None else per_user
         self._held: Counter[tuple[str, str]] = Counter()  # streams by tenant and user
-        self._asker = Asker()  # of the polls
+        self._cancel_scope = CancelScope()  # of the polls
         self._changed = threading.Condition()
         self._channels: dict[tuple[str, bytes], Channel] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._shared = Poll(executor, database)
+        self._poller = Poller(executor, database)
         self._failure: AuditlaneError | None = None  # of the last poll
 
     @classmethod
@@ -94,7 +94,7 @@ class StreamHub:
                 self._channels = {key: one for key, one in self._channels.items() if one is not channel}
             self._changed.notify_all()
 
-    def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> Resume:
+    def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> StreamPosition:
         """Follow from now on; where that is.
 
         Raises what keeps polls from succeeding: at once where waiting is no help, else after `timeout_s`.
@@ -109,7 +109,7 @@ class StreamHub:
             return position
 
     def catch_up(
-        self, channel: Channel, subscription: Subscription, start: Resume, timeout_s: float
+        self, channel: Channel, subscription: Subscription, start: StreamPosition, timeout_s: float
     ) -> tuple[EventSlice, bool]:
         """What comes after `start`, and whether the subscription is up to date with it and follows from now on."""
         goal = subscription.goal
@@ -118,18 +118,18 @@ class StreamHub:
                 goal = self._begun(channel, timeout_s)
         if goal is None:
             return EventSlice([], start, ended=False), False
-        event_slice = self._follower.on(channel.scope, channel.filter, start, goal, everywhere=True)
+        event_slice = self._follower.next_slice(channel.scope, channel.filter, start, goal, everywhere=True)
         if not event_slice.ended:
             return event_slice, False
         with self._changed:
-            level = subscription.goal is not None or channel.position is goal
+            caught_up = subscription.goal is not None or channel.position is goal
             if subscription.goal is None:
                 # The others went on meanwhile: what arrives from here on waits, and one short way is left.
                 subscription.goal = channel.position
                 self._attach(channel, subscription)
-        if level:
-            subscription.has(event_slice.resume)
-        return event_slice, level
+        if caught_up:
+            subscription.has(event_slice.position)
+        return event_slice, caught_up
 
     def stop(self) -> None:
         """End every stream; new ones are refused."""
@@ -143,12 +143,12 @@ class StreamHub:
     def close(self) -> None:
         """Stop, and end the poll that is under way."""
         self.stop()
-        self._asker.leave()
+        self._cancel_scope.cancel()
         thread = self._thread
         if thread is not None:
             thread.join()
 
-    def _begun(self, channel: Channel, timeout_s: float) -> Resume | None:
+    def _begun(self, channel: Channel, timeout_s: float) -> StreamPosition | None:
         """The channel's position once it has one, within the time. Raises what it waits for in vain."""
 
         def hopeless() -> AuditlaneError | None:
@@ -167,7 +167,7 @@ class StreamHub:
             subscription.end("stopping")
 
     def _run(self) -> None:
-        with self._asker.asking():
+        with self._cancel_scope.active():
             self._follow()
 
     def _follow(self) -> None:
@@ -177,7 +177,7 @@ class StreamHub:
                 channels = list(self._channels.values())
                 if not channels or self._closed:
                     self._thread = None
-                    self._shared.forget()
+                    self._poller.forget()
                     self._failure = None
                     return
             more, failing = self._tried(channels, quiet=failing)
@@ -209,18 +209,19 @@ class StreamHub:
         return False, True
 
     def _poll(self, channels: list[Channel]) -> bool:
-        """Whether there is more already."""
-        news = self._shared.look(sorted({one.scope.tenant for one in channels}))
+        """Poll once, and advance every channel. Returns whether there is more to read already."""
+        result = self._poller.poll(sorted({channel.scope.tenant for channel in channels}))
         for channel in channels:
-            channel.note(news)
-        more, away = news.more, None
+            channel.note(result)
+        more = result.more
+        failure: Unavailable | None = None
         for channel in channels:
             try:
-                more |= self._tried_to_advance(channel, news.at_ms, news.states)
-            except Unavailable as error:  # of this question: others may be answered
-                away = error
-        if away:
-            raise away
+                more |= self._tried_to_advance(channel, result.at_ms, result.states)
+            except Unavailable as error:  # of this channel's statement: the others may succeed
+                failure = error
+        if failure:
+            raise failure
         return more
 
     def _tried_to_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
@@ -246,17 +247,17 @@ class StreamHub:
         """Give the channel's streams what arrived, a stretch of it: then the others have their turn. Returns whether
         there is more. What fails here is left for the next poll."""
         if channel.position is None:
-            home = set(self._follower.home(channel.scope, at_ms=at_ms))
-            channel.news, channel.occurred = set(), None
+            home = set(self._follower.partitions_of(channel.scope, at_ms=at_ms))
+            channel.pending, channel.occurred = set(), None
             self._reach(channel, EventSlice([], _part(at_ms, states, home), ended=True))
             return False
-        goal = _part(at_ms, states, channel.position.seen.keys() | channel.news)
-        if channel.news:
-            event_slice = self._follower.on(
+        goal = _part(at_ms, states, channel.position.seen.keys() | channel.pending)
+        if channel.pending:
+            event_slice = self._follower.next_slice(
                 channel.scope, channel.filter, channel.position, goal, occurred=channel.occurred
             )
             if event_slice.ended:
-                channel.news, channel.occurred = set(), None
+                channel.pending, channel.occurred = set(), None
             self._reach(channel, event_slice)
             if not event_slice.ended:
                 return True
@@ -265,16 +266,16 @@ class StreamHub:
 
     def _reach(self, channel: Channel, event_slice: EventSlice) -> None:
         with self._changed:
-            channel.position = event_slice.resume
+            channel.position = event_slice.position
             subscriptions = list(channel.subscriptions)
             self._changed.notify_all()
         for one in subscriptions:
             one.push(event_slice)
 
 
-def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], places: set[PartitionKey]) -> Resume:
+def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[PartitionKey]) -> StreamPosition:
     """The states of these partitions."""
-    return Resume(at_ms, {place: states[place] for place in places if place in states})
+    return StreamPosition(at_ms, {partition: states[partition] for partition in partitions if partition in states})
 
 
 @dataclass(slots=True, eq=False)
@@ -283,17 +284,19 @@ class Channel:
 
     scope: TenantScope
     filter: Filter
-    position: Resume | None = None  # None until its first poll
+    position: StreamPosition | None = None  # None until its first poll
     failure: AuditlaneError | None = None  # what the tenant's own question last failed with
     subscriptions: list[Subscription] = field(default_factory=list)
     followers: int = 0  # the subscriptions, and those that are still catching up
-    news: set[PartitionKey] = field(default_factory=set)  # where events of the tenant are that were not asked for yet
+    pending: set[PartitionKey] = field(
+        default_factory=set
+    )  # where events of the tenant are that were not asked for yet
     occurred: tuple[int, int] | None = None
 
-    def note(self, news: PollResult) -> None:
+    def note(self, result: PollResult) -> None:
         """Remember where something of the tenant became visible, and when it had occurred."""
-        if self.scope.tenant in news.of:
-            places, (first, last) = news.of[self.scope.tenant]
+        if self.scope.tenant in result.by_tenant:
+            partitions, (first, last) = result.by_tenant[self.scope.tenant]
             earlier = self.occurred or (first, last)
-            self.news |= places
+            self.pending |= partitions
             self.occurred = (min(earlier[0], first), max(earlier[1], last))

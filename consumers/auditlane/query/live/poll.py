@@ -1,4 +1,4 @@
-"""What became visible since the last look, of all tenants: the one question that all streams of a process share."""
+"""One statement per poll interval, for all tenants: the rows that became visible since the previous poll."""
 
 from __future__ import annotations
 
@@ -22,36 +22,39 @@ ROWS: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What one look found at `at_ms`: every partition's state after it, and what is news of each tenant.
+    """What one poll found at `at_ms`: the state of every partition after it, and what became visible of each tenant.
 
-    `more`: there is more already. Of a tenant: where it arrived, and the earliest and latest time at which it occurred.
+    `more`: further rows are visible already. `by_tenant` has the partitions in which something arrived, and the
+    earliest and latest time at which it had occurred, in microseconds.
     """
 
     at_ms: int
     more: bool
     states: dict[PartitionKey, SeenOffsets]
-    of: dict[str, tuple[set[PartitionKey], tuple[int, int]]]
+    by_tenant: dict[str, tuple[set[PartitionKey], tuple[int, int]]]
 
 
-class Poll:
-    """Looks again and again; not thread-safe."""
+class Poller:
+    """Polls the table of events. Not thread-safe."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
         self._database = database
         self._table = ""
-        self._watches: dict[PartitionKey, PartitionTracker] = {}
-        self._polled_ms = 0  # when the last look that succeeded began
+        self._trackers: dict[PartitionKey, PartitionTracker] = {}
+        self._polled_ms = 0  # when the last poll that succeeded began
         self._swept = 0.0
 
     def forget(self) -> None:
-        """Nobody follows any more: the next look is the first."""
-        self._watches = {}
+        """Start over: the next poll is the first."""
+        self._trackers = {}
         self._polled_ms = 0
 
-    def look(self, tenants: Sequence[str]) -> PollResult:
-        """What became visible, with what is news of these tenants. Raises what reading raises, but never QueryTooLarge:
-        a tenant can do nothing about it."""
+    def poll(self, tenants: Sequence[str]) -> PollResult:
+        """Read what became visible, and tell these tenants' part of it.
+
+        Raises what reading raises, but never QueryTooLarge: a tenant can do nothing about it.
+        """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         since_ms = self._since(now, now_ms)
         try:
@@ -64,14 +67,14 @@ class Poll:
         if len(rows) < ROWS:  # else the rest of this window is still to be read
             self._polled_ms = now_ms
             self._swept = now if since_ms <= now_ms - HOUR_MS else self._swept
-        states = {place: watch.seen for place, watch in self._watches.items()}
-        return PollResult(now_ms, len(rows) == ROWS, states, self._of(tenants, rows))
+        states = {place: tracker.seen for place, tracker in self._trackers.items()}
+        return PollResult(now_ms, len(rows) == ROWS, states, self._by_tenant(tenants, rows))
 
     def _rows(self, tenants: Sequence[str], since_ms: int) -> list[dict[str, Any]]:
         self._table = self._table or self._source()
-        seen = {place: watch.seen for place, watch in self._watches.items()}
+        seen = {place: tracker.seen for place, tracker in self._trackers.items()}
         return self._executor.rows(
-            sql.compile_news(self._database, self._table, tenants, seen, since_ms=since_ms, limit=ROWS)
+            sql.compile_poll(self._database, self._table, tenants, seen, since_ms=since_ms, limit=ROWS)
         )
 
     def _since(self, now: float, now_ms: int) -> int:
@@ -83,20 +86,20 @@ class Poll:
         found: defaultdict[PartitionKey, list[int]] = defaultdict(list)
         for row in rows:
             found[_place(row)].append(int(row["place_offset"]))
-        for place in self._watches.keys() | found.keys():
-            self._watches.setdefault(place, PartitionTracker()).take(found.get(place, []), now)
+        for place in self._trackers.keys() | found.keys():
+            self._trackers.setdefault(place, PartitionTracker()).observe(found.get(place, []), now)
 
-    def _of(
+    def _by_tenant(
         self, tenants: Sequence[str], rows: Sequence[dict[str, Any]]
     ) -> dict[str, tuple[set[PartitionKey], tuple[int, int]]]:
         """Where something of each tenant became visible, and when it had occurred."""
-        news: dict[str, tuple[set[PartitionKey], tuple[int, int]]] = {}
+        found: dict[str, tuple[set[PartitionKey], tuple[int, int]]] = {}
         for row in rows:
             place, number, at = _place(row), int(row["tenant"]), int(row["occurred_us"])
-            if number and self._watches[place].seen.holds(int(row["place_offset"])):
-                places, (first, last) = news.get(tenants[number - 1], (set(), (at, at)))
-                news[tenants[number - 1]] = (places | {place}, (min(first, at), max(last, at)))
-        return news
+            if number and self._trackers[place].seen.contains(int(row["place_offset"])):
+                partitions, (first, last) = found.get(tenants[number - 1], (set(), (at, at)))
+                found[tenants[number - 1]] = (partitions | {place}, (min(first, at), max(last, at)))
+        return found
 
     def _source(self) -> str:
         """The table of all shards where there is one."""

@@ -25,7 +25,7 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class StreamPosition:
     """What a client was given of each partition that holds its tenant's events.
 
     `at_ms` is when that was so: of a partition that is not named, nothing ingested in the hour before was there.
@@ -41,13 +41,13 @@ class ResumeTokens:
     def __init__(self, mac: Mac) -> None:
         self._mac = mac
 
-    def seal(self, scope: TenantScope, filter_: Filter, resume: Resume) -> str:
+    def seal(self, scope: TenantScope, filter_: Filter, position: StreamPosition) -> str:
         """One line of text, for this tenant and this filter."""
-        payload = _packed(resume)
+        payload = _packed(position)
         signature = self._signature(scope, filter_, payload)
         return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()
 
-    def open(self, scope: TenantScope, filter_: Filter, text: str) -> Resume:
+    def open(self, scope: TenantScope, filter_: Filter, text: str) -> StreamPosition:
         """What `seal` was given for the same tenant and filter; else InvalidCursor."""
         try:
             if len(text) > _LONGEST:
@@ -76,10 +76,10 @@ class ResumeTokens:
         return bytes(one ^ other for one, other in zip(data, stream, strict=False))
 
 
-def _packed(resume: Resume) -> bytes:
+def _packed(position: StreamPosition) -> bytes:
     out = bytearray([_VERSION])
-    _write(out, resume.at_ms)
-    for (topic, partition), seen in sorted(resume.seen.items()):
+    _write(out, position.at_ms)
+    for (topic, partition), seen in sorted(position.seen.items()):
         out += bytes.fromhex(topic.replace("-", ""))
         for number in (partition, seen.top + 1, len(seen.gaps)):
             _write(out, number)
@@ -91,7 +91,7 @@ def _packed(resume: Resume) -> bytes:
     return bytes(out)
 
 
-def _unpacked(data: bytes) -> Resume:
+def _unpacked(data: bytes) -> StreamPosition:
     numbers = iter(data)
     if next(numbers) != _VERSION:
         raise ValueError("another version")
@@ -104,7 +104,7 @@ def _unpacked(data: bytes) -> Resume:
             at = first + _read(numbers)
             gaps.append((first, at))
         seen[_dashed(topic.hex()), partition] = SeenOffsets(top - 1, tuple(gaps))
-    return Resume(at_ms, seen)
+    return StreamPosition(at_ms, seen)
 
 
 def _dashed(text: str) -> str:

@@ -21,10 +21,10 @@ from auditlane.query.cursor import Mac
 from auditlane.query.language.fields import OwnOf, none_known
 from auditlane.query.live.follow import StreamedEvent
 from auditlane.query.live.hub import Channel, StreamHub
-from auditlane.query.live.resume_token import Resume, ResumeTokens
+from auditlane.query.live.resume_token import ResumeTokens, StreamPosition
 from auditlane.query.live.subscription import Ending, Subscription
 from auditlane.query.models import Event
-from auditlane.query.parameters import described, split
+from auditlane.query.parameters import openapi_parameters, split
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import AuditlaneError, WrongTenant
 from auditlane.runtime.fair_queue import FairQueue
@@ -39,7 +39,7 @@ PIECE: Final = 50  # events whose text is made in one step of the event loop
 _THREADS: Final = 8  # of streams that begin or catch up; pages keep their own
 _OF_TENANT: Final = 2  # of these for one tenant
 
-_STREAM: Final = described(
+_STREAM: Final = openapi_parameters(
     cursor={"type": "string", "description": "The id of the last event that was received; as `Last-Event-ID`."}
 )
 _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
@@ -94,12 +94,12 @@ def build(
             raise
         body = followed.body(start, patience_s, threads, lambda: check(request, scope), request.is_disconnected)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return _Left(body, lambda: hub.leave(channel, subscription, scope), headers)
+        return _StreamResponse(body, lambda: hub.leave(channel, subscription, scope), headers)
 
     return router
 
 
-class _Left(StreamingResponse):
+class _StreamResponse(StreamingResponse):
     """Leaves the channel when the response is over, also when its body never began."""
 
     def __init__(self, body: AsyncIterator[str], leave: Callable[[], None], headers: dict[str, str]) -> None:
@@ -135,55 +135,55 @@ class _Stream:
         channel: Channel,
         subscription: Subscription,
         waiting: asyncio.Event,
-        seal: Callable[[Resume], str],
+        seal: Callable[[StreamPosition], str],
     ) -> None:
         self._hub = hub
         self._channel = channel
         self._subscription = subscription
         self._waiting = waiting
         self._seal = seal
-        self._level = False  # whether the client has what it had missed
+        self._caught_up = False  # whether the client has what it had missed
 
-    async def begin(self, patience_s: float, threads: _Threads) -> None:
+    async def begin(self, timeout_s: float, threads: _Threads) -> None:
         """Follow from now on. Raises what `StreamHub.begin` raises."""
-        await threads.run(lambda: self._hub.begin(self._channel, self._subscription, patience_s))
+        await threads.run(lambda: self._hub.begin(self._channel, self._subscription, timeout_s))
 
     async def body(
         self,
-        start: Resume | None,
-        patience_s: float,
+        start: StreamPosition | None,
+        timeout_s: float,
         threads: _Threads,
         check: Callable[[], Awaitable[None]],
-        gone: Callable[[], Awaitable[bool]],
+        disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
         """The stream's text. It ends when the credential does, the client is gone or too slow, or the service stops."""
         yield f"retry: {RETRY_MS}\n\n"
         try:
             if start is not None:
-                async for text in self._caught_up(start, patience_s, threads, check, gone):
+                async for text in self._catch_up(start, timeout_s, threads, check, disconnected):
                     yield text
-                if self._subscription.ended and not self._level:  # what waits comes after what was not given yet
+                if self._subscription.ended and not self._caught_up:  # what waits comes after what was not given yet
                     yield _ended(self._subscription)
                     return
-            async for text in self._following(check, gone):
+            async for text in self._following(check, disconnected):
                 yield text
         except AuditlaneError as error:
             yield _end(error.code, error.message)
 
-    async def _caught_up(
+    async def _catch_up(
         self,
-        start: Resume,
-        patience_s: float,
+        start: StreamPosition,
+        timeout_s: float,
         threads: _Threads,
         check: Callable[[], Awaitable[None]],
-        gone: Callable[[], Awaitable[bool]],
+        disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
-        while not self._level and not self._subscription.ended and not await gone():
+        while not self._caught_up and not self._subscription.ended and not await disconnected():
             await check()
-            catch_up = partial(self._hub.catch_up, self._channel, self._subscription, start, patience_s)
-            event_slice, self._level = await threads.run(catch_up)
-            start = event_slice.resume
-            if not event_slice.events and not self._level:
+            catch_up = partial(self._hub.catch_up, self._channel, self._subscription, start, timeout_s)
+            event_slice, self._caught_up = await threads.run(catch_up)
+            start = event_slice.position
+            if not event_slice.events and not self._caught_up:
                 yield ": behind\n\n"
                 continue
             async for text in self._texts(event_slice.events, check):
@@ -191,10 +191,10 @@ class _Stream:
             yield f"id: {self._seal(start)}\n\n"
 
     async def _following(
-        self, check: Callable[[], Awaitable[None]], gone: Callable[[], Awaitable[bool]]
+        self, check: Callable[[], Awaitable[None]], disconnected: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[str]:
         subscription, said = self._subscription, -math.inf
-        while not await gone():
+        while not await disconnected():
             self._waiting.clear()
             ended, position = subscription.ended, subscription.position
             events = subscription.drain()
@@ -230,7 +230,7 @@ class _Stream:
 
     def _text(self, one: StreamedEvent) -> str:
         if not one.text:
-            one.text = f"id: {self._seal(one.resume)}\nevent: event\ndata: {_json(one)}\n\n"
+            one.text = f"id: {self._seal(one.position)}\nevent: event\ndata: {_json(one)}\n\n"
         return one.text
 
 

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
 OffsetRange: TypeAlias = tuple[int, int]  # offsets from the first to the last, both included
 
-MOST_GAPS: Final = 64  # of one partition
+MAX_GAPS: Final = 64  # of one partition
 SETTLED_S: Final = 10.0  # a gap that is this old may be given up for a newer one
 _NO_END: Final = (1 << 64) - 1
 
@@ -27,10 +27,10 @@ class SeenOffsets:
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
 
-    def holds(self, offset: int) -> bool:
+    def contains(self, offset: int) -> bool:
         return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
 
-    def with_(self, offsets: Iterable[int]) -> SeenOffsets:
+    def with_offsets(self, offsets: Iterable[int]) -> SeenOffsets:
         """These offsets seen as well."""
         found = sorted(set(offsets))
         inside = [one for one in found if one <= self.top]
@@ -52,10 +52,10 @@ def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRang
     """Offsets that may hold what is seen in `new` and not in `seen`; without `new`, what may come at all."""
     old = seen or SeenOffsets()
     top = new.top if new else _NO_END
-    runs = [*old.gaps, (old.top + 1, top)] if top > old.top else list(old.gaps)
+    ranges = [*old.gaps, (old.top + 1, top)] if top > old.top else list(old.gaps)
     for gap in new.gaps if new else ():
-        runs = [piece for run in runs for piece in _minus(run, gap)]
-    return [run for run in runs if run[0] <= run[1]]
+        ranges = [piece for range_ in ranges for piece in _minus(range_, gap)]
+    return [range_ for range_ in ranges if range_[0] <= range_[1]]
 
 
 def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
@@ -64,11 +64,11 @@ def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
         return one or other or SeenOffsets()
     top = max(one.top, other.top)
     lacking = [[*each.gaps, *([(each.top + 1, top)] if each.top < top else [])] for each in (one, other)]
-    runs = [(max(a, c), min(b, d)) for a, b in lacking[0] for c, d in lacking[1] if a <= d and c <= b]
-    return SeenOffsets(top, tuple(runs))
+    ranges = [(max(a, c), min(b, d)) for a, b in lacking[0] for c, d in lacking[1] if a <= d and c <= b]
+    return SeenOffsets(top, tuple(ranges))
 
 
-def upto(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> SeenOffsets:
+def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> SeenOffsets:
     """Seen as `new` is at `offset` and below, and as before above it."""
     old = seen or SeenOffsets()
     if offset >= old.top:
@@ -81,28 +81,28 @@ class PartitionTracker:
     """One partition as a process sees it grow."""
 
     seen: SeenOffsets = field(default_factory=SeenOffsets)
-    _born: list[tuple[OffsetRange, float]] = field(default_factory=list)  # every gap, also those not let pass yet
+    _first_seen: list[tuple[OffsetRange, float]] = field(default_factory=list)  # every gap, also those not let pass yet
 
-    def take(self, offsets: list[int], now: float) -> None:
+    def observe(self, offsets: list[int], now: float) -> None:
         """These offsets became visible. Those beyond more young gaps than are kept wait, and are to be shown again.
 
         They wait for the gaps to close, or to be `SETTLED_S` old: an insert of the months that lack is under way.
         """
-        whole = self.seen.with_(offsets)
-        self._born = [(gap, self._birth(gap, now)) for gap in whole.gaps]
-        kept = list(self._born)
-        while len(kept) > MOST_GAPS and now - kept[0][1] >= SETTLED_S:
+        whole = self.seen.with_offsets(offsets)
+        self._first_seen = [(gap, self._first_seen_at(gap, now)) for gap in whole.gaps]
+        kept = list(self._first_seen)
+        while len(kept) > MAX_GAPS and now - kept[0][1] >= SETTLED_S:
             del kept[0]
         # What was let pass stays so, also when the gaps in it became more because a part of one was filled.
         inside = sum(first <= self.seen.top for (first, _), _ in kept)
-        most = max(MOST_GAPS, inside)
+        most = max(MAX_GAPS, inside)
         top = kept[most][0][0] - 1 if len(kept) > most else whole.top
         self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
-    def _birth(self, gap: OffsetRange, now: float) -> float:
+    def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
         """When the gap, or the one that it is left of, was first seen."""
-        at = bisect_right(self._born, gap[0], key=lambda one: one[0][0]) - 1
-        return self._born[at][1] if at >= 0 and gap[1] <= self._born[at][0][1] else now
+        at = bisect_right(self._first_seen, gap[0], key=lambda one: one[0][0]) - 1
+        return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
 
 
 def _without(gap: OffsetRange, offsets: list[int]) -> list[OffsetRange]:
@@ -115,10 +115,10 @@ def _without(gap: OffsetRange, offsets: list[int]) -> list[OffsetRange]:
     return [*pieces, (first, gap[1])] if first <= gap[1] else pieces
 
 
-def _minus(run: OffsetRange, gap: OffsetRange) -> list[OffsetRange]:
-    if gap[1] < run[0] or run[1] < gap[0]:
-        return [run]
-    return [piece for piece in ((run[0], gap[0] - 1), (gap[1] + 1, run[1])) if piece[0] <= piece[1]]
+def _minus(range_: OffsetRange, gap: OffsetRange) -> list[OffsetRange]:
+    if gap[1] < range_[0] or range_[1] < gap[0]:
+        return [range_]
+    return [piece for piece in ((range_[0], gap[0] - 1), (gap[1] + 1, range_[1])) if piece[0] <= piece[1]]
 
 
 def _clip(gaps: tuple[OffsetRange, ...], first: int, last: int) -> tuple[OffsetRange, ...]:

@@ -15,7 +15,7 @@ from auditlane.query.sql import where
 _PLACE: Final = "toString({e}kafka_topic_id) AS topic, {e}kafka_partition AS partition, {e}kafka_offset AS place_offset"
 
 
-def compile_news(
+def compile_poll(
     database: str,
     table: str,
     tenants: Sequence[str],
@@ -47,7 +47,7 @@ ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 -
     return statement(sql, parameters, shared=True)
 
 
-def compile_home(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
+def compile_partitions(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
     """Rows: `topic` and `partition` of events of the tenant that were ingested since then."""
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
@@ -55,11 +55,11 @@ def compile_home(database: str, scope: TenantScope, *, since_ms: int) -> Stateme
     return select(columns, conditions, "GROUP BY topic, partition", parameters)
 
 
-def compile_arrived(
+def compile_events_at(
     database: str,
     scope: TenantScope,
     filter_: Filter,
-    runs: Mapping[PartitionKey, Sequence[OffsetRange]],
+    ranges: Mapping[PartitionKey, Sequence[OffsetRange]],
     *,
     since_ms: int,
     occurred: tuple[int, int] | None,
@@ -76,10 +76,10 @@ def compile_arrived(
     if occurred is not None:
         first, last = (parameters.time(one) for one in occurred)
         conditions.append(f"e.occurred_at >= {first} AND e.occurred_at <= {last}")
-    wanted = [_within(parameters, place, some) for place, some in runs.items()]
+    wanted = [_within(parameters, place, some) for place, some in ranges.items()]
     if elsewhere_until_ms is not None:
         earlier = f"e.ingested_at < fromUnixTimestamp64Milli({parameters.add('Int64', elsewhere_until_ms)}, 'UTC')"
-        wanted.append(f"({' AND '.join([earlier, *(f'NOT ({_at(parameters, place)})' for place in runs)])})")
+        wanted.append(f"({' AND '.join([earlier, *(f'NOT ({_at(parameters, partition)})' for partition in ranges)])})")
     conditions.append(f"({' OR '.join(wanted)})")
     tail = f"ORDER BY topic, partition, place_offset LIMIT {parameters.add('UInt32', limit)}"
     return select(f"{JSON_LINE} AS line, {KEY}, {_PLACE.format(e='e.')}", conditions, tail, parameters)
@@ -94,9 +94,9 @@ def _at(parameters: Parameters, place: PartitionKey) -> str:
     return f"e.kafka_topic_id = {topic} AND e.kafka_partition = {partition}"
 
 
-def _within(parameters: Parameters, place: PartitionKey, runs: Sequence[OffsetRange]) -> str:
-    firsts = parameters.add("Array(UInt64)", [first for first, _ in runs])
-    lasts = parameters.add("Array(UInt64)", [last for _, last in runs])
+def _within(parameters: Parameters, place: PartitionKey, ranges: Sequence[OffsetRange]) -> str:
+    firsts = parameters.add("Array(UInt64)", [first for first, _ in ranges])
+    lasts = parameters.add("Array(UInt64)", [last for _, last in ranges])
     inside = f"arrayExists((f, l) -> e.kafka_offset >= f AND e.kafka_offset <= l, {firsts}, {lasts})"
     return f"({_at(parameters, place)} AND {inside})"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from auditlane.query.live.follow import EventSlice, StreamedEvent
-from auditlane.query.live.resume_token import Resume
+from auditlane.query.live.resume_token import StreamPosition
 from auditlane.query.live.seen_offsets import union
 from auditlane.runtime.errors import AuditlaneError
 
@@ -25,24 +25,24 @@ class Subscription:
         self._buffer = buffer
         self._waiting: list[StreamedEvent] = []
         self._lock = threading.Lock()
-        self._before: Resume | None = None
-        self._position: Resume | None = None
-        self.goal: Resume | None = None  # what is to be caught up with before anything is drained
+        self._before: StreamPosition | None = None
+        self._position: StreamPosition | None = None
+        self.goal: StreamPosition | None = None  # what is to be caught up with before anything is drained
         self.ended: Ending = ""  # why nothing more will come
         self.failure: AuditlaneError | None = None  # of a stream that has `failed`
 
     @property
-    def position(self) -> Resume | None:
+    def position(self) -> StreamPosition | None:
         """Where the stream is when nothing waits."""
         with self._lock:
             return self._position and _with(self._position, self._before)
 
-    def follow(self, position: Resume) -> None:
+    def follow(self, position: StreamPosition) -> None:
         """From here on, what arrives is pushed."""
         with self._lock:
             self._position = position
 
-    def has(self, before: Resume) -> None:
+    def has(self, before: StreamPosition) -> None:
         """What the client has, perhaps from a process that had seen more than this one."""
         with self._lock:
             self._before = before
@@ -52,14 +52,14 @@ class Subscription:
         with self._lock:
             taken, self._waiting = self._waiting, []
             before = self._before
-            if before and taken and taken[0].resume.at_ms > before.at_ms + LAG_MS:
+            if before and taken and taken[0].position.at_ms > before.at_ms + LAG_MS:
                 self._before = None
         if before is None:
             return taken
         return [
-            replace(one, resume=_with(one.resume, before), text="")
+            replace(one, position=_with(one.position, before), text="")
             for one in taken
-            if one.place not in before.seen or not before.seen[one.place].holds(one.offset)
+            if one.partition not in before.seen or not before.seen[one.partition].contains(one.offset)
         ]
 
     def push(self, event_slice: EventSlice) -> None:
@@ -71,7 +71,7 @@ class Subscription:
                 self.ended = "slow"
             else:
                 self._waiting += event_slice.events
-                self._position = event_slice.resume
+                self._position = event_slice.position
         if event_slice.events:
             self._wake()
 
@@ -84,8 +84,10 @@ class Subscription:
         self._wake()
 
 
-def _with(resume: Resume, before: Resume | None) -> Resume:
+def _with(position: StreamPosition, before: StreamPosition | None) -> StreamPosition:
     if before is None:
-        return resume
-    places = resume.seen.keys() | before.seen.keys()
-    return Resume(resume.at_ms, {one: union(resume.seen.get(one), before.seen.get(one)) for one in places})
+        return position
+    partitions = position.seen.keys() | before.seen.keys()
+    return StreamPosition(
+        position.at_ms, {one: union(position.seen.get(one), before.seen.get(one)) for one in partitions}
+    )

@@ -12,41 +12,53 @@ from auditlane.runtime.digest import digested, digested_list, json_text
 from auditlane.runtime.errors import AuditlaneError
 
 RESOURCE: Final = "structure"
-_MOST_BYTES: Final = 12_288  # of the text of the changes, and of the contract; what is larger is summed up
+_MAX_BYTES: Final = 12_288  # of the text of the changes, and of the contract; what is larger is summed up
 
 
-def audit_events(done: StructureChange, stated: FieldChange | None = None) -> Iterator[tuple[Action, dict[str, Any]]]:
-    """(action, facts) for each thing that was done: the switch, and everything else. `stated`: what became of a field's
-    contract."""
-    own = done.after.own
-    fields = [one for one in done.changes if one["field"] is not None]
+def audit_events(
+    change: StructureChange, field_change: FieldChange | None = None
+) -> Iterator[tuple[Action, dict[str, Any]]]:
+    """Yield (action, facts) of a change: one of the switch, and one of everything else.
+
+    `field_change` is what was requested of a field's contract.
+    """
+    own = change.after.own
+    fields = [one for one in change.changes if one["field"] is not None]
     facts: dict[str, Any] = {"resource": RESOURCE, "resource_id": own.scope, "revision": str(own.revision)}
-    switched = done.before.own.enabled != own.enabled
+    switched = change.before.own.enabled != own.enabled
     if switched:
-        action = Action.logs_enabled if done.after.enabled else Action.logs_disabled
+        action = Action.logs_enabled if change.after.enabled else Action.logs_disabled
         yield action, facts | {"enabled": json.dumps(own.enabled)}
-    if fields or (not switched and own.revision != done.before.own.revision):
+    if fields or (not switched and own.revision != change.before.own.revision):
         facts["changes"] = changes_text(fields)
-        if done.sequence is not None:
-            facts["sequence"] = json_text([digested(one, _MOST_BYTES // 2) for one in done.sequence])
-        if stated is not None:
-            facts["contract"] = json_text(digested(_contract(stated), _MOST_BYTES))
+        if change.sequence is not None:
+            facts["sequence"] = json_text([digested(one, _MAX_BYTES // 2) for one in change.sequence])
+        if field_change is not None:
+            facts["contract"] = json_text(digested(_contract(field_change), _MAX_BYTES))
         yield Action.structure_changed, facts
 
 
 def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
     """The changes of a revision, each of them in full where they have room."""
-    return json_text(digested_list(changes, _MOST_BYTES, name="field"))
+    return json_text(digested_list(changes, _MAX_BYTES, name="field"))
 
 
-def unfinished(name: str, stated: FieldChange | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
-    """(action, facts) of a change that failed though the contract may be another one now: `stated` None removed it."""
+def unfinished(name: str, field_change: FieldChange | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
+    """(action, facts) of a change that failed, although it may have changed the contract.
+
+    `field_change` is None where the field was removed.
+    """
     code = error.code if isinstance(error, AuditlaneError) else AuditlaneError.code
-    contract = {"name": name} if stated is None else _contract(stated)
+    contract = {"name": name} if field_change is None else _contract(field_change)
     facts = {"resource": RESOURCE, "outcome": "failure", "code": code, "field": name}
-    return Action.structure_changed, facts | {"contract": json_text(digested(contract, _MOST_BYTES))}
+    return Action.structure_changed, facts | {"contract": json_text(digested(contract, _MAX_BYTES))}
 
 
-def _contract(stated: FieldChange) -> dict[str, Any]:
-    said = {"type": stated.type, "default": stated.default, "rules": stated.rules, "exclusive": stated.exclusive}
-    return {"name": stated.name} | {key: value for key, value in said.items() if value is not None}
+def _contract(field_change: FieldChange) -> dict[str, Any]:
+    said = {
+        "type": field_change.type,
+        "default": field_change.default,
+        "rules": field_change.rules,
+        "exclusive": field_change.exclusive,
+    }
+    return {"name": field_change.name} | {key: value for key, value in said.items() if value is not None}

@@ -13,7 +13,7 @@ from auditlane.contract.field_definition import FieldType
 from auditlane.query.structure.views import Origin
 from auditlane.store.presentation import DisplayType, one_line
 
-MOST: Final = 500  # fields of one request
+MAX_FIELDS: Final = 500  # fields of one request
 _VIEW: Final = (
     "display_name",
     "display_type",
@@ -134,7 +134,7 @@ class StatedStructure(_Request):
     """What is left out (`enabled`, `fields`, an attribute of a field) stays as it is; `enabled: null` inherits."""
 
     enabled: bool | None = None
-    fields: list[StatedField] | None = Field(None, max_length=MOST)
+    fields: list[StatedField] | None = Field(None, max_length=MAX_FIELDS)
     tenant: Any = Field(None, description="Ignored, so that an answer can be sent back.")
     revision: Any = Field(None, description="Ignored; the header If-Match counts.")
     effective_enabled: Any = Field(None, description="Ignored.")

@@ -23,25 +23,25 @@ from auditlane.query.structure.views import ScopeState
 from auditlane.store.presentation import ENVIRONMENT, FieldView
 
 
-def structure(shown: ScopeState) -> ShownStructure:
+def structure(state: ScopeState) -> ShownStructure:
     """The answer that describes a scope's state."""
-    own, fields, below = shown.own, list(shown.fields.values()), shown.below
+    own, fields, below = state.own, list(state.fields.values()), state.below
     return ShownStructure(
         tenant=None if own.scope == ENVIRONMENT else own.scope.partition(":")[2],
         revision=own.revision,
         enabled=own.enabled,
-        effective_enabled=shown.enabled,
-        inherited_enabled=shown.inherited_enabled,
-        fields=[_field(shown, one, below.get(one.name)) for one in fields if not one.hidden],
-        removed=[_field(shown, one, below.get(one.name)) for one in fields if one.hidden],
+        effective_enabled=state.enabled,
+        inherited_enabled=state.inherited_enabled,
+        fields=[_field(state, one, below.get(one.name)) for one in fields if not one.hidden],
+        removed=[_field(state, one, below.get(one.name)) for one in fields if one.hidden],
         changed_by=own.changed_by,
         changed_at=own.changed_at,
     )
 
 
-def contract(registered: Registered, shown: ScopeState) -> Contract:
+def contract(registered: Registered, state: ScopeState) -> Contract:
     """The answer that describes what events are written with."""
-    views = shown.fields
+    views = state.fields
     return Contract(
         subject=registered.subject,
         version=registered.version,
@@ -58,10 +58,10 @@ def history(revisions: list[StructureChange], limit: int) -> History:
     return History(data=data, next=data[-1].revision if more else None)
 
 
-def _revision(done: StructureChange) -> RevisionChanges:
-    own, changes, sequence = done.after.own, done.changes, done.sequence
+def _revision(change: StructureChange) -> RevisionChanges:
+    own, changes, sequence = change.after.own, change.changes, change.sequence
     named = {one["field"] for one in changes} | {name for names in sequence or () for name in names}
-    fields = done.before.fields | done.after.fields
+    fields = change.before.fields | change.after.fields
     return RevisionChanges(
         revision=own.revision,
         changed_by=own.changed_by,
@@ -72,12 +72,12 @@ def _revision(done: StructureChange) -> RevisionChanges:
     )
 
 
-def _field(shown: ScopeState, view: FieldView, below: FieldView | None) -> ShownField:
+def _field(state: ScopeState, view: FieldView, below: FieldView | None) -> ShownField:
     return ShownField(
         **view.model_dump(exclude={"hidden"}),
         custom=view.custom,
         parameter=view.parameter,
-        origin=shown.origin(view.name),
+        origin=state.origin(view.name),
         inherited=ShownView(**below.model_dump(exclude={"name", "hidden"})) if below and not below.hidden else None,
     )
 

@@ -13,7 +13,7 @@ _OF_CONTRACT: Final = frozenset({"type", "default", "rules", "exclusive"})
 _SAID_AS_NULL: Final = frozenset({"default"})  # everywhere else null is: not said
 
 
-def demand(permissions: Collection[Permission], body: ChangedField) -> None:
+def require(permissions: Collection[Permission], body: ChangedField) -> None:
     """Raise Forbidden that names each permission which is missing, with the attributes of the body that need it."""
     missing: dict[Permission, list[str]] = {}
     for name, permission in _needed(body):

@@ -83,8 +83,8 @@ def _mount(
     @router.get(path, summary=f"Get {whose} data structure", dependencies=plain, responses={200: _WITH_ETAG})
     def show(request: Request, response: Response, who: Any = reads) -> ShownStructure:
         """What readers see: fields in their order, with the environment's and this scope's own changes."""
-        _quiet(request)
-        shown = service.shown(_tenant(who))
+        _not_audited(request)
+        shown = service.state(_tenant(who))
         response.headers["ETag"] = shown.etag
         return responses.structure(shown)
 
@@ -97,19 +97,19 @@ def _mount(
             _tenant(who),
             fields=None if body.fields is None else [(one.name, one.view()) for one in body.fields],
             switch=(body.enabled,) if "enabled" in body.model_fields_set else None,
-            etags=_needed(request),
+            etags=_required_etags(request),
             who=_name(who),
         )
-        return _answered(request, response, done)
+        return _recorded_answer(request, response, done)
 
     @router.get(f"{path}/fields", summary=f"List the fields of {whose} contract", dependencies=plain)
     def contract(request: Request, who: Any = reads) -> Contract:
         """Fields beyond the base event's, each with its type, default and rules. Needs the schema registry."""
-        _quiet(request)
+        _not_audited(request)
         tenant = _tenant(who)
         with public_errors():
             registered = service.contracts().of(tenant)
-        return responses.contract(registered, service.shown(tenant))
+        return responses.contract(registered, service.state(tenant))
 
     @router.post(
         f"{path}/fields",
@@ -120,12 +120,16 @@ def _mount(
     )
     def add(request: Request, response: Response, body: NewField, who: Any = decides) -> ShownStructure:
         """Events may carry it from now on: in the contract, in the table, in exports. Also restores a removed one."""
-        stated = _stated(who, body.name, body)
+        field_change = _field_change(who, body.name, body)
         with public_errors():
             done = service.add(
-                _tenant(who), stated, etags=_given(request), who=_name(who), unfinished=_noting(request, stated)
+                _tenant(who),
+                field_change,
+                etags=_etags(request),
+                who=_name(who),
+                unfinished=_unfinished_recorder(request, field_change),
             )
-        return _answered(request, response, done, stated)
+        return _recorded_answer(request, response, done, field_change)
 
     @router.put(
         f"{path}/fields/{{name}}",
@@ -140,13 +144,17 @@ def _mount(
 
         `type`, `default`, `rules` and `exclusive` take `audits:contract`, everything else `audits:configure`.
         """
-        rights.demand(who.permissions, body)
-        stated = _stated(who, name, body)
+        rights.require(who.permissions, body)
+        field_change = _field_change(who, name, body)
         with public_errors():
             done = service.change(
-                _tenant(who), stated, etags=_needed(request), who=_name(who), unfinished=_noting(request, stated)
+                _tenant(who),
+                field_change,
+                etags=_required_etags(request),
+                who=_name(who),
+                unfinished=_unfinished_recorder(request, field_change),
             )
-        return _answered(request, response, done, stated)
+        return _recorded_answer(request, response, done, field_change)
 
     @router.delete(
         f"{path}/fields/{{name}}",
@@ -159,9 +167,13 @@ def _mount(
         """Readers no longer see it, and events need not carry it. Its data is kept: POST restores it."""
         with public_errors():
             done = service.remove(
-                _tenant(who), name, etags=_given(request), who=_name(who), unfinished=_noting(request, None, name)
+                _tenant(who),
+                name,
+                etags=_etags(request),
+                who=_name(who),
+                unfinished=_unfinished_recorder(request, None, name),
             )
-        _answered(request, response, done)
+        _recorded_answer(request, response, done)
 
     @router.get(f"{path}/history", summary=f"Who changed {whose} data structure", dependencies=paged)
     def history(
@@ -171,7 +183,7 @@ def _mount(
         before: int | None = Query(None, ge=1, le=2**62, description="`next` of an answer."),
     ) -> History:
         """Every revision, newest first, with what it changed."""
-        _quiet(request)
+        _not_audited(request)
         return responses.history(service.history(_tenant(who), limit=limit, before=before), limit)
 
 
@@ -183,7 +195,7 @@ def _name(who: TenantScope | Principal) -> str:
     return who.actor if isinstance(who, TenantScope) else who.subject
 
 
-def _stated(who: TenantScope | Principal, name: str, body: ChangedField) -> FieldChange:
+def _field_change(who: TenantScope | Principal, name: str, body: ChangedField) -> FieldChange:
     if body.exclusive is not None and _tenant(who) is None:
         raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it for a tenant.")
     rules = body.rules.stated() if body.rules is not None else None
@@ -191,7 +203,7 @@ def _stated(who: TenantScope | Principal, name: str, body: ChangedField) -> Fiel
     return FieldChange(name, body.type, body.default, rules, body.exclusive, body.view(), without_default=ends)
 
 
-def _given(request: Request) -> list[str] | None:
+def _etags(request: Request) -> list[str] | None:
     """The ETags that the caller saw; None when it does not say."""
     header = request.headers.get("if-match")
     if header is None:
@@ -199,8 +211,8 @@ def _given(request: Request) -> list[str] | None:
     return [one.strip().removeprefix("W/") for one in header.split(",")]
 
 
-def _needed(request: Request) -> list[str]:
-    given = _given(request)
+def _required_etags(request: Request) -> list[str]:
+    given = _etags(request)
     if given is None:
         raise PreconditionMissing(
             "The request does not say which revision it changes.",
@@ -210,27 +222,27 @@ def _needed(request: Request) -> list[str]:
     return given
 
 
-def _answered(
-    request: Request, response: Response, done: StructureChange, stated: FieldChange | None = None
+def _recorded_answer(
+    request: Request, response: Response, done: StructureChange, field_change: FieldChange | None = None
 ) -> ShownStructure:
     """Record what was done, and answer with what there is now."""
-    for action, facts in audit_events(done, stated):
+    for action, facts in audit_events(done, field_change):
         auditor_of(request).record(action, **facts)
     response.headers["ETag"] = done.after.etag
     return responses.structure(done.after)
 
 
-def _noting(request: Request, stated: FieldChange | None, name: str = "") -> Unfinished:
+def _unfinished_recorder(request: Request, field_change: FieldChange | None, name: str = "") -> Unfinished:
     """Records a change that failed though the contract may have been changed."""
 
     def note(error: BaseException) -> None:
-        action, facts = unfinished(stated.name if stated else name, stated, error)
+        action, facts = unfinished(field_change.name if field_change else name, field_change, error)
         auditor_of(request).record(action, **facts)
 
     return note
 
 
-def _quiet(request: Request) -> None:
+def _not_audited(request: Request) -> None:
     """How a log is laid out says nothing of what is in it: to read that is no event of its own."""
     auditor_of(request).recorded = True
 

@@ -77,7 +77,7 @@ Unfinished = Callable[[BaseException], None]
 """Told that a change failed though it may have changed the contract already: it is in force, and is to be recorded."""
 
 
-def _forget(_: BaseException) -> None:
+def _ignore(_: BaseException) -> None:
     """For who records nothing."""
 
 
@@ -113,7 +113,7 @@ class StructureService:
         self._registered = registered
         self._now = now
 
-    def shown(self, tenant: str | None) -> ScopeState:
+    def state(self, tenant: str | None) -> ScopeState:
         """The newest state."""
         scope = _scope(tenant)
         found = presentation.load_many(self._client(), self._database, {ENVIRONMENT, scope})
@@ -130,10 +130,10 @@ class StructureService:
     ) -> StructureChange:
         """State how fields are shown, and the switch; None leaves them as they are."""
 
-        def new(shown: ScopeState) -> Revision:
-            own = shown.own.fields if fields is None else views.replaced(shown, fields)
-            return shown.own.model_copy(
-                update={"fields": own, "enabled": switch[0] if switch else shown.own.enabled, "changed_by": who}
+        def new(state: ScopeState) -> Revision:
+            own = state.own.fields if fields is None else views.replaced(state, fields)
+            return state.own.model_copy(
+                update={"fields": own, "enabled": switch[0] if switch else state.own.enabled, "changed_by": who}
             )
 
         return self._save(tenant, new, etags)
@@ -141,66 +141,71 @@ class StructureService:
     def add(
         self,
         tenant: str | None,
-        stated: FieldChange,
+        field_change: FieldChange,
         *,
         etags: Sequence[str] | None,
         who: str,
-        unfinished: Unfinished = _forget,
+        unfinished: Unfinished = _ignore,
     ) -> StructureChange:
         """Add a field, or a removed one again. Raises FieldConflict when it is there in another form."""
-        shown = self._seen(tenant, etags)
+        state = self._state_as_seen(tenant, etags)
         avro = FieldDefinition(
-            stated.name, stated.type or FieldType.AlphaNumeric, stated.default, stated.rules or {}
+            field_change.name,
+            field_change.type or FieldType.AlphaNumeric,
+            field_change.default,
+            field_change.rules or {},
         ).avro()
-        here = shown.fields.get(stated.name)
+        here = state.fields.get(field_change.name)
         there = here is not None and not here.hidden
-        if there and _view(shown, stated) != here:
+        if there and _view(state, field_change) != here:
             raise FieldConflict(
-                f"There is a field {stated.name} already.",
+                f"There is a field {field_change.name} already.",
                 field="name",
                 fix="Change it with PUT …/fields/{name}, or choose another name.",
             )
 
-        def new(shown: ScopeState) -> Revision:
-            fields = views.with_view(shown, _view(shown, stated))
-            return shown.own.model_copy(update={"fields": fields, "changed_by": who})
+        def new(state: ScopeState) -> Revision:
+            fields = views.with_view(state, _view(state, field_change))
+            return state.own.model_copy(update={"fields": fields, "changed_by": who})
 
         with self._registering(tenant, unfinished) as contract:
-            contract.changed = self.contracts().add(tenant, avro, replace=not there, exclusive=stated.exclusive)
+            contract.changed = self.contracts().add(tenant, avro, replace=not there, exclusive=field_change.exclusive)
             return self._save(tenant, new, etags, even_so=contract.changed)
 
     def change(
         self,
         tenant: str | None,
-        stated: FieldChange,
+        field_change: FieldChange,
         *,
         etags: Sequence[str],
         who: str,
-        unfinished: Unfinished = _forget,
+        unfinished: Unfinished = _ignore,
     ) -> StructureChange:
         """Change what a field must be and how it is shown; what is not said stays. Raises NotFound."""
-        shown = self._seen(tenant, etags)
-        here = shown.fields.get(stated.name)
+        state = self._state_as_seen(tenant, etags)
+        here = state.fields.get(field_change.name)
         if here is None or here.hidden or not here.custom:
-            raise NotFound(f"There is no field {stated.name} that was added.", fix="POST …/fields adds one.")
+            raise NotFound(f"There is no field {field_change.name} that was added.", fix="POST …/fields adds one.")
 
-        def new(shown: ScopeState) -> Revision:
-            fields = views.with_view(shown, _view(shown, stated))
-            return shown.own.model_copy(update={"fields": fields, "changed_by": who})
+        def new(state: ScopeState) -> Revision:
+            fields = views.with_view(state, _view(state, field_change))
+            return state.own.model_copy(update={"fields": fields, "changed_by": who})
 
-        if not stated.of_contract:
+        if not field_change.of_contract:
             return self._save(tenant, new, etags)
         with self._registering(tenant, unfinished) as contract:
-            avro = own_field(schema_of(self.contracts().of(tenant)), stated.name)
+            avro = own_field(schema_of(self.contracts().of(tenant)), field_change.name)
             type_, was, rules = described(avro) if avro else (FieldType.AlphaNumeric, None, {})
-            default = None if stated.without_default else was
+            default = None if field_change.without_default else was
             definition = FieldDefinition(
-                stated.name,
-                stated.type or type_,
-                default if stated.default is None else stated.default,
-                rules if stated.rules is None else stated.rules,
+                field_change.name,
+                field_change.type or type_,
+                default if field_change.default is None else field_change.default,
+                rules if field_change.rules is None else field_change.rules,
             )
-            contract.changed = self.contracts().add(tenant, definition.avro(), replace=True, exclusive=stated.exclusive)
+            contract.changed = self.contracts().add(
+                tenant, definition.avro(), replace=True, exclusive=field_change.exclusive
+            )
             return self._save(tenant, new, etags, even_so=contract.changed)
 
     def remove(
@@ -210,13 +215,13 @@ class StructureService:
         *,
         etags: Sequence[str] | None,
         who: str,
-        unfinished: Unfinished = _forget,
+        unfinished: Unfinished = _ignore,
     ) -> StructureChange:
         """Hide a field and demand nothing of it any more; its data stays. Raises NotFound."""
-        views.without_view(self._seen(tenant, etags), name)
+        views.without_view(self._state_as_seen(tenant, etags), name)
 
-        def new(shown: ScopeState) -> Revision:
-            return shown.own.model_copy(update={"fields": views.without_view(shown, name), "changed_by": who})
+        def new(state: ScopeState) -> Revision:
+            return state.own.model_copy(update={"fields": views.without_view(state, name), "changed_by": who})
 
         with self._registering(tenant, unfinished) as contract:
             contract.changed = self.contracts().release(tenant, name)
@@ -250,13 +255,13 @@ class StructureService:
         finally:  # what fails half-way may have registered something too
             self._registered(tenant)
 
-    def _seen(self, tenant: str | None, etags: Sequence[str] | None) -> ScopeState:
-        shown = self.shown(tenant)
-        if etags is not None and shown.etag not in etags and ANY not in etags:
+    def _state_as_seen(self, tenant: str | None, etags: Sequence[str] | None) -> ScopeState:
+        state = self.state(tenant)
+        if etags is not None and state.etag not in etags and ANY not in etags:
             raise PreconditionFailed(
                 "The structure is not what it was when it was read.", fix="Read it again, then repeat the change."
             )
-        return shown
+        return state
 
     def _save(
         self,
@@ -269,13 +274,13 @@ class StructureService:
         """Save `new(what is there)`, if that differs or `even_so`. Who did not say what they saw try until they win."""
         lost: Conflict | None = None
         for _ in range(_ATTEMPTS):
-            shown = self._seen(tenant, etags)
-            wanted = new(shown)
-            same = (wanted.enabled, wanted.fields) == (shown.own.enabled, shown.own.fields)
+            state = self._state_as_seen(tenant, etags)
+            wanted = new(state)
+            same = (wanted.enabled, wanted.fields) == (state.own.enabled, state.own.fields)
             if same and not even_so:
-                return StructureChange(shown, shown)
+                return StructureChange(state, state)
             try:
-                saved = presentation.save(self._client(), self._database, shown.own, wanted, now=self._now())
+                saved = presentation.save(self._client(), self._database, state.own, wanted, now=self._now())
             except Conflict as error:
                 lost = error
                 if etags is not None and ANY not in etags:
@@ -283,7 +288,7 @@ class StructureService:
                 continue
             if self._book is not None:
                 self._book.forget(tenant)
-            return StructureChange(shown, ScopeState(saved if tenant is None else shown.environment, saved))
+            return StructureChange(state, ScopeState(saved if tenant is None else state.environment, saved))
         raise lost or Conflict("The structure is changed by many at once.")
 
 
@@ -291,13 +296,13 @@ def _scope(tenant: str | None) -> str:
     return ENVIRONMENT if tenant is None else tenant_scope(tenant)
 
 
-def _view(shown: ScopeState, stated: FieldChange) -> FieldView:
+def _view(state: ScopeState, field_change: FieldChange) -> FieldView:
     """How the field is to be shown: what is said, else what is known of it, else the defaults."""
-    here, said = shown.fields.get(stated.name), dict(stated.view or {})
-    if stated.type is not None and "display_type" not in said:
-        said["display_type"] = _DISPLAYED_AS.get(stated.type) or DisplayType(stated.type.value)
+    here, said = state.fields.get(field_change.name), dict(field_change.view or {})
+    if field_change.type is not None and "display_type" not in said:
+        said["display_type"] = _DISPLAYED_AS.get(field_change.type) or DisplayType(field_change.type.value)
     if here is not None and not here.hidden:
         return here.model_copy(update=said)
-    label = here.display_name if here else stated.name.replace("_", " ").strip().capitalize() or stated.name
-    order = here.order if here else views.next_order(shown)
-    return FieldView.model_validate({"name": stated.name, "display_name": label, "order": order} | said)
+    label = here.display_name if here else field_change.name.replace("_", " ").strip().capitalize() or field_change.name
+    order = here.order if here else views.next_order(state)
+    return FieldView.model_validate({"name": field_change.name, "display_name": label, "order": order} | said)

@@ -60,14 +60,14 @@ class ScopeState:
         return "environment" if any(one.name == name for one in self.environment.fields) else "default"
 
 
-def replaced(shown: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
+def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
     """The scope's own fields when `given`, (name, what is stated of it), is how its fields are to be shown.
 
     What is left out of a field stays as it is. An inherited field that is left out is shown as it is inherited; one of
     the scope's own stays. Raises InvalidInput for a field that is not there.
     """
-    present, below = shown.fields, shown.below
-    own = {one.name: one for one in shown.own.fields if one.hidden is not None or one.name not in below}
+    present, below = state.fields, state.below
+    own = {one.name: one for one in state.own.fields if one.hidden is not None or one.name not in below}
     seen: set[str] = set()
     for place, (name, stated) in enumerate(given):
         if name in seen:
@@ -84,17 +84,17 @@ def replaced(shown: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) 
     return _kept(own, below)
 
 
-def with_view(shown: ScopeState, view: FieldView) -> tuple[FieldView, ...]:
+def with_view(state: ScopeState, view: FieldView) -> tuple[FieldView, ...]:
     """The scope's own fields when this one is shown, also if it was removed before."""
-    below = shown.below
+    below = state.below
     here = below.get(view.name)
     view = view.model_copy(update={"hidden": False if here is not None and here.hidden else None})
-    return _kept({one.name: one for one in shown.own.fields} | {view.name: view}, below)
+    return _kept({one.name: one for one in state.own.fields} | {view.name: view}, below)
 
 
-def without_view(shown: ScopeState, name: str) -> tuple[FieldView, ...]:
+def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
     """The scope's own fields when this one is removed. Raises NotFound, and FieldConflict for a base event's field."""
-    here = shown.fields.get(name)
+    here = state.fields.get(name)
     if here is None or here.hidden:
         raise NotFound(f"There is no field {name}.", fix="GET the structure lists the fields.")
     if not here.custom:
@@ -105,12 +105,12 @@ def without_view(shown: ScopeState, name: str) -> tuple[FieldView, ...]:
         )
     toggles = dict.fromkeys(("show_in_table", "show_in_more_info", "downloadable", "filterable", "sortable"), False)
     removed = here.model_copy(update=toggles | {"hidden": True})
-    return _kept({one.name: one for one in shown.own.fields} | {name: removed}, shown.below)
+    return _kept({one.name: one for one in state.own.fields} | {name: removed}, state.below)
 
 
-def next_order(shown: ScopeState) -> int:
+def next_order(state: ScopeState) -> int:
     """The place after the last field."""
-    return max((one.order for one in shown.fields.values()), default=-1) + 1
+    return max((one.order for one in state.fields.values()), default=-1) + 1
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
@@ -142,8 +142,8 @@ def sequence(before: ScopeState, after: ScopeState) -> tuple[list[str], list[str
     return was, now
 
 
-def _standing(shown: ScopeState) -> list[str]:
-    return [one.name for one in shown.fields.values() if not one.hidden]
+def _standing(state: ScopeState) -> list[str]:
+    return [one.name for one in state.fields.values() if not one.hidden]
 
 
 def _deed(old: FieldView | None, new: FieldView | None, *, inherited: bool) -> str:

@@ -38,10 +38,10 @@ WIDTHS: Final = (
 )
 
 
-def fitting(since: datetime, until: datetime, most: int) -> Width:
-    """The narrowest width of which about `most` buckets hold the time from `since` to `until`."""
+def fitting(since: datetime, until: datetime, max_buckets: int) -> Width:
+    """The narrowest width of which about `max_buckets` buckets hold the time from `since` to `until`."""
     span = (until - since).total_seconds()
-    return next((one for one in WIDTHS if span <= one.seconds * most), WIDTHS[-1])
+    return next((one for one in WIDTHS if span <= one.seconds * max_buckets), WIDTHS[-1])
 
 
 def edges(since: datetime, until: datetime, width: Width, zone: ZoneInfo) -> list[datetime]:

@@ -12,30 +12,30 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.language.fields import OwnOf, find, none_known
 from auditlane.query.language.tree import Field, Kind
-from auditlane.query.parameters import described, split, whole_number
+from auditlane.query.parameters import openapi_parameters, split, whole_number
 from auditlane.query.router import Authorize
 from auditlane.query.summary.models import Facet, Histogram, Stats
 from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import InvalidFilter
 
-_MOST_VALUES: Final = 100
-_MOST_BUCKETS: Final = 500
+_MAX_VALUES: Final = 100
+_MAX_BUCKETS: Final = 500
 _TZ: Final[dict[str, Any]] = {"type": "string", "default": "UTC", "examples": ["Europe/Berlin"]}
-_FACETS = described(
+_FACETS = openapi_parameters(
     field={"type": "string", "required": True, "description": "Whose values: `action`, `metadata.region`, …"},
-    limit={"type": "integer", "minimum": 1, "maximum": _MOST_VALUES, "default": 10, "description": "How many."},
+    limit={"type": "integer", "minimum": 1, "maximum": _MAX_VALUES, "default": 10, "description": "How many."},
 )
-_HISTOGRAM = described(
+_HISTOGRAM = openapi_parameters(
     tz=_TZ | {"description": "The time zone (IANA) whose midnights and months buckets begin with."},
     buckets={
         "type": "integer",
         "minimum": 1,
-        "maximum": _MOST_BUCKETS,
+        "maximum": _MAX_BUCKETS,
         "default": 60,
         "description": "About how many buckets there may be; their width follows.",
     },
 )
-_STATS = described(tz=_TZ | {"description": "The time zone (IANA) in which today began."})
+_STATS = openapi_parameters(tz=_TZ | {"description": "The time zone (IANA) in which today began."})
 
 
 def build(summaries: Summaries, authorize: Authorize, own_of: OwnOf = none_known) -> APIRouter:
@@ -49,15 +49,15 @@ def build(summaries: Summaries, authorize: Authorize, own_of: OwnOf = none_known
         fields = own_of(scope.tenant)
         own, filter_ = split(request.query_params.multi_items(), ("field", "limit"), fields)
         field = _field(own.get("field"), fields)
-        limit = whole_number("limit", own.get("limit"), default=10, most=_MOST_VALUES)
+        limit = whole_number("limit", own.get("limit"), default=10, maximum=_MAX_VALUES)
         return summaries.facet(scope, filter_, field, limit=limit)
 
     @router.get("/histogram", summary="Count events over time", openapi_extra=_HISTOGRAM)
     def histogram(request: Request, scope: TenantScope = reads) -> Histogram:
         """The events that match the filters, in buckets of equal width; `from` and `to` set its ends."""
         own, filter_ = split(request.query_params.multi_items(), ("tz", "buckets"), own_of(scope.tenant))
-        most = whole_number("buckets", own.get("buckets"), default=60, most=_MOST_BUCKETS)
-        return summaries.histogram(scope, filter_, zone=_zone(own.get("tz")), most=most)
+        max_buckets = whole_number("buckets", own.get("buckets"), default=60, maximum=_MAX_BUCKETS)
+        return summaries.histogram(scope, filter_, zone=_zone(own.get("tz")), max_buckets=max_buckets)
 
     @router.get("/stats", summary="The numbers of a dashboard", openapi_extra=_STATS)
     def stats(request: Request, scope: TenantScope = reads) -> Stats:

@@ -20,7 +20,7 @@ from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stat
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 WEEK: Final = timedelta(days=7)
-MOST: Final = 10  # actions and actors of the stats
+TOP: Final = 10  # actions and actors of the stats
 
 
 class Summaries:
@@ -35,16 +35,16 @@ class Summaries:
         rows = self._rows(scope, sql.compile_facet(self._database, scope, filter_, field, limit))
         return Facet(field=field.path, data=[_count(row) for row in rows])
 
-    def histogram(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, most: int) -> Histogram:
-        """Events over time, in about `most` buckets at most; where the filter leaves an end open, the events set it."""
+    def histogram(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, max_buckets: int) -> Histogram:
+        """Count events over time, in about `max_buckets` at most. An end that the filter leaves open is the events'."""
         since, until = filter_.since, filter_.until
         if since is None or until is None:
             row = self._rows(scope, sql.compile_extent(self._database, scope, filter_))[0]
             if not row["events"]:
-                return Histogram(interval=fitting(_EPOCH, _EPOCH, most).name, tz=zone.key, events=0, data=[])
+                return Histogram(interval=fitting(_EPOCH, _EPOCH, max_buckets).name, tz=zone.key, events=0, data=[])
             since = since or _EPOCH + timedelta(microseconds=row["first"])
             until = until or _EPOCH + timedelta(microseconds=row["last"]) + _TICK
-        width = fitting(since, until, most)
+        width = fitting(since, until, max_buckets)
         starts = edges(since, until, width, zone)
         places = [(one - _EPOCH) // _TICK for one in starts]
         rows = self._rows(scope, sql.compile_histogram(self._database, scope, filter_, places))
@@ -61,11 +61,11 @@ class Summaries:
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         lately = replace(filter_, since=max(week, filter_.since or week))
         numbers = self._rows(scope, sql.compile_numbers(self._database, scope, lately, today))[0]
-        most = [
-            self._rows(scope, sql.compile_facet(self._database, scope, lately, Field(name, BASE[name]), MOST))
+        max_buckets = [
+            self._rows(scope, sql.compile_facet(self._database, scope, lately, Field(name, BASE[name]), TOP))
             for name in ("action", "actor")
         ]
-        actions, actors = ([_count(row) for row in rows] for rows in most)
+        actions, actors = ([_count(row) for row in rows] for rows in max_buckets)
         return Stats(tz=zone.key, **numbers, actions=actions, actors=actors)
 
     def _rows(self, scope: TenantScope, statement: Statement) -> list[dict[str, Any]]:

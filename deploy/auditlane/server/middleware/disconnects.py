@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auditlane.query.clickhouse.cancellation import Asker
+from auditlane.query.clickhouse.cancellation import CancelScope
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # whose routes may never ask for a body, nor for its end
 
@@ -29,11 +29,11 @@ class DisconnectMiddleware:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body", False):
-                line.asker.finish()  # from here on the server says "disconnected" of every request
+                line.cancel_scope.finish()  # from here on the server says "disconnected" of every request
             await send(message)
 
         try:
-            with line.asker.asking():
+            with line.cancel_scope.active():
                 await self._app(scope, line.receive, sent)
         finally:
             await line.close()
@@ -43,7 +43,7 @@ class _Line:
     """A request's `receive`, which one task listens to once the body is whole."""
 
     def __init__(self, receive: Receive) -> None:
-        self.asker = Asker()
+        self.cancel_scope = CancelScope()
         self._receive = receive
         self._fetched: Message | None = None
         self._gone = asyncio.Event()
@@ -76,10 +76,10 @@ class _Line:
 
     def _leave(self) -> None:
         self._gone.set()
-        self.asker.leave()
+        self.cancel_scope.cancel()
 
     async def close(self) -> None:
-        self.asker.finish()
+        self.cancel_scope.finish()
         if self._listener is not None:
             self._listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 
-from auditlane.query.export.links import DOWNLOAD_PATH, Links
+from auditlane.query.export.links import DOWNLOAD_PATH, DownloadLinks
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.server.auth.authentication import Authenticator
 
 _LOOKS = frozenset({"GET", "HEAD"})
 
 
-def finder(authenticator: Authenticator, links: Links | None) -> Callable[[Request], Awaitable[str]]:
+def finder(authenticator: Authenticator, links: DownloadLinks | None) -> Callable[[Request], Awaitable[str]]:
     """What finds the tenant, "" without one that its credential proves. Without `links` there are none."""
 
     async def whose(request: Request) -> str:

@@ -11,7 +11,7 @@ from auditlane.query.export.jobs.folder import JobFolder
 from auditlane.query.export.jobs.record import JobAttempt, JobStatus
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """The job is another's now, or was cancelled."""
 
 
@@ -36,7 +36,7 @@ class Lease:
         """Write down what has changed. Raises Lost, and OSError where nothing can be written."""
         with self._lock:
             if not self.folder.holds(self.attempt.epoch):
-                raise Lost
+                raise LeaseLost
             news = {"beat": self.attempt.beat + 1, "changed_at": datetime.now(UTC)}
             self.attempt = self.attempt.model_copy(update=news | changes)
             self.folder.save(self.attempt)

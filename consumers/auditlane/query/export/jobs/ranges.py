@@ -38,7 +38,7 @@ class RangedFile(FileResponse):
         same = request_headers.get("if-range") in (None, self.headers["etag"], self.headers["last-modified"])
         header = request_headers.get("range") if same and method == "GET" else None
         self._check = check
-        self.range = None if header is None else there(header, int(self.headers["content-length"]))
+        self.range = None if header is None else satisfiable(header, int(self.headers["content-length"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
@@ -60,7 +60,7 @@ class RangedFile(FileResponse):
             get("query").error("export.broken", code=error.code, problem=str(error), sent=sent)
 
 
-def there(header: str, size: int) -> str | None:
+def satisfiable(header: str, size: int) -> str | None:
     """What of a `Range` there is in so many bytes, as such a header; None for one that is ignored: of another unit, or
     none that RFC 9110 knows. Raises RangeNotSatisfiable when it is one, and nothing of it is there."""
     unit, _, listed = header.partition("=")

@@ -23,7 +23,7 @@ from auditlane.query.export.jobs.disk_quota import DiskQuota
 from auditlane.query.export.jobs.folder import JobStore
 from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, JobStatus, State
-from auditlane.query.export.links import Links
+from auditlane.query.export.links import DownloadLinks
 from auditlane.query.export.request import ExportRequest, StructureOf, export_spec
 from auditlane.query.router import Authorize
 from auditlane.runtime.errors import (
@@ -84,7 +84,7 @@ class JobDependencies:
 
     jobs: JobStore
     exporter: Exporter
-    links: Links
+    links: DownloadLinks
     structure_of: StructureOf
     quota: DiskQuota
     max_jobs: int

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from auditlane.query.export.jobs.folder import JobFolder, JobStore
-from auditlane.query.export.jobs.lease import Lease, LeaseMonitor, Lost
+from auditlane.query.export.jobs.lease import Lease, LeaseLost, LeaseMonitor
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.log import get
@@ -37,7 +37,7 @@ class Runner:
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # with the tenant
-        self._over: set[str] = set()  # jobs that have ended, which nobody need look at again
+        self._ended: set[str] = set()  # jobs that have ended, which nobody need look at again
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -72,7 +72,7 @@ class Runner:
                 if now - beat_at >= self._lease_s / 4:
                     beat_at = now
                     self._beat()
-                self._look()
+                self._scan()
                 if now - swept_at >= _SWEEP_S:
                     swept_at = now
                     self._jobs.sweep(datetime.now(UTC), self._keep)
@@ -86,26 +86,26 @@ class Runner:
             if lease.attempt.state == "running":
                 try:
                     lease.save()
-                except Lost:
-                    self._worker.give_up(lease.folder.id)
+                except LeaseLost:
+                    self._worker.abandon(lease.folder.id)
 
-    def _look(self) -> None:
+    def _scan(self) -> None:
         """Take what is free, while there is room for it: first of the tenants that have waited longest."""
         folders = list(self._jobs.all())
         for folder in sorted(folders, key=lambda one: self._served.get(one.tenant, 0)):
-            if self._stopping or folder.id in self._working or folder.id in self._over:
+            if self._stopping or folder.id in self._working or folder.id in self._ended:
                 continue
             try:
-                self._consider(folder)
+                self._take_if_free(folder)
             except NotFound:
                 continue  # being made, or being removed
-        self._over &= {one.id for one in folders}
+        self._ended &= {one.id for one in folders}
         self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in {o.tenant for o in folders}}
 
-    def _consider(self, folder: JobFolder) -> None:
+    def _take_if_free(self, folder: JobFolder) -> None:
         status = folder.status()
         if status.ended_at is not None:
-            self._over.add(folder.id)
+            self._ended.add(folder.id)
             self._monitor.forget(folder.id)
             return
         free = status.attempt is None or self._monitor.lapsed(folder.id, status.attempt)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import BinaryIO, Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.cancellation import Asker
+from auditlane.query.clickhouse.cancellation import CancelScope
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
-from auditlane.query.export.jobs.lease import Lease, Lost
+from auditlane.query.export.jobs.lease import Lease, LeaseLost
 from auditlane.query.export.jobs.record import Failure, JobRecord
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import AuditlaneError, ConfigError, Unavailable
@@ -22,13 +22,13 @@ from auditlane.runtime.log import get
 _CHECKPOINT_BYTES: Final = 16 << 20
 _CHECKPOINT_S: Final = 2.0
 _ATTEMPTS: Final = 6  # in a row without getting further
-_BACKOFF_MOST_S: Final = 15.0
+_MAX_BACKOFF_S: Final = 15.0
 _COPY: Final = 1 << 20
 
 FilterOf = Callable[[JobRecord], Filter]
 
 
-class Stopped(Exception):
+class WorkerStopping(Exception):
     """This process ends; the job is given back."""
 
 
@@ -48,27 +48,27 @@ class Worker:
         self._filter_of = filter_of
         self._count_rows = count_rows
         self._stopping = threading.Event()
-        self._askers: dict[str, Asker] = {}
+        self._cancel_scopes: dict[str, CancelScope] = {}
 
     def stop(self) -> None:
         """Give every job back."""
         self._stopping.set()
-        for one in list(self._askers.values()):
-            one.leave()
+        for one in list(self._cancel_scopes.values()):
+            one.cancel()
 
-    def give_up(self, id_: str) -> None:
+    def abandon(self, id_: str) -> None:
         """Nobody wants this job any more: end what it waits for."""
-        if (found := self._askers.get(id_)) is not None:
-            found.leave()
+        if (found := self._cancel_scopes.get(id_)) is not None:
+            found.cancel()
 
     def work(self, lease: Lease, record: JobRecord) -> None:
         """Until it is done, has failed, is lost, or `stop`. Raises nothing."""
-        asker = self._askers[record.id] = Asker()
+        cancel_scope = self._cancel_scopes[record.id] = CancelScope()
         try:
-            with asker.asking():
+            with cancel_scope.active():
                 self._work(lease, record)
         finally:
-            del self._askers[record.id]
+            del self._cancel_scopes[record.id]
 
     def _work(self, lease: Lease, record: JobRecord) -> None:
         log = get("export").bind(job=record.id, tenant=record.tenant, epoch=lease.attempt.epoch)
@@ -76,10 +76,10 @@ class Worker:
             self._persist(lease, record)
             log.info("export.done", rows=lease.attempt.rows, bytes=lease.attempt.size)
             self._count_rows(record.format, lease.attempt.rows)
-        except Lost:
+        except LeaseLost:
             lease.folder.output(lease.attempt.epoch).unlink(missing_ok=True)
             log.info("export.lost")
-        except Stopped:
+        except WorkerStopping:
             self._end(lease, owner="")
             log.info("export.given_back", rows=lease.attempt.rows)
         except AuditlaneError as error:
@@ -96,7 +96,7 @@ class Worker:
         """Whether it could be written down: the job is still this worker's."""
         try:
             lease.save(**changes)
-        except (Lost, OSError):
+        except (LeaseLost, OSError):
             get("export").warning("export.end_not_written", job=lease.folder.id)
             return False
         return True
@@ -113,13 +113,13 @@ class Worker:
                 if not isinstance(error, Unavailable):
                     raise
                 if not lease.folder.holds(lease.attempt.epoch):  # it was cut off because nobody wants it
-                    raise Lost from error
+                    raise LeaseLost from error
                 failures = 1 if lease.attempt.rows > before else failures + 1
                 get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.attempt.rows)
                 if failures >= _ATTEMPTS:
                     raise
-                if self._stopping.wait(min(_BACKOFF_MOST_S, 0.5 * 2.0**failures)):
-                    raise Stopped from error
+                if self._stopping.wait(min(_MAX_BACKOFF_S, 0.5 * 2.0**failures)):
+                    raise WorkerStopping from error
             except OSError as error:
                 raise ConfigError(
                     f"The export's file cannot be written: {error.strerror or error}.",
@@ -153,7 +153,7 @@ class Worker:
         if left:  # it never reached the disk, whatever was written down
             lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
             return
-        _to_disk(file)
+        _fsync(file)
         lease.save(file=lease.attempt.epoch)
 
     def _write(self, lease: Lease, record: JobRecord, file: BinaryIO) -> None:
@@ -174,22 +174,22 @@ class Worker:
                 self._check()
                 due = time.monotonic() - saved_at >= _CHECKPOINT_S or file.tell() - saved_bytes >= _CHECKPOINT_BYTES
                 if due and export.position:
-                    _to_disk(file)
+                    _fsync(file)
                     saved_at, saved_bytes = time.monotonic(), file.tell()
                     at = export.position
                     place = (at.occurred_us, at.event_id, at.content_hash) if record.format.lines else None
                     lease.save(rows=export.written, size=saved_bytes, position=place)
                     self._require_space(record.scope)
-            _to_disk(file)
+            _fsync(file)
             lease.save(state="done", rows=export.written, size=file.tell(), position=None)
         finally:
             export.close()
 
     def _check(self) -> None:
         if self._stopping.is_set():
-            raise Stopped
+            raise WorkerStopping
 
 
-def _to_disk(file: BinaryIO) -> None:
+def _fsync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())

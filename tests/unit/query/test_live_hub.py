@@ -69,7 +69,7 @@ def news(database: str, table: str, tenants: Any, seen: Any, *, since_ms: int, l
             row.shown() | {"tenant": tenants.index(row.tenant) + 1 if row.tenant in tenants else 0}
             for row in sorted(rows, key=lambda row: row.offset)
             if row.ingested_ms >= since_ms
-            and not ((row.topic, row.partition) in seen and seen[row.topic, row.partition].holds(row.offset))
+            and not ((row.topic, row.partition) in seen and seen[row.topic, row.partition].contains(row.offset))
         ]
         return new[:limit]
 

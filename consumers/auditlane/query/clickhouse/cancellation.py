@@ -1,4 +1,4 @@
-"""Who waits for a query: when they go away, their connections to ClickHouse are cut, at which it stops working.
+"""Cancels queries whose caller is gone, by cutting their connections to ClickHouse.
 
 ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`). A
 thread that waits for the answer is woken by the cut as well, so that it is free for others.
@@ -25,7 +25,7 @@ _CONNECTIONS: Final = 64  # kept open when nothing is asked; more are made as th
 
 
 class CancelScope:
-    """A request, a job, or a thread that asks on behalf of many. Thread-safe."""
+    """What can be cancelled as one: a request, a job, or a thread that works for many. Thread-safe."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -34,7 +34,7 @@ class CancelScope:
         self._lock = threading.Lock()
 
     def cancel(self) -> None:
-        """Nobody waits any more: end whatever is under way, and whatever begins from now on."""
+        """End whatever is attached, and whatever is attached from now on."""
         with self._lock:
             if self._over or self.cancelled:
                 return
@@ -44,13 +44,13 @@ class CancelScope:
             end()
 
     def finish(self) -> None:
-        """Everything is answered; to leave changes nothing from now on."""
+        """Everything is answered: `cancel` does nothing from now on."""
         with self._lock:
             self._over = True
             self._ends = {}
 
     def attach(self, what: object, end: Callable[[], None]) -> None:
-        """`what` is under way; `end` is called from any thread when the asker leaves, at once when it has left."""
+        """Call `end`, from any thread, when the scope is cancelled; at once when it already is."""
         with self._lock:
             if not self.cancelled:
                 self._ends[what] = end
@@ -58,13 +58,13 @@ class CancelScope:
         end()
 
     def detach(self, what: object) -> None:
-        """`what` is not under way any more."""
+        """`what` has ended."""
         with self._lock:
             self._ends.pop(what, None)
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Within it, what this thread (or task, and the threads that it waits for) asks is asked by this asker."""
+        """Within it, queries of this thread (or task, and the threads that it waits for) belong to this scope."""
         token = _CURRENT.set(self)
         try:
             yield
@@ -72,22 +72,22 @@ class CancelScope:
             _CURRENT.reset(token)
 
 
-_CURRENT: ContextVar[CancelScope | None] = ContextVar("asker", default=None)
+_CURRENT: ContextVar[CancelScope | None] = ContextVar("cancel_scope", default=None)
 
 
 def current_scope() -> CancelScope | None:
-    """On whose behalf this code runs; None where nobody can go away."""
+    """The scope in which this code runs; None where nothing can cancel it."""
     return _CURRENT.get()
 
 
 def is_cancelled() -> bool:
-    """Whether nobody waits for what this code does."""
+    """Whether the scope in which this code runs is cancelled."""
     found = _CURRENT.get()
     return found is not None and found.cancelled
 
 
 class _Cuttable:
-    """A connection that is cut while a request of an asker that leaves is under way on it, and not once another has it.
+    """A connection that is cut while a request of a cancelled scope is under way on it, and not once another has it.
 
     Pools give a connection to the next request as soon as an answer was read, so it remembers whose it is.
     """
@@ -129,7 +129,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 def pool_for(settings: Settings) -> PoolManager:
-    """Connections to ClickHouse that are cut when their asker leaves; for `clickhouse_connect`'s `pool_mgr`."""
+    """A pool for `clickhouse_connect`'s `pool_mgr`, whose connections are cut when their scope is cancelled."""
     secure, proxy = settings.clickhouse_url.startswith("https:"), proxy_of(settings.clickhouse_url)
     made: PoolManager = get_pool_manager(
         ca_cert=str(settings.clickhouse_ca) if settings.clickhouse_ca else None,

@@ -30,7 +30,7 @@ def statements(tenant: str, value: str, key: str, offset: int) -> list[str]:
         sql.compile_page("audit", scope, asked).sql,
         sql.compile_count("audit", scope, asked).sql,
         sql.compile_stats("audit", scope, NOW).sql,
-        sql.compile_top("audit", scope, asked, most=offset + 1).sql,
+        sql.compile_top("audit", scope, asked, limit=offset + 1).sql,
         sql.compile_over_time("audit", scope, asked, every="day").sql,
         *(
             sql.compile_export("audit", scope, asked, Form(format_, columns), bound_ms=offset).sql

@@ -34,15 +34,15 @@ class BatchResult:
         return self.events - len(self.results)
 
     def add(self, results: Iterable[Result]) -> None:
-        for one in results:
-            if one.error is None:
+        for result in results:
+            if result.error is None:
                 self.accepted += 1
             else:
-                self._refused(one.error)
+                self._refused(result.error)
             if self.events == KEPT + 1:
                 self.results = [kept for kept in self.results if kept.error]
-            if len(self.results) < KEPT and (one.error or self.events <= KEPT):
-                self.results.append(one)
+            if len(self.results) < KEPT and (result.error or self.events <= KEPT):
+                self.results.append(result)
 
     def _refused(self, error: AuditlaneError) -> None:
         self.refused += 1

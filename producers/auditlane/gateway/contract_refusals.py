@@ -57,8 +57,8 @@ class ContractRefusals:
         with self._lock:
             if tenant is None:
                 self._base_changed_at = now
-            for one in list(self._tenants.values()) if tenant is None else [self._of(tenant)]:
-                one.changed_at, one.after_change = now, 0
+            for refusals in list(self._tenants.values()) if tenant is None else [self._of(tenant)]:
+                refusals.changed_at, refusals.after_change = now, 0
 
     def add(self, tenant: str, now: datetime) -> RefusalCount:
         """One event was refused; returns how it stands with this tenant."""

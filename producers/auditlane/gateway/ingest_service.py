@@ -222,16 +222,16 @@ class IngestService:
             return posted, 0
         taken: list[object] = []
         total = 0
-        for one in posted:
-            tenant = sender.tenant or _named(one)
-            steps = pattern_steps(one, patterned[tenant]) if patterned[tenant] else 0
+        for event in posted:
+            tenant = sender.tenant or _named(event)
+            steps = pattern_steps(event, patterned[tenant]) if patterned[tenant] else 0
             if steps and (wait_s := self._steps.wait_s(tenant, now)):
                 taken.append(_too_long(wait_s))
                 continue
             if steps:
                 self._steps.charge(tenant, steps, now)
             total += steps
-            taken.append(one)
+            taken.append(event)
         return taken, total
 
     def open(self) -> None:

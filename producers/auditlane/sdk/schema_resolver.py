@@ -117,8 +117,8 @@ class SchemaResolver:
             self._cache.forget(own)
             if own is not None:
                 self._changed_at.put(own, self._clock())
-            for one in self._rechecked_at.keys() if own is None else [own]:
-                self._rechecked_at.pop(one)
+            for subject in self._rechecked_at.keys() if own is None else [own]:
+                self._rechecked_at.pop(subject)
 
     def knows(self, tenant: str) -> bool:
         """Whether `encoder` would answer at once."""
@@ -346,10 +346,10 @@ class SchemaCache:
         """What is known of this subject, for None of every one, is old from now on."""
         if self._listed_at is not None:
             self._listed_at = -math.inf
-        for one in self._encoders.keys() if own is None else [own]:
-            self._looked.pop(one)
-            if known := self._encoders.get(one):
-                self._encoders.put(one, (-math.inf, known[1]))
+        for subject in self._encoders.keys() if own is None else [own]:
+            self._looked.pop(subject)
+            if known := self._encoders.get(subject):
+                self._encoders.put(subject, (-math.inf, known[1]))
 
     def after_fork(self, registry: Registry) -> None:
         """In a forked child: keep what is known."""

@@ -127,14 +127,14 @@ class KeySet:
 def _usable(document: dict[str, Any]) -> dict[str | None, PublicKey]:
     """The set's keys that may verify a signature; one that we do not understand is as good as not there."""
     keys: dict[str | None, PublicKey] = {}
-    for one in document["keys"]:
-        if one.get("kty") not in _ASYMMETRIC or one.get("use", "sig") != "sig" or "d" in one:
+    for jwk in document["keys"]:
+        if jwk.get("kty") not in _ASYMMETRIC or jwk.get("use", "sig") != "sig" or "d" in jwk:
             continue
         try:
-            key = jwt.PyJWK(one)
+            key = jwt.PyJWK(jwk)
         except jwt.PyJWTError:
             continue
-        if key.algorithm_name not in ALGORITHMS or (one["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS):
+        if key.algorithm_name not in ALGORITHMS or (jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS):
             continue
-        keys[one.get("kid")] = PublicKey(key.key, str(one.get("alg", "")))
+        keys[jwk.get("kid")] = PublicKey(key.key, str(jwk.get("alg", "")))
     return keys

@@ -45,7 +45,8 @@ class Brokers:
     def __init__(
         self, connect: Callable[[], AdminClient], stored: Callable[[str, int, int], StoredOffsetsSummary | None]
     ) -> None:
-        self._connect, self._admin = connect, connect()
+        self._connect = connect
+        self._admin = connect()
         self._log = get("worker")
         self._stored = stored
 

@@ -70,9 +70,9 @@ def _check_keys(value: object) -> None:
             if isinstance(one, dict | list | tuple):
                 _check_keys(one)
     elif isinstance(value, list | tuple):
-        for one in value:
-            if isinstance(one, dict | list | tuple):
-                _check_keys(one)
+        for item in value:
+            if isinstance(item, dict | list | tuple):
+                _check_keys(item)
 
 
 def _plain(value: Any) -> Any:

@@ -118,20 +118,20 @@ def check_registrable(schema_text: str) -> list[str]:
     if any(one.rules.pattern for one in fields) and not patterns.available():
         problems.append("schema: has patterns, which this process cannot check; install auditlane[serve].")
     problems += [_misread(one.name) for one in fields if one.name in MISREAD_NAMES]
-    for one in fields:
-        if base := base_fields().get(one.name):
+    for own in fields:
+        if base := base_fields().get(own.name):
             problems += [
-                f"{one.name}: is a base field and cannot have the symbol {symbol!r}; it has {', '.join(base.symbols)}."
-                for symbol in one.symbols
+                f"{own.name}: is a base field and cannot have the symbol {symbol!r}; it has {', '.join(base.symbols)}."
+                for symbol in own.symbols
                 if symbol not in base.symbols
             ]
             continue
-        if not one.nullable:
-            problems.append(f'{one.name}: must be nullable; write its type as ["null", …].')
-        if one.name not in defaults:
-            problems.append(f'{one.name}: has no default; add `"default": null`.')
-        elif problem := default_problem(one):
-            problems.append(f"{one.name}: its default {problem}; correct the default.")
+        if not own.nullable:
+            problems.append(f'{own.name}: must be nullable; write its type as ["null", …].')
+        if own.name not in defaults:
+            problems.append(f'{own.name}: has no default; add `"default": null`.')
+        elif problem := default_problem(own):
+            problems.append(f"{own.name}: its default {problem}; correct the default.")
     return problems
 
 

@@ -104,9 +104,9 @@ def _identity(value: Any) -> dict[str, Any]:
 def _within(values: Iterable[Any], most_bytes: int) -> list[Any]:
     """The first values whose texts have at most so many bytes together."""
     kept: list[Any] = []
-    for one in values:
-        most_bytes -= size_of(json_text(one)) + 2
+    for item in values:
+        most_bytes -= size_of(json_text(item)) + 2
         if most_bytes < 0:
             break
-        kept.append(one)
+        kept.append(item)
     return kept

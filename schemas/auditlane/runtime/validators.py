@@ -110,19 +110,19 @@ def issuer(value: str) -> str:
 
 def origins(value: str) -> str:
     """Web origins, separated by commas."""
-    for one in listed(value):
-        if not _ORIGIN.fullmatch(one):
-            raise ValueError(f"{one!r} is not an origin; write scheme://host or scheme://host:port, without a path")
+    for entry in listed(value):
+        if not _ORIGIN.fullmatch(entry):
+            raise ValueError(f"{entry!r} is not an origin; write scheme://host or scheme://host:port, without a path")
     return value
 
 
 def networks(value: str) -> str:
     """IP addresses or networks, separated by commas."""
-    for one in listed(value):
+    for entry in listed(value):
         try:
-            ipaddress.ip_network(one)
+            ipaddress.ip_network(entry)
         except ValueError as error:
-            raise ValueError(f"{one!r} is neither an IP address nor a network: {error}") from None
+            raise ValueError(f"{entry!r} is neither an IP address nor a network: {error}") from None
     return value
 
 

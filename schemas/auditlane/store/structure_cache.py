@@ -133,9 +133,9 @@ class StructureCache:
         """Invalidate the cached structure of `tenant`, or of every tenant when None: the environment changed."""
         with self._changed:
             self._forgotten += 1
-            for one in self._entries if tenant is None else [tenant]:
-                if one in self._entries:
-                    self._entries[one].read_at = -math.inf
+            for cached_tenant in self._entries if tenant is None else [tenant]:
+                if cached_tenant in self._entries:
+                    self._entries[cached_tenant].read_at = -math.inf
 
     def _entry(self, tenant: str, now: float) -> _Entry | None:
         """With the lock held: the tenant's entry, noted as used."""

@@ -15,7 +15,7 @@ from serving import Served
 from surface import operations
 
 from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.server import app as app_
+from auditlane.server import services
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1", "ingest_ack_timeout_ms": 300}
 VALUES = {"event_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002", "export_id": "x", "name": "x", "tenant": "acme"}
@@ -57,7 +57,7 @@ def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monk
         made.append(TenantConcurrency(at_once))
         return made[-1]
 
-    monkeypatch.setattr(app_, "Turns", kept)
+    monkeypatch.setattr(services, "TenantConcurrency", kept)
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     with Served(tmp_path, **given, query_concurrency=1, streams_per_tenant=1) as served:
         token = served.viewer_token("acme")

@@ -92,7 +92,7 @@ def test_logs_that_are_switched_off_go_on_being_recorded(world: World) -> None:
         off = Revision(scope=tenant_scope("tenant0"), enabled=False, changed_by="ops")
         before = Revision(scope=off.scope)
         saved = save(world.client, world.settings.clickhouse_database, before, off, now=datetime.now(UTC))
-        served.app.state.structures.forget("tenant0")
+        served.app.state.services.structures.forget("tenant0")
         for path in ("/v1/events", "/v1/export?format=csv"):
             assert served.request(path, jane).json()["code"] == "AUDIT_LOGS_DISABLED"
         assert served.request("/v1/events", served.viewer_token("tenant1")).status == 200
@@ -100,7 +100,7 @@ def test_logs_that_are_switched_off_go_on_being_recorded(world: World) -> None:
         world.stored(14)
         on = saved.model_copy(update={"enabled": None})
         save(world.client, world.settings.clickhouse_database, saved, on, now=datetime.now(UTC))
-        served.app.state.structures.forget("tenant0")
+        served.app.state.services.structures.forget("tenant0")
         assert len(served.request("/v1/events", jane).json()["data"]) == 2
 
 

@@ -2,14 +2,15 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from auditlane.access.scope import TENANT_HEADER as OUR_HEADER
 from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.runtime.errors import InvalidInput
 from auditlane.server.auth.authentication import named_tenant
-from auditlane.server.auth.tokens import TokenExchange
+from auditlane.server.auth.tokens import exchange
+from auditlane.server.services import Services, services_of
 
 TOKEN_PATHS: Final = ("/auth/vendor", "/vendors/auth/token")
 LONGEST_S: Final = 2_684_354  # at 80 % of it JavaScript arms a timer, which a longer life would set off at once
@@ -38,14 +39,17 @@ class FronteggToken(BaseModel):
     expires_in: Annotated[int, Field(serialization_alias="expiresIn", gt=0, le=LONGEST_S)]
 
 
-def build(exchange: TokenExchange) -> APIRouter:
+async def token(
+    request: Request, body: FronteggCredentials, services: Annotated[Services, Depends(services_of)]
+) -> FronteggToken:
+    """Exchange a client's key for a token."""
+    minted = exchange(services, request, body.client_id, body.secret)
+    return FronteggToken(token=minted.text, expires_in=min(LONGEST_S, max(1, int(minted.ttl.total_seconds()))))
+
+
+def build() -> APIRouter:
     """Their two token routes. They depend on the keys and the signing keys only, as ours."""
     router = APIRouter(include_in_schema=False)
-
-    async def token(request: Request, body: FronteggCredentials) -> FronteggToken:
-        minted = exchange(request, body.client_id, body.secret)
-        return FronteggToken(token=minted.text, expires_in=min(LONGEST_S, max(1, int(minted.ttl.total_seconds()))))
-
     for path in TOKEN_PATHS:
         router.add_api_route(path, token, methods=["POST"])
     return router

@@ -10,11 +10,10 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from auditlane.access.keys import KeysFile
-from auditlane.access.signing import SigningKeys
 from auditlane.runtime.errors import Forbidden
 from auditlane.runtime.foreign_requests import is_foreign
 from auditlane.runtime.log import get
+from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.probes import Part, Probe
 
@@ -57,8 +56,7 @@ _AWAY: Final[dict[str, Any]] = {
 
 def build(
     probes: Sequence[Probe],
-    keys: KeysFile,
-    signing: SigningKeys,
+    authenticator: Authenticator,
     metrics: HttpMetrics,
     *,
     names: Collection[str] | None = None,
@@ -94,7 +92,7 @@ def build(
                 asking.start_soon(ask, probe)
         parts.sort(key=lambda part: part.name)
         able = any(part.state == "up" for part in parts)
-        parts += [_file("keys", keys.problem), _file("signing-keys", signing.problem)]
+        parts += [_file("keys", authenticator.keys.problem), _file("signing-keys", authenticator.signing.problem)]
         for part in parts:
             if part.problem != said.get(part.name):
                 said[part.name] = part.problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -102,6 +103,20 @@ class Problem(BaseModel):
     request_id: str = Field(description="Also in the header X-Request-Id and in the service's log.")
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is wrong with a request, before it is an answer. `more` are members that a route adds to the problem."""
+
+    status: int
+    code: str
+    detail: str
+    fix: str = ""
+    field: str = ""
+    errors: list[FieldProblem] | None = None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error that a route raises. What nobody foresaw is answered by the middleware, as `unforeseen`."""
     app.add_exception_handler(AuditlaneError, _ours)
@@ -133,13 +148,15 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
         headers["Connection"] = "close"  # the unread body must not be taken for the next request
     return answer(
         request,
-        status,
-        error.code,
-        message,
-        fix=error.fix,
-        field=error.field,
-        headers=headers,
-        more={**_mistake(error), **(more or {})},
+        Failure(
+            status=status,
+            code=error.code,
+            detail=message,
+            fix=error.fix,
+            field=error.field,
+            headers=headers,
+            more={**_mistake(error), **(more or {})},
+        ),
     )
 
 
@@ -160,7 +177,8 @@ async def _validation(request: Request, error: Exception) -> Response:
         for one in error.errors()
     ]
     detail = "; ".join(f"{one.field}: {one.message}" for one in problems)
-    return answer(request, 400, InvalidInput.code, detail, field=problems[0].field, errors=problems)
+    failure = Failure(status=400, code=InvalidInput.code, detail=detail, field=problems[0].field, errors=problems)
+    return answer(request, failure)
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -184,7 +202,7 @@ def of_http(request: Request, error: HTTPException) -> Response:
         405: (f"{request.method} is not possible here.", f"Use {headers.get('Allow', '')}."),
         408: (str(error.detail), "Send it faster, or in smaller requests; nothing of it was answered for."),
     }.get(error.status_code, (str(error.detail), ""))
-    return answer(request, error.status_code, code, detail, fix=fix, headers=headers)
+    return answer(request, Failure(status=error.status_code, code=code, detail=detail, fix=fix, headers=headers))
 
 
 def _allowed(request: Request) -> list[str]:
@@ -197,39 +215,35 @@ def _allowed(request: Request) -> list[str]:
 def unforeseen(request: Request) -> Response:
     """The answer to an error that nobody foresaw: it tells nothing but where to look."""
     return answer(
-        request, 500, AuditlaneError.code, "Something went wrong on our side.", fix="The log has it by its request id."
+        request,
+        Failure(
+            status=500,
+            code=AuditlaneError.code,
+            detail="Something went wrong on our side.",
+            fix="The log has it by its request id.",
+        ),
     )
 
 
-def answer(
-    request: Request,
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    fix: str = "",
-    field: str = "",
-    errors: list[FieldProblem] | None = None,
-    headers: Mapping[str, str] | None = None,
-    more: Mapping[str, Any] | None = None,
-) -> Response:
-    """The problem as JSON, or as a page for a browser that navigates."""
-    request.state.code = code  # for the audit trail
+def answer(request: Request, failure: Failure) -> Response:
+    """Return the problem as JSON, or as a page for a browser that navigates."""
+    request.state.code = failure.code  # for the audit trail
     problem = Problem(
-        type=f"urn:auditlane:problem:{code}",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        code=code,
-        detail=detail,
-        fix=fix or None,
-        field=field or None,
-        errors=errors,
+        type=f"urn:auditlane:problem:{failure.code}",
+        title=HTTPStatus(failure.status).phrase,
+        status=failure.status,
+        code=failure.code,
+        detail=failure.detail,
+        fix=failure.fix or None,
+        field=failure.field or None,
+        errors=failure.errors,
         request_id=request_id(request),
     )
     if navigates(request):
-        return _page(request, problem, headers)
-    content: dict[str, Any] = problem.model_dump(exclude_none=True) | dict(more or {})
-    return JSONResponse(with_frontegg_members(request.url.path, content), status, headers, media_type=MEDIA_TYPE)
+        return _page(request, problem, failure.headers)
+    content: dict[str, Any] = problem.model_dump(exclude_none=True) | dict(failure.more)
+    content = with_frontegg_members(request.url.path, content)
+    return JSONResponse(content, failure.status, dict(failure.headers), media_type=MEDIA_TYPE)
 
 
 def challenge(error: AuditlaneError) -> str:

@@ -15,11 +15,10 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.contract.event import BASE_FIELDS
 from auditlane.contract.event_json import values_of
-from auditlane.gateway import body, decoding, models
-from auditlane.gateway.batch_result import BatchResult, answer
+from auditlane.gateway import body, models
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.rate import Rates
-from auditlane.gateway.request_batch import ParsedEvents, post, too_many
+from auditlane.gateway.request_batch import BatchResult, ParsedEvents, answer, post, too_many
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, InvalidEvent, InvalidInput, RateLimited
 from auditlane.runtime.settings import Settings
@@ -75,14 +74,14 @@ def build(
         )
         headers = request.headers
         lines = body.is_lines(headers.get("content-type", ""))
-        coding = decoding.coding_of(",".join(headers.getlist("content-encoding")))
+        coding = body.coding_of(",".join(headers.getlist("content-encoding")))
         service.check_rate(sender)
         most = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
         held = min(_SLICES_BYTES, most) if lines else most
         with service.reserve_bytes(0, sender) as count:  # what has not arrived takes nobody's room
             pieces = body.bounded(request.stream(), most)
             if coding:
-                pieces = body.bounded(decoding.decoded(pieces, coding, count), most, "The decompressed body")
+                pieces = body.bounded(body.decoded(pieces, coding, count), most, "The decompressed body")
             arriving = _arriving(body.counted(pieces, count, held), settings, lines=lines)
             tally = await post(service, arriving, sender, settings.ingest_request_events)
         return _answer(request, tally, refuse)

@@ -10,9 +10,9 @@ from typing import Any, Final
 import jwt
 
 from auditlane.access.jwks import ALGORITHMS, KeySet
-from auditlane.access.jwt_header import header_of
 from auditlane.access.permissions import NAMED_WHERE_BOUND, VIEWER, Permission
 from auditlane.access.scope import Principal
+from auditlane.access.signing import header_of
 from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
 
 # What a token of somebody else can be given: never what concerns every tenant.

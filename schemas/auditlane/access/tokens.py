@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from auditlane.access.jwt_header import header_of
 from auditlane.access.keys import Client, KeysFile
 from auditlane.access.permissions import VIEWER, Permission
 from auditlane.access.scope import Principal, TenantScope
-from auditlane.access.signing import SigningKeys
+from auditlane.access.signing import SigningKeys, header_of
 from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
 CLIENT_TOKEN: Final = "auditlane-client+jwt"  # noqa: S105 - a purpose, not a secret

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.access.jwt_header import Header, header_of
+from auditlane.access.signing import Header, header_of
 from auditlane.runtime.errors import Unauthenticated
 
 NAMES = st.text(max_size=80)

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.gateway import body
-from auditlane.gateway.batch_result import KEPT, BatchResult, answer
+from auditlane.gateway.body import LineSplitter, value_of
 from auditlane.gateway.ingest_service import SLICE, Result
-from auditlane.gateway.ndjson import LineSplitter, value_of
-from auditlane.gateway.request_batch import post
+from auditlane.gateway.request_batch import KEPT, BatchResult, answer, post
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import (
     BodyTooLarge,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlane.gateway import body
-from auditlane.gateway.decoding import PIECE, Coding, coding_of, decoded
+from auditlane.gateway.body import PIECE, Coding, coding_of, decoded
 from auditlane.runtime.errors import BodyTooLarge, InvalidInput, MediaTypeUnsupported
 from auditlane.runtime.zstandard import HTTP_WINDOW, ZstdCompressor, pack
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.gateway.past_months import PastMonths
+from auditlane.gateway.rate import PastMonths
 
 TODAY = datetime(2026, 11, 29, tzinfo=UTC)
 

@@ -34,7 +34,7 @@ def kept(monkeypatch) -> list[AuditRecord]:
     """What requests recorded."""
     kept = Kept()
     monkeypatch.setattr(
-        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+        "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )
     return kept.records
 

@@ -485,7 +485,7 @@ def kept(tmp_path, monkeypatch):
     """(the service, what it recorded). The store is away: what succeeds here needs none."""
     kept = Kept()
     monkeypatch.setattr(
-        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+        "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )
     with Served(tmp_path) as served:
         yield served, kept.records

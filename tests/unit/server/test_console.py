@@ -102,7 +102,7 @@ class Kept:
 @pytest.fixture
 def told(monkeypatch) -> Section:
     told = Section()
-    monkeypatch.setattr("auditlane.server.app.Operations", lambda *_: told)
+    monkeypatch.setattr("auditlane.server.services.Operations", lambda *_: told)
     return told
 
 
@@ -110,7 +110,7 @@ def told(monkeypatch) -> Section:
 def kept(monkeypatch) -> list[AuditRecord]:
     kept = Kept()
     monkeypatch.setattr(
-        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+        "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )
     return kept.records
 

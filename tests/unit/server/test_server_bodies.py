@@ -15,7 +15,7 @@ from serving import Served
 from surface import Operation, operations
 
 from auditlane.runtime.errors import Busy, RateLimited
-from auditlane.server.auth.route_credentials import RouteChecks
+from auditlane.server.auth.authentication import RouteChecks
 from auditlane.server.middleware.bodies import PendingBodies
 from auditlane.server.middleware.limits import RequestSlots
 

@@ -28,7 +28,7 @@ class Kept:
 def kept(monkeypatch) -> list[AuditRecord]:
     kept = Kept()
     monkeypatch.setattr(
-        "auditlane.server.audit.request_audit.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
+        "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )
     return kept.records
 

@@ -1,6 +1,6 @@
 """The token routes. They depend on the keys file and the signing keys, and on nothing that can be away."""
 
-# Annotations are evaluated here, not kept as text: a route below depends on what `build` was given.
+from __future__ import annotations
 
 import base64
 import binascii
@@ -16,13 +16,12 @@ from auditlane.access.audit import Action, auditor_of
 from auditlane.access.base_url import base_of
 from auditlane.access.links import Page, mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
-from auditlane.access.scope import Principal
 from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client_token, mint_viewer_token
 from auditlane.contract.tenants import TENANT_PATTERN
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
-from auditlane.server.auth.authentication import Authenticator, TenantName, named_tenant
-from auditlane.server.auth.sign_in_limits import SignInLimits
+from auditlane.server.auth.authentication import TenantName, named_tenant
 from auditlane.server.middleware.parameters import reject_unknown_parameters
+from auditlane.server.services import Services, services_of
 
 
 class _Described(HTTPBasic):
@@ -87,95 +86,91 @@ class ViewerTokenAnswer(TokenAnswer):
     link: str | None = Field(None, description="Opens the pages for this viewer, once.")
 
 
-class TokenExchange:
-    """A client's key for a token: what every route that gives one does."""
+def exchange(services: Services, request: Request, client_id: str, secret: str) -> Token:
+    """Exchange a client's key for a token, as every route that gives one does.
 
-    def __init__(self, authenticator: Authenticator, ttl: timedelta, sign_in_limits: SignInLimits) -> None:
-        self._authenticator = authenticator
-        self._ttl = ttl
-        self._attempts = sign_in_limits
-
-    def __call__(self, request: Request, client_id: str, secret: str) -> Token:
-        """Raises Unauthenticated, and RateLimited after too many wrong keys or tokens."""
-        now, keys, auditor = datetime.now(UTC), self._authenticator.keys, auditor_of(request)
-        try:
-            client = keys.verify(client_id, secret, now=now)
-        except Unauthenticated:
-            known = keys.find(client_id)  # any other id is whatever somebody typed, perhaps a secret
-            auditor.record(
-                Action.token_refused,
-                tenant=known.tenant if known else None,
-                outcome="denied",
-                resource="token",
-                client=known.client_id if known else None,
-            )
-            self._attempts.failed(request, client_id)
-            raise
-        self._attempts.issue(client.client_id)
-        request.state.who = f"client:{client.client_id}"
-        auditor.actor_id, auditor.actor_type, auditor.tenant = client.client_id, "api_key", client.tenant
-        auditor.record(Action.token_issued, resource="token", roles=" ".join(client.roles))
-        return mint_client_token(self._authenticator.signing, client, now=now, ttl=self._ttl)
+    Raises Unauthenticated, and RateLimited after too many wrong keys or tokens.
+    """
+    authenticator, limits = services.authenticator, services.sign_in_limits
+    now, auditor = datetime.now(UTC), auditor_of(request)
+    try:
+        client = authenticator.keys.verify(client_id, secret, now=now)
+    except Unauthenticated:
+        known = authenticator.keys.find(client_id)  # any other id is whatever somebody typed, perhaps a secret
+        auditor.record(
+            Action.token_refused,
+            tenant=known.tenant if known else None,
+            outcome="denied",
+            resource="token",
+            client=known.client_id if known else None,
+        )
+        limits.failed(request, client_id)
+        raise
+    limits.issue(client.client_id)
+    request.state.who = f"client:{client.client_id}"
+    auditor.actor_id, auditor.actor_type, auditor.tenant = client.client_id, "api_key", client.tenant
+    auditor.record(Action.token_issued, resource="token", roles=" ".join(client.roles))
+    ttl = timedelta(seconds=services.settings.token_ttl_s)
+    return mint_client_token(authenticator.signing, client, now=now, ttl=ttl)
 
 
-def build(
-    authenticator: Authenticator,
-    exchange: TokenExchange,
-    sign_in_limits: SignInLimits,
-    *,
-    viewer_ttl: timedelta,
-    url: str,
-) -> APIRouter:
-    """`POST /v1/token` and `POST /v1/viewer-tokens`. `url` is where the pages are; empty: here."""
+async def token(
+    request: Request,
+    services: Annotated[Services, Depends(services_of)],
+    body: TokenRequest | None = None,
+    _basic: Annotated[object, Security(_BASIC)] = None,
+) -> TokenAnswer:
+    """The key comes in the body as JSON, or as basic authentication with an empty body."""
+    client_id, secret = (body.client_id, body.secret) if body else _basic_credentials(request)
+    minted = exchange(services, request, client_id, secret)
+    return TokenAnswer(access_token=minted.text, expires_in=int(minted.ttl.total_seconds()))
+
+
+async def viewer_token(
+    request: Request,
+    body: ViewerTokenRequest,
+    services: Annotated[Services, Depends(services_of)],
+    _tenant: TenantName = None,
+) -> ViewerTokenAnswer:
+    """For the vendor's backend: a client's token vouches for a user, with rights that the client has itself."""
+    principal = await services.authenticator.principal(request)
+    if named_tenant(request) not in (None, body.tenant):
+        raise InvalidInput("The header and the body name different tenants.", field="tenant")
+    viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
+    check_delegation(principal, viewer)
+    page, base = Page[body.page], base_of(request, services.settings.serve_url) if body.link else ""
+    if body.link and page is not Page.log and not _serves(request, page.value):
+        raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Leave it out.")
+    services.sign_in_limits.issue(principal.client_id, viewer.tenant)
+    now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else services.viewer_ttl
+    signing = services.authenticator.signing
+    minted = mint_viewer_token(signing, viewer, now=now, ttl=ttl)
+    auditor_of(request).record(
+        Action.link_issued if body.link else Action.viewer_token_issued,
+        tenant=viewer.tenant,
+        resource="viewer_token",
+        user=viewer.user,
+        permissions=" ".join(sorted(viewer.permissions)),
+        ttl_s=int(minted.ttl.total_seconds()),
+    )
+    return ViewerTokenAnswer(
+        access_token=minted.text,
+        expires_in=int(minted.ttl.total_seconds()),
+        tenant=viewer.tenant,
+        permissions=sorted(viewer.permissions),
+        link=mint_link(signing, viewer, url=base, now=now, session=ttl, page=page) if body.link else None,
+    )
+
+
+def build(services: Services) -> APIRouter:
+    """`POST /v1/token` and `POST /v1/viewer-tokens`."""
     router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(reject_unknown_parameters())])
-
-    @router.post("/token", summary="Exchange a client's key for a token")
-    async def token(
-        request: Request,
-        body: TokenRequest | None = None,
-        _basic: Annotated[object, Security(_BASIC)] = None,
-    ) -> TokenAnswer:
-        """The key comes in the body as JSON, or as basic authentication with an empty body."""
-        client_id, secret = (body.client_id, body.secret) if body else _basic_credentials(request)
-        minted = exchange(request, client_id, secret)
-        return TokenAnswer(access_token=minted.text, expires_in=int(minted.ttl.total_seconds()))
-
-    @router.post("/viewer-tokens", summary="Mint a token for one of a tenant's people")
-    async def viewer_token(
-        request: Request,
-        body: ViewerTokenRequest,
-        principal: Annotated[Principal, Depends(authenticator.client())],  # authenticated before the body is looked at
-        _tenant: TenantName = None,
-    ) -> ViewerTokenAnswer:
-        """For the vendor's backend: a client's token vouches for a user, with rights that the client has itself."""
-        if named_tenant(request) not in (None, body.tenant):
-            raise InvalidInput("The header and the body name different tenants.", field="tenant")
-        viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
-        check_delegation(principal, viewer)
-        page, base = Page[body.page], base_of(request, url) if body.link else ""
-        if body.link and page is not Page.log and not _serves(request, page.value):
-            raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Leave it out.")
-        sign_in_limits.issue(principal.client_id, viewer.tenant)
-        now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else viewer_ttl
-        minted = mint_viewer_token(authenticator.signing, viewer, now=now, ttl=ttl)
-        auditor_of(request).record(
-            Action.link_issued if body.link else Action.viewer_token_issued,
-            tenant=viewer.tenant,
-            resource="viewer_token",
-            user=viewer.user,
-            permissions=" ".join(sorted(viewer.permissions)),
-            ttl_s=int(minted.ttl.total_seconds()),
-        )
-        return ViewerTokenAnswer(
-            access_token=minted.text,
-            expires_in=int(minted.ttl.total_seconds()),
-            tenant=viewer.tenant,
-            permissions=sorted(viewer.permissions),
-            link=mint_link(authenticator.signing, viewer, url=base, now=now, session=ttl, page=page)
-            if body.link
-            else None,
-        )
-
+    router.post("/token", summary="Exchange a client's key for a token")(token)
+    router.post(
+        "/viewer-tokens",
+        summary="Mint a token for one of a tenant's people",
+        dependencies=[Depends(services.authenticator.client())],
+    )(viewer_token)
     return router
 
 

@@ -21,7 +21,7 @@ from auditlane.contract.frontegg import TENANT_HEADER as THEIR_TENANT_HEADER
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.fair_share import CURRENT, LONGEST_S, READS, Share, Shares, Timed
 from auditlane.runtime.settings import Settings
-from auditlane.server.auth.route_credentials import CheckedRoute, RouteChecks
+from auditlane.server.auth.authentication import CheckedRoute, RouteChecks
 from auditlane.server.middleware.bodies import (
     MOST,
     MOST_OPEN,
@@ -32,7 +32,7 @@ from auditlane.server.middleware.bodies import (
     replayed,
 )
 from auditlane.server.middleware.client_networks import network_of
-from auditlane.server.problems import answer, of_error, of_http
+from auditlane.server.problems import Failure, answer, of_error, of_http
 
 # A process that is busy is not dead, and tokens must be had whatever else is slow.
 ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
@@ -178,12 +178,15 @@ class ConcurrencyLimit:
         """The answer to a body that is not read at all: one too large, or one that does not say how large it is."""
         streamed = self._streamed.get(request.url.path)
         if "transfer-encoding" in request.headers:
+            if streamed:
+                return None
             text, fix = "The body's length is missing.", "Send Content-Length."
-            return None if streamed else answer(request, 411, "LENGTH_REQUIRED", text, fix=fix, headers=_CLOSE)
+            return answer(request, Failure(status=411, code="LENGTH_REQUIRED", detail=text, fix=fix, headers=_CLOSE))
         most = streamed or (MOST_OPEN if door and not door.checks else MOST)
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > most:
-            return answer(request, 413, "TOO_LARGE", f"A body has at most {most} bytes here.", headers=_CLOSE)
+            text = f"A body has at most {most} bytes here."
+            return answer(request, Failure(status=413, code="TOO_LARGE", detail=text, headers=_CLOSE))
         return None
 
     async def _admitted(

@@ -13,12 +13,62 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auditlane.access.audit import AuditSink, NullAuditSink
+from auditlane.access.audit import Action, AuditSink, NullAuditSink, RequestAuditor, auditor_of
+from auditlane.access.permissions import Permission
+from auditlane.query.export.download import ROWS_HEADER
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
-from auditlane.server.audit import request_audit
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.problems import unforeseen
+
+RESOURCE: Final = "audit_log"
+_DENIED: Final = frozenset({401, 403})
+
+
+def begin(request: Request, sink: AuditSink, request_id: str) -> None:
+    """Give a request its auditor."""
+    request.state.auditor = RequestAuditor(
+        sink, ip=request.client.host if request.client else None, request_id=request_id
+    )
+
+
+def answered(request: Request, status: int, headers: Headers) -> None:
+    """The answer begins: record what it means, unless a route did. A stream may go on for hours, so not at its end."""
+    auditor = auditor_of(request)
+    if auditor.recorded:
+        return
+    if status in _DENIED:
+        code = getattr(request.state, "code", None)
+        auditor.record(
+            Action.denied, outcome="denied", resource="route", method=request.method, route=route(request), code=code
+        )
+    elif status < 400:
+        _allowed(request, auditor, headers)
+
+
+def _allowed(request: Request, auditor: RequestAuditor, headers: Headers) -> None:
+    needed = getattr(request.state, "permission", None)
+    if needed is Permission.read:
+        event_id = request.path_params.get("event_id")
+        auditor.record(Action.viewed, resource=RESOURCE, resource_id=event_id, route=route(request))
+    elif needed is Permission.admin:
+        auditor.record(Action.operated, resource="installation", route=route(request))
+    elif needed is Permission.export:
+        auditor.record(
+            Action.exported, resource=RESOURCE, rows=headers.get(ROWS_HEADER), type=headers.get("content-type")
+        )
+
+
+def broke_off(request: Request) -> None:
+    """The answer ended before its end; only of an export is that worth an event of its own."""
+    if getattr(request.state, "permission", None) is Permission.export:
+        auditor_of(request).record(Action.exported, outcome="failure", resource=RESOURCE, route=route(request))
+
+
+def route(request: Request) -> str:
+    """The route's pattern (`/v1/events/{event_id}`), never the path: it may hold an id."""
+    return str(getattr(request.scope.get("route"), "path", "(none)"))
+
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -74,7 +124,7 @@ class RequestMiddleware:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid7()
         request.state.request_id = request_id
-        request_audit.begin(request, self._sink, request_id)
+        begin(request, self._sink, request_id)
         began, status, first_byte, ended = time.perf_counter(), 0, 0.0, False
 
         async def send_with_headers(message: Message) -> None:
@@ -83,7 +133,7 @@ class RequestMiddleware:
                 status, first_byte = message["status"], time.perf_counter() - began
                 secure = self._framed if request.url.path in FRAMED else SECURITY_HEADERS
                 _complete(MutableHeaders(scope=message), request_id, secure)
-                request_audit.answered(request, status, Headers(raw=message["headers"]))
+                answered(request, status, Headers(raw=message["headers"]))
             await send(message)
             ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
@@ -99,11 +149,11 @@ class RequestMiddleware:
                 await unforeseen(request)(scope, receive, send_with_headers)
             finally:
                 if status == 200 and not ended:
-                    request_audit.broke_off(request)
+                    broke_off(request)
                 self._note(request, status, first_byte, time.perf_counter() - began)
 
     def _note(self, request: Request, status: int, first_byte: float, whole: float) -> None:
-        self._metrics.observe(request_audit.route(request), status, first_byte)
+        self._metrics.observe(route(request), status, first_byte)
         path = request.url.path
         if path.startswith(_QUIET) and status < 500:
             return

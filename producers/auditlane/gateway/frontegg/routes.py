@@ -14,10 +14,10 @@ from auditlane.access.scope import Principal
 from auditlane.contract.event_json import NoNumber, finite, no_constant
 from auditlane.contract.frontegg import TENANT_HEADER, as_read, row_of
 from auditlane.contract.tenants import check_tenant
+from auditlane.gateway.body import BOM, parse
 from auditlane.gateway.event_parsing import idempotent_id
 from auditlane.gateway.frontegg.audit import event_of, posted_of
 from auditlane.gateway.ingest_service import IngestService
-from auditlane.gateway.ndjson import BOM, parse
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 

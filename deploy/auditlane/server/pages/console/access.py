@@ -14,8 +14,13 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.access.tokens import authenticate_operator
 from auditlane.runtime.errors import Unauthenticated
-from auditlane.server.auth.authentication import Authenticator, identify, require_same_origin, tenant_in_path
-from auditlane.server.auth.route_credentials import requires_credential
+from auditlane.server.auth.authentication import (
+    Authenticator,
+    identify,
+    require_same_origin,
+    requires_credential,
+    tenant_in_path,
+)
 from auditlane.server.pages.i18n import N_
 
 API: Final = "/console/v1"  # below the path that the cookie is sent to

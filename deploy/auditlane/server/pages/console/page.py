@@ -1,6 +1,6 @@
 """`/console`: the board, settings, and the way into a tenant's log."""
 
-# Annotations are evaluated here, not kept as text: a route below depends on what `build` was given.
+from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,6 @@ from auditlane.access.scope import Principal
 from auditlane.access.tokens import Operator, Viewer, mint_session_token
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
-from auditlane.server.admin.operations import Operations
-from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.middleware.parameters import reject_unknown_parameters
 from auditlane.server.pages import message_page
 from auditlane.server.pages.console import page_model
@@ -29,7 +27,8 @@ from auditlane.server.pages.console.access import HOW, Operators
 from auditlane.server.pages.i18n import catalogue_for
 from auditlane.server.pages.plain_page import STYLE_PATH as LOG_STYLE_PATH
 from auditlane.server.pages.templates import Pages, address
-from auditlane.server.pages.viewer.bundle import Bundle, Entry
+from auditlane.server.pages.viewer.bundle import Entry
+from auditlane.server.services import Services, services_of
 
 _STYLE: Final = files("auditlane.server.pages").joinpath("static", "console.css").read_bytes()
 STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
@@ -54,81 +53,89 @@ class ConsoleLink(BaseModel):
     link: str
 
 
-def build(
-    operations: Operations,
-    authenticator: Authenticator,
-    operators: Operators,
-    bundle: Bundle | None,
-    *,
-    url: str,
-    viewer_ttl: timedelta,
-) -> APIRouter:
-    """The pages, their style sheet, and `POST /v1/admin/console-links`. `url` is where the pages are, or empty.
+AppServices = Annotated[Services, Depends(services_of)]
+
+
+async def link(request: Request, body: ConsoleLinkRequest, services: AppServices) -> ConsoleLink:
+    """For an admin's client of the whole environment, which vouches for the person."""
+    admin = await services.authenticator.principal(request)
+    session, now = timedelta(seconds=body.ttl_s), datetime.now(UTC)
+    url = base_of(request, services.settings.serve_url)
+    operator = Operator(body.user, admin.client_id)
+    made = mint_console_link(services.authenticator.signing, operator, url=url, now=now, session=session)
+    auditor_of(request).record(Action.link_issued, resource="console", user=body.user, ttl_s=body.ttl_s)
+    return ConsoleLink(link=made)
+
+
+async def board(request: Request, services: AppServices) -> Response:
+    """The board. What is wrong with a part is said in its section."""
+    try:
+        operator = Operators(services.authenticator).entered(request)
+    except Unauthenticated as error:
+        return _stranger(request, error)
+    prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
+    found = await page_model.look(services.operations, prefix=prefix, after=after)
+    entry, minutes = _entry(services, "console"), round(services.viewer_ttl.total_seconds() / 60)
+    return _page(request, "console.html", operator, entry, board=found, prefix=prefix, minutes=minutes)
+
+
+async def settings(request: Request, services: AppServices) -> Response:
+    """The switch and the data structure: the environment's, or those of `tenant`."""
+    try:
+        operator = Operators(services.authenticator).entered(request)
+    except Unauthenticated as error:
+        return _stranger(request, error)
+    tenant = request.query_params.get("tenant", "")
+    if tenant and not is_tenant(tenant):
+        raise InvalidInput("That cannot be a tenant's id.", field="tenant")
+    return _page(request, "console_settings.html", operator, _entry(services, "auditlane-settings"), tenant=tenant)
+
+
+async def view_as(request: Request, services: AppServices) -> Response:
+    """Open a tenant's log as its people see it, read only; an event in that log."""
+    operator = Operators(services.authenticator).entered(request)
+    tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
+    if not is_tenant(tenant):
+        raise InvalidInput("The form names no tenant.", field="tenant")
+    viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
+    authenticator, ttl = services.authenticator, services.viewer_ttl
+    token = mint_session_token(authenticator.signing, viewer, now=datetime.now(UTC), ttl=ttl)
+    auditor_of(request).record(
+        Action.viewed_as_tenant, tenant=tenant, resource="audit_log", ttl_s=int(ttl.total_seconds())
+    )
+    answer = RedirectResponse(address(request, Page.log.value), status_code=303)
+    authenticator.cookies.put(request, answer, Page.log, token)
+    return answer
+
+
+async def style() -> Response:
+    """The style sheet; its name changes with its content."""
+    return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def build(services: Services) -> APIRouter:
+    """The pages, their style sheet, and `POST /v1/admin/console-links`.
 
     Without the viewer's build the board does not renew itself, and there are no settings.
     """
     router = APIRouter()
-    Admin = Annotated[Principal, Depends(authenticator.environment(Permission.admin))]  # noqa: N806 - a type
-
-    @router.post(
+    admin = Depends(services.authenticator.environment(Permission.admin))
+    operator = Depends(Operators(services.authenticator).any_principal())
+    router.post(
         "/v1/admin/console-links",
         summary="Mint a link to the console",
         tags=["administration"],
-        dependencies=[Depends(reject_unknown_parameters())],
-    )
-    async def link(request: Request, admin: Admin, body: ConsoleLinkRequest) -> ConsoleLink:
-        """For an admin's client of the whole environment, which vouches for the person."""
-        session, now = timedelta(seconds=body.ttl_s), datetime.now(UTC)
-        operator = Operator(body.user, admin.client_id)
-        made = mint_console_link(authenticator.signing, operator, url=base_of(request, url), now=now, session=session)
-        auditor_of(request).record(Action.link_issued, resource="console", user=body.user, ttl_s=body.ttl_s)
-        return ConsoleLink(link=made)
-
-    @router.get("/console", include_in_schema=False)
-    async def board(request: Request) -> Response:
-        """The board. What is wrong with a part is said in its section."""
-        try:
-            operator = operators.entered(request)
-        except Unauthenticated as error:
-            return _stranger(request, error)
-        prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
-        found = await page_model.look(operations, prefix=prefix, after=after)
-        entry, minutes = bundle.entry("console") if bundle else None, round(viewer_ttl.total_seconds() / 60)
-        return _page(request, "console.html", operator, entry, board=found, prefix=prefix, minutes=minutes)
-
-    @router.get("/console/settings", include_in_schema=False)
-    async def settings(request: Request) -> Response:
-        """The switch and the data structure: the environment's, or those of `tenant`."""
-        try:
-            operator = operators.entered(request)
-        except Unauthenticated as error:
-            return _stranger(request, error)
-        tenant = request.query_params.get("tenant", "")
-        if tenant and not is_tenant(tenant):
-            raise InvalidInput("That cannot be a tenant's id.", field="tenant")
-        entry = bundle.entry("auditlane-settings") if bundle else None
-        return _page(request, "console_settings.html", operator, entry, tenant=tenant)
-
-    @router.post("/console/view", include_in_schema=False)
-    async def view_as(request: Request, operator: Annotated[Principal, Depends(operators.any_principal())]) -> Response:
-        """Open a tenant's log as its people see it, read only; an event in that log."""
-        tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
-        if not is_tenant(tenant):
-            raise InvalidInput("The form names no tenant.", field="tenant")
-        viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
-        token = mint_session_token(authenticator.signing, viewer, now=datetime.now(UTC), ttl=viewer_ttl)
-        auditor_of(request).record(
-            Action.viewed_as_tenant, tenant=tenant, resource="audit_log", ttl_s=int(viewer_ttl.total_seconds())
-        )
-        answer = RedirectResponse(address(request, Page.log.value), status_code=303)
-        authenticator.cookies.put(request, answer, Page.log, token)
-        return answer
-
-    @router.get(STYLE_PATH, include_in_schema=False)
-    async def style() -> Response:
-        return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
-
+        dependencies=[Depends(reject_unknown_parameters()), admin],
+    )(link)
+    router.get("/console", include_in_schema=False)(board)
+    router.get("/console/settings", include_in_schema=False)(settings)
+    router.post("/console/view", include_in_schema=False, dependencies=[operator])(view_as)
+    router.get(STYLE_PATH, include_in_schema=False)(style)
     return router
+
+
+def _entry(services: Services, name: str) -> Entry | None:
+    return services.bundle.entry(name) if services.bundle else None
 
 
 def _page(request: Request, template: str, operator: Principal, entry: Entry | None, **values: Any) -> Response:

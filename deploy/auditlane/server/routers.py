@@ -1,0 +1,139 @@
+"""The routers of the app, by role and in the order in which their routes are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends
+
+from auditlane.access.permissions import Permission
+from auditlane.contract.frontegg import TENANT_HEADER
+from auditlane.gateway import router as ingest
+from auditlane.gateway.frontegg import routes as frontegg_ingest
+from auditlane.query import router as query
+from auditlane.query.frontegg import export_routes as frontegg_exports
+from auditlane.query.frontegg import geoip as frontegg_geoip
+from auditlane.query.frontegg import metadata_routes as frontegg_metadata
+from auditlane.query.frontegg import routes as frontegg_query
+from auditlane.query.language.fields import from_structure
+from auditlane.query.live import router as live
+from auditlane.query.structure import router as structure
+from auditlane.query.summary import router as summary
+from auditlane.query.summary.summaries import Summaries
+from auditlane.runtime import validators
+from auditlane.runtime.settings import Settings
+from auditlane.server import frontegg, health, problems
+from auditlane.server.admin import router as admin
+from auditlane.server.auth import link_login, session, tokens
+from auditlane.server.auth.authentication import named_tenant, tenant_in_path
+from auditlane.server.middleware.parameters import reject_unknown_parameters
+from auditlane.server.middleware.structure_changes import limit
+from auditlane.server.pages import plain_page
+from auditlane.server.pages.console import access as console_access
+from auditlane.server.pages.console import page as console
+from auditlane.server.pages.viewer import assets, shell
+from auditlane.server.services import Services
+
+
+def routers(services: Services) -> Iterator[APIRouter]:
+    """Yield the routers of the roles, in the order in which routes are tried."""
+    yield tokens.build(services)
+    yield frontegg.build()
+    if services.ingest_service:
+        authenticator = services.authenticator
+        yield ingest.build(
+            services.ingest_service, services.settings, authenticator, named=named_tenant, refuse=problems.of_error
+        )
+        yield frontegg_ingest.build(
+            services.ingest_service, authenticator.client(Permission.write), named=frontegg.frontegg_tenant
+        )
+    if "query" in services.roles:
+        yield from _sign_in(services)
+        yield from _log(services)
+        yield from _frontegg_log(services)
+        yield from _pages(services)
+        yield admin.build(services)
+        yield from _console(services)
+    yield health.build(services.probes, services.authenticator, services.metrics, names=_names(services.settings))
+
+
+def _sign_in(services: Services) -> Iterator[APIRouter]:
+    yield link_login.build(services.links, services.authenticator.cookies, services.sign_in_limits)
+    yield link_login.leaving(services.authenticator.cookies)
+    yield session.build(services.authenticator.any_principal(), services.enablement)
+
+
+def _log(services: Services) -> Iterator[APIRouter]:
+    """A tenant's log: the API that the viewer asks too."""
+    authorize, mac = services.authenticator.authorize, services.authenticator.signing.mac
+    fields_of = from_structure(services.structures.of)
+    yield live.build(services.streams, authorize, mac, fields_of, patience_s=services.settings.query_timeout_s)
+    yield query.build(services.reader, authorize, mac, services.structures.of)
+    yield from services.exports.routers
+    in_path = partial(authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
+    changes = APIRouter(dependencies=[Depends(limit(services.settings))])
+    changes.include_router(
+        structure.build(services.structure, in_path, services.authenticator.environment, only=reject_unknown_parameters)
+    )
+    yield changes
+    yield summary.build(Summaries(services.reader.executor, services.reader.database), authorize, fields_of)
+
+
+def _frontegg_log(services: Services) -> Iterator[APIRouter]:
+    """The same log at the addresses of Frontegg's clients, who name the tenant in a header of their own."""
+    settings, authenticator, named = services.settings, services.authenticator, frontegg.frontegg_tenant
+    authorize = partial(authenticator.authorize, named_in=named, header=TENANT_HEADER)
+    yield frontegg_query.build(services.frontegg_reader, authorize)
+    yield frontegg_metadata.build(
+        services.structure,
+        services.store.client,
+        settings.clickhouse_database,
+        authenticator.client(),
+        authenticator.environment(Permission.configure),
+        named=named,
+    )
+    yield frontegg_geoip.build(frontegg_geoip.GeoIp(settings.geoip_file), authenticator.client(), named=named)
+    yield frontegg_exports.build(
+        services.exports.exporter,
+        settings.clickhouse_database,
+        authorize,
+        services.structures.of,
+        count_rows=services.metrics.exported,
+    )
+
+
+def _pages(services: Services) -> Iterator[APIRouter]:
+    authenticator, bundle = services.authenticator, services.bundle
+    fields_of = from_structure(services.structures.of)
+    yield plain_page.build(
+        services.reader, authenticator.authorize, authenticator.signing.mac, fields_of, alone=bundle is None
+    )
+    yield assets.build(bundle)
+    if bundle:
+        framed_by = validators.listed(services.settings.frame_ancestors)
+        yield shell.build(bundle, authenticator.principal, framed_by=framed_by)
+
+
+def _console(services: Services) -> Iterator[APIRouter]:
+    """The console, and the API as it is under it, for an operator's cookie."""
+    operators, under = console_access.Operators(services.authenticator), console_access.API
+    yield console.build(services)
+    yield session.build(operators.any_principal(), services.enablement, prefix=under, documented=False)
+    yield structure.build(
+        services.structure,
+        operators.authorize,
+        operators.environment,
+        only=reject_unknown_parameters,
+        prefix=under,
+        documented=False,
+    )
+
+
+def _names(settings: Settings) -> frozenset[str] | None:
+    """The names by which people and permitted pages ask this process; None where it does not listen on loopback."""
+    if not validators.is_loopback(settings.serve_host):
+        return None
+    urls = (settings.serve_url, *validators.listed(settings.cors_origins))
+    return frozenset(filter(None, (urlsplit(url).hostname for url in urls)))

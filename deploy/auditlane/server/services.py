@@ -1,0 +1,237 @@
+"""What one process of `serve` works with: made from the settings, started before the first request, closed at the end.
+
+Making it reaches nothing yet: a ClickHouse that is away is an error of the request that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+from fastapi import Request
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.links import Claims, LinkExchange
+from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
+from auditlane.access.signing import SigningKeys
+from auditlane.gateway.ingest_service import IngestService
+from auditlane.gateway.metrics import Meters
+from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.lazy_client import LazyClient
+from auditlane.query.export.service import ExportService
+from auditlane.query.frontegg.reader import FronteggReader
+from auditlane.query.live.hub import StreamHub
+from auditlane.query.reader import Reader
+from auditlane.query.structure.contracts import contracts_of
+from auditlane.query.structure.service import StructureService
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.log import get
+from auditlane.runtime.settings import Settings, variable
+from auditlane.server.admin.operations import Operations
+from auditlane.server.audit import sink
+from auditlane.server.auth import oidc
+from auditlane.server.auth.authentication import Authenticator
+from auditlane.server.auth.cookies import Cookies
+from auditlane.server.auth.enablement import TenantEnablement
+from auditlane.server.auth.sign_in_limits import SignInLimits
+from auditlane.server.metrics import HttpMetrics
+from auditlane.server.pages.viewer.bundle import Bundle
+from auditlane.server.pages.viewer.bundle import load as load_bundle
+from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
+from auditlane.store.client import CONNECT_TIMEOUT_S, connect
+from auditlane.store.link_claims import LinkClaims
+from auditlane.store.structure_cache import StructureCache
+
+ROLES: Final = ("ingest", "query")
+THREADS: Final = 40  # for queries
+_NEEDED: Final = {
+    "keys_file": "a file for the clients' keys; `auditlane keys create` makes it",
+    "signing_keys_file": "a file for the keys that sign tokens; it is made when it is missing, and replicas share it",
+}
+_NEEDED_BY: Final = {
+    "ingest": {"kafka_bootstrap": "Kafka's brokers, host:port,host:port", "registry_url": "the schema registry"},
+    "query": {"clickhouse_url": "where ClickHouse answers over HTTP"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Made once a process by `from_settings`. `ingest_service` is None without the role `ingest`, `bundle` without the
+    viewer's build."""
+
+    settings: Settings
+    roles: tuple[str, ...]
+    metrics: HttpMetrics
+    authenticator: Authenticator
+    enablement: TenantEnablement
+    sign_in_limits: SignInLimits
+    links: LinkExchange
+    audit_sink: sink.ServiceAuditSink
+    ingest_service: IngestService | None
+    store: LazyClient
+    structures: StructureCache
+    structure: StructureService
+    reader: Reader
+    streams: StreamHub
+    exports: ExportService
+    frontegg_reader: FronteggReader
+    probes: tuple[Probe, ...]
+    operations: Operations
+    bundle: Bundle | None
+
+    @classmethod
+    def from_settings(cls, settings: Settings, roles: Iterable[str], *, claims: Claims | None = None) -> Services:
+        """Make everything that these roles need.
+
+        `claims` is where opened links are written down: ClickHouse, unless another place is given.
+
+        Raises ConfigError that names every missing variable at once, or the file that is not valid.
+        """
+        roles = _known(roles)
+        keys_file, signing_keys_file = _needed(settings, roles)
+        # What every request asks first may take no longer than a page may.
+        patience = settings.query_timeout_s + 1.0
+        database = settings.clickhouse_database
+        store = LazyClient(
+            lambda: connect(
+                settings, connect_timeout=min(CONNECT_TIMEOUT_S, patience), send_receive_timeout=patience, query_limit=0
+            )
+        )
+        structures = StructureCache(store.client, database)
+        enablement = TenantEnablement(
+            lambda tenant: structures.of(tenant).enabled, timeout_s=settings.query_timeout_s / 2
+        )
+        keys, signing = KeysFile(keys_file), SigningKeys.load_or_create(signing_keys_file)
+        authenticator = Authenticator(
+            keys, signing, oidc.from_settings(settings), enablement, cookies=Cookies(settings.serve_url)
+        )
+        metrics = HttpMetrics()
+        concurrency = TenantConcurrency(settings.query_concurrency)
+        reader = Reader(settings, concurrency=concurrency)
+        exports = ExportService(
+            settings,
+            authenticator.authorize,
+            signing,
+            authenticator.require_export,
+            structures.of,
+            count_rows=metrics.exported,
+            concurrency=concurrency,
+        )
+        provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
+        ingest_service = (
+            IngestService(settings, Meters(metrics.registry), provenance.signer) if "ingest" in roles else None
+        )
+        audit_sink = sink.from_settings(settings, metrics.trail)
+        metrics.spool(lambda: audit_sink.spooled_bytes)
+        store_probe = StoreProbe(
+            lambda: connect(settings, connect_timeout=PROBE_TIMEOUT_S, send_receive_timeout=PROBE_TIMEOUT_S), database
+        )
+        probes: dict[str, Probe] = {"ingest": KafkaProbe(settings), "query": store_probe}
+        return cls(
+            settings=settings,
+            roles=roles,
+            metrics=metrics,
+            authenticator=authenticator,
+            enablement=enablement,
+            sign_in_limits=SignInLimits(settings),
+            links=LinkExchange(signing, keys, claims or LinkClaims(store.client, database)),
+            audit_sink=audit_sink,
+            ingest_service=ingest_service,
+            store=store,
+            structures=structures,
+            structure=StructureService(
+                store.client,
+                database,
+                contracts_of(settings),
+                structures,
+                registered=ingest_service.contract_changed if ingest_service else lambda tenant: None,
+            ),
+            reader=reader,
+            streams=StreamHub.of(settings, reader.executor),
+            exports=exports,
+            frontegg_reader=FronteggReader(settings, concurrency),
+            probes=tuple(probes[role] for role in roles),
+            bundle=load_bundle(),
+            operations=Operations(
+                settings,
+                store.client,
+                store_probe,
+                authenticator,
+                audit_sink,
+                ingest_service.refusals if ingest_service else None,
+            ),
+        )
+
+    @property
+    def viewer_ttl(self) -> timedelta:
+        """How long a viewer's token lives unless another life is asked for."""
+        return timedelta(seconds=self.settings.viewer_token_ttl_s)
+
+    @asynccontextmanager
+    async def running(self, _app: object = None) -> AsyncIterator[None]:
+        """Start everything, and close it at the end: the lifespan of the app."""
+        # Of the threads that queries run in, one tenant's turns take less than half.
+        threads = anyio.to_thread.current_default_thread_limiter()
+        threads.total_tokens = max(THREADS, 2 * self.settings.query_concurrency + 8)
+        self.start()
+        with self.audit_sink.running():
+            yield
+        if self.ingest_service:
+            await anyio.to_thread.run_sync(self.ingest_service.close)
+        self.close()
+
+    def start(self) -> None:
+        """Begin what goes on beside requests."""
+        if self.ingest_service:
+            self.ingest_service.open()
+        if "query" in self.roles:
+            self.exports.start()
+
+    def close(self) -> None:
+        """Release the connections; what takes events was closed before."""
+        self.operations.close()
+        for probe in self.probes:
+            probe.close()
+        self.streams.close()
+        self.reader.close()
+        self.exports.close()
+        self.frontegg_reader.close()
+        self.store.close()
+
+
+async def services_of(request: Request) -> Services:
+    """Return the services of the app that answers this request: a FastAPI dependency of module-level handlers."""
+    services: Services = request.app.state.services
+    return services
+
+
+def _known(roles: Iterable[str]) -> tuple[str, ...]:
+    roles = tuple(dict.fromkeys(roles))
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        raise ConfigError(
+            f"There is no role {unknown[0]!r}." if unknown else "No role is named.",
+            field="roles",
+            fix="The roles are: " + ", ".join(ROLES) + ".",
+        )
+    return roles
+
+
+def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
+    """The two files. Raises ConfigError that lists everything that is not set."""
+    needed = _NEEDED | {name: what for role in roles for name, what in _NEEDED_BY[role].items()}
+    missing = [f"{variable(name)}: {what}" for name, what in needed.items() if not getattr(settings, name)]
+    if missing or settings.keys_file is None or settings.signing_keys_file is None:
+        raise ConfigError(
+            "These settings are missing:\n" + "\n".join(f"  {one}" for one in missing),
+            fix="Set them, or run `auditlane up`, whose `auditlane env` prints them.",
+        )
+    for path in (settings.keys_file, settings.signing_keys_file):
+        if path.exists() and path.stat().st_mode & 0o077:
+            get("serve").warning("credentials.readable", path=str(path), fix="Other users can read it: chmod 600.")
+    return settings.keys_file, settings.signing_keys_file

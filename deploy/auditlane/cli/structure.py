@@ -155,13 +155,13 @@ def history(
 
 def _service() -> StructureService:
     from auditlane.query.clickhouse.lazy_client import LazyClient
-    from auditlane.query.structure.contracts import contracts_of
+    from auditlane.query.structure.contract_repository import contract_repository_of
     from auditlane.query.structure.service import StructureService
     from auditlane.store.client import connect
 
     settings = load()
     return StructureService(
-        LazyClient(lambda: connect(settings)).client, settings.clickhouse_database, contracts_of(settings)
+        LazyClient(lambda: connect(settings)).client, settings.clickhouse_database, contract_repository_of(settings)
     )
 
 

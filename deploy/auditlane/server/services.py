@@ -27,7 +27,7 @@ from auditlane.query.export.service import ExportService
 from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.live.hub import StreamHub
 from auditlane.query.reader import Reader
-from auditlane.query.structure.contracts import contracts_of
+from auditlane.query.structure.contract_repository import contract_repository_of
 from auditlane.query.structure.service import StructureService
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
@@ -147,7 +147,7 @@ class Services:
             structure=StructureService(
                 store.client,
                 database,
-                contracts_of(settings),
+                contract_repository_of(settings),
                 structures,
                 registered=ingest_service.contract_changed if ingest_service else lambda tenant: None,
             ),

@@ -229,12 +229,14 @@ def test_what_is_joined_to_a_document_that_is_cut_off_is_read(joined: str) -> No
         assert "no event" not in read or cut[at - 1] in "}]", "behind it, what is joined may begin"
 
 
+@example(b"[")
 @given(st.binary(max_size=60))
 def test_nothing_breaks_the_cutting(data: bytes) -> None:
     with suppress(InvalidInput):  # gzip that holds nothing whole is told as damaged
         items(data)
-    last = items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode())[-1]
-    assert json.loads(last.text) == record(1)
+    # Behind it only a problem may come: an array that data opens is never closed.
+    read = [item.text for item in items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode()) if item.text]
+    assert json.loads(read[-1]) == record(1)
 
 
 def test_a_stream_that_comes_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, t
 from auditlane.contract.wire import frame, unframe
 from auditlane.runtime.errors import InvalidInput
 from auditlane.worker.validation import strict_decoder
-from auditlane.worker.validation.schema_cache import Known
+from auditlane.worker.validation.schema_cache import CachedSchema
 
 _FAILURES: Final = (
     fastavro.read.SchemaResolutionError,
@@ -66,7 +66,7 @@ class SchemaUpgrader:
     Raises RegistryUnavailable and RegistryRefused as the registry's client does.
     """
 
-    def __init__(self, registry: Registry, known: Callable[[int], Known | None], *, topic: str) -> None:
+    def __init__(self, registry: Registry, known: Callable[[int], CachedSchema | None], *, topic: str) -> None:
         self._registry = registry
         self._known = known
         self._topic = topic
@@ -97,7 +97,7 @@ class SchemaUpgrader:
         dropped = tuple(name for name, held in values.items() if name not in names and held not in (None, ""))
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
-    def writer(self, value: bytes | None) -> Known | None:
+    def writer(self, value: bytes | None) -> CachedSchema | None:
         """The schema that a value says it was written with; None where it says none or the registry knows none."""
         try:
             schema_id = unframe(value or b"")[0]
@@ -116,7 +116,7 @@ class SchemaUpgrader:
             self._latest[subject] = Latest.parse(subject, registered.schema_id, registered.schema)
         return self._latest[subject]
 
-    def _resolve(self, known: Known, datum: bytes, values: dict[str, Any], latest: Latest) -> dict[str, Any]:
+    def _resolve(self, known: CachedSchema, datum: bytes, values: dict[str, Any], latest: Latest) -> dict[str, Any]:
         assert known.contract is not None
         if known.schema_id not in self._writers:
             self._writers[known.schema_id] = fastavro.parse_schema(json.loads(known.contract.reader_schema()))

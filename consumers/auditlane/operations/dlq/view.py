@@ -14,7 +14,7 @@ from auditlane.contract.wire import unframe
 from auditlane.operations.dlq.dry_run import DryRunResult, Found
 from auditlane.operations.dlq.to_json import time_of_us, to_json
 from auditlane.worker.validation import strict_decoder
-from auditlane.worker.validation.schema_cache import Known
+from auditlane.worker.validation.schema_cache import CachedSchema
 
 _FIELDS: Final[dict[str, str]] = {
     RejectCode.TENANT_MISMATCH: "tenant_id",
@@ -25,7 +25,9 @@ _FIELDS: Final[dict[str, str]] = {
 }
 
 
-def view(found: Found, known: Callable[[bytes | None], Known | None], verdict: DryRunResult | None) -> dict[str, Any]:
+def view(
+    found: Found, known: Callable[[bytes | None], CachedSchema | None], verdict: DryRunResult | None
+) -> dict[str, Any]:
     """`to_json` and the body. `event` has the fields before the broken one; `verdict` is what a replay would do now."""
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), parted(found.value)
@@ -42,7 +44,9 @@ def view(found: Found, known: Callable[[bytes | None], Known | None], verdict: D
     return shown
 
 
-def decoded(value: bytes | None, known: Callable[[bytes | None], Known | None]) -> tuple[dict[str, Any] | None, str]:
+def decoded(
+    value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
+) -> tuple[dict[str, Any] | None, str]:
     """(the event's fields as far as they can be read, why not further; empty when all were read)."""
     if value is None:
         return None, "The message has no value."

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field
 from auditlane.query.structure import views
-from auditlane.query.structure.contracts import Contracts, schema_of
+from auditlane.query.structure.contract_repository import ContractRepository, schema_of
 from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
     Conflict,
@@ -99,7 +99,7 @@ class StructureService:
         self,
         client: Callable[[], Client],
         database: str,
-        contracts: Callable[[], Contracts],
+        contracts: Callable[[], ContractRepository],
         book: StructureCache | None = None,
         *,
         registered: Callable[[str | None], None] = lambda tenant: None,

@@ -102,7 +102,7 @@ class DeadLetters:
         self._alone = threading.Lock()
 
     def publish(self, range_: Range, rejections: Sequence[Rejection]) -> None:
-        """Produce every rejected message and return when each is acknowledged. Raises NotBuried."""
+        """Produce every rejected message and return when each is acknowledged. Raises DlqPublishFailed."""
         deadline = time.monotonic() + self._timeout_s
         errors = self._produced(range_, rejections, None, deadline)
         for rejection, error in zip(rejections, errors, strict=True):
@@ -132,7 +132,7 @@ class DeadLetters:
     def _produced(
         self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float
     ) -> list[KafkaError | None]:
-        """Kafka's answer to each letter, None where it is acknowledged. Raises NotBuried when one has none in time."""
+        """Return Kafka's answer to each, None for an acknowledgement. Raises DlqPublishFailed when one is late."""
         answers: dict[int, KafkaError | None] = {}
         for place, rejection in enumerate(rejections):
             self._produce(range_, rejection, kept, partial(answers.__setitem__, place), deadline)

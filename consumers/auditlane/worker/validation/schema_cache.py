@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CachedSchema:
     """A schema by its id. `contract` is None where the schema describes no event; `problem` says why."""
 
     schema_id: int
@@ -61,7 +61,7 @@ class SchemaCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._patience = Patience()
-        self._known: LruCache[int, Known] = LruCache(KEPT_CHARACTERS, weight=lambda known: known.size)
+        self._known: LruCache[int, CachedSchema] = LruCache(KEPT_CHARACTERS, weight=lambda known: known.size)
         self._unknown: dict[int, float] = {}  # schema id -> when the registry did not know it
         self._ids: dict[UUID, tuple[float, int]] = {}  # GUID of a schema -> its id, which a registration may change
         self._unknown_guids: dict[UUID, float] = {}
@@ -76,7 +76,7 @@ class SchemaCache:
         """Whether `known` has a schema for this id without asking."""
         return schema_id in self._known
 
-    def known(self, schema_id: int, tenants: Collection[str] = ()) -> Known | None:
+    def known(self, schema_id: int, tenants: Collection[str] = ()) -> CachedSchema | None:
         """The schema of an id that these tenants' messages name, None when the registry does not know it."""
         known = self._known.get(schema_id)
         now = self._clock()
@@ -256,16 +256,16 @@ class SchemaCache:
                 del answers[next(iter(answers))]
 
 
-def _read(schema_id: int, text: str) -> Known:
+def _read(schema_id: int, text: str) -> CachedSchema:
     """The schema of a text, whatever is in it."""
     try:
         contract = TenantContract.parse(text)
         problem = unmatchable(contract.fields)
     except InvalidInput as error:
-        return Known(schema_id, None, error.message, len(text))
+        return CachedSchema(schema_id, None, error.message, len(text))
     except Exception as error:  # such as one nested too deeply to be read
-        return Known(schema_id, None, f"The schema cannot be read ({type(error).__name__}).", len(text))
-    return Known(schema_id, None if problem else contract, problem, len(text))
+        return CachedSchema(schema_id, None, f"The schema cannot be read ({type(error).__name__}).", len(text))
+    return CachedSchema(schema_id, None if problem else contract, problem, len(text))
 
 
 def _asked(question: Callable[[], T]) -> T:

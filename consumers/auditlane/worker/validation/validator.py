@@ -25,7 +25,7 @@ from auditlane.worker.validation import checks, event_columns
 from auditlane.worker.validation.batch import Indexes, RawRange, ValidationBatch, ValidationResult
 from auditlane.worker.validation.decoder import DecodedBatch, DecodedGroup, Decoder, read
 from auditlane.worker.validation.isolation import isolated
-from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, Known, SchemaCache
+from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, CachedSchema, SchemaCache
 from auditlane.worker.validation.schema_guids import framed
 from auditlane.worker.validation.suspect_rows import without_malformed
 
@@ -173,7 +173,9 @@ class BatchValidator:
                 batch.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
         return decoded
 
-    def _known(self, batch: ValidationBatch, schema_id: int, members: Indexes, unknown: Counter[str]) -> Known | None:
+    def _known(
+        self, batch: ValidationBatch, schema_id: int, members: Indexes, unknown: Counter[str]
+    ) -> CachedSchema | None:
         """The schema of these messages. A tenant that names many unknown ones keeps nobody waiting for answers."""
         if self._schemas.learnt(schema_id):
             return self._schemas.known(schema_id)
@@ -185,7 +187,7 @@ class BatchValidator:
             unknown.update(tenants)
         return known
 
-    def _admit(self, batch: ValidationBatch, known: Known, members: Indexes) -> Indexes:
+    def _admit(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> Indexes:
         """The members whose tenant may write with the schema; refuses the others."""
         codes = batch.key_codes[members]
         used = np.unique(codes).tolist()
@@ -202,13 +204,13 @@ class BatchValidator:
         batch.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~passes], _always(why))
         return members[passes]
 
-    def _of_the_gateway(self, batch: ValidationBatch, known: Known, members: Indexes) -> checks.Mask:
+    def _of_the_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
         """The gateway's base events, whatever the tenant's contract demands: our own trail, and what a process took and
         answered for that had not heard yet that the contract is exclusive."""
         signed = batch.vouched.codes[members] > 0
         return signed & self._schemas.is_base(known.schema_id) if signed.any() else signed
 
-    def _decoder(self, known: Known) -> Decoder:
+    def _decoder(self, known: CachedSchema) -> Decoder:
         decoder = self._decoders.get(known.schema_id)
         if decoder is None:
             assert known.contract is not None

@@ -18,7 +18,7 @@ from auditlane.contract.event import AuditEvent
 from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field, without_rules
 from auditlane.contract.subjects import ensure_base_subject
 from auditlane.contract.tenant_contract import MISREAD_NAMES, TenantContract, check_registrable
-from auditlane.query.structure.contracts import Contracts
+from auditlane.query.structure.contract_repository import ContractRepository
 from auditlane.runtime.errors import (
     AuditlaneError,
     FieldConflict,
@@ -43,8 +43,8 @@ def registry() -> InProcess:
 
 
 @pytest.fixture
-def contracts(registry: InProcess) -> Contracts:
-    return Contracts(registry, TOPIC)
+def contracts(registry: InProcess) -> ContractRepository:
+    return ContractRepository(registry, TOPIC)
 
 
 def text(name: str, **rules: Any) -> Schema:
@@ -146,7 +146,7 @@ def test_what_cannot_be_a_field_is_refused_by_its_place(
 # A tenant's
 
 
-def test_a_tenants_first_field_makes_its_subject(registry: InProcess, contracts: Contracts) -> None:
+def test_a_tenants_first_field_makes_its_subject(registry: InProcess, contracts: ContractRepository) -> None:
     assert contracts.add("acme", text("order", required=True), replace=False)
     schema = latest(registry, ACME)
     assert names(schema) == ["order"]
@@ -157,13 +157,13 @@ def test_a_tenants_first_field_makes_its_subject(registry: InProcess, contracts:
     assert registry.versions(ACME) == [1]
 
 
-def test_a_level_that_an_operator_set_stays(registry: InProcess, contracts: Contracts) -> None:
+def test_a_level_that_an_operator_set_stays(registry: InProcess, contracts: ContractRepository) -> None:
     registry.set_compatibility(ACME, "FULL")
     contracts.add("acme", text("order"), replace=False)
     assert registry.own_compatibility(ACME) == "FULL"
 
 
-def test_exclusive_is_said_not_inferred(registry: InProcess, contracts: Contracts) -> None:
+def test_exclusive_is_said_not_inferred(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("order"), replace=False)
     contracts.add("acme", text("code", pattern="[0-9]+", maxLength=9), replace=False)
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is False
@@ -173,7 +173,7 @@ def test_exclusive_is_said_not_inferred(registry: InProcess, contracts: Contract
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is True
 
 
-def test_another_form_is_a_conflict_or_a_change(registry: InProcess, contracts: Contracts) -> None:
+def test_another_form_is_a_conflict_or_a_change(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("order"), replace=False)
     with pytest.raises(FieldConflict):
         contracts.add("acme", text("order", maxLength=3), replace=False)
@@ -183,7 +183,7 @@ def test_another_form_is_a_conflict_or_a_change(registry: InProcess, contracts: 
     assert own_field(latest(registry, ACME), "order") == text("order", maxLength=3)
 
 
-def test_names_that_differ_in_case_only_are_no_two_fields(registry: InProcess, contracts: Contracts) -> None:
+def test_names_that_differ_in_case_only_are_no_two_fields(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add(None, text("region"), replace=False)
     contracts.add("acme", text("order"), replace=False)
     for tenant in ("acme", "other"):
@@ -197,7 +197,7 @@ def test_names_that_differ_in_case_only_are_no_two_fields(registry: InProcess, c
     assert names(latest(registry, ACME)) == ["region", "order", "Order"]
 
 
-def test_two_that_were_registered_before_go_on(registry: InProcess, contracts: Contracts) -> None:
+def test_two_that_were_registered_before_go_on(registry: InProcess, contracts: ContractRepository) -> None:
     schema = json.loads(registry.latest(BASE).schema)
     both = schema["fields"] + [text("order"), text("Order")]
     registry.register(ACME, json.dumps(schema | {"fields": both}))
@@ -205,7 +205,7 @@ def test_two_that_were_registered_before_go_on(registry: InProcess, contracts: C
     assert contracts.release("acme", "Order")
 
 
-def test_a_removed_fields_rules_go_and_come_back(registry: InProcess, contracts: Contracts) -> None:
+def test_a_removed_fields_rules_go_and_come_back(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("order", required=True), replace=False)
     assert contracts.release("acme", "order")
     assert own_field(latest(registry, ACME), "order") == text("order")
@@ -218,7 +218,7 @@ def test_a_removed_fields_rules_go_and_come_back(registry: InProcess, contracts:
 # Two at once
 
 
-def test_two_who_start_from_one_version_both_end_up(registry: InProcess, contracts: Contracts) -> None:
+def test_two_who_start_from_one_version_both_end_up(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("a"), replace=False)
 
     def meanwhile(method: str, path: str) -> None:
@@ -231,7 +231,7 @@ def test_two_who_start_from_one_version_both_end_up(registry: InProcess, contrac
     assert sorted(names(latest(registry, ACME))) == ["a", "b", "c"]
 
 
-def test_a_change_by_another_is_not_undone(registry: InProcess, contracts: Contracts) -> None:
+def test_a_change_by_another_is_not_undone(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("a"), replace=False)
 
     def meanwhile(method: str, path: str) -> None:
@@ -245,7 +245,7 @@ def test_a_change_by_another_is_not_undone(registry: InProcess, contracts: Contr
     assert names(latest(registry, ACME)) == ["a", "c"]
 
 
-def test_two_first_fields_at_once(registry: InProcess, contracts: Contracts) -> None:
+def test_two_first_fields_at_once(registry: InProcess, contracts: ContractRepository) -> None:
     def meanwhile(method: str, path: str) -> None:
         if method == "POST" and path.endswith("acme-value/versions"):
             registry.before = lambda method, path: None
@@ -260,7 +260,7 @@ def test_two_first_fields_at_once(registry: InProcess, contracts: Contracts) -> 
 
 
 def test_an_environments_field_reaches_tenants_with_a_contract_of_their_own(
-    registry: InProcess, contracts: Contracts
+    registry: InProcess, contracts: ContractRepository
 ) -> None:
     contracts.add("acme", text("order"), replace=False)
     assert contracts.add(None, text("region", maxLength=8), replace=False)
@@ -272,7 +272,9 @@ def test_an_environments_field_reaches_tenants_with_a_contract_of_their_own(
     assert ensure_base_subject(registry, TOPIC).drift == ()
 
 
-def test_an_environments_change_reaches_those_who_have_its_form(registry: InProcess, contracts: Contracts) -> None:
+def test_an_environments_change_reaches_those_who_have_its_form(
+    registry: InProcess, contracts: ContractRepository
+) -> None:
     contracts.add("acme", text("region", maxLength=3), replace=False)  # acme had it first, with a rule of its own
     contracts.add("globex", text("own"), replace=False)
     contracts.add(None, text("region"), replace=False)
@@ -285,7 +287,9 @@ def test_an_environments_change_reaches_those_who_have_its_form(registry: InProc
     assert own_field(latest(registry, BASE), "region") == text("region")
 
 
-def test_a_tenants_field_of_another_type_is_in_nobody_elses_way(registry: InProcess, contracts: Contracts) -> None:
+def test_a_tenants_field_of_another_type_is_in_nobody_elses_way(
+    registry: InProcess, contracts: ContractRepository
+) -> None:
     number = FieldDefinition("region", FieldType.Number).avro()
     contracts.add("acme", number | {"required": True}, replace=False)
     contracts.add("globex", text("own"), replace=False)
@@ -306,7 +310,7 @@ LIMITS = ContractSettings(contract_fields=3, contract_choices=4, contract_rules_
 
 
 def test_a_full_contract_is_in_nobody_elses_way(registry: InProcess) -> None:
-    contracts = Contracts(registry, TOPIC, LIMITS)
+    contracts = ContractRepository(registry, TOPIC, LIMITS)
     contracts.add(None, text("env_0"), replace=False)
     for number in range(3):
         contracts.add("acme", text(f"own_{number}"), replace=False)
@@ -324,7 +328,7 @@ def test_a_full_contract_is_in_nobody_elses_way(registry: InProcess) -> None:
 
 
 def test_a_tenants_versions_are_bounded_and_the_environments_changes_reach_it_still(registry: InProcess) -> None:
-    contracts = Contracts(registry, TOPIC, ContractSettings(contract_versions=4))
+    contracts = ContractRepository(registry, TOPIC, ContractSettings(contract_versions=4))
     for length in range(1, 6):  # one more for each of the environment's versions, which reach it
         contracts.add("acme", text("own", required=True, maxLength=length), replace=True)
     with pytest.raises(TooManyVersions, match="5 times") as full:
@@ -349,7 +353,7 @@ def test_a_tenants_versions_are_bounded_and_the_environments_changes_reach_it_st
 @pytest.mark.parametrize("tenant", [None, "acme"])
 def test_a_field_is_bounded(registry: InProcess, tenant: str | None, definition: FieldDefinition, says: str) -> None:
     with pytest.raises(InvalidInput) as large:
-        Contracts(registry, TOPIC, LIMITS).add(tenant, definition.avro(), replace=False)
+        ContractRepository(registry, TOPIC, LIMITS).add(tenant, definition.avro(), replace=False)
     assert says in large.value.message
     assert "AUDITLANE_CONTRACT_" in large.value.fix
     assert registry.subjects() == {BASE}
@@ -357,7 +361,7 @@ def test_a_field_is_bounded(registry: InProcess, tenant: str | None, definition:
 
 
 def test_the_bytes_of_a_contract_are_bounded(registry: InProcess) -> None:
-    contracts = Contracts(registry, TOPIC, ContractSettings(contract_bytes=4_096))
+    contracts = ContractRepository(registry, TOPIC, ContractSettings(contract_bytes=4_096))
     for number in range(4):
         contracts.add("acme", FieldDefinition(f"x{number}", FieldType.AlphaNumeric, "a" * 900).avro(), replace=False)
     with pytest.raises(InvalidInput, match=r"own fields would have .* bytes of JSON .limit 4096"):
@@ -367,7 +371,7 @@ def test_the_bytes_of_a_contract_are_bounded(registry: InProcess) -> None:
 
 
 def test_a_registry_that_refuses_one_tenants_contract_names_the_tenant_before_anything_is_registered(
-    registry: InProcess, contracts: Contracts
+    registry: InProcess, contracts: ContractRepository
 ) -> None:
     contracts.add("acme", text("own"), replace=False)
     contracts.add("globex", text("own"), replace=False)
@@ -382,7 +386,9 @@ def test_a_registry_that_refuses_one_tenants_contract_names_the_tenant_before_an
     assert registry.versions("audit.events.globex-value") == [1]
 
 
-def test_what_is_no_contract_at_the_registry_is_in_nobody_elses_way(registry: InProcess, contracts: Contracts) -> None:
+def test_what_is_no_contract_at_the_registry_is_in_nobody_elses_way(
+    registry: InProcess, contracts: ContractRepository
+) -> None:
     schema = json.loads(registry.latest(BASE).schema)
     for number, field in enumerate([text("x") | {"pattern": "(a"}, text("__proto__x") | {"name": "__proto__"}]):
         registry.register(f"audit.events.t{number}-value", json.dumps(schema | {"fields": [*schema["fields"], field]}))
@@ -392,7 +398,9 @@ def test_what_is_no_contract_at_the_registry_is_in_nobody_elses_way(registry: In
 
 
 @pytest.mark.parametrize("name", sorted(MISREAD_NAMES))
-def test_a_name_that_pages_could_misread_is_refused(registry: InProcess, contracts: Contracts, name: str) -> None:
+def test_a_name_that_pages_could_misread_is_refused(
+    registry: InProcess, contracts: ContractRepository, name: str
+) -> None:
     with pytest.raises(InvalidInput, match="JavaScript") as refused:
         text(name)
     assert refused.value.field == "name"
@@ -407,7 +415,7 @@ def test_a_name_that_pages_could_misread_is_refused(registry: InProcess, contrac
         assert [one.name for one in TenantContract.parse(whole).own] == [name]
 
 
-def test_a_tenant_takes_an_environments_field_as_it_is(registry: InProcess, contracts: Contracts) -> None:
+def test_a_tenant_takes_an_environments_field_as_it_is(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add(None, text("region", required=True), replace=False)
     assert not contracts.add("acme", text("region"), replace=False)
     assert ACME not in registry.subjects()
@@ -423,14 +431,14 @@ def test_what_was_cut_short_is_finished_by_repeating_it(work: str) -> None:
     for dies_at in range(1, 200):
         registry = InProcess()
         ensure_base_subject(registry, TOPIC)
-        contracts = Contracts(registry, TOPIC)
+        contracts = ContractRepository(registry, TOPIC)
         for tenant in ("acme", "globex"):
             contracts.add(tenant, text("own"), replace=False)
         if work != "add":
             contracts.add(None, text("region", required=True), replace=False)
         wanted = {"add": text("region"), "change": text("region", maxLength=4), "release": text("region")}[work]
 
-        def run(contracts: Contracts = contracts, wanted: Schema = wanted) -> None:
+        def run(contracts: ContractRepository = contracts, wanted: Schema = wanted) -> None:
             if work == "release":
                 contracts.release(None, "region")
             else:
@@ -488,7 +496,7 @@ def test_any_history_keeps_every_contract_valid_and_every_event_readable(
 ) -> None:
     registry = InProcess()
     ensure_base_subject(registry, TOPIC)
-    contracts = Contracts(registry, TOPIC)
+    contracts = ContractRepository(registry, TOPIC)
     for tenant, work, definition in steps:
         try:
             if work == "remove":
@@ -527,7 +535,7 @@ def plan(default: Any) -> Schema:
 @pytest.mark.parametrize("tenant", ["acme", None])
 @pytest.mark.parametrize("removed", [False, True])
 def test_a_field_gets_no_other_default_than_it_had(
-    registry: InProcess, contracts: Contracts, tenant: str | None, removed: bool
+    registry: InProcess, contracts: ContractRepository, tenant: str | None, removed: bool
 ) -> None:
     """Events that set the one could not be told from events that set the other."""
     contracts.add(tenant, plan("free"), replace=False)
@@ -542,7 +550,7 @@ def test_a_field_gets_no_other_default_than_it_had(
     assert own_field(latest(registry, subject), "plan")["default"] is None  # type: ignore[index]
 
 
-def test_a_field_without_a_default_gets_one(registry: InProcess, contracts: Contracts) -> None:
+def test_a_field_without_a_default_gets_one(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", plan(None), replace=False)
     assert contracts.add("acme", plan("free"), replace=True)
     with pytest.raises(FieldConflict, match="default"):

@@ -28,7 +28,7 @@ _AT_ONCE: Final = 4  # subjects, as many as the client keeps connections
 _NAMED: Final = 5  # tenants in a sentence
 
 
-class Contracts:
+class ContractRepository:
     """The environment's contract and its tenants'. Thread-safe; raises what RegistryClient and `amend` raise."""
 
     def __init__(self, client: RegistryClient, topic: str, limits: ContractSettings | None = None) -> None:
@@ -193,16 +193,16 @@ class Contracts:
         return checked
 
 
-def contracts_of(settings: Settings) -> Callable[[], Contracts]:
+def contract_repository_of(settings: Settings) -> Callable[[], ContractRepository]:
     """Gives the one Contracts of a process. Raises RegistryUnavailable where no registry is configured."""
 
     @cache
-    def contracts() -> Contracts:
+    def contracts() -> ContractRepository:
         if not settings.registry_url:
             raise RegistryUnavailable(
                 "No schema registry is configured for this service.", fix="Set AUDITLANE_REGISTRY_URL where it runs."
             )
-        return Contracts(registry_client(settings), settings.topic, settings)
+        return ContractRepository(registry_client(settings), settings.topic, settings)
 
     return contracts
 

@@ -16,8 +16,8 @@ from bench_worker import Load, parts
 from confluent_kafka import Consumer, TopicPartition
 from load import SCENARIOS
 
+from auditlane.contract.kafka_messages import columns_of
 from auditlane.contract.message_columns import Columns
-from auditlane.contract.messages import columns_of
 from auditlane.store import preflight
 from auditlane.store.client import connect
 from auditlane.store.event_insert import EncodedBatch, columns_to_send

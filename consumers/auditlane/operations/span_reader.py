@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from auditlane.contract import librdkafka
 from auditlane.contract.brokers import out_of_range
 from auditlane.contract.kafka_client import client_config
+from auditlane.contract.kafka_messages import columns
 from auditlane.contract.message_columns import Columns
-from auditlane.contract.messages import columns
 from auditlane.operations.selection import Span
 from auditlane.runtime.errors import Halted, KafkaUnavailable
 from auditlane.runtime.settings import Settings

@@ -14,7 +14,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from auditlane.contract.brokers import Brokers, out_of_range
-from auditlane.contract.messages import columns_of
+from auditlane.contract.kafka_messages import columns_of
 from auditlane.contract.partition import Partition
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.failpoints import Failpoints

@@ -1,4 +1,4 @@
-"""Which partitions a range is sealed of next, and in which order."""
+"""Decide when a partition's buffered messages are sealed into a range, and which partition comes first."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ OVERDUE: Final = 5  # ages that a range waits for larger ones to go first
 def next_ranges(
     states: Collection[PartitionState], policy: Policy, memory: MemoryGate, now: int, *, draining: bool
 ) -> list[PartitionState]:
-    """Full partitions first, then the oldest; while too much is held, the fullest. What is overdue goes before them:
-    a backlog is too much for hours, and a quiet partition never the fullest.
+    """Return the partitions to seal a range of, in order: overdue ones, then full ones, then the oldest.
 
-    A range waits to be full or for its age. One with its share of what may be held waits for neither when nothing more
-    is read, or nothing is being stored.
+    Under memory pressure the largest come first. Overdue partitions precede them, so that a quiet partition is not
+    starved during a backlog.
+
+    A range waits until it is full or old enough. A partition that holds its fair share of the memory waits for neither
+    while polling is suspended or nothing is being stored.
     """
     eager = memory.over_limit or all(state.free or state.aside for state in states)
 

@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 from clickhouse_connect.driver.client import Client
 
-from auditlane.gateway.contract_refusals import ContractRefusals, RefusalCount
+from auditlane.gateway.refusal_counts import ContractRefusals, RefusalCount
 from auditlane.operations.dlq.index import Selection
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from auditlane.gateway import contract_refusals
-from auditlane.gateway.contract_refusals import ContractRefusals, RefusalCount, by_contract
+from auditlane.gateway import refusal_counts
+from auditlane.gateway.refusal_counts import ContractRefusals, RefusalCount, by_contract
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent, KafkaUnavailable
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -44,7 +44,7 @@ def test_a_change_of_the_environments_contract_is_everybodys() -> None:
 
 
 def test_tenants_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contract_refusals, "MOST_TENANTS", 3)
+    monkeypatch.setattr(refusal_counts, "MOST_TENANTS", 3)
     counts = ContractRefusals()
     for tenant in ("a", "b", "a", "c", "d"):
         counts.add(tenant, T0)

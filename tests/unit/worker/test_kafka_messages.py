@@ -7,8 +7,8 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError, Message
 
+from auditlane.contract.kafka_messages import columns_of
 from auditlane.contract.message_columns import Columns
-from auditlane.contract.messages import columns_of
 from auditlane.contract.partition import Partition
 from auditlane.contract.schema_guids import HEADER, joined, parted
 from auditlane.runtime.settings import load

@@ -36,7 +36,7 @@ def run(kafka: str, registry: str):
     return start
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=("sdk", "stock"))
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=("keywords", "event", "stock"))
 def test_a_snippet_runs(run, snippet):
     checked = "\nassert event_id and result.delivered == 1" if "emit(" in snippet else "\nassert producer.flush() == 0"
     done = run("-W", "error::SyntaxWarning", "-c", snippet + checked)

@@ -40,8 +40,8 @@ from auditlane.server.auth.cookies import Cookies
 from auditlane.server.auth.enablement import TenantEnablement
 from auditlane.server.auth.sign_in_limits import SignInLimits
 from auditlane.server.metrics import HttpMetrics
+from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.pages.viewer.bundle import Bundle
-from auditlane.server.pages.viewer.bundle import load as load_bundle
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.link_claims import LinkClaims
@@ -156,7 +156,7 @@ class Services:
             exports=exports,
             frontegg_reader=FronteggReader(settings, concurrency),
             probes=tuple(probes[role] for role in roles),
-            bundle=load_bundle(),
+            bundle=bundles.load(),
             operations=Operations(
                 settings,
                 store.client,

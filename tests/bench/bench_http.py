@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from bench.bench_sdk import EVENT
-from bench.http_load import Load, load, request_of
+from bench_sdk import EVENT
 from confluent_kafka.admin import AdminClient, NewTopic
+from http_load import Load, load, request_of
 from querying import store
 from serving import HOUR
 

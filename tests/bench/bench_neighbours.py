@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from bench.measured import usage
+from measured import usage
 from neighbours import KINDS, Times, Town
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))

@@ -18,9 +18,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from bench.measured import machine
 from fixtures.site import Site
 from fixtures.workers import World, wait_until
+from measured import machine
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 from querying import Store, store
 from serving import ServeProcess

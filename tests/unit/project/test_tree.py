@@ -6,6 +6,7 @@ import re
 import subprocess
 import tomllib
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,8 @@ def test_the_wheel_holds_every_folder_and_the_data_files(tmp_path: Path) -> None
     assert "auditlane/contract/event.avsc" in names
     assert "auditlane/store/sql/0001_events.sql" in names
     assert "auditlane/__init__.py" not in names
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tests" / "bench").glob("bench_*.py")))
+def test_a_benchmark_can_be_imported(name: str) -> None:
+    import_module(name)

@@ -84,7 +84,7 @@ def test_past_its_budget_there_is_none(copy, tmp_path, node):
     done = vite(copy, tmp_path / "out", node)
     assert done.returncode
     assert "auditlane-viewer" in done.stderr
-    assert "more than 1 kB at first" in done.stderr
+    assert "more than 1 kB for the first load" in done.stderr
     assert not (tmp_path / "out" / ".vite" / "manifest.json").exists()
 
 

@@ -22,7 +22,7 @@ from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
 _PROBE_ROWS: Final = (10_000, 250_000)  # events that a filter is tried on before it is tried on all
-_RESTART = "Begin the list anew, without a cursor."
+_RESTART = "Restart the list without a cursor."
 _MAX_OTHERS: Final = 100  # events that may share an id with the one that is asked for, before the rest is left out
 
 

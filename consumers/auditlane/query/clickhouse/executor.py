@@ -1,4 +1,4 @@
-"""Sends statements to ClickHouse, reads each result to its end marker, and maps every failure to an error of ours."""
+"""Sends statements to ClickHouse, reads each result to its end marker, and maps every failure to an auditlane error."""
 
 from __future__ import annotations
 

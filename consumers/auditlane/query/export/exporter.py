@@ -93,7 +93,7 @@ class Export:
 class Exporter:
     """Exports from any number of threads; connects when it is first asked something.
 
-    `require_standing` raises when whoever asked for an export may not have the rest of it: their key was revoked, say.
+    `require_standing` raises when the requester may no longer read the rest of an export, as when its key was revoked.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ class LinkTarget:
 class DownloadLinks:
     """Signs and opens codes. `url` is where clients reach the service; empty: the address that it listens on.
 
-    `require_standing` raises when whoever asked for a link may not have what it leads to any more.
+    `require_standing` raises when the requester of a link may no longer read what it leads to.
     """
 
     def __init__(self, signer: Signer, require_standing: Callable[[TenantScope], None], url: str = "") -> None:

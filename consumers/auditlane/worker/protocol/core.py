@@ -8,8 +8,8 @@ Each partition runs this circle, one range at a time, and the order is what make
     4. bury      produce its dead letters, await every answer    failed: the range stays open
     5. complete  commit b + 1, or the next range's intent, which says the same
 
-A crash after 2 leaves the intent: whoever is assigned next rebuilds exactly [a, b] and goes on at 3. Nothing is ever
-committed, written or buried for a partition that the current assignment does not hold.
+A crash after 2 leaves the intent: the next owner rebuilds exactly [a, b] and continues at 3. Nothing is ever
+committed, inserted or dead-lettered for a partition that the current assignment does not hold.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Core:
         """Take nothing more; seal and finish what is held."""
         self.draining = True
         for state in self.partitions.values():
-            if state.rebuild is not None:  # its intent stands: whoever is next rebuilds it
+            if state.rebuild is not None:  # its intent stands: the next owner rebuilds it
                 state.rebuild, state.parked_until, state.held = None, None, Columns()
 
     @property

@@ -4,10 +4,10 @@ Two things make it so. The deduplication token covers an insert that is still in
 a window, and keeps those of `INSERT … FORMAT` and of `INSERT … SELECT` apart, so every insert has the same form. The
 guard inside the statement leaves out the offsets that are stored at the moment it runs, whatever became of the token.
 
-A range that may have been attempted before is looked at first. Its token names what was seen to be stored, and its
-statement adds nothing unless that is so still: then nothing landed under the token before the statement began. So
-whoever saw the same excludes one another, whatever verdict each has, and a token that an earlier verdict has spent
-never swallows what only the later one accepts.
+A range that may have been attempted before is read back first. Its token names the offsets found stored, and its
+statement adds nothing unless they are still the same: then nothing landed under the token before the statement began.
+Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a token that
+an earlier attempt has used never hides rows that only a later one accepts.
 """
 
 from __future__ import annotations

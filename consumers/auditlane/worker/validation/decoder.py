@@ -28,7 +28,7 @@ from auditlane.worker.validation.batch import Indexes, ValidationBatch
 from auditlane.worker.validation.encoded_size import ONE_BYTE
 from auditlane.worker.validation.shape_scan import find_malformed
 
-CHUNK_ROWS: Final = 4_096  # so many events fit a processor's cache on their way through the decoder
+CHUNK_ROWS: Final = 4_096  # rows that fit into the processor's cache while they are decoded
 
 _ARROW: Final[dict[str, DataType]] = {
     "string": pa.string(),
@@ -94,7 +94,7 @@ class Decoder:
             columns: list[Column] = pyruhvro.deserialize_array(datums, self._reader_schema).columns
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException:  # a panic of the decoder is no Exception
+        except BaseException:  # a Rust panic derives from it; `read` then finds the malformed datums
             return None
         for index in self._maps:  # Arrow's usual names for a map's children
             one = columns[index]

@@ -4,7 +4,7 @@ import type { ExportFormat, ShownField } from "../api/types.js";
 
 export const FORMATS = ["csv", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
 
-/** Up to so many rows the file is loaded by the page, which can show progress and errors. */
+/** Up to this many rows, the page loads the file itself, which can show progress and errors. */
 export const MAX_DIRECT_ROWS = 50_000;
 /** The service rejects larger PDFs. */
 export const MAX_PDF_ROWS = 5_000;

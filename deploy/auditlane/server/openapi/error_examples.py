@@ -49,7 +49,7 @@ _ERRORS: Final = (
     InvalidInput("tenant: is missing", field="tenant"),
     InvalidEvent("The event is not valid: action is missing", field="action"),
     InvalidFilter("There is no filter 'actr'.", field="actr", fix="Did you mean actor?"),
-    InvalidCursor("The cursor is not one of this list.", field="cursor", fix="Begin the list anew, without a cursor."),
+    InvalidCursor("The cursor is not one of this list.", field="cursor", fix="Restart the list without a cursor."),
     QueryTooLarge("The query took longer than it may.", fix="Narrow it: a shorter time range, more filters."),
     Unauthenticated("The token does not verify.", fix="Get a new token."),
     TokenExpired("The token has expired.", fix="Get a new token."),

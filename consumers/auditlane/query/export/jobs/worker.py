@@ -127,7 +127,7 @@ class Worker:
                 ) from error
 
     def _attempt(self, lease: Lease, record: JobRecord) -> None:
-        if not (record.format.lines and lease.attempt.position):  # anything else begins anew, with the same bound
+        if not (record.format.lines and lease.attempt.position):  # other formats start over, with the same limit
             lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
         path = lease.folder.output(lease.attempt.epoch)
         with path.open("r+b" if path.exists() else "w+b") as file:

@@ -22,28 +22,34 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-alone test-fault test-parts test-long lint format docs texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run test test-viewer test-lint test-alone test-fault test-parts test-long lint format docs texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
-# Three runs of about the same length beside one another, as most of what they do is waiting for parts. What the first two
-# print comes when they have ended.
+# The viewer is built first. Then lint and three runs of about the same length share the cores, as most of what the runs do
+# is wait for parts. Only test-parts prints as it goes; the others print when they have ended.
 BEGINNING := $(wildcard tests/integration/test_[a-e]*.py)
 ALONE ?= tests/unit tests/simulation $(BEGINNING)
 FAULT ?= tests/browser tests/fault
 PARTS ?= tests/contracts $(filter-out $(BEGINNING),$(wildcard tests/integration/test_*.py))
-test: $(STAMP) lint ## set up, lint, run every test that is not long
+QUIETLY = > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
+test: $(STAMP) ## set up, lint, run every test that is not long
+	@$(MAKE) --no-print-directory --jobs 4 --keep-going test-lint test-alone test-fault test-parts
+
+test-viewer: $(STAMP)
 	@$(BIN)/python consumers/viewer/build.py --check
-	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-alone test-fault test-parts
+
+test-lint: $(STAMP)
+	@$(MAKE) --no-print-directory lint $(QUIETLY)
 
 test-alone: TESTS = $(ALONE)
 test-fault: TESTS = $(FAULT)
-test-alone test-fault: $(STAMP)
-	@$(BIN)/python -m pytest -m "not long" $(TESTS) > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
+test-alone test-fault: $(STAMP) test-viewer
+	@$(BIN)/python -m pytest -m "not long" $(TESTS) $(QUIETLY)
 
-test-parts: $(STAMP)
+test-parts: $(STAMP) test-viewer
 	@$(BIN)/python -m pytest -m "not long" $(PARTS)
 
 test-long: $(STAMP) ## what takes minutes: each kind of process and of neighbour, two versions of the worker in one group, a round trip of 100,000 events (EVENTS=)

@@ -10,8 +10,6 @@ import pytest
 import urllib3
 from neighbours import KINDS, Times, Town
 
-SOON = ("backdated", "poison")  # kinds that reach the workers; the others are part of all at once, and long
-
 
 @pytest.fixture(scope="module")
 def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
@@ -29,7 +27,7 @@ def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 @pytest.mark.parametrize(
     "kinds",
     [
-        *(pytest.param([kind], marks=() if kind in SOON else pytest.mark.long, id=kind) for kind in KINDS),
+        *(pytest.param([kind], marks=pytest.mark.long, id=kind) for kind in KINDS),
         pytest.param([*KINDS], id="all at once"),
     ],
 )

@@ -48,7 +48,9 @@ def _exact(stack: Stack, tenant: str, rows: int) -> None:
     assert stack.count(where=mine) == stack.count("uniqExact(event_id)", where=mine) == rows
 
 
-@pytest.mark.parametrize("part", ["worker", "clickhouse", "kafka", "registry"])
+@pytest.mark.parametrize(
+    "part", ["worker", "kafka", *(pytest.param(part, marks=pytest.mark.long) for part in ("clickhouse", "registry"))]
+)
 def test_a_part_killed_during_an_import_loses_and_doubles_nothing(own: Stack, part: str, tmp_path: Path) -> None:
     tenant = f"kill-{part}"
     path, rows = _file(tmp_path, tenant)

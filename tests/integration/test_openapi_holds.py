@@ -46,7 +46,7 @@ def served(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Served]:
     ("who", "phases", "examples"),
     [
         ("nobody", "fuzzing", "1"),
-        ("a viewer", "fuzzing", "2"),
+        ("a viewer", "fuzzing", "1"),
         ("a client of the environment", "fuzzing", "1"),
         pytest.param("a client of the environment", "coverage,fuzzing", EXAMPLES, marks=pytest.mark.long),
     ],

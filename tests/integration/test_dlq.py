@@ -60,19 +60,19 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     assert listed(commands, "--until", "2020-01-01") == []
     assert len(listed(commands, "--since", "2020-01-01", "--limit", "2")) == 2
     told = commands.run("dlq", "stats")
-    assert {(one["code"], one["tenant"]): one["letters"] for one in told["counts"]} == {
+    assert {(one["code"], one["tenant"]): one["count"] for one in told["counts"]} == {
         ("FIELD_RULE", "acme"): 3, ("NOT_FRAMED", "tenant1"): 1, ("NOT_FRAMED", None): 1,
     }  # fmt: skip
     assert "FIELD_RULE" in commands.text("dlq", "stats")
     assert "amount must be at most 3" in commands.text("dlq", "list")
 
     broken = next(one for one in letters if one["tenant"] == "acme")
-    shown = commands.run("dlq", "show", broken["letter"])
+    shown = commands.run("dlq", "show", broken["id"])
     assert shown["broken_field"] == "amount"
     assert (shown["event"]["occurred_at"], shown["event"]["tenant_id"]) == (AT, "acme")
     assert shown["replay"]["code"] == "FIELD_RULE"
     junk = next(one for one in letters if one["tenant"] == "tenant1")
-    assert "01 6a 75 6e 6b" in commands.text("dlq", "show", junk["letter"])
+    assert "01 6a 75 6e 6b" in commands.text("dlq", "show", junk["id"])
     commands.text("dlq", "show", "nowhere:0:0", code=3)
 
     dry = commands.run("dlq", "replay", "--dry-run", code=3)

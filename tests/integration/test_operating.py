@@ -48,7 +48,7 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
         for _ in range(3):
             assert served.request("/v1/events", jane).status == 200
         checked = served.request("/v1/check?query=actr:x", jane)  # shows nothing of the log, so it is no fourth look
-        assert (checked.status, checked.json()["mistake"]["reason"]) == (200, "unknown_field")
+        assert (checked.status, checked.json()["error"]["reason"]) == (200, "unknown_field")
         assert served.request("/v1/export?format=csv", jane).headers["auditlane-rows"] == "2"
         assert served.request("/v1/export?format=csv", served.viewer_token("tenant1", Permission.read)).status == 403
         admin = served.client("admin")
@@ -128,16 +128,16 @@ def test_administration_says_what_the_commands_say(world: World, commands: Comma
         counts = commands.run("dlq", "stats")
         assert {name: letters[name] for name in counts} == counts
         assert letters["newest"] == listed()
-        assert letters["letters"] == 3
+        assert letters["count"] == 3
         only = ask("dead-letters?limit=0", auditlane_tenant="tenant1")
-        assert (only["letters"], only["newest"]) == (1, [])
+        assert (only["count"], only["newest"]) == (1, [])
 
         # What comes later is read on, also resolutions.
         world.send(None, key="tenant5", partition=0)
-        wait_until(lambda: ask("dead-letters")["letters"] == 4, why=world.workers[-1].tail)
+        wait_until(lambda: ask("dead-letters")["count"] == 4, why=world.workers[-1].tail)
         commands.run("dlq", "resolve", "--tenant", "tenant1", "--reason", "a test", "--yes")
         letters = ask("dead-letters")
-        assert letters["letters"] == 3
+        assert letters["count"] == 3
         assert letters["newest"] == listed()
         assert ask("dead-letters?resolved=true")["newest"] == listed("--all")
 

@@ -251,7 +251,7 @@ def test_a_query_is_checked_where_no_event_can_be_read():
                 "GET", f"{url}/v1/check", fields=fields, headers={TENANT_HEADER: "acme"}, retries=False
             )
             assert answer.status == 200
-            return answer.json()["mistake"]
+            return answer.json()["error"]
 
         assert check() is None
         assert check(query="action:login* -ip:*", outcome="failure", to="2026-01-31") is None

@@ -132,8 +132,8 @@ def test_removed_kept_and_restored(api: Api, path: str, tenant: str) -> None:
     assert by_name(api.ok("POST", f"{path}/fields", field))["amount"]["displayName"] == "Amount"
     assert api.contract(tenant).ruled
     api.refused(409, "FIELD_CONFLICT", "DELETE", f"{path}/fields/action")
-    deeds = [change["deed"] for one in api.ok("GET", f"{path}/history")["data"] for change in one["changes"]]
-    assert deeds == ["restored", "removed", "added"]
+    kinds = [change["kind"] for one in api.ok("GET", f"{path}/history")["data"] for change in one["changes"]]
+    assert kinds == ["restored", "removed", "added"]
 
 
 def test_two_names_do_not_differ_in_case_only(api: Api, path: str, tenant: str) -> None:
@@ -177,7 +177,7 @@ def test_the_second_of_two_editors_is_told(api: Api, path: str) -> None:
     revisions = api.ok("GET", f"{path}/history?limit=3")
     assert [one["revision"] for one in revisions["data"]] == [4, 3, 2]
     (last,) = api.ok("GET", f"{path}/history?before={revisions['next']}")["data"]
-    assert last["changes"] == [{"deed": "changed", "field": "ip", "values": {"showInTable": [True, False]}}]
+    assert last["changes"] == [{"kind": "changed", "field": "ip", "values": {"showInTable": [True, False]}}]
     assert last["changedBy"]
     assert last["changedAt"]
 
@@ -419,7 +419,7 @@ def test_history_says_what_was_in_effect_and_what_moved(api: Api, path: str) -> 
     put(path, [{"name": "outcome", "displayName": "Result"}])
 
     renamed, moved, again, first = api.ok("GET", f"{path}/history")["data"]
-    assert [(one["deed"], one["field"], one["values"]) for one in first["changes"]] == [
+    assert [(one["kind"], one["field"], one["values"]) for one in first["changes"]] == [
         ("changed", "occurred_at", {"displayName": ["Time", "Event time"]})
     ]
     assert first["sequence"] is None

@@ -209,11 +209,11 @@ def test_what_the_dead_letter_topic_cannot_take_whole_is_cut_off_and_stops_nobod
     [letter] = [
         json.loads(one)
         for one in commands.text("dlq", "list", "--json").splitlines()
-        if len(value) == json.loads(one)["whole_bytes"]
+        if len(value) == json.loads(one)["original_bytes"]
     ]
-    replayed = commands.run("dlq", "replay", letter["letter"], code=3)
+    replayed = commands.run("dlq", "replay", letter["id"], code=3)
     assert replayed["stays"] == {"CUT_OFF": 1}
-    assert letter["letter"] in replayed["remaining"][0]["reason"]
+    assert letter["id"] in replayed["remaining"][0]["reason"]
     assert worker.stop() == 0
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from auditlane.contract.stored_event import Event, SingleEvent
 
-__all__ = ["Checked", "Event", "EventPage", "Mistake", "SingleEvent"]
+__all__ = ["Event", "EventPage", "FilterCheck", "FilterError", "SingleEvent"]
 
 
 class EventPage(BaseModel):
@@ -18,18 +18,18 @@ class EventPage(BaseModel):
     prev: str | None
 
 
-class Mistake(BaseModel):
+class FilterError(BaseModel):
     """What is wrong with a filter, as the problem FILTER_INVALID says it."""
 
     detail: str = Field(description="What is wrong, for people.")
     fix: str | None = Field(None, description="What to do about it.")
     field: str | None = Field(None, description="The parameter that is wrong.")
     column: int | None = Field(None, description="The place in `query`, counted from 1.")
-    reason: str | None = Field(None, description="Which mistake of the query language it is, for programs.")
-    arguments: dict[str, str] | None = Field(None, description="What the mistake is about, by the reason.")
+    reason: str | None = Field(None, description="Which error of the query language it is, for programs.")
+    arguments: dict[str, str] | None = Field(None, description="Values that the error refers to, by name.")
 
 
-class Checked(BaseModel):
-    """Whether a filter is understood: then there is no mistake."""
+class FilterCheck(BaseModel):
+    """The error of a filter; null if the filter is valid."""
 
-    mistake: Mistake | None
+    error: FilterError | None

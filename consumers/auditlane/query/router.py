@@ -12,7 +12,7 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Cursors, Mac
 from auditlane.query.language.fields import from_structure
-from auditlane.query.models import Checked, EventPage, Mistake, SingleEvent
+from auditlane.query.models import EventPage, FilterCheck, FilterError, SingleEvent
 from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, limit_of, openapi_parameters, split
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, StructureOf, parse_sort
@@ -80,13 +80,13 @@ def build(
         return reader.event(scope, check_event_id(event_id), content_hash and check_content_hash(content_hash))
 
     @router.get("/check", summary="Check a filter", openapi_extra=_CHECK)
-    def check_filter(request: Request, scope: TenantScope = reads) -> Checked:
+    def check_filter(request: Request, scope: TenantScope = reads) -> FilterCheck:
         """What is wrong with the filter, as a list would say it. No event is read, and nobody has viewed the log."""
         request.state.permission = None  # for the audit trail
         try:
             split(request.query_params.multi_items(), (), own_of(scope.tenant))
         except InvalidFilter as error:
-            mistake = Mistake(
+            problem = FilterError(
                 detail=error.message,
                 fix=error.fix or None,
                 field=error.field or None,
@@ -94,7 +94,7 @@ def build(
                 reason=error.reason or None,
                 arguments=error.arguments or None,
             )
-            return Checked(mistake=mistake)
-        return Checked(mistake=None)
+            return FilterCheck(error=problem)
+        return FilterCheck(error=None)
 
     return router

@@ -23,41 +23,41 @@ function revision(changes: RevisionChange[], sequence: Revision["sequence"] = nu
 describe("a described revision", () => {
   it.each<[RevisionChange[], string[]]>([
     [[], ["The rules or the default of a field"]],
-    [[{ deed: "switched", field: null, values: { enabled: [null, false] } }], ["Switched the log off"]],
-    [[{ deed: "switched", field: null, values: { enabled: [false, true] } }], ["Switched the log on"]],
-    [[{ deed: "switched", field: null, values: { enabled: [false, null] } }], ["The switch follows the default again"]],
-    [[{ deed: "added", field: "actor", values: { displayName: [null, "Who"], order: [null, 18] } }], ["Who: added"]],
-    [[{ deed: "removed", field: "old", values: { hidden: [null, true], order: [1, 2] } }], ["Old: removed"]],
-    [[{ deed: "restored", field: "actor", values: {} }], ["Who: restored"]],
-    [[{ deed: "reset", field: "ip", values: { order: [3, null] } }], ["IP address: as inherited again"]],
+    [[{ kind: "switched", field: null, values: { enabled: [null, false] } }], ["Switched the log off"]],
+    [[{ kind: "switched", field: null, values: { enabled: [false, true] } }], ["Switched the log on"]],
+    [[{ kind: "switched", field: null, values: { enabled: [false, null] } }], ["The switch follows the default again"]],
+    [[{ kind: "added", field: "actor", values: { displayName: [null, "Who"], order: [null, 18] } }], ["Who: added"]],
+    [[{ kind: "removed", field: "old", values: { hidden: [null, true], order: [1, 2] } }], ["Old: removed"]],
+    [[{ kind: "restored", field: "actor", values: {} }], ["Who: restored"]],
+    [[{ kind: "reset", field: "ip", values: { order: [3, null] } }], ["IP address: as inherited again"]],
     [
-      [{ deed: "changed", field: "ip", values: { displayName: ["Address", "IP address"], showInTable: [true, false] } }],
+      [{ kind: "changed", field: "ip", values: { displayName: ["Address", "IP address"], showInTable: [true, false] } }],
       ["IP address: renamed from “Address” to “IP address” and no column of the table"],
     ],
     [
       [
-        { deed: "changed", field: "ip", values: { order: [6, 7] } },
-        { deed: "changed", field: "gone", values: { displayType: ["AlphaNumeric", "Email"] } },
+        { kind: "changed", field: "ip", values: { order: [6, 7] } },
+        { kind: "changed", field: "gone", values: { displayType: ["AlphaNumeric", "Email"] } },
       ],
       ["gone: shown as E-mail address", "Order changed: IP address"],
     ],
-  ])("%o", (deeds, lines) => expect(describeRevision(revision(deeds), structure, en)).toEqual(lines));
+  ])("%o", (changes, lines) => expect(describeRevision(revision(changes), structure, en)).toEqual(lines));
 
   it("names the moved fields, whichever have another number", () => {
     const was = ["time", "actor", "action", "resource", "outcome", "severity", "ip"];
     const now = ["time", "outcome", "actor", "severity", "action", "resource", "ip"];
     const room: RevisionChange[] = [
-      { deed: "changed", field: "resource", values: { order: [3, 5] } },
-      { deed: "changed", field: "action", values: { order: [2, 4] } },
+      { kind: "changed", field: "resource", values: { order: [3, 5] } },
+      { kind: "changed", field: "action", values: { order: [2, 4] } },
     ];
     const labels = { outcome: "Outcome", severity: "Severity" };
     expect(describeRevision(revision(room, [was, now], labels), structure, en)).toEqual(["Order changed: Outcome and Severity"]);
     for (const field of ["action", "resource"]) {
-      const swapped: RevisionChange = { deed: "changed", field, values: { order: [2, 3] } };
+      const swapped: RevisionChange = { kind: "changed", field, values: { order: [2, 3] } };
       const lines = describeRevision(revision([swapped], [["action", "resource"], ["resource", "action"]]), structure, en);
       expect(lines).toEqual([`Order changed: ${field}`]);
     }
-    const reset: RevisionChange = { deed: "reset", field: "ip", values: { order: [9, 6] } };
+    const reset: RevisionChange = { kind: "reset", field: "ip", values: { order: [9, 6] } };
     expect(describeRevision(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: as inherited again"]);
   });
 });
@@ -92,12 +92,12 @@ describe("described changes", () => {
 });
 
 describe("names", () => {
-  const renamed = (field: string, was: string, now: string): RevisionChange => ({ deed: "changed", field, values: { displayName: [was, now] } });
+  const renamed = (field: string, was: string, now: string): RevisionChange => ({ kind: "changed", field, values: { displayName: [was, now] } });
 
   it("are those of that time, with the current ones added", () => {
     const told = (changes: RevisionChange[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
       describeRevision(revision(changes, sequence, labels), structure, en);
-    const shown: RevisionChange = { deed: "changed", field: "ip", values: { sortable: [false, true] } };
+    const shown: RevisionChange = { kind: "changed", field: "ip", values: { sortable: [false, true] } };
     expect(told([renamed("actor", "Doer", "Who")], {})).toEqual(["Who: renamed from “Doer” to “Who”"]);
     expect(told([shown], { ip: "From" })).toEqual(["From (now “IP address”): can be sorted by"]);
     expect(told([renamed("actor", "Person", "Doer")], { actor: "Doer" })).toEqual([
@@ -107,7 +107,7 @@ describe("names", () => {
       "Order changed: Doer (now “Who”)",
     ]);
     for (const field of ["ip", "actor"]) {
-      const renumbered: RevisionChange = { deed: "changed", field, values: { order: [1, 5] } };
+      const renumbered: RevisionChange = { kind: "changed", field, values: { order: [1, 5] } };
       const label = field === "ip" ? "IP address" : "Who";
       expect(told([renumbered], {}, [["ip", "actor"], ["actor", "ip"]])).toEqual([`Order changed: ${label}`]);
     }

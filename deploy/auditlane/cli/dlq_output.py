@@ -56,9 +56,9 @@ def detail(shown: dict[str, Any], value: bytes | None) -> None:
     lines = Table(box=None, show_header=False, pad_edge=False)
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")
-    for name in ("letter", "state", "note", "tenant", "key", "code", "reason", "broken_field", "undecoded", "schema_id",
-                 "received_at", "buried_at", "topic_id", "stands_at", "bytes",
-                 "whole_bytes", "sha256"):  # fmt: skip
+    for name in ("id", "state", "note", "tenant", "key", "code", "reason", "broken_field", "undecoded", "schema_id",
+                 "received_at", "published_at", "topic_id", "position", "bytes",
+                 "original_bytes", "sha256"):  # fmt: skip
         if shown[name] not in (None, ""):
             lines.add_row(*_safe(name.replace("_", " "), str(shown[name])))
     verdict = shown.get("replay")
@@ -83,8 +83,7 @@ def report(result: Report, gone: int, *, dry_run: bool, as_json: bool) -> None:
     """What a replay did, or would do."""
     if as_json:
         remaining = [
-            {"letter": kept.found.letter.name, "code": str(kept.code), "reason": kept.reason}
-            for kept in result.remaining
+            {"id": kept.found.letter.name, "code": str(kept.code), "reason": kept.reason} for kept in result.remaining
         ]
         counts: dict[str, Any] = {"stays": dict(result.stays), "dropped_fields": dict(result.dropped), "gone": gone}
         print(json.dumps({"dry_run": dry_run, "replayed": result.replayed} | counts | {"remaining": remaining}))

@@ -150,7 +150,7 @@ def history(
         print(f"{revision.revision}  {revision.changed_at:%Y-%m-%d %H:%M:%S}  {revision.changed_by}")
         for change in revision.changes:
             values = ", ".join(f"{name}: {was} -> {now}" for name, (was, now) in change.values.items())
-            print(f"    {change.deed} {change.field or ''}  {values}")
+            print(f"    {change.kind} {change.field or ''}  {values}")
 
 
 def _service() -> StructureService:

@@ -35,7 +35,7 @@ def test_a_field_with_what_was_asked_of_its_contract() -> None:
     stated = FieldChange("x", FieldType.Number, None, {"minimum": 0})
     [(action, facts)] = audit_events(done(fields=(view,)), stated)
     assert action == Action.structure_changed
-    assert json.loads(facts["changes"])[0]["deed"] == "added"
+    assert json.loads(facts["changes"])[0]["kind"] == "added"
     assert json.loads(facts["contract"]) == {"name": "x", "type": "Number", "rules": {"minimum": 0}}
 
 
@@ -48,7 +48,7 @@ def test_what_moved_is_recorded_by_how_all_stand() -> None:
     [(_, facts)] = audit_events(done(fields=(IP.model_copy(update={"order": -1}),)))
     was, now = json.loads(facts["sequence"])
     assert (was[0], now[:2]) == ("occurred_at", ["ip", "occurred_at"])
-    assert json.loads(facts["changes"]) == [{"deed": "changed", "field": "ip", "values": {"order": [6, -1]}}]
+    assert json.loads(facts["changes"]) == [{"kind": "changed", "field": "ip", "values": {"order": [6, -1]}}]
 
 
 def test_both_at_once() -> None:

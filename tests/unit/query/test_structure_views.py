@@ -102,11 +102,11 @@ def test_changes_name_each_field_once_with_what_was_and_is() -> None:
     after = ScopeState(ENV, ACME.model_copy(update={"enabled": False, "fields": (hidden, named)}))
     found = {one["field"]: one for one in views.changes(before, after)}
     assert found[None]["values"] == {"enabled": (None, False)}
-    assert found["order_number"]["deed"] == "removed"
+    assert found["order_number"]["kind"] == "removed"
     assert found["order_number"]["values"] == {"showInTable": (True, False), "hidden": (None, True)}
-    assert (found["ip"]["deed"], found["ip"]["values"]) == ("changed", {"displayName": ("IP address", "IP")})
+    assert (found["ip"]["kind"], found["ip"]["values"]) == ("changed", {"displayName": ("IP address", "IP")})
     back = {one["field"]: one for one in views.changes(after, before)}
-    assert {one["deed"] for one in back.values()} == {"switched", "restored", "reset"}
+    assert {one["kind"] for one in back.values()} == {"switched", "restored", "reset"}
     assert back["ip"]["values"] == {"displayName": ("IP", "IP address")}
     assert views.changes(before, before) == []
 
@@ -115,13 +115,13 @@ def test_what_was_is_the_environments_word_where_the_tenant_said_nothing() -> No
     deed = DEFAULT_FIELDS[2].model_copy(update={"display_name": "Deed"})
     mine = deed.model_copy(update={"display_name": "What"})
     [change] = views.changes(tenant(env=(deed,)), tenant(mine, env=(deed,)))
-    assert change == {"deed": "changed", "field": "action", "values": {"displayName": ("Deed", "What")}}
+    assert change == {"kind": "changed", "field": "action", "values": {"displayName": ("Deed", "What")}}
     [change] = views.changes(tenant(env=(ORDER,)), tenant(ORDER.model_copy(update={"hidden": True}), env=(ORDER,)))
-    assert (change["deed"], change["values"]) == ("removed", {"hidden": (None, True)})
+    assert (change["kind"], change["values"]) == ("removed", {"hidden": (None, True)})
     [change] = views.changes(ScopeState(ENV, ENV), ScopeState(*[ENV.model_copy(update={"fields": (deed,)})] * 2))
-    assert (change["deed"], change["values"]) == ("changed", {"displayName": ("Action", "Deed")})
+    assert (change["kind"], change["values"]) == ("changed", {"displayName": ("Action", "Deed")})
     [change] = views.changes(tenant(), tenant(ORDER))
-    assert (change["deed"], change["values"]["displayName"]) == ("added", (None, "Order"))
+    assert (change["kind"], change["values"]["displayName"]) == ("added", (None, "Order"))
 
 
 def test_the_sequence_is_told_when_fields_moved_whichever_of_them_has_another_number() -> None:

@@ -51,21 +51,21 @@ LONG = st.builds(lambda text, times: text * times, ANY, st.sampled_from([1, 1, 1
 @example(AuditRecord(action=" \n", actor_id="\ud800" * 70_000, tenant="x" * 100), 1_024)
 @example(AuditRecord(action="é" * 9_999, tenant="t" * 100, metadata={"é" * n: "€" * 9_999 for n in range(90)}), 1_024)
 @example(AuditRecord(action="a", metadata=dict.fromkeys((str(n) for n in range(63)), "x" * 1_100)), 524_288)
-def test_any_deed_becomes_events_that_are_accepted(record: AuditRecord, limit: int) -> None:
+def test_any_record_becomes_events_that_are_accepted(record: AuditRecord, limit: int) -> None:
     events = made(record, limit)
     assert events[0].tenant_id == "_auditlane"
     assert len({event.event_id for event in events}) == 1
     assert len(events) <= 2
 
 
-def test_a_deed_of_usual_size_stays_as_it_is() -> None:
+def test_a_record_of_usual_size_stays_as_it_is() -> None:
     record = AuditRecord(
         action=Action.exported, tenant="acme", actor_id="jane", metadata={"rows": "12", "list": "x" * 20_000}
     )
     assert bounded(record, 524_288) == record
 
 
-def test_a_tenants_deed_is_in_both_logs_under_one_id() -> None:
+def test_a_tenants_record_is_in_both_logs_under_one_id() -> None:
     ours, theirs = made(AuditRecord(action="link.opened", tenant="acme", metadata={"client": "al_1"}), 524_288)
     assert (ours.tenant_id, ours.metadata) == ("_auditlane", {"client": "al_1", "tenant": "acme"})
     assert (theirs.tenant_id, theirs.metadata) == ("acme", {"client": "al_1"})
@@ -74,7 +74,7 @@ def test_a_tenants_deed_is_in_both_logs_under_one_id() -> None:
 
 
 @pytest.mark.parametrize("tenant", [None, "_auditlane"])
-def test_a_deed_of_no_tenant_is_in_our_log_alone(tenant: str | None) -> None:
+def test_a_record_of_no_tenant_is_in_our_log_alone(tenant: str | None) -> None:
     [event] = made(AuditRecord(action="key.created", tenant=tenant), 524_288)
     assert (event.tenant_id, event.metadata) == ("_auditlane", {})
 

@@ -233,7 +233,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(sink, "_RETRY_S", 0.01)
 
 
-def test_a_deed_becomes_an_event():
+def test_a_record_becomes_an_event():
     emitter = Emitter()
     own, counted = trail_of(emitter)
     with own.running():
@@ -246,7 +246,7 @@ def test_a_deed_becomes_an_event():
     assert counted == {"emitted": 1}
 
 
-def test_a_tenants_deed_goes_into_both_logs():
+def test_a_tenants_record_goes_into_both_logs():
     emitter = Emitter()
     own, counted = trail_of(emitter)
     with own.running():
@@ -384,7 +384,7 @@ def changed(tenant: str, number: int = 0) -> AuditRecord:
     return AuditRecord(action="structure.changed", actor_id=f"{tenant}-{number}", tenant=tenant, description="x" * 500)
 
 
-def test_one_tenants_deeds_give_way_to_the_others_in_memory(monkeypatch):
+def test_one_tenants_records_give_way_to_the_others_in_memory(monkeypatch):
     monkeypatch.setattr(sink, "MOST_QUEUED", 20)
     own, counted = trail_of(Emitter())
     for number in range(50):
@@ -400,7 +400,7 @@ def test_one_tenants_deeds_give_way_to_the_others_in_memory(monkeypatch):
     assert large not in [one.record for one in own._queue]
 
 
-def test_one_tenants_large_deeds_give_way_to_the_others_in_memory(monkeypatch):
+def test_one_tenants_large_records_give_way_to_the_others_in_memory(monkeypatch):
     monkeypatch.setattr(sink, "MOST_BYTES", 100_000)
     own, _ = trail_of(Emitter())
     for number in range(50):
@@ -412,7 +412,7 @@ def test_one_tenants_large_deeds_give_way_to_the_others_in_memory(monkeypatch):
     assert len({one.record.tenant for one in own._queue}) == 41
 
 
-def test_one_tenants_deeds_leave_the_others_half_of_the_files(monkeypatch, tmp_path):
+def test_one_tenants_records_leave_the_others_half_of_the_files(monkeypatch, tmp_path):
     monkeypatch.setattr(sink, "MOST_QUEUED", 20)
     most, counted = 100_000, Counter()
     spool = FileSpool(tmp_path, most_bytes=most)
@@ -459,7 +459,7 @@ def test_an_event_that_the_client_refuses_stops_no_other_and_is_kept():
     assert counted == {"refused": 1, "emitted": 1, "spooled": 1}
 
 
-def test_a_deed_after_the_end_is_in_the_file():
+def test_a_record_after_the_end_is_in_the_file():
     spool = MemorySpool()
     own, _ = trail_of(Emitter(), spool)
     with own.running():
@@ -548,7 +548,7 @@ def test_tokens_and_links_are_recorded(kept):
         assert secret not in str(records)
 
 
-def test_a_store_that_is_away_is_no_deed(kept):
+def test_a_store_that_is_away_is_no_record(kept):
     served, records = kept
     assert served.request("/v1/events", served.viewer_token("acme")).status == 503
     assert served.request("/v1/nothing").status == 404

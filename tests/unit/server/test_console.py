@@ -22,9 +22,9 @@ from auditlane.server.pages.i18n import catalogues
 EN, DE = (catalogues()[one] for one in ("en", "de"))
 HOSTILE = "<script>alert(1)</script>\"'"
 TIME = "2026-01-31T13:45:00.123456Z"
-COUNT = {"code": "FIELD_RULE", "tenant": HOSTILE, "state": "open", "letters": 1_234}
+COUNT = {"code": "FIELD_RULE", "tenant": HOSTILE, "state": "open", "count": 1_234}
 LETTER = {
-    "letter": "audit.events:3:7",
+    "id": "audit.events:3:7",
     "topic_id": "x",
     "state": "open",
     "note": "",
@@ -33,8 +33,8 @@ LETTER = {
     "reason": f"It lacks the frame. {HOSTILE}",
     "schema_id": None,
     "received_at": TIME,
-    "buried_at": TIME,
-    "stands_at": "0:1",
+    "published_at": TIME,
+    "position": "0:1",
 }
 PARTITION = {
     "topic": "audit.events",
@@ -79,7 +79,7 @@ class Section:
 
     async def dead_letters(self, selection: Any, newest: int) -> DeadLetters:
         counts = [COUNT | {"first_received_at": TIME, "last_received_at": TIME}]
-        sums = {"complete": False, "read": 10, "records": 20, "letters": 1_234, "foreign_records": 0}
+        sums = {"complete": False, "read": 10, "records": 20, "count": 1_234, "unrecognized_records": 0}
         return DeadLetters.model_validate(sums | {"counts": counts, "newest": [LETTER]})
 
     async def tenants(self, **asked: Any) -> Tenants:

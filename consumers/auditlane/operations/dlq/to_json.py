@@ -15,7 +15,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def to_json(letter: Letter) -> dict[str, Any]:
     """One letter."""
     return {
-        "letter": letter.name,
+        "id": letter.name,
         "topic_id": letter.identity.topic_id,
         "state": letter.state.value,
         "note": letter.note,
@@ -24,9 +24,9 @@ def to_json(letter: Letter) -> dict[str, Any]:
         "reason": letter.reason,
         "schema_id": letter.schema_id,
         "received_at": time_of(letter.received_ms),
-        "buried_at": time_of(letter.buried_ms),
-        "stands_at": f"{letter.place.partition}:{letter.place.offset}",
-        "whole_bytes": letter.whole_bytes,
+        "published_at": time_of(letter.buried_ms),
+        "position": f"{letter.place.partition}:{letter.place.offset}",
+        "original_bytes": letter.whole_bytes,
         "sha256": letter.sha256,
     }
 
@@ -34,14 +34,14 @@ def to_json(letter: Letter) -> dict[str, Any]:
 def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
     """How many of which code, tenant and state; `foreign` are records of the topic that are no letters."""
     return {
-        "letters": sum(one.letters for one in counts),
-        "foreign_records": foreign,
+        "count": sum(one.letters for one in counts),
+        "unrecognized_records": foreign,
         "counts": [
             {
                 "code": one.code,
                 "tenant": one.tenant,
                 "state": one.state.value,
-                "letters": one.letters,
+                "count": one.letters,
                 "first_received_at": time_of(one.first_ms),
                 "last_received_at": time_of(one.last_ms),
             }

@@ -196,7 +196,7 @@ class Contract(_Answer):
 class Change(_Answer):
     """One field, or the switch, of one revision."""
 
-    deed: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
+    kind: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
     field: str | None
     values: dict[str, tuple[Any, Any]] = Field(description="What was and what is, by attribute, inherited or not.")
 

@@ -116,21 +116,21 @@ def next_order(state: ScopeState) -> int:
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
     """What one revision changed, a line for each field and one for the switch: names as in JSON, (old, new) each.
 
-    Values are those that were and are in effect, inherited ones too. `deed`: added (a new field), removed, restored,
+    Values are those that were and are in effect, inherited ones too. `kind`: added (a new field), removed, restored,
     changed, reset (inherited again).
     """
     found: list[dict[str, Any]] = []
     if before.own.enabled != after.own.enabled:
         switched = before.own.enabled, after.own.enabled
-        found.append({"deed": "switched", "field": None, "values": {"enabled": switched}})
+        found.append({"kind": "switched", "field": None, "values": {"enabled": switched}})
     said = {one.name: one for one in before.own.fields}, {one.name: one for one in after.own.fields}
     was, now = before.fields, after.fields
     for name in sorted(name for name in said[0].keys() | said[1].keys() if said[0].get(name) != said[1].get(name)):
         old, new = _said(was.get(name)), _said(now.get(name))
         values = {key: (old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)}
-        deed = _deed(was.get(name), now.get(name), inherited=name not in said[1])
-        if values or deed == "reset":
-            found.append({"deed": deed, "field": name, "values": values})
+        kind = _kind(was.get(name), now.get(name), inherited=name not in said[1])
+        if values or kind == "reset":
+            found.append({"kind": kind, "field": name, "values": values})
     return found
 
 
@@ -146,7 +146,7 @@ def _standing(state: ScopeState) -> list[str]:
     return [one.name for one in state.fields.values() if not one.hidden]
 
 
-def _deed(old: FieldView | None, new: FieldView | None, *, inherited: bool) -> str:
+def _kind(old: FieldView | None, new: FieldView | None, *, inherited: bool) -> str:
     gone, there = old is not None and old.hidden, new is not None and not new.hidden
     if not there:
         return "changed" if gone else "removed"

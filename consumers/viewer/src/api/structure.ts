@@ -64,7 +64,7 @@ export interface Contract {
 }
 
 export interface RevisionChange {
-  deed: "added" | "changed" | "removed" | "restored" | "reset" | "switched";
+  kind: "added" | "changed" | "removed" | "restored" | "reset" | "switched";
   /** Null for the switch. */
   field: string | null;
   /** The effective values before and after, by attribute. */

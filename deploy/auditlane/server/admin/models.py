@@ -1,4 +1,4 @@
-"""What the routes of administration answer."""
+"""Response models of the administration routes."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ class Tenant(BaseModel):
     """One tenant's events."""
 
     tenant: str
-    events: int = Field(description="Rows stored; one that came twice counts twice until ClickHouse has merged it.")
+    events: int = Field(description="Rows stored. A duplicate is counted until ClickHouse has merged it.")
     last_event: str | None = Field(
-        description="When the newest one occurred.", examples=["2026-01-31T13:45:00.123456Z"]
+        description="Time at which the newest event occurred.", examples=["2026-01-31T13:45:00.123456Z"]
     )
-    last_stored: str | None = Field(description="When the last one was stored.")
-    enabled: bool = Field(description="Whether the tenant's people may view their audit logs.")
+    last_stored: str | None = Field(description="Time at which the latest row was stored.")
+    enabled: bool = Field(description="Whether the tenant's users may view its audit logs.")
 
 
 class Tenants(BaseModel):
-    """Tenants by name. `next` goes into `after` for the ones behind; null where the list ends."""
+    """Tenants, sorted by name. Pass `next` as `after` to get the next page; null on the last page."""
 
     data: list[Tenant]
     next: str | None
 
 
 class Rate(BaseModel):
-    """How fast events arrive in Kafka."""
+    """The rate at which events arrive in Kafka."""
 
-    seconds: float = Field(description="The time that was looked back over.")
-    events: int = Field(description="Messages that arrived in it, on every topic that the workers read.")
+    seconds: float = Field(description="Length of the measured period.")
+    events: int = Field(description="Messages that arrived in this period, on all topics that the workers consume.")
     events_per_second: float
 
 
 class PartitionLag(BaseModel):
-    """One partition of a topic that the workers read."""
+    """The lag of one partition that the workers consume."""
 
     topic: str
     partition: int
-    committed: int | None = Field(description="Null where the group has no offset yet.")
+    committed: int | None = Field(description="Committed offset; null if the group has none.")
     end: int
-    lag: int = Field(description="Messages that are not completed.")
-    lost: int = Field(description="Offsets that Kafka deleted before the group came to them.")
-    age_s: float | None = Field(description="How long Kafka has had the oldest message that is not completed.")
-    member: str = Field(description="Who has it; empty while nobody has.")
-    abandoned: bool = Field(description="There is something to do and nobody to do it.")
+    lag: int = Field(description="Messages between the committed offset and the end of the partition.")
+    lost: int = Field(description="Offsets that Kafka deleted before the group consumed them.")
+    age_s: float | None = Field(description="Time since Kafka received the oldest message that is not yet stored.")
+    member: str = Field(description="Group member that the partition is assigned to; empty if there is none.")
+    abandoned: bool = Field(description="The partition has lag and no member is assigned to it.")
     failing_s: float | None = Field(
-        None, description="For how long its worker has failed to store the next messages; null below a minute."
+        None, description="Time for which the worker has failed to store the next messages; null below one minute."
     )
-    error: str = Field("", description="Why, as its worker noted it with the group's offsets.")
+    error: str = Field("", description="The reason, as the worker committed it with the group's offsets.")
 
 
 class Lag(BaseModel):
-    """How far the workers are behind; the same as `auditlane lag --json`."""
+    """The workers' lag, as `auditlane lag --json` prints it."""
 
     group: str
     lag: int
@@ -67,20 +67,22 @@ class Lag(BaseModel):
 
 
 class LetterCount(BaseModel):
-    """Refused messages of one code and tenant that nobody has resolved."""
+    """The number of dead letters with one code and tenant."""
 
     code: str
     tenant: str | None
     state: str
-    letters: int
+    count: int
     first_received_at: str
     last_received_at: str
 
 
 class Letter(BaseModel):
-    """One refused message, without its body: `auditlane dlq show` has that."""
+    """One dead letter without its body. `auditlane dlq show` includes the body."""
 
-    letter: str = Field(description="Its name: topic:partition:offset.", examples=["audit.events:3:1207"])
+    id: str = Field(
+        description="Position of the rejected message: topic:partition:offset.", examples=["audit.events:3:1207"]
+    )
     topic_id: str
     state: str
     note: str
@@ -88,66 +90,68 @@ class Letter(BaseModel):
     code: str = Field(examples=[RejectCode.FIELD_RULE.value])
     reason: str
     schema_id: int | None
-    received_at: str
-    buried_at: str
-    stands_at: str = Field(description="partition:offset in the dead-letter topic.")
-    whole_bytes: int | None = Field(
+    received_at: str = Field(description="Time at which Kafka received the rejected message.")
+    published_at: str = Field(description="Time at which the dead letter was published.")
+    position: str = Field(description="Position of the dead letter in its topic: partition:offset.")
+    original_bytes: int | None = Field(
         default=None,
-        description="The size of the message's value, where the letter has only its beginning; it cannot be replayed.",
+        description="Size of the rejected message's value if the dead letter contains only its beginning. Such a "
+        "message cannot be replayed.",
     )
     sha256: str = Field(
-        default="", description="The digest of that value, in hexadecimal; empty where the letter is whole."
+        default="", description="SHA-256 of that value in hexadecimal; empty if the dead letter is complete."
     )
 
 
 class DeadLetters(BaseModel):
-    """Open dead letters: how many of which code and tenant, and the newest.
+    """Open dead letters: counts by code and tenant, and the newest.
 
-    The topic is read a few seconds at a time: while `complete` is false the counts are of what was read so far.
+    Each request reads the topic for a few seconds. While `complete` is false, the counts cover only what has been read.
     """
 
     complete: bool
-    read: int = Field(description="Records of the topic that were read.")
-    records: int = Field(description="Records that it has.")
-    letters: int
-    foreign_records: int = Field(description="Records that are no letters of ours.")
+    read: int = Field(description="Records of the topic that have been read.")
+    records: int = Field(description="Records in the topic.")
+    count: int = Field(description="Dead letters found.")
+    unrecognized_records: int = Field(description="Records that auditlane did not write.")
     counts: list[LetterCount]
     newest: list[Letter]
 
 
 class PartHealth(BaseModel):
-    """How one thing that the installation needs is doing."""
+    """The state of one component that the installation depends on."""
 
     name: Literal["clickhouse", "kafka", "registry", "workers", "keys", "signing-keys", "issuer", "trail"]
     state: Literal["up", "stale", "away", "off"] = Field(
-        description="`stale`: what was last good is in use. `off`: it is not configured."
+        description="`stale`: the last valid version is in use, or progress is delayed. `away`: unavailable. `off`: "
+        "not configured."
     )
     detail: Text = ""
     problem: Text | None = None
 
 
 class ContractRefusals(BaseModel):
-    """Events of one tenant that its contract refused over HTTP within an hour, in the process that answers."""
+    """Events of one tenant that its contract rejected over HTTP in the past hour, in the process that answers."""
 
     tenant: str
     refused: int
-    changed_at: str | None = Field(None, description="When the contract was changed, if within the hour.")
-    after_change: int = Field(0, description="Events that were refused since then.")
+    changed_at: str | None = Field(None, description="Time of the last contract change in that hour.")
+    after_change: int = Field(0, description="Events rejected since that change.")
 
 
 class RecentConflicts(BaseModel):
-    """Ids that several events claim, at one time and with different content; `auditlane verify` lists them."""
+    """Event ids shared by several events with the same time and different content; `auditlane verify` lists them."""
 
-    hours: int = Field(description="Events that occurred within so many hours were looked at.")
-    ids: int = Field(description="How many ids several of them claim.")
-    tenants: int = Field(description="Whose they are.")
+    hours: int = Field(description="Only events that occurred within this number of hours are counted.")
+    ids: int = Field(description="Event ids in conflict.")
+    tenants: int = Field(description="Tenants affected.")
 
 
 class Health(BaseModel):
-    """Whether every part is up, and each; the tenants whose contracts refuse most events, of changed ones first; and
-    events in conflict, which keep no part from being up."""
+    """The state of every component. `refusals` lists the tenants with the most rejected events, those with a recent
+    contract change first. `conflicts` does not affect `healthy`."""
 
     healthy: bool
     parts: list[PartHealth]
     refusals: list[ContractRefusals] = []
-    conflicts: RecentConflicts | None = Field(None, description="Null where ClickHouse did not say in time.")
+    conflicts: RecentConflicts | None = Field(None, description="Null if ClickHouse did not answer in time.")

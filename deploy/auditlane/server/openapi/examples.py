@@ -78,8 +78,8 @@ OF_SCHEMA: Final[dict[str, Any]] = {
     "Event": _EVENT,
     "SingleEvent": _EVENT | {"others": []},
     "EventPage": {"data": [_EVENT], "next": "AQAABk…", "prev": None},
-    "Checked": {
-        "mistake": {
+    "FilterCheck": {
+        "error": {
             "detail": "query, column 1: there is no field 'actr'.",
             "fix": "Did you mean actor?",
             "field": "query",
@@ -156,7 +156,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
                 "revision": 4,
                 "changedBy": "user-17",
                 "changedAt": _AT,
-                "changes": [{"deed": "changed", "field": "order_number", "values": {"downloadable": [True, False]}}],
+                "changes": [{"kind": "changed", "field": "order_number", "values": {"downloadable": [True, False]}}],
                 "sequence": None,
                 "labels": {"order_number": "Order"},
             }
@@ -180,14 +180,14 @@ OF_SCHEMA: Final[dict[str, Any]] = {
         "complete": True,
         "read": 12,
         "records": 12,
-        "letters": 1,
-        "foreign_records": 0,
+        "count": 1,
+        "unrecognized_records": 0,
         "counts": [
             {
                 "code": "FIELD_RULE",
                 "tenant": "acme",
                 "state": "open",
-                "letters": 1,
+                "count": 1,
                 "first_received_at": _AT,
                 "last_received_at": _AT,
             }

@@ -64,9 +64,9 @@ export function describeConflict(conflict: MergeConflict, structure: Structure, 
   return texts.mineTheirs(label, texts.what[conflict.attribute], formatValue(conflict.mine), formatValue(conflict.theirs));
 }
 
-function describeRevisionChange({ deed, field, values }: RevisionChange, label: string, text: Texts): string[] {
+function describeRevisionChange({ kind, field, values }: RevisionChange, label: string, text: Texts): string[] {
   const words = text.settings;
-  if (deed !== "changed" && deed !== "switched") return [words.history[deed](label)];
+  if (kind !== "changed" && kind !== "switched") return [words.history[kind](label)];
   const phrases = ATTRIBUTES.filter((what) => what in values).map((what) => {
     const [was, now] = values[what] as [unknown, unknown];
     return describeAttribute(what, was, now, nameFormatter(field ?? "", text), words);
@@ -76,15 +76,15 @@ function describeRevisionChange({ deed, field, values }: RevisionChange, label: 
 
 /** Returns the names of moved fields: the fewest that explain the new order, preferably those with a changed number. */
 function movedFieldsIn({ changes, sequence }: Revision): string[] {
-  const numbered = changes.filter((change) => change.deed === "changed" && "order" in change.values);
+  const numbered = changes.filter((change) => change.kind === "changed" && "order" in change.values);
   const names = (list: readonly RevisionChange[]): string[] => list.map((change) => change.field as string);
   if (!sequence) return names(numbered.filter((change) => Object.keys(change.values).length === 1));
-  const described = new Set(changes.filter((change) => change.deed !== "changed").map((change) => change.field));
+  const described = new Set(changes.filter((change) => change.kind !== "changed").map((change) => change.field));
   return movedFields(...sequence, new Set(names(numbered))).filter((name) => !described.has(name));
 }
 
-function describeSwitch(deed: RevisionChange, isTenant: boolean, words: Words): string {
-  const now = deed.values["enabled"]?.[1];
+function describeSwitch(change: RevisionChange, isTenant: boolean, words: Words): string {
+  const now = change.values["enabled"]?.[1];
   if (now === null || now === undefined) return isTenant ? words.history.follows : words.history.unset;
   return now ? words.history.on : words.history.off;
 }
